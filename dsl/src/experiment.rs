@@ -1,0 +1,130 @@
+//! What was meant: every call resolved, typed and with all its arguments, no syntax left.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::column::ColumnExpr;
+use crate::source::Span;
+use crate::types::Kind;
+
+/// A checked experiment at every point of its sweeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experiment {
+    /// The title, or empty.
+    pub title: String,
+    /// Every call of a plugin, each after all it refers to.
+    pub nodes: Vec<Node>,
+    /// The effective value of every `param` outside a sweep, as text in the language.
+    pub params: BTreeMap<String, String>,
+}
+
+/// The index of a [`Node`] in its experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+/// One call of a plugin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The statement's name; a call inside an argument is named after where it stands:
+    /// `adapted.regression`.
+    pub name: String,
+    /// Whether it is a statement of the file, not a call inside one.
+    pub named: bool,
+    /// What it makes.
+    pub kind: Kind,
+    /// The plugin's name.
+    pub plugin: String,
+    /// Every parameter that has a value, defaults included, by name.
+    pub args: BTreeMap<String, Argument>,
+    /// The seed in force at this point.
+    pub seed: u64,
+    /// The swept parameters it depends on, `name=value,…`; empty outside a sweep.
+    pub point: String,
+    /// How many members it has, when it has any.
+    pub members: Option<u32>,
+    /// The call in the text.
+    pub span: Span,
+}
+
+/// A value with the place it was written at (the call's, for a default).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// The value, converted to the parameter's type and unit.
+    pub value: Value,
+    /// The place.
+    pub span: Span,
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `Int`.
+    Int(i64),
+    /// `Float`, `Quantity` (in the parameter's unit), `Duration` (in seconds).
+    Float(f64),
+    /// `Bool`.
+    Bool(bool),
+    /// `String`, `Word`, `Column`.
+    Text(String),
+    /// `Path`, joined to the folder of the file it was written in.
+    Path(String),
+    /// `List`.
+    List(Vec<Value>),
+    /// `Range`: first value, last value (included), step.
+    Range(Box<Value>, Box<Value>, Box<Value>),
+    /// `Formula` or `Condition`.
+    Formula(ColumnExpr),
+    /// The `name = formula` arguments, in the order written.
+    Definitions(Vec<(String, ColumnExpr)>),
+    /// A value made by a constructor.
+    Made(Made),
+    /// The result of another call.
+    Node(NodeId),
+}
+
+/// A constructor with all its arguments: `adam(rate: 1e-3, …)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// The constructor.
+    pub name: String,
+    /// Every parameter that has a value.
+    pub args: BTreeMap<String, Argument>,
+}
+
+impl fmt::Display for Value {
+    /// The canonical text that keys are made of: equal values print equally.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value:?}"),
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Text(text) | Value::Path(text) => write!(f, "{text:?}"),
+            Value::List(values) => {
+                f.write_str("[")?;
+                for (index, value) in values.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{value}")?;
+                }
+                f.write_str("]")
+            }
+            Value::Range(start, end, step) => write!(f, "{start}..={end} step {step}"),
+            Value::Formula(formula) => write!(f, "{formula}"),
+            Value::Definitions(definitions) => {
+                for (index, (name, formula)) in definitions.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{name} = {formula}")?;
+                }
+                Ok(())
+            }
+            Value::Made(made) => {
+                write!(f, "{}(", made.name)?;
+                for (index, (name, argument)) in made.args.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{name}: {}", argument.value)?;
+                }
+                f.write_str(")")
+            }
+            Value::Node(NodeId(index)) => write!(f, "node {index}"),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The farcast language: text in, checked experiment out. No IO, no polars, no dfdx.
+
+pub mod ast;
+pub mod column;
+pub mod diagnostic;
+pub mod experiment;
+pub mod signature;
+pub mod source;
+pub mod types;

@@ -1,0 +1,117 @@
+//! What the checker knows of plugins: their signatures, as data.
+
+use std::collections::BTreeMap;
+
+use crate::types::{Kind, Type};
+
+/// Every plugin and value constructor a file may call, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    signatures: BTreeMap<String, Signature>,
+}
+
+impl Catalog {
+    /// Adds a signature; a later one with the same name replaces the earlier.
+    pub fn add(&mut self, signature: Signature) {
+        self.signatures.insert(signature.name.clone(), signature);
+    }
+
+    /// The signature with this name.
+    pub fn get(&self, name: &str) -> Option<&Signature> {
+        self.signatures.get(name)
+    }
+
+    /// All signatures by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Signature> {
+        self.signatures.values()
+    }
+}
+
+/// What a plugin is called, what it takes and what it makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The word after `=`.
+    pub name: String,
+    /// What it makes.
+    pub makes: Makes,
+    /// Goes up whenever the same call gives other bytes.
+    pub version: u32,
+    /// Documentation: the first line stands alone.
+    pub doc: String,
+    /// The parameters in positional order.
+    pub params: Vec<Param>,
+    /// Whether the result depends on the seed.
+    pub random: bool,
+    /// Where the columns of the result come from.
+    pub columns: ColumnRule,
+    /// The whole-number parameter that says how many independent members there are; each
+    /// member is an action of its own, and what takes them works member by member.
+    pub members: Option<String>,
+}
+
+/// What a call gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Makes {
+    /// A statement's thing, of one of these kinds (the keyword picks; the first is the default).
+    Kinds(Vec<Kind>),
+    /// A value of this group, such as `Optimizer`; only ever an argument.
+    Value(String),
+}
+
+/// Where the columns of a call's result come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnRule {
+    /// The result holds no rows of data.
+    None,
+    /// From outside: a file's header, or a generator.
+    Source,
+    /// The same as those of this argument.
+    Like(String),
+    /// Those of this argument and the `name = formula` arguments.
+    Extend(String),
+}
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Documentation.
+    pub doc: String,
+    /// Its type.
+    pub ty: Type,
+    /// The default, in the language; required when absent unless `optional`.
+    pub default: Option<String>,
+    /// Whether it may be left out without a default.
+    pub optional: bool,
+    /// The allowed values, in the language: `1..=100`, `0..`.
+    pub range: Option<String>,
+    /// Whether positional arguments from here on are collected in this list.
+    pub variadic: bool,
+    /// Whether `name = formula` arguments go here (type `List(Formula)`).
+    pub definitions: bool,
+    /// What its columns mean for data met later.
+    pub need: Need,
+    /// For a data argument: whether rows must carry the target too, not only the inputs.
+    pub truth: bool,
+    /// For an argument with members: whether all members are taken together.
+    pub gather: bool,
+}
+
+/// Whether columns named here must exist in data the result is used with later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Only here.
+    Here,
+    /// In all data the result is used with: a network's inputs, a predictor.
+    Always,
+    /// Where the truth is asked for: a network's target.
+    Truth,
+}
+
+impl Signature {
+    /// The parameter with this name.
+    pub fn param(&self, name: &str) -> Option<&Param> {
+        self.params.iter().find(|param| param.name == name)
+    }
+}

@@ -1,0 +1,176 @@
+//! The kinds of things a file names and the types of the values it writes.
+
+use std::fmt;
+
+/// What a statement makes; its keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Rows of a data set.
+    Data,
+    /// Trained networks.
+    Parent,
+    /// Groups of rows to fine-tune on.
+    Subset,
+    /// Weights after fine-tuning, one row per subset.
+    Anomaly,
+    /// Weights along training, one row per step.
+    Trajectory,
+    /// What is known about a row.
+    Predictor,
+    /// A map from predictors to weights.
+    Regression,
+    /// Networks for rows no network was trained on.
+    Child,
+    /// Weights of future steps.
+    Farcast,
+    /// Numbers that say how good something is.
+    Score,
+    /// Values to run the file at.
+    Sweep,
+    /// A page to read.
+    Report,
+}
+
+impl Kind {
+    /// Every kind, in the order an experiment uses them.
+    pub const ALL: [Kind; 12] = [
+        Kind::Data,
+        Kind::Parent,
+        Kind::Subset,
+        Kind::Anomaly,
+        Kind::Trajectory,
+        Kind::Predictor,
+        Kind::Regression,
+        Kind::Child,
+        Kind::Farcast,
+        Kind::Score,
+        Kind::Sweep,
+        Kind::Report,
+    ];
+
+    /// The keyword that introduces a statement of this kind.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Kind::Data => "data",
+            Kind::Parent => "parent",
+            Kind::Subset => "subset",
+            Kind::Anomaly => "anomaly",
+            Kind::Trajectory => "trajectory",
+            Kind::Predictor => "predictor",
+            Kind::Regression => "regression",
+            Kind::Child => "child",
+            Kind::Farcast => "farcast",
+            Kind::Score => "score",
+            Kind::Sweep => "sweep",
+            Kind::Report => "report",
+        }
+    }
+
+    /// The kind with this keyword.
+    pub fn from_keyword(word: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.keyword() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keyword())
+    }
+}
+
+/// The type of a parameter or a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A whole number.
+    Int,
+    /// A real number; whole numbers and `20 %` are taken too.
+    Float,
+    /// `true` or `false`.
+    Bool,
+    /// Text in quotes.
+    String,
+    /// A file, as text in quotes, relative to the file it is written in.
+    Path,
+    /// A length of time, kept in seconds.
+    Duration,
+    /// A number in this unit; one with another unit of the same dimension is converted.
+    Quantity(String),
+    /// One of these words, written bare.
+    Word(Vec<String>),
+    /// `[a, b]`; a single value is taken as a list of one.
+    List(Box<Type>),
+    /// `a..b` or `a..=b`.
+    Range(Box<Type>),
+    /// The name of a column of the data set at hand.
+    Column,
+    /// A number computed from columns: `sin(2 * pi * month / 12)`.
+    Formula(Over),
+    /// Yes or no computed from columns: `depth <= 1 km`.
+    Condition(Over),
+    /// A value made by a constructor of this group: `Optimizer` by `adam(rate: 1e-3)`.
+    Made(String),
+    /// What a statement of this kind makes.
+    Kind(Kind),
+    /// Any of these.
+    OneOf(Vec<Type>),
+}
+
+/// The names a [`Type::Formula`] or [`Type::Condition`] may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Columns of the data set at hand.
+    Columns,
+    /// These names only, such as `snr`.
+    Names(Vec<String>),
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Type::Int => f.write_str("Int"),
+            Type::Float => f.write_str("Float"),
+            Type::Bool => f.write_str("Bool"),
+            Type::String => f.write_str("String"),
+            Type::Path => f.write_str("Path"),
+            Type::Duration => f.write_str("Duration"),
+            Type::Quantity(unit) => write!(f, "Quantity({unit})"),
+            Type::Word(words) => f.write_str(&words.join(" | ")),
+            Type::List(inner) => write!(f, "List({inner})"),
+            Type::Range(inner) => write!(f, "Range({inner})"),
+            Type::Column => f.write_str("Column"),
+            Type::Formula(Over::Columns) => f.write_str("Formula"),
+            Type::Condition(Over::Columns) => f.write_str("Condition"),
+            Type::Formula(Over::Names(names)) => write!(f, "Formula({})", names.join(", ")),
+            Type::Condition(Over::Names(names)) => write!(f, "Condition({})", names.join(", ")),
+            Type::Made(group) => f.write_str(group),
+            Type::Kind(kind) => f.write_str(kind.keyword()),
+            Type::OneOf(types) => {
+                let names: Vec<String> = types.iter().map(Type::to_string).collect();
+                f.write_str(&names.join(" | "))
+            }
+        }
+    }
+}
+
+/// The columns of a data set, known without reading its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// The columns in order.
+    pub columns: Vec<ColumnInfo>,
+}
+
+/// A column's name and unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// Its unit as the data say it (`m`, `degrees_north`), when they do.
+    pub unit: Option<String>,
+}
+
+impl Schema {
+    /// The column with this name.
+    pub fn find(&self, name: &str) -> Option<&ColumnInfo> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}

@@ -1,0 +1,253 @@
+//! Weights as flat numbers, their layout, and tables with one row of weights per coordinate.
+
+use dsl::types::Kind;
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{from_parquet, to_parquet};
+use super::{Artifact, Parts};
+use crate::error::Fault;
+
+/// The tensors a flat vector of weights is made of, in order.
+///
+/// Names and shapes follow `torch.nn`: `layers.0.weight` is `[out, in]`, `layers.0.bias` `[out]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// The tensors in parameter order.
+    pub tensors: Vec<Tensor>,
+}
+
+/// One tensor's name and shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Its name, such as `layers.0.weight`.
+    pub name: String,
+    /// Its shape, outermost first.
+    pub shape: Vec<usize>,
+}
+
+impl Layout {
+    /// The layout of an MLP with these widths, input and output included.
+    pub fn mlp(widths: &[usize]) -> Self {
+        let tensors = widths
+            .windows(2)
+            .enumerate()
+            .flat_map(|(layer, pair)| {
+                [
+                    Tensor {
+                        name: format!("layers.{layer}.weight"),
+                        shape: vec![pair[1], pair[0]],
+                    },
+                    Tensor {
+                        name: format!("layers.{layer}.bias"),
+                        shape: vec![pair[1]],
+                    },
+                ]
+            })
+            .collect();
+        Self { tensors }
+    }
+
+    /// How many weights in all.
+    pub fn len(&self) -> usize {
+        self.tensors.iter().map(Tensor::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Each tensor with the range of its weights in the flat vector.
+    pub fn ranges(&self) -> impl Iterator<Item = (&Tensor, std::ops::Range<usize>)> {
+        let mut start = 0;
+        self.tensors.iter().map(move |tensor| {
+            let range = start..start + tensor.len();
+            start = range.end;
+            (tensor, range)
+        })
+    }
+
+    /// A safetensors file of these weights.
+    ///
+    /// # Errors
+    /// When `weights` has another length than the layout.
+    pub fn to_safetensors(
+        &self,
+        weights: &[f32],
+        metadata: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Vec<u8>, Fault> {
+        if weights.len() != self.len() {
+            return Err(Fault::Bug(format!(
+                "{} weights for a layout of {}",
+                weights.len(),
+                self.len()
+            )));
+        }
+        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let views = self
+            .ranges()
+            .map(|(tensor, range)| {
+                let data = &bytes[range.start * 4..range.end * 4];
+                safetensors::tensor::TensorView::new(
+                    safetensors::Dtype::F32,
+                    tensor.shape.clone(),
+                    data,
+                )
+                .map(|view| (tensor.name.clone(), view))
+                .map_err(|error| Fault::Bug(error.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        serialize_sorted(views, metadata.into_iter().collect())
+    }
+
+    /// The weights in a safetensors file, checked against this layout.
+    ///
+    /// # Errors
+    /// When the file is not safetensors, or a tensor is missing, of another shape or not `f32`.
+    pub fn from_safetensors(&self, bytes: &[u8]) -> Result<Vec<f32>, Fault> {
+        let file = safetensors::SafeTensors::deserialize(bytes)
+            .map_err(|error| Fault::user(format!("not a safetensors file: {error}")))?;
+        let mut weights = Vec::with_capacity(self.len());
+        for tensor in &self.tensors {
+            let view = file
+                .tensor(&tensor.name)
+                .map_err(|_| Fault::user(format!("tensor `{}` is missing", tensor.name)))?;
+            if view.shape() != tensor.shape {
+                return Err(Fault::user(format!(
+                    "tensor `{}`: expected shape {:?}, found {:?}",
+                    tensor.name,
+                    tensor.shape,
+                    view.shape()
+                )));
+            }
+            if view.dtype() != safetensors::Dtype::F32 {
+                return Err(Fault::user(format!(
+                    "tensor `{}`: expected F32, found {:?}",
+                    tensor.name,
+                    view.dtype()
+                )));
+            }
+            weights.extend(
+                view.data()
+                    .chunks_exact(4)
+                    .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])),
+            );
+        }
+        Ok(weights)
+    }
+}
+
+/// The format allows any order of the header; one order keeps bytes equal.
+fn serialize_sorted(
+    views: Vec<(String, safetensors::tensor::TensorView<'_>)>,
+    metadata: std::collections::BTreeMap<String, String>,
+) -> Result<Vec<u8>, Fault> {
+    let mut header = serde_json::Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+    }
+    let mut data: Vec<u8> = Vec::new();
+    for (name, view) in &views {
+        let start = data.len();
+        data.extend_from_slice(view.data());
+        header.insert(
+            name.clone(),
+            serde_json::json!({
+                "dtype": "F32", "shape": view.shape(), "data_offsets": [start, data.len()],
+            }),
+        );
+    }
+    let mut text = serde_json::Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut text);
+    bytes.append(&mut data);
+    Ok(bytes)
+}
+
+impl Tensor {
+    /// How many numbers it holds.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A weight table: rows are coordinates (subset, step, …), columns are weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightTable {
+    /// What the weights of a row are.
+    pub layout: Layout,
+    /// What is known of each row: one column per coordinate.
+    pub coordinates: DataFrame,
+    /// Row after row, `layout.len()` weights each.
+    pub weights: Vec<f32>,
+}
+
+/// The name of the column that holds the weights.
+const WEIGHTS: &str = "weights";
+
+impl WeightTable {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.coordinates.height()
+    }
+
+    /// The weights of a row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let width = self.layout.len();
+        &self.weights[row * width..(row + 1) * width]
+    }
+
+    /// The coordinates and one `Array(Float32, P)` column of weights.
+    ///
+    /// # Errors
+    /// When polars cannot make it.
+    pub fn frame(&self) -> Result<DataFrame, Fault> {
+        let width = self.layout.len();
+        let values = Series::new(WEIGHTS.into(), &self.weights[..]);
+        let array = values.reshape_array(&[
+            ReshapeDimension::new(self.rows() as i64),
+            ReshapeDimension::new(width as i64),
+        ])?;
+        let mut frame = self.coordinates.clone();
+        frame.with_column(array.into_column())?;
+        Ok(frame)
+    }
+}
+
+impl Artifact for WeightTable {
+    const KIND: Kind = Kind::Anomaly;
+
+    fn to_parts(&self) -> Result<Parts, Fault> {
+        Parts::default()
+            .with("table.parquet", to_parquet(&mut self.frame()?)?)
+            .with_json("layout.json", &self.layout)
+    }
+
+    fn from_parts(parts: &Parts) -> Result<Self, Fault> {
+        let layout: Layout = parts.json("layout.json")?;
+        let mut coordinates = from_parquet(parts.get("table.parquet")?)?;
+        let column = coordinates.drop_in_place(WEIGHTS)?;
+        let values = column.array()?.get_inner();
+        let weights = values
+            .f32()?
+            .iter()
+            .map(|value| value.unwrap_or(f32::NAN))
+            .collect();
+        Ok(Self {
+            layout,
+            coordinates,
+            weights,
+        })
+    }
+
+    fn table(&self) -> Result<Option<DataFrame>, Fault> {
+        self.frame().map(Some)
+    }
+}

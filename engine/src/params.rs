@@ -1,0 +1,749 @@
+//! One declaration per parameter: from it come the checker's signature, the decoded
+//! struct, the reference page and the text in the key.
+//!
+//! A plugin is written as
+//!
+//! ```ignore
+//! plugin! {
+//!     /// Windows of neighbouring rows in the order of a column.
+//!     "window" version 1
+//!     pub struct Window {
+//!         /// The rows to draw from.
+//!         data: Input<Dataset>;
+//!         /// The column whose order the windows follow.
+//!         by: Column;
+//!         /// How many windows.
+//!         count: usize = "256", range("1..=1000000");
+//!     }
+//! }
+//! ```
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use dsl::column::ColumnExpr;
+use dsl::experiment::{Argument, NodeId, Value};
+use dsl::signature::{Need, Param};
+use dsl::types::{Kind, Over, Type};
+
+use crate::artifact::Artifact;
+use crate::error::Fault;
+
+/// One declared field: a parameter users see, or an input the graph finds by itself.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The parameter.
+    pub param: Param,
+    /// Set for inputs that users do not write.
+    pub implicit: Option<Implicit>,
+}
+
+/// How the graph finds an input that users do not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Implicit {
+    /// The argument reached by this path: `subsets.data` is the `data` of what made `subsets`.
+    Via(&'static str),
+    /// Everything of one kind that this argument was made from, in graph order.
+    Ancestors {
+        /// The argument to start from.
+        of: &'static str,
+        /// The kind asked for.
+        kind: Kind,
+    },
+}
+
+impl Field {
+    /// A field with the documentation lines the macro collected.
+    pub fn new(name: &str, doc: &[&str], ty: Type, default: Option<&str>) -> Self {
+        Self {
+            param: Param {
+                name: name.to_owned(),
+                doc: join_doc(doc),
+                ty,
+                default: default.map(str::to_owned),
+                optional: false,
+                range: None,
+                variadic: false,
+                definitions: false,
+                need: Need::Here,
+                truth: false,
+                gather: false,
+            },
+            implicit: None,
+        }
+    }
+
+    /// Properties that follow from the Rust type.
+    pub fn of_type<T: ParamType>(mut self) -> Self {
+        self.param.optional = T::OPTIONAL;
+        self.param.gather = T::GATHER;
+        self
+    }
+
+    /// The allowed values, in the language.
+    pub fn range(mut self, range: &str) -> Self {
+        self.param.range = Some(range.to_owned());
+        self
+    }
+
+    /// The unit numbers are taken and converted to; turns the type into `Quantity(unit)`.
+    pub fn unit(mut self, unit: &str) -> Self {
+        self.param.ty = Type::Quantity(unit.to_owned());
+        self
+    }
+
+    /// Positional arguments from here on are collected in this list.
+    pub fn variadic(mut self) -> Self {
+        self.param.variadic = true;
+        self
+    }
+
+    /// The names a condition or formula may use instead of columns.
+    pub fn names(mut self, names: &[&str]) -> Self {
+        let names = Over::Names(names.iter().map(|name| (*name).to_owned()).collect());
+        self.param.ty = match self.param.ty {
+            Type::Condition(_) => Type::Condition(names),
+            _ => Type::Formula(names),
+        };
+        self
+    }
+
+    /// The columns named here are needed in all data the result is used with.
+    pub fn needed(mut self) -> Self {
+        self.param.need = Need::Always;
+        self
+    }
+
+    /// The columns named here are the truth.
+    pub fn target(mut self) -> Self {
+        self.param.need = Need::Truth;
+        self
+    }
+
+    /// The data given here must carry the target too.
+    pub fn with_truth(mut self) -> Self {
+        self.param.truth = true;
+        self
+    }
+
+    /// Not written by users: found along this path of arguments.
+    pub fn via(mut self, path: &'static str) -> Self {
+        self.implicit = Some(Implicit::Via(path));
+        self
+    }
+
+    /// Not written by users: everything of the field's kind that argument was made from.
+    pub fn ancestors(mut self, of: &'static str) -> Self {
+        if let Type::Kind(kind) = self.param.ty {
+            self.implicit = Some(Implicit::Ancestors { of, kind });
+        }
+        self
+    }
+}
+
+/// Documentation lines as rustc hands them over, joined and with their indent removed.
+pub fn join_doc(lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines
+        .iter()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// A struct declared by [`plugin!`](crate::plugin!) or [`constructor!`](crate::constructor!).
+pub trait Declared: Sized {
+    /// The name in the language.
+    const NAME: &'static str;
+    /// Goes up whenever the same call gives other bytes.
+    const VERSION: u32;
+    /// The documentation lines.
+    const DOC: &'static [&'static str];
+    /// The declared fields in positional order.
+    fn fields() -> Vec<Field>;
+    /// The struct from checked arguments and loaded inputs.
+    ///
+    /// # Errors
+    /// When an argument is not what the checker let pass, which is a bug, or out of what
+    /// the Rust type can hold, which is the user's fault.
+    fn decode(bindings: &Bindings) -> Result<Self, Fault>;
+}
+
+/// What is bound to the fields of one call when it runs.
+#[derive(Clone, Default)]
+pub struct Bindings {
+    /// The checked arguments.
+    pub args: BTreeMap<String, Argument>,
+    /// The artifacts of referred calls by field and node.
+    pub inputs: BTreeMap<(String, NodeId), Loaded>,
+}
+
+/// A loaded input: one artifact for each member taken.
+#[derive(Clone)]
+pub struct Loaded {
+    /// Stands for the statement's name until tables and pages are written.
+    pub label: Label,
+    /// The artifacts in member order; `None` where the member diverged.
+    pub members: Vec<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// A statement's name in results that must not change when it is renamed.
+///
+/// Its text is a placeholder, `‹digest›`, that the engine replaces by the name when it
+/// writes tables and pages, after the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(pub String);
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Bindings {
+    /// The same inputs with other arguments: those of a value made inside.
+    pub fn inside(&self, args: &BTreeMap<String, Argument>) -> Self {
+        Self {
+            args: args.clone(),
+            inputs: self.inputs.clone(),
+        }
+    }
+
+    fn loaded(&self, field: &str, node: NodeId) -> Result<&Loaded, Fault> {
+        self.inputs
+            .get(&(field.to_owned(), node))
+            .ok_or_else(|| Fault::Bug(format!("input `{field}` was not loaded")))
+    }
+}
+
+/// A Rust type that a parameter can have.
+pub trait ParamType: Sized {
+    /// Whether it may be left out without a default.
+    const OPTIONAL: bool = false;
+    /// Whether it takes all members of what it refers to.
+    const GATHER: bool = false;
+
+    /// The type in the language.
+    fn ty() -> Type;
+
+    /// The value from what the checker made of it.
+    ///
+    /// # Errors
+    /// When the value has another type (a bug) or does not fit (the user's fault).
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault>;
+
+    /// The field from its argument.
+    ///
+    /// # Errors
+    /// As [`from_value`](Self::from_value), or when it is missing.
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        match bindings.args.get(field) {
+            Some(argument) => Self::from_value(field, &argument.value, bindings),
+            None => Self::absent()
+                .ok_or_else(|| Fault::Bug(format!("argument `{field}` was not checked"))),
+        }
+    }
+
+    /// What stands for a left out argument.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// The complaint about a value of a type the checker should not have let pass.
+pub fn mismatch(field: &str, expected: &str, value: &Value) -> Fault {
+    Fault::Bug(format!("`{field}`: expected {expected}, found {value}"))
+}
+
+impl ParamType for i64 {
+    fn ty() -> Type {
+        Type::Int
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Int(value) => Ok(*value),
+            other => Err(mismatch(field, "Int", other)),
+        }
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($ty:ty),*) => {$(
+        impl ParamType for $ty {
+            fn ty() -> Type {
+                Type::Int
+            }
+
+            fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+                let value = i64::from_value(field, value, bindings)?;
+                <$ty>::try_from(value)
+                    .map_err(|_| Fault::at(field, format!("{value} is out of range for `{field}`")))
+            }
+        }
+    )*};
+}
+whole_numbers!(u32, u64, usize);
+
+impl ParamType for f64 {
+    fn ty() -> Type {
+        Type::Float
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Float(value) => Ok(*value),
+            Value::Int(value) => Ok(*value as f64),
+            other => Err(mismatch(field, "Float", other)),
+        }
+    }
+}
+
+impl ParamType for bool {
+    fn ty() -> Type {
+        Type::Bool
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Bool(value) => Ok(*value),
+            other => Err(mismatch(field, "Bool", other)),
+        }
+    }
+}
+
+impl ParamType for String {
+    fn ty() -> Type {
+        Type::String
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Text(text) => Ok(text.clone()),
+            other => Err(mismatch(field, "String", other)),
+        }
+    }
+}
+
+/// A file given by the user, joined to the folder of the text that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPath(pub std::path::PathBuf);
+
+impl ParamType for DataPath {
+    fn ty() -> Type {
+        Type::Path
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Path(path) => Ok(Self(path.into())),
+            other => Err(mismatch(field, "Path", other)),
+        }
+    }
+}
+
+/// The name of a column.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Column(pub String);
+
+impl ParamType for Column {
+    fn ty() -> Type {
+        Type::Column
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Text(text) => Ok(Self(text.clone())),
+            other => Err(mismatch(field, "Column", other)),
+        }
+    }
+}
+
+/// A number for every row, computed from columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formula(pub ColumnExpr);
+
+impl ParamType for Formula {
+    fn ty() -> Type {
+        Type::Formula(Over::Columns)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Formula(formula) => Ok(Self(formula.clone())),
+            other => Err(mismatch(field, "Formula", other)),
+        }
+    }
+}
+
+/// Yes or no for every row, computed from columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition(pub ColumnExpr);
+
+impl ParamType for Condition {
+    fn ty() -> Type {
+        Type::Condition(Over::Columns)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Formula(formula) => Ok(Self(formula.clone())),
+            other => Err(mismatch(field, "Condition", other)),
+        }
+    }
+}
+
+/// The `name = formula` arguments of a call, in the order written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definitions(pub Vec<(String, ColumnExpr)>);
+
+impl ParamType for Definitions {
+    fn ty() -> Type {
+        Type::List(Box::new(Type::Formula(Over::Columns)))
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Definitions(definitions) => Ok(Self(definitions.clone())),
+            other => Err(mismatch(field, "definitions", other)),
+        }
+    }
+}
+
+impl<T: ParamType> ParamType for Vec<T> {
+    const GATHER: bool = T::GATHER;
+
+    fn ty() -> Type {
+        Type::List(Box::new(T::ty()))
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::List(values) => values
+                .iter()
+                .map(|value| T::from_value(field, value, bindings))
+                .collect(),
+            other => Err(mismatch(field, "List", other)),
+        }
+    }
+}
+
+impl<T: ParamType> ParamType for Option<T> {
+    const OPTIONAL: bool = true;
+    const GATHER: bool = T::GATHER;
+
+    fn ty() -> Type {
+        T::ty()
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        T::from_value(field, value, bindings).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// What another statement made, for the member at hand.
+#[derive(Debug)]
+pub struct Input<T> {
+    /// Stands for the statement's name.
+    pub label: Label,
+    artifact: Arc<T>,
+}
+
+impl<T> Deref for Input<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.artifact
+    }
+}
+
+impl<T> Input<T> {
+    /// An input for tests and direct calls.
+    pub fn new(artifact: T) -> Self {
+        Self {
+            label: Label::default(),
+            artifact: Arc::new(artifact),
+        }
+    }
+}
+
+fn downcast<T: Artifact>(
+    field: &str,
+    member: &Option<Arc<dyn Any + Send + Sync>>,
+) -> Result<Option<Arc<T>>, Fault> {
+    let Some(artifact) = member else {
+        return Ok(None);
+    };
+    match Arc::clone(artifact).downcast::<T>() {
+        Ok(artifact) => Ok(Some(artifact)),
+        Err(_) => Err(Fault::Bug(format!("input `{field}` is of another type"))),
+    }
+}
+
+fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
+    let artifact = match loaded.members.first() {
+        Some(member) => downcast(field, member)?,
+        None => None,
+    };
+    match artifact {
+        Some(artifact) => Ok(Input {
+            label: loaded.label.clone(),
+            artifact,
+        }),
+        None => Err(Fault::Bug(format!("input `{field}` is missing"))),
+    }
+}
+
+impl<T: Artifact> ParamType for Input<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Node(node) => single(field, bindings.loaded(field, *node)?),
+            other => Err(mismatch(field, "a statement", other)),
+        }
+    }
+}
+
+/// What another statement made, all members together.
+#[derive(Debug)]
+pub struct Gather<T> {
+    /// Stands for the statement's name.
+    pub label: Label,
+    /// The artifacts in member order; `None` where the member diverged.
+    pub members: Vec<Option<Arc<T>>>,
+}
+
+impl<T: Artifact> ParamType for Gather<T> {
+    const GATHER: bool = true;
+
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Node(node) => gathered(field, bindings.loaded(field, *node)?),
+            other => Err(mismatch(field, "a statement", other)),
+        }
+    }
+}
+
+fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
+    Ok(Gather {
+        label: loaded.label.clone(),
+        members: loaded
+            .members
+            .iter()
+            .map(|member| downcast(field, member))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// An input found along a path of arguments: declared with `via("subsets.data")`.
+#[derive(Debug)]
+pub struct Via<T>(pub Input<T>);
+
+impl<T> Deref for Via<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Artifact> ParamType for Via<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        match bindings.implicit(field).next() {
+            Some(loaded) => single(field, loaded).map(Self),
+            None => Err(Fault::Bug(format!("input `{field}` was not found"))),
+        }
+    }
+}
+
+/// Everything of one kind an argument was made from: declared with `ancestors("scores")`.
+#[derive(Debug)]
+pub struct Ancestors<T>(pub Vec<Gather<T>>);
+
+impl<T: Artifact> ParamType for Ancestors<T> {
+    const GATHER: bool = true;
+
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        bindings
+            .implicit(field)
+            .map(|loaded| gathered(field, loaded))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl Bindings {
+    fn implicit<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a Loaded> {
+        self.inputs
+            .iter()
+            .filter(move |((name, _), _)| name == field)
+            .map(|(_, loaded)| loaded)
+    }
+}
+
+/// Declares a plugin: its documentation, name, version and parameters.
+#[macro_export]
+macro_rules! plugin {
+    ($(#[doc = $doc:literal])* $name:literal version $version:literal
+     pub struct $Struct:ident { $($body:tt)* }) => {
+        $crate::declared! { [$($doc),*] $name $version $Struct { $($body)* } }
+    };
+}
+
+/// Declares a constructor of a value, such as `adam(rate: 1e-3)`.
+#[macro_export]
+macro_rules! constructor {
+    ($(#[doc = $doc:literal])* $name:literal
+     pub struct $Struct:ident { $($body:tt)* }) => {
+        $crate::declared! { [$($doc),*] $name 1 $Struct { $($body)* } }
+    };
+}
+
+/// What [`plugin!`] and [`constructor!`] have in common.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! declared {
+    ([$($doc:literal),*] $name:literal $version:literal $Struct:ident {
+        $( $(#[doc = $field_doc:literal])* $field:ident : $ty:ty
+           $(= $default:literal)? $(, $attribute:ident ( $($value:expr),* ))* ; )*
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub struct $Struct {
+            $( $(#[doc = $field_doc])* pub $field: $ty, )*
+        }
+
+        impl $crate::params::Declared for $Struct {
+            const NAME: &'static str = $name;
+            const VERSION: u32 = $version;
+            const DOC: &'static [&'static str] = &[$($doc),*];
+
+            fn fields() -> Vec<$crate::params::Field> {
+                vec![$(
+                    $crate::params::Field::new(
+                        stringify!($field),
+                        &[$($field_doc),*],
+                        <$ty as $crate::params::ParamType>::ty(),
+                        None::<&str>$(.or(Some($default)))?,
+                    )
+                    .of_type::<$ty>()
+                    $(.$attribute($($value),*))*
+                ),*]
+            }
+
+            fn decode(bindings: &$crate::params::Bindings) -> Result<Self, $crate::error::Fault> {
+                let _ = bindings;
+                Ok(Self {
+                    $( $field: <$ty as $crate::params::ParamType>::decode(stringify!($field), bindings)?, )*
+                })
+            }
+        }
+    };
+}
+
+/// Declares a value that one of several constructors makes: `Optimizer` by `sgd`, `adam`, ….
+#[macro_export]
+macro_rules! made {
+    ($(#[doc = $doc:literal])* pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub enum $Enum {
+            $( #[doc = concat!("Made by [`", stringify!($Variant), "`].")] $Variant($Variant), )*
+        }
+
+        impl $Enum {
+            /// The signatures of the constructors.
+            pub fn constructors() -> Vec<dsl::signature::Signature> {
+                vec![$( $crate::plugin::constructor_signature::<$Variant>(stringify!($Enum)) ),*]
+            }
+        }
+
+        impl $crate::params::ParamType for $Enum {
+            fn ty() -> dsl::types::Type {
+                dsl::types::Type::Made(stringify!($Enum).to_owned())
+            }
+
+            fn from_value(
+                field: &'static str,
+                value: &dsl::experiment::Value,
+                bindings: &$crate::params::Bindings,
+            ) -> Result<Self, $crate::error::Fault> {
+                match value {
+                    $( dsl::experiment::Value::Made(made)
+                        if made.name == <$Variant as $crate::params::Declared>::NAME =>
+                    {
+                        <$Variant as $crate::params::Declared>::decode(&bindings.inside(&made.args))
+                            .map($Enum::$Variant)
+                    } )*
+                    other => Err($crate::params::mismatch(field, stringify!($Enum), other)),
+                }
+            }
+        }
+    };
+}
+
+/// Declares a choice of words: an enum whose variants are written bare in the language.
+#[macro_export]
+macro_rules! words {
+    ($(#[doc = $doc:literal])* pub enum $Enum:ident {
+        $( $(#[doc = $variant_doc:literal])* $Variant:ident = $word:literal ),* $(,)?
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        pub enum $Enum {
+            $( $(#[doc = $variant_doc])* #[serde(rename = $word)] $Variant, )*
+        }
+
+        impl $Enum {
+            /// The word as written.
+            pub fn word(self) -> &'static str {
+                match self { $( $Enum::$Variant => $word, )* }
+            }
+        }
+
+        impl $crate::params::ParamType for $Enum {
+            fn ty() -> dsl::types::Type {
+                dsl::types::Type::Word(vec![$( $word.to_owned() ),*])
+            }
+
+            fn from_value(
+                field: &'static str,
+                value: &dsl::experiment::Value,
+                _: &$crate::params::Bindings,
+            ) -> Result<Self, $crate::error::Fault> {
+                match value {
+                    $( dsl::experiment::Value::Text(text) if text == $word => Ok($Enum::$Variant), )*
+                    other => Err($crate::params::mismatch(field, stringify!($Enum), other)),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,138 @@
+//! A multilayer perceptron as plain data: widths, activation, scaling, flat weights.
+
+use dsl::types::Kind;
+use engine::artifact::{Artifact, Dataset, Layout, Parts};
+use engine::error::Fault;
+use engine::words;
+use serde::{Deserialize, Serialize};
+
+words! {
+    /// What follows each hidden layer.
+    pub enum Activation {
+        /// Hyperbolic tangent.
+        Tanh = "tanh",
+        /// `max(x, 0)`.
+        Relu = "relu",
+        /// Gaussian error linear unit, in its tanh form (Hendrycks & Gimpel 2016, eq. 2).
+        Gelu = "gelu",
+        /// Logistic function.
+        Sigmoid = "sigmoid",
+    }
+}
+
+words! {
+    /// What training makes small.
+    pub enum Loss {
+        /// Mean squared error of standardised targets.
+        Mse = "mse",
+        /// Cross-entropy of class indices.
+        CrossEntropy = "cross_entropy",
+    }
+}
+
+/// The shape of a network and the scaling of what goes in and out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// The input columns with mean and standard deviation of the training data.
+    pub inputs: Vec<Scaled>,
+    /// The target columns (one for regression and for class indices).
+    pub targets: Vec<Scaled>,
+    /// Widths of all layers, input and output included.
+    pub widths: Vec<usize>,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// What training made small.
+    pub loss: Loss,
+}
+
+/// A column and its standardisation: `(x - mean) / std`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaled {
+    /// The column.
+    pub name: String,
+    /// Mean over the training data.
+    pub mean: f64,
+    /// Standard deviation over the training data; 1 for a constant column.
+    pub std: f64,
+}
+
+impl Network {
+    /// The tensors of its weights, in order.
+    pub fn layout(&self) -> Layout {
+        Layout::mlp(&self.widths)
+    }
+
+    /// The standardised inputs of every row, row after row, `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn inputs_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.inputs, data)
+    }
+
+    /// The standardised targets of every row, `[rows, targets]`; class indices as they are.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn targets_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.targets, data)
+    }
+}
+
+fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
+    let columns = scaled
+        .iter()
+        .map(|scaled| Ok((scaled, data.values(&scaled.name)?)))
+        .collect::<Result<Vec<_>, Fault>>()?;
+    let mut values = Vec::with_capacity(data.rows() * columns.len());
+    for row in 0..data.rows() {
+        values.extend(
+            columns
+                .iter()
+                .map(|(scaled, column)| ((column[row] - scaled.mean) / scaled.std) as f32),
+        );
+    }
+    Ok(values)
+}
+
+/// One trained member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parent {
+    /// Shape and scaling.
+    pub network: Network,
+    /// The weights in parameter order, as `network.layout()` says.
+    pub weights: Vec<f32>,
+    /// The loss along training: `(step, training loss, held-out loss)`.
+    pub losses: Vec<(u64, f64, Option<f64>)>,
+}
+
+impl Artifact for Parent {
+    const KIND: Kind = Kind::Parent;
+
+    fn to_parts(&self) -> Result<Parts, Fault> {
+        let network = serde_json::to_string(&self.network)
+            .map_err(|error| Fault::Bug(error.to_string()))?;
+        let metadata = [("format".to_owned(), "pt".to_owned()), ("network".to_owned(), network)];
+        let weights = self.network.layout().to_safetensors(&self.weights, metadata)?;
+        Parts::default()
+            .with("weights.safetensors", weights)
+            .with_json("network.json", &self.network)?
+            .with_json("losses.json", &self.losses)
+    }
+
+    fn from_parts(parts: &Parts) -> Result<Self, Fault> {
+        let network: Network = parts.json("network.json")?;
+        let weights = network
+            .layout()
+            .from_safetensors(parts.get("weights.safetensors")?)?;
+        Ok(Self {
+            network,
+            weights,
+            losses: parts.json("losses.json")?,
+        })
+    }
+
+    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(Some(self.to_parts()?.get("weights.safetensors")?.to_vec()))
+    }
+}

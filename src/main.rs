@@ -1,0 +1,2 @@
+//! farcast
+fn main() {}
