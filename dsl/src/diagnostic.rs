@@ -6,7 +6,10 @@ use crate::source::Span;
 ///
 /// `kebab-case` of the variant is what users see and what `--json` carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each code is documented by its case in tests/suite")]
+#[expect(
+    missing_docs,
+    reason = "each code is documented by its case in tests/suite"
+)]
 pub enum Code {
     // text
     SyntaxError,

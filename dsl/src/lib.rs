@@ -1,9 +1,12 @@
 //! The farcast language: text in, checked experiment out. No IO, no polars, no dfdx.
 
 pub mod ast;
+pub mod check;
 pub mod column;
 pub mod diagnostic;
 pub mod experiment;
+pub mod format;
+pub mod parse;
 pub mod signature;
 pub mod source;
 pub mod types;

@@ -72,7 +72,10 @@ impl Source {
     /// Line and column of a byte, both from 1; the column counts characters.
     pub fn position(&self, byte: u32) -> Position {
         let byte = (byte as usize).min(self.text.len());
-        let line = self.line_starts.partition_point(|start| *start as usize <= byte) - 1;
+        let line = self
+            .line_starts
+            .partition_point(|start| *start as usize <= byte)
+            - 1;
         let start = self.line_starts[line] as usize;
         let column = self
             .text

@@ -43,8 +43,14 @@ impl Dataset {
                     column.values.len()
                 )));
             }
-            if columns[..index].iter().any(|other| other.name == column.name) {
-                return Err(Fault::user(format!("column `{}` exists twice", column.name)));
+            if columns[..index]
+                .iter()
+                .any(|other| other.name == column.name)
+            {
+                return Err(Fault::user(format!(
+                    "column `{}` exists twice",
+                    column.name
+                )));
             }
         }
         Ok(Self { columns, rows })
@@ -97,7 +103,10 @@ impl Dataset {
                 .columns
                 .iter()
                 .map(|column| DataColumn {
-                    values: rows.iter().map(|row| column.values[*row as usize]).collect(),
+                    values: rows
+                        .iter()
+                        .map(|row| column.values[*row as usize])
+                        .collect(),
                     ..column.clone()
                 })
                 .collect(),

@@ -84,7 +84,10 @@ impl Layout {
                 self.len()
             )));
         }
-        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let bytes: Vec<u8> = weights
+            .iter()
+            .flat_map(|weight| weight.to_le_bytes())
+            .collect();
         let views = self
             .ranges()
             .map(|(tensor, range)| {

@@ -110,10 +110,16 @@ impl Artifact for Parent {
     const KIND: Kind = Kind::Parent;
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let network = serde_json::to_string(&self.network)
-            .map_err(|error| Fault::Bug(error.to_string()))?;
-        let metadata = [("format".to_owned(), "pt".to_owned()), ("network".to_owned(), network)];
-        let weights = self.network.layout().to_safetensors(&self.weights, metadata)?;
+        let network =
+            serde_json::to_string(&self.network).map_err(|error| Fault::Bug(error.to_string()))?;
+        let metadata = [
+            ("format".to_owned(), "pt".to_owned()),
+            ("network".to_owned(), network),
+        ];
+        let weights = self
+            .network
+            .layout()
+            .to_safetensors(&self.weights, metadata)?;
         Parts::default()
             .with("weights.safetensors", weights)
             .with_json("network.json", &self.network)?

@@ -50,7 +50,11 @@ impl Artifact for Regression {
     const KIND: Kind = Kind::Regression;
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let bytes: Vec<u8> = self.coefficients.iter().flat_map(|c| c.to_le_bytes()).collect();
+        let bytes: Vec<u8> = self
+            .coefficients
+            .iter()
+            .flat_map(|c| c.to_le_bytes())
+            .collect();
         Parts::default()
             .with("coefficients.f32", bytes)
             .with_json("layout.json", &self.layout)?
