@@ -2,6 +2,7 @@
 
 pub mod anomalies;
 pub mod children;
+mod complete;
 pub mod data;
 pub mod parents;
 pub mod predictors;
@@ -9,3 +10,4 @@ pub mod regressions;
 pub mod reports;
 pub mod scores;
 pub mod subsets;
+pub mod training;
