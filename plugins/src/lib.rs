@@ -2,6 +2,7 @@
 
 pub mod anomalies;
 pub mod children;
+mod complete;
 pub mod data;
 pub mod parents;
 pub mod predictors;
@@ -10,6 +11,7 @@ pub mod regressions;
 pub mod reports;
 pub mod scores;
 pub mod subsets;
+pub mod training;
 
 use engine::plugin::Registry;
 
