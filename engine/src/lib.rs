@@ -3,6 +3,12 @@
 pub mod artifact;
 pub mod digest;
 pub mod error;
+pub mod graph;
+pub mod observer;
+pub mod outside;
 pub mod params;
+pub mod plan;
 pub mod plugin;
+pub mod run;
 pub mod store;
+pub mod table;
