@@ -8,7 +8,7 @@ use std::fmt;
 use crate::ast::{BinaryOp, UnaryOp};
 
 /// A number or a yes/no for every row. Yes is `1.0`, no is `0.0`, missing is NaN.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum ColumnExpr {
     /// The value of a column (or of a given name such as `snr`).
     Column(String),
