@@ -2,7 +2,11 @@
 
 pub mod artifact;
 pub mod digest;
+pub mod draw;
 pub mod error;
 pub mod params;
 pub mod plugin;
+pub mod report;
 pub mod store;
+mod svg;
+pub mod table;
