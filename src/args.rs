@@ -6,12 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Experiments on the weights of neural networks, in one short file.
 #[derive(Debug, Parser)]
-#[command(
-    name = "farcast",
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "farcast", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   farcast new storms                        write a commented starter, storms.farcast
@@ -44,9 +39,7 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find every mistake in experiment files without running anything.
-    #[command(
-        after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --json"
-    )]
+    #[command(after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --json")]
     Check(Check),
     /// Bring experiment files into the one canonical layout.
     #[command(after_help = "Examples:\n  farcast fmt *.farcast\n  farcast fmt --check *.farcast")]
@@ -69,9 +62,7 @@ Examples:
     #[command(after_help = "Example:\n  farcast report storms.farcast --out results")]
     Report(Report),
     /// List the plugins, or say all about one.
-    #[command(
-        after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json"
-    )]
+    #[command(after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json")]
     Plugins(Plugins),
     /// Look after the store of results.
     #[command(subcommand)]
@@ -82,9 +73,7 @@ Examples:
     /// Print the reference of the language and all plugins as Markdown.
     Docs,
     /// Print a completion script for a shell.
-    #[command(
-        after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast"
-    )]
+    #[command(after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,

@@ -95,11 +95,7 @@ pub fn open_store(
 
 /// Says diagnostics on standard error.
 pub fn say_all(diagnostics: &[Diagnostic], sources: &Sources, terminal: &Terminal) {
-    let style = if terminal.color {
-        Style::Color
-    } else {
-        Style::Plain
-    };
+    let style = if terminal.color { Style::Color } else { Style::Plain };
     for diagnostic in diagnostics {
         terminal.say(render(diagnostic, sources, style));
     }

@@ -39,19 +39,10 @@ pub fn run(args: &Plan, terminal: &Terminal) -> Result<Exit, Stop> {
     }
     let rows: Vec<(String, &str, &str, &str)> = actions
         .map(|(action, node, state, reason)| {
-            (
-                action.title(&session.experiment),
-                node.plugin.as_str(),
-                state,
-                reason,
-            )
+            (action.title(&session.experiment), node.plugin.as_str(), state, reason)
         })
         .collect();
-    let name_width = rows
-        .iter()
-        .map(|row| row.0.chars().count())
-        .max()
-        .unwrap_or(0);
+    let name_width = rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
     let plugin_width = rows.iter().map(|row| row.1.len()).max().unwrap_or(0);
     for (name, plugin, state, reason) in rows {
         let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");
