@@ -137,6 +137,18 @@ mod tests {
             ],
             ..Experiment::default()
         };
-        expect![[r#""#]].assert_eq(&svg(&experiment));
+        expect![[r##"
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 101.6 124" width="100%" style="max-width:101.6px" role="img" aria-label="Graph of 2 statements: Two" font-family="system-ui,-apple-system,Segoe UI,Roboto,sans-serif" fill="currentColor">
+            <title>Graph of 2 statements: Two</title>
+            <path d="M50.8 46 C50.8 62 50.8 62 50.8 78" fill="none" stroke-width="1.3" stroke="currentColor" stroke-opacity="0.45"/>
+            <path d="M50.8 77.5l-4.2 -8h8.4z" fill-opacity="0.6"/>
+            <rect x="8.3" y="2" width="85" height="44" rx="7" fill="#009e73" fill-opacity="0.12" stroke="#009e73" stroke-width="1.3"/>
+            <text x="50.8" y="20.5" text-anchor="middle" font-size="14" font-weight="600">a</text>
+            <text x="50.8" y="36.5" text-anchor="middle" font-size="11.5" opacity="0.8">data · csv</text>
+            <rect x="2" y="78" width="97.6" height="44" rx="7" fill="currentColor" fill-opacity="0.12" stroke="currentColor" stroke-width="1.3"/>
+            <text x="50.8" y="96.5" text-anchor="middle" font-size="14" font-weight="600">b</text>
+            <text x="50.8" y="112.5" text-anchor="middle" font-size="11.5" opacity="0.8">parent · mlp</text>
+            </svg>
+        "##]].assert_eq(&svg(&experiment));
     }
 }

@@ -60,8 +60,8 @@ fn no_text_becomes_markup() {
     for markup in ["<script", "<img", "onerror=x>"] {
         assert!(!html.contains(markup), "{markup}");
     }
-    // The same elements as a harmless report has, no more and no fewer.
-    let elements = |html: &str| html.matches('<').count();
+    // The same elements as a harmless report has, but for the colours of its source.
+    let elements = |html: &str| html.matches('<').count() - 2 * html.matches("</i>").count();
     assert_eq!(elements(&html), elements(&report_of("harmless")));
 }
 
