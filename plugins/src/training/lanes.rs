@@ -76,6 +76,7 @@ fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N])
 
 /// Hyperbolic tangent by the rational minimax form of Eigen (`generic_fast_tanh_float`):
 /// odd polynomial of degree 13 over an even one of degree 6, beyond ±7.905 clamped to it.
+/// Within 4e-7 of the truth, absolutely and relatively.
 #[inline(always)]
 pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
     const LIMIT: f32 = 7.905_311;
@@ -97,6 +98,7 @@ pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
 }
 
 /// Exponential function: a power of two times a polynomial of degree 5 (Cephes `expf`).
+/// Relatively within 2.4e-7 of the truth between -87 and 88, clamped beyond.
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number
@@ -126,7 +128,7 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// The largest error of `f` against `truth` in f64, over [-low, high], in the unit of `error`.
+    /// The largest `error` over a range.
     fn worst(range: (f32, f32), error: impl Fn(f32) -> f64) -> f64 {
         let points = 200_000;
         (0..=points)
@@ -135,22 +137,22 @@ mod tests {
     }
 
     #[test]
-    fn tanh_is_within_four_units_in_the_last_place_of_one() {
+    fn tanh_is_within_4e_7() {
         let error = |x: f32| (f64::from(tanh::<true>(x)) - f64::from(x).tanh()).abs();
-        assert!(worst((-12.0, 12.0), error) < 4.0 * 5.96e-8);
-        let relative = |x: f32| error(x) / f64::from(x).tanh().abs().max(1e-30);
-        assert!(worst((1e-6, 1.0), relative) < 4.0 * 1.2e-7);
+        let relative = |x: f32| error(x) / f64::from(x).tanh().abs();
+        assert!(worst((-12.0, 12.0), error) < 4e-7);
+        assert!(worst((1e-6, 12.0), relative) < 4e-7);
         assert!(tanh::<false>(f32::NAN).is_nan());
         assert_eq!(tanh::<false>(0.0), 0.0);
     }
 
     #[test]
-    fn exp_is_within_two_units_in_the_last_place() {
+    fn exp_is_within_2_4e_7() {
         let relative = |x: f32| {
             let truth = f64::from(x).exp();
             (f64::from(exp::<true>(x)) - truth).abs() / truth
         };
-        assert!(worst((-87.0, 88.0), relative) < 2.0 * 1.2e-7);
+        assert!(worst((-87.0, 88.0), relative) < 2.4e-7);
         assert!(exp::<false>(f32::NAN).is_nan());
     }
 
