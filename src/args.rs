@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Experiments on the weights of neural networks, in one short file.
 #[derive(Debug, Parser)]
-#[command(name = "farcast", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "farcast",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Examples:
   farcast new storms                        write a commented starter, storms.farcast
@@ -39,7 +44,9 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find every mistake in experiment files without running anything.
-    #[command(after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --json")]
+    #[command(
+        after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --json"
+    )]
     Check(Check),
     /// Bring experiment files into the one canonical layout.
     #[command(after_help = "Examples:\n  farcast fmt *.farcast\n  farcast fmt --check *.farcast")]
@@ -62,7 +69,9 @@ Examples:
     #[command(after_help = "Example:\n  farcast report storms.farcast --out results")]
     Report(Report),
     /// List the plugins, or say all about one.
-    #[command(after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json")]
+    #[command(
+        after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json"
+    )]
     Plugins(Plugins),
     /// Look after the store of results.
     #[command(subcommand)]
@@ -73,7 +82,9 @@ Examples:
     /// Print the reference of the language and all plugins as Markdown.
     Docs,
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast")]
+    #[command(
+        after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast"
+    )]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -88,8 +99,8 @@ pub struct Subject {
     /// Give a `param` another value; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
-    /// Where results are kept [default: .farcast beside farcast.toml or the file].
-    #[arg(long, value_name = "DIR", env = "FARCAST_STORE")]
+    /// Where results are kept [default: $FARCAST_STORE, or .farcast beside farcast.toml or the file].
+    #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 }
 
@@ -205,6 +216,9 @@ pub enum Cache {
     Gc {
         #[command(flatten)]
         at: StoreAt,
+        /// Remove results made more than so many days ago, too.
+        #[arg(long, value_name = "DAYS")]
+        older_than: Option<u64>,
         /// Only say what would be removed.
         #[arg(long)]
         dry_run: bool,
@@ -216,8 +230,8 @@ pub enum Cache {
 /// Which store.
 #[derive(Debug, Args)]
 pub struct StoreAt {
-    /// The store [default: .farcast beside farcast.toml or the working folder].
-    #[arg(long, value_name = "DIR", env = "FARCAST_STORE")]
+    /// The store [default: $FARCAST_STORE, or .farcast beside farcast.toml or here].
+    #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 }
 

@@ -41,7 +41,9 @@ fn style(template: &str) -> ProgressStyle {
 impl Observer for Bars {
     fn started(&self, action: ActionId, title: &str) {
         let bar = self.all.add(ProgressBar::new(0));
-        bar.set_style(style("  {prefix:28!} {bar:20.green/dim} {percent:>3}% {msg}"));
+        bar.set_style(style(
+            "  {prefix:28!} {bar:20.green/dim} {percent:>3}% {msg}",
+        ));
         bar.set_prefix(title.to_owned());
         self.running
             .lock()

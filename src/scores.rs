@@ -29,7 +29,11 @@ pub fn table(lines: &[ScoreLine]) -> String {
     header.extend(&metrics);
     table.set_header(header);
     for (key, values) in rows.iter().take(SHOWN) {
-        let mut cells = vec![Cell::new(&key.statement), Cell::new(&key.model), Cell::new(&key.role)];
+        let mut cells = vec![
+            Cell::new(&key.statement),
+            Cell::new(&key.model),
+            Cell::new(&key.role),
+        ];
         cells.extend(has_points.then(|| Cell::new(&key.point)));
         cells.extend(has_horizons.then(|| Cell::new(&key.horizon)));
         cells.push(Cell::new(&key.member));
@@ -41,7 +45,10 @@ pub fn table(lines: &[ScoreLine]) -> String {
     }
     let mut text = format!("{table}\n");
     if rows.len() > SHOWN {
-        text.push_str(&format!("… and {} more lines in scores.csv\n", rows.len() - SHOWN));
+        text.push_str(&format!(
+            "… and {} more lines in scores.csv\n",
+            rows.len() - SHOWN
+        ));
     }
     text
 }
@@ -108,10 +115,13 @@ fn rows(lines: &[&ScoreLine]) -> Vec<(Key, BTreeMap<String, String>)> {
 }
 
 fn entry<T: Default>(rows: &mut Vec<(Key, T)>, key: Key) -> &mut T {
-    let index = rows.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-        rows.push((key, T::default()));
-        rows.len() - 1
-    });
+    let index = rows
+        .iter()
+        .position(|(other, _)| *other == key)
+        .unwrap_or_else(|| {
+            rows.push((key, T::default()));
+            rows.len() - 1
+        });
     &mut rows[index].1
 }
 
@@ -121,6 +131,10 @@ fn number(value: f64) -> String {
     if size != 0.0 && !(1e-3..1e6).contains(&size) {
         return format!("{value:.3e}");
     }
-    let decimals = if size == 0.0 { 1 } else { (3 - size.log10().floor() as i32).max(0) as usize };
+    let decimals = if size == 0.0 {
+        1
+    } else {
+        (3 - size.log10().floor() as i32).max(0) as usize
+    };
     format!("{value:.decimals$}")
 }

@@ -10,7 +10,7 @@ use dsl::source::Sources;
 use engine::graph::{Graph, lower};
 use engine::outside::{Disk, read_text};
 use engine::plugin::Registry;
-use engine::store::DirStore;
+use engine::store::{Access, DirStore, Store, default_path};
 
 use crate::args::Subject;
 use crate::terminal::Terminal;
@@ -79,23 +79,32 @@ pub fn checked(
 /// Opens the store a command works with.
 pub fn open_store(
     near: &Path,
-    flag: Option<&PathBuf>,
+    flag: Option<&Path>,
+    access: Access,
     terminal: &Terminal,
 ) -> Result<DirStore, Stop> {
-    let path = DirStore::default_path(near, flag.map(PathBuf::as_path));
-    let store = DirStore::open(&path).map_err(|fault| {
+    let store = DirStore::open(&store_path(near, flag), access).map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;
     for problem in store.problems() {
-        terminal.note(format!("store `{}`: {problem}", path.display()));
+        terminal.note(format!("the journal of the store is damaged: {problem}"));
     }
     Ok(store)
 }
 
+/// Where the store is.
+pub fn store_path(near: &Path, flag: Option<&Path>) -> PathBuf {
+    default_path(near, flag, std::env::var_os("FARCAST_STORE"))
+}
+
 /// Says diagnostics on standard error.
 pub fn say_all(diagnostics: &[Diagnostic], sources: &Sources, terminal: &Terminal) {
-    let style = if terminal.color { Style::Color } else { Style::Plain };
+    let style = if terminal.color {
+        Style::Color
+    } else {
+        Style::Plain
+    };
     for diagnostic in diagnostics {
         terminal.say(render(diagnostic, sources, style));
     }

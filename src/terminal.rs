@@ -41,13 +41,21 @@ impl Terminal {
 
     /// A complaint of one line, with what to do.
     pub fn error(&self, text: impl AsRef<str>) {
-        let (bold, end) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        let (bold, end) = if self.color {
+            ("\u{1b}[1;31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
         self.say(format!("{bold}error{end}: {}", text.as_ref()));
     }
 
     /// Something to know.
     pub fn note(&self, text: impl AsRef<str>) {
-        let (bold, end) = if self.color { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
+        let (bold, end) = if self.color {
+            ("\u{1b}[1;36m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
         self.say(format!("{bold}note{end}: {}", text.as_ref()));
     }
 }

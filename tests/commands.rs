@@ -20,7 +20,15 @@ fn check_answers_in_json() {
     let first = answer["diagnostics"][0].as_object().unwrap();
     let fields: Vec<&str> = first.keys().map(String::as_str).collect();
     let promised = [
-        "code", "severity", "message", "file", "line", "column", "end_line", "end_column", "hints",
+        "code",
+        "severity",
+        "message",
+        "file",
+        "line",
+        "column",
+        "end_line",
+        "end_column",
+        "hints",
     ];
     assert_eq!(fields, promised);
     assert_eq!(first["code"], "unknown-argument");
@@ -30,10 +38,17 @@ fn check_answers_in_json() {
 #[test]
 fn check_is_fine_with_the_shipped_experiments() {
     let folder = Folder::new();
-    for file in ["experiments/density.farcast", "experiments/smoke/starter.farcast"] {
+    for file in [
+        "experiments/density.farcast",
+        "experiments/smoke/starter.farcast",
+    ] {
         let path = shipped(file);
         let said = folder.farcast(&["check", path.to_str().unwrap()]);
-        assert_eq!((said.code, said.err.as_str()), (0, "no mistakes found\n"), "{said:?}");
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (0, "no mistakes found\n"),
+            "{said:?}"
+        );
     }
 }
 
@@ -47,7 +62,10 @@ fn fmt_checks_and_rewrites() {
     "#]]
     .assert_eq(&said.err);
     assert_eq!(folder.farcast(&["fmt", "it.farcast"]).code, 0);
-    assert_eq!(folder.read("it.farcast"), "data all = synthetic(regime, rows: 4)  # four\n");
+    assert_eq!(
+        folder.read("it.farcast"),
+        "data all = synthetic(regime, rows: 4)  # four\n"
+    );
     assert_eq!(folder.farcast(&["fmt", "--check", "it.farcast"]).code, 0);
 }
 
@@ -56,7 +74,11 @@ fn plan_says_what_runs_and_why() {
     let folder = Folder::with(&starter());
     folder.run(&[]);
     let said = folder.farcast(&["plan", "it.farcast", "--set", "degree=2"]);
-    let running: Vec<&str> = said.out.lines().filter(|line| line.contains("  run ")).collect();
+    let running: Vec<&str> = said
+        .out
+        .lines()
+        .filter(|line| line.contains("  run "))
+        .collect();
     expect![[""]].assert_eq(&running.join("\n"));
 }
 
@@ -75,9 +97,16 @@ fn plan_answers_in_json() {
 #[test]
 fn graph_draws_in_three_forms() {
     let folder = Folder::with(&starter());
-    for (format, mark) in [("dot", "digraph"), ("mermaid", "flowchart"), ("svg", "<svg")] {
+    for (format, mark) in [
+        ("dot", "digraph"),
+        ("mermaid", "flowchart"),
+        ("svg", "<svg"),
+    ] {
         let said = folder.farcast(&["graph", "it.farcast", "--format", format]);
-        assert!(said.code == 0 && said.out.contains(mark) && said.out.contains("drift"), "{said:?}");
+        assert!(
+            said.code == 0 && said.out.contains(mark) && said.out.contains("drift"),
+            "{said:?}"
+        );
     }
 }
 
@@ -85,7 +114,10 @@ fn graph_draws_in_three_forms() {
 fn plugins_lists_and_tells() {
     let folder = Folder::new();
     let listing = folder.farcast(&["plugins"]).out;
-    assert!(listing.contains("\nparent\n") && listing.contains("  mlp "), "{listing}");
+    assert!(
+        listing.contains("\nparent\n") && listing.contains("  mlp "),
+        "{listing}"
+    );
     let one = folder.farcast(&["plugins", "window"]).out;
     assert!(one.contains("| `count` | Int"), "{one}");
     let wrong = folder.farcast(&["plugins", "windw"]);
@@ -105,7 +137,10 @@ fn cache_lists_verifies_cleans_and_tells_where() {
     let path = folder.farcast(&["cache", "path"]).out;
     assert!(path.trim_end().ends_with(".farcast"), "{path}");
     let ls = folder.farcast(&["cache", "ls"]);
-    assert!(ls.code == 0 && ls.out.contains("mlp") && ls.out.contains("finetune"), "{ls:?}");
+    assert!(
+        ls.code == 0 && ls.out.contains("mlp") && ls.out.contains("finetune"),
+        "{ls:?}"
+    );
     assert_eq!(folder.farcast(&["cache", "verify"]).code, 0);
     assert_eq!(folder.farcast(&["cache", "gc"]).code, 0);
     assert_eq!(folder.planned(&[]), "", "gc removes nothing that is needed");
@@ -119,7 +154,10 @@ fn new_writes_a_starter_that_runs() {
     assert_eq!(folder.farcast(&["new", "it"]).code, 0);
     folder.run(&[]);
     let again = folder.farcast(&["new", "it"]);
-    assert_eq!((again.code, again.err.as_str()), (1, "error: `it.farcast` exists already\n"));
+    assert_eq!(
+        (again.code, again.err.as_str()),
+        (1, "error: `it.farcast` exists already\n")
+    );
     assert_eq!(folder.farcast(&["new", "../it"]).code, 2);
 }
 
@@ -151,9 +189,21 @@ fn output_of_a_quiet_json_run_is_one_object() {
     assert_eq!(said.err, "");
     assert_eq!(said.out.lines().count(), 1);
     let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, ["experiment", "ok", "seconds", "actions", "scores", "out"]);
-    let actions: Vec<&str> =
-        answer["actions"].as_object().unwrap().keys().map(String::as_str).collect();
+    let fields: Vec<&str> = answer
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        fields,
+        ["experiment", "ok", "seconds", "actions", "scores", "out"]
+    );
+    let actions: Vec<&str> = answer["actions"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(actions, ["total", "ran", "cached", "failed"]);
 }

@@ -79,7 +79,10 @@ fn two_runs_at_once_share_a_store() {
     shared.run(&[]);
     assert!(other.wait().unwrap().success());
     assert_eq!(objects(&alone), objects(&shared));
-    assert_eq!(shared.bytes("other/scores.csv"), shared.bytes("out/it/scores.csv"));
+    assert_eq!(
+        shared.bytes("other/scores.csv"),
+        shared.bytes("out/it/scores.csv")
+    );
     let verified = shared.farcast(&["cache", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?}");
 }

@@ -69,7 +69,11 @@ impl Folder {
 
     /// Runs the program to its end.
     pub fn farcast(&self, args: &[&str]) -> Said {
-        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(args).output().unwrap();
         Said {
             code: status.code().unwrap_or(-1),
             out: String::from_utf8(stdout).unwrap(),

@@ -50,19 +50,24 @@ fn a_truncated_data_file() {
 
 #[test]
 fn a_column_that_does_not_exist() {
-    run_says(&Folder::with(&starter().replace("by: z, count", "by: zz, count")), expect![[""]]);
+    run_says(
+        &Folder::with(&starter().replace("by: z, count", "by: zz, count")),
+        expect![[""]],
+    );
 }
 
 #[test]
 fn no_rows_after_where() {
-    run_says(&Folder::with(&starter().replace("z <= 1", "z <= -9")), expect![[""]]);
+    run_says(
+        &Folder::with(&starter().replace("z <= 1", "z <= -9")),
+        expect![[""]],
+    );
 }
 
 #[test]
 fn missing_numbers_in_the_data() {
-    let folder = Folder::with(
-        "data a = csv(\"a.csv\")\nparent net = mlp(a, inputs: [x], target: y)\n",
-    );
+    let folder =
+        Folder::with("data a = csv(\"a.csv\")\nparent net = mlp(a, inputs: [x], target: y)\n");
     folder.write("a.csv", "x,y\n1,2\n2,\n3,NaN\n4,5\n");
     run_says(&folder, expect![[""]]);
 }
@@ -75,7 +80,10 @@ fn every_member_diverges() {
 
 #[test]
 fn a_window_larger_than_the_data() {
-    run_says(&Folder::with(&starter().replace("size: 200", "size: 90000")), expect![[""]]);
+    run_says(
+        &Folder::with(&starter().replace("size: 200", "size: 90000")),
+        expect![[""]],
+    );
 }
 
 #[test]

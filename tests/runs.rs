@@ -38,8 +38,17 @@ fn scores_have_the_promised_columns() {
     let answer = folder.run(&[]);
     let row = answer["scores"][0].as_object().unwrap();
     let columns: Vec<&str> = row.keys().map(String::as_str).collect();
-    let promised =
-        ["statement", "point", "member", "model", "role", "metric", "horizon", "group", "value"];
+    let promised = [
+        "statement",
+        "point",
+        "member",
+        "model",
+        "role",
+        "metric",
+        "horizon",
+        "group",
+        "value",
+    ];
     assert_eq!(columns, promised);
     let csv = folder.read("out/it/scores.csv");
     assert_eq!(csv.lines().next(), Some(promised.join(",").as_str()));
@@ -49,7 +58,10 @@ fn scores_have_the_promised_columns() {
         .iter()
         .map(|row| row["model"].as_str().unwrap())
         .collect();
-    assert!(models.contains(&"net") && models.contains(&"adapted"), "{models:?}");
+    assert!(
+        models.contains(&"net") && models.contains(&"adapted"),
+        "{models:?}"
+    );
 }
 
 #[test]
@@ -76,10 +88,16 @@ fn only_what_depends_on_an_edit_runs() {
     let text = starter();
     let folder = Folder::with(&text);
     folder.run(&[]);
-    assert_eq!(folder.planned(&["--set", "degree=2"]), "drift adapted skill summary");
+    assert_eq!(
+        folder.planned(&["--set", "degree=2"]),
+        "drift adapted skill summary"
+    );
     folder.write("it.farcast", text.replace("steps: 100", "steps: 50"));
     assert_eq!(folder.planned(&[]), "shift drift adapted skill summary");
-    folder.write("it.farcast", text.replace("metrics: [rmse, skill]", "metrics: [mae]"));
+    folder.write(
+        "it.farcast",
+        text.replace("metrics: [rmse, skill]", "metrics: [mae]"),
+    );
     assert_eq!(folder.planned(&[]), "skill summary");
     folder.write("it.farcast", text.replace("members: 4", "members: 5"));
     assert_eq!(folder.planned(&[]), "net shift drift adapted skill summary");
@@ -169,7 +187,10 @@ fn a_sweep_shares_what_its_points_share() {
     let answer = folder.run(&[]);
     // data ×3, subset, predictor, 4 nets and 4 shifts once; 4 drifts and 4 children, a score
     // for each of three points; one page.
-    assert_eq!(answer["actions"]["total"], 3 + 1 + 1 + 8 + 3 * (4 + 4 + 1) + 1);
+    assert_eq!(
+        answer["actions"]["total"],
+        3 + 1 + 1 + 8 + 3 * (4 + 4 + 1) + 1
+    );
     let mut points: Vec<&str> = answer["scores"]
         .as_array()
         .unwrap()
@@ -179,5 +200,9 @@ fn a_sweep_shares_what_its_points_share() {
     points.dedup();
     assert_eq!(points, ["degree=1", "degree=2", "degree=3"]);
     folder.write("it.farcast", starter());
-    assert_eq!(folder.planned(&[]), "summary", "a point is the plain experiment");
+    assert_eq!(
+        folder.planned(&[]),
+        "summary",
+        "a point is the plain experiment"
+    );
 }

@@ -33,15 +33,30 @@ fn shown(path: &Path) -> String {
 fn every_source_file_says_what_it_is_for_and_is_short() {
     for path in files(root(), "rs") {
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("//!"), "{} does not open with `//!`", shown(&path));
+        assert!(
+            text.starts_with("//!"),
+            "{} does not open with `//!`",
+            shown(&path)
+        );
         let lines = text.lines().count();
-        assert!(lines <= 800, "{} has {lines} lines: are there two nouns in it?", shown(&path));
+        assert!(
+            lines <= 800,
+            "{} has {lines} lines: are there two nouns in it?",
+            shown(&path)
+        );
     }
 }
 
 #[test]
 fn nothing_unfinished_is_left_behind() {
-    let marks = ["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "FIXME", "XXX"];
+    let marks = [
+        "todo!(",
+        "unimplemented!(",
+        "dbg!(",
+        "#[ignore",
+        "FIXME",
+        "XXX",
+    ];
     for path in files(root(), "rs") {
         if path.ends_with("tests/tidy.rs") {
             continue;
@@ -57,7 +72,12 @@ fn nothing_unfinished_is_left_behind() {
 #[test]
 fn dependencies_go_one_way() {
     let forbidden: [(&str, &[&str]); 3] = [
-        ("dsl", &["engine", "plugins", "polars", "dfdx", "std::fs", "std::net", "std::env"]),
+        (
+            "dsl",
+            &[
+                "engine", "plugins", "polars", "dfdx", "std::fs", "std::net", "std::env",
+            ],
+        ),
         ("engine", &["plugins", "dfdx", "netcdf_reader", "faer"]),
         ("plugins", &["clap", "indicatif", "askama", "plotters"]),
     ];
@@ -94,10 +114,14 @@ fn foreign_crates_have_one_home() {
     for path in files(root(), "rs") {
         let text = fs::read_to_string(&path).unwrap();
         for (name, home) in homes {
-            let used = text.lines().any(|line| {
-                line.trim_start().starts_with(&format!("use {name}"))
-            });
-            assert!(!used || shown(&path).starts_with(home), "{} uses {name}", shown(&path));
+            let used = text
+                .lines()
+                .any(|line| line.trim_start().starts_with(&format!("use {name}")));
+            assert!(
+                !used || shown(&path).starts_with(home),
+                "{} uses {name}",
+                shown(&path)
+            );
         }
     }
 }
@@ -119,7 +143,11 @@ fn every_plugin_file_is_in_its_list() {
         let text = fs::read_to_string(&path).unwrap();
         for (at, _) in text.match_indices("\" version ") {
             let name = text[..at].rsplit('"').next().unwrap();
-            assert!(registry.get(name).is_some(), "`{name}` of {} is in no list", shown(&path));
+            assert!(
+                registry.get(name).is_some(),
+                "`{name}` of {} is in no list",
+                shown(&path)
+            );
         }
     }
 }

@@ -27,7 +27,10 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let failed = |error: std::io::Error| {
         Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -65,7 +68,10 @@ impl Counts {
         };
         for ending in &outcome.endings {
             match ending {
-                Ending::Ran(_) | Ending::Diverged { seconds: Some(_), .. } => counts.ran += 1,
+                Ending::Ran(_)
+                | Ending::Diverged {
+                    seconds: Some(_), ..
+                } => counts.ran += 1,
                 Ending::Cached | Ending::NotNeeded | Ending::Diverged { .. } => counts.cached += 1,
                 Ending::Failed(_) | Ending::Skipped => counts.failed += 1,
             }
@@ -93,7 +99,9 @@ pub fn run_json(
         .zip(&outcome.endings)
         .map(|(action, ending)| {
             let node = &experiment.nodes[action.node.0];
-            let version = registry.get(&node.plugin).map_or(0, |entry| entry.signature.version);
+            let version = registry
+                .get(&node.plugin)
+                .map_or(0, |entry| entry.signature.version);
             let (state, seconds) = match ending {
                 Ending::Ran(seconds) => ("ran", Some(*seconds)),
                 Ending::Cached => ("cached", None),
@@ -109,8 +117,10 @@ pub fn run_json(
             })
         })
         .collect();
-    let facts: BTreeMap<&str, &str> =
-        facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let facts: BTreeMap<&str, &str> = facts
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let document = json!({
         "experiment": experiment.title,
         "farcast": env!("CARGO_PKG_VERSION"),
@@ -174,13 +184,19 @@ pub fn export(
             };
             let (bytes, extension) = match export {
                 Export::Tables => (
-                    made.table()?.map(|mut frame| to_parquet(&mut frame)).transpose()?,
+                    made.table()?
+                        .map(|mut frame| to_parquet(&mut frame))
+                        .transpose()?,
                     "parquet",
                 ),
                 Export::Weights => (made.weights_file()?, "safetensors"),
             };
             if let Some(bytes) = bytes {
-                let point = if node.point.is_empty() { String::new() } else { format!("@{}", node.point) };
+                let point = if node.point.is_empty() {
+                    String::new()
+                } else {
+                    format!("@{}", node.point)
+                };
                 let member = node.members.map_or(String::new(), |_| format!(".{member}"));
                 let name = format!("{}{point}{member}.{extension}", node.name);
                 let path = folder.join(name.replace(['/', '\\', '"'], "_"));
@@ -206,5 +222,8 @@ fn stored(
         return Ok(None);
     }
     let parts = store.load(&record)?;
-    registry.get(plugin).map(|entry| (entry.load)(&parts)).transpose()
+    registry
+        .get(plugin)
+        .map(|entry| (entry.load)(&parts))
+        .transpose()
 }

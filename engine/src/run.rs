@@ -382,7 +382,10 @@ impl<'a> Pass<'a> {
 
     /// The result of an action, from memory or the store; `None` when its member diverged.
     fn load(&self, id: ActionId) -> Result<Option<Arc<dyn Stored>>, Fault> {
-        if matches!(lock(&self.shared).endings[id.0], Some(Ending::Diverged { .. })) {
+        if matches!(
+            lock(&self.shared).endings[id.0],
+            Some(Ending::Diverged { .. })
+        ) {
             return Ok(None);
         }
         let mut slot = lock(&self.slots[id.0]);

@@ -78,7 +78,10 @@ impl Plugin for Train {
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         use rand::RngExt;
         if context.member().map(i64::from) == Some(self.bad) {
-            return Err(Fault::Diverged(format!("member {}: the loss is NaN", self.bad)));
+            return Err(Fault::Diverged(format!(
+                "member {}: the loss is NaN",
+                self.bad
+            )));
         }
         Ok(Number(self.data.0 + context.rng("init").random::<f64>()))
     }
@@ -123,8 +126,20 @@ impl Plugin for Total {
     type Output = Score;
 
     fn run(self, _: &Context) -> Result<Score, Fault> {
-        let parents: f64 = self.parent.members.iter().flatten().map(|number| number.0).sum();
-        let children: f64 = self.child.members.iter().flatten().map(|number| number.0).sum();
+        let parents: f64 = self
+            .parent
+            .members
+            .iter()
+            .flatten()
+            .map(|number| number.0)
+            .sum();
+        let children: f64 = self
+            .child
+            .members
+            .iter()
+            .flatten()
+            .map(|number| number.0)
+            .sum();
         Ok(Number(children - parents))
     }
 }
@@ -179,8 +194,11 @@ struct Told {
 /// Runs a text and tells what ran, sorted.
 fn told_with(text: &str, store: &MemStore, jobs: usize, on_failure: OnFailure) -> Told {
     let registry = registry();
-    let Checked { experiment, diagnostics, .. } =
-        check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
+    let Checked {
+        experiment,
+        diagnostics,
+        ..
+    } = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
     let experiment = experiment.unwrap_or_else(|| panic!("{diagnostics:?}"));
     let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let observer = Seen::default();
@@ -282,7 +300,11 @@ fn sweep_points_share_what_they_can() {
     let told = told(&swept, &store);
     assert_eq!(told.outcome.endings.len(), 1 + 3 + 2 * 3 + 2);
     assert_eq!(told.ran.matches("net[").count(), 3, "{}", told.ran);
-    assert_eq!(ran(BASE, &store), "", "a point is the same as the plain experiment");
+    assert_eq!(
+        ran(BASE, &store),
+        "",
+        "a point is the same as the plain experiment"
+    );
 }
 
 #[test]
@@ -290,8 +312,11 @@ fn a_diverged_member_is_left_out_and_remembered() {
     let store = MemStore::default();
     let diverging = BASE.replace("train(one)", "train(one, bad: 1)");
     let first = told(&diverging, &store);
-    let diverged =
-        first.outcome.endings.iter().filter(|ending| matches!(ending, Ending::Diverged { .. }));
+    let diverged = first
+        .outcome
+        .endings
+        .iter()
+        .filter(|ending| matches!(ending, Ending::Diverged { .. }));
     assert_eq!(diverged.count(), 2, "the parent and its child");
     assert!(first.ran.contains("sum"), "{}", first.ran);
     assert_eq!(ran(&diverging, &store), "");
@@ -303,14 +328,20 @@ fn a_failure_fails_what_depends_on_it_and_points_at_its_argument() {
     let failing = BASE.replace("by: 2", "by: 13")
         + "child fine = shift(net, by: 4)\nscore other = total(net, fine)\n";
     let told = told(&failing, &store);
-    assert_eq!(told.ran, "fine[0] fine[1] fine[2] net[0] net[1] net[2] one other");
+    assert_eq!(
+        told.ran,
+        "fine[0] fine[1] fine[2] net[0] net[1] net[2] one other"
+    );
     let failure = told.outcome.endings.iter().find_map(|ending| match ending {
         Ending::Failed(failure) => Some(failure.clone()),
         _ => None,
     });
     let failure = failure.unwrap();
     assert_eq!(failure.param.as_deref(), Some("by"));
-    assert_eq!((failure.blame, failure.message.as_str()), (Blame::User, "`by` is unlucky"));
+    assert_eq!(
+        (failure.blame, failure.message.as_str()),
+        (Blame::User, "`by` is unlucky")
+    );
     assert!(told.outcome.endings.contains(&Ending::Skipped));
 }
 
@@ -335,7 +366,11 @@ fn a_failure_stops_the_run_unless_told_to_go_on() {
     let store = MemStore::default();
     let failing = BASE.replace("by: 2", "by: 13");
     let told = told_with(&failing, &store, 1, OnFailure::Stop);
-    let failed = told.outcome.endings.iter().filter(|e| matches!(e, Ending::Failed(_)));
+    let failed = told
+        .outcome
+        .endings
+        .iter()
+        .filter(|e| matches!(e, Ending::Failed(_)));
     assert_eq!(failed.count(), 1);
 }
 
@@ -370,7 +405,11 @@ fn jobs_change_nothing() {
     told_with(BASE, &one, 1, OnFailure::Stop);
     told_with(BASE, &eight, 8, OnFailure::Stop);
     let outcomes = |store: &MemStore| -> Vec<_> {
-        store.records().into_iter().map(|record| (record.key, record.outcome)).collect()
+        store
+            .records()
+            .into_iter()
+            .map(|record| (record.key, record.outcome))
+            .collect()
     };
     assert_eq!(outcomes(&one), outcomes(&eight));
 }
@@ -389,8 +428,9 @@ fn the_plan_says_why() {
     ran(BASE, &store);
     let registry = registry();
     let text = BASE.replace("by: 2", "by: 3");
-    let experiment =
-        check("test.farcast", &text, &[], &registry.catalog(), &Nowhere).experiment.unwrap();
+    let experiment = check("test.farcast", &text, &[], &registry.catalog(), &Nowhere)
+        .experiment
+        .unwrap();
     let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let reasons: Vec<String> = graph
         .actions
@@ -415,20 +455,38 @@ fn the_plan_says_why() {
 #[test]
 fn keys_do_not_change_between_releases() {
     let registry = registry();
-    let experiment =
-        check("test.farcast", BASE, &[], &registry.catalog(), &Nowhere).experiment.unwrap();
+    let experiment = check("test.farcast", BASE, &[], &registry.catalog(), &Nowhere)
+        .experiment
+        .unwrap();
     let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
-    let child = graph.actions.iter().find(|a| a.key_text.contains("plugin shift")).unwrap();
-    let parent = graph.actions.iter().find(|a| a.key_text.contains("plugin train")).unwrap();
+    let child = graph
+        .actions
+        .iter()
+        .find(|a| a.key_text.contains("plugin shift"))
+        .unwrap();
+    let parent = graph
+        .actions
+        .iter()
+        .find(|a| a.key_text.contains("plugin train"))
+        .unwrap();
     let data = &graph.actions[0];
-    assert_eq!(data.key_text, "farcast-key 1\nplugin number 1\nvalue = 1.0\n");
+    assert_eq!(
+        data.key_text,
+        "farcast-key 1\nplugin number 1\nvalue = 1.0\n"
+    );
     assert_eq!(
         parent.key_text,
-        format!("farcast-key 1\nplugin train 1\nseed 0\nmember 0\nbad = -1\ndata <- {}\n", data.key)
+        format!(
+            "farcast-key 1\nplugin train 1\nseed 0\nmember 0\nbad = -1\ndata <- {}\n",
+            data.key
+        )
     );
     assert_eq!(
         child.key_text,
-        format!("farcast-key 1\nplugin shift 1\nby = 2.0\nparent <- {}\n", parent.key)
+        format!(
+            "farcast-key 1\nplugin shift 1\nby = 2.0\nparent <- {}\n",
+            parent.key
+        )
     );
     // The digest of the three lines above, as `b3sum` gives it for them.
     assert_eq!(

@@ -18,7 +18,9 @@ pub fn page() -> String {
             .collect();
         if !members.is_empty() {
             text.push_str(&format!("\n## {kind}\n"));
-            members.iter().for_each(|signature| text.push_str(&entry(signature)));
+            members
+                .iter()
+                .for_each(|signature| text.push_str(&entry(signature)));
         }
     }
     let mut groups: Vec<&str> = Vec::new();
@@ -46,7 +48,11 @@ pub fn page() -> String {
 /// All about one plugin.
 pub fn entry(signature: &Signature) -> String {
     let mut text = format!("\n### {}\n\n", signature.name);
-    text.push_str(&format!("```text\n{}\n```\n\n{}\n", usage(signature), signature.doc));
+    text.push_str(&format!(
+        "```text\n{}\n```\n\n{}\n",
+        usage(signature),
+        signature.doc
+    ));
     if !signature.params.is_empty() {
         text.push_str("\n| parameter | type | default | |\n|---|---|---|---|\n");
     }
@@ -74,7 +80,11 @@ fn usage(signature: &Signature) -> String {
         })
         .collect();
     let makes = match &signature.makes {
-        Makes::Kinds(kinds) => kinds.iter().map(|k| k.keyword()).collect::<Vec<_>>().join(" or "),
+        Makes::Kinds(kinds) => kinds
+            .iter()
+            .map(|k| k.keyword())
+            .collect::<Vec<_>>()
+            .join(" or "),
         Makes::Value(group) => group.clone(),
     };
     format!("{}({}) -> {makes}", signature.name, params.join(", "))

@@ -39,16 +39,27 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Stop> {
         }
     }
     if args.json {
-        terminal.out(format!("{}\n", json!({ "ok": errors == 0, "diagnostics": found })));
+        terminal.out(format!(
+            "{}\n",
+            json!({ "ok": errors == 0, "diagnostics": found })
+        ));
     } else if errors + warnings == 0 {
         terminal.say(match args.files.len() {
             1 => "no mistakes found".to_owned(),
             files => format!("no mistakes found in {files} files"),
         });
     } else {
-        terminal.say(format!("{}, {}", count(errors, "error"), count(warnings, "warning")));
+        terminal.say(format!(
+            "{}, {}",
+            count(errors, "error"),
+            count(warnings, "warning")
+        ));
     }
-    Ok(if errors == 0 { Exit::Fine } else { Exit::Failed })
+    Ok(if errors == 0 {
+        Exit::Fine
+    } else {
+        Exit::Failed
+    })
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use dsl::format::format;
 use dsl::source::{Source, Sources};
-use engine::outside::read_text;
 use engine::output::write_file;
+use engine::outside::read_text;
 
 use super::Exit;
 use crate::args::Fmt;
@@ -45,7 +45,9 @@ fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
         return true;
     }
     if args.check {
-        terminal.say(format!("`{path}` is not in canonical layout: run `farcast fmt {path}`"));
+        terminal.say(format!(
+            "`{path}` is not in canonical layout: run `farcast fmt {path}`"
+        ));
         return false;
     }
     match write_file(file, formatted.as_bytes()) {

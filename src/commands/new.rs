@@ -13,7 +13,10 @@ use crate::terminal::Terminal;
 const STARTER: &str = include_str!("../../experiments/smoke/starter.farcast");
 
 pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
-    let plain = args.name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    let plain = args
+        .name
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_".contains(c));
     if args.name.is_empty() || !plain {
         terminal.error("expected a name of letters, digits, `-` and `_`");
         return Err(Stop::Usage);
@@ -27,6 +30,9 @@ pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;
-    terminal.say(format!("wrote `{0}`: try `farcast run {0}`", path.display()));
+    terminal.say(format!(
+        "wrote `{0}`: try `farcast run {0}`",
+        path.display()
+    ));
     Ok(Exit::Fine)
 }

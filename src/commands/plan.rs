@@ -1,6 +1,7 @@
 //! `farcast plan`: what a run would do, and why.
 
 use engine::plan::{Step, plan};
+use engine::store::Access;
 use serde_json::json;
 
 use super::Exit;
@@ -10,7 +11,12 @@ use crate::terminal::Terminal;
 
 pub fn run(args: &Plan, terminal: &Terminal) -> Result<Exit, Stop> {
     let session = Session::open(&args.subject, terminal)?;
-    let store = open_store(&args.subject.file, args.subject.store.as_ref(), terminal)?;
+    let store = open_store(
+        &args.subject.file,
+        args.subject.store.as_deref(),
+        Access::Read,
+        terminal,
+    )?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
     let to_run = plan.to_run();
@@ -39,10 +45,19 @@ pub fn run(args: &Plan, terminal: &Terminal) -> Result<Exit, Stop> {
     }
     let rows: Vec<(String, &str, &str, &str)> = actions
         .map(|(action, node, state, reason)| {
-            (action.title(&session.experiment), node.plugin.as_str(), state, reason)
+            (
+                action.title(&session.experiment),
+                node.plugin.as_str(),
+                state,
+                reason,
+            )
         })
         .collect();
-    let name_width = rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
+    let name_width = rows
+        .iter()
+        .map(|row| row.0.chars().count())
+        .max()
+        .unwrap_or(0);
     let plugin_width = rows.iter().map(|row| row.1.len()).max().unwrap_or(0);
     for (name, plugin, state, reason) in rows {
         let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");

@@ -24,10 +24,15 @@ pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Stop> {
         },
     };
     if args.json {
-        let list: Vec<_> = chosen.iter().map(|signature| described(signature)).collect();
+        let list: Vec<_> = chosen
+            .iter()
+            .map(|signature| described(signature))
+            .collect();
         terminal.out(format!("{}\n", json!({ "plugins": list })));
     } else if args.name.is_some() {
-        chosen.iter().for_each(|s| terminal.out(plugins::reference::entry(s)));
+        chosen
+            .iter()
+            .for_each(|s| terminal.out(plugins::reference::entry(s)));
     } else {
         terminal.out(listing(&catalog));
     }

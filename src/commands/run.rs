@@ -12,7 +12,7 @@ use engine::output::{Counts, Export, export, run_answer, run_json, write_file};
 use engine::plan::plan;
 use engine::report::{ReportInput, render};
 use engine::run::{OnFailure, Outcome, Settings, Work, run as run_graph};
-use engine::store::DirStore;
+use engine::store::{Access, DirStore};
 use engine::table::{ScoreLine, pages, score_files, score_lines};
 
 use super::Exit;
@@ -25,7 +25,12 @@ use crate::terminal::Terminal;
 pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Stop> {
     let started = Instant::now();
     let session = Session::open(&args.subject, terminal)?;
-    let store = open_store(&args.subject.file, args.subject.store.as_ref(), terminal)?;
+    let store = open_store(
+        &args.subject.file,
+        args.subject.store.as_deref(),
+        Access::Write,
+        terminal,
+    )?;
     let graph = session.graph(&store, terminal)?;
     let outcome = execute(args, &session, &graph, &store, terminal);
     let finished = Finished {
@@ -86,7 +91,11 @@ fn execute(
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
         jobs: args.jobs.map_or_else(cores, usize::from),
-        on_failure: if args.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop },
+        on_failure: if args.keep_going {
+            OnFailure::KeepGoing
+        } else {
+            OnFailure::Stop
+        },
         stop: stop_on_interrupt(*terminal),
         host: hostname(),
     };
@@ -130,10 +139,22 @@ struct Finished<'a> {
 
 impl Finished<'_> {
     fn write(&self, store: &DirStore) -> Result<(), engine::error::Fault> {
-        let Self { session, graph, outcome, .. } = self;
+        let Self {
+            session,
+            graph,
+            outcome,
+            ..
+        } = self;
         let experiment = &session.experiment;
         let facts = self.facts();
-        let run = run_json(experiment, graph, &session.registry, outcome, &facts, self.seconds)?;
+        let run = run_json(
+            experiment,
+            graph,
+            &session.registry,
+            outcome,
+            &facts,
+            self.seconds,
+        )?;
         write_file(&self.out.join("run.json"), &run)?;
         let (parquet, csv) = score_files(&self.lines)?;
         write_file(&self.out.join("scores.parquet"), &parquet)?;
@@ -154,7 +175,10 @@ impl Finished<'_> {
             facts: &facts,
         })?;
         write_file(&self.out.join("report.html"), html.as_bytes())?;
-        let wanted = [(self.args.tables, Export::Tables), (self.args.weights, Export::Weights)];
+        let wanted = [
+            (self.args.tables, Export::Tables),
+            (self.args.weights, Export::Weights),
+        ];
         for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
             export(what, experiment, graph, &session.registry, store, &self.out)?;
         }
@@ -172,7 +196,10 @@ impl Finished<'_> {
             ("host".to_owned(), hostname()),
             (
                 "actions".to_owned(),
-                format!("{} ran, {} cached, {} failed", counts.ran, counts.cached, counts.failed),
+                format!(
+                    "{} ran, {} cached, {} failed",
+                    counts.ran, counts.cached, counts.failed
+                ),
             ),
             ("seconds".to_owned(), format!("{:.1}", self.seconds)),
         ];
@@ -190,12 +217,15 @@ impl Finished<'_> {
     fn notes(&self) -> Vec<(String, String)> {
         let mut notes: Vec<(String, String)> = Vec::new();
         let experiment = &self.session.experiment;
-        let diverged = self.outcome.endings.iter().enumerate().filter_map(|(index, ending)| {
-            match ending {
+        let diverged = self
+            .outcome
+            .endings
+            .iter()
+            .enumerate()
+            .filter_map(|(index, ending)| match ending {
                 Ending::Diverged { why, .. } => Some((engine::graph::ActionId(index), why.clone())),
                 _ => None,
-            }
-        });
+            });
         for (action, note) in diverged.chain(self.outcome.notes.iter().cloned()) {
             let name = &experiment.nodes[self.graph.actions[action.0].node.0].name;
             let line = (name.clone(), self.graph.with_names(&note));
@@ -214,7 +244,10 @@ impl Finished<'_> {
             .iter()
             .map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))))
             .collect();
-        format!("farcast run {}{settings}", quoted(&self.args.subject.file.to_string_lossy()))
+        format!(
+            "farcast run {}{settings}",
+            quoted(&self.args.subject.file.to_string_lossy())
+        )
     }
 
     fn say(&self, is_written: bool, terminal: &Terminal) -> Exit {
@@ -238,8 +271,14 @@ impl Finished<'_> {
         let is_ok = is_written && failures.is_empty() && counts.failed == 0;
         if self.args.json {
             let experiment = &self.session.experiment;
-            let answer =
-                run_answer(experiment, is_ok, self.seconds, counts, &self.lines, &self.out);
+            let answer = run_answer(
+                experiment,
+                is_ok,
+                self.seconds,
+                counts,
+                &self.lines,
+                &self.out,
+            );
             terminal.out(format!("{answer}\n"));
         } else {
             if !self.lines.is_empty() {
@@ -249,8 +288,17 @@ impl Finished<'_> {
                 terminal.say("stopped: the next run goes on from here");
             }
             if !self.args.quiet {
-                let Counts { ran, cached, failed, .. } = counts;
-                let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+                let Counts {
+                    ran,
+                    cached,
+                    failed,
+                    ..
+                } = counts;
+                let failed = if failed == 0 {
+                    String::new()
+                } else {
+                    format!(", {failed} failed")
+                };
                 let report = self.out.join("report.html");
                 terminal.say(format!(
                     "{ran} ran, {cached} cached{failed} in {:.1} s; report: {}",
@@ -260,7 +308,12 @@ impl Finished<'_> {
             }
         }
         match () {
-            () if failures.iter().any(|(_, failure)| failure.blame == Blame::Bug) => Exit::Bug,
+            () if failures
+                .iter()
+                .any(|(_, failure)| failure.blame == Blame::Bug) =>
+            {
+                Exit::Bug
+            }
             () if is_ok => Exit::Fine,
             () => Exit::Failed,
         }
@@ -272,7 +325,10 @@ impl Finished<'_> {
         for (index, failure) in failures {
             let action = &self.graph.actions[*index];
             let node = &self.session.experiment.nodes[action.node.0];
-            let argument = failure.param.as_ref().and_then(|param| node.args.get(param));
+            let argument = failure
+                .param
+                .as_ref()
+                .and_then(|param| node.args.get(param));
             let span = argument.map_or(node.span, |argument| argument.span);
             let message = self.graph.with_names(&failure.message);
             let mut diagnostic = Diagnostic::error(Code::ActionFailed, span, message);

@@ -90,6 +90,11 @@ pub trait Store: Send + Sync {
 }
 
 impl Record {
+    /// The plugin that made it, as the key says.
+    pub fn plugin(&self) -> &str {
+        crate::graph::plugin_of(&self.key_text)
+    }
+
     /// The objects it refers to, as part name, digest and size in bytes.
     pub fn objects(&self) -> impl Iterator<Item = (&str, Digest, u64)> {
         let parts = match &self.outcome {
