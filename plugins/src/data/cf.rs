@@ -47,7 +47,7 @@ impl<'a> CfFile<'a> {
     /// # Errors
     /// When the file does not hold what its header declares.
     pub fn numbers(&self, variable: &NcVariable) -> Result<Vec<f64>, Fault> {
-        self.check_size(variable)?;
+        let elements = self.check_size(variable)?;
         let mut values = self
             .file
             .read_variable_as_f64(&variable.name)
@@ -67,11 +67,14 @@ impl<'a> CfFile<'a> {
                 values.mapv_inplace(|value| f64::from(value as f32));
             }
         }
-        Ok(values.iter().copied().collect())
+        match values.len() as u64 == elements {
+            true => Ok(values.iter().copied().collect()),
+            false => Err(source::unreadable(self.path, "netcdf", &"damaged data")),
+        }
     }
 
-    /// Keeps memory bounded: a header may declare far more than the file holds.
-    fn check_size(&self, variable: &NcVariable) -> Result<(), Fault> {
+    /// The number of values, kept within what the file can hold: a header may declare far more.
+    fn check_size(&self, variable: &NcVariable) -> Result<u64, Fault> {
         // Classic files are not packed; deflate, the usual filter of the others, packs no better
         // than 1032 to 1, and a few small chunks may be all fill.
         let most = match self.file.format() {
@@ -80,10 +83,10 @@ impl<'a> CfFile<'a> {
         };
         let declared = variable.num_elements().ok().and_then(|elements| {
             let size = u64::try_from(variable.dtype.size().ok()?).ok()?;
-            elements.checked_mul(size)
+            Some((elements, elements.checked_mul(size)?))
         });
         match declared {
-            Some(declared) if declared <= most => Ok(()),
+            Some((elements, bytes)) if bytes <= most => Ok(elements),
             _ => Err(Fault::at(
                 "file",
                 format!(

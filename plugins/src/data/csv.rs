@@ -1,7 +1,6 @@
 //! `csv`: rows of a text table with a header.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use dsl::signature::ColumnRule;
@@ -11,7 +10,7 @@ use engine::error::Fault;
 use engine::params::{Column, DataPath};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use polars::prelude::{CsvReadOptions, DataFrame, SerReader};
+use polars::prelude::{CsvReadOptions, DataFrame, PolarsResult, SerReader};
 
 use super::source::{self, Heading};
 
@@ -20,7 +19,7 @@ plugin! {
     ///
     /// Fields are separated by commas, or by `;` or tabs when the header has no comma. A
     /// column is numeric when every field of its first thousand rows is a number or missing;
-    /// other columns are left out. A header such as `depth [m]` or `depth (m)` gives the
+    /// other columns are left out, blank lines are passed over. A header such as `depth [m]` or `depth (m)` gives the
     /// name `depth` and the unit `m`; what a name cannot hold becomes `_`.
     "csv" version 1
     pub struct Csv {
@@ -36,8 +35,15 @@ plugin! {
 /// How many rows tell which columns are numeric.
 const SAMPLE: usize = 1000;
 
-/// How much of a file is looked at to tell text from other things.
-const PREFIX: u64 = 1 << 16;
+/// How many bytes the sample is taken from, so that a schema never waits for a long file.
+const PREFIX: u64 = 1 << 22;
+
+/// How much of the file to read.
+#[derive(Clone, Copy)]
+enum Rows {
+    Sample,
+    All,
+}
 
 impl Plugin for Csv {
     type Output = Dataset;
@@ -47,21 +53,21 @@ impl Plugin for Csv {
     }
 
     fn schema(&self) -> Result<Schema, Fault> {
-        Ok(self.load(Some(SAMPLE))?.0.schema())
+        Ok(self.load(Rows::Sample)?.0.schema())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let (data, left_out) = self.load(None)?;
+        let (data, left_out) = self.load(Rows::All)?;
         if !left_out.is_empty() {
-            context.note(format!("left out without numbers: {}", left_out.join(", ")));
+            context.note(format!("left out: {}", left_out.join(", ")));
         }
         Ok(data)
     }
 }
 
 impl Csv {
-    /// The first `rows` rows (all when none) and the names of the columns left out.
-    fn load(&self, rows: Option<usize>) -> Result<(Dataset, Vec<String>), Fault> {
+    /// The data and the names of the columns left out.
+    fn load(&self, rows: Rows) -> Result<(Dataset, Vec<String>), Fault> {
         let frame = self.read(rows)?;
         let headings = self.headings(&frame)?;
         if frame.height() == 0 {
@@ -90,26 +96,41 @@ impl Csv {
     }
 
     /// Every field as text, so that what counts as a number or as missing is decided here.
-    fn read(&self, rows: Option<usize>) -> Result<DataFrame, Fault> {
-        let file = source::open(&self.file)?;
-        let separator = self.separator(&file)?;
-        CsvReadOptions::default()
+    fn read(&self, rows: Rows) -> Result<DataFrame, Fault> {
+        let mut prefix = Vec::new();
+        source::open(&self.file)?
+            .take(PREFIX)
+            .read_to_end(&mut prefix)?;
+        let separator = self.separator(&prefix)?;
+        let options = CsvReadOptions::default()
             .with_infer_schema_length(Some(0))
-            .with_n_rows(rows)
-            .map_parse_options(|options| options.with_separator(separator))
-            .try_into_reader_with_file_path(Some(self.file.0.clone()))
-            .and_then(SerReader::finish)
+            .map_parse_options(|options| options.with_separator(separator));
+        let frame = match rows {
+            Rows::All => options
+                .try_into_reader_with_file_path(Some(self.file.0.clone()))
+                .and_then(SerReader::finish),
+            Rows::Sample => {
+                if prefix.len() as u64 == PREFIX {
+                    let line = prefix.iter().rposition(|byte| *byte == b'\n');
+                    prefix.truncate(line.map_or(prefix.len(), |end| end + 1));
+                }
+                options
+                    .with_n_rows(Some(SAMPLE))
+                    .into_reader_with_file_handle(Cursor::new(prefix))
+                    .finish()
+            }
+        };
+        frame
+            .and_then(without_blank_lines)
             .map_err(|error| source::unreadable(&self.file, "csv", &error))
     }
 
-    fn separator(&self, file: &File) -> Result<u8, Fault> {
-        let mut prefix = Vec::new();
-        file.take(PREFIX).read_to_end(&mut prefix)?;
+    fn separator(&self, prefix: &[u8]) -> Result<u8, Fault> {
         if prefix.iter().all(u8::is_ascii_whitespace) {
             return Err(self.fault("is empty"));
         }
         // An error without a length is a character cut in two by the end of the prefix.
-        let text = std::str::from_utf8(&prefix).or_else(|error| match error.error_len() {
+        let text = std::str::from_utf8(prefix).or_else(|error| match error.error_len() {
             None => std::str::from_utf8(&prefix[..error.valid_up_to()]),
             Some(_) => Err(error),
         });
@@ -215,6 +236,15 @@ impl Csv {
     }
 }
 
+/// polars reads a blank line as a row of missing values.
+fn without_blank_lines(frame: DataFrame) -> PolarsResult<DataFrame> {
+    let filled = frame.columns().iter().map(|column| column.is_not_null());
+    match filled.reduce(|left, right| left | right) {
+        Some(filled) if !filled.all() => frame.filter(&filled),
+        _ => Ok(frame),
+    }
+}
+
 /// What polars adds to a name that comes again.
 const REPEATED: &str = "_duplicated_";
 
@@ -262,7 +292,7 @@ mod tests {
         let temp = data.values("temp").expect("temp");
         assert_eq!((temp[0], temp[1].is_nan(), temp[2]), (4.5, true, 3.25));
         assert!(data.values("qc_flag").expect("qc_flag")[2].is_nan());
-        assert_eq!(context.take_notes(), ["left out without numbers: `ship`"]);
+        assert_eq!(context.take_notes(), ["left out: `ship`"]);
     }
 
     #[test]
@@ -277,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn blank_lines_are_passed_over_and_short_rows_filled() {
+        let (_folder, table) = written(b"a,b\r\n1,2\r\n\r\n3\r\n\r\n");
+        let data = table.run(&Context::alone("csv")).expect("data");
+        assert_eq!(data.values("a").expect("a")[..], [1.0, 3.0]);
+        assert!(data.values("b").expect("b")[1].is_nan());
+    }
+
+    #[test]
     fn semicolons_and_tabs_separate_too() {
         for text in ["a;b\n1;2\n", "a\tb\n1\t2\n"] {
             let (_folder, table) = written(text.as_bytes());
@@ -287,7 +325,7 @@ mod tests {
 
     #[test]
     fn bad_files_are_explained() {
-        let cases: [(&[u8], &str); 8] = [
+        let cases: [(&[u8], &str); 9] = [
             (b"", "is empty"),
             (b" \n\n", "is empty"),
             (b"a,b\n", "has a header but no rows"),
@@ -296,6 +334,7 @@ mod tests {
             (b"a,a\n1,2\n", "column `a` exists twice"),
             (b"\x1f\x8b\x08\x00\x00\xff\xfe", "is not text"),
             (b"a,b\n1,2\n3,4,5\n", "as csv"),
+            (b"a,b\n1,\"2\n3,4\n", "as csv"),
         ];
         for (bytes, expected) in cases {
             let (_folder, table) = written(bytes);

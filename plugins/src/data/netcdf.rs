@@ -515,16 +515,32 @@ mod tests {
 
     #[test]
     fn a_header_that_declares_too_much_is_refused() {
+        // f = netCDF4.Dataset("hollow4.nc", "w")
+        // for name, size in [("y", 70000), ("x", 70000), ("a", 40000), ("b", 40000)]:
+        //     f.createDimension(name, size)
+        // f.createVariable("vast", "f4", ("y", "x"), zlib=True, chunksizes=(100, 100))
+        // f.createVariable("wide", "f4", ("a", "b"), zlib=True, chunksizes=(100, 100))
+        // f.close()
+        let read = |name| {
+            let source = netcdf(testdata("hollow4.nc"), &[name], &[]);
+            complaint(source.run(&Context::alone("netcdf")))
+        };
+        let (param, message) = read("vast");
+        assert_eq!(param, Some("inputs"));
+        assert_eq!(
+            message,
+            "`vast` has too many cells: expected at most 2^31, found 4900000000"
+        );
+        let (param, message) = read("wide");
+        assert_eq!(param, Some("file"));
+        assert!(message.ends_with("declares more data for `wide` than it can hold"));
+        // The size of a dimension of a classic file follows its name, padded to four bytes.
         let mut bytes = std::fs::read(testdata("tiny3.nc").0).expect("the test file");
-        // The size of a dimension follows its name, padded to four bytes.
         let name = b"\0\0\0\x01x\0\0\0";
-        let at = bytes
-            .windows(name.len())
-            .position(|window| window == name)
-            .expect("the dimension x")
-            + name.len();
+        let start = bytes.windows(name.len()).position(|window| window == name);
+        let at = start.expect("the dimension `x`") + name.len();
         bytes[at..at + 4].copy_from_slice(&0x7fff_ffff_u32.to_be_bytes());
-        let (param, _) = complaint(broken(&bytes));
-        assert!(matches!(param, Some("file" | "inputs")));
+        let (_, message) = complaint(broken(&bytes));
+        assert!(message.contains("the file has only 804 bytes"), "{message}");
     }
 }

@@ -29,10 +29,10 @@ plugin! {
     pub struct Split {
         /// The rows.
         data: Input<Dataset>;
-        /// Which part to take.
-        part: Part;
         /// The share of rows in `train`.
         share: f64 = "0.8", range("0..=1");
+        /// Which part to take.
+        part: Part;
         /// The column whose order decides instead of chance.
         by: Option<Column>;
         /// Another number draws other rows.

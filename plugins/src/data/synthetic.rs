@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn every_law_holds_exactly_without_noise() {
-        let laws: [(Law, fn(f64, f64) -> f64); 3] = [
+        type Truth = fn(f64, f64) -> f64;
+        let laws: [(Law, Truth); 3] = [
             (Law::Linear, |x, _| 2.0 * x + 1.0),
             (Law::Regime, |x, z| x.sin() * (1.0 + 3.0 * z)),
             (Law::Waves, |x, _| x.sin() + 0.5 * (3.0 * x).sin()),

@@ -41,11 +41,8 @@ impl Plugin for Where {
             .map(|(row, _)| row)
             .collect();
         if rows.is_empty() {
-            return Err(Fault::at(
-                "condition",
-                format!("no row of {} meets the condition", self.data.label),
-            )
-            .with_hint(extents(data, &self.condition.0.columns())));
+            return Err(Fault::at("condition", "no row meets the condition")
+                .with_hint(extents(data, &self.condition.0.columns())));
         }
         Ok(data.take(&rows))
     }
