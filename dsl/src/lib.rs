@@ -7,6 +7,8 @@ pub mod diagnostic;
 pub mod experiment;
 pub mod format;
 pub mod parse;
+pub mod render;
 pub mod signature;
 pub mod source;
 pub mod types;
+pub mod units;
