@@ -6,6 +6,7 @@ pub mod column;
 pub mod diagnostic;
 pub mod experiment;
 pub mod format;
+mod layout;
 pub mod parse;
 pub mod render;
 pub mod signature;
