@@ -157,7 +157,7 @@ pub const FUNCTIONS: &[Function] = &[
 pub const CONSTANTS: &[(&str, f64)] = &[("pi", std::f64::consts::PI), ("e", std::f64::consts::E)];
 
 /// How deeply an expression may be nested; deeper ones are refused, not overflowed on.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 512;
 
 /// The function with this name.
 pub fn function(name: &str) -> Option<&'static Function> {

@@ -49,10 +49,34 @@ const UNITS: &[Named] = &[
     (&["%", "percent"], ONE, 0.01),
     (&["1e-3", "permille"], ONE, 1e-3),
     (&["m", "metre", "metres", "meter", "meters"], LENGTH, 1.0),
-    (&["km", "kilometre", "kilometres", "kilometer", "kilometers"], LENGTH, 1e3),
+    (
+        &["km", "kilometre", "kilometres", "kilometer", "kilometers"],
+        LENGTH,
+        1e3,
+    ),
     (&["dm", "decimetre", "decimeter"], LENGTH, 0.1),
-    (&["cm", "centimetre", "centimetres", "centimeter", "centimeters"], LENGTH, 0.01),
-    (&["mm", "millimetre", "millimetres", "millimeter", "millimeters"], LENGTH, 1e-3),
+    (
+        &[
+            "cm",
+            "centimetre",
+            "centimetres",
+            "centimeter",
+            "centimeters",
+        ],
+        LENGTH,
+        0.01,
+    ),
+    (
+        &[
+            "mm",
+            "millimetre",
+            "millimetres",
+            "millimeter",
+            "millimeters",
+        ],
+        LENGTH,
+        1e-3,
+    ),
     (&["um", "micron", "microns", "micrometer"], LENGTH, 1e-6),
     (&["nmi", "nautical_mile", "nautical_miles"], LENGTH, 1852.0),
     (&["ft", "foot", "feet"], LENGTH, 0.3048),
@@ -71,26 +95,74 @@ const UNITS: &[Named] = &[
     (&["year", "years", "yr", "yrs"], TIME, 31_556_952.0),
     (&["K", "kelvin"], TEMPERATURE, 1.0),
     (&["degrees", "degree", "deg", "arc_degree"], ANGLE, DEGREE),
-    (&["degrees_north", "degree_north", "degrees_n", "degree_n", "degreen"], ANGLE, DEGREE),
-    (&["degrees_east", "degree_east", "degrees_e", "degree_e", "degreee"], ANGLE, DEGREE),
-    (&["degrees_south", "degree_south", "degrees_s"], ANGLE, -DEGREE),
-    (&["degrees_west", "degree_west", "degrees_w"], ANGLE, -DEGREE),
+    (
+        &[
+            "degrees_north",
+            "degree_north",
+            "degrees_n",
+            "degree_n",
+            "degreen",
+        ],
+        ANGLE,
+        DEGREE,
+    ),
+    (
+        &[
+            "degrees_east",
+            "degree_east",
+            "degrees_e",
+            "degree_e",
+            "degreee",
+        ],
+        ANGLE,
+        DEGREE,
+    ),
+    (
+        &["degrees_south", "degree_south", "degrees_s"],
+        ANGLE,
+        -DEGREE,
+    ),
+    (
+        &["degrees_west", "degree_west", "degrees_w"],
+        ANGLE,
+        -DEGREE,
+    ),
     (&["radians", "radian", "rad"], ANGLE, 1.0),
-    (&["psu", "pss", "pss-78", "practical_salinity"], SALINITY, 1.0),
+    (
+        &["psu", "pss", "pss-78", "practical_salinity"],
+        SALINITY,
+        1.0,
+    ),
     (&["Pa", "pascal", "pascals"], PRESSURE, 1.0),
-    (&["hPa", "mbar", "mb", "millibar", "millibars"], PRESSURE, 100.0),
+    (
+        &["hPa", "mbar", "mb", "millibar", "millibars"],
+        PRESSURE,
+        100.0,
+    ),
     (&["kPa"], PRESSURE, 1e3),
     (&["MPa"], PRESSURE, 1e6),
     (&["dbar", "db", "decibar", "decibars"], PRESSURE, 1e4),
     (&["bar", "bars"], PRESSURE, 1e5),
     (&["atm"], PRESSURE, 101_325.0),
-    (&["knots", "knot", "kn", "kt", "kts"], SPEED, 1852.0 / 3600.0),
+    (
+        &["knots", "knot", "kn", "kt", "kts"],
+        SPEED,
+        1852.0 / 3600.0,
+    ),
     (&["N", "newton", "newtons"], FORCE, 1.0),
     (&["J", "joule", "joules"], ENERGY, 1.0),
     (&["W", "watt", "watts"], POWER, 1.0),
     (&["Hz", "hertz"], [0, 0, -1, 0, 0, 0, 0, 0, 0, 0], 1.0),
-    (&["Sv", "sverdrup", "sverdrups"], [3, 0, -1, 0, 0, 0, 0, 0, 0, 0], 1e6),
-    (&["l", "litre", "litres", "liter", "liters"], [3, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1e-3),
+    (
+        &["Sv", "sverdrup", "sverdrups"],
+        [3, 0, -1, 0, 0, 0, 0, 0, 0, 0],
+        1e6,
+    ),
+    (
+        &["l", "litre", "litres", "liter", "liters"],
+        [3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        1e-3,
+    ),
     (&["steps", "step"], STEPS, 1.0),
     (&["epochs", "epoch"], EPOCHS, 1.0),
     (&["rows", "row"], ROWS, 1.0),
@@ -101,14 +173,28 @@ const UNITS: &[Named] = &[
 const OFFSET_UNITS: &[(&[&str], f64, f64)] = &[
     (
         &[
-            "degC", "celsius", "deg_c", "degrees_celsius", "degree_celsius", "degrees_c",
-            "degree_c", "°c", "c",
+            "degC",
+            "celsius",
+            "deg_c",
+            "degrees_celsius",
+            "degree_celsius",
+            "degrees_c",
+            "degree_c",
+            "°c",
+            "c",
         ],
         1.0,
         273.15,
     ),
     (
-        &["degF", "fahrenheit", "deg_f", "degrees_fahrenheit", "degree_fahrenheit", "degrees_f"],
+        &[
+            "degF",
+            "fahrenheit",
+            "deg_f",
+            "degrees_fahrenheit",
+            "degree_fahrenheit",
+            "degrees_f",
+        ],
         5.0 / 9.0,
         459.67 * 5.0 / 9.0,
     ),
@@ -165,7 +251,10 @@ pub fn convert(value: f64, from: &str, to: &str) -> Result<f64, UnitError> {
 pub fn parse(text: &str) -> Result<Unit, UnitError> {
     let unit = text.split(" since ").next().unwrap_or_default().trim();
     let whole = unit.to_lowercase().replace(' ', "_");
-    if let Some(unit) = temperature(&whole).or_else(|| named(unit)).or_else(|| named(&whole)) {
+    if let Some(unit) = temperature(&whole)
+        .or_else(|| named(unit))
+        .or_else(|| named(&whole))
+    {
         return Ok(unit);
     }
     product(unit).ok_or_else(|| UnitError::Unknown {
@@ -247,9 +336,9 @@ fn product(text: &str) -> Option<Unit> {
 }
 
 fn factor_power(factor: &str) -> Option<(&str, i8)> {
-    let digits = factor
-        .rfind(|c: char| !c.is_ascii_digit())
-        .map_or(0, |at| at + factor[at..].chars().next().map_or(1, char::len_utf8));
+    let digits = factor.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| {
+        at + factor[at..].chars().next().map_or(1, char::len_utf8)
+    });
     if digits == factor.len() || digits == 0 {
         return Some((factor, 1));
     }
@@ -284,9 +373,25 @@ mod tests {
     #[test]
     fn ways_of_writing_a_unit_agree() {
         for alike in [
-            &["m/s", "m s-1", "M/S", "m s^-1", "m.s-1", "m s**-1", "meters/second"][..],
+            &[
+                "m/s",
+                "m s-1",
+                "M/S",
+                "m s^-1",
+                "m.s-1",
+                "m s**-1",
+                "meters/second",
+            ][..],
             &["kg/m^3", "kg m-3", "kg/m3", "KG/M3", "kg m^-3"],
-            &["degC", "celsius", "deg_c", "degrees_celsius", "DEG C", "Celsius", "deg C"],
+            &[
+                "degC",
+                "celsius",
+                "deg_c",
+                "degrees_celsius",
+                "DEG C",
+                "Celsius",
+                "deg C",
+            ],
             &["hPa", "mbar", "HPA"],
             &["degrees_north", "degrees_east", "degrees", "DEGREES_N"],
             &["days", "days since 1970-01-01", "d"],
@@ -311,9 +416,17 @@ mod tests {
 
     #[test]
     fn unlike_things_are_not() {
-        for (from, to) in [("dbar", "m"), ("psu", "g/kg"), ("steps", "epochs"), ("s", "degC")] {
+        for (from, to) in [
+            ("dbar", "m"),
+            ("psu", "g/kg"),
+            ("steps", "epochs"),
+            ("s", "degC"),
+        ] {
             let error = convert(1.0, from, to).unwrap_err();
-            assert!(matches!(error, UnitError::Incompatible { .. }), "{from} {to}");
+            assert!(
+                matches!(error, UnitError::Incompatible { .. }),
+                "{from} {to}"
+            );
         }
     }
 

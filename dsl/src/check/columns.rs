@@ -66,7 +66,9 @@ impl Term {
 impl Checker<'_> {
     /// A formula; none when an error was reported.
     pub fn term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
-        self.deeper(expr.span, env, |checker| checker.shallow_term(expr, env, names))
+        self.deeper(expr.span, env, |checker| {
+            checker.shallow_term(expr, env, names)
+        })
     }
 
     fn shallow_term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
@@ -247,7 +249,8 @@ impl Checker<'_> {
                     _ => false,
                 };
                 if column {
-                    let message = format!("expected a number known before the run, found column `{name}`");
+                    let message =
+                        format!("expected a number known before the run, found column `{name}`");
                     self.report(env, Diagnostic::error(Code::NotConstant, span, message));
                 } else {
                     let program = self.program;
@@ -269,7 +272,13 @@ impl Checker<'_> {
     }
 
     /// Notes the use of a column, and refuses one the data do not have.
-    pub fn column_named(&mut self, name: &str, span: Span, env: Env, columns: &Columns) -> Option<()> {
+    pub fn column_named(
+        &mut self,
+        name: &str,
+        span: Span,
+        env: Env,
+        columns: &Columns,
+    ) -> Option<()> {
         if let Columns::Known(schema, data) = columns
             && schema.find(name).is_none()
         {
@@ -323,13 +332,15 @@ impl Checker<'_> {
             terms.push(term.map(|term| term.expr));
         }
         let terms: Vec<ColumnExpr> = terms.into_iter().collect::<Option<_>>()?;
-        Some(Term {
-            expr: ColumnExpr::Call(text, terms).folded(),
-            unit: None,
-            sort: function.gives,
-            whole: false,
-        }
-        .whole_if_integral())
+        Some(
+            Term {
+                expr: ColumnExpr::Call(text, terms).folded(),
+                unit: None,
+                sort: function.gives,
+                whole: false,
+            }
+            .whole_if_integral(),
+        )
     }
 
     fn expect_arity(
@@ -346,11 +357,18 @@ impl Checker<'_> {
             Arg::Named { name, .. } | Arg::New { name, .. } => Some(name),
         });
         let (code, span, message) = if let Some(name) = named {
-            let message = format!("`{}` is a function: its arguments have no names", function.name);
+            let message = format!(
+                "`{}` is a function: its arguments have no names",
+                function.name
+            );
             (Code::UnknownArgument, name.span, message)
         } else if args.len() > takes.len() {
             let message = format!("`{}` takes {} arguments", function.name, takes.len());
-            (Code::TooManyArguments, args[takes.len()].value().span, message)
+            (
+                Code::TooManyArguments,
+                args[takes.len()].value().span,
+                message,
+            )
         } else if args.len() < takes.len() {
             let missing = quoted(takes[args.len()..].iter().copied());
             let message = format!("`{}` misses {missing}", function.name);
@@ -418,7 +436,11 @@ impl Checker<'_> {
                     sort: Sort::Number,
                     whole,
                 };
-                Some(if whole { term.whole_if_integral() } else { term })
+                Some(if whole {
+                    term.whole_if_integral()
+                } else {
+                    term
+                })
             }
         }
     }
@@ -485,7 +507,7 @@ impl Checker<'_> {
             (None, ColumnExpr::Column(_)) => "of unknown unit".to_owned(),
             (None, _) => "without a unit".to_owned(),
         };
-        let message = match why {
+        let message = match &why {
             Disagreement::NoUnit => "a number with a unit needs another one beside it".to_owned(),
             Disagreement::Offset => {
                 "temperatures with different zeros cannot be added or subtracted".to_owned()
@@ -523,7 +545,11 @@ fn convert_term(
     let (Ok(source), Ok(target)) = (units::parse(from), units::parse(to)) else {
         // Units of data that nobody can read: only a number's unit makes a promise.
         let promise = units::parse(from).is_ok() && term.expr.is_number();
-        return if promise { Err(Disagreement::NoUnit) } else { Ok(()) };
+        return if promise {
+            Err(Disagreement::NoUnit)
+        } else {
+            Ok(())
+        };
     };
     if differences && !source.same_zero(&target) && source.convert(0.0, &target).is_some() {
         return Err(Disagreement::Offset);

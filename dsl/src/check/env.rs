@@ -62,7 +62,7 @@ impl<'e> Env<'e> {
 /// How many expansions one experiment may take.
 const MAX_EXPANSIONS: usize = 100_000;
 /// How deeply expressions and definitions may be nested together.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 300;
 
 impl<'p> Checker<'p> {
     /// Notes a diagnostic, with the calls of the definitions it happened in.
@@ -158,11 +158,15 @@ impl<'p> Checker<'p> {
             let (at, place) = match arg {
                 Arg::Positional(value) => {
                     positional += 1;
-                    ((positional <= names.len()).then(|| positional - 1), value.span)
+                    (
+                        (positional <= names.len()).then(|| positional - 1),
+                        value.span,
+                    )
                 }
-                Arg::Named { name, .. } | Arg::New { name, .. } => {
-                    (names.iter().position(|known| *known == name.text), name.span)
-                }
+                Arg::Named { name, .. } | Arg::New { name, .. } => (
+                    names.iter().position(|known| *known == name.text),
+                    name.span,
+                ),
             };
             match at {
                 None => {

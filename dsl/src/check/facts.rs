@@ -49,7 +49,10 @@ pub fn takes_kind(ty: &Type) -> bool {
 
 /// Whether a thing of this kind is rows of data, or groups them.
 pub fn holds_rows(kind: Kind) -> bool {
-    matches!(kind, Kind::Data | Kind::Subset | Kind::Anomaly | Kind::Trajectory)
+    matches!(
+        kind,
+        Kind::Data | Kind::Subset | Kind::Anomaly | Kind::Trajectory
+    )
 }
 
 /// The nodes a value refers to.
@@ -73,10 +76,7 @@ fn collect(value: &Value, nodes: &mut Vec<NodeId>) {
 
 /// Both lists of needs, each column once.
 pub fn union(left: &Rc<Vec<Needed>>, right: &[Needed]) -> Rc<Vec<Needed>> {
-    let fresh: Vec<&Needed> = right
-        .iter()
-        .filter(|needed| !has(left, needed))
-        .collect();
+    let fresh: Vec<&Needed> = right.iter().filter(|needed| !has(left, needed)).collect();
     if fresh.is_empty() {
         return Rc::clone(left);
     }

@@ -77,7 +77,6 @@ pub struct Statement {
     pub keyword: Name,
     pub name: Name,
     pub value: Expr,
-    pub span: Span,
 }
 
 impl Program {
@@ -113,13 +112,21 @@ impl Program {
     }
 
     /// What a path of names means in a file; on failure, the first name that means nothing.
-    pub fn resolve<'n>(&self, module: usize, path: &'n [Name]) -> Result<Entity, (usize, &'n Name)> {
+    pub fn resolve<'n>(
+        &self,
+        module: usize,
+        path: &'n [Name],
+    ) -> Result<Entity, (usize, &'n Name)> {
         let mut module = module;
         let mut found = None;
         for name in path {
             if let Some(entity) = found {
                 let Entity::Module(inner) = entity else {
-                    return if entity == Entity::Broken { Ok(entity) } else { Err((module, name)) };
+                    return if entity == Entity::Broken {
+                        Ok(entity)
+                    } else {
+                        Err((module, name))
+                    };
                 };
                 module = inner;
             }
@@ -138,8 +145,8 @@ impl Program {
             .map(|define| {
                 let mut targets = Vec::new();
                 walk(&define.body, &mut |path| {
-                    let arg = path.len() == 1
-                        && define.params.iter().any(|param| param.name == path[0]);
+                    let arg =
+                        path.len() == 1 && define.params.iter().any(|param| param.name == path[0]);
                     match self.resolve(define.module, path) {
                         Ok(Entity::Define(target)) if !arg => targets.push(target),
                         _ => {}
@@ -267,7 +274,9 @@ impl Loader<'_> {
         if let Some(first) = before {
             let message = "the experiment has a title already";
             let diagnostic = Diagnostic::error(Code::DuplicateName, title.span, message);
-            self.program.diagnostics.push(diagnostic.and(*first, "first here"));
+            self.program
+                .diagnostics
+                .push(diagnostic.and(*first, "first here"));
             return;
         }
         *before = Some(title.span);
@@ -325,13 +334,16 @@ impl Loader<'_> {
                 value,
             } => {
                 if self.may_name(&name, false) {
-                    self.name(module, &name, Entity::Statement(self.program.statements.len()));
+                    self.name(
+                        module,
+                        &name,
+                        Entity::Statement(self.program.statements.len()),
+                    );
                     self.program.statements.push(Statement {
                         module,
                         keyword,
                         name,
                         value,
-                        span: item.span,
                     });
                 }
             }
@@ -347,7 +359,9 @@ impl Loader<'_> {
         if before.file != NO_FILE {
             let span = declared.name.span;
             let diagnostic = Diagnostic::error(Code::DuplicateName, span, "`seed` is set twice");
-            self.program.diagnostics.push(diagnostic.and(before, "first here"));
+            self.program
+                .diagnostics
+                .push(diagnostic.and(before, "first here"));
             return;
         }
         self.program.params[SEED] = declared;
@@ -368,9 +382,12 @@ impl Loader<'_> {
         } else {
             "plugin"
         };
-        let message = format!("`{text}` is the name of {} already", a(what).replace('`', ""));
-        let diagnostic = Diagnostic::error(Code::ShadowedName, name.span, message)
-            .hint("choose another name");
+        let message = format!(
+            "`{text}` is the name of {} already",
+            a(what).replace('`', "")
+        );
+        let diagnostic =
+            Diagnostic::error(Code::ShadowedName, name.span, message).hint("choose another name");
         self.program.diagnostics.push(diagnostic);
         false
     }
@@ -389,7 +406,9 @@ impl Loader<'_> {
 
     fn twice(&mut self, params: &[DefineParam]) {
         for (index, param) in params.iter().enumerate() {
-            let before = params[..index].iter().find(|other| other.name == param.name);
+            let before = params[..index]
+                .iter()
+                .find(|other| other.name == param.name);
             if let Some(before) = before {
                 let message = format!("`{}` is named twice", param.name.text);
                 let diagnostic = Diagnostic::error(Code::DuplicateName, param.name.span, message)
@@ -405,7 +424,10 @@ impl Loader<'_> {
             let mut diagnostic = Diagnostic::error(
                 Code::CyclicUse,
                 path.span,
-                format!("`{}` is being read already: files use each other in a circle", path.value),
+                format!(
+                    "`{}` is being read already: files use each other in a circle",
+                    path.value
+                ),
             );
             for (open, span) in &self.open[at + 1..] {
                 diagnostic = diagnostic.and(*span, format!("`{open}` is used here"));
@@ -482,7 +504,10 @@ mod tests {
 
     #[test]
     fn paths_start_at_the_folder_of_their_file() {
-        assert_eq!(join("experiments/", "./common/ocean.farcast"), "experiments/common/ocean.farcast");
+        assert_eq!(
+            join("experiments/", "./common/ocean.farcast"),
+            "experiments/common/ocean.farcast"
+        );
         assert_eq!(join("a/b/", "../../../x"), "../x");
         assert_eq!(join("a/", "/tmp/../x"), "/x");
         assert_eq!(join("", "x"), "x");

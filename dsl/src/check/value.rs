@@ -41,7 +41,9 @@ impl<'w> Want<'w> {
 impl<'p> Checker<'p> {
     /// The value of an expression as the wanted type; none when an error was reported.
     pub fn value(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
-        self.deeper(expr.span, env, |checker| checker.shallow_value(expr, env, want))
+        self.deeper(expr.span, env, |checker| {
+            checker.shallow_value(expr, env, want)
+        })
     }
 
     fn shallow_value(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
@@ -178,7 +180,11 @@ impl<'p> Checker<'p> {
         };
         match (first?, last?, step?) {
             (Value::Int(first), Value::Int(last), Value::Int(step)) => {
-                let last = if *inclusive { last } else { last.saturating_sub(1) };
+                let last = if *inclusive {
+                    last
+                } else {
+                    last.saturating_sub(1)
+                };
                 if step < 1 || first > last {
                     return self.empty_range(expr, env);
                 }
@@ -278,7 +284,10 @@ impl<'p> Checker<'p> {
     }
 
     fn names_making(&self, fits: impl Fn(&Makes) -> bool) -> Vec<&'p str> {
-        let fitting = self.catalog.iter().filter(|signature| fits(&signature.makes));
+        let fitting = self
+            .catalog
+            .iter()
+            .filter(|signature| fits(&signature.makes));
         fitting.map(|signature| signature.name.as_str()).collect()
     }
 
@@ -366,7 +375,11 @@ impl<'p> Checker<'p> {
 
     /// An error: the expression is not of the wanted type.
     pub fn mismatch<R>(&mut self, expr: &Expr, env: Env, ty: &Type) -> Option<R> {
-        let code = if takes_kind(ty) { Code::WrongKind } else { Code::WrongType };
+        let code = if takes_kind(ty) {
+            Code::WrongKind
+        } else {
+            Code::WrongType
+        };
         let found = self.describe(expr, env);
         let message = format!("expected {}, found {found}", type_name(ty));
         let diagnostic = Diagnostic::error(code, expr.span, message);
@@ -637,7 +650,9 @@ fn convert(value: &Value, from: &Type, to: &Type) -> Option<Value> {
                 Box::new(convert(step, from, to)?),
             ))
         }
-        (Value::Int(value), _, Type::Float | Type::Quantity(_)) => Some(Value::Float(*value as f64)),
+        (Value::Int(value), _, Type::Float | Type::Quantity(_)) => {
+            Some(Value::Float(*value as f64))
+        }
         (Value::Float(value), from, to) => {
             let unit = |ty: &Type| match ty {
                 Type::Quantity(unit) => Some(unit.clone()),
@@ -682,7 +697,10 @@ fn has_unit(expr: &Expr) -> bool {
 /// Whether the outermost operator gives numbers or yes/no.
 fn looks(expr: &Expr) -> Sort {
     match &expr.kind {
-        ExprKind::Unary { op: crate::ast::UnaryOp::Not, .. } => Sort::Truth,
+        ExprKind::Unary {
+            op: crate::ast::UnaryOp::Not,
+            ..
+        } => Sort::Truth,
         ExprKind::Binary { op, .. } => match op {
             BinaryOp::Add
             | BinaryOp::Subtract
