@@ -256,6 +256,15 @@ struct Operand {
     outer: Span,
 }
 
+impl Operand {
+    fn new(kind: ExprKind, span: Span) -> Self {
+        Self {
+            expr: Expr { kind, span },
+            outer: span,
+        }
+    }
+}
+
 /// Makes the tree of one item. Values that cannot be (a number too large) get a stand-in
 /// and an error, and the item is dropped in the end: so all of its errors are found.
 struct Tree<'a> {
@@ -384,67 +393,68 @@ impl Tree<'_> {
     }
 
     fn expr(&mut self, pair: Pair<'_, Rule>) -> Expr {
-        let span = self.place.span(&pair);
         let (mut start, mut end, mut step) = (None, None, None);
         let mut inclusive = None;
         let mut in_step = false;
+        let mut span: Option<Span> = None;
         for part in Parts::of(pair) {
+            let mut here = self.place.span(&part);
             match part.as_rule() {
                 Rule::inclusive => inclusive = Some(true),
                 Rule::exclusive => inclusive = Some(false),
                 Rule::step_word => in_step = true,
-                _ if in_step => step = Some(self.operation(part)),
-                _ if inclusive.is_some() => end = Some(self.operation(part)),
-                _ => start = Some(self.operation(part)),
+                _ => {
+                    let operand = self.operation(part);
+                    here = operand.outer;
+                    let role = match inclusive {
+                        None => &mut start,
+                        Some(_) if in_step => &mut step,
+                        Some(_) => &mut end,
+                    };
+                    *role = Some(Box::new(operand.expr));
+                }
             }
+            span = Some(span.map_or(here, |span| span.to(here)));
         }
         match (inclusive, start) {
-            (None, Some(operation)) => operation,
-            (inclusive, start) => {
-                let kind = ExprKind::Range {
-                    start: start.map(Box::new),
-                    end: end.map(Box::new),
+            (None, Some(operation)) => *operation,
+            (inclusive, start) => Expr {
+                kind: ExprKind::Range {
+                    start,
+                    end,
                     inclusive: inclusive == Some(true),
-                    step: step.map(Box::new),
-                };
-                Expr { kind, span }
-            }
+                    step,
+                },
+                span: span.unwrap_or_default(),
+            },
         }
     }
 
-    fn operation(&mut self, pair: Pair<'_, Rule>) -> Expr {
+    fn operation(&mut self, pair: Pair<'_, Rule>) -> Operand {
         self.refuse_chains(&pair);
         let place = self.place;
         OPERATORS
             .map_primary(|pair| self.term(pair))
-            .map_prefix(|op, operand| {
-                let span = place.span(&op).to(operand.outer);
-                let op = match op.as_rule() {
+            .map_prefix(|sign, operand| {
+                let op = match sign.as_rule() {
                     Rule::negate => UnaryOp::Negate,
                     _ => UnaryOp::Not,
                 };
+                let outer = place.span(&sign).to(operand.outer);
                 let operand = Box::new(operand.expr);
-                let kind = ExprKind::Unary { op, operand };
-                Operand {
-                    expr: Expr { kind, span },
-                    outer: span,
-                }
+                Operand::new(ExprKind::Unary { op, operand }, outer)
             })
-            .map_infix(|left, op, right| {
-                let span = left.outer.to(right.outer);
+            .map_infix(|left, sign, right| {
+                let outer = left.outer.to(right.outer);
                 let kind = ExprKind::Binary {
-                    op: binary_op(op.as_str()),
-                    op_span: OpSpan(place.span(&op)),
+                    op: binary_op(sign.as_str()),
+                    op_span: OpSpan(place.span(&sign)),
                     left: Box::new(left.expr),
                     right: Box::new(right.expr),
                 };
-                Operand {
-                    expr: Expr { kind, span },
-                    outer: span,
-                }
+                Operand::new(kind, outer)
             })
             .parse(pair.into_inner())
-            .expr
     }
 
     /// Reports `a < b < c`, which would not mean what it means in mathematics.
@@ -493,10 +503,7 @@ impl Tree<'_> {
             Rule::reference => self.reference(pair),
             rule => unreachable!("{rule:?} is no term"),
         };
-        Operand {
-            expr: Expr { kind, span },
-            outer: span,
-        }
+        Operand::new(kind, span)
     }
 
     fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
