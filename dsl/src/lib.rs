@@ -8,6 +8,8 @@ pub mod experiment;
 pub mod format;
 mod layout;
 pub mod parse;
+pub mod render;
 pub mod signature;
 pub mod source;
 pub mod types;
+pub mod units;
