@@ -6,8 +6,7 @@
 //! `weight * lanes`; weight gradients are sums over rows of `delta * lanes`, for which inputs
 //! are also kept row by row. Nothing is allocated after construction.
 //!
-//! The pass is compiled three times, for AVX-512, for AVX2 with FMA and for any machine, and
-//! the best one the machine has is taken. Machines that differ in this may give results that
+//! The pass is compiled twice, for AVX2 with FMA and for any machine. Machines that differ in this may give results that
 //! differ in the last bits; on one machine they are always the same.
 
 use super::lanes::{Lanes, exp, fused, tanh};
@@ -38,8 +37,6 @@ pub struct FanOut<'a> {
 /// The vector instructions a pass is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Instructions {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     Any,
@@ -125,9 +122,6 @@ impl<'a> FanOut<'a> {
         match self.instructions {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Instructions::best` found these features on this machine.
-            Instructions::Avx512 => unsafe { pass_avx512(self, weights, batch, share) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
             Instructions::Avx2 => unsafe { pass_avx2(self, weights, batch, share) },
             // Where fused multiply-adds are no instruction they are a slow function.
             Instructions::Any if cfg!(target_arch = "aarch64") => {
@@ -148,26 +142,12 @@ impl Instructions {
     fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                return Instructions::Avx512;
-            }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Instructions::Avx2;
             }
         }
         Instructions::Any
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-fn pass_avx512(
-    trainer: &mut FanOut,
-    weights: &mut [f32],
-    batch: &Samples,
-    share: Option<f64>,
-) -> f64 {
-    trainer.pass::<true, 4, 8>(weights, batch, share)
 }
 
 #[cfg(target_arch = "x86_64")]
