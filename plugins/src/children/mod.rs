@@ -113,7 +113,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::parents::{Activation, Loss, Network, Scaled};
     use crate::predictors::Fitted;

@@ -173,3 +173,40 @@ pub(super) fn row_sums(matrix: &Mat<f64>) -> Vec<f64> {
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_errors_agree_with_numpy() {
+        // X = np.c_[np.ones(5), [0, 1, 2, 3, 5], [1, 0, 2, 1, 4]]
+        // y = np.array([1, 2.5, 2, 4, 5.5])
+        // B, rss = np.linalg.lstsq(X, y, rcond=None)[:2]
+        // print(B, rss, np.sqrt(np.diag(np.linalg.inv(X.T @ X)) * rss / 2))
+        let columns = [
+            vec![1.0; 5],
+            vec![0.0, 1.0, 2.0, 3.0, 5.0],
+            vec![1.0, 0.0, 2.0, 1.0, 4.0],
+        ];
+        let (design, kept) = Design::independent(&columns);
+        assert_eq!(kept, [0, 1, 2]);
+        let y = [1.0, 2.5, 2.0, 4.0, 5.5];
+        let anomalies = Mat::from_fn(1, 5, |_, row| y[row]);
+        let estimates = design.solve(&anomalies);
+        let residual = design.residual(&anomalies, &estimates);
+        let errors = design.errors(&residual);
+        for (term, (estimate, error)) in [
+            (1.14644351464435, 0.39972395544865),
+            (1.12552301255230, 0.23869550298498),
+            (-0.38912133891213, 0.30274792904001),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!((estimates[(0, term)] - estimate).abs() < 1e-12);
+            assert!((errors[(0, term)] - error).abs() < 1e-12);
+        }
+        assert!((residual[0] - 0.59205020920502).abs() < 1e-12);
+    }
+}

@@ -6,6 +6,8 @@ mod ols;
 mod polynomial;
 mod ridge;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Layout, Parts};

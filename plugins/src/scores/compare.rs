@@ -216,3 +216,199 @@ fn parity(ensemble: &Ensemble, truth: &[f64]) -> (String, Vec<(f64, f64)>) {
         .collect();
     (ensemble.label.clone(), points)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::artifact::DataColumn;
+    use engine::params::Label;
+
+    use super::*;
+    use crate::children::tests::{child, data};
+
+    /// The children's data with a truth, `t`, of 10 in every row.
+    fn scored(rows: usize) -> Dataset {
+        let truth = DataColumn {
+            name: "t".to_owned(),
+            unit: Some("kg m-3".to_owned()),
+            values: vec![10.0; rows].into(),
+        };
+        data(rows).with(truth).unwrap()
+    }
+
+    /// A child whose network gives `10 + 3 * bias` in every row, whatever its inputs.
+    fn constant(bias: f32) -> Child {
+        let mut child = child(1);
+        child.parent.weights.fill(0.0);
+        child.regression.coefficients.fill(0.0);
+        *child.parent.weights.last_mut().unwrap() = bias;
+        child
+    }
+
+    fn gather<T>(label: &str, members: impl IntoIterator<Item = Option<T>>) -> Gather<T> {
+        Gather {
+            label: Label(label.to_owned()),
+            members: members.into_iter().map(|m| m.map(Arc::new)).collect(),
+        }
+    }
+
+    /// Three members, the second diverged; parents are off by 3 and 6, children by 0 and 3.
+    fn compare(data: Dataset) -> Compare {
+        let parents = [Some(1.0), None, Some(2.0)];
+        let children = [Some(0.0), None, Some(1.0)];
+        Compare {
+            parent: gather("net", parents.map(|bias| bias.map(|b| constant(b).parent))),
+            models: vec![gather("adapted", children.map(|bias| bias.map(constant)))],
+            on: Input::new(data),
+            metrics: vec![Metric::Rmse, Metric::Skill],
+            by: None,
+            bins: 20,
+        }
+    }
+
+    fn value(
+        scores: &Scores,
+        model: &str,
+        member: &str,
+        metric: &str,
+        group: Option<&str>,
+    ) -> Option<f64> {
+        let found: Vec<&ScoreRow> = scores
+            .rows
+            .iter()
+            .filter(|row| (&row.model[..], &row.member[..]) == (model, member))
+            .filter(|row| (&row.metric[..], row.group.as_deref()) == (metric, group))
+            .collect();
+        assert_eq!(found.len(), 1, "{model} {member} {metric} {group:?}");
+        found[0].value
+    }
+
+    #[test]
+    fn members_and_ensembles_are_scored_against_the_parent() {
+        let context = Context::alone("compare");
+        let scores = compare(scored(10)).run(&context).unwrap();
+        assert_eq!(scores.rows.len(), 2 * 5 * 2);
+        for (model, member, rmse, skill) in [
+            ("net", "0", Some(3.0), Some(0.0)),
+            ("net", "1", None, None),
+            ("net", "2", Some(6.0), Some(0.0)),
+            ("net", "mean", Some(4.5), Some(0.0)),
+            ("adapted", "0", Some(0.0), Some(1.0)),
+            ("adapted", "1", None, None),
+            ("adapted", "2", Some(3.0), Some(0.75)),
+            // The mean prediction is off by 1.5, the parents' by 4.5: 1 - 2.25 / 20.25.
+            ("adapted", "mean", Some(1.5), Some(1.0 - 2.25 / 20.25)),
+            ("adapted", "median", Some(1.5), Some(1.0 - 2.25 / 20.25)),
+        ] {
+            assert_eq!(value(&scores, model, member, "rmse", None), rmse);
+            assert_eq!(value(&scores, model, member, "skill", None), skill);
+        }
+        assert_eq!(scores.rows[0].role, "parent");
+        assert_eq!(scores.rows[10].role, "child");
+        assert_eq!(
+            (&scores.target[..], scores.unit.as_deref()),
+            ("t", Some("kg m-3"))
+        );
+        assert_eq!(
+            scores.parity[1],
+            ("adapted".to_owned(), vec![(10.0, 11.5); 10])
+        );
+        assert!(context.take_notes().is_empty());
+    }
+
+    #[test]
+    fn groups_are_scored_apart() {
+        let mut call = compare(scored(10));
+        call.by = Some(Column("z".to_owned()));
+        let scores = call.run(&Context::alone("compare")).unwrap();
+        // All rows and z = 0, 1, 2, 3, 4, for two models, five series, two metrics.
+        assert_eq!(scores.rows.len(), 6 * 2 * 5 * 2);
+        assert_eq!(value(&scores, "adapted", "2", "rmse", Some("4")), Some(3.0));
+        assert_eq!(scores.group_by.as_deref(), Some("z"));
+    }
+
+    fn with_gap(data: &Dataset, name: &str, row: usize) -> Dataset {
+        let columns = data.columns().iter().map(|column| {
+            let mut column = column.clone();
+            if column.name == name {
+                let mut values = column.values.to_vec();
+                values[row] = f64::NAN;
+                column.values = values.into();
+            }
+            column
+        });
+        Dataset::new(columns.collect()).unwrap()
+    }
+
+    #[test]
+    fn rows_without_truth_or_input_are_left_out_and_counted() {
+        let context = Context::alone("compare");
+        let data = with_gap(&with_gap(&scored(10), "t", 3), "a", 4);
+        let scores = compare(data).run(&context).unwrap();
+        assert_eq!(value(&scores, "net", "0", "rmse", None), Some(3.0));
+        assert_eq!(scores.parity[0].1.len(), 8);
+        assert_eq!(
+            context.take_notes(),
+            ["2 of 10 rows lack `t` or an input and were left out"]
+        );
+    }
+
+    #[test]
+    fn predictions_that_are_not_finite_leave_no_value_and_are_counted() {
+        let context = Context::alone("compare");
+        let mut call = compare(with_gap(&scored(10), "z", 7));
+        let mut moving = constant(0.0);
+        *moving.regression.coefficients.last_mut().unwrap() = 1e-3;
+        call.models = vec![gather("adapted", [Some(moving), None, Some(constant(1.0))])];
+        call.by = Some(Column("z".to_owned()));
+        let scores = call.run(&context).unwrap();
+        assert_eq!(value(&scores, "adapted", "0", "rmse", None), None);
+        assert_eq!(value(&scores, "adapted", "mean", "rmse", None), None);
+        assert_eq!(value(&scores, "adapted", "2", "rmse", None), Some(3.0));
+        assert!(value(&scores, "adapted", "0", "rmse", Some("3")).is_some());
+        assert_eq!(scores.parity[1].1.len(), 9);
+        assert_eq!(
+            context.take_notes(),
+            [
+                "1 of 20 predictions of `adapted` are not finite: what is measured over them has no value",
+                "1 of 10 rows lack `z` and are in no group",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_scored_is_refused() {
+        let refused = |call: Compare| {
+            call.run(&Context::alone("compare"))
+                .unwrap_err()
+                .to_string()
+        };
+        let mut call = compare(scored(3));
+        call.models = vec![gather("adapted", [None, None, None])];
+        assert_eq!(refused(call), "all members of `adapted` diverged");
+        let mut call = compare(scored(3));
+        call.parent = gather("net", [None]);
+        assert_eq!(refused(call), "all members of `net` diverged");
+        assert_eq!(
+            refused(compare(scored(0))),
+            "expected rows with `t` and all inputs, found none among 0"
+        );
+        let mut classes = constant(0.0).parent;
+        classes.network.loss = Loss::CrossEntropy;
+        let mut call = compare(scored(3));
+        call.parent = gather("net", [Some(classes)]);
+        assert_eq!(
+            refused(call),
+            "expected a network with one target that is a quantity, found classes or several"
+        );
+    }
+
+    #[test]
+    fn parity_has_evenly_spaced_rows() {
+        let scores = compare(scored(5000))
+            .run(&Context::alone("compare"))
+            .unwrap();
+        assert_eq!(scores.parity[0].1.len(), PARITY);
+    }
+}
