@@ -81,7 +81,20 @@ impl Analysis {
     /// When a column is missing, or fewer than two rows are complete.
     pub fn fit(&self, data: &Dataset) -> Result<Modes, Fault> {
         let columns = self.complete_rows(data)?;
-        let scaling: Vec<(f64, f64)> = columns.iter().map(|column| self.scale(column)).collect();
+        let spread: Vec<(f64, f64)> = columns.iter().map(|column| spread(column)).collect();
+        if spread.iter().all(|(_, std)| *std == 0.0) {
+            return Err(Fault::user(format!(
+                "the columns {} do not vary: they have no principal components",
+                listed(&self.columns)
+            )));
+        }
+        let scaling: Vec<(f64, f64)> = spread
+            .into_iter()
+            .map(|(mean, std)| match self.standardise && std > 0.0 {
+                true => (mean, std),
+                false => (mean, 1.0),
+            })
+            .collect();
         let rows = columns.first().map_or(0, Vec::len);
         let matrix = Mat::from_fn(rows, columns.len(), |row, column| {
             let (mean, std) = scaling[column];
@@ -92,12 +105,6 @@ impl Analysis {
             .map_err(|_| Fault::user("the principal components did not converge"))?;
         let variances: Vec<f64> = svd.S().column_vector().iter().map(|s| s * s).collect();
         let total: f64 = variances.iter().sum();
-        if total == 0.0 {
-            return Err(Fault::user(format!(
-                "the columns {} do not vary: they have no principal components",
-                listed(&self.columns)
-            )));
-        }
         // Fewer rows than columns leave fewer modes; those beyond have no variance.
         let modes = self.modes.min(variances.len());
         Ok(Modes {
@@ -131,17 +138,16 @@ impl Analysis {
             .map(|column| complete.iter().map(|row| column[*row]).collect())
             .collect())
     }
+}
 
-    fn scale(&self, column: &[f64]) -> (f64, f64) {
-        let count = column.len() as f64;
-        let mean = column.iter().sum::<f64>() / count;
-        if !self.standardise {
-            return (mean, 1.0);
-        }
-        let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
-        let std = variance.sqrt();
-        (mean, if std > 0.0 { std } else { 1.0 })
-    }
+/// The mean and standard deviation; rounding leaves a constant column with one of about its
+/// last digit, which counts as none.
+fn spread(column: &[f64]) -> (f64, f64) {
+    let count = column.len() as f64;
+    let mean = column.iter().sum::<f64>() / count;
+    let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+    let std = variance.sqrt();
+    (mean, if std > mean.abs() * 1e-12 { std } else { 0.0 })
 }
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
@@ -328,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_has_no_modes_is_refused() {
-        let flat = dataset(&[("a", &[1.0, 1.0]), ("b", &[2.0, 2.0]), ("c", &[0.0, 0.0])]);
+        let flat = dataset(&[("a", &[0.1; 3]), ("b", &[2.0; 3]), ("c", &[0.0; 3])]);
         let fault = analysis(1, true).fit(&flat).unwrap_err();
         assert_eq!(
             fault.to_string(),

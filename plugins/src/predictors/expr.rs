@@ -38,7 +38,7 @@ pub(super) fn rows(formula: &ColumnExpr, data: &Dataset) -> Result<PredictorRows
         .evaluate(data.rows(), &|name| {
             data.values(name).ok().map(|values| &values[..])
         })
-        .map_err(Fault::Bug)?;
+        .map_err(Fault::user)?;
     Ok(PredictorRows {
         names: vec![formula.to_string()],
         values,
