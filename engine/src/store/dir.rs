@@ -82,15 +82,11 @@ impl DirStore {
     /// # Errors
     /// [`Fault::Environment`] when the journal cannot be listed.
     pub fn refresh(&self) -> Result<(), Fault> {
-        let mut lines = Vec::new();
         let mut journal = self.journal();
-        journal
-            .read(|segment, line: Line| lines.push((segment.clone(), line)))
-            .map_err(|error| self.files.unreadable(&error))?;
         let mut index = self.index_mut();
-        for (segment, line) in lines {
-            index.apply(&segment, line);
-        }
+        journal
+            .read(|segment, line| index.apply(segment, line))
+            .map_err(|error| self.files.unreadable(&error))?;
         Ok(())
     }
 
@@ -157,11 +153,12 @@ impl DirStore {
 
     /// What is done about a harmed object of a record.
     fn give_up(&self, record: &Record, part: &str, digest: &Digest, harm: Harm) -> Fault {
-        if harm == Harm::Damaged {
-            self.objects().set_aside(digest);
-        }
+        let aside = match harm {
+            Harm::Damaged => self.objects().set_aside(digest),
+            Harm::Missing => None,
+        };
         self.forget(record);
-        harm.fault(part, digest)
+        harm.fault(part, digest, aside.as_deref())
     }
 }
 

@@ -75,11 +75,6 @@ impl Files {
         &self.root
     }
 
-    /// What may be done with the store.
-    pub(super) fn access(&self) -> Access {
-        self.access
-    }
-
     /// A name no other process has, in the folder for unfinished files.
     pub(super) fn temporary(&self) -> PathBuf {
         self.path("tmp").join(unique())

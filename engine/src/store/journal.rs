@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::files::{Files, sync_folder, unique, unix_nanos};
-use super::lines::{Lines, encode};
+use super::lines::{Blocks, encode};
 use crate::error::Fault;
 
 /// Segments younger than this are left alone when others are merged.
@@ -105,7 +105,7 @@ impl Journal {
     }
 
     /// Gives every entry that is new since the last call, in order.
-    pub(super) fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned + Send>(
         &mut self,
         mut each: impl FnMut(&Segment, T),
     ) -> io::Result<()> {
@@ -237,20 +237,26 @@ impl Journal {
         Ok((BufReader::with_capacity(1 << 18, file), start))
     }
 
-    fn read_segment<T: DeserializeOwned>(
+    fn read_segment<T: DeserializeOwned + Send>(
         &mut self,
         segment: &Segment,
         each: &mut impl FnMut(&Segment, T),
     ) -> io::Result<()> {
         let (reader, start) = self.open(&self.path(segment), segment)?;
-        let mut lines = Lines::new(reader, start);
-        while let Some((byte, entry)) = lines.next()? {
-            match entry {
-                Ok(entry) => each(segment, entry),
-                Err(message) => self.complain(segment, byte, message.to_owned()),
+        let mut blocks = Blocks::new(reader, start);
+        loop {
+            let entries = blocks.next()?;
+            if entries.is_empty() {
+                break;
+            }
+            for (byte, entry) in entries {
+                match entry {
+                    Ok(entry) => each(segment, entry),
+                    Err(message) => self.complain(segment, byte, message.to_owned()),
+                }
             }
         }
-        self.read.insert(segment.clone(), lines.end());
+        self.read.insert(segment.clone(), blocks.end());
         Ok(())
     }
 

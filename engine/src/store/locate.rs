@@ -4,22 +4,28 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The folder of the store: what `--store` says, else what `FARCAST_STORE` says, else
-/// `.farcast` beside the nearest `farcast.toml` above the file, else beside the file.
-pub fn default_path(experiment_file: &Path, flag: Option<&Path>, env: Option<OsString>) -> PathBuf {
+/// `.farcast` beside the nearest `farcast.toml` above the experiment's file, else beside the
+/// file. Commands without a file give the folder they run in instead.
+pub fn default_path(near: &Path, flag: Option<&Path>, env: Option<OsString>) -> PathBuf {
     if let Some(path) = flag {
         return path.to_owned();
     }
     if let Some(path) = env.filter(|path| !path.is_empty()) {
         return path.into();
     }
-    let file = std::path::absolute(experiment_file).unwrap_or_else(|_| experiment_file.to_owned());
-    file.ancestors()
-        .skip(1)
-        .find(|folder| folder.join("farcast.toml").is_file())
-        .map_or_else(
-            || experiment_file.with_file_name(".farcast"),
-            |folder| folder.join(".farcast"),
-        )
+    let folder = if near.is_dir() {
+        near
+    } else {
+        near.parent().unwrap_or(Path::new(""))
+    };
+    // An empty path has no absolute form, but means this folder too.
+    let absolute = std::path::absolute(Path::new(".").join(folder));
+    absolute
+        .unwrap_or_else(|_| folder.to_owned())
+        .ancestors()
+        .find(|above| above.join("farcast.toml").is_file())
+        .unwrap_or(folder)
+        .join(".farcast")
 }
 
 #[cfg(test)]
@@ -41,5 +47,7 @@ mod tests {
         assert_eq!(find(None, None), folder.path().join(".farcast"));
         std::fs::write(folder.path().join("a/farcast.toml"), "").unwrap();
         assert_eq!(find(None, None), folder.path().join("a/.farcast"));
+        let here = default_path(&folder.path().join("a"), None, None);
+        assert_eq!(here, folder.path().join("a/.farcast"));
     }
 }

@@ -76,7 +76,7 @@ impl Store for MemStore {
                 Err(harm) => {
                     kept.objects.remove(&digest);
                     kept.records.remove(&record.key);
-                    return Err(harm.fault(name, &digest));
+                    return Err(harm.fault(name, &digest, None));
                 }
             }
         }

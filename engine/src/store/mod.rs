@@ -1,5 +1,7 @@
 //! Where results are kept: content-addressed objects and a journal of what made them.
 
+#[cfg(test)]
+mod adhoc;
 mod digests;
 mod dir;
 mod files;
@@ -128,18 +130,18 @@ enum Harm {
 }
 
 impl Harm {
-    fn fault(self, part: &str, digest: &Digest) -> Fault {
-        let object = digest.short();
-        Fault::Damaged(match self {
-            Harm::Missing => {
-                format!(
-                    "stored object `{object}` (part `{part}`) is missing: it will be made again"
-                )
-            }
-            Harm::Damaged => format!(
-                "stored object `{object}` (part `{part}`) is not what was stored: \
-                 it was set aside and will be made again"
-            ),
-        })
+    /// What is told of a harmed object, and where it was set aside.
+    fn fault(self, part: &str, digest: &Digest, aside: Option<&Path>) -> Fault {
+        let harm = match self {
+            Harm::Missing => "is missing",
+            Harm::Damaged => "is not what was stored",
+        };
+        let aside = aside.map_or(String::new(), |path| {
+            format!("was set aside as `{}` and ", path.display())
+        });
+        Fault::Damaged(format!(
+            "stored object `{}` (part `{part}`) {harm}: it {aside}will be made again",
+            digest.short()
+        ))
     }
 }

@@ -76,13 +76,15 @@ impl Objects<'_> {
         Ok((found != *digest).then_some(Harm::Damaged))
     }
 
-    /// Moves an object out of the way, where it can be looked at until the next `gc`.
-    /// Best effort: the store may be read-only.
-    pub(super) fn set_aside(self, digest: &Digest) {
-        let free = (0..).map(|number| self.0.path("damaged").join(format!("{digest}-{number}")));
-        if let Some(aside) = free.into_iter().find(|path| !path.exists()) {
-            let _ = fs::rename(self.path(digest), aside);
-        }
+    /// Moves an object out of the way, where it can be looked at until the next `gc`; gives
+    /// its new path. Best effort: the store may be read-only.
+    pub(super) fn set_aside(self, digest: &Digest) -> Option<PathBuf> {
+        self.0.check_writable().ok()?;
+        let folder = self.0.path("damaged");
+        let mut names = (0_u64..).map(|number| folder.join(format!("{digest}-{number}")));
+        let aside = names.find(|path| !path.exists())?;
+        fs::rename(self.path(digest), &aside).ok()?;
+        Some(aside)
     }
 
     /// Every object, ordered by digest; files that are none are passed over.
