@@ -40,7 +40,9 @@ pub fn page() -> String {
     }
     text.push_str("\n## Functions of columns\n\n| function | gives |\n|---|---|\n");
     for function in FUNCTIONS {
-        text.push_str(&format!("| `{}` | {} |\n", function.usage, function.doc));
+        let takes: Vec<&str> = function.takes.iter().map(|(name, _)| *name).collect();
+        let usage = format!("{}({})", function.name, takes.join(", "));
+        text.push_str(&format!("| `{usage}` | {} |\n", function.doc));
     }
     text
 }

@@ -196,7 +196,7 @@ struct Training<'a> {
     network: &'a Network,
     train: &'a Samples,
     held_out: &'a Samples,
-    context: &'a Context,
+    context: &'a Context<'a>,
     steps_per_epoch: u64,
     weights: Vec<f32>,
 }
