@@ -13,3 +13,5 @@ pub mod signature;
 pub mod source;
 pub mod types;
 pub mod units;
+
+pub use check::nearest::nearest;

@@ -10,7 +10,7 @@ mod checker;
 mod columns;
 mod env;
 mod facts;
-mod nearest;
+pub(crate) mod nearest;
 mod order;
 mod params;
 mod scope;
