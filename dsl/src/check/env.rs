@@ -1,6 +1,7 @@
 //! Where an expression is evaluated: in a file, or in a definition with its arguments.
 
 use super::checker::Checker;
+use super::nearest::count;
 use super::scope::{Entity, NO_FILE};
 use crate::ast::{Arg, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -121,6 +122,8 @@ impl<'p> Checker<'p> {
         if self.depth >= MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} deep");
             self.report(env, Diagnostic::error(Code::TooDeep, span, message));
+            // Once is enough: what got this deep gets there in many ways.
+            self.expansions = self.expansions.max(MAX_EXPANSIONS + 1);
             return None;
         }
         self.depth += 1;
@@ -221,7 +224,7 @@ impl<'p> Checker<'p> {
     fn refuse_arg(&mut self, arg: &Arg, define: &Name, names: &[&str], place: Span, env: Env) {
         let diagnostic = match arg {
             Arg::Positional(_) => {
-                let message = format!("`{}` takes {} arguments", define.text, names.len());
+                let message = format!("`{}` takes {}", define.text, count(names.len()));
                 Diagnostic::error(Code::TooManyArguments, place, message)
             }
             Arg::Named { name, .. } | Arg::New { name, .. } => {
