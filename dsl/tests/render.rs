@@ -40,7 +40,18 @@ fn a_column_is_unknown() {
     shown(
         "data sea = netcdf(\"a.nc\")\ndata b = where(sea, dept < 1 km)\n",
         &[],
-        expect![[r#""#]],
+        expect![[r#"
+            error[unknown-column]: the data have no column `dept`
+             --> main.farcast:2:21
+              |
+            2 | data b = where(sea, dept < 1 km)
+              |                ---  ^^^^
+              |                |
+              |                these data
+              |
+              = help: did you mean `depth`?
+              = help: columns: `temp`, `salt`, `density`, `depth`, `pressure`, `lat`, `lon`, `month`, `e`
+        "#]],
     );
 }
 
@@ -49,7 +60,23 @@ fn places_in_other_files_are_shown() {
     shown(
         "use \"lib.farcast\" as lib\ndata sea = netcdf(\"a.nc\")\ndata b = lib.deep(sea)\n",
         &[],
-        expect![[r#""#]],
+        expect![[r#"
+            error[unknown-column]: the data have no column `dept`
+             --> lib.farcast:1:33
+              |
+            1 | define deep(rows) = where(rows, dept > 1 km)
+              |                           ----  ^^^^
+              |                           |
+              |                           these data
+              |
+             ::: main.farcast:3:10
+              |
+            3 | data b = lib.deep(sea)
+              |          ------------- in `deep`, called here
+              |
+              = help: did you mean `depth`?
+              = help: columns: `temp`, `salt`, `density`, `depth`, `pressure`, `lat`, `lon`, `month`, `e`
+        "#]],
     );
 }
 
@@ -58,7 +85,9 @@ fn a_setting_has_no_place() {
     shown(
         "param width: Int = 3\ndata sea = csv(\"a.csv\")\n",
         &[("width", "2.5")],
-        expect![[r#""#]],
+        expect![[r#"
+            error[wrong-type]: `--set width=2.5`: expected `Int`, found `2.5`
+        "#]],
     );
 }
 
@@ -95,7 +124,36 @@ fn programs_get_places_in_characters() {
         .iter()
         .map(|diagnostic| json(diagnostic, &checked.sources))
         .collect();
-    expect![[r#""#]].assert_debug_eq(&all);
+    expect![[r#"
+        [
+            Json {
+                code: "syntax-error",
+                severity: "error",
+                message: "expected an expression or `)`, found `é`",
+                file: Some(
+                    "main.farcast",
+                ),
+                line: 1,
+                column: 16,
+                end_line: 1,
+                end_column: 17,
+                hints: [],
+            },
+            Json {
+                code: "syntax-error",
+                severity: "error",
+                message: "expected an expression, found `ü`",
+                file: Some(
+                    "main.farcast",
+                ),
+                line: 2,
+                column: 10,
+                end_line: 2,
+                end_column: 11,
+                hints: [],
+            },
+        ]
+    "#]].assert_debug_eq(&all);
 }
 
 #[test]

@@ -60,6 +60,8 @@ impl<'e> Env<'e> {
     }
 }
 
+/// How many calls of definitions are shown around a mistake, beside the outermost one.
+const MAX_CALLS: usize = 3;
 /// How many expansions one experiment may take.
 const MAX_EXPANSIONS: usize = 100_000;
 /// How deeply expressions and definitions may be nested together.
@@ -69,9 +71,15 @@ impl<'p> Checker<'p> {
     /// Notes a diagnostic, with the calls of the definitions it happened in.
     pub fn report(&mut self, env: Env, mut diagnostic: Diagnostic) {
         let mut frame = env.frame;
+        let mut shown = 0;
         while let Some(inner) = frame {
-            diagnostic = diagnostic.and(inner.call, format!("in `{}`, called here", inner.name));
             frame = inner.caller.frame;
+            shown += 1;
+            // The innermost calls and the one the user wrote are what matters.
+            if shown <= MAX_CALLS || frame.is_none() {
+                let text = format!("in `{}`, called here", inner.name);
+                diagnostic = diagnostic.and(inner.call, text);
+            }
         }
         diagnostic.labels.retain(|label| label.span.file != NO_FILE);
         self.diagnostics.push(diagnostic);
