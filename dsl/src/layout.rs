@@ -204,8 +204,9 @@ impl OpenChunk {
         self.brackets.last_mut().unwrap_or(&mut self.outside)
     }
 
-    fn blame(&mut self, fault: Diagnostic) {
-        self.fault.get_or_insert(fault);
+    /// Keeps the first fault; further ones are mostly its echo.
+    fn blame(&mut self, fault: impl FnOnce() -> Diagnostic) {
+        self.fault.get_or_insert_with(fault);
     }
 }
 
@@ -271,18 +272,18 @@ impl Splitter<'_> {
                     ..Level::default()
                 });
                 if chunk.brackets.len() > MAX_NESTING {
-                    chunk.blame(too_deep(span));
+                    chunk.blame(|| too_deep(span));
                 }
             }
             Token::Close => self.close(written, span),
-            Token::UnclosedText => chunk.blame(
+            Token::UnclosedText => chunk.blame(|| {
                 Diagnostic::error(
                     Code::SyntaxError,
                     span,
                     "expected `\"`, found the end of the line",
                 )
-                .says("the text begins here"),
-            ),
+                .says("the text begins here")
+            }),
             Token::Symbol if written == "," => {
                 let level = chunk.level();
                 level.before = level.height();
@@ -292,7 +293,7 @@ impl Splitter<'_> {
                 let level = chunk.level();
                 level.operators += 1;
                 if level.height() > MAX_HEIGHT {
-                    chunk.blame(too_deep(span));
+                    chunk.blame(|| too_deep(span));
                 }
             }
             _ => {}
@@ -302,26 +303,29 @@ impl Splitter<'_> {
     fn close(&mut self, written: &str, span: Span) {
         let Some(chunk) = &mut self.open else { return };
         let Some(level) = chunk.brackets.pop() else {
-            chunk.blame(
+            chunk.blame(|| {
                 Diagnostic::error(Code::SyntaxError, span, format!("unexpected `{written}`"))
-                    .says("no bracket is open here"),
-            );
+                    .says("no bracket is open here")
+            });
             return;
         };
         let opened = &self.text[level.open..=level.open];
         let expected = if opened == "(" { ")" } else { "]" };
         if written != expected {
             let open = Span::new(self.file, level.open, level.open + 1);
-            let message = format!("expected `{expected}`, found `{written}`");
-            chunk.blame(
-                Diagnostic::error(Code::SyntaxError, span, message)
-                    .and(open, format!("`{opened}` is opened here")),
-            );
+            chunk.blame(|| {
+                Diagnostic::error(
+                    Code::SyntaxError,
+                    span,
+                    format!("expected `{expected}`, found `{written}`"),
+                )
+                .and(open, format!("`{opened}` is opened here"))
+            });
         }
         let around = chunk.level();
         around.inner = around.inner.max(level.height() + 1);
         if around.height() > MAX_HEIGHT {
-            chunk.blame(too_deep(span));
+            chunk.blame(|| too_deep(span));
         }
     }
 
@@ -332,11 +336,11 @@ impl Splitter<'_> {
         if let Some(level) = chunk.brackets.last() {
             let open = Span::new(self.file, level.open, level.open + 1);
             let bracket = &self.text[level.open..=level.open];
-            chunk.blame(
+            chunk.blame(|| {
                 Diagnostic::error(Code::SyntaxError, open, format!("unclosed `{bracket}`"))
                     .says("opened here")
-                    .and(Span::new(self.file, noticed.start, noticed.end), why),
-            );
+                    .and(Span::new(self.file, noticed.start, noticed.end), why)
+            });
         }
         self.chunks.push(Chunk {
             range: chunk.range,

@@ -150,7 +150,7 @@ impl<'a> Place<'a> {
         if rule == Rule::statement && positives.contains(&Rule::name) {
             diagnostic.hint(STATEMENT_HINT)
         } else if let Some(word) = written.filter(|word| is_reserved(word)) {
-            diagnostic.hint(format!("`{word}` is a word of the language, not a name"))
+            diagnostic.hint(reserved_hint(word))
         } else {
             diagnostic
         }
@@ -179,6 +179,10 @@ impl<'a> Place<'a> {
 
 const STATEMENT_HINT: &str =
     "a statement is a kind, a name, `=` and what it is: `data sea = csv(\"sea.csv\")`";
+
+fn reserved_hint(word: &str) -> String {
+    format!("`{word}` is a word of the language, not a name")
+}
 
 /// A character as it may stand in a message.
 fn visible(character: char) -> impl Iterator<Item = char> {
@@ -215,13 +219,7 @@ const EXPECTED: &[(&str, &[Rule])] = &[
     ("text in quotes", &[Rule::text]),
     (
         "an expression",
-        &[
-            Rule::expr,
-            Rule::operation,
-            Rule::term,
-            Rule::argument,
-            Rule::reference,
-        ],
+        &[Rule::expr, Rule::operation, Rule::argument, Rule::reference],
     ),
     ("`,`", &[Rule::comma]),
     ("`)`", &[Rule::close_paren]),
@@ -380,15 +378,25 @@ impl Tree<'_> {
         let mut parts = Parts::of(pair);
         TypeExpr {
             name: self.name(&parts.need()),
-            args: parts.map(|part| self.type_expr(part)).collect(),
+            args: match parts.next() {
+                Some(args) => Parts::of(args).map(|arg| self.type_expr(arg)).collect(),
+                None => Vec::new(),
+            },
             span,
         }
     }
 
-    fn name(&self, pair: &Pair<'_, Rule>) -> Name {
+    fn name(&mut self, pair: &Pair<'_, Rule>) -> Name {
+        let (text, span) = (pair.as_str(), self.place.span(pair));
+        // The grammar leaves these two to us.
+        if matches!(text, "true" | "false") {
+            let message = format!("expected a name, found `{text}`");
+            let error = Diagnostic::error(Code::SyntaxError, span, message);
+            self.errors.push(error.hint(reserved_hint(text)));
+        }
         Name {
-            text: pair.as_str().to_owned(),
-            span: self.place.span(pair),
+            text: text.to_owned(),
+            span,
         }
     }
 
@@ -486,10 +494,6 @@ impl Tree<'_> {
     }
 
     fn term(&mut self, pair: Pair<'_, Rule>) -> Operand {
-        let pair = match pair.as_rule() {
-            Rule::term => Parts::of(pair).need(),
-            _ => pair,
-        };
         let span = self.place.span(&pair);
         let kind = match pair.as_rule() {
             Rule::group => {
@@ -498,7 +502,9 @@ impl Tree<'_> {
             }
             Rule::number => self.number(pair),
             Rule::text => ExprKind::Text(self.text(&pair).value),
-            Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
+            Rule::reference if matches!(pair.as_str(), "true" | "false") => {
+                ExprKind::Bool(pair.as_str() == "true")
+            }
             Rule::list => ExprKind::List(Parts::of(pair).map(|part| self.expr(part)).collect()),
             Rule::reference => self.reference(pair),
             rule => unreachable!("{rule:?} is no term"),
@@ -523,18 +529,29 @@ impl Tree<'_> {
 
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {
         let mut parts = Parts::of(pair);
-        let first = parts.need();
-        if first.as_rule() == Rule::expr {
-            return Arg::Positional(self.expr(first));
-        }
-        let name = self.name(&first);
-        let sign = parts.need().as_rule();
+        let first = self.expr(parts.need());
+        let Some(sign) = parts.next() else {
+            return Arg::Positional(first);
+        };
         let value = self.expr(parts.need());
-        if sign == Rule::colon {
+        let name = self.argument_name(first);
+        if sign.as_rule() == Rule::colon {
             Arg::Named { name, value }
         } else {
             Arg::New { name, value }
         }
+    }
+
+    fn argument_name(&mut self, expr: Expr) -> Name {
+        if let ExprKind::Name(path) = expr.kind
+            && let Ok([name]) = <[Name; 1]>::try_from(path)
+        {
+            return name;
+        }
+        let message = "expected the name of an argument before `:` or `=`";
+        let error = Diagnostic::error(Code::SyntaxError, expr.span, message);
+        self.errors.push(error);
+        Name::default()
     }
 
     fn number(&mut self, pair: Pair<'_, Rule>) -> ExprKind {

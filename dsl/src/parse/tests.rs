@@ -240,7 +240,7 @@ fn arguments() {
 #[test]
 fn every_item_has_its_own_error() {
     check(
-        "data a = f(1, b c)\nfoo\nfoo(1)\ndata b = f(,)\ndata b = f(in: 3)\ndata b =\nparam x: 3 = 3\ndefine f(a b) = 2\ndata c = ]\nparam p = 3\nuse \"x\"\n+ 3\n@@\nseed 3\nexperiment title\ndata ok = a\n",
+        "data a = f(1, b c)\nfoo\nfoo(1)\ndata b = f(,)\ndata b = f(in: 3)\ndata b = f(a.b: 3, true: 4)\ndata b =\nparam x: 3 = 3\ndefine f(a b) = 2\ndata c = ]\nparam p = 3\nuse \"x\"\n+ 3\n@@\nseed 3\nexperiment title\ndata ok = a\n",
         expect![[r#"
             data ok = a
             ! SyntaxError: expected `,` or `)`, found `c`
@@ -256,25 +256,31 @@ fn every_item_has_its_own_error() {
             ! SyntaxError: expected an expression or `)`, found `in`
                 5:12 `in` 
                 hint: `in` is a word of the language, not a name
+            ! SyntaxError: expected the name of an argument before `:` or `=`
+                6:12 `a.b` 
+                hint: a comparison is written `==`
+            ! SyntaxError: expected the name of an argument before `:` or `=`
+                6:20 `true` 
+                hint: a comparison is written `==`
             ! SyntaxError: expected an expression, found the end of the line
-                6:9 `` 
+                7:9 `` 
             ! SyntaxError: expected a type, found `3`
-                7:10 `3` 
+                8:10 `3` 
             ! SyntaxError: expected `,` or `)`, found `b`
-                8:12 `b` 
+                9:12 `b` 
             ! SyntaxError: unexpected `]`
-                9:10 `]` no bracket is open here
+                10:10 `]` no bracket is open here
             ! SyntaxError: expected `:`, found `=`
-                10:9 `=` 
+                11:9 `=` 
             ! SyntaxError: expected `as`, found `+`
-                12:1 `+` 
+                13:1 `+` 
             ! SyntaxError: expected a statement, found `@`
-                13:1 `@` 
+                14:1 `@` 
                 hint: a statement is a kind, a name, `=` and what it is: `data sea = csv("sea.csv")`
             ! SyntaxError: expected `=`, found `3`
-                14:6 `3` 
+                15:6 `3` 
             ! SyntaxError: expected text in quotes, found `title`
-                15:12 `title` 
+                16:12 `title` 
         "#]],
     );
 }
