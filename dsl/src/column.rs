@@ -458,6 +458,8 @@ impl fmt::Display for ColumnExpr {
                 let (least_left, least_right) = match own {
                     POWER => (own + 1, own),
                     COMPARE => (own + 1, own + 1),
+                    // `2.0 % -x` would be read as two percent less x.
+                    _ if *op == BinaryOp::Remainder => (own, POWER),
                     _ => (own, own + 1),
                 };
                 left.write_above(least_left, f)?;

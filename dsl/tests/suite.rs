@@ -60,7 +60,10 @@ fn every_code_has_a_case() {
         .flat_map(|case| run(case).diagnostics)
         .map(|diagnostic| diagnostic.code)
         .collect();
-    let silent: Vec<&Code> = Code::ALL.iter().filter(|code| !said.contains(code)).collect();
+    let silent: Vec<&Code> = Code::ALL
+        .iter()
+        .filter(|code| !said.contains(code))
+        .collect();
     assert!(silent.is_empty(), "no case in tests/suite for {silent:?}");
 }
 
@@ -81,7 +84,13 @@ fn every_diagnostic_is_one_quiet_line() {
 
 fn run(case: &Case) -> Checked {
     let outside = catalog::Table(case.files.clone());
-    check(MAIN, &case.text, &case.settings, &catalog::catalog(), &outside)
+    check(
+        MAIN,
+        &case.text,
+        &case.settings,
+        &catalog::catalog(),
+        &outside,
+    )
 }
 
 fn say(checked: &Checked, nodes: bool) -> Vec<String> {
@@ -90,13 +99,23 @@ fn say(checked: &Checked, nodes: bool) -> Vec<String> {
         .iter()
         .flat_map(|diagnostic| say_diagnostic(diagnostic, &checked.sources))
         .collect();
-    for node in checked.experiment.iter().flat_map(|e| &e.nodes).filter(|_| nodes) {
+    for node in checked
+        .experiment
+        .iter()
+        .flat_map(|e| &e.nodes)
+        .filter(|_| nodes)
+    {
         let args: Vec<String> = node
             .args
             .iter()
             .map(|(name, argument)| format!("{name}: {}", argument.value))
             .collect();
-        let mut line = format!("#! node {} = {}({})", node.name, node.plugin, args.join(", "));
+        let mut line = format!(
+            "#! node {} = {}({})",
+            node.name,
+            node.plugin,
+            args.join(", ")
+        );
         if node.seed != 0 {
             line += &format!(" seed {}", node.seed);
         }
@@ -125,9 +144,18 @@ fn say_diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Vec<String> {
         lines.push(format!("#! label {place} {:?}", label.text));
     }
     lines.extend(labels.map(|label| {
-        format!("#! label {} {:?}", self::place(label.span, sources), label.text)
+        format!(
+            "#! label {} {:?}",
+            self::place(label.span, sources),
+            label.text
+        )
     }));
-    lines.extend(diagnostic.hints.iter().map(|hint| format!("#! hint {hint:?}")));
+    lines.extend(
+        diagnostic
+            .hints
+            .iter()
+            .map(|hint| format!("#! hint {hint:?}")),
+    );
     lines
 }
 

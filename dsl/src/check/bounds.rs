@@ -23,17 +23,22 @@ pub enum Bounds {
 }
 
 impl Bounds {
-    /// Whether a value, or each value of a list or range, is allowed.
-    pub fn hold(&self, value: &Value) -> bool {
-        match (self, value) {
+    /// The value, or the value of a list or range, that is not allowed.
+    pub fn refused<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        let holds = match (self, value) {
             (Bounds::Among(values), _) if values.contains(value) => true,
-            (_, Value::List(values)) => values.iter().all(|value| self.hold(value)),
-            (_, Value::Range(first, last, _)) => self.hold(first) && self.hold(last),
+            (_, Value::List(values)) => {
+                return values.iter().find_map(|value| self.refused(value));
+            }
+            (_, Value::Range(first, last, _)) => {
+                return self.refused(first).or_else(|| self.refused(last));
+            }
             (Bounds::Between { .. }, Value::Int(value)) => self.between(*value as f64),
             (Bounds::Between { .. }, Value::Float(value)) => self.between(*value),
             (Bounds::Between { .. }, _) => true,
             (Bounds::Among(_), _) => false,
-        }
+        };
+        (!holds).then_some(value)
     }
 
     fn between(&self, value: f64) -> bool {
@@ -110,6 +115,17 @@ impl Checker<'_> {
             .hint("write a range of numbers, `1..=10`, or a list of values, `[a, b]`");
         self.report(env, diagnostic);
         None
+    }
+}
+
+/// A value in a message: words bare, whole numbers without a point.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number}")
+        }
+        value => value.to_string(),
     }
 }
 

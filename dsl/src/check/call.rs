@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, shown};
 use super::checker::Checker;
 use super::columns::unknown_column;
 use super::env::Env;
@@ -102,8 +102,7 @@ impl<'p> Checker<'p> {
         }
         let facts = self.facts_of(call, &args)?;
         let seed = if signature.random { self.seed() } else { 0 };
-        let node = NodeId(self.nodes.len());
-        self.nodes.push(Node {
+        let node = Node {
             name: call.name.to_owned(),
             named,
             kind,
@@ -113,9 +112,23 @@ impl<'p> Checker<'p> {
             point: self.point_text(self.reads),
             members: facts.members.map(|(count, _)| count),
             span: call.env.outermost_call().unwrap_or(call.span),
-        });
+        };
+        Some(self.add(node, facts))
+    }
+
+    /// Adds a node; a call inside a statement that is the same at another point is shared.
+    fn add(&mut self, node: Node, facts: Facts) -> NodeId {
+        let next = NodeId(self.nodes.len());
+        if !node.named && !self.sweep.dims.is_empty() {
+            let key = format!("{} {} {}", node.name, node.kind, call_text(&node));
+            if let Some(known) = self.shared.get(&key) {
+                return *known;
+            }
+            self.shared.insert(key, next);
+        }
+        self.nodes.push(node);
         self.facts.push(facts);
-        Some(node)
+        next
     }
 
     /// The value of a constructor call.
@@ -147,7 +160,8 @@ impl<'p> Checker<'p> {
     fn args(&mut self, call: &Call<'_, 'p>, args: &[Arg], outer: &Columns) -> Option<Args> {
         let params = &call.signature.params;
         let (given, mut broken) = self.bind(call, args);
-        broken |= self.refuse_missing(call, &given).is_none();
+        // An argument that found no parameter is most likely the one that is missing.
+        broken = broken || self.refuse_missing(call, &given).is_none();
         let mut result = Args::default();
         let pairs = || params.iter().zip(&given);
         let mut columns = None;
@@ -228,10 +242,7 @@ impl<'p> Checker<'p> {
         let Some((param, slot)) = params.get(*next).zip(given.get_mut(*next)) else {
             let name = &call.signature.name;
             let count = params.iter().filter(|param| !param.definitions).count();
-            let message = match count {
-                1 => format!("`{name}` takes 1 argument"),
-                _ => format!("`{name}` takes {count} arguments"),
-            };
+            let message = format!("`{name}` takes {}", super::nearest::count(count));
             let diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message)
                 .choices("parameters", param_names(call.signature));
             self.report(call.env, diagnostic);
@@ -398,11 +409,12 @@ impl<'p> Checker<'p> {
             return Some(());
         };
         let bounds = self.declared_bounds(range, &param.ty);
-        if bounds.is_none_or(|bounds| bounds.hold(value)) {
+        let Some(bad) = bounds.as_ref().and_then(|bounds| bounds.refused(value)) else {
             return Some(());
-        }
+        };
+        let shown = shown(bad);
         let message = format!(
-            "`{value}` is out of range: `{}` is in `{range}`",
+            "`{shown}` is out of range: `{}` is in `{range}`",
             param.name
         );
         self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));
@@ -672,6 +684,15 @@ impl<'p> Checker<'p> {
             }
         }
     }
+}
+
+/// A call with all its arguments, as text.
+fn call_text(node: &Node) -> String {
+    let mut text = format!("{} {}", node.plugin, node.seed);
+    for (name, argument) in &node.args {
+        text.push_str(&format!(" {name}: {}", argument.value));
+    }
+    text
 }
 
 fn param_names(signature: &Signature) -> impl Iterator<Item = &str> {

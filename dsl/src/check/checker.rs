@@ -41,6 +41,8 @@ pub struct Checker<'p> {
     pub snippets: BTreeMap<String, Option<Rc<(Expr, Option<Expr>)>>>,
     pub defaults: BTreeMap<(&'p str, &'p str), Value>,
     pub schemas: BTreeMap<String, Rc<Schema>>,
+    /// Calls inside statements, to be shared between points.
+    pub shared: BTreeMap<String, NodeId>,
     /// Whether lists take what they name at every point of the sweep, as reports do.
     pub gathering: bool,
     /// The statements each statement refers to.
@@ -85,6 +87,7 @@ impl<'p> Checker<'p> {
             snippets: BTreeMap::new(),
             defaults: BTreeMap::new(),
             schemas: BTreeMap::new(),
+            shared: BTreeMap::new(),
             gathering: false,
             edges: vec![BTreeSet::new(); count],
             first_nodes: 0,
@@ -253,7 +256,10 @@ impl<'p> Checker<'p> {
 
     fn refuse_cycle(&mut self, start: usize) {
         let statements = &self.program.statements;
-        let mut cycle = self.open[start..].iter().map(|at| &statements[*at].name);
+        let mut cycle = self.open[start..].to_vec();
+        let first = (0..cycle.len()).min_by_key(|at| statements[cycle[*at]].name.span);
+        cycle.rotate_left(first.unwrap_or_default());
+        let mut cycle = cycle.iter().map(|at| &statements[*at].name);
         let Some(first) = cycle.next() else { return };
         let message = format!("`{}` is made from itself", first.text);
         let mut diagnostic = Diagnostic::error(Code::CyclicStatements, first.span, message);

@@ -3,7 +3,7 @@
 use super::checker::Checker;
 use super::env::{Env, Found};
 use super::facts::Columns;
-use super::nearest::quoted;
+use super::nearest::{count, quoted};
 use super::scope::Entity;
 use super::value::dotted;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
@@ -316,9 +316,14 @@ impl Checker<'_> {
             let defines = program.modules[env.module].names.keys().map(String::as_str);
             let functions = column::FUNCTIONS.iter().map(|function| function.name);
             let message = format!("unknown function `{text}`");
-            let diagnostic = Diagnostic::error(Code::UnknownFunction, expr.span, message)
-                .meant(&text, functions.clone().chain(defines))
-                .choices("functions", functions);
+            let place = callee.iter().map(|name| name.span).reduce(Span::to);
+            let place = place.unwrap_or(expr.span);
+            let diagnostic = Diagnostic::error(Code::UnknownFunction, place, message)
+                .meant(&text, functions.clone().chain(defines));
+            let diagnostic = match text.as_str() {
+                "if" => diagnostic.hint("write `choose(condition, yes, no)`"),
+                _ => diagnostic.choices("functions", functions),
+            };
             self.unknown(env, diagnostic);
             return None;
         };
@@ -363,7 +368,7 @@ impl Checker<'_> {
             );
             (Code::UnknownArgument, name.span, message)
         } else if args.len() > takes.len() {
-            let message = format!("`{}` takes {} arguments", function.name, takes.len());
+            let message = format!("`{}` takes {}", function.name, count(takes.len()));
             (
                 Code::TooManyArguments,
                 args[takes.len()].value().span,
@@ -508,7 +513,12 @@ impl Checker<'_> {
             (None, _) => "without a unit".to_owned(),
         };
         let message = match &why {
-            Disagreement::NoUnit => "a number with a unit needs another one beside it".to_owned(),
+            Disagreement::NoUnit => match (&left.expr, &right.expr) {
+                (ColumnExpr::Column(name), _) | (_, ColumnExpr::Column(name)) => {
+                    format!("the unit of `{name}` is not known")
+                }
+                _ => "a number with a unit needs another one beside it".to_owned(),
+            },
             Disagreement::Offset => {
                 "temperatures with different zeros cannot be added or subtracted".to_owned()
             }

@@ -1,6 +1,7 @@
 //! Where an expression is evaluated: in a file, or in a definition with its arguments.
 
 use super::checker::Checker;
+use super::nearest::count;
 use super::scope::{Entity, NO_FILE};
 use crate::ast::{Arg, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -59,6 +60,8 @@ impl<'e> Env<'e> {
     }
 }
 
+/// How many calls of definitions are shown around a mistake, beside the outermost one.
+const MAX_CALLS: usize = 3;
 /// How many expansions one experiment may take.
 const MAX_EXPANSIONS: usize = 100_000;
 /// How deeply expressions and definitions may be nested together.
@@ -68,9 +71,15 @@ impl<'p> Checker<'p> {
     /// Notes a diagnostic, with the calls of the definitions it happened in.
     pub fn report(&mut self, env: Env, mut diagnostic: Diagnostic) {
         let mut frame = env.frame;
+        let mut shown = 0;
         while let Some(inner) = frame {
-            diagnostic = diagnostic.and(inner.call, format!("in `{}`, called here", inner.name));
             frame = inner.caller.frame;
+            shown += 1;
+            // The innermost calls and the one the user wrote are what matters.
+            if shown <= MAX_CALLS || frame.is_none() {
+                let text = format!("in `{}`, called here", inner.name);
+                diagnostic = diagnostic.and(inner.call, text);
+            }
         }
         diagnostic.labels.retain(|label| label.span.file != NO_FILE);
         self.diagnostics.push(diagnostic);
@@ -121,6 +130,8 @@ impl<'p> Checker<'p> {
         if self.depth >= MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} deep");
             self.report(env, Diagnostic::error(Code::TooDeep, span, message));
+            // Once is enough: what got this deep gets there in many ways.
+            self.expansions = self.expansions.max(MAX_EXPANSIONS + 1);
             return None;
         }
         self.depth += 1;
@@ -221,7 +232,7 @@ impl<'p> Checker<'p> {
     fn refuse_arg(&mut self, arg: &Arg, define: &Name, names: &[&str], place: Span, env: Env) {
         let diagnostic = match arg {
             Arg::Positional(_) => {
-                let message = format!("`{}` takes {} arguments", define.text, names.len());
+                let message = format!("`{}` takes {}", define.text, count(names.len()));
                 Diagnostic::error(Code::TooManyArguments, place, message)
             }
             Arg::Named { name, .. } | Arg::New { name, .. } => {

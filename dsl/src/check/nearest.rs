@@ -20,6 +20,14 @@ pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
+/// `1 argument`, `2 arguments`.
+pub fn count(arguments: usize) -> String {
+    match arguments {
+        1 => "1 argument".to_owned(),
+        _ => format!("{arguments} arguments"),
+    }
+}
+
 /// `a parent`, `an anomaly`, with the word in backticks.
 pub fn a(word: &str) -> String {
     let article = if word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, shown};
 use super::checker::Checker;
 use super::env::Env;
 use super::facts::Columns;
@@ -116,7 +116,10 @@ impl Checker<'_> {
             }
         };
         if ty.args.len() != takes {
-            let message = format!("`{name}` takes {takes} types, found {}", ty.args.len());
+            let message = match takes {
+                0 => format!("`{name}` takes nothing in parentheses"),
+                _ => format!("`{name}` takes one type or unit, found {}", ty.args.len()),
+            };
             let hint = match name {
                 "Quantity" => "write a unit: `Quantity(km)`",
                 "List" | "Range" => "write what it holds: `List(Int)`",
@@ -221,20 +224,16 @@ impl Checker<'_> {
     /// Refuses a value out of a param's bounds.
     pub fn within(&mut self, param: usize, value: &Value, span: Span, env: Env) -> Option<()> {
         let state = &self.params[param];
-        if state
+        let Some(bad) = state
             .bounds
             .as_ref()
-            .is_none_or(|bounds| bounds.hold(value))
-        {
+            .and_then(|bounds| bounds.refused(value))
+        else {
             return Some(());
-        }
+        };
         let program = self.program;
         let declared = &program.params[param];
-        let shown = state
-            .ty
-            .as_ref()
-            .map(|ty| value_text(value, ty))
-            .unwrap_or_default();
+        let shown = shown(bad);
         let bounds = match &declared.bounds {
             Some(bounds) if param != SEED => self.source(bounds.span),
             _ => "0..",

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Outside;
-use super::nearest::a;
 use super::order::order;
 use crate::ast::{Arg, DefineParam, Expr, ExprKind, Item, ItemKind, Name, Text, TypeExpr};
 use crate::column;
@@ -372,7 +371,7 @@ impl Loader<'_> {
         let what = if Kind::from_keyword(text).is_some() {
             "keyword"
         } else if text == "seed" {
-            "seed of the experiment"
+            "param"
         } else if !taken {
             return true;
         } else if column::function(text).is_some() {
@@ -382,10 +381,7 @@ impl Loader<'_> {
         } else {
             "plugin"
         };
-        let message = format!(
-            "`{text}` is the name of {} already",
-            a(what).replace('`', "")
-        );
+        let message = format!("`{text}` is a {what} already");
         let diagnostic =
             Diagnostic::error(Code::ShadowedName, name.span, message).hint("choose another name");
         self.program.diagnostics.push(diagnostic);

@@ -223,7 +223,7 @@ impl<'p> Checker<'p> {
         let text = match &expr.kind {
             ExprKind::Name(path) if path.len() == 1 => &path[0].text,
             ExprKind::Text(text) if words.contains(text) => {
-                let message = format!("expected {}, found text", want.ty);
+                let message = format!("expected {}, found text", type_name(want.ty));
                 let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
                 self.report(env, diagnostic.hint("write the word without quotes"));
                 return None;

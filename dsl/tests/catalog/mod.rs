@@ -107,7 +107,11 @@ pub fn catalog() -> Catalog {
             random: true,
             ..source(
                 "synthetic",
-                vec![with_default("noise", Type::Quantity("m".to_owned()), "1 cm")],
+                vec![with_default(
+                    "noise",
+                    Type::Quantity("m".to_owned()),
+                    "1 cm",
+                )],
             )
         },
         Signature {
@@ -287,8 +291,7 @@ pub fn catalog() -> Catalog {
             vec![ranged("rate", Type::Float, "1e-2", "0..")],
         ),
     ];
-    all.into_iter()
-        .for_each(|signature| catalog.add(signature));
+    all.into_iter().for_each(|signature| catalog.add(signature));
     catalog
 }
 
