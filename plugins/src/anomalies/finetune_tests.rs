@@ -126,7 +126,8 @@ fn diverged_subsets_are_marked_and_counted() {
     // A row of the subset far outside makes its own gradient explode, no other's.
     let mut some = finetune(vec![vec![0], new()]);
     let (mut x, mut y) = (vec![0.0; 40], vec![0.0; 40]);
-    (x[20..].fill(1e6), y[20..].fill(1.0));
+    x[20..].fill(1e6);
+    y[20..].fill(1.0);
     x[0] = 0.5;
     some.data = Via(Input::new(data(&x, &y)));
     let context = Context::alone("some");

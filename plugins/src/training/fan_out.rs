@@ -6,10 +6,13 @@
 //! `weight * lanes`; weight gradients are sums over rows of `delta * lanes`, for which inputs
 //! are also kept row by row. Nothing is allocated after construction.
 //!
-//! The pass is compiled twice, for AVX2 with FMA and for any machine. Machines that differ in this may give results that
-//! differ in the last bits; on one machine they are always the same.
+//! The pass is compiled for several instruction sets and the best one the machine has is
+//! taken. Machines that differ in this may give results that differ in the last bits; on one
+//! machine they are always the same.
 
-use super::lanes::{Lanes, exp, fused, tanh};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::lanes::{Lanes, at_least, exp, tanh};
 use super::{Optimizer, OptimizerState, Samples, Trainer};
 use crate::parents::{Activation, GELU_CUBIC, GELU_SCALE, Loss, Network};
 
@@ -31,15 +34,7 @@ pub struct FanOut<'a> {
     layers: Vec<Layer>,
     /// In parameter order.
     gradients: Vec<f32>,
-    instructions: Instructions,
-}
-
-/// The vector instructions a pass is compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Instructions {
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    Any,
+    arch: Arch,
 }
 
 /// An affine map and what a pass keeps of it.
@@ -102,7 +97,7 @@ impl<'a> FanOut<'a> {
             state: OptimizerState::new(weights),
             layers,
             gradients: vec![0.0; weights],
-            instructions: Instructions::best(),
+            arch: Arch::new(),
         }
     }
 
@@ -111,91 +106,68 @@ impl<'a> FanOut<'a> {
         self.state.reset();
     }
 
-    /// The gradient of the mean loss of the batch by the weights, in parameter order.
+    /// The mean loss of the batch and its gradient by the weights, in parameter order.
     pub fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
-        let mut weights = weights.to_vec();
-        let loss = self.dispatch(&mut weights, batch, None);
+        let loss = self.arch.dispatch(Pass {
+            network: self.network,
+            layers: &mut self.layers,
+            gradients: &mut self.gradients,
+            weights,
+            batch,
+        });
         (loss, &self.gradients)
-    }
-
-    fn dispatch(&mut self, weights: &mut [f32], batch: &Samples, share: Option<f64>) -> f64 {
-        match self.instructions {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Instructions::best` found these features on this machine.
-            Instructions::Avx2 => unsafe { pass_avx2(self, weights, batch, share) },
-            // Where fused multiply-adds are no instruction they are a slow function.
-            Instructions::Any if cfg!(target_arch = "aarch64") => {
-                self.pass::<true, 2, 4>(weights, batch, share)
-            }
-            Instructions::Any => self.pass::<false, 1, 2>(weights, batch, share),
-        }
     }
 }
 
 impl Trainer for FanOut<'_> {
     fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
-        self.dispatch(weights, batch, Some(share))
+        let (loss, _) = self.gradient(weights, batch);
+        self.arch.dispatch(|| {
+            self.optimizer
+                .update(&mut self.state, weights, &self.gradients, share);
+        });
+        loss
     }
 }
 
-impl Instructions {
-    fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Instructions::Avx2;
-            }
-        }
-        Instructions::Any
-    }
+/// One pass forward and backward over a batch.
+struct Pass<'a> {
+    network: &'a Network,
+    layers: &'a mut [Layer],
+    gradients: &'a mut [f32],
+    weights: &'a [f32],
+    batch: &'a Samples,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn pass_avx2(
-    trainer: &mut FanOut,
-    weights: &mut [f32],
-    batch: &Samples,
-    share: Option<f64>,
-) -> f64 {
-    trainer.pass::<true, 2, 4>(weights, batch, share)
-}
+impl WithSimd for Pass<'_> {
+    type Output = f64;
 
-/// The pass itself, inlined into the functions above. `R` sums over rows and `S` sums over
-/// features are held in registers at a time.
-impl FanOut<'_> {
     #[inline(always)]
-    fn pass<const FUSED: bool, const R: usize, const S: usize>(
-        &mut self,
-        weights: &mut [f32],
-        batch: &Samples,
-        share: Option<f64>,
-    ) -> f64 {
-        for layer in &mut self.layers {
+    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
+        for layer in &mut *self.layers {
             layer.weight_gradients.fill(Features::ZERO);
             layer.bias_gradients.fill(0.0);
         }
         let mut loss = 0.0;
-        for start in (0..batch.rows).step_by(TILE) {
-            self.load(batch, start);
-            self.forward::<FUSED, R>(weights);
-            loss += self.derive_loss::<FUSED>(batch, start);
-            self.backward::<FUSED, R, S>(weights);
+        for start in (0..self.batch.rows).step_by(TILE) {
+            self.load(start);
+            self.forward(simd);
+            loss += self.derive_loss(simd, start);
+            self.backward(simd);
         }
         self.collect_gradients();
-        if let Some(share) = share {
-            self.optimizer
-                .update(&mut self.state, weights, &self.gradients, share);
-        }
         loss
     }
+}
 
+impl Pass<'_> {
     /// Fills the first layer with the rows from `start`; missing ones are zero.
     #[inline(always)]
-    fn load(&mut self, batch: &Samples, start: usize) {
+    fn load(&mut self, start: usize) {
         let Some(layer) = self.layers.first_mut() else {
             return;
         };
+        let batch = self.batch;
         let width = layer.width;
         let rows = TILE.min(batch.rows - start);
         if rows < TILE {
@@ -219,53 +191,54 @@ impl FanOut<'_> {
     }
 
     #[inline(always)]
-    fn forward<const FUSED: bool, const R: usize>(&mut self, weights: &[f32]) {
+    fn forward<S: Simd>(&mut self, simd: S) {
         for at in 0..self.layers.len() {
             let (before, after) = self.layers.split_at_mut(at + 1);
             let layer = &mut before[at];
-            affine::<FUSED, R>(layer, weights);
+            affine(simd, layer, self.weights);
             if let Some(next) = after.first_mut() {
-                activate::<FUSED>(self.network.activation, &layer.outputs, next);
+                activate(simd, self.network.activation, &layer.outputs, next);
                 transpose(next);
             }
         }
     }
 
     #[inline(always)]
-    fn backward<const FUSED: bool, const R: usize, const S: usize>(&mut self, weights: &[f32]) {
+    fn backward<S: Simd>(&mut self, simd: S) {
         for at in (0..self.layers.len()).rev() {
             let (before, after) = self.layers.split_at_mut(at);
             let layer = &mut after[0];
-            sum_gradients::<FUSED, S>(layer);
+            sum_gradients(simd, layer);
             if let Some(previous) = before.last_mut() {
-                pass_back::<FUSED, R>(layer, weights, &mut previous.outputs);
+                pass_back(simd, layer, self.weights, &mut previous.outputs);
             }
         }
     }
 
     /// Turns the last outputs into derivatives of the mean loss; gives the tile's part of it.
     #[inline(always)]
-    fn derive_loss<const FUSED: bool>(&mut self, batch: &Samples, start: usize) -> f64 {
+    fn derive_loss<S: Simd>(&mut self, simd: S, start: usize) -> f64 {
         let Some(layer) = self.layers.last_mut() else {
             return 0.0;
         };
+        let batch = self.batch;
         let rows = TILE.min(batch.rows - start);
         match self.network.loss {
             Loss::Mse => {
                 let width = layer.outputs.len();
                 let targets = &batch.targets[start * width..][..rows * width];
-                squared_error(&mut layer.outputs, targets, batch.rows * width)
+                squared_error(simd, &mut layer.outputs, targets, batch.rows * width)
             }
             Loss::CrossEntropy => {
                 let classes = &batch.targets[start..][..rows];
-                cross_entropy::<FUSED>(&mut layer.outputs, classes, batch.rows)
+                cross_entropy(simd, &mut layer.outputs, classes, batch.rows)
             }
         }
     }
 
     #[inline(always)]
     fn collect_gradients(&mut self) {
-        for layer in &self.layers {
+        for layer in &*self.layers {
             let (width, out) = (layer.width, layer.outputs.len());
             let groups = width.div_ceil(GROUP);
             let (weights, biases) =
@@ -283,75 +256,132 @@ impl FanOut<'_> {
     }
 }
 
-/// `outputs = weight · inputs + bias`, `R` outputs at a time.
+/// Sums held in registers at a time: `R` rows of `C` registers.
+type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
+
+/// `sums[r] += factors[r] * values`.
 #[inline(always)]
-fn affine<const FUSED: bool, const R: usize>(layer: &mut Layer, weights: &[f32]) {
+fn add_products<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    sums: &mut Sums<S, R, C>,
+    factors: [f32; R],
+    values: &[S::f32s],
+) {
+    for (sums, factor) in sums.iter_mut().zip(factors) {
+        let factor = simd.splat_f32s(factor);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = simd.mul_add_e_f32s(factor, *value, *sum);
+        }
+    }
+}
+
+/// `outputs = weight · inputs + bias`, four outputs at a time.
+#[inline(always)]
+fn affine<S: Simd>(simd: S, layer: &mut Layer, weights: &[f32]) {
     let (weight, bias) = layer.weights(weights);
-    let whole = layer.outputs.len() / R * R;
-    for out in (0..whole).step_by(R) {
-        affine_block::<FUSED, R>(layer, weight, bias, out);
+    let whole = layer.outputs.len() / 4 * 4;
+    for out in (0..whole).step_by(4) {
+        affine_block::<S, 4>(simd, layer, weight, bias, out);
     }
     for out in whole..layer.outputs.len() {
-        affine_block::<FUSED, 1>(layer, weight, bias, out);
+        affine_block::<S, 1>(simd, layer, weight, bias, out);
     }
 }
 
 #[inline(always)]
-fn affine_block<const FUSED: bool, const R: usize>(
+fn affine_block<S: Simd, const R: usize>(
+    simd: S,
     layer: &mut Layer,
     weight: &[f32],
     bias: &[f32],
     out: usize,
 ) {
     let inputs = &layer.inputs[..layer.width];
-    let rows: [&[f32]; R] =
-        std::array::from_fn(|r| &weight[(out + r) * layer.width..][..inputs.len()]);
-    let mut sums: [Rows; R] = std::array::from_fn(|r| Rows::splat(bias[out + r]));
-    for (at, input) in inputs.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(&rows) {
-            *sum = sum.plus::<FUSED>(row[at], input);
+    let mut rows = [weight; R];
+    let mut start: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+    for r in 0..R {
+        rows[r] = &weight[(out + r) * layer.width..][..inputs.len()];
+        start[r] = [simd.splat_f32s(bias[out + r]); 2];
+    }
+    for column in (0..TILE / S::F32_LANES).step_by(2) {
+        let mut sums = start;
+        for (at, input) in inputs.iter().enumerate() {
+            let values = &input.registers::<S>()[column..column + 2];
+            add_products(simd, &mut sums, rows.map(|row| row[at]), values);
+        }
+        for (output, sums) in layer.outputs[out..out + R].iter_mut().zip(sums) {
+            output.registers_mut::<S>()[column..column + 2].copy_from_slice(&sums);
         }
     }
-    layer.outputs[out..out + R].copy_from_slice(&sums);
 }
 
 /// The inputs of the next layer and the derivatives of the activation.
 #[inline(always)]
-fn activate<const FUSED: bool>(activation: Activation, outputs: &[Rows], next: &mut Layer) {
+fn activate<S: Simd>(simd: S, activation: Activation, outputs: &[Rows], next: &mut Layer) {
+    let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
     match activation {
-        Activation::Tanh => apply(outputs, next, |x| {
-            let value = tanh::<FUSED>(x);
-            (value, 1.0 - value * value)
-        }),
-        Activation::Relu => apply(outputs, next, |x| {
-            // A NaN stays one, so that the loss shows it.
-            let value = if x < 0.0 { 0.0 } else { x };
-            (value, if x > 0.0 { 1.0 } else { 0.0 })
-        }),
-        Activation::Sigmoid => apply(outputs, next, |x| {
-            let value = fused::<FUSED>(0.5, tanh::<FUSED>(0.5 * x), 0.5);
-            (value, value * (1.0 - value))
-        }),
-        Activation::Gelu => apply(outputs, next, |x| {
-            let square = x * x;
-            let inner = GELU_SCALE * x * fused::<FUSED>(GELU_CUBIC, square, 1.0);
-            let bend = tanh::<FUSED>(inner);
-            let half = fused::<FUSED>(0.5, bend, 0.5);
-            let inner_slope = GELU_SCALE * fused::<FUSED>(3.0 * GELU_CUBIC, square, 1.0);
-            let slope = fused::<FUSED>(0.5 * x * (1.0 - bend * bend), inner_slope, half);
-            (x * half, slope)
-        }),
+        Activation::Tanh => apply::<S>(
+            outputs,
+            next,
+            #[inline(always)]
+            |x| {
+                let value = tanh(simd, x);
+                (value, simd.negate_mul_add_e_f32s(value, value, one))
+            },
+        ),
+        Activation::Relu => apply::<S>(
+            outputs,
+            next,
+            #[inline(always)]
+            |x| {
+                let active = simd.greater_than_f32s(x, zero);
+                (at_least(simd, 0.0, x), simd.select_f32s(active, one, zero))
+            },
+        ),
+        Activation::Sigmoid => apply::<S>(
+            outputs,
+            next,
+            #[inline(always)]
+            |x| {
+                let bend = tanh(simd, simd.mul_f32s(half, x));
+                let value = simd.mul_add_e_f32s(half, bend, half);
+                (value, simd.negate_mul_add_e_f32s(value, value, value))
+            },
+        ),
+        Activation::Gelu => apply::<S>(
+            outputs,
+            next,
+            #[inline(always)]
+            |x| gelu(simd, x),
+        ),
     }
 }
 
+/// GELU in its tanh form and its derivative.
 #[inline(always)]
-fn apply(outputs: &[Rows], next: &mut Layer, f: impl Fn(f32) -> (f32, f32)) {
+fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let [half, one] = [0.5, 1.0].map(|value| simd.splat_f32s(value));
+    let scale = simd.splat_f32s(GELU_SCALE);
+    let cubic = |factor| simd.splat_f32s(factor * GELU_CUBIC);
+    let square = simd.mul_f32s(x, x);
+    let inner = simd.mul_add_e_f32s(cubic(1.0), square, one);
+    let bend = tanh(simd, simd.mul_f32s(simd.mul_f32s(scale, x), inner));
+    let share = simd.mul_add_e_f32s(half, bend, half);
+    let inner_slope = simd.mul_f32s(scale, simd.mul_add_e_f32s(cubic(3.0), square, one));
+    let bend_slope = simd.negate_mul_add_e_f32s(bend, bend, one);
+    let half_x = simd.mul_f32s(half, x);
+    let slope = simd.mul_add_e_f32s(simd.mul_f32s(half_x, bend_slope), inner_slope, share);
+    (simd.mul_f32s(x, share), slope)
+}
+
+#[inline(always)]
+fn apply<S: Simd>(outputs: &[Rows], next: &mut Layer, f: impl Fn(S::f32s) -> (S::f32s, S::f32s)) {
     let inputs = next.inputs.iter_mut().zip(&mut next.slopes);
     for (output, (input, slope)) in outputs.iter().zip(inputs) {
-        for lane in 0..TILE {
-            let (value, derivative) = f(output.0[lane]);
-            input.0[lane] = value;
-            slope.0[lane] = derivative;
+        let inputs = input.registers_mut::<S>().iter_mut();
+        let slopes = slope.registers_mut::<S>();
+        for ((output, input), slope) in output.registers::<S>().iter().zip(inputs).zip(slopes) {
+            (*input, *slope) = f(*output);
         }
     }
 }
@@ -370,80 +400,101 @@ fn transpose(layer: &mut Layer) {
     }
 }
 
-/// `gradient += Σ_row delta · input`, `S` outputs at a time.
+/// `gradient += Σ_row delta · input`.
 #[inline(always)]
-fn sum_gradients<const FUSED: bool, const S: usize>(layer: &mut Layer) {
-    let whole = layer.outputs.len() / S * S;
-    for out in (0..whole).step_by(S) {
-        gradient_block::<FUSED, S>(layer, out);
+fn sum_gradients<S: Simd>(simd: S, layer: &mut Layer) {
+    // As many sums as hide the latency of an addition, whatever the width of a register.
+    if S::F32_LANES == GROUP {
+        sum_gradients_by::<S, 8, 1>(simd, layer);
+    } else {
+        sum_gradients_by::<S, 4, 2>(simd, layer);
+    }
+}
+
+#[inline(always)]
+fn sum_gradients_by<S: Simd, const R: usize, const C: usize>(simd: S, layer: &mut Layer) {
+    let whole = layer.outputs.len() / R * R;
+    for out in (0..whole).step_by(R) {
+        gradient_block::<S, R, C>(simd, layer, out);
     }
     for out in whole..layer.outputs.len() {
-        gradient_block::<FUSED, 1>(layer, out);
+        gradient_block::<S, 1, C>(simd, layer, out);
+    }
+    for (gradient, delta) in layer.bias_gradients.iter_mut().zip(&layer.outputs) {
+        *gradient += delta.sum(simd);
     }
 }
 
 #[inline(always)]
-fn gradient_block<const FUSED: bool, const S: usize>(layer: &mut Layer, out: usize) {
+fn gradient_block<S: Simd, const R: usize, const C: usize>(simd: S, layer: &mut Layer, out: usize) {
     let groups = layer.width.div_ceil(GROUP);
-    let deltas = &layer.outputs[out..out + S];
+    let deltas = &layer.outputs[out..out + R];
     for group in 0..groups {
-        let mut sums: [Features; S] =
-            std::array::from_fn(|s| layer.weight_gradients[(out + s) * groups + group]);
-        for (row, features) in layer.by_row.chunks_exact(groups).enumerate().take(TILE) {
-            for (sum, delta) in sums.iter_mut().zip(deltas) {
-                *sum = sum.plus::<FUSED>(delta.0[row], &features[group]);
+        for column in (0..GROUP / S::F32_LANES).step_by(C) {
+            let mut sums: Sums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
+            let rows = layer.by_row.chunks_exact(groups).take(TILE);
+            for (row, features) in rows.enumerate() {
+                let values = &features[group].registers::<S>()[column..column + C];
+                let mut factors = [0.0; R];
+                for r in 0..R {
+                    factors[r] = deltas[r].0[row];
+                }
+                add_products(simd, &mut sums, factors, values);
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                let gradient = &mut layer.weight_gradients[(out + r) * groups + group];
+                let gradient = &mut gradient.registers_mut::<S>()[column..column + C];
+                for (gradient, sum) in gradient.iter_mut().zip(sums) {
+                    *gradient = simd.add_f32s(*gradient, sum);
+                }
             }
         }
-        for (s, sum) in sums.into_iter().enumerate() {
-            layer.weight_gradients[(out + s) * groups + group] = sum;
-        }
-    }
-    for (gradient, delta) in layer.bias_gradients[out..].iter_mut().zip(deltas) {
-        *gradient += delta.sum();
     }
 }
 
-/// `deltas = (weightᵀ · outputs) slope`, `R` inputs at a time.
+/// `deltas = (weightᵀ · outputs) slope`, four inputs at a time.
 #[inline(always)]
-fn pass_back<const FUSED: bool, const R: usize>(
-    layer: &Layer,
-    weights: &[f32],
-    deltas: &mut [Rows],
-) {
+fn pass_back<S: Simd>(simd: S, layer: &Layer, weights: &[f32], deltas: &mut [Rows]) {
     let (weight, _) = layer.weights(weights);
-    let whole = layer.width / R * R;
-    for input in (0..whole).step_by(R) {
-        pass_back_block::<FUSED, R>(layer, weight, deltas, input);
+    let whole = layer.width / 4 * 4;
+    for input in (0..whole).step_by(4) {
+        pass_back_block::<S, 4>(simd, layer, weight, deltas, input);
     }
     for input in whole..layer.width {
-        pass_back_block::<FUSED, 1>(layer, weight, deltas, input);
+        pass_back_block::<S, 1>(simd, layer, weight, deltas, input);
     }
 }
 
 #[inline(always)]
-fn pass_back_block<const FUSED: bool, const R: usize>(
+fn pass_back_block<S: Simd, const R: usize>(
+    simd: S,
     layer: &Layer,
     weight: &[f32],
     deltas: &mut [Rows],
     input: usize,
 ) {
-    let mut sums = [Rows::ZERO; R];
-    for (row, output) in weight.chunks_exact(layer.width).zip(&layer.outputs) {
-        let factors = &row[input..input + R];
-        for (sum, factor) in sums.iter_mut().zip(factors) {
-            *sum = sum.plus::<FUSED>(*factor, output);
+    for column in (0..TILE / S::F32_LANES).step_by(2) {
+        let mut sums: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+        for (row, output) in weight.chunks_exact(layer.width).zip(&layer.outputs) {
+            let values = &output.registers::<S>()[column..column + 2];
+            let mut factors = [0.0; R];
+            factors.copy_from_slice(&row[input..input + R]);
+            add_products(simd, &mut sums, factors, values);
         }
-    }
-    let slopes = &layer.slopes[input..input + R];
-    for ((delta, sum), slope) in deltas[input..input + R].iter_mut().zip(sums).zip(slopes) {
-        *delta = sum.zip(slope, |sum, slope| sum * slope);
+        for (r, sums) in sums.into_iter().enumerate() {
+            let slopes = &layer.slopes[input + r].registers::<S>()[column..column + 2];
+            let deltas = &mut deltas[input + r].registers_mut::<S>()[column..column + 2];
+            for ((delta, sum), slope) in deltas.iter_mut().zip(sums).zip(slopes) {
+                *delta = simd.mul_f32s(sum, *slope);
+            }
+        }
     }
 }
 
 /// The tile's part of the mean squared error over `count` numbers, and its derivatives.
 #[inline(always)]
-fn squared_error(outputs: &mut [Rows], targets: &[f32], count: usize) -> f64 {
-    let scale = 2.0 / count as f32;
+fn squared_error<S: Simd>(simd: S, outputs: &mut [Rows], targets: &[f32], count: usize) -> f64 {
+    let scale = simd.splat_f32s(2.0 / count as f32);
     let width = outputs.len();
     let mut loss = 0.0;
     for (column, output) in outputs.iter_mut().enumerate() {
@@ -451,37 +502,53 @@ fn squared_error(outputs: &mut [Rows], targets: &[f32], count: usize) -> f64 {
         for (lane, row) in truth.0.iter_mut().zip(targets.chunks_exact(width)) {
             *lane = row[column];
         }
-        let error = output.zip(&truth, |output, target| output - target);
-        loss += f64::from(error.map(|error| error * error).sum());
-        *output = error.map(|error| scale * error);
+        let mut squares = simd.splat_f32s(0.0);
+        let truth = truth.registers::<S>();
+        for (output, truth) in output.registers_mut::<S>().iter_mut().zip(truth) {
+            let error = simd.sub_f32s(*output, *truth);
+            squares = simd.mul_add_e_f32s(error, error, squares);
+            *output = simd.mul_f32s(scale, error);
+        }
+        loss += f64::from(simd.reduce_sum_f32s(squares));
     }
     loss / count as f64
 }
 
 /// The tile's part of the mean cross-entropy over `count` rows, and its derivatives.
 #[inline(always)]
-fn cross_entropy<const FUSED: bool>(outputs: &mut [Rows], classes: &[f32], count: usize) -> f64 {
-    let mut largest = Rows::splat(f32::NEG_INFINITY);
+fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count: usize) -> f64 {
+    let mut largest = outputs[0];
     for output in &*outputs {
-        largest = largest.zip(output, f32::max);
+        let output = output.registers::<S>();
+        for (largest, output) in largest.registers_mut::<S>().iter_mut().zip(output) {
+            *largest = simd.max_f32s(*largest, *output);
+        }
     }
-    let mut sums = Rows::ZERO;
     let mut loss = 0.0;
     for (row, class) in classes.iter().enumerate() {
         loss -= f64::from(outputs[*class as usize].0[row] - largest.0[row]);
     }
+    let mut sums = Rows::ZERO;
     for output in &mut *outputs {
-        *output = output.zip(&largest, |logit, largest| exp::<FUSED>(logit - largest));
-        sums = sums.zip(output, |sum, value| sum + value);
+        let largest = largest.registers::<S>();
+        let sums = sums.registers_mut::<S>();
+        let outputs = output.registers_mut::<S>().iter_mut();
+        for ((output, largest), sum) in outputs.zip(largest).zip(sums) {
+            *output = exp(simd, simd.sub_f32s(*output, *largest));
+            *sum = simd.add_f32s(*sum, *output);
+        }
     }
-    loss += sums.0[..classes.len()]
-        .iter()
-        .map(|sum| f64::from(*sum).ln())
-        .sum::<f64>();
-    let mut scale = sums.map(|sum| 1.0 / (sum * count as f32));
-    scale.0[classes.len()..].fill(0.0);
+    // Rows that are missing have no part in the gradient.
+    let mut scale = Rows::ZERO;
+    for (scale, sum) in scale.0.iter_mut().zip(&sums.0[..classes.len()]) {
+        loss += f64::from(*sum).ln();
+        *scale = 1.0 / (sum * count as f32);
+    }
     for output in &mut *outputs {
-        *output = output.zip(&scale, |value, scale| value * scale);
+        let scale = scale.registers::<S>();
+        for (output, scale) in output.registers_mut::<S>().iter_mut().zip(scale) {
+            *output = simd.mul_f32s(*output, *scale);
+        }
     }
     for (row, class) in classes.iter().enumerate() {
         outputs[*class as usize].0[row] -= 1.0 / count as f32;

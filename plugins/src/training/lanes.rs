@@ -1,10 +1,10 @@
-//! Numbers side by side and the functions of them that training needs.
+//! Numbers side by side in vector registers, and the functions of them that training needs.
 //!
-//! Plain arrays and loops of fixed length: the compiler turns them into the vector
-//! instructions of the caller's target features, so everything here is inlined into it.
-//! `FUSED` says whether those features have a fused multiply-add; without, it is rounded twice.
+//! Everything here is inlined into the caller, who is compiled for the instructions `S`.
 
-/// Numbers side by side.
+use pulp::Simd;
+
+/// Numbers that fill whole registers of every instruction set.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Lanes<const N: usize>(pub [f32; N]);
@@ -13,63 +13,49 @@ impl<const N: usize> Lanes<N> {
     /// All zero.
     pub const ZERO: Self = Self([0.0; N]);
 
-    /// The same number in every lane.
+    /// The registers.
     #[inline(always)]
-    pub fn splat(value: f32) -> Self {
-        Self([value; N])
+    pub fn registers<S: Simd>(&self) -> &[S::f32s] {
+        S::as_simd_f32s(&self.0).0
     }
 
-    /// `f` of every lane.
+    /// The registers.
     #[inline(always)]
-    pub fn map(mut self, f: impl Fn(f32) -> f32) -> Self {
-        for value in &mut self.0 {
-            *value = f(*value);
+    pub fn registers_mut<S: Simd>(&mut self) -> &mut [S::f32s] {
+        S::as_mut_simd_f32s(&mut self.0).0
+    }
+
+    /// The sum of all.
+    #[inline(always)]
+    pub fn sum<S: Simd>(&self, simd: S) -> f32 {
+        let mut sum = simd.splat_f32s(0.0);
+        for register in self.registers::<S>() {
+            sum = simd.add_f32s(sum, *register);
         }
-        self
-    }
-
-    /// `f` of every pair of lanes.
-    #[inline(always)]
-    pub fn zip(mut self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        for (value, other) in self.0.iter_mut().zip(&other.0) {
-            *value = f(*value, *other);
-        }
-        self
-    }
-
-    /// `self + factor * values`.
-    #[inline(always)]
-    pub fn plus<const FUSED: bool>(self, factor: f32, values: &Self) -> Self {
-        self.zip(values, |sum, value| fused::<FUSED>(factor, value, sum))
-    }
-
-    /// The sum over the lanes, a power of two of them, halves first.
-    #[inline(always)]
-    pub fn sum(self) -> f32 {
-        let mut values = self.0;
-        let mut width = N / 2;
-        while width > 0 {
-            for lane in 0..width {
-                values[lane] += values[lane + width];
-            }
-            width /= 2;
-        }
-        values[0]
+        simd.reduce_sum_f32s(sum)
     }
 }
 
-/// `a * b + c`.
+/// The larger of `x` and `limit`; a NaN stays one.
 #[inline(always)]
-pub(super) fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+pub(super) fn at_least<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
+    let limit = simd.splat_f32s(limit);
+    simd.select_f32s(simd.less_than_f32s(x, limit), limit, x)
+}
+
+/// The smaller of `x` and `limit`; a NaN stays one.
+#[inline(always)]
+fn at_most<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
+    let limit = simd.splat_f32s(limit);
+    simd.select_f32s(simd.greater_than_f32s(x, limit), limit, x)
 }
 
 /// The value of the polynomial with these coefficients, highest power first.
 #[inline(always)]
-fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    let mut value = 0.0;
-    for coefficient in coefficients {
-        value = fused::<FUSED>(value, x, coefficient);
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; N]) -> S::f32s {
+    let mut value = simd.splat_f32s(coefficients[0]);
+    for coefficient in &coefficients[1..] {
+        value = simd.mul_add_e_f32s(value, x, simd.splat_f32s(*coefficient));
     }
     value
 }
@@ -78,11 +64,11 @@ fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N])
 /// odd polynomial of degree 13 over an even one of degree 6, beyond ±7.905 clamped to it.
 /// Within 4e-7 of the truth, absolutely and relatively.
 #[inline(always)]
-pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const LIMIT: f32 = 7.905_311;
     const ABOVE: [f32; 7] = [
         -2.760_768_5e-16,
-        2.000_187_9e-13,
+        2.000_188e-13,
         -8.604_672e-11,
         5.122_297e-8,
         1.485_722_4e-5,
@@ -90,75 +76,104 @@ pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
         4.893_524_6e-3,
     ];
     const BELOW: [f32; 4] = [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3];
-    // Comparisons, not `clamp`: a NaN stays one.
-    let x = if x > LIMIT { LIMIT } else { x };
-    let x = if x < -LIMIT { -LIMIT } else { x };
-    let square = x * x;
-    x * polynomial::<FUSED, 7>(square, ABOVE) / polynomial::<FUSED, 4>(square, BELOW)
+    let x = at_least(simd, -LIMIT, at_most(simd, LIMIT, x));
+    let square = simd.mul_f32s(x, x);
+    let above = simd.mul_f32s(x, polynomial(simd, square, ABOVE));
+    simd.div_f32s(above, polynomial(simd, square, BELOW))
 }
 
 /// Exponential function: a power of two times a polynomial of degree 5 (Cephes `expf`).
 /// Relatively within 2.4e-7 of the truth between -87 and 88, clamped beyond.
 #[inline(always)]
-pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number
+pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    // 1.5 * 2^23: adding it rounds to a whole number.
+    const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const SERIES: [f32; 6] = [
-        1.987_569_2e-4,
+        1.987_569_1e-4,
         1.398_2e-3,
         8.333_452e-3,
         4.166_579_6e-2,
         1.666_666_5e-1,
         0.5,
     ];
-    let x = if x > 88.0 { 88.0 } else { x };
-    let x = if x < -87.0 { -87.0 } else { x };
-    let shifted = fused::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
-    let whole = shifted - ROUND;
-    let rest = fused::<FUSED>(whole, -LN2_LOW, fused::<FUSED>(whole, -LN2_HIGH, x));
-    let series = polynomial::<FUSED, 6>(rest, SERIES);
-    let mantissa = fused::<FUSED>(rest * rest, series, rest) + 1.0;
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits());
-    let power = f32::from_bits(exponent.wrapping_add(127) << 23);
-    mantissa * power
+    let x = at_least(simd, -87.0, at_most(simd, 88.0, x));
+    let times = |a, b: f32, c| simd.mul_add_e_f32s(a, simd.splat_f32s(b), c);
+    let shifted = times(x, std::f32::consts::LOG2_E, simd.splat_f32s(ROUND));
+    let whole = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
+    let rest = times(whole, -LN2_LOW, times(whole, -LN2_HIGH, x));
+    let series = polynomial(simd, rest, SERIES);
+    let bend = simd.mul_add_e_f32s(simd.mul_f32s(rest, rest), series, rest);
+    let mantissa = simd.add_f32s(bend, simd.splat_f32s(1.0));
+    // The low bits of `shifted` are the exponent; 127 is its bias, 23 its place.
+    let bias = simd.splat_u32s(127u32.wrapping_sub(ROUND.to_bits()));
+    let exponent = simd.add_u32s(simd.transmute_u32s_f32s(shifted), bias);
+    let power = simd.wrapping_dyn_shl_u32s(exponent, simd.splat_u32s(23));
+    simd.mul_f32s(mantissa, simd.transmute_f32s_u32s(power))
 }
 
 #[cfg(test)]
 mod tests {
+    use pulp::{Arch, Scalar, WithSimd};
+
     use super::*;
 
-    /// The largest `error` over a range.
-    fn worst(range: (f32, f32), error: impl Fn(f32) -> f64) -> f64 {
-        let points = 200_000;
-        (0..=points)
-            .map(|i| error(range.0 + (range.1 - range.0) * i as f32 / points as f32))
-            .fold(0.0, f64::max)
+    /// `tanh` and `exp` of eight numbers.
+    struct Both(Lanes<16>);
+
+    impl WithSimd for Both {
+        type Output = [[f32; 16]; 2];
+
+        fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+            let (mut tanhs, mut exps) = (self.0, self.0);
+            for register in tanhs.registers_mut::<S>() {
+                *register = tanh(simd, *register);
+            }
+            for register in exps.registers_mut::<S>() {
+                *register = exp(simd, *register);
+            }
+            [tanhs.0, exps.0]
+        }
+    }
+
+    /// Each of many numbers between two with its `tanh` and `exp`.
+    fn samples(low: f32, high: f32) -> impl Iterator<Item = (f64, f64, f64)> {
+        let blocks = 20_000;
+        (0..blocks).flat_map(move |block| {
+            let share = |lane| (block * 16 + lane) as f32 / (blocks * 16) as f32;
+            let x: [f32; 16] = std::array::from_fn(|lane| low + (high - low) * share(lane));
+            let [tanhs, exps] = Arch::new().dispatch(Both(Lanes(x)));
+            (0..16).map(move |at| (x[at].into(), tanhs[at].into(), exps[at].into()))
+        })
     }
 
     #[test]
     fn tanh_is_within_4e_7() {
-        let error = |x: f32| (f64::from(tanh::<true>(x)) - f64::from(x).tanh()).abs();
-        let relative = |x: f32| error(x) / f64::from(x).tanh().abs();
-        assert!(worst((-12.0, 12.0), error) < 4e-7);
-        assert!(worst((1e-6, 12.0), relative) < 4e-7);
-        assert!(tanh::<false>(f32::NAN).is_nan());
-        assert_eq!(tanh::<false>(0.0), 0.0);
+        for (x, found, _) in samples(-12.0, 12.0) {
+            let error = (found - x.tanh()).abs();
+            assert!(error < 4e-7 && error <= 4e-7 * x.tanh().abs(), "{x}");
+        }
     }
 
     #[test]
     fn exp_is_within_2_4e_7() {
-        let relative = |x: f32| {
-            let truth = f64::from(x).exp();
-            (f64::from(exp::<true>(x)) - truth).abs() / truth
-        };
-        assert!(worst((-87.0, 88.0), relative) < 2.4e-7);
-        assert!(exp::<false>(f32::NAN).is_nan());
+        for (x, _, found) in samples(-87.0, 88.0) {
+            assert!((found / x.exp() - 1.0).abs() < 2.4e-7, "{x}");
+        }
+    }
+
+    #[test]
+    fn nan_stays_nan() {
+        let both = || Both(Lanes([f32::NAN; 16]));
+        for found in [Arch::new().dispatch(both()), both().with_simd(Scalar)] {
+            assert!(found.as_flattened().iter().all(|value| value.is_nan()));
+        }
     }
 
     #[test]
     fn lanes_sum_to_the_sum() {
-        let lanes = Lanes::<16>(std::array::from_fn(|i| i as f32));
-        assert_eq!(lanes.sum(), 120.0);
+        let lanes = Lanes(std::array::from_fn::<f32, 16, _>(|i| i as f32));
+        assert_eq!(lanes.sum(Scalar), 120.0);
     }
 }
