@@ -6,7 +6,12 @@ pub mod column;
 pub mod diagnostic;
 pub mod experiment;
 pub mod format;
+mod layout;
 pub mod parse;
+pub mod render;
 pub mod signature;
 pub mod source;
 pub mod types;
+pub mod units;
+
+pub use check::nearest::nearest;

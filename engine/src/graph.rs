@@ -415,3 +415,12 @@ impl Action {
         title
     }
 }
+
+/// The plugin that a key text names.
+pub fn plugin_of(key_text: &str) -> &str {
+    key_text
+        .lines()
+        .find_map(|line| line.strip_prefix("plugin "))
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_default()
+}

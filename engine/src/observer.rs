@@ -39,8 +39,13 @@ pub enum Ending {
     Cached,
     /// It ran, for so many seconds.
     Ran(f64),
-    /// Its member diverged now or in an earlier run, and why.
-    Diverged(String),
+    /// Its member diverged.
+    Diverged {
+        /// Why.
+        why: String,
+        /// How long it ran; none when that was in an earlier run.
+        seconds: Option<f64>,
+    },
     /// It failed.
     Failed(Failure),
     /// It did not run because something it takes failed, or the run was stopped.

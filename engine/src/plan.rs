@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Action, ActionId, Graph};
+use crate::graph::{Action, ActionId, Graph, plugin_of};
 use crate::store::{Record, Store};
 
 /// For every action of a graph, whether its result is there.
@@ -88,7 +88,7 @@ impl Earlier {
     fn new(records: Vec<Record>) -> Self {
         let mut by_plugin: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         for record in records {
-            let plugin = plugin_of(&record.key_text).to_owned();
+            let plugin = record.plugin().to_owned();
             let same = by_plugin.entry(plugin).or_default();
             if same.len() < COMPARED {
                 same.push(record);
@@ -132,14 +132,6 @@ impl Earlier {
             }
         }
     }
-}
-
-fn plugin_of(key_text: &str) -> &str {
-    key_text
-        .lines()
-        .find_map(|line| line.strip_prefix("plugin "))
-        .and_then(|rest| rest.split(' ').next())
-        .unwrap_or_default()
 }
 
 /// One component of a key that is not as it was.

@@ -138,9 +138,12 @@ impl<'a> Pass<'a> {
                 Step::Cached(record) => {
                     shared.notes.insert(id, record.notes.clone());
                     Some(match (&record.outcome, before.get(&id)) {
-                        (RecordedOutcome::Diverged(why), _) => Ending::Diverged(why.clone()),
                         (_, Some(ending)) => ending.clone(),
-                        (_, None) => Ending::Cached,
+                        (RecordedOutcome::Diverged(why), None) => Ending::Diverged {
+                            why: why.clone(),
+                            seconds: None,
+                        },
+                        (RecordedOutcome::Parts(_), None) => Ending::Cached,
                     })
                 }
             };
@@ -226,7 +229,7 @@ impl<'a> Pass<'a> {
         let mut shared = lock(&self.shared);
         shared.running -= 1;
         shared.failed |= matches!(ending, Ending::Failed(_));
-        let usable = matches!(ending, Ending::Ran(_) | Ending::Diverged(_));
+        let usable = matches!(ending, Ending::Ran(_) | Ending::Diverged { .. });
         shared.notes.insert(id, notes);
         shared.endings[id.0] = Some(ending);
         if usable {
@@ -274,7 +277,10 @@ impl<'a> Pass<'a> {
             Err(Fault::Diverged(why)) => {
                 let outcome = RecordedOutcome::Diverged(why.clone());
                 match self.save(id, outcome, &notes, started, &Parts::default()) {
-                    Ok(_) => Ending::Diverged(why),
+                    Ok(_) => Ending::Diverged {
+                        why,
+                        seconds: Some(started.elapsed().as_secs_f64()),
+                    },
                     Err(fault) => Ending::Failed(failure(fault)),
                 }
             }
@@ -297,7 +303,7 @@ impl<'a> Pass<'a> {
     ) -> Result<Ending, Fault> {
         let action = self.action(id);
         if let Some(why) = self.diverged_input(action) {
-            return Ok(Ending::Diverged(why));
+            return Err(Fault::Diverged(why));
         }
         let node = &self.work.experiment.nodes[action.node.0];
         let entry = self
@@ -328,7 +334,7 @@ impl<'a> Pass<'a> {
         single
             .flat_map(|input| &input.actions)
             .find_map(|taken| match &shared.endings[taken.0] {
-                Some(Ending::Diverged(why)) => Some(why.clone()),
+                Some(Ending::Diverged { why, .. }) => Some(why.clone()),
                 _ => None,
             })
     }
@@ -376,7 +382,10 @@ impl<'a> Pass<'a> {
 
     /// The result of an action, from memory or the store; `None` when its member diverged.
     fn load(&self, id: ActionId) -> Result<Option<Arc<dyn Stored>>, Fault> {
-        if matches!(lock(&self.shared).endings[id.0], Some(Ending::Diverged(_))) {
+        if matches!(
+            lock(&self.shared).endings[id.0],
+            Some(Ending::Diverged { .. })
+        ) {
             return Ok(None);
         }
         let mut slot = lock(&self.slots[id.0]);
@@ -417,7 +426,9 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .filter_map(|(index, ending)| match ending {
-                Some(Ending::Ran(seconds)) => Some((ActionId(index), Ending::Ran(*seconds))),
+                Some(ending @ (Ending::Ran(_) | Ending::Diverged { .. })) => {
+                    Some((ActionId(index), ending.clone()))
+                }
                 _ => None,
             })
             .collect()

@@ -32,6 +32,24 @@ impl Network {
         values
     }
 
+    /// The mean loss of outputs, `[rows, outputs]`, against standardised targets or class
+    /// indices, `[rows, targets]`; not a number without rows.
+    pub fn mean_loss(&self, outputs: &[f32], targets: &[f32]) -> f64 {
+        let errors: f64 = match self.loss {
+            Loss::Mse => outputs
+                .iter()
+                .zip(targets)
+                .map(|(output, target)| f64::from(output - target).powi(2))
+                .sum(),
+            Loss::CrossEntropy => outputs
+                .chunks_exact(self.widths.last().copied().unwrap_or(1))
+                .zip(targets)
+                .map(|(logits, class)| surprise(logits, *class as usize))
+                .sum(),
+        };
+        errors / targets.len() as f64
+    }
+
     /// Outputs in the unit of the target, `[rows, targets]`; for classes the index of the
     /// likeliest one, the first of equals.
     pub fn unscale(&self, outputs: &[f32]) -> Vec<f64> {
@@ -45,6 +63,16 @@ impl Network {
                 .collect(),
         }
     }
+}
+
+/// Minus the logarithm of the softmax probability of a class.
+fn surprise(logits: &[f32], class: usize) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits
+        .iter()
+        .map(|logit| f64::from(logit - largest).exp())
+        .sum();
+    sum.ln() - f64::from(logits[class] - largest)
 }
 
 /// The index of the largest logit; not a number when the logits are not.
@@ -71,7 +99,14 @@ impl Activation {
     pub fn of(self, x: f32) -> f32 {
         match self {
             Activation::Tanh => x.tanh(),
-            Activation::Relu => x.max(0.0),
+            // Not `max`, which hides a NaN.
+            Activation::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Activation::Gelu => {
                 0.5 * x * (1.0 + (GELU_SCALE * (x + GELU_CUBIC * x * x * x)).tanh())
             }

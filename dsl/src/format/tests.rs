@@ -1,0 +1,120 @@
+//! Small texts and their canonical form.
+
+use expect_test::{Expect, expect};
+
+use super::format;
+
+fn check(text: &str, expect: Expect) {
+    let formatted = format(text).unwrap();
+    expect.assert_eq(&formatted);
+    assert_eq!(format(&formatted).unwrap(), formatted);
+}
+
+#[test]
+fn one_style() {
+    check(
+        "\n\nexperiment   \"A \\\"b\\\"\"\nuse \"x\"  as y\nparam  width :Int=16 in 4 ..= 128\n\n\n\nparam q: List( Quantity( m/s ) ,) = [ 1km,2 % ,3e-3 , 1_000 ]\nseed=7\ndefine f( a,b=1 )=a*b\ndata x=f( a:1 , b=- 2,[ ] , g( ) ,)\n\n\n",
+        expect![[r#"
+            experiment "A \"b\""
+            use "x" as y
+            param width: Int = 16 in 4..=128
+
+            param q: List(Quantity(m/s)) = [1 km, 2 %, 3e-3, 1_000]
+            seed = 7
+            define f(a, b = 1) = a * b
+            data x = f(a: 1, b = -2, [], g())
+        "#]],
+    );
+}
+
+#[test]
+fn parentheses_only_where_needed() {
+    check(
+        "data x = f((a), (a + b) * c, (a * b) + c, a - (b - c), (a ^ b) ^ c, a ^ (b ^ c), (-a) ^ b, -(a ^ b), a * (-b), not (a == b), (not a) == b, (a < b) == c, (1..5) + 2, (1 + 2)..(5), (20 %) - 5, 20 % (-5), a % (-5), 1..(step), ((((a)))))\n",
+        expect![[r#"
+            data x = f(
+                a,
+                (a + b) * c,
+                a * b + c,
+                a - (b - c),
+                (a ^ b) ^ c,
+                a ^ b ^ c,
+                (-a) ^ b,
+                -a ^ b,
+                a * -b,
+                not a == b,
+                (not a) == b,
+                (a < b) == c,
+                (1..5) + 2,
+                1 + 2..5,
+                20 % - 5,
+                20 % (-5),
+                a % -5,
+                1..(step),
+                a,
+            )
+        "#]],
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_broken() {
+    check(
+        "parent net = mlp(upper, inputs: [temp, salt], target: density, hidden: [width, width], activation: tanh, optimizer: adam(rate: 3e-3), epochs: 60)\ndata y = a + f(\"a long text to fill the line with something\", \"and another one to fill it entirely\", b) * 2\ndata z = f([100000, 200000, 300000, 400000, 500000, 600000, 700000, 800000, 900000, 1000000, 1100000, 1200000, -1])",
+        expect![[r#"
+            parent net = mlp(
+                upper,
+                inputs: [temp, salt],
+                target: density,
+                hidden: [width, width],
+                activation: tanh,
+                optimizer: adam(rate: 3e-3),
+                epochs: 60,
+            )
+            data y = a + f(
+                "a long text to fill the line with something",
+                "and another one to fill it entirely",
+                b,
+            ) * 2
+            data z = f(
+                [
+                    100000, 200000, 300000, 400000, 500000, 600000, 700000, 800000, 900000, 1000000, 1100000,
+                    1200000, -1,
+                ],
+            )
+        "#]],
+    );
+}
+
+#[test]
+fn comments_keep_their_place() {
+    check(
+        "# first\n\n\n# second\ndata a = f(b) # after\n# before g\n\ndata g = f( # open\n  a, # about a\n  # before b\n  b: c + # inside\n   d\n  # last\n)   # after g\ndata h = # value\n  f( # nothing\n)\ndata i = [1, # one\n 2, 3 # three\n]\n# end\n",
+        expect![[r#"
+            # first
+
+            # second
+            data a = f(b)  # after
+            # before g
+
+            data g = f(
+                # open
+                a,  # about a
+                # before b
+                # inside
+                b: c + d,
+                # last
+            )  # after g
+            # value
+            data h = f(
+                # nothing
+            )
+            data i = [
+                1,  # one
+                2,
+                3,  # three
+            ]
+            # end
+        "#]],
+    );
+}
