@@ -104,8 +104,8 @@ mod tests {
         // The predictor of the five rows is 0, 1, 2, 3, 4.
         assert_eq!(notes(2, (0.0, 4.0)), [""; 0]);
         assert_eq!(
-            notes(1, (0.5, 3.141592)),
-            ["`z` is applied at 0..4, seen 0.5..3.142"]
+            notes(1, (0.5, 3.217592)),
+            ["`z` is applied at 0..4, seen 0.5..3.218"]
         );
         assert_eq!(
             notes(2, (-1.0, 3.0)),

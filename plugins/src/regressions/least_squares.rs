@@ -4,11 +4,12 @@
 use dsl::column::ColumnExpr;
 use engine::error::Fault;
 use engine::plugin::Context;
-use faer::Mat;
+use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Qr;
+use faer::{Accum, Mat, Par};
 
-use super::sample::{Fit, Sample, variances};
-use super::{Basis, Regression};
+use super::sample::{Fit, Sample};
+use super::{Basis, Regression, rows};
 
 /// The name of |estimate| / standard error in a `keep` condition.
 pub(super) const SNR: &str = "snr";
@@ -53,7 +54,8 @@ pub(super) fn fit(
             None => vec![0.0; range.len()],
         };
         fit.residual.extend(design.residual(&anomalies, &estimates));
-        fit.variance.extend(variances(&anomalies));
+        let means = rows::means(&anomalies);
+        fit.variance.extend(rows::variances(&anomalies, &means));
         fit.pruned.extend(pruned);
         fit.slopes
             .extend(vec![(kept.len() - 1) as f64; range.len()]);
@@ -144,8 +146,17 @@ impl Design {
 
     /// The squared residuals of each weight, summed over the rows.
     fn residual(&self, anomalies: &Mat<f64>, estimates: &Mat<f64>) -> Vec<f64> {
-        let residual = anomalies - estimates * self.matrix.transpose();
-        row_sums(&residual)
+        let mut residual = anomalies.clone();
+        let fitted_by = self.matrix.transpose();
+        matmul(
+            &mut residual,
+            Accum::Add,
+            estimates,
+            fitted_by,
+            -1.0,
+            Par::Seq,
+        );
+        rows::squares(&residual)
     }
 
     /// The standard errors `[weights, terms]`: `sqrt(σ² diag((XᵀX)⁻¹))` with
@@ -161,17 +172,6 @@ impl Design {
             (residual[weight] / freedom * spread[term]).sqrt()
         })
     }
-}
-
-/// The squares of each row of a matrix, summed column by column as they lie in memory.
-pub(super) fn row_sums(matrix: &Mat<f64>) -> Vec<f64> {
-    let mut sums = vec![0.0; matrix.nrows()];
-    for column in 0..matrix.ncols() {
-        for (sum, value) in sums.iter_mut().zip(matrix.col_as_slice(column)) {
-            *sum += value * value;
-        }
-    }
-    sums
 }
 
 #[cfg(test)]

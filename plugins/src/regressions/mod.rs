@@ -5,6 +5,7 @@ mod least_squares;
 mod ols;
 mod polynomial;
 mod ridge;
+mod rows;
 mod sample;
 #[cfg(test)]
 mod tests;

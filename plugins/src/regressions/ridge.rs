@@ -7,9 +7,8 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use faer::Mat;
 
-use super::least_squares::row_sums;
-use super::sample::{Fit, Sample, Sources, variances};
-use super::{Basis, Regression};
+use super::sample::{Fit, Sample, Sources};
+use super::{Basis, Regression, rows};
 use crate::predictors::Predictors;
 use crate::subsets::Subsets;
 
@@ -72,12 +71,14 @@ fn fit(sample: &Sample, penalty: Option<f64>, context: &Context) -> Result<Regre
     for range in sample.blocks() {
         context.check_stop()?;
         context.progress(range.start as u64, weights as u64, None);
-        let anomalies = sample.block(&range);
-        let (means, centred) = centred(&anomalies);
+        let mut centred = sample.block(&range);
+        let means = rows::means(&centred);
+        fit.variance.extend(rows::variances(&centred, &means));
+        rows::subtract(&mut centred, &means);
         let slopes = spectrum.slopes(&centred, penalty);
-        fit.residual
-            .extend(row_sums(&(centred - &slopes * spectrum.design.transpose())));
-        fit.variance.extend(variances(&anomalies));
+        fit.residual.extend(rows::squares(
+            &(centred - &slopes * spectrum.design.transpose()),
+        ));
         fit.pruned.extend(vec![0.0; range.len()]);
         fit.slopes.extend(vec![slopes.ncols() as f64; range.len()]);
         fit.set(0, &range, &means);
@@ -154,7 +155,9 @@ impl Spectrum {
         let mut energies = vec![0.0; self.values.len()];
         for range in sample.blocks() {
             context.check_stop()?;
-            let (_, centred) = centred(&sample.block(&range));
+            let mut centred = sample.block(&range);
+            let means = rows::means(&centred);
+            rows::subtract(&mut centred, &means);
             let projected = &centred * &self.u;
             for (mode, energy) in energies.iter_mut().enumerate() {
                 *energy += projected.col(mode).squared_norm_l2();
@@ -186,17 +189,4 @@ impl Spectrum {
         let trace = self.rows() - 1.0 - shrinkage.iter().sum::<f64>();
         (residual / self.rows()) / (trace / self.rows()).powi(2)
     }
-}
-
-/// The mean of each row, and the matrix with it subtracted.
-fn centred(matrix: &Mat<f64>) -> (Vec<f64>, Mat<f64>) {
-    let count = matrix.ncols() as f64;
-    let means: Vec<f64> = matrix
-        .row_iter()
-        .map(|row| row.iter().sum::<f64>() / count)
-        .collect();
-    let centred = Mat::from_fn(matrix.nrows(), matrix.ncols(), |row, column| {
-        matrix[(row, column)] - means[row]
-    });
-    (means, centred)
 }

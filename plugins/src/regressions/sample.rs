@@ -148,8 +148,8 @@ impl<'a> Sample<'a> {
 
     /// The ranges of weights to work on one after the other, so that memory stays bounded.
     pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        // 2^20 numbers of 8 bytes: a few of such matrices stay in the cache of most machines.
-        let width = ((1 << 20) / self.rows().max(1)).clamp(16, 4096);
+        // 2^17 numbers are a megabyte: a few such matrices stay in a core's cache.
+        let width = ((1 << 17) / self.rows().max(1)).clamp(16, 4096);
         let weights = self.weights();
         (0..weights)
             .step_by(width)
@@ -158,9 +158,14 @@ impl<'a> Sample<'a> {
 
     /// The anomalies of a range of weights, `[weights, rows]`: each row of the table a column.
     pub fn block(&self, weights: &Range<usize>) -> Mat<f64> {
-        Mat::from_fn(weights.len(), self.rows(), |weight, row| {
-            f64::from(self.table.row(self.rows[row])[weights.start + weight])
-        })
+        let mut block = Mat::zeros(weights.len(), self.rows());
+        for (column, row) in self.rows.iter().enumerate() {
+            let values = &self.table.row(*row)[weights.clone()];
+            for (into, value) in block.col_as_slice_mut(column).iter_mut().zip(values) {
+                *into = f64::from(*value);
+            }
+        }
+        block
     }
 
     /// The regression with these coefficients, term after term.
@@ -232,18 +237,6 @@ impl Fit {
             *coefficient = *value as f32;
         }
     }
-}
-
-/// The squared deviations of each row of a matrix from its mean, summed.
-pub(super) fn variances(block: &Mat<f64>) -> Vec<f64> {
-    let count = block.ncols() as f64;
-    block
-        .row_iter()
-        .map(|row| {
-            let mean = row.iter().sum::<f64>() / count;
-            row.iter().map(|value| (value - mean).powi(2)).sum()
-        })
-        .collect()
 }
 
 /// The mean of each predictor over the rows of each subset.
