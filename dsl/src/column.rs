@@ -327,7 +327,7 @@ fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a
         BinaryOp::Or => left.zip(right, |x, y| truth(x != 0.0 || y != 0.0)),
         BinaryOp::And => left.zip(right, |x, y| truth(x != 0.0 && y != 0.0)),
         BinaryOp::Equal => left.zip(right, |x, y| truth(x == y)),
-        BinaryOp::NotEqual => left.zip(right, |x, y| truth(x < y || x > y)),
+        BinaryOp::NotEqual => left.zip(right, |x, y| truth(x != y && !x.is_nan() && !y.is_nan())),
         BinaryOp::Less => left.zip(right, |x, y| truth(x < y)),
         BinaryOp::LessEqual => left.zip(right, |x, y| truth(x <= y)),
         BinaryOp::Greater => left.zip(right, |x, y| truth(x > y)),

@@ -77,7 +77,12 @@ fn source(sources: &Sources, file: FileId) -> Option<&Source> {
 /// The bytes of a span, moved to where characters begin and the text ends.
 fn range(source: &Source, span: Span) -> std::ops::Range<usize> {
     let text = &source.text;
-    let boundary = |byte: u32| text.floor_char_boundary((byte as usize).min(text.len()));
+    let boundary = |byte: u32| {
+        let mut before = (0..=(byte as usize).min(text.len())).rev();
+        before
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or_default()
+    };
     let start = boundary(span.start);
     start..boundary(span.end).max(start)
 }

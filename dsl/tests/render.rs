@@ -153,7 +153,8 @@ fn programs_get_places_in_characters() {
                 hints: [],
             },
         ]
-    "#]].assert_debug_eq(&all);
+    "#]]
+    .assert_debug_eq(&all);
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::signature::Catalog;
 use crate::source::Span;
 use crate::types::{Kind, Schema, Type};
 
+/// An expression that comes from no file, with what follows it after `in`.
+pub type Snippet = Rc<(Expr, Option<Expr>)>;
+
 /// Everything known so far.
 ///
 /// Evaluation is by need and remembered: a statement is evaluated once for each
@@ -38,7 +41,7 @@ pub struct Checker<'p> {
     pub seen: Vec<(String, Span)>,
     pub depth: usize,
     pub expansions: usize,
-    pub snippets: BTreeMap<String, Option<Rc<(Expr, Option<Expr>)>>>,
+    pub snippets: BTreeMap<String, Option<Snippet>>,
     pub defaults: BTreeMap<(&'p str, &'p str), Value>,
     pub schemas: BTreeMap<String, Rc<Schema>>,
     /// Calls inside statements, to be shared between points.

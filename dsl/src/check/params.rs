@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bounds::{Bounds, shown};
-use super::checker::Checker;
+use super::checker::{Checker, Snippet};
 use super::env::Env;
 use super::facts::Columns;
 use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
@@ -347,7 +347,7 @@ impl Checker<'_> {
     }
 
     /// An expression that comes from no file, with what follows it after `in`.
-    pub fn snippet(&mut self, text: &str) -> Option<Rc<(Expr, Option<Expr>)>> {
+    pub fn snippet(&mut self, text: &str) -> Option<Snippet> {
         if let Some(known) = self.snippets.get(text) {
             return known.clone();
         }
