@@ -38,6 +38,12 @@ struct Known {
     digest: Digest,
 }
 
+impl Known {
+    fn to_json(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
+}
+
 /// What changes when a file does: size in bytes, and seconds and nanoseconds since 1970 of
 /// its last change, of content and (where there is such a thing) of anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,8 +140,9 @@ impl Digests {
             .map_err(|error| files.unreadable(&error))?;
         if settled.len() > 1 {
             known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
-            let kept: Vec<&Known> = known.values().collect();
-            journal.replace(files, &settled, &kept)?;
+            let json: Vec<Vec<u8>> = known.values().filter_map(Known::to_json).collect();
+            let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
+            journal.replace(files, &settled, &json)?;
         }
         Ok(())
     }
@@ -161,14 +168,17 @@ impl Memory {
 
     /// What cannot be kept is forgotten without a word: it only costs time.
     fn remember(&mut self, known: Known, files: &Files) {
-        let _ = self.journal.append(files, &known, None);
+        if let Some(json) = known.to_json() {
+            let _ = self.journal.append(files, &json, None);
+        }
         self.known.insert(known.path.clone(), known);
     }
 
     /// Reads what is new; unreadable is the same as empty, as it only costs time.
     fn refresh(&mut self) {
         let Self { journal, known } = self;
-        let _ = journal.read(|_, entry: Known| {
+        let decode = |json: &[u8]| serde_json::from_slice(json).ok();
+        let _ = journal.read(decode, |_, entry: Known| {
             known.insert(entry.path.clone(), entry);
         });
     }

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 use super::digests::Digests;
 use super::files::Files;
-use super::index::{Index, Kept, Line};
+use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
 use super::{Harm, Record, Store};
@@ -85,9 +85,8 @@ impl DirStore {
         let mut journal = self.journal();
         let mut index = self.index_mut();
         journal
-            .read(|segment, line| index.apply(segment, line))
-            .map_err(|error| self.files.unreadable(&error))?;
-        Ok(())
+            .read(Line::from_json, |segment, line| index.apply(segment, line))
+            .map_err(|error| self.files.unreadable(&error))
     }
 
     /// The lines of the journal that could not be read; what they told of is made again.
@@ -127,26 +126,34 @@ impl DirStore {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a record, unless there is another one for its key by now. Best effort on
-    /// disk, as the store may be read-only; for this process it is gone in any case.
-    pub(super) fn forget(&self, record: &Record) {
+    /// Forgets the record of a key, when it still is the one meant. Best effort on disk, as
+    /// the store may be read-only; for this process it is gone in any case.
+    pub(super) fn forget(&self, key: &Digest, is_meant: impl Fn(&Line) -> bool) {
         let mut journal = self.journal();
-        let Some(last) = self.index().segment_of(record).cloned() else {
+        let last = self
+            .index()
+            .get(key)
+            .filter(|(_, line)| is_meant(line))
+            .map(|(segment, _)| segment.clone());
+        let (Some(last), Ok(line)) = (last, Line::forgotten(*key)) else {
             return;
         };
-        let line = Line::Forgotten(record.key);
-        let written = journal.append(&self.files, &line, Some(&last));
-        let mut index = self.index_mut();
-        match written {
-            Ok(segment) => index.apply(&segment, line),
-            Err(_) => index.apply(&last, line),
-        }
+        let written = journal.append(&self.files, line.json(), Some(&last));
+        self.index_mut().apply(&written.unwrap_or(last), line);
+    }
+
+    /// As [`forget`](Self::forget), for a record that was given out.
+    pub(super) fn forget_record(&self, record: &Record) {
+        self.forget(&record.key, |line| {
+            line.record()
+                .is_some_and(|last| last.outcome == record.outcome)
+        });
     }
 
     fn append(&self, line: Line) -> Result<(), Fault> {
         let mut journal = self.journal();
         let last = self.index().segment(line.key()).cloned();
-        let segment = journal.append(&self.files, &line, last.as_ref())?;
+        let segment = journal.append(&self.files, line.json(), last.as_ref())?;
         self.index_mut().apply(&segment, line);
         Ok(())
     }
@@ -157,14 +164,14 @@ impl DirStore {
             Harm::Damaged => self.objects().set_aside(digest),
             Harm::Missing => None,
         };
-        self.forget(record);
+        self.forget_record(record);
         harm.fault(part, digest, aside.as_deref())
     }
 }
 
 impl Store for DirStore {
     fn find(&self, key: &Digest) -> Option<Record> {
-        let record = self.index().get(key).cloned()?;
+        let record = self.index().get(key)?.1.record()?;
         let there = record
             .objects()
             .all(|(_, digest, size)| self.objects().is_there(&digest, size));
@@ -174,7 +181,7 @@ impl Store for DirStore {
     fn records(&self) -> Vec<Record> {
         self.index()
             .iter()
-            .map(|(_, kept)| kept.record.clone())
+            .filter_map(|(_, line)| line.record())
             .collect()
     }
 
@@ -196,7 +203,7 @@ impl Store for DirStore {
         for (part, digest, _) in record.objects() {
             self.objects().keep(&digest, parts.get(part)?, part)?;
         }
-        self.append(Line::Kept(Kept::now(record.clone())))?;
+        self.append(Line::kept(&record)?)?;
         Ok(record)
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Record;
 use super::dir::DirStore;
-use super::index::{Kept, Line};
+use super::index::Line;
 use super::journal::Segment;
 use super::objects::{Found, list_files};
 use crate::digest::Digest;
@@ -66,17 +66,22 @@ impl DirStore {
         }
         self.refresh()?;
         let unreadable = |error: io::Error| self.files.unreadable(&error);
-        let kept: Vec<Kept> = self.index().iter().map(|(_, kept)| kept.clone()).collect();
+        let lines: Vec<Line> = self.index().iter().map(|(_, line)| line.clone()).collect();
         let objects: BTreeMap<Digest, Found> = self
             .objects()
             .list()
             .map_err(unreadable)?
             .into_iter()
             .collect();
-        let (useful, useless): (Vec<Kept>, Vec<Kept>) = kept
-            .into_iter()
-            .partition(|kept| policy.is_recent(kept) && is_whole(&kept.record, &objects));
-        let needed = referred(useful.iter().map(|kept| &kept.record));
+        let (mut needed, mut useless) = (BTreeSet::new(), Vec::new());
+        for line in lines {
+            match line.record() {
+                Some(record) if policy.is_recent(&line) && is_whole(&record, &objects) => {
+                    needed.extend(digests(&record));
+                }
+                _ => useless.push(line),
+            }
+        }
         let rubbish = self.rubbish(&objects, &needed).map_err(unreadable)?;
 
         let mut report = GcReport {
@@ -85,7 +90,6 @@ impl DirStore {
             bytes: rubbish.iter().map(|found| found.bytes).sum(),
             segments: 0,
         };
-        let useless = useless.into_iter().map(|kept| kept.record).collect();
         report.segments = self.compact(useless, policy.effect)?;
         if policy.effect == Effect::Apply {
             self.digests.compact(&self.files)?;
@@ -96,45 +100,43 @@ impl DirStore {
     }
 
     /// Drops records and merges old segments; gives the number of segments merged.
-    fn compact(&self, useless: Vec<Record>, effect: Effect) -> Result<u64, Fault> {
+    fn compact(&self, useless: Vec<Line>, effect: Effect) -> Result<u64, Fault> {
         let settled = self
             .journal()
             .settled()
             .map_err(|error| self.files.unreadable(&error))?;
-        let merging: BTreeSet<&Segment> = settled.iter().collect();
-        let (left_out, forgotten): (Vec<Record>, Vec<Record>) =
-            useless.into_iter().partition(|record| {
-                self.index()
-                    .segment_of(record)
-                    .is_some_and(|segment| merging.contains(segment))
-            });
+        let merging = |segment: &Segment| settled.contains(segment);
+        let (left_out, forgotten): (Vec<Line>, Vec<Line>) = useless
+            .into_iter()
+            .partition(|line| self.index().segment(line.key()).is_some_and(merging));
         let worthwhile =
             settled.len() > 1 || !left_out.is_empty() || self.journal().has_problems_in(&settled);
         let merged = if worthwhile { settled.len() as u64 } else { 0 };
         if effect == Effect::DryRun {
             return Ok(merged);
         }
-        forgotten.iter().for_each(|record| self.forget(record));
+        for line in forgotten {
+            self.forget(line.key(), |last| last.json() == line.json());
+        }
         if worthwhile {
-            let left_out: BTreeSet<Digest> = left_out.iter().map(|record| record.key).collect();
+            let left_out: BTreeSet<Digest> = left_out.iter().map(|line| *line.key()).collect();
             self.merge(&settled, &left_out)?;
         }
         Ok(merged)
     }
 
     /// Makes these segments one, without the records of these keys.
-    fn merge(&self, settled: &[Segment], left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
-        let merging: BTreeSet<&Segment> = settled.iter().collect();
+    fn merge(&self, settled: &BTreeSet<Segment>, left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
         let mut journal = self.journal();
         self.index_mut()
-            .drop_if(|segment, record| merging.contains(segment) && left_out.contains(&record.key));
-        let lines: Vec<Line> = self
-            .index()
+            .drop_if(|segment, key| settled.contains(segment) && left_out.contains(key));
+        let index = self.index();
+        let json: Vec<&[u8]> = index
             .iter()
-            .filter(|(segment, _)| merging.contains(segment))
-            .map(|(_, kept)| Line::Kept(kept.clone()))
+            .filter(|(segment, _)| settled.contains(segment))
+            .map(|(_, line)| line.json())
             .collect();
-        journal.replace(&self.files, settled, &lines)
+        journal.replace(&self.files, settled, &json)
     }
 
     /// The files nobody needs.
@@ -157,7 +159,12 @@ impl DirStore {
     /// Removes files, except those touched or referred to since they were listed.
     fn remove(&self, rubbish: &[Found]) -> io::Result<()> {
         self.refresh().map_err(io::Error::other)?;
-        let needed = referred(self.index().iter().map(|(_, kept)| &kept.record));
+        let needed: BTreeSet<Digest> = self
+            .index()
+            .iter()
+            .filter_map(|(_, line)| line.record())
+            .flat_map(|record| digests(&record))
+            .collect();
         for found in rubbish {
             let unchanged = fs::symlink_metadata(&found.path)
                 .and_then(|metadata| metadata.modified())
@@ -174,8 +181,8 @@ impl DirStore {
 }
 
 impl GcPolicy {
-    fn is_recent(&self, kept: &Kept) -> bool {
-        self.older_than.is_none_or(|limit| kept.age() <= limit)
+    fn is_recent(&self, line: &Line) -> bool {
+        self.older_than.is_none_or(|limit| line.age() <= limit)
     }
 }
 
@@ -194,10 +201,8 @@ fn is_whole(record: &Record, objects: &BTreeMap<Digest, Found>) -> bool {
     })
 }
 
-fn referred<'a>(records: impl Iterator<Item = &'a Record>) -> BTreeSet<Digest> {
-    records
-        .flat_map(|record| record.objects().map(|(_, digest, _)| digest))
-        .collect()
+fn digests(record: &Record) -> Vec<Digest> {
+    record.objects().map(|(_, digest, _)| digest).collect()
 }
 
 fn object(path: &Path) -> Option<Digest> {

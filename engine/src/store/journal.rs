@@ -11,11 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::files::{Files, sync_folder, unique, unix_nanos};
-use super::lines::{Blocks, encode};
+use super::lines::{Blocks, Decode, encode};
 use crate::error::Fault;
 
 /// Segments younger than this are left alone when others are merged.
@@ -105,14 +102,15 @@ impl Journal {
     }
 
     /// Gives every entry that is new since the last call, in order.
-    pub(super) fn read<T: DeserializeOwned + Send>(
+    pub(super) fn read<T: Send>(
         &mut self,
+        decode: Decode<T>,
         mut each: impl FnMut(&Segment, T),
     ) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
             let mut vanished = false;
             for segment in self.list()? {
-                match self.read_segment(&segment, &mut each) {
+                match self.read_segment(&segment, decode, &mut each) {
                     Ok(()) => {}
                     // Merged by another process into one our listing did not have yet.
                     Err(error) if error.kind() == ErrorKind::NotFound => vanished = true,
@@ -126,15 +124,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds an entry, to be read after everything in `after`; it is on disk when this returns.
+    /// Adds an entry, as JSON, to be read after everything in `after`; it is on disk when
+    /// this returns.
     pub(super) fn append(
         &mut self,
         files: &Files,
-        entry: &impl Serialize,
+        json: &[u8],
         after: Option<&Segment>,
     ) -> Result<Segment, Fault> {
         files.check_writable()?;
-        let line = encode(entry)?;
+        let line = encode(json)?;
         self.writer = self
             .writer
             .take()
@@ -154,7 +153,7 @@ impl Journal {
     }
 
     /// The oldest segments, as far as their writers have most likely ended.
-    pub(super) fn settled(&self) -> io::Result<Vec<Segment>> {
+    pub(super) fn settled(&self) -> io::Result<BTreeSet<Segment>> {
         let now = unix_nanos();
         let writing = self.writer.as_ref().map(|writer| &writer.segment);
         let settled = |segment: &Segment| {
@@ -164,21 +163,24 @@ impl Journal {
         Ok(self.list()?.into_iter().take_while(settled).collect())
     }
 
-    /// Puts one segment with these entries in place of the settled ones.
+    /// Puts one segment with these entries, as JSON, in place of the settled ones.
     ///
     /// May be stopped at any point: the new segment is whole before an old one goes, and
     /// the old ones go oldest first, so that what forgets an entry outlives the entry.
     pub(super) fn replace(
         &mut self,
         files: &Files,
-        settled: &[Segment],
-        entries: &[impl Serialize],
+        settled: &BTreeSet<Segment>,
+        entries: &[&[u8]],
     ) -> Result<(), Fault> {
         let Some(last) = settled.last() else {
             return Ok(());
         };
         if !entries.is_empty() {
-            let lines = entries.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+            let lines = entries
+                .iter()
+                .map(|json| encode(json))
+                .collect::<Result<Vec<_>, _>>()?;
             let text = lines.concat();
             let merged = last.merged();
             files.write(&self.path(&merged), "the merged journal", &text)?;
@@ -197,7 +199,7 @@ impl Journal {
     }
 
     /// Whether a line of one of these segments could not be read.
-    pub(super) fn has_problems_in(&self, segments: &[Segment]) -> bool {
+    pub(super) fn has_problems_in(&self, segments: &BTreeSet<Segment>) -> bool {
         let files: BTreeSet<PathBuf> = segments.iter().map(|segment| self.path(segment)).collect();
         self.problems
             .iter()
@@ -237,15 +239,16 @@ impl Journal {
         Ok((BufReader::with_capacity(1 << 18, file), start))
     }
 
-    fn read_segment<T: DeserializeOwned + Send>(
+    fn read_segment<T: Send>(
         &mut self,
         segment: &Segment,
+        decode: Decode<T>,
         each: &mut impl FnMut(&Segment, T),
     ) -> io::Result<()> {
         let (reader, start) = self.open(&self.path(segment), segment)?;
         let mut blocks = Blocks::new(reader, start);
         loop {
-            let entries = blocks.next()?;
+            let entries = blocks.next(decode)?;
             if entries.is_empty() {
                 break;
             }

@@ -5,9 +5,6 @@ use std::io::{self, BufRead, Read};
 use std::panic::resume_unwind;
 use std::thread;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -23,16 +20,15 @@ const WORTH_A_THREAD: usize = 1 << 20;
 /// Hex digits of the checksum.
 const CHECK: usize = 16;
 
-/// One entry as a line, with its line end.
+/// The line of an entry, with its line end.
 ///
 /// # Errors
-/// When the entry has no JSON form or is too long, which is a bug.
-pub(super) fn encode(entry: &impl Serialize) -> Result<Vec<u8>, Fault> {
-    let json = serde_json::to_vec(entry).map_err(|error| Fault::Bug(error.to_string()))?;
-    let mut line = Digest::of(&json).to_string().into_bytes();
+/// When the entry is too long, which is a bug.
+pub(super) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut line = Digest::of(json).to_string().into_bytes();
     line.truncate(CHECK);
     line.push(b' ');
-    line.extend_from_slice(&json);
+    line.extend_from_slice(json);
     line.push(b'\n');
     if line.len() as u64 > LONGEST {
         let length = line.len();
@@ -43,13 +39,16 @@ pub(super) fn encode(entry: &impl Serialize) -> Result<Vec<u8>, Fault> {
     Ok(line)
 }
 
-fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, &'static str> {
+/// Makes an entry of its JSON, when it is one.
+pub(super) type Decode<T> = fn(&[u8]) -> Option<T>;
+
+fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
     let (check, rest) = line.split_at_checked(CHECK).ok_or("too short")?;
     let json = rest.strip_prefix(b" ").ok_or("no checksum")?;
     if !Digest::of(json).to_string().as_bytes().starts_with(check) {
         return Err("wrong checksum");
     }
-    serde_json::from_slice(json).map_err(|_| "unknown entry")
+    entry(json).ok_or("unknown entry")
 }
 
 /// The byte a line starts at, and its entry or what is wrong with it.
@@ -79,7 +78,7 @@ impl<R: BufRead> Blocks<R> {
 
     /// The next entries in order; none at the end of the file. A last line without its end
     /// is no line: its writer was killed, or is still writing.
-    pub(super) fn next<T: DeserializeOwned + Send>(&mut self) -> io::Result<Vec<Entry<T>>> {
+    pub(super) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
         let Self { reader, buffer, .. } = self;
         buffer.clear();
         reader.by_ref().take(BLOCK).read_to_end(buffer)?;
@@ -88,7 +87,7 @@ impl<R: BufRead> Blocks<R> {
         }
         let line_end = buffer.iter().rposition(|byte| *byte == b'\n');
         let (lines, rest) = buffer.split_at(line_end.map_or(0, |at| at + 1));
-        let mut entries = decode_block(lines, self.end);
+        let mut entries = decode_block(lines, self.end, entry);
         self.end += lines.len() as u64;
         if rest.len() as u64 >= LONGEST {
             entries.push((self.end, Err("too long")));
@@ -99,18 +98,18 @@ impl<R: BufRead> Blocks<R> {
 }
 
 /// The entries of complete lines, in order; large blocks by all cores.
-fn decode_block<T: DeserializeOwned + Send>(block: &[u8], start: u64) -> Vec<Entry<T>> {
+fn decode_block<T: Send>(block: &[u8], start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(1 + block.len() / WORTH_A_THREAD);
     if threads == 1 {
-        return decode_lines(block, start);
+        return decode_lines(block, start, entry);
     }
     let pieces = split_lines(block, threads);
     thread::scope(|scope| {
         let mut workers = Vec::new();
         let mut from = start;
         for piece in pieces {
-            workers.push(scope.spawn(move || decode_lines(piece, from)));
+            workers.push(scope.spawn(move || decode_lines(piece, from, entry)));
             from += piece.len() as u64;
         }
         workers
@@ -120,16 +119,14 @@ fn decode_block<T: DeserializeOwned + Send>(block: &[u8], start: u64) -> Vec<Ent
     })
 }
 
-fn decode_lines<T: DeserializeOwned>(lines: &[u8], mut start: u64) -> Vec<Entry<T>> {
-    let decode = |line: &[u8]| {
-        let entry = (start, decode(line.strip_suffix(b"\n").unwrap_or(line)));
+fn decode_lines<T>(lines: &[u8], mut start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
+    let mut entries = Vec::new();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        entries.push((start, decode(text, entry)));
         start += line.len() as u64;
-        entry
-    };
-    lines
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(decode)
-        .collect()
+    }
+    entries
 }
 
 /// About equal pieces of whole lines.
@@ -153,12 +150,18 @@ mod tests {
 
     use super::*;
 
+    fn encode(entry: &str) -> Vec<u8> {
+        super::encode(&serde_json::to_vec(entry).unwrap()).unwrap()
+    }
+
     fn read_all(bytes: &[u8]) -> Vec<Result<String, &'static str>> {
         let mut blocks = Blocks::new(bytes, 0);
         let mut entries = Vec::new();
         loop {
             let end = blocks.end();
-            let block = blocks.next().unwrap();
+            let block = blocks
+                .next(|json| serde_json::from_slice(json).ok())
+                .unwrap();
             if block.is_empty() {
                 return entries;
             }
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn format_is_stable() {
-        let line = String::from_utf8(encode(&"a\nb").unwrap()).unwrap();
+        let line = String::from_utf8(encode("a\nb")).unwrap();
         expect![[r#"
             5769c93fea7830ed "a\nb"
         "#]]
@@ -178,12 +181,12 @@ mod tests {
 
     #[test]
     fn corrupt_lines_are_told_apart_from_the_rest() {
-        let mut bytes = encode(&"one").unwrap();
+        let mut bytes = encode("one");
         bytes.extend_from_slice(b"short\n");
         bytes.extend_from_slice(b"0123456789abcdefg\"no blank\"\n");
         bytes.extend_from_slice(b"0123456789abcdef \"other\"\n");
-        bytes.extend_from_slice(&encode(&17).unwrap());
-        bytes.extend_from_slice(&encode(&"two").unwrap());
+        bytes.extend_from_slice(&super::encode(b"17").unwrap());
+        bytes.extend_from_slice(&encode("two"));
         bytes.extend_from_slice(b"\xff\0torn");
         assert_eq!(
             read_all(&bytes),
@@ -202,9 +205,9 @@ mod tests {
     fn a_huge_line_is_skipped_whole() {
         let mut bytes = vec![b'x'; (BLOCK + LONGEST) as usize * 2 + 3];
         bytes.push(b'\n');
-        bytes.extend_from_slice(&encode(&"after").unwrap());
+        bytes.extend_from_slice(&encode("after"));
         assert_eq!(read_all(&bytes), [Err("too long"), Ok("after".to_owned())]);
-        assert!(encode(&"x".repeat(LONGEST as usize)).is_err());
+        assert!(super::encode(&vec![b'1'; LONGEST as usize]).is_err());
     }
 
     #[test]
@@ -214,7 +217,7 @@ mod tests {
             .map(|number: usize| number.to_string().repeat(number * 20_000))
             .collect();
         for entry in &entries {
-            bytes.extend(encode(entry).unwrap());
+            bytes.extend(encode(entry));
         }
         assert!(bytes.len() as u64 > BLOCK);
         assert!(read_all(&bytes).into_iter().eq(entries.into_iter().map(Ok)));
@@ -233,7 +236,7 @@ mod tests {
             entries in prop::collection::vec(".*", 0..8),
             cut in any::<prop::sample::Index>(),
         ) {
-            let lines: Vec<Vec<u8>> = entries.iter().map(|entry| encode(entry).unwrap()).collect();
+            let lines: Vec<Vec<u8>> = entries.iter().map(|entry| encode(entry)).collect();
             let bytes = lines.concat();
             let prefix = &bytes[..cut.index(bytes.len() + 1)];
             let complete = prefix.iter().filter(|byte| **byte == b'\n').count();
@@ -247,7 +250,7 @@ mod tests {
             byte in any::<u8>(),
         ) {
             let entries = ["one", "two", "three", "four"].map(str::to_owned);
-            let mut bytes = entries.each_ref().map(|entry| encode(entry).unwrap()).concat();
+            let mut bytes = entries.each_ref().map(|entry| encode(entry)).concat();
             let at = at.index(bytes.len());
             bytes[at] = byte;
             let found: Vec<String> = read_all(&bytes).into_iter().flatten().collect();

@@ -1,7 +1,5 @@
 //! Where results are kept: content-addressed objects and a journal of what made them.
 
-#[cfg(test)]
-mod adhoc;
 mod digests;
 mod dir;
 mod files;

@@ -106,7 +106,7 @@ impl Objects<'_> {
     fn path(self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         let folder = name.get(..2).unwrap_or_default();
-        self.0.path("objects").join(folder).join(&name)
+        self.0.path(&format!("objects/{folder}/{name}"))
     }
 
     fn open(self, digest: &Digest, size: u64) -> io::Result<Result<File, Harm>> {

@@ -78,7 +78,7 @@ impl DirStore {
                         .objects()
                         .any(|(_, digest, _)| harmed.contains(&digest))
                 })
-                .for_each(|record| self.forget(record));
+                .for_each(|record| self.forget_record(record));
         }
         Ok(report)
     }
