@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Record;
+use super::clock::since_1970;
 use super::journal::Segment;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -98,11 +99,6 @@ impl Line {
 fn to_json(word: &Word<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
     let json = serde_json::to_vec(word).map_err(|error| Fault::Bug(error.to_string()))?;
     Ok(json.into())
-}
-
-fn since_1970() -> Duration {
-    let age = SystemTime::now().duration_since(UNIX_EPOCH);
-    age.unwrap_or_default()
 }
 
 /// The last word on every key, and the segment that has it. Lines may come in any order of

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{Files, sync_folder, unique, unix_nanos};
+use super::clock::unix_nanos;
+use super::files::{Files, sync_folder, unique};
 use super::lines::{Blocks, Decode, encode};
 use crate::error::Fault;
 
