@@ -1,2 +1,20 @@
-//! farcast
-fn main() {}
+//! The command line: arguments in, one library call, words and an exit code out.
+
+mod args;
+mod commands;
+mod progress;
+mod scores;
+mod session;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::terminal::Terminal;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    let terminal = Terminal::new(arguments.color);
+    commands::run(arguments.command, &terminal).into()
+}

@@ -265,7 +265,7 @@ impl Arg {
 }
 
 /// Operators with one side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum UnaryOp {
     /// `-`
     Negate,
@@ -274,7 +274,7 @@ pub enum UnaryOp {
 }
 
 /// Operators with two sides, loosest binding first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum BinaryOp {
     /// `or`
     Or,

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::ast::{BinaryOp, UnaryOp};
 
 /// A number or a yes/no for every row. Yes is `1.0`, no is `0.0`, missing is NaN.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum ColumnExpr {
     /// The value of a column (or of a given name such as `snr`).
     Column(String),
@@ -22,9 +22,187 @@ pub enum ColumnExpr {
     Call(String, Vec<ColumnExpr>),
 }
 
-impl fmt::Display for ColumnExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+/// Whether a place holds numbers or yes/no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A number for every row.
+    Number,
+    /// Yes or no for every row.
+    Truth,
+}
+
+/// A function that formulas may call.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments: names and sorts.
+    pub takes: &'static [(&'static str, Sort)],
+    /// What it gives.
+    pub gives: Sort,
+    /// One line.
+    pub doc: &'static str,
+    kernel: Kernel,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kernel {
+    One(fn(f64) -> f64),
+    Two(fn(f64, f64) -> f64),
+    Three(fn(f64, f64, f64) -> f64),
+}
+
+const X: &[(&str, Sort)] = &[("x", Sort::Number)];
+const XY: &[(&str, Sort)] = &[("x", Sort::Number), ("y", Sort::Number)];
+const YX: &[(&str, Sort)] = &[("y", Sort::Number), ("x", Sort::Number)];
+const CLAMP: &[(&str, Sort)] = &[
+    ("x", Sort::Number),
+    ("low", Sort::Number),
+    ("high", Sort::Number),
+];
+const CHOOSE: &[(&str, Sort)] = &[
+    ("condition", Sort::Truth),
+    ("yes", Sort::Number),
+    ("no", Sort::Number),
+];
+
+const fn one(name: &'static str, kernel: fn(f64) -> f64, doc: &'static str) -> Function {
+    Function {
+        name,
+        takes: X,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::One(kernel),
+    }
+}
+
+const fn two(name: &'static str, kernel: fn(f64, f64) -> f64, doc: &'static str) -> Function {
+    Function {
+        name,
+        takes: XY,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::Two(kernel),
+    }
+}
+
+const fn three(
+    name: &'static str,
+    takes: &'static [(&'static str, Sort)],
+    kernel: fn(f64, f64, f64) -> f64,
+    doc: &'static str,
+) -> Function {
+    Function {
+        name,
+        takes,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::Three(kernel),
+    }
+}
+
+/// Every function that formulas may call.
+pub const FUNCTIONS: &[Function] = &[
+    one("sin", f64::sin, "sine of an angle in radians"),
+    one("cos", f64::cos, "cosine of an angle in radians"),
+    one("tan", f64::tan, "tangent of an angle in radians"),
+    one("asin", f64::asin, "inverse sine, in radians"),
+    one("acos", f64::acos, "inverse cosine, in radians"),
+    one("atan", f64::atan, "inverse tangent, in radians"),
+    Function {
+        takes: YX,
+        ..two(
+            "atan2",
+            f64::atan2,
+            "angle of the point (x, y), in radians, over all four quadrants",
+        )
+    },
+    one("tanh", f64::tanh, "hyperbolic tangent"),
+    one("exp", f64::exp, "e to the power of x"),
+    one("log", f64::ln, "natural logarithm"),
+    one("log10", f64::log10, "logarithm to base 10"),
+    one("sqrt", f64::sqrt, "square root"),
+    one("abs", f64::abs, "absolute value"),
+    one("sign", sign, "-1, 0 or 1"),
+    one("floor", f64::floor, "largest whole number not above x"),
+    one("ceil", f64::ceil, "smallest whole number not below x"),
+    one(
+        "round",
+        f64::round_ties_even,
+        "nearest whole number, halves to the even one",
+    ),
+    two("min", min, "the smaller one; missing when either is"),
+    two("max", max, "the larger one; missing when either is"),
+    one("radians", f64::to_radians, "radians from degrees"),
+    one("degrees", f64::to_degrees, "degrees from radians"),
+    three(
+        "clamp",
+        CLAMP,
+        |x, low, high| min(max(x, low), high),
+        "x, but not below `low` nor above `high`",
+    ),
+    three(
+        "choose",
+        CHOOSE,
+        |condition, yes, no| if condition != 0.0 { yes } else { no },
+        "`yes` where the condition holds, `no` elsewhere",
+    ),
+    Function {
+        gives: Sort::Truth,
+        ..one("is_missing", |x| truth(x.is_nan()), "whether x is missing")
+    },
+];
+
+/// The numbers that have a name in formulas.
+pub const CONSTANTS: &[(&str, f64)] = &[("pi", std::f64::consts::PI), ("e", std::f64::consts::E)];
+
+/// How deeply an expression may be nested; deeper ones are refused, not overflowed on.
+pub const MAX_DEPTH: usize = 512;
+
+/// The function with this name.
+pub fn function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// The number with this name.
+pub fn constant(name: &str) -> Option<f64> {
+    CONSTANTS
+        .iter()
+        .find(|(constant, _)| *constant == name)
+        .map(|(_, value)| *value)
+}
+
+fn truth(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
+fn sign(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
+fn min(x: f64, y: f64) -> f64 {
+    if x.is_nan() || y.is_nan() {
+        f64::NAN
+    } else {
+        x.min(y)
+    }
+}
+
+fn max(x: f64, y: f64) -> f64 {
+    if x.is_nan() || y.is_nan() {
+        f64::NAN
+    } else {
+        x.max(y)
+    }
+}
+
+/// The remainder with the sign of the divisor, so that `lon % 360` lies in `0..360`.
+fn remainder(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    if rest != 0.0 && (rest < 0.0) != (y < 0.0) {
+        rest + y
+    } else {
+        rest
     }
 }
 
@@ -50,6 +228,35 @@ impl ColumnExpr {
         }
     }
 
+    /// A number in place of this node when its operands are numbers and its value is one.
+    ///
+    /// Yes/no nodes are kept, as a number would not read as one.
+    pub fn folded(self) -> Self {
+        let foldable = match &self {
+            ColumnExpr::Unary(UnaryOp::Negate, inner) => inner.is_number(),
+            ColumnExpr::Binary(op, left, right) => {
+                precedence(*op) >= ADD && left.is_number() && right.is_number()
+            }
+            ColumnExpr::Call(name, args) => {
+                function(name).is_some_and(|function| function.gives == Sort::Number)
+                    && args.iter().all(ColumnExpr::is_number)
+            }
+            _ => false,
+        };
+        if !foldable {
+            return self;
+        }
+        match self.evaluate(1, &|_| None).as_deref() {
+            Ok([value]) if value.is_finite() => ColumnExpr::Number(*value),
+            _ => self,
+        }
+    }
+
+    /// Whether it is a number already.
+    pub fn is_number(&self) -> bool {
+        matches!(self, ColumnExpr::Number(_))
+    }
+
     /// The value for each of `rows` rows, given the values of every column it reads.
     ///
     /// # Errors
@@ -59,7 +266,234 @@ impl ColumnExpr {
         rows: usize,
         column: &dyn Fn(&str) -> Option<&'a [f64]>,
     ) -> Result<Vec<f64>, String> {
-        let _ = (rows, column);
-        Err("not written yet".to_owned())
+        match self.operand(rows, column, 0)? {
+            Operand::Same(value) => Ok(vec![value; rows]),
+            Operand::Borrowed(values) => Ok(values.to_vec()),
+            Operand::Owned(values) => Ok(values),
+        }
+    }
+
+    fn operand<'a>(
+        &self,
+        rows: usize,
+        column: &dyn Fn(&str) -> Option<&'a [f64]>,
+        depth: usize,
+    ) -> Result<Operand<'a>, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("the formula is nested more than {MAX_DEPTH} deep"));
+        }
+        let inner = |expr: &ColumnExpr| expr.operand(rows, column, depth + 1);
+        match self {
+            ColumnExpr::Number(value) => Ok(Operand::Same(*value)),
+            ColumnExpr::Column(name) => match column(name) {
+                Some(values) if values.len() == rows => Ok(Operand::Borrowed(values)),
+                Some(_) => Err(format!("column `{name}` has another number of rows")),
+                None => Err(format!("the data have no column `{name}`")),
+            },
+            ColumnExpr::Unary(UnaryOp::Negate, x) => Ok(inner(x)?.map(|x| -x)),
+            ColumnExpr::Unary(UnaryOp::Not, x) => Ok(inner(x)?.map(|x| truth(x == 0.0))),
+            ColumnExpr::Binary(op, left, right) => Ok(binary(*op, inner(left)?, inner(right)?)),
+            ColumnExpr::Call(name, args) => {
+                let function =
+                    function(name).ok_or_else(|| format!("unknown function `{name}`"))?;
+                let args = args.iter().map(inner).collect::<Result<Vec<_>, _>>()?;
+                function
+                    .kernel
+                    .apply(args)
+                    .ok_or_else(|| format!("`{name}` takes {} arguments", function.takes.len()))
+            }
+        }
+    }
+}
+
+impl Kernel {
+    fn apply<'a>(self, args: Vec<Operand<'a>>) -> Option<Operand<'a>> {
+        let mut args = args.into_iter();
+        let x = args.next()?;
+        let result = match self {
+            Kernel::One(kernel) => x.map(kernel),
+            Kernel::Two(kernel) => x.zip(args.next()?, kernel),
+            Kernel::Three(kernel) => {
+                let (y, z) = (args.next()?, args.next()?);
+                x.zip3(&y, &z, kernel)
+            }
+        };
+        args.next().is_none().then_some(result)
+    }
+}
+
+fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a> {
+    match op {
+        BinaryOp::Or => left.zip(right, |x, y| truth(x != 0.0 || y != 0.0)),
+        BinaryOp::And => left.zip(right, |x, y| truth(x != 0.0 && y != 0.0)),
+        BinaryOp::Equal => left.zip(right, |x, y| truth(x == y)),
+        BinaryOp::NotEqual => left.zip(right, |x, y| truth(x != y && !x.is_nan() && !y.is_nan())),
+        BinaryOp::Less => left.zip(right, |x, y| truth(x < y)),
+        BinaryOp::LessEqual => left.zip(right, |x, y| truth(x <= y)),
+        BinaryOp::Greater => left.zip(right, |x, y| truth(x > y)),
+        BinaryOp::GreaterEqual => left.zip(right, |x, y| truth(x >= y)),
+        BinaryOp::Add => left.zip(right, |x, y| x + y),
+        BinaryOp::Subtract => left.zip(right, |x, y| x - y),
+        BinaryOp::Multiply => left.zip(right, |x, y| x * y),
+        BinaryOp::Divide => left.zip(right, |x, y| x / y),
+        BinaryOp::Remainder => left.zip(right, remainder),
+        BinaryOp::Power => left.zip(right, f64::powf),
+    }
+}
+
+/// Values for every row, without copying columns or repeating numbers.
+enum Operand<'a> {
+    Same(f64),
+    Borrowed(&'a [f64]),
+    Owned(Vec<f64>),
+}
+
+impl<'a> Operand<'a> {
+    fn map(self, f: impl Fn(f64) -> f64) -> Operand<'a> {
+        match self {
+            Operand::Same(x) => Operand::Same(f(x)),
+            Operand::Borrowed(xs) => Operand::Owned(xs.iter().map(|x| f(*x)).collect()),
+            Operand::Owned(mut xs) => {
+                xs.iter_mut().for_each(|x| *x = f(*x));
+                Operand::Owned(xs)
+            }
+        }
+    }
+
+    fn zip(self, other: Operand<'a>, f: impl Fn(f64, f64) -> f64) -> Operand<'a> {
+        match (self, other) {
+            (xs, Operand::Same(y)) => xs.map(|x| f(x, y)),
+            (Operand::Same(x), ys) => ys.map(|y| f(x, y)),
+            (Operand::Owned(mut xs), ys) => {
+                let pairs = xs.iter_mut().zip(ys.slice());
+                pairs.for_each(|(x, y)| *x = f(*x, *y));
+                Operand::Owned(xs)
+            }
+            (Operand::Borrowed(xs), Operand::Owned(mut ys)) => {
+                let pairs = xs.iter().zip(&mut ys);
+                pairs.for_each(|(x, y)| *y = f(*x, *y));
+                Operand::Owned(ys)
+            }
+            (Operand::Borrowed(xs), Operand::Borrowed(ys)) => {
+                Operand::Owned(xs.iter().zip(ys).map(|(x, y)| f(*x, *y)).collect())
+            }
+        }
+    }
+
+    fn zip3(self, y: &Operand, z: &Operand, f: fn(f64, f64, f64) -> f64) -> Operand<'a> {
+        let rows = [&self, y, z].iter().filter_map(|xs| xs.rows()).min();
+        match rows {
+            None => Operand::Same(f(self.at(0), y.at(0), z.at(0))),
+            Some(rows) => {
+                Operand::Owned((0..rows).map(|i| f(self.at(i), y.at(i), z.at(i))).collect())
+            }
+        }
+    }
+
+    fn slice(&self) -> &[f64] {
+        match self {
+            Operand::Same(x) => std::slice::from_ref(x),
+            Operand::Borrowed(xs) => xs,
+            Operand::Owned(xs) => xs,
+        }
+    }
+
+    fn rows(&self) -> Option<usize> {
+        match self {
+            Operand::Same(_) => None,
+            _ => Some(self.slice().len()),
+        }
+    }
+
+    fn at(&self, row: usize) -> f64 {
+        match self {
+            Operand::Same(x) => *x,
+            _ => self.slice().get(row).copied().unwrap_or(f64::NAN),
+        }
+    }
+}
+
+const NOT: u8 = 3;
+const COMPARE: u8 = 4;
+const ADD: u8 = 5;
+const NEGATE: u8 = 7;
+const POWER: u8 = 8;
+const ATOM: u8 = 9;
+
+/// How tightly an operator binds; larger is tighter.
+fn precedence(op: BinaryOp) -> u8 {
+    match op {
+        BinaryOp::Or => 1,
+        BinaryOp::And => 2,
+        BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => COMPARE,
+        BinaryOp::Add | BinaryOp::Subtract => ADD,
+        BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => 6,
+        BinaryOp::Power => POWER,
+    }
+}
+
+/// The text in the language with as few parentheses as it reads back with.
+///
+/// Equal expressions print equally; keys are made of it.
+impl fmt::Display for ColumnExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ColumnExpr::Column(name) => f.write_str(name),
+            ColumnExpr::Number(value) => write!(f, "{value:?}"),
+            ColumnExpr::Unary(UnaryOp::Negate, inner) => {
+                f.write_str("-")?;
+                inner.write_above(POWER, f)
+            }
+            ColumnExpr::Unary(UnaryOp::Not, inner) => {
+                f.write_str("not ")?;
+                inner.write_above(COMPARE, f)
+            }
+            ColumnExpr::Binary(op, left, right) => {
+                let own = precedence(*op);
+                let (least_left, least_right) = match own {
+                    POWER => (own + 1, own),
+                    COMPARE => (own + 1, own + 1),
+                    // `2.0 % -x` would be read as two percent less x.
+                    _ if *op == BinaryOp::Remainder => (own, POWER),
+                    _ => (own, own + 1),
+                };
+                left.write_above(least_left, f)?;
+                write!(f, " {} ", op.symbol())?;
+                right.write_above(least_right, f)
+            }
+            ColumnExpr::Call(name, args) => {
+                write!(f, "{name}(")?;
+                for (index, arg) in args.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{arg}")?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+impl ColumnExpr {
+    fn precedence(&self) -> u8 {
+        match self {
+            ColumnExpr::Number(value) if value.is_sign_negative() => NEGATE,
+            ColumnExpr::Column(_) | ColumnExpr::Number(_) | ColumnExpr::Call(..) => ATOM,
+            ColumnExpr::Unary(UnaryOp::Negate, _) => NEGATE,
+            ColumnExpr::Unary(UnaryOp::Not, _) => NOT,
+            ColumnExpr::Binary(op, ..) => precedence(*op),
+        }
+    }
+
+    fn write_above(&self, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.precedence() >= least {
+            write!(f, "{self}")
+        } else {
+            write!(f, "({self})")
+        }
     }
 }

@@ -56,7 +56,6 @@ pub enum Code {
     // warnings
     UnusedStatement,
     SameStatement,
-    Extrapolation,
 }
 
 /// How bad it is.

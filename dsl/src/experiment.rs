@@ -36,7 +36,7 @@ pub struct Node {
     pub plugin: String,
     /// Every parameter that has a value, defaults included, by name.
     pub args: BTreeMap<String, Argument>,
-    /// The seed in force at this point.
+    /// The seed in force at this point; 0 for calls that do not depend on it.
     pub seed: u64,
     /// The swept parameters it depends on, `name=value,…`; empty outside a sweep.
     pub point: String,

@@ -8,6 +8,10 @@ pub mod experiment;
 pub mod format;
 mod layout;
 pub mod parse;
+pub mod render;
 pub mod signature;
 pub mod source;
 pub mod types;
+pub mod units;
+
+pub use check::nearest::nearest;

@@ -2,7 +2,17 @@
 
 pub mod artifact;
 pub mod digest;
+pub mod draw;
 pub mod error;
+pub mod graph;
+pub mod observer;
+pub mod output;
+pub mod outside;
 pub mod params;
+pub mod plan;
 pub mod plugin;
+pub mod report;
+pub mod run;
 pub mod store;
+mod svg;
+pub mod table;

@@ -1,6 +1,5 @@
 //! What a plugin is to the engine: a declaration, and a function from inputs to an artifact.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,11 +51,11 @@ pub trait Plugin: Declared + 'static {
 }
 
 /// What an action may use while it runs, beside its inputs.
-pub struct Context {
+pub struct Context<'a> {
     key: Digest,
     member: Option<u32>,
     stop: Arc<AtomicBool>,
-    progress: Box<dyn Fn(Progress) + Send + Sync>,
+    progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
 }
 
@@ -71,13 +70,13 @@ pub struct Progress {
     pub loss: Option<f64>,
 }
 
-impl Context {
+impl<'a> Context<'a> {
     /// The context of the action with this key.
     pub fn new(
         key: Digest,
         member: Option<u32>,
         stop: Arc<AtomicBool>,
-        progress: Box<dyn Fn(Progress) + Send + Sync>,
+        progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
         Self {
             key,
@@ -90,12 +89,7 @@ impl Context {
 
     /// A context for tests and direct calls: silent, never stopped, streams derived from `name`.
     pub fn alone(name: &str) -> Self {
-        Self::new(
-            Digest::of(name.as_bytes()),
-            None,
-            Arc::default(),
-            Box::new(|_| ()),
-        )
+        Self::new(Digest::of(name.as_bytes()), None, Arc::default(), &|_| ())
     }
 
     /// An independent random stream, the same for the same action and name on every machine.
@@ -140,6 +134,9 @@ impl Context {
     }
 }
 
+/// Runs a call of a plugin with its types erased.
+pub type Run = fn(&Bindings, &Context<'_>) -> Result<Arc<dyn Stored>, Fault>;
+
 /// A plugin with its types erased.
 #[derive(Clone)]
 pub struct Entry {
@@ -148,7 +145,7 @@ pub struct Entry {
     /// The inputs users do not write, by field.
     pub implicit: Vec<(String, ImplicitInput)>,
     /// Runs a call.
-    pub run: fn(&Bindings, &Context) -> Result<Arc<dyn Stored>, Fault>,
+    pub run: Run,
     /// Reads a stored result.
     pub load: fn(&Parts) -> Result<Arc<dyn Stored>, Fault>,
     /// Reads the columns of a source.
@@ -263,8 +260,3 @@ fn visible<D: Declared>() -> Vec<dsl::signature::Param> {
 
 /// The field name that collects `name = formula` arguments.
 pub const DEFINITIONS: &str = "definitions";
-
-/// The erased form of what an action made, for the inputs of the next.
-pub fn erase(artifact: Arc<dyn Stored>) -> Arc<dyn Any + Send + Sync> {
-    artifact.as_any()
-}

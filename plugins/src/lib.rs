@@ -1,11 +1,31 @@
-//! The plugins farcast ships, registered in one list.
+//! The plugins farcast ships, registered in one list per kind.
 
 pub mod anomalies;
 pub mod children;
+mod complete;
 pub mod data;
 pub mod parents;
 pub mod predictors;
+pub mod reference;
 pub mod regressions;
 pub mod reports;
 pub mod scores;
 pub mod subsets;
+pub mod training;
+
+use engine::plugin::Registry;
+
+/// Every plugin farcast ships.
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    data::register(&mut registry);
+    parents::register(&mut registry);
+    subsets::register(&mut registry);
+    anomalies::register(&mut registry);
+    predictors::register(&mut registry);
+    regressions::register(&mut registry);
+    children::register(&mut registry);
+    scores::register(&mut registry);
+    reports::register(&mut registry);
+    registry
+}

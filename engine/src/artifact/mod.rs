@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Fault;
 
-pub use dataset::{DataColumn, Dataset};
+pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
 pub use scores::{ScoreRow, Scores};
 pub use weights::{Layout, Tensor, WeightTable};

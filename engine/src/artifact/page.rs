@@ -39,6 +39,9 @@ pub struct Figure {
     pub x: String,
     /// The vertical axis, with unit.
     pub y: String,
+    /// What stands at 0, 1, 2… on the horizontal axis instead of numbers; empty for numbers.
+    #[serde(default)]
+    pub x_names: Vec<String>,
     /// Whether the horizontal axis is logarithmic.
     pub log_x: bool,
     /// Whether the vertical axis is logarithmic.

@@ -1,5 +1,18 @@
 //! Parents: networks trained on all training data, one action per member.
 
+mod dfdx_trainer;
+mod forward;
+mod mlp;
 mod network;
 
+pub use dfdx_trainer::DfdxTrainer;
+pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};
+pub use mlp::{Mlp, TrainerChoice};
 pub use network::{Activation, Loss, Network, Parent, Scaled};
+
+use engine::plugin::Registry;
+
+/// Adds the parents to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.plugin::<Mlp>();
+}

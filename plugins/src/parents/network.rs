@@ -56,6 +56,32 @@ pub struct Scaled {
     pub std: f64,
 }
 
+impl Scaled {
+    /// The standardisation of a column by its own values.
+    pub fn of(name: &str, values: &[f64]) -> Self {
+        let count = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let std = (squares / count).sqrt();
+        // Rounding leaves a constant column with a deviation of about its last digit.
+        let constant = std <= mean.abs() * 1e-12;
+        Self {
+            name: name.to_owned(),
+            mean,
+            std: if constant { 1.0 } else { std },
+        }
+    }
+
+    /// A column taken as it is.
+    pub fn as_is(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mean: 0.0,
+            std: 1.0,
+        }
+    }
+}
+
 impl Network {
     /// The tensors of its weights, in order.
     pub fn layout(&self) -> Layout {

@@ -4,16 +4,37 @@
 //! training data and evaluates it for every subset (the mean over its rows); a child
 //! evaluates the fitted recipe for every application row.
 
+mod columns;
+mod eof;
+mod expr;
+
+use dsl::column::ColumnExpr;
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Parts};
 use engine::error::Fault;
+use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
+
+pub use columns::Columns;
+pub use eof::{Analysis, Eof, Modes};
+pub use expr::Expr;
+
+/// Adds the predictors.
+pub fn register(registry: &mut Registry) {
+    registry.plugin::<Columns>();
+    registry.plugin::<Expr>();
+    registry.plugin::<Eof>();
+}
 
 /// What a predictor statement makes: how to get numbers from a data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Predictors {
     /// The values of columns.
     Columns(Vec<String>),
+    /// A number computed from columns.
+    Expr(ColumnExpr),
+    /// Leading principal components of columns.
+    Eof(Analysis),
 }
 
 /// A recipe fitted on training data: the same numbers from any data set.
@@ -21,6 +42,10 @@ pub enum Predictors {
 pub enum Fitted {
     /// The values of columns.
     Columns(Vec<String>),
+    /// A number computed from columns.
+    Expr(ColumnExpr),
+    /// Projections on the modes of the training data.
+    Eof(Modes),
 }
 
 /// One value of each predictor for each row: `names.len()` numbers per row, row after row.
@@ -36,11 +61,54 @@ impl Predictors {
     /// Learns what the recipe needs from the training data.
     ///
     /// # Errors
-    /// When the data lack a column.
-    pub fn fit(&self, _data: &Dataset) -> Result<Fitted, Fault> {
+    /// When the data lack a column, or have too few complete rows for principal components.
+    pub fn fit(&self, data: &Dataset) -> Result<Fitted, Fault> {
         match self {
             Predictors::Columns(names) => Ok(Fitted::Columns(names.clone())),
+            Predictors::Expr(formula) => Ok(Fitted::Expr(formula.clone())),
+            Predictors::Eof(analysis) => analysis.fit(data).map(Fitted::Eof),
         }
+    }
+}
+
+impl Fitted {
+    /// The predictors of every row; NaN where a value they need is missing.
+    ///
+    /// # Errors
+    /// When the data lack a column.
+    pub fn rows(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
+        match self {
+            Fitted::Columns(names) => columns::rows(names, data),
+            Fitted::Expr(formula) => expr::rows(formula, data),
+            Fitted::Eof(modes) => modes.rows(data),
+        }
+    }
+}
+
+impl PredictorRows {
+    /// The predictors of several recipes side by side, for every row.
+    ///
+    /// # Errors
+    /// As [`Fitted::rows`].
+    pub fn of(fitted: &[Fitted], data: &Dataset) -> Result<Self, Fault> {
+        let parts = fitted
+            .iter()
+            .map(|fitted| fitted.rows(data))
+            .collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = parts.iter().flat_map(|part| part.names.clone()).collect();
+        let mut values = Vec::with_capacity(data.rows() * names.len());
+        for row in 0..data.rows() {
+            for part in &parts {
+                values.extend_from_slice(part.row(row));
+            }
+        }
+        Ok(Self { names, values })
+    }
+
+    /// The predictors of one row.
+    pub fn row(&self, row: usize) -> &[f64] {
+        let width = self.names.len();
+        &self.values[row * width..(row + 1) * width]
     }
 }
 
@@ -53,5 +121,52 @@ impl Artifact for Predictors {
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         parts.json("predictors.json")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use engine::artifact::DataColumn;
+
+    /// A data set of these columns, for tests.
+    pub(crate) fn dataset(columns: &[(&str, &[f64])]) -> Dataset {
+        let columns = columns
+            .iter()
+            .map(|(name, values)| DataColumn {
+                name: (*name).to_owned(),
+                unit: None,
+                values: (*values).into(),
+            })
+            .collect();
+        Dataset::new(columns).expect("columns of one length")
+    }
+
+    #[test]
+    fn recipes_stand_side_by_side_row_after_row() {
+        let data = dataset(&[("a", &[1.0, 2.0]), ("b", &[3.0, 4.0]), ("c", &[5.0, 6.0])]);
+        let recipes = [
+            Predictors::Columns(vec!["c".to_owned()]),
+            Predictors::Columns(vec!["a".to_owned(), "b".to_owned()]),
+        ];
+        let fitted: Vec<Fitted> = recipes
+            .iter()
+            .map(|recipe| recipe.fit(&data).unwrap())
+            .collect();
+        let rows = PredictorRows::of(&fitted, &data).unwrap();
+        assert_eq!(rows.names, ["c", "a", "b"]);
+        assert_eq!(rows.values, [5.0, 1.0, 3.0, 6.0, 2.0, 4.0]);
+        assert_eq!(rows.row(1), [6.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn a_recipe_comes_back_from_its_parts() {
+        let recipe = Predictors::Eof(Analysis {
+            columns: vec!["a".to_owned(), "b".to_owned()],
+            modes: 1,
+            standardise: true,
+        });
+        let parts = recipe.to_parts().unwrap();
+        assert_eq!(Predictors::from_parts(&parts).unwrap(), recipe);
     }
 }

@@ -1,11 +1,34 @@
 //! Regressions: maps from predictors to the anomalies of all weights at once.
 
+mod basis;
+mod least_squares;
+mod ols;
+mod polynomial;
+mod ridge;
+mod rows;
+mod sample;
+#[cfg(test)]
+mod tests;
+
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Layout, Parts};
 use engine::error::Fault;
+use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
 use crate::predictors::Fitted;
+
+pub use basis::{Basis, Term};
+pub use ols::Ols;
+pub use polynomial::Polynomial;
+pub use ridge::Ridge;
+
+/// Adds the regressions.
+pub fn register(registry: &mut Registry) {
+    registry.plugin::<Ols>();
+    registry.plugin::<Ridge>();
+    registry.plugin::<Polynomial>();
+}
 
 /// A fitted map: `weights(row) = parent + Σ_t basis_t(predictors(row)) · coefficients_t`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,17 +56,34 @@ pub struct Form {
     pub basis: Basis,
     /// How many subsets it was fitted on.
     pub rows: usize,
-    /// Share of the anomaly variance explained, per tensor of the layout.
+    /// Share of the anomaly variance explained, per tensor of the layout; 0 where none varies.
     pub explained: Vec<f64>,
     /// Share of coefficients set to zero by `keep`, per tensor.
     pub pruned: Vec<f64>,
 }
 
-/// The functions of the standardised predictors that are summed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Basis {
-    /// All monomials of total degree up to this one, with the intercept.
-    Polynomial(usize),
+impl Form {
+    /// The functions that are summed, the intercept first.
+    pub fn terms(&self) -> Vec<Term> {
+        self.basis.terms(self.names.len())
+    }
+
+    /// The predictors of one row on the scale of the subsets.
+    pub fn standardised(&self, predictors: &[f64]) -> Vec<f64> {
+        predictors
+            .iter()
+            .zip(&self.scaling)
+            .map(|(value, (mean, std))| (value - mean) / std)
+            .collect()
+    }
+}
+
+impl Regression {
+    /// The coefficients of one term, one per weight.
+    pub fn coefficients_of(&self, term: usize) -> &[f32] {
+        let width = self.layout.len();
+        &self.coefficients[term * width..(term + 1) * width]
+    }
 }
 
 impl Artifact for Regression {
@@ -62,7 +102,7 @@ impl Artifact for Regression {
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
-        Ok(Self {
+        let regression = Self {
             form: parts.json("form.json")?,
             layout: parts.json("layout.json")?,
             coefficients: parts
@@ -70,6 +110,14 @@ impl Artifact for Regression {
                 .chunks_exact(4)
                 .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
                 .collect(),
-        })
+        };
+        let expected = regression.form.terms().len() * regression.layout.len();
+        if regression.coefficients.len() != expected {
+            return Err(Fault::Damaged(format!(
+                "part `coefficients.f32`: expected {expected} numbers, found {}",
+                regression.coefficients.len()
+            )));
+        }
+        Ok(regression)
     }
 }

@@ -1,8 +1,21 @@
 //! Subsets: groups of rows of a data set, one fine-tune each.
 
+mod bins;
+mod each;
+mod neighbours;
+mod random;
+mod window;
+
+pub use bins::Bins;
+pub use each::Each;
+pub use neighbours::Neighbours;
+pub use random::Random;
+pub use window::Window;
+
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Parts};
 use engine::error::Fault;
+use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
 /// The rows of each subset, as indices into the data set they were drawn from.
@@ -24,5 +37,51 @@ impl Artifact for Subsets {
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         parts.json("subsets.json")
+    }
+}
+
+/// Adds the subset plugins to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.plugin::<Bins>();
+    registry.plugin::<Each>();
+    registry.plugin::<Neighbours>();
+    registry.plugin::<Random>();
+    registry.plugin::<Window>();
+}
+
+/// That so many rows can be taken from the data.
+///
+/// # Errors
+/// The user's fault, at `size`.
+fn check_size(size: usize, rows: usize) -> Result<(), Fault> {
+    if size <= rows {
+        return Ok(());
+    }
+    Err(Fault::at(
+        "size",
+        format!("expected subsets no larger than the data, found {size} of {rows} rows"),
+    )
+    .with_hint(match rows {
+        0 => "the data have no rows".to_owned(),
+        _ => format!("`size` can be 1 to {rows}"),
+    }))
+}
+
+#[cfg(test)]
+mod fixtures {
+    use engine::artifact::{DataColumn, Dataset};
+    use engine::params::Input;
+
+    /// A data set of these columns.
+    pub fn data(columns: &[(&str, &[f64])]) -> Input<Dataset> {
+        let columns = columns
+            .iter()
+            .map(|(name, values)| DataColumn {
+                name: (*name).to_owned(),
+                unit: None,
+                values: (*values).into(),
+            })
+            .collect();
+        Input::new(Dataset::new(columns).expect("columns of one length"))
     }
 }

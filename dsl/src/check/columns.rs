@@ -1,0 +1,614 @@
+//! Formulas: names to columns, numbers to the columns' units, numbers apart from yes/no.
+
+use super::checker::Checker;
+use super::env::{Env, Found};
+use super::facts::Columns;
+use super::nearest::{count, quoted};
+use super::scope::Entity;
+use super::value::dotted;
+use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
+use crate::column::{self, ColumnExpr, Sort};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Value;
+use crate::source::Span;
+use crate::types::{Schema, Type};
+use crate::units::{self, UnitError};
+
+/// The names a formula may use.
+#[derive(Clone, Copy)]
+pub enum Names<'n> {
+    /// None: a number known before the run. The columns are only for telling what went wrong.
+    Constant(&'n Columns),
+    /// Columns.
+    Columns(&'n Columns),
+    /// These.
+    Only(&'n [String]),
+}
+
+/// A formula and what is known of its values.
+#[derive(Clone, Debug)]
+pub struct Term {
+    pub expr: ColumnExpr,
+    pub unit: Option<String>,
+    pub sort: Sort,
+    /// Whether it is a whole number made of whole numbers.
+    pub whole: bool,
+}
+
+/// A sort in a message.
+pub fn sort_name(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Number => "a number",
+        Sort::Truth => "a condition",
+    }
+}
+
+impl Term {
+    fn number(value: f64, unit: Option<String>) -> Self {
+        Self {
+            expr: ColumnExpr::Number(value),
+            unit,
+            sort: Sort::Number,
+            whole: false,
+        }
+    }
+
+    fn truth(expr: ColumnExpr) -> Self {
+        Self {
+            expr,
+            unit: None,
+            sort: Sort::Truth,
+            whole: false,
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// A formula; none when an error was reported.
+    pub fn term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
+        self.deeper(expr.span, env, |checker| {
+            checker.shallow_term(expr, env, names)
+        })
+    }
+
+    fn shallow_term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
+        match &expr.kind {
+            ExprKind::Int { value, unit } => {
+                let unit = self.unit(unit.as_ref(), env)?;
+                let mut term = Term::number(*value as f64, unit);
+                term.whole = true;
+                Some(term)
+            }
+            ExprKind::Float { value, unit } => {
+                let unit = self.unit(unit.as_ref(), env)?;
+                Some(Term::number(*value, unit))
+            }
+            ExprKind::Bool(value) => {
+                let value = f64::from(u8::from(*value));
+                Some(Term::truth(ColumnExpr::Number(value)))
+            }
+            ExprKind::Text(_) | ExprKind::List(_) | ExprKind::Range { .. } => {
+                self.no_term(expr, env)
+            }
+            ExprKind::Name(path) => self.named_term(path, expr, env, names),
+            ExprKind::Call { callee, args } => self.call_term(callee, args, expr, env, names),
+            ExprKind::Unary { op, operand } => {
+                let term = self.term(operand, env, names)?;
+                let sort = match op {
+                    UnaryOp::Negate => Sort::Number,
+                    UnaryOp::Not => Sort::Truth,
+                };
+                self.expect_sort(&term, sort, operand.span, env)?;
+                let expr = ColumnExpr::Unary(*op, Box::new(term.expr)).folded();
+                Some(Term { expr, ..term })
+            }
+            ExprKind::Binary {
+                op, left, right, ..
+            } => {
+                let first = self.term(left, env, names);
+                let second = self.term(right, env, names);
+                self.binary(*op, (first?, left.span), (second?, right.span), env, names)
+            }
+        }
+    }
+
+    fn no_term<R>(&mut self, expr: &Expr, env: Env) -> Option<R> {
+        let found = self.describe(expr, env);
+        let message = format!("expected a number or a condition, found {found}");
+        self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
+        None
+    }
+
+    fn unit(&mut self, unit: Option<&Name>, env: Env) -> Option<Option<String>> {
+        let Some(unit) = unit else { return Some(None) };
+        match units::parse(&unit.text) {
+            Ok(_) => Some(Some(unit.text.clone())),
+            Err(error) => {
+                let message = error.to_string();
+                let diagnostic = Diagnostic::error(Code::UnknownUnit, unit.span, message);
+                let diagnostic = match error {
+                    UnitError::Unknown {
+                        nearest: Some(nearest),
+                        ..
+                    } => diagnostic.hint(format!("did you mean `{nearest}`?")),
+                    _ => diagnostic,
+                };
+                self.report(env, diagnostic);
+                None
+            }
+        }
+    }
+
+    fn named_term(&mut self, path: &[Name], expr: &Expr, env: Env, names: Names) -> Option<Term> {
+        match self.find(path, env) {
+            Found::Failed => None,
+            Found::Arg(inner, env) => self.term(inner, env, names),
+            Found::Entity(Entity::Param(param)) => {
+                if let Names::Columns(columns) = names {
+                    self.refuse_ambiguous(path, columns, env)?;
+                }
+                let value = self.param(param)?;
+                let ty = self.params[param].ty.clone()?;
+                match (value, ty) {
+                    (Value::Int(value), _) => {
+                        let mut term = Term::number(value as f64, None);
+                        term.whole = true;
+                        Some(term)
+                    }
+                    (Value::Float(value), Type::Quantity(unit)) => {
+                        Some(Term::number(value, Some(unit)))
+                    }
+                    (Value::Float(value), Type::Duration) => {
+                        Some(Term::number(value, Some("s".to_owned())))
+                    }
+                    (Value::Float(value), _) => Some(Term::number(value, None)),
+                    (Value::Bool(value), _) => {
+                        let value = f64::from(u8::from(value));
+                        Some(Term::truth(ColumnExpr::Number(value)))
+                    }
+                    (Value::Text(column), Type::Column) => {
+                        self.column_term(&column, expr.span, env, names)
+                    }
+                    _ => self.no_term(expr, env),
+                }
+            }
+            Found::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
+                self.column_term(&path[0].text, expr.span, env, names)
+            }
+            Found::Entity(_) => self.no_term(expr, env),
+            Found::Nothing => {
+                let name = &path[0];
+                let Some(value) = column::constant(&name.text) else {
+                    return self.column_term(&name.text, name.span, env, names);
+                };
+                if let Names::Columns(columns) = names {
+                    self.refuse_ambiguous(path, columns, env)?;
+                }
+                Some(Term::number(value, None))
+            }
+        }
+    }
+
+    fn is_column(&self, path: &[Name], names: Names) -> bool {
+        match (path, names) {
+            ([name], Names::Columns(Columns::Known(schema, _))) => {
+                schema.find(&name.text).is_some()
+            }
+            (path, Names::Columns(_)) => path.len() == 1,
+            _ => false,
+        }
+    }
+
+    /// An error when a name of the file is also a column.
+    pub fn refuse_ambiguous(&mut self, path: &[Name], columns: &Columns, env: Env) -> Option<()> {
+        let ([name], Columns::Known(schema, data)) = (path, columns) else {
+            return Some(());
+        };
+        if schema.find(&name.text).is_none() {
+            return Some(());
+        }
+        let text = &name.text;
+        let what = match self.program.modules[env.module].names.get(text) {
+            Some(_) => "a param",
+            None => "a constant",
+        };
+        let message = format!("`{text}` is both {what} and a column");
+        let diagnostic = Diagnostic::error(Code::AmbiguousName, name.span, message)
+            .and(*data, format!("these data have a column `{text}`"))
+            .hint("rename one of them");
+        self.report(env, diagnostic);
+        None
+    }
+
+    fn column_term(&mut self, name: &str, span: Span, env: Env, names: Names) -> Option<Term> {
+        let unit = match names {
+            Names::Columns(columns) => {
+                self.column_named(name, span, env, columns)?;
+                match columns {
+                    Columns::Known(schema, _) => {
+                        schema.find(name).and_then(|column| column.unit.clone())
+                    }
+                    _ => None,
+                }
+            }
+            Names::Only(allowed) => {
+                if !allowed.iter().any(|other| other == name) {
+                    let allowed = allowed.iter().map(String::as_str);
+                    let message = format!("unknown name `{name}`");
+                    let diagnostic = Diagnostic::error(Code::UnknownName, span, message)
+                        .meant(name, allowed.clone())
+                        .choices("names here", allowed);
+                    self.report(env, diagnostic);
+                    return None;
+                }
+                None
+            }
+            Names::Constant(columns) => {
+                let column = match columns {
+                    Columns::Known(schema, _) => schema.find(name).is_some(),
+                    _ => false,
+                };
+                if column {
+                    let message =
+                        format!("expected a number known before the run, found column `{name}`");
+                    self.report(env, Diagnostic::error(Code::NotConstant, span, message));
+                } else {
+                    let program = self.program;
+                    let known = program.modules[env.module].names.keys();
+                    let message = format!("unknown name `{name}`");
+                    let diagnostic = Diagnostic::error(Code::UnknownName, span, message)
+                        .meant(name, known.map(String::as_str));
+                    self.unknown(env, diagnostic);
+                }
+                return None;
+            }
+        };
+        Some(Term {
+            expr: ColumnExpr::Column(name.to_owned()),
+            unit,
+            sort: Sort::Number,
+            whole: false,
+        })
+    }
+
+    /// Notes the use of a column, and refuses one the data do not have.
+    pub fn column_named(
+        &mut self,
+        name: &str,
+        span: Span,
+        env: Env,
+        columns: &Columns,
+    ) -> Option<()> {
+        if let Columns::Known(schema, data) = columns
+            && schema.find(name).is_none()
+        {
+            let diagnostic = unknown_column(name, span, schema, *data);
+            self.report(env, diagnostic);
+            return None;
+        }
+        self.seen.push((name.to_owned(), span));
+        Some(())
+    }
+
+    fn call_term(
+        &mut self,
+        callee: &[Name],
+        args: &[Arg],
+        expr: &Expr,
+        env: Env,
+        names: Names,
+    ) -> Option<Term> {
+        match self.find(callee, env) {
+            Found::Failed => return None,
+            Found::Entity(Entity::Define(define)) => {
+                return self.expand(define, args, expr.span, env, |checker, body, inner| {
+                    checker.term(body, inner, names)
+                });
+            }
+            _ => {}
+        }
+        let text = dotted(callee);
+        let Some(function) = column::function(&text) else {
+            if self.catalog.get(&text).is_some() {
+                return self.no_term(expr, env);
+            }
+            let program = self.program;
+            let defines = program.modules[env.module].names.keys().map(String::as_str);
+            let functions = column::FUNCTIONS.iter().map(|function| function.name);
+            let message = format!("unknown function `{text}`");
+            let place = callee.iter().map(|name| name.span).reduce(Span::to);
+            let place = place.unwrap_or(expr.span);
+            let diagnostic = Diagnostic::error(Code::UnknownFunction, place, message)
+                .meant(&text, functions.clone().chain(defines));
+            let diagnostic = match text.as_str() {
+                "if" => diagnostic.hint("write `choose(condition, yes, no)`"),
+                _ => diagnostic.choices("functions", functions),
+            };
+            self.unknown(env, diagnostic);
+            return None;
+        };
+        self.expect_arity(function, args, expr, env)?;
+        let mut terms = Vec::with_capacity(args.len());
+        for (arg, (_, sort)) in args.iter().zip(function.takes) {
+            let value = arg.value();
+            let term = self
+                .term(value, env, names)
+                .filter(|term| self.expect_sort(term, *sort, value.span, env).is_some());
+            terms.push(term.map(|term| term.expr));
+        }
+        let terms: Vec<ColumnExpr> = terms.into_iter().collect::<Option<_>>()?;
+        Some(
+            Term {
+                expr: ColumnExpr::Call(text, terms).folded(),
+                unit: None,
+                sort: function.gives,
+                whole: false,
+            }
+            .whole_if_integral(),
+        )
+    }
+
+    fn expect_arity(
+        &mut self,
+        function: &column::Function,
+        args: &[Arg],
+        expr: &Expr,
+        env: Env,
+    ) -> Option<()> {
+        let takes: Vec<&str> = function.takes.iter().map(|(name, _)| *name).collect();
+        let usage = format!("write `{}({})`", function.name, takes.join(", "));
+        let named = args.iter().find_map(|arg| match arg {
+            Arg::Positional(_) => None,
+            Arg::Named { name, .. } | Arg::New { name, .. } => Some(name),
+        });
+        let (code, span, message) = if let Some(name) = named {
+            let message = format!(
+                "`{}` is a function: its arguments have no names",
+                function.name
+            );
+            (Code::UnknownArgument, name.span, message)
+        } else if args.len() > takes.len() {
+            let message = format!("`{}` takes {}", function.name, count(takes.len()));
+            (
+                Code::TooManyArguments,
+                args[takes.len()].value().span,
+                message,
+            )
+        } else if args.len() < takes.len() {
+            let missing = quoted(takes[args.len()..].iter().copied());
+            let message = format!("`{}` misses {missing}", function.name);
+            (Code::MissingArgument, expr.span, message)
+        } else {
+            return Some(());
+        };
+        self.report(env, Diagnostic::error(code, span, message).hint(usage));
+        None
+    }
+
+    fn expect_sort(&mut self, term: &Term, sort: Sort, span: Span, env: Env) -> Option<()> {
+        if term.sort == sort {
+            return Some(());
+        }
+        let expected = sort_name(sort);
+        let found = sort_name(term.sort);
+        let message = format!("expected {expected}, found {found}");
+        let diagnostic = Diagnostic::error(Code::WrongType, span, message);
+        let diagnostic = match sort {
+            Sort::Truth => diagnostic.hint("compare it: `x > 0`"),
+            Sort::Number => diagnostic.hint("`choose(condition, 1, 0)` makes a number of it"),
+        };
+        self.report(env, diagnostic);
+        None
+    }
+
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: (Term, Span),
+        right: (Term, Span),
+        env: Env,
+        names: Names,
+    ) -> Option<Term> {
+        let takes = match op {
+            BinaryOp::Or | BinaryOp::And => Sort::Truth,
+            _ => Sort::Number,
+        };
+        let ((mut first, left), (mut second, right)) = (left, right);
+        let sound = self.expect_sort(&first, takes, left, env);
+        self.expect_sort(&second, takes, right, env).and(sound)?;
+        let unit = match self.agree(op, &mut first, &mut second) {
+            Ok(unit) => unit,
+            Err(why) => {
+                self.refuse_units(why, (&first, left), (&second, right), env, names);
+                return None;
+            }
+        };
+        let whole = first.whole && second.whole;
+        let expr = ColumnExpr::Binary(op, Box::new(first.expr), Box::new(second.expr)).folded();
+        match op {
+            BinaryOp::Or
+            | BinaryOp::And
+            | BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => Some(Term::truth(expr)),
+            _ => {
+                let term = Term {
+                    expr,
+                    unit,
+                    sort: Sort::Number,
+                    whole,
+                };
+                Some(if whole {
+                    term.whole_if_integral()
+                } else {
+                    term
+                })
+            }
+        }
+    }
+
+    /// Brings both sides to one unit where the operator needs that; the unit of the result.
+    fn agree(
+        &self,
+        op: BinaryOp,
+        left: &mut Term,
+        right: &mut Term,
+    ) -> Result<Option<String>, Disagreement> {
+        let scales = |op| matches!(op, BinaryOp::Multiply | BinaryOp::Divide);
+        match (left.unit.clone(), right.unit.clone()) {
+            (None, None) => Ok(None),
+            // Scaling a number keeps its unit; of a column it makes something else.
+            (Some(unit), None) if scales(op) && right.expr.is_number() => {
+                Ok(left.expr.is_number().then_some(unit))
+            }
+            (None, Some(unit)) if op == BinaryOp::Multiply && left.expr.is_number() => {
+                Ok(right.expr.is_number().then_some(unit))
+            }
+            (Some(unit), Some(other)) if op != BinaryOp::Multiply && op != BinaryOp::Power => {
+                // A number is brought to the unit of a column, else the right to the left.
+                let (term, from, to) = if left.expr.is_number() && !right.expr.is_number() {
+                    (left, unit, other)
+                } else {
+                    (right, other, unit)
+                };
+                let differences = !matches!(
+                    op,
+                    BinaryOp::Equal
+                        | BinaryOp::NotEqual
+                        | BinaryOp::Less
+                        | BinaryOp::LessEqual
+                        | BinaryOp::Greater
+                        | BinaryOp::GreaterEqual
+                );
+                convert_term(term, &from, &to, differences)?;
+                Ok((op != BinaryOp::Divide).then_some(to))
+            }
+            // A number with a unit beside something without one, or of no use there.
+            _ if left.is_quantity() || right.is_quantity() => Err(Disagreement::NoUnit),
+            (Some(unit), None) if !scales(op) && op != BinaryOp::Power => {
+                Ok(right.expr.is_number().then_some(unit))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn refuse_units(
+        &mut self,
+        why: Disagreement,
+        (left, left_span): (&Term, Span),
+        (right, right_span): (&Term, Span),
+        env: Env,
+        names: Names,
+    ) {
+        // Nothing is known of data that did not check.
+        if matches!(names, Names::Columns(Columns::Poisoned)) {
+            return;
+        }
+        let say = |term: &Term| match (&term.unit, &term.expr) {
+            (Some(unit), _) => format!("in `{unit}`"),
+            (None, ColumnExpr::Column(_)) => "of unknown unit".to_owned(),
+            (None, _) => "without a unit".to_owned(),
+        };
+        let message = match &why {
+            Disagreement::NoUnit => match (&left.expr, &right.expr) {
+                (ColumnExpr::Column(name), _) | (_, ColumnExpr::Column(name)) => {
+                    format!("the unit of `{name}` is not known")
+                }
+                _ => "a number with a unit needs another one beside it".to_owned(),
+            },
+            Disagreement::Offset => {
+                "temperatures with different zeros cannot be added or subtracted".to_owned()
+            }
+            Disagreement::Incompatible(from, to) => {
+                format!("`{from}` cannot be converted to `{to}`")
+            }
+        };
+        let diagnostic = Diagnostic::error(Code::IncompatibleUnits, right_span, message)
+            .says(say(right))
+            .and(left_span, say(left));
+        let diagnostic = match why {
+            Disagreement::NoUnit => diagnostic.hint("write the number without its unit"),
+            _ => diagnostic,
+        };
+        self.report(env, diagnostic);
+    }
+}
+
+enum Disagreement {
+    NoUnit,
+    Offset,
+    Incompatible(String, String),
+}
+
+fn convert_term(
+    term: &mut Term,
+    from: &str,
+    to: &str,
+    differences: bool,
+) -> Result<(), Disagreement> {
+    if from == to {
+        return Ok(());
+    }
+    let (Ok(source), Ok(target)) = (units::parse(from), units::parse(to)) else {
+        // Units of data that nobody can read: only a number's unit makes a promise.
+        let promise = units::parse(from).is_ok() && term.expr.is_number();
+        return if promise {
+            Err(Disagreement::NoUnit)
+        } else {
+            Ok(())
+        };
+    };
+    if differences && !source.same_zero(&target) && source.convert(0.0, &target).is_some() {
+        return Err(Disagreement::Offset);
+    }
+    let incompatible = || Disagreement::Incompatible(from.to_owned(), to.to_owned());
+    let zero = source.convert(0.0, &target).ok_or_else(incompatible)?;
+    let one = source.convert(1.0, &target).ok_or_else(incompatible)?;
+    term.unit = Some(to.to_owned());
+    if let ColumnExpr::Number(value) = &mut term.expr {
+        *value = source.convert(*value, &target).ok_or_else(incompatible)?;
+        term.whole &= value.fract() == 0.0;
+        return Ok(());
+    }
+    let (scale, shift) = (one - zero, zero);
+    let mut expr = std::mem::replace(&mut term.expr, ColumnExpr::Number(0.0));
+    let combine = |op, expr, value| {
+        ColumnExpr::Binary(op, Box::new(expr), Box::new(ColumnExpr::Number(value)))
+    };
+    if scale != 1.0 {
+        expr = combine(BinaryOp::Multiply, expr, scale);
+    }
+    if shift != 0.0 {
+        expr = combine(BinaryOp::Add, expr, shift);
+    }
+    term.expr = expr;
+    Ok(())
+}
+
+impl Term {
+    /// Whether it is a number written with a unit.
+    fn is_quantity(&self) -> bool {
+        self.unit.is_some() && self.expr.is_number()
+    }
+
+    fn whole_if_integral(mut self) -> Self {
+        self.whole = matches!(self.expr, ColumnExpr::Number(value) if value.fract() == 0.0);
+        self
+    }
+}
+
+/// The complaint about a column that data do not have.
+pub fn unknown_column(name: &str, span: Span, schema: &Schema, data: Span) -> Diagnostic {
+    let names = schema.columns.iter().map(|column| column.name.as_str());
+    Diagnostic::error(
+        Code::UnknownColumn,
+        span,
+        format!("the data have no column `{name}`"),
+    )
+    .and(data, "these data")
+    .meant(name, names.clone())
+    .choices("columns", names.take(20))
+}

@@ -1,0 +1,113 @@
+//! Tree to experiment: names, kinds, types, ranges, units and columns, at every sweep point.
+//!
+//! [`scope`] lists what every name means; the [`checker::Checker`] then evaluates each
+//! statement at every point of the sweeps, each part in a file of its own: [`value`] types
+//! literals, [`columns`] formulas, [`call`] arguments.
+
+mod bounds;
+mod call;
+mod checker;
+mod columns;
+mod env;
+mod facts;
+pub(crate) mod nearest;
+mod order;
+mod params;
+mod scope;
+mod sweep;
+mod usage;
+mod value;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::experiment::{Argument, Experiment};
+use crate::signature::Catalog;
+use crate::source::Sources;
+use crate::types::Schema;
+
+/// The world outside the text, as far as checking needs it.
+pub trait Outside {
+    /// The text of a used file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in one line.
+    fn read(&self, path: &str) -> Result<String, String>;
+
+    /// The columns a source plugin will give, from a file's header.
+    ///
+    /// # Errors
+    /// Why they cannot be known, with the argument to blame.
+    fn schema(
+        &self,
+        plugin: &str,
+        args: &BTreeMap<String, Argument>,
+    ) -> Result<Schema, SchemaError>;
+}
+
+/// Why the columns of a source cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaError {
+    /// The argument to point at; the call when none.
+    pub param: Option<String>,
+    /// One line.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// What checking gives: always the texts read and the diagnostics, the experiment if no errors.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Every text read.
+    pub sources: Sources,
+    /// The experiment; `None` when there are errors.
+    pub experiment: Option<Experiment>,
+    /// Everything found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// How many diagnostics are given at most.
+const MAX_DIAGNOSTICS: usize = 100;
+
+/// Checks the file at `path` with this text, with `param`s set as `name`, `value` says.
+pub fn check(
+    path: &str,
+    text: &str,
+    settings: &[(String, String)],
+    catalog: &Catalog,
+    outside: &dyn Outside,
+) -> Checked {
+    let mut program = scope::Program::load(path, text, catalog, outside);
+    let found = std::mem::take(&mut program.diagnostics);
+    let mut checker = checker::Checker::new(&program, catalog, outside, found);
+    checker.set(settings);
+    checker.run();
+    let (experiment, diagnostics) = checker.finish();
+    let diagnostics = tidy(diagnostics);
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    Checked {
+        experiment: sound.then_some(experiment),
+        diagnostics,
+        sources: program.sources,
+    }
+}
+
+/// In the order of the text, each once, not more than anyone reads.
+fn tidy(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_cached_key(|diagnostic| {
+        let place = diagnostic.labels.first().map(|label| label.span);
+        (place, diagnostic.code, diagnostic.message.clone())
+    });
+    diagnostics.dedup();
+    let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
+    // Errors are what must not be cut off.
+    if more > 0 {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
+        diagnostics.truncate(MAX_DIAGNOSTICS);
+        if let Some(last) = diagnostics.last_mut() {
+            last.hints.push(format!("{more} more are not shown"));
+        }
+    }
+    diagnostics
+}

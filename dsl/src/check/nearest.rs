@@ -1,0 +1,79 @@
+//! The valid choice a mistyped name was meant to be.
+
+use crate::diagnostic::Diagnostic;
+
+/// The choice that differs by the fewest typing slips, when they are few.
+pub fn nearest<'a>(name: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (name.chars().count() / 3).max(1);
+    choices
+        .into_iter()
+        .filter(|choice| *choice != name)
+        .map(|choice| (strsim::osa_distance(name, choice), choice))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, choice)| choice)
+}
+
+/// `a`, `b`, `c` in backticks.
+pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// `1 argument`, `2 arguments`.
+pub fn count(arguments: usize) -> String {
+    match arguments {
+        1 => "1 argument".to_owned(),
+        _ => format!("{arguments} arguments"),
+    }
+}
+
+/// `a parent`, `an anomaly`, with the word in backticks.
+pub fn a(word: &str) -> String {
+    let article = if word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} `{word}`")
+}
+
+impl Diagnostic {
+    /// The same with the nearest choice as a hint, if any is near.
+    pub(super) fn meant<'a>(
+        self,
+        name: &str,
+        choices: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        match nearest(name, choices) {
+            Some(choice) => self.hint(format!("did you mean `{choice}`?")),
+            None => self,
+        }
+    }
+
+    /// The same with all choices as a hint; none when there are none.
+    pub(super) fn choices<'a>(
+        self,
+        what: &str,
+        choices: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
+        let list = quoted(choices);
+        if list.is_empty() {
+            self
+        } else {
+            self.hint(format!("{what}: {list}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn only_few_slips_are_forgiven() {
+        assert_eq!(nearest("dept", ["depth", "lat"]), Some("depth"));
+        assert_eq!(nearest("finetun", ["window", "finetune"]), Some("finetune"));
+        assert_eq!(nearest("x", ["depth", "lat"]), None);
+    }
+}

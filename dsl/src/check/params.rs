@@ -1,0 +1,415 @@
+//! Params: their types, bounds and values, by default, by `--set` and in sweeps.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::bounds::{Bounds, shown};
+use super::checker::{Checker, Snippet};
+use super::env::Env;
+use super::facts::Columns;
+use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
+use super::value::Want;
+use crate::ast::{Expr, ItemKind, Name, TypeExpr};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Value;
+use crate::parse::parse;
+use crate::signature::Makes;
+use crate::source::Span;
+use crate::types::Type;
+use crate::units;
+
+/// What is known of a param.
+pub struct ParamState {
+    /// Its type; none when that did not check.
+    pub ty: Option<Type>,
+    /// Which swept param it is, if it is one.
+    pub dim: Option<usize>,
+    /// Whether anything reads it.
+    pub used: bool,
+    bounds: Option<Bounds>,
+    /// What `--set` says; none inside when that did not check.
+    set: Option<Option<Value>>,
+    value: Evaluated,
+}
+
+enum Evaluated {
+    Not,
+    Open,
+    Done(Option<Value>, u64),
+}
+
+impl Checker<'_> {
+    /// Types and bounds of all params.
+    pub fn declare_params(&mut self) {
+        let program = self.program;
+        for declared in &program.params {
+            let ty = match &declared.ty {
+                Some(ty) => self.param_type(ty, Env::file(declared.module)),
+                None => Some(Type::Int),
+            };
+            self.params.push(ParamState {
+                ty,
+                dim: None,
+                used: false,
+                bounds: None,
+                set: None,
+                value: Evaluated::Not,
+            });
+        }
+        for (param, declared) in program.params.iter().enumerate() {
+            if param == SEED {
+                let (least, most, inclusive) = (Some(0.0), None, false);
+                self.params[param].bounds = Some(Bounds::Between {
+                    least,
+                    most,
+                    inclusive,
+                });
+            } else if let (Some(bounds), Some(ty)) =
+                (&declared.bounds, self.params[param].ty.clone())
+            {
+                let bounds = self.bounds(bounds, &ty, Env::file(declared.module));
+                if bounds.is_none() {
+                    self.params[param].ty = None;
+                }
+                self.params[param].bounds = bounds;
+            }
+        }
+    }
+
+    /// Evaluates every default once, so that bad ones are found where nothing reads them.
+    pub fn validate_params(&mut self) {
+        for param in 0..self.params.len() {
+            self.param(param);
+        }
+        self.reads = 0;
+        for state in &mut self.params {
+            state.used = false;
+        }
+    }
+
+    fn param_type(&mut self, ty: &TypeExpr, env: Env) -> Option<Type> {
+        let name = ty.name.text.as_str();
+        let takes = usize::from(matches!(name, "List" | "Range" | "Quantity"));
+        let plain = match name {
+            "Int" => Type::Int,
+            "Float" => Type::Float,
+            "Bool" => Type::Bool,
+            "String" => Type::String,
+            "Path" => Type::Path,
+            "Duration" => Type::Duration,
+            "Word" => Type::Word(Vec::new()),
+            "Column" => Type::Column,
+            "List" | "Range" | "Quantity" => Type::Bool,
+            _ if self.groups().contains(&name) => Type::Made(name.to_owned()),
+            _ => {
+                let mut names = vec![
+                    "Int", "Float", "Bool", "String", "Path", "Duration", "Word", "Column", "List",
+                    "Range", "Quantity",
+                ];
+                names.extend(self.groups());
+                let message = format!("unknown type `{name}`");
+                let diagnostic = Diagnostic::error(Code::UnknownType, ty.name.span, message)
+                    .meant(name, names.iter().copied())
+                    .choices("types", names.iter().copied());
+                self.report(env, diagnostic);
+                return None;
+            }
+        };
+        if ty.args.len() != takes {
+            let message = match takes {
+                0 => format!("`{name}` takes nothing in parentheses"),
+                _ => format!("`{name}` takes one type or unit, found {}", ty.args.len()),
+            };
+            let hint = match name {
+                "Quantity" => "write a unit: `Quantity(km)`",
+                "List" | "Range" => "write what it holds: `List(Int)`",
+                _ => "leave the parentheses out",
+            };
+            let diagnostic = Diagnostic::error(Code::BadParam, ty.span, message);
+            self.report(env, diagnostic.hint(hint));
+            return None;
+        }
+        let Some(inner) = ty.args.first() else {
+            return Some(plain);
+        };
+        if name == "Quantity" {
+            let unit = &inner.name;
+            if let Err(error) = units::parse(&unit.text) {
+                let message = error.to_string();
+                let diagnostic = Diagnostic::error(Code::UnknownUnit, unit.span, message);
+                self.report(env, diagnostic);
+                return None;
+            }
+            return Some(Type::Quantity(unit.text.clone()));
+        }
+        let inner = Box::new(self.param_type(inner, env)?);
+        Some(if name == "List" {
+            Type::List(inner)
+        } else {
+            Type::Range(inner)
+        })
+    }
+
+    fn groups(&self) -> Vec<&str> {
+        let mut groups: Vec<&str> = self
+            .catalog
+            .iter()
+            .filter_map(|signature| match &signature.makes {
+                Makes::Value(group) => Some(group.as_str()),
+                Makes::Kinds(_) => None,
+            })
+            .collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
+    /// The value of a param at the point in force; none when it did not check.
+    pub fn param(&mut self, param: usize) -> Option<Value> {
+        self.params[param].used = true;
+        match &self.params[param].value {
+            Evaluated::Done(value, reads) => {
+                self.reads |= reads;
+                return value.clone();
+            }
+            Evaluated::Open => {
+                let name = &self.program.params[param].name;
+                let message = format!("`{}` is defined by itself", name.text);
+                let diagnostic = Diagnostic::error(Code::CyclicDefine, name.span, message);
+                self.report(Env::file(MAIN), diagnostic);
+                return None;
+            }
+            Evaluated::Not => {}
+        }
+        self.params[param].value = Evaluated::Open;
+        let outer = std::mem::take(&mut self.reads);
+        let seen = self.seen.len();
+        let value = self.evaluate_param(param);
+        self.seen.truncate(seen);
+        let reads = self.reads;
+        self.reads |= outer;
+        self.params[param].value = Evaluated::Done(value.clone(), reads);
+        value
+    }
+
+    fn evaluate_param(&mut self, param: usize) -> Option<Value> {
+        if let Some(dim) = self.params[param].dim {
+            self.reads |= 1 << dim;
+            if let Some(value) = self.point.get(dim).copied().flatten() {
+                return self.sweep.dims[dim].values.get(value as usize).cloned();
+            }
+        }
+        if let Some(value) = &self.params[param].set {
+            return value.clone();
+        }
+        let declared = &self.program.params[param];
+        self.param_value(param, &declared.default, Env::file(declared.module))
+    }
+
+    /// An expression as a value of a param, within its bounds.
+    pub fn param_value(&mut self, param: usize, expr: &Expr, env: Env) -> Option<Value> {
+        let ty = self.params[param].ty.clone()?;
+        let name = &self.program.params[param].name.text;
+        let want = Want {
+            ty: &ty,
+            columns: &Columns::Free,
+            name,
+            statement: false,
+        };
+        let value = self.value(expr, env, want)?;
+        self.within(param, &value, expr.span, env)?;
+        Some(value)
+    }
+
+    /// Refuses a value out of a param's bounds.
+    pub fn within(&mut self, param: usize, value: &Value, span: Span, env: Env) -> Option<()> {
+        let state = &self.params[param];
+        let Some(bad) = state
+            .bounds
+            .as_ref()
+            .and_then(|bounds| bounds.refused(value))
+        else {
+            return Some(());
+        };
+        let program = self.program;
+        let declared = &program.params[param];
+        let shown = shown(bad);
+        let bounds = match &declared.bounds {
+            Some(bounds) if param != SEED => self.source(bounds.span),
+            _ => "0..",
+        };
+        let message = format!(
+            "`{shown}` is out of range: `{}` is in `{bounds}`",
+            declared.name.text
+        );
+        let mut diagnostic = Diagnostic::error(Code::OutOfRange, span, message);
+        if let Some(bounds) = &declared.bounds
+            && param != SEED
+        {
+            diagnostic = diagnostic.and(bounds.span, "the bounds");
+        }
+        self.report(env, diagnostic);
+        None
+    }
+
+    fn source(&self, span: Span) -> &str {
+        match self
+            .program
+            .sources
+            .iter()
+            .find(|(file, _)| *file == span.file)
+        {
+            Some((_, source)) => source.slice(span),
+            None => "",
+        }
+    }
+
+    /// After the point has changed: values that depended on it are not known any more.
+    pub fn forget_swept_params(&mut self) {
+        for state in &mut self.params {
+            if !matches!(state.value, Evaluated::Done(_, 0)) {
+                state.value = Evaluated::Not;
+            }
+        }
+    }
+
+    /// Once the sweeps are known: whether a value depends on the point is not known any more.
+    pub fn forget_all_params(&mut self) {
+        for state in &mut self.params {
+            state.value = Evaluated::Not;
+        }
+    }
+
+    /// Takes what `--set` says.
+    pub fn set(&mut self, settings: &[(String, String)]) {
+        for (name, text) in settings {
+            let path: Vec<Name> = name
+                .split('.')
+                .map(|text| Name {
+                    text: text.to_owned(),
+                    span: Span::default(),
+                })
+                .collect();
+            let param = match self.program.resolve(MAIN, &path) {
+                _ if name == "seed" => SEED,
+                Ok(Entity::Param(param)) => param,
+                _ => {
+                    self.refuse_setting(name);
+                    continue;
+                }
+            };
+            let before = self.diagnostics.len();
+            let value = self.setting(param, name, text);
+            for diagnostic in &mut self.diagnostics[before..] {
+                diagnostic.labels.clear();
+                diagnostic.message = format!("`--set {name}={text}`: {}", diagnostic.message);
+            }
+            self.params[param].set = Some(value);
+        }
+    }
+
+    fn refuse_setting(&mut self, name: &str) {
+        let program = self.program;
+        let names: Vec<String> = program
+            .params
+            .iter()
+            .map(|declared| program.full_name(declared.module, &declared.name))
+            .collect();
+        let message = format!("`--set`: the experiment has no param `{name}`");
+        let diagnostic = Diagnostic::without_place(Code::UnknownParam, message)
+            .meant(name, names.iter().map(String::as_str))
+            .choices("params", names.iter().map(String::as_str));
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn setting(&mut self, param: usize, name: &str, text: &str) -> Option<Value> {
+        let ty = self.params[param].ty.clone()?;
+        let bare = !text.trim_start().starts_with('"');
+        let env = Env::file(NOWHERE);
+        // A shell has eaten the quotes already.
+        if bare && matches!(ty, Type::String | Type::Path) {
+            let value = match ty {
+                Type::Path => Value::Path(text.to_owned()),
+                _ => Value::Text(text.to_owned()),
+            };
+            self.within(param, &value, Span::default(), env)?;
+            return Some(value);
+        }
+        match self.snippet(text).as_deref() {
+            Some((expr, None)) => self.param_value(param, expr, env),
+            _ => {
+                let message = format!("expected a value of `{ty}` for `{name}`");
+                self.diagnostics
+                    .push(Diagnostic::without_place(Code::SyntaxError, message));
+                None
+            }
+        }
+    }
+
+    /// An expression that comes from no file, with what follows it after `in`.
+    pub fn snippet(&mut self, text: &str) -> Option<Snippet> {
+        if let Some(known) = self.snippets.get(text) {
+            return known.clone();
+        }
+        let (tree, errors) = parse(NO_FILE, &format!("param x: Int = {text}"));
+        let mut items = tree.items.into_iter();
+        let parsed = match (items.next().map(|item| item.kind), items.next()) {
+            (
+                Some(ItemKind::Param {
+                    default, bounds, ..
+                }),
+                None,
+            ) if errors.is_empty() => Some(Rc::new((default, bounds))),
+            _ => None,
+        };
+        self.snippets.insert(text.to_owned(), parsed.clone());
+        parsed
+    }
+
+    /// The seed at the point in force.
+    pub fn seed(&mut self) -> u64 {
+        match self.param(SEED) {
+            Some(Value::Int(seed)) => u64::try_from(seed).unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    /// The value of every param outside sweeps, as text in the language.
+    pub fn effective_params(&self) -> BTreeMap<String, String> {
+        let states = self.params.iter().zip(&self.program.params);
+        states
+            .filter_map(|(state, declared)| match (&state.value, &state.ty) {
+                (Evaluated::Done(Some(value), 0), Some(ty)) => {
+                    Some((self.full_param_name(declared), value_text(value, ty)))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn full_param_name(&self, declared: &ParamDecl) -> String {
+        self.program.full_name(declared.module, &declared.name)
+    }
+
+    /// Warnings about params of the main file that nothing reads.
+    pub fn unused_params(&self) -> impl Iterator<Item = (&ParamDecl, bool)> {
+        let states = self.params.iter().zip(&self.program.params).skip(SEED + 1);
+        states
+            .filter(|(state, declared)| !state.used && declared.module == MAIN)
+            .map(|(state, declared)| (declared, state.dim.is_some()))
+    }
+}
+
+/// A value as one writes it: words and columns bare, quantities with their unit.
+pub fn value_text(value: &Value, ty: &Type) -> String {
+    match (value, ty) {
+        (Value::Text(text), Type::Word(_) | Type::Column) => text.clone(),
+        (Value::Float(number), Type::Quantity(unit)) => format!("{number:?} {unit}"),
+        (Value::Float(number), Type::Duration) => format!("{number:?} s"),
+        (Value::List(values), Type::List(inner)) => {
+            let values: Vec<String> = values.iter().map(|v| value_text(v, inner)).collect();
+            format!("[{}]", values.join(", "))
+        }
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,203 @@
+//! A diagnostic as people read it, and as programs do.
+
+use annotate_snippets::renderer::Renderer;
+use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
+use serde::Serialize;
+
+use crate::diagnostic::{Code, Diagnostic, Label, Severity};
+use crate::source::{FileId, Source, Sources, Span};
+
+/// Whether the text is for a terminal that shows colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Plain text.
+    Plain,
+    /// With ANSI colours.
+    Color,
+}
+
+/// Longer lines are cut around what is underlined.
+const WIDTH: usize = 120;
+
+/// The text of a diagnostic: code, message, place, underlined lines, help; no final newline.
+pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code.as_str());
+    let mut group = Group::with_title(title);
+    for (file, labels) in by_file(&diagnostic.labels) {
+        let Some(source) = source(sources, file) else {
+            continue;
+        };
+        let primary = diagnostic.labels.first();
+        let annotations = labels.into_iter().map(|label| {
+            let kind = match primary {
+                Some(first) if std::ptr::eq(first, label) => AnnotationKind::Primary,
+                _ => AnnotationKind::Context,
+            };
+            kind.span(range(source, label.span))
+                .label(label.text.as_str())
+        });
+        let snippet = Snippet::source(source.text.as_str())
+            .path(source.path.as_str())
+            .annotations(annotations);
+        group = group.element(snippet);
+    }
+    for hint in &diagnostic.hints {
+        group = group.element(Level::HELP.message(hint.as_str()));
+    }
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Color => Renderer::styled(),
+    };
+    renderer.term_width(WIDTH).render(&[group])
+}
+
+/// The labels of each file, the file of the first label first.
+fn by_file(labels: &[Label]) -> Vec<(FileId, Vec<&Label>)> {
+    let mut files: Vec<(FileId, Vec<&Label>)> = Vec::new();
+    for label in labels {
+        match files.iter_mut().find(|(file, _)| *file == label.span.file) {
+            Some((_, labels)) => labels.push(label),
+            None => files.push((label.span.file, vec![label])),
+        }
+    }
+    files
+}
+
+fn source(sources: &Sources, file: FileId) -> Option<&Source> {
+    let mut all = sources.iter();
+    all.find(|(id, _)| *id == file).map(|(_, source)| source)
+}
+
+/// The bytes of a span, moved to where characters begin and the text ends.
+fn range(source: &Source, span: Span) -> std::ops::Range<usize> {
+    let text = &source.text;
+    let boundary = |byte: u32| {
+        let mut before = (0..=(byte as usize).min(text.len())).rev();
+        before
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or_default()
+    };
+    let start = boundary(span.start);
+    start..boundary(span.end).max(start)
+}
+
+/// A diagnostic for programs; lines and columns from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Json {
+    /// The code, in kebab-case.
+    pub code: &'static str,
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// The message.
+    pub message: String,
+    /// The file it is about; none when no text is involved.
+    pub file: Option<String>,
+    /// First line.
+    pub line: usize,
+    /// First column.
+    pub column: usize,
+    /// Last line.
+    pub end_line: usize,
+    /// One past the last column.
+    pub end_column: usize,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+/// The form of a diagnostic that programs read.
+pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Json {
+    let place = diagnostic.labels.first().and_then(|label| {
+        let source = source(sources, label.span.file)?;
+        Some((source, label.span))
+    });
+    let (mut line, mut column, mut end_line, mut end_column) = (1, 1, 1, 1);
+    if let Some((source, span)) = place {
+        let (start, end) = (source.position(span.start), source.position(span.end));
+        (line, column) = (start.line, start.column);
+        (end_line, end_column) = (end.line, end.column);
+    }
+    Json {
+        code: diagnostic.code.as_str(),
+        severity: diagnostic.severity.as_str(),
+        message: diagnostic.message.clone(),
+        file: place.map(|(source, _)| source.path.clone()),
+        line,
+        column,
+        end_line,
+        end_column,
+        hints: diagnostic.hints.clone(),
+    }
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($code:ident = $text:literal),* $(,)?) => {
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Code] = &[$(Code::$code),*];
+
+            /// The name users and programs see, in kebab-case.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$code => $text),*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    SyntaxError = "syntax-error",
+    TooLarge = "too-large",
+    TooDeep = "too-deep",
+    NumberOutOfRange = "number-out-of-range",
+    BadEscape = "bad-escape",
+    UnknownName = "unknown-name",
+    UnknownPlugin = "unknown-plugin",
+    UnknownKind = "unknown-kind",
+    UnknownColumn = "unknown-column",
+    UnknownFunction = "unknown-function",
+    UnknownType = "unknown-type",
+    UnknownUnit = "unknown-unit",
+    DuplicateName = "duplicate-name",
+    AmbiguousName = "ambiguous-name",
+    ShadowedName = "shadowed-name",
+    MissingArgument = "missing-argument",
+    UnknownArgument = "unknown-argument",
+    DuplicateArgument = "duplicate-argument",
+    TooManyArguments = "too-many-arguments",
+    PositionalAfterNamed = "positional-after-named",
+    WrongKind = "wrong-kind",
+    WrongType = "wrong-type",
+    OutOfRange = "out-of-range",
+    IncompatibleUnits = "incompatible-units",
+    UnknownChoice = "unknown-choice",
+    MembersDiffer = "members-differ",
+    NotConstant = "not-constant",
+    CyclicStatements = "cyclic-statements",
+    CyclicUse = "cyclic-use",
+    CyclicDefine = "cyclic-define",
+    UnreadableFile = "unreadable-file",
+    SweepNotParam = "sweep-not-param",
+    SweepTooLarge = "sweep-too-large",
+    BadParam = "bad-param",
+    UnknownParam = "unknown-param",
+    DataFile = "data-file",
+    UnusedStatement = "unused-statement",
+    SameStatement = "same-statement",
+}

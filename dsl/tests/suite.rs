@@ -1,0 +1,225 @@
+//! Runs every case of `tests/suite`: texts with what the checker must say written inside.
+//!
+//! `#!` lines direct a case. `#! set name=value` and `#! nodes` (list what was meant, too)
+//! stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
+//! the end of the first file: `#! error CODE PLACE "message"`, `#! label …`, `#! hint …`,
+//! `#! node …`. `BLESS=1` writes what is said now; read it before committing it.
+
+mod catalog;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dsl::check::{Checked, check};
+use dsl::diagnostic::{Code, Diagnostic};
+use dsl::source::{FileId, Sources, Span};
+
+const MAIN: &str = "case/main.farcast";
+
+struct Case {
+    path: PathBuf,
+    /// The first file without its expectations.
+    text: String,
+    expected: Vec<String>,
+    rest: String,
+    files: BTreeMap<String, String>,
+    settings: Vec<(String, String)>,
+    nodes: bool,
+}
+
+#[test]
+fn every_case_says_what_it_should() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut failures = Vec::new();
+    for case in cases() {
+        let found = say(&run(&case), case.nodes);
+        if found == case.expected {
+            continue;
+        }
+        if bless {
+            let mut text = case.text.clone();
+            found.iter().for_each(|line| text += &format!("{line}\n"));
+            fs::write(&case.path, text + &case.rest).unwrap();
+        } else {
+            failures.push(format!(
+                "{}\nexpected:\n{}\nfound:\n{}\n",
+                case.path.display(),
+                case.expected.join("\n"),
+                found.join("\n")
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let said: BTreeSet<Code> = cases()
+        .iter()
+        .flat_map(|case| run(case).diagnostics)
+        .map(|diagnostic| diagnostic.code)
+        .collect();
+    let silent: Vec<&Code> = Code::ALL
+        .iter()
+        .filter(|code| !said.contains(code))
+        .collect();
+    assert!(silent.is_empty(), "no case in tests/suite for {silent:?}");
+}
+
+#[test]
+fn every_diagnostic_is_one_quiet_line() {
+    for case in cases() {
+        for diagnostic in run(&case).diagnostics {
+            let lines = diagnostic.hints.iter().chain([&diagnostic.message]);
+            for line in lines {
+                let sound = !line.contains('\n')
+                    && !line.ends_with('.')
+                    && !line.starts_with(char::is_uppercase);
+                assert!(sound, "{}: {line}", case.path.display());
+            }
+        }
+    }
+}
+
+fn run(case: &Case) -> Checked {
+    let outside = catalog::Table(case.files.clone());
+    check(
+        MAIN,
+        &case.text,
+        &case.settings,
+        &catalog::catalog(),
+        &outside,
+    )
+}
+
+fn say(checked: &Checked, nodes: bool) -> Vec<String> {
+    let mut lines: Vec<String> = checked
+        .diagnostics
+        .iter()
+        .flat_map(|diagnostic| say_diagnostic(diagnostic, &checked.sources))
+        .collect();
+    for node in checked
+        .experiment
+        .iter()
+        .flat_map(|e| &e.nodes)
+        .filter(|_| nodes)
+    {
+        let args: Vec<String> = node
+            .args
+            .iter()
+            .map(|(name, argument)| format!("{name}: {}", argument.value))
+            .collect();
+        let mut line = format!(
+            "#! node {} = {}({})",
+            node.name,
+            node.plugin,
+            args.join(", ")
+        );
+        if node.seed != 0 {
+            line += &format!(" seed {}", node.seed);
+        }
+        if let Some(members) = node.members {
+            line += &format!(" members {members}");
+        }
+        if !node.point.is_empty() {
+            line += &format!(" at {}", node.point);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn say_diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Vec<String> {
+    let mut labels = diagnostic.labels.iter();
+    let first = labels.next();
+    let place = first.map_or("-".to_owned(), |label| place(label.span, sources));
+    let mut lines = vec![format!(
+        "#! {} {} {place} {:?}",
+        diagnostic.severity.as_str(),
+        diagnostic.code.as_str(),
+        diagnostic.message
+    )];
+    if let Some(label) = first.filter(|label| !label.text.is_empty()) {
+        lines.push(format!("#! label {place} {:?}", label.text));
+    }
+    lines.extend(labels.map(|label| {
+        format!(
+            "#! label {} {:?}",
+            self::place(label.span, sources),
+            label.text
+        )
+    }));
+    lines.extend(
+        diagnostic
+            .hints
+            .iter()
+            .map(|hint| format!("#! hint {hint:?}")),
+    );
+    lines
+}
+
+fn place(span: Span, sources: &Sources) -> String {
+    let source = sources.get(span.file);
+    let (start, end) = (source.position(span.start), source.position(span.end));
+    match span.file {
+        FileId(0) => format!("{start}-{end}"),
+        _ => format!("{}:{start}-{end}", source.path),
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/suite");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths.into_iter().map(read).collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|ext| ext == "farcast") {
+            paths.push(path);
+        }
+    }
+}
+
+fn read(path: PathBuf) -> Case {
+    let whole = fs::read_to_string(&path).unwrap();
+    let cut = whole.find("#! file ").unwrap_or(whole.len());
+    let (main, rest) = whole.split_at(cut);
+    let said = |line: &&str| {
+        ["error", "warning", "label", "hint", "node "]
+            .iter()
+            .any(|word| line.starts_with(&format!("#! {word}")))
+    };
+    let (expected, kept): (Vec<&str>, Vec<&str>) = main.lines().partition(said);
+    let directives = |name: &str| -> Vec<String> {
+        let start = format!("#! {name}");
+        let found = kept.iter().filter_map(|line| line.strip_prefix(&start));
+        found.map(|line| line.trim().to_owned()).collect()
+    };
+    let settings = directives("set ")
+        .iter()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let mut files = BTreeMap::new();
+    for section in rest.split("#! file ").skip(1) {
+        let (name, text) = section.split_once('\n').unwrap_or((section, ""));
+        files.insert(format!("case/{name}"), text.to_owned());
+    }
+    Case {
+        settings,
+        nodes: !directives("nodes").is_empty(),
+        text: kept.iter().map(|line| format!("{line}\n")).collect(),
+        expected: expected.iter().map(|line| (*line).to_owned()).collect(),
+        rest: rest.to_owned(),
+        files,
+        path,
+    }
+}

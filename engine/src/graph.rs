@@ -1,0 +1,426 @@
+//! The experiment as actions: what to run, from what, under which key.
+//!
+//! A pure function of the experiment, the plugins and the digests of the data files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::diagnostic::{Code, Diagnostic};
+use dsl::experiment::{Experiment, Made, Node, NodeId, Value};
+use dsl::types::Kind;
+
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::params::{Implicit, Label};
+use crate::plugin::{Entry, Registry};
+
+/// The version of the key text; goes up when equal calls must no longer share results.
+pub const KEY_VERSION: u32 = 1;
+
+/// Every action an experiment needs, each after all it takes.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// The actions, dependencies first.
+    pub actions: Vec<Action>,
+    /// The actions of each node, in member order; empty for nodes nothing needs.
+    pub of_node: Vec<Vec<ActionId>>,
+    /// The names of statements by the label that stands for them in artifacts.
+    pub names: BTreeMap<String, String>,
+}
+
+/// The index of an [`Action`] in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(pub usize);
+
+/// One call of a plugin, for one member.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The node that asks for it; the first when several do.
+    pub node: NodeId,
+    /// Which member it makes or works on.
+    pub member: Option<u32>,
+    /// The digest of `key_text`.
+    pub key: Digest,
+    /// Everything the result depends on, one thing a line.
+    pub key_text: String,
+    /// What it takes.
+    pub inputs: Vec<Input>,
+}
+
+/// One reference of an action to what another node made.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The field that takes it.
+    pub field: String,
+    /// The node referred to.
+    pub node: NodeId,
+    /// Whether all members are taken, so that a diverged one does not stop the action.
+    pub gather: bool,
+    /// The actions taken, in member order.
+    pub actions: Vec<ActionId>,
+}
+
+/// Lowers an experiment; `file_digest` gives the digest of a data file's content.
+///
+/// # Errors
+/// A diagnostic at the argument whose file cannot be read.
+pub fn lower(
+    experiment: &Experiment,
+    registry: &Registry,
+    file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+) -> Result<Graph, Box<Diagnostic>> {
+    let mut lowering = Lowering {
+        experiment,
+        registry,
+        file_digest,
+        graph: Graph {
+            of_node: vec![Vec::new(); experiment.nodes.len()],
+            ..Graph::default()
+        },
+        by_key: BTreeMap::new(),
+    };
+    for id in needed(experiment) {
+        lowering.node(id)?;
+    }
+    lowering.name_labels();
+    Ok(lowering.graph)
+}
+
+/// The nodes that reach a score or a report, or all sinks when there is neither; in order.
+fn needed(experiment: &Experiment) -> BTreeSet<NodeId> {
+    let nodes = &experiment.nodes;
+    let is_goal = |node: &Node| matches!(node.kind, Kind::Score | Kind::Report) && node.named;
+    let ids = (0..nodes.len()).map(NodeId);
+    let goals: Vec<NodeId> = if nodes.iter().any(is_goal) {
+        ids.filter(|id| is_goal(&nodes[id.0])).collect()
+    } else {
+        let used: BTreeSet<NodeId> = nodes.iter().flat_map(references).collect();
+        ids.filter(|id| !used.contains(id)).collect()
+    };
+    let mut needed = BTreeSet::new();
+    let mut queue = goals;
+    while let Some(id) = queue.pop() {
+        if needed.insert(id) {
+            queue.extend(references(&nodes[id.0]));
+        }
+    }
+    needed
+}
+
+/// The nodes a node refers to, in argument order.
+pub fn references(node: &Node) -> Vec<NodeId> {
+    node.args
+        .values()
+        .flat_map(|argument| nodes_in(&argument.value))
+        .collect()
+}
+
+fn nodes_in(value: &Value) -> Vec<NodeId> {
+    match value {
+        Value::Node(node) => vec![*node],
+        Value::List(values) => values.iter().flat_map(nodes_in).collect(),
+        Value::Made(made) => made
+            .args
+            .values()
+            .flat_map(|arg| nodes_in(&arg.value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+struct Lowering<'a> {
+    experiment: &'a Experiment,
+    registry: &'a Registry,
+    file_digest: &'a dyn Fn(&str) -> Result<Digest, Fault>,
+    graph: Graph,
+    by_key: BTreeMap<Digest, ActionId>,
+}
+
+impl Lowering<'_> {
+    fn node(&mut self, id: NodeId) -> Result<(), Box<Diagnostic>> {
+        let node = &self.experiment.nodes[id.0];
+        let Some(entry) = self.registry.get(&node.plugin) else {
+            let message = format!("plugin `{}` is not registered", node.plugin);
+            return Err(Box::new(Diagnostic::error(
+                Code::UnknownPlugin,
+                node.span,
+                message,
+            )));
+        };
+        let files = self.files(node)?;
+        let references = self.inputs(node, entry);
+        for member in 0..node.members.unwrap_or(1) {
+            let inputs: Vec<Input> = references
+                .iter()
+                .map(|reference| self.for_member(reference, member))
+                .collect();
+            let key_text = self.key_text(node, entry, member, &inputs, &files);
+            let key = Digest::of(key_text.as_bytes());
+            let action = *self.by_key.entry(key).or_insert_with(|| {
+                self.graph.actions.push(Action {
+                    node: id,
+                    member: node.members.map(|_| member),
+                    key,
+                    key_text,
+                    inputs,
+                });
+                ActionId(self.graph.actions.len() - 1)
+            });
+            self.graph.of_node[id.0].push(action);
+        }
+        Ok(())
+    }
+
+    fn files(&self, node: &Node) -> Result<BTreeMap<String, Digest>, Box<Diagnostic>> {
+        let mut files = BTreeMap::new();
+        for argument in node.args.values() {
+            for path in paths_in(&argument.value) {
+                let digest = (self.file_digest)(path).map_err(|fault| {
+                    Diagnostic::error(Code::DataFile, argument.span, fault.to_string())
+                })?;
+                files.insert(path.to_owned(), digest);
+            }
+        }
+        Ok(files)
+    }
+
+    /// What a node takes, written or implicit, before a member is chosen.
+    fn inputs(&self, node: &Node, entry: &Entry) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let mut add = |field: &str, gather: bool, nodes: Vec<NodeId>| {
+            inputs.extend(nodes.into_iter().map(|node| Input {
+                field: field.to_owned(),
+                node,
+                gather,
+                actions: self.graph.of_node[node.0].clone(),
+            }));
+        };
+        for (field, argument) in &node.args {
+            let gather = entry
+                .signature
+                .param(field)
+                .is_some_and(|param| param.gather);
+            add(field, gather, nodes_in(&argument.value));
+        }
+        for (field, implicit) in &entry.implicit {
+            add(field, implicit.gather, self.implicit(node, implicit.how));
+        }
+        inputs
+    }
+
+    fn implicit(&self, node: &Node, how: Implicit) -> Vec<NodeId> {
+        match how {
+            Implicit::Via(path) => {
+                let mut at = node;
+                let mut found = Vec::new();
+                for field in path.split('.') {
+                    let Some(argument) = at.args.get(field) else {
+                        return Vec::new();
+                    };
+                    found = nodes_in(&argument.value);
+                    let Some(next) = found.first() else {
+                        return Vec::new();
+                    };
+                    at = &self.experiment.nodes[next.0];
+                }
+                found.truncate(1);
+                found
+            }
+            Implicit::Ancestors { of, kind } => {
+                let mut queue = node
+                    .args
+                    .get(of)
+                    .map_or(Vec::new(), |arg| nodes_in(&arg.value));
+                let mut seen = BTreeSet::new();
+                while let Some(id) = queue.pop() {
+                    if seen.insert(id) {
+                        queue.extend(references(&self.experiment.nodes[id.0]));
+                    }
+                }
+                seen.into_iter()
+                    .filter(|id| self.experiment.nodes[id.0].kind == kind)
+                    .collect()
+            }
+        }
+    }
+
+    fn for_member(&self, input: &Input, member: u32) -> Input {
+        let mut input = input.clone();
+        if !input.gather {
+            let has_members = self.experiment.nodes[input.node.0].members.is_some();
+            let index = if has_members { member as usize } else { 0 };
+            input.actions = input.actions.get(index).copied().into_iter().collect();
+        }
+        input
+    }
+
+    fn key_text(
+        &self,
+        node: &Node,
+        entry: &Entry,
+        member: u32,
+        inputs: &[Input],
+        files: &BTreeMap<String, Digest>,
+    ) -> String {
+        let signature = &entry.signature;
+        let mut lines = vec![
+            format!("farcast-key {KEY_VERSION}"),
+            format!("plugin {} {}", node.plugin, signature.version),
+        ];
+        if signature.random {
+            lines.push(format!("seed {}", node.seed));
+        }
+        if signature.members.is_some() {
+            lines.push(format!("member {member}"));
+        }
+        for (name, argument) in &node.args {
+            if !only_nodes(&argument.value) && signature.members.as_ref() != Some(name) {
+                let value = by_content(&argument.value, files);
+                lines.push(format!("{name} = {value}"));
+            }
+        }
+        for input in inputs {
+            for action in &input.actions {
+                let key = self.graph.actions[action.0].key;
+                lines.push(format!("{} <- {key}", input.field));
+            }
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn name_labels(&mut self) {
+        for (index, node) in self.experiment.nodes.iter().enumerate() {
+            if let Some(label) = self.graph.label(NodeId(index)) {
+                let name = self
+                    .graph
+                    .names
+                    .entry(label.0)
+                    .or_insert_with(|| node.name.clone());
+                if node.named && name.contains('.') {
+                    name.clone_from(&node.name);
+                }
+            }
+        }
+    }
+}
+
+fn paths_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Path(path) => vec![path],
+        Value::List(values) => values.iter().flat_map(paths_in).collect(),
+        Value::Made(made) => made
+            .args
+            .values()
+            .flat_map(|arg| paths_in(&arg.value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the lines of the inputs say all there is to say about a value.
+fn only_nodes(value: &Value) -> bool {
+    match value {
+        Value::Node(_) => true,
+        Value::List(values) => !values.is_empty() && values.iter().all(only_nodes),
+        _ => false,
+    }
+}
+
+/// The value with every path replaced by the digest of what is in the file; what nodes it
+/// refers to is said by the lines of the inputs, in the same order.
+fn by_content(value: &Value, files: &BTreeMap<String, Digest>) -> Value {
+    match value {
+        Value::Node(_) => Value::Text("input".to_owned()),
+        Value::Path(path) => Value::Text(match files.get(path) {
+            Some(digest) => format!("file {digest}"),
+            None => "no file".to_owned(),
+        }),
+        Value::List(values) => Value::List(
+            values
+                .iter()
+                .map(|value| by_content(value, files))
+                .collect(),
+        ),
+        Value::Made(made) => {
+            let mut args = made.args.clone();
+            for argument in args.values_mut() {
+                argument.value = by_content(&argument.value, files);
+            }
+            Value::Made(Made {
+                name: made.name.clone(),
+                args,
+            })
+        }
+        other => other.clone(),
+    }
+}
+
+impl Graph {
+    /// What stands for a node's name in artifacts; `None` for a node nothing needs.
+    ///
+    /// It follows from the first member's key, so that a growing ensemble keeps its label.
+    pub fn label(&self, node: NodeId) -> Option<Label> {
+        let first = self.of_node.get(node.0)?.first()?;
+        Some(Label(format!("‹{}›", self.actions[first.0].key.short())))
+    }
+
+    /// The text with every label replaced by the statement's name.
+    pub fn with_names(&self, text: &str) -> String {
+        let mut rest = text;
+        let mut named = String::new();
+        while let Some(start) = rest.find('‹') {
+            let Some(length) = rest[start..].find('›') else {
+                break;
+            };
+            let end = start + length + '›'.len_utf8();
+            let label = &rest[start..end];
+            named.push_str(&rest[..start]);
+            named.push_str(self.names.get(label).map_or(label, String::as_str));
+            rest = &rest[end..];
+        }
+        named + rest
+    }
+
+    /// Which actions take each action.
+    pub fn dependents(&self) -> Vec<Vec<ActionId>> {
+        let mut dependents = vec![Vec::new(); self.actions.len()];
+        for (index, action) in self.actions.iter().enumerate() {
+            for input in action.taken() {
+                dependents[input.0].push(ActionId(index));
+            }
+        }
+        dependents
+    }
+}
+
+impl Action {
+    /// Every action it takes, each once, in order.
+    pub fn taken(&self) -> BTreeSet<ActionId> {
+        self.inputs
+            .iter()
+            .flat_map(|input| input.actions.iter().copied())
+            .collect()
+    }
+
+    /// What people see: `net[3]`, `shift[0] at width=8`.
+    pub fn title(&self, experiment: &Experiment) -> String {
+        let node = &experiment.nodes[self.node.0];
+        let mut title = node.name.clone();
+        if let Some(member) = self.member {
+            title.push_str(&format!("[{member}]"));
+        }
+        if !node.point.is_empty() {
+            title.push_str(&format!(" at {}", node.point));
+        }
+        title
+    }
+}
+
+/// The plugin that a key text names.
+pub fn plugin_of(key_text: &str) -> &str {
+    key_text
+        .lines()
+        .find_map(|line| line.strip_prefix("plugin "))
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_default()
+}

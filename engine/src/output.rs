@@ -1,0 +1,229 @@
+//! The files a run leaves for people and other programs, each whole or not there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use dsl::experiment::Experiment;
+use dsl::types::Kind;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::artifact::{Stored, to_parquet};
+use crate::error::Fault;
+use crate::graph::{ActionId, Graph};
+use crate::observer::Ending;
+use crate::plugin::Registry;
+use crate::run::Outcome;
+use crate::store::Store;
+use crate::table::ScoreLine;
+
+/// Writes a file whole: to a temporary name beside it, then renamed over it.
+///
+/// # Errors
+/// When the machine says no; the file that was there is untouched then.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| {
+        Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
+    };
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        // A leftover would only be litter; the error that matters is the first.
+        let _ = fs::remove_file(&temporary);
+        failed(error)
+    })
+}
+
+/// How many actions did what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// Those that ran.
+    pub ran: usize,
+    /// Those whose result was there.
+    pub cached: usize,
+    /// Those that failed, or did not run because another one did.
+    pub failed: usize,
+}
+
+impl Counts {
+    /// Counts the endings of a run.
+    pub fn of(outcome: &Outcome) -> Self {
+        let mut counts = Self {
+            total: outcome.endings.len(),
+            ..Self::default()
+        };
+        for ending in &outcome.endings {
+            match ending {
+                Ending::Ran(_)
+                | Ending::Diverged {
+                    seconds: Some(_), ..
+                } => counts.ran += 1,
+                Ending::Cached | Ending::NotNeeded | Ending::Diverged { .. } => counts.cached += 1,
+                Ending::Failed(_) | Ending::Skipped => counts.failed += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// `run.json`: versions, the key of every action, what ran, how long, where, with which
+/// parameters.
+///
+/// # Errors
+/// When there is a value without a JSON form, which is a bug.
+pub fn run_json(
+    experiment: &Experiment,
+    graph: &Graph,
+    registry: &Registry,
+    outcome: &Outcome,
+    facts: &[(String, String)],
+    seconds: f64,
+) -> Result<Vec<u8>, Fault> {
+    let actions: Vec<_> = graph
+        .actions
+        .iter()
+        .zip(&outcome.endings)
+        .map(|(action, ending)| {
+            let node = &experiment.nodes[action.node.0];
+            let version = registry
+                .get(&node.plugin)
+                .map_or(0, |entry| entry.signature.version);
+            let (state, seconds) = match ending {
+                Ending::Ran(seconds) => ("ran", Some(*seconds)),
+                Ending::Cached => ("cached", None),
+                Ending::NotNeeded => ("not needed", None),
+                Ending::Diverged { seconds, .. } => ("diverged", *seconds),
+                Ending::Failed(_) => ("failed", None),
+                Ending::Skipped => ("skipped", None),
+            };
+            json!({
+                "statement": node.name, "point": node.point, "member": action.member,
+                "plugin": node.plugin, "version": version, "key": action.key,
+                "state": state, "seconds": seconds,
+            })
+        })
+        .collect();
+    let facts: BTreeMap<&str, &str> = facts
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let document = json!({
+        "experiment": experiment.title,
+        "farcast": env!("CARGO_PKG_VERSION"),
+        "key_version": crate::graph::KEY_VERSION,
+        "params": experiment.params,
+        "seconds": seconds,
+        "facts": facts,
+        "actions": actions,
+    });
+    serde_json::to_vec_pretty(&document).map_err(|error| Fault::Bug(error.to_string()))
+}
+
+/// The `--json` answer of a run.
+pub fn run_answer(
+    experiment: &Experiment,
+    is_ok: impl Into<serde_json::Value>,
+    seconds: f64,
+    counts: Counts,
+    scores: &[ScoreLine],
+    out: &Path,
+) -> serde_json::Value {
+    json!({
+        "experiment": experiment.title, "ok": is_ok.into(), "seconds": seconds,
+        "actions": counts, "scores": scores, "out": out,
+    })
+}
+
+/// Which artifacts to write beside the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Weight tables, one Parquet file per statement and member.
+    Tables,
+    /// Parents and children, one safetensors file per statement and member.
+    Weights,
+}
+
+/// Writes what `export` asks for to a folder; gives the files written.
+///
+/// # Errors
+/// When a result cannot be read or a file cannot be written.
+pub fn export(
+    export: Export,
+    experiment: &Experiment,
+    graph: &Graph,
+    registry: &Registry,
+    store: &dyn Store,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Fault> {
+    let kinds: &[Kind] = match export {
+        Export::Tables => &[Kind::Anomaly, Kind::Trajectory],
+        Export::Weights => &[Kind::Parent, Kind::Child],
+    };
+    let mut written = Vec::new();
+    for (node, actions) in experiment.nodes.iter().zip(&graph.of_node) {
+        if !kinds.contains(&node.kind) {
+            continue;
+        }
+        for (member, action) in actions.iter().enumerate() {
+            let Some(made) = stored(*action, graph, registry, &node.plugin, store)? else {
+                continue;
+            };
+            let (bytes, extension) = match export {
+                Export::Tables => (
+                    made.table()?
+                        .map(|mut frame| to_parquet(&mut frame))
+                        .transpose()?,
+                    "parquet",
+                ),
+                Export::Weights => (made.weights_file()?, "safetensors"),
+            };
+            if let Some(bytes) = bytes {
+                let point = if node.point.is_empty() {
+                    String::new()
+                } else {
+                    format!("@{}", node.point)
+                };
+                let member = node.members.map_or(String::new(), |_| format!(".{member}"));
+                let name = format!("{}{point}{member}.{extension}", node.name);
+                let path = folder.join(name.replace(['/', '\\', '"'], "_"));
+                write_file(&path, &bytes)?;
+                written.push(path);
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn stored(
+    action: ActionId,
+    graph: &Graph,
+    registry: &Registry,
+    plugin: &str,
+    store: &dyn Store,
+) -> Result<Option<std::sync::Arc<dyn Stored>>, Fault> {
+    let Some(record) = store.find(&graph.actions[action.0].key) else {
+        return Ok(None);
+    };
+    if matches!(record.outcome, crate::store::RecordedOutcome::Diverged(_)) {
+        return Ok(None);
+    }
+    let parts = store.load(&record)?;
+    registry
+        .get(plugin)
+        .map(|entry| (entry.load)(&parts))
+        .transpose()
+}

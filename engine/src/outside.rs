@@ -1,0 +1,81 @@
+//! The world outside a file, for the checker: used texts and the headers of data files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+
+use dsl::check::{Outside, SchemaError};
+use dsl::experiment::Argument;
+use dsl::types::Schema;
+
+use crate::error::Fault;
+use crate::params::Bindings;
+use crate::plugin::Registry;
+
+/// The largest text that is read; the checker refuses smaller ones with a better message.
+const LARGEST_TEXT: u64 = 16 << 20;
+
+/// Files on disk, headers read by the plugins that own their formats.
+#[derive(Clone, Copy)]
+pub struct Disk<'a> {
+    /// The plugins.
+    pub registry: &'a Registry,
+}
+
+impl Outside for Disk<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        read_text(path)
+    }
+
+    fn schema(
+        &self,
+        plugin: &str,
+        args: &BTreeMap<String, Argument>,
+    ) -> Result<Schema, SchemaError> {
+        let bindings = Bindings {
+            args: args.clone(),
+            inputs: BTreeMap::new(),
+        };
+        let Some(entry) = self.registry.get(plugin) else {
+            return Ok(Schema::default());
+        };
+        (entry.schema)(&bindings).map_err(|fault| match fault {
+            Fault::User {
+                param,
+                message,
+                hint,
+            } => SchemaError {
+                param: param.map(str::to_owned),
+                message,
+                hint,
+            },
+            other => SchemaError {
+                param: None,
+                message: other.to_string(),
+                hint: None,
+            },
+        })
+    }
+}
+
+/// A text file, whole.
+///
+/// # Errors
+/// Why it cannot be read, in one line: not there, a folder, not text, larger than 16 MiB.
+pub fn read_text(path: &str) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("`{path}` does not exist"),
+        _ => format!("`{path}` cannot be read: {error}"),
+    })?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_TEXT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("`{path}` cannot be read: {error}"))?;
+    if bytes.len() as u64 > LARGEST_TEXT {
+        return Err(format!(
+            "`{path}` is larger than {} MiB",
+            LARGEST_TEXT >> 20
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("`{path}` is not text in UTF-8"))
+}

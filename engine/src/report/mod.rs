@@ -1,0 +1,9 @@
+//! From scores and pages to one self-contained `report.html`.
+
+mod axis;
+pub mod figure;
+mod highlight;
+mod page;
+mod scores;
+
+pub use page::{ReportInput, render};

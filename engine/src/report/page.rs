@@ -1,0 +1,141 @@
+//! `report.html`: one file without network, script or fonts of its own.
+//!
+//! Readable on a phone, on paper and in the dark. The template escapes everything; what is
+//! passed on unescaped is made here or in `svg`, `highlight` and `draw`, which escape.
+
+use askama::Template;
+use dsl::experiment::Experiment;
+
+use super::scores::{Headline, ScoreTable, headlines, tables};
+use super::{figure, highlight};
+use crate::artifact::{Page, Section};
+use crate::draw;
+use crate::error::Fault;
+use crate::svg::escape;
+use crate::table::ScoreLine;
+
+/// What a report is made of.
+pub struct ReportInput<'a> {
+    /// The title of the experiment.
+    pub title: &'a str,
+    /// Path and text of each file, the experiment's own first.
+    pub sources: &'a [(String, String)],
+    /// For the graph.
+    pub experiment: &'a Experiment,
+    /// What the report statements made, labels replaced by names.
+    pub pages: &'a [Page],
+    /// All score tables.
+    pub scores: &'a [ScoreLine],
+    /// Statement and what was noted while it ran.
+    pub notes: &'a [(String, String)],
+    /// The command lines that make this report again.
+    pub command: &'a str,
+    /// Name and value: version, actions, seconds, parameters, keys.
+    pub facts: &'a [(String, String)],
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Report<'a> {
+    title: &'a str,
+    headlines: Vec<Headline>,
+    /// Each as HTML.
+    warnings: Vec<String>,
+    /// Path and highlighted text.
+    sources: Vec<(&'a str, String)>,
+    graph: String,
+    tables: Vec<ScoreTable>,
+    sections: Vec<SectionView<'a>>,
+    command: &'a str,
+    facts: &'a [(String, String)],
+}
+
+struct SectionView<'a> {
+    heading: String,
+    warnings: Vec<String>,
+    text: Vec<String>,
+    table: Option<&'a (Vec<String>, Vec<Vec<String>>)>,
+    /// Title and picture.
+    figures: Vec<(String, String)>,
+}
+
+/// The whole report as HTML.
+///
+/// # Errors
+/// When the template fails, which is a bug.
+pub fn render(input: &ReportInput) -> Result<String, Fault> {
+    let sections: Vec<&Section> = input.pages.iter().flat_map(|page| &page.sections).collect();
+    let title = if input.title.is_empty() {
+        "Experiment"
+    } else {
+        input.title
+    };
+    let report = Report {
+        title,
+        headlines: headlines(input.scores),
+        warnings: warnings(input.notes, &sections),
+        sources: input
+            .sources
+            .iter()
+            .map(|(path, text)| (path.as_str(), highlight::highlight(text)))
+            .collect(),
+        graph: draw::svg(input.experiment),
+        tables: tables(input.scores),
+        sections: sections.into_iter().map(SectionView::of).collect(),
+        command: input.command,
+        facts: input.facts,
+    };
+    report
+        .render()
+        .map_err(|error| Fault::Bug(error.to_string()))
+}
+
+/// Notes of statements, then what the sections warn of, each once.
+fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<String> {
+    let notes = notes
+        .iter()
+        .map(|(statement, note)| format!("<b>{}</b>: {}", escape(statement), prose(note)));
+    let sections = sections.iter().flat_map(|section| &section.warnings);
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in notes.chain(sections.map(|warning| prose(warning))) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
+}
+
+impl<'a> SectionView<'a> {
+    fn of(section: &'a Section) -> Self {
+        Self {
+            heading: prose(&section.heading),
+            warnings: section.warnings.iter().map(|text| prose(text)).collect(),
+            text: section.text.iter().map(|text| prose(text)).collect(),
+            table: section.table.as_ref(),
+            figures: section
+                .figures
+                .iter()
+                .map(|figure| (prose(&figure.title), figure::svg(figure)))
+                .collect(),
+        }
+    }
+}
+
+/// Plain text as HTML, names in backticks set as code.
+fn prose(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    if pieces.len() % 2 == 0 {
+        return escape(text);
+    }
+    pieces
+        .iter()
+        .enumerate()
+        .map(|(index, piece)| match index % 2 {
+            0 => escape(piece),
+            _ => format!("<code>{}</code>", escape(piece)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use dsl::types::Kind;
+
+use super::*;
+use crate::artifact::{Figure, Series, Style};
+use crate::draw::tests::node;
+use crate::report::scores::tests::line;
+
+const HOSTILE: &str =
+    "</title></pre></svg><script>alert(\"1\")</script><img src='http://x/' onerror=x>`&";
+
+/// A report in which every text comes from `text`.
+fn report_of(text: &str) -> String {
+    let owned = || text.to_owned();
+    let page = Page {
+        sections: vec![Section {
+            heading: owned(),
+            text: vec![owned()],
+            warnings: vec![owned()],
+            table: Some((vec![owned()], vec![vec![owned()]])),
+            figures: vec![Figure {
+                title: owned(),
+                x: owned(),
+                y: owned(),
+                x_names: vec![owned()],
+                series: vec![Series {
+                    name: owned(),
+                    style: Style::Line,
+                    color: 9,
+                    points: vec![(0.0, 1.0)],
+                }],
+                ..Figure::default()
+            }],
+        }],
+    };
+    let mut score = line(text, "parent", text, text, 1.0);
+    let mut child = line(text, "child", text, text, 2.0);
+    (score.statement, child.statement) = (owned(), owned());
+    (score.point, child.point) = (owned(), owned());
+    let experiment = Experiment {
+        title: owned(),
+        nodes: vec![node(text, Kind::Data, text, &[])],
+        ..Experiment::default()
+    };
+    render(&ReportInput {
+        title: text,
+        sources: &[(owned(), owned())],
+        experiment: &experiment,
+        pages: &[page],
+        scores: &[score, child],
+        notes: &[(owned(), owned())],
+        command: text,
+        facts: &[(owned(), owned())],
+    })
+    .unwrap()
+}
+
+#[test]
+fn no_text_becomes_markup() {
+    let html = report_of(HOSTILE);
+    for markup in ["<script", "<img", "onerror=x>"] {
+        assert!(!html.contains(markup), "{markup}");
+    }
+    // The same elements as a harmless report has, but for the colours of its source.
+    let elements = |html: &str| html.matches('<').count() - 2 * html.matches("</i>").count();
+    assert_eq!(elements(&html), elements(&report_of("harmless")));
+}
+
+#[test]
+fn nothing_is_fetched() {
+    let html = report_of("harmless").replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for reach in [
+        "http:", "https:", "//", "url(", "@import", "src=", "href=", "<link", "<script",
+    ] {
+        assert!(!html.contains(reach), "{reach}");
+    }
+}
+
+#[test]
+fn a_comparison_is_said_in_words_too() {
+    let html = report_of("harmless");
+    assert!(html.contains("+100 % <small>worse</small>"), "{html}");
+}
+
+#[test]
+fn an_empty_report_is_a_page() {
+    let html = render(&ReportInput {
+        title: "",
+        sources: &[],
+        experiment: &Experiment::default(),
+        pages: &[],
+        scores: &[],
+        notes: &[],
+        command: "farcast run x.farcast",
+        facts: &[],
+    })
+    .unwrap();
+    assert!(html.contains("<h1>Experiment</h1>"));
+    assert!(html.contains("farcast run x.farcast"));
+}
+
+#[test]
+fn backticks_make_code_only_in_pairs() {
+    assert_eq!(prose("`a<b` is"), "<code>a&lt;b</code> is");
+    assert_eq!(prose("a ` b"), "a ` b");
+}

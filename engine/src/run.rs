@@ -1,0 +1,534 @@
+//! The loop: a pool of threads over the actions whose inputs are there, critical path first.
+
+use std::collections::{BTreeMap, BinaryHeap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use dsl::experiment::Experiment;
+
+use crate::artifact::{Parts, Stored};
+use crate::error::Fault;
+use crate::graph::{Action, ActionId, Graph};
+use crate::observer::{Blame, Ending, Failure, Observer};
+use crate::params::{Bindings, Loaded};
+use crate::plan::{Plan, Step, plan};
+use crate::plugin::{Context, Registry};
+use crate::store::{Record, RecordedOutcome, Store};
+
+/// What a run works with.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// What is run.
+    pub graph: &'a Graph,
+    /// Where its nodes stand.
+    pub experiment: &'a Experiment,
+    /// The plugins.
+    pub registry: &'a Registry,
+    /// Where results are kept.
+    pub store: &'a dyn Store,
+    /// Who is told.
+    pub observer: &'a dyn Observer,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many actions at a time.
+    pub jobs: usize,
+    /// What a failure stops.
+    pub on_failure: OnFailure,
+    /// Set from outside to end the run; what is finished is kept.
+    pub stop: Arc<AtomicBool>,
+    /// The machine's name, for the records.
+    pub host: String,
+}
+
+/// What a failed action stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No further action starts.
+    Stop,
+    /// Only what takes it.
+    KeepGoing,
+}
+
+/// How every action ended, and what the run gave.
+pub struct Outcome {
+    /// In the order of the graph's actions.
+    pub endings: Vec<Ending>,
+    /// What results say their readers must know: by action, also from earlier runs.
+    pub notes: Vec<(ActionId, String)>,
+    /// The results nothing takes, by action: scores, pages.
+    pub results: BTreeMap<ActionId, Arc<dyn Stored>>,
+    /// Whether it was stopped from outside.
+    pub stopped: bool,
+}
+
+/// How often damaged results are made again before giving up.
+const REPAIRS: usize = 8;
+
+/// Runs what the store lacks and loads the results nothing takes.
+///
+/// A stored result that turns out damaged is set aside by the store and made again, with
+/// whatever is needed for that.
+pub fn run(work: Work<'_>, settings: &Settings) -> Outcome {
+    let mut before = BTreeMap::new();
+    for repairs_left in (0..=REPAIRS).rev() {
+        let pass = Pass::new(work, settings, before);
+        pass.run();
+        let results = pass.load_results();
+        let damaged = lock(&pass.shared).damaged;
+        if !damaged || repairs_left == 0 || settings.stop.load(Ordering::Relaxed) {
+            return pass.outcome(results);
+        }
+        before = pass.ran();
+    }
+    unreachable!("the last repair returns")
+}
+
+/// One go over the plan; another follows when damage was found.
+struct Pass<'a> {
+    work: Work<'a>,
+    settings: &'a Settings,
+    plan: Plan,
+    dependents: Vec<Vec<ActionId>>,
+    slots: Vec<Mutex<Option<Arc<dyn Stored>>>>,
+    shared: Mutex<Shared>,
+    wake: Condvar,
+}
+
+/// What the threads share.
+struct Shared {
+    ready: BinaryHeap<(usize, std::cmp::Reverse<ActionId>)>,
+    waiting: Vec<usize>,
+    users: Vec<usize>,
+    endings: Vec<Option<Ending>>,
+    notes: BTreeMap<ActionId, Vec<String>>,
+    running: usize,
+    failed: bool,
+    damaged: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Pass<'a> {
+    fn new(work: Work<'a>, settings: &'a Settings, before: BTreeMap<ActionId, Ending>) -> Self {
+        let plan = plan(work.graph, work.store);
+        let dependents = work.graph.dependents();
+        let count = work.graph.actions.len();
+        let mut shared = Shared {
+            ready: BinaryHeap::new(),
+            waiting: vec![0; count],
+            users: vec![0; count],
+            endings: vec![None; count],
+            notes: BTreeMap::new(),
+            running: 0,
+            failed: false,
+            damaged: false,
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            let id = ActionId(index);
+            shared.endings[index] = match step {
+                Step::NotNeeded => Some(Ending::NotNeeded),
+                Step::Run(_) => None,
+                Step::Cached(record) => {
+                    shared.notes.insert(id, record.notes.clone());
+                    Some(match (&record.outcome, before.get(&id)) {
+                        (_, Some(ending)) => ending.clone(),
+                        (RecordedOutcome::Diverged(why), None) => Ending::Diverged {
+                            why: why.clone(),
+                            seconds: None,
+                        },
+                        (RecordedOutcome::Parts(_), None) => Ending::Cached,
+                    })
+                }
+            };
+        }
+        let heights = heights(&dependents);
+        for (index, action) in work.graph.actions.iter().enumerate() {
+            if shared.endings[index].is_none() {
+                let taken = action.taken();
+                shared.waiting[index] = taken
+                    .iter()
+                    .filter(|id| shared.endings[id.0].is_none())
+                    .count();
+                taken.iter().for_each(|id| shared.users[id.0] += 1);
+                if shared.waiting[index] == 0 {
+                    shared
+                        .ready
+                        .push((heights[index], std::cmp::Reverse(ActionId(index))));
+                }
+            }
+        }
+        Self {
+            work,
+            settings,
+            plan,
+            dependents,
+            slots: (0..count).map(|_| Mutex::default()).collect(),
+            shared: Mutex::new(shared),
+            wake: Condvar::new(),
+        }
+    }
+
+    fn run(&self) {
+        let heights = heights(&self.dependents);
+        std::thread::scope(|scope| {
+            for _ in 0..self
+                .settings
+                .jobs
+                .clamp(1, self.work.graph.actions.len().max(1))
+            {
+                scope.spawn(|| self.worker(&heights));
+            }
+        });
+        let mut shared = lock(&self.shared);
+        for ending in &mut shared.endings {
+            ending.get_or_insert(Ending::Skipped);
+        }
+    }
+
+    fn worker(&self, heights: &[usize]) {
+        while let Some(id) = self.next() {
+            let title = self.action(id).title(self.work.experiment);
+            self.work.observer.started(id, &title);
+            let (ending, notes) = self.perform(id);
+            self.work.observer.ended(id, &title, &ending);
+            self.finish(id, ending, notes, heights);
+        }
+    }
+
+    /// The ready action with the longest way to go; waits for one; `None` when there is no more.
+    fn next(&self) -> Option<ActionId> {
+        let mut shared = lock(&self.shared);
+        loop {
+            let stop_on_failure = self.settings.on_failure == OnFailure::Stop;
+            let halted = self.settings.stop.load(Ordering::Relaxed)
+                || shared.damaged
+                || (shared.failed && stop_on_failure);
+            if !halted && let Some((_, std::cmp::Reverse(id))) = shared.ready.pop() {
+                shared.running += 1;
+                return Some(id);
+            }
+            if shared.running == 0 || halted {
+                self.wake.notify_all();
+                return None;
+            }
+            shared = self
+                .wake
+                .wait(shared)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn finish(&self, id: ActionId, ending: Ending, notes: Vec<String>, heights: &[usize]) {
+        let mut shared = lock(&self.shared);
+        shared.running -= 1;
+        shared.failed |= matches!(ending, Ending::Failed(_));
+        let usable = matches!(ending, Ending::Ran(_) | Ending::Diverged { .. });
+        shared.notes.insert(id, notes);
+        shared.endings[id.0] = Some(ending);
+        if usable {
+            for dependent in &self.dependents[id.0] {
+                if shared.endings[dependent.0].is_none() {
+                    shared.waiting[dependent.0] -= 1;
+                    if shared.waiting[dependent.0] == 0 {
+                        let ready = (heights[dependent.0], std::cmp::Reverse(*dependent));
+                        shared.ready.push(ready);
+                    }
+                }
+            }
+        } else {
+            self.skip_dependents(id, &mut shared);
+        }
+        for taken in self.action(id).taken() {
+            shared.users[taken.0] = shared.users[taken.0].saturating_sub(1);
+            if shared.users[taken.0] == 0 && !self.dependents[taken.0].is_empty() {
+                *lock(&self.slots[taken.0]) = None;
+            }
+        }
+        self.wake.notify_all();
+    }
+
+    fn skip_dependents(&self, id: ActionId, shared: &mut Shared) {
+        let mut queue = self.dependents[id.0].clone();
+        while let Some(dependent) = queue.pop() {
+            if shared.endings[dependent.0].is_none() {
+                shared.endings[dependent.0] = Some(Ending::Skipped);
+                queue.extend(&self.dependents[dependent.0]);
+            }
+        }
+    }
+
+    fn action(&self, id: ActionId) -> &'a Action {
+        &self.work.graph.actions[id.0]
+    }
+
+    /// Loads the inputs of an action, runs it and keeps what it made.
+    fn perform(&self, id: ActionId) -> (Ending, Vec<String>) {
+        let started = Instant::now();
+        let mut notes = Vec::new();
+        let ending = match self.make(id, &mut notes, started) {
+            Ok(ending) => ending,
+            Err(Fault::Diverged(why)) => {
+                let outcome = RecordedOutcome::Diverged(why.clone());
+                match self.save(id, outcome, &notes, started, &Parts::default()) {
+                    Ok(_) => Ending::Diverged {
+                        why,
+                        seconds: Some(started.elapsed().as_secs_f64()),
+                    },
+                    Err(fault) => Ending::Failed(failure(fault)),
+                }
+            }
+            Err(Fault::Damaged(what)) => {
+                lock(&self.shared).damaged = true;
+                self.work.observer.remark(&what);
+                Ending::Skipped
+            }
+            Err(Fault::Cancelled) => Ending::Skipped,
+            Err(fault) => Ending::Failed(failure(fault)),
+        };
+        (ending, notes)
+    }
+
+    fn make(
+        &self,
+        id: ActionId,
+        notes: &mut Vec<String>,
+        started: Instant,
+    ) -> Result<Ending, Fault> {
+        let action = self.action(id);
+        if let Some(why) = self.diverged_input(action) {
+            return Err(Fault::Diverged(why));
+        }
+        let node = &self.work.experiment.nodes[action.node.0];
+        let entry = self
+            .work
+            .registry
+            .get(&node.plugin)
+            .ok_or_else(|| Fault::Bug(format!("plugin `{}` is not registered", node.plugin)))?;
+        let bindings = self.bindings(action)?;
+        let observer = self.work.observer;
+        let report = |progress| observer.progress(id, progress);
+        let stop = Arc::clone(&self.settings.stop);
+        let context = Context::new(action.key, action.member, stop, &report);
+        let made = catch_unwind(AssertUnwindSafe(|| (entry.run)(&bindings, &context)));
+        *notes = context.take_notes();
+        let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))))?;
+        let outcome = RecordedOutcome::Parts(BTreeMap::new());
+        self.save(id, outcome, notes, started, &made.to_parts()?)?;
+        if lock(&self.shared).users[id.0] > 0 || self.dependents[id.0].is_empty() {
+            *lock(&self.slots[id.0]) = Some(made);
+        }
+        Ok(Ending::Ran(started.elapsed().as_secs_f64()))
+    }
+
+    /// Why an input that is taken for one member is not there: it diverged.
+    fn diverged_input(&self, action: &Action) -> Option<String> {
+        let shared = lock(&self.shared);
+        let single = action.inputs.iter().filter(|input| !input.gather);
+        single
+            .flat_map(|input| &input.actions)
+            .find_map(|taken| match &shared.endings[taken.0] {
+                Some(Ending::Diverged { why, .. }) => Some(why.clone()),
+                _ => None,
+            })
+    }
+
+    fn save(
+        &self,
+        id: ActionId,
+        outcome: RecordedOutcome,
+        notes: &[String],
+        started: Instant,
+        parts: &Parts,
+    ) -> Result<Record, Fault> {
+        let action = self.action(id);
+        let record = Record {
+            key: action.key,
+            key_text: action.key_text.clone(),
+            outcome,
+            notes: notes.to_vec(),
+            seconds: started.elapsed().as_secs_f64(),
+            host: self.settings.host.clone(),
+        };
+        self.work.store.save(record, parts)
+    }
+
+    fn bindings(&self, action: &Action) -> Result<Bindings, Fault> {
+        let node = &self.work.experiment.nodes[action.node.0];
+        let mut bindings = Bindings {
+            args: node.args.clone(),
+            inputs: BTreeMap::new(),
+        };
+        for input in &action.inputs {
+            let members = input
+                .actions
+                .iter()
+                .map(|taken| Ok(self.load(*taken)?.map(Stored::as_any)))
+                .collect::<Result<Vec<_>, Fault>>()?;
+            let label = self.work.graph.label(input.node).unwrap_or_default();
+            let loaded = Loaded { label, members };
+            bindings
+                .inputs
+                .insert((input.field.clone(), input.node), loaded);
+        }
+        Ok(bindings)
+    }
+
+    /// The result of an action, from memory or the store; `None` when its member diverged.
+    fn load(&self, id: ActionId) -> Result<Option<Arc<dyn Stored>>, Fault> {
+        if matches!(
+            lock(&self.shared).endings[id.0],
+            Some(Ending::Diverged { .. })
+        ) {
+            return Ok(None);
+        }
+        let mut slot = lock(&self.slots[id.0]);
+        if let Some(made) = &*slot {
+            return Ok(Some(Arc::clone(made)));
+        }
+        let action = self.action(id);
+        let title = action.title(self.work.experiment);
+        let record = match self.plan.step(id) {
+            Step::Cached(record) => Some(record.clone()),
+            _ => self.work.store.find(&action.key),
+        };
+        let record = record.ok_or_else(|| {
+            Fault::Damaged(format!(
+                "the stored result of `{title}` is gone: it is made again"
+            ))
+        })?;
+        let parts = self.work.store.load(&record)?;
+        let node = &self.work.experiment.nodes[action.node.0];
+        let entry = self
+            .work
+            .registry
+            .get(&node.plugin)
+            .ok_or_else(|| Fault::Bug(format!("plugin `{}` is not registered", node.plugin)))?;
+        let made = (entry.load)(&parts).map_err(|fault| {
+            Fault::Bug(format!(
+                "the stored result of `{title}` does not read: {fault}"
+            ))
+        })?;
+        *slot = Some(Arc::clone(&made));
+        Ok(Some(made))
+    }
+
+    fn ran(&self) -> BTreeMap<ActionId, Ending> {
+        let shared = lock(&self.shared);
+        shared
+            .endings
+            .iter()
+            .enumerate()
+            .filter_map(|(index, ending)| match ending {
+                Some(ending @ (Ending::Ran(_) | Ending::Diverged { .. })) => {
+                    Some((ActionId(index), ending.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The results nothing takes; one that cannot be loaded turns its ending into a failure.
+    fn load_results(&self) -> BTreeMap<ActionId, Arc<dyn Stored>> {
+        let mut results = BTreeMap::new();
+        for (index, dependents) in self.dependents.iter().enumerate() {
+            let id = ActionId(index);
+            let ending = lock(&self.shared).endings[index].clone();
+            let is_done = matches!(ending, Some(Ending::Cached | Ending::Ran(_)));
+            if !dependents.is_empty() || !is_done {
+                continue;
+            }
+            match self.load(id) {
+                Ok(Some(made)) => {
+                    results.insert(id, made);
+                }
+                Ok(None) => {}
+                Err(Fault::Damaged(what)) => {
+                    self.work.observer.remark(&what);
+                    lock(&self.shared).damaged = true;
+                }
+                Err(fault) => {
+                    lock(&self.shared).endings[index] = Some(Ending::Failed(failure(fault)));
+                }
+            }
+        }
+        results
+    }
+
+    fn outcome(self, results: BTreeMap<ActionId, Arc<dyn Stored>>) -> Outcome {
+        let shared = self
+            .shared
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        Outcome {
+            endings: shared
+                .endings
+                .into_iter()
+                .map(|e| e.unwrap_or(Ending::Skipped))
+                .collect(),
+            notes: shared
+                .notes
+                .into_iter()
+                .flat_map(|(id, notes)| notes.into_iter().map(move |note| (id, note)))
+                .collect(),
+            results,
+            stopped: self.settings.stop.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// For each action the number of actions on the longest way to a result.
+fn heights(dependents: &[Vec<ActionId>]) -> Vec<usize> {
+    let mut heights = vec![0; dependents.len()];
+    for index in (0..dependents.len()).rev() {
+        heights[index] = dependents[index]
+            .iter()
+            .map(|dependent| heights[dependent.0] + 1)
+            .max()
+            .unwrap_or(0);
+    }
+    heights
+}
+
+fn failure(fault: Fault) -> Failure {
+    let message = fault.to_string();
+    match fault {
+        Fault::User {
+            param,
+            message,
+            hint,
+        } => Failure {
+            blame: Blame::User,
+            param: param.map(str::to_owned),
+            message,
+            hint,
+        },
+        Fault::Bug(_) => Failure {
+            blame: Blame::Bug,
+            param: None,
+            message,
+            hint: None,
+        },
+        _ => Failure {
+            blame: Blame::Environment,
+            param: None,
+            message,
+            hint: None,
+        },
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    format!("panicked: {text}")
+}

@@ -1,0 +1,194 @@
+//! The digests of data files, remembered for as long as the files do not change: reading
+//! gigabytes again to learn that nothing is new would make every plan slow.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::Files;
+use super::journal::Journal;
+use crate::digest::Digest;
+use crate::error::Fault;
+
+/// A file changed this recently may change again without its time stamp showing it.
+const UNSETTLED: Duration = Duration::from_secs(2);
+
+/// The digest of a file, read in bounded memory.
+pub(super) fn read(path: &Path) -> Result<Digest, Fault> {
+    let read = || -> io::Result<Digest> {
+        Digest::of_reader(BufReader::with_capacity(1 << 18, File::open(path)?))
+    };
+    read().map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    Fault::Environment(format!("cannot read `{}`: {error}", path.display()))
+}
+
+/// What a file was like when its digest was taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Known {
+    path: String,
+    stamp: Stamp,
+    digest: Digest,
+}
+
+impl Known {
+    fn to_json(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
+}
+
+/// What changes when a file does: size in bytes, and seconds and nanoseconds since 1970 of
+/// its last change, of content and (where there is such a thing) of anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            size: metadata.len(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+        let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = (age.as_secs() as i64, i64::from(age.subsec_nanos()));
+        Self {
+            size: metadata.len(),
+            inode: 0,
+            modified,
+            changed: modified,
+        }
+    }
+
+    /// Whether any later change is bound to show.
+    fn is_settled(&self) -> bool {
+        let latest = self.modified.max(self.changed);
+        let latest = Duration::new(
+            u64::try_from(latest.0).unwrap_or_default(),
+            u32::try_from(latest.1).unwrap_or_default(),
+        );
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .is_ok_and(|now| now > latest + UNSETTLED)
+    }
+}
+
+/// The remembered digests; read from the store when first asked for.
+pub(super) struct Digests {
+    memory: Mutex<Memory>,
+}
+
+impl Digests {
+    /// What is remembered in this folder.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self {
+            memory: Mutex::new(Memory {
+                journal: Journal::new(folder),
+                known: BTreeMap::new(),
+            }),
+        }
+    }
+
+    /// The digest of a file, which is read only when it is new or has changed.
+    pub(super) fn of(&self, path: &Path, files: &Files) -> Result<Digest, Fault> {
+        let name = name(path);
+        let before = stamp(path).filter(Stamp::is_settled);
+        let (Some(path_text), Some(stamp_before)) = (name, before) else {
+            return read(path);
+        };
+        if let Some(digest) = self.lock().find(&path_text, &stamp_before) {
+            return Ok(digest);
+        }
+        let digest = read(path)?;
+        if stamp(path).as_ref() == Some(&stamp_before) {
+            let known = Known {
+                path: path_text,
+                stamp: stamp_before,
+                digest,
+            };
+            self.lock().remember(known, files);
+        }
+        Ok(digest)
+    }
+
+    /// Merges old segments, without files that have changed since.
+    pub(super) fn compact(&self, files: &Files) -> Result<(), Fault> {
+        let mut memory = self.lock();
+        memory.refresh();
+        let Memory { journal, known } = &mut *memory;
+        let settled = journal
+            .settled()
+            .map_err(|error| files.unreadable(&error))?;
+        if settled.len() > 1 {
+            known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
+            let json: Vec<Vec<u8>> = known.values().filter_map(Known::to_json).collect();
+            let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
+            journal.replace(files, &settled, &json)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Memory {
+    journal: Journal,
+    known: BTreeMap<String, Known>,
+}
+
+impl Memory {
+    fn find(&mut self, path: &str, stamp: &Stamp) -> Option<Digest> {
+        if !self.known.contains_key(path) {
+            self.refresh();
+        }
+        let known = self.known.get(path)?;
+        (known.stamp == *stamp).then_some(known.digest)
+    }
+
+    /// What cannot be kept is forgotten without a word: it only costs time.
+    fn remember(&mut self, known: Known, files: &Files) {
+        if let Some(json) = known.to_json() {
+            let _ = self.journal.append(files, &json, None);
+        }
+        self.known.insert(known.path.clone(), known);
+    }
+
+    /// Reads what is new; unreadable is the same as empty, as it only costs time.
+    fn refresh(&mut self) {
+        let Self { journal, known } = self;
+        let decode = |json: &[u8]| serde_json::from_slice(json).ok();
+        let _ = journal.read(decode, |_, entry: Known| {
+            known.insert(entry.path.clone(), entry);
+        });
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
+}
+
+/// The absolute path as text, for files that have one.
+fn name(path: &Path) -> Option<String> {
+    std::path::absolute(path).ok()?.to_str().map(str::to_owned)
+}

@@ -1,0 +1,211 @@
+//! The store on disk: plain files that any number of processes may use at once.
+//!
+//! ```text
+//! objects/<aa>/<digest>   parts, each written under another name and renamed when whole
+//! journal/*.log           records, a segment per writing process
+//! digests/*.log           digests of data files, so that they need not be read again
+//! damaged/                objects that were not what was stored, to be looked at
+//! tmp/                    files being written
+//! ```
+//!
+//! A record is written after its objects are on disk, so whatever is found is whole; and
+//! everything read is verified, so whatever is loaded is what was stored. Deleting any of
+//! it at any time costs work, never correctness.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::digests::Digests;
+use super::files::Files;
+use super::index::{Index, Line};
+use super::journal::{Journal, Problem};
+use super::objects::Objects;
+use super::{Harm, Record, Store};
+use crate::artifact::Parts;
+use crate::digest::Digest;
+use crate::error::Fault;
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To look only: nothing is made or changed, and a store that is not there is empty.
+    Read,
+    /// To keep results, too.
+    Write,
+}
+
+/// A store in a folder.
+pub struct DirStore {
+    pub(super) files: Files,
+    pub(super) journal: Mutex<Journal>,
+    pub(super) index: RwLock<Index>,
+    pub(super) digests: Digests,
+}
+
+/// How much a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Records of actions that have run.
+    pub records: u64,
+    /// Objects, referred to or not.
+    pub objects: u64,
+    /// The size of all objects.
+    pub bytes: u64,
+}
+
+impl DirStore {
+    /// Opens the store in a folder, which [`Access::Write`] makes when it is not there.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the folder is none, holds other things, was written by a
+    /// newer farcast or cannot be made or read. A store that is there but cannot be written
+    /// opens; saving to it fails.
+    pub fn open(folder: &Path, access: Access) -> Result<Self, Fault> {
+        let files = Files::open(folder, access)?;
+        let store = Self {
+            journal: Mutex::new(Journal::new(files.path("journal"))),
+            index: RwLock::default(),
+            digests: Digests::new(files.path("digests")),
+            files,
+        };
+        store.refresh()?;
+        Ok(store)
+    }
+
+    /// The store's folder.
+    pub fn path(&self) -> &Path {
+        self.files.root()
+    }
+
+    /// Takes in what other processes have recorded since the store was opened or refreshed.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the journal cannot be listed.
+    pub fn refresh(&self) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        let mut index = self.index_mut();
+        journal
+            .read(Line::from_json, |segment, line| index.apply(segment, line))
+            .map_err(|error| self.files.unreadable(&error))?;
+        Ok(())
+    }
+
+    /// The lines of the journal that could not be read; what they told of is made again.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.journal().problems()
+    }
+
+    /// How much the store holds.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when it cannot be listed.
+    pub fn usage(&self) -> Result<Usage, Fault> {
+        let objects = self
+            .objects()
+            .list()
+            .map_err(|error| self.files.unreadable(&error))?;
+        Ok(Usage {
+            records: self.index().iter().count() as u64,
+            objects: objects.len() as u64,
+            bytes: objects.iter().map(|(_, found)| found.bytes).sum(),
+        })
+    }
+
+    pub(super) fn objects(&self) -> Objects<'_> {
+        Objects(&self.files)
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the record of a key, when it still is the one meant. Best effort on disk, as
+    /// the store may be read-only; for this process it is gone in any case.
+    pub(super) fn forget(&self, key: &Digest, is_meant: impl Fn(&Line) -> bool) {
+        let mut journal = self.journal();
+        let meant = self.index().get(key).cloned().filter(is_meant);
+        let last = meant.and_then(|_| self.index().segment(key).cloned());
+        let (Some(last), Ok(line)) = (last, Line::forgotten(*key)) else {
+            return;
+        };
+        let written = journal.append(&self.files, line.json(), Some(&last));
+        self.index_mut().apply(&written.unwrap_or(last), line);
+    }
+
+    /// As [`forget`](Self::forget), for a record that was given out.
+    pub(super) fn forget_record(&self, record: &Record) {
+        self.forget(&record.key, |line| {
+            line.record()
+                .is_some_and(|last| last.outcome == record.outcome)
+        });
+    }
+
+    fn append(&self, line: Line) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        let last = self.index().segment(line.key()).cloned();
+        let segment = journal.append(&self.files, line.json(), last.as_ref())?;
+        self.index_mut().apply(&segment, line);
+        Ok(())
+    }
+
+    /// What is done about a harmed object of a record.
+    fn give_up(&self, record: &Record, part: &str, digest: &Digest, harm: Harm) -> Fault {
+        let aside = match harm {
+            Harm::Damaged => self.objects().set_aside(digest),
+            Harm::Missing => None,
+        };
+        self.forget_record(record);
+        harm.fault(part, digest, aside.as_deref())
+    }
+}
+
+impl Store for DirStore {
+    fn find(&self, key: &Digest) -> Option<Record> {
+        let record = self.index().get(key)?.record()?;
+        let there = record
+            .objects()
+            .all(|(_, digest, size)| self.objects().is_there(&digest, size));
+        there.then_some(record)
+    }
+
+    fn records(&self) -> Vec<Record> {
+        self.index()
+            .iter()
+            .filter_map(|(_, line)| line.record())
+            .collect()
+    }
+
+    fn load(&self, record: &Record) -> Result<Parts, Fault> {
+        let mut parts = Parts::default();
+        for (part, digest, size) in record.objects() {
+            let bytes = self
+                .objects()
+                .read(&digest, size)
+                .map_err(|error| self.files.unreadable(&error))?
+                .map_err(|harm| self.give_up(record, part, &digest, harm))?;
+            parts = parts.with(part, bytes);
+        }
+        Ok(parts)
+    }
+
+    fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
+        let record = record.naming(parts);
+        for (part, digest, _) in record.objects() {
+            self.objects().keep(&digest, parts.get(part)?, part)?;
+        }
+        self.append(Line::kept(&record)?)?;
+        Ok(record)
+    }
+
+    fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
+        self.digests.of(path, &self.files)
+    }
+}

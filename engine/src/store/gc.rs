@@ -1,0 +1,210 @@
+//! Gives back the room of what no record needs, and makes many journal segments one.
+//!
+//! Safe beside processes that save: what is younger than an hour stays, and an object is
+//! looked at once more before it goes. Safe to kill: at worst it has done only a part.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::Record;
+use super::dir::DirStore;
+use super::index::Line;
+use super::journal::Segment;
+use super::objects::{Found, list_files};
+use crate::digest::Digest;
+use crate::error::Fault;
+
+/// Objects younger than this may be about to be referred to.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Unfinished files older than this are nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// What to give up beside what nobody refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcPolicy {
+    /// Records made longer ago than this go too.
+    pub older_than: Option<Duration>,
+    /// Whether anything is done.
+    pub effect: Effect,
+}
+
+/// Whether something is done or only told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is done.
+    Apply,
+    /// It is told what would be done.
+    DryRun,
+}
+
+/// What was, or would be, given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// Records that are too old or whose objects are gone.
+    pub records: u64,
+    /// Objects no record refers to, those set aside as damaged, and unfinished files.
+    pub files: u64,
+    /// The size of those files.
+    pub bytes: u64,
+    /// Journal segments that became one.
+    pub segments: u64,
+}
+
+impl DirStore {
+    /// Gives up what the policy says and no record needs.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the store cannot be read, or written to with
+    /// [`Effect::Apply`].
+    pub fn gc(&self, policy: GcPolicy) -> Result<GcReport, Fault> {
+        if policy.effect == Effect::Apply {
+            self.files.check_writable()?;
+        }
+        self.refresh()?;
+        let unreadable = |error: io::Error| self.files.unreadable(&error);
+        let lines: Vec<Line> = self.index().iter().map(|(_, line)| line.clone()).collect();
+        let objects: BTreeMap<Digest, Found> = self
+            .objects()
+            .list()
+            .map_err(unreadable)?
+            .into_iter()
+            .collect();
+        let (mut needed, mut useless) = (BTreeSet::new(), Vec::new());
+        for line in lines {
+            match line.record() {
+                Some(record) if policy.is_recent(&line) && is_whole(&record, &objects) => {
+                    needed.extend(digests(&record));
+                }
+                _ => useless.push(line),
+            }
+        }
+        let rubbish = self.rubbish(&objects, &needed).map_err(unreadable)?;
+
+        let mut report = GcReport {
+            records: useless.len() as u64,
+            files: rubbish.len() as u64,
+            bytes: rubbish.iter().map(|found| found.bytes).sum(),
+            segments: 0,
+        };
+        report.segments = self.compact(useless, policy.effect)?;
+        if policy.effect == Effect::Apply {
+            self.digests.compact(&self.files)?;
+            self.remove(&rubbish)
+                .map_err(|error| self.files.fault("what is left", &error))?;
+        }
+        Ok(report)
+    }
+
+    /// Drops records and merges old segments; gives the number of segments merged.
+    fn compact(&self, useless: Vec<Line>, effect: Effect) -> Result<u64, Fault> {
+        let settled = self
+            .journal()
+            .settled()
+            .map_err(|error| self.files.unreadable(&error))?;
+        let merging = |segment: &Segment| settled.contains(segment);
+        let (left_out, forgotten): (Vec<Line>, Vec<Line>) = useless
+            .into_iter()
+            .partition(|line| self.index().segment(line.key()).is_some_and(merging));
+        let worthwhile =
+            settled.len() > 1 || !left_out.is_empty() || self.journal().has_problems_in(&settled);
+        let merged = if worthwhile { settled.len() as u64 } else { 0 };
+        if effect == Effect::DryRun {
+            return Ok(merged);
+        }
+        for line in forgotten {
+            self.forget(line.key(), |last| last.json() == line.json());
+        }
+        if worthwhile {
+            let left_out: BTreeSet<Digest> = left_out.iter().map(|line| *line.key()).collect();
+            self.merge(&settled, &left_out)?;
+        }
+        Ok(merged)
+    }
+
+    /// Makes these segments one, without the records of these keys.
+    fn merge(&self, settled: &BTreeSet<Segment>, left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        self.index_mut()
+            .drop_if(|segment, key| settled.contains(segment) && left_out.contains(key));
+        let index = self.index();
+        let json: Vec<&[u8]> = index
+            .iter()
+            .filter(|(segment, _)| settled.contains(segment))
+            .map(|(_, line)| line.json())
+            .collect();
+        journal.replace(&self.files, settled, &json)
+    }
+
+    /// The files nobody needs.
+    fn rubbish(
+        &self,
+        objects: &BTreeMap<Digest, Found>,
+        needed: &BTreeSet<Digest>,
+    ) -> io::Result<Vec<Found>> {
+        let now = self.files.now();
+        let mut rubbish = list_files(&self.files.path("tmp"))?;
+        rubbish.retain(|found| found.is_older(now, ABANDONED));
+        rubbish.extend(list_files(&self.files.path("damaged"))?);
+        let unneeded = objects
+            .iter()
+            .filter(|(digest, found)| !needed.contains(digest) && found.is_older(now, FRESH));
+        rubbish.extend(unneeded.map(|(_, found)| found.clone()));
+        Ok(rubbish)
+    }
+
+    /// Removes files, except those touched or referred to since they were listed.
+    fn remove(&self, rubbish: &[Found]) -> io::Result<()> {
+        self.refresh().map_err(io::Error::other)?;
+        let needed: BTreeSet<Digest> = self
+            .index()
+            .iter()
+            .filter_map(|(_, line)| line.record())
+            .flat_map(|record| digests(&record))
+            .collect();
+        for found in rubbish {
+            let unchanged = fs::symlink_metadata(&found.path)
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|modified| modified == found.modified);
+            if unchanged && !object(&found.path).is_some_and(|digest| needed.contains(&digest)) {
+                match fs::remove_file(&found.path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl GcPolicy {
+    fn is_recent(&self, line: &Line) -> bool {
+        self.older_than.is_none_or(|limit| line.age() <= limit)
+    }
+}
+
+impl Found {
+    fn is_older(&self, now: SystemTime, age: Duration) -> bool {
+        now.duration_since(self.modified)
+            .is_ok_and(|found| found > age)
+    }
+}
+
+fn is_whole(record: &Record, objects: &BTreeMap<Digest, Found>) -> bool {
+    record.objects().all(|(_, digest, size)| {
+        objects
+            .get(&digest)
+            .is_some_and(|found| found.bytes == size)
+    })
+}
+
+fn digests(record: &Record) -> Vec<Digest> {
+    record.objects().map(|(_, digest, _)| digest).collect()
+}
+
+fn object(path: &Path) -> Option<Digest> {
+    path.file_name()?.to_str()?.parse().ok()
+}

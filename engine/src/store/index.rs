@@ -1,0 +1,148 @@
+//! What the journal's lines add up to: the last word on every key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+use super::journal::Segment;
+use crate::digest::Digest;
+use crate::error::Fault;
+
+/// A line of the journal: its JSON, and of that only what the index needs. Of many
+/// thousand records a run asks for some; reading all of each would make every start slow.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    head: Word<Head>,
+    json: Arc<[u8]>,
+}
+
+/// What a line says, with all of a record or its head only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word<R> {
+    /// An action has run, this many seconds after 1970 began.
+    Kept { at: u64, record: R },
+    /// What was recorded of this key holds no more.
+    Forgotten(Digest),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Head {
+    key: Digest,
+}
+
+impl Line {
+    /// The line that keeps a record.
+    pub(super) fn kept(record: &Record) -> Result<Self, Fault> {
+        let (at, key) = (since_1970().as_secs(), record.key);
+        let json = to_json(&Word::Kept { at, record })?;
+        let head = Word::Kept {
+            at,
+            record: Head { key },
+        };
+        Ok(Self { head, json })
+    }
+
+    /// The line that forgets what was recorded of a key.
+    pub(super) fn forgotten(key: Digest) -> Result<Self, Fault> {
+        let json = to_json(&Word::<Record>::Forgotten(key))?;
+        let head = Word::Forgotten(key);
+        Ok(Self { head, json })
+    }
+
+    /// The line with this JSON, when it is one.
+    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
+        Some(Self {
+            head: serde_json::from_slice(json).ok()?,
+            json: json.into(),
+        })
+    }
+
+    /// Its JSON.
+    pub(super) fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The key it is about.
+    pub(super) fn key(&self) -> &Digest {
+        match &self.head {
+            Word::Kept { record, .. } => &record.key,
+            Word::Forgotten(key) => key,
+        }
+    }
+
+    /// The record it keeps, when it keeps one that this farcast can read.
+    pub(super) fn record(&self) -> Option<Record> {
+        match serde_json::from_slice(&self.json) {
+            Ok(Word::Kept { record, .. }) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// How long ago it was written.
+    pub(super) fn age(&self) -> Duration {
+        match self.head {
+            Word::Kept { at, .. } => since_1970().saturating_sub(Duration::from_secs(at)),
+            Word::Forgotten(_) => Duration::ZERO,
+        }
+    }
+
+    fn keeps(&self) -> bool {
+        matches!(self.head, Word::Kept { .. })
+    }
+}
+
+fn to_json(word: &Word<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
+    let json = serde_json::to_vec(word).map_err(|error| Fault::Bug(error.to_string()))?;
+    Ok(json.into())
+}
+
+fn since_1970() -> Duration {
+    let age = SystemTime::now().duration_since(UNIX_EPOCH);
+    age.unwrap_or_default()
+}
+
+/// The last word on every key, and the segment that has it. Lines may come in any order of
+/// segments: the index is always what reading all of them in order gives.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    last: BTreeMap<Digest, (Segment, Line)>,
+}
+
+impl Index {
+    /// Takes in a line.
+    pub(super) fn apply(&mut self, segment: &Segment, line: Line) {
+        let key = *line.key();
+        if self.segment(&key).is_none_or(|last| last <= segment) {
+            self.last.insert(key, (segment.clone(), line));
+        }
+    }
+
+    /// The segment that has the last word on a key.
+    pub(super) fn segment(&self, key: &Digest) -> Option<&Segment> {
+        self.last.get(key).map(|(segment, _)| segment)
+    }
+
+    /// The line that keeps the record of a key.
+    pub(super) fn get(&self, key: &Digest) -> Option<&Line> {
+        let (_, line) = self.last.get(key)?;
+        line.keeps().then_some(line)
+    }
+
+    /// Every line that keeps a record, with its segment; ordered by key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Segment, &Line)> {
+        self.last
+            .values()
+            .filter(|(_, line)| line.keeps())
+            .map(|(segment, line)| (segment, line))
+    }
+
+    /// Drops what is known of some keys without a word in the journal: for those whose
+    /// segment goes.
+    pub(super) fn drop_if(&mut self, drop: impl Fn(&Segment, &Digest) -> bool) {
+        self.last.retain(|key, (segment, _)| !drop(segment, key));
+    }
+}

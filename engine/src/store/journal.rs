@@ -1,0 +1,322 @@
+//! A folder of append-only segments, one per writing process, that together are one list.
+//!
+//! Needs nothing of the file system but exclusive creation, appending by a single writer
+//! and renaming, so that it holds on a shared network folder: no locks, no time stamps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::{Files, sync_folder, unique, unix_nanos};
+use super::lines::{Blocks, Decode, encode};
+use crate::error::Fault;
+
+/// Segments younger than this are left alone when others are merged.
+const SETTLED: Duration = Duration::from_secs(3600);
+
+/// How often to begin again when others merge segments at the same moment.
+const ATTEMPTS: usize = 8;
+
+/// A line or a segment of a journal that cannot be used. The results it told of are made again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The segment.
+    pub file: PathBuf,
+    /// The byte at which the line starts.
+    pub byte: u64,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            byte,
+            message,
+        } = self;
+        write!(f, "`{}`, byte {byte}: {message}", file.display())
+    }
+}
+
+/// The name of a segment: `<nanoseconds>-<process>-<random>.log`. Names sort by time, and
+/// what a later segment says replaces what an earlier one said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Segment(Arc<str>);
+
+/// Digits of the nanoseconds in a segment's name, so that names sort as numbers do.
+const DIGITS: usize = 20;
+
+impl Segment {
+    fn parse(name: &str) -> Option<Self> {
+        let (nanos, rest) = name.split_at_checked(DIGITS)?;
+        let valid = nanos.bytes().all(|byte| byte.is_ascii_digit())
+            && nanos.parse::<u64>().is_ok()
+            && rest.starts_with('-')
+            && rest.ends_with(".log");
+        valid.then(|| Self(name.into()))
+    }
+
+    /// A new name that sorts after `last`, whatever the clocks of two machines say.
+    fn after(last: Option<&Segment>) -> Self {
+        let nanos = last.map_or(0, |last| last.nanos().saturating_add(1));
+        let nanos = nanos.max(unix_nanos());
+        Self(format!("{nanos:020}-{}.log", unique()).into())
+    }
+
+    /// A new name for what was merged from segments up to this one: sorts after it, and
+    /// before any that began later.
+    fn merged(&self) -> Self {
+        let (nanos, now) = (self.nanos(), unix_nanos());
+        Self(format!("{nanos:020}-merged-{now:020}-{}.log", unique()).into())
+    }
+
+    fn nanos(&self) -> u64 {
+        let digits = self.0.get(..DIGITS).unwrap_or_default();
+        digits.parse().unwrap_or_default()
+    }
+}
+
+/// The segments of one folder: how far each was read, and the one this process writes.
+#[derive(Debug)]
+pub(super) struct Journal {
+    folder: PathBuf,
+    read: BTreeMap<Segment, u64>,
+    writer: Option<Writer>,
+    problems: BTreeSet<Problem>,
+}
+
+impl Journal {
+    /// The journal in this folder, nothing of it read yet.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            read: BTreeMap::new(),
+            writer: None,
+            problems: BTreeSet::new(),
+        }
+    }
+
+    /// Gives every entry that is new since the last call, in order.
+    pub(super) fn read<T: Send>(
+        &mut self,
+        decode: Decode<T>,
+        mut each: impl FnMut(&Segment, T),
+    ) -> io::Result<()> {
+        for _ in 0..ATTEMPTS {
+            let mut vanished = false;
+            for segment in self.list()? {
+                match self.read_segment(&segment, decode, &mut each) {
+                    Ok(()) => {}
+                    // Merged by another process into one our listing did not have yet.
+                    Err(error) if error.kind() == ErrorKind::NotFound => vanished = true,
+                    Err(error) => self.complain(&segment, 0, format!("cannot be read: {error}")),
+                }
+            }
+            if !vanished {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an entry given as JSON, to be read after everything in `after`; it is on disk when this returns.
+    pub(super) fn append(
+        &mut self,
+        files: &Files,
+        json: &[u8],
+        after: Option<&Segment>,
+    ) -> Result<Segment, Fault> {
+        files.check_writable()?;
+        let line = encode(json)?;
+        self.writer = self
+            .writer
+            .take()
+            .filter(|writer| Some(&writer.segment) >= after);
+        for _ in 0..ATTEMPTS {
+            match self.append_line(files, &line) {
+                Ok(Some(segment)) => return Ok(segment),
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::StaleNetworkFileHandle => {}
+                Err(error) => return Err(files.fault("a record", &error)),
+            }
+        }
+        Err(files.fault(
+            "a record",
+            &io::Error::other("its journal is taken away again and again"),
+        ))
+    }
+
+    /// The oldest segments, as far as their writers have most likely ended.
+    pub(super) fn settled(&self) -> io::Result<BTreeSet<Segment>> {
+        let now = unix_nanos();
+        let writing = self.writer.as_ref().map(|writer| &writer.segment);
+        let settled = |segment: &Segment| {
+            let age = Duration::from_nanos(now.saturating_sub(segment.nanos()));
+            age > SETTLED && self.read.contains_key(segment) && Some(segment) != writing
+        };
+        Ok(self.list()?.into_iter().take_while(settled).collect())
+    }
+
+    /// Puts one segment with these entries, as JSON, in place of the settled ones.
+    ///
+    /// May be stopped at any point: the new segment is whole before an old one goes, and
+    /// the old ones go oldest first, so that what forgets an entry outlives the entry.
+    pub(super) fn replace(
+        &mut self,
+        files: &Files,
+        settled: &BTreeSet<Segment>,
+        entries: &[&[u8]],
+    ) -> Result<(), Fault> {
+        let Some(last) = settled.last() else {
+            return Ok(());
+        };
+        if !entries.is_empty() {
+            let lines = entries
+                .iter()
+                .map(|json| encode(json))
+                .collect::<Result<Vec<_>, _>>()?;
+            let text = lines.concat();
+            let merged = last.merged();
+            files.write(&self.path(&merged), "the merged journal", &text)?;
+            self.read.insert(merged, text.len() as u64);
+        }
+        for segment in settled {
+            self.retire(files, segment)
+                .map_err(|error| files.fault("the merged journal", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Everything found so far that could not be read.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.problems.iter().cloned().collect()
+    }
+
+    /// Whether a line of one of these segments could not be read.
+    pub(super) fn has_problems_in(&self, segments: &BTreeSet<Segment>) -> bool {
+        let files: BTreeSet<PathBuf> = segments.iter().map(|segment| self.path(segment)).collect();
+        self.problems
+            .iter()
+            .any(|problem| files.contains(&problem.file))
+    }
+
+    fn list(&self) -> io::Result<BTreeSet<Segment>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            other => other?,
+        };
+        let mut segments = BTreeSet::new();
+        for entry in entries {
+            segments.extend(entry?.file_name().to_str().and_then(Segment::parse));
+        }
+        Ok(segments)
+    }
+
+    fn path(&self, segment: &Segment) -> PathBuf {
+        self.folder.join(&*segment.0)
+    }
+
+    fn complain(&mut self, segment: &Segment, byte: u64, message: String) {
+        let file = self.path(segment);
+        self.problems.insert(Problem {
+            file,
+            byte,
+            message,
+        });
+    }
+
+    /// The segment from where it was read last.
+    fn open(&self, path: &Path, segment: &Segment) -> io::Result<(BufReader<File>, u64)> {
+        let start = self.read.get(segment).copied().unwrap_or(0);
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok((BufReader::with_capacity(1 << 18, file), start))
+    }
+
+    fn read_segment<T: Send>(
+        &mut self,
+        segment: &Segment,
+        decode: Decode<T>,
+        each: &mut impl FnMut(&Segment, T),
+    ) -> io::Result<()> {
+        let (reader, start) = self.open(&self.path(segment), segment)?;
+        let mut blocks = Blocks::new(reader, start);
+        loop {
+            let entries = blocks.next(decode)?;
+            if entries.is_empty() {
+                break;
+            }
+            for (byte, entry) in entries {
+                match entry {
+                    Ok(entry) => each(segment, entry),
+                    Err(message) => self.complain(segment, byte, message.to_owned()),
+                }
+            }
+        }
+        self.read.insert(segment.clone(), blocks.end());
+        Ok(())
+    }
+
+    /// The segment the line is in, or `None` when that segment was merged away meanwhile.
+    fn append_line(&mut self, files: &Files, line: &[u8]) -> io::Result<Option<Segment>> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.begin(files)?,
+        };
+        // On failure the writer is gone: a torn line may only be the last of its segment.
+        writer.file.write_all(line)?;
+        writer.file.sync_data()?;
+        writer.length += line.len() as u64;
+        // Opening asks a network file system anew, where a look-up may be answered from memory.
+        match File::open(self.path(&writer.segment)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => drop(other?),
+        }
+        let segment = writer.segment.clone();
+        self.read.insert(segment.clone(), writer.length);
+        self.writer = Some(writer);
+        Ok(Some(segment))
+    }
+
+    fn begin(&self, files: &Files) -> io::Result<Writer> {
+        let segment = Segment::after(self.read.keys().next_back());
+        let file = files.create(&self.path(&segment))?;
+        sync_folder(&self.folder)?;
+        Ok(Writer {
+            segment,
+            file,
+            length: 0,
+        })
+    }
+
+    /// Removes a merged segment, unless its writer lives after all and added to it. The
+    /// segment is moved away first: what its writer adds from then on, it adds again
+    /// elsewhere (see [`append_line`](Self::append_line)).
+    fn retire(&self, files: &Files, segment: &Segment) -> io::Result<()> {
+        let (path, aside) = (self.path(segment), files.temporary());
+        match fs::rename(&path, &aside) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        }
+        let (mut unread, _) = self.open(&aside, segment)?;
+        let mut torn = Vec::new();
+        unread.read_until(b'\n', &mut torn)?;
+        if torn.ends_with(b"\n") {
+            fs::rename(&aside, &path)
+        } else {
+            fs::remove_file(&aside)
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Writer {
+    segment: Segment,
+    file: File,
+    length: u64,
+}

@@ -1,0 +1,145 @@
+//! Where results are kept: content-addressed objects and a journal of what made them.
+
+mod digests;
+mod dir;
+mod files;
+mod gc;
+mod index;
+mod journal;
+mod lines;
+mod locate;
+mod memory;
+mod objects;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Parts;
+use crate::digest::Digest;
+use crate::error::Fault;
+
+pub use dir::{Access, DirStore, Usage};
+pub use gc::{Effect, GcPolicy, GcReport};
+pub use journal::Problem;
+pub use locate::default_path;
+pub use memory::MemStore;
+pub use verify::{OnDamage, VerifyReport};
+
+/// What is known of an action that has run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The action's key.
+    pub key: Digest,
+    /// The printable text the key is the digest of.
+    pub key_text: String,
+    /// How it ended.
+    pub outcome: RecordedOutcome,
+    /// What a reader of the results must know.
+    pub notes: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// The machine it ran on.
+    pub host: String,
+}
+
+/// How a recorded action ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RecordedOutcome {
+    /// The parts of its artifact, as digests and sizes in bytes.
+    Parts(BTreeMap<String, (Digest, u64)>),
+    /// The member diverged, and why.
+    Diverged(String),
+}
+
+/// A place for results. Shared by threads and, where it is on disk, by processes.
+pub trait Store: Send + Sync {
+    /// The record of a key, when the action has run and its objects are there
+    /// (present with the right size; their content is verified by [`load`](Self::load)).
+    fn find(&self, key: &Digest) -> Option<Record>;
+
+    /// Every record, ordered by key.
+    fn records(&self) -> Vec<Record>;
+
+    /// The parts of a record, verified byte for byte.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when an object is missing or not what was stored: the object is set
+    /// aside and the record no longer found.
+    fn load(&self, record: &Record) -> Result<Parts, Fault>;
+
+    /// Keeps the parts (for [`RecordedOutcome::Parts`], whose digests it fills in), then the record.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot keep them; nothing half-written is
+    /// ever found later.
+    fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault>;
+
+    /// The digest of a data file's content. A store on disk remembers it for as long as the
+    /// file does not change.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the file cannot be read.
+    fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
+        digests::read(path)
+    }
+}
+
+impl Record {
+    /// The plugin that made it, as the key says.
+    pub fn plugin(&self) -> &str {
+        crate::graph::plugin_of(&self.key_text)
+    }
+
+    /// The objects it refers to, as part name, digest and size in bytes.
+    pub fn objects(&self) -> impl Iterator<Item = (&str, Digest, u64)> {
+        let parts = match &self.outcome {
+            RecordedOutcome::Parts(parts) => Some(parts),
+            RecordedOutcome::Diverged(_) => None,
+        };
+        parts
+            .into_iter()
+            .flatten()
+            .map(|(name, (digest, size))| (name.as_str(), *digest, *size))
+    }
+
+    /// The same with the digests and sizes of these parts, when it has parts.
+    fn naming(mut self, parts: &Parts) -> Self {
+        if let RecordedOutcome::Parts(named) = &mut self.outcome {
+            *named = parts
+                .0
+                .iter()
+                .map(|(name, bytes)| (name.clone(), (Digest::of(bytes), bytes.len() as u64)))
+                .collect();
+        }
+        self
+    }
+}
+
+/// What is wrong with a stored object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Harm {
+    Missing,
+    Damaged,
+}
+
+impl Harm {
+    /// What is told of a harmed object, and where it was set aside.
+    fn fault(self, part: &str, digest: &Digest, aside: Option<&Path>) -> Fault {
+        let harm = match self {
+            Harm::Missing => "is missing",
+            Harm::Damaged => "is not what was stored",
+        };
+        let aside = aside.map_or(String::new(), |path| {
+            format!("was set aside as `{}` and ", path.display())
+        });
+        Fault::Damaged(format!(
+            "stored object `{}` (part `{part}`) {harm}: it {aside}will be made again",
+            digest.short()
+        ))
+    }
+}

@@ -1,0 +1,127 @@
+//! Scores as lines of one long table, with the names of the file in them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use dsl::experiment::Experiment;
+use dsl::types::Kind;
+use polars::prelude::*;
+use serde::Serialize;
+
+use crate::artifact::{Page, Scores, Stored, to_parquet};
+use crate::error::Fault;
+use crate::graph::Graph;
+use crate::run::Outcome;
+
+/// One number of the score table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoreLine {
+    /// The score statement.
+    pub statement: String,
+    /// The swept parameters as `name=value,…`; empty without a sweep.
+    pub point: String,
+    /// A number, `mean` or `median`.
+    pub member: String,
+    /// The scored statement.
+    pub model: String,
+    /// `parent`, `child`, `baseline` or `farcast`.
+    pub role: String,
+    /// The metric.
+    pub metric: String,
+    /// Steps ahead, for farcasts.
+    pub horizon: Option<f64>,
+    /// The group; none for all rows together.
+    pub group: Option<String>,
+    /// The value; none where there is none.
+    pub value: Option<f64>,
+}
+
+/// The score lines of a run, statement by statement in the order of the file.
+pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<ScoreLine> {
+    let mut lines = Vec::new();
+    for (statement, point, scores) in made::<Scores>(experiment, graph, outcome, Kind::Score) {
+        lines.extend(scores.rows.iter().map(|row| ScoreLine {
+            statement: statement.to_owned(),
+            point: point.to_owned(),
+            member: row.member.clone(),
+            model: graph.with_names(&row.model),
+            role: row.role.clone(),
+            metric: row.metric.clone(),
+            horizon: row.horizon,
+            group: row.group.clone(),
+            value: row.value,
+        }));
+    }
+    lines
+}
+
+/// The pages of a run, with the names of the file in them.
+pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
+    made::<Page>(experiment, graph, outcome, Kind::Report)
+        .into_iter()
+        .filter_map(|(_, _, page)| {
+            let text = serde_json::to_string(&*page).ok()?;
+            serde_json::from_str(&graph.with_names(&text)).ok()
+        })
+        .collect()
+}
+
+/// What the statements of a kind made: statement, point, artifact.
+fn made<'a, T: Any + Send + Sync>(
+    experiment: &'a Experiment,
+    graph: &Graph,
+    outcome: &Outcome,
+    kind: Kind,
+) -> Vec<(&'a str, &'a str, Arc<T>)> {
+    let mut found = Vec::new();
+    for (node, actions) in experiment.nodes.iter().zip(&graph.of_node) {
+        if node.kind != kind || !node.named {
+            continue;
+        }
+        for action in actions {
+            let result = outcome.results.get(action).map(Arc::clone);
+            if let Some(Ok(artifact)) = result.map(|made| Stored::as_any(made).downcast::<T>()) {
+                found.push((node.name.as_str(), node.point.as_str(), artifact));
+            }
+        }
+    }
+    found
+}
+
+/// The lines as a table with the columns of [`ScoreLine`], in its order.
+///
+/// # Errors
+/// When polars cannot make it.
+pub fn score_frame(lines: &[ScoreLine]) -> Result<DataFrame, Fault> {
+    let text = |name: &str, get: &dyn Fn(&ScoreLine) -> Option<&str>| {
+        Column::new(name.into(), lines.iter().map(get).collect::<Vec<_>>())
+    };
+    let number = |name: &str, get: &dyn Fn(&ScoreLine) -> Option<f64>| {
+        Column::new(name.into(), lines.iter().map(get).collect::<Vec<_>>())
+    };
+    Ok(DataFrame::new(
+        lines.len(),
+        vec![
+            text("statement", &|line| Some(&line.statement)),
+            text("point", &|line| Some(&line.point)),
+            text("member", &|line| Some(&line.member)),
+            text("model", &|line| Some(&line.model)),
+            text("role", &|line| Some(&line.role)),
+            text("metric", &|line| Some(&line.metric)),
+            number("horizon", &|line| line.horizon),
+            text("group", &|line| line.group.as_deref()),
+            number("value", &|line| line.value),
+        ],
+    )?)
+}
+
+/// The score table as Parquet and as CSV.
+///
+/// # Errors
+/// When polars cannot write it.
+pub fn score_files(lines: &[ScoreLine]) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let mut frame = score_frame(lines)?;
+    let mut csv = Vec::new();
+    CsvWriter::new(&mut csv).finish(&mut frame)?;
+    Ok((to_parquet(&mut frame)?, csv))
+}

@@ -1,0 +1,496 @@
+//! Runs of small experiments over a store in memory, told by what ran.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dsl::check::{Checked, Outside, SchemaError, check};
+use dsl::experiment::Argument;
+use dsl::types::{Kind, Schema};
+use engine::artifact::{Artifact, Parts};
+use engine::digest::Digest;
+use engine::error::Fault;
+use engine::graph::{ActionId, Graph, lower};
+use engine::observer::{Blame, Ending, Observer};
+use engine::params::{Gather, Input};
+use engine::plan::{Step, plan};
+use engine::plugin;
+use engine::plugin::{Context, Plugin, Registry};
+use engine::run::{OnFailure, Outcome, Settings, Work, run};
+use engine::store::{MemStore, RecordedOutcome, Store};
+
+/// A number, standing for whatever actions make.
+#[derive(Debug, PartialEq)]
+struct Number<const KIND: usize>(f64);
+
+impl<const KIND: usize> Artifact for Number<KIND> {
+    const KIND: Kind = Kind::ALL[KIND];
+
+    fn to_parts(&self) -> Result<Parts, Fault> {
+        Parts::default().with_json("number", &self.0)
+    }
+
+    fn from_parts(parts: &Parts) -> Result<Self, Fault> {
+        parts.json("number").map(Self)
+    }
+}
+
+type Data = Number<0>;
+type Parent = Number<1>;
+type Child = Number<7>;
+type Score = Number<9>;
+
+plugin! {
+    /// A number.
+    "number" version 1
+    pub struct Constant {
+        /// Which.
+        value: f64;
+    }
+}
+
+impl Plugin for Constant {
+    type Output = Data;
+
+    fn run(self, _: &Context) -> Result<Data, Fault> {
+        Ok(Number(self.value))
+    }
+}
+
+plugin! {
+    /// One random number for each member, near the data.
+    "train" version 1
+    pub struct Train {
+        /// The data.
+        data: Input<Data>;
+        /// How many.
+        members: usize = "3", range("1..=10");
+        /// The member that diverges.
+        bad: i64 = "-1";
+    }
+}
+
+impl Plugin for Train {
+    type Output = Parent;
+    const RANDOM: bool = true;
+    const MEMBERS: Option<&'static str> = Some("members");
+
+    fn run(self, context: &Context) -> Result<Parent, Fault> {
+        use rand::RngExt;
+        if context.member().map(i64::from) == Some(self.bad) {
+            return Err(Fault::Diverged(format!(
+                "member {}: the loss is NaN",
+                self.bad
+            )));
+        }
+        Ok(Number(self.data.0 + context.rng("init").random::<f64>()))
+    }
+}
+
+plugin! {
+    /// A parent moved; fails or panics on request.
+    "shift" version 1
+    pub struct Shift {
+        /// The parent.
+        parent: Input<Parent>;
+        /// How far.
+        by: f64 = "1";
+    }
+}
+
+impl Plugin for Shift {
+    type Output = Child;
+
+    fn run(self, context: &Context) -> Result<Child, Fault> {
+        context.note(format!("moved by {}", self.by));
+        match self.by {
+            13.0 => Err(Fault::at("by", "`by` is unlucky").with_hint("take another")),
+            14.0 => panic!("fourteen"),
+            by => Ok(Number(self.parent.0 + by)),
+        }
+    }
+}
+
+plugin! {
+    /// The sum over members.
+    "total" version 1
+    pub struct Total {
+        /// The parents.
+        parent: Gather<Parent>;
+        /// The children.
+        child: Gather<Child>;
+    }
+}
+
+impl Plugin for Total {
+    type Output = Score;
+
+    fn run(self, _: &Context) -> Result<Score, Fault> {
+        let parents: f64 = self
+            .parent
+            .members
+            .iter()
+            .flatten()
+            .map(|number| number.0)
+            .sum();
+        let children: f64 = self
+            .child
+            .members
+            .iter()
+            .flatten()
+            .map(|number| number.0)
+            .sum();
+        Ok(Number(children - parents))
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.plugin::<Constant>();
+    registry.plugin::<Train>();
+    registry.plugin::<Shift>();
+    registry.plugin::<Total>();
+    registry
+}
+
+struct Nowhere;
+
+impl Outside for Nowhere {
+    fn read(&self, path: &str) -> Result<String, String> {
+        Err(format!("`{path}` does not exist"))
+    }
+
+    fn schema(&self, _: &str, _: &BTreeMap<String, Argument>) -> Result<Schema, SchemaError> {
+        Ok(Schema::default())
+    }
+}
+
+/// Remembers the titles of what ran.
+#[derive(Default)]
+struct Seen {
+    titles: Mutex<Vec<String>>,
+    remarks: AtomicUsize,
+}
+
+impl Observer for Seen {
+    fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
+        if matches!(ending, Ending::Ran(_) | Ending::Diverged { .. }) {
+            self.titles.lock().unwrap().push(title.to_owned());
+        }
+    }
+
+    fn remark(&self, _: &str) {
+        self.remarks.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Told {
+    ran: String,
+    remarks: usize,
+    outcome: Outcome,
+    graph: Graph,
+}
+
+/// Runs a text and tells what ran, sorted.
+fn told_with(text: &str, store: &MemStore, jobs: usize, on_failure: OnFailure) -> Told {
+    let registry = registry();
+    let Checked {
+        experiment,
+        diagnostics,
+        ..
+    } = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
+    let experiment = experiment.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let observer = Seen::default();
+    let work = Work {
+        graph: &graph,
+        experiment: &experiment,
+        registry: &registry,
+        store,
+        observer: &observer,
+    };
+    let settings = Settings {
+        jobs,
+        on_failure,
+        stop: Default::default(),
+        host: "test".to_owned(),
+    };
+    let outcome = run(work, &settings);
+    let mut titles = observer.titles.into_inner().unwrap();
+    titles.sort();
+    Told {
+        ran: titles.join(" "),
+        remarks: observer.remarks.into_inner(),
+        outcome,
+        graph,
+    }
+}
+
+fn told(text: &str, store: &MemStore) -> Told {
+    told_with(text, store, 2, OnFailure::KeepGoing)
+}
+
+fn ran(text: &str, store: &MemStore) -> String {
+    told(text, store).ran
+}
+
+const BASE: &str = "\
+data one = number(1.0)
+parent net = train(one)
+child moved = shift(net, by: 2)
+score sum = total(net, moved)
+";
+
+const ALL: &str = "moved[0] moved[1] moved[2] net[0] net[1] net[2] one sum";
+
+#[test]
+fn a_second_run_runs_nothing() {
+    let store = MemStore::default();
+    assert_eq!(ran(BASE, &store), ALL);
+    assert_eq!(ran(BASE, &store), "");
+}
+
+#[test]
+fn an_edit_runs_what_depends_on_it() {
+    let store = MemStore::default();
+    ran(BASE, &store);
+    let edited = BASE.replace("by: 2", "by: 3");
+    assert_eq!(ran(&edited, &store), "moved[0] moved[1] moved[2] sum");
+    assert_eq!(ran(BASE, &store), "", "the first results are still there");
+}
+
+#[test]
+fn names_layout_order_and_comments_run_nothing() {
+    let store = MemStore::default();
+    ran(BASE, &store);
+    let renamed = "\
+# the same again
+data d = number(value: 1.0)
+
+parent p =
+    train(d, members: 3)
+child c = shift(by: 2.0, parent: p)
+score s = total(p, c)
+";
+    assert_eq!(ran(renamed, &store), "");
+}
+
+#[test]
+fn more_members_run_only_the_new_ones() {
+    let store = MemStore::default();
+    ran(BASE, &store);
+    let more = BASE.replace("train(one)", "train(one, members: 5)");
+    assert_eq!(ran(&more, &store), "moved[3] moved[4] net[3] net[4] sum");
+}
+
+#[test]
+fn the_seed_is_in_random_actions_only() {
+    let store = MemStore::default();
+    ran(BASE, &store);
+    let seeded = format!("seed = 7\n{BASE}");
+    assert_eq!(ran(&seeded, &store), ALL.replace(" one", ""));
+}
+
+#[test]
+fn sweep_points_share_what_they_can() {
+    let store = MemStore::default();
+    let swept = "param far: Float = 2 in 0..=9\n".to_owned()
+        + &BASE.replace("by: 2", "by: far")
+        + "sweep fars = grid(far: [2, 3])\n";
+    let told = told(&swept, &store);
+    assert_eq!(told.outcome.endings.len(), 1 + 3 + 2 * 3 + 2);
+    assert_eq!(told.ran.matches("net[").count(), 3, "{}", told.ran);
+    assert_eq!(
+        ran(BASE, &store),
+        "",
+        "a point is the same as the plain experiment"
+    );
+}
+
+#[test]
+fn a_diverged_member_is_left_out_and_remembered() {
+    let store = MemStore::default();
+    let diverging = BASE.replace("train(one)", "train(one, bad: 1)");
+    let first = told(&diverging, &store);
+    let diverged = first
+        .outcome
+        .endings
+        .iter()
+        .filter(|ending| matches!(ending, Ending::Diverged { .. }));
+    assert_eq!(diverged.count(), 2, "the parent and its child");
+    assert!(first.ran.contains("sum"), "{}", first.ran);
+    assert_eq!(ran(&diverging, &store), "");
+}
+
+#[test]
+fn a_failure_fails_what_depends_on_it_and_points_at_its_argument() {
+    let store = MemStore::default();
+    let failing = BASE.replace("by: 2", "by: 13")
+        + "child fine = shift(net, by: 4)\nscore other = total(net, fine)\n";
+    let told = told(&failing, &store);
+    assert_eq!(
+        told.ran,
+        "fine[0] fine[1] fine[2] net[0] net[1] net[2] one other"
+    );
+    let failure = told.outcome.endings.iter().find_map(|ending| match ending {
+        Ending::Failed(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    let failure = failure.unwrap();
+    assert_eq!(failure.param.as_deref(), Some("by"));
+    assert_eq!(
+        (failure.blame, failure.message.as_str()),
+        (Blame::User, "`by` is unlucky")
+    );
+    assert!(told.outcome.endings.contains(&Ending::Skipped));
+}
+
+#[test]
+fn a_panic_is_a_bug_of_one_action() {
+    let store = MemStore::default();
+    let told = told(&BASE.replace("by: 2", "by: 14"), &store);
+    let blames: Vec<Blame> = told
+        .outcome
+        .endings
+        .iter()
+        .filter_map(|ending| match ending {
+            Ending::Failed(failure) => Some(failure.blame),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(blames, [Blame::Bug; 3]);
+}
+
+#[test]
+fn a_failure_stops_the_run_unless_told_to_go_on() {
+    let store = MemStore::default();
+    let failing = BASE.replace("by: 2", "by: 13");
+    let told = told_with(&failing, &store, 1, OnFailure::Stop);
+    let failed = told
+        .outcome
+        .endings
+        .iter()
+        .filter(|e| matches!(e, Ending::Failed(_)));
+    assert_eq!(failed.count(), 1);
+}
+
+#[test]
+fn damaged_results_are_made_again() {
+    let store = MemStore::default();
+    let first = told(BASE, &store);
+    let object = |key: &Digest| match store.find(key).unwrap().outcome {
+        RecordedOutcome::Parts(parts) => parts["number"].0,
+        RecordedOutcome::Diverged(_) => unreachable!(),
+    };
+    // The parent's second member and the final score are damaged; a changed child needs both.
+    let key = |title: &str| {
+        let found = first.graph.actions.iter().find(|action| match title {
+            "net[1]" => action.key_text.contains("plugin train") && action.member == Some(1),
+            _ => action.key_text.contains("plugin total"),
+        });
+        found.unwrap().key
+    };
+    store.damage(&object(&key("net[1]")));
+    store.damage(&object(&key("sum")));
+    let again = told(&BASE.replace("by: 2", "by: 3"), &store);
+    assert_eq!(again.ran, "moved[0] moved[1] moved[2] net[1] sum");
+    assert_eq!(again.remarks, 1);
+    let restored = told(BASE, &store);
+    assert_eq!((restored.ran.as_str(), restored.remarks), ("sum", 1));
+}
+
+#[test]
+fn jobs_change_nothing() {
+    let (one, eight) = (MemStore::default(), MemStore::default());
+    told_with(BASE, &one, 1, OnFailure::Stop);
+    told_with(BASE, &eight, 8, OnFailure::Stop);
+    let outcomes = |store: &MemStore| -> Vec<_> {
+        store
+            .records()
+            .into_iter()
+            .map(|record| (record.key, record.outcome))
+            .collect()
+    };
+    assert_eq!(outcomes(&one), outcomes(&eight));
+}
+
+#[test]
+fn notes_are_told_again_when_cached() {
+    let store = MemStore::default();
+    let first = told(BASE, &store).outcome.notes;
+    assert_eq!(first.len(), 3);
+    assert_eq!(told(BASE, &store).outcome.notes, first);
+}
+
+#[test]
+fn the_plan_says_why() {
+    let store = MemStore::default();
+    ran(BASE, &store);
+    let registry = registry();
+    let text = BASE.replace("by: 2", "by: 3");
+    let experiment = check("test.farcast", &text, &[], &registry.catalog(), &Nowhere)
+        .experiment
+        .unwrap();
+    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let reasons: Vec<String> = graph
+        .actions
+        .iter()
+        .zip(plan(&graph, &store).steps)
+        .filter_map(|(action, step)| match step {
+            Step::Run(reason) => Some(format!("{}: {reason}", action.title(&experiment))),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "moved[0]: `by` was 2.0, is 3.0",
+            "moved[1]: `by` was 2.0, is 3.0",
+            "moved[2]: `by` was 2.0, is 3.0",
+            "sum: its `child` runs",
+        ]
+    );
+}
+
+#[test]
+fn keys_do_not_change_between_releases() {
+    let registry = registry();
+    let experiment = check("test.farcast", BASE, &[], &registry.catalog(), &Nowhere)
+        .experiment
+        .unwrap();
+    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let child = graph
+        .actions
+        .iter()
+        .find(|a| a.key_text.contains("plugin shift"))
+        .unwrap();
+    let parent = graph
+        .actions
+        .iter()
+        .find(|a| a.key_text.contains("plugin train"))
+        .unwrap();
+    let data = &graph.actions[0];
+    assert_eq!(
+        data.key_text,
+        "farcast-key 1\nplugin number 1\nvalue = 1.0\n"
+    );
+    assert_eq!(
+        parent.key_text,
+        format!(
+            "farcast-key 1\nplugin train 1\nseed 0\nmember 0\nbad = -1\ndata <- {}\n",
+            data.key
+        )
+    );
+    assert_eq!(
+        child.key_text,
+        format!(
+            "farcast-key 1\nplugin shift 1\nby = 2.0\nparent <- {}\n",
+            parent.key
+        )
+    );
+    // The digest of the three lines above, as `b3sum` gives it for them.
+    assert_eq!(
+        data.key.to_string(),
+        "f8597f09292002c70212aaf35bb00ed72d3b0c2193f228113464fc5ce94a6bb1"
+    );
+}

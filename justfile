@@ -1,0 +1,32 @@
+# What people who work on farcast do often.
+
+# Format and lints, as in CI.
+check:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# The tests of the README.
+test:
+    cargo test --release --workspace
+
+# Accept what the language cases and the compared outputs say now, and the generated reference.
+bless:
+    BLESS=1 UPDATE_EXPECT=1 cargo test --release --workspace
+    cargo run --release -- docs > docs/reference.md
+
+# The documentation of the code, and the generated reference.
+docs:
+    cargo doc --release --workspace --no-deps
+    cargo run --release -- docs > docs/reference.md
+
+# The benches; the side-by-side commands are in benches/README.md.
+bench:
+    cargo bench --workspace
+
+# Licences and advisories of all dependencies.
+deny:
+    cargo deny check
+
+# All that a change must pass.
+ci:
+    .ci/run

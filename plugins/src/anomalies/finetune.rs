@@ -1,0 +1,261 @@
+//! `finetune`: forgetful online learning, one network per subset.
+
+use dsl::types::Kind;
+use engine::artifact::{Dataset, WeightTable};
+use engine::error::Fault;
+use engine::params::{Input, Via};
+use engine::plugin::{Context, Plugin};
+use engine::{plugin, words};
+use polars::prelude::{DataFrame, NamedFrom, Series};
+use rand::{Rng, RngExt};
+
+use crate::complete::complete;
+use crate::parents::{Network, Parent};
+use crate::subsets::Subsets;
+use crate::training::{FanOut, Optimizer, Samples, Trainer};
+
+words! {
+    /// The weights a subset's fine-tuning starts from.
+    pub enum Start {
+        /// The parent's, for every subset anew.
+        Parent = "parent",
+        /// Those of the subset before.
+        Previous = "previous",
+    }
+}
+
+plugin! {
+    /// A parent fine-tuned on every subset, mixed with its own training data.
+    ///
+    /// Forgetful online learning (arXiv 2512.03653): for each subset the parent's weights are
+    /// loaded, a few steps taken on minibatches of the subset's rows and rows of the parent's
+    /// training data, and the weights noted, less the parent's: the *anomaly* of the subset.
+    /// With `from: previous` each subset goes on from the one before, and the weights are
+    /// noted as they are: a trajectory.
+    ///
+    /// The table has the columns `subset` (from 0), `rows`, `loss_before` and `loss_after` (on
+    /// the subset's rows, standardised), `diverged` and, along a trajectory, `step`. A subset
+    /// that leaves the finite numbers is marked there, its weights are NaN.
+    "finetune" version 1
+    pub struct Finetune {
+        /// The networks to start from.
+        parent: Input<Parent>;
+        /// The rows of each fine-tuning.
+        subsets: Input<Subsets>, with_truth();
+        /// How gradients move weights; fresh for every subset.
+        optimizer: Optimizer = "sgd(rate: 1e-2)";
+        /// Steps on each subset.
+        steps: u64 = "200", range("1..");
+        /// Rows of a minibatch.
+        batch: usize = "32", range("1..=1000000");
+        /// Share of each minibatch that is drawn from the parent's training data.
+        mix: f64 = "0.5", range("0..=1");
+        /// Where each subset starts.
+        from: Start = "parent";
+        /// The rows the subsets are of.
+        data: Via<Dataset>, via("subsets.data");
+        /// The rows the parent was trained on.
+        train: Via<Dataset>, via("parent.data");
+    }
+}
+
+impl Plugin for Finetune {
+    type Output = WeightTable;
+    const RANDOM: bool = true;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Anomaly, Kind::Trajectory]
+    }
+
+    fn run(self, context: &Context) -> Result<WeightTable, Fault> {
+        let network = &self.parent.network;
+        let rows = self.samples(&self.data, "subsets")?;
+        let train = self.samples(&self.train, "parent")?;
+        let mut trainer = FanOut::new(network, &self.optimizer);
+        let mut notes = Notes::default();
+        let mut table = Vec::with_capacity(self.subsets.rows.len() * self.parent.weights.len());
+        let mut start = self.parent.weights.clone();
+        let total = self.subsets.rows.len();
+        for (at, subset) in self.subsets.rows.iter().enumerate() {
+            context.check_stop()?;
+            let mix = Mix {
+                subset: &rows.take(subset.iter().map(|row| *row as usize)),
+                train: &train,
+                from_train: (self.mix * self.batch as f64).round() as usize,
+                batch: self.batch,
+            };
+            let mut weights = start.clone();
+            notes.before(at, mix.subset, network, &weights);
+            trainer.restart();
+            let rng = context.rng(&format!("subset {at}"));
+            let finite = mix.train(&mut trainer, &mut weights, self.steps, rng);
+            notes.after(finite, mix.subset, network, &weights);
+            match (finite, self.from) {
+                (false, _) => table.extend(weights.iter().map(|_| f32::NAN)),
+                (true, Start::Parent) => table.extend(
+                    weights
+                        .iter()
+                        .zip(&start)
+                        .map(|(weight, start)| weight - start),
+                ),
+                (true, Start::Previous) => {
+                    table.extend_from_slice(&weights);
+                    start = weights;
+                }
+            }
+            context.progress(
+                at as u64 + 1,
+                total as u64,
+                notes.loss_after.last().copied(),
+            );
+        }
+        notes.tell(context)?;
+        if self.from == Start::Parent {
+            note_flatness(context, &self.parent.weights, &table);
+        }
+        Ok(WeightTable {
+            layout: network.layout(),
+            coordinates: self.coordinates(notes)?,
+            weights: table,
+        })
+    }
+}
+
+impl Finetune {
+    /// The rows of `data` as the network sees them, none with a gap.
+    fn samples(&self, data: &Dataset, param: &'static str) -> Result<Samples, Fault> {
+        let network = &self.parent.network;
+        for column in network.inputs.iter().chain(&network.targets) {
+            complete(data, &column.name, param)?;
+        }
+        Samples::new(network, data)
+    }
+
+    fn coordinates(&self, notes: Notes) -> Result<DataFrame, Fault> {
+        let height = notes.subset.len();
+        let mut columns = vec![
+            Series::new("subset".into(), notes.subset).into(),
+            Series::new("rows".into(), notes.rows).into(),
+            Series::new("loss_before".into(), notes.loss_before).into(),
+            Series::new("loss_after".into(), notes.loss_after).into(),
+            Series::new("diverged".into(), notes.diverged).into(),
+        ];
+        if self.from == Start::Previous {
+            let steps: Vec<u64> = (1..=height as u64).map(|at| at * self.steps).collect();
+            columns.push(Series::new("step".into(), steps).into());
+        }
+        Ok(DataFrame::new(height, columns)?)
+    }
+}
+
+/// Where the minibatches of one subset come from.
+struct Mix<'a> {
+    subset: &'a Samples,
+    train: &'a Samples,
+    /// Rows of a minibatch drawn from `train`.
+    from_train: usize,
+    batch: usize,
+}
+
+impl Mix<'_> {
+    /// Takes the steps; whether the weights are finite numbers after them.
+    fn train(
+        &self,
+        trainer: &mut FanOut,
+        weights: &mut [f32],
+        steps: u64,
+        mut rng: impl Rng,
+    ) -> bool {
+        let mut batch = Samples::default();
+        for _ in 0..steps {
+            batch.clear();
+            for _ in 0..self.from_train {
+                batch.push(self.train, rng.random_range(0..self.train.rows));
+            }
+            for _ in self.from_train..self.batch {
+                batch.push(self.subset, rng.random_range(0..self.subset.rows));
+            }
+            if !trainer.step(weights, &batch, 1.0).is_finite() {
+                return false;
+            }
+        }
+        weights.iter().all(|weight| weight.is_finite())
+    }
+}
+
+/// What is noted of every subset beside its weights.
+#[derive(Default)]
+struct Notes {
+    subset: Vec<u32>,
+    rows: Vec<u32>,
+    loss_before: Vec<f64>,
+    loss_after: Vec<f64>,
+    diverged: Vec<bool>,
+}
+
+impl Notes {
+    fn before(&mut self, at: usize, subset: &Samples, network: &Network, weights: &[f32]) {
+        self.subset.push(at as u32);
+        self.rows.push(subset.rows as u32);
+        self.loss_before.push(subset.loss(network, weights));
+    }
+
+    fn after(&mut self, finite: bool, subset: &Samples, network: &Network, weights: &[f32]) {
+        self.diverged.push(!finite);
+        self.loss_after.push(match finite {
+            true => subset.loss(network, weights),
+            false => f64::NAN,
+        });
+    }
+
+    /// Says how many subsets diverged.
+    fn tell(&self, context: &Context) -> Result<(), Fault> {
+        let total = self.diverged.len();
+        match self.diverged.iter().filter(|diverged| **diverged).count() {
+            0 => Ok(()),
+            all if all == total => Err(Fault::Diverged(format!("all {total} subsets diverged"))),
+            some => {
+                context.note(format!("{some} of {total} subsets diverged"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Anomalies that vary by less than this share of the size of the weights make a flat parent.
+const FLAT: f64 = 1e-4;
+
+/// Says when the anomalies hardly differ from subset to subset.
+fn note_flatness(context: &Context, weights: &[f32], table: &[f32]) {
+    let size = root_mean_square(weights.iter().map(|weight| f64::from(*weight)));
+    let rows: Vec<&[f32]> = table
+        .chunks_exact(weights.len())
+        .filter(|row| row.iter().all(|weight| weight.is_finite()))
+        .collect();
+    if rows.len() < 2 {
+        return;
+    }
+    let deviations = (0..weights.len()).flat_map(|weight| {
+        let column = rows.iter().map(move |row| f64::from(row[weight]));
+        let mean = column.clone().sum::<f64>() / rows.len() as f64;
+        column.map(move |value| value - mean)
+    });
+    let share = root_mean_square(deviations) / size;
+    if share < FLAT {
+        context.note(format!(
+            "flat parent: the anomalies differ by {share:.1e} of the size of the weights; \
+             take more steps, a larger rate, or leave out the input that tells the subsets apart"
+        ));
+    }
+}
+
+fn root_mean_square(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| {
+        (sum + value * value, count + 1.0)
+    });
+    f64::sqrt(sum / count)
+}
+
+#[cfg(test)]
+#[path = "finetune_tests.rs"]
+mod tests;

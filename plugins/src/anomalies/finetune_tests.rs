@@ -1,0 +1,173 @@
+//! Fine-tuning a small linear parent, where what must come out is known.
+
+use engine::artifact::{Artifact, DataColumn};
+
+use super::*;
+use crate::parents::{Activation, Loss, Scaled};
+use crate::training::Sgd;
+
+fn data(x: &[f64], y: &[f64]) -> Dataset {
+    let column = |name: &str, values: &[f64]| DataColumn {
+        name: name.to_owned(),
+        unit: None,
+        values: values.into(),
+    };
+    Dataset::new(vec![column("x", x), column("y", y)]).expect("columns of one length")
+}
+
+/// `y = x` for the training data; the last rows follow `y = x + 2`.
+fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
+    let x: Vec<f64> = (0..40).map(|i| f64::from(i % 20) / 10.0 - 1.0).collect();
+    let train = data(&x[..20], &x[..20]);
+    let y: Vec<f64> = x
+        .iter()
+        .enumerate()
+        .map(|(row, x)| if row < 20 { *x } else { x + 2.0 })
+        .collect();
+    Finetune {
+        parent: Input::new(Parent {
+            network: Network {
+                inputs: vec![Scaled::as_is("x")],
+                targets: vec![Scaled::as_is("y")],
+                widths: vec![1, 1],
+                activation: Activation::Tanh,
+                loss: Loss::Mse,
+            },
+            weights: vec![1.0, 0.0],
+            losses: Vec::new(),
+        }),
+        subsets: Input::new(Subsets { rows: subsets }),
+        optimizer: sgd(0.1),
+        steps: 200,
+        batch: 32,
+        mix: 0.0,
+        from: Start::Parent,
+        data: Via(Input::new(data(&x, &y))),
+        train: Via(Input::new(train)),
+    }
+}
+
+fn sgd(rate: f64) -> Optimizer {
+    Optimizer::Sgd(Sgd {
+        rate,
+        momentum: 0.0,
+    })
+}
+
+fn old() -> Vec<u32> {
+    (0..20).collect()
+}
+
+fn new() -> Vec<u32> {
+    (20..40).collect()
+}
+
+fn run(finetune: Finetune) -> WeightTable {
+    finetune.run(&Context::alone("finetune")).expect("a table")
+}
+
+fn assert_near(found: &[f32], expected: [f32; 2], tolerance: f32) {
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() < tolerance, "{found} {expected}");
+    }
+}
+
+#[test]
+fn anomalies_are_what_the_subset_adds_to_the_parent() {
+    let table = run(finetune(vec![old(), new()]));
+    assert_eq!(table.row(0), [0.0, 0.0]);
+    assert_near(table.row(1), [0.0, 2.0], 1e-3);
+    let losses = |name: &str| -> Vec<f64> {
+        let column = table.coordinates.column(name).expect("a column");
+        column.f64().expect("numbers").into_no_null_iter().collect()
+    };
+    assert_eq!(losses("loss_before")[0], 0.0);
+    assert!((losses("loss_before")[1] - 4.0).abs() < 1e-6);
+    assert!(losses("loss_after")[1] < 1e-5);
+}
+
+#[test]
+fn mixing_pulls_towards_the_training_data() {
+    // Half the rows say 0, half say 2: the mean is 1, the minibatches scatter around it.
+    let mut half = finetune(vec![new()]);
+    half.mix = 0.5;
+    half.steps = 2000;
+    half.batch = 1024;
+    half.optimizer = sgd(0.01);
+    assert_near(run(half).row(0), [0.0, 1.0], 0.03);
+}
+
+#[test]
+fn a_subset_does_not_depend_on_those_before_it() {
+    let mut alone = finetune(vec![new()]);
+    let mut after = finetune(vec![new(), old()]);
+    (alone.mix, after.mix) = (0.5, 0.5);
+    assert_eq!(run(alone).row(0), run(after).row(0));
+}
+
+#[test]
+fn a_trajectory_goes_on_from_subset_to_subset() {
+    let mut sequence = finetune(vec![new(), old()]);
+    sequence.from = Start::Previous;
+    sequence.steps = 5;
+    let table = run(sequence);
+    let (first, second) = (table.row(0)[1], table.row(1)[1]);
+    assert!(
+        first > 0.5 && second > 0.1 && second < first,
+        "{first} {second}"
+    );
+    let steps = table.coordinates.column("step").expect("steps");
+    let steps: Vec<u64> = steps.u64().expect("numbers").into_no_null_iter().collect();
+    assert_eq!(steps, [5, 10]);
+}
+
+#[test]
+fn diverged_subsets_are_marked_and_counted() {
+    // A row of the subset far outside makes its own gradient explode, no other's.
+    let mut some = finetune(vec![vec![0], new()]);
+    let (mut x, mut y) = (vec![0.0; 40], vec![0.0; 40]);
+    x[20..].fill(1e6);
+    y[20..].fill(1.0);
+    x[0] = 0.5;
+    some.data = Via(Input::new(data(&x, &y)));
+    let context = Context::alone("some");
+    let table = some.run(&context).expect("a table");
+    assert!(table.row(0).iter().all(|weight| weight.is_finite()));
+    assert!(table.row(1).iter().all(|weight| weight.is_nan()));
+    assert_eq!(context.take_notes(), ["1 of 2 subsets diverged"]);
+    let read = WeightTable::from_parts(&table.to_parts().expect("parts")).expect("a table");
+    assert_eq!(read.coordinates.height(), 2);
+
+    let mut all = finetune(vec![new()]);
+    all.data = Via(Input::new(data(&x, &y)));
+    let fault = all.run(&Context::alone("all")).map(|_| ());
+    assert!(matches!(fault, Err(Fault::Diverged(text)) if text == "all 1 subsets diverged"));
+}
+
+#[test]
+fn a_flat_parent_is_told() {
+    let mut flat = finetune(vec![old(), (0..10).collect()]);
+    flat.optimizer = sgd(1e-6);
+    let context = Context::alone("flat");
+    flat.run(&context).expect("a table");
+    let notes = context.take_notes();
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("flat parent"),
+        "{notes:?}"
+    );
+    let lively = finetune(vec![old(), new()]);
+    let context = Context::alone("lively");
+    lively.run(&context).expect("a table");
+    assert!(context.take_notes().is_empty());
+}
+
+#[test]
+fn gaps_are_refused() {
+    let mut gaps = finetune(vec![old()]);
+    gaps.data = Via(Input::new(data(&[f64::NAN, 1.0], &[0.0, 0.0])));
+    let fault = gaps.run(&Context::alone("gaps")).map(|_| ());
+    assert_eq!(
+        fault.expect_err("a fault").to_string(),
+        "column `x` has no value in 1 of 2 rows"
+    );
+}

@@ -1,0 +1,216 @@
+//! What the plugins that read files share: opening, headings, and columns found by name.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::ErrorKind;
+
+use engine::error::Fault;
+use engine::params::{Column, DataPath};
+
+/// The head of a column in a file: `depth [m]` and `depth (m)` name a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// As the file has it.
+    pub raw: String,
+    /// As the language can write it.
+    pub name: String,
+    /// The unit, when the file tells.
+    pub unit: Option<String>,
+}
+
+impl Heading {
+    /// The heading of this text; what no name can hold becomes `_`.
+    pub fn parse(raw: &str) -> Self {
+        let (name, unit) = match raw.trim().strip_suffix([']', ')']) {
+            Some(open) => match open.rsplit_once(['[', '(']) {
+                Some((name, unit)) if !name.trim().is_empty() => (name, Some(unit.trim())),
+                _ => (raw, None),
+            },
+            None => (raw, None),
+        };
+        Self {
+            raw: raw.to_owned(),
+            name: identifier(name.trim()),
+            unit: unit.filter(|unit| !unit.is_empty()).map(str::to_owned),
+        }
+    }
+}
+
+fn identifier(text: &str) -> String {
+    let name: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    match name.chars().next() {
+        Some(first) if !first.is_ascii_digit() => name,
+        _ => format!("_{name}"),
+    }
+}
+
+/// Opens the file of parameter `file`.
+///
+/// # Errors
+/// When it is not there, is a folder or cannot be read.
+pub fn open(path: &DataPath) -> Result<File, Fault> {
+    let shown = path.0.display();
+    let file = File::open(&path.0).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Fault::at("file", format!("there is no file `{shown}`")),
+        _ => unreadable(path, "a file", &error),
+    })?;
+    if file.metadata()?.is_dir() {
+        return Err(Fault::at(
+            "file",
+            format!("expected a file, found the folder `{shown}`"),
+        ));
+    }
+    Ok(file)
+}
+
+/// The complaint about a file that is not what it should be; `expected` is such as `parquet`.
+pub fn unreadable(path: &DataPath, expected: &str, error: &dyn Display) -> Fault {
+    let text = error.to_string();
+    let reason = text.lines().next().unwrap_or_default();
+    let shown = path.0.display();
+    Fault::at(
+        "file",
+        format!("cannot read `{shown}` as {expected}: {reason}"),
+    )
+}
+
+/// The columns asked for: where each is among the headings, and its heading as the user spells it.
+///
+/// # Errors
+/// When there is none of a name.
+pub fn select(headings: &[Heading], wanted: &[Column]) -> Result<Vec<(usize, Heading)>, Fault> {
+    wanted
+        .iter()
+        .map(|Column(name)| {
+            let position = headings
+                .iter()
+                .position(|heading| heading.name == *name)
+                .or_else(|| {
+                    headings
+                        .iter()
+                        .position(|heading| heading.name.eq_ignore_ascii_case(name))
+                })
+                .ok_or_else(|| {
+                    let names: Vec<&str> = headings.iter().map(|h| h.name.as_str()).collect();
+                    Fault::at("columns", format!("the file has no column `{name}`"))
+                        .with_hint(choices(name, &names))
+                })?;
+            let heading = Heading {
+                name: name.clone(),
+                ..headings[position].clone()
+            };
+            Ok((position, heading))
+        })
+        .collect()
+}
+
+/// Refuses two columns of one name.
+///
+/// # Errors
+/// The name that comes twice, at parameter `param`.
+pub fn distinct<'a>(
+    param: &'static str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Fault> {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(Fault::at(param, format!("column `{name}` exists twice")));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// A hint with the nearest name, when one is near, and all the others.
+pub fn choices(wanted: &str, names: &[&str]) -> String {
+    let wanted = wanted.to_lowercase();
+    let near = names
+        .iter()
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3));
+    let listed = format!("the file has: {}", names.join(", "));
+    match near {
+        Some((_, name)) => format!("did you mean `{name}`? {listed}"),
+        None => listed,
+    }
+}
+
+/// How many characters must be added, removed or replaced (Levenshtein 1966).
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = i;
+        let mut last = i + 1;
+        row[0] = last;
+        for (cell, b) in row[1..].iter_mut().zip(right.chars()) {
+            last = (diagonal + usize::from(a != b))
+                .min(last + 1)
+                .min(*cell + 1);
+            diagonal = std::mem::replace(cell, last);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// `12345` as `12 345`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_name_their_unit() {
+        let parsed = |raw| {
+            let heading = Heading::parse(raw);
+            (heading.name, heading.unit)
+        };
+        let metres = Some("m".to_owned());
+        assert_eq!(parsed("depth [m]"), ("depth".to_owned(), metres.clone()));
+        assert_eq!(parsed(" depth (m) "), ("depth".to_owned(), metres));
+        assert_eq!(parsed("sea level"), ("sea_level".to_owned(), None));
+        assert_eq!(parsed("2m temp"), ("_2m_temp".to_owned(), None));
+        assert_eq!(parsed("[m]"), ("_m_".to_owned(), None));
+        assert_eq!(parsed("a []"), ("a".to_owned(), None));
+    }
+
+    #[test]
+    fn distances_are_levenshtein() {
+        // Textbook values.
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("salt", "salt"), 0);
+        assert_eq!(distance("flaw", "lawn"), 2);
+    }
+
+    #[test]
+    fn the_nearest_name_is_told() {
+        assert_eq!(
+            choices("tmep", &["salt", "temp"]),
+            "did you mean `temp`? the file has: salt, temp"
+        );
+        assert_eq!(choices("xyz", &["salt"]), "the file has: salt");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(12), "12");
+        assert_eq!(grouped(123_456), "123 456");
+        assert_eq!(grouped(1_234_567), "1 234 567");
+    }
+}

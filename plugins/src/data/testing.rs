@@ -1,0 +1,36 @@
+//! What the tests of data plugins share.
+
+use engine::artifact::{DataColumn, Dataset};
+use engine::error::Fault;
+use engine::params::DataPath;
+
+/// A file of `plugins/testdata`.
+pub fn testdata(name: &str) -> DataPath {
+    DataPath(
+        [env!("CARGO_MANIFEST_DIR"), "testdata", name]
+            .iter()
+            .collect(),
+    )
+}
+
+/// The parameter and message of a user's fault.
+pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) {
+    match result {
+        Err(Fault::User { param, message, .. }) => (param, message),
+        Err(other) => panic!("expected the user's fault, found {other:?}"),
+        Ok(_) => panic!("expected a fault, found a result"),
+    }
+}
+
+/// A data set of these columns, without units.
+pub fn table(columns: &[(&str, &[f64])]) -> Dataset {
+    let columns = columns
+        .iter()
+        .map(|(name, values)| DataColumn {
+            name: (*name).to_owned(),
+            unit: None,
+            values: (*values).into(),
+        })
+        .collect();
+    Dataset::new(columns).expect("columns of one length")
+}

@@ -1,0 +1,113 @@
+//! `where`: the rows that meet a condition.
+
+use dsl::signature::ColumnRule;
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::params::{Condition, Input};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+plugin! {
+    /// The rows that meet a condition, in their order.
+    ///
+    /// A row where the condition is neither met nor not, because a value is missing, is left
+    /// out.
+    "where" version 1
+    pub struct Where {
+        /// The rows to choose from.
+        data: Input<Dataset>;
+        /// What a row must meet, such as `depth <= 1 km`.
+        condition: Condition;
+    }
+}
+
+impl Plugin for Where {
+    type Output = Dataset;
+
+    fn columns() -> ColumnRule {
+        ColumnRule::Like("data".to_owned())
+    }
+
+    fn run(self, _: &Context) -> Result<Dataset, Fault> {
+        let data = &*self.data;
+        let met = self
+            .condition
+            .0
+            .evaluate(data.rows(), &|name| data.values(name).ok().map(|v| &v[..]))
+            .map_err(|message| Fault::at("condition", message))?;
+        let rows: Vec<u32> = (0..)
+            .zip(met)
+            .filter(|(_, met)| *met == 1.0)
+            .map(|(row, _)| row)
+            .collect();
+        if rows.is_empty() {
+            return Err(Fault::at("condition", "no row meets the condition")
+                .with_hint(extents(data, &self.condition.0.columns())));
+        }
+        Ok(data.take(&rows))
+    }
+}
+
+/// `depth is 0..5000, lat is -77.5..89.5`
+fn extents(data: &Dataset, names: &[&str]) -> String {
+    let extents: Vec<String> = names
+        .iter()
+        .filter_map(|name| Some((name, data.values(name).ok()?)))
+        .map(|(name, values)| {
+            // `f64::min` and `max` pass over NaN.
+            let low = values.iter().copied().fold(f64::NAN, f64::min);
+            let high = values.iter().copied().fold(f64::NAN, f64::max);
+            match low.is_nan() {
+                true => format!("`{name}` has no values"),
+                false => format!("`{name}` is {low}..{high}"),
+            }
+        })
+        .collect();
+    extents.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use dsl::ast::BinaryOp;
+    use dsl::column::ColumnExpr;
+
+    use super::*;
+    use crate::data::testing::table;
+
+    fn deeper_than(limit: f64) -> Where {
+        Where {
+            data: Input::new(table(&[
+                ("depth", &[0.0, 500.0, f64::NAN, 1500.0]),
+                ("temp", &[1.0, 2.0, 3.0, 4.0]),
+            ])),
+            condition: Condition(ColumnExpr::Binary(
+                BinaryOp::Greater,
+                Box::new(ColumnExpr::Column("depth".to_owned())),
+                Box::new(ColumnExpr::Number(limit)),
+            )),
+        }
+    }
+
+    #[test]
+    fn rows_that_meet_it_stay_in_order() {
+        let kept = deeper_than(100.0)
+            .run(&Context::alone("where"))
+            .expect("rows");
+        assert_eq!(
+            kept,
+            table(&[("depth", &[500.0, 1500.0]), ("temp", &[2.0, 4.0])])
+        );
+    }
+
+    #[test]
+    fn no_row_is_an_error_that_tells_the_extent() {
+        let fault = deeper_than(2000.0)
+            .run(&Context::alone("where"))
+            .expect_err("no such row");
+        let Fault::User { param, hint, .. } = fault else {
+            panic!("expected the user's fault, found {fault:?}");
+        };
+        assert_eq!(param, Some("condition"));
+        assert_eq!(hint.as_deref(), Some("`depth` is 0..1500"));
+    }
+}

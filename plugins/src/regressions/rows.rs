@@ -1,0 +1,79 @@
+//! Sums along the rows of matrices that lie column by column in memory.
+
+use faer::Mat;
+
+/// The mean of each row.
+pub(super) fn means(matrix: &Mat<f64>) -> Vec<f64> {
+    let mut means = vec![0.0; matrix.nrows()];
+    for column in 0..matrix.ncols() {
+        for (sum, value) in means.iter_mut().zip(matrix.col_as_slice(column)) {
+            *sum += value;
+        }
+    }
+    let count = matrix.ncols() as f64;
+    means.iter_mut().for_each(|sum| *sum /= count);
+    means
+}
+
+/// The squares of each row, summed.
+pub(super) fn squares(matrix: &Mat<f64>) -> Vec<f64> {
+    squared_deviations(matrix, &vec![0.0; matrix.nrows()])
+}
+
+/// Deviations no larger than this share of the mean are its rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// The squared deviations of each row from its mean, summed; 0 for a row that does not vary.
+pub(super) fn variances(matrix: &Mat<f64>, means: &[f64]) -> Vec<f64> {
+    let count = matrix.ncols() as f64;
+    let least = means.iter().map(|mean| count * (ROUNDING * mean).powi(2));
+    let sums = squared_deviations(matrix, means);
+    sums.into_iter()
+        .zip(least)
+        .map(|(sum, least)| if sum > least { sum } else { 0.0 })
+        .collect()
+}
+
+fn squared_deviations(matrix: &Mat<f64>, centers: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; matrix.nrows()];
+    for column in 0..matrix.ncols() {
+        let values = matrix.col_as_slice(column).iter().zip(centers);
+        for (sum, (value, center)) in sums.iter_mut().zip(values) {
+            *sum += (value - center).powi(2);
+        }
+    }
+    sums
+}
+
+/// Subtracts from each row a number of its own.
+pub(super) fn subtract(matrix: &mut Mat<f64>, centers: &[f64]) {
+    for column in 0..matrix.ncols() {
+        for (value, center) in matrix.col_as_slice_mut(column).iter_mut().zip(centers) {
+            *value -= center;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_go_along_rows() {
+        let rows = [[1.0, 2.0, 6.0], [0.0, -1.0, 1.0]];
+        let mut matrix = Mat::from_fn(2, 3, |row, column| rows[row][column]);
+        assert_eq!(means(&matrix), [3.0, 0.0]);
+        assert_eq!(squares(&matrix), [41.0, 2.0]);
+        assert_eq!(variances(&matrix, &[3.0, 0.0]), [14.0, 2.0]);
+        subtract(&mut matrix, &[3.0, 0.0]);
+        assert_eq!(means(&matrix), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_row_of_equal_numbers_does_not_vary() {
+        let matrix = Mat::from_fn(1, 10, |_, _| 0.1);
+        let mean = means(&matrix);
+        assert_ne!(mean, [0.1], "rounding is what this is about");
+        assert_eq!(variances(&matrix, &mean), [0.0]);
+    }
+}

@@ -1,0 +1,476 @@
+//! Regressions against numpy, and against laws planted in the anomalies.
+//!
+//! The golden numbers are printed by this script (numpy 2.4, float64; `B` and `SE` term by
+//! term, the shares by tensor):
+//!
+//! ```python
+//! import numpy as np
+//! a = np.array([1,3, 2,2, 5,3, 4,8, 7,5, 9,7, 6,8, 10,12], float).reshape(8, 2).mean(1)
+//! b = np.array([2,0, 5,7, 1,3, 4,4, 9,7, 0,2, 8,6, 5,5], float).reshape(8, 2).mean(1)
+//! Y = np.array([[.5,-1,2], [.25,-.5,2.5], [1,-1.5,1.75], [2.25,0,3],
+//!               [1.5,1,3.5], [3,-2,1.5], [2,.5,4], [3.75,-1,2.25]])
+//! z = lambda x: (x - x.mean()) / x.std()
+//! n, one, za, zb, Yc = 8, np.ones(8), z(a), z(b), Y - Y.mean(0)
+//! share = lambda R: [1 - (R[:, :2]**2).sum() / (Yc[:, :2]**2).sum(),
+//!                    1 - (R[:, 2]**2).sum() / (Yc[:, 2]**2).sum()]
+//! for X in (np.c_[one, za, zb], np.c_[one, za, zb, za * za, za * zb, zb * zb]):
+//!     B = np.linalg.lstsq(X, Y, rcond=None)[0]
+//!     var = ((Y - X @ B)**2).sum(0) / (n - X.shape[1])
+//!     SE = np.sqrt(np.diag(np.linalg.inv(X.T @ X))[:, None] * var)
+//!     print(B, SE, share(Y - X @ B))
+//!     keep = abs(B) / SE > 2; keep[0] = True
+//!     print(share(Y - X @ np.where(keep, B, 0)))
+//! X = np.c_[za, zb]
+//! shrink = lambda l: np.linalg.solve(X.T @ X + n * l * np.eye(2), X.T)
+//! def gcv(l):
+//!     A = X @ shrink(l) + np.ones((n, n)) / n
+//!     return ((Y - A @ Y)**2).sum() / n / (np.trace(np.eye(n) - A) / n)**2
+//! grid = 10.0**(np.arange(-60, 31) / 10)
+//! for l in (0.3, grid[np.argmin([gcv(l) for l in grid])]):
+//!     print(l, shrink(l) @ Yc, share(Yc - X @ shrink(l) @ Yc))
+//! ```
+
+use dsl::ast::BinaryOp;
+use dsl::column::ColumnExpr;
+use engine::artifact::{Artifact, Dataset, Layout, WeightTable};
+use engine::error::Fault;
+use engine::params::{Condition, Input, Via};
+use engine::plugin::{Context, Plugin};
+use polars::prelude::{Column, DataFrame};
+use proptest::prelude::*;
+
+use super::*;
+use crate::predictors::Predictors;
+use crate::predictors::tests::dataset;
+use crate::subsets::Subsets;
+
+const A: [f64; 16] = [
+    1.0, 3.0, 2.0, 2.0, 5.0, 3.0, 4.0, 8.0, 7.0, 5.0, 9.0, 7.0, 6.0, 8.0, 10.0, 12.0,
+];
+const B: [f64; 16] = [
+    2.0, 0.0, 5.0, 7.0, 1.0, 3.0, 4.0, 4.0, 9.0, 7.0, 0.0, 2.0, 8.0, 6.0, 5.0, 5.0,
+];
+const Y: [[f32; 3]; 8] = [
+    [0.5, -1.0, 2.0],
+    [0.25, -0.5, 2.5],
+    [1.0, -1.5, 1.75],
+    [2.25, 0.0, 3.0],
+    [1.5, 1.0, 3.5],
+    [3.0, -2.0, 1.5],
+    [2.0, 0.5, 4.0],
+    [3.75, -1.0, 2.25],
+];
+
+/// Eight subsets of two rows each, in the order given.
+#[derive(Clone)]
+struct Case {
+    columns: Vec<(&'static str, Vec<f64>)>,
+    /// The subset of each anomaly, and its weights.
+    anomalies: Vec<(u32, Vec<f32>)>,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            columns: vec![("a", A.to_vec()), ("b", B.to_vec())],
+            anomalies: (0..8).map(|row| (row, Y[row as usize].to_vec())).collect(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, values: [f64; 16]) -> Self {
+        self.columns.push((name, values.to_vec()));
+        self
+    }
+
+    fn data(&self) -> Dataset {
+        let columns: Vec<(&str, &[f64])> = self.columns.iter().map(|(n, v)| (*n, &v[..])).collect();
+        dataset(&columns)
+    }
+
+    fn table(&self) -> WeightTable {
+        let subset: Vec<u32> = self.anomalies.iter().map(|(subset, _)| *subset).collect();
+        let subset = Column::new("subset".into(), &subset[..]);
+        WeightTable {
+            layout: Layout::mlp(&[2, 1]),
+            coordinates: DataFrame::new(self.anomalies.len(), vec![subset]).unwrap(),
+            weights: self.anomalies.iter().flat_map(|(_, w)| w.clone()).collect(),
+        }
+    }
+
+    fn predictors(&self) -> Vec<Input<Predictors>> {
+        let names = self.columns.iter().map(|(name, _)| (*name).to_owned());
+        names
+            .map(|name| Input::new(Predictors::Columns(vec![name])))
+            .collect()
+    }
+
+    fn subsets() -> Subsets {
+        Subsets {
+            rows: (0..8).map(|row| vec![2 * row, 2 * row + 1]).collect(),
+        }
+    }
+
+    fn polynomial(
+        &self,
+        degree: usize,
+        keep: Option<f64>,
+    ) -> (Result<Regression, Fault>, Vec<String>) {
+        let context = Context::alone("polynomial");
+        let call = Polynomial {
+            anomalies: Input::new(self.table()),
+            predictors: self.predictors(),
+            degree,
+            keep: keep.map(snr_above),
+            subsets: Via(Input::new(Self::subsets())),
+            data: Via(Input::new(self.data())),
+            training: Via(Input::new(self.data())),
+        };
+        (call.run(&context), context.take_notes())
+    }
+
+    fn ridge(&self, penalty: Option<f64>) -> (Regression, Vec<String>) {
+        let context = Context::alone("ridge");
+        let call = Ridge {
+            anomalies: Input::new(self.table()),
+            predictors: self.predictors(),
+            penalty,
+            subsets: Via(Input::new(Self::subsets())),
+            data: Via(Input::new(self.data())),
+            training: Via(Input::new(self.data())),
+        };
+        (call.run(&context).unwrap(), context.take_notes())
+    }
+}
+
+fn snr_above(least: f64) -> Condition {
+    Condition(ColumnExpr::Binary(
+        BinaryOp::Greater,
+        Box::new(ColumnExpr::Column("snr".to_owned())),
+        Box::new(ColumnExpr::Number(least)),
+    ))
+}
+
+fn close(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() < tolerance, "{found} {expected}");
+    }
+}
+
+/// Coefficients are kept as `f32`.
+fn close_f32(found: &[f32], expected: &[f64]) {
+    let found: Vec<f64> = found.iter().map(|value| f64::from(*value)).collect();
+    close(&found, expected, 3e-7);
+}
+
+const LINE: [f64; 9] = [
+    1.781250000000,
+    -0.562500000000,
+    2.562500000000,
+    1.141417335278,
+    -0.181302628690,
+    -0.045380464497,
+    -0.197114925816,
+    0.851831957521,
+    0.704092959868,
+];
+
+#[test]
+fn straight_lines_agree_with_numpy() {
+    let (regression, notes) = Case::new().polynomial(1, None);
+    let regression = regression.unwrap();
+    close_f32(&regression.coefficients, &LINE);
+    let form = &regression.form;
+    close(&form.explained, &[0.896164305363, 0.727958162850], 1e-7);
+    assert_eq!(form.pruned, [0.0, 0.0]);
+    assert_eq!(form.names, ["a", "b"]);
+    // The means over two rows each; their standard deviation is that of numpy's `std`.
+    assert_eq!(form.seen, [(2.0, 11.0), (1.0, 8.0)]);
+    close(
+        &[form.scaling[0].0, form.scaling[1].0],
+        &[5.75, 4.25],
+        1e-12,
+    );
+    assert_eq!(form.rows, 8);
+    assert!(notes.is_empty(), "{notes:?}");
+
+    let ols = Ols {
+        anomalies: Input::new(Case::new().table()),
+        predictors: Case::new().predictors(),
+        keep: None,
+        subsets: Via(Input::new(Case::subsets())),
+        data: Via(Input::new(Case::new().data())),
+        training: Via(Input::new(Case::new().data())),
+    };
+    let ols = ols.run(&Context::alone("ols"));
+    assert_eq!(ols.unwrap(), regression);
+}
+
+#[test]
+fn quadratics_agree_with_numpy() {
+    let (regression, _) = Case::new().polynomial(2, None);
+    let regression = regression.unwrap();
+    close_f32(
+        &regression.coefficients,
+        &[
+            1.927440661383,
+            -0.322785382389,
+            2.915446655915,
+            1.130024700609,
+            -0.070942713816,
+            0.055453797079,
+            -0.209231755882,
+            0.848589964555,
+            0.693783118828,
+            -0.033272451072,
+            -0.282193151253,
+            -0.304197493616,
+            -0.070936424487,
+            0.360411688628,
+            0.318488295361,
+            -0.100093890825,
+            -0.022678889713,
+            -0.106327418912,
+        ],
+    );
+    close(
+        &regression.form.explained,
+        &[0.959905213634, 0.903590312242],
+        1e-7,
+    );
+}
+
+#[test]
+fn slopes_of_little_signal_are_pruned() {
+    // snr of `a`: 15.07, 0.89, 0.23; of `b`: 2.60, 4.19, 3.63 (numpy, |B| / SE).
+    let (regression, _) = Case::new().polynomial(1, Some(2.0));
+    let regression = regression.unwrap();
+    let mut expected = LINE;
+    (expected[4], expected[5]) = (0.0, 0.0);
+    close_f32(&regression.coefficients, &expected);
+    assert_eq!(regression.form.pruned, [0.25, 0.5]);
+    close(
+        &regression.form.explained,
+        &[0.881157823595, 0.724875104611],
+        1e-7,
+    );
+}
+
+#[test]
+fn ridge_agrees_with_numpy_for_a_given_penalty() {
+    let (regression, notes) = Case::new().ridge(Some(0.3));
+    close_f32(
+        &regression.coefficients,
+        &[
+            1.781250000000,
+            -0.562500000000,
+            2.562500000000,
+            0.866368191914,
+            -0.110762181958,
+            -0.011660018866,
+            -0.113376818502,
+            0.645445557929,
+            0.536920593871,
+        ],
+    );
+    close(
+        &regression.form.explained,
+        &[0.842912809997, 0.687469082907],
+        1e-7,
+    );
+    assert!(notes.is_empty(), "{notes:?}");
+    let (unpenalised, _) = Case::new().ridge(Some(0.0));
+    close_f32(&unpenalised.coefficients, &LINE);
+}
+
+#[test]
+fn ridge_takes_the_penalty_numpy_finds_by_cross_validation() {
+    let (regression, notes) = Case::new().ridge(None);
+    close_f32(
+        &regression.coefficients,
+        &[
+            1.781250000000,
+            -0.562500000000,
+            2.562500000000,
+            1.069606965080,
+            -0.161368117703,
+            -0.035288839647,
+            -0.173204165088,
+            0.797884938817,
+            0.660588234548,
+        ],
+    );
+    assert_eq!(notes, ["penalty 6.310e-2 by generalised cross-validation"]);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_dropped_and_named() {
+    let twice = A.map(|value| 2.0 * value + 1.0);
+    let case = Case::new().with("flat", [0.1; 16]).with("twice", twice);
+    let (regression, notes) = case.polynomial(1, None);
+    let regression = regression.unwrap();
+    assert_eq!(
+        notes,
+        [
+            "predictor `flat` is the same for every subset and was dropped",
+            "`twice` is a linear combination of the terms before it over the subsets and was dropped",
+        ]
+    );
+    close_f32(regression.coefficients_of(1), &LINE[3..6]);
+    close_f32(regression.coefficients_of(2), &LINE[6..9]);
+    assert_eq!(regression.coefficients[9..], [0.0; 6]);
+
+    let (ridge, notes) = Case::new().with("flat", [0.1; 16]).ridge(Some(0.3));
+    assert_eq!(
+        notes,
+        ["predictor `flat` is the same for every subset and was dropped"]
+    );
+    let (without, _) = Case::new().ridge(Some(0.3));
+    close_f32(
+        &ridge.coefficients[..9],
+        &without
+            .coefficients
+            .iter()
+            .map(|c| f64::from(*c))
+            .collect::<Vec<_>>(),
+    );
+    assert_eq!(ridge.coefficients[9..], [0.0; 3]);
+}
+
+#[test]
+fn anomalies_that_diverged_or_lack_a_predictor_are_left_out() {
+    let mut case = Case::new();
+    case.anomalies[3].1[1] = f32::NAN;
+    case.columns[0].1[11] = f64::NAN;
+    let (regression, notes) = case.polynomial(1, None);
+    assert_eq!(
+        notes,
+        [
+            "1 of 8 anomalies diverged and were left out",
+            "1 of 8 subsets have a missing predictor and were left out",
+        ]
+    );
+    let mut fewer = Case::new();
+    fewer.anomalies.remove(5);
+    fewer.anomalies.remove(3);
+    assert_eq!(regression.unwrap(), fewer.polynomial(1, None).0.unwrap());
+}
+
+#[test]
+fn too_few_subsets_are_refused() {
+    let mut case = Case::new();
+    case.anomalies.truncate(5);
+    let fault = case.polynomial(2, None).0.unwrap_err();
+    assert!(matches!(
+        &fault,
+        Fault::User {
+            param: Some("anomalies"),
+            hint: Some(_),
+            ..
+        }
+    ));
+    assert_eq!(
+        fault.to_string(),
+        "expected at least 6 usable subsets for 6 terms, found 5"
+    );
+    case.anomalies.truncate(3);
+    let fault = case.polynomial(1, Some(2.0)).0.unwrap_err();
+    assert!(matches!(
+        &fault,
+        Fault::User {
+            param: Some("keep"),
+            ..
+        }
+    ));
+    assert_eq!(
+        fault.to_string(),
+        "3 usable subsets for as many terms: their standard errors do not exist"
+    );
+    let (regression, notes) = case.polynomial(1, None);
+    assert!(regression.is_ok());
+    assert_eq!(
+        notes,
+        ["3 usable subsets for as many terms: the fit is exact and says nothing"]
+    );
+}
+
+#[test]
+fn predictors_are_fitted_on_the_training_data_not_on_the_subsets_data() {
+    let eof = Predictors::Eof(crate::predictors::Analysis {
+        columns: vec!["a".to_owned(), "b".to_owned()],
+        modes: 1,
+        standardise: false,
+    });
+    let case = Case::new();
+    let wider = dataset(&[("a", &[0.0, 100.0]), ("b", &[0.0, 1.0])]);
+    let call = Ols {
+        anomalies: Input::new(case.table()),
+        predictors: vec![Input::new(eof.clone())],
+        keep: None,
+        subsets: Via(Input::new(Case::subsets())),
+        data: Via(Input::new(case.data())),
+        training: Via(Input::new(wider.clone())),
+    };
+    let regression = call.run(&Context::alone("ols")).unwrap();
+    assert_eq!(regression.form.predictors, [eof.fit(&wider).unwrap()]);
+}
+
+#[test]
+fn tensors_that_do_not_vary_are_told() {
+    let mut case = Case::new();
+    case.anomalies.iter_mut().for_each(|(_, w)| w[2] = 0.75);
+    let (regression, notes) = case.polynomial(1, None);
+    assert_eq!(notes, ["the anomalies of `layers.0.bias` do not vary"]);
+    assert_eq!(regression.unwrap().form.explained[1], 0.0);
+}
+
+#[test]
+fn a_regression_comes_back_from_its_parts() {
+    let regression = Case::new().polynomial(2, None).0.unwrap();
+    let mut parts = regression.to_parts().unwrap();
+    assert_eq!(Regression::from_parts(&parts).unwrap(), regression);
+    parts = parts.with("coefficients.f32", vec![0; 8]);
+    assert_eq!(
+        Regression::from_parts(&parts).unwrap_err().to_string(),
+        "part `coefficients.f32`: expected 18 numbers, found 2"
+    );
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_the_anomalies_does_not_matter(
+        order in Just((0..8).collect::<Vec<usize>>()).prop_shuffle(),
+        degree in 1..=2usize,
+    ) {
+        let case = Case::new();
+        let mut shuffled = case.clone();
+        shuffled.anomalies = order.iter().map(|row| case.anomalies[*row].clone()).collect();
+        let expected = case.polynomial(degree, None).0.unwrap();
+        let found = shuffled.polynomial(degree, None).0.unwrap();
+        for (found, expected) in found.coefficients.iter().zip(&expected.coefficients) {
+            prop_assert!((found - expected).abs() < 1e-6);
+        }
+        prop_assert_eq!(found.form.seen, expected.form.seen);
+    }
+
+    #[test]
+    fn a_planted_law_is_recovered(law in prop::array::uniform9(-2.0..2.0f64)) {
+        let mut case = Case::new();
+        let form = case.polynomial(1, None).0.unwrap().form;
+        for (subset, weights) in &mut case.anomalies {
+            let row = 2 * *subset as usize;
+            let z = form.standardised(&[(A[row] + A[row + 1]) / 2.0, (B[row] + B[row + 1]) / 2.0]);
+            for (weight, value) in weights.iter_mut().enumerate() {
+                *value = (law[weight] + law[3 + weight] * z[0] + law[6 + weight] * z[1]) as f32;
+            }
+        }
+        let regression = case.polynomial(1, None).0.unwrap();
+        for (found, planted) in regression.coefficients.iter().zip(law) {
+            prop_assert!((f64::from(*found) - planted).abs() < 1e-6);
+        }
+        let (quadratic, _) = case.polynomial(2, None);
+        for found in &quadratic.unwrap().coefficients[9..] {
+            prop_assert!(found.abs() < 1e-5);
+        }
+    }
+}

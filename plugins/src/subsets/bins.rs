@@ -1,0 +1,155 @@
+//! `bins`: rows whose values of a column fall between two edges.
+
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::params::{Column, Input};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::Subsets;
+use crate::complete::complete;
+
+plugin! {
+    /// Rows whose values of a column fall between the same two edges, one subset per bin.
+    ///
+    /// A bin holds its lower edge and not its upper one, the last bin both. Rows outside all
+    /// bins are in no subset, nor are those of bins with too few rows.
+    "bins" version 1
+    pub struct Bins {
+        /// The rows.
+        data: Input<Dataset>;
+        /// The column.
+        by: Column;
+        /// How many bins of equal width between the smallest and the largest value.
+        count: Option<usize>, range("1..=1000000");
+        /// The edges instead, rising, in the unit of the column.
+        edges: Option<Vec<f64>>;
+        /// Fewer rows than this make no subset.
+        minimum: usize = "1", range("1..");
+    }
+}
+
+impl Plugin for Bins {
+    type Output = Subsets;
+
+    fn run(self, context: &Context) -> Result<Subsets, Fault> {
+        let values = complete(&self.data, &self.by.0, "by")?;
+        let edges = self.edges(values)?;
+        let mut rows = vec![Vec::new(); edges.len() - 1];
+        for (row, value) in values.iter().enumerate() {
+            if let Some(bin) = bin_of(&edges, *value) {
+                rows[bin].push(row as u32);
+            }
+        }
+        rows.retain(|rows| rows.len() >= self.minimum);
+        let dropped = edges.len() - 1 - rows.len();
+        if rows.is_empty() {
+            return Err(Fault::at(
+                "minimum",
+                format!("no bin has {} rows", self.minimum),
+            ));
+        }
+        if dropped > 0 {
+            context.note(format!(
+                "{dropped} of {} bins have fewer than {} rows and make no subset",
+                edges.len() - 1,
+                self.minimum
+            ));
+        }
+        Ok(Subsets { rows })
+    }
+}
+
+impl Bins {
+    /// Two edges or more, strictly rising.
+    fn edges(&self, values: &[f64]) -> Result<Vec<f64>, Fault> {
+        match (&self.edges, self.count) {
+            (Some(_), Some(_)) => Err(Fault::at(
+                "edges",
+                "expected `count` or `edges`, found both",
+            )),
+            (None, None) => Err(Fault::at(
+                "by",
+                "expected `count` or `edges`, found neither",
+            )),
+            (Some(edges), None) => {
+                let rising = edges.windows(2).all(|pair| pair[0] < pair[1]);
+                match rising && edges.len() > 1 {
+                    true => Ok(edges.clone()),
+                    false => Err(Fault::at("edges", "expected two rising edges or more")),
+                }
+            }
+            (None, Some(count)) => {
+                let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                // A single value makes a single bin.
+                let count = if low < high { count } else { 1 };
+                let edge = |at| low + (high - low) * (at as f64 / count as f64);
+                Ok((0..=count).map(edge).collect())
+            }
+        }
+    }
+}
+
+fn bin_of(edges: &[f64], value: f64) -> Option<usize> {
+    let above = edges.partition_point(|edge| *edge <= value);
+    match above {
+        0 => None,
+        above if above < edges.len() => Some(above - 1),
+        // Only the last edge itself belongs to a bin.
+        _ => (edges.last() == Some(&value)).then(|| edges.len() - 2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::data;
+    use super::*;
+
+    fn run(count: Option<usize>, edges: Option<&[f64]>, minimum: usize) -> Result<Subsets, Fault> {
+        Bins {
+            data: data(&[("x", &[0.0, 9.0, 2.5, 10.0, 5.0, 4.9])]),
+            by: Column("x".to_owned()),
+            count,
+            edges: edges.map(<[f64]>::to_vec),
+            minimum,
+        }
+        .run(&Context::alone("bins"))
+    }
+
+    #[test]
+    fn equal_bins_hold_all_rows() {
+        let subsets = run(Some(2), None, 1).expect("subsets");
+        assert_eq!(subsets.rows, [[0, 2, 5], [1, 3, 4]]);
+        let subsets = run(Some(4), None, 2).expect("subsets");
+        assert_eq!(subsets.rows, [[2, 5], [1, 3]]);
+    }
+
+    #[test]
+    fn edges_are_taken_as_given() {
+        let subsets = run(None, Some(&[2.5, 5.0, 9.0]), 1).expect("subsets");
+        assert_eq!(subsets.rows, [[2, 5], [1, 4]]);
+    }
+
+    #[test]
+    fn a_constant_column_is_one_bin() {
+        let bins = Bins {
+            data: data(&[("x", &[3.0, 3.0])]),
+            by: Column("x".to_owned()),
+            count: Some(5),
+            edges: None,
+            minimum: 1,
+        };
+        let subsets = bins.run(&Context::alone("one")).expect("a subset");
+        assert_eq!(subsets.rows, [[0, 1]]);
+    }
+
+    #[test]
+    fn senseless_bins_are_refused() {
+        assert!(run(None, None, 1).is_err());
+        assert!(run(Some(2), Some(&[0.0, 1.0]), 1).is_err());
+        assert!(run(None, Some(&[1.0, 1.0]), 1).is_err());
+        assert!(run(None, Some(&[1.0]), 1).is_err());
+        assert!(run(Some(2), None, 7).is_err());
+    }
+}

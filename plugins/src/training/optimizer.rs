@@ -1,0 +1,348 @@
+//! Update rules and learning-rate schedules, as `torch.optim` defines them.
+
+use engine::{constructor, made};
+
+constructor! {
+    /// Stochastic gradient descent, with heavy-ball momentum on request.
+    ///
+    /// `v = momentum v + g; w -= rate v` (torch.optim.SGD).
+    "sgd"
+    pub struct Sgd {
+        /// The learning rate.
+        rate: f64 = "1e-2", range("0..");
+        /// The share of the last move that is kept.
+        momentum: f64 = "0", range("0..=1");
+    }
+}
+
+constructor! {
+    /// Adam (Kingma & Ba 2015, algorithm 1).
+    "adam"
+    pub struct Adam {
+        /// The learning rate.
+        rate: f64 = "1e-3", range("0..");
+        /// Decay of the mean of gradients.
+        beta1: f64 = "0.9", range("0..=1");
+        /// Decay of the mean of squared gradients.
+        beta2: f64 = "0.999", range("0..=1");
+        /// Added to the root of the latter.
+        epsilon: f64 = "1e-8", range("0..");
+    }
+}
+
+constructor! {
+    /// Adam with weight decay decoupled from the gradient (Loshchilov & Hutter 2019, algorithm 2).
+    ///
+    /// `w -= rate decay w`, then as Adam (torch.optim.AdamW).
+    "adamw"
+    pub struct AdamW {
+        /// The learning rate.
+        rate: f64 = "1e-3", range("0..");
+        /// Decay of the mean of gradients.
+        beta1: f64 = "0.9", range("0..=1");
+        /// Decay of the mean of squared gradients.
+        beta2: f64 = "0.999", range("0..=1");
+        /// Added to the root of the latter.
+        epsilon: f64 = "1e-8", range("0..");
+        /// Weight decay.
+        decay: f64 = "1e-2", range("0..");
+    }
+}
+
+constructor! {
+    /// Gradients divided by the root of their running mean square (Hinton 2012, lecture 6e).
+    ///
+    /// `s = decay s + (1 - decay) g²; w -= rate g / (√s + epsilon)` (torch.optim.RMSprop).
+    "rmsprop"
+    pub struct RmsProp {
+        /// The learning rate.
+        rate: f64 = "1e-3", range("0..");
+        /// Decay of the mean of squared gradients.
+        decay: f64 = "0.9", range("0..=1");
+        /// Added to its root.
+        epsilon: f64 = "1e-8", range("0..");
+    }
+}
+
+made! {
+    /// How gradients move weights.
+    pub enum Optimizer { Sgd, Adam, AdamW, RmsProp }
+}
+
+/// What an optimiser remembers between steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptimizerState {
+    /// Running mean of gradients, or velocity.
+    first: Vec<f32>,
+    /// Running mean of squared gradients.
+    second: Vec<f32>,
+    /// Steps taken.
+    steps: i32,
+}
+
+impl OptimizerState {
+    /// Nothing remembered, for so many weights.
+    pub fn new(weights: usize) -> Self {
+        Self {
+            first: vec![0.0; weights],
+            second: vec![0.0; weights],
+            steps: 0,
+        }
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.first.fill(0.0);
+        self.second.fill(0.0);
+        self.steps = 0;
+    }
+}
+
+impl Optimizer {
+    /// Moves the weights one step, with the learning rate times `share`.
+    ///
+    /// All slices have the length the state was made for.
+    // Inlined so that it is compiled for the vector instructions of its caller.
+    #[inline(always)]
+    pub fn update(
+        &self,
+        state: &mut OptimizerState,
+        weights: &mut [f32],
+        gradients: &[f32],
+        share: f64,
+    ) {
+        state.steps = state.steps.saturating_add(1);
+        match self {
+            Optimizer::Sgd(sgd) if sgd.momentum == 0.0 => {
+                let rate = (sgd.rate * share) as f32;
+                for (weight, gradient) in weights.iter_mut().zip(gradients) {
+                    *weight -= rate * gradient;
+                }
+            }
+            Optimizer::Sgd(sgd) => {
+                let (rate, momentum) = ((sgd.rate * share) as f32, sgd.momentum as f32);
+                for ((weight, gradient), velocity) in
+                    weights.iter_mut().zip(gradients).zip(&mut state.first)
+                {
+                    *velocity = momentum * *velocity + gradient;
+                    *weight -= rate * *velocity;
+                }
+            }
+            Optimizer::Adam(adam) => {
+                let rate = adam.rate * share;
+                adam_rule(
+                    state,
+                    weights,
+                    gradients,
+                    rate,
+                    [adam.beta1, adam.beta2, adam.epsilon],
+                );
+            }
+            Optimizer::AdamW(adam) => {
+                let rate = adam.rate * share;
+                let kept = (1.0 - rate * adam.decay) as f32;
+                for weight in &mut *weights {
+                    *weight *= kept;
+                }
+                adam_rule(
+                    state,
+                    weights,
+                    gradients,
+                    rate,
+                    [adam.beta1, adam.beta2, adam.epsilon],
+                );
+            }
+            Optimizer::RmsProp(rule) => {
+                let rate = (rule.rate * share) as f32;
+                let (decay, epsilon) = (rule.decay as f32, rule.epsilon as f32);
+                let new = (1.0 - rule.decay) as f32;
+                for ((weight, gradient), square) in
+                    weights.iter_mut().zip(gradients).zip(&mut state.second)
+                {
+                    *square = decay * *square + new * gradient * gradient;
+                    *weight -= rate * gradient / (square.sqrt() + epsilon);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn adam_rule(
+    state: &mut OptimizerState,
+    weights: &mut [f32],
+    gradients: &[f32],
+    rate: f64,
+    [beta1, beta2, epsilon]: [f64; 3],
+) {
+    // w -= rate m̂ / (√v̂ + ε) with m̂ = m / (1 - β1^t), v̂ = v / (1 - β2^t).
+    let step = (rate / (1.0 - beta1.powi(state.steps))) as f32;
+    let scale = (1.0 / (1.0 - beta2.powi(state.steps)).sqrt()) as f32;
+    let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+    let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+    let moments = state.first.iter_mut().zip(&mut state.second);
+    for ((weight, gradient), (mean, square)) in weights.iter_mut().zip(gradients).zip(moments) {
+        *mean = beta1 * *mean + new1 * gradient;
+        *square = beta2 * *square + new2 * gradient * gradient;
+        *weight -= step * *mean / (square.sqrt() * scale + epsilon);
+    }
+}
+
+constructor! {
+    /// The same learning rate from start to end.
+    "constant"
+    pub struct Constant {}
+}
+
+constructor! {
+    /// Half a cosine from the full learning rate down to a share of it (Loshchilov & Hutter 2017).
+    "cosine"
+    pub struct Cosine {
+        /// The share left at the end.
+        to: f64 = "0", range("0..=1");
+    }
+}
+
+constructor! {
+    /// The learning rate times a factor after every so many steps.
+    "step"
+    pub struct Step {
+        /// The steps between two changes.
+        every: u64, range("1..");
+        /// The factor.
+        factor: f64 = "0.1", range("0..");
+    }
+}
+
+made! {
+    /// How the learning rate changes along training.
+    pub enum Schedule { Constant, Cosine, Step }
+}
+
+impl Schedule {
+    /// The share of the learning rate at a step, from 0, out of so many.
+    pub fn share(&self, step: u64, steps: u64) -> f64 {
+        match self {
+            Schedule::Constant(_) => 1.0,
+            Schedule::Cosine(cosine) => {
+                let done = step as f64 / steps.max(1) as f64;
+                cosine.to + (1.0 - cosine.to) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+            }
+            Schedule::Step(rule) => rule.factor.powf((step / rule.every.max(1)) as f64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The loss is `(w0² + 10 w1²) / 2`, so the gradient is `(w0, 10 w1)`; three steps
+    /// from `(1, -2)`.
+    fn three_steps(optimizer: &Optimizer) -> [f32; 2] {
+        let mut weights = [1.0, -2.0];
+        let mut state = OptimizerState::new(2);
+        for _ in 0..3 {
+            let gradients = [weights[0], 10.0 * weights[1]];
+            optimizer.update(&mut state, &mut weights, &gradients, 1.0);
+        }
+        weights
+    }
+
+    fn assert_close(optimizer: &Optimizer, expected: [f64; 2]) {
+        let found = three_steps(optimizer);
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!(
+                (f64::from(found) - expected).abs() < 2e-6,
+                "{optimizer:?}: expected {expected}, found {found}"
+            );
+        }
+    }
+
+    // The figures are float64 numpy:
+    //   w, v = array([1., -2.]), zeros(2)
+    //   for t in 1, 2, 3:
+    //       g = w * [1, 10]
+    //       SGD      v = .9 * v + g;  w = w - .05 * v
+    //       Adam     m = .9 * m + .1 * g;  v = .999 * v + .001 * g**2
+    //                w = w - .1 * (m / (1 - .9**t)) / (sqrt(v / (1 - .999**t)) + 1e-8)
+    //       AdamW    w = w * (1 - .1 * .5) first
+    //       RMSprop  s = .9 * s + .1 * g**2;  w = w - .01 * g / (sqrt(s) + 1e-8)
+    #[test]
+    fn plain_descent_follows_its_formula() {
+        assert_close(
+            &Optimizer::Sgd(Sgd {
+                rate: 0.05,
+                momentum: 0.0,
+            }),
+            [0.857375000, -0.250000000],
+        );
+    }
+
+    #[test]
+    fn momentum_follows_its_formula() {
+        assert_close(
+            &Optimizer::Sgd(Sgd {
+                rate: 0.05,
+                momentum: 0.9,
+            }),
+            [0.731375000, 1.460000000],
+        );
+    }
+
+    #[test]
+    fn adam_follows_its_formula() {
+        assert_close(
+            &Optimizer::Adam(Adam {
+                rate: 0.1,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            }),
+            [0.701586275, -1.700623391],
+        );
+    }
+
+    #[test]
+    fn adamw_follows_its_formula() {
+        assert_close(
+            &Optimizer::AdamW(AdamW {
+                rate: 0.1,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                decay: 0.5,
+            }),
+            [0.574973932, -1.431025243],
+        );
+    }
+
+    #[test]
+    fn rmsprop_follows_its_formula() {
+        assert_close(
+            &Optimizer::RmsProp(RmsProp {
+                rate: 0.01,
+                decay: 0.9,
+                epsilon: 1e-8,
+            }),
+            [0.927053100, -1.926633682],
+        );
+    }
+
+    #[test]
+    fn schedules_start_full_and_end_where_they_say() {
+        let cosine = Schedule::Cosine(Cosine { to: 0.2 });
+        assert_eq!(cosine.share(0, 100), 1.0);
+        assert!((cosine.share(50, 100) - 0.6).abs() < 1e-12);
+        assert!((cosine.share(100, 100) - 0.2).abs() < 1e-12);
+        let step = Schedule::Step(Step {
+            every: 10,
+            factor: 0.5,
+        });
+        assert_eq!(
+            [0, 9, 10, 25].map(|at| step.share(at, 30)),
+            [1.0, 1.0, 0.5, 0.25]
+        );
+        assert_eq!(Schedule::Constant(Constant {}).share(7, 9), 1.0);
+    }
+}

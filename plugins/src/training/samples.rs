@@ -1,0 +1,66 @@
+//! Standardised inputs and targets, row after row: all training data, or one batch of them.
+
+use engine::artifact::Dataset;
+use engine::error::Fault;
+
+use crate::parents::Network;
+
+/// Rows of standardised inputs and targets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Standardised inputs, `[rows, inputs]`.
+    pub inputs: Vec<f32>,
+    /// Standardised targets or class indices, `[rows, targets]`.
+    pub targets: Vec<f32>,
+    /// How many rows.
+    pub rows: usize,
+}
+
+impl Samples {
+    /// The rows of `data` as the network sees them.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn new(network: &Network, data: &Dataset) -> Result<Self, Fault> {
+        Ok(Self {
+            inputs: network.inputs_of(data)?,
+            targets: network.targets_of(data)?,
+            rows: data.rows(),
+        })
+    }
+
+    /// Takes all rows out, to be filled again without allocation.
+    pub fn clear(&mut self) {
+        self.inputs.clear();
+        self.targets.clear();
+        self.rows = 0;
+    }
+
+    /// Adds a row of other samples.
+    pub fn push(&mut self, from: &Samples, row: usize) {
+        let width = from.inputs.len() / from.rows;
+        let targets = from.targets.len() / from.rows;
+        self.inputs
+            .extend_from_slice(&from.inputs[row * width..][..width]);
+        self.targets
+            .extend_from_slice(&from.targets[row * targets..][..targets]);
+        self.rows += 1;
+    }
+
+    /// The rows with these indices, in this order.
+    pub fn take(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut taken = Self::default();
+        for row in rows {
+            taken.push(self, row);
+        }
+        taken
+    }
+
+    /// The mean loss of the network with these weights; not a number without rows.
+    pub fn loss(&self, network: &Network, weights: &[f32]) -> f64 {
+        network.mean_loss(
+            &network.evaluate(weights, &self.inputs, self.rows),
+            &self.targets,
+        )
+    }
+}

@@ -1,0 +1,60 @@
+//! `farcast fmt`: one canonical layout.
+
+use std::path::Path;
+
+use dsl::format::format;
+use dsl::source::{Source, Sources};
+use engine::output::write_file;
+use engine::outside::read_text;
+
+use super::Exit;
+use crate::args::Fmt;
+use crate::session::{Stop, say_all};
+use crate::terminal::Terminal;
+
+pub fn run(args: &Fmt, terminal: &Terminal) -> Result<Exit, Stop> {
+    let mut exit = Exit::Fine;
+    for file in &args.files {
+        if !one(file, args, terminal) {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether all is well with this file.
+fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
+    let path = file.to_string_lossy();
+    let text = match read_text(&path) {
+        Ok(text) => text,
+        Err(message) => {
+            terminal.error(message);
+            return false;
+        }
+    };
+    let formatted = match format(&text) {
+        Ok(formatted) => formatted,
+        Err(diagnostics) => {
+            let mut sources = Sources::default();
+            sources.add(Source::new(path, text));
+            say_all(&diagnostics, &sources, terminal);
+            return false;
+        }
+    };
+    if formatted == text {
+        return true;
+    }
+    if args.check {
+        terminal.say(format!(
+            "`{path}` is not in canonical layout: run `farcast fmt {path}`"
+        ));
+        return false;
+    }
+    match write_file(file, formatted.as_bytes()) {
+        Ok(()) => true,
+        Err(fault) => {
+            terminal.error(fault.to_string());
+            false
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a run shows while it goes: bars on a terminal, one plain line per ended action otherwise.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::graph::ActionId;
+use engine::observer::{Ending, Observer};
+use engine::plugin::Progress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::terminal::Terminal;
+
+/// An overall bar and one line for each running action with its loss.
+pub struct Bars {
+    all: MultiProgress,
+    overall: ProgressBar,
+    running: Mutex<HashMap<ActionId, ProgressBar>>,
+}
+
+impl Bars {
+    /// Bars for so many actions.
+    pub fn new(total: usize) -> Self {
+        let all = MultiProgress::new();
+        let overall = all.add(ProgressBar::new(total as u64));
+        overall.set_style(style("{bar:28.cyan/dim} {pos}/{len} actions  {elapsed}"));
+        overall.enable_steady_tick(Duration::from_millis(250));
+        Self {
+            all,
+            overall,
+            running: Mutex::default(),
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Observer for Bars {
+    fn started(&self, action: ActionId, title: &str) {
+        let bar = self.all.add(ProgressBar::new(0));
+        bar.set_style(style(
+            "  {prefix:28!} {bar:20.green/dim} {percent:>3}% {msg}",
+        ));
+        bar.set_prefix(title.to_owned());
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(action, bar);
+    }
+
+    fn progress(&self, action: ActionId, progress: Progress) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = running.get(&action) {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            if let Some(loss) = progress.loss {
+                bar.set_message(format!("loss {loss:.3e}"));
+            }
+        }
+    }
+
+    fn ended(&self, action: ActionId, title: &str, ending: &Ending) {
+        let bar = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&action);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+        if let Some(line) = unusual(title, ending) {
+            let _ = self.all.println(line);
+        }
+        self.overall.inc(1);
+    }
+
+    fn remark(&self, text: &str) {
+        let _ = self.all.println(format!("note: {text}"));
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.overall.finish_and_clear();
+    }
+}
+
+/// One line for each ended action.
+pub struct Lines {
+    terminal: Terminal,
+    total: usize,
+    ended: AtomicUsize,
+}
+
+impl Lines {
+    /// Lines for so many actions.
+    pub fn new(terminal: Terminal, total: usize) -> Self {
+        Self {
+            terminal,
+            total,
+            ended: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Observer for Lines {
+    fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
+        let count = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        let how = match ending {
+            Ending::Ran(seconds) => format!("{title}  {seconds:.1} s"),
+            other => unusual(title, other).unwrap_or_else(|| title.to_owned()),
+        };
+        self.terminal.say(format!("[{count}/{}] {how}", self.total));
+    }
+
+    fn remark(&self, text: &str) {
+        self.terminal.note(text);
+    }
+}
+
+fn unusual(title: &str, ending: &Ending) -> Option<String> {
+    match ending {
+        Ending::Diverged { why, .. } => Some(format!("{title} diverged: {why}")),
+        Ending::Failed(failure) => Some(format!("{title} failed: {}", failure.message)),
+        _ => None,
+    }
+}

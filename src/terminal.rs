@@ -1,0 +1,61 @@
+//! Where words go: standard output for results, standard error for everything else.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::args::ColorChoice;
+
+/// The two streams and whether they show colour.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// Whether messages are coloured.
+    pub color: bool,
+    /// Whether somebody watches standard error.
+    pub watched: bool,
+}
+
+impl Terminal {
+    /// The process's own streams.
+    pub fn new(choice: ColorChoice) -> Self {
+        let watched = io::stderr().is_terminal();
+        let color = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Self { color, watched }
+    }
+
+    /// A result; a reader that went away is no error.
+    pub fn out(&self, text: impl AsRef<str>) {
+        let mut stream = io::stdout().lock();
+        let _ = stream.write_all(text.as_ref().as_bytes());
+        let _ = stream.flush();
+    }
+
+    /// A message.
+    pub fn say(&self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+    }
+
+    /// A complaint of one line, with what to do.
+    pub fn error(&self, text: impl AsRef<str>) {
+        let (bold, end) = if self.color {
+            ("\u{1b}[1;31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        self.say(format!("{bold}error{end}: {}", text.as_ref()));
+    }
+
+    /// Something to know.
+    pub fn note(&self, text: impl AsRef<str>) {
+        let (bold, end) = if self.color {
+            ("\u{1b}[1;36m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        self.say(format!("{bold}note{end}: {}", text.as_ref()));
+    }
+}

@@ -1,0 +1,209 @@
+//! Each command's words, answers and exit codes.
+
+use std::fs;
+
+use expect_test::expect;
+
+use crate::farcast::{Folder, shipped};
+
+fn starter() -> String {
+    fs::read_to_string(shipped("experiments/smoke/starter.farcast")).unwrap()
+}
+
+#[test]
+fn check_answers_in_json() {
+    let folder = Folder::with("data all = synthetic(regime, rowz: 4)\n");
+    let said = folder.farcast(&["check", "it.farcast", "--json"]);
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(answer["ok"], false);
+    let first = answer["diagnostics"][0].as_object().unwrap();
+    let fields: Vec<&str> = first.keys().map(String::as_str).collect();
+    let promised = [
+        "code",
+        "severity",
+        "message",
+        "file",
+        "line",
+        "column",
+        "end_line",
+        "end_column",
+        "hints",
+    ];
+    assert_eq!(fields, promised);
+    assert_eq!(first["code"], "unknown-argument");
+    assert_eq!((&first["line"], &first["column"]), (&1.into(), &30.into()));
+}
+
+#[test]
+fn check_is_fine_with_the_shipped_experiments() {
+    let folder = Folder::new();
+    for file in [
+        "experiments/density.farcast",
+        "experiments/smoke/starter.farcast",
+    ] {
+        let path = shipped(file);
+        let said = folder.farcast(&["check", path.to_str().unwrap()]);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (0, "no mistakes found\n"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn fmt_checks_and_rewrites() {
+    let folder = Folder::with("data   all=synthetic( regime,rows:4 )   # four\n");
+    let said = folder.farcast(&["fmt", "--check", "it.farcast"]);
+    assert_eq!(said.code, 1);
+    expect![[r#"
+        `it.farcast` is not in canonical layout: run `farcast fmt it.farcast`
+    "#]]
+    .assert_eq(&said.err);
+    assert_eq!(folder.farcast(&["fmt", "it.farcast"]).code, 0);
+    assert_eq!(
+        folder.read("it.farcast"),
+        "data all = synthetic(regime, rows: 4)  # four\n"
+    );
+    assert_eq!(folder.farcast(&["fmt", "--check", "it.farcast"]).code, 0);
+}
+
+#[test]
+fn plan_says_what_runs_and_why() {
+    let folder = Folder::with(&starter());
+    folder.run(&[]);
+    let said = folder.farcast(&["plan", "it.farcast", "--set", "degree=2"]);
+    let running: Vec<&str> = said
+        .out
+        .lines()
+        .filter(|line| line.contains("  run "))
+        .collect();
+    expect![[""]].assert_eq(&running.join("\n"));
+}
+
+#[test]
+fn plan_answers_in_json() {
+    let folder = Folder::with(&starter());
+    let said = folder.farcast(&["plan", "it.farcast", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(answer["cached"], 0);
+    assert_eq!(answer["run"], answer["actions"].as_array().unwrap().len());
+    let first = answer["actions"][0].as_object().unwrap();
+    let fields: Vec<&str> = first.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["key", "statement", "plugin", "state", "reason"]);
+}
+
+#[test]
+fn graph_draws_in_three_forms() {
+    let folder = Folder::with(&starter());
+    for (format, mark) in [
+        ("dot", "digraph"),
+        ("mermaid", "flowchart"),
+        ("svg", "<svg"),
+    ] {
+        let said = folder.farcast(&["graph", "it.farcast", "--format", format]);
+        assert!(
+            said.code == 0 && said.out.contains(mark) && said.out.contains("drift"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn plugins_lists_and_tells() {
+    let folder = Folder::new();
+    let listing = folder.farcast(&["plugins"]).out;
+    assert!(
+        listing.contains("\nparent\n") && listing.contains("  mlp "),
+        "{listing}"
+    );
+    let one = folder.farcast(&["plugins", "window"]).out;
+    assert!(one.contains("| `count` | Int"), "{one}");
+    let wrong = folder.farcast(&["plugins", "windw"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("did you mean `window`?"), "{wrong:?}");
+    let answer = folder.farcast(&["plugins", "--json"]).out;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let first = answer["plugins"][0].as_object().unwrap();
+    let fields: Vec<&str> = first.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["name", "kind", "version", "doc", "params"]);
+}
+
+#[test]
+fn cache_lists_verifies_cleans_and_tells_where() {
+    let folder = Folder::with(&starter());
+    folder.run(&[]);
+    let path = folder.farcast(&["cache", "path"]).out;
+    assert!(path.trim_end().ends_with(".farcast"), "{path}");
+    let ls = folder.farcast(&["cache", "ls"]);
+    assert!(
+        ls.code == 0 && ls.out.contains("mlp") && ls.out.contains("finetune"),
+        "{ls:?}"
+    );
+    assert_eq!(folder.farcast(&["cache", "verify"]).code, 0);
+    assert_eq!(folder.farcast(&["cache", "gc"]).code, 0);
+    assert_eq!(folder.planned(&[]), "", "gc removes nothing that is needed");
+    assert!(folder.path(".farcast/CACHEDIR.TAG").exists());
+    assert_eq!(folder.read(".farcast/.gitignore"), "*\n");
+}
+
+#[test]
+fn new_writes_a_starter_that_runs() {
+    let folder = Folder::new();
+    assert_eq!(folder.farcast(&["new", "it"]).code, 0);
+    folder.run(&[]);
+    let again = folder.farcast(&["new", "it"]);
+    assert_eq!(
+        (again.code, again.err.as_str()),
+        (1, "error: `it.farcast` exists already\n")
+    );
+    assert_eq!(folder.farcast(&["new", "../it"]).code, 2);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let folder = Folder::new();
+    for args in [
+        &["fly"][..],
+        &["run"],
+        &["run", "it.farcast", "--jobs", "0"],
+        &["run", "it.farcast", "--set", "degree"],
+        &["graph", "it.farcast", "--format", "gif"],
+    ] {
+        let said = folder.farcast(args);
+        assert_eq!(said.code, 2, "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let said = Folder::new().farcast(&["completions", "bash"]);
+    assert!(said.out.contains("farcast") && said.out.contains("plugins"));
+}
+
+#[test]
+fn output_of_a_quiet_json_run_is_one_object() {
+    let folder = Folder::with(&starter());
+    let said = folder.farcast(&["run", "it.farcast", "--json", "--quiet"]);
+    assert_eq!(said.err, "");
+    assert_eq!(said.out.lines().count(), 1);
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let fields: Vec<&str> = answer
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        fields,
+        ["experiment", "ok", "seconds", "actions", "scores", "out"]
+    );
+    let actions: Vec<&str> = answer["actions"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(actions, ["total", "ran", "cached", "failed"]);
+}

@@ -1,0 +1,8 @@
+//! The program as its users meet it: one binary of tests over whole runs.
+
+mod commands;
+mod crashes;
+mod farcast;
+mod mistakes;
+mod runs;
+mod tidy;

@@ -1,0 +1,208 @@
+//! What runs, what is reused, and that the bytes are the same.
+
+use std::fs;
+
+use crate::farcast::{Folder, shipped};
+
+fn starter() -> String {
+    fs::read_to_string(shipped("experiments/smoke/starter.farcast")).unwrap()
+}
+
+#[test]
+fn a_run_writes_everything_and_a_second_one_runs_nothing() {
+    let folder = Folder::with(&starter());
+    let first = folder.run(&["--tables", "--weights"]);
+    assert_eq!(first["ok"], true);
+    assert_eq!(first["experiment"], "A first experiment");
+    assert_eq!(first["actions"]["total"], first["actions"]["ran"]);
+    assert_eq!(first["out"], "out/it");
+    for file in [
+        "run.json",
+        "scores.parquet",
+        "scores.csv",
+        "report.html",
+        "shift.0.parquet",
+        "net.3.safetensors",
+        "adapted.0.safetensors",
+    ] {
+        assert!(folder.path("out/it").join(file).exists(), "{file}");
+    }
+    let again = folder.run(&[]);
+    assert_eq!(again["actions"]["ran"], 0);
+    assert_eq!(again["scores"], first["scores"]);
+}
+
+#[test]
+fn scores_have_the_promised_columns() {
+    let folder = Folder::with(&starter());
+    let answer = folder.run(&[]);
+    let row = answer["scores"][0].as_object().unwrap();
+    let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+    let promised = [
+        "statement",
+        "point",
+        "member",
+        "model",
+        "role",
+        "metric",
+        "horizon",
+        "group",
+        "value",
+    ];
+    assert_eq!(columns, promised);
+    let csv = folder.read("out/it/scores.csv");
+    assert_eq!(csv.lines().next(), Some(promised.join(",").as_str()));
+    let models: Vec<&str> = answer["scores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["model"].as_str().unwrap())
+        .collect();
+    assert!(
+        models.contains(&"net") && models.contains(&"adapted"),
+        "{models:?}"
+    );
+}
+
+#[test]
+fn the_child_is_better_than_the_parent_where_the_law_says_so() {
+    let folder = Folder::with(&starter());
+    let answer = folder.run(&[]);
+    let skill = answer["scores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| {
+            row["metric"] == "skill"
+                && row["member"] == "mean"
+                && row["role"] == "child"
+                && row["group"].is_null()
+        })
+        .and_then(|row| row["value"].as_f64())
+        .unwrap();
+    assert!(skill > 0.5, "{skill}");
+}
+
+#[test]
+fn only_what_depends_on_an_edit_runs() {
+    let text = starter();
+    let folder = Folder::with(&text);
+    folder.run(&[]);
+    assert_eq!(
+        folder.planned(&["--set", "degree=2"]),
+        "drift adapted skill summary"
+    );
+    folder.write("it.farcast", text.replace("steps: 100", "steps: 50"));
+    assert_eq!(folder.planned(&[]), "shift drift adapted skill summary");
+    folder.write(
+        "it.farcast",
+        text.replace("metrics: [rmse, skill]", "metrics: [mae]"),
+    );
+    assert_eq!(folder.planned(&[]), "skill summary");
+    folder.write("it.farcast", text.replace("members: 4", "members: 5"));
+    assert_eq!(folder.planned(&[]), "net shift drift adapted skill summary");
+}
+
+#[test]
+fn names_layout_and_place_are_in_no_key() {
+    let text = starter();
+    let folder = Folder::with(&text);
+    folder.run(&[]);
+    let renamed = text
+        .replace("net", "network")
+        .replace("drift", "slope")
+        .replace("    ", " ")
+        .replace("# y = ", "# a comment: y = ");
+    folder.write("it.farcast", renamed);
+    assert_eq!(folder.planned(&[]), "");
+    folder.write("elsewhere/it.farcast", &text);
+    let store = folder.path(".farcast");
+    let plan = folder.farcast(&[
+        "plan",
+        "elsewhere/it.farcast",
+        "--store",
+        store.to_str().unwrap(),
+    ]);
+    assert!(plan.out.contains("\n0 to run, "), "{plan:?}");
+}
+
+#[test]
+fn a_renamed_statement_has_its_new_name_in_tables_and_report() {
+    let text = starter();
+    let folder = Folder::with(&text);
+    folder.run(&[]);
+    folder.write("it.farcast", text.replace("adapted", "stronger"));
+    let answer = folder.run(&[]);
+    assert_eq!(answer["actions"]["ran"], 0);
+    assert!(answer["scores"].to_string().contains("stronger"));
+    assert!(!answer["scores"].to_string().contains("adapted"));
+    let html = folder.read("out/it/report.html");
+    assert!(html.contains("stronger") && !html.contains("adapted") && !html.contains('‹'));
+}
+
+#[test]
+fn the_number_of_jobs_changes_no_byte() {
+    let text = starter();
+    let (one, two) = (Folder::with(&text), Folder::with(&text));
+    one.run(&["--jobs", "1", "--tables", "--weights"]);
+    two.run(&["--jobs", "2", "--tables", "--weights"]);
+    same_results(&one, &two);
+}
+
+/// Everything but what says how long it took is the same.
+pub fn same_results(one: &Folder, two: &Folder) {
+    let files = |folder: &Folder| -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(folder.path("out/it"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "run.json" && name != "report.html")
+            .map(|name| (name.clone(), folder.bytes(&format!("out/it/{name}"))))
+            .collect();
+        files.sort();
+        files
+    };
+    assert_eq!(objects(one), objects(two));
+    for (left, right) in files(one).iter().zip(&files(two)) {
+        assert_eq!(left.0, right.0);
+        assert!(left.1 == right.1, "{} differs", left.0);
+    }
+}
+
+/// The names of all objects in the store of a folder: the digests of their content.
+pub fn objects(folder: &Folder) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in fs::read_dir(folder.path(".farcast/objects")).unwrap() {
+        for object in fs::read_dir(part.unwrap().path()).unwrap() {
+            names.push(object.unwrap().file_name().into_string().unwrap());
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn a_sweep_shares_what_its_points_share() {
+    let text = starter() + "sweep degrees = grid(degree: [1, 2, 3])\n";
+    let folder = Folder::with(&text);
+    let answer = folder.run(&[]);
+    // data ×3, subset, predictor, 4 nets and 4 shifts once; 4 drifts and 4 children, a score
+    // for each of three points; one page.
+    assert_eq!(
+        answer["actions"]["total"],
+        3 + 1 + 1 + 8 + 3 * (4 + 4 + 1) + 1
+    );
+    let mut points: Vec<&str> = answer["scores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["point"].as_str().unwrap())
+        .collect();
+    points.dedup();
+    assert_eq!(points, ["degree=1", "degree=2", "degree=3"]);
+    folder.write("it.farcast", starter());
+    assert_eq!(
+        folder.planned(&[]),
+        "summary",
+        "a point is the plain experiment"
+    );
+}

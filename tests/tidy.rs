@@ -1,0 +1,168 @@
+//! The tree keeps its own rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut queue = vec![folder.to_owned()];
+    while let Some(folder) = queue.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && name != "out" && !name.starts_with('.') {
+                queue.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for_and_is_short() {
+    for path in files(root(), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("//!"),
+            "{} does not open with `//!`",
+            shown(&path)
+        );
+        let lines = text.lines().count();
+        assert!(
+            lines <= 800,
+            "{} has {lines} lines: are there two nouns in it?",
+            shown(&path)
+        );
+    }
+}
+
+#[test]
+fn nothing_unfinished_is_left_behind() {
+    let marks = [
+        "todo!(",
+        "unimplemented!(",
+        "dbg!(",
+        "#[ignore",
+        "FIXME",
+        "XXX",
+    ];
+    for path in files(root(), "rs") {
+        if path.ends_with("tests/tidy.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for mark in marks {
+            assert!(!text.contains(mark), "{} holds `{mark}`", shown(&path));
+        }
+    }
+}
+
+/// Each crate uses only what is left of it: `dsl ← engine ← plugins ← root`.
+#[test]
+fn dependencies_go_one_way() {
+    let forbidden: [(&str, &[&str]); 3] = [
+        (
+            "dsl",
+            &[
+                "engine", "plugins", "polars", "dfdx", "std::fs", "std::net", "std::env",
+            ],
+        ),
+        ("engine", &["plugins", "dfdx", "netcdf_reader", "faer"]),
+        ("plugins", &["clap", "indicatif", "askama", "plotters"]),
+    ];
+    for (folder, words) in forbidden {
+        for path in files(&root().join(folder).join("src"), "rs") {
+            for line in fs::read_to_string(&path).unwrap().lines() {
+                let code = line.trim_start();
+                if code.starts_with("//") {
+                    continue;
+                }
+                for word in words {
+                    let used = code.contains(&format!("{word}::"))
+                        || code.starts_with(&format!("use {word};"));
+                    assert!(!used, "{} uses `{word}`: {code}", shown(&path));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_have_one_home() {
+    let homes = [
+        ("pest::", "dsl/src/parse"),
+        ("pest_derive::", "dsl/src/parse"),
+        ("annotate_snippets::", "dsl/src/render"),
+        ("dfdx::", "plugins/src/parents"),
+        ("netcdf_reader::", "plugins/src/data"),
+        ("plotters::", "engine/src/report"),
+        ("askama::", "engine/src/report"),
+        ("indicatif::", "src/progress.rs"),
+        ("comfy_table::", "src/scores.rs"),
+    ];
+    for path in files(root(), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for (name, home) in homes {
+            let used = text
+                .lines()
+                .any(|line| line.trim_start().starts_with(&format!("use {name}")));
+            assert!(
+                !used || shown(&path).starts_with(home),
+                "{} uses {name}",
+                shown(&path)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_what_the_declarations_say() {
+    let committed = fs::read_to_string(root().join("docs/reference.md")).unwrap();
+    assert!(
+        committed == plugins::reference::page(),
+        "docs/reference.md is stale: run `cargo run --release -- docs > docs/reference.md`"
+    );
+}
+
+#[test]
+fn every_plugin_file_is_in_its_list() {
+    let source = root().join("plugins/src");
+    let registry = plugins::registry();
+    for path in files(&source, "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("\" version ") {
+            let name = text[..at].rsplit('"').next().unwrap();
+            assert!(
+                registry.get(name).is_some(),
+                "`{name}` of {} is in no list",
+                shown(&path)
+            );
+        }
+    }
+}
+
+#[test]
+fn architecture_is_short() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(text.lines().count() <= 250);
+}
+
+#[test]
+fn shipped_experiments_are_canonical() {
+    for path in files(&root().join("experiments"), "farcast") {
+        let text = fs::read_to_string(&path).unwrap();
+        let formatted = dsl::format::format(&text).unwrap_or_default();
+        assert!(text == formatted, "run `farcast fmt {}`", shown(&path));
+    }
+}
