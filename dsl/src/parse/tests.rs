@@ -258,10 +258,8 @@ fn every_item_has_its_own_error() {
                 hint: `in` is a word of the language, not a name
             ! SyntaxError: expected the name of an argument before `:` or `=`
                 6:12 `a.b` 
-                hint: a comparison is written `==`
             ! SyntaxError: expected the name of an argument before `:` or `=`
                 6:20 `true` 
-                hint: a comparison is written `==`
             ! SyntaxError: expected an expression, found the end of the line
                 7:9 `` 
             ! SyntaxError: expected a type, found `3`
