@@ -23,6 +23,8 @@ pub struct Graph {
     pub actions: Vec<Action>,
     /// The actions of each node, in member order; empty for nodes nothing needs.
     pub of_node: Vec<Vec<ActionId>>,
+    /// The actions whose results are asked for: scores, reports, or whatever nothing takes.
+    pub goals: BTreeSet<ActionId>,
     /// The names of statements by the label that stands for them in artifacts.
     pub names: BTreeMap<String, String>,
 }
@@ -78,29 +80,35 @@ pub fn lower(
         },
         by_key: BTreeMap::new(),
     };
-    for id in needed(experiment) {
+    let goals = goals(experiment);
+    for id in needed(experiment, &goals) {
         lowering.node(id)?;
     }
+    let asked = goals.iter().flat_map(|id| &lowering.graph.of_node[id.0]);
+    lowering.graph.goals = asked.copied().collect();
     lowering.name_labels();
     Ok(lowering.graph)
 }
 
-/// The nodes that reach a score or a report, or all sinks when there is neither; in order.
-fn needed(experiment: &Experiment) -> BTreeSet<NodeId> {
+/// The scores and reports, or all sinks when there is neither.
+fn goals(experiment: &Experiment) -> Vec<NodeId> {
     let nodes = &experiment.nodes;
     let is_goal = |node: &Node| matches!(node.kind, Kind::Score | Kind::Report) && node.named;
     let ids = (0..nodes.len()).map(NodeId);
-    let goals: Vec<NodeId> = if nodes.iter().any(is_goal) {
-        ids.filter(|id| is_goal(&nodes[id.0])).collect()
-    } else {
-        let used: BTreeSet<NodeId> = nodes.iter().flat_map(references).collect();
-        ids.filter(|id| !used.contains(id)).collect()
-    };
+    if nodes.iter().any(is_goal) {
+        return ids.filter(|id| is_goal(&nodes[id.0])).collect();
+    }
+    let used: BTreeSet<NodeId> = nodes.iter().flat_map(references).collect();
+    ids.filter(|id| !used.contains(id)).collect()
+}
+
+/// The goals and all they are made from, in order.
+fn needed(experiment: &Experiment, goals: &[NodeId]) -> BTreeSet<NodeId> {
     let mut needed = BTreeSet::new();
-    let mut queue = goals;
+    let mut queue = goals.to_vec();
     while let Some(id) = queue.pop() {
         if needed.insert(id) {
-            queue.extend(references(&nodes[id.0]));
+            queue.extend(references(&experiment.nodes[id.0]));
         }
     }
     needed

@@ -38,14 +38,14 @@ impl Plan {
     }
 }
 
-/// Plans the graph: what the store has is cached; of the rest, what something that runs
-/// takes, or what nothing takes, runs.
+/// Plans the graph: what the store has is cached; of the rest, the goals run and whatever
+/// something that runs takes.
 pub fn plan(graph: &Graph, store: &dyn Store) -> Plan {
     let dependents = graph.dependents();
     let mut steps: Vec<Option<Step>> = vec![None; graph.actions.len()];
     let runs = |step: &Option<Step>| matches!(step, Some(Step::Run(_)));
     for index in (0..graph.actions.len()).rev() {
-        let wanted = dependents[index].is_empty()
+        let wanted = graph.goals.contains(&ActionId(index))
             || dependents[index]
                 .iter()
                 .any(|dependent| runs(&steps[dependent.0]));

@@ -60,7 +60,7 @@ pub struct Outcome {
     pub endings: Vec<Ending>,
     /// What results say their readers must know: by action, also from earlier runs.
     pub notes: Vec<(ActionId, String)>,
-    /// The results nothing takes, by action: scores, pages.
+    /// The results of the graph's goals, by action.
     pub results: BTreeMap<ActionId, Arc<dyn Stored>>,
     /// Whether it was stopped from outside.
     pub stopped: bool,
@@ -69,7 +69,7 @@ pub struct Outcome {
 /// How often damaged results are made again before giving up.
 const REPAIRS: usize = 8;
 
-/// Runs what the store lacks and loads the results nothing takes.
+/// Runs what the store lacks and loads the results of the goals.
 ///
 /// A stored result that turns out damaged is set aside by the store and made again, with
 /// whatever is needed for that.
@@ -247,7 +247,7 @@ impl<'a> Pass<'a> {
         }
         for taken in self.action(id).taken() {
             shared.users[taken.0] = shared.users[taken.0].saturating_sub(1);
-            if shared.users[taken.0] == 0 && !self.dependents[taken.0].is_empty() {
+            if shared.users[taken.0] == 0 && !self.work.graph.goals.contains(&taken) {
                 *lock(&self.slots[taken.0]) = None;
             }
         }
@@ -321,7 +321,7 @@ impl<'a> Pass<'a> {
         let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))))?;
         let outcome = RecordedOutcome::Parts(BTreeMap::new());
         self.save(id, outcome, notes, started, &made.to_parts()?)?;
-        if lock(&self.shared).users[id.0] > 0 || self.dependents[id.0].is_empty() {
+        if lock(&self.shared).users[id.0] > 0 || self.work.graph.goals.contains(&id) {
             *lock(&self.slots[id.0]) = Some(made);
         }
         Ok(Ending::Ran(started.elapsed().as_secs_f64()))
@@ -434,14 +434,12 @@ impl<'a> Pass<'a> {
             .collect()
     }
 
-    /// The results nothing takes; one that cannot be loaded turns its ending into a failure.
+    /// The results of the goals; one that cannot be loaded turns its ending into a failure.
     fn load_results(&self) -> BTreeMap<ActionId, Arc<dyn Stored>> {
         let mut results = BTreeMap::new();
-        for (index, dependents) in self.dependents.iter().enumerate() {
-            let id = ActionId(index);
-            let ending = lock(&self.shared).endings[index].clone();
-            let is_done = matches!(ending, Some(Ending::Cached | Ending::Ran(_)));
-            if !dependents.is_empty() || !is_done {
+        for &id in &self.work.graph.goals {
+            let ending = lock(&self.shared).endings[id.0].clone();
+            if !matches!(ending, Some(Ending::Cached | Ending::Ran(_))) {
                 continue;
             }
             match self.load(id) {
@@ -454,7 +452,7 @@ impl<'a> Pass<'a> {
                     lock(&self.shared).damaged = true;
                 }
                 Err(fault) => {
-                    lock(&self.shared).endings[index] = Some(Ending::Failed(failure(fault)));
+                    lock(&self.shared).endings[id.0] = Some(Ending::Failed(failure(fault)));
                 }
             }
         }

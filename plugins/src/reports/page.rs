@@ -43,7 +43,7 @@ constructor! {
 
 constructor! {
     /// The error of each member of the ensembles.
-    "members"
+    "ensemble"
     pub struct EachMember {}
 }
 
