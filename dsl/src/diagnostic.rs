@@ -53,6 +53,8 @@ pub enum Code {
     UnknownParam,
     // data files
     DataFile,
+    // while running; its cases are in tests/mistakes.rs
+    ActionFailed,
     // warnings
     UnusedStatement,
     SameStatement,

@@ -198,6 +198,7 @@ codes! {
     BadParam = "bad-param",
     UnknownParam = "unknown-param",
     DataFile = "data-file",
+    ActionFailed = "action-failed",
     UnusedStatement = "unused-statement",
     SameStatement = "same-statement",
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 /// The colour-blind safe palette of Okabe and Ito (2008) without its yellow, which is lost on
-/// white; black is the ink of the page. Also without any red next to green.
+/// white; black is the ink of the page.
 pub const PALETTE: [&str; 7] = [
     "currentColor",
     "#0072b2",

@@ -105,7 +105,7 @@ impl Grid {
             }
             grid.chains.push(chain);
         }
-        grid.pack();
+        (0..grid.rows.len()).for_each(|row| grid.pack(row));
         grid
     }
 
@@ -120,17 +120,15 @@ impl Grid {
         item
     }
 
-    /// Every row from the left without holes.
-    fn pack(&mut self) {
-        for row in &self.rows {
-            let mut right = 0.0;
-            for &item in row {
-                self.middles[item] = right + self.widths[item] / 2.0;
-                right += self.widths[item] + GAP;
-            }
-            // Rows share their middle, so that barycentres of different rows compare.
-            row.iter()
-                .for_each(|item| self.middles[*item] -= right / 2.0);
+    /// The items of a row side by side, around a middle that all rows share so that
+    /// barycentres of different rows compare.
+    fn pack(&mut self, row: usize) {
+        let items = &self.rows[row];
+        let widths: f64 = items.iter().map(|item| self.widths[*item] + GAP).sum();
+        let mut left = -widths / 2.0;
+        for &item in items {
+            self.middles[item] = left + self.widths[item] / 2.0;
+            left += self.widths[item] + GAP;
         }
     }
 
@@ -162,7 +160,7 @@ impl Grid {
                     .total_cmp(&self.barycentre(*b, pass))
             });
             self.rows[row] = items;
-            self.pack();
+            self.pack(row);
         }
     }
 

@@ -227,18 +227,11 @@ fn draw_series(svg: &mut Svg, figure: &Figure, frame: &Frame) {
                 draw_line(svg, figure, series, frame, &faint);
             }
             Style::Dots => {
-                let opacity = if series.points.len() > MOST_MARKS {
-                    "0.35"
-                } else {
-                    "0.75"
-                };
-                let size = if series.points.len() > MOST_MARKS {
-                    "3.4"
-                } else {
-                    "7"
-                };
-                let style = [("stroke-width", size), ("stroke-opacity", opacity)];
-                draw_dots(svg, figure, series, frame, &style);
+                let many = [("stroke-width", "3.2"), ("stroke-opacity", "0.5")];
+                let few = [("stroke-width", "7"), ("stroke-opacity", "0.75")];
+                let is_many = series.points.len() > MOST_MARKS;
+                let style = if is_many { &many } else { &few };
+                draw_dots(svg, figure, series, frame, style);
             }
             Style::Bars => {
                 draw_bars(svg, figure, series, frame, (bar, bars), color);
@@ -332,7 +325,7 @@ fn draw_legend(svg: &mut Svg, figure: &Figure, top: f64) -> f64 {
     let (mut x, mut y) = (16.0, top + 16.0);
     for series in &entries {
         let name = shorten(&series.name, 58);
-        let width = 40.0 + CHARACTER * 1.05 * name.chars().count() as f64;
+        let width = 46.0 + CHARACTER * 1.1 * name.chars().count() as f64;
         if x > 16.0 && x + width > WIDTH {
             (x, y) = (16.0, y + 21.0);
         }

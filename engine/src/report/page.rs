@@ -45,6 +45,8 @@ struct Report<'a> {
     sources: Vec<(&'a str, String)>,
     graph: String,
     tables: Vec<ScoreTable>,
+    /// Whether the tables have a column for points, which takes the whole width.
+    swept: bool,
     sections: Vec<SectionView<'a>>,
     command: &'a str,
     facts: &'a [(String, String)],
@@ -81,6 +83,7 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
             .collect(),
         graph: draw::svg(input.experiment),
         tables: tables(input.scores),
+        swept: input.scores.iter().any(|line| !line.point.is_empty()),
         sections: sections.into_iter().map(SectionView::of).collect(),
         command: input.command,
         facts: input.facts,
@@ -124,15 +127,15 @@ impl<'a> SectionView<'a> {
 /// Plain text as HTML, names in backticks set as code.
 fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return escape(text);
     }
     pieces
         .iter()
         .enumerate()
-        .map(|(index, piece)| match index % 2 {
-            0 => escape(piece),
-            _ => format!("<code>{}</code>", escape(piece)),
+        .map(|(index, piece)| match index.is_multiple_of(2) {
+            true => escape(piece),
+            false => format!("<code>{}</code>", escape(piece)),
         })
         .collect()
 }

@@ -35,7 +35,7 @@ pub struct ScoreTable {
     pub header: Vec<String>,
     /// How many columns of text come before the numbers.
     pub words: usize,
-    /// Ensemble rows first; at sweep points, the best point first.
+    /// Ensemble rows first; in a sweep those only, the best point first.
     pub rows: Vec<Row>,
     /// How many rows were left out.
     pub more: usize,
@@ -157,7 +157,8 @@ fn verdict(cost: f64, base: f64) -> &'static str {
     }
 }
 
-/// How many members improved on the same member of what they are compared with.
+/// How many members improved on the same member of what they are compared with; one without
+/// a value has not.
 fn members_better(
     lines: &[&ScoreLine],
     model: &ScoreLine,
@@ -173,16 +174,15 @@ fn members_better(
                 && line.member.parse::<u64>().is_ok()
         })
     };
-    let bases = of(base);
-    let pairs: Vec<(f64, f64)> = of(model)
-        .iter()
-        .filter_map(|line| {
-            let base = bases.iter().find(|base| base.member == line.member)?;
-            Some((aim.cost(line.value?), aim.cost(base.value?)))
-        })
-        .collect();
-    let better = pairs.iter().filter(|(own, base)| own < base).count();
-    (pairs.len() > 1).then(|| format!("{better} of {} members better", pairs.len()))
+    let (members, bases) = (of(model), of(base));
+    let is_better = |line: &&&ScoreLine| {
+        let base = bases.iter().find(|base| base.member == line.member);
+        let base = base.and_then(|base| base.value);
+        matches!((line.value, base), (Some(own), Some(base)) if aim.cost(own) < aim.cost(base))
+    };
+    let better = members.iter().filter(is_better).count();
+    let shared = bases.len() == members.len() && members.len() > 1;
+    shared.then(|| format!("{better} of {} members better", members.len()))
 }
 
 /// The rows of all members together: means where there are, else medians, else single members.
@@ -238,8 +238,13 @@ fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
             wide_row(&cells, &metrics, swept, ahead)
         })
         .collect();
-    let more = rows.len().saturating_sub(MOST_ROWS);
+    let all = rows.len();
+    if swept && rows.iter().any(|row| row.ensemble) {
+        // Points are to be compared with each other; members would stand between them.
+        rows.retain(|row| row.ensemble);
+    }
     rows.truncate(MOST_ROWS);
+    let more = all - rows.len();
     let mut header = vec!["model", "role", "member"];
     if ahead {
         header.push("steps ahead");

@@ -6,10 +6,11 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::since_1970;
 use super::files::Files;
 use super::journal::Journal;
 use crate::digest::Digest;
@@ -68,7 +69,8 @@ impl Stamp {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+        use std::time::UNIX_EPOCH;
+        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified = (age.as_secs() as i64, i64::from(age.subsec_nanos()));
         Self {
@@ -86,9 +88,7 @@ impl Stamp {
             u64::try_from(latest.0).unwrap_or_default(),
             u32::try_from(latest.1).unwrap_or_default(),
         );
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .is_ok_and(|now| now > latest + UNSETTLED)
+        since_1970() > latest.saturating_add(UNSETTLED)
     }
 }
 

@@ -86,8 +86,7 @@ impl DirStore {
         let mut index = self.index_mut();
         journal
             .read(Line::from_json, |segment, line| index.apply(segment, line))
-            .map_err(|error| self.files.unreadable(&error))?;
-        Ok(())
+            .map_err(|error| self.files.unreadable(&error))
     }
 
     /// The lines of the journal that could not be read; what they told of is made again.
@@ -131,8 +130,11 @@ impl DirStore {
     /// the store may be read-only; for this process it is gone in any case.
     pub(super) fn forget(&self, key: &Digest, is_meant: impl Fn(&Line) -> bool) {
         let mut journal = self.journal();
-        let meant = self.index().get(key).cloned().filter(is_meant);
-        let last = meant.and_then(|_| self.index().segment(key).cloned());
+        let last = self
+            .index()
+            .get(key)
+            .filter(|(_, line)| is_meant(line))
+            .map(|(segment, _)| segment.clone());
         let (Some(last), Ok(line)) = (last, Line::forgotten(*key)) else {
             return;
         };
@@ -169,7 +171,7 @@ impl DirStore {
 
 impl Store for DirStore {
     fn find(&self, key: &Digest) -> Option<Record> {
-        let record = self.index().get(key)?.record()?;
+        let record = self.index().get(key)?.1.record()?;
         let there = record
             .objects()
             .all(|(_, digest, size)| self.objects().is_there(&digest, size));

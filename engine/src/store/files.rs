@@ -6,8 +6,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use super::clock;
 use super::dir::Access;
 use crate::error::Fault;
 
@@ -140,7 +141,7 @@ impl Files {
             let temporary = Temporary(self.temporary());
             self.create(&temporary.0)?.metadata()?.modified()
         };
-        stamp().unwrap_or_else(|_| SystemTime::now())
+        stamp().unwrap_or_else(|_| clock::now())
     }
 
     fn read_only(&self) -> Fault {
@@ -286,13 +287,6 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
         }
         other => other,
     }
-}
-
-/// Nanoseconds since 1970 by our clock.
-pub(super) fn unix_nanos() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Text that no other process and no other call gives.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Record;
+use super::clock::since_1970;
 use super::journal::Segment;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -100,11 +101,6 @@ fn to_json(word: &Word<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
     Ok(json.into())
 }
 
-fn since_1970() -> Duration {
-    let age = SystemTime::now().duration_since(UNIX_EPOCH);
-    age.unwrap_or_default()
-}
-
 /// The last word on every key, and the segment that has it. Lines may come in any order of
 /// segments: the index is always what reading all of them in order gives.
 #[derive(Debug, Default)]
@@ -126,10 +122,9 @@ impl Index {
         self.last.get(key).map(|(segment, _)| segment)
     }
 
-    /// The line that keeps the record of a key.
-    pub(super) fn get(&self, key: &Digest) -> Option<&Line> {
-        let (_, line) = self.last.get(key)?;
-        line.keeps().then_some(line)
+    /// The line that keeps the record of a key, with its segment.
+    pub(super) fn get(&self, key: &Digest) -> Option<&(Segment, Line)> {
+        self.last.get(key).filter(|(_, line)| line.keeps())
     }
 
     /// Every line that keeps a record, with its segment; ordered by key.

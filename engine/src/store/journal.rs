@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{Files, sync_folder, unique, unix_nanos};
+use super::clock::unix_nanos;
+use super::files::{Files, sync_folder, unique};
 use super::lines::{Blocks, Decode, encode};
 use crate::error::Fault;
 
@@ -124,7 +125,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds an entry given as JSON, to be read after everything in `after`; it is on disk when this returns.
+    /// Adds an entry, as JSON, to be read after everything in `after`; it is on disk when
+    /// this returns.
     pub(super) fn append(
         &mut self,
         files: &Files,

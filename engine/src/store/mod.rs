@@ -1,5 +1,6 @@
 //! Where results are kept: content-addressed objects and a journal of what made them.
 
+mod clock;
 mod digests;
 mod dir;
 mod files;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Harm;
+use super::clock;
 use super::files::Files;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -121,7 +122,7 @@ impl Objects<'_> {
 
     fn touch(self, digest: &Digest) -> io::Result<()> {
         let file = File::options().append(true).open(self.path(digest))?;
-        file.set_modified(SystemTime::now())
+        file.set_modified(clock::now())
     }
 }
 

@@ -87,7 +87,7 @@ fn age(store: &Path) {
     for folder in ["objects", "tmp"] {
         for file in files_in(&store.join(folder)) {
             let file = OpenOptions::new().append(true).open(file).unwrap();
-            file.set_modified(SystemTime::now() - age).unwrap();
+            file.set_modified(clock::now() - age).unwrap();
         }
     }
 }

@@ -12,7 +12,8 @@ pub use network::{Activation, Loss, Network, Parent, Scaled};
 
 use engine::plugin::Registry;
 
-/// Adds the parents to the registry.
+/// Adds the parents to the registry, with the optimisers and schedules they train by.
 pub fn register(registry: &mut Registry) {
+    crate::training::register(registry);
     registry.plugin::<Mlp>();
 }

@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// `tanh` and `exp` of eight numbers.
+    /// `tanh` and `exp` of sixteen numbers.
     struct Both(Lanes<16>);
 
     impl WithSimd for Both {

@@ -1,0 +1,114 @@
+//! `page(skill, plots: [error(by: depth), parity])`: plots and tables about scores.
+
+use engine::artifact::{Page, Scores, Section, WeightTable};
+use engine::error::Fault;
+use engine::params::{Ancestors, Column, Gather};
+use engine::plugin::{Context, Plugin};
+use engine::{constructor, made, plugin};
+
+use super::{anomalies, plots};
+use crate::parents::Parent;
+use crate::regressions::Regression;
+
+constructor! {
+    /// Error by group: each member faint, the ensemble bold.
+    ///
+    /// Needs scores with groups, `compare(…, by: depth)`. Against `depth` or `pressure` it is a
+    /// profile with the surface on top.
+    "error"
+    pub struct ErrorByGroup {
+        /// The column the groups are of; whatever the scores were grouped by when left out.
+        by: Option<Column>;
+    }
+}
+
+constructor! {
+    /// Prediction against truth, with the line on which both are equal.
+    "parity"
+    pub struct Parity {}
+}
+
+constructor! {
+    /// The loss along the training of the parents.
+    "loss"
+    pub struct LossCurves {}
+}
+
+constructor! {
+    /// How far fine-tuning moved the weights, tensor by tensor, and how much of that the
+    /// predictors explain.
+    "anomalies"
+    pub struct AnomalySize {}
+}
+
+constructor! {
+    /// The error of each member of the ensembles.
+    "members"
+    pub struct EachMember {}
+}
+
+made! {
+    /// What a page shows.
+    pub enum Plot { ErrorByGroup, Parity, LossCurves, AnomalySize, EachMember }
+}
+
+plugin! {
+    /// A page of plots and tables about scores and what they were made from.
+    ///
+    /// It becomes part of `report.html`, beside the text of the experiment, its graph and the
+    /// table of scores.
+    "page" version 1
+    pub struct Summary {
+        /// The scores to show.
+        scores: Vec<Gather<Scores>>, variadic();
+        /// What to show of them, in this order.
+        plots: Vec<Plot> = "[error, parity, loss, anomalies]";
+        /// The parents behind the scores.
+        parents: Ancestors<Parent>, ancestors("scores");
+        /// The anomalies behind the scores.
+        anomalies: Ancestors<WeightTable>, ancestors("scores");
+        /// The regressions behind the scores.
+        regressions: Ancestors<Regression>, ancestors("scores");
+    }
+}
+
+impl Plugin for Summary {
+    type Output = Page;
+
+    fn run(self, _: &Context) -> Result<Page, Fault> {
+        let sections = self.plots.iter().map(|plot| self.section(plot));
+        Ok(Page {
+            sections: sections.collect(),
+        })
+    }
+}
+
+impl Summary {
+    fn section(&self, plot: &Plot) -> Section {
+        match plot {
+            Plot::ErrorByGroup(error) => {
+                plots::error(&self.scores(), error.by.as_ref().map(|by| by.0.as_str()))
+            }
+            Plot::Parity(_) => plots::parity(&self.scores()),
+            Plot::LossCurves(_) => plots::loss(&self.parents.0),
+            Plot::AnomalySize(_) => {
+                anomalies::section(&self.anomalies.0, &self.parents.0, &self.regressions.0)
+            }
+            Plot::EachMember(_) => plots::members(&self.scores()),
+        }
+    }
+
+    /// Label and scores of each score statement.
+    fn scores(&self) -> Vec<(&str, &Scores)> {
+        self.scores
+            .iter()
+            .flat_map(|gather| {
+                let made = gather.members.iter().flatten();
+                made.map(|scores| (gather.label.0.as_str(), scores.as_ref()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
