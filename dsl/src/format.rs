@@ -9,9 +9,11 @@ mod strength;
 
 use std::collections::BTreeMap;
 
-use self::strength::{Strength, begins_with_minus, begins_with_step, ends_with_number};
+use self::strength::{Link, Strength, begins_with_step, links};
 
-use crate::ast::{Arg, BinaryOp, Comment, Expr, ExprKind, Item, ItemKind, Name, TypeExpr, UnaryOp};
+use crate::ast::{
+    Arg, Comment, DefineParam, Expr, ExprKind, Item, ItemKind, Name, TypeExpr, UnaryOp,
+};
 use crate::diagnostic::Diagnostic;
 use crate::parse::parse;
 use crate::source::{FileId, Span};
@@ -34,26 +36,48 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     }
 }
 
-/// Something that may have comments before and after it.
+/// One of the things in brackets: `value`, `name: value`, `name = value` or `name`.
 #[derive(Clone, Copy)]
-enum Slot<'a> {
-    Arg(&'a Arg),
-    Element(&'a Expr),
+struct Slot<'a> {
+    name: Option<(&'a Name, &'static str)>,
+    value: Option<&'a Expr>,
 }
 
 impl<'a> Slot<'a> {
-    fn value(self) -> &'a Expr {
-        match self {
-            Slot::Arg(arg) => arg.value(),
-            Slot::Element(expr) => expr,
+    fn element(value: &'a Expr) -> Self {
+        Self {
+            name: None,
+            value: Some(value),
+        }
+    }
+
+    fn arg(arg: &'a Arg) -> Self {
+        let name = match arg {
+            Arg::Positional(_) => None,
+            Arg::Named { name, .. } => Some((name, ": ")),
+            Arg::New { name, .. } => Some((name, " = ")),
+        };
+        Self {
+            name,
+            value: Some(arg.value()),
+        }
+    }
+
+    fn param(param: &'a DefineParam) -> Self {
+        let value = param.default.as_ref();
+        let joint = if value.is_some() { " = " } else { "" };
+        Self {
+            name: Some((&param.name, joint)),
+            value,
         }
     }
 
     fn span(self) -> Span {
-        let value = self.value().span;
-        match self {
-            Slot::Arg(Arg::Named { name, .. } | Arg::New { name, .. }) => name.span.to(value),
-            Slot::Arg(Arg::Positional(_)) | Slot::Element(_) => value,
+        let name = self.name.map(|(name, _)| name.span);
+        let value = self.value.map(|value| value.span);
+        match (name, value) {
+            (Some(name), Some(value)) => name.to(value),
+            (name, value) => name.or(value).unwrap_or_default(),
         }
     }
 }
@@ -88,8 +112,7 @@ impl<'a> Printer<'a> {
         for item in items {
             self.own_lines_before(item.span.start);
             self.keep_blank_line(item.span.start);
-            let values = values(item);
-            self.homeless(item.span, &values);
+            self.homeless(item.span, |at| item_houses(item, at));
             self.item(item);
             self.trailing(item.span.end, u32::MAX);
             self.line();
@@ -152,16 +175,8 @@ impl<'a> Printer<'a> {
             ItemKind::Define { name, params, body } => {
                 self.push("define ");
                 self.push(&name.text);
-                self.push("(");
-                for (index, param) in params.iter().enumerate() {
-                    self.push(if index == 0 { "" } else { ", " });
-                    self.push(&param.name.text);
-                    if let Some(default) = &param.default {
-                        self.push(" = ");
-                        self.expr(default, 0);
-                    }
-                }
-                self.push(") = ");
+                self.params(params, params_span(name, params));
+                self.push(" = ");
                 self.expr(body, 0);
             }
             ItemKind::Statement {
@@ -187,21 +202,30 @@ impl<'a> Printer<'a> {
         self.push(if ty.args.is_empty() { "" } else { ")" });
     }
 
-    /// Prints an expression that `tail` more characters must follow on its last line.
-    fn expr(&mut self, expr: &Expr, tail: usize) {
-        if self.limit.is_some() || !self.fits(expr, tail) {
-            self.shape(expr, tail);
+    fn params(&mut self, params: &[DefineParam], span: Span) {
+        let slots: Vec<Slot<'_>> = params.iter().map(Slot::param).collect();
+        let print = |printer: &mut Self| printer.sequence("(", &slots, ")", span);
+        if !self.fits(span, " = ".len(), print) {
+            print(self);
         }
     }
 
-    /// Prints an expression on the rest of the line, or nothing if it needs more.
-    fn fits(&mut self, expr: &Expr, tail: usize) -> bool {
-        if self.first_comment(expr.span.start, expr.span.end).is_some() {
+    /// Prints an expression that `tail` more characters must follow on its last line.
+    fn expr(&mut self, expr: &Expr, tail: usize) {
+        let print = |printer: &mut Self| printer.shape(expr, tail);
+        if self.limit.is_some() || !self.fits(expr.span, tail, print) {
+            print(self);
+        }
+    }
+
+    /// Prints something on the rest of the line, or nothing if it needs more.
+    fn fits(&mut self, span: Span, tail: usize, print: impl FnOnce(&mut Self)) -> bool {
+        if self.first_comment(span.start, span.end).is_some() {
             return false;
         }
         let (length, column) = (self.out.len(), self.column);
         self.limit = Some(WIDTH.saturating_sub(tail));
-        self.shape(expr, tail);
+        print(self);
         let fits = !self.is_full();
         self.limit = None;
         if !fits {
@@ -224,12 +248,12 @@ impl<'a> Printer<'a> {
             ExprKind::Bool(_) | ExprKind::Text(_) => self.source(expr.span),
             ExprKind::Name(path) => self.path(path),
             ExprKind::List(elements) => {
-                let slots: Vec<Slot<'_>> = elements.iter().map(Slot::Element).collect();
+                let slots: Vec<Slot<'_>> = elements.iter().map(Slot::element).collect();
                 self.sequence("[", &slots, "]", expr.span);
             }
             ExprKind::Call { callee, args } => {
                 self.path(callee);
-                let slots: Vec<Slot<'_>> = args.iter().map(Slot::Arg).collect();
+                let slots: Vec<Slot<'_>> = args.iter().map(Slot::arg).collect();
                 self.sequence("(", &slots, ")", expr.span);
             }
             ExprKind::Range {
@@ -262,30 +286,47 @@ impl<'a> Printer<'a> {
                 });
                 self.operand(operand, operand.strength() < expr.strength(), tail);
             }
-            ExprKind::Binary {
-                op, left, right, ..
-            } => self.binary(*op, left, right, tail),
+            ExprKind::Binary { .. } => self.chain(expr, tail),
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, tail: usize) {
-        let own = Strength::of(op);
-        let left_in_parens = match own {
-            Strength::Comparison | Strength::Power => left.strength() <= own,
-            _ => left.strength() < own,
+    /// Operators of one strength: on one line when trying that, else each line takes as many
+    /// as it holds, and all but the first begin with an operator.
+    fn chain(&mut self, expr: &Expr, tail: usize) {
+        let (first, links) = links(expr);
+        let Some(innermost) = links.first() else {
+            return;
         };
-        let right_in_parens = match own {
-            Strength::Power => right.strength() < Strength::Negate,
-            _ => right.strength() <= own,
-        };
-        let reads_as_percent = op == BinaryOp::Remainder
-            && ends_with_number(left)
-            && (begins_with_minus(right) || begins_with_step(right));
-        self.operand(left, left_in_parens, 0);
+        self.operand(first, innermost.needs_parens(first), 0);
+        let indent = self.indent;
+        for (index, link) in links.iter().enumerate() {
+            let tail = if index + 1 < links.len() { 0 } else { tail };
+            let print = |printer: &mut Self| printer.link(link, tail);
+            if self.limit.is_some() {
+                print(self);
+            } else if !self.fits(link.right.span, tail, print) {
+                let (length, column, around) = (self.out.len(), self.column, self.indent);
+                self.indent = indent + INDENT;
+                self.line();
+                if !self.fits(link.right.span, tail, print) {
+                    // No line holds it: its brackets are broken where it stands.
+                    self.out.truncate(length);
+                    (self.column, self.indent) = (column, around);
+                    print(self);
+                }
+            }
+        }
+        self.indent = indent;
+    }
+
+    fn link(&mut self, link: &Link<'_>, tail: usize) {
+        if self.is_full() {
+            return;
+        }
+        self.push(if self.column == 0 { "" } else { " " });
+        self.push(link.op.symbol());
         self.push(" ");
-        self.push(op.symbol());
-        self.push(" ");
-        self.operand(right, right_in_parens || reads_as_percent, tail);
+        self.operand(link.right, link.right_in_parens, tail);
     }
 
     fn operand(&mut self, expr: &Expr, in_parens: bool, tail: usize) {
@@ -315,7 +356,10 @@ impl<'a> Printer<'a> {
             }
         } else if has_comments || !slots.is_empty() {
             self.indent += INDENT;
-            if !has_comments && open == "[" && slots.iter().all(|slot| is_scalar(slot.value())) {
+            if !has_comments
+                && open == "["
+                && slots.iter().all(|slot| slot.value.is_some_and(is_scalar))
+            {
                 self.filled_lines(slots);
             } else {
                 self.lines(slots, span);
@@ -335,7 +379,8 @@ impl<'a> Printer<'a> {
             while let Some((at, text)) = self.first_comment(span.start, slot.span().start) {
                 self.own_line(at, text);
             }
-            self.homeless(slot.span(), &[slot.value()]);
+            let houses = |at| slot.value.is_some_and(|value| houses(value, at));
+            self.homeless(slot.span(), houses);
             self.slot(*slot);
             self.push(",");
             self.trailing(slot.span().end, next);
@@ -350,35 +395,29 @@ impl<'a> Printer<'a> {
     /// As many short things on each line as it holds.
     fn filled_lines(&mut self, slots: &[Slot<'_>]) {
         self.line();
-        for (index, slot) in slots.iter().enumerate() {
-            let blank = if index == 0 { "" } else { " " };
-            let (length, column) = (self.out.len(), self.column);
-            self.push(blank);
-            if !self.fits(slot.value(), 1) {
-                self.out.truncate(length);
-                self.column = column;
-                if index > 0 {
+        for slot in slots {
+            let print = |printer: &mut Self| {
+                printer.push(if printer.column == 0 { "" } else { " " });
+                printer.slot(*slot);
+            };
+            if !self.fits(slot.span(), ",".len(), print) {
+                if self.column > 0 {
                     self.line();
                 }
-                self.slot(*slot);
+                print(self);
             }
             self.push(",");
         }
     }
 
     fn slot(&mut self, slot: Slot<'_>) {
-        match slot {
-            Slot::Arg(Arg::Named { name, .. }) => {
-                self.push(&name.text);
-                self.push(": ");
-            }
-            Slot::Arg(Arg::New { name, .. }) => {
-                self.push(&name.text);
-                self.push(" = ");
-            }
-            Slot::Arg(Arg::Positional(_)) | Slot::Element(_) => {}
+        if let Some((name, joint)) = slot.name {
+            self.push(&name.text);
+            self.push(joint);
         }
-        self.expr(slot.value(), 1);
+        if let Some(value) = slot.value {
+            self.expr(value, ",".len());
+        }
     }
 
     fn path(&mut self, path: &[Name]) {
@@ -435,11 +474,11 @@ impl<'a> Printer<'a> {
         self.line();
     }
 
-    /// The comments inside `span` that none of the brackets in `values` will print.
-    fn homeless(&mut self, span: Span, values: &[&Expr]) {
+    /// Prints the comments inside `span` that nothing in it will print.
+    fn homeless(&mut self, span: Span, is_housed: impl Fn(u32) -> bool) {
         let inside = self.comments.range(span.start..span.end);
         let homeless: Vec<(u32, &str)> = inside
-            .filter(|(at, _)| !values.iter().any(|value| houses(value, **at)))
+            .filter(|(at, _)| !is_housed(**at))
             .map(|(at, text)| (*at, *text))
             .collect();
         for (at, text) in homeless {
@@ -467,18 +506,31 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// The expressions of an item whose brackets may be broken over lines.
-fn values(item: &Item) -> Vec<&Expr> {
+/// Whether a comment stands in brackets of an item that may be broken over lines.
+fn item_houses(item: &Item, at: u32) -> bool {
     match &item.kind {
-        ItemKind::Experiment { .. } | ItemKind::Use { .. } => Vec::new(),
+        ItemKind::Experiment { .. } | ItemKind::Use { .. } => false,
         ItemKind::Param {
             default, bounds, ..
-        } => std::iter::once(default).chain(bounds).collect(),
-        ItemKind::Define { params, body, .. } => {
-            let defaults = params.iter().filter_map(|param| param.default.as_ref());
-            defaults.chain([body]).collect()
+        } => houses(default, at) || bounds.as_ref().is_some_and(|bounds| houses(bounds, at)),
+        ItemKind::Define { name, params, body } => {
+            let span = params_span(name, params);
+            (span.start..span.end).contains(&at) || houses(body, at)
         }
-        ItemKind::Statement { value, .. } => vec![value],
+        ItemKind::Statement { value, .. } => houses(value, at),
+    }
+}
+
+/// From the name of a definition to the last of its parameters.
+fn params_span(name: &Name, params: &[DefineParam]) -> Span {
+    let start = name.span.end;
+    let end = params
+        .last()
+        .map_or(start, |last| Slot::param(last).span().end);
+    Span {
+        start,
+        end,
+        ..name.span
     }
 }
 

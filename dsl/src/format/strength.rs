@@ -18,7 +18,7 @@ pub(super) enum Strength {
 }
 
 impl Strength {
-    pub(super) fn of(op: BinaryOp) -> Self {
+    fn of(op: BinaryOp) -> Self {
         match op {
             BinaryOp::Or => Strength::Or,
             BinaryOp::And => Strength::And,
@@ -52,8 +52,60 @@ impl Expr {
     }
 }
 
+/// An operator and what stands on its right.
+pub(super) struct Link<'a> {
+    pub(super) op: BinaryOp,
+    pub(super) right: &'a Expr,
+    pub(super) right_in_parens: bool,
+}
+
+impl<'a> Link<'a> {
+    fn new(op: BinaryOp, left: &Expr, right: &'a Expr) -> Self {
+        let own = Strength::of(op);
+        let is_looser = match own {
+            Strength::Power => right.strength() < Strength::Negate,
+            _ => right.strength() <= own,
+        };
+        let reads_as_percent = op == BinaryOp::Remainder
+            && ends_with_number(left)
+            && (begins_with_minus(right) || begins_with_step(right));
+        Self {
+            op,
+            right,
+            right_in_parens: is_looser || reads_as_percent,
+        }
+    }
+
+    /// Whether this expression needs parentheses on the operator's left.
+    pub(super) fn needs_parens(&self, left: &Expr) -> bool {
+        let own = Strength::of(self.op);
+        match own {
+            Strength::Comparison | Strength::Power => left.strength() <= own,
+            _ => left.strength() < own,
+        }
+    }
+}
+
+/// An operation as its leftmost operand and the operators of the same strength after it.
+pub(super) fn links(expr: &Expr) -> (&Expr, Vec<Link<'_>>) {
+    let strength = expr.strength();
+    let mut first = expr;
+    let mut links: Vec<Link<'_>> = Vec::new();
+    while let ExprKind::Binary {
+        op, left, right, ..
+    } = &first.kind
+        && first.strength() == strength
+        && !links.last().is_some_and(|link| link.needs_parens(first))
+    {
+        links.push(Link::new(*op, left, right));
+        first = left;
+    }
+    links.reverse();
+    (first, links)
+}
+
 /// Whether the last word is a number without unit, after which `%` may read as its unit.
-pub(super) fn ends_with_number(expr: &Expr) -> bool {
+fn ends_with_number(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Int { unit, .. } | ExprKind::Float { unit, .. } => unit.is_none(),
         ExprKind::Unary { operand, .. } => ends_with_number(operand),
@@ -62,7 +114,7 @@ pub(super) fn ends_with_number(expr: &Expr) -> bool {
     }
 }
 
-pub(super) fn begins_with_minus(expr: &Expr) -> bool {
+fn begins_with_minus(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
         ExprKind::Binary { left, .. } => begins_with_minus(left),

@@ -71,11 +71,8 @@ fn what_does_not_fit_is_broken() {
                 optimizer: adam(rate: 3e-3),
                 epochs: 60,
             )
-            data y = a + f(
-                "a long text to fill the line with something",
-                "and another one to fill it entirely",
-                b,
-            ) * 2
+            data y = a
+                + f("a long text to fill the line with something", "and another one to fill it entirely", b) * 2
             data z = f(
                 [
                     100000, 200000, 300000, 400000, 500000, 600000, 700000, 800000, 900000, 1000000, 1100000,
@@ -87,9 +84,33 @@ fn what_does_not_fit_is_broken() {
 }
 
 #[test]
+fn long_operations_continue_with_an_operator() {
+    check(
+        "define f(a, b = 1, cccccccccccccccccccccccccccccc = 2, dddddddddddddddddddddddddddddddddddd = 3, eeeeeee = 4) = a\ndefine bulk(s, t) = 19652.21 + 148.4206 * t - 2.327105 * t ^ 2 + 1.360477e-2 * t ^ 3 - 5.155288e-5 * t ^ 4 + s * (54.6746 - 0.603459 * t + 1.09987e-2 * t ^ 2 - 6.1670e-5 * t ^ 3) + s * sqrt(s) * (7.944e-2 + 1.6483e-2 * t - 5.3009e-4 * t ^ 2)\ndata x = where(sea, (depth > 1000 m and depth < 2000 m or latitude > 60 and latitude < 80) and not (temperature > 20 or temperature < 2) and salinity > 30)\n",
+        expect![[r#"
+            define f(
+                a,
+                b = 1,
+                cccccccccccccccccccccccccccccc = 2,
+                dddddddddddddddddddddddddddddddddddd = 3,
+                eeeeeee = 4,
+            ) = a
+            define bulk(s, t) = 19652.21 + 148.4206 * t - 2.327105 * t ^ 2 + 1.360477e-2 * t ^ 3
+                - 5.155288e-5 * t ^ 4 + s * (54.6746 - 0.603459 * t + 1.09987e-2 * t ^ 2 - 6.1670e-5 * t ^ 3)
+                + s * sqrt(s) * (7.944e-2 + 1.6483e-2 * t - 5.3009e-4 * t ^ 2)
+            data x = where(
+                sea,
+                (depth > 1000 m and depth < 2000 m or latitude > 60 and latitude < 80)
+                    and not (temperature > 20 or temperature < 2) and salinity > 30,
+            )
+        "#]],
+    );
+}
+
+#[test]
 fn comments_keep_their_place() {
     check(
-        "# first\n\n\n# second\ndata a = f(b) # after\n# before g\n\ndata g = f( # open\n  a, # about a\n  # before b\n  b: c + # inside\n   d\n  # last\n)   # after g\ndata h = # value\n  f( # nothing\n)\ndata i = [1, # one\n 2, 3 # three\n]\n# end\n",
+        "# first\n\n\n# second\ndata a = f(b) # after\n# before g\n\ndata g = f( # open\n  a, # about a\n  # before b\n  b: c + # inside\n   d\n  # last\n)   # after g\ndata h = # value\n  f( # nothing\n)\ndefine k(a, # about a\n b = 1) = a # k\ndata i = [1, # one\n 2, 3 # three\n]\n# end\n",
         expect![[r#"
             # first
 
@@ -109,6 +130,10 @@ fn comments_keep_their_place() {
             data h = f(
                 # nothing
             )
+            define k(
+                a,  # about a
+                b = 1,
+            ) = a  # k
             data i = [
                 1,  # one
                 2,
