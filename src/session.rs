@@ -43,6 +43,14 @@ impl Session {
         let Some(experiment) = checked.experiment else {
             return Err(Stop::Failed);
         };
+        if experiment.nodes.is_empty() {
+            let file = subject.file.display();
+            terminal.error(format!(
+                "`{file}` has no statements: there is nothing to run"
+            ));
+            terminal.say("  = help: `farcast new NAME` writes a starter");
+            return Err(Stop::Failed);
+        }
         Ok(Self {
             registry,
             experiment,

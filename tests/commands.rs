@@ -79,7 +79,18 @@ fn plan_says_what_runs_and_why() {
         .lines()
         .filter(|line| line.contains("  run "))
         .collect();
-    expect![[""]].assert_eq(&running.join("\n"));
+    expect![[r#"
+        drift[0]    polynomial  run     `degree` was 1, is 2
+        drift[1]    polynomial  run     `degree` was 1, is 2
+        drift[2]    polynomial  run     `degree` was 1, is 2
+        drift[3]    polynomial  run     `degree` was 1, is 2
+        adapted[0]  apply       run     its `regression` runs
+        adapted[1]  apply       run     its `regression` runs
+        adapted[2]  apply       run     its `regression` runs
+        adapted[3]  apply       run     its `regression` runs
+        skill       compare     run     its `models` runs
+        summary     page        run     its `scores` runs, its `regressions` runs"#]]
+    .assert_eq(&running.join("\n"));
 }
 
 #[test]

@@ -20,24 +20,50 @@ fn starter() -> String {
 
 #[test]
 fn a_file_that_is_not_there() {
-    run_says(&Folder::new(), expect![[""]]);
+    run_says(
+        &Folder::new(),
+        expect![[r#"
+        error: `it.farcast` does not exist
+    "#]],
+    );
 }
 
 #[test]
 fn an_empty_file() {
-    run_says(&Folder::with(""), expect![[""]]);
+    run_says(&Folder::with(""), expect![[r#"
+        error: `it.farcast` has no statements: there is nothing to run
+          = help: `farcast new NAME` writes a starter
+    "#]]);
 }
 
 #[test]
 fn a_missing_data_file() {
-    run_says(&Folder::with("data a = csv(\"gone.csv\")\n"), expect![[""]]);
+    run_says(
+        &Folder::with("data a = csv(\"gone.csv\")\n"),
+        expect![[r#"
+        error[data-file]: there is no file `gone.csv`
+         --> it.farcast:1:14
+          |
+        1 | data a = csv("gone.csv")
+          |              ^^^^^^^^^^
+    "#]],
+    );
 }
 
 #[test]
 fn a_data_file_of_another_format() {
     let folder = Folder::with("data a = netcdf(\"a.nc\", inputs: [temp])\n");
     folder.write("a.nc", "depth,temp\n1,2\n");
-    run_says(&folder, expect![[""]]);
+    run_says(
+        &folder,
+        expect![[r#"
+        error[data-file]: cannot read `a.nc` as netcdf: invalid NetCDF magic bytes
+         --> it.farcast:1:17
+          |
+        1 | data a = netcdf("a.nc", inputs: [temp])
+          |                 ^^^^^^
+    "#]],
+    );
 }
 
 #[test]
@@ -45,22 +71,50 @@ fn a_truncated_data_file() {
     let folder = Folder::with("data a = netcdf(\"a.nc\", inputs: [temp])\n");
     let whole = fs::read(shipped("experiments/data/levitus_climatology_2deg.nc")).unwrap();
     folder.write("a.nc", &whole[..whole.len() / 2]);
-    run_says(&folder, expect![[""]]);
+    run_says(
+        &folder,
+        expect![[r#"
+        error[action-failed]: cannot read `a.nc` as netcdf: unexpected end of file at offset 2248: need 1296000 bytes, available 1294876
+         --> it.farcast:1:17
+          |
+        1 | data a = netcdf("a.nc", inputs: [temp])
+          |                 ^^^^^^
+    "#]],
+    );
 }
 
 #[test]
 fn a_column_that_does_not_exist() {
     run_says(
         &Folder::with(&starter().replace("by: z, count", "by: zz, count")),
-        expect![[""]],
+        expect![[r#"
+            error[unknown-column]: the data have no column `zz`
+              --> it.farcast:15:32
+               |
+            15 | subset near = window(seen, by: zz, count: 64, size: 200)
+               |                      ----      ^^
+               |                      |
+               |                      these data
+               |
+               = help: did you mean `z`?
+               = help: columns: `x`, `z`, `y`
+        "#]],
     );
 }
 
 #[test]
 fn no_rows_after_where() {
     run_says(
-        &Folder::with(&starter().replace("z <= 1", "z <= -9")),
-        expect![[""]],
+        &Folder::with(&starter().replace("z <= 0.6", "z <= -9")),
+        expect![[r#"
+            error[action-failed]: no row meets the condition
+             --> it.farcast:9:24
+              |
+            9 | data seen = where(all, z <= -9)
+              |                        ^^^^^^^
+              |
+              = help: `z` is 0.00018789042772993092..0.9995172800189004
+        "#]],
     );
 }
 
@@ -69,20 +123,50 @@ fn missing_numbers_in_the_data() {
     let folder =
         Folder::with("data a = csv(\"a.csv\")\nparent net = mlp(a, inputs: [x], target: y)\n");
     folder.write("a.csv", "x,y\n1,2\n2,\n3,NaN\n4,5\n");
-    run_says(&folder, expect![[""]]);
+    run_says(
+        &folder,
+        expect![[r#"
+        error[action-failed]: column `y` has no value in 2 of 4 rows
+         --> it.farcast:2:42
+          |
+        2 | parent net = mlp(a, inputs: [x], target: y)
+          |                                          ^
+          |
+          = help: keep the rows that have one: `where(…, not is_missing(y))`
+    "#]],
+    );
 }
 
 #[test]
 fn every_member_diverges() {
     let text = starter().replace("epochs: 20", "epochs: 20, optimizer: sgd(rate: 1e30)");
-    run_says(&Folder::with(&text), expect![[""]]);
+    run_says(
+        &Folder::with(&text),
+        expect![[r#"
+        error[action-failed]: all members of `net` diverged
+          --> it.farcast:24:23
+           |
+        24 | score skill = compare(net, adapted, on: unseen, metrics: [rmse, skill], by: z)
+           |                       ^^^
+           |
+           = help: a lower rate or fewer steps may keep them finite
+    "#]],
+    );
 }
 
 #[test]
 fn a_window_larger_than_the_data() {
     run_says(
         &Folder::with(&starter().replace("size: 200", "size: 90000")),
-        expect![[""]],
+        expect![[r#"
+            error[action-failed]: expected subsets no larger than the data, found 90000 of 2413 rows
+              --> it.farcast:15:52
+               |
+            15 | subset near = window(seen, by: z, count: 64, size: 90000)
+               |                                                    ^^^^^
+               |
+               = help: `size` can be 1 to 2413
+        "#]],
     );
 }
 
@@ -91,13 +175,25 @@ fn a_set_of_an_unknown_name_or_a_wrong_type() {
     let folder = Folder::with(&starter());
     let said = folder.farcast(&["run", "it.farcast", "--set", "degre=2"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error[unknown-param]: `--set`: the experiment has no param `degre`
+         |
+         = help: did you mean `degree`?
+         = help: params: `seed`, `degree`
+    "#]]
+    .assert_eq(&said.err);
     let said = folder.farcast(&["run", "it.farcast", "--set", "degree=two"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error[unknown-name]: `--set degree=two`: unknown name `two`
+    "#]]
+    .assert_eq(&said.err);
     let said = folder.farcast(&["run", "it.farcast", "--set", "degree=9"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error[out-of-range]: `--set degree=9`: `9` is out of range: `degree` is in `1..=3`
+    "#]]
+    .assert_eq(&said.err);
 }
 
 #[test]
@@ -106,7 +202,10 @@ fn a_store_that_cannot_be_made() {
     folder.write("taken", "a file");
     let said = folder.farcast(&["run", "it.farcast", "--quiet", "--store", "taken"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error: the store `taken`: expected a folder, found a file
+    "#]]
+    .assert_eq(&said.err);
 }
 
 #[test]
@@ -115,7 +214,10 @@ fn results_that_cannot_be_written_lose_nothing() {
     folder.write("taken", "a file");
     let said = folder.farcast(&["run", "it.farcast", "--quiet", "--out", "taken"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error: cannot write `taken/run.json`: File exists (os error 17)
+    "#]]
+    .assert_eq(&said.err);
     assert_eq!(folder.planned(&[]), "");
 }
 
@@ -129,5 +231,25 @@ anomaly w = finetune(nett, s, steps: -1)
 ";
     let said = Folder::with(text).farcast(&["check", "it.farcast"]);
     assert_eq!(said.code, 1);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        error[out-of-range]: `0` is out of range: `rows` is in `1..=10000000`
+         --> it.farcast:1:34
+          |
+        1 | data a = synthetic(regime, rows: 0)
+          |                                  ^
+        error[syntax-error]: unclosed `(`
+         --> it.farcast:3:18
+          |
+        3 | subset s = window(a, by: q
+          |                  ^ opened here
+        4 | anomaly w = finetune(nett, s, steps: -1)
+          | ------- the next item begins here
+        error[out-of-range]: `-1` is out of range: `steps` is in `1..`
+         --> it.farcast:4:38
+          |
+        4 | anomaly w = finetune(nett, s, steps: -1)
+          |                                      ^^
+        3 errors, 0 warnings
+    "#]]
+    .assert_eq(&said.err);
 }

@@ -109,7 +109,8 @@ fn names_layout_and_place_are_in_no_key() {
     let folder = Folder::with(&text);
     folder.run(&[]);
     let renamed = text
-        .replace("net", "network")
+        .replace("net,", "network,")
+        .replace("parent net", "parent network")
         .replace("drift", "slope")
         .replace("    ", " ")
         .replace("# y = ", "# a comment: y = ");

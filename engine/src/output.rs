@@ -33,9 +33,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
+    remove_leftovers(path);
+    let temporary = temporary(path, std::process::id());
     let written = fs::File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
@@ -44,6 +43,37 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         let _ = fs::remove_file(&temporary);
         failed(error)
     })
+}
+
+fn temporary(path: &Path, process: u32) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{process}.tmp"));
+    path.with_file_name(name)
+}
+
+/// Removes what processes that were killed while writing this file left beside it.
+fn remove_leftovers(path: &Path) {
+    let is_alive = |process: u32| Path::new("/proc").join(process.to_string()).exists();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".tmp")?.rsplit_once('.')?.1.parse().ok());
+        if let Some(process) = process
+            && entry.path().file_name() == temporary(path, process).file_name()
+            && Path::new("/proc/self").exists()
+            && !is_alive(process)
+        {
+            // Litter that cannot be removed harms nobody.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// How many actions did what.

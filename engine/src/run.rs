@@ -66,26 +66,26 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// How often damaged results are made again before giving up.
-const REPAIRS: usize = 8;
-
 /// Runs what the store lacks and loads the results of the goals.
 ///
 /// A stored result that turns out damaged is set aside by the store and made again, with
 /// whatever is needed for that.
 pub fn run(work: Work<'_>, settings: &Settings) -> Outcome {
     let mut before = BTreeMap::new();
-    for repairs_left in (0..=REPAIRS).rev() {
+    // Every pass that finds damage makes the store forget a record, so the passes end; a disk
+    // that damages all it is given must end them too.
+    let mut passes_left = work.graph.actions.len();
+    loop {
         let pass = Pass::new(work, settings, before);
         pass.run();
         let results = pass.load_results();
-        let damaged = lock(&pass.shared).damaged;
-        if !damaged || repairs_left == 0 || settings.stop.load(Ordering::Relaxed) {
+        let is_damaged = lock(&pass.shared).damaged;
+        if !is_damaged || passes_left == 0 || settings.stop.load(Ordering::Relaxed) {
             return pass.outcome(results);
         }
         before = pass.ran();
+        passes_left -= 1;
     }
-    unreachable!("the last repair returns")
 }
 
 /// One go over the plan; another follows when damage was found.
@@ -207,9 +207,8 @@ impl<'a> Pass<'a> {
         let mut shared = lock(&self.shared);
         loop {
             let stop_on_failure = self.settings.on_failure == OnFailure::Stop;
-            let halted = self.settings.stop.load(Ordering::Relaxed)
-                || shared.damaged
-                || (shared.failed && stop_on_failure);
+            let halted =
+                self.settings.stop.load(Ordering::Relaxed) || (shared.failed && stop_on_failure);
             if !halted && let Some((_, std::cmp::Reverse(id))) = shared.ready.pop() {
                 shared.running += 1;
                 return Some(id);

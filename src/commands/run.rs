@@ -77,8 +77,8 @@ fn execute(
 ) -> Outcome {
     let to_run = plan(graph, store).to_run();
     let observer: Box<dyn Observer> = match () {
-        () if args.quiet || to_run == 0 => Box::new(Silent),
-        () if terminal.watched => Box::new(Bars::new(to_run)),
+        () if args.quiet => Box::new(Silent),
+        () if terminal.watched && to_run > 0 => Box::new(Bars::new(to_run)),
         () => Box::new(Lines::new(*terminal, to_run)),
     };
     let work = Work {

@@ -1,3 +1,5 @@
+//! The page as a whole: complete, escaped, self-contained.
+
 use dsl::types::Kind;
 
 use super::*;

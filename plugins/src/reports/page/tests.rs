@@ -1,3 +1,5 @@
+//! The page plugin over made-up scores.
+
 use std::sync::Arc;
 
 use engine::artifact::{Layout, ScoreRow, Series, Style};
