@@ -21,12 +21,15 @@ pub fn table(lines: &[ScoreLine]) -> String {
     let has_points = rows.iter().any(|(key, _)| !key.point.is_empty());
     let has_horizons = rows.iter().any(|(key, _)| !key.horizon.is_empty());
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    let mut header = vec!["score", "model", "role"];
-    header.extend(has_points.then_some("point"));
-    header.extend(has_horizons.then_some("horizon"));
-    header.push("member");
-    header.extend(&metrics);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let mut header = vec!["score".to_owned(), "model".to_owned(), "role".to_owned()];
+    header.extend(has_points.then(|| "point".to_owned()));
+    header.extend(has_horizons.then(|| "horizon".to_owned()));
+    header.push("member".to_owned());
+    header.extend(metrics.iter().map(|metric| {
+        let line = whole.iter().find(|line| line.metric == *metric);
+        line.map_or_else(String::new, |line| line.heading())
+    }));
     table.set_header(header);
     for (key, values) in rows.iter().take(SHOWN) {
         let mut cells = vec![

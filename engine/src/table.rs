@@ -34,6 +34,19 @@ pub struct ScoreLine {
     pub group: Option<String>,
     /// The value; none where there is none.
     pub value: Option<f64>,
+    /// The unit of the value, for tables that people read; not a column of files.
+    #[serde(skip)]
+    pub unit: Option<String>,
+}
+
+impl ScoreLine {
+    /// The metric with its unit, such as `rmse [kg m-3]`: the head of a column.
+    pub fn heading(&self) -> String {
+        match &self.unit {
+            Some(unit) => format!("{} [{unit}]", self.metric),
+            None => self.metric.clone(),
+        }
+    }
 }
 
 /// The score lines of a run, statement by statement in the order of the file.
@@ -50,6 +63,7 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
             horizon: row.horizon,
             group: row.group.clone(),
             value: row.value,
+            unit: row.unit.clone(),
         }));
     }
     lines

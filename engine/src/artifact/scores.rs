@@ -38,6 +38,9 @@ pub struct ScoreRow {
     pub group: Option<String>,
     /// The value; `None` where it does not exist, such as for a diverged member.
     pub value: Option<f64>,
+    /// The unit of the value; none for shares, correlations and the like.
+    #[serde(default)]
+    pub unit: Option<String>,
 }
 
 impl Artifact for Scores {

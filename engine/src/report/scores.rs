@@ -138,7 +138,7 @@ fn headline(lines: &[&ScoreLine], scored: &[&ScoreLine]) -> Option<Headline> {
         notes.push(format!("best of {points} points: {}", best.point));
     }
     Some(Headline {
-        metric: best.metric.clone(),
+        metric: best.heading(),
         statement: best.statement.clone(),
         model: best.model.clone(),
         value: significant(value),
@@ -213,6 +213,10 @@ pub fn tables(scores: &[ScoreLine]) -> Vec<ScoreTable> {
 
 fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
     let metrics = firsts(lines, |line| &line.metric);
+    let headings = metrics.iter().map(|metric| {
+        let line = lines.iter().find(|line| line.metric == *metric);
+        line.map_or_else(String::new, |line| line.heading())
+    });
     let points = ranked_points(lines, metrics.first().copied().unwrap_or_default());
     let models = firsts(lines, |line| &line.model);
     let swept = points.len() > 1;
@@ -257,8 +261,8 @@ fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
         words: header.len(),
         header: header
             .into_iter()
-            .chain(metrics)
             .map(str::to_owned)
+            .chain(headings)
             .collect(),
         rows,
         more,
@@ -374,6 +378,7 @@ pub(super) mod tests {
             role: role.to_owned(),
             metric: metric.to_owned(),
             value: Some(value),
+            unit: None,
             point: String::new(),
             horizon: None,
             group: None,

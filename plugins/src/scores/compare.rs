@@ -32,6 +32,8 @@ plugin! {
         /// The column whose values group the rows: each value a group, or `bins` of equally
         /// many rows when there are more than 64.
         by: Option<Column>;
+        /// The unit of the target, where the data do not say it.
+        unit: Option<String>;
         /// How many groups a column of many values makes, each named by its mean.
         bins: usize = "20", range("1..=1000");
     }
@@ -56,17 +58,22 @@ impl Plugin for Compare {
                 rows.extend(self.scores(ensemble, &ensembles[0], group, truth));
             }
         }
+        let schema = self.on.schema();
+        let known = schema.find(&target).and_then(|column| column.unit.clone());
+        let unit = known.or(self.unit);
+        for row in &mut rows {
+            let metric = self.metrics.iter().find(|metric| metric.word() == row.metric);
+            if metric.is_some_and(|metric| metric.has_unit()) {
+                row.unit.clone_from(&unit);
+            }
+        }
         Ok(Scores {
             rows,
             parity: ensembles
                 .iter()
                 .map(|ensemble| parity(ensemble, truth))
                 .collect(),
-            unit: self
-                .on
-                .schema()
-                .find(&target)
-                .and_then(|column| column.unit.clone()),
+            unit,
             target,
             group_by: self.by.map(|by| by.0),
         })
@@ -173,6 +180,7 @@ impl Compare {
                     value: found
                         .as_ref()
                         .and_then(|found| metric.of(found, &truth, reference.as_deref())),
+                    unit: None,
                 }
             }));
         }

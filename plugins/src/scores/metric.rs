@@ -21,6 +21,11 @@ words! {
 }
 
 impl Metric {
+    /// Whether its values are in the unit of the target.
+    pub fn has_unit(self) -> bool {
+        matches!(self, Metric::Rmse | Metric::Mae | Metric::Bias)
+    }
+
     /// Its value for predictions of the truth, one for one; `parent` are the parent's.
     ///
     /// `None` where it is not a finite number: a prediction is not finite, nothing varies, or

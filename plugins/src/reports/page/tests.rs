@@ -30,6 +30,7 @@ fn row(model: &str, role: &str, member: &str, group: Option<f64>, value: f64) ->
         horizon: None,
         group: group.map(|group| group.to_string()),
         value: Some(value),
+        unit: None,
     }
 }
 
