@@ -21,7 +21,7 @@ use engine::store::{MemStore, RecordedOutcome, Store};
 
 /// A number, standing for whatever actions make.
 #[derive(Debug, PartialEq)]
-struct Number<const KIND: usize>(f64);
+pub struct Number<const KIND: usize>(f64);
 
 impl<const KIND: usize> Artifact for Number<KIND> {
     const KIND: Kind = Kind::ALL[KIND];
@@ -35,10 +35,14 @@ impl<const KIND: usize> Artifact for Number<KIND> {
     }
 }
 
-type Data = Number<0>;
-type Parent = Number<1>;
-type Child = Number<7>;
-type Score = Number<9>;
+/// A number that is data.
+pub type Data = Number<0>;
+/// A number that is a parent.
+pub type Parent = Number<1>;
+/// A number that is a child.
+pub type Child = Number<7>;
+/// A number that is a score.
+pub type Score = Number<9>;
 
 plugin! {
     /// A number.
