@@ -47,8 +47,9 @@ constructor! {
 }
 
 constructor! {
-    /// How far fine-tuning moved the weights, tensor by tensor, and how much of that the
-    /// predictors explain.
+    /// How far fine-tuning moved the weights, and how much of that the predictors explain.
+    ///
+    /// Tensor by tensor, relative to the parent's weights.
     ///
     /// ```farcast
     /// report moves = page(skill, plots: [anomalies])
