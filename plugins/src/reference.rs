@@ -4,6 +4,20 @@ use dsl::column::FUNCTIONS;
 use dsl::signature::{Makes, Param, Signature};
 use dsl::types::Kind;
 
+/// The experiment that the examples in the documentation of plugins go on from.
+pub const PRELUDE: &str = "\
+data all = synthetic(regime, rows: 400, slope: 2)
+data seen = where(all, z <= 0.6)
+data unseen = where(all, z > 0.6)
+parent net = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 2, members: 2)
+subset near = window(seen, by: z, count: 8, size: 40)
+anomaly shift = finetune(net, near, steps: 4)
+predictor regime = columns(z)
+regression drift = polynomial(shift, regime, degree: 1)
+child adapted = apply(drift, unseen)
+score skill = compare(net, adapted, on: unseen, by: z)
+";
+
 /// The whole reference page.
 pub fn page() -> String {
     let catalog = crate::registry().catalog();
@@ -11,6 +25,10 @@ pub fn page() -> String {
         "# Reference\n\n\
          Generated from the declarations by `farcast docs`; a test says when it is stale.\n",
     );
+    text.push_str(&format!(
+        "\nThe examples, all of them run by a test, go on from these statements:\n\n\
+         ```farcast\n{PRELUDE}```\n"
+    ));
     for kind in Kind::ALL {
         let members: Vec<&Signature> = catalog
             .iter()

@@ -36,6 +36,11 @@ plugin! {
     /// The table has the columns `subset` (from 0), `rows`, `loss_before` and `loss_after` (on
     /// the subset's rows, standardised), `diverged` and, along a trajectory, `step`. A subset
     /// that leaves the finite numbers is marked there, its weights are NaN.
+    ///
+    /// ```farcast
+    /// trajectory path = finetune(net, near, steps: 10, from: previous)
+    /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
+    /// ```
     "finetune" version 1
     pub struct Finetune {
         /// The networks to start from.

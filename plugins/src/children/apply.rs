@@ -17,6 +17,10 @@ plugin! {
     /// Each row has a network of its own: the parent's weights plus the sum of the
     /// regression's terms at the row's predictors. Predictors that leave the range of the
     /// subsets are told with both ranges.
+    ///
+    /// ```farcast
+    /// child everywhere = apply(drift, all)
+    /// ```
     "apply" version 1
     pub struct Apply {
         /// How the weights move with the predictors.

@@ -21,6 +21,10 @@ plugin! {
     /// column is numeric when every field of its first thousand rows is a number or missing;
     /// other columns are left out, blank lines are passed over. A header such as `depth [m]` or `depth (m)` gives the
     /// name `depth` and the unit `m`; what a name cannot hold becomes `_`.
+    ///
+    /// ```farcast
+    /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
+    /// ```
     "csv" version 1
     pub struct Csv {
         /// The file.

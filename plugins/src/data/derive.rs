@@ -11,6 +11,10 @@ plugin! {
     /// The same rows with more columns, each `name = formula`.
     ///
     /// A formula may use the columns defined before it. New columns have no unit.
+    ///
+    /// ```farcast
+    /// data richer = derive(all, square = x ^ 2, wave = sin(pi * x))
+    /// ```
     "derive" version 1
     pub struct Derive {
         /// The rows.

@@ -26,6 +26,10 @@ plugin! {
     /// `standard_name` or `long_name`; `lat`, `lon`, `depth` and `time` are also found by the
     /// units and attributes that mark them. Columns are called as written here. Times stay
     /// numbers in the unit of the file.
+    ///
+    /// ```farcast
+    /// data surface = netcdf("tiny3.nc", inputs: [sst], coords: [lat, lon, time])
+    /// ```
     "netcdf" version 1
     pub struct NetCdf {
         /// The file.

@@ -23,6 +23,10 @@ plugin! {
     /// Booleans, floats and integers of 32 or 64 bits are taken, as 64-bit floats; missing
     /// values stay missing, columns of other types are left out. A unit is read from the `units` of a column's
     /// metadata or from a name such as `depth [m]`.
+    ///
+    /// ```farcast
+    /// data casts = parquet("tiny.parquet", columns: [depth, temp])
+    /// ```
     "parquet" version 1
     pub struct Parquet {
         /// The file.

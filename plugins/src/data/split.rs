@@ -25,6 +25,11 @@ plugin! {
     /// `train` holds `share` of the rows, drawn at random or, with `by`, the first in the order
     /// of a column (rows without a value last); `test` holds the others. Rows keep their
     /// order. The drawing depends on the number of rows and on `seed` alone.
+    ///
+    /// ```farcast
+    /// data training = split(all, share: 0.8, part: train)
+    /// data testing = split(all, share: 0.8, part: test)
+    /// ```
     "split" version 1
     pub struct Split {
         /// The rows.

@@ -32,6 +32,10 @@ plugin! {
     /// - `regime`: y = sin(x) (1 + slope z) + e, so that the best network of x alone changes
     ///   steadily with z
     /// - `waves`: y = sin(x) + sin(3 x) / 2 + e
+    ///
+    /// ```farcast
+    /// data ripples = synthetic(waves, rows: 500, noise: 0.1)
+    /// ```
     "synthetic" version 1
     pub struct Synthetic {
         /// The law.

@@ -12,6 +12,10 @@ plugin! {
     ///
     /// A row where the condition is neither met nor not, because a value is missing, is left
     /// out.
+    ///
+    /// ```farcast
+    /// data middle = where(all, abs(x) <= 2 and z > 0.1)
+    /// ```
     "where" version 1
     pub struct Where {
         /// The rows to choose from.

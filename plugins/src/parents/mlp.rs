@@ -31,6 +31,10 @@ plugin! {
     /// Inputs and target are standardised by the mean and standard deviation of the training
     /// rows. Weights start as those of `torch.nn.Linear`, uniform within ±1/√inputs; every
     /// member has its own start and its own order of minibatches.
+    ///
+    /// ```farcast
+    /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
+    /// ```
     "mlp" version 1
     pub struct Mlp {
         /// The training data.

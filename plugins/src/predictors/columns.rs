@@ -13,6 +13,11 @@ plugin! {
     ///
     /// The network should not see these columns among its inputs: what defines the regime
     /// belongs here, so that the fine-tuned weights have to vary with it.
+    ///
+    /// ```farcast
+    /// predictor place = columns(z)
+    /// regression line = ols(shift, place)
+    /// ```
     "columns" version 1
     pub struct Columns {
         /// The columns, one predictor each.

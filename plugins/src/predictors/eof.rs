@@ -17,6 +17,11 @@ plugin! {
     /// singular value decomposition, and any other data are projected on the modes found.
     /// The sign of a mode is the one that makes its loading of largest magnitude positive.
     /// Rows with a missing value take no part in the fit.
+    ///
+    /// ```farcast
+    /// predictor leading = eof(x, y, z, modes: 2)
+    /// regression plane = ols(shift, leading)
+    /// ```
     "eof" version 1
     pub struct Eof {
         /// The columns.

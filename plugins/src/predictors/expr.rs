@@ -15,6 +15,11 @@ plugin! {
     /// `expr(sin(2 * pi * month / 12))` is a seasonal cycle, `expr(abs(lat))` the distance
     /// from the equator. For a subset the mean of the result over its rows is taken, not the
     /// result of the mean.
+    ///
+    /// ```farcast
+    /// predictor season = expr(sin(2 * pi * z))
+    /// regression swing = ols(shift, season)
+    /// ```
     "expr" version 1
     pub struct Expr {
         /// The formula.

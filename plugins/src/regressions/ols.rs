@@ -20,6 +20,10 @@ plugin! {
     /// subsets (mean 0, standard deviation 1). Standard errors are
     /// `sqrt(σ² diag((XᵀX)⁻¹))` with `σ² = residual / (subsets - terms)`; `snr` is the
     /// magnitude of a slope divided by its standard error.
+    ///
+    /// ```farcast
+    /// regression line = ols(shift, regime, keep: snr > 2)
+    /// ```
     "ols" version 1
     pub struct Ols {
         /// The fine-tuned weights to explain.

@@ -18,6 +18,10 @@ plugin! {
     /// All monomials of total degree up to `degree`. A straight line is the safe choice where
     /// the predictors leave the range of the subsets: a quadratic may gain there, a cubic
     /// mostly diverges. What applies it beyond that range says so.
+    ///
+    /// ```farcast
+    /// regression curve = polynomial(shift, regime, degree: 2)
+    /// ```
     "polynomial" version 1
     pub struct Polynomial {
         /// The fine-tuned weights to explain.

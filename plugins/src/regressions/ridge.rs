@@ -20,6 +20,10 @@ plugin! {
     /// cross-validation is taken (Golub, Heath & Wahba 1979, eq. 1.4), one for all weights:
     /// `V = (Σ ‖(I - A) y‖² / n) / (trace(I - A) / n)²`, `A` the matrix that turns anomalies
     /// into fitted ones and the sum over weights, over ten penalties a decade from 1e-6 to 1e3.
+    ///
+    /// ```farcast
+    /// regression held = ridge(shift, regime, penalty: 0.1)
+    /// ```
     "ridge" version 1
     pub struct Ridge {
         /// The fine-tuned weights to explain.

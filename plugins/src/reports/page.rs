@@ -15,6 +15,10 @@ constructor! {
     ///
     /// Needs scores with groups, `compare(…, by: depth)`. Against `depth` or `pressure` it is a
     /// profile with the surface on top.
+    ///
+    /// ```farcast
+    /// report profile = page(skill, plots: [error(by: z)])
+    /// ```
     "error"
     pub struct ErrorByGroup {
         /// The column the groups are of; whatever the scores were grouped by when left out.
@@ -24,25 +28,42 @@ constructor! {
 
 constructor! {
     /// Prediction against truth, with the line on which both are equal.
+    ///
+    /// ```farcast
+    /// report scatter = page(skill, plots: [parity])
+    /// ```
     "parity"
     pub struct Parity {}
 }
 
 constructor! {
     /// The loss along the training of the parents.
+    ///
+    /// ```farcast
+    /// report training = page(skill, plots: [loss])
+    /// ```
     "loss"
     pub struct LossCurves {}
 }
 
 constructor! {
-    /// How far fine-tuning moved the weights, tensor by tensor, and how much of that the
-    /// predictors explain.
+    /// How far fine-tuning moved the weights, and how much of that the predictors explain.
+    ///
+    /// Tensor by tensor, relative to the parent's weights.
+    ///
+    /// ```farcast
+    /// report moves = page(skill, plots: [anomalies])
+    /// ```
     "anomalies"
     pub struct AnomalySize {}
 }
 
 constructor! {
     /// The error of each member of the ensembles.
+    ///
+    /// ```farcast
+    /// report spread = page(skill, plots: [ensemble])
+    /// ```
     "ensemble"
     pub struct EachMember {}
 }
@@ -57,6 +78,10 @@ plugin! {
     ///
     /// It becomes part of `report.html`, beside the text of the experiment, its graph and the
     /// table of scores.
+    ///
+    /// ```farcast
+    /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
+    /// ```
     "page" version 1
     pub struct Summary {
         /// The scores to show.

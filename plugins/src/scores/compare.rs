@@ -19,6 +19,10 @@ plugin! {
     /// members' predictions, over all rows and, with `by`, for each group of rows. Rows
     /// without a truth or an input take no part. A diverged member, and a metric over
     /// predictions that are not all finite, has no value.
+    ///
+    /// ```farcast
+    /// score errors = compare(net, adapted, on: unseen, metrics: [rmse, skill], by: z, bins: 5)
+    /// ```
     "compare" version 1
     pub struct Compare {
         /// The network the others started from.

@@ -14,6 +14,10 @@ plugin! {
     ///
     /// A bin holds its lower edge and not its upper one, the last bin both. Rows outside all
     /// bins are in no subset, nor are those of bins with too few rows.
+    ///
+    /// ```farcast
+    /// subset slices = bins(seen, by: z, edges: [0, 0.2, 0.4, 0.6])
+    /// ```
     "bins" version 1
     pub struct Bins {
         /// The rows.

@@ -10,6 +10,10 @@ use super::Subsets;
 
 plugin! {
     /// Every row as a subset of its own, in the order of the data.
+    ///
+    /// ```farcast
+    /// subset single = each(seen, limit: 16)
+    /// ```
     "each" version 1
     pub struct Each {
         /// The rows.

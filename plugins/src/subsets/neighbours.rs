@@ -16,6 +16,10 @@ plugin! {
     ///
     /// Distance is Euclidean in columns divided by their standard deviations; of rows equally
     /// far the earlier one is taken.
+    ///
+    /// ```farcast
+    /// subset local = neighbours(seen, around: [x, z], count: 16, size: 8)
+    /// ```
     "neighbours" version 1
     pub struct Neighbours {
         /// The rows to draw from.

@@ -13,6 +13,10 @@ plugin! {
     /// Rows drawn at random, none twice in a subset.
     ///
     /// The control of every other choice of subsets: no predictor tells these apart.
+    ///
+    /// ```farcast
+    /// subset some = random(seen, count: 8, size: 32)
+    /// ```
     "random" version 1
     pub struct Random {
         /// The rows to draw from.

@@ -14,6 +14,10 @@ plugin! {
     ///
     /// The first window holds the smallest values, the last one the largest. Rows with equal
     /// values stand in the order of the data.
+    ///
+    /// ```farcast
+    /// subset layers = window(seen, by: z, count: 16, size: 32)
+    /// ```
     "window" version 1
     pub struct Window {
         /// The rows to draw from.

@@ -6,6 +6,10 @@ constructor! {
     /// Stochastic gradient descent, with heavy-ball momentum on request.
     ///
     /// `v = momentum v + g; w -= rate v` (torch.optim.SGD).
+    ///
+    /// ```farcast
+    /// anomaly gentle = finetune(net, near, optimizer: sgd(rate: 1e-3, momentum: 0.9), steps: 10)
+    /// ```
     "sgd"
     pub struct Sgd {
         /// The learning rate.
@@ -17,6 +21,10 @@ constructor! {
 
 constructor! {
     /// Adam (Kingma & Ba 2015, algorithm 1).
+    ///
+    /// ```farcast
+    /// parent quick = mlp(seen, inputs: [x], target: y, optimizer: adam(rate: 3e-3), epochs: 2, members: 2)
+    /// ```
     "adam"
     pub struct Adam {
         /// The learning rate.
@@ -34,6 +42,10 @@ constructor! {
     /// Adam with weight decay decoupled from the gradient (Loshchilov & Hutter 2019, algorithm 2).
     ///
     /// `w -= rate decay w`, then as Adam (torch.optim.AdamW).
+    ///
+    /// ```farcast
+    /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: adamw(decay: 0.1), epochs: 2, members: 2)
+    /// ```
     "adamw"
     pub struct AdamW {
         /// The learning rate.
@@ -53,6 +65,10 @@ constructor! {
     /// Gradients divided by the root of their running mean square (Hinton 2012, lecture 6e).
     ///
     /// `s = decay s + (1 - decay) g²; w -= rate g / (√s + epsilon)` (torch.optim.RMSprop).
+    ///
+    /// ```farcast
+    /// anomaly scaled = finetune(net, near, optimizer: rmsprop(rate: 1e-3), steps: 10)
+    /// ```
     "rmsprop"
     pub struct RmsProp {
         /// The learning rate.
@@ -190,12 +206,20 @@ fn adam_rule(
 
 constructor! {
     /// The same learning rate from start to end.
+    ///
+    /// ```farcast
+    /// parent steady = mlp(seen, inputs: [x], target: y, schedule: constant(), epochs: 2, members: 2)
+    /// ```
     "constant"
     pub struct Constant {}
 }
 
 constructor! {
     /// Half a cosine from the full learning rate down to a share of it (Loshchilov & Hutter 2017).
+    ///
+    /// ```farcast
+    /// parent cooled = mlp(seen, inputs: [x], target: y, schedule: cosine(to: 0.1), epochs: 2, members: 2)
+    /// ```
     "cosine"
     pub struct Cosine {
         /// The share left at the end.
@@ -205,6 +229,10 @@ constructor! {
 
 constructor! {
     /// The learning rate times a factor after every so many steps.
+    ///
+    /// ```farcast
+    /// parent halved = mlp(seen, inputs: [x], target: y, schedule: step(every: 4, factor: 0.5), epochs: 2, members: 2)
+    /// ```
     "step"
     pub struct Step {
         /// The steps between two changes.

@@ -1,0 +1,229 @@
+//! What must hold for every plugin and constructor, tried on the example of its documentation.
+
+mod subject;
+mod values;
+
+use dsl::diagnostic::Diagnostic;
+use dsl::signature::{Param, Signature};
+
+use self::subject::{CATALOG, Lowered, SUBJECTS, Subject, Written};
+use self::values::{out_of_range, two_values, wrong_type};
+
+/// Tells every complaint about every plugin and constructor at once.
+fn every(property: impl Fn(&Subject) -> Vec<String>) {
+    let complaints: Vec<String> = SUBJECTS
+        .iter()
+        .flat_map(|subject| {
+            let name = &subject.signature.name;
+            let told = property(subject).into_iter();
+            told.map(move |complaint| format!("`{name}`: {complaint}"))
+        })
+        .collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+/// The same for every parameter.
+fn every_parameter(property: impl Fn(&Subject, &Param) -> Vec<String>) {
+    every(|subject| {
+        let params = subject.signature.params.iter();
+        params
+            .flat_map(|param| {
+                let told = property(subject, param).into_iter();
+                told.map(move |complaint| format!("parameter `{}`: {complaint}", param.name))
+            })
+            .collect()
+    });
+}
+
+#[test]
+fn each_is_documented_with_an_example() {
+    let complaints: Vec<String> = CATALOG
+        .iter()
+        .flat_map(|signature| {
+            let told = undocumented(signature).into_iter();
+            told.map(move |complaint| format!("`{}`: {complaint}", signature.name))
+        })
+        .collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+fn undocumented(signature: &Signature) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let first = signature.doc.lines().next().unwrap_or_default();
+    if !first.ends_with('.') {
+        complaints.push(format!(
+            "the first line is not a sentence of its own: {first:?}"
+        ));
+    }
+    if !is_snake_case(&signature.name) {
+        complaints.push("the name is not snake_case".to_owned());
+    }
+    if Subject::of(signature).is_none() {
+        complaints.push("the documentation has no example that calls it".to_owned());
+    }
+    for param in &signature.params {
+        if !param.doc.ends_with('.') {
+            complaints.push(format!(
+                "parameter `{}` is not documented by a sentence",
+                param.name
+            ));
+        }
+        if !is_snake_case(&param.name) {
+            complaints.push(format!("parameter `{}` is not snake_case", param.name));
+        }
+    }
+    complaints
+}
+
+fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn examples_run_to_the_same_bytes_whatever_the_threads_and_are_read_back() {
+    every(|subject| {
+        let runs = [1, 2].map(|jobs| subject.written.lower(&[])?.outcomes(jobs));
+        match runs {
+            [Ok(one), Ok(two)] if one == two => Vec::new(),
+            [Ok(one), Ok(two)] => vec![format!(
+                "two runs differ:\n  one job:  {one:?}\n  two jobs: {two:?}"
+            )],
+            [one, two] => [one, two].into_iter().filter_map(Result::err).collect(),
+        }
+    });
+}
+
+#[test]
+fn a_default_written_out_changes_no_key() {
+    every_parameter(|subject, param| {
+        let Some(default) = &param.default else {
+            return Vec::new();
+        };
+        if subject.gives(param) {
+            return Vec::new();
+        }
+        let same = keys(&subject.written).and_then(|before| {
+            let after = keys(&subject.with(&param.name, default))?;
+            Ok(before == after)
+        });
+        match same {
+            Ok(true) => Vec::new(),
+            Ok(false) => vec![format!("writing the default `{default}` changes the key")],
+            Err(why) => vec![format!("the default `{default}` is not valid: {why}")],
+        }
+    });
+}
+
+#[test]
+fn two_values_of_a_parameter_give_two_keys() {
+    every_parameter(|subject, param| {
+        let Some([one, other]) = two_values(param) else {
+            return Vec::new();
+        };
+        let differ = lowered_with(subject, param, &one).and_then(|before| {
+            let after = lowered_with(subject, param, &other)?;
+            Ok(if subject.signature.members.as_ref() == Some(&param.name) {
+                before.keys().len() != after.keys().len()
+            } else {
+                before.keys().iter().all(|key| !after.keys().contains(key))
+            })
+        });
+        match differ {
+            Ok(true) => Vec::new(),
+            Ok(false) => vec![format!("`{one}` and `{other}` share a key")],
+            Err(why) => vec![format!("`{one}` or `{other}` is not valid: {why}")],
+        }
+    });
+}
+
+#[test]
+fn bad_values_are_errors_at_the_call() {
+    every_parameter(|subject, param| {
+        let values = wrong_type(param).into_iter().chain(out_of_range(param));
+        values
+            .filter_map(|value| refused(&subject.with(&param.name, &value)).err())
+            .collect()
+    });
+}
+
+#[test]
+fn an_unknown_argument_is_an_error_at_the_call() {
+    every(|subject| {
+        let complaint = refused(&subject.with("zzz", "1")).err();
+        complaint.into_iter().collect()
+    });
+}
+
+#[test]
+fn the_seed_is_in_the_keys_of_random_plugins_alone() {
+    every(|subject| {
+        let signature = CATALOG.get(&subject.plugin);
+        let random = signature.is_some_and(|signature| signature.random);
+        let own = |seed: &str| {
+            let settings = [("seed".to_owned(), seed.to_owned())];
+            let lowered = subject.written.lower(&settings)?;
+            Ok::<_, String>(lowered.actions().map(|a| own_lines(&a.key_text)).collect())
+        };
+        match [own("0"), own("1")] {
+            [Ok::<Vec<String>, _>(zero), Ok(one)] => {
+                let has_line = |texts: &[String], seed| {
+                    let line = format!("seed {seed}");
+                    texts.iter().all(|text| text.lines().any(|l| l == line))
+                };
+                let right = match random {
+                    true => has_line(&zero, 0) && has_line(&one, 1),
+                    false => zero == one && !has_line(&zero, 0),
+                };
+                match right {
+                    true => Vec::new(),
+                    false => vec![format!("with random {random} the key says {zero:?}")],
+                }
+            }
+            results => results.into_iter().filter_map(Result::err).collect(),
+        }
+    });
+}
+
+/// What a key says of the call itself, not of what it takes.
+fn own_lines(key_text: &str) -> String {
+    let lines = key_text.lines().filter(|line| !line.contains(" <- "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn keys(written: &Written) -> Result<Vec<engine::digest::Digest>, String> {
+    Ok(written.lower(&[])?.keys())
+}
+
+fn lowered_with(subject: &Subject, param: &Param, value: &str) -> Result<Lowered, String> {
+    subject.with(&param.name, value).lower(&[])
+}
+
+/// That there are errors and all of them point into the call.
+fn refused(written: &Written) -> Result<(), String> {
+    let call = &written.text[written.call.clone()];
+    let checked = written.check(&[]);
+    let errors: Vec<&Diagnostic> = checked
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .collect();
+    if errors.is_empty() {
+        return Err(format!("`{call}` is taken for good"));
+    }
+    let astray = errors.iter().find(|error| {
+        error.labels.first().is_none_or(|label| {
+            let span = label.span;
+            (span.start as usize) < written.call.start || span.end as usize > written.call.end
+        })
+    });
+    match astray {
+        None => Ok(()),
+        Some(error) => Err(format!(
+            "the error of `{call}` is elsewhere: {}",
+            error.message
+        )),
+    }
+}
