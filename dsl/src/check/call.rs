@@ -8,13 +8,13 @@ use super::checker::Checker;
 use super::columns::unknown_column;
 use super::env::Env;
 use super::facts::{Columns, Facts, Needed, holds_rows, nodes_of, takes_kind, union};
-use super::nearest::quoted;
 use super::scope::NOWHERE;
 use super::value::{Want, type_name};
 use crate::ast::{Arg, Expr, Name};
 use crate::column::ColumnExpr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Made, Node, NodeId, Value};
+use crate::nearest::{count, quoted};
 use crate::signature::{ColumnRule, Makes, Need, Param, Signature};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Kind, Over, Schema, Type};
@@ -241,8 +241,8 @@ impl<'p> Checker<'p> {
         }
         let Some((param, slot)) = params.get(*next).zip(given.get_mut(*next)) else {
             let name = &call.signature.name;
-            let count = params.iter().filter(|param| !param.definitions).count();
-            let message = format!("`{name}` takes {}", super::nearest::count(count));
+            let takes = params.iter().filter(|param| !param.definitions).count();
+            let message = format!("`{name}` takes {}", count(takes));
             let diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message)
                 .choices("parameters", param_names(call.signature));
             self.report(call.env, diagnostic);

@@ -3,13 +3,13 @@
 use super::checker::Checker;
 use super::env::{Env, Found};
 use super::facts::Columns;
-use super::nearest::{count, quoted};
 use super::scope::Entity;
 use super::value::dotted;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::column::{self, ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::nearest::{count, quoted};
 use crate::source::Span;
 use crate::types::{Schema, Type};
 use crate::units::{self, UnitError};

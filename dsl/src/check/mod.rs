@@ -10,7 +10,6 @@ mod checker;
 mod columns;
 mod env;
 mod facts;
-pub(crate) mod nearest;
 mod order;
 mod params;
 mod scope;
