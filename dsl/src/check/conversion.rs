@@ -3,9 +3,10 @@
 use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Found};
+use super::facts::Columns;
 use super::scope::Entity;
 use super::value::Want;
-use crate::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
+use crate::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::column::{self, Sort};
 use crate::experiment::Value;
 use crate::signature::Makes;
@@ -14,9 +15,10 @@ use crate::units;
 
 impl Checker<'_> {
     /// Whether an expression looks like a value of this type, to choose among several.
-    pub fn fits(&mut self, expr: &Expr, env: Env, ty: &Type) -> bool {
+    pub fn fits(&mut self, expr: &Expr, env: Env, want: Want) -> bool {
+        let ty = want.ty;
         if let Type::OneOf(types) = ty {
-            return types.iter().any(|ty| self.fits(expr, env, ty));
+            return types.iter().any(|ty| self.fits(expr, env, want.part(ty)));
         }
         let number = matches!(ty, Type::Float | Type::Quantity(_) | Type::Formula(_));
         let one = match &expr.kind {
@@ -28,7 +30,9 @@ impl Checker<'_> {
             ExprKind::Text(_) => matches!(ty, Type::String | Type::Path),
             ExprKind::Range { .. } => matches!(ty, Type::Range(_)),
             ExprKind::List(items) => match ty {
-                Type::List(inner) => items.first().is_none_or(|item| self.fits(item, env, inner)),
+                Type::List(inner) => items
+                    .first()
+                    .is_none_or(|item| self.fits(item, env, want.part(inner))),
                 _ => false,
             },
             ExprKind::Unary { .. } | ExprKind::Binary { .. } => match looks(expr) {
@@ -36,7 +40,10 @@ impl Checker<'_> {
                 Sort::Truth => matches!(ty, Type::Condition(_)),
             },
             ExprKind::Name(path) => match self.find(path, env) {
-                Found::Entity(Entity::Param(param)) => {
+                Found::Entity(Entity::Param(param))
+                    if matches!(ty, Type::Formula(_) | Type::Condition(_))
+                        || self.means_param(param, path, ty, want.columns) =>
+                {
                     let known = self.params[param].ty.clone();
                     known.is_some_and(|known| assignable(&known, ty))
                 }
@@ -60,7 +67,33 @@ impl Checker<'_> {
             },
         };
         let alone = !matches!(expr.kind, ExprKind::List(_));
-        one || matches!(ty, Type::List(inner) if alone && self.fits(expr, env, inner))
+        one || matches!(ty, Type::List(inner) if alone && self.fits(expr, env, want.part(inner)))
+    }
+
+    /// Whether a name that is a param's means the param here. A word, a column or a constructor
+    /// of the same name goes before a param of a type that cannot stand here.
+    pub fn means_param(&self, param: usize, path: &[Name], ty: &Type, columns: &Columns) -> bool {
+        let own = self.params[param].ty.as_ref();
+        let assignable = |ty| own.is_some_and(|own| assignable(own, ty));
+        let means = |ty| self.means_param(param, path, ty, columns);
+        match (ty, path) {
+            // They read their params themselves.
+            (Type::Formula(_) | Type::Condition(_), _) => false,
+            (Type::List(inner), _) => assignable(ty) || means(inner),
+            (Type::OneOf(types), _) => types.iter().any(assignable) || types.iter().all(means),
+            (Type::Word(words), [name]) => {
+                assignable(ty) || !(words.is_empty() || words.contains(&name.text))
+            }
+            (Type::Column, [name]) => {
+                let known = match columns {
+                    Columns::Known(schema, _) => schema.find(&name.text).is_some(),
+                    _ => false,
+                };
+                assignable(ty) || !known
+            }
+            (Type::Made(_), [name]) => assignable(ty) || !self.makes(&name.text, ty),
+            _ => true,
+        }
     }
 
     fn makes(&self, callee: &str, ty: &Type) -> bool {

@@ -6,7 +6,7 @@ use super::describe::type_name;
 use super::env::{Env, Found};
 use super::facts::{Columns, takes_kind};
 use super::scope::{Entity, join};
-use crate::ast::{Expr, ExprKind, Name};
+use crate::ast::{Expr, ExprKind};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -49,7 +49,9 @@ impl<'p> Checker<'p> {
             ExprKind::Name(path) => match self.find(path, env) {
                 Found::Arg(inner, env) => return self.value(inner, env, want),
                 Found::Failed => return None,
-                Found::Entity(Entity::Param(param)) if self.means_param(param, path, want) => {
+                Found::Entity(Entity::Param(param))
+                    if self.means_param(param, path, want.ty, want.columns) =>
+                {
                     return self.param_as(param, expr, env, want);
                 }
                 _ => {}
@@ -67,7 +69,7 @@ impl<'p> Checker<'p> {
         }
         match want.ty {
             Type::OneOf(types) => {
-                let fit = types.iter().find(|ty| self.fits(expr, env, ty));
+                let fit = types.iter().find(|ty| self.fits(expr, env, want.part(ty)));
                 match fit {
                     Some(ty) => self.value(expr, env, Want { ty, ..want }),
                     None => self.mismatch(expr, env, want.ty),
@@ -85,26 +87,6 @@ impl<'p> Checker<'p> {
             Type::Int | Type::Float | Type::Duration | Type::Quantity(_) => {
                 self.number(expr, env, want)
             }
-        }
-    }
-
-    /// Whether a name that is a param's means the param here, not a column or a word.
-    fn means_param(&self, param: usize, path: &[Name], want: Want) -> bool {
-        let text = path.last().map_or("", |name| name.text.as_str());
-        let ty = self.params[param].ty.as_ref();
-        match want.ty {
-            Type::Formula(_) | Type::Condition(_) => false,
-            Type::Word(words) => {
-                matches!(ty, Some(Type::Word(_))) || !words.iter().any(|word| word == text)
-            }
-            Type::Column => {
-                let known = match want.columns {
-                    Columns::Known(schema, _) => schema.find(text).is_some(),
-                    _ => false,
-                };
-                ty == Some(&Type::Column) || !known
-            }
-            _ => true,
         }
     }
 
