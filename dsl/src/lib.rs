@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod experiment;
 pub mod format;
 mod layout;
+mod nearest;
 pub mod parse;
 pub mod render;
 pub mod signature;
@@ -14,4 +15,4 @@ pub mod source;
 pub mod types;
 pub mod units;
 
-pub use check::nearest::nearest;
+pub use nearest::nearest;

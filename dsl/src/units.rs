@@ -353,13 +353,7 @@ fn factor_power(factor: &str) -> Option<(&str, i8)> {
 fn nearest(unit: &str) -> Option<&'static str> {
     let names = UNITS.iter().map(|(names, ..)| *names);
     let names = names.chain(OFFSET_UNITS.iter().map(|(names, ..)| *names));
-    let lower = unit.to_lowercase();
-    names
-        .flatten()
-        .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), *name))
-        .filter(|(distance, name)| *distance <= 2 && *distance < name.len().min(unit.len()))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    crate::nearest(unit, names.flatten().copied())
 }
 
 #[cfg(test)]

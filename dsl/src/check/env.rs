@@ -1,10 +1,10 @@
 //! Where an expression is evaluated: in a file, or in a definition with its arguments.
 
 use super::checker::Checker;
-use super::nearest::count;
 use super::scope::{Entity, NO_FILE};
 use crate::ast::{Arg, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::nearest::{count, quoted};
 use crate::source::Span;
 
 /// The file whose names are meant, and the definition being expanded, if any.
@@ -207,7 +207,7 @@ impl<'p> Checker<'p> {
             }
         }
         if sound && !missing.is_empty() {
-            let list = super::nearest::quoted(missing.iter().copied());
+            let list = quoted(missing.iter().copied());
             let message = format!("`{}` misses {list}", define.name.text);
             let diagnostic = Diagnostic::error(Code::MissingArgument, span, message)
                 .and(define.name.span, "defined here");

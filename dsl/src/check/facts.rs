@@ -2,8 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::experiment::{NodeId, Value};
-use crate::signature::Need;
+use super::argument::Args;
+use super::call::Call;
+use super::checker::Checker;
+use super::columns::unknown_column;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::{Argument, NodeId, Value};
+use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
 use crate::types::{Kind, Schema, Type};
 
@@ -35,6 +40,176 @@ pub enum Columns {
     Free,
     /// Those of data that did not check; nothing is said about them.
     Poisoned,
+}
+
+impl<'p> Checker<'p> {
+    /// What is known of the result of a call whose arguments checked.
+    pub fn facts_of(&mut self, call: &Call<'_, 'p>, args: &Args) -> Option<Facts> {
+        let mut needs = Rc::new(Vec::new());
+        let inputs: Vec<(&Param, &Argument, NodeId)> = call
+            .signature
+            .params
+            .iter()
+            .filter_map(|param| Some((param, args.values.get(&param.name)?)))
+            .flat_map(|(param, argument)| {
+                let nodes = nodes_of(&argument.value);
+                nodes.into_iter().map(move |node| (param, argument, node))
+            })
+            .collect();
+        for (_, _, node) in &inputs {
+            needs = match needs.is_empty() {
+                true => Rc::clone(&self.facts[node.0].needs),
+                false => union(&needs, &self.facts[node.0].needs),
+            };
+        }
+        needs = union(&needs, &args.needs);
+        let mut sound = true;
+        for (param, argument, node) in &inputs {
+            if holds_rows(self.nodes[node.0].kind) {
+                sound &= self.meets_needs(call, param, argument, *node, &needs);
+            }
+        }
+        let members = self.members(call, args, &inputs);
+        let schema = self.schema_of(call, args, &inputs);
+        let facts = Facts {
+            needs,
+            members: members?,
+            schema: schema?,
+        };
+        sound.then_some(facts)
+    }
+
+    /// Whether data have the columns that the networks and predictors beside them need.
+    fn meets_needs(
+        &mut self,
+        call: &Call,
+        param: &Param,
+        argument: &Argument,
+        node: NodeId,
+        needs: &[Needed],
+    ) -> bool {
+        let Some(schema) = self.facts[node.0].schema.clone() else {
+            return true;
+        };
+        let mut sound = true;
+        for needed in needs {
+            let asked = needed.need == Need::Always || param.truth;
+            if asked && schema.find(&needed.column).is_none() {
+                let diagnostic =
+                    unknown_column(&needed.column, needed.span, &schema, argument.span);
+                self.report(call.env, diagnostic);
+                sound = false;
+            }
+        }
+        sound
+    }
+
+    fn members(
+        &mut self,
+        call: &Call,
+        args: &Args,
+        inputs: &[(&Param, &Argument, NodeId)],
+    ) -> Option<Option<(u32, Span)>> {
+        if let Some(name) = &call.signature.members {
+            return match args.values.get(name) {
+                Some(Argument {
+                    value: Value::Int(count),
+                    span,
+                }) => match u32::try_from(*count) {
+                    Ok(count) => Some(Some((count, *span))),
+                    Err(_) => {
+                        let message = format!("`{count}` is not a number of members");
+                        self.report(
+                            call.env,
+                            Diagnostic::error(Code::OutOfRange, *span, message),
+                        );
+                        None
+                    }
+                },
+                _ => Some(None),
+            };
+        }
+        let mut first: Option<(u32, Span, Span)> = None;
+        for (param, argument, node) in inputs {
+            let Some((count, said)) = self.facts[node.0].members else {
+                continue;
+            };
+            if param.gather {
+                continue;
+            }
+            match first {
+                None => first = Some((count, said, argument.span)),
+                Some((other, other_said, other_place)) if other != count => {
+                    let message = format!("expected {other} members, found {count}");
+                    let diagnostic = Diagnostic::error(Code::MembersDiffer, argument.span, message)
+                        .says(format!("{count} members"))
+                        .and(other_place, format!("{other} members"))
+                        .and(said, "as said here")
+                        .and(other_said, "as said here");
+                    self.report(call.env, diagnostic);
+                    return None;
+                }
+                Some(_) => {}
+            }
+        }
+        Some(first.map(|(count, said, _)| (count, said)))
+    }
+
+    /// The columns of the result, when it has or was made from data.
+    fn schema_of(
+        &mut self,
+        call: &Call<'_, 'p>,
+        args: &Args,
+        inputs: &[(&Param, &Argument, NodeId)],
+    ) -> Option<Option<Rc<Schema>>> {
+        let of = |checker: &Self, name: &str| {
+            let input = inputs.iter().find(|(param, ..)| param.name == name);
+            input.and_then(|(_, _, node)| checker.facts[node.0].schema.clone())
+        };
+        let any = |checker: &Self| {
+            inputs
+                .iter()
+                .find_map(|(_, _, node)| checker.facts[node.0].schema.clone())
+        };
+        Some(match &call.signature.columns {
+            ColumnRule::None => any(self),
+            ColumnRule::Like(name) => of(self, name).or_else(|| any(self)),
+            ColumnRule::Extend(name) => of(self, name).or_else(|| any(self)).map(|mut schema| {
+                if !args.defined.is_empty() {
+                    let columns = &mut Rc::make_mut(&mut schema).columns;
+                    columns.extend(args.defined.iter().cloned());
+                }
+                schema
+            }),
+            ColumnRule::Source => Some(self.source_schema(call, args)?),
+        })
+    }
+
+    fn source_schema(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
+        let plugin = &call.signature.name;
+        let mut key = plugin.clone();
+        for (name, argument) in &args.values {
+            key.push_str(&format!(" {name}: {}", argument.value));
+        }
+        if let Some(schema) = self.schemas.get(&key) {
+            return Some(Rc::clone(schema));
+        }
+        match self.outside.schema(plugin, &args.values) {
+            Ok(schema) => {
+                let schema = Rc::new(schema);
+                self.schemas.insert(key, Rc::clone(&schema));
+                Some(schema)
+            }
+            Err(error) => {
+                let argument = error.param.and_then(|param| args.values.get(&param));
+                let span = argument.map_or(call.span, |argument| argument.span);
+                let mut diagnostic = Diagnostic::error(Code::DataFile, span, error.message);
+                diagnostic.hints.extend(error.hint);
+                self.report(call.env, diagnostic);
+                None
+            }
+        }
+    }
 }
 
 /// Whether results of some kind may stand here.

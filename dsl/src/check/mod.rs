@@ -1,18 +1,25 @@
 //! Tree to experiment: names, kinds, types, ranges, units and columns, at every sweep point.
 //!
 //! [`scope`] lists what every name means; the [`checker::Checker`] then evaluates each
-//! statement at every point of the sweeps, each part in a file of its own: [`value`] types
-//! literals, [`columns`] formulas, [`call`] arguments.
+//! statement at every point of the sweeps, each part in a file of its own: [`value`] brings an
+//! expression to the type that is wanted, [`columns`] reads formulas, [`call`] makes nodes of
+//! the [`argument`]s of plugins.
 
+mod argument;
+mod binding;
 mod bounds;
 mod call;
 mod checker;
 mod columns;
+mod conversion;
+mod describe;
 mod env;
 mod facts;
-pub(crate) mod nearest;
+mod number;
+mod operator;
 mod order;
 mod params;
+mod plugin;
 mod scope;
 mod sweep;
 mod usage;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checker::Checker;
+use super::describe::dotted;
 use super::env::Env;
 use super::facts::Columns;
 use super::params::value_text;
 use super::scope::{Entity, MAIN, SEED};
-use super::value::{Want, dotted};
+use super::value::Want;
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;

@@ -3,6 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::ast::{Arg, Expr, ExprKind, ItemKind, Name, TypeExpr, UnaryOp};
 use crate::source::Source;
 
 /// The tree of an expression with every bracket written.

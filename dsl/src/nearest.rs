@@ -2,14 +2,16 @@
 
 use crate::diagnostic::Diagnostic;
 
-/// The choice that differs by the fewest typing slips, when they are few.
+/// The choice that differs by the fewest typing slips, when they are few: one, or one for every
+/// three letters, and never as many as there are letters.
 pub fn nearest<'a>(name: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (name.chars().count() / 3).max(1);
+    let letters = name.chars().count();
+    let most = (letters / 3).max(1);
     choices
         .into_iter()
         .filter(|choice| *choice != name)
         .map(|choice| (strsim::osa_distance(name, choice), choice))
-        .filter(|(distance, _)| *distance <= most)
+        .filter(|(slips, choice)| *slips <= most && *slips < letters.min(choice.chars().count()))
         .min()
         .map(|(_, choice)| choice)
 }
@@ -40,7 +42,7 @@ pub fn a(word: &str) -> String {
 
 impl Diagnostic {
     /// The same with the nearest choice as a hint, if any is near.
-    pub(super) fn meant<'a>(
+    pub(crate) fn meant<'a>(
         self,
         name: &str,
         choices: impl IntoIterator<Item = &'a str>,
@@ -52,7 +54,7 @@ impl Diagnostic {
     }
 
     /// The same with all choices as a hint; none when there are none.
-    pub(super) fn choices<'a>(
+    pub(crate) fn choices<'a>(
         self,
         what: &str,
         choices: impl IntoIterator<Item = &'a str>,
@@ -75,5 +77,7 @@ mod tests {
         assert_eq!(nearest("dept", ["depth", "lat"]), Some("depth"));
         assert_eq!(nearest("finetun", ["window", "finetune"]), Some("finetune"));
         assert_eq!(nearest("x", ["depth", "lat"]), None);
+        assert_eq!(nearest("x", ["y", "ab", "xy"]), None);
+        assert_eq!(nearest("la", ["lat", "lon"]), Some("lat"));
     }
 }

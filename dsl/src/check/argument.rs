@@ -1,0 +1,239 @@
+//! The arguments of a call: each checked as its parameter says, or taken from the default.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::binding::Given;
+use super::bounds::{Bounds, shown};
+use super::call::Call;
+use super::checker::Checker;
+use super::env::Env;
+use super::facts::{Columns, Needed, nodes_of, takes_kind};
+use super::scope::NOWHERE;
+use super::value::Want;
+use crate::ast::{Arg, Expr, Name};
+use crate::column::ColumnExpr;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::{Argument, Value};
+use crate::signature::{Makes, Need, Param};
+use crate::source::Span;
+use crate::types::{ColumnInfo, Over, Type};
+
+/// The arguments of a call as far as they checked.
+#[derive(Default)]
+pub struct Args {
+    pub values: BTreeMap<String, Argument>,
+    pub needs: Vec<Needed>,
+    /// The columns of `name = formula` arguments.
+    pub defined: Vec<ColumnInfo>,
+    pub broken: bool,
+}
+
+impl<'p> Checker<'p> {
+    /// All arguments: first what holds data, then what speaks of its columns.
+    pub fn args(&mut self, call: &Call<'_, 'p>, args: &[Arg], outer: &Columns) -> Option<Args> {
+        let params = &call.signature.params;
+        let (given, mut broken) = self.bind(call, args);
+        // An argument that found no parameter is most likely the one that is missing.
+        broken = broken || self.refuse_missing(call, &given).is_none();
+        let mut result = Args::default();
+        let pairs = || params.iter().zip(&given);
+        let mut columns = None;
+        for (param, given) in pairs().filter(|(param, _)| takes_kind(&param.ty)) {
+            let nodes_before = result.values.len();
+            self.argument(call, param, given, &Columns::Free, &mut result);
+            let failed = result.values.len() == nodes_before && !matches!(given, Given::Nothing);
+            if columns.is_none() {
+                columns = match failed {
+                    true => Some(Columns::Poisoned),
+                    false => self.columns_of(param, &result),
+                };
+            }
+        }
+        let columns = columns.unwrap_or_else(|| match call.signature.makes {
+            Makes::Value(_) => outer.clone(),
+            Makes::Kinds(_) if broken => Columns::Poisoned,
+            Makes::Kinds(_) => Columns::Free,
+        });
+        for (param, given) in pairs().filter(|(param, _)| !takes_kind(&param.ty)) {
+            self.argument(call, param, given, &columns, &mut result);
+        }
+        result.broken |= broken;
+        Some(result)
+    }
+
+    fn columns_of(&self, param: &Param, args: &Args) -> Option<Columns> {
+        let argument = args.values.get(&param.name)?;
+        let nodes = nodes_of(&argument.value);
+        let schema = nodes
+            .iter()
+            .find_map(|node| self.facts.get(node.0)?.schema.clone())?;
+        Some(Columns::Known(schema, argument.span))
+    }
+
+    /// Checks one argument and notes its value and what it needs.
+    fn argument(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &'p Param,
+        given: &Given,
+        columns: &Columns,
+        result: &mut Args,
+    ) {
+        let name = format!("{}.{}", call.name, param.name);
+        let want = Want {
+            ty: &param.ty,
+            columns,
+            name: &name,
+            statement: false,
+        };
+        let seen = self.seen.len();
+        let value = match given {
+            Given::Nothing => match self.default_value(call, param, want) {
+                Some(value) => value,
+                None => return,
+            },
+            Given::One(expr, _) => self.value(expr, call.env, want),
+            Given::Many(exprs) => match (exprs.as_slice(), &param.ty) {
+                ([expr], _) => self.value(expr, call.env, want),
+                (exprs, Type::List(inner)) => {
+                    self.items(exprs.iter().copied(), call.env, inner, want)
+                }
+                (exprs, ty) => exprs
+                    .first()
+                    .and_then(|expr| self.mismatch(expr, call.env, ty)),
+            },
+            Given::New(new) => self.definitions(call, new, columns, result),
+        };
+        let span = given.span().unwrap_or(call.span);
+        let named = self.seen[seen..].iter();
+        if param.need != Need::Here {
+            result.needs.extend(named.map(|(column, span)| Needed {
+                column: column.clone(),
+                span: *span,
+                need: param.need,
+            }));
+        }
+        let value = value.filter(|value| self.in_range(call, param, value, span).is_some());
+        match value {
+            Some(value) => {
+                let argument = Argument { value, span };
+                result.values.insert(param.name.clone(), argument);
+            }
+            None => result.broken = true,
+        }
+    }
+
+    fn in_range(&mut self, call: &Call, param: &'p Param, value: &Value, span: Span) -> Option<()> {
+        let Some(range) = param.range.as_deref() else {
+            return Some(());
+        };
+        let bounds = self.declared_bounds(range, &param.ty);
+        let Some(bad) = bounds.as_ref().and_then(|bounds| bounds.refused(value)) else {
+            return Some(());
+        };
+        let shown = shown(bad);
+        let message = format!(
+            "`{shown}` is out of range: `{}` is in `{range}`",
+            param.name
+        );
+        self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));
+        None
+    }
+
+    /// The bounds a plugin declares; none for text that is no bounds, a mistake of the plugin.
+    fn declared_bounds(&mut self, range: &str, ty: &Type) -> Option<Bounds> {
+        let snippet = self.snippet(&format!("0 in {range}"))?;
+        let before = self.diagnostics.len();
+        let bounds = self.bounds(snippet.1.as_ref()?, ty, Env::file(NOWHERE));
+        self.diagnostics.truncate(before);
+        bounds
+    }
+
+    /// The default of a parameter: outer none without one, inner none when it did not check.
+    fn default_value(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &'p Param,
+        want: Want,
+    ) -> Option<Option<Value>> {
+        let text = param.default.as_deref()?;
+        let key = (call.signature.name.as_str(), param.name.as_str());
+        if let Some(value) = self.defaults.get(&key) {
+            return Some(Some(value.clone()));
+        }
+        let (errors, nodes, seen) = (self.diagnostics.len(), self.nodes.len(), self.seen.len());
+        let value = match self.snippet(text) {
+            Some(snippet) => self.value(&snippet.0, Env::file(NOWHERE), want),
+            None => None,
+        };
+        // It stands in no file: complaints about it go to the call.
+        for diagnostic in &mut self.diagnostics[errors..] {
+            let message = format!("the default of `{}`: {}", param.name, diagnostic.message);
+            *diagnostic = Diagnostic::error(diagnostic.code, call.span, message);
+        }
+        if let Some(value) = &value
+            && (self.nodes.len(), self.seen.len()) == (nodes, seen)
+        {
+            self.defaults.insert(key, value.clone());
+        }
+        Some(value)
+    }
+
+    /// The `name = formula` arguments, each seeing those before it.
+    fn definitions(
+        &mut self,
+        call: &Call,
+        new: &[(&Name, &Expr)],
+        columns: &Columns,
+        result: &mut Args,
+    ) -> Option<Value> {
+        let mut columns = columns.clone();
+        let mut definitions = Vec::new();
+        let mut sound = true;
+        for (name, expr) in new {
+            let place = match &columns {
+                Columns::Known(schema, data) => schema.find(&name.text).map(|_| *data),
+                _ => None,
+            };
+            if let Some(data) = place {
+                let message = format!("there is a column `{}` already", name.text);
+                let diagnostic = Diagnostic::error(Code::DuplicateName, name.span, message)
+                    .and(data, "in these data");
+                self.report(call.env, diagnostic);
+                sound = false;
+                continue;
+            }
+            let ty = Type::Formula(Over::Columns);
+            let want = Want {
+                ty: &ty,
+                columns: &columns,
+                name: call.name,
+                statement: false,
+            };
+            let value = self.value(expr, call.env, want);
+            let Some(Value::Formula(formula)) = value else {
+                sound = false;
+                // Its users must not be told that it does not exist.
+                columns = Columns::Poisoned;
+                continue;
+            };
+            let unit = match (&formula, &columns) {
+                (ColumnExpr::Column(column), Columns::Known(schema, _)) => {
+                    schema.find(column).and_then(|column| column.unit.clone())
+                }
+                _ => None,
+            };
+            let info = ColumnInfo {
+                name: name.text.clone(),
+                unit,
+            };
+            if let Columns::Known(schema, _) = &mut columns {
+                Rc::make_mut(schema).columns.push(info.clone());
+            }
+            result.defined.push(info);
+            definitions.push((name.text.clone(), formula));
+        }
+        sound.then_some(Value::Definitions(definitions))
+    }
+}

@@ -1,0 +1,200 @@
+//! Which argument of a call is for which parameter.
+
+use super::call::Call;
+use super::checker::Checker;
+use super::describe::type_name;
+use crate::ast::{Arg, Expr, Name};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::nearest::{count, quoted};
+use crate::signature::{Param, Signature};
+use crate::source::Span;
+
+/// What was written for one parameter.
+pub enum Given<'e> {
+    Nothing,
+    /// One value, named or not.
+    One(&'e Expr, Span),
+    /// Positional values collected by a variadic parameter.
+    Many(Vec<&'e Expr>),
+    /// `name = formula` arguments.
+    New(Vec<(&'e Name, &'e Expr)>),
+}
+
+impl Given<'_> {
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Given::Nothing => None,
+            Given::One(expr, _) => Some(expr.span),
+            Given::Many(exprs) => match (exprs.first(), exprs.last()) {
+                (Some(first), Some(last)) => Some(first.span.to(last.span)),
+                _ => None,
+            },
+            Given::New(new) => match (new.first(), new.last()) {
+                (Some((name, _)), Some((_, last))) => Some(name.span.to(last.span)),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Which expression is for which parameter.
+    pub fn bind<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Given<'e>>, bool) {
+        let params = &call.signature.params;
+        let mut given: Vec<Given> = params.iter().map(|_| Given::Nothing).collect();
+        let mut broken = false;
+        let mut next = 0;
+        let mut named: Option<Span> = None;
+        for arg in args {
+            let done = match arg {
+                Arg::Positional(value) => match named {
+                    Some(before) => {
+                        let message = "a value without a name comes after a named one";
+                        let code = Code::PositionalAfterNamed;
+                        let diagnostic =
+                            Diagnostic::error(code, value.span, message).and(before, "named here");
+                        self.report(call.env, diagnostic);
+                        None
+                    }
+                    None => self.bind_positional(call, value, &mut next, &mut given),
+                },
+                Arg::Named { name, value } => {
+                    named.get_or_insert(name.span);
+                    self.bind_named(call, name, value, &mut given)
+                }
+                Arg::New { name, value } => self.bind_new(call, name, value, &mut given),
+            };
+            broken |= done.is_none();
+        }
+        (given, broken)
+    }
+
+    fn bind_positional<'e>(
+        &mut self,
+        call: &Call,
+        value: &'e Expr,
+        next: &mut usize,
+        given: &mut [Given<'e>],
+    ) -> Option<()> {
+        let params = &call.signature.params;
+        while params.get(*next).is_some_and(|param| param.definitions) {
+            *next += 1;
+        }
+        let Some((param, slot)) = params.get(*next).zip(given.get_mut(*next)) else {
+            let name = &call.signature.name;
+            let takes = params.iter().filter(|param| !param.definitions).count();
+            let message = format!("`{name}` takes {}", count(takes));
+            let diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message)
+                .choices("parameters", param_names(call.signature));
+            self.report(call.env, diagnostic);
+            return None;
+        };
+        if !param.variadic {
+            *next += 1;
+            *slot = Given::One(value, value.span);
+            return Some(());
+        }
+        match slot {
+            Given::Many(values) => values.push(value),
+            _ => *slot = Given::Many(vec![value]),
+        }
+        Some(())
+    }
+
+    fn bind_named<'e>(
+        &mut self,
+        call: &Call,
+        name: &Name,
+        value: &'e Expr,
+        given: &mut [Given<'e>],
+    ) -> Option<()> {
+        let signature = call.signature;
+        let at = signature
+            .params
+            .iter()
+            .position(|param| param.name == name.text && !param.definitions);
+        let Some((at, slot)) = at.and_then(|at| Some((at, given.get_mut(at)?))) else {
+            let message = format!("`{}` has no parameter `{}`", signature.name, name.text);
+            let mut diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
+                .meant(&name.text, param_names(signature))
+                .choices("parameters", param_names(signature));
+            if signature.params.iter().any(|param| param.definitions) {
+                diagnostic =
+                    diagnostic.hint(format!("a new column is written `{} = …`", name.text));
+            }
+            self.report(call.env, diagnostic);
+            return None;
+        };
+        let before = match slot {
+            Given::Nothing => {
+                *slot = Given::One(value, name.span);
+                return Some(());
+            }
+            Given::One(_, span) => Some(*span),
+            other => other.span(),
+        };
+        let message = format!("`{}` is given twice", signature.params[at].name);
+        let diagnostic = Diagnostic::error(Code::DuplicateArgument, name.span, message)
+            .and(before.unwrap_or(call.span), "first here");
+        self.report(call.env, diagnostic);
+        None
+    }
+
+    fn bind_new<'e>(
+        &mut self,
+        call: &Call,
+        name: &'e Name,
+        value: &'e Expr,
+        given: &mut [Given<'e>],
+    ) -> Option<()> {
+        let signature = call.signature;
+        let at = signature.params.iter().position(|param| param.definitions);
+        let Some(slot) = at.and_then(|at| given.get_mut(at)) else {
+            let message = format!("`{}` defines nothing new", signature.name);
+            let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
+                .hint(format!("write `{}: value`", name.text));
+            self.report(call.env, diagnostic);
+            return None;
+        };
+        match slot {
+            Given::New(new) => new.push((name, value)),
+            _ => *slot = Given::New(vec![(name, value)]),
+        }
+        Some(())
+    }
+
+    /// Refuses a call that leaves out what has no default.
+    pub fn refuse_missing(&mut self, call: &Call, given: &[Given]) -> Option<()> {
+        let missing: Vec<&Param> = call
+            .signature
+            .params
+            .iter()
+            .zip(given)
+            .filter(|(param, given)| {
+                matches!(given, Given::Nothing) && param.default.is_none() && !param.optional
+            })
+            .map(|(param, _)| param)
+            .collect();
+        if missing.is_empty() {
+            return Some(());
+        }
+        let names = quoted(missing.iter().map(|param| param.name.as_str()));
+        let message = format!("`{}` misses {names}", call.signature.name);
+        let mut diagnostic = Diagnostic::error(Code::MissingArgument, call.span, message);
+        for param in missing {
+            let doc = param.doc.lines().next().unwrap_or_default();
+            let what = type_name(&param.ty);
+            diagnostic = diagnostic.hint(match doc {
+                "" => format!("`{}` is {what}", param.name),
+                doc => format!("`{}` is {what}: {doc}", param.name),
+            });
+        }
+        self.report(call.env, diagnostic);
+        None
+    }
+}
+
+fn param_names(signature: &Signature) -> impl Iterator<Item = &str> {
+    let params = signature.params.iter().filter(|param| !param.definitions);
+    params.map(|param| param.name.as_str())
+}

@@ -1,0 +1,115 @@
+//! Expressions, values and types in the words of messages.
+
+use super::checker::Checker;
+use super::env::{Env, Found};
+use super::facts::takes_kind;
+use super::scope::Entity;
+use crate::ast::{Expr, ExprKind, Name};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::nearest::{a, quoted};
+use crate::signature::Makes;
+use crate::types::Type;
+
+impl<'p> Checker<'p> {
+    /// An error: the expression is not of the wanted type.
+    pub fn mismatch<R>(&mut self, expr: &Expr, env: Env, ty: &Type) -> Option<R> {
+        let code = if takes_kind(ty) {
+            Code::WrongKind
+        } else {
+            Code::WrongType
+        };
+        let found = self.describe(expr, env);
+        let message = format!("expected {}, found {found}", type_name(ty));
+        let diagnostic = Diagnostic::error(code, expr.span, message);
+        let diagnostic = match (ty, &expr.kind) {
+            (Type::Made(group), _) => {
+                let makes = Makes::Value(group.clone());
+                diagnostic.choices("choices", self.names_making(|other| *other == makes))
+            }
+            (Type::String | Type::Path, ExprKind::Name(_)) => {
+                diagnostic.hint("write text in quotes")
+            }
+            (Type::Column, ExprKind::Text(_)) => diagnostic.hint("write the name without quotes"),
+            (Type::Range(_), _) => diagnostic.hint("write `first..=last`"),
+            _ => diagnostic,
+        };
+        self.report(env, diagnostic);
+        None
+    }
+
+    /// What an expression is, in words.
+    pub fn describe(&mut self, expr: &Expr, env: Env) -> String {
+        match &expr.kind {
+            ExprKind::Int { value, unit } => number_name(&value.to_string(), unit.as_ref()),
+            ExprKind::Float { value, unit } => number_name(&format!("{value:?}"), unit.as_ref()),
+            ExprKind::Bool(value) => format!("`{value}`"),
+            ExprKind::Text(_) => "text".to_owned(),
+            ExprKind::List(_) => "a list".to_owned(),
+            ExprKind::Range { .. } => "a range".to_owned(),
+            ExprKind::Unary { .. } | ExprKind::Binary { .. } => "a formula".to_owned(),
+            ExprKind::Name(path) => {
+                let text = dotted(path);
+                match self.find(path, env) {
+                    Found::Entity(Entity::Param(param)) => match &self.params[param].ty {
+                        Some(ty) => format!("`{text}`, which is {}", type_name(ty)),
+                        None => format!("`{text}`"),
+                    },
+                    Found::Entity(Entity::Statement(at)) => {
+                        let keyword = &self.program.statements[at].keyword.text;
+                        format!("`{text}`, which is {}", a(keyword))
+                    }
+                    Found::Entity(Entity::Define(_)) => format!("`{text}`, which is a definition"),
+                    Found::Entity(Entity::Module(_)) => format!("`{text}`, which is a file"),
+                    _ => format!("the name `{text}`"),
+                }
+            }
+            ExprKind::Call { callee, .. } => {
+                let text = dotted(callee);
+                match self.catalog.get(&text) {
+                    Some(plugin) => format!("`{text}`, which makes {}", made_name(&plugin.makes)),
+                    None => format!("a call of `{text}`"),
+                }
+            }
+        }
+    }
+}
+
+fn number_name(value: &str, unit: Option<&Name>) -> String {
+    match unit {
+        Some(unit) => format!("the number `{value} {}`", unit.text),
+        None => format!("the number `{value}`"),
+    }
+}
+
+/// A path of names as written.
+pub fn dotted(path: &[Name]) -> String {
+    let names: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
+    names.join(".")
+}
+
+/// What a call makes, in a message.
+pub fn made_name(makes: &Makes) -> String {
+    match makes {
+        Makes::Value(group) => a(group),
+        Makes::Kinds(kinds) => {
+            let names: Vec<String> = kinds.iter().map(|kind| a(kind.keyword())).collect();
+            names.join(" or ")
+        }
+    }
+}
+
+/// A type in a message.
+pub fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::Kind(kind) => a(kind.keyword()),
+        Type::Word(words) if words.is_empty() => "a word".to_owned(),
+        Type::Word(words) => format!("one of {}", quoted(words.iter().map(String::as_str))),
+        Type::Formula(_) => "a formula".to_owned(),
+        Type::Condition(_) => "a condition".to_owned(),
+        Type::OneOf(types) => {
+            let names: Vec<String> = types.iter().map(type_name).collect();
+            names.join(" or ")
+        }
+        other => format!("`{other}`"),
+    }
+}

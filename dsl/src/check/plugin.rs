@@ -1,0 +1,138 @@
+//! What a name or a call makes: the node of a statement or plugin, the value of a constructor.
+
+use super::checker::Checker;
+use super::describe::made_name;
+use super::env::{Env, Found};
+use super::scope::Entity;
+use super::value::Want;
+use crate::ast::{Expr, ExprKind, Name};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Value;
+use crate::nearest::a;
+use crate::signature::{Makes, Signature};
+use crate::types::Kind;
+
+impl<'p> Checker<'p> {
+    /// The value of a constructor of this group.
+    pub fn made(&mut self, expr: &Expr, env: Env, group: &str, want: Want) -> Option<Value> {
+        let (callee, args) = match &expr.kind {
+            ExprKind::Name(path) => (path, [].as_slice()),
+            ExprKind::Call { callee, args } => (callee, args.as_slice()),
+            _ => return self.mismatch(expr, env, want.ty),
+        };
+        let [name] = callee.as_slice() else {
+            return self.mismatch(expr, env, want.ty);
+        };
+        match self.catalog.get(&name.text) {
+            Some(signature) if signature.makes == Makes::Value(group.to_owned()) => {
+                self.constructed(signature, args, name.span, env, want)
+            }
+            Some(_) => self.mismatch(expr, env, want.ty),
+            None if !matches!(self.find(callee, env), Found::Nothing) => {
+                self.mismatch(expr, env, want.ty)
+            }
+            None => {
+                let makes = Makes::Value(group.to_owned());
+                let names = self.names_making(|other| *other == makes);
+                let message = format!("unknown `{group}` `{}`", name.text);
+                let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
+                    .meant(&name.text, names.iter().copied())
+                    .choices("choices", names.iter().copied());
+                self.unknown(env, diagnostic);
+                None
+            }
+        }
+    }
+
+    /// The plugins and constructors that make something fitting.
+    pub fn names_making(&self, fits: impl Fn(&Makes) -> bool) -> Vec<&'p str> {
+        let fitting = self
+            .catalog
+            .iter()
+            .filter(|signature| fits(&signature.makes));
+        fitting.map(|signature| signature.name.as_str()).collect()
+    }
+
+    /// The node of a statement that is named, or of a plugin that is called.
+    pub fn node(&mut self, expr: &Expr, env: Env, kind: Kind, want: Want) -> Option<Value> {
+        match &expr.kind {
+            ExprKind::Name(path) => match self.find(path, env) {
+                Found::Entity(Entity::Statement(at)) => {
+                    let statement = &self.program.statements[at];
+                    let found = Kind::from_keyword(&statement.keyword.text);
+                    if want.statement {
+                        let message = "expected a call of a plugin, found a name";
+                        let diagnostic = Diagnostic::error(Code::WrongKind, expr.span, message);
+                        let hint = format!("use `{}` where it is needed", statement.name.text);
+                        self.report(env, diagnostic.hint(hint));
+                        return None;
+                    }
+                    // A keyword that is no kind is reported at its statement.
+                    if found.is_some_and(|found| found != kind) {
+                        return self.mismatch(expr, env, want.ty);
+                    }
+                    self.statement(at).map(Value::Node)
+                }
+                Found::Nothing => {
+                    let name = &path[0];
+                    let message = format!("unknown name `{}`", name.text);
+                    let program = self.program;
+                    let names = program.modules[env.module].names.keys();
+                    let mut diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
+                        .meant(&name.text, names.map(String::as_str));
+                    if self.catalog.get(&name.text).is_some() {
+                        diagnostic = diagnostic.hint(format!("call it: `{}(…)`", name.text));
+                    }
+                    self.unknown(env, diagnostic);
+                    None
+                }
+                _ => self.mismatch(expr, env, want.ty),
+            },
+            ExprKind::Call { callee, args } => {
+                let signature = self.plugin(callee, env, kind)?;
+                let node = self.call(signature, kind, args, expr.span, env, want)?;
+                Some(Value::Node(node))
+            }
+            _ => self.mismatch(expr, env, want.ty),
+        }
+    }
+
+    /// The plugin a call names, when it makes this kind.
+    fn plugin(&mut self, callee: &[Name], env: Env, kind: Kind) -> Option<&'p Signature> {
+        let name = callee.last()?;
+        let signature = match callee.len() {
+            1 => self.catalog.get(&name.text),
+            _ => None,
+        };
+        match signature.map(|signature| (signature, &signature.makes)) {
+            Some((signature, Makes::Kinds(kinds))) if kinds.contains(&kind) => Some(signature),
+            Some((signature, makes)) => {
+                let message = format!(
+                    "expected a plugin that makes {}, found `{}`, which makes {}",
+                    a(kind.keyword()),
+                    signature.name,
+                    made_name(makes)
+                );
+                self.report(env, Diagnostic::error(Code::WrongKind, name.span, message));
+                None
+            }
+            None => {
+                let names = self.names_making(
+                    |makes| matches!(makes, Makes::Kinds(kinds) if kinds.contains(&kind)),
+                );
+                let program = self.program;
+                let defines = program.modules[env.module].names.iter();
+                let defines = defines
+                    .filter(|(_, (entity, _))| matches!(entity, Entity::Define(_)))
+                    .map(|(name, _)| name.as_str());
+                let all = self.catalog.iter().map(|signature| signature.name.as_str());
+                let message = format!("unknown plugin `{}`", name.text);
+                let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
+                    .meant(&name.text, all.chain(defines))
+                    .choices(&format!("plugins that make {}", a(kind.keyword())), names);
+                self.unknown(env, diagnostic);
+                None
+            }
+        }
+    }
+}

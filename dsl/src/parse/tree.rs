@@ -1,0 +1,438 @@
+//! Pairs of the grammar to the spanned tree of one item.
+
+use std::sync::LazyLock;
+
+use pest::iterators::{Pair, Pairs};
+use pest::pratt_parser::{Assoc, Op, PrattParser};
+
+use super::Place;
+use super::expected::{reserved_hint, visible};
+use super::grammar::Rule;
+use crate::ast::{
+    Arg, BinaryOp, DefineParam, Expr, ExprKind, ItemKind, Name, OpSpan, Text, TypeExpr, UnaryOp,
+};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
+/// The operators' strengths, loosest first.
+static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
+    PrattParser::new()
+        .op(Op::infix(Rule::or_word, Assoc::Left))
+        .op(Op::infix(Rule::and_word, Assoc::Left))
+        .op(Op::prefix(Rule::not_word))
+        .op(Op::infix(Rule::comparison, Assoc::Left))
+        .op(Op::infix(Rule::sum, Assoc::Left))
+        .op(Op::infix(Rule::product, Assoc::Left))
+        .op(Op::prefix(Rule::negate))
+        .op(Op::infix(Rule::power, Assoc::Right))
+});
+
+/// An expression and where it stands with the parentheses around it.
+struct Operand {
+    expr: Expr,
+    outer: Span,
+}
+
+impl Operand {
+    fn new(kind: ExprKind, span: Span) -> Self {
+        Self {
+            expr: Expr { kind, span },
+            outer: span,
+        }
+    }
+}
+
+/// Makes the tree of one item. Values that cannot be (a number too large) get a stand-in
+/// and an error, and the item is dropped in the end: so all of its errors are found.
+pub(super) struct Tree<'a> {
+    place: Place<'a>,
+    errors: Vec<Diagnostic>,
+}
+
+/// The parts of a pair that carry meaning.
+struct Parts<'i>(Pairs<'i, Rule>);
+
+impl<'i> Parts<'i> {
+    fn of(pair: Pair<'i, Rule>) -> Self {
+        Self(pair.into_inner())
+    }
+
+    /// A part the grammar promises.
+    fn need(&mut self) -> Pair<'i, Rule> {
+        self.next()
+            .unwrap_or_else(|| unreachable!("the grammar has another part here"))
+    }
+}
+
+impl<'i> Iterator for Parts<'i> {
+    type Item = Pair<'i, Rule>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.find(|pair| !is_punctuation(pair.as_rule()))
+    }
+}
+
+fn is_punctuation(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::comma
+            | Rule::open_paren
+            | Rule::close_paren
+            | Rule::open_square
+            | Rule::close_square
+            | Rule::as_word
+            | Rule::in_word
+            | Rule::EOI
+    )
+}
+
+impl<'a> Tree<'a> {
+    /// The tree of an item, or everything wrong with it.
+    pub(super) fn of(place: Place<'a>, pair: Pair<'_, Rule>) -> Result<ItemKind, Vec<Diagnostic>> {
+        let mut tree = Tree {
+            place,
+            errors: Vec::new(),
+        };
+        let kind = tree.item(pair);
+        if tree.errors.is_empty() {
+            Ok(kind)
+        } else {
+            Err(tree.errors)
+        }
+    }
+
+    fn item(&mut self, pair: Pair<'_, Rule>) -> ItemKind {
+        let rule = pair.as_rule();
+        let mut parts = Parts(pair.into_inner());
+        match rule {
+            Rule::experiment => ItemKind::Experiment {
+                title: self.text(&parts.need()),
+            },
+            Rule::import => ItemKind::Use {
+                path: self.text(&parts.need()),
+                name: self.name(&parts.need()),
+            },
+            Rule::param => {
+                let name = self.name(&parts.need());
+                parts.need();
+                let ty = Some(self.type_expr(parts.need()));
+                parts.need();
+                ItemKind::Param {
+                    name,
+                    ty,
+                    default: self.expr(parts.need()),
+                    bounds: parts.next().map(|bounds| self.expr(bounds)),
+                }
+            }
+            Rule::seed => {
+                let name = self.name(&parts.need());
+                parts.need();
+                ItemKind::Param {
+                    name,
+                    ty: None,
+                    default: self.expr(parts.need()),
+                    bounds: parts.next().map(|bounds| self.expr(bounds)),
+                }
+            }
+            Rule::define => self.define(parts),
+            Rule::statement => {
+                let keyword = self.name(&parts.need());
+                let name = self.name(&parts.need());
+                parts.need();
+                ItemKind::Statement {
+                    keyword,
+                    name,
+                    value: self.expr(parts.need()),
+                }
+            }
+            rule => unreachable!("{rule:?} is no item"),
+        }
+    }
+
+    fn define(&mut self, mut parts: Parts<'_>) -> ItemKind {
+        let name = self.name(&parts.need());
+        let mut params = Vec::new();
+        loop {
+            let part = parts.need();
+            if part.as_rule() != Rule::define_param {
+                break;
+            }
+            let mut parts = Parts::of(part);
+            let name = self.name(&parts.need());
+            let default = parts.nth(1).map(|default| self.expr(default));
+            params.push(DefineParam { name, default });
+        }
+        let body = self.expr(parts.need());
+        ItemKind::Define { name, params, body }
+    }
+
+    fn type_expr(&mut self, pair: Pair<'_, Rule>) -> TypeExpr {
+        let span = self.place.span(&pair);
+        let mut parts = Parts::of(pair);
+        TypeExpr {
+            name: self.name(&parts.need()),
+            args: match parts.next() {
+                Some(args) => Parts::of(args).map(|arg| self.type_expr(arg)).collect(),
+                None => Vec::new(),
+            },
+            span,
+        }
+    }
+
+    fn name(&mut self, pair: &Pair<'_, Rule>) -> Name {
+        let (text, span) = (pair.as_str(), self.place.span(pair));
+        // The grammar leaves these two to us.
+        if matches!(text, "true" | "false") {
+            let message = format!("expected a name, found `{text}`");
+            let error = Diagnostic::error(Code::SyntaxError, span, message);
+            self.errors.push(error.hint(reserved_hint(text)));
+        }
+        Name {
+            text: text.to_owned(),
+            span,
+        }
+    }
+
+    fn expr(&mut self, pair: Pair<'_, Rule>) -> Expr {
+        let (mut start, mut end, mut step) = (None, None, None);
+        let mut inclusive = None;
+        let mut in_step = false;
+        let mut span: Option<Span> = None;
+        for part in Parts::of(pair) {
+            let mut here = self.place.span(&part);
+            match part.as_rule() {
+                Rule::inclusive => inclusive = Some(true),
+                Rule::exclusive => inclusive = Some(false),
+                Rule::step_word => in_step = true,
+                _ => {
+                    let operand = self.operation(part);
+                    here = operand.outer;
+                    let role = match inclusive {
+                        None => &mut start,
+                        Some(_) if in_step => &mut step,
+                        Some(_) => &mut end,
+                    };
+                    *role = Some(Box::new(operand.expr));
+                }
+            }
+            span = Some(span.map_or(here, |span| span.to(here)));
+        }
+        match (inclusive, start) {
+            (None, Some(operation)) => *operation,
+            (inclusive, start) => Expr {
+                kind: ExprKind::Range {
+                    start,
+                    end,
+                    inclusive: inclusive == Some(true),
+                    step,
+                },
+                span: span.unwrap_or_default(),
+            },
+        }
+    }
+
+    fn operation(&mut self, pair: Pair<'_, Rule>) -> Operand {
+        self.refuse_chains(&pair);
+        let place = self.place;
+        OPERATORS
+            .map_primary(|pair| self.term(pair))
+            .map_prefix(|sign, operand| {
+                let op = match sign.as_rule() {
+                    Rule::negate => UnaryOp::Negate,
+                    _ => UnaryOp::Not,
+                };
+                let outer = place.span(&sign).to(operand.outer);
+                let operand = Box::new(operand.expr);
+                Operand::new(ExprKind::Unary { op, operand }, outer)
+            })
+            .map_infix(|left, sign, right| {
+                let outer = left.outer.to(right.outer);
+                let kind = ExprKind::Binary {
+                    op: binary_op(sign.as_str()),
+                    op_span: OpSpan(place.span(&sign)),
+                    left: Box::new(left.expr),
+                    right: Box::new(right.expr),
+                };
+                Operand::new(kind, outer)
+            })
+            .parse(pair.into_inner())
+    }
+
+    /// Reports `a < b < c`, which would not mean what it means in mathematics.
+    fn refuse_chains(&mut self, operation: &Pair<'_, Rule>) {
+        let mut earlier: Option<Pair<'_, Rule>> = None;
+        for part in operation.clone().into_inner() {
+            match part.as_rule() {
+                Rule::and_word | Rule::or_word => earlier = None,
+                Rule::comparison => {
+                    if let Some(earlier) = &earlier {
+                        let (first, second) = (earlier.as_str(), part.as_str());
+                        self.errors.push(
+                            Diagnostic::error(
+                                Code::SyntaxError,
+                                self.place.span(&part),
+                                format!(
+                                    "expected one comparison, found `{second}` after `{first}`"
+                                ),
+                            )
+                            .and(self.place.span(earlier), "the first comparison")
+                            .hint(format!("write `a {first} b and b {second} c`")),
+                        );
+                    }
+                    earlier = Some(part);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn term(&mut self, pair: Pair<'_, Rule>) -> Operand {
+        let span = self.place.span(&pair);
+        let kind = match pair.as_rule() {
+            Rule::group => {
+                let expr = self.expr(Parts::of(pair).need());
+                return Operand { expr, outer: span };
+            }
+            Rule::number => self.number(pair),
+            Rule::text => ExprKind::Text(self.text(&pair).value),
+            Rule::reference if matches!(pair.as_str(), "true" | "false") => {
+                ExprKind::Bool(pair.as_str() == "true")
+            }
+            Rule::list => ExprKind::List(Parts::of(pair).map(|part| self.expr(part)).collect()),
+            Rule::reference => self.reference(pair),
+            rule => unreachable!("{rule:?} is no term"),
+        };
+        Operand::new(kind, span)
+    }
+
+    fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
+        let mut parts = Parts::of(pair);
+        let path = parts.need().into_inner();
+        let path = path.map(|name| self.name(&name)).collect();
+        match parts.next() {
+            None => ExprKind::Name(path),
+            Some(arguments) => ExprKind::Call {
+                callee: path,
+                args: Parts::of(arguments)
+                    .map(|part| self.argument(part))
+                    .collect(),
+            },
+        }
+    }
+
+    fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {
+        let mut parts = Parts::of(pair);
+        let first = self.expr(parts.need());
+        let Some(sign) = parts.next() else {
+            return Arg::Positional(first);
+        };
+        let value = self.expr(parts.need());
+        let name = self.argument_name(first);
+        if sign.as_rule() == Rule::colon {
+            Arg::Named { name, value }
+        } else {
+            Arg::New { name, value }
+        }
+    }
+
+    fn argument_name(&mut self, expr: Expr) -> Name {
+        if let ExprKind::Name(path) = expr.kind
+            && let Ok([name]) = <[Name; 1]>::try_from(path)
+        {
+            return name;
+        }
+        let message = "expected the name of an argument before `:` or `=`";
+        let error = Diagnostic::error(Code::SyntaxError, expr.span, message);
+        self.errors.push(error);
+        Name::default()
+    }
+
+    fn number(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
+        let mut parts = Parts::of(pair);
+        let number = parts.need();
+        let unit = parts.next().map(|unit| self.name(&unit));
+        let digits = number.as_str().replace('_', "");
+        if number.as_rule() == Rule::int {
+            let value = digits.parse().unwrap_or_else(|_| {
+                self.out_of_range(&number, format!("whole numbers end at {}", i64::MAX));
+                0
+            });
+            return ExprKind::Int { value, unit };
+        }
+        let mut value: f64 = digits.parse().unwrap_or(f64::INFINITY);
+        if value.is_infinite() {
+            self.out_of_range(&number, format!("numbers end at {:e}", f64::MAX));
+            value = 0.0;
+        }
+        ExprKind::Float { value, unit }
+    }
+
+    fn out_of_range(&mut self, number: &Pair<'_, Rule>, hint: String) {
+        let span = self.place.span(number);
+        let error = Diagnostic::error(Code::NumberOutOfRange, span, "the number is too large");
+        self.errors.push(error.hint(hint));
+    }
+
+    /// The value of a string literal, escapes resolved.
+    fn text(&mut self, pair: &Pair<'_, Rule>) -> Text {
+        let span = self.place.span(pair);
+        let quoted = pair.as_str();
+        let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        let mut value = String::with_capacity(inner.len());
+        let mut characters = inner.char_indices();
+        while let Some((at, character)) = characters.next() {
+            let escaped = (character == '\\').then(|| characters.next()).flatten();
+            match (character, escaped) {
+                (_, Some((_, escaped))) => match unescape(escaped) {
+                    Some(meant) => value.push(meant),
+                    None => self.bad_escape(span.start as usize + 1 + at, escaped),
+                },
+                (control, None) if control.is_control() && control != '\t' => {
+                    let message = format!("unexpected `{}` in text", control.escape_default());
+                    self.errors
+                        .push(Diagnostic::error(Code::SyntaxError, span, message));
+                }
+                (plain, None) => value.push(plain),
+            }
+        }
+        Text { value, span }
+    }
+
+    fn bad_escape(&mut self, at: usize, escaped: char) {
+        let span = Span::new(self.place.file, at, at + 1 + escaped.len_utf8());
+        let shown: String = visible(escaped).collect();
+        let message = format!("unknown escape `\\{shown}`");
+        let hint = "the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; a path is written with `/`";
+        self.errors
+            .push(Diagnostic::error(Code::BadEscape, span, message).hint(hint));
+    }
+}
+
+fn unescape(escaped: char) -> Option<char> {
+    match escaped {
+        '"' | '\\' => Some(escaped),
+        'n' => Some('\n'),
+        't' => Some('\t'),
+        _ => None,
+    }
+}
+
+fn binary_op(symbol: &str) -> BinaryOp {
+    match symbol {
+        "or" => BinaryOp::Or,
+        "and" => BinaryOp::And,
+        "==" => BinaryOp::Equal,
+        "!=" => BinaryOp::NotEqual,
+        "<" => BinaryOp::Less,
+        "<=" => BinaryOp::LessEqual,
+        ">" => BinaryOp::Greater,
+        ">=" => BinaryOp::GreaterEqual,
+        "+" => BinaryOp::Add,
+        "-" => BinaryOp::Subtract,
+        "*" => BinaryOp::Multiply,
+        "/" => BinaryOp::Divide,
+        "%" => BinaryOp::Remainder,
+        "^" => BinaryOp::Power,
+        symbol => unreachable!("`{symbol}` is no operator of the grammar"),
+    }
+}
