@@ -30,10 +30,13 @@ fn a_file_that_is_not_there() {
 
 #[test]
 fn an_empty_file() {
-    run_says(&Folder::with(""), expect![[r#"
+    run_says(
+        &Folder::with(""),
+        expect![[r#"
         error: `it.farcast` has no statements: there is nothing to run
           = help: `farcast new NAME` writes a starter
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

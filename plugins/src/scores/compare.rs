@@ -66,7 +66,10 @@ impl Plugin for Compare {
         let known = schema.find(&target).and_then(|column| column.unit.clone());
         let unit = known.or(self.unit);
         for row in &mut rows {
-            let metric = self.metrics.iter().find(|metric| metric.word() == row.metric);
+            let metric = self
+                .metrics
+                .iter()
+                .find(|metric| metric.word() == row.metric);
             if metric.is_some_and(|metric| metric.has_unit()) {
                 row.unit.clone_from(&unit);
             }

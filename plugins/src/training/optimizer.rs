@@ -44,7 +44,7 @@ constructor! {
     /// `w -= rate decay w`, then as Adam (torch.optim.AdamW).
     ///
     /// ```farcast
-    /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: adamw(decay: 0.1), epochs: 2, members: 2)
+    /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: adamw(decay: 0.1), members: 2)
     /// ```
     "adamw"
     pub struct AdamW {
@@ -231,7 +231,7 @@ constructor! {
     /// The learning rate times a factor after every so many steps.
     ///
     /// ```farcast
-    /// parent halved = mlp(seen, inputs: [x], target: y, schedule: step(every: 4, factor: 0.5), epochs: 2, members: 2)
+    /// parent halved = mlp(seen, inputs: [x], target: y, schedule: step(every: 20), members: 2)
     /// ```
     "step"
     pub struct Step {

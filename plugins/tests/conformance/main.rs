@@ -4,9 +4,10 @@ mod subject;
 mod values;
 
 use dsl::diagnostic::Diagnostic;
+use dsl::format::format;
 use dsl::signature::{Param, Signature};
 
-use self::subject::{CATALOG, Lowered, SUBJECTS, Subject, Written};
+use self::subject::{CATALOG, Lowered, SUBJECTS, Subject, Written, example};
 use self::values::{out_of_range, two_values, wrong_type};
 
 /// Tells every complaint about every plugin and constructor at once.
@@ -60,6 +61,9 @@ fn undocumented(signature: &Signature) -> Vec<String> {
     }
     if Subject::of(signature).is_none() {
         complaints.push("the documentation has no example that calls it".to_owned());
+    }
+    if example(signature).is_some_and(|text| format(text).as_deref() != Ok(text)) {
+        complaints.push("the example is not in the layout of `farcast fmt`".to_owned());
     }
     for param in &signature.params {
         if !param.doc.ends_with('.') {

@@ -53,8 +53,7 @@ pub struct Written {
 impl Subject {
     /// None when there is no example or it does not call what it is an example of.
     pub fn of(signature: &Signature) -> Option<Self> {
-        let (_, rest) = signature.doc.split_once("```farcast\n")?;
-        let (example, _) = rest.split_once("```")?;
+        let example = example(signature)?;
         // Where there are scores, nothing else is a goal and the example would not be run.
         let needed = |line: &&str| example.contains("skill") || !line.starts_with("score");
         let prelude: Vec<&str> = PRELUDE.lines().filter(needed).collect();
@@ -115,6 +114,13 @@ impl Subject {
             text: edited,
         }
     }
+}
+
+/// The statements that the documentation shows.
+pub fn example(signature: &Signature) -> Option<&str> {
+    let (_, rest) = signature.doc.split_once("```farcast\n")?;
+    let (example, _) = rest.split_once("```")?;
+    Some(example)
 }
 
 /// The expression and all inside it, in the order of the text.
