@@ -4,5 +4,6 @@ mod commands;
 mod crashes;
 mod farcast;
 mod mistakes;
+mod readme;
 mod runs;
 mod tidy;
