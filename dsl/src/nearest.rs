@@ -30,8 +30,11 @@ pub fn count(arguments: usize) -> String {
     }
 }
 
-/// `a parent`, `an anomaly`, with the word in backticks.
+/// `a parent`, `an anomaly`, with the word in backticks; `data` are many already.
 pub fn a(word: &str) -> String {
+    if word == "data" {
+        return format!("`{word}`");
+    }
     let article = if word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {
         "an"
     } else {

@@ -86,7 +86,7 @@ fn a_setting_has_no_place() {
         "param width: Int = 3\ndata sea = csv(\"a.csv\")\n",
         &[("width", "2.5")],
         expect![[r#"
-            error[wrong-type]: `--set width=2.5`: expected `Int`, found `2.5`
+            error[wrong-type]: `--set width=2.5`: expected an `Int`, found `2.5`
         "#]],
     );
 }

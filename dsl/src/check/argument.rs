@@ -124,17 +124,28 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn in_range(&mut self, call: &Call, param: &'p Param, value: &Value, span: Span) -> Option<()> {
+    fn in_range(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &'p Param,
+        value: &Value,
+        span: Span,
+    ) -> Option<()> {
         let Some(range) = param.range.as_deref() else {
             return Some(());
         };
-        let bounds = self.declared_bounds(range, &param.ty);
-        let Some(bad) = bounds.as_ref().and_then(|bounds| bounds.refused(value)) else {
+        let key = (call.signature.name.as_str(), param.name.as_str());
+        if !self.ranges.contains_key(&key) {
+            let bounds = self.declared_bounds(range, &param.ty);
+            self.ranges.insert(key, bounds);
+        }
+        let bounds = self.ranges.get(&key).and_then(Option::as_ref);
+        let Some(bad) = bounds.and_then(|bounds| bounds.refused(value)) else {
             return Some(());
         };
-        let shown = shown(bad);
+        let shown = shown(bad, &param.ty);
         let message = format!(
-            "`{shown}` is out of range: `{}` is in `{range}`",
+            "`{shown}` is out of range: `{}` must be in `{range}`",
             param.name
         );
         self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));

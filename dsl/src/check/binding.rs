@@ -150,9 +150,10 @@ impl Checker<'_> {
         let signature = call.signature;
         let at = signature.params.iter().position(|param| param.definitions);
         let Some(slot) = at.and_then(|at| given.get_mut(at)) else {
-            let message = format!("`{}` defines nothing new", signature.name);
-            let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
-                .hint(format!("write `{}: value`", name.text));
+            let message = format!("`{}` makes no new columns", signature.name);
+            let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message).hint(
+                format!("an argument is written with a colon: `{}: …`", name.text),
+            );
             self.report(call.env, diagnostic);
             return None;
         };
@@ -179,14 +180,14 @@ impl Checker<'_> {
             return Some(());
         }
         let names = quoted(missing.iter().map(|param| param.name.as_str()));
-        let message = format!("`{}` misses {names}", call.signature.name);
+        let message = format!("`{}` is missing {names}", call.signature.name);
         let mut diagnostic = Diagnostic::error(Code::MissingArgument, call.span, message);
         for param in missing {
             let doc = param.doc.lines().next().unwrap_or_default();
             let what = type_name(&param.ty);
             diagnostic = diagnostic.hint(match doc {
-                "" => format!("`{}` is {what}", param.name),
-                doc => format!("`{}` is {what}: {doc}", param.name),
+                "" => format!("`{}` takes {what}", param.name),
+                doc => format!("`{}` takes {what}: {doc}", param.name),
             });
         }
         self.report(call.env, diagnostic);

@@ -110,7 +110,7 @@ impl Checker<'_> {
 
     fn bad_bounds<R>(&mut self, expr: &Expr, ty: &Type, env: Env) -> Option<R> {
         let found = self.describe(expr, env);
-        let message = format!("expected bounds of `{ty}`, found {found}");
+        let message = format!("expected allowed values of `{ty}`, found {found}");
         let diagnostic = Diagnostic::error(Code::BadParam, expr.span, message)
             .hint("write a range of numbers, `1..=10`, or a list of values, `[a, b]`");
         self.report(env, diagnostic);
@@ -118,14 +118,19 @@ impl Checker<'_> {
     }
 }
 
-/// A value in a message: words bare, whole numbers without a point.
-pub fn shown(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
+/// A value in a message: words bare, whole numbers without a point, quantities with their unit.
+pub fn shown(value: &Value, ty: &Type) -> String {
+    let text = match value {
+        Value::Text(text) => return text.clone(),
         Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
             format!("{number}")
         }
         value => value.to_string(),
+    };
+    match element(ty) {
+        Type::Quantity(unit) => format!("{text} {unit}"),
+        Type::Duration => format!("{text} s"),
+        _ => text,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Outside;
+use super::bounds::Bounds;
 use super::env::Env;
 use super::facts::{Columns, Facts};
 use super::params::ParamState;
@@ -42,7 +43,10 @@ pub struct Checker<'p> {
     pub depth: usize,
     pub expansions: usize,
     pub snippets: BTreeMap<String, Option<Snippet>>,
+    /// The defaults of parameters of plugins, once evaluated.
     pub defaults: BTreeMap<(&'p str, &'p str), Value>,
+    /// The ranges of parameters of plugins, once evaluated.
+    pub ranges: BTreeMap<(&'p str, &'p str), Option<Bounds>>,
     pub schemas: BTreeMap<String, Rc<Schema>>,
     /// Calls inside statements, to be shared between points.
     pub shared: BTreeMap<String, NodeId>,
@@ -89,6 +93,7 @@ impl<'p> Checker<'p> {
             expansions: 0,
             snippets: BTreeMap::new(),
             defaults: BTreeMap::new(),
+            ranges: BTreeMap::new(),
             schemas: BTreeMap::new(),
             shared: BTreeMap::new(),
             gathering: false,
@@ -219,7 +224,7 @@ impl<'p> Checker<'p> {
         if kind == Kind::Report && self.reads != 0 {
             let message = "a report is made once, but this one reads a swept param";
             let diagnostic = Diagnostic::error(Code::NotConstant, statement.value.span, message)
-                .hint("only lists of a report take what they name at every point");
+                .hint("a report lists its scores at every point; its other arguments must not depend on a sweep");
             self.report(env, diagnostic);
             return None;
         }

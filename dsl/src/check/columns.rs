@@ -85,13 +85,13 @@ impl Checker<'_> {
     fn shallow_term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
         match &expr.kind {
             ExprKind::Int { value, unit } => {
-                let unit = self.unit(unit.as_ref(), env)?;
+                let unit = self.unit_of(unit.as_ref(), env)?;
                 let mut term = Term::number(*value as f64, unit);
                 term.whole = true;
                 Some(term)
             }
             ExprKind::Float { value, unit } => {
-                let unit = self.unit(unit.as_ref(), env)?;
+                let unit = self.unit_of(unit.as_ref(), env)?;
                 Some(Term::number(*value, unit))
             }
             ExprKind::Bool(value) => {
@@ -130,23 +130,27 @@ impl Checker<'_> {
         None
     }
 
-    fn unit(&mut self, unit: Option<&Name>, env: Env) -> Option<Option<String>> {
-        let Some(unit) = unit else { return Some(None) };
-        match units::parse(&unit.text) {
-            Ok(_) => Some(Some(unit.text.clone())),
-            Err(error) => {
-                let message = error.to_string();
-                let diagnostic = Diagnostic::error(Code::UnknownUnit, unit.span, message);
-                let diagnostic = match error {
-                    UnitError::Unknown {
-                        nearest: Some(nearest),
-                        ..
-                    } => diagnostic.hint(format!("did you mean `{nearest}`?")),
-                    _ => diagnostic,
-                };
-                self.report(env, diagnostic);
-                None
-            }
+    /// Refuses a unit that is not known.
+    pub fn unit(&mut self, unit: &Name, env: Env) -> Option<()> {
+        let Err(error) = units::parse(&unit.text) else {
+            return Some(());
+        };
+        let mut diagnostic = Diagnostic::error(Code::UnknownUnit, unit.span, error.to_string());
+        if let UnitError::Unknown {
+            nearest: Some(nearest),
+            ..
+        } = error
+        {
+            diagnostic = diagnostic.hint(format!("did you mean `{nearest}`?"));
+        }
+        self.report(env, diagnostic);
+        None
+    }
+
+    fn unit_of(&mut self, unit: Option<&Name>, env: Env) -> Option<Option<String>> {
+        match unit {
+            None => Some(None),
+            Some(unit) => self.unit(unit, env).map(|()| Some(unit.text.clone())),
         }
     }
 
@@ -387,7 +391,7 @@ impl Checker<'_> {
             )
         } else if args.len() < takes.len() {
             let missing = quoted(takes[args.len()..].iter().copied());
-            let message = format!("`{}` misses {missing}", function.name);
+            let message = format!("`{}` is missing {missing}", function.name);
             (Code::MissingArgument, expr.span, message)
         } else {
             return Some(());
@@ -407,7 +411,7 @@ impl Checker<'_> {
         let diagnostic = Diagnostic::error(Code::WrongType, span, message);
         let diagnostic = match sort {
             Sort::Truth => diagnostic.hint("compare it: `x > 0`"),
-            Sort::Number => diagnostic.hint("`choose(condition, 1, 0)` makes a number of it"),
+            Sort::Number => diagnostic.hint("to make it a number, write `choose(condition, 1, 0)`"),
         };
         self.report(env, diagnostic);
         None

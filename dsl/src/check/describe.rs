@@ -110,6 +110,6 @@ pub fn type_name(ty: &Type) -> String {
             let names: Vec<String> = types.iter().map(type_name).collect();
             names.join(" or ")
         }
-        other => format!("`{other}`"),
+        other => a(&other.to_string()),
     }
 }

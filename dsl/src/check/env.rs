@@ -208,7 +208,7 @@ impl<'p> Checker<'p> {
         }
         if sound && !missing.is_empty() {
             let list = quoted(missing.iter().copied());
-            let message = format!("`{}` misses {list}", define.name.text);
+            let message = format!("`{}` is missing {list}", define.name.text);
             let diagnostic = Diagnostic::error(Code::MissingArgument, span, message)
                 .and(define.name.span, "defined here");
             self.report(env, diagnostic);

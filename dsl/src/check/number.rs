@@ -56,7 +56,7 @@ impl Checker<'_> {
             },
             Some(unit) => return self.wrong_unit(unit, ty, expr.span, env),
             None if *ty == Type::Duration => {
-                let message = format!("expected `Duration`, found the number `{value}`");
+                let message = format!("expected a `Duration`, found the number `{value}`");
                 let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
                 self.report(env, diagnostic.hint("write a unit: `30 min`"));
                 return None;
@@ -67,7 +67,7 @@ impl Checker<'_> {
             return Some(Value::Float(value));
         }
         if !term.whole || value.abs() > MAX_EXACT {
-            let message = format!("expected `Int`, found `{value:?}`");
+            let message = format!("expected an `Int`, found `{value:?}`");
             self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
             return None;
         }

@@ -128,7 +128,7 @@ impl Checker<'_> {
                 (ColumnExpr::Column(name), _) | (_, ColumnExpr::Column(name)) => {
                     format!("the unit of `{name}` is not known")
                 }
-                _ => "a number with a unit needs another one beside it".to_owned(),
+                _ => "one side has a unit, the other has none".to_owned(),
             },
             Disagreement::Offset => {
                 "temperatures with different zeros cannot be added or subtracted".to_owned()

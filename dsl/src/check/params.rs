@@ -16,7 +16,6 @@ use crate::parse::parse;
 use crate::signature::Makes;
 use crate::source::Span;
 use crate::types::Type;
-use crate::units;
 
 /// What is known of a param.
 pub struct ParamState {
@@ -118,7 +117,10 @@ impl Checker<'_> {
         if ty.args.len() != takes {
             let message = match takes {
                 0 => format!("`{name}` takes nothing in parentheses"),
-                _ => format!("`{name}` takes one type or unit, found {}", ty.args.len()),
+                _ if name == "Quantity" => {
+                    format!("`{name}` takes one unit, found {}", ty.args.len())
+                }
+                _ => format!("`{name}` takes one type, found {}", ty.args.len()),
             };
             let hint = match name {
                 "Quantity" => "write a unit: `Quantity(km)`",
@@ -134,12 +136,7 @@ impl Checker<'_> {
         };
         if name == "Quantity" {
             let unit = &inner.name;
-            if let Err(error) = units::parse(&unit.text) {
-                let message = error.to_string();
-                let diagnostic = Diagnostic::error(Code::UnknownUnit, unit.span, message);
-                self.report(env, diagnostic);
-                return None;
-            }
+            self.unit(unit, env)?;
             return Some(Type::Quantity(unit.text.clone()));
         }
         let inner = Box::new(self.param_type(inner, env)?);
@@ -233,13 +230,16 @@ impl Checker<'_> {
         };
         let program = self.program;
         let declared = &program.params[param];
-        let shown = shown(bad);
+        let shown = match &state.ty {
+            Some(ty) => shown(bad, ty),
+            None => bad.to_string(),
+        };
         let bounds = match &declared.bounds {
             Some(bounds) if param != SEED => self.source(bounds.span),
             _ => "0..",
         };
         let message = format!(
-            "`{shown}` is out of range: `{}` is in `{bounds}`",
+            "`{shown}` is out of range: `{}` must be in `{bounds}`",
             declared.name.text
         );
         let mut diagnostic = Diagnostic::error(Code::OutOfRange, span, message);

@@ -63,7 +63,10 @@ impl<'p> Checker<'p> {
                     if want.statement {
                         let message = "expected a call of a plugin, found a name";
                         let diagnostic = Diagnostic::error(Code::WrongKind, expr.span, message);
-                        let hint = format!("use `{}` where it is needed", statement.name.text);
+                        let hint = format!(
+                            "`{}` can be used wherever it is needed",
+                            statement.name.text
+                        );
                         self.report(env, diagnostic.hint(hint));
                         return None;
                     }

@@ -140,13 +140,22 @@ impl<'p> Checker<'p> {
 
     fn range(&mut self, expr: &Expr, env: Env, inner: &Type, want: Want) -> Option<Value> {
         let ExprKind::Range {
-            start: Some(start),
-            end: Some(end),
+            start,
+            end,
             inclusive,
             step,
         } = &expr.kind
         else {
             return self.mismatch(expr, env, want.ty);
+        };
+        let (Some(start), Some(end)) = (start, end) else {
+            let message = match start {
+                None => "the range has no first value",
+                Some(_) => "the range has no last value",
+            };
+            let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
+            self.report(env, diagnostic.hint("write `first..=last`"));
+            return None;
         };
         let want = want.part(inner);
         let first = self.value(start, env, want);
