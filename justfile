@@ -21,7 +21,7 @@ docs:
 
 # The benches; the side-by-side commands are in benches/README.md.
 bench:
-    cargo bench --workspace
+    cargo bench --manifest-path benches/Cargo.toml
 
 # Licences and advisories of all dependencies.
 deny:

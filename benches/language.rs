@@ -1,6 +1,6 @@
-//! How long the language takes for a file of a thousand statements: `cargo bench -p dsl`.
+//! How long the language takes for a file of a thousand statements.
 
-#[path = "../tests/catalog/mod.rs"]
+#[path = "../dsl/tests/catalog/mod.rs"]
 mod catalog;
 
 use std::collections::BTreeMap;
