@@ -99,7 +99,6 @@ fn a_column_that_does_not_exist() {
                |                      |
                |                      these data
                |
-               = help: did you mean `z`?
                = help: columns: `x`, `z`, `y`
         "#]],
     );
@@ -194,7 +193,7 @@ fn a_set_of_an_unknown_name_or_a_wrong_type() {
     let said = folder.farcast(&["run", "it.farcast", "--set", "degree=9"]);
     assert_eq!(said.code, 1);
     expect![[r#"
-        error[out-of-range]: `--set degree=9`: `9` is out of range: `degree` is in `1..=3`
+        error[out-of-range]: `--set degree=9`: `9` is out of range: `degree` must be in `1..=3`
     "#]]
     .assert_eq(&said.err);
 }
@@ -235,7 +234,7 @@ anomaly w = finetune(nett, s, steps: -1)
     let said = Folder::with(text).farcast(&["check", "it.farcast"]);
     assert_eq!(said.code, 1);
     expect![[r#"
-        error[out-of-range]: `0` is out of range: `rows` is in `1..=10000000`
+        error[out-of-range]: `0` is out of range: `rows` must be in `1..=10000000`
          --> it.farcast:1:34
           |
         1 | data a = synthetic(regime, rows: 0)
@@ -247,7 +246,7 @@ anomaly w = finetune(nett, s, steps: -1)
           |                  ^ opened here
         4 | anomaly w = finetune(nett, s, steps: -1)
           | ------- the next item begins here
-        error[out-of-range]: `-1` is out of range: `steps` is in `1..`
+        error[out-of-range]: `-1` is out of range: `steps` must be in `1..`
          --> it.farcast:4:38
           |
         4 | anomaly w = finetune(nett, s, steps: -1)

@@ -279,6 +279,7 @@ mod tests {
             metrics: vec![Metric::Rmse, Metric::Skill],
             by: None,
             bins: 20,
+            unit: None,
         }
     }
 
