@@ -1,6 +1,6 @@
 //! Text to tree, by pest; total: whatever does not parse becomes a diagnostic.
 //!
-//! [`layout`](crate::layout) splits the text into items; pest reads each on its own, so a
+//! `layout` splits the text into items; pest reads each on its own, so a
 //! syntax error costs one item. Pest's pairs become a spanned tree at once and no rule of
 //! the grammar is seen outside this module.
 

@@ -1,9 +1,9 @@
 //! Tree to experiment: names, kinds, types, ranges, units and columns, at every sweep point.
 //!
-//! [`scope`] lists what every name means; the [`checker::Checker`] then evaluates each
-//! statement at every point of the sweeps, each part in a file of its own: [`value`] brings an
-//! expression to the type that is wanted, [`columns`] reads formulas, [`call`] makes nodes of
-//! the [`argument`]s of plugins.
+//! `scope` lists what every name means; the `checker::Checker` then evaluates each
+//! statement at every point of the sweeps, each part in a file of its own: `value` brings an
+//! expression to the type that is wanted, `columns` reads formulas, `call` makes nodes of
+//! the `argument`s of plugins.
 
 mod argument;
 mod binding;
