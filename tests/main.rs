@@ -4,6 +4,7 @@ mod commands;
 mod crashes;
 mod farcast;
 mod mistakes;
+mod ocean;
 mod readme;
 mod runs;
 mod tidy;

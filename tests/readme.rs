@@ -25,7 +25,10 @@ fn its_experiment_runs_and_its_commands_are_fine() {
     folder.write("storms.farcast", &experiments[0]);
     let commands = blocks(&text, "sh").concat();
     let mut ran = 0;
-    for line in commands.lines().filter_map(|line| line.strip_prefix("farcast ")) {
+    for line in commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("farcast "))
+    {
         let line = line.split(" #").next().unwrap();
         let args: Vec<&str> = line.split_whitespace().collect();
         let said = folder.farcast(&args);
@@ -38,7 +41,9 @@ fn its_experiment_runs_and_its_commands_are_fine() {
 #[test]
 fn its_experiment_is_the_starter_without_comments() {
     let bare = |text: &str| -> String {
-        let kept = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let kept = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
         kept.collect::<Vec<_>>().join("\n")
     };
     let starter = fs::read_to_string(shipped("experiments/smoke/starter.farcast")).unwrap();
@@ -57,7 +62,10 @@ fn its_two_commands_are_those_of_the_ci() {
 fn its_mistake_is_what_check_says() {
     let folder = Folder::new();
     let text = fs::read_to_string(shipped("experiments/smoke/starter.farcast")).unwrap();
-    folder.write("storms.farcast", text.replace("by: z, count", "by: zz, count"));
+    folder.write(
+        "storms.farcast",
+        text.replace("by: z, count", "by: zz, count"),
+    );
     let said = folder.farcast(&["check", "storms.farcast"]);
     let shown = blocks(&readme(), "text")[0].clone();
     assert!(said.err.starts_with(&shown), "{}", said.err);

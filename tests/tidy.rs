@@ -79,7 +79,7 @@ fn dependencies_go_one_way() {
             ],
         ),
         ("engine", &["plugins", "dfdx", "netcdf_reader", "faer"]),
-        ("plugins", &["clap", "indicatif", "askama", "plotters"]),
+        ("plugins", &["clap", "indicatif", "askama"]),
     ];
     for (folder, words) in forbidden {
         for path in files(&root().join(folder).join("src"), "rs") {
@@ -106,7 +106,6 @@ fn foreign_crates_have_one_home() {
         ("annotate_snippets::", "dsl/src/render"),
         ("dfdx::", "plugins/src/parents"),
         ("netcdf_reader::", "plugins/src/data"),
-        ("plotters::", "engine/src/report"),
         ("askama::", "engine/src/report"),
         ("indicatif::", "src/progress.rs"),
         ("comfy_table::", "src/scores.rs"),

@@ -156,6 +156,9 @@ impl Finished<'_> {
             self.seconds,
         )?;
         write_file(&self.out.join("run.json"), &run)?;
+        if self.has_nothing_to_show() {
+            return Ok(());
+        }
         let (parquet, csv) = score_files(&self.lines)?;
         write_file(&self.out.join("scores.parquet"), &parquet)?;
         write_file(&self.out.join("scores.csv"), &csv)?;
@@ -183,6 +186,11 @@ impl Finished<'_> {
             export(what, experiment, graph, &session.registry, store, &self.out)?;
         }
         Ok(())
+    }
+
+    /// Whether results of an earlier run are better left alone than replaced by none.
+    fn has_nothing_to_show(&self) -> bool {
+        self.outcome.stopped || (self.lines.is_empty() && self.counts().failed > 0)
     }
 
     fn counts(&self) -> Counts {
@@ -288,23 +296,7 @@ impl Finished<'_> {
                 terminal.say("stopped: the next run goes on from here");
             }
             if !self.args.quiet {
-                let Counts {
-                    ran,
-                    cached,
-                    failed,
-                    ..
-                } = counts;
-                let failed = if failed == 0 {
-                    String::new()
-                } else {
-                    format!(", {failed} failed")
-                };
-                let report = self.out.join("report.html");
-                terminal.say(format!(
-                    "{ran} ran, {cached} cached{failed} in {:.1} s; report: {}",
-                    self.seconds,
-                    report.display()
-                ));
+                terminal.say(self.summary(failures.len()));
             }
         }
         match () {
@@ -317,6 +309,26 @@ impl Finished<'_> {
             () if is_ok => Exit::Fine,
             () => Exit::Failed,
         }
+    }
+
+    /// What was done, in one line.
+    fn summary(&self, failures: usize) -> String {
+        let counts = self.counts();
+        let mut parts = vec![
+            format!("{} ran", counts.ran),
+            format!("{} cached", counts.cached),
+        ];
+        if failures > 0 {
+            parts.push(format!("{failures} failed"));
+        }
+        if counts.failed > failures {
+            parts.push(format!("{} not run", counts.failed - failures));
+        }
+        let done = format!("{} in {:.1} s", parts.join(", "), self.seconds);
+        if self.has_nothing_to_show() {
+            return done;
+        }
+        format!("{done}; report: {}", self.out.join("report.html").display())
     }
 
     /// Every failure at its place in the text; equal ones of several members once.
