@@ -126,6 +126,7 @@ fn unusual(title: &str, ending: &Ending) -> Option<String> {
     match ending {
         Ending::Diverged { why, .. } => Some(format!("{title} diverged: {why}")),
         Ending::Failed(failure) => Some(format!("{title} failed: {}", failure.message)),
+        Ending::Skipped => Some(format!("{title} stopped")),
         _ => None,
     }
 }

@@ -33,6 +33,32 @@ fn a_run_writes_everything_and_a_second_one_runs_nothing() {
 }
 
 #[test]
+fn weights_say_what_they_are_and_who_made_them() {
+    let folder = Folder::with(&format!("seed = 7\n{}", starter()));
+    folder.run(&["--weights"]);
+    let run: serde_json::Value = serde_json::from_str(&folder.read("out/it/run.json")).unwrap();
+    let actions = run["actions"].as_array().unwrap();
+    let net = actions
+        .iter()
+        .find(|action| action["statement"] == "net" && action["member"] == 2);
+    let bytes = folder.bytes("out/it/net.2.safetensors");
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let head: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    assert_eq!(head["__metadata__"]["key"], net.unwrap()["key"]);
+    assert_eq!(head["__metadata__"]["seed"], "7");
+    assert!(
+        head["__metadata__"]["network"]
+            .as_str()
+            .unwrap()
+            .contains("tanh")
+    );
+    // `[out, in]` and `[out]`, as torch.nn.Linear has them.
+    assert_eq!(head["layers.0.weight"]["shape"], serde_json::json!([16, 1]));
+    assert_eq!(head["layers.1.weight"]["shape"], serde_json::json!([1, 16]));
+    assert_eq!(head["layers.1.bias"]["shape"], serde_json::json!([1]));
+}
+
+#[test]
 fn scores_have_the_promised_columns() {
     let folder = Folder::with(&starter());
     let answer = folder.run(&[]);

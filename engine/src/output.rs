@@ -5,12 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::artifact::{Stored, to_parquet};
+use crate::artifact::{Metadata, Stored, to_parquet};
+use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{ActionId, Graph};
 use crate::observer::Ending;
@@ -212,6 +213,7 @@ pub fn export(
             let Some(made) = stored(*action, graph, registry, &node.plugin, store)? else {
                 continue;
             };
+            let key = graph.actions[action.0].key;
             let (bytes, extension) = match export {
                 Export::Tables => (
                     made.table()?
@@ -219,7 +221,10 @@ pub fn export(
                         .transpose()?,
                     "parquet",
                 ),
-                Export::Weights => (made.weights_file()?, "safetensors"),
+                Export::Weights => (
+                    made.weights_file(made_by(key, node, registry))?,
+                    "safetensors",
+                ),
             };
             if let Some(bytes) = bytes {
                 let point = if node.point.is_empty() {
@@ -236,6 +241,17 @@ pub fn export(
         }
     }
     Ok(written)
+}
+
+/// The key and, of random plugins, the seed.
+fn made_by(key: Digest, node: &Node, registry: &Registry) -> Metadata {
+    let is_random = registry
+        .get(&node.plugin)
+        .is_some_and(|entry| entry.signature.random);
+    let seed = is_random.then(|| ("seed".to_owned(), node.seed.to_string()));
+    std::iter::once(("key".to_owned(), key.to_string()))
+        .chain(seed)
+        .collect()
 }
 
 fn stored(

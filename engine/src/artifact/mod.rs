@@ -21,6 +21,9 @@ pub use page::{Figure, Page, Section, Series, Style};
 pub use scores::{ScoreRow, Scores};
 pub use weights::{Layout, Tensor, WeightTable};
 
+/// Names and values in the head of a safetensors file.
+pub type Metadata = Vec<(String, String)>;
+
 /// Something an action makes and another one takes.
 pub trait Artifact: Any + Send + Sync + Sized {
     /// Its kind in the language; the usual one when there are several.
@@ -46,11 +49,13 @@ pub trait Artifact: Any + Send + Sync + Sized {
         Ok(None)
     }
 
-    /// The safetensors file to export with `--weights`, for those that have one.
+    /// The safetensors file to export with `--weights`, for those that have one; `made_by`
+    /// (key and seed) goes to its metadata, beside the architecture.
     ///
     /// # Errors
     /// When the file cannot be made.
-    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault> {
+    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
+        let _ = made_by;
         Ok(None)
     }
 }
@@ -71,7 +76,7 @@ pub trait Stored: Send + Sync {
     ///
     /// # Errors
     /// As there.
-    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault>;
+    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault>;
     /// For downcasting.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
@@ -85,8 +90,8 @@ impl<A: Artifact> Stored for A {
         Artifact::table(self)
     }
 
-    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault> {
-        Artifact::weights_file(self)
+    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
+        Artifact::weights_file(self, made_by)
     }
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -45,8 +45,8 @@ struct Report<'a> {
     sources: Vec<(&'a str, String)>,
     graph: String,
     tables: Vec<ScoreTable>,
-    /// Whether the tables have a column for points, which takes the whole width.
-    swept: bool,
+    /// Whether a table of scores needs the whole width of the page.
+    wide: bool,
     sections: Vec<SectionView<'a>>,
     command: &'a str,
     facts: &'a [(String, String)],
@@ -61,6 +61,9 @@ struct SectionView<'a> {
     figures: Vec<(String, String)>,
 }
 
+/// How many columns of a table fit into half the width of the page.
+const NARROW: usize = 5;
+
 /// The whole report as HTML.
 ///
 /// # Errors
@@ -72,6 +75,7 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     } else {
         input.title
     };
+    let tables = tables(input.scores);
     let report = Report {
         title,
         headlines: headlines(input.scores),
@@ -82,8 +86,8 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
             .map(|(path, text)| (path.as_str(), highlight::highlight(text)))
             .collect(),
         graph: draw::svg(input.experiment),
-        tables: tables(input.scores),
-        swept: input.scores.iter().any(|line| !line.point.is_empty()),
+        wide: tables.iter().any(|table| table.header.len() > NARROW),
+        tables,
         sections: sections.into_iter().map(SectionView::of).collect(),
         command: input.command,
         facts: input.facts,

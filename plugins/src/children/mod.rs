@@ -4,7 +4,7 @@ mod apply;
 mod forward;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Dataset, Layout, Parts, Tensor};
+use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
 use engine::error::Fault;
 use engine::plugin::Registry;
 
@@ -77,7 +77,7 @@ impl Artifact for Child {
     /// the tensor's name. The metadata say what to multiply each group by: `terms` the
     /// products of predictors in order, `names` and `scaling` the predictors with what is
     /// subtracted from each and what it is divided by, `form` the fitted recipes.
-    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault> {
+    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
         let form = &self.regression.form;
         let terms = form.terms();
         let groups = (0..terms.len()).flat_map(|term| {
@@ -103,7 +103,7 @@ impl Artifact for Child {
             ("form".to_owned(), json(form)?),
         ];
         Layout { tensors }
-            .to_safetensors(&weights, metadata)
+            .to_safetensors(&weights, metadata.into_iter().chain(made_by))
             .map(Some)
     }
 }
@@ -183,7 +183,7 @@ pub(crate) mod tests {
     #[test]
     fn the_weights_file_holds_the_parent_and_a_group_per_term() {
         let child = child(2);
-        let bytes = child.weights_file().unwrap().unwrap();
+        let bytes = child.weights_file(Vec::new()).unwrap().unwrap();
         let layout = &child.regression.layout;
         assert_eq!(
             layout.from_safetensors(&bytes).unwrap(),

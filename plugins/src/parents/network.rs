@@ -1,7 +1,7 @@
 //! A multilayer perceptron as plain data: widths, activation, scaling, flat weights.
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Dataset, Layout, Parts};
+use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts};
 use engine::error::Fault;
 use engine::words;
 use serde::{Deserialize, Serialize};
@@ -132,22 +132,27 @@ pub struct Parent {
     pub losses: Vec<(u64, f64, Option<f64>)>,
 }
 
-impl Artifact for Parent {
-    const KIND: Kind = Kind::Parent;
-
-    fn to_parts(&self) -> Result<Parts, Fault> {
+impl Parent {
+    fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
         let network =
             serde_json::to_string(&self.network).map_err(|error| Fault::Bug(error.to_string()))?;
         let metadata = [
             ("format".to_owned(), "pt".to_owned()),
             ("network".to_owned(), network),
         ];
-        let weights = self
-            .network
+        let metadata = metadata.into_iter().chain(made_by);
+        self.network
             .layout()
-            .to_safetensors(&self.weights, metadata)?;
+            .to_safetensors(&self.weights, metadata)
+    }
+}
+
+impl Artifact for Parent {
+    const KIND: Kind = Kind::Parent;
+
+    fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default()
-            .with("weights.safetensors", weights)
+            .with("weights.safetensors", self.safetensors(Metadata::new())?)
             .with_json("network.json", &self.network)?
             .with_json("losses.json", &self.losses)
     }
@@ -164,7 +169,7 @@ impl Artifact for Parent {
         })
     }
 
-    fn weights_file(&self) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(Some(self.to_parts()?.get("weights.safetensors")?.to_vec()))
+    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
+        self.safetensors(made_by).map(Some)
     }
 }
