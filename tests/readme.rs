@@ -70,3 +70,18 @@ fn its_mistake_is_what_check_says() {
     let shown = blocks(&readme(), "text")[0].clone();
     assert!(said.err.starts_with(&shown), "{}", said.err);
 }
+
+#[test]
+fn the_blocks_of_the_language_page_are_fine() {
+    let text = fs::read_to_string(shipped("docs/language.md")).unwrap();
+    let blocks = blocks(&text, "farcast");
+    assert_eq!(blocks.len(), 4);
+    let folder = Folder::new();
+    let data = shipped("experiments/data").to_str().unwrap().to_owned();
+    for block in blocks {
+        let block = block.replace("../experiments/data", &data);
+        folder.write("block.farcast", &block);
+        let said = folder.farcast(&["check", "block.farcast"]);
+        assert_eq!(said.code, 0, "{block}\n{}", said.err);
+    }
+}

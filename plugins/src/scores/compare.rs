@@ -28,7 +28,7 @@ plugin! {
         /// The network the others started from.
         parent: Gather<Parent>;
         /// What is compared with it.
-        models: Vec<Gather<Child>>, variadic();
+        models: Vec<Gather<Child>> = "[]", variadic();
         /// The rows to predict, with the truth.
         on: Input<Dataset>, with_truth();
         /// What is measured.
