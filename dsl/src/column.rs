@@ -4,8 +4,10 @@
 //! computed; the checker, the documentation and the evaluation all read it.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::ast::{BinaryOp, UnaryOp};
+use crate::{calendar, groups};
 
 /// A number or a yes/no for every row. Yes is `1.0`, no is `0.0`, missing is NaN.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -50,11 +52,19 @@ enum Kernel {
     One(fn(f64) -> f64),
     Two(fn(f64, f64) -> f64),
     Three(fn(f64, f64, f64) -> f64),
+    /// Of days since 1970; the checker converts times to them.
+    Calendar(fn(f64) -> f64),
+    /// One number of all rows of a group.
+    Group(fn(&[f64]) -> f64),
+    /// A number for each row of a group from the rows before it and a number.
+    Along(fn(&[f64], f64) -> Vec<f64>),
 }
 
 const X: &[(&str, Sort)] = &[("x", Sort::Number)];
 const XY: &[(&str, Sort)] = &[("x", Sort::Number), ("y", Sort::Number)];
 const YX: &[(&str, Sort)] = &[("y", Sort::Number), ("x", Sort::Number)];
+const TIME: &[(&str, Sort)] = &[("time", Sort::Number)];
+const ROWS: &[(&str, Sort)] = &[("x", Sort::Number), ("rows", Sort::Number)];
 const CLAMP: &[(&str, Sort)] = &[
     ("x", Sort::Number),
     ("low", Sort::Number),
@@ -98,6 +108,40 @@ const fn three(
         gives: Sort::Number,
         doc,
         kernel: Kernel::Three(kernel),
+    }
+}
+
+const fn calendar(name: &'static str, kernel: fn(f64) -> f64, doc: &'static str) -> Function {
+    Function {
+        name,
+        takes: TIME,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::Calendar(kernel),
+    }
+}
+
+const fn group(name: &'static str, kernel: fn(&[f64]) -> f64, doc: &'static str) -> Function {
+    Function {
+        name,
+        takes: X,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::Group(kernel),
+    }
+}
+
+const fn along(
+    name: &'static str,
+    kernel: fn(&[f64], f64) -> Vec<f64>,
+    doc: &'static str,
+) -> Function {
+    Function {
+        name,
+        takes: ROWS,
+        gives: Sort::Number,
+        doc,
+        kernel: Kernel::Along(kernel),
     }
 }
 
@@ -151,6 +195,50 @@ pub const FUNCTIONS: &[Function] = &[
         gives: Sort::Truth,
         ..one("is_missing", |x| truth(x.is_nan()), "whether x is missing")
     },
+    calendar("year", calendar::year, "calendar year of a time"),
+    calendar(
+        "month",
+        calendar::month,
+        "calendar month of a time, 1 to 12",
+    ),
+    calendar(
+        "year_day",
+        calendar::year_day,
+        "day of the year of a time, from 1, with its fraction",
+    ),
+    group(
+        "mean",
+        groups::mean,
+        "mean over all rows, or those of a group",
+    ),
+    group(
+        "std",
+        groups::std,
+        "standard deviation over the rows, divided by their number less one",
+    ),
+    group("median", groups::median, "median over the rows"),
+    group("sum", groups::sum, "sum over the rows"),
+    group("lowest", groups::lowest, "smallest value among the rows"),
+    group("highest", groups::highest, "largest value among the rows"),
+    group("count", groups::count, "how many rows have a value"),
+    Function {
+        takes: &[("condition", Sort::Truth)],
+        ..group(
+            "share",
+            groups::mean,
+            "share of the rows that meet a condition",
+        )
+    },
+    along(
+        "lag",
+        groups::lag,
+        "value so many rows before, in the order of the rows",
+    ),
+    along(
+        "running_mean",
+        groups::running_mean,
+        "mean of so many rows up to this one; missing before there are as many",
+    ),
 ];
 
 /// The numbers that have a name in formulas.
@@ -170,6 +258,28 @@ pub fn constant(name: &str) -> Option<f64> {
         .iter()
         .find(|(constant, _)| *constant == name)
         .map(|(_, value)| *value)
+}
+
+impl Function {
+    /// Whether its argument is a time, which the checker converts to days since 1970.
+    pub fn of_time(&self) -> bool {
+        matches!(self.kernel, Kernel::Calendar(_))
+    }
+
+    /// Whether it is of many rows and not of one.
+    pub fn of_rows(&self) -> bool {
+        matches!(self.kernel, Kernel::Group(_) | Kernel::Along(_))
+    }
+
+    /// Whether its last argument must be a number known before the run.
+    pub fn takes_constant(&self) -> bool {
+        matches!(self.kernel, Kernel::Along(_))
+    }
+
+    /// Whether it gives all rows of a group the same number.
+    fn gathers(&self) -> bool {
+        matches!(self.kernel, Kernel::Group(_))
+    }
 }
 
 fn truth(yes: bool) -> f64 {
@@ -228,6 +338,33 @@ impl ColumnExpr {
         }
     }
 
+    /// The first function in it that is of many rows and not of one.
+    pub fn of_rows(&self) -> Option<&str> {
+        match self {
+            ColumnExpr::Column(_) | ColumnExpr::Number(_) => None,
+            ColumnExpr::Unary(_, inner) => inner.of_rows(),
+            ColumnExpr::Binary(_, left, right) => left.of_rows().or_else(|| right.of_rows()),
+            ColumnExpr::Call(name, _) if function(name).is_some_and(Function::of_rows) => {
+                Some(name)
+            }
+            ColumnExpr::Call(_, args) => args.iter().find_map(ColumnExpr::of_rows),
+        }
+    }
+
+    /// A column that lets the value differ among rows that are alike in the columns `same`.
+    pub fn varies_with(&self, same: &[&str]) -> Option<&str> {
+        match self {
+            ColumnExpr::Column(name) => (!same.contains(&name.as_str())).then_some(name),
+            ColumnExpr::Number(_) => None,
+            ColumnExpr::Unary(_, inner) => inner.varies_with(same),
+            ColumnExpr::Binary(_, left, right) => {
+                left.varies_with(same).or_else(|| right.varies_with(same))
+            }
+            ColumnExpr::Call(name, _) if function(name).is_some_and(Function::gathers) => None,
+            ColumnExpr::Call(_, args) => args.iter().find_map(|arg| arg.varies_with(same)),
+        }
+    }
+
     /// A number in place of this node when its operands are numbers and its value is one.
     ///
     /// Yes/no nodes are kept, as a number would not read as one.
@@ -238,7 +375,8 @@ impl ColumnExpr {
                 precedence(*op) >= ADD && left.is_number() && right.is_number()
             }
             ColumnExpr::Call(name, args) => {
-                function(name).is_some_and(|function| function.gives == Sort::Number)
+                function(name)
+                    .is_some_and(|function| function.gives == Sort::Number && !function.of_rows())
                     && args.iter().all(ColumnExpr::is_number)
             }
             _ => false,
@@ -266,7 +404,21 @@ impl ColumnExpr {
         rows: usize,
         column: &dyn Fn(&str) -> Option<&'a [f64]>,
     ) -> Result<Vec<f64>, String> {
-        match self.operand(rows, column, 0)? {
+        self.evaluate_in(std::slice::from_ref(&(0..rows)), column)
+    }
+
+    /// The same for rows in groups that lie one after the other: functions of many rows see
+    /// those of one group.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_in<'a>(
+        &self,
+        groups: &[Range<usize>],
+        column: &dyn Fn(&str) -> Option<&'a [f64]>,
+    ) -> Result<Vec<f64>, String> {
+        let rows = groups.last().map_or(0, |last| last.end);
+        match self.operand(groups, column, 0)? {
             Operand::Same(value) => Ok(vec![value; rows]),
             Operand::Borrowed(values) => Ok(values.to_vec()),
             Operand::Owned(values) => Ok(values),
@@ -275,14 +427,15 @@ impl ColumnExpr {
 
     fn operand<'a>(
         &self,
-        rows: usize,
+        groups: &[Range<usize>],
         column: &dyn Fn(&str) -> Option<&'a [f64]>,
         depth: usize,
     ) -> Result<Operand<'a>, String> {
         if depth > MAX_DEPTH {
             return Err(format!("the formula is nested more than {MAX_DEPTH} deep"));
         }
-        let inner = |expr: &ColumnExpr| expr.operand(rows, column, depth + 1);
+        let inner = |expr: &ColumnExpr| expr.operand(groups, column, depth + 1);
+        let rows = groups.last().map_or(0, |last| last.end);
         match self {
             ColumnExpr::Number(value) => Ok(Operand::Same(*value)),
             ColumnExpr::Column(name) => match column(name) {
@@ -299,7 +452,7 @@ impl ColumnExpr {
                 let args = args.iter().map(inner).collect::<Result<Vec<_>, _>>()?;
                 function
                     .kernel
-                    .apply(args)
+                    .apply(args, groups)
                     .ok_or_else(|| format!("`{name}` takes {} arguments", function.takes.len()))
             }
         }
@@ -307,15 +460,23 @@ impl ColumnExpr {
 }
 
 impl Kernel {
-    fn apply<'a>(self, args: Vec<Operand<'a>>) -> Option<Operand<'a>> {
+    fn apply<'a>(self, args: Vec<Operand<'a>>, groups: &[Range<usize>]) -> Option<Operand<'a>> {
         let mut args = args.into_iter();
         let x = args.next()?;
         let result = match self {
-            Kernel::One(kernel) => x.map(kernel),
+            Kernel::One(kernel) | Kernel::Calendar(kernel) => x.map(kernel),
             Kernel::Two(kernel) => x.zip(args.next()?, kernel),
             Kernel::Three(kernel) => {
                 let (y, z) = (args.next()?, args.next()?);
                 x.zip3(&y, &z, kernel)
+            }
+            Kernel::Group(kernel) => x.by_group(groups, |values| {
+                let value = kernel(values);
+                vec![value; values.len()]
+            }),
+            Kernel::Along(kernel) => {
+                let by = args.next()?.at(0);
+                x.by_group(groups, |values| kernel(values, by))
             }
         };
         args.next().is_none().then_some(result)
@@ -388,6 +549,14 @@ impl<'a> Operand<'a> {
                 Operand::Owned((0..rows).map(|i| f(self.at(i), y.at(i), z.at(i))).collect())
             }
         }
+    }
+
+    fn by_group(self, groups: &[Range<usize>], kernel: impl Fn(&[f64]) -> Vec<f64>) -> Operand<'a> {
+        let values = |group: &Range<usize>| match &self {
+            Operand::Same(value) => kernel(&vec![*value; group.len()]),
+            xs => kernel(xs.slice().get(group.clone()).unwrap_or_default()),
+        };
+        Operand::Owned(groups.iter().flat_map(values).collect())
     }
 
     fn slice(&self) -> &[f64] {

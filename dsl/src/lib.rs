@@ -1,11 +1,13 @@
 //! The farcast language: text in, checked experiment out. No IO, no polars, no dfdx.
 
 pub mod ast;
+pub mod calendar;
 pub mod check;
 pub mod column;
 pub mod diagnostic;
 pub mod experiment;
 pub mod format;
+mod groups;
 mod layout;
 mod nearest;
 pub mod parse;

@@ -69,6 +69,9 @@ pub enum ColumnRule {
     Like(String),
     /// Those of this argument and the `name = formula` arguments.
     Extend(String),
+    /// The columns this argument lists and the `name = formula` arguments: one row for all
+    /// rows that are alike in the columns listed.
+    Groups(String),
 }
 
 /// One parameter.

@@ -10,6 +10,7 @@ pub mod reference;
 pub mod regressions;
 pub mod reports;
 pub mod scores;
+mod sphere;
 pub mod subsets;
 pub mod training;
 

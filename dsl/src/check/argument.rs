@@ -115,6 +115,7 @@ impl<'p> Checker<'p> {
             }));
         }
         let value = value.filter(|value| self.in_range(call, param, value, span).is_some());
+        let value = value.filter(|value| self.of_one_row(call, param, value, span).is_some());
         match value {
             Some(value) => {
                 let argument = Argument { value, span };
@@ -122,6 +123,27 @@ impl<'p> Checker<'p> {
             }
             None => result.broken = true,
         }
+    }
+
+    /// Refuses a function of many rows in what is used row by row with other data later.
+    fn of_one_row(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &'p Param,
+        value: &Value,
+        span: Span,
+    ) -> Option<()> {
+        let Value::Formula(formula) = value else {
+            return Some(());
+        };
+        let Some(function) = formula.of_rows().filter(|_| param.need != Need::Here) else {
+            return Some(());
+        };
+        let message = format!("expected a formula of one row, found `{function}` of many");
+        let diagnostic = Diagnostic::error(Code::WrongType, span, message)
+            .hint("make a column of it with `derive`, before rows are chosen");
+        self.report(call.env, diagnostic);
+        None
     }
 
     fn in_range(

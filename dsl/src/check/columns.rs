@@ -5,7 +5,8 @@ use super::describe::dotted;
 use super::env::{Env, Found};
 use super::facts::Columns;
 use super::scope::Entity;
-use crate::ast::{Arg, Expr, ExprKind, Name, UnaryOp};
+use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
+use crate::calendar;
 use crate::column::{self, ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -343,15 +344,26 @@ impl Checker<'_> {
             return None;
         };
         self.expect_arity(function, args, expr, env)?;
+        self.expect_rows(function, expr, env, names)?;
         let mut terms = Vec::with_capacity(args.len());
         for (arg, (_, sort)) in args.iter().zip(function.takes) {
             let value = arg.value();
             let term = self
                 .term(value, env, names)
                 .filter(|term| self.expect_sort(term, *sort, value.span, env).is_some());
-            terms.push(term.map(|term| term.expr));
+            let term = term.and_then(|term| match function.of_time() {
+                true => self.days(term, value.span, env, names),
+                false => Some(term.expr),
+            });
+            terms.push(term);
         }
         let terms: Vec<ColumnExpr> = terms.into_iter().collect::<Option<_>>()?;
+        if function.takes_constant() && !terms.last().is_some_and(is_count) {
+            let place = args.last().map_or(expr.span, |arg| arg.value().span);
+            let message = format!("expected a whole number of rows in `{text}`");
+            self.report(env, Diagnostic::error(Code::NotConstant, place, message));
+            return None;
+        }
         Some(
             Term {
                 expr: ColumnExpr::Call(text, terms).folded(),
@@ -361,6 +373,45 @@ impl Checker<'_> {
             }
             .whole_if_integral(),
         )
+    }
+
+    /// Refuses a function of many rows where there is one row, or something else than rows.
+    fn expect_rows(
+        &mut self,
+        function: &column::Function,
+        expr: &Expr,
+        env: Env,
+        names: Names,
+    ) -> Option<()> {
+        if !function.of_rows() || matches!(names, Names::Columns(_)) {
+            return Some(());
+        }
+        let message = format!("there are no rows here for `{}`", function.name);
+        self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
+        None
+    }
+
+    /// Days since 1970 of a time in the unit of its column.
+    fn days(&mut self, time: Term, span: Span, env: Env, names: Names) -> Option<ColumnExpr> {
+        if matches!(names, Names::Columns(Columns::Poisoned)) {
+            return None;
+        }
+        let unit = time.unit.as_deref();
+        if let Some((factor, start)) = unit.and_then(calendar::days_since_1970) {
+            let number = |value| Box::new(ColumnExpr::Number(value));
+            let days = ColumnExpr::Binary(BinaryOp::Multiply, Box::new(time.expr), number(factor));
+            return Some(ColumnExpr::Binary(BinaryOp::Add, Box::new(days), number(start)).folded());
+        }
+        let found = match unit {
+            Some(unit) => format!("one in `{unit}`"),
+            None => "one without a unit".to_owned(),
+        };
+        let message = format!("expected a time in such as `days since 1970-01-01`, found {found}");
+        self.report(
+            env,
+            Diagnostic::error(Code::IncompatibleUnits, span, message),
+        );
+        None
     }
 
     fn expect_arity(
@@ -416,6 +467,10 @@ impl Checker<'_> {
         self.report(env, diagnostic);
         None
     }
+}
+
+fn is_count(expr: &ColumnExpr) -> bool {
+    matches!(expr, ColumnExpr::Number(value) if *value >= 0.0 && value.fract() == 0.0)
 }
 
 /// The complaint about a column that data do not have.

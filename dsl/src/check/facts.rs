@@ -181,8 +181,44 @@ impl<'p> Checker<'p> {
                 }
                 schema
             }),
+            ColumnRule::Groups(by) => {
+                let by = columns_in(args.values.get(by));
+                self.expect_gathered(call, args, &by)?;
+                any(self).map(|schema| {
+                    let kept = by.iter().filter_map(|name| schema.find(name)).cloned();
+                    let columns = kept.chain(args.defined.iter().cloned()).collect();
+                    Rc::new(Schema { columns })
+                })
+            }
             ColumnRule::Source => Some(self.source_schema(call, args)?),
         })
+    }
+
+    /// Refuses a definition that differs among the rows of a group.
+    fn expect_gathered(&mut self, call: &Call, args: &Args, by: &[&str]) -> Option<()> {
+        let definitions = args
+            .values
+            .values()
+            .filter_map(|argument| match &argument.value {
+                Value::Definitions(definitions) => Some((definitions, argument.span)),
+                _ => None,
+            });
+        let mut same = by.to_vec();
+        for (definitions, span) in definitions {
+            for (name, formula) in definitions {
+                let Some(column) = formula.varies_with(&same) else {
+                    same.push(name);
+                    continue;
+                };
+                let message =
+                    format!("expected one number per group for `{name}`, `{column}` has many");
+                let diagnostic = Diagnostic::error(Code::WrongType, span, message)
+                    .hint(format!("say which: `mean({column})`, `std({column})`, …"));
+                self.report(call.env, diagnostic);
+                return None;
+            }
+        }
+        Some(())
     }
 
     fn source_schema(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
@@ -228,6 +264,20 @@ pub fn holds_rows(kind: Kind) -> bool {
         kind,
         Kind::Data | Kind::Subset | Kind::Anomaly | Kind::Trajectory
     )
+}
+
+/// The names of columns in an argument.
+fn columns_in(argument: Option<&Argument>) -> Vec<&str> {
+    let values = match argument.map(|argument| &argument.value) {
+        Some(Value::List(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    let names = values.iter().filter_map(|value| match value {
+        Value::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// The nodes a value refers to.

@@ -7,6 +7,7 @@ use netcdf_reader::unpack::{SignParams, UnpackParams};
 use netcdf_reader::{NcAttrValue, NcFile, NcFormat, NcType, NcVariable};
 
 use super::source;
+use crate::sphere::LONGITUDE;
 
 /// An open NetCDF-3 or NetCDF-4 file.
 pub struct CfFile<'a> {
@@ -194,16 +195,6 @@ const LATITUDE: [&str; 6] = [
     "degrees_N",
     "degreeN",
     "degreesN",
-];
-
-/// The spellings of CF 1.8, section 4.2.
-const LONGITUDE: [&str; 6] = [
-    "degrees_east",
-    "degree_east",
-    "degree_E",
-    "degrees_E",
-    "degreeE",
-    "degreesE",
 ];
 
 const LENGTH: [&str; 8] = ["m", "meter", "meters", "metre", "metres", "km", "cm", "dam"];

@@ -3,16 +3,22 @@
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
-use engine::params::{Definitions, Input};
+use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
+
+use super::groups::Groups;
 
 plugin! {
     /// The same rows with more columns, each `name = formula`.
     ///
-    /// A formula may use the columns defined before it. New columns have no unit.
+    /// A formula may use the columns defined before it. New columns have no unit. Functions
+    /// of many rows, such as `mean` or `lag`, are of all rows, or with `by` of those alike in
+    /// some columns: `derive(winds, by: [lat, lon], along: time, before = lag(u, 12))` has the
+    /// wind of the same cell twelve rows earlier.
     ///
     /// ```farcast
+    /// data smooth = derive(all, along: z, trend = running_mean(y, 20), rest = y - trend)
     /// data richer = derive(all, square = x ^ 2, wave = sin(pi * x))
     /// ```
     "derive" version 1
@@ -21,6 +27,10 @@ plugin! {
         data: Input<Dataset>;
         /// The new columns, such as `p = 1.02 * depth`.
         definitions: Definitions;
+        /// The columns in which the rows are alike that functions of many rows see together.
+        by: Vec<Column> = "[]";
+        /// The column in whose order `lag` and `running_mean` see the rows.
+        along: Option<Column>;
     }
 }
 
@@ -32,7 +42,8 @@ impl Plugin for Derive {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let mut data = (*self.data).clone();
+        let groups = Groups::of(&self.data, &self.by, self.along.as_ref())?;
+        let mut data = self.data.take(&groups.rows);
         for (name, formula) in self.definitions.0 {
             context.check_stop()?;
             if data.values(&name).is_ok() {
@@ -42,7 +53,9 @@ impl Plugin for Derive {
                 );
             }
             let values = formula
-                .evaluate(data.rows(), &|name| data.values(name).ok().map(|v| &v[..]))
+                .evaluate_in(&groups.ranges, &|name| {
+                    data.values(name).ok().map(|v| &v[..])
+                })
                 .map_err(|message| Fault::at("definitions", message))?;
             data = data.with(DataColumn {
                 name,
@@ -50,7 +63,11 @@ impl Plugin for Derive {
                 values: values.into(),
             })?;
         }
-        Ok(data)
+        let mut back = vec![0; groups.rows.len()];
+        for (at, row) in (0..).zip(&groups.rows) {
+            back[*row as usize] = at;
+        }
+        Ok(data.take(&back))
     }
 }
 
@@ -79,6 +96,8 @@ mod tests {
                     .map(|(name, formula)| ((*name).to_owned(), formula.clone()))
                     .collect(),
             ),
+            by: Vec::new(),
+            along: None,
         }
         .run(&Context::alone("derive"))
     }
@@ -95,5 +114,32 @@ mod tests {
         let (param, message) = complaint(derive(&[("a", times("a", 2.0))]));
         assert_eq!(param, Some("definitions"));
         assert_eq!(message, "column `a` exists already");
+    }
+
+    #[test]
+    fn rows_of_other_groups_are_not_seen_and_the_order_stays() {
+        let call = |name: &str| {
+            let arguments = vec![ColumnExpr::Column("u".to_owned()), ColumnExpr::Number(1.0)];
+            ColumnExpr::Call(name.to_owned(), arguments)
+        };
+        let data = Derive {
+            data: Input::new(table(&[
+                ("cell", &[1.0, 2.0, 1.0, 2.0, 1.0]),
+                ("time", &[3.0, 1.0, 1.0, 2.0, 2.0]),
+                ("u", &[30.0, 10.0, 1.0, 20.0, 2.0]),
+            ])),
+            definitions: Definitions(vec![("before".to_owned(), call("lag"))]),
+            by: vec![Column("cell".to_owned())],
+            along: Some(Column("time".to_owned())),
+        }
+        .run(&Context::alone("derive"))
+        .expect("columns");
+        let before = data.values("before").expect("before");
+        assert_eq!((before[0], before[3], before[4]), (2.0, 10.0, 1.0));
+        assert!(before[1].is_nan() && before[2].is_nan());
+        assert_eq!(
+            data.values("u").expect("u")[..],
+            [30.0, 10.0, 1.0, 20.0, 2.0]
+        );
     }
 }

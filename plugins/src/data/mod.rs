@@ -1,12 +1,16 @@
 //! Data: rows from files and generators, and new data made from other data.
 
+mod aggregate;
+mod box_model;
 mod cf;
 mod csv;
 mod derive;
+pub(crate) mod groups;
 mod netcdf;
 mod parquet;
 mod source;
 mod split;
+pub(crate) mod surroundings;
 mod synthetic;
 #[cfg(test)]
 mod testing;
@@ -14,21 +18,27 @@ mod r#where;
 
 use engine::plugin::Registry;
 
+pub use aggregate::Aggregate;
+pub use box_model::BoxModel;
 pub use csv::Csv;
 pub use derive::Derive;
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
+pub use surroundings::Surroundings;
 pub use synthetic::{Law, Synthetic};
 pub use r#where::Where;
 
 /// Adds every data plugin.
 pub fn register(registry: &mut Registry) {
+    registry.plugin::<Aggregate>();
+    registry.plugin::<BoxModel>();
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
     registry.plugin::<NetCdf>();
     registry.plugin::<Parquet>();
     registry.plugin::<Split>();
+    registry.plugin::<Surroundings>();
     registry.plugin::<Synthetic>();
     registry.plugin::<Where>();
 }
