@@ -3,6 +3,7 @@
 mod cf;
 mod csv;
 mod derive;
+mod edge;
 mod netcdf;
 mod parquet;
 mod source;
@@ -16,6 +17,7 @@ use engine::plugin::Registry;
 
 pub use csv::Csv;
 pub use derive::Derive;
+pub use edge::{Edge, EdgePart, Side};
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
@@ -26,6 +28,7 @@ pub use r#where::Where;
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
+    registry.plugin::<Edge>();
     registry.plugin::<NetCdf>();
     registry.plugin::<Parquet>();
     registry.plugin::<Split>();
