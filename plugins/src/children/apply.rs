@@ -61,16 +61,20 @@ impl Plugin for Apply {
                 "the regression is of another network than the parent".to_owned(),
             ));
         }
+        let form = &self.regression.form;
+        let mut known = subset_points(form, &self.subsets, &self.rows)?;
+        known.retain(|point| point.iter().all(|value| value.is_finite()));
         let child = Child {
             parent: Parent::clone(&self.parent),
             regression: Regression::clone(&self.regression),
             guard: Guard {
-                cloud: self.cloud()?,
+                cloud: Cloud::of(&known),
                 trust: self.trust,
                 outside: self.outside,
                 missing: self.missing,
             },
             clip: self.clip.map(|times| Clip::of(&self.anomalies, times)),
+            nearest: None,
         };
         let form = &child.regression.form;
         let rows = PredictorRows::of(&form.predictors, &self.data)?;
@@ -80,18 +84,15 @@ impl Plugin for Apply {
     }
 }
 
-impl Apply {
-    /// Where the subsets lie among the predictors, on their scale.
-    fn cloud(&self) -> Result<Cloud, Fault> {
-        let form = &self.regression.form;
-        let rows = PredictorRows::of(&form.predictors, &self.rows)?;
-        let means = self.subsets.rows.iter().map(|subset| rows.mean(subset));
-        let points: Vec<Vec<f64>> = means
-            .filter(|point| point.iter().all(|value| value.is_finite()))
-            .map(|point| form.standardised(&point))
-            .collect();
-        Ok(Cloud::of(&points))
-    }
+/// The standardised predictors of each subset: the mean over its rows.
+pub(super) fn subset_points(
+    form: &Form,
+    subsets: &Subsets,
+    data: &Dataset,
+) -> Result<Vec<Vec<f64>>, Fault> {
+    let rows = PredictorRows::of(&form.predictors, data)?;
+    let point = |subset: &Vec<u32>| form.standardised(&rows.mean(subset));
+    Ok(subsets.rows.iter().map(point).collect())
 }
 
 /// Says how many rows and weights the safeguards meet.

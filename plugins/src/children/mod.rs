@@ -3,6 +3,7 @@
 mod apply;
 mod forward;
 mod guard;
+mod nearest;
 
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
@@ -15,10 +16,12 @@ use crate::regressions::{Regression, Term};
 
 pub use apply::Apply;
 pub use guard::{Clip, Cloud, Guard, Missing, Outside};
+pub use nearest::{Nearest, NearestSubset};
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
+    registry.plugin::<NearestSubset>();
 }
 
 /// A parent and the regression that moves its weights: a network for every row of any data.
@@ -32,6 +35,8 @@ pub struct Child {
     pub guard: Guard,
     /// The range of each weight's correction, when it is limited.
     pub clip: Option<Clip>,
+    /// Anomalies that are taken as they are, instead of what the regression gives.
+    pub nearest: Option<Nearest>,
 }
 
 impl Child {
@@ -49,8 +54,8 @@ impl Child {
         let width = network.inputs.len();
         let input = |row: usize| &inputs[row * width..(row + 1) * width];
         let rows = 0..data.rows();
-        if self.clip.is_some() {
-            // Limited corrections are no sum of a few terms: every row's weights are made.
+        if self.clip.is_some() || self.nearest.is_some() {
+            // These are no sums of a few terms: every row's weights are made.
             let outputs: Vec<f32> = rows
                 .flat_map(|row| {
                     let weights = self.weights(predictors.row(row));
@@ -91,8 +96,11 @@ impl Child {
             .collect()
     }
 
-    /// What the regression adds to each weight, before any limit.
+    /// What is added to each weight of the parent, before any limit.
     fn corrections(&self, standardised: &[f64]) -> Vec<f64> {
+        if let Some(nearest) = &self.nearest {
+            return nearest.corrections(standardised, self.parent.weights.len());
+        }
         let terms = self.regression.form.terms();
         let mut corrections = vec![0.0; self.parent.weights.len()];
         for (index, value) in self.values(&terms, standardised).iter().enumerate() {
@@ -186,6 +194,9 @@ impl Artifact for Child {
             let bytes: Vec<u8> = bounds.flat_map(|bound| bound.to_le_bytes()).collect();
             parts = parts.with("clip.f32", bytes);
         }
+        if let Some(nearest) = &self.nearest {
+            parts = nearest.add_to(parts)?;
+        }
         parts.with_json("guard.json", &self.guard)
     }
 
@@ -198,6 +209,7 @@ impl Artifact for Child {
                 true => Some(clip(parts)?),
                 false => None,
             },
+            nearest: Nearest::from_parts(parts)?,
         })
     }
 
@@ -238,11 +250,16 @@ impl Artifact for Child {
 }
 
 fn clip(parts: &Parts) -> Result<Clip, Fault> {
-    let bytes = parts.get("clip.f32")?.chunks_exact(4);
-    let bounds = bytes.map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-    let mut low: Vec<f32> = bounds.collect();
+    let mut low = floats(parts.get("clip.f32")?);
     let high = low.split_off(low.len() / 2);
     Ok(Clip { low, high })
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let fours = bytes.chunks_exact(4);
+    fours
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+        .collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
@@ -300,6 +317,7 @@ pub(crate) mod tests {
             },
             guard: Guard::default(),
             clip: None,
+            nearest: None,
         }
     }
 
