@@ -28,7 +28,7 @@ use dsl::experiment::{Argument, NodeId, Value};
 use dsl::signature::{Need, Param};
 use dsl::types::{Kind, Over, Type};
 
-use crate::artifact::{Artifact, Dataset};
+use crate::artifact::Artifact;
 use crate::error::Fault;
 
 /// One declared field: a parameter users see, or an input the graph finds by itself.
@@ -131,7 +131,8 @@ impl Field {
         self
     }
 
-    /// Repeated inside its training data, cut by this plugin: for [`Replay`].
+    /// Repeated inside its training data, cut by this plugin: for
+    /// [`Replay`](crate::replay::Replay).
     pub fn replay(mut self, cut: &'static str) -> Self {
         self.replayed = Some(cut);
         self
@@ -219,7 +220,7 @@ impl Bindings {
         }
     }
 
-    fn loaded(&self, field: &str, node: NodeId) -> Result<&Loaded, Fault> {
+    pub(crate) fn loaded(&self, field: &str, node: NodeId) -> Result<&Loaded, Fault> {
         self.inputs
             .get(&(field.to_owned(), node))
             .ok_or_else(|| Fault::Bug(format!("input `{field}` was not loaded")))
@@ -494,7 +495,7 @@ fn downcast<T: Artifact>(
     }
 }
 
-fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
+pub(crate) fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
     let artifact = match loaded.members.first() {
         Some(member) => downcast(field, member)?,
         None => None,
@@ -545,7 +546,7 @@ impl<T: Artifact> ParamType for Gather<T> {
     }
 }
 
-fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
+pub(crate) fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
     Ok(Gather {
         label: loaded.label.clone(),
         members: loaded
@@ -606,76 +607,6 @@ impl<T: Artifact> ParamType for Ancestors<T> {
             .map(|loaded| gathered(field, loaded))
             .collect::<Result<_, _>>()
             .map(Self)
-    }
-}
-
-/// A model repeated inside its training data: declared with `replay("edge")`.
-///
-/// `M` is what the model makes, `P` what its parent makes.
-#[derive(Debug)]
-pub struct Replay<M, P> {
-    /// Stands for the model's name; the model itself is not run for this.
-    pub label: Label,
-    /// Stands for the name of its parent.
-    pub parent: Label,
-    /// The repetitions, from the edge inward.
-    pub folds: Vec<Fold<M, P>>,
-}
-
-/// One repetition of a model on part of its training data.
-#[derive(Debug)]
-pub struct Fold<M, P> {
-    /// What the model made, learned from the rest and applied to the edge.
-    pub model: Gather<M>,
-    /// The parents, learned from the rest.
-    pub parent: Gather<P>,
-    /// The edge: the rows held out.
-    pub edge: Input<Dataset>,
-}
-
-/// What follows the name of a [`Replay`] argument in that of the repetitions.
-pub(crate) const FOLDS: &str = "folds";
-/// What follows the name of a [`Replay`] argument in that of the parent.
-pub(crate) const PARENT: &str = "parent";
-
-impl<M: Artifact, P: Artifact> ParamType for Replay<M, P> {
-    const GATHER: bool = true;
-
-    fn ty() -> Type {
-        Type::Kind(M::KIND)
-    }
-
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
-        let Value::Node(model) = value else {
-            return Err(mismatch(field, "a statement", value));
-        };
-        let names = |suffix| {
-            let name = format!("{field}.{suffix}");
-            let value = bindings.args.get(&name).map(|argument| &argument.value);
-            (name, value)
-        };
-        let ((folds_name, Some(Value::List(folds))), (parent_name, Some(Value::Node(parent)))) =
-            (names(FOLDS), names(PARENT))
-        else {
-            return Err(Fault::Bug(format!("`{field}` was not repeated")));
-        };
-        let of = |node: NodeId| bindings.loaded(&folds_name, node);
-        let fold = |value: &Value| match value {
-            Value::List(nodes) => match nodes[..] {
-                [Value::Node(model), Value::Node(parent), Value::Node(edge)] => Ok(Fold {
-                    model: gathered(field, of(model)?)?,
-                    parent: gathered(field, of(parent)?)?,
-                    edge: single(field, of(edge)?)?,
-                }),
-                _ => Err(mismatch(field, "a repetition", value)),
-            },
-            other => Err(mismatch(field, "a repetition", other)),
-        };
-        Ok(Self {
-            label: bindings.loaded(field, *model)?.label.clone(),
-            parent: bindings.loaded(&parent_name, *parent)?.label.clone(),
-            folds: folds.iter().map(fold).collect::<Result<_, _>>()?,
-        })
     }
 }
 

@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::artifact::{Artifact, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::params::{Bindings, Declared, Implicit, PARENT, join_doc};
-use crate::replay::Replayed;
+use crate::params::{Bindings, Declared, Implicit, join_doc};
+use crate::replay::{PARENT, Replayed};
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {

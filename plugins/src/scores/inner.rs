@@ -2,9 +2,10 @@
 
 use engine::artifact::{ScoreRow, Scores};
 use engine::error::Fault;
-use engine::params::{Column, Fold, Replay};
+use engine::params::Column;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
+use engine::replay::{Fold, Replay};
 
 use super::Metric;
 use super::ensemble::Ensemble;
