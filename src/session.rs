@@ -10,6 +10,7 @@ use dsl::source::Sources;
 use engine::graph::{Graph, lower};
 use engine::outside::{Disk, read_text};
 use engine::plugin::Registry;
+use engine::replay::expand;
 use engine::store::{Access, DirStore, Store, default_path};
 
 use crate::args::Subject;
@@ -81,7 +82,14 @@ pub fn checked(
         Stop::Failed
     })?;
     let outside = Disk { registry };
-    Ok(check(&path, &text, settings, &registry.catalog(), &outside))
+    let mut checked = check(&path, &text, settings, &registry.catalog(), &outside);
+    if let Some(experiment) = checked.experiment.take() {
+        match expand(experiment, registry) {
+            Ok(experiment) => checked.experiment = Some(experiment),
+            Err(diagnostic) => checked.diagnostics.push(*diagnostic),
+        }
+    }
+    Ok(checked)
 }
 
 /// Opens the store a command works with.

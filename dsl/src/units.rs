@@ -47,6 +47,7 @@ type Named = (&'static [&'static str], [i8; DIMENSIONS], f64);
 const UNITS: &[Named] = &[
     (&["1", "fraction", "dimensionless"], ONE, 1.0),
     (&["%", "percent"], ONE, 0.01),
+    (&["sigma", "sigmas"], ONE, 1.0),
     (&["1e-3", "permille"], ONE, 1e-3),
     (&["m", "metre", "metres", "meter", "meters"], LENGTH, 1.0),
     (

@@ -57,7 +57,7 @@ pub struct Input {
     pub node: NodeId,
     /// Whether all members are taken, so that a diverged one does not stop the action.
     pub gather: bool,
-    /// The actions taken, in member order.
+    /// The actions taken, in member order; none where only the node's name is used.
     pub actions: Vec<ActionId>,
 }
 
@@ -122,7 +122,8 @@ pub fn references(node: &Node) -> Vec<NodeId> {
         .collect()
 }
 
-fn nodes_in(value: &Value) -> Vec<NodeId> {
+/// The nodes a value refers to, in order.
+pub(crate) fn nodes_in(value: &Value) -> Vec<NodeId> {
     match value {
         Value::Node(node) => vec![*node],
         Value::List(values) => values.iter().flat_map(nodes_in).collect(),
@@ -133,6 +134,17 @@ fn nodes_in(value: &Value) -> Vec<NodeId> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// What an action takes of a node it refers to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Its name, for results.
+    Name,
+    /// What it made for the member at hand.
+    Member,
+    /// What it made for all members.
+    All,
 }
 
 struct Lowering<'a> {
@@ -194,23 +206,31 @@ impl Lowering<'_> {
     /// What a node takes, written or implicit, before a member is chosen.
     fn inputs(&self, node: &Node, entry: &Entry) -> Vec<Input> {
         let mut inputs = Vec::new();
-        let mut add = |field: &str, gather: bool, nodes: Vec<NodeId>| {
+        let mut add = |field: &str, taken: Taken, nodes: Vec<NodeId>| {
             inputs.extend(nodes.into_iter().map(|node| Input {
                 field: field.to_owned(),
                 node,
-                gather,
-                actions: self.graph.of_node[node.0].clone(),
+                gather: taken != Taken::Member,
+                actions: match taken {
+                    Taken::Name => Vec::new(),
+                    _ => self.graph.of_node[node.0].clone(),
+                },
             }));
         };
         for (field, argument) in &node.args {
-            let gather = entry
-                .signature
-                .param(field)
-                .is_some_and(|param| param.gather);
-            add(field, gather, nodes_in(&argument.value));
+            let taken = match entry.signature.param(field) {
+                _ if entry.only_names(field) => Taken::Name,
+                Some(param) if !param.gather => Taken::Member,
+                _ => Taken::All,
+            };
+            add(field, taken, nodes_in(&argument.value));
         }
         for (field, implicit) in &entry.implicit {
-            add(field, implicit.gather, self.implicit(node, implicit.how));
+            let taken = match implicit.gather {
+                true => Taken::All,
+                false => Taken::Member,
+            };
+            add(field, taken, self.implicit(node, implicit.how));
         }
         inputs
     }
@@ -241,7 +261,7 @@ impl Lowering<'_> {
                 let mut seen = BTreeSet::new();
                 while let Some(id) = queue.pop() {
                     if seen.insert(id) {
-                        queue.extend(references(&self.experiment.nodes[id.0]));
+                        queue.extend(self.taken_by(&self.experiment.nodes[id.0]));
                     }
                 }
                 seen.into_iter()
@@ -249,6 +269,14 @@ impl Lowering<'_> {
                     .collect()
             }
         }
+    }
+
+    /// The nodes a node takes something of, not those it only names.
+    fn taken_by(&self, node: &Node) -> Vec<NodeId> {
+        let entry = self.registry.get(&node.plugin);
+        let only_named = |field: &str| entry.is_some_and(|entry| entry.only_names(field));
+        let args = node.args.iter().filter(|(field, _)| !only_named(field));
+        args.flat_map(|(_, arg)| nodes_in(&arg.value)).collect()
     }
 
     fn for_member(&self, input: &Input, member: u32) -> Input {

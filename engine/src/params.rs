@@ -38,6 +38,8 @@ pub struct Field {
     pub param: Param,
     /// Set for inputs that users do not write.
     pub implicit: Option<Implicit>,
+    /// Set for models that are repeated inside their training data: the plugin that cuts these.
+    pub replayed: Option<&'static str>,
 }
 
 /// How the graph finds an input that users do not write.
@@ -72,6 +74,7 @@ impl Field {
                 gather: false,
             },
             implicit: None,
+            replayed: None,
         }
     }
 
@@ -125,6 +128,13 @@ impl Field {
     /// The data given here must carry the target too.
     pub fn with_truth(mut self) -> Self {
         self.param.truth = true;
+        self
+    }
+
+    /// Repeated inside its training data, cut by this plugin: for
+    /// [`Replay`](crate::replay::Replay).
+    pub fn replay(mut self, cut: &'static str) -> Self {
+        self.replayed = Some(cut);
         self
     }
 
@@ -210,7 +220,7 @@ impl Bindings {
         }
     }
 
-    fn loaded(&self, field: &str, node: NodeId) -> Result<&Loaded, Fault> {
+    pub(crate) fn loaded(&self, field: &str, node: NodeId) -> Result<&Loaded, Fault> {
         self.inputs
             .get(&(field.to_owned(), node))
             .ok_or_else(|| Fault::Bug(format!("input `{field}` was not loaded")))
@@ -485,7 +495,7 @@ fn downcast<T: Artifact>(
     }
 }
 
-fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
+pub(crate) fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
     let artifact = match loaded.members.first() {
         Some(member) => downcast(field, member)?,
         None => None,
@@ -536,7 +546,7 @@ impl<T: Artifact> ParamType for Gather<T> {
     }
 }
 
-fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
+pub(crate) fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
     Ok(Gather {
         label: loaded.label.clone(),
         members: loaded

@@ -13,6 +13,7 @@ use crate::artifact::{Artifact, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
+use crate::replay::{PARENT, Replayed};
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -144,12 +145,23 @@ pub struct Entry {
     pub signature: Signature,
     /// The inputs users do not write, by field.
     pub implicit: Vec<(String, ImplicitInput)>,
+    /// The argument that names a model to be repeated inside its training data.
+    pub replayed: Option<Replayed>,
     /// Runs a call.
     pub run: Run,
     /// Reads a stored result.
     pub load: fn(&Parts) -> Result<Arc<dyn Stored>, Fault>,
     /// Reads the columns of a source.
     pub schema: fn(&Bindings) -> Result<Schema, Fault>,
+}
+
+impl Entry {
+    /// Whether an argument is there for the names in results alone: nothing of it is taken.
+    pub fn only_names(&self, field: &str) -> bool {
+        self.replayed.as_ref().is_some_and(|replayed| {
+            field == replayed.field || field == format!("{}.{PARENT}", replayed.field)
+        })
+    }
 }
 
 /// An input users do not write, and whether all its members are taken.
@@ -181,6 +193,11 @@ impl Registry {
                     Some((field.param.name, ImplicitInput { how, gather }))
                 })
                 .collect(),
+            replayed: P::fields().into_iter().find_map(|field| {
+                let cut = field.replayed?;
+                let field = field.param.name;
+                Some(Replayed { field, cut })
+            }),
             run: |bindings, context| {
                 let output = P::decode(bindings)?.run(context)?;
                 Ok(Arc::new(output))

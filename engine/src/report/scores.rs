@@ -93,6 +93,9 @@ pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
     for statement in firsts(&whole, |line| &line.statement) {
         let lines = having(&whole, |line| line.statement == statement);
         for metric in firsts(&lines, |line| &line.metric) {
+            if about_members(metric) {
+                continue;
+            }
             let lines = having(&lines, |line| line.metric == metric);
             let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
             for model in firsts(&scored, |line| &line.model) {
@@ -101,6 +104,11 @@ pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
         }
     }
     headlines
+}
+
+/// Whether a metric tells something about the members of an ensemble, not how good it is.
+fn about_members(metric: &str) -> bool {
+    metric.starts_with("inner_") || metric.starts_with("spread")
 }
 
 fn headline(lines: &[&ScoreLine], scored: &[&ScoreLine]) -> Option<Headline> {

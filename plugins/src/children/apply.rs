@@ -1,34 +1,54 @@
 //! `apply(drift, deep)`: the networks a regression gives for application data.
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::Child;
+use super::{Child, Clip, Cloud, Guard, Missing, Outside};
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
 use crate::regressions::{Form, Regression};
+use crate::subsets::Subsets;
 
 plugin! {
     /// The parent with its weights moved to where the predictors of each row say.
     ///
     /// Each row has a network of its own: the parent's weights plus the sum of the
     /// regression's terms at the row's predictors. Predictors that leave the range of the
-    /// subsets are told with both ranges.
+    /// subsets are told with both ranges, and rows whose predictors are farther than `trust`
+    /// from those of the subsets are counted: in Mahalanobis distance (1936), which in one
+    /// dimension is the number of standard deviations from the mean. What happens to them is
+    /// said by `outside`. `linear` goes on along the tangent from where a predictor leaves the
+    /// range of the subsets, however far that is from their mean.
     ///
     /// ```farcast
-    /// child everywhere = apply(drift, all)
+    /// child everywhere = apply(drift, all, trust: 2 sigma, outside: linear, clip: 2)
     /// ```
-    "apply" version 1
+    "apply" version 2
     pub struct Apply {
         /// How the weights move with the predictors.
         regression: Input<Regression>;
         /// The rows it is meant for.
         data: Input<Dataset>;
+        /// The Mahalanobis distance from the subsets up to which predictors are trusted.
+        trust: f64 = "3 sigma", range("0..");
+        /// What happens to rows beyond it.
+        outside: Outside = "keep";
+        /// Each weight's correction stays within the range of its anomalies, widened so many
+        /// times around its middle; without it corrections have no limit.
+        clip: Option<f64>, range("0..");
+        /// What happens to rows without a predictor.
+        missing: Missing = "leave_out";
         /// The network whose weights move.
         parent: Via<Parent>, via("regression.anomalies.parent");
+        /// The weights the regression explains.
+        anomalies: Via<WeightTable>, via("regression.anomalies");
+        /// What these were fine-tuned on.
+        subsets: Via<Subsets>, via("regression.anomalies.subsets");
+        /// The rows of the subsets.
+        rows: Via<Dataset>, via("regression.anomalies.subsets.data");
     }
 }
 
@@ -41,16 +61,88 @@ impl Plugin for Apply {
                 "the regression is of another network than the parent".to_owned(),
             ));
         }
-        note_extrapolation(&self.regression.form, &self.data, context)?;
-        Ok(Child {
+        let form = &self.regression.form;
+        let mut known = subset_points(form, &self.subsets, &self.rows)?;
+        known.retain(|point| point.iter().all(|value| value.is_finite()));
+        let child = Child {
             parent: Parent::clone(&self.parent),
             regression: Regression::clone(&self.regression),
-        })
+            guard: Guard {
+                cloud: Cloud::of(&known),
+                trust: self.trust,
+                outside: self.outside,
+                missing: self.missing,
+            },
+            clip: self.clip.map(|times| Clip::of(&self.anomalies, times)),
+            nearest: None,
+        };
+        let form = &child.regression.form;
+        let rows = PredictorRows::of(&form.predictors, &self.data)?;
+        note_extrapolation(form, &rows, context);
+        note_guard(&child, &rows, self.data.rows(), context);
+        Ok(child)
     }
 }
 
-fn note_extrapolation(form: &Form, data: &Dataset, context: &Context) -> Result<(), Fault> {
+/// The standardised predictors of each subset: the mean over its rows.
+pub(super) fn subset_points(
+    form: &Form,
+    subsets: &Subsets,
+    data: &Dataset,
+) -> Result<Vec<Vec<f64>>, Fault> {
     let rows = PredictorRows::of(&form.predictors, data)?;
+    let point = |subset: &Vec<u32>| form.standardised(&rows.mean(subset));
+    Ok(subsets.rows.iter().map(point).collect())
+}
+
+/// Says how many rows and weights the safeguards meet.
+fn note_guard(child: &Child, rows: &PredictorRows, count: usize, context: &Context) {
+    let guard = &child.guard;
+    let (mut missing, mut outside, mut clipped) = (0, 0, 0);
+    for row in 0..count {
+        let standardised = child.regression.form.standardised(rows.row(row));
+        if standardised.iter().any(|value| !value.is_finite()) {
+            missing += 1;
+            continue;
+        }
+        outside += usize::from(guard.is_outside(&standardised));
+        if let Some(clip) = &child.clip
+            && !guard.falls_back(&standardised)
+        {
+            clipped += clip.apply(&mut child.corrections(&standardised));
+        }
+    }
+    if missing > 0 {
+        let what = match guard.missing {
+            Missing::LeaveOut => "left out",
+            Missing::Parent => "given to the parent",
+        };
+        context.note(format!(
+            "{missing} of {count} rows lack a predictor and are {what}"
+        ));
+    }
+    if outside > 0 {
+        let what = match guard.outside {
+            Outside::Keep => "extrapolated as they are",
+            Outside::Parent => "given to the parent",
+            Outside::Linear => "extrapolated along straight lines",
+        };
+        context.note(format!(
+            "{outside} of {count} rows are more than {} sigma from the predictors of the subsets \
+             and are {what}",
+            guard.trust
+        ));
+    }
+    if clipped > 0 {
+        let share = clipped as f64 / (count * child.parent.weights.len()) as f64;
+        context.note(format!(
+            "{} % of the corrections of weights were clipped",
+            short(100.0 * share)
+        ));
+    }
+}
+
+fn note_extrapolation(form: &Form, rows: &PredictorRows, context: &Context) {
     let degree = form.basis.degree();
     for (index, (name, seen)) in form.names.iter().zip(&form.seen).enumerate() {
         let values = rows.values.iter().skip(index).step_by(form.names.len());
@@ -75,7 +167,6 @@ fn note_extrapolation(form: &Form, data: &Dataset, context: &Context) -> Result<
             context.note(note);
         }
     }
-    Ok(())
 }
 
 /// A number with four significant digits.
@@ -87,25 +178,53 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engine::artifact::Artifact;
+    use polars::prelude::df;
+
     use super::*;
     use crate::children::tests::{child, data};
+
+    /// A call for five rows with predictor 0, 1, 2, 3, 4 and subsets around 0, 1, 2, 3.
+    fn call(child: &Child, outside: Outside) -> Apply {
+        let layout = child.regression.layout.clone();
+        let subsets: Vec<u32> = (0..4).collect();
+        let anomalies = WeightTable {
+            coordinates: df!("subset" => &subsets).unwrap(),
+            weights: (0..4 * layout.len())
+                .map(|at| (at / layout.len()) as f32)
+                .collect(),
+            layout,
+        };
+        Apply {
+            regression: Input::new(child.regression.clone()),
+            data: Input::new(data(5)),
+            trust: 2.0,
+            outside,
+            clip: None,
+            missing: Missing::LeaveOut,
+            parent: Via(Input::new(child.parent.clone())),
+            anomalies: Via(Input::new(anomalies)),
+            subsets: Via(Input::new(Subsets {
+                rows: subsets.into_iter().map(|row| vec![row]).collect(),
+            })),
+            rows: Via(Input::new(data(4))),
+        }
+    }
 
     fn notes(degree: usize, seen: (f64, f64)) -> Vec<String> {
         let mut child = child(degree);
         child.regression.form.seen = vec![seen];
         let context = Context::alone("apply");
         let call = Apply {
-            regression: Input::new(child.regression.clone()),
-            data: Input::new(data(5)),
-            parent: Via(Input::new(child.parent.clone())),
+            trust: 5.0,
+            ..call(&child, Outside::Keep)
         };
-        assert_eq!(call.run(&context).unwrap(), child);
+        call.run(&context).unwrap();
         context.take_notes()
     }
 
     #[test]
     fn predictors_outside_the_range_seen_are_told() {
-        // The predictor of the five rows is 0, 1, 2, 3, 4.
         assert_eq!(notes(2, (0.0, 4.0)), [""; 0]);
         assert_eq!(
             notes(1, (0.5, 3.217592)),
@@ -118,6 +237,114 @@ mod tests {
                  compare with `degree: 1`"
             ]
         );
+    }
+
+    /// A call with one row at z = 40, another without z.
+    fn far(outside: Outside) -> Apply {
+        let mut child = child(2);
+        child.regression.form.seen = vec![(0.0, 3.0)];
+        let values = [0.0, 1.0, 2.0, 40.0, f64::NAN];
+        let whole = data(5);
+        let columns = whole.columns().iter().map(|column| {
+            let mut column = column.clone();
+            if column.name == "z" {
+                column.values = values.into();
+            }
+            column
+        });
+        let data = Dataset::new(columns.collect()).unwrap();
+        Apply {
+            data: Input::new(data),
+            ..call(&child, outside)
+        }
+    }
+
+    fn applied(call: Apply) -> (Child, Vec<f64>, Vec<String>) {
+        let data = Dataset::clone(&call.data);
+        let context = Context::alone("apply");
+        let child = call.run(&context).unwrap();
+        let found = child.predict(&data).unwrap();
+        (child, found, context.take_notes())
+    }
+
+    #[test]
+    fn rows_far_from_the_subsets_and_rows_without_predictors_are_told_and_may_fall_back() {
+        let (kept, plain, notes) = applied(far(Outside::Keep));
+        assert_eq!(
+            notes[1..],
+            [
+                "1 of 5 rows lack a predictor and are left out",
+                "1 of 5 rows are more than 2 sigma from the predictors of the subsets and are \
+                 extrapolated as they are",
+            ]
+        );
+        let data = Dataset::clone(&far(Outside::Keep).data);
+        assert_eq!(
+            kept.outside(&data).unwrap(),
+            [false, false, false, true, false]
+        );
+        assert_eq!(
+            kept.left_out(&data).unwrap(),
+            [false, false, false, false, true]
+        );
+        assert!(plain[4].is_nan());
+
+        let (child, found, _) = applied(Apply {
+            missing: Missing::Parent,
+            ..far(Outside::Parent)
+        });
+        let network = &child.parent.network;
+        let inputs = network.inputs_of(&data).unwrap();
+        let parent = network.unscale(&network.evaluate(&child.parent.weights, &inputs, 5));
+        assert_eq!(found[..3], plain[..3]);
+        assert_eq!(found[3..], parent[3..]);
+        assert_eq!(child.left_out(&data).unwrap(), [false; 5]);
+    }
+
+    #[test]
+    fn straight_lines_leave_the_range_of_the_subsets_along_the_tangent() {
+        let (child, _, _) = applied(far(Outside::Linear));
+        // Mean 1.5, deviation 1.2: z = 3 and 40 are x = 1.25 and 385 / 12. The square there
+        // goes on as 1.25² + 2 · 1.25 (x - 1.25).
+        let x = 385.0 / 12.0;
+        let terms = child.regression.form.terms();
+        let found = child.values(&terms, &[x]);
+        let expected = [1.0, x, 1.25 * 1.25 + 2.5 * (x - 1.25)];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-6 * expected,
+                "{found} {expected}"
+            );
+        }
+        assert_eq!(child.values(&terms, &[0.5]), [1.0, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn clipped_corrections_stay_in_the_range_of_the_anomalies() {
+        // Anomalies are 0, 1, 2, 3 in every weight: widened twice, -1.5 to 4.5.
+        let (child, found, notes) = applied(Apply {
+            clip: Some(2.0),
+            ..far(Outside::Keep)
+        });
+        let weights = child.weights(&[40.0]);
+        let corrections = weights
+            .iter()
+            .zip(&child.parent.weights)
+            .map(|(w, p)| w - p);
+        let (low, high) = corrections.fold((0.0f32, 0.0f32), |(l, h), c| (l.min(c), h.max(c)));
+        assert!(
+            (low + 1.5).abs() < 1e-6 && (high - 4.5).abs() < 1e-6,
+            "{low} {high}"
+        );
+        assert!(
+            notes
+                .last()
+                .unwrap()
+                .ends_with("of the corrections of weights were clipped")
+        );
+        assert!(found[3].is_finite());
+        let parts = child.to_parts().unwrap();
+        assert_eq!(Child::from_parts(&parts).unwrap(), child);
     }
 
     #[test]

@@ -5,9 +5,6 @@
 //! rows, applied to the products of basis values and inputs. A bias is a weight of a constant
 //! input. Rows go side by side in lanes, which the compiler turns into vectors.
 
-use engine::artifact::Dataset;
-use engine::error::Fault;
-
 use super::Child;
 use crate::parents::Activation;
 use crate::predictors::PredictorRows;
@@ -71,21 +68,26 @@ impl Stack {
         }
     }
 
-    /// The outputs of the row's own network for every row, `[rows, outputs]`.
-    pub fn run(&self, child: &Child, data: &Dataset) -> Result<Vec<f32>, Fault> {
-        let inputs = child.parent.network.inputs_of(data)?;
+    /// The outputs of the row's own network for each of `count` rows, `[rows, outputs]`.
+    pub fn run(
+        &self,
+        child: &Child,
+        inputs: &[f32],
+        predictors: &PredictorRows,
+        count: usize,
+    ) -> Vec<f32> {
         let form = &child.regression.form;
-        let predictors = PredictorRows::of(&form.predictors, data)?;
         let width = child.parent.network.inputs.len();
         let mut outputs = Vec::new();
-        for start in (0..data.rows()).step_by(LANES) {
-            let rows = start..(start + LANES).min(data.rows());
+        for start in (0..count).step_by(LANES) {
+            let rows = start..(start + LANES).min(count);
             let mut scales = vec![[1.0; LANES]; self.terms.len() + 1];
             let mut values = vec![[0.0; LANES]; width];
             for (lane, row) in rows.clone().enumerate() {
                 let standardised = form.standardised(predictors.row(row));
-                for (scale, term) in scales[1..].iter_mut().zip(&self.terms) {
-                    scale[lane] = term.value(&standardised) as f32;
+                let terms = child.values(&self.terms, &standardised);
+                for (scale, value) in scales[1..].iter_mut().zip(terms) {
+                    scale[lane] = value as f32;
                 }
                 for (value, input) in values.iter_mut().zip(&inputs[row * width..]) {
                     value[lane] = *input;
@@ -94,7 +96,7 @@ impl Stack {
             let block = self.forward(&scales, values);
             outputs.extend((0..rows.len()).flat_map(|lane| block.iter().map(move |o| o[lane])));
         }
-        Ok(outputs)
+        outputs
     }
 
     fn forward(&self, scales: &[Lanes], mut values: Vec<Lanes>) -> Vec<Lanes> {
@@ -150,6 +152,8 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
+    use engine::artifact::Dataset;
+
     use super::*;
     use crate::children::tests::{child, data};
 

@@ -2,6 +2,8 @@
 
 mod apply;
 mod forward;
+mod guard;
+mod nearest;
 
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
@@ -9,13 +11,17 @@ use engine::error::Fault;
 use engine::plugin::Registry;
 
 use crate::parents::Parent;
-use crate::regressions::Regression;
+use crate::predictors::PredictorRows;
+use crate::regressions::{Regression, Term};
 
 pub use apply::Apply;
+pub use guard::{Clip, Cloud, Guard, Missing, Outside};
+pub use nearest::{Nearest, NearestSubset};
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
+    registry.plugin::<NearestSubset>();
 }
 
 /// A parent and the regression that moves its weights: a network for every row of any data.
@@ -25,35 +31,155 @@ pub struct Child {
     pub parent: Parent,
     /// How they move with the predictors.
     pub regression: Regression,
+    /// What it does where the subsets showed nothing.
+    pub guard: Guard,
+    /// The range of each weight's correction, when it is limited.
+    pub clip: Option<Clip>,
+    /// Anomalies that are taken as they are, instead of what the regression gives.
+    pub nearest: Option<Nearest>,
 }
 
 impl Child {
     /// The target for each row, in its own unit, by the row's own network; `[rows, targets]`.
     ///
-    /// Rows with a missing input or predictor are NaN.
+    /// Rows with a missing input are NaN, as are those with a missing predictor unless the
+    /// guard says otherwise.
     ///
     /// # Errors
     /// When the data lack an input or a predictor.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<f64>, Fault> {
-        let outputs = forward::Stack::new(self).run(self, data)?;
-        Ok(self.parent.network.unscale(&outputs))
+        let network = &self.parent.network;
+        let inputs = network.inputs_of(data)?;
+        let predictors = self.predictors(data)?;
+        let width = network.inputs.len();
+        let input = |row: usize| &inputs[row * width..(row + 1) * width];
+        let rows = 0..data.rows();
+        if self.clip.is_some() || self.nearest.is_some() {
+            // These are no sums of a few terms: every row's weights are made.
+            let outputs: Vec<f32> = rows
+                .flat_map(|row| {
+                    let weights = self.weights(predictors.row(row));
+                    network.evaluate(&weights, input(row), 1)
+                })
+                .collect();
+            return Ok(network.unscale(&outputs));
+        }
+        let outputs = forward::Stack::new(self).run(self, &inputs, &predictors, data.rows());
+        let mut found = network.unscale(&outputs);
+        let targets = found.len() / data.rows().max(1);
+        for row in rows {
+            let standardised = self.regression.form.standardised(predictors.row(row));
+            if self.guard.falls_back(&standardised) {
+                let outputs = network.evaluate(&self.parent.weights, input(row), 1);
+                found[row * targets..(row + 1) * targets]
+                    .copy_from_slice(&network.unscale(&outputs));
+            }
+        }
+        Ok(found)
     }
 
     /// The weights of the network of one row, in parameter order.
     ///
     /// `predictors` are those of the row, in their own units.
     pub fn weights(&self, predictors: &[f64]) -> Vec<f32> {
-        let form = &self.regression.form;
-        let standardised = form.standardised(predictors);
-        let mut weights: Vec<f64> = self.parent.weights.iter().map(|w| f64::from(*w)).collect();
-        for (index, term) in form.terms().iter().enumerate() {
-            let value = term.value(&standardised);
+        let standardised = self.regression.form.standardised(predictors);
+        if self.guard.falls_back(&standardised) {
+            return self.parent.weights.clone();
+        }
+        let mut corrections = self.corrections(&standardised);
+        if let Some(clip) = &self.clip {
+            clip.apply(&mut corrections);
+        }
+        let weights = self.parent.weights.iter().zip(corrections);
+        weights
+            .map(|(weight, correction)| (f64::from(*weight) + correction) as f32)
+            .collect()
+    }
+
+    /// What is added to each weight of the parent, before any limit.
+    fn corrections(&self, standardised: &[f64]) -> Vec<f64> {
+        if let Some(nearest) = &self.nearest {
+            return nearest.corrections(standardised, self.parent.weights.len());
+        }
+        let terms = self.regression.form.terms();
+        let mut corrections = vec![0.0; self.parent.weights.len()];
+        for (index, value) in self.values(&terms, standardised).iter().enumerate() {
             let coefficients = self.regression.coefficients_of(index);
-            for (weight, coefficient) in weights.iter_mut().zip(coefficients) {
-                *weight += value * f64::from(*coefficient);
+            for (correction, coefficient) in corrections.iter_mut().zip(coefficients) {
+                *correction += value * f64::from(*coefficient);
             }
         }
-        weights.into_iter().map(|weight| weight as f32).collect()
+        corrections
+    }
+
+    /// The terms at standardised predictors; with `outside: linear` their tangents at the edge
+    /// of the range of the subsets, beyond it.
+    fn values(&self, terms: &[Term], standardised: &[f64]) -> Vec<f64> {
+        let at =
+            |point: &[f64]| -> Vec<f64> { terms.iter().map(|term| term.value(point)).collect() };
+        let form = &self.regression.form;
+        if self.guard.outside != Outside::Linear {
+            return at(standardised);
+        }
+        let edge: Vec<f64> = (standardised.iter().zip(&form.seen).zip(&form.scaling))
+            .map(|((x, (low, high)), (mean, std))| {
+                x.max((low - mean) / std).min((high - mean) / std)
+            })
+            .collect();
+        let beyond: Vec<f64> = standardised
+            .iter()
+            .zip(&edge)
+            .map(|(x, edge)| x - edge)
+            .collect();
+        let farthest = beyond.iter().copied().map(f64::abs).fold(0.0, f64::max);
+        if farthest == 0.0 {
+            return at(standardised);
+        }
+        // The slope along the way out, by central differences over a ten-thousandth of a
+        // standard deviation.
+        let step = 1e-4 / farthest;
+        let moved = |share: f64| -> Vec<f64> {
+            edge.iter()
+                .zip(&beyond)
+                .map(|(edge, beyond)| edge + share * beyond)
+                .collect()
+        };
+        let (ahead, behind) = (at(&moved(step)), at(&moved(-step)));
+        (at(&edge).into_iter().zip(ahead).zip(behind))
+            .map(|((value, ahead), behind)| value + (ahead - behind) / (2.0 * step))
+            .collect()
+    }
+
+    fn predictors(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
+        PredictorRows::of(&self.regression.form.predictors, data)
+    }
+
+    /// For every row whether its predictors are farther from the subsets than is trusted;
+    /// those with a missing predictor are not.
+    ///
+    /// # Errors
+    /// When the data lack a predictor.
+    pub fn outside(&self, data: &Dataset) -> Result<Vec<bool>, Fault> {
+        let predictors = self.predictors(data)?;
+        let form = &self.regression.form;
+        let outside = |row| {
+            self.guard
+                .is_outside(&form.standardised(predictors.row(row)))
+        };
+        Ok((0..data.rows()).map(outside).collect())
+    }
+
+    /// For every row whether it has no prediction, because a predictor is missing.
+    ///
+    /// # Errors
+    /// When the data lack a predictor.
+    pub fn left_out(&self, data: &Dataset) -> Result<Vec<bool>, Fault> {
+        let predictors = self.predictors(data)?;
+        let missing = |row| predictors.row(row).iter().any(|value| !value.is_finite());
+        let leave_out = self.guard.missing == Missing::LeaveOut;
+        Ok((0..data.rows())
+            .map(|row| leave_out && missing(row))
+            .collect())
     }
 }
 
@@ -63,13 +189,27 @@ impl Artifact for Child {
     fn to_parts(&self) -> Result<Parts, Fault> {
         let mut parts = self.parent.to_parts()?;
         parts.0.extend(self.regression.to_parts()?.0);
-        Ok(parts)
+        if let Some(clip) = &self.clip {
+            let bounds = clip.low.iter().chain(&clip.high);
+            let bytes: Vec<u8> = bounds.flat_map(|bound| bound.to_le_bytes()).collect();
+            parts = parts.with("clip.f32", bytes);
+        }
+        if let Some(nearest) = &self.nearest {
+            parts = nearest.add_to(parts)?;
+        }
+        parts.with_json("guard.json", &self.guard)
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         Ok(Self {
             parent: Parent::from_parts(parts)?,
             regression: Regression::from_parts(parts)?,
+            guard: parts.json("guard.json")?,
+            clip: match parts.0.contains_key("clip.f32") {
+                true => Some(clip(parts)?),
+                false => None,
+            },
+            nearest: Nearest::from_parts(parts)?,
         })
     }
 
@@ -101,11 +241,25 @@ impl Artifact for Child {
             ("names".to_owned(), json(&form.names)?),
             ("scaling".to_owned(), json(&form.scaling)?),
             ("form".to_owned(), json(form)?),
+            ("guard".to_owned(), json(&self.guard)?),
         ];
         Layout { tensors }
             .to_safetensors(&weights, metadata.into_iter().chain(made_by))
             .map(Some)
     }
+}
+
+fn clip(parts: &Parts) -> Result<Clip, Fault> {
+    let mut low = floats(parts.get("clip.f32")?);
+    let high = low.split_off(low.len() / 2);
+    Ok(Clip { low, high })
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let fours = bytes.chunks_exact(4);
+    fours
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+        .collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
@@ -162,6 +316,9 @@ pub(crate) mod tests {
                 coefficients: made_up(terms * layout.len(), 2).map(|c| c * 0.2).collect(),
                 layout,
             },
+            guard: Guard::default(),
+            clip: None,
+            nearest: None,
         }
     }
 

@@ -105,6 +105,19 @@ impl PredictorRows {
         Ok(Self { names, values })
     }
 
+    /// The mean of each predictor over some rows.
+    pub fn mean(&self, rows: &[u32]) -> Vec<f64> {
+        let sum = |predictor: usize| -> f64 {
+            rows.iter()
+                .map(|row| self.row(*row as usize)[predictor])
+                .sum()
+        };
+        let count = rows.len() as f64;
+        (0..self.names.len())
+            .map(|predictor| sum(predictor) / count)
+            .collect()
+    }
+
     /// The predictors of one row.
     pub fn row(&self, row: usize) -> &[f64] {
         let width = self.names.len();

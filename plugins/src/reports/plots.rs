@@ -6,6 +6,7 @@ use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
 use engine::params::Gather;
 
 use crate::parents::Parent;
+use crate::scores::{TRUSTED, UNTRUSTED};
 
 /// Lines whose peaks differ by more than this factor get a logarithmic axis.
 const WIDE: f64 = 30.0;
@@ -61,7 +62,10 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
         }
     };
     let (metric, rows) = error_rows(scores, |row| match against {
-        Against::Group => row.group.is_some(),
+        // Those of trust are no values of a column.
+        Against::Group => {
+            (row.group.as_deref()).is_some_and(|group| ![TRUSTED, UNTRUSTED].contains(&group))
+        }
         Against::Horizon => row.group.is_none() && row.horizon.is_some(),
     });
     let names = names(&rows, &against);

@@ -1,34 +1,58 @@
-//! `compare(net, adapted, on: deep)`: parents and children against the truth.
+//! `compare(net, adapted, on: deep)`: parents, children and baselines against the truth.
 
+use dsl::experiment::Value;
+use dsl::types::{Kind, Type};
 use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
-use engine::params::{Column, Gather, Input};
+use engine::params::{Bindings, Column, Gather, Input, ParamType};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Metric;
 use super::ensemble::Ensemble;
 use super::groups::{Group, groups};
+use super::measure::{self, Measure};
+use super::trial::{Agreement, Trial};
 use crate::children::Child;
-use crate::parents::{Loss, Network, Parent};
+use crate::parents::Parent;
 
 plugin! {
-    /// Parents and children against the truth, member by member and as ensembles.
+    /// Parents, children and baselines against the truth, member by member and as ensembles.
     ///
     /// Every metric is given for each member and for the `mean` and the `median` of the
     /// members' predictions, over all rows and, with `by`, for each group of rows. Rows
-    /// without a truth or an input take no part. A diverged member, and a metric over
-    /// predictions that are not all finite, has no value.
+    /// without a truth or an input take no part, nor do rows without a predictor where a child
+    /// leaves them out. A diverged member, and a metric over predictions that are not all
+    /// finite, has no value.
+    ///
+    /// Other parents beside the first, and columns of the data, are baselines. Where children
+    /// trust their predictors in some rows only (`trust` of `apply`), the groups `trusted` and
+    /// `untrusted` are scored too, with the number of their `rows`.
+    ///
+    /// With the scores of an `inner` the members are combined in two more ways: `weighted` by
+    /// one over their inner mean squared error, and `best`, the mean of the share of them with
+    /// the least of it that are no worse there than their parents. Each child's `inner_skill`
+    /// is given, and its correlation with the skill here, over the members (`all`).
     ///
     /// ```farcast
-    /// score errors = compare(net, adapted, on: unseen, metrics: [rmse, skill], by: z, bins: 5)
+    /// score inside = inner(adapted, by: z)
+    /// score errors = compare(
+    ///     net,
+    ///     adapted,
+    ///     on: unseen,
+    ///     metrics: [rmse, skill, spread],
+    ///     by: z,
+    ///     bins: 5,
+    ///     inner: inside,
+    ///     baselines: [x],
+    /// )
     /// ```
-    "compare" version 1
+    "compare" version 2
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;
-        /// What is compared with it.
-        models: Vec<Gather<Child>> = "[]", variadic();
+        /// What is compared with it: children, and parents as baselines.
+        models: Vec<Model> = "[]", variadic();
         /// The rows to predict, with the truth.
         on: Input<Dataset>, with_truth();
         /// What is measured.
@@ -40,6 +64,50 @@ plugin! {
         unit: Option<String>;
         /// How many groups a column of many values makes, each named by its mean.
         bins: usize = "20", range("1..=1000");
+        /// What an inner extrapolation says of the members.
+        inner: Option<Input<Scores>>;
+        /// The share of the members that `best` is the mean of.
+        best: f64 = "50 %", range("0..=1");
+        /// Columns that are predictions themselves, such as the value before.
+        baselines: Vec<Column> = "[]";
+    }
+}
+
+/// What is compared with a parent.
+#[derive(Debug)]
+pub enum Model {
+    /// Children of it.
+    Child(Gather<Child>),
+    /// Networks trained otherwise.
+    Baseline(Gather<Parent>),
+}
+
+impl ParamType for Model {
+    const GATHER: bool = true;
+
+    fn ty() -> Type {
+        Type::OneOf(vec![Type::Kind(Kind::Child), Type::Kind(Kind::Parent)])
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        let child = Gather::from_value(field, value, bindings).map(Model::Child);
+        child.or_else(|_| Gather::from_value(field, value, bindings).map(Model::Baseline))
+    }
+}
+
+impl Model {
+    fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
+        match self {
+            Model::Child(children) => {
+                measure::first(children, "models")?;
+                Ensemble::of(children, "child", |child| child.predict(data))
+            }
+            Model::Baseline(parents) => {
+                measure::first(parents, "models")?;
+                let predict = |parent: &Parent| measure::predictions(parent, data);
+                Ensemble::of(parents, "baseline", predict)
+            }
+        }
     }
 }
 
@@ -47,174 +115,171 @@ impl Plugin for Compare {
     type Output = Scores;
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
-        let target = self.target()?;
-        let scored = self.rows(&target, context)?;
-        let data = self.on.take(&scored);
-        let truth = data.values(&target)?;
-        let ensembles = self.ensembles(&data, context)?;
-        let groups = match &self.by {
+        let network = &measure::first(&self.parent, "parent")?.network;
+        let target = measure::target(network, "parent")?;
+        let data = measure::scored(&self.on, network, self.children(), "on", context)?;
+        let mut ensembles = self.ensembles(&data, context)?;
+        let trials = self.combine(&mut ensembles)?;
+        let mut groups = match &self.by {
             Some(by) => groups(&data, &by.0, self.bins, context)?,
             None => vec![Group::all(data.rows())],
         };
-        let mut rows = Vec::new();
-        for ensemble in &ensembles {
-            for group in &groups {
-                rows.extend(self.scores(ensemble, &ensembles[0], group, truth));
-            }
-        }
-        let schema = self.on.schema();
-        let known = schema.find(&target).and_then(|column| column.unit.clone());
-        let unit = known.or(self.unit);
-        for row in &mut rows {
-            let metric = self
-                .metrics
-                .iter()
-                .find(|metric| metric.word() == row.metric);
-            if metric.is_some_and(|metric| metric.has_unit()) {
-                row.unit.clone_from(&unit);
+        let by_trust = self.by_trust(&data)?;
+        let known = data.schema().find(target).and_then(|c| c.unit.clone());
+        let unit = known.or_else(|| self.unit.clone());
+        let measure = Measure {
+            metrics: &self.metrics,
+            truth: data.values(target)?,
+            parent: &ensembles[0],
+            unit: unit.as_deref(),
+        };
+        let mut rows = self.counts(&ensembles[0], &by_trust);
+        groups.extend(by_trust);
+        for (ensemble, trial) in ensembles.iter().zip(&trials) {
+            rows.extend(
+                groups
+                    .iter()
+                    .flat_map(|group| measure.rows(ensemble, group)),
+            );
+            if let (Some(trial), "child") = (trial, ensemble.role) {
+                rows.extend(inner_rows(ensemble, trial, &measure, context));
             }
         }
         Ok(Scores {
             rows,
             parity: ensembles
                 .iter()
-                .map(|ensemble| parity(ensemble, truth))
+                .map(|ensemble| parity(ensemble, measure.truth))
                 .collect(),
             unit,
-            target,
+            target: target.to_owned(),
             group_by: self.by.map(|by| by.0),
         })
     }
 }
 
 impl Compare {
-    fn network(&self) -> Result<&Network, Fault> {
-        match self.parent.members.iter().flatten().next() {
-            Some(parent) => Ok(&parent.network),
-            None => Err(all_diverged("parent", &self.parent.label.0)),
-        }
+    /// One finished member of each child: what is known of a row is the same for all members.
+    fn children(&self) -> impl Iterator<Item = &Child> {
+        self.models.iter().filter_map(|model| match model {
+            Model::Child(children) => children.members.iter().flatten().next().map(|c| &**c),
+            Model::Baseline(_) => None,
+        })
     }
 
-    /// The one column that is predicted.
-    fn target(&self) -> Result<String, Fault> {
-        match (&self.network()?.targets[..], self.network()?.loss) {
-            ([target], Loss::Mse) => Ok(target.name.clone()),
-            _ => Err(Fault::at(
-                "parent",
-                "expected a network with one target that is a quantity, found classes or several",
-            )),
-        }
-    }
-
-    /// The rows with a truth and all inputs.
-    fn rows(&self, target: &str, context: &Context) -> Result<Vec<u32>, Fault> {
-        let inputs = self
-            .network()?
-            .inputs
-            .iter()
-            .map(|input| input.name.as_str());
-        let columns = inputs
-            .chain([target])
-            .map(|name| self.on.values(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let scored: Vec<u32> = (0..self.on.rows())
-            .filter(|row| columns.iter().all(|column| column[*row].is_finite()))
-            .map(|row| row as u32)
-            .collect();
-        let left_out = self.on.rows() - scored.len();
-        if scored.is_empty() {
-            return Err(Fault::at(
-                "on",
-                format!(
-                    "expected rows with `{target}` and all inputs, found none among {}",
-                    self.on.rows()
-                ),
-            ));
-        }
-        if left_out > 0 {
-            context.note(format!(
-                "{left_out} of {} rows lack `{target}` or an input and were left out",
-                self.on.rows()
-            ));
-        }
-        Ok(scored)
-    }
-
-    /// The predictions of the parent, then of every model.
+    /// The predictions of the parent, then of every model and baseline.
     fn ensembles(&self, data: &Dataset, context: &Context) -> Result<Vec<Ensemble>, Fault> {
-        let predict = |parent: &Parent| predictions(parent, data);
+        let predict = |parent: &Parent| measure::predictions(parent, data);
         let mut ensembles = vec![Ensemble::of(&self.parent, "parent", predict)?];
         for model in &self.models {
             context.check_stop()?;
-            if model.members.iter().all(Option::is_none) {
-                return Err(all_diverged("models", &model.label.0));
-            }
-            ensembles.push(Ensemble::of(model, "child", |child| child.predict(data))?);
+            ensembles.push(model.predict(data)?);
+        }
+        for Column(name) in &self.baselines {
+            let values = data.values(name)?.to_vec();
+            ensembles.push(Ensemble::single(name, "baseline", values));
         }
         for ensemble in &ensembles {
-            let (bad, all) = ensemble.not_finite();
-            if bad > 0 {
-                context.note(format!(
-                    "{bad} of {all} predictions of `{}` are not finite: what is measured over \
-                     them has no value",
-                    ensemble.label
-                ));
-            }
+            measure::note_not_finite(ensemble, context);
         }
         Ok(ensembles)
     }
 
-    fn scores(
-        &self,
-        ensemble: &Ensemble,
-        parent: &Ensemble,
-        group: &Group,
-        truth: &[f64],
-    ) -> Vec<ScoreRow> {
-        let truth = group.take(truth);
-        let mut rows = Vec::new();
-        for (member, predictions) in &ensemble.series {
-            let found = predictions.as_ref().map(|values| group.take(values));
-            let reference = parent.series(member).map(|values| group.take(values));
-            rows.extend(self.metrics.iter().map(|metric| {
-                ScoreRow {
-                    member: member.clone(),
-                    model: ensemble.label.clone(),
-                    role: ensemble.role.to_owned(),
-                    metric: metric.word().to_owned(),
-                    horizon: None,
-                    group: group.name.clone(),
-                    value: found
-                        .as_ref()
-                        .and_then(|found| metric.of(found, &truth, reference.as_deref())),
-                    unit: None,
-                }
-            }));
+    /// Adds the combinations that the inner scores allow; what these say of each ensemble.
+    fn combine(&self, ensembles: &mut [Ensemble]) -> Result<Vec<Option<Trial>>, Fault> {
+        let Some(inner) = &self.inner else {
+            return Ok(ensembles.iter().map(|_| None).collect());
+        };
+        let trials: Vec<Option<Trial>> = ensembles
+            .iter()
+            .map(|ensemble| Trial::of(inner, &ensemble.label))
+            .collect();
+        if trials.iter().all(Option::is_none) {
+            let message = format!("`{}` says nothing about what is compared", inner.label);
+            return Err(Fault::at("inner", message)
+                .with_hint("give `inner` one of these models, with `rmse` among its metrics"));
         }
-        rows
+        for (ensemble, trial) in ensembles.iter_mut().zip(&trials) {
+            if let Some(trial) = trial {
+                ensemble.combine("weighted", &trial.weights());
+                ensemble.combine("best", &trial.best(self.best));
+            }
+        }
+        Ok(trials)
+    }
+
+    /// The rows in which all children trust their predictors, and the others; nothing unless
+    /// there are both.
+    fn by_trust(&self, data: &Dataset) -> Result<Vec<Group>, Fault> {
+        let mut trusted = vec![true; data.rows()];
+        for child in self.children() {
+            for (trusted, outside) in trusted.iter_mut().zip(child.outside(data)?) {
+                *trusted &= !outside;
+            }
+        }
+        let trusted = &trusted;
+        let of = |wanted| (0..trusted.len()).filter(move |row| trusted[*row] == wanted);
+        let groups = vec![
+            Group::named(TRUSTED, of(true)),
+            Group::named(UNTRUSTED, of(false)),
+        ];
+        Ok(match groups.iter().any(|group| group.len() == 0) {
+            true => Vec::new(),
+            false => groups,
+        })
+    }
+
+    /// How many rows each group has.
+    fn counts(&self, ensemble: &Ensemble, groups: &[Group]) -> Vec<ScoreRow> {
+        let row = |group: &Group| ScoreRow {
+            group: group.name.clone(),
+            ..ensemble.row("all", "rows", Some(group.len() as f64))
+        };
+        groups.iter().map(row).collect()
     }
 }
 
-fn all_diverged(param: &'static str, label: &str) -> Fault {
-    Fault::at(param, format!("all members of `{label}` diverged"))
-        .with_hint("a lower rate or fewer steps may keep them finite")
-}
+/// The group of rows whose predictors all children trust.
+pub const TRUSTED: &str = "trusted";
+/// The group of the other rows.
+pub const UNTRUSTED: &str = "untrusted";
 
-/// How many rows are run at once, so that memory stays bounded.
-const BLOCK: usize = 4096;
-
-/// The target for each row, in its own unit.
-fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, Fault> {
-    let network = &parent.network;
-    let width = network.inputs.len().max(1);
-    let inputs = network.inputs_of(data)?;
-    Ok(inputs
-        .chunks(BLOCK * width)
-        .flat_map(|inputs| {
-            let rows = inputs.len() / width;
-            network.unscale(&network.evaluate(&parent.weights, inputs, rows))
-        })
-        .collect())
+/// The inner skill of each member, and whether it told the skill here.
+fn inner_rows(
+    ensemble: &Ensemble,
+    trial: &Trial,
+    measure: &Measure,
+    context: &Context,
+) -> Vec<ScoreRow> {
+    let label = &ensemble.label;
+    let worse: Vec<String> = trial.worse().iter().map(usize::to_string).collect();
+    if !worse.is_empty() {
+        context.note(format!(
+            "worse than their parents in the inner extrapolation: {} of `{label}`",
+            worse.join(", ")
+        ));
+    }
+    let inner = trial.skills();
+    let parents = measure.parent.members();
+    let here: Vec<Option<f64>> = (ensemble.members().zip(parents))
+        .map(|(own, parent)| Metric::Skill.of(own?, measure.truth, parent))
+        .collect();
+    let agreement = Agreement::of(&inner, &here);
+    if let (Some(linear), Some(ranks)) = (agreement.linear, agreement.ranks) {
+        context.note(format!(
+            "inner skill and skill over {} members of `{label}`: correlation {linear:.2}, of \
+             ranks {ranks:.2}",
+            agreement.members
+        ));
+    }
+    let skills = inner.iter().enumerate();
+    let skills = skills.map(|(at, skill)| ensemble.row(&at.to_string(), "inner_skill", *skill));
+    let correlations = [
+        ("inner_correlation", agreement.linear),
+        ("inner_rank_correlation", agreement.ranks),
+    ];
+    let correlations = correlations.map(|(metric, value)| ensemble.row("all", metric, value));
+    skills.chain(correlations).collect()
 }
 
 /// How many points a parity plot has at most.
@@ -241,6 +306,8 @@ mod tests {
 
     use super::*;
     use crate::children::tests::{child, data};
+    use crate::children::{Cloud, Missing};
+    use crate::parents::Loss;
 
     /// The children's data with a truth, `t`, of 10 in every row.
     fn scored(rows: usize) -> Dataset {
@@ -274,12 +341,18 @@ mod tests {
         let children = [Some(0.0), None, Some(1.0)];
         Compare {
             parent: gather("net", parents.map(|bias| bias.map(|b| constant(b).parent))),
-            models: vec![gather("adapted", children.map(|bias| bias.map(constant)))],
+            models: vec![Model::Child(gather(
+                "adapted",
+                children.map(|b| b.map(constant)),
+            ))],
             on: Input::new(data),
             metrics: vec![Metric::Rmse, Metric::Skill],
             by: None,
             bins: 20,
             unit: None,
+            inner: None,
+            best: 0.5,
+            baselines: vec![],
         }
     }
 
@@ -345,11 +418,15 @@ mod tests {
     }
 
     fn with_gap(data: &Dataset, name: &str, row: usize) -> Dataset {
+        with_value(data, name, row, f64::NAN)
+    }
+
+    fn with_value(data: &Dataset, name: &str, row: usize, value: f64) -> Dataset {
         let columns = data.columns().iter().map(|column| {
             let mut column = column.clone();
             if column.name == name {
                 let mut values = column.values.to_vec();
-                values[row] = f64::NAN;
+                values[row] = value;
                 column.values = values.into();
             }
             column
@@ -373,10 +450,11 @@ mod tests {
     #[test]
     fn predictions_that_are_not_finite_leave_no_value_and_are_counted() {
         let context = Context::alone("compare");
-        let mut call = compare(with_gap(&scored(10), "z", 7));
+        let mut call = compare(with_value(&scored(10), "z", 7, 1e300));
         let mut moving = constant(0.0);
         *moving.regression.coefficients.last_mut().unwrap() = 1e-3;
-        call.models = vec![gather("adapted", [Some(moving), None, Some(constant(1.0))])];
+        let members = [Some(moving), None, Some(constant(1.0))];
+        call.models = vec![Model::Child(gather("adapted", members))];
         call.by = Some(Column("z".to_owned()));
         let scores = call.run(&context).unwrap();
         assert_eq!(value(&scores, "adapted", "0", "rmse", None), None);
@@ -388,8 +466,115 @@ mod tests {
             context.take_notes(),
             [
                 "1 of 20 predictions of `adapted` are not finite: what is measured over them has no value",
-                "1 of 10 rows lack `z` and are in no group",
             ]
+        );
+    }
+
+    #[test]
+    fn rows_without_a_predictor_are_left_out_for_all_unless_the_parent_takes_them() {
+        let context = Context::alone("compare");
+        let scores = compare(with_gap(&scored(10), "z", 7))
+            .run(&context)
+            .unwrap();
+        assert_eq!(scores.parity[0].1.len(), 9);
+        assert_eq!(
+            context.take_notes(),
+            ["1 of 10 rows lack a predictor and were left out"]
+        );
+        let mut call = compare(with_gap(&scored(10), "z", 7));
+        let mut falling_back = constant(0.0);
+        falling_back.guard.missing = Missing::Parent;
+        call.models = vec![Model::Child(gather("adapted", [Some(falling_back)]))];
+        let scores = call.run(&context).unwrap();
+        assert_eq!(scores.parity[1].1.len(), 10);
+        assert!(context.take_notes().is_empty());
+    }
+
+    #[test]
+    fn parents_and_columns_are_baselines() {
+        let mut call = compare(scored(10));
+        let rival = gather("rival", [Some(constant(3.0).parent)]);
+        call.models.push(Model::Baseline(rival));
+        call.baselines = vec![Column("z".to_owned())];
+        let scores = call.run(&Context::alone("compare")).unwrap();
+        assert_eq!(value(&scores, "rival", "0", "rmse", None), Some(9.0));
+        // z is 0, 1, 2, 3, 4, off by 10, 9, 8, 7, 6: squares 330 / 5.
+        let rmse = 66f64.sqrt();
+        assert_eq!(value(&scores, "z", "mean", "rmse", None), Some(rmse));
+        let roles: Vec<&str> = scores.rows.iter().map(|row| &row.role[..]).collect();
+        assert_eq!(roles.iter().filter(|role| **role == "baseline").count(), 12);
+    }
+
+    #[test]
+    fn trusted_rows_are_scored_apart() {
+        let mut call = compare(scored(10));
+        let mut child = constant(0.0);
+        let points: Vec<Vec<f64>> = (-1..=1).map(|x| vec![f64::from(x)]).collect();
+        child.guard.cloud = Cloud::of(&points);
+        child.guard.trust = 1.5;
+        call.models = vec![Model::Child(gather("adapted", [Some(child)]))];
+        // Standardised, z is -1.25, -0.42, 0.42, 1.25 and 2.08; the subsets vary by 1.
+        let scores = call.run(&Context::alone("compare")).unwrap();
+        assert_eq!(
+            value(&scores, "net", "all", "rows", Some(TRUSTED)),
+            Some(8.0)
+        );
+        assert_eq!(
+            value(&scores, "net", "all", "rows", Some(UNTRUSTED)),
+            Some(2.0)
+        );
+        let trusted = value(&scores, "net", "2", "rmse", Some(TRUSTED));
+        assert_eq!(trusted, Some(6.0));
+    }
+
+    #[test]
+    fn members_are_weighted_and_chosen_by_their_inner_errors() {
+        let rmse = |label: &str, role: &str, values: [f64; 3]| {
+            let ensemble = Ensemble::single(label, "child", vec![]);
+            let rows = values
+                .into_iter()
+                .enumerate()
+                .map(|(member, value)| ScoreRow {
+                    role: role.to_owned(),
+                    ..ensemble.row(&member.to_string(), "rmse", Some(value))
+                });
+            rows.collect::<Vec<_>>()
+        };
+        let inner = Scores {
+            rows: [
+                rmse("net", "parent", [2.0, 2.0, 2.0]),
+                rmse("adapted", "child", [1.0, 4.0, 0.5]),
+            ]
+            .concat(),
+            ..Scores::default()
+        };
+        let mut call = compare(scored(10));
+        let parents = [1.0, 1.0, 1.0].map(|bias| Some(constant(bias).parent));
+        call.parent = gather("net", parents);
+        let children = [0.5, -1.0, 0.25].map(|bias| Some(constant(bias)));
+        call.models = vec![Model::Child(gather("adapted", children))];
+        call.inner = Some(Input::new(inner));
+        call.best = 0.3;
+        let context = Context::alone("compare");
+        let scores = call.run(&context).unwrap();
+        // Errors 1.5, -3, 0.75 with weights 1, 1 / 16, 4: 4.3125 / 5.0625.
+        let found = value(&scores, "adapted", "weighted", "rmse", None).unwrap();
+        assert!((found - 4.3125 / 5.0625).abs() < 1e-6);
+        assert_eq!(value(&scores, "adapted", "best", "rmse", None), Some(0.75));
+        assert_eq!(value(&scores, "net", "weighted", "rmse", None), Some(3.0));
+        assert_eq!(
+            value(&scores, "adapted", "1", "inner_skill", None),
+            Some(-3.0)
+        );
+        // Inner skills 0.75, -3, 0.9375 and skills 0.75, 0, 0.9375:
+        // scipy.stats.pearsonr gives 0.98908….
+        let found = value(&scores, "adapted", "all", "inner_correlation", None).unwrap();
+        assert!((found - 0.989_081_897_347).abs() < 1e-6, "{found}");
+        let ranks = value(&scores, "adapted", "all", "inner_rank_correlation", None);
+        assert!((ranks.unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(
+            context.take_notes()[0],
+            "worse than their parents in the inner extrapolation: 1 of `adapted`"
         );
     }
 
@@ -401,7 +586,7 @@ mod tests {
                 .to_string()
         };
         let mut call = compare(scored(3));
-        call.models = vec![gather("adapted", [None, None, None])];
+        call.models = vec![Model::Child(gather("adapted", [None, None, None]))];
         assert_eq!(refused(call), "all members of `adapted` diverged");
         let mut call = compare(scored(3));
         call.parent = gather("net", [None]);

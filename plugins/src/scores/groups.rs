@@ -24,6 +24,19 @@ impl Group {
         }
     }
 
+    /// Some of the rows.
+    pub fn named(name: &str, rows: impl IntoIterator<Item = usize>) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            rows: rows.into_iter().collect(),
+        }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The values of its rows.
     pub fn take(&self, values: &[f64]) -> Vec<f64> {
         self.rows.iter().map(|row| values[*row]).collect()

@@ -17,19 +17,27 @@ words! {
         Skill = "skill",
         /// 1 less the squared error divided by that of the mean of the truth.
         R2 = "r2",
+        /// Standard deviation of the members around their mean, in the unit of the target;
+        /// of ensembles only.
+        Spread = "spread",
+        /// The spread divided by the error of the mean: 1 where the spread tells the error.
+        SpreadRatio = "spread_ratio",
     }
 }
 
 impl Metric {
     /// Whether its values are in the unit of the target.
     pub fn has_unit(self) -> bool {
-        matches!(self, Metric::Rmse | Metric::Mae | Metric::Bias)
+        matches!(
+            self,
+            Metric::Rmse | Metric::Mae | Metric::Bias | Metric::Spread
+        )
     }
 
     /// Its value for predictions of the truth, one for one; `parent` are the parent's.
     ///
-    /// `None` where it is not a finite number: a prediction is not finite, nothing varies, or
-    /// there is no parent to compare with.
+    /// `None` where it is not a finite number: a prediction is not finite, nothing varies,
+    /// there is no parent to compare with, or it is of ensembles only.
     pub fn of(self, predictions: &[f64], truth: &[f64], parent: Option<&[f64]>) -> Option<f64> {
         let value = match self {
             Metric::Rmse => mse(predictions, truth).sqrt(),
@@ -38,6 +46,7 @@ impl Metric {
             Metric::Correlation => correlation(predictions, truth),
             Metric::Skill => 1.0 - mse(predictions, truth) / mse(parent?, truth),
             Metric::R2 => 1.0 - mse(predictions, truth) / variance(truth),
+            Metric::Spread | Metric::SpreadRatio => return None,
         };
         value.is_finite().then_some(value)
     }
@@ -61,7 +70,8 @@ fn variance(values: &[f64]) -> f64 {
     mean(values.iter().map(|value| (value - center).powi(2)))
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
+/// Pearson's correlation; NaN where one of them does not vary.
+pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let (mean_a, mean_b) = (mean(a.iter().copied()), mean(b.iter().copied()));
     let covariance = mean(a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)));
     covariance / (variance(a).sqrt() * variance(b).sqrt())

@@ -1,5 +1,6 @@
 //! A plugin or constructor with the call in its example, which can be edited, checked and run.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -17,6 +18,7 @@ use engine::graph::{Action, Graph, lower};
 use engine::observer::{Ending, Silent};
 use engine::outside::Disk;
 use engine::plugin::{DEFINITIONS, Registry};
+use engine::replay::expand;
 use engine::run::{OnFailure, Settings, Work, run};
 use engine::store::{MemStore, RecordedOutcome, Store};
 use plugins::reference::PRELUDE;
@@ -189,13 +191,15 @@ impl Written {
             return Err(messages(&checked.diagnostics));
         };
         let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
+        let experiment = expand(experiment, &REGISTRY).map_err(|error| error.message)?;
         let graph = lower(&experiment, &REGISTRY, &digest).map_err(|error| error.message)?;
         let around = experiment.nodes.iter().enumerate().filter(|(_, node)| {
             let span = range(node.span);
             span.start <= self.call.start && self.call.end <= span.end
         });
+        // The last of equals: what a call adds stands before it.
         let node = around
-            .min_by_key(|(_, node)| range(node.span).len())
+            .min_by_key(|(index, node)| (range(node.span).len(), Reverse(*index)))
             .map(|(index, _)| NodeId(index))
             .ok_or("the call became no action")?;
         Ok(Lowered {
@@ -228,7 +232,9 @@ impl Lowered {
     /// that has to find and read all of it.
     pub fn outcomes(&self, jobs: usize) -> Result<Vec<(RecordedOutcome, Vec<String>)>, String> {
         let store = MemStore::default();
-        self.run(&store, jobs, |ending| matches!(ending, Ending::Ran(_)))?;
+        self.run(&store, jobs, |ending| {
+            matches!(ending, Ending::Ran(_) | Ending::NotNeeded)
+        })?;
         self.run(&store, jobs, |ending| {
             matches!(ending, Ending::Cached | Ending::NotNeeded)
         })?;

@@ -1,0 +1,196 @@
+//! `nearest(drift, deep)`: the parent as fine-tuned on the subset most like each row.
+
+use engine::artifact::{Dataset, Parts, WeightTable};
+use engine::error::Fault;
+use engine::params::{Input, Via};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::apply::subset_points;
+use super::{Child, Guard};
+use crate::parents::Parent;
+use crate::regressions::Regression;
+use crate::subsets::Subsets;
+
+plugin! {
+    /// The parent as fine-tuned on the subset whose predictors are nearest to those of the row.
+    ///
+    /// The baseline of `apply`: the same subsets, predictors and fine-tuned weights, but none
+    /// beyond those that were learned. Distances are between predictors on the scale of the
+    /// subsets; of equally near subsets the first is taken.
+    ///
+    /// ```farcast
+    /// child closest = nearest(drift, unseen)
+    /// ```
+    "nearest" version 1
+    pub struct NearestSubset {
+        /// Whose predictors and fine-tuned weights are taken; its slopes are not.
+        regression: Input<Regression>;
+        /// The rows it is meant for.
+        data: Input<Dataset>;
+        /// The network that was fine-tuned.
+        parent: Via<Parent>, via("regression.anomalies.parent");
+        /// The fine-tuned weights less the parent's.
+        anomalies: Via<WeightTable>, via("regression.anomalies");
+        /// What it was fine-tuned on.
+        subsets: Via<Subsets>, via("regression.anomalies.subsets");
+        /// The rows of the subsets.
+        rows: Via<Dataset>, via("regression.anomalies.subsets.data");
+    }
+}
+
+impl Plugin for NearestSubset {
+    type Output = Child;
+
+    fn run(self, context: &Context) -> Result<Child, Fault> {
+        let points = subset_points(&self.regression.form, &self.subsets, &self.rows)?;
+        let nearest = Nearest::of(points, &self.anomalies)?;
+        let child = Child {
+            parent: Parent::clone(&self.parent),
+            regression: Regression::clone(&self.regression),
+            guard: Guard::default(),
+            clip: None,
+            nearest: Some(nearest),
+        };
+        let missing = child
+            .left_out(&self.data)?
+            .iter()
+            .filter(|out| **out)
+            .count();
+        if missing > 0 {
+            context.note(format!(
+                "{missing} of {} rows lack a predictor and are left out",
+                self.data.rows()
+            ));
+        }
+        Ok(child)
+    }
+}
+
+/// The anomalies of subsets, to be taken as they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nearest {
+    /// The standardised predictors of each subset.
+    points: Vec<Vec<f64>>,
+    /// The anomaly of each, row after row.
+    anomalies: Vec<f32>,
+}
+
+impl Nearest {
+    /// Of the subsets that did not diverge and lack no predictor.
+    fn of(points: Vec<Vec<f64>>, table: &WeightTable) -> Result<Self, Fault> {
+        if points.len() != table.rows() {
+            return Err(Fault::at(
+                "regression",
+                format!("{} anomalies of {} subsets", table.rows(), points.len()),
+            )
+            .with_hint("each subset must be fine-tuned once"));
+        }
+        let mut nearest = Self {
+            points: Vec::new(),
+            anomalies: Vec::new(),
+        };
+        for (row, point) in points.into_iter().enumerate() {
+            let anomaly = table.row(row);
+            let known = point.iter().all(|value| value.is_finite());
+            if known && anomaly.iter().all(|weight| weight.is_finite()) {
+                nearest.points.push(point);
+                nearest.anomalies.extend_from_slice(anomaly);
+            }
+        }
+        match nearest.points.is_empty() {
+            true => Err(Fault::at("regression", "no subset has all predictors")),
+            false => Ok(nearest),
+        }
+    }
+
+    /// The anomaly of the subset nearest to standardised predictors; NaN where one is missing.
+    pub(super) fn corrections(&self, standardised: &[f64], weights: usize) -> Vec<f64> {
+        let distance = |point: &Vec<f64>| -> f64 {
+            point
+                .iter()
+                .zip(standardised)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum()
+        };
+        let distances = self.points.iter().map(distance).enumerate();
+        match distances.min_by(|a, b| a.1.total_cmp(&b.1)) {
+            Some((subset, distance)) if distance.is_finite() => {
+                let anomaly = &self.anomalies[subset * weights..(subset + 1) * weights];
+                anomaly.iter().map(|weight| f64::from(*weight)).collect()
+            }
+            _ => vec![f64::NAN; weights],
+        }
+    }
+
+    pub(super) fn add_to(&self, parts: Parts) -> Result<Parts, Fault> {
+        let bytes = self
+            .anomalies
+            .iter()
+            .flat_map(|weight| weight.to_le_bytes());
+        parts
+            .with("nearest.f32", bytes.collect::<Vec<u8>>())
+            .with_json("nearest.json", &self.points)
+    }
+
+    pub(super) fn from_parts(parts: &Parts) -> Result<Option<Self>, Fault> {
+        if !parts.0.contains_key("nearest.json") {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            points: parts.json("nearest.json")?,
+            anomalies: super::floats(parts.get("nearest.f32")?),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::artifact::Artifact;
+    use polars::prelude::df;
+
+    use super::*;
+    use crate::children::tests::{child, data};
+
+    #[test]
+    fn a_row_has_the_weights_of_the_subset_most_like_it() {
+        let regression = child(1).regression;
+        let weights = regression.layout.len();
+        let subsets: Vec<u32> = (0..3).collect();
+        let table = WeightTable {
+            layout: regression.layout.clone(),
+            coordinates: df!("subset" => &subsets).unwrap(),
+            weights: (0..3 * weights)
+                .map(|at| {
+                    if at / weights == 1 {
+                        f32::NAN
+                    } else {
+                        (at / weights) as f32
+                    }
+                })
+                .collect(),
+        };
+        let call = NearestSubset {
+            regression: Input::new(regression),
+            data: Input::new(data(5)),
+            parent: Via(Input::new(child(1).parent)),
+            anomalies: Via(Input::new(table)),
+            // Predictors 0, 1 and 2; the second diverged.
+            subsets: Via(Input::new(Subsets {
+                rows: subsets.iter().map(|row| vec![*row]).collect(),
+            })),
+            rows: Via(Input::new(data(3))),
+        };
+        let child = call.run(&Context::alone("nearest")).unwrap();
+        let moved = |z: f64| child.weights(&[z])[0] - child.parent.weights[0];
+        assert!((moved(0.9) - 0.0).abs() < 1e-6);
+        assert!((moved(1.2) - 2.0).abs() < 1e-6);
+        assert!((moved(40.0) - 2.0).abs() < 1e-6);
+        assert!(child.weights(&[f64::NAN])[0].is_nan());
+        assert_eq!(child.predict(&data(5)).unwrap().len(), 5);
+        assert_eq!(
+            Child::from_parts(&child.to_parts().unwrap()).unwrap(),
+            child
+        );
+    }
+}

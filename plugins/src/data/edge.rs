@@ -1,0 +1,227 @@
+//! `edge(seen, unseen, by: z)`: the rows nearest to where a method will be applied.
+
+use dsl::signature::ColumnRule;
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::params::{Column, Input};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+use engine::words;
+
+use crate::complete::complete;
+
+words! {
+    /// Which end of the rows is their edge.
+    pub enum Side {
+        /// The one nearer to the other data: the upper if their median lies above.
+        Auto = "auto",
+        /// That of the largest values.
+        Upper = "upper",
+        /// That of the smallest values.
+        Lower = "lower",
+    }
+}
+
+words! {
+    /// Which part of the rows.
+    pub enum EdgePart {
+        /// The layer at the edge.
+        Edge = "edge",
+        /// All rows further in.
+        Rest = "rest",
+    }
+}
+
+plugin! {
+    /// The rows at the edge of data that is nearest to other data, or the rest of them.
+    ///
+    /// The rows are put in the order of a column and cut into layers of `hold` of them, from
+    /// the edge inward: `edge` is the layer of number `fold`, `rest` all rows beyond it. Rows
+    /// of equal value stay together; the cut is where the layer comes closest to `hold`. Of
+    /// the other data only the median of that column is looked at, and only for `side: auto`.
+    ///
+    /// ```farcast
+    /// data border = edge(seen, unseen, by: z, hold: 25 %)
+    /// data inland = edge(seen, unseen, by: z, hold: 25 %, part: rest)
+    /// ```
+    "edge" version 1
+    pub struct Edge {
+        /// The rows to cut.
+        data: Input<Dataset>;
+        /// The data whose side the edge is on.
+        toward: Input<Dataset>;
+        /// The column along which to cut.
+        by: Column;
+        /// The share of rows in a layer.
+        hold: f64 = "20 %", range("0..=0.9");
+        /// Which layer, from the edge inward.
+        fold: usize = "1", range("1..=1000");
+        /// Which part to take.
+        part: EdgePart = "edge";
+        /// Which end is the edge.
+        side: Side = "auto";
+    }
+}
+
+impl Plugin for Edge {
+    type Output = Dataset;
+
+    fn columns() -> ColumnRule {
+        ColumnRule::Like("data".to_owned())
+    }
+
+    fn run(self, _: &Context) -> Result<Dataset, Fault> {
+        let values = complete(&self.data, &self.by.0, "by")?;
+        let sign = if self.is_upper(values)? { -1.0 } else { 1.0 };
+        let key = |row: u32| sign * values[row as usize];
+        let mut order: Vec<u32> = (0..).take(values.len()).collect();
+        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+        // Where a layer may end: wherever the value changes.
+        let cuts: Vec<usize> = (1..order.len())
+            .filter(|at| key(order[at - 1]) != key(order[*at]))
+            .collect();
+        let end = |fold: usize| {
+            let wanted = fold as f64 * self.hold * values.len() as f64;
+            let distance = |at: &usize| (*at as f64 - wanted).abs();
+            cuts.iter()
+                .copied()
+                .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+                .ok_or_else(|| {
+                    let by = &self.by.0;
+                    Fault::at(
+                        "by",
+                        format!("`{by}` is the same in all rows: there is no edge"),
+                    )
+                })
+        };
+        let start = if self.fold == 1 {
+            0
+        } else {
+            end(self.fold - 1)?
+        };
+        let end = end(self.fold)?;
+        if start == end {
+            return Err(Fault::at(
+                "hold",
+                format!(
+                    "no rows are left for layer {} along `{}`",
+                    self.fold, self.by.0
+                ),
+            )
+            .with_hint("hold out less, or use fewer folds"));
+        }
+        let mut rows = match self.part {
+            EdgePart::Edge => order[start..end].to_vec(),
+            EdgePart::Rest => order[end..].to_vec(),
+        };
+        rows.sort_unstable();
+        Ok(self.data.take(&rows))
+    }
+}
+
+impl Edge {
+    fn is_upper(&self, values: &[f64]) -> Result<bool, Fault> {
+        Ok(match self.side {
+            Side::Upper => true,
+            Side::Lower => false,
+            Side::Auto => {
+                let other = self.toward.values(&self.by.0)?;
+                let known = other.iter().copied().filter(|value| value.is_finite());
+                let (own, other) = (median(values.to_vec()), median(known.collect()));
+                if own.total_cmp(&other).is_eq() || other.is_nan() {
+                    let message = format!(
+                        "`{}` does not tell on which side the data to apply to lie",
+                        self.by.0
+                    );
+                    let hint =
+                        "say `side: upper` or `side: lower`, or hold out along another column";
+                    return Err(Fault::at("by", message).with_hint(hint));
+                }
+                other > own
+            }
+        })
+    }
+}
+
+/// The middle value, the upper one of an even count; NaN of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{complaint, table};
+
+    fn edge(toward: &[f64], hold: f64, fold: usize) -> Edge {
+        Edge {
+            data: Input::new(table(&[("z", &[3.0, 1.0, 2.0, 5.0, 4.0, 5.0, 5.0, 0.0])])),
+            toward: Input::new(table(&[("z", toward)])),
+            by: Column("z".to_owned()),
+            hold,
+            fold,
+            part: EdgePart::Edge,
+            side: Side::Auto,
+        }
+    }
+
+    fn parts(call: Edge) -> [Vec<f64>; 2] {
+        let rest = Edge {
+            data: Input::new(Dataset::clone(&call.data)),
+            toward: Input::new(Dataset::clone(&call.toward)),
+            by: call.by.clone(),
+            part: EdgePart::Rest,
+            ..call
+        };
+        [call, rest].map(|call| {
+            let rows = call.run(&Context::alone("edge")).expect("rows");
+            rows.values("z").expect("z").to_vec()
+        })
+    }
+
+    #[test]
+    fn the_edge_is_on_the_side_of_the_other_data_and_ties_stay_together() {
+        assert_eq!(
+            parts(edge(&[9.0, 8.0], 0.25, 1)),
+            [vec![5.0, 5.0, 5.0], vec![3.0, 1.0, 2.0, 4.0, 0.0]]
+        );
+        assert_eq!(
+            parts(edge(&[-1.0, f64::NAN], 0.25, 1)),
+            [vec![1.0, 0.0], vec![3.0, 2.0, 5.0, 4.0, 5.0, 5.0]]
+        );
+    }
+
+    #[test]
+    fn later_folds_lie_further_in_and_train_on_less() {
+        assert_eq!(
+            parts(edge(&[-1.0], 0.25, 2)),
+            [vec![3.0, 2.0], vec![5.0, 4.0, 5.0, 5.0]]
+        );
+    }
+
+    #[test]
+    fn what_has_no_edge_is_refused() {
+        let flat = Edge {
+            data: Input::new(table(&[("z", &[1.0, 1.0])])),
+            ..edge(&[9.0], 0.25, 1)
+        };
+        let run = |call: Edge| complaint(call.run(&Context::alone("edge")));
+        let told = |param, message: &str| (Some(param), message.to_owned());
+        assert_eq!(
+            run(flat),
+            told("by", "`z` is the same in all rows: there is no edge")
+        );
+        assert_eq!(
+            run(edge(&[4.0], 0.25, 1)),
+            told(
+                "by",
+                "`z` does not tell on which side the data to apply to lie"
+            )
+        );
+        assert_eq!(
+            run(edge(&[9.0], 0.5, 4)),
+            told("hold", "no rows are left for layer 4 along `z`")
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! `inner(adapted, by: depth)`: how the whole method does at the edge of its training data.
+
+use engine::artifact::{ScoreRow, Scores};
+use engine::error::Fault;
+use engine::params::Column;
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+use engine::replay::{Fold, Replay};
+
+use super::Metric;
+use super::ensemble::Ensemble;
+use super::groups::Group;
+use super::measure::{self, Measure};
+use crate::children::Child;
+use crate::data::Side;
+use crate::parents::Parent;
+
+plugin! {
+    /// The whole method repeated inside its training data, and scored on the edge of them.
+    ///
+    /// The training data of the children's parents are cut by `edge`: the layer nearest to
+    /// the data the children are applied to is held out, everything from training to the
+    /// regression is repeated with the rest, and children and parents are scored on the rows
+    /// held out. With `folds` further layers are held out, each with all rows beyond the ones
+    /// before it left out too; a number is then the mean over the folds, beside one for each.
+    ///
+    /// No target of the data the children are applied to takes part, so settings may be chosen
+    /// by it. The children themselves are not made for it.
+    ///
+    /// ```farcast
+    /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
+    /// ```
+    "inner" version 1
+    pub struct Inner {
+        /// The children whose making is repeated.
+        model: Replay<Child, Parent>, replay("edge");
+        /// The column along which the edge is held out.
+        by: Column;
+        /// The share of rows held out.
+        hold: f64 = "20 %", range("0..=0.9");
+        /// How many layers are held out in turn.
+        folds: usize = "1", range("1..=20");
+        /// Which end of the rows is the edge.
+        side: Side = "auto";
+        /// What is measured; `rmse` is what ensembles are weighted by.
+        metrics: Vec<Metric> = "[rmse, skill]";
+        /// The unit of the target, where the data do not say it.
+        unit: Option<String>;
+    }
+}
+
+impl Plugin for Inner {
+    type Output = Scores;
+
+    fn run(self, context: &Context) -> Result<Scores, Fault> {
+        let mut scores = Scores::default();
+        let mut folds = Vec::new();
+        for (index, fold) in self.model.folds.iter().enumerate() {
+            context.check_stop()?;
+            let name = format!("fold {}", index + 1);
+            folds.push(self.fold(fold, &name, &mut scores, context)?);
+        }
+        let several = folds.len() > 1;
+        scores.rows = mean_over(&folds);
+        if several {
+            scores.rows.extend(folds.into_iter().flatten());
+        }
+        Ok(scores)
+    }
+}
+
+impl Inner {
+    /// The numbers of one fold, in a group of this name.
+    fn fold(
+        &self,
+        fold: &Fold<Child, Parent>,
+        name: &str,
+        scores: &mut Scores,
+        context: &Context,
+    ) -> Result<Vec<ScoreRow>, Fault> {
+        let network = &measure::first(&fold.parent, "model")?.network;
+        // All children may have diverged: then they have no numbers.
+        let child = fold.model.members.iter().flatten().next();
+        let child = child.into_iter().map(|child| &**child);
+        let data = measure::scored(&fold.edge, network, child, "by", context)?;
+        let target = measure::target(network, "model")?;
+        let predict = |parent: &Parent| measure::predictions(parent, &data);
+        let mut parent = Ensemble::of(&fold.parent, "parent", predict)?;
+        parent.label.clone_from(&self.model.parent.0);
+        let mut child = Ensemble::of(&fold.model, "child", |child| child.predict(&data))?;
+        child.label.clone_from(&self.model.label.0);
+        measure::note_not_finite(&child, context);
+        let unit = data.schema().find(target).and_then(|c| c.unit.clone());
+        let unit = unit.or_else(|| self.unit.clone());
+        let measure = Measure {
+            metrics: &self.metrics,
+            truth: data.values(target)?,
+            parent: &parent,
+            unit: unit.as_deref(),
+        };
+        let all = Group::named(name, 0..data.rows());
+        let rows = [&parent, &child].map(|ensemble| measure.rows(ensemble, &all));
+        scores.target = target.to_owned();
+        scores.unit = unit;
+        Ok(rows.concat())
+    }
+}
+
+/// The mean of every number over the folds; none where it is missing in one.
+fn mean_over(folds: &[Vec<ScoreRow>]) -> Vec<ScoreRow> {
+    let Some(first) = folds.first() else {
+        return Vec::new();
+    };
+    let mean = |row: usize| {
+        let values = folds.iter().map(|rows| rows.get(row)?.value);
+        let sum: Option<f64> = values.sum();
+        sum.map(|sum| sum / folds.len() as f64)
+    };
+    let rows = first.iter().enumerate().map(|(index, row)| ScoreRow {
+        group: None,
+        value: mean(index),
+        ..row.clone()
+    });
+    rows.collect()
+}

@@ -1,0 +1,194 @@
+//! Inner extrapolation, told by what ran and by what it chooses.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use dsl::check::check;
+use dsl::experiment::Experiment;
+use engine::graph::{ActionId, Graph, lower};
+use engine::observer::{Ending, Observer};
+use engine::outside::Disk;
+use engine::replay::expand;
+use engine::run::{OnFailure, Settings, Work, run};
+use engine::store::{MemStore, Store};
+use engine::table::{ScoreLine, score_lines};
+
+#[derive(Default)]
+struct Titles(Mutex<Vec<String>>);
+
+impl Observer for Titles {
+    fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
+        assert!(
+            matches!(ending, Ending::Ran(_)),
+            "{title} ended as {ending:?}"
+        );
+        self.0.lock().expect("titles").push(title.to_owned());
+    }
+}
+
+fn lowered(text: &str, store: &MemStore) -> Result<(Experiment, Graph), String> {
+    let registry = plugins::registry();
+    let outside = Disk {
+        registry: &registry,
+    };
+    let checked = check("test.farcast", text, &[], &registry.catalog(), &outside);
+    let experiment = checked
+        .experiment
+        .ok_or(format!("{:?}", checked.diagnostics))?;
+    let experiment = expand(experiment, &registry).map_err(|error| error.message)?;
+    let digest = |path: &str| store.file_digest(Path::new(path));
+    let graph = lower(&experiment, &registry, &digest).map_err(|error| error.message)?;
+    Ok((experiment, graph))
+}
+
+/// The sorted titles of what ran, and the scores.
+fn ran(text: &str, store: &MemStore) -> (Vec<String>, Vec<ScoreLine>) {
+    let (experiment, graph) = lowered(text, store).expect("an experiment");
+    let titles = Titles::default();
+    let work = Work {
+        graph: &graph,
+        experiment: &experiment,
+        registry: &plugins::registry(),
+        store,
+        observer: &titles,
+    };
+    let settings = Settings {
+        jobs: 2,
+        on_failure: OnFailure::KeepGoing,
+        stop: Default::default(),
+        host: "test".to_owned(),
+    };
+    let outcome = run(work, &settings);
+    let mut titles = titles.0.into_inner().expect("titles");
+    titles.sort();
+    (titles, score_lines(&experiment, &graph, &outcome))
+}
+
+const SMALL: &str = "
+data all = synthetic(regime, rows: 300)
+data seen = where(all, z <= 0.6)
+data unseen = where(all, z > 0.6)
+parent net = mlp(seen, inputs: [x], target: y, hidden: [3], epochs: 1, members: 2)
+subset near = window(where(seen, x > -2.5), by: z, count: 6, size: 20)
+anomaly shift = finetune(net, near, steps: 2)
+regression drift = polynomial(shift, columns(z), degree: 1)
+child adapted = apply(drift, unseen)
+";
+
+#[test]
+fn the_method_runs_inside_its_training_data_and_the_child_itself_does_not() {
+    let store = MemStore::default();
+    let inner = format!("{SMALL}score inside = inner(adapted, by: z)\n");
+    let (titles, _) = ran(&inner, &store);
+    let fold = |name: &str| format!("inside.fold1.{name}");
+    let mut expected: Vec<String> = ["all", "drift.predictors", "inside", "seen", "unseen"]
+        .map(str::to_owned)
+        .to_vec();
+    expected.extend(["edge", "near", "near.data", "rest"].map(fold));
+    for member in 0..2 {
+        let of = |name| fold(&format!("{name}[{member}]"));
+        expected.extend(["adapted", "drift", "net", "shift"].map(of));
+    }
+    expected.sort();
+    assert_eq!(titles, expected);
+
+    let both = format!("{inner}score skill = compare(net, adapted, on: unseen)\n");
+    let (titles, _) = ran(&both, &store);
+    assert!(titles.contains(&"adapted[1]".to_owned()), "{titles:?}");
+    assert!(
+        titles.iter().all(|title| !title.starts_with("inside")),
+        "{titles:?}"
+    );
+}
+
+#[test]
+fn points_of_a_sweep_share_what_comes_before_their_choice() {
+    let swept = SMALL.replace("degree: 1", "degree: degree");
+    let text = format!(
+        "param degree: Int = 1 in 1..=3\n{swept}\
+         score inside = inner(adapted, by: z, folds: 2)\n\
+         sweep degrees = grid(degree: [1, 2])\n"
+    );
+    let (titles, scores) = ran(&text, &MemStore::default());
+    let count = |name: &str| titles.iter().filter(|title| title.contains(name)).count();
+    // Two folds of two members; regressions and children at both points.
+    assert_eq!(count(".net["), 4);
+    assert_eq!(count(".shift["), 4);
+    assert_eq!(count(".drift["), 8);
+    assert_eq!(count(".adapted["), 8);
+    let of = |group: Option<&str>| -> Vec<f64> {
+        let chosen = |line: &&ScoreLine| {
+            (&line.model[..], &line.member[..]) == ("adapted", "1")
+                && (&line.metric[..], line.group.as_deref()) == ("rmse", group)
+                && line.point == "degree=2"
+        };
+        scores
+            .iter()
+            .filter(chosen)
+            .filter_map(|line| line.value)
+            .collect()
+    };
+    let (whole, first, second) = (of(None), of(Some("fold 1")), of(Some("fold 2")));
+    assert_eq!(whole, [(first[0] + second[0]) / 2.0]);
+    assert_ne!(first, second);
+}
+
+#[test]
+fn subsets_of_rows_that_are_not_cut_are_refused() {
+    let leaking = SMALL.replace("where(seen, x > -2.5)", "where(all, z < 0.7)");
+    let text = format!("{leaking}score inside = inner(adapted, by: z)\n");
+    assert_eq!(
+        lowered(&text, &MemStore::default()).err().as_deref(),
+        Some("`near` is drawn from `near.data`, which is not cut where `seen` is")
+    );
+}
+
+/// A line through the origin whose slope follows z, so that weights are known to follow it.
+fn planted(law: &str) -> String {
+    format!(
+        "
+param degree: Int = 1 in 1..=3
+data raw = synthetic(regime, rows: 4000)
+data all = derive(raw, t = x * ({law}))
+data seen = where(all, z <= 0.6)
+data unseen = where(all, z > 0.6)
+parent net = mlp(seen, inputs: [x], target: t, hidden: [], epochs: 5, members: 2)
+subset near = window(seen, by: z, count: 40, size: 60)
+anomaly shift = finetune(net, near, optimizer: sgd(rate: 5e-2), steps: 200, mix: 0)
+regression drift = polynomial(shift, columns(z), degree: degree)
+child adapted = apply(drift, unseen)
+score inside = inner(adapted, by: z, hold: 40 %)
+score skill = compare(net, adapted, on: unseen, metrics: [rmse])
+sweep degrees = grid(degree: [1, 2, 3])
+"
+    )
+}
+
+#[test]
+fn the_inner_choice_is_the_degree_of_the_planted_law() {
+    for (law, degree) in [("1 + 2 * z", "degree=1"), ("1 + 4 * z ^ 2", "degree=2")] {
+        let (_, scores) = ran(&planted(law), &MemStore::default());
+        let errors = |statement: &str, model: &str| -> BTreeMap<String, f64> {
+            let lines = scores.iter().filter(|line| {
+                (&line.statement[..], &line.model[..]) == (statement, model)
+                    && (&line.member[..], &line.metric[..]) == ("mean", "rmse")
+            });
+            lines
+                .filter_map(|line| Some((line.point.clone(), line.value?)))
+                .collect()
+        };
+        let inside = errors("inside", "adapted");
+        let chosen = inside.iter().min_by(|a, b| a.1.total_cmp(b.1));
+        assert_eq!(
+            chosen.map(|(point, _)| &point[..]),
+            Some(degree),
+            "{inside:?}"
+        );
+        let (child, parent) = (errors("skill", "adapted"), errors("skill", "net"));
+        assert!(
+            child[degree] < 0.01 * parent[degree],
+            "{child:?} {parent:?}"
+        );
+    }
+}
