@@ -339,23 +339,22 @@ impl Checker<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Says of a bad `--set` what the param takes, unless the message says so itself.
+    /// Says of a bad `--set` what the param takes, where it is no value at all.
     fn reword_setting(&mut self, param: usize, (name, text): (&str, &str), before: usize) {
         let found = self.diagnostics.split_off(before);
         let Some(first) = found.into_iter().find(Diagnostic::is_error) else {
             return;
         };
-        let message = match (first.code, &self.params[param].ty) {
-            (Code::OutOfRange | Code::SweepTooLarge | Code::IncompatibleUnits, _) | (_, None) => {
-                first.message
-            }
-            (_, Some(ty)) => {
-                let bounds = match self.bounds_text(param) {
-                    Some(bounds) => format!(" in `{bounds}`"),
-                    None => String::new(),
-                };
-                format!("expected {}{bounds}", type_name(ty))
-            }
+        let means_nothing = matches!(
+            first.code,
+            Code::UnknownName | Code::UnknownFunction | Code::SyntaxError
+        );
+        let message = match &self.params[param].ty {
+            Some(ty) if means_nothing => match self.bounds_text(param) {
+                Some(bounds) => format!("expected {} in `{bounds}`", type_name(ty)),
+                None => format!("expected {}", type_name(ty)),
+            },
+            _ => first.message,
         };
         let message = format!("`--set {name}={text}`: {message}");
         let mut diagnostic = Diagnostic::without_place(first.code, message);

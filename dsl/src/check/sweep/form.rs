@@ -68,6 +68,8 @@ pub(super) struct SweepArgs<'e> {
     pub params: Vec<(usize, &'e Name, &'e Expr)>,
     pub goal: Option<Goal>,
     pub over: Option<&'e Expr>,
+    /// Whether one of them did not check.
+    pub broken: bool,
 }
 
 impl Checker<'_> {
@@ -91,16 +93,15 @@ impl Checker<'_> {
             self.report(env, diagnostic);
             return None;
         };
-        let args = self.sweep_args(*form, args, env)?;
+        let args = self.sweep_args(*form, args, env);
         if let Form::Product | Form::Zip = form {
             return self.joined(*form, args, value, env);
         }
         self.searched(*form, args, value, name, env)
     }
 
-    fn sweep_args<'e>(&mut self, form: Form, args: &'e [Arg], env: Env) -> Option<SweepArgs<'e>> {
+    fn sweep_args<'e>(&mut self, form: Form, args: &'e [Arg], env: Env) -> SweepArgs<'e> {
         let mut result = SweepArgs::default();
-        let mut sound = true;
         for arg in args {
             let done = match arg {
                 Arg::Positional(value) => {
@@ -117,9 +118,9 @@ impl Checker<'_> {
                 },
                 Arg::New { name, value } => self.not_a_param(form, name, value, env),
             };
-            sound &= done.is_some();
+            result.broken |= done.is_none();
         }
-        sound.then_some(result)
+        result
     }
 
     fn not_a_param(&mut self, form: Form, name: &Name, value: &Expr, env: Env) -> Option<()> {
@@ -212,14 +213,14 @@ impl Checker<'_> {
             params.retain(|(param, ..)| param != over);
         }
         // A seed is nothing to search: every point runs with each.
-        let mut seeds = vec![Point::new()];
-        if form != Form::Grid
-            && let Some(at) = params.iter().position(|(param, ..)| *param == SEED)
-        {
-            let (_, _, values) = params.remove(at);
-            seeds = self.seeds(values, &args, env)?;
-        }
+        let seed_at = params.iter().position(|(param, ..)| *param == SEED);
+        let seed_values = seed_at
+            .filter(|_| form != Form::Grid)
+            .map(|at| params.remove(at).2);
         let space = self.space(form, &params, env)?;
+        if args.broken {
+            return None;
+        }
         let is_adaptive = matches!(form, Form::Tpe | Form::Halving);
         if is_adaptive && args.goal.is_none() {
             let message = format!("`{}` does not say what it is ranked by", form.word());
@@ -237,6 +238,10 @@ impl Checker<'_> {
         let mut order: Vec<usize> = params.iter().map(|(param, ..)| *param).collect();
         order.extend(budget.as_ref().map(|(over, _)| *over));
         let dims = self.dims(&order, &args, env)?;
+        let seeds = match seed_values {
+            Some(values) => self.seeds(values, &args, env)?,
+            None => vec![Point::new()],
+        };
         let logs = dims.iter().zip(&space.axes);
         let logs = logs.filter(|(_, axis)| axis.values.scale() == Scale::Log);
         let mut swept = Swept {

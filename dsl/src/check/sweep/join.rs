@@ -26,6 +26,9 @@ impl Checker<'_> {
             .map(|expr| Some((*expr, self.part(expr, env)?)))
             .collect();
         let parts: Vec<(&Expr, Swept)> = parts.into_iter().collect::<Option<_>>()?;
+        if args.broken {
+            return None;
+        }
         let mut whole = Swept {
             points: vec![Point::new()],
             goal: args.goal,
@@ -147,7 +150,9 @@ impl Checker<'_> {
             let Arg::Positional(expr) = arg else { continue };
             match &expr.kind {
                 ExprKind::Name(path) => {
-                    if let Ok(Entity::Statement(at)) = self.program.resolve(MAIN, path) {
+                    if let Ok(Entity::Statement(at)) = self.program.resolve(MAIN, path)
+                        && self.program.statements[at].keyword.text == Kind::Sweep.keyword()
+                    {
                         parts.insert(at);
                     }
                 }
