@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use dsl::check::{Checked, check};
+use dsl::check::{Checked, check_with};
 use dsl::diagnostic::Diagnostic;
 use dsl::experiment::Experiment;
 use dsl::render::{Style, render};
 use dsl::source::Sources;
+use dsl::sweep::Choices;
 use engine::graph::{Graph, lower};
 use engine::outside::{Disk, read_text};
 use engine::plugin::Registry;
 use engine::replay::expand;
+use engine::run::Outcome;
 use engine::store::{Access, DirStore, Store, default_path};
+use engine::sweep::{note_failures, note_scores};
 
 use crate::args::Subject;
 use crate::terminal::Terminal;
@@ -29,17 +32,23 @@ pub enum Stop {
 pub struct Session {
     /// The plugins.
     pub registry: Registry,
-    /// What the file says.
+    /// What the file says, as far as its sweeps go.
     pub experiment: Experiment,
+    /// What is known of the points of its sweeps.
+    pub choices: Choices,
     /// The texts it says it in.
     pub sources: Sources,
+    file: PathBuf,
+    settings: Vec<(String, String)>,
 }
 
 impl Session {
     /// Reads and checks the experiment; says every diagnostic.
     pub fn open(subject: &Subject, terminal: &Terminal) -> Result<Self, Stop> {
         let registry = plugins::registry();
-        let checked = checked(&subject.file, &subject.settings, &registry, terminal)?;
+        let choices = Choices::default();
+        let (file, settings) = (&subject.file, &subject.settings);
+        let checked = checked(file, settings, &choices, &registry, terminal)?;
         say_all(&checked.diagnostics, &checked.sources, terminal);
         let Some(experiment) = checked.experiment else {
             return Err(Stop::Failed);
@@ -55,17 +64,68 @@ impl Session {
         Ok(Self {
             registry,
             experiment,
+            choices,
             sources: checked.sources,
+            file: subject.file.clone(),
+            settings: subject.settings.clone(),
         })
     }
 
-    /// The actions; says the diagnostic when a data file cannot be read.
-    pub fn graph(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    /// The actions, with the sweeps as far as the scores in the store take them; says the
+    /// diagnostic when a data file cannot be read.
+    pub fn graph(&mut self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+        loop {
+            let graph = self.lowered(store, terminal)?;
+            let (experiment, registry) = (&self.experiment, &self.registry);
+            if !note_scores(experiment, &graph, registry, store, &mut self.choices) {
+                return Ok(graph);
+            }
+            self.check_again(terminal)?;
+        }
+    }
+
+    /// The actions after a round of a run, when it told something new of a sweep.
+    pub fn next_round(
+        &mut self,
+        graph: &Graph,
+        outcome: &Outcome,
+        store: &DirStore,
+        terminal: &Terminal,
+    ) -> Result<Option<Graph>, Stop> {
+        let (experiment, registry) = (&self.experiment, &self.registry);
+        let choices = &mut self.choices;
+        let has_scores = note_scores(experiment, graph, registry, store, choices);
+        let has_failures = note_failures(experiment, graph, outcome, choices);
+        if !has_scores && !has_failures {
+            return Ok(None);
+        }
+        self.check_again(terminal)?;
+        self.graph(store, terminal).map(Some)
+    }
+
+    fn lowered(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
         let digest = |path: &str| store.file_digest(Path::new(path));
         lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
             say_all(&[*diagnostic], &self.sources, terminal);
             Stop::Failed
         })
+    }
+
+    /// Checks the file with what is known of its sweeps now; says what is wrong only now, such
+    /// as a choice that does not fit where it is used.
+    fn check_again(&mut self, terminal: &Terminal) -> Result<(), Stop> {
+        let (file, settings) = (&self.file, &self.settings);
+        let checked = checked(file, settings, &self.choices, &self.registry, terminal)?;
+        match checked.experiment {
+            Some(experiment) => {
+                self.experiment = experiment;
+                Ok(())
+            }
+            None => {
+                say_all(&checked.diagnostics, &checked.sources, terminal);
+                Err(Stop::Failed)
+            }
+        }
     }
 }
 
@@ -73,6 +133,7 @@ impl Session {
 pub fn checked(
     file: &Path,
     settings: &[(String, String)],
+    choices: &Choices,
     registry: &Registry,
     terminal: &Terminal,
 ) -> Result<Checked, Stop> {
@@ -82,7 +143,8 @@ pub fn checked(
         Stop::Failed
     })?;
     let outside = Disk { registry };
-    let mut checked = check(&path, &text, settings, &registry.catalog(), &outside);
+    let catalog = registry.catalog();
+    let mut checked = check_with(&path, &text, settings, choices, &catalog, &outside);
     if let Some(experiment) = checked.experiment.take() {
         match expand(experiment, registry) {
             Ok(experiment) => checked.experiment = Some(experiment),

@@ -1,7 +1,7 @@
 //! Runs every case of `tests/suite`: texts with what the checker must say written inside.
 //!
-//! `#!` lines direct a case. `#! set name=value` and `#! nodes` (list what was meant, too)
-//! stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
+//! `#!` lines direct a case. `#! set name=value`, `#! score SWEEP POINT VALUE` (`none` for a
+//! point that ended without one) and `#! nodes` (list what was meant, too) stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
 //! the end of the first file: `#! error CODE PLACE "message"`, `#! label …`, `#! hint …`,
 //! `#! node …`. `BLESS=1` writes what is said now; read it before committing it.
 
@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dsl::check::{Checked, check};
+use dsl::check::{Checked, check_with};
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::source::{FileId, Sources, Span};
+use dsl::sweep::Choices;
 
 const MAIN: &str = "case/main.farcast";
 
@@ -25,6 +26,7 @@ struct Case {
     rest: String,
     files: BTreeMap<String, String>,
     settings: Vec<(String, String)>,
+    choices: Choices,
     nodes: bool,
 }
 
@@ -84,10 +86,11 @@ fn every_diagnostic_is_one_quiet_line() {
 
 fn run(case: &Case) -> Checked {
     let outside = catalog::Table(case.files.clone());
-    check(
+    check_with(
         MAIN,
         &case.text,
         &case.settings,
+        &case.choices,
         &catalog::catalog(),
         &outside,
     )
@@ -99,6 +102,19 @@ fn say(checked: &Checked, nodes: bool) -> Vec<String> {
         .iter()
         .flat_map(|diagnostic| say_diagnostic(diagnostic, &checked.sources))
         .collect();
+    let experiment = checked.experiment.iter().filter(|_| nodes);
+    for waiting in experiment.clone().flat_map(|e| &e.waiting) {
+        let sweeps = waiting.sweeps.join(", ");
+        lines.push(format!("#! waits {} for {sweeps}", waiting.statement));
+    }
+    for sweep in experiment.flat_map(|e| &e.sweeps) {
+        let points: Vec<&str> = sweep.trials.iter().map(|t| t.point.as_str()).collect();
+        let (points, name) = (points.join(" "), &sweep.name);
+        let (to_come, best) = (sweep.to_come, sweep.best);
+        lines.push(format!(
+            "#! sweep {name} {points} to come {to_come} best {best:?}"
+        ));
+    }
     for node in checked
         .experiment
         .iter()
@@ -193,9 +209,11 @@ fn read(path: PathBuf) -> Case {
     let cut = whole.find("#! file ").unwrap_or(whole.len());
     let (main, rest) = whole.split_at(cut);
     let said = |line: &&str| {
-        ["error", "warning", "label", "hint", "node "]
-            .iter()
-            .any(|word| line.starts_with(&format!("#! {word}")))
+        [
+            "error", "warning", "label", "hint", "node ", "waits ", "sweep ",
+        ]
+        .iter()
+        .any(|word| line.starts_with(&format!("#! {word}")))
     };
     let (expected, kept): (Vec<&str>, Vec<&str>) = main.lines().partition(said);
     let directives = |name: &str| -> Vec<String> {
@@ -208,6 +226,12 @@ fn read(path: PathBuf) -> Case {
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
+    let mut choices = Choices::default();
+    for line in directives("score ") {
+        let (sweep, rest) = line.split_once(' ').unwrap();
+        let (point, score) = rest.rsplit_once(' ').unwrap();
+        choices.note(sweep, point, score.parse().ok());
+    }
     let mut files = BTreeMap::new();
     for section in rest.split("#! file ").skip(1) {
         let (name, text) = section.split_once('\n').unwrap_or((section, ""));
@@ -215,6 +239,7 @@ fn read(path: PathBuf) -> Case {
     }
     Case {
         settings,
+        choices,
         nodes: !directives("nodes").is_empty(),
         text: kept.iter().map(|line| format!("{line}\n")).collect(),
         expected: expected.iter().map(|line| (*line).to_owned()).collect(),
