@@ -70,6 +70,7 @@ impl Field {
                 need: Need::Here,
                 truth: false,
                 gather: false,
+                spread: false,
             },
             implicit: None,
         }
@@ -79,6 +80,12 @@ impl Field {
     pub fn of_type<T: ParamType>(mut self) -> Self {
         self.param.optional = T::OPTIONAL;
         self.param.gather = T::GATHER;
+        self
+    }
+
+    /// All members are taken together, and the result has as many all the same.
+    pub fn spread(mut self) -> Self {
+        self.param.spread = true;
         self
     }
 
@@ -326,6 +333,59 @@ impl ParamType for String {
     }
 }
 
+/// Whole numbers: a list of them or a range, as `[0, 10, 50]`, `0..=50` and `0..=50 step 10`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// These.
+    Listed(Vec<i64>),
+    /// The first, the last and the distance.
+    Ranged(i64, i64, i64),
+}
+
+impl Numbers {
+    /// Those of `known` that are among them; the listed ones that are not known are errors.
+    ///
+    /// # Errors
+    /// The first listed number that is not known.
+    pub fn among(&self, known: &[u64]) -> Result<Vec<u64>, i64> {
+        let is_known = |number: &i64| u64::try_from(*number).is_ok_and(|n| known.contains(&n));
+        match self {
+            Numbers::Listed(listed) => match listed.iter().find(|number| !is_known(number)) {
+                Some(unknown) => Err(*unknown),
+                None => Ok(listed.iter().map(|number| number.unsigned_abs()).collect()),
+            },
+            Numbers::Ranged(first, last, step) => {
+                let holds = |number: &&u64| {
+                    i64::try_from(**number).is_ok_and(|number| {
+                        (*first..=*last).contains(&number)
+                            && number.abs_diff(*first) % step.unsigned_abs().max(1) == 0
+                    })
+                };
+                Ok(known.iter().filter(holds).copied().collect())
+            }
+        }
+    }
+}
+
+impl ParamType for Numbers {
+    fn ty() -> Type {
+        Type::OneOf(vec![
+            Type::Range(Box::new(Type::Int)),
+            Type::List(Box::new(Type::Int)),
+        ])
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        let number = |value: &Value| i64::from_value(field, value, bindings);
+        match value {
+            Value::Range(first, last, step) => {
+                Ok(Self::Ranged(number(first)?, number(last)?, number(step)?))
+            }
+            other => Vec::from_value(field, other, bindings).map(Self::Listed),
+        }
+    }
+}
+
 /// A file given by the user, joined to the folder of the text that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPath(pub std::path::PathBuf);
@@ -479,9 +539,9 @@ fn downcast<T: Artifact>(
     let Some(artifact) = member else {
         return Ok(None);
     };
-    match Arc::clone(artifact).downcast::<T>() {
-        Ok(artifact) => Ok(Some(artifact)),
-        Err(_) => Err(Fault::Bug(format!("input `{field}` is of another type"))),
+    match T::from_made(Arc::clone(artifact)) {
+        Some(artifact) => Ok(Some(artifact)),
+        None => Err(Fault::Bug(format!("input `{field}` is of another type"))),
     }
 }
 

@@ -9,10 +9,11 @@ use dsl::types::{Kind, Schema};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::artifact::{Artifact, Parts, Stored};
+use crate::artifact::{Artifact, Kept, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
+use crate::store::Store;
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -57,6 +58,7 @@ pub struct Context<'a> {
     stop: Arc<AtomicBool>,
     progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
+    store: Option<&'a dyn Store>,
 }
 
 /// How far an action is.
@@ -84,6 +86,24 @@ impl<'a> Context<'a> {
             stop,
             progress,
             notes: Mutex::default(),
+            store: None,
+        }
+    }
+
+    /// The same with a place for what is too large for memory.
+    pub fn with_store(mut self, store: &'a dyn Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps bytes of the result before all of it is made; in memory without a store.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot keep them.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+        match self.store {
+            Some(store) => store.keep(bytes),
+            None => Ok(Kept::in_memory(bytes)),
         }
     }
 

@@ -61,9 +61,7 @@ impl Artifact for Child {
     const KIND: Kind = Kind::Child;
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let mut parts = self.parent.to_parts()?;
-        parts.0.extend(self.regression.to_parts()?.0);
-        Ok(parts)
+        Ok(self.parent.to_parts()?.and(self.regression.to_parts()?))
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
