@@ -12,6 +12,7 @@ pub mod reports;
 pub mod scores;
 pub mod subsets;
 pub mod training;
+pub mod trajectories;
 
 use engine::plugin::Registry;
 
@@ -22,6 +23,7 @@ pub fn registry() -> Registry {
     parents::register(&mut registry);
     subsets::register(&mut registry);
     anomalies::register(&mut registry);
+    trajectories::register(&mut registry);
     predictors::register(&mut registry);
     regressions::register(&mut registry);
     children::register(&mut registry);
