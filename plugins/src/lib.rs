@@ -4,6 +4,7 @@ pub mod anomalies;
 pub mod children;
 mod complete;
 pub mod data;
+pub mod farcasts;
 pub mod parents;
 pub mod predictors;
 pub mod reference;
@@ -26,6 +27,7 @@ pub fn registry() -> Registry {
     trajectories::register(&mut registry);
     predictors::register(&mut registry);
     regressions::register(&mut registry);
+    farcasts::register(&mut registry);
     children::register(&mut registry);
     scores::register(&mut registry);
     reports::register(&mut registry);
