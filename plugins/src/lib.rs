@@ -4,6 +4,7 @@ pub mod anomalies;
 pub mod children;
 mod complete;
 pub mod data;
+pub mod farcasts;
 pub mod parents;
 pub mod predictors;
 pub mod reference;
@@ -12,6 +13,7 @@ pub mod reports;
 pub mod scores;
 pub mod subsets;
 pub mod training;
+pub mod trajectories;
 
 use engine::plugin::Registry;
 
@@ -22,8 +24,10 @@ pub fn registry() -> Registry {
     parents::register(&mut registry);
     subsets::register(&mut registry);
     anomalies::register(&mut registry);
+    trajectories::register(&mut registry);
     predictors::register(&mut registry);
     regressions::register(&mut registry);
+    farcasts::register(&mut registry);
     children::register(&mut registry);
     scores::register(&mut registry);
     reports::register(&mut registry);

@@ -4,6 +4,7 @@ mod dataset;
 mod page;
 mod parts;
 mod scores;
+mod tensor_file;
 mod trajectory;
 mod weights;
 
@@ -19,6 +20,7 @@ pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
 pub use parts::{Kept, Parts};
 pub use scores::{ScoreRow, Scores};
+pub use tensor_file::{Precision, TensorFile};
 pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};
 
