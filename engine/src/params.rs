@@ -342,6 +342,27 @@ impl ParamType for String {
     }
 }
 
+/// A number of steps, written `10` or `10 steps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps(pub u64);
+
+impl ParamType for Steps {
+    fn ty() -> Type {
+        Type::Quantity("steps".to_owned())
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        let steps = f64::from_value(field, value, bindings)?;
+        match steps.fract() == 0.0 && (0.0..2f64.powi(53)).contains(&steps) {
+            true => Ok(Self(steps as u64)),
+            false => {
+                let message = format!("expected a whole number of steps, found {steps}");
+                Err(Fault::at(field, message))
+            }
+        }
+    }
+}
+
 /// Whole numbers: a list of them or a range, as `[0, 10, 50]`, `0..=50` and `0..=50 step 10`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Numbers {

@@ -36,7 +36,7 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
             },
             weights: vec![1.0, 0.0],
             losses: Vec::new(),
-            recipe: None,
+            training: None,
         }),
         subsets: Input::new(Subsets { rows: subsets }),
         optimizer: sgd(0.1),

@@ -162,7 +162,7 @@ pub(crate) mod tests {
                 weights: made_up(layout.len(), 1).collect(),
                 network,
                 losses: vec![],
-                recipe: None,
+                training: None,
             },
             regression: Regression {
                 form: Form {

@@ -51,31 +51,45 @@ impl Plugin for Nino {
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let net = NinoNet::load(&self.weights.0)?;
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
-        let window = window.equally_spaced(STATES)?;
-        let ahead = multiples(&window, net.ahead)?;
-        let mut scales = vec![Vec::new(); self.trajectory.members.len()];
-        for (member, run) in finished(&self.trajectory) {
-            scales[member] = Scale::of_tensors(run, &window)?;
-        }
-        let predicted = forecast(
-            &self.trajectory,
-            &window,
-            Counts::Steps,
-            context,
-            |member, history| Ok(predict(&net, &window, history, &scales[member], &ahead)),
-        )?;
-        let weights = window.layout.len() as f64;
-        Ok(Farcast {
-            predicted,
-            origin: Origin {
-                observed: window.steps,
-                fitted_on: Vec::new(),
-                fit_operations: 0.0,
-                predict_operations: net.operations() * weights,
-            },
-        })
+        let observe = self.observe.as_ref();
+        farcast(&net, &self.trajectory, observe, &self.horizon, context)
     }
+}
+
+/// What a network makes of the runs at the horizons.
+///
+/// # Errors
+/// The user's fault when too few states are observed, or a horizon is out of reach.
+pub fn farcast(
+    net: &NinoNet,
+    trajectory: &Gather<Trajectory>,
+    observe: Option<&Numbers>,
+    horizon: &[u64],
+    context: &Context,
+) -> Result<Farcast, Fault> {
+    let window = Window::new(trajectory, observe, horizon)?.equally_spaced(STATES)?;
+    let ahead = multiples(&window, net.ahead)?;
+    let mut scales = vec![Vec::new(); trajectory.members.len()];
+    for (member, run) in finished(trajectory) {
+        scales[member] = Scale::of_tensors(run, &window)?;
+    }
+    let predicted = forecast(
+        trajectory,
+        &window,
+        Counts::Steps,
+        context,
+        |member, history| Ok(predict(net, &window, history, &scales[member], &ahead)),
+    )?;
+    let weights = window.layout.len() as f64;
+    Ok(Farcast {
+        predicted,
+        origin: Origin {
+            observed: window.steps,
+            fitted_on: Vec::new(),
+            fit_operations: 0.0,
+            predict_operations: net.operations() * weights,
+        },
+    })
 }
 
 /// How many states ahead each horizon is.

@@ -8,7 +8,9 @@ use engine::plugin::{Context, Plugin};
 
 use super::images::pixels;
 use super::scaling::scaled_target;
-use super::{Activation, Images, Length, Loss, Network, Parent, Recipe, Scaled, TrainerChoice};
+use super::{
+    Activation, Images, Jump, Jumps, Length, Loss, Network, Parent, Recipe, Scaled, TrainerChoice,
+};
 use crate::complete::complete;
 use crate::training::{Optimizer, Schedule};
 
@@ -64,6 +66,8 @@ plugin! {
         /// Stop after so many passes without a smaller loss on the images held out, and go back
         /// to the weights of the smallest.
         patience: Option<u64>, range("1..");
+        /// Leave the path of the gradients now and then.
+        jump: Option<Jump>, apart();
     }
 }
 
@@ -85,6 +89,11 @@ impl Plugin for Conv {
             hold_out: self.hold_out,
             patience: self.patience,
             trainer: TrainerChoice::Auto,
+            jumps: self
+                .jump
+                .as_ref()
+                .map(|jump| Jumps::new(jump, self.hold_out))
+                .transpose()?,
         };
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let network = self.network(&train)?;
@@ -218,6 +227,7 @@ mod tests {
             members: 1,
             hold_out: 0.0,
             patience: None,
+            jump: None,
         }
     }
 

@@ -57,6 +57,7 @@ impl Plugin for LinearRegression {
             hold_out: self.hold_out,
             patience: None,
             trainer: TrainerChoice::Auto,
+            jumps: None,
         };
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let inputs = scaled_inputs(&self.inputs, &self.data, &train)?;

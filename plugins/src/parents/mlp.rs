@@ -7,7 +7,7 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::scaling::{scaled_inputs, scaled_target};
-use super::{Activation, Length, Loss, Network, Parent, Recipe, TrainerChoice};
+use super::{Activation, Jump, Jumps, Length, Loss, Network, Parent, Recipe, TrainerChoice};
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -53,6 +53,8 @@ plugin! {
         patience: Option<u64>, range("1..");
         /// What computes the gradients.
         trainer: TrainerChoice = "auto";
+        /// Leave the path of the gradients now and then.
+        jump: Option<Jump>, apart();
     }
 }
 
@@ -75,6 +77,11 @@ impl Plugin for Mlp {
             hold_out: self.hold_out,
             patience: self.patience,
             trainer: self.trainer,
+            jumps: self
+                .jump
+                .as_ref()
+                .map(|jump| Jumps::new(jump, self.hold_out))
+                .transpose()?,
         };
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let network = self.network(&train)?;
@@ -147,6 +154,7 @@ mod tests {
             hold_out: 0.0,
             patience: None,
             trainer: TrainerChoice::Auto,
+            jump: None,
         }
     }
 
@@ -211,8 +219,8 @@ mod tests {
         mlp.epochs = 5000;
         let data = Input::new(wave(60).clone());
         let parent = mlp.run(&Context::alone("stop")).expect("trains");
-        let recipe = parent.recipe.as_ref().expect("a recipe");
-        let held_out = data.take(&recipe.rows(&data).expect("rows").held_out);
+        let training = parent.training.as_ref().expect("how it was trained");
+        let held_out = data.take(&training.recipe.rows(&data).expect("rows").held_out);
         let samples = Samples::new(&parent.network, &held_out).expect("columns");
         let kept = samples.loss(&parent.network, &parent.weights);
         let curve = parent.losses.iter().filter_map(|(_, _, loss)| *loss);

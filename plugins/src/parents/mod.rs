@@ -4,6 +4,7 @@ mod conv;
 mod dfdx_trainer;
 mod forward;
 mod images;
+mod jump;
 mod linear_regression;
 mod mlp;
 mod network;
@@ -17,17 +18,19 @@ pub use dfdx_trainer::DfdxTrainer;
 pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};
 pub(crate) use images::pixel;
 pub use images::{Convolution, Images};
+pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
 pub use network::{Activation, Loss, Network, Scaled};
 pub use parent::Parent;
-pub use recipe::{Length, Recipe, TrainerChoice, Watch};
+pub use recipe::{Length, Recipe, TrainerChoice, Training, Watch};
 
 use engine::plugin::Registry;
 
 /// Adds the parents to the registry, with the optimisers and schedules they train by.
 pub fn register(registry: &mut Registry) {
     crate::training::register(registry);
+    registry.constructors(Jump::constructors());
     registry.plugin::<Conv>();
     registry.plugin::<LinearRegression>();
     registry.plugin::<Mlp>();

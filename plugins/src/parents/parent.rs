@@ -4,7 +4,7 @@ use dsl::types::Kind;
 use engine::artifact::{Artifact, Metadata, Parts};
 use engine::error::Fault;
 
-use super::{Network, Recipe};
+use super::{Network, Training};
 
 /// One trained member.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Parent {
     /// The loss along training: `(step, training loss, held-out loss)`.
     pub losses: Vec<(u64, f64, Option<f64>)>,
     /// How it was trained; `None` where that was elsewhere.
-    pub recipe: Option<Recipe>,
+    pub training: Option<Training>,
 }
 
 impl Parent {
@@ -42,7 +42,7 @@ impl Artifact for Parent {
             .with("weights.safetensors", self.safetensors(Metadata::new())?)
             .with_json("network.json", &self.network)?
             .with_json("losses.json", &self.losses)?
-            .with_json("recipe.json", &self.recipe)
+            .with_json("training.json", &self.training)
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
@@ -54,7 +54,7 @@ impl Artifact for Parent {
             network,
             weights,
             losses: parts.json("losses.json")?,
-            recipe: parts.json("recipe.json")?,
+            training: parts.json("training.json")?,
         })
     }
 

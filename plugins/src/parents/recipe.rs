@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
-use super::{DfdxTrainer, Network, Parent};
+use super::{Counts, DfdxTrainer, Jumps, Network, Parent};
 use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
 
 words! {
@@ -71,6 +71,17 @@ pub struct Recipe {
     pub patience: Option<u64>,
     /// What computes the gradients.
     pub trainer: TrainerChoice,
+    /// When and where the weights jump.
+    pub jumps: Option<Jumps>,
+}
+
+/// How a member was trained, and what that took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// What it can be trained by again.
+    pub recipe: Recipe,
+    /// How often what was done.
+    pub counts: Counts,
 }
 
 /// Who is told the weights before the first step and after every step.
@@ -131,12 +142,15 @@ impl Recipe {
             network: &network,
             context,
         };
-        let (weights, losses) = run.train(initial(&network, &self.streams), watch)?;
+        let (weights, losses, counts) = run.train(initial(&network, &self.streams), watch)?;
         Ok(Parent {
             weights,
             losses,
             network,
-            recipe: Some(self),
+            training: Some(Training {
+                recipe: self,
+                counts,
+            }),
         })
     }
 }

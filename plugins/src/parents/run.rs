@@ -3,8 +3,9 @@
 use engine::error::Fault;
 use engine::plugin::Context;
 
+use super::jump::{Jumper, OptimizerMemory};
 use super::recipe::Watch;
-use super::{Length, Network, Recipe};
+use super::{Counts, Length, Network, Recipe};
 use crate::training::{Batches, Samples};
 
 /// The loss along training: `(step, training loss, held-out loss)`.
@@ -30,12 +31,13 @@ struct Best {
 }
 
 impl Run<'_> {
-    /// Trains to the end or to early stopping; gives the weights and the loss curve.
+    /// Trains to the end or to early stopping; gives the weights, the loss curve and what that
+    /// took.
     pub fn train(
         &self,
         mut weights: Vec<f32>,
         watch: &mut Watch,
-    ) -> Result<(Vec<f32>, Curve), Fault> {
+    ) -> Result<(Vec<f32>, Curve, Counts), Fault> {
         let recipe = self.recipe;
         let steps = match recipe.length {
             Length::Steps(steps) => steps,
@@ -47,6 +49,11 @@ impl Run<'_> {
         let mut curve = Curve::new();
         let mut interval_loss = Mean::default();
         let mut best = None;
+        let mut jumper = recipe
+            .jumps
+            .as_ref()
+            .map(|jumps| Jumper::new(jumps, self.network.layout()));
+        let mut counts = Counts::default();
         watch(0, &weights)?;
         for step in 0..steps {
             let share = recipe.schedule.share(step, steps);
@@ -56,6 +63,17 @@ impl Run<'_> {
             }
             interval_loss.add(loss);
             let done = step + 1;
+            if let Some(jumper) = jumper.as_mut().filter(|_| done < steps) {
+                let loss = |weights: &[f32]| self.held_out_loss(weights);
+                if let Some(landing) = jumper.look(done, &weights, loss)? {
+                    weights = landing.weights;
+                    if landing.memory == OptimizerMemory::Reset {
+                        trainer.restart();
+                    }
+                }
+                counts = jumper.counts;
+            }
+            counts.steps = done;
             watch(done, &weights)?;
             if done % interval == 0 || done == steps {
                 self.context.check_stop()?;
@@ -72,7 +90,7 @@ impl Run<'_> {
             weights = best.weights;
         }
         match weights.iter().all(|weight| weight.is_finite()) {
-            true => Ok((weights, curve)),
+            true => Ok((weights, curve, counts)),
             false => Err(self.diverged(steps, f64::NAN)),
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::artifact::TensorFile;
 use engine::error::Fault;
+use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
 use super::{Role, at_weights};
@@ -12,7 +13,7 @@ use super::{Role, at_weights};
 const STATES: usize = 5;
 
 /// A network from five standardised states of a weight, oldest first, to its moves ahead.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NinoNet {
     weights: Vec<f32>,
     /// Neurons of a hidden layer.

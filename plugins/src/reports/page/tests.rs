@@ -74,7 +74,7 @@ fn parent(weight: f32) -> Parent {
         },
         weights: vec![weight, -weight],
         losses: vec![(0, 1.0, Some(1.2)), (10, 0.1, None), (20, 0.01, Some(0.03))],
-        recipe: None,
+        training: None,
     }
 }
 
