@@ -14,5 +14,6 @@ pub mod plugin;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod streams;
 mod svg;
 pub mod table;

@@ -38,6 +38,8 @@ pub struct Field {
     pub param: Param,
     /// Set for inputs that users do not write.
     pub implicit: Option<Implicit>,
+    /// Whether it has no part in the random streams.
+    pub apart: bool,
 }
 
 /// How the graph finds an input that users do not write.
@@ -73,6 +75,7 @@ impl Field {
                 spread: false,
             },
             implicit: None,
+            apart: false,
         }
     }
 
@@ -132,6 +135,12 @@ impl Field {
     /// The data given here must carry the target too.
     pub fn with_truth(mut self) -> Self {
         self.param.truth = true;
+        self
+    }
+
+    /// Without part in the random streams: calls that differ in it alone meet the same chance.
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -674,16 +683,16 @@ impl Bindings {
 macro_rules! plugin {
     ($(#[doc = $doc:literal])* $name:literal version $version:literal
      pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] $name $version $Struct { $($body)* } }
+        $crate::declared! { [$($doc),*] [] $name $version $Struct { $($body)* } }
     };
 }
 
 /// Declares a constructor of a value, such as `adam(rate: 1e-3)`.
 #[macro_export]
 macro_rules! constructor {
-    ($(#[doc = $doc:literal])* $name:literal
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? $name:literal
      pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] $name 1 $Struct { $($body)* } }
+        $crate::declared! { [$($doc),*] [$($($derive),*)?] $name 1 $Struct { $($body)* } }
     };
 }
 
@@ -691,12 +700,12 @@ macro_rules! constructor {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! declared {
-    ([$($doc:literal),*] $name:literal $version:literal $Struct:ident {
+    ([$($doc:literal),*] [$($derive:ident),*] $name:literal $version:literal $Struct:ident {
         $( $(#[doc = $field_doc:literal])* $field:ident : $ty:ty
            $(= $default:literal)? $(, $attribute:ident ( $($value:expr),* ))* ; )*
     }) => {
         $(#[doc = $doc])*
-        #[derive(Debug)]
+        #[derive(Debug $(, $derive)*)]
         pub struct $Struct {
             $( $(#[doc = $field_doc])* pub $field: $ty, )*
         }
@@ -732,9 +741,10 @@ macro_rules! declared {
 /// Declares a value that one of several constructors makes: `Optimizer` by `sgd`, `adam`, ….
 #[macro_export]
 macro_rules! made {
-    ($(#[doc = $doc:literal])* pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])?
+     pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
         $(#[doc = $doc])*
-        #[derive(Debug)]
+        #[derive(Debug $($(, $derive)*)?)]
         pub enum $Enum {
             $( #[doc = concat!("Made by [`", stringify!($Variant), "`].")] $Variant($Variant), )*
         }

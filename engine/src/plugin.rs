@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dsl::signature::{Catalog, ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::artifact::{Artifact, Kept, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
 use crate::store::Store;
+use crate::streams::Streams;
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -22,6 +22,10 @@ pub trait Plugin: Declared + 'static {
 
     /// Whether the result depends on the seed.
     const RANDOM: bool = false;
+
+    /// The version whose random streams it draws from: a later version that gives other bytes
+    /// by the same chance leaves it alone.
+    const STREAMS: u32 = Self::VERSION;
 
     /// The parameter that counts independent members, each an action of its own.
     const MEMBERS: Option<&'static str> = None;
@@ -53,7 +57,7 @@ pub trait Plugin: Declared + 'static {
 
 /// What an action may use while it runs, beside its inputs.
 pub struct Context<'a> {
-    key: Digest,
+    streams: Streams,
     member: Option<u32>,
     stop: Arc<AtomicBool>,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -73,15 +77,15 @@ pub struct Progress {
 }
 
 impl<'a> Context<'a> {
-    /// The context of the action with this key.
+    /// The context of an action with these streams.
     pub fn new(
-        key: Digest,
+        streams: Streams,
         member: Option<u32>,
         stop: Arc<AtomicBool>,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
         Self {
-            key,
+            streams,
             member,
             stop,
             progress,
@@ -109,14 +113,18 @@ impl<'a> Context<'a> {
 
     /// A context for tests and direct calls: silent, never stopped, streams derived from `name`.
     pub fn alone(name: &str) -> Self {
-        Self::new(Digest::of(name.as_bytes()), None, Arc::default(), &|_| ())
+        let streams = Streams(Digest::of(name.as_bytes()));
+        Self::new(streams, None, Arc::default(), &|_| ())
     }
 
     /// An independent random stream, the same for the same action and name on every machine.
     pub fn rng(&self, name: &str) -> ChaCha8Rng {
-        let mut text = self.key.bytes().to_vec();
-        text.extend_from_slice(name.as_bytes());
-        ChaCha8Rng::from_seed(*Digest::of(&text).bytes())
+        self.streams.rng(name)
+    }
+
+    /// What all its random streams are derived from, to be kept by what will be done again.
+    pub fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// Which member this action makes, from 0; `None` without members.
@@ -164,6 +172,10 @@ pub struct Entry {
     pub signature: Signature,
     /// The inputs users do not write, by field.
     pub implicit: Vec<(String, ImplicitInput)>,
+    /// The version of its random streams.
+    pub streams: u32,
+    /// The parameters that have no part in its random streams.
+    pub apart: Vec<String>,
     /// Runs a call.
     pub run: Run,
     /// Reads a stored result.
@@ -193,6 +205,12 @@ impl Registry {
     pub fn plugin<P: Plugin>(&mut self) {
         let entry = Entry {
             signature: signature::<P>(),
+            streams: P::STREAMS,
+            apart: P::fields()
+                .into_iter()
+                .filter(|field| field.apart)
+                .map(|field| field.param.name)
+                .collect(),
             implicit: P::fields()
                 .into_iter()
                 .filter_map(|field| {

@@ -9,6 +9,7 @@ use engine::error::Fault;
 use engine::plugin::Registry;
 
 use crate::parents::Parent;
+use crate::predictors::PredictorRows;
 use crate::regressions::Regression;
 
 pub use apply::Apply;
@@ -35,8 +36,24 @@ impl Child {
     /// # Errors
     /// When the data lack an input or a predictor.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<f64>, Fault> {
-        let outputs = forward::Stack::new(self).run(self, data)?;
+        let outputs = match self.parent.network.images {
+            None => forward::Stack::new(self).run(self, data)?,
+            Some(_) => self.one_by_one(data)?,
+        };
         Ok(self.parent.network.unscale(&outputs))
+    }
+
+    /// The outputs of every row, `[rows, outputs]`, by making its network.
+    fn one_by_one(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        let network = &self.parent.network;
+        let inputs = network.inputs_of(data)?;
+        let predictors = PredictorRows::of(&self.regression.form.predictors, data)?;
+        let rows = inputs.chunks_exact(network.inputs.len()).enumerate();
+        Ok(rows
+            .flat_map(|(row, inputs)| {
+                network.evaluate(&self.weights(predictors.row(row)), inputs, 1)
+            })
+            .collect())
     }
 
     /// The weights of the network of one row, in parameter order.
@@ -133,6 +150,7 @@ pub(crate) mod tests {
         let network = Network {
             inputs: vec![scaled("a", 1.0, 2.0), scaled("b", -0.5, 0.3)],
             targets: vec![scaled("t", 10.0, 3.0)],
+            images: None,
             widths: vec![2, 5, 4, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,
@@ -144,6 +162,7 @@ pub(crate) mod tests {
                 weights: made_up(layout.len(), 1).collect(),
                 network,
                 losses: vec![],
+                recipe: None,
             },
             regression: Regression {
                 form: Form {

@@ -3,19 +3,21 @@
 mod cf;
 mod csv;
 mod derive;
+mod idx;
 mod netcdf;
 mod parquet;
 mod source;
 mod split;
 mod synthetic;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod r#where;
 
 use engine::plugin::Registry;
 
 pub use csv::Csv;
 pub use derive::Derive;
+pub use idx::Idx;
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
@@ -26,6 +28,7 @@ pub use r#where::Where;
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
+    registry.plugin::<Idx>();
     registry.plugin::<NetCdf>();
     registry.plugin::<Parquet>();
     registry.plugin::<Split>();

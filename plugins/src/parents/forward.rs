@@ -9,8 +9,16 @@ impl Network {
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let layers = self.widths.len().saturating_sub(1);
-        let mut values = inputs.to_vec();
-        let mut rest = weights;
+        let dense: usize = self
+            .widths
+            .windows(2)
+            .map(|pair| (pair[0] + 1) * pair[1])
+            .sum();
+        let (convolutions, mut rest) = weights.split_at(weights.len() - dense);
+        let mut values = match &self.images {
+            Some(images) => images.features(self.activation, convolutions, inputs),
+            None => inputs.to_vec(),
+        };
         for (layer, pair) in self.widths.windows(2).enumerate() {
             let (width, out) = (pair[0], pair[1]);
             let (weight, after) = rest.split_at(out * width);
@@ -129,6 +137,7 @@ mod tests {
         Network {
             inputs: vec![scaled("a", 0.0, 1.0), scaled("b", 0.0, 1.0)],
             targets: vec![scaled("t", 10.0, 2.0)],
+            images: None,
             widths: widths.to_vec(),
             activation: Activation::Tanh,
             loss,

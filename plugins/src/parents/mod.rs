@@ -1,19 +1,34 @@
 //! Parents: networks trained on all training data, one action per member.
 
+mod conv;
 mod dfdx_trainer;
 mod forward;
+mod images;
+mod linear_regression;
 mod mlp;
 mod network;
+mod parent;
+mod recipe;
+mod run;
+mod scaling;
 
+pub use conv::Conv;
 pub use dfdx_trainer::DfdxTrainer;
 pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};
-pub use mlp::{Mlp, TrainerChoice};
-pub use network::{Activation, Loss, Network, Parent, Scaled};
+pub(crate) use images::pixel;
+pub use images::{Convolution, Images};
+pub use linear_regression::LinearRegression;
+pub use mlp::Mlp;
+pub use network::{Activation, Loss, Network, Scaled};
+pub use parent::Parent;
+pub use recipe::{Length, Recipe, TrainerChoice, Watch};
 
 use engine::plugin::Registry;
 
 /// Adds the parents to the registry, with the optimisers and schedules they train by.
 pub fn register(registry: &mut Registry) {
     crate::training::register(registry);
+    registry.plugin::<Conv>();
+    registry.plugin::<LinearRegression>();
     registry.plugin::<Mlp>();
 }
