@@ -666,6 +666,28 @@ impl<T: Artifact> ParamType for Via<T> {
     }
 }
 
+/// A [`Via`] that may lead nowhere: the path ends where a call has no such argument.
+#[derive(Debug)]
+pub struct MaybeVia<T>(pub Option<Input<T>>);
+
+impl<T: Artifact> ParamType for MaybeVia<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        let loaded = bindings.implicit(field).next();
+        loaded
+            .map(|loaded| single(field, loaded))
+            .transpose()
+            .map(Self)
+    }
+}
+
 /// Everything of one kind an argument was made from: declared with `ancestors("scores")`.
 #[derive(Debug)]
 pub struct Ancestors<T>(pub Vec<Gather<T>>);

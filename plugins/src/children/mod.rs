@@ -1,7 +1,11 @@
 //! Children: networks for rows no network was trained on, one per row, never materialised.
 
+mod adopt;
 mod apply;
 mod forward;
+
+use std::any::Any;
+use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
@@ -10,13 +14,15 @@ use engine::plugin::Registry;
 
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
-use crate::regressions::Regression;
+use crate::regressions::{Basis, Form, Regression};
 
+pub use adopt::Adopt;
 pub use apply::Apply;
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
+    registry.plugin::<Adopt>();
 }
 
 /// A parent and the regression that moves its weights: a network for every row of any data.
@@ -88,6 +94,34 @@ impl Artifact for Child {
         })
     }
 
+    /// A network alone is a child too: the same for all rows.
+    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        let made = match made.downcast::<Self>() {
+            Ok(child) => return Some(child),
+            Err(made) => made,
+        };
+        let parent = Parent::clone(&*made.downcast().ok()?);
+        let layout = parent.network.layout();
+        let form = Form {
+            predictors: Vec::new(),
+            names: Vec::new(),
+            scaling: Vec::new(),
+            seen: Vec::new(),
+            basis: Basis::Polynomial(0),
+            rows: 0,
+            explained: vec![0.0; layout.tensors.len()],
+            pruned: vec![0.0; layout.tensors.len()],
+        };
+        Some(Arc::new(Self {
+            regression: Regression {
+                form,
+                coefficients: vec![0.0; layout.len()],
+                layout,
+            },
+            parent,
+        }))
+    }
+
     /// The parent's weights as they are, and one group of tensors per term: `terms.{t}.` and
     /// the tensor's name. The metadata say what to multiply each group by: `terms` the
     /// products of predictors in order, `names` and `scaling` the predictors with what is
@@ -133,7 +167,6 @@ pub(crate) mod tests {
     use crate::parents::{Activation, Loss, Network, Scaled};
     use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
-    use crate::regressions::{Basis, Form};
 
     /// Made-up weights of magnitude up to one.
     fn made_up(count: usize, salt: usize) -> impl Iterator<Item = f32> {

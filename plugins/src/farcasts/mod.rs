@@ -18,7 +18,7 @@ mod recurrent;
 mod runs;
 mod shrink;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod window;
 mod wnn;
 
@@ -46,6 +46,7 @@ pub use persistence::Persistence;
 pub use shrink::Shrink;
 pub use wnn::Wnn;
 
+pub(crate) use nets::tensors_in;
 use window::{History, Window};
 
 /// Adds the farcasters.

@@ -1,8 +1,10 @@
 //! Scores: how good parents, children and farcasts are.
 
 mod compare;
+mod distances;
 mod ensemble;
 mod evaluate;
+mod forecast_error;
 mod groups;
 mod metric;
 mod reach;
@@ -12,6 +14,7 @@ use engine::plugin::Registry;
 
 pub use compare::Compare;
 pub use evaluate::{Evaluate, Quality};
+pub use forecast_error::{Apart, ForecastError, Measure};
 pub use metric::Metric;
 pub use reach::Reach;
 
@@ -20,4 +23,5 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Compare>();
     registry.plugin::<Evaluate>();
     registry.plugin::<Reach>();
+    registry.plugin::<ForecastError>();
 }
