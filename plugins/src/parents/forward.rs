@@ -25,11 +25,20 @@ impl Network {
             let (bias, after) = after.split_at(out);
             rest = after;
             let mut next = Vec::with_capacity(rows * out);
+            // Input by input, so that the sums of all outputs grow side by side in vectors.
+            let columns: Vec<f32> = (0..width)
+                .flat_map(|input| weight.iter().skip(input).step_by(width))
+                .copied()
+                .collect();
+            let mut sums = vec![0.0; out];
             for row in values.chunks_exact(width) {
-                next.extend(weight.chunks_exact(width).zip(bias).map(|(weight, bias)| {
-                    let products = weight.iter().zip(row).map(|(weight, value)| weight * value);
-                    bias + products.sum::<f32>()
-                }));
+                sums.fill(0.0);
+                for (value, column) in row.iter().zip(columns.chunks_exact(out)) {
+                    for (sum, weight) in sums.iter_mut().zip(column) {
+                        *sum += weight * value;
+                    }
+                }
+                next.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
             }
             if layer + 1 < layers {
                 next.iter_mut()
