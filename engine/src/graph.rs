@@ -159,6 +159,7 @@ impl Lowering<'_> {
         };
         let files = self.files(node)?;
         let references = self.inputs(node, entry);
+        let is_shared = entry.signature.params.iter().any(|param| param.spread);
         for member in 0..node.members.unwrap_or(1) {
             let inputs: Vec<Input> = references
                 .iter()
@@ -177,7 +178,7 @@ impl Lowering<'_> {
             let action = *self.by_key.entry(key).or_insert_with(|| {
                 self.graph.actions.push(Action {
                     node: id,
-                    member: node.members.map(|_| member),
+                    member: node.members.filter(|_| !is_shared).map(|_| member),
                     key,
                     streams,
                     key_text,

@@ -18,7 +18,7 @@ plugin! {
     /// ```farcast
     /// farcast later = linear(walk, observe: 4..=16, horizon: [24, 32])
     /// child grown = adopt(later, horizon: 32)
-    /// score skill = compare(net, grown, on: unseen)
+    /// score gained = compare(net, grown, on: unseen)
     /// ```
     "adopt" version 1
     pub struct Adopt {
@@ -41,6 +41,9 @@ impl Plugin for Adopt {
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let member = context.member().unwrap_or(0);
         let rows = self.farcast.rows_of(member)?;
+        if rows.is_empty() {
+            return Err(Fault::Diverged(format!("member {member} was not farcast")));
+        }
         let Some((_, row)) = rows.iter().find(|(horizon, _)| *horizon == self.horizon) else {
             let known: Vec<String> = rows.iter().map(|(h, _)| h.to_string()).collect();
             let message = format!("`{}` has no horizon {}", self.farcast.label, self.horizon);

@@ -29,7 +29,7 @@ plugin! {
     /// recurrence; memory one block.
     ///
     /// ```farcast
-    /// farcast more = known(walk, reverse: true, recur: 3, weights: "networks/known_random.safetensors")
+    /// farcast more = known(walk, observe: 4..=20, reverse: true, weights: "networks/known_random.safetensors")
     /// ```
     "known" version 1
     pub struct Known {

@@ -78,13 +78,11 @@ pub(super) fn distances(
             for (tensor, _, part) in tensors_in(&run.layout, &block.columns) {
                 let sums = &mut found[at].tensors[tensor];
                 sums.count += part.len() as f64;
-                let errors = guess[part.clone()].iter().zip(&truth[part.clone()]);
-                for (guess, truth) in errors {
-                    let error = f64::from(*guess) - f64::from(*truth);
-                    sums.absolute += error.abs();
-                    sums.squared += error * error;
-                }
-                sums.persistence += squared(&block.row(last)[part.clone()], &truth[part]);
+                let (guess, truth) = (&guess[part.clone()], &truth[part.clone()]);
+                sums.absolute += errors(guess, truth).map(f64::abs).sum::<f64>();
+                // Summed alike, so that persistence is exactly as good as itself.
+                sums.squared += squared(guess, truth);
+                sums.persistence += squared(&block.row(last)[part], truth);
             }
         }
         let mut state = 0;
@@ -105,7 +103,10 @@ pub(super) fn distances(
     Ok(found)
 }
 
+fn errors(a: &[f32], b: &[f32]) -> impl Iterator<Item = f64> {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b))
+}
+
 fn squared(a: &[f32], b: &[f32]) -> f64 {
-    let errors = a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b));
-    errors.map(|error| error * error).sum()
+    errors(a, b).map(|error| error * error).sum()
 }

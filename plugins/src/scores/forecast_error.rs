@@ -71,7 +71,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], train_on: [0])
     /// farcast smaller = shrink(walk, like: ahead, observe: 4..=16)
-    /// score skill = forecast_error(ahead, smaller, truth: walk, metrics: [mse, skill, loss, nearest])
+    /// score missed = forecast_error(ahead, smaller, truth: walk, metrics: [mse, skill, loss, nearest])
     /// ```
     "forecast_error" version 1
     pub struct ForecastError {

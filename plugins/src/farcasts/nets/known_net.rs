@@ -393,7 +393,8 @@ mod tests {
         let (_, gradient) = net.loss(&states, &truth);
         let mut start = 0;
         for tensor in KnownNet::layout().tensors {
-            // A short way, as the rectifiers have corners; along the whole tensor, so that rounding of single precision is small beside it.
+            // A short way, as the rectifiers have corners; along the whole tensor, so that
+            // rounding of single precision is small beside it.
             let range = start..start + tensor.len();
             start = range.end;
             let length = gradient[range.clone()]
@@ -402,16 +403,20 @@ mod tests {
                 .sum::<f32>()
                 .sqrt();
             assert!(length > 0.0, "{}", tensor.name);
-            let [above, below] = [1e-4, -1e-4].map(|step: f32| {
+            let [above, below] = [3e-4, -3e-4].map(|step: f32| {
                 let mut moved = net.clone();
                 for at in range.clone() {
                     moved.weights[at] += step * gradient[at] / length;
                 }
                 moved.loss(&states, &truth).0
             });
-            let expected = (above - below) / 2e-4;
-            let error = (f64::from(length) - expected).abs() / expected;
-            assert!(error < 1e-2, "{}: {length} {expected}", tensor.name);
+            let expected = (above - below) / 6e-4;
+            let error = (f64::from(length) - expected).abs();
+            assert!(
+                error < 1e-2 * expected + 1e-5,
+                "{}: {length} {expected}",
+                tensor.name
+            );
         }
     }
 
