@@ -57,7 +57,7 @@ impl Run<'_> {
         watch(0, &weights)?;
         for step in 0..steps {
             let share = recipe.schedule.share(step, steps);
-            let loss = trainer.step(&mut weights, batches.next(), share);
+            let loss = trainer.step(&mut weights, batches.draw(), share);
             if !loss.is_finite() {
                 return Err(self.diverged(step, loss));
             }

@@ -28,8 +28,8 @@ impl<'a, R: Rng> Batches<'a, R> {
         }
     }
 
-    /// The next one.
-    pub fn next(&mut self) -> &Samples {
+    /// The rows of the next step.
+    pub fn draw(&mut self) -> &Samples {
         let Some(size) = self.size else {
             return self.train;
         };
