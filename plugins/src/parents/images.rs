@@ -104,9 +104,8 @@ impl Convolution {
         bias: &[f32],
         image: &[f32],
     ) -> Vec<f32> {
-        let [height, width] = self.covered();
         let mut pooled = Vec::with_capacity(self.to.iter().product());
-        let mut plane = vec![0.0; height * width];
+        let mut plane = vec![0.0; self.covered()[0] * self.from[2]];
         for (weight, bias) in weight.chunks_exact(self.inputs()).zip(bias) {
             plane.fill(*bias);
             self.add_products(weight, image, &mut plane);
@@ -119,18 +118,19 @@ impl Convolution {
     }
 
     /// Adds the correlation of one kernel, `[channels, kernel, kernel]`, with the image.
+    ///
+    /// The plane has the columns of the image, so that a weight is one long sum for all rows;
+    /// what that adds beyond the columns covered is not used.
     fn add_products(&self, weight: &[f32], image: &[f32], plane: &mut [f32]) {
         let [_, rows, columns] = self.from;
-        let width = self.covered()[1];
+        let [height, width] = self.covered();
+        let sums = &mut plane[..(height - 1) * columns + width];
         let kernels = weight.chunks_exact(self.kernel * self.kernel);
         for (kernel, channel) in kernels.zip(image.chunks_exact(rows * columns)) {
             for (at, weight) in kernel.iter().enumerate() {
                 let start = at / self.kernel * columns + at % self.kernel;
-                let shifted = channel[start..].chunks(columns);
-                for (sums, values) in plane.chunks_exact_mut(width).zip(shifted) {
-                    for (sum, value) in sums.iter_mut().zip(values) {
-                        *sum += weight * value;
-                    }
+                for (sum, value) in sums.iter_mut().zip(&channel[start..]) {
+                    *sum += weight * value;
                 }
             }
         }
@@ -138,13 +138,13 @@ impl Convolution {
 
     /// Adds the largest value of each window; a NaN stays one.
     fn pool(&self, plane: &[f32], pooled: &mut Vec<f32>) {
-        let width = self.covered()[1];
-        for rows in plane.chunks_exact(width * self.pool) {
+        let columns = self.from[2];
+        for rows in plane.chunks_exact(columns * self.pool) {
             pooled.extend((0..self.to[2]).map(|window| {
-                let columns = window * self.pool..(window + 1) * self.pool;
+                let window = window * self.pool..(window + 1) * self.pool;
                 let values = rows
-                    .chunks_exact(width)
-                    .flat_map(|row| &row[columns.clone()]);
+                    .chunks_exact(columns)
+                    .flat_map(|row| &row[window.clone()]);
                 values.fold(f32::NEG_INFINITY, |largest, value| {
                     if *value > largest || value.is_nan() {
                         *value

@@ -13,10 +13,11 @@ plugin! {
     /// How many steps training takes to a loss on the rows held out, and where it ends.
     ///
     /// From the loss curve kept with each network, which has about 200 points, for each member
-    /// and as `mean` and `median` of the members that have the value:
+    /// and as `mean` and `median` of the members, which have a value only where all members do:
     ///
     /// - `steps_to_loss`: the first point at which the loss is the target or less; no value
     ///   where that was never so
+    /// - `reached`: 1 where it was so, 0 where not; its mean is the share of members
     /// - `final_loss`, `best_loss`: at the end, and the smallest on the way
     /// - `steps`, `jumps`, `rejected`, `guard_evaluations`: what was done on the way
     ///
@@ -39,8 +40,9 @@ plugin! {
 }
 
 /// What is given of each member.
-const METRICS: [&str; 7] = [
+const METRICS: [&str; 8] = [
     "steps_to_loss",
+    "reached",
     "final_loss",
     "best_loss",
     "steps",
@@ -87,6 +89,7 @@ fn measured(parent: &Parent, target: Option<f64>) -> Result<Measured, Fault> {
     let count = |count: Option<u64>| count.map(|count| count as f64);
     Ok(vec![
         count(reached.map(|(step, _)| step)),
+        count(Some(u64::from(reached.is_some()))),
         Some(final_loss),
         best(parent),
         count(counts.map(|counts| counts.steps)),
@@ -165,7 +168,12 @@ mod tests {
         );
         assert_eq!(
             values(&scores, "leaping", "steps_to_loss"),
-            [Some(10.0), None, None, Some(10.0), Some(10.0)]
+            [Some(10.0), None, None, None, None]
+        );
+        // The third member has no target: the first network diverged there.
+        assert_eq!(
+            values(&scores, "leaping", "reached")[..3],
+            [Some(1.0), Some(0.0), Some(0.0)]
         );
         assert_eq!(values(&scores, "plain", "final_loss")[0], Some(1.5));
         assert_eq!(values(&scores, "plain", "best_loss")[0], Some(1.0));

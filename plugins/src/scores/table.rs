@@ -5,8 +5,8 @@ use engine::artifact::ScoreRow;
 /// The values of one member, one for each metric; `None` where there is none.
 pub(super) type Measured = Vec<Option<f64>>;
 
-/// A line for each member and metric, then the `mean` and the `median` of the members that
-/// have the value; members that diverged are `None` and have none.
+/// A line for each member and metric, then the `mean` and the `median` of the members;
+/// diverged members, `None`, are left out of both, and a value that is missing leaves none.
 pub(super) fn rows_of<'a>(
     label: &str,
     metrics: impl IntoIterator<Item = &'a str>,
@@ -14,35 +14,28 @@ pub(super) fn rows_of<'a>(
 ) -> Vec<ScoreRow> {
     let mut rows = Vec::new();
     for (at, metric) in metrics.into_iter().enumerate() {
-        let value = |member: &Option<Measured>| {
-            let value = member
-                .as_ref()
-                .and_then(|values| values.get(at).copied().flatten());
+        let finite = |values: &Measured| {
+            let value = values.get(at).copied().flatten();
             value.filter(|value| value.is_finite())
         };
-        let values: Vec<Option<f64>> = members.iter().map(value).collect();
-        let mut known: Vec<f64> = values.iter().flatten().copied().collect();
-        known.sort_by(f64::total_cmp);
-        let numbers = (0..values.len()).map(|member| member.to_string());
-        let summaries = [
-            ("mean".to_owned(), mean(&known)),
-            ("median".to_owned(), median(&known)),
-        ];
-        rows.extend(
-            numbers
-                .zip(values)
-                .chain(summaries)
-                .map(|(member, value)| ScoreRow {
-                    member,
-                    model: label.to_owned(),
-                    role: "parent".to_owned(),
-                    metric: metric.to_owned(),
-                    horizon: None,
-                    group: None,
-                    value,
-                    unit: None,
-                }),
-        );
+        let finished = members.iter().flatten().map(finite);
+        let mut all: Vec<f64> = finished.collect::<Option<_>>().unwrap_or_default();
+        all.sort_by(f64::total_cmp);
+        let each = members.iter().enumerate();
+        let each =
+            each.map(|(number, member)| (number.to_string(), member.as_ref().and_then(finite)));
+        let summaries = [("mean", mean(&all)), ("median", median(&all))];
+        let summaries = summaries.map(|(name, value)| (name.to_owned(), value));
+        rows.extend(each.chain(summaries).map(|(member, value)| ScoreRow {
+            member,
+            model: label.to_owned(),
+            role: "parent".to_owned(),
+            metric: metric.to_owned(),
+            horizon: None,
+            group: None,
+            value,
+            unit: None,
+        }));
     }
     rows
 }
@@ -66,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_without_a_value_are_left_out_of_mean_and_median() {
+    fn diverged_members_are_left_out_and_missing_values_are_not_passed_over() {
         let members = [
             Some(vec![Some(1.0), None]),
             None,
-            Some(vec![Some(2.0), None]),
-            Some(vec![Some(6.0), Some(f64::NAN)]),
+            Some(vec![Some(2.0), Some(f64::NAN)]),
+            Some(vec![Some(6.0), Some(7.0)]),
             Some(vec![Some(4.0), Some(7.0)]),
         ];
         let rows = rows_of("net", ["a", "b"], &members);
@@ -79,24 +72,23 @@ mod tests {
             .iter()
             .map(|row| (&row.metric[..], &row.member[..], row.value))
             .collect();
-        let line = |metric, member, value| (metric, member, value);
         assert_eq!(
             lines,
             [
-                line("a", "0", Some(1.0)),
-                line("a", "1", None),
-                line("a", "2", Some(2.0)),
-                line("a", "3", Some(6.0)),
-                line("a", "4", Some(4.0)),
-                line("a", "mean", Some(13.0 / 4.0)),
-                line("a", "median", Some(3.0)),
-                line("b", "0", None),
-                line("b", "1", None),
-                line("b", "2", None),
-                line("b", "3", None),
-                line("b", "4", Some(7.0)),
-                line("b", "mean", Some(7.0)),
-                line("b", "median", Some(7.0)),
+                ("a", "0", Some(1.0)),
+                ("a", "1", None),
+                ("a", "2", Some(2.0)),
+                ("a", "3", Some(6.0)),
+                ("a", "4", Some(4.0)),
+                ("a", "mean", Some(13.0 / 4.0)),
+                ("a", "median", Some(3.0)),
+                ("b", "0", None),
+                ("b", "1", None),
+                ("b", "2", None),
+                ("b", "3", Some(7.0)),
+                ("b", "4", Some(7.0)),
+                ("b", "mean", None),
+                ("b", "median", None),
             ]
         );
         assert_eq!(rows_of("net", ["a"], &[None])[1].value, None);
