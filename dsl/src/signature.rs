@@ -99,6 +99,9 @@ pub struct Param {
     pub truth: bool,
     /// For an argument with members: whether all members are taken together.
     pub gather: bool,
+    /// Whether the result has its members although they are taken together: one action then
+    /// makes what stands for all of them.
+    pub spread: bool,
 }
 
 /// Whether columns named here must exist in data the result is used with later.

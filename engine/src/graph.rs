@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Implicit, Label};
 use crate::plugin::{Entry, Registry};
+use crate::streams::Streams;
 
 /// The version of the key text; goes up when equal calls must no longer share results.
 pub const KEY_VERSION: u32 = 1;
@@ -42,6 +43,8 @@ pub struct Action {
     pub member: Option<u32>,
     /// The digest of `key_text`.
     pub key: Digest,
+    /// What its random streams are derived from: its key, less what has no part in chance.
+    pub streams: Streams,
     /// Everything the result depends on, one thing a line.
     pub key_text: String,
     /// What it takes.
@@ -168,18 +171,28 @@ impl Lowering<'_> {
         };
         let files = self.files(node)?;
         let references = self.inputs(node, entry);
+        let is_shared = entry.signature.params.iter().any(|param| param.spread);
         for member in 0..node.members.unwrap_or(1) {
             let inputs: Vec<Input> = references
                 .iter()
                 .map(|reference| self.for_member(reference, member))
                 .collect();
-            let key_text = self.key_text(node, entry, member, &inputs, &files);
+            let call = Call {
+                node,
+                entry,
+                member,
+                inputs: &inputs,
+                files: &files,
+            };
+            let key_text = self.key_text(&call);
+            let streams = self.streams(&call);
             let key = Digest::of(key_text.as_bytes());
             let action = *self.by_key.entry(key).or_insert_with(|| {
                 self.graph.actions.push(Action {
                     node: id,
-                    member: node.members.map(|_| member),
+                    member: node.members.filter(|_| !is_shared).map(|_| member),
                     key,
+                    streams,
                     key_text,
                     inputs,
                 });
@@ -289,39 +302,18 @@ impl Lowering<'_> {
         input
     }
 
-    fn key_text(
-        &self,
-        node: &Node,
-        entry: &Entry,
-        member: u32,
-        inputs: &[Input],
-        files: &BTreeMap<String, Digest>,
-    ) -> String {
-        let signature = &entry.signature;
-        let mut lines = vec![
-            format!("farcast-key {KEY_VERSION}"),
-            format!("plugin {} {}", node.plugin, signature.version),
-        ];
-        if signature.random {
-            lines.push(format!("seed {}", node.seed));
-        }
-        if signature.members.is_some() {
-            lines.push(format!("member {member}"));
-        }
-        for (name, argument) in &node.args {
-            if !only_nodes(&argument.value) && signature.members.as_ref() != Some(name) {
-                let value = by_content(&argument.value, files);
-                lines.push(format!("{name} = {value}"));
-            }
-        }
-        for input in inputs {
-            for action in &input.actions {
-                let key = self.graph.actions[action.0].key;
-                lines.push(format!("{} <- {key}", input.field));
-            }
-        }
-        lines.push(String::new());
-        lines.join("\n")
+    fn key_text(&self, call: &Call) -> String {
+        let version = call.entry.signature.version;
+        call.text(version, &[], |input| self.graph.actions[input.0].key)
+    }
+
+    /// As the key, but of streams all the way up, so that what has no part in chance at one
+    /// call has none in those that take its result.
+    fn streams(&self, call: &Call) -> Streams {
+        let text = call.text(call.entry.streams, &call.entry.apart, |input| {
+            self.graph.actions[input.0].streams.0
+        });
+        Streams(Digest::of(text.as_bytes()))
     }
 
     fn name_labels(&mut self) {
@@ -337,6 +329,51 @@ impl Lowering<'_> {
                 }
             }
         }
+    }
+}
+
+/// One call of a plugin for one member, about to become an action.
+struct Call<'a> {
+    node: &'a Node,
+    entry: &'a Entry,
+    member: u32,
+    inputs: &'a [Input],
+    files: &'a BTreeMap<String, Digest>,
+}
+
+impl Call<'_> {
+    /// Everything a result depends on but the parameters `without`; inputs are named by `digest`.
+    fn text(
+        &self,
+        version: u32,
+        without: &[String],
+        digest: impl Fn(&ActionId) -> Digest,
+    ) -> String {
+        let signature = &self.entry.signature;
+        let mut lines = vec![
+            format!("farcast-key {KEY_VERSION}"),
+            format!("plugin {} {version}", self.node.plugin),
+        ];
+        if signature.random {
+            lines.push(format!("seed {}", self.node.seed));
+        }
+        if signature.members.is_some() {
+            lines.push(format!("member {}", self.member));
+        }
+        for (name, argument) in &self.node.args {
+            let counts_members = signature.members.as_ref() == Some(name);
+            if !only_nodes(&argument.value) && !counts_members && !without.contains(name) {
+                let value = by_content(&argument.value, self.files);
+                lines.push(format!("{name} = {value}"));
+            }
+        }
+        for input in self.inputs {
+            for action in &input.actions {
+                lines.push(format!("{} <- {}", input.field, digest(action)));
+            }
+        }
+        lines.push(String::new());
+        lines.join("\n")
     }
 }
 

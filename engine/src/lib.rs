@@ -15,6 +15,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod streams;
 mod svg;
 pub mod sweep;
 pub mod table;

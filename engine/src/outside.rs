@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
 
 use dsl::check::{Outside, SchemaError};
 use dsl::experiment::Argument;
@@ -11,6 +12,7 @@ use dsl::types::Schema;
 use crate::error::Fault;
 use crate::params::Bindings;
 use crate::plugin::Registry;
+use crate::store::matching;
 
 /// The largest text that is read; the checker refuses smaller ones with a better message.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -25,6 +27,18 @@ pub struct Disk<'a> {
 impl Outside for Disk<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
         read_text(path)
+    }
+
+    fn find(&self, path: &str) -> Result<(), String> {
+        let files = matching(Path::new(path)).map_err(|fault| fault.to_string())?;
+        files.iter().try_for_each(|file| match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Ok(()),
+            Ok(_) => Err(format!("`{}` is not a file", file.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(format!("`{}` does not exist", file.display()))
+            }
+            Err(error) => Err(format!("cannot read `{}`: {error}", file.display())),
+        })
     }
 
     fn schema(
@@ -64,7 +78,7 @@ impl Outside for Disk<'_> {
 /// Why it cannot be read, in one line: not there, a folder, not text, larger than 16 MiB.
 pub fn read_text(path: &str) -> Result<String, String> {
     let file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("`{path}` does not exist"),
+        ErrorKind::NotFound => format!("`{path}` does not exist"),
         _ => format!("`{path}` cannot be read: {error}"),
     })?;
     let mut bytes = Vec::new();

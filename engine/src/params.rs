@@ -40,6 +40,8 @@ pub struct Field {
     pub implicit: Option<Implicit>,
     /// Set for models that are repeated inside their training data: the plugin that cuts these.
     pub replayed: Option<&'static str>,
+    /// Whether it has no part in the random streams.
+    pub apart: bool,
 }
 
 /// How the graph finds an input that users do not write.
@@ -72,9 +74,11 @@ impl Field {
                 need: Need::Here,
                 truth: false,
                 gather: false,
+                spread: false,
             },
             implicit: None,
             replayed: None,
+            apart: false,
         }
     }
 
@@ -82,6 +86,12 @@ impl Field {
     pub fn of_type<T: ParamType>(mut self) -> Self {
         self.param.optional = T::OPTIONAL;
         self.param.gather = T::GATHER;
+        self
+    }
+
+    /// All members are taken together, and the result has as many all the same.
+    pub fn spread(mut self) -> Self {
+        self.param.spread = true;
         self
     }
 
@@ -135,6 +145,12 @@ impl Field {
     /// [`Replay`](crate::replay::Replay).
     pub fn replay(mut self, cut: &'static str) -> Self {
         self.replayed = Some(cut);
+        self
+    }
+
+    /// Without part in the random streams: calls that differ in it alone meet the same chance.
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 
@@ -336,6 +352,80 @@ impl ParamType for String {
     }
 }
 
+/// A number of steps, written `10` or `10 steps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps(pub u64);
+
+impl ParamType for Steps {
+    fn ty() -> Type {
+        Type::Quantity("steps".to_owned())
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        let steps = f64::from_value(field, value, bindings)?;
+        match steps.fract() == 0.0 && (0.0..2f64.powi(53)).contains(&steps) {
+            true => Ok(Self(steps as u64)),
+            false => {
+                let message = format!("expected a whole number of steps, found {steps}");
+                Err(Fault::at(field, message))
+            }
+        }
+    }
+}
+
+/// Whole numbers: a list of them or a range, as `[0, 10, 50]`, `0..=50` and `0..=50 step 10`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// These.
+    Listed(Vec<i64>),
+    /// The first, the last and the distance.
+    Ranged(i64, i64, i64),
+}
+
+impl Numbers {
+    /// Those of `known` that are among them; the listed ones that are not known are errors.
+    ///
+    /// # Errors
+    /// The first listed number that is not known.
+    pub fn among(&self, known: &[u64]) -> Result<Vec<u64>, i64> {
+        let is_known = |number: &i64| u64::try_from(*number).is_ok_and(|n| known.contains(&n));
+        match self {
+            Numbers::Listed(listed) => match listed.iter().find(|number| !is_known(number)) {
+                Some(unknown) => Err(*unknown),
+                None => Ok(listed.iter().map(|number| number.unsigned_abs()).collect()),
+            },
+            Numbers::Ranged(first, last, step) => {
+                let holds = |number: &&u64| {
+                    i64::try_from(**number).is_ok_and(|number| {
+                        (*first..=*last).contains(&number)
+                            && number.abs_diff(*first) % step.unsigned_abs().max(1) == 0
+                    })
+                };
+                Ok(known.iter().filter(holds).copied().collect())
+            }
+        }
+    }
+}
+
+impl ParamType for Numbers {
+    fn ty() -> Type {
+        Type::OneOf(vec![
+            Type::Range(Box::new(Type::Int)),
+            Type::List(Box::new(Type::Int)),
+        ])
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        let number = |value: &Value| i64::from_value(field, value, bindings);
+        match value {
+            Value::Range(first, last, step) => {
+                Ok(Self::Ranged(number(first)?, number(last)?, number(step)?))
+            }
+            other => Vec::from_value(field, other, bindings).map(Self::Listed),
+        }
+    }
+}
+
 /// A file given by the user, joined to the folder of the text that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPath(pub std::path::PathBuf);
@@ -489,9 +579,9 @@ fn downcast<T: Artifact>(
     let Some(artifact) = member else {
         return Ok(None);
     };
-    match Arc::clone(artifact).downcast::<T>() {
-        Ok(artifact) => Ok(Some(artifact)),
-        Err(_) => Err(Fault::Bug(format!("input `{field}` is of another type"))),
+    match T::from_made(Arc::clone(artifact)) {
+        Some(artifact) => Ok(Some(artifact)),
+        None => Err(Fault::Bug(format!("input `{field}` is of another type"))),
     }
 }
 
@@ -586,6 +676,28 @@ impl<T: Artifact> ParamType for Via<T> {
     }
 }
 
+/// A [`Via`] that may lead nowhere: the path ends where a call has no such argument.
+#[derive(Debug)]
+pub struct MaybeVia<T>(pub Option<Input<T>>);
+
+impl<T: Artifact> ParamType for MaybeVia<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        let loaded = bindings.implicit(field).next();
+        loaded
+            .map(|loaded| single(field, loaded))
+            .transpose()
+            .map(Self)
+    }
+}
+
 /// Everything of one kind an argument was made from: declared with `ancestors("scores")`.
 #[derive(Debug)]
 pub struct Ancestors<T>(pub Vec<Gather<T>>);
@@ -624,16 +736,16 @@ impl Bindings {
 macro_rules! plugin {
     ($(#[doc = $doc:literal])* $name:literal version $version:literal
      pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] $name $version $Struct { $($body)* } }
+        $crate::declared! { [$($doc),*] [] $name $version $Struct { $($body)* } }
     };
 }
 
 /// Declares a constructor of a value, such as `adam(rate: 1e-3)`.
 #[macro_export]
 macro_rules! constructor {
-    ($(#[doc = $doc:literal])* $name:literal
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? $name:literal
      pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] $name 1 $Struct { $($body)* } }
+        $crate::declared! { [$($doc),*] [$($($derive),*)?] $name 1 $Struct { $($body)* } }
     };
 }
 
@@ -641,12 +753,12 @@ macro_rules! constructor {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! declared {
-    ([$($doc:literal),*] $name:literal $version:literal $Struct:ident {
+    ([$($doc:literal),*] [$($derive:ident),*] $name:literal $version:literal $Struct:ident {
         $( $(#[doc = $field_doc:literal])* $field:ident : $ty:ty
            $(= $default:literal)? $(, $attribute:ident ( $($value:expr),* ))* ; )*
     }) => {
         $(#[doc = $doc])*
-        #[derive(Debug)]
+        #[derive(Debug $(, $derive)*)]
         pub struct $Struct {
             $( $(#[doc = $field_doc])* pub $field: $ty, )*
         }
@@ -682,9 +794,10 @@ macro_rules! declared {
 /// Declares a value that one of several constructors makes: `Optimizer` by `sgd`, `adam`, ….
 #[macro_export]
 macro_rules! made {
-    ($(#[doc = $doc:literal])* pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])?
+     pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
         $(#[doc = $doc])*
-        #[derive(Debug)]
+        #[derive(Debug $($(, $derive)*)?)]
         pub enum $Enum {
             $( #[doc = concat!("Made by [`", stringify!($Variant), "`].")] $Variant($Variant), )*
         }

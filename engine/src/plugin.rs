@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dsl::signature::{Catalog, ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
-use crate::artifact::{Artifact, Parts, Stored};
+use crate::artifact::{Artifact, Kept, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
 use crate::replay::{PARENT, Replayed};
 use crate::store::{Record, Store};
+use crate::streams::Streams;
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -23,6 +23,10 @@ pub trait Plugin: Declared + 'static {
 
     /// Whether the result depends on the seed.
     const RANDOM: bool = false;
+
+    /// The version whose random streams it draws from: a later version that gives other bytes
+    /// by the same chance leaves it alone.
+    const STREAMS: u32 = Self::VERSION;
 
     /// The parameter that counts independent members, each an action of its own.
     const MEMBERS: Option<&'static str> = None;
@@ -54,11 +58,12 @@ pub trait Plugin: Declared + 'static {
 
 /// What an action may use while it runs, beside its inputs.
 pub struct Context<'a> {
-    key: Digest,
+    streams: Streams,
     member: Option<u32>,
     stop: Arc<AtomicBool>,
     progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
+    store: Option<&'a dyn Store>,
 }
 
 /// How far an action is.
@@ -73,32 +78,54 @@ pub struct Progress {
 }
 
 impl<'a> Context<'a> {
-    /// The context of the action with this key.
+    /// The context of an action with these streams.
     pub fn new(
-        key: Digest,
+        streams: Streams,
         member: Option<u32>,
         stop: Arc<AtomicBool>,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
         Self {
-            key,
+            streams,
             member,
             stop,
             progress,
             notes: Mutex::default(),
+            store: None,
+        }
+    }
+
+    /// The same with a place for what is too large for memory.
+    pub fn with_store(mut self, store: &'a dyn Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps bytes of the result before all of it is made; in memory without a store.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot keep them.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+        match self.store {
+            Some(store) => store.keep(bytes),
+            None => Ok(Kept::in_memory(bytes)),
         }
     }
 
     /// A context for tests and direct calls: silent, never stopped, streams derived from `name`.
     pub fn alone(name: &str) -> Self {
-        Self::new(Digest::of(name.as_bytes()), None, Arc::default(), &|_| ())
+        let streams = Streams(Digest::of(name.as_bytes()));
+        Self::new(streams, None, Arc::default(), &|_| ())
     }
 
     /// An independent random stream, the same for the same action and name on every machine.
     pub fn rng(&self, name: &str) -> ChaCha8Rng {
-        let mut text = self.key.bytes().to_vec();
-        text.extend_from_slice(name.as_bytes());
-        ChaCha8Rng::from_seed(*Digest::of(&text).bytes())
+        self.streams.rng(name)
+    }
+
+    /// What all its random streams are derived from, to be kept by what will be done again.
+    pub fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// Which member this action makes, from 0; `None` without members.
@@ -148,6 +175,10 @@ pub struct Entry {
     pub implicit: Vec<(String, ImplicitInput)>,
     /// The argument that names a model to be repeated inside its training data.
     pub replayed: Option<Replayed>,
+    /// The version of its random streams.
+    pub streams: u32,
+    /// The parameters that have no part in its random streams.
+    pub apart: Vec<String>,
     /// Runs a call.
     pub run: Run,
     /// Reads a stored result.
@@ -186,6 +217,12 @@ impl Registry {
     pub fn plugin<P: Plugin>(&mut self) {
         let entry = Entry {
             signature: signature::<P>(),
+            streams: P::STREAMS,
+            apart: P::fields()
+                .into_iter()
+                .filter(|field| field.apart)
+                .map(|field| field.param.name)
+                .collect(),
             implicit: P::fields()
                 .into_iter()
                 .filter_map(|field| {

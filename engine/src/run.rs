@@ -328,7 +328,8 @@ impl<'a> Pass<'a> {
         let observer = self.work.observer;
         let report = |progress| observer.progress(id, progress);
         let stop = Arc::clone(&self.settings.stop);
-        let context = Context::new(action.key, action.member, stop, &report);
+        let context =
+            Context::new(action.streams, action.member, stop, &report).with_store(self.work.store);
         let made = catch_unwind(AssertUnwindSafe(|| (entry.run)(&bindings, &context)));
         *notes = context.take_notes();
         let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))))?;

@@ -71,6 +71,8 @@ plugin! {
         members: usize = "3", range("1..=10");
         /// The member that diverges.
         bad: i64 = "-1";
+        /// How the member that diverges is told.
+        aloud: Option<bool>, apart();
     }
 }
 
@@ -497,4 +499,31 @@ fn keys_do_not_change_between_releases() {
         data.key.to_string(),
         "f8597f09292002c70212aaf35bb00ed72d3b0c2193f228113464fc5ce94a6bb1"
     );
+}
+
+#[test]
+fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
+    let registry = registry();
+    let lowered = |text: &str| {
+        let checked = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
+        lower(&checked.experiment.unwrap(), &registry, &|_| {
+            Ok(Digest::of(b""))
+        })
+        .unwrap()
+    };
+    let plain = lowered(BASE);
+    let with = |arguments: &str| lowered(&BASE.replace("train(one)", arguments));
+    let (apart, bad) = (with("train(one, aloud: true)"), with("train(one, bad: 1)"));
+    for (plain, (apart, bad)) in plain
+        .actions
+        .iter()
+        .zip(apart.actions.iter().zip(&bad.actions))
+    {
+        let trained_or_after = !plain.key_text.contains("plugin number");
+        assert_eq!(plain.key != apart.key, trained_or_after);
+        assert_eq!(plain.streams, apart.streams);
+        assert_eq!(plain.streams != bad.streams, trained_or_after);
+        // Without such parameters the streams are those of the key.
+        assert_eq!(plain.streams.0, plain.key);
+    }
 }

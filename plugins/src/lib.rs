@@ -4,6 +4,7 @@ pub mod anomalies;
 pub mod children;
 mod complete;
 pub mod data;
+pub mod farcasts;
 pub mod parents;
 pub mod predictors;
 pub mod reference;
@@ -13,6 +14,7 @@ pub mod scores;
 mod sphere;
 pub mod subsets;
 pub mod training;
+pub mod trajectories;
 
 use engine::plugin::Registry;
 
@@ -23,8 +25,10 @@ pub fn registry() -> Registry {
     parents::register(&mut registry);
     subsets::register(&mut registry);
     anomalies::register(&mut registry);
+    trajectories::register(&mut registry);
     predictors::register(&mut registry);
     regressions::register(&mut registry);
+    farcasts::register(&mut registry);
     children::register(&mut registry);
     scores::register(&mut registry);
     reports::register(&mut registry);

@@ -15,7 +15,7 @@ use crate::ast::{Arg, Expr, Name};
 use crate::column::ColumnExpr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Value};
-use crate::signature::{Makes, Need, Param};
+use crate::signature::{ColumnRule, Makes, Need, Param};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Over, Type};
 
@@ -116,6 +116,7 @@ impl<'p> Checker<'p> {
         }
         let value = value.filter(|value| self.in_range(call, param, value, span).is_some());
         let value = value.filter(|value| self.of_one_row(call, param, value, span).is_some());
+        let value = value.filter(|value| self.is_there(call, value, span));
         match value {
             Some(value) => {
                 let argument = Argument { value, span };
@@ -172,6 +173,22 @@ impl<'p> Checker<'p> {
         );
         self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));
         None
+    }
+
+    /// Whether the files a value names are there. Those of a source are read for their columns.
+    fn is_there(&mut self, call: &Call, value: &Value, span: Span) -> bool {
+        match value {
+            _ if call.signature.columns == ColumnRule::Source => true,
+            Value::Path(path) => {
+                let found = self.outside.find(path);
+                if let Err(message) = &found {
+                    self.report(call.env, Diagnostic::error(Code::DataFile, span, message));
+                }
+                found.is_ok()
+            }
+            Value::List(values) => values.iter().all(|value| self.is_there(call, value, span)),
+            _ => true,
+        }
     }
 
     /// The bounds a plugin declares; none for text that is no bounds, a mistake of the plugin.

@@ -137,7 +137,7 @@ impl<'p> Checker<'p> {
             let Some((count, said)) = self.facts[node.0].members else {
                 continue;
             };
-            if param.gather {
+            if param.gather && !param.spread {
                 continue;
             }
             match first {

@@ -42,6 +42,15 @@ pub trait Outside {
     /// Why it cannot be read, in one line.
     fn read(&self, path: &str) -> Result<String, String>;
 
+    /// Whether a data file is there; for a pattern, whether any file matches.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in one line.
+    fn find(&self, path: &str) -> Result<(), String> {
+        let _ = path;
+        Ok(())
+    }
+
     /// The columns a source plugin will give, from a file's header.
     ///
     /// # Errors

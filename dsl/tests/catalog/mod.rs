@@ -21,6 +21,7 @@ fn param(name: &str, ty: Type) -> Param {
         need: Need::Here,
         truth: false,
         gather: false,
+        spread: false,
     }
 }
 

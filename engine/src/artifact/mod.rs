@@ -2,23 +2,26 @@
 
 mod dataset;
 mod page;
+mod parts;
 mod scores;
+mod tensor_file;
+mod trajectory;
 mod weights;
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::types::Kind;
 use polars::frame::DataFrame;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::Fault;
 
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
+pub use parts::{Kept, Parts};
 pub use scores::{ScoreRow, Scores};
+pub use tensor_file::{Precision, TensorFile};
+pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};
 
 /// Names and values in the head of a safetensors file.
@@ -40,6 +43,11 @@ pub trait Artifact: Any + Send + Sync + Sized {
     /// # Errors
     /// When a part is missing or is not what `to_parts` writes.
     fn from_parts(parts: &Parts) -> Result<Self, Fault>;
+
+    /// It from what an action made, when that is it or can stand for it.
+    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        made.downcast().ok()
+    }
 
     /// The weight table to export with `--tables`, for those that are one.
     ///
@@ -96,45 +104,5 @@ impl<A: Artifact> Stored for A {
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
-    }
-}
-
-/// Named bytes: what an artifact is in the store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parts(pub BTreeMap<String, Arc<[u8]>>);
-
-impl Parts {
-    /// The same with one more part.
-    pub fn with(mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
-        self.0.insert(name.to_owned(), bytes.into());
-        self
-    }
-
-    /// The same with one more part, as JSON.
-    ///
-    /// # Errors
-    /// When the value has no JSON form.
-    pub fn with_json(self, name: &str, value: &impl Serialize) -> Result<Self, Fault> {
-        let bytes = serde_json::to_vec(value).map_err(|error| Fault::Bug(error.to_string()))?;
-        Ok(self.with(name, bytes))
-    }
-
-    /// The part with this name.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn get(&self, name: &str) -> Result<&Arc<[u8]>, Fault> {
-        self.0
-            .get(name)
-            .ok_or_else(|| Fault::Damaged(format!("part `{name}` is missing")))
-    }
-
-    /// The part with this name, from JSON.
-    ///
-    /// # Errors
-    /// When there is none or it does not parse.
-    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Fault> {
-        serde_json::from_slice(self.get(name)?)
-            .map_err(|error| Fault::Damaged(format!("part `{name}`: {error}")))
     }
 }

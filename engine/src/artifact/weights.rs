@@ -29,23 +29,23 @@ pub struct Tensor {
 impl Layout {
     /// The layout of an MLP with these widths, input and output included.
     pub fn mlp(widths: &[usize]) -> Self {
-        let tensors = widths
-            .windows(2)
-            .enumerate()
-            .flat_map(|(layer, pair)| {
-                [
-                    Tensor {
-                        name: format!("layers.{layer}.weight"),
-                        shape: vec![pair[1], pair[0]],
-                    },
-                    Tensor {
-                        name: format!("layers.{layer}.bias"),
-                        shape: vec![pair[1]],
-                    },
-                ]
-            })
-            .collect();
-        Self { tensors }
+        Self::layers(widths.windows(2).map(|pair| vec![pair[1], pair[0]]))
+    }
+
+    /// The layout of layers with weights of these shapes, outputs first, and a bias for each
+    /// output.
+    pub fn layers(shapes: impl IntoIterator<Item = Vec<usize>>) -> Self {
+        let tensors = shapes.into_iter().enumerate().flat_map(|(layer, shape)| {
+            let outputs = shape.iter().take(1).copied().collect();
+            let tensor = |part: &str, shape| Tensor {
+                name: format!("layers.{layer}.{part}"),
+                shape,
+            };
+            [tensor("weight", shape), tensor("bias", outputs)]
+        });
+        Self {
+            tensors: tensors.collect(),
+        }
     }
 
     /// How many weights in all.

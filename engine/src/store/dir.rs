@@ -12,16 +12,17 @@
 //! everything read is verified, so whatever is loaded is what was stored. Deleting any of
 //! it at any time costs work, never correctness.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::digests::Digests;
 use super::files::Files;
 use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
-use super::{Harm, Record, Store};
-use crate::artifact::Parts;
+use super::{Harm, Record, Store, pattern};
+use crate::artifact::{Kept, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -40,6 +41,8 @@ pub struct DirStore {
     pub(super) journal: Mutex<Journal>,
     pub(super) index: RwLock<Index>,
     pub(super) digests: Digests,
+    /// Objects found harmed by those who read them late: for this process they are gone.
+    harmed: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 /// How much a store holds.
@@ -66,6 +69,7 @@ impl DirStore {
             journal: Mutex::new(Journal::new(files.path("journal"))),
             index: RwLock::default(),
             digests: Digests::new(files.path("digests")),
+            harmed: Arc::default(),
             files,
         };
         store.refresh()?;
@@ -158,23 +162,41 @@ impl DirStore {
         Ok(())
     }
 
+    /// An object that is there, to be read when it is asked for.
+    fn left(&self, part: &str, digest: Digest, size: u64) -> Kept {
+        let (files, harmed) = (self.files.clone(), Arc::clone(&self.harmed));
+        let part = part.to_owned();
+        Kept::new(digest, size, move || {
+            let objects = Objects(&files);
+            let read = objects.read(&digest, size);
+            read.map_err(|error| files.unreadable(&error))?
+                .map_err(|harm| {
+                    let aside = objects.clear(harm, &digest);
+                    lock(&harmed).insert(digest);
+                    harm.fault(&part, &digest, aside.as_deref())
+                })
+        })
+    }
+
     /// What is done about a harmed object of a record.
     fn give_up(&self, record: &Record, part: &str, digest: &Digest, harm: Harm) -> Fault {
-        let aside = match harm {
-            Harm::Damaged => self.objects().set_aside(digest),
-            Harm::Missing => None,
-        };
+        let aside = self.objects().clear(harm, digest);
         self.forget_record(record);
         harm.fault(part, digest, aside.as_deref())
     }
 }
 
+fn lock(harmed: &Mutex<BTreeSet<Digest>>) -> MutexGuard<'_, BTreeSet<Digest>> {
+    harmed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Store for DirStore {
     fn find(&self, key: &Digest) -> Option<Record> {
         let record = self.index().get(key)?.1.record()?;
-        let there = record
-            .objects()
-            .all(|(_, digest, size)| self.objects().is_there(&digest, size));
+        let harmed = lock(&self.harmed);
+        let there = record.objects().all(|(_, digest, size)| {
+            !harmed.contains(&digest) && self.objects().is_there(&digest, size)
+        });
         there.then_some(record)
     }
 
@@ -188,6 +210,10 @@ impl Store for DirStore {
     fn load(&self, record: &Record) -> Result<Parts, Fault> {
         let mut parts = Parts::default();
         for (part, digest, size) in record.objects() {
+            if part.ends_with(Parts::LARGE) {
+                parts = parts.with_kept(part, self.left(part, digest, size));
+                continue;
+            }
             let bytes = self
                 .objects()
                 .read(&digest, size)
@@ -198,16 +224,29 @@ impl Store for DirStore {
         Ok(parts)
     }
 
+    fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+        let digest = Digest::of(bytes);
+        self.objects().keep(&digest, bytes, "weights")?;
+        lock(&self.harmed).remove(&digest);
+        Ok(self.left("weights", digest, bytes.len() as u64))
+    }
+
     fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
         let record = record.naming(parts);
-        for (part, digest, _) in record.objects() {
-            self.objects().keep(&digest, parts.get(part)?, part)?;
+        for (part, bytes) in parts.in_memory() {
+            self.objects().keep(&Digest::of(bytes), bytes, part)?;
+        }
+        for (part, kept) in parts.kept() {
+            // Most were kept while they were made.
+            if !self.objects().is_there(&kept.digest, kept.size) {
+                self.objects().keep(&kept.digest, &kept.read()?, part)?;
+            }
         }
         self.append(Line::kept(&record)?)?;
         Ok(record)
     }
 
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
-        self.digests.of(path, &self.files)
+        pattern::digest(path, |file| self.digests.of(file, &self.files))
     }
 }

@@ -24,6 +24,7 @@ Signature: 8a477f597d28d172789f06886806bc55
 ";
 
 /// The folder of a store.
+#[derive(Clone)]
 pub(super) struct Files {
     root: PathBuf,
     access: Access,

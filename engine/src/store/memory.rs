@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Harm, Record, Store};
-use crate::artifact::Parts;
+use crate::artifact::{self, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 
 /// Results kept for as long as the value lives.
 #[derive(Debug, Default)]
 pub struct MemStore {
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,8 +34,24 @@ impl MemStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
+
+    /// An object to be read when it is asked for; a harmed one is gone then.
+    fn left(&self, name: &str, digest: Digest, size: u64) -> artifact::Kept {
+        let (kept, name) = (Arc::clone(&self.kept), name.to_owned());
+        artifact::Kept::new(digest, size, move || {
+            let mut kept = lock(&kept);
+            kept.object(&digest).map_err(|harm| {
+                kept.objects.remove(&digest);
+                harm.fault(&name, &digest, None)
+            })
+        })
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Kept {
@@ -70,7 +86,11 @@ impl Store for MemStore {
     fn load(&self, record: &Record) -> Result<Parts, Fault> {
         let mut kept = self.lock();
         let mut parts = Parts::default();
-        for (name, digest, _) in record.objects() {
+        for (name, digest, size) in record.objects() {
+            if name.ends_with(Parts::LARGE) {
+                parts = parts.with_kept(name, self.left(name, digest, size));
+                continue;
+            }
             match kept.object(&digest) {
                 Ok(bytes) => parts = parts.with(name, bytes),
                 Err(harm) => {
@@ -83,12 +103,21 @@ impl Store for MemStore {
         Ok(parts)
     }
 
+    fn keep(&self, bytes: &[u8]) -> Result<artifact::Kept, Fault> {
+        let digest = Digest::of(bytes);
+        self.lock().objects.insert(digest, bytes.into());
+        Ok(self.left("weights", digest, bytes.len() as u64))
+    }
+
     fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
         let record = record.naming(parts);
-        let mut kept = self.lock();
-        for (name, digest, _) in record.objects() {
-            kept.objects.insert(digest, parts.get(name)?.clone());
+        for (_, bytes) in parts.in_memory() {
+            self.keep(bytes)?;
         }
+        for (_, kept) in parts.kept() {
+            self.keep(&kept.read()?)?;
+        }
+        let mut kept = self.lock();
         kept.records.insert(record.key, record.clone());
         Ok(record)
     }

@@ -11,6 +11,7 @@ mod lines;
 mod locate;
 mod memory;
 mod objects;
+mod pattern;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -20,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Parts;
+use crate::artifact::{Kept, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -29,6 +30,7 @@ pub use gc::{Effect, GcPolicy, GcReport};
 pub use journal::Problem;
 pub use locate::default_path;
 pub use memory::MemStore;
+pub use pattern::matching;
 pub use verify::{OnDamage, VerifyReport};
 
 /// What is known of an action that has run.
@@ -66,12 +68,19 @@ pub trait Store: Send + Sync {
     /// Every record, ordered by key.
     fn records(&self) -> Vec<Record>;
 
-    /// The parts of a record, verified byte for byte.
+    /// The parts of a record, verified byte for byte; those named as [`Parts::LARGE`] says
+    /// are read and verified when they are asked for.
     ///
     /// # Errors
     /// [`Fault::Damaged`] when an object is missing or not what was stored: the object is set
     /// aside and the record no longer found.
     fn load(&self, record: &Record) -> Result<Parts, Fault>;
+
+    /// Keeps bytes that a record will refer to.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot keep them.
+    fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault>;
 
     /// Keeps the parts (for [`RecordedOutcome::Parts`], whose digests it fills in), then the record.
     ///
@@ -80,13 +89,13 @@ pub trait Store: Send + Sync {
     /// ever found later.
     fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault>;
 
-    /// The digest of a data file's content. A store on disk remembers it for as long as the
-    /// file does not change.
+    /// The digest of a data file's content, or of the names and contents of all files that a
+    /// pattern matches. A store on disk remembers it for as long as the file does not change.
     ///
     /// # Errors
-    /// [`Fault::Environment`] when the file cannot be read.
+    /// [`Fault::Environment`] when a file cannot be read or none matches.
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
-        digests::read(path)
+        pattern::digest(path, digests::read)
     }
 }
 
@@ -116,10 +125,15 @@ impl Record {
     /// The same with the digests and sizes of these parts, when it has parts.
     fn naming(mut self, parts: &Parts) -> Self {
         if let RecordedOutcome::Parts(named) = &mut self.outcome {
-            *named = parts
-                .0
-                .iter()
-                .map(|(name, bytes)| (name.clone(), (Digest::of(bytes), bytes.len() as u64)))
+            let in_memory = parts
+                .in_memory()
+                .map(|(name, bytes)| (name, (Digest::of(bytes), bytes.len() as u64)));
+            let kept = parts
+                .kept()
+                .map(|(name, kept)| (name, (kept.digest, kept.size)));
+            *named = in_memory
+                .chain(kept)
+                .map(|(name, object)| (name.to_owned(), object))
                 .collect();
         }
         self

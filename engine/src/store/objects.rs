@@ -88,6 +88,14 @@ impl Objects<'_> {
         Some(aside)
     }
 
+    /// Makes way for an object to be made again; gives the path of a damaged one.
+    pub(super) fn clear(self, harm: Harm, digest: &Digest) -> Option<PathBuf> {
+        match harm {
+            Harm::Damaged => self.set_aside(digest),
+            Harm::Missing => None,
+        }
+    }
+
     /// Every object, ordered by digest; files that are none are passed over.
     pub(super) fn list(self) -> io::Result<Vec<(Digest, Found)>> {
         let mut objects = Vec::new();

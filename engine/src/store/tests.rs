@@ -574,3 +574,46 @@ fn data_files_are_read_again_only_when_they_change() {
     let missing = store.file_digest(&folder.path().join("none")).unwrap_err();
     assert!(missing.to_string().starts_with("cannot read `"));
 }
+
+/// Saves a record whose one part is kept before it; gives it and the part as loaded.
+fn save_late(store: &impl Store) -> (Record, Kept) {
+    let kept = store.keep(b"block").unwrap();
+    let parts = Parts::default().with_kept("w.block", kept);
+    let record = store.save(record("late"), &parts).unwrap();
+    let parts = store.load(&record).unwrap();
+    assert!(parts.get("w.block").is_err());
+    let kept = parts.kept().next().unwrap().1.clone();
+    (record, kept)
+}
+
+#[test]
+fn large_parts_are_read_when_asked_for_and_verified_then() {
+    let (_folder, path) = folder();
+    let (disk, memory) = (open(&path), MemStore::default());
+    let (record, on_disk) = save_late(&disk);
+    let (_, in_memory) = save_late(&memory);
+    assert_eq!(&*on_disk.read().unwrap(), b"block");
+    assert_eq!(&*in_memory.read().unwrap(), b"block");
+    flip_last_byte(&object(&path, "block"));
+    memory.damage(&on_disk.digest);
+    // Damage shows when the content is read, not before.
+    assert!(disk.load(&record).is_ok() && disk.find(&record.key).is_some());
+    for (kept, store) in [(on_disk, &disk as &dyn Store), (in_memory, &memory)] {
+        assert!(matches!(kept.read(), Err(Fault::Damaged(_))));
+        assert!(store.find(&record.key).is_none());
+        let again = store.keep(b"block").unwrap();
+        assert_eq!(&*again.read().unwrap(), b"block");
+        assert!(store.find(&record.key).is_some());
+    }
+}
+
+#[test]
+fn parts_left_elsewhere_are_brought_in() {
+    let (_folder, path) = folder();
+    let parts = Parts::default().with_kept("w.block", Kept::in_memory(b"far".as_slice()));
+    for store in [&open(&path) as &dyn Store, &MemStore::default()] {
+        let record = store.save(record("far"), &parts).unwrap();
+        let parts = store.load(&record).unwrap();
+        assert_eq!(&*parts.kept().next().unwrap().1.read().unwrap(), b"far");
+    }
+}

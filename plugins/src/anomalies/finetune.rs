@@ -10,9 +10,9 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
 
 use crate::complete::complete;
-use crate::parents::{Network, Parent};
+use crate::parents::{Network, Parent, TrainerChoice};
 use crate::subsets::Subsets;
-use crate::training::{FanOut, Optimizer, Samples, Trainer};
+use crate::training::{Optimizer, Samples, Trainer};
 
 words! {
     /// The weights a subset's fine-tuning starts from.
@@ -76,7 +76,7 @@ impl Plugin for Finetune {
         let network = &self.parent.network;
         let rows = self.samples(&self.data, "subsets")?;
         let train = self.samples(&self.train, "parent")?;
-        let mut trainer = FanOut::new(network, &self.optimizer);
+        let mut trainer = TrainerChoice::Auto.trainer(network, &self.optimizer);
         let mut notes = Notes::default();
         let mut table = Vec::with_capacity(self.subsets.rows.len() * self.parent.weights.len());
         let mut start = self.parent.weights.clone();
@@ -93,7 +93,7 @@ impl Plugin for Finetune {
             notes.before(at, mix.subset, network, &weights);
             trainer.restart();
             let rng = context.rng(&format!("subset {at}"));
-            let finite = mix.train(&mut trainer, &mut weights, self.steps, rng);
+            let finite = mix.train(&mut *trainer, &mut weights, self.steps, rng);
             notes.after(finite, mix.subset, network, &weights);
             match (finite, self.from) {
                 (false, _) => table.extend(weights.iter().map(|_| f32::NAN)),
@@ -166,7 +166,7 @@ impl Mix<'_> {
     /// Takes the steps; whether the weights are finite numbers after them.
     fn train(
         &self,
-        trainer: &mut FanOut,
+        trainer: &mut dyn Trainer,
         weights: &mut [f32],
         steps: u64,
         mut rng: impl Rng,

@@ -1,9 +1,13 @@
 //! Children: networks for rows no network was trained on, one per row, never materialised.
 
+mod adopt;
 mod apply;
 mod forward;
 mod guard;
 mod nearest;
+
+use std::any::Any;
+use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
@@ -12,8 +16,9 @@ use engine::plugin::Registry;
 
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
-use crate::regressions::{Regression, Term};
+use crate::regressions::{Basis, Evidence, Form, Regression, Term};
 
+pub use adopt::Adopt;
 pub use apply::Apply;
 pub use guard::{Clip, Cloud, Guard, Missing, Outside};
 pub use nearest::{Nearest, NearestSubset};
@@ -22,6 +27,7 @@ pub use nearest::{Nearest, NearestSubset};
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
     registry.plugin::<NearestSubset>();
+    registry.plugin::<Adopt>();
 }
 
 /// A parent and the regression that moves its weights: a network for every row of any data.
@@ -54,7 +60,8 @@ impl Child {
         let width = network.inputs.len();
         let input = |row: usize| &inputs[row * width..(row + 1) * width];
         let rows = 0..data.rows();
-        if self.clip.is_some() || self.nearest.is_some() {
+        let is_sum = self.clip.is_none() && self.nearest.is_none() && network.images.is_none();
+        if !is_sum {
             // These are no sums of a few terms: every row's weights are made.
             let outputs: Vec<f32> = rows
                 .flat_map(|row| {
@@ -187,8 +194,7 @@ impl Artifact for Child {
     const KIND: Kind = Kind::Child;
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let mut parts = self.parent.to_parts()?;
-        parts.0.extend(self.regression.to_parts()?.0);
+        let mut parts = self.parent.to_parts()?.and(self.regression.to_parts()?);
         if let Some(clip) = &self.clip {
             let bounds = clip.low.iter().chain(&clip.high);
             let bytes: Vec<u8> = bounds.flat_map(|bound| bound.to_le_bytes()).collect();
@@ -205,12 +211,44 @@ impl Artifact for Child {
             parent: Parent::from_parts(parts)?,
             regression: Regression::from_parts(parts)?,
             guard: parts.json("guard.json")?,
-            clip: match parts.0.contains_key("clip.f32") {
+            clip: match parts.has("clip.f32") {
                 true => Some(clip(parts)?),
                 false => None,
             },
             nearest: Nearest::from_parts(parts)?,
         })
+    }
+
+    /// A network alone is a child too: the same for all rows.
+    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
+        let made = match made.downcast::<Self>() {
+            Ok(child) => return Some(child),
+            Err(made) => made,
+        };
+        let parent = Parent::clone(&*made.downcast().ok()?);
+        let layout = parent.network.layout();
+        let form = Form {
+            predictors: Vec::new(),
+            names: Vec::new(),
+            scaling: Vec::new(),
+            seen: Vec::new(),
+            basis: Basis::Polynomial(0),
+            rows: 0,
+            evidence: Evidence::default(),
+            explained: vec![0.0; layout.tensors.len()],
+            pruned: vec![0.0; layout.tensors.len()],
+        };
+        Some(Arc::new(Self {
+            regression: Regression {
+                form,
+                coefficients: vec![0.0; layout.len()],
+                layout,
+            },
+            parent,
+            guard: Guard::default(),
+            clip: None,
+            nearest: None,
+        }))
     }
 
     /// The parent's weights as they are, and one group of tensors per term: `terms.{t}.` and
@@ -272,7 +310,6 @@ pub(crate) mod tests {
     use crate::parents::{Activation, Loss, Network, Scaled};
     use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
-    use crate::regressions::{Basis, Form};
 
     /// Made-up weights of magnitude up to one.
     fn made_up(count: usize, salt: usize) -> impl Iterator<Item = f32> {
@@ -289,6 +326,7 @@ pub(crate) mod tests {
         let network = Network {
             inputs: vec![scaled("a", 1.0, 2.0), scaled("b", -0.5, 0.3)],
             targets: vec![scaled("t", 10.0, 3.0)],
+            images: None,
             widths: vec![2, 5, 4, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,
@@ -300,6 +338,7 @@ pub(crate) mod tests {
                 weights: made_up(layout.len(), 1).collect(),
                 network,
                 losses: vec![],
+                training: None,
             },
             regression: Regression {
                 form: Form {

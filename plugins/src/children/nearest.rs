@@ -134,7 +134,7 @@ impl Nearest {
     }
 
     pub(super) fn from_parts(parts: &Parts) -> Result<Option<Self>, Fault> {
-        if !parts.0.contains_key("nearest.json") {
+        if !parts.has("nearest.json") {
             return Ok(None);
         }
         Ok(Some(Self {

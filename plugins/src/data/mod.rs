@@ -7,6 +7,7 @@ mod csv;
 mod derive;
 mod edge;
 pub(crate) mod groups;
+mod idx;
 mod netcdf;
 mod parquet;
 mod source;
@@ -14,7 +15,7 @@ mod split;
 pub(crate) mod surroundings;
 mod synthetic;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod r#where;
 
 use engine::plugin::Registry;
@@ -24,6 +25,7 @@ pub use box_model::BoxModel;
 pub use csv::Csv;
 pub use derive::Derive;
 pub use edge::{Edge, EdgePart, Side};
+pub use idx::Idx;
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
@@ -38,6 +40,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
     registry.plugin::<Edge>();
+    registry.plugin::<Idx>();
     registry.plugin::<NetCdf>();
     registry.plugin::<Parquet>();
     registry.plugin::<Split>();

@@ -1,101 +1,173 @@
 //! The reference trainer: gradients by dfdx's tape, one operation after another.
 
-use dfdx::losses::{cross_entropy_with_logits_loss, mse_loss};
+use dfdx::losses::mse_loss;
 use dfdx::prelude::*;
 
-use super::{Activation, Network};
+use super::{Activation, Convolution, Loss, Network};
 use crate::training::{Optimizer, OptimizerState, Samples, Trainer};
 
 type Matrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
+type Taped = Matrix<OwnedTape<f32, Cpu>>;
 type Vector = Tensor<(usize,), f32, Cpu>;
+type Indices = Tensor<(usize,), usize, Cpu>;
 
 /// Trains by dfdx tensors of runtime sizes; its own layers need constant ones.
+///
+/// Values go feature by feature with the rows of the batch side by side, so that a layer is
+/// `weight · values` with the weight as it is stored. dfdx's convolution needs nightly Rust:
+/// here the values under the kernel at every place are gathered, and multiplied by the kernels.
 pub struct DfdxTrainer<'a> {
     network: &'a Network,
     optimizer: &'a Optimizer,
     state: OptimizerState,
     device: Cpu,
+    /// The convolutions, each with the features its kernels see.
+    convolutions: Vec<(Convolution, Indices)>,
 }
 
 impl<'a> DfdxTrainer<'a> {
     /// A trainer of a network of this shape.
     pub fn new(network: &'a Network, optimizer: &'a Optimizer) -> Self {
+        let device = Cpu::default();
+        let convolutions = network.convolutions().into_iter().map(|layer| {
+            let seen = seen(&layer);
+            let count = seen.len();
+            (layer, device.tensor_from_vec(seen, (count,)))
+        });
         Self {
             network,
             optimizer,
             state: OptimizerState::new(network.layout().len()),
-            device: Cpu::default(),
+            convolutions: convolutions.collect(),
+            device,
         }
     }
 
     /// The mean loss of a batch and its gradient by the weights, in parameter order.
     pub fn gradient(&self, weights: &[f32], batch: &Samples) -> (f64, Vec<f32>) {
         let layers = self.layers(weights);
-        let inputs = self.matrix(batch.inputs.clone(), batch.rows);
-        let mut values: Matrix<OwnedTape<f32, Cpu>> = inputs.leaky_traced();
-        for (at, (weight, bias)) in layers.iter().enumerate() {
-            values = values.matmul(weight.clone());
-            let shape = *values.shape();
-            let bias = bias.retaped::<OwnedTape<f32, Cpu>>();
-            values = values + bias.broadcast_like::<_, Axis<0>>(&shape);
-            if at + 1 < layers.len() {
-                values = match self.network.activation {
-                    Activation::Tanh => values.tanh(),
-                    Activation::Relu => values.relu(),
-                    Activation::Gelu => values.fast_gelu(),
-                    Activation::Sigmoid => values.sigmoid(),
-                };
+        let (convolutions, dense) = layers.split_at(self.convolutions.len());
+        let width = batch.inputs.len() / batch.rows;
+        let inputs = transposed(&batch.inputs, batch.rows, width);
+        let mut values = self.matrix(inputs, width).leaky_traced();
+        for ((weight, bias), (layer, seen)) in convolutions.iter().zip(&self.convolutions) {
+            values = self.convolve(layer, seen, weight, bias, values);
+        }
+        for (at, (weight, bias)) in dense.iter().enumerate() {
+            values = affine(weight, bias, values);
+            if at + 1 < dense.len() {
+                values = self.activate(values);
             }
         }
-        let loss = match self.network.loss {
-            super::Loss::Mse => mse_loss(values, self.matrix(batch.targets.clone(), batch.rows)),
-            super::Loss::CrossEntropy => {
-                cross_entropy_with_logits_loss(values, self.one_hot(&batch.targets))
-            }
-        };
+        let loss = self.loss(values, batch);
         let mean = f64::from(loss.array());
         let gradients = loss.backward();
         let mut flat = Vec::with_capacity(weights.len());
         for (weight, bias) in &layers {
-            let (width, out) = *weight.shape();
-            flat.extend(transposed(&gradients.get(weight).as_vec(), width, out));
+            flat.extend(gradients.get(weight).as_vec());
             flat.extend(gradients.get(bias).as_vec());
         }
         (mean, flat)
     }
 
-    /// Each layer's weight, `[in, out]` for `inputs · weight`, and bias.
+    /// The mean loss of outputs, `[out, batch]`.
+    fn loss(&self, outputs: Taped, batch: &Samples) -> Tensor<(), f32, Cpu, OwnedTape<f32, Cpu>> {
+        let rows = batch.rows;
+        let out = outputs.shape().0;
+        match self.network.loss {
+            Loss::Mse => {
+                let targets = transposed(&batch.targets, rows, out);
+                mse_loss(outputs, self.matrix(targets, out))
+            }
+            Loss::CrossEntropy => {
+                let mut truth = vec![0.0; out * rows];
+                for (row, class) in batch.targets.iter().enumerate() {
+                    truth[*class as usize * rows + row] = 1.0;
+                }
+                let chosen = outputs.log_softmax::<Axis<0>>() * self.matrix(truth, out);
+                chosen.sum() * (-1.0 / rows as f32)
+            }
+        }
+    }
+
+    /// Each layer's weight, `[out, in]`, and bias.
     fn layers(&self, weights: &[f32]) -> Vec<(Matrix, Vector)> {
-        let mut rest = weights;
-        let pairs = self.network.widths.windows(2);
-        pairs
-            .map(|pair| {
-                let (width, out) = (pair[0], pair[1]);
-                let (weight, after) = rest.split_at(width * out);
-                let (bias, after) = after.split_at(out);
-                rest = after;
-                let weight = transposed(weight, out, width);
-                (
-                    self.device.tensor_from_vec(weight, (width, out)),
-                    self.device.tensor_from_vec(bias.to_vec(), (out,)),
-                )
-            })
-            .collect()
+        let layout = self.network.layout();
+        let tensors: Vec<_> = layout.ranges().collect();
+        let layer = |pair: &[(_, std::ops::Range<usize>)]| {
+            let [weight, bias] = [0, 1].map(|at| weights[pair[at].1.clone()].to_vec());
+            let out = bias.len();
+            (
+                self.matrix(weight, out),
+                self.device.tensor_from_vec(bias, (out,)),
+            )
+        };
+        tensors.chunks_exact(2).map(layer).collect()
+    }
+
+    /// A convolution, the activation and the pooling; `[channels · rows · columns, batch]`.
+    fn convolve(
+        &self,
+        layer: &Convolution,
+        seen: &Indices,
+        weight: &Matrix,
+        bias: &Vector,
+        values: Taped,
+    ) -> Taped {
+        let batch = values.shape().1;
+        let [channels, rows, columns] = layer.to;
+        let [height, width] = layer.covered();
+        let places = height * width * batch;
+        let seen = values
+            .gather(seen.clone())
+            .reshape_like(&(layer.inputs(), places));
+        let values = self.activate(affine(weight, bias, seen));
+        let windows = (channels * rows, layer.pool, columns, layer.pool, batch);
+        let pooled: Tensor<(usize, usize, usize), _, _, _> =
+            values.reshape_like(&windows).max::<_, Axes2<1, 3>>();
+        pooled.reshape_like(&(channels * rows * columns, batch))
+    }
+
+    fn activate(&self, values: Taped) -> Taped {
+        match self.network.activation {
+            Activation::Tanh => values.tanh(),
+            Activation::Relu => values.relu(),
+            Activation::Gelu => values.fast_gelu(),
+            Activation::Sigmoid => values.sigmoid(),
+        }
     }
 
     fn matrix(&self, values: Vec<f32>, rows: usize) -> Matrix {
         let width = values.len() / rows;
         self.device.tensor_from_vec(values, (rows, width))
     }
+}
 
-    fn one_hot(&self, classes: &[f32]) -> Matrix {
-        let width = self.network.widths.last().copied().unwrap_or(1);
-        let mut values = vec![0.0; classes.len() * width];
-        for (row, class) in values.chunks_exact_mut(width).zip(classes) {
-            row[*class as usize] = 1.0;
+/// `weight · values + bias`, `[out, places]`.
+fn affine(weight: &Matrix, bias: &Vector, values: Taped) -> Taped {
+    let values = weight.retaped::<OwnedTape<f32, Cpu>>().matmul(values);
+    let shape = *values.shape();
+    let bias = bias.retaped::<OwnedTape<f32, Cpu>>();
+    values + bias.broadcast_like::<_, Axis<1>>(&shape)
+}
+
+/// The features under each weight of a kernel at each place: `[inputs, rows, columns]`.
+fn seen(layer: &Convolution) -> Vec<usize> {
+    let [channels, rows, columns] = layer.from;
+    let [height, width] = layer.covered();
+    let mut seen = Vec::with_capacity(layer.inputs() * height * width);
+    for channel in 0..channels {
+        for (ky, kx) in grid(layer.kernel, layer.kernel) {
+            let start = (channel * rows + ky) * columns + kx;
+            seen.extend(grid(height, width).map(|(y, x)| start + y * columns + x));
         }
-        self.matrix(values, classes.len())
     }
+    seen
+}
+
+/// All rows and columns, row after row.
+fn grid(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
 }
 
 impl Trainer for DfdxTrainer<'_> {
@@ -105,6 +177,10 @@ impl Trainer for DfdxTrainer<'_> {
             .update(&mut self.state, weights, &gradient, share);
         loss
     }
+
+    fn restart(&mut self) {
+        self.state.reset();
+    }
 }
 
 /// A `[rows, columns]` matrix as `[columns, rows]`.
@@ -112,4 +188,109 @@ fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns)
         .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parents::images::tests::{by_definition, made_up};
+    use crate::parents::{Images, Scaled};
+    use crate::training::Sgd;
+
+    fn network(loss: Loss) -> Network {
+        let images = Images {
+            height: 8,
+            width: 7,
+            channels: vec![2, 3],
+            kernel: 2,
+            pool: 2,
+        };
+        let features = images
+            .convolutions()
+            .last()
+            .map_or(0, |l| l.to.iter().product());
+        Network {
+            inputs: vec![Scaled::as_is("x"); 56],
+            targets: vec![Scaled::as_is("y")],
+            images: Some(images),
+            widths: vec![features, 4, if loss == Loss::Mse { 1 } else { 3 }],
+            activation: Activation::Tanh,
+            loss,
+        }
+    }
+
+    fn batch() -> Samples {
+        Samples {
+            inputs: made_up(5 * 56, 3),
+            targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
+            rows: 5,
+        }
+    }
+
+    /// The mean loss with everything written out, in f64.
+    fn loss_by_definition(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
+        let mut losses = 0.0;
+        for (image, target) in batch.inputs.chunks(56).zip(&batch.targets) {
+            let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
+            let mut start = 0;
+            for layer in network.convolutions() {
+                values = by_definition(&layer, &weights[start..], &values);
+                start += layer.weights() + layer.to[0];
+            }
+            for (at, pair) in network.widths.windows(2).enumerate() {
+                let (weight, bias) = weights[start..].split_at(pair[0] * pair[1]);
+                let rows = weight.chunks(pair[0]).zip(bias);
+                let sums = rows.map(|(weight, bias)| {
+                    bias + weight.iter().zip(&values).map(|(w, v)| w * v).sum::<f64>()
+                });
+                let last = at + 2 == network.widths.len();
+                values = sums
+                    .map(|sum| if last { sum } else { sum.tanh() })
+                    .collect();
+                start += (pair[0] + 1) * pair[1];
+            }
+            losses += match network.loss {
+                Loss::Mse => (values[0] - f64::from(*target)).powi(2),
+                Loss::CrossEntropy => {
+                    let sum: f64 = values.iter().map(|logit| logit.exp()).sum();
+                    sum.ln() - values[*target as usize]
+                }
+            };
+        }
+        losses / batch.rows as f64
+    }
+
+    #[test]
+    fn gradients_of_convolutions_are_the_differences_of_the_loss() {
+        let optimizer = Optimizer::Sgd(Sgd {
+            rate: 0.1,
+            momentum: 0.0,
+        });
+        for loss in [Loss::Mse, Loss::CrossEntropy] {
+            let network = network(loss);
+            let weights = made_up(network.layout().len(), 1);
+            let (mean, gradient) =
+                DfdxTrainer::new(&network, &optimizer).gradient(&weights, &batch());
+            let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+            let expected = loss_by_definition(&network, &exact, &batch());
+            assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
+            let forward = batch().loss(&network, &weights);
+            assert!((forward - expected).abs() < 1e-5, "{forward} {expected}");
+            assert_eq!(gradient.len(), weights.len());
+            for (at, gradient) in gradient.iter().enumerate() {
+                let mut at_shifted = |shift: f64| {
+                    let before = exact[at];
+                    exact[at] = before + shift;
+                    let loss = loss_by_definition(&network, &exact, &batch());
+                    exact[at] = before;
+                    loss
+                };
+                let difference = (at_shifted(1e-5) - at_shifted(-1e-5)) / 2e-5;
+                assert!(
+                    (f64::from(*gradient) - difference).abs() < 1e-5,
+                    "weight {at}: {gradient} {difference}"
+                );
+            }
+        }
+    }
 }

@@ -9,19 +9,36 @@ impl Network {
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let layers = self.widths.len().saturating_sub(1);
-        let mut values = inputs.to_vec();
-        let mut rest = weights;
+        let dense: usize = self
+            .widths
+            .windows(2)
+            .map(|pair| (pair[0] + 1) * pair[1])
+            .sum();
+        let (convolutions, mut rest) = weights.split_at(weights.len() - dense);
+        let mut values = match &self.images {
+            Some(images) => images.features(self.activation, convolutions, inputs),
+            None => inputs.to_vec(),
+        };
         for (layer, pair) in self.widths.windows(2).enumerate() {
             let (width, out) = (pair[0], pair[1]);
             let (weight, after) = rest.split_at(out * width);
             let (bias, after) = after.split_at(out);
             rest = after;
             let mut next = Vec::with_capacity(rows * out);
+            // Input by input, so that the sums of all outputs grow side by side in vectors.
+            let columns: Vec<f32> = (0..width)
+                .flat_map(|input| weight.iter().skip(input).step_by(width))
+                .copied()
+                .collect();
+            let mut sums = vec![0.0; out];
             for row in values.chunks_exact(width) {
-                next.extend(weight.chunks_exact(width).zip(bias).map(|(weight, bias)| {
-                    let products = weight.iter().zip(row).map(|(weight, value)| weight * value);
-                    bias + products.sum::<f32>()
-                }));
+                sums.fill(0.0);
+                for (value, column) in row.iter().zip(columns.chunks_exact(out)) {
+                    for (sum, weight) in sums.iter_mut().zip(column) {
+                        *sum += weight * value;
+                    }
+                }
+                next.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
             }
             if layer + 1 < layers {
                 next.iter_mut()
@@ -129,6 +146,7 @@ mod tests {
         Network {
             inputs: vec![scaled("a", 0.0, 1.0), scaled("b", 0.0, 1.0)],
             targets: vec![scaled("t", 10.0, 2.0)],
+            images: None,
             widths: widths.to_vec(),
             activation: Activation::Tanh,
             loss,

@@ -68,9 +68,11 @@ impl Plugin for LeastSquares {
                 targets: vec![target],
                 activation: Activation::Tanh,
                 loss: Loss::Mse,
+                images: None,
             },
             weights: weights.into_iter().map(|weight| weight as f32).collect(),
             losses: Vec::new(),
+            training: None,
         })
     }
 }

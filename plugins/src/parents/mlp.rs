@@ -3,27 +3,12 @@
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use engine::{plugin, words};
-use rand::seq::SliceRandom;
-use rand::{Rng, RngExt};
 
-use super::dfdx_trainer::DfdxTrainer;
-use super::{Activation, Loss, Network, Parent, Scaled};
-use crate::complete::complete;
-use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
-
-words! {
-    /// What computes the gradients.
-    pub enum TrainerChoice {
-        /// The fastest that can.
-        Auto = "auto",
-        /// The fused kernel.
-        FanOut = "fan_out",
-        /// dfdx, the reference.
-        Dfdx = "dfdx",
-    }
-}
+use super::scaling::{scaled_inputs, scaled_target};
+use super::{Activation, Jump, Jumps, Length, Loss, Network, Parent, Recipe, TrainerChoice};
+use crate::training::{Optimizer, Schedule};
 
 plugin! {
     /// Multilayer perceptrons trained on all rows, one for each member.
@@ -35,7 +20,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 1
+    "mlp" version 2
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -68,282 +53,57 @@ plugin! {
         patience: Option<u64>, range("1..");
         /// What computes the gradients.
         trainer: TrainerChoice = "auto";
+        /// Leave the path of the gradients now and then.
+        jump: Option<Jump>, apart();
     }
 }
 
 impl Plugin for Mlp {
     type Output = Parent;
     const RANDOM: bool = true;
+    const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        if self.patience.is_some() && self.hold_out == 0.0 {
-            return Err(Fault::at("patience", "`patience` needs rows held out")
-                .with_hint("give `hold_out: 0.1` too"));
-        }
-        let (train, held_out) = self.split(context)?;
-        let network = self.network(&train)?;
-        let train = Samples::new(&network, &train)?;
-        let held_out = Samples::new(&network, &held_out)?;
-        let mut training = Training {
-            steps_per_epoch: train.rows.div_ceil(self.batch) as u64,
-            weights: initial(&network, context),
-            mlp: &self,
-            network: &network,
-            train: &train,
-            held_out: &held_out,
-            context,
+        let recipe = Recipe {
+            streams: context.streams(),
+            optimizer: self.optimizer.clone(),
+            schedule: self.schedule.clone(),
+            batch: Some(self.batch),
+            length: match self.steps {
+                Some(steps) => Length::Steps(steps),
+                None => Length::Epochs(self.epochs),
+            },
+            hold_out: self.hold_out,
+            patience: self.patience,
+            trainer: self.trainer,
+            jumps: self
+                .jump
+                .as_ref()
+                .map(|jump| Jumps::new(jump, self.hold_out))
+                .transpose()?,
         };
-        let losses = match self.trainer {
-            TrainerChoice::Dfdx => training.run(DfdxTrainer::new(&network, &self.optimizer)),
-            TrainerChoice::Auto | TrainerChoice::FanOut => {
-                training.run(FanOut::new(&network, &self.optimizer))
-            }
-        }?;
-        Ok(Parent {
-            weights: training.weights,
-            losses,
-            network,
-        })
+        let train = self.data.take(&recipe.rows(&self.data)?.train);
+        let network = self.network(&train)?;
+        recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
     }
 }
 
 impl Mlp {
-    /// The rows to train on and the rows held out.
-    fn split(&self, context: &Context) -> Result<(Dataset, Dataset), Fault> {
-        let rows = self.data.rows();
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        let held_out = (rows as f64 * self.hold_out).round() as usize;
-        if rows - held_out < 2 {
-            return Err(Fault::at(
-                "data",
-                format!(
-                    "expected 2 rows or more to train on, found {}",
-                    rows - held_out
-                ),
-            ));
-        }
-        if held_out > 0 {
-            order.shuffle(&mut context.rng("hold_out"));
-        }
-        let (held_out, train) = order.split_at(held_out);
-        Ok((self.data.take(train), self.data.take(held_out)))
-    }
-
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
-        if self.inputs.is_empty() {
-            return Err(Fault::at(
-                "inputs",
-                "expected one input or more, found none",
-            ));
-        }
-        let inputs = self
-            .inputs
-            .iter()
-            .map(|Column(name)| {
-                complete(&self.data, name, "inputs")?;
-                Ok(Scaled::of(name, train.values(name)?))
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let name = &self.target.0;
-        let truth = complete(&self.data, name, "target")?;
-        let (target, outputs) = match self.loss {
-            Loss::Mse => (Scaled::of(name, train.values(name)?), 1),
-            Loss::CrossEntropy => (Scaled::as_is(name), classes(name, truth)?),
-        };
+        let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
+        let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
         let mut widths = vec![inputs.len()];
         widths.extend(&self.hidden);
         widths.push(outputs);
         Ok(Network {
             inputs,
             targets: vec![target],
+            images: None,
             widths,
             activation: self.activation,
             loss: self.loss,
         })
-    }
-}
-
-/// The most classes a network may have.
-const MOST_CLASSES: f64 = 10_000.0;
-
-/// How many classes a column of class indices has.
-fn classes(name: &str, values: &[f64]) -> Result<usize, Fault> {
-    let wrong = values
-        .iter()
-        .find(|value| value.fract() != 0.0 || **value < 0.0 || **value >= MOST_CLASSES);
-    if let Some(wrong) = wrong {
-        return Err(Fault::at(
-            "target",
-            format!("expected class indices 0, 1, … in `{name}`, found {wrong}"),
-        )
-        .with_hint("`loss: mse` takes any numbers"));
-    }
-    let largest = values.iter().copied().fold(0.0, f64::max);
-    Ok(largest as usize + 1)
-}
-
-/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` starts.
-fn initial(network: &Network, context: &Context) -> Vec<f32> {
-    let mut rng = context.rng("init");
-    let mut weights = Vec::with_capacity(network.layout().len());
-    for pair in network.widths.windows(2) {
-        let limit = 1.0 / (pair[0] as f32).sqrt();
-        weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
-    }
-    weights
-}
-
-/// One member's training.
-struct Training<'a> {
-    mlp: &'a Mlp,
-    network: &'a Network,
-    train: &'a Samples,
-    held_out: &'a Samples,
-    context: &'a Context<'a>,
-    steps_per_epoch: u64,
-    weights: Vec<f32>,
-}
-
-/// About how many points a loss curve has.
-const POINTS: u64 = 200;
-
-/// The weights of the smallest loss on the rows held out.
-struct Best {
-    loss: f64,
-    epoch: u64,
-    weights: Vec<f32>,
-}
-
-impl Training<'_> {
-    /// Trains to the end or to early stopping; gives the loss curve.
-    fn run(&mut self, mut trainer: impl Trainer) -> Result<Vec<(u64, f64, Option<f64>)>, Fault> {
-        let steps = match self.mlp.steps {
-            Some(steps) => steps,
-            None => self.mlp.epochs.saturating_mul(self.steps_per_epoch),
-        };
-        let interval = steps.div_ceil(POINTS);
-        let mut batches = Batches::new(self.train, self.mlp.batch, self.context.rng("batches"));
-        let mut curve = Vec::new();
-        let mut interval_loss = Mean::default();
-        let mut best = None;
-        for step in 0..steps {
-            let share = self.mlp.schedule.share(step, steps);
-            let loss = trainer.step(&mut self.weights, batches.next(), share);
-            if !loss.is_finite() {
-                return Err(self.diverged(step, loss));
-            }
-            interval_loss.add(loss);
-            let done = step + 1;
-            if done % interval == 0 || done == steps {
-                self.context.check_stop()?;
-                let mean = interval_loss.take();
-                self.context.progress(done, steps, Some(mean));
-                curve.push((done, mean, self.held_out_loss()));
-            }
-            if done % self.steps_per_epoch == 0 && self.out_of_patience(done, &mut best) {
-                break;
-            }
-        }
-        if let Some(best) = best {
-            self.weights = best.weights;
-        }
-        match self.weights.iter().all(|weight| weight.is_finite()) {
-            true => Ok(curve),
-            false => Err(self.diverged(steps, f64::NAN)),
-        }
-    }
-
-    fn held_out_loss(&self) -> Option<f64> {
-        (self.held_out.rows > 0).then(|| self.held_out.loss(self.network, &self.weights))
-    }
-
-    /// Whether early stopping ends training after this step, the last of an epoch.
-    fn out_of_patience(&self, done: u64, best: &mut Option<Best>) -> bool {
-        let (Some(patience), Some(loss)) = (self.mlp.patience, self.held_out_loss()) else {
-            return false;
-        };
-        let epoch = done / self.steps_per_epoch;
-        match best {
-            Some(best) if loss.is_nan() || loss >= best.loss => epoch - best.epoch >= patience,
-            _ => {
-                *best = Some(Best {
-                    loss,
-                    epoch,
-                    weights: self.weights.clone(),
-                });
-                false
-            }
-        }
-    }
-
-    fn diverged(&self, step: u64, loss: f64) -> Fault {
-        let loss = match loss.is_infinite() {
-            true => "infinite",
-            false => "NaN",
-        };
-        let member = match self.context.member() {
-            Some(member) => format!("member {member}: "),
-            None => String::new(),
-        };
-        Fault::Diverged(format!("{member}the loss is {loss} at step {step}"))
-    }
-}
-
-/// A mean in the making.
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: u64,
-}
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    /// The mean since it was last taken.
-    fn take(&mut self) -> f64 {
-        let Self { sum, count } = std::mem::take(self);
-        sum / count as f64
-    }
-}
-
-/// Minibatches in a new random order each epoch; the last of an epoch may be smaller.
-struct Batches<'a, R> {
-    train: &'a Samples,
-    rng: R,
-    order: Vec<usize>,
-    at: usize,
-    size: usize,
-    batch: Samples,
-}
-
-impl<'a, R: Rng> Batches<'a, R> {
-    fn new(train: &'a Samples, size: usize, rng: R) -> Self {
-        Self {
-            train,
-            rng,
-            order: (0..train.rows).collect(),
-            at: train.rows,
-            size,
-            batch: Samples::default(),
-        }
-    }
-
-    fn next(&mut self) -> &Samples {
-        if self.at == self.order.len() {
-            self.order.shuffle(&mut self.rng);
-            self.at = 0;
-        }
-        let end = self.order.len().min(self.at + self.size);
-        self.batch.clear();
-        for row in &self.order[self.at..end] {
-            self.batch.push(self.train, *row);
-        }
-        self.at = end;
-        &self.batch
     }
 }
 
@@ -352,7 +112,7 @@ mod tests {
     use engine::artifact::{Artifact, DataColumn};
 
     use super::*;
-    use crate::training::Adam;
+    use crate::training::{Adam, Samples};
 
     fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
         let columns = columns
@@ -394,6 +154,7 @@ mod tests {
             hold_out: 0.0,
             patience: None,
             trainer: TrainerChoice::Auto,
+            jump: None,
         }
     }
 
@@ -456,8 +217,10 @@ mod tests {
         mlp.hold_out = 0.5;
         mlp.patience = Some(5);
         mlp.epochs = 5000;
-        let held_out = mlp.split(&Context::alone("stop")).expect("rows").1;
+        let data = Input::new(wave(60).clone());
         let parent = mlp.run(&Context::alone("stop")).expect("trains");
+        let training = parent.training.as_ref().expect("how it was trained");
+        let held_out = data.take(&training.recipe.rows(&data).expect("rows").held_out);
         let samples = Samples::new(&parent.network, &held_out).expect("columns");
         let kept = samples.loss(&parent.network, &parent.weights);
         let curve = parent.losses.iter().filter_map(|(_, _, loss)| *loss);

@@ -1,16 +1,31 @@
 //! Parents: networks trained on all training data, one action per member.
 
+mod conv;
 mod dfdx_trainer;
 mod forward;
+mod images;
+mod jump;
 mod least_squares;
+mod linear_regression;
 mod mlp;
 mod network;
+mod parent;
+mod recipe;
+mod run;
+mod scaling;
 
+pub use conv::Conv;
 pub use dfdx_trainer::DfdxTrainer;
 pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};
+pub(crate) use images::pixel;
+pub use images::{Convolution, Images};
+pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use least_squares::LeastSquares;
-pub use mlp::{Mlp, TrainerChoice};
-pub use network::{Activation, Loss, Network, Parent, Scaled};
+pub use linear_regression::LinearRegression;
+pub use mlp::Mlp;
+pub use network::{Activation, Loss, Network, Scaled};
+pub use parent::Parent;
+pub use recipe::{Length, Recipe, TrainerChoice, Training, Watch};
 
 use engine::plugin::Registry;
 
@@ -18,5 +33,8 @@ use engine::plugin::Registry;
 pub fn register(registry: &mut Registry) {
     crate::training::register(registry);
     registry.plugin::<LeastSquares>();
+    registry.constructors(Jump::constructors());
+    registry.plugin::<Conv>();
+    registry.plugin::<LinearRegression>();
     registry.plugin::<Mlp>();
 }

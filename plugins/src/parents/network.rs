@@ -1,10 +1,11 @@
-//! A multilayer perceptron as plain data: widths, activation, scaling, flat weights.
+//! A network as plain data: layers, activation, loss, and the scaling of what goes in and out.
 
-use dsl::types::Kind;
-use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts};
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::words;
 use serde::{Deserialize, Serialize};
+
+use super::{Convolution, Images};
 
 words! {
     /// What follows each hidden layer.
@@ -37,7 +38,10 @@ pub struct Network {
     pub inputs: Vec<Scaled>,
     /// The target columns (one for regression and for class indices).
     pub targets: Vec<Scaled>,
-    /// Widths of all layers, input and output included.
+    /// The convolutions before the dense layers, when the inputs are images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
+    /// Widths of the dense layers: what the first takes, then what each gives.
     pub widths: Vec<usize>,
     /// What follows each hidden layer.
     pub activation: Activation,
@@ -85,7 +89,19 @@ impl Scaled {
 impl Network {
     /// The tensors of its weights, in order.
     pub fn layout(&self) -> Layout {
-        Layout::mlp(&self.widths)
+        let convolutions = self.convolutions().into_iter().map(|layer| {
+            let [inputs, outputs] = [layer.from[0], layer.to[0]];
+            vec![outputs, inputs, layer.kernel, layer.kernel]
+        });
+        let dense = self.widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
+        Layout::layers(convolutions.chain(dense))
+    }
+
+    /// The convolutions before the dense layers.
+    pub fn convolutions(&self) -> Vec<Convolution> {
+        self.images
+            .as_ref()
+            .map_or(Vec::new(), Images::convolutions)
     }
 
     /// The standardised inputs of every row, row after row, `[rows, inputs]`.
@@ -119,57 +135,4 @@ fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
         );
     }
     Ok(values)
-}
-
-/// One trained member.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parent {
-    /// Shape and scaling.
-    pub network: Network,
-    /// The weights in parameter order, as `network.layout()` says.
-    pub weights: Vec<f32>,
-    /// The loss along training: `(step, training loss, held-out loss)`.
-    pub losses: Vec<(u64, f64, Option<f64>)>,
-}
-
-impl Parent {
-    fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
-        let network =
-            serde_json::to_string(&self.network).map_err(|error| Fault::Bug(error.to_string()))?;
-        let metadata = [
-            ("format".to_owned(), "pt".to_owned()),
-            ("network".to_owned(), network),
-        ];
-        let metadata = metadata.into_iter().chain(made_by);
-        self.network
-            .layout()
-            .to_safetensors(&self.weights, metadata)
-    }
-}
-
-impl Artifact for Parent {
-    const KIND: Kind = Kind::Parent;
-
-    fn to_parts(&self) -> Result<Parts, Fault> {
-        Parts::default()
-            .with("weights.safetensors", self.safetensors(Metadata::new())?)
-            .with_json("network.json", &self.network)?
-            .with_json("losses.json", &self.losses)
-    }
-
-    fn from_parts(parts: &Parts) -> Result<Self, Fault> {
-        let network: Network = parts.json("network.json")?;
-        let weights = network
-            .layout()
-            .from_safetensors(parts.get("weights.safetensors")?)?;
-        Ok(Self {
-            network,
-            weights,
-            losses: parts.json("losses.json")?,
-        })
-    }
-
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
-        self.safetensors(made_by).map(Some)
-    }
 }

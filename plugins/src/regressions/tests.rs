@@ -154,8 +154,10 @@ fn parent() -> Parent {
             widths: vec![2, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,
+            images: None,
         },
         losses: vec![],
+        training: None,
     }
 }
 

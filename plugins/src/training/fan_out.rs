@@ -101,11 +101,6 @@ impl<'a> FanOut<'a> {
         }
     }
 
-    /// Makes the optimiser forget, for the next network.
-    pub fn restart(&mut self) {
-        self.state.reset();
-    }
-
     /// The mean loss of the batch and its gradient by the weights, in parameter order.
     pub fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
         let loss = self.arch.dispatch(Pass {
@@ -127,6 +122,10 @@ impl Trainer for FanOut<'_> {
                 .update(&mut self.state, weights, &self.gradients, share);
         });
         loss
+    }
+
+    fn restart(&mut self) {
+        self.state.reset();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Update rules and learning-rate schedules, as `torch.optim` defines them.
 
 use engine::{constructor, made};
+use serde::{Deserialize, Serialize};
 
 constructor! {
     /// Stochastic gradient descent, with heavy-ball momentum on request.
@@ -10,6 +11,7 @@ constructor! {
     /// ```farcast
     /// anomaly gentle = finetune(net, near, optimizer: sgd(rate: 1e-3, momentum: 0.9), steps: 10)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "sgd"
     pub struct Sgd {
         /// The learning rate.
@@ -25,6 +27,7 @@ constructor! {
     /// ```farcast
     /// parent quick = mlp(seen, inputs: [x], target: y, optimizer: adam(rate: 3e-3), epochs: 2, members: 2)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "adam"
     pub struct Adam {
         /// The learning rate.
@@ -46,6 +49,7 @@ constructor! {
     /// ```farcast
     /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: adamw(decay: 0.1), members: 2)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "adamw"
     pub struct AdamW {
         /// The learning rate.
@@ -69,6 +73,7 @@ constructor! {
     /// ```farcast
     /// anomaly scaled = finetune(net, near, optimizer: rmsprop(rate: 1e-3), steps: 10)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "rmsprop"
     pub struct RmsProp {
         /// The learning rate.
@@ -82,6 +87,7 @@ constructor! {
 
 made! {
     /// How gradients move weights.
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     pub enum Optimizer { Sgd, Adam, AdamW, RmsProp }
 }
 
@@ -210,6 +216,7 @@ constructor! {
     /// ```farcast
     /// parent steady = mlp(seen, inputs: [x], target: y, schedule: constant(), epochs: 2, members: 2)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "constant"
     pub struct Constant {}
 }
@@ -220,6 +227,7 @@ constructor! {
     /// ```farcast
     /// parent cooled = mlp(seen, inputs: [x], target: y, schedule: cosine(to: 0.1), epochs: 2, members: 2)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "cosine"
     pub struct Cosine {
         /// The share left at the end.
@@ -233,6 +241,7 @@ constructor! {
     /// ```farcast
     /// parent halved = mlp(seen, inputs: [x], target: y, schedule: step(every: 20), members: 2)
     /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
     "step"
     pub struct Step {
         /// The steps between two changes.
@@ -242,9 +251,26 @@ constructor! {
     }
 }
 
+constructor! {
+    /// The learning rate down and up again in straight lines, over and over (Smith 2017).
+    ///
+    /// ```farcast
+    /// parent waving = mlp(seen, inputs: [x], target: y, schedule: cyclic(period: 20), members: 2)
+    /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
+    "cyclic"
+    pub struct Cyclic {
+        /// The steps of one cycle, from the full rate to the full rate.
+        period: u64, range("2..");
+        /// The share left in its middle.
+        to: f64 = "0.1", range("0..=1");
+    }
+}
+
 made! {
     /// How the learning rate changes along training.
-    pub enum Schedule { Constant, Cosine, Step }
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
+    pub enum Schedule { Constant, Cosine, Cyclic, Step }
 }
 
 impl Schedule {
@@ -255,6 +281,11 @@ impl Schedule {
             Schedule::Cosine(cosine) => {
                 let done = step as f64 / steps.max(1) as f64;
                 cosine.to + (1.0 - cosine.to) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+            }
+            Schedule::Cyclic(cyclic) => {
+                let period = cyclic.period.max(1);
+                let done = (step % period) as f64 / period as f64;
+                cyclic.to + (1.0 - cyclic.to) * (1.0 - 2.0 * done).abs()
             }
             Schedule::Step(rule) => rule.factor.powf((step / rule.every.max(1)) as f64),
         }
@@ -370,6 +401,11 @@ mod tests {
         assert_eq!(
             [0, 9, 10, 25].map(|at| step.share(at, 30)),
             [1.0, 1.0, 0.5, 0.25]
+        );
+        let cyclic = Schedule::Cyclic(Cyclic { period: 8, to: 0.5 });
+        assert_eq!(
+            [0, 2, 4, 6, 8].map(|at| cyclic.share(at, 30)),
+            [1.0, 0.75, 0.5, 0.75, 1.0]
         );
         assert_eq!(Schedule::Constant(Constant {}).share(7, 9), 1.0);
     }

@@ -67,12 +67,14 @@ fn parent(weight: f32) -> Parent {
         network: Network {
             inputs: vec![scaled("temp")],
             targets: vec![scaled("density")],
+            images: None,
             widths: vec![1, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,
         },
         weights: vec![weight, -weight],
         losses: vec![(0, 1.0, Some(1.2)), (10, 0.1, None), (20, 0.01, Some(0.03))],
+        training: None,
     }
 }
 

@@ -1,0 +1,135 @@
+//! `adopt`: networks with farcast weights.
+
+use dsl::types::Kind;
+use engine::error::Fault;
+use engine::params::{Input, Via};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use crate::farcasts::Farcast;
+use crate::parents::Parent;
+
+plugin! {
+    /// Networks with the weights of a farcast, the same for all rows.
+    ///
+    /// As a `child` they are compared with their parents, as a `parent` they can be fine-tuned
+    /// and recorded on. Time and memory are those of copying one network.
+    ///
+    /// ```farcast
+    /// farcast later = linear(walk, observe: 4..=16, horizon: [24, 32])
+    /// child grown = adopt(later, horizon: 32)
+    /// score gained = compare(net, grown, on: unseen)
+    /// ```
+    "adopt" version 1
+    pub struct Adopt {
+        /// The weights.
+        farcast: Input<Farcast>;
+        /// Which of its horizons: a step, or the number of recurrences.
+        horizon: u64;
+        /// The networks they are weights of.
+        parent: Via<Parent>, via("farcast.trajectory.parent");
+    }
+}
+
+impl Plugin for Adopt {
+    type Output = Parent;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Child, Kind::Parent]
+    }
+
+    fn run(self, context: &Context) -> Result<Parent, Fault> {
+        let member = context.member().unwrap_or(0);
+        let rows = self.farcast.rows_of(member)?;
+        if rows.is_empty() {
+            return Err(Fault::Diverged(format!("member {member} was not farcast")));
+        }
+        let Some((_, row)) = rows.iter().find(|(horizon, _)| *horizon == self.horizon) else {
+            let known: Vec<String> = rows.iter().map(|(h, _)| h.to_string()).collect();
+            let message = format!("`{}` has no horizon {}", self.farcast.label, self.horizon);
+            return Err(
+                Fault::at("horizon", message).with_hint(format!("horizons: {}", known.join(", ")))
+            );
+        };
+        let weights = self.farcast.predicted.networks(&[*row])?.concat();
+        if weights.iter().any(|weight| !weight.is_finite()) {
+            return Err(Fault::Diverged(
+                "the farcast weights are not finite".to_owned(),
+            ));
+        }
+        if self.farcast.predicted.layout != self.parent.network.layout() {
+            let what = "the farcast is of another network than the parent";
+            return Err(Fault::Bug(what.to_owned()));
+        }
+        Ok(Parent {
+            weights,
+            losses: Vec::new(),
+            training: None,
+            ..Parent::clone(&self.parent)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+    use std::sync::Arc;
+
+    use engine::artifact::Artifact;
+    use engine::params::Numbers;
+
+    use super::*;
+    use crate::children::Child;
+    use crate::farcasts::Persistence;
+    use crate::farcasts::testing::{gather, run};
+    use crate::parents::{Activation, Loss, Network, Scaled};
+    use crate::predictors::tests::dataset;
+
+    fn adopt(horizon: u64) -> Adopt {
+        let last = Persistence {
+            trajectory: gather([Some(run(0.3))]),
+            observe: Some(Numbers::Listed(vec![20])),
+            horizon: vec![30],
+        };
+        let columns = |names: &[&str]| names.iter().map(|name| Scaled::as_is(name)).collect();
+        Adopt {
+            farcast: Input::new(last.run(&Context::alone("last")).unwrap()),
+            horizon,
+            parent: Via(Input::new(Parent {
+                network: Network {
+                    inputs: columns(&["a", "b", "c"]),
+                    targets: columns(&["s", "t"]),
+                    images: None,
+                    widths: vec![3, 4, 2],
+                    activation: Activation::Tanh,
+                    loss: Loss::Mse,
+                },
+                weights: vec![0.0; 26],
+                losses: vec![(1, 0.5, None)],
+                training: None,
+            })),
+        }
+    }
+
+    #[test]
+    fn the_network_has_the_farcast_weights_as_a_parent_and_as_a_child() {
+        let parent = adopt(30).run(&Context::alone("adopt")).unwrap();
+        let expected = run(0.3).networks(&[2]).unwrap().concat();
+        assert_eq!(parent.weights, expected);
+        let made: Arc<dyn Any + Send + Sync> = Arc::new(parent.clone());
+        let child = Child::from_made(made).unwrap();
+        let data = dataset(&[("a", &[0.1, 0.2]), ("b", &[0.3, -0.4]), ("c", &[0.0, 1.0])]);
+        let network = &parent.network;
+        let inputs = network.inputs_of(&data).unwrap();
+        let expected = network.unscale(&network.evaluate(&expected, &inputs, 2));
+        for (found, expected) in child.predict(&data).unwrap().iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_horizon_that_is_not_there_is_refused() {
+        let fault = adopt(40).run(&Context::alone("adopt")).unwrap_err();
+        assert_eq!(fault.to_string(), "`` has no horizon 40");
+    }
+}

@@ -1,0 +1,342 @@
+//! `idx`: images of the MNIST family of files.
+
+use std::io::{BufRead, BufReader, Read};
+
+use dsl::signature::ColumnRule;
+use dsl::types::{ColumnInfo, Schema};
+use engine::artifact::{DataColumn, Dataset};
+use engine::error::Fault;
+use engine::params::DataPath;
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+use flate2::bufread::MultiGzDecoder;
+
+use super::source;
+use crate::parents::pixel;
+
+plugin! {
+    /// Images and their labels from IDX files, as those of MNIST and Fashion-MNIST.
+    ///
+    /// A row is an image, its columns `pixel_ROW_COLUMN` from `pixel_0_0` at the top left,
+    /// from 0 to 1; with `labels` there is a column `label` with the class of each image. The
+    /// files may be compressed by gzip; their numbers must be unsigned bytes.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// ```
+    "idx" version 1
+    pub struct Idx {
+        /// The images, `[count, rows, columns]`.
+        file: DataPath;
+        /// The class of each image, `[count]`.
+        labels: Option<DataPath>;
+        /// Only so many images, the first.
+        first: Option<usize>, range("1..");
+    }
+}
+
+/// The most pixels an image may have: each is a column.
+const MOST_PIXELS: usize = 1 << 14;
+
+/// The most pixels that are read of all images; each takes 8 bytes of memory.
+const MOST_NUMBERS: usize = 1 << 28;
+
+impl Plugin for Idx {
+    type Output = Dataset;
+
+    fn columns() -> ColumnRule {
+        ColumnRule::Source
+    }
+
+    fn schema(&self) -> Result<Schema, Fault> {
+        let (images, _) = self.open()?;
+        let names = images.pixels().map(|(row, column)| pixel(row, column));
+        let label = self.labels.iter().map(|_| LABEL.to_owned());
+        let columns = names
+            .chain(label)
+            .map(|name| ColumnInfo { name, unit: None });
+        Ok(Schema {
+            columns: columns.collect(),
+        })
+    }
+
+    fn run(self, _: &Context) -> Result<Dataset, Fault> {
+        let (images, labels) = self.open()?;
+        let count = images.count.min(self.first.unwrap_or(usize::MAX));
+        let pixels: Vec<_> = images.pixels().collect();
+        if count.saturating_mul(pixels.len()) > MOST_NUMBERS {
+            return Err(images
+                .fault(&format!(
+                    "{count} images of {} pixels are too many",
+                    pixels.len()
+                ))
+                .with_hint("take some of them: `first: 10000`"));
+        }
+        let bytes = images.read(count)?;
+        let mut columns: Vec<DataColumn> = pixels
+            .iter()
+            .enumerate()
+            .map(|(at, (row, column))| {
+                let values = bytes.iter().skip(at).step_by(pixels.len());
+                DataColumn {
+                    name: pixel(*row, *column),
+                    unit: None,
+                    values: values.map(|value| f64::from(*value) / 255.0).collect(),
+                }
+            })
+            .collect();
+        if let Some(labels) = labels {
+            let classes = labels.read(count)?;
+            columns.push(DataColumn {
+                name: LABEL.to_owned(),
+                unit: None,
+                values: classes.into_iter().map(f64::from).collect(),
+            });
+        }
+        Dataset::new(columns)
+    }
+}
+
+/// The name of the column of classes.
+const LABEL: &str = "label";
+
+impl Idx {
+    /// Both files after their headers, which fit each other.
+    fn open(&self) -> Result<(Array, Option<Array>), Fault> {
+        let images = Array::open(&self.file, "file", 3)?;
+        let lengths = images.shape.iter();
+        let pixels = lengths.fold(1, |pixels: usize, length| pixels.saturating_mul(*length));
+        if pixels == 0 || images.count == 0 {
+            return Err(images.fault("there are no images"));
+        }
+        if pixels > MOST_PIXELS {
+            return Err(images.fault(&format!(
+                "expected at most {MOST_PIXELS} pixels in an image, found {pixels}"
+            )));
+        }
+        let Some(path) = &self.labels else {
+            return Ok((images, None));
+        };
+        let labels = Array::open(path, "labels", 1)?;
+        if labels.count != images.count {
+            return Err(labels.fault(&format!(
+                "expected {} labels, found {}",
+                images.count, labels.count
+            )));
+        }
+        Ok((images, Some(labels)))
+    }
+}
+
+/// An open IDX file after its header.
+struct Array {
+    path: DataPath,
+    param: &'static str,
+    /// The first dimension.
+    count: usize,
+    /// The others.
+    shape: Vec<usize>,
+    body: Box<dyn Read>,
+}
+
+impl Array {
+    /// Opens the file of a parameter and reads its header, which gives so many dimensions.
+    fn open(path: &DataPath, param: &'static str, dimensions: usize) -> Result<Self, Fault> {
+        let mut file = BufReader::new(source::open(path).map_err(|fault| moved(fault, param))?);
+        let mut array = Self {
+            path: path.clone(),
+            param,
+            count: 0,
+            shape: Vec::new(),
+            body: Box::new(std::io::empty()),
+        };
+        let start = file.fill_buf()?;
+        array.body = match start.starts_with(&[0x1f, 0x8b]) {
+            true => Box::new(MultiGzDecoder::new(file)),
+            false => Box::new(file),
+        };
+        let [zero, none, kind, found] = array.four()?;
+        if (zero, none) != (0, 0) {
+            return Err(array.fault("it does not start as IDX files do"));
+        }
+        if kind != UNSIGNED_BYTE {
+            let message = format!("expected unsigned bytes (0x08), found type 0x{kind:02x}");
+            return Err(array.fault(&message));
+        }
+        if usize::from(found) != dimensions {
+            let message = format!("expected {dimensions} dimensions, found {found}");
+            return Err(array.fault(&message));
+        }
+        for _ in 0..dimensions {
+            let length = u32::from_be_bytes(array.four()?);
+            array.shape.push(length as usize);
+        }
+        array.count = array.shape.remove(0);
+        Ok(array)
+    }
+
+    fn four(&mut self) -> Result<[u8; 4], Fault> {
+        let mut four = [0; 4];
+        match self.body.read_exact(&mut four) {
+            Ok(()) => Ok(four),
+            Err(error) => Err(self.fault(&error.to_string())),
+        }
+    }
+
+    /// Rows and columns of an image, row after row.
+    fn pixels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (rows, columns) = match self.shape[..] {
+            [rows, columns] => (rows, columns),
+            _ => (0, 0),
+        };
+        (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+    }
+
+    /// The first `count` entries; memory grows with what is there, not with what is promised.
+    fn read(mut self, count: usize) -> Result<Vec<u8>, Fault> {
+        let expected = self.shape.iter().product::<usize>() * count;
+        let mut bytes = Vec::new();
+        let body = std::mem::replace(&mut self.body, Box::new(std::io::empty()));
+        if let Err(error) = body.take(expected as u64).read_to_end(&mut bytes) {
+            return Err(self.fault(&error.to_string()));
+        }
+        if bytes.len() < expected {
+            return Err(self.fault(&format!(
+                "expected {expected} bytes after the header, found {}",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    fn fault(&self, why: &str) -> Fault {
+        moved(source::unreadable(&self.path, "idx", &why), self.param)
+    }
+}
+
+/// The code of unsigned bytes in the third byte of a file.
+const UNSIGNED_BYTE: u8 = 0x08;
+
+/// The fault at the parameter the file was given by.
+fn moved(fault: Fault, param: &'static str) -> Fault {
+    match fault {
+        Fault::User { message, hint, .. } => Fault::User {
+            param: Some(param),
+            message,
+            hint,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{complaint, testdata};
+
+    fn shapes() -> Idx {
+        Idx {
+            file: testdata("shapes-images-idx3-ubyte.gz"),
+            labels: Some(testdata("shapes-labels-idx1-ubyte.gz")),
+            first: None,
+        }
+    }
+
+    /// An image file of these bytes.
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, Idx) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("images");
+        std::fs::write(&path, bytes).expect("a file");
+        let idx = Idx {
+            file: DataPath(path),
+            labels: None,
+            first: None,
+        };
+        (folder, idx)
+    }
+
+    fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, kind, lengths.len() as u8];
+        lengths
+            .iter()
+            .for_each(|length| bytes.extend(length.to_be_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn compressed_images_and_labels_are_read_as_they_were_written() {
+        // testdata/shapes-*.gz: image k of 24, 6 by 7, has (7 row + column + k) % 5 * 50 in
+        // every pixel and class k % 5.
+        let data = shapes().run(&Context::alone("idx")).expect("data");
+        assert_eq!(data.schema(), shapes().schema().expect("a schema"));
+        assert_eq!((data.rows(), data.columns().len()), (24, 43));
+        let pixel = data.values("pixel_2_3").expect("a pixel");
+        let label = data.values("label").expect("labels");
+        for k in 0..24 {
+            assert_eq!(pixel[k], ((7 * 2 + 3 + k) % 5 * 50) as f64 / 255.0);
+            assert_eq!(label[k], (k % 5) as f64);
+        }
+        let mut some = shapes();
+        some.first = Some(5);
+        assert_eq!(some.run(&Context::alone("idx")).expect("data").rows(), 5);
+    }
+
+    #[test]
+    fn files_that_are_not_compressed_are_read_too() {
+        let mut bytes = header(8, &[1, 1, 2]);
+        bytes.extend([0, 255]);
+        let (_folder, idx) = written(&bytes);
+        let data = idx.run(&Context::alone("idx")).expect("data");
+        assert_eq!(data.values("pixel_0_1").expect("a pixel")[..], [1.0]);
+    }
+
+    #[test]
+    fn what_is_no_image_file_is_refused_without_reading_on_trust() {
+        let most = u32::MAX;
+        for (bytes, why) in [
+            (
+                b"hello, world".to_vec(),
+                "it does not start as IDX files do",
+            ),
+            (vec![0, 0, 8], "failed to fill whole buffer"),
+            (vec![0x1f, 0x8b, 8, 0, 1, 2], "unexpected end of file"),
+            (
+                header(0x0d, &[1, 2, 2]),
+                "expected unsigned bytes (0x08), found type 0x0d",
+            ),
+            (header(8, &[4]), "expected 3 dimensions, found 1"),
+            (header(8, &[3, 0, 2]), "there are no images"),
+            (
+                header(8, &[1, most, most]),
+                "expected at most 16384 pixels in an image, found 18446744065119617025",
+            ),
+            (
+                header(8, &[most, 2, 2]),
+                "4294967295 images of 4 pixels are too many",
+            ),
+            (
+                header(8, &[2, 2, 2]),
+                "expected 8 bytes after the header, found 0",
+            ),
+        ] {
+            let (_folder, idx) = written(&bytes);
+            let shown = format!("cannot read `{}` as idx: {why}", idx.file.0.display());
+            let (param, message) = complaint(idx.run(&Context::alone("idx")));
+            assert_eq!((param, message), (Some("file"), shown));
+        }
+    }
+
+    #[test]
+    fn labels_must_fit_the_images() {
+        let mut bytes = header(8, &[1, 1, 1]);
+        bytes.push(9);
+        let (_folder, mut idx) = written(&bytes);
+        idx.labels = shapes().labels;
+        let (param, message) = complaint(idx.schema());
+        assert_eq!(param, Some("labels"));
+        assert!(
+            message.ends_with("as idx: expected 1 labels, found 24"),
+            "{message}"
+        );
+    }
+}

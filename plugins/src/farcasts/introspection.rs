@@ -1,0 +1,265 @@
+//! `introspection`: one small network on four moments of a weight's past.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{Gather, Numbers};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+use rand::RngExt;
+use rand::seq::{SliceRandom, index};
+
+use super::runs::Runs;
+use super::window::{History, Window};
+use super::{Counts, Farcast, Origin, forecast};
+use crate::parents::{Activation, Loss, Network, Scaled};
+use crate::training::{Adam, FanOut, Optimizer, Samples, Trainer};
+
+/// Neurons of the hidden layer.
+const HIDDEN: usize = 40;
+
+/// Where along the observed steps the network looks, the newest first.
+const MOMENTS: [f64; 4] = [1.0, 0.7, 0.4, 0.0];
+
+/// The share of drawn weights that decide when training stops.
+const HELD_OUT: usize = 10;
+
+/// Epochs without a better held-out loss before training stops.
+const PATIENCE: usize = 10;
+
+plugin! {
+    /// Introspection: a network of 40 rectifiers on four moments of a weight's past.
+    ///
+    /// `ŵ = W_2 relu(W_1 (w_t, w_0.7t, w_0.4t, w_0) + b_1) + b_2`, the same for all weights
+    /// (Sinha et al., IJCAI 2017, arXiv 1704.04959): there one output, `w_2t`; here one for each
+    /// horizon, so that `observe: 0..=t, horizon: [2t]` is theirs. The moments are the observed
+    /// steps nearest to those shares. Trained here on the squared error, inputs and outputs in
+    /// units of the size of the weights, by Adam over a sample of the weights of runs that
+    /// reached the horizons, a tenth held out to stop by.
+    ///
+    /// Some `80 (4 + m)` operations a weight for `m` horizons; memory one block and the sample.
+    /// US patent 10,755,199 claims the training scheme: ask before you use it in a product.
+    ///
+    /// ```farcast
+    /// farcast ahead = introspection(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
+    /// ```
+    "introspection" version 1
+    pub struct Introspection {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, spread();
+        /// The steps observed: a range of those recorded, or a list; all before the first
+        /// horizon when left out.
+        observe: Option<Numbers>;
+        /// The steps to predict.
+        horizon: Vec<u64>;
+        /// The members to fit on, counted from 0; all when left out.
+        train_on: Option<Numbers>;
+        /// Other runs to fit on.
+        runs: Option<Gather<Trajectory>>;
+        /// How many weights are drawn to learn from.
+        sample: usize = "65536", range("10..=10000000");
+        /// Goes over them at most.
+        epochs: usize = "100", range("1..=100000");
+        /// Weights of a minibatch.
+        batch: usize = "256", range("1..=1000000");
+        /// Learning rate of Adam.
+        rate: f64 = "1e-3", range("0..");
+    }
+}
+
+impl Plugin for Introspection {
+    type Output = Farcast;
+    const RANDOM: bool = true;
+
+    fn run(self, context: &Context) -> Result<Farcast, Fault> {
+        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        window.expect(MOMENTS.len())?;
+        let window = window.nearest_to(&MOMENTS);
+        let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
+        let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+        let (samples, size) = self.draw(&runs, &window, context)?;
+        let (net, fit_operations) = self.train(&window, &samples, context)?;
+        let predicted = forecast(
+            &self.trajectory,
+            &window,
+            Counts::Steps,
+            context,
+            |_, history| Ok(net.predict(history, size)),
+        )?;
+        let weights = window.layout.len() as f64;
+        Ok(Farcast {
+            predicted,
+            origin: Origin {
+                observed: window.steps,
+                fitted_on: runs.fitted_on,
+                fit_operations,
+                predict_operations: 2.0 * net.weights.len() as f64 * weights,
+            },
+        })
+    }
+}
+
+impl Introspection {
+    /// The moments and the states at the horizons of drawn weights, in units of the returned
+    /// size.
+    fn draw(
+        &self,
+        runs: &Runs,
+        window: &Window,
+        context: &Context,
+    ) -> Result<(Samples, f32), Fault> {
+        let all = runs.weights();
+        let mut rng = context.rng("sample");
+        let mut places = index::sample(&mut rng, all, self.sample.min(all)).into_vec();
+        places.sort_unstable();
+        let mut samples = Samples {
+            rows: places.len(),
+            ..Samples::default()
+        };
+        runs.visit(|example| {
+            let width = example.states[0].len();
+            let here = places.partition_point(|place| *place < example.start)
+                ..places.partition_point(|place| *place < example.start + width);
+            for place in &places[here] {
+                let at = place - example.start;
+                samples
+                    .inputs
+                    .extend(example.states.iter().map(|state| state[at]));
+                samples
+                    .targets
+                    .extend(example.targets.iter().map(|state| state[at]));
+            }
+            Ok(())
+        })?;
+        let squares = samples
+            .targets
+            .iter()
+            .map(|value| f64::from(*value).powi(2));
+        let count = (places.len() * window.horizons.len()) as f64;
+        let size = (squares.sum::<f64>() / count).sqrt() as f32;
+        let size = if size > 0.0 { size } else { 1.0 };
+        samples
+            .inputs
+            .iter_mut()
+            .chain(&mut samples.targets)
+            .for_each(|value| *value /= size);
+        Ok((samples, size))
+    }
+
+    /// The network that does best on held-out samples, and the operations it took.
+    fn train(
+        &self,
+        window: &Window,
+        samples: &Samples,
+        context: &Context,
+    ) -> Result<(Net, f64), Fault> {
+        let names = |count: usize| {
+            (0..count)
+                .map(|at| Scaled::as_is(&at.to_string()))
+                .collect()
+        };
+        let outputs = window.horizons.len();
+        let network = Network {
+            inputs: names(MOMENTS.len()),
+            targets: names(outputs),
+            images: None,
+            widths: vec![MOMENTS.len(), HIDDEN, outputs],
+            activation: Activation::Relu,
+            loss: Loss::Mse,
+        };
+        let optimizer = Optimizer::Adam(Adam {
+            rate: self.rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        });
+        let mut rng = context.rng("network");
+        let mut weights: Vec<f32> = Vec::new();
+        for (layer, pair) in network.widths.windows(2).enumerate() {
+            // Uniform within the root of 1 / inputs, as torch.nn.Linear starts.
+            let limit = (1.0 / pair[0] as f32).sqrt();
+            let count = network.layout().tensors[2 * layer].len() + pair[1];
+            weights.extend((0..count).map(|_| rng.random_range(-limit..limit)));
+        }
+        let part = |held: bool| (0..samples.rows).filter(move |at| (at % HELD_OUT == 0) == held);
+        let held_out = samples.take(part(true));
+        let mut order: Vec<usize> = part(false).collect();
+        let mut best = (held_out.loss(&network, &weights), weights.clone());
+        let (mut since, mut epochs) = (0, 0);
+        {
+            let mut trainer = FanOut::new(&network, &optimizer);
+            while epochs < self.epochs && since < PATIENCE {
+                order.shuffle(&mut rng);
+                for rows in order.chunks(self.batch) {
+                    context.check_stop()?;
+                    trainer.step(&mut weights, &samples.take(rows.iter().copied()), 1.0);
+                }
+                let loss = held_out.loss(&network, &weights);
+                context.progress(epochs as u64, self.epochs as u64, Some(loss));
+                since += 1;
+                epochs += 1;
+                if loss < best.0 {
+                    best = (loss, weights.clone());
+                    since = 0;
+                }
+            }
+        }
+        let operations = 6.0 * (epochs * samples.rows * weights.len()) as f64;
+        let weights = best.1;
+        Ok((Net { network, weights }, operations))
+    }
+}
+
+struct Net {
+    network: Network,
+    weights: Vec<f32>,
+}
+
+impl Net {
+    /// `[horizons, weights]`.
+    fn predict(&self, history: &History, size: f32) -> Vec<f32> {
+        let inputs = (0..history.len()).flat_map(|weight| history.of(weight));
+        let inputs: Vec<f32> = inputs.map(|value| value / size).collect();
+        let outputs = self.network.evaluate(&self.weights, &inputs, history.len());
+        let horizons = self.network.targets.len();
+        let horizon = |at: usize| outputs.iter().skip(at).step_by(horizons);
+        (0..horizons)
+            .flat_map(horizon)
+            .map(|value| value * size)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gather, predictions, run};
+    use super::*;
+
+    #[test]
+    fn a_network_trained_on_some_runs_predicts_another() {
+        let rates = [0.2, 0.22, 0.26, 0.28, 0.3, 0.24];
+        let call = Introspection {
+            trajectory: gather(rates.map(|rate| Some(run(rate)))),
+            observe: Some(Numbers::Ranged(0, 30, 1)),
+            horizon: vec![60],
+            train_on: Some(Numbers::Ranged(0, 4, 1)),
+            runs: None,
+            sample: 10_000,
+            epochs: 2000,
+            batch: 32,
+            rate: 3e-3,
+        };
+        let farcast = call.run(&Context::alone("introspection")).unwrap();
+        assert_eq!(farcast.origin.observed, [30, 20, 10, 0]);
+        let found = &predictions(&farcast)[5];
+        let truth = run(0.24).networks(&[3, 6]).unwrap();
+        let error = |found: &[f32]| -> f32 {
+            found
+                .iter()
+                .zip(&truth[1])
+                .map(|(found, truth)| (found - truth).abs())
+                .sum()
+        };
+        let (found, persistence) = (error(found), error(&truth[0]));
+        assert!(found < 0.5 * persistence, "{found} {persistence}");
+    }
+}

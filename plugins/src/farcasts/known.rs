@@ -1,0 +1,152 @@
+//! `known`: from less and less data to more than there are.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{DataPath, Gather, Numbers};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::nets::{INPUTS, KnownNet, Training};
+use super::recurrent::{Learning, Nets, Scaling};
+use super::window::Window;
+use super::{Counts, Farcast, Origin, forecast};
+
+plugin! {
+    /// KNOW: a network maps five states of a weight to the one that more data would give.
+    ///
+    /// The states are those of a network fine-tuned on nested parts of its data, in the
+    /// published setting 6.25, 12.5, 25, 50 and 100 % of them (arXiv 2508.05059); fine-tuned on
+    /// all data first and on fewer after, they are taken in `reverse`. The network is that of
+    /// `wnn` without its scaling: weights go in as they are. Each recurrence takes the last
+    /// prediction as its newest state. In `reverse` the horizons are the recurrences 1, 2, …;
+    /// otherwise the steps as many distances after the last one observed.
+    ///
+    /// The networks, one for convolutions, one for dense layers, one for biases, are those of a
+    /// safetensors file (names `w.in.kernel`, …, kernels `[inputs, outputs]`, after `dense.`,
+    /// `bias.`, `convolution.`, or without these one for all), or trained as those of `wnn`.
+    /// The published ones shrink weights (a constant history comes back times 0.66 to 1.0):
+    /// compare with `shrink(…, like: it)` and `persistence`. Some 17 700 operations a weight and
+    /// recurrence; memory one block.
+    ///
+    /// ```farcast
+    /// farcast more = known(walk, observe: 4..=20, reverse: true, weights: "networks/known_random.safetensors")
+    /// ```
+    "known" version 1
+    pub struct Known {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, spread();
+        /// The steps observed: a range of those recorded, or a list; all when left out. Five of
+        /// them count, evenly chosen.
+        observe: Option<Numbers>;
+        /// Whether the first state observed is the newest.
+        reverse: bool = "false";
+        /// How many recurrences.
+        recur: usize = "3", range("1..=1000");
+        /// A file with the networks; trained on runs when left out.
+        weights: Option<DataPath>;
+        /// The members to fit on, counted from 0; all when left out.
+        train_on: Option<Numbers>;
+        /// Other runs to fit on.
+        runs: Option<Gather<Trajectory>>;
+        /// How many weights of each run are drawn to learn from.
+        sample: usize = "4096", range("10..=10000000");
+        /// Goes over what is drawn at most.
+        epochs: usize = "50", range("1..=100000");
+        /// Examples of a minibatch.
+        batch: usize = "256", range("1..=1000000");
+        /// Learning rate of Adam.
+        rate: f64 = "1e-3", range("0..");
+    }
+}
+
+impl Plugin for Known {
+    type Output = Farcast;
+    const RANDOM: bool = true;
+
+    fn run(self, context: &Context) -> Result<Farcast, Fault> {
+        let window = Window::open(&self.trajectory, self.observe.as_ref())?;
+        let mut window = window.equally_spaced(INPUTS)?;
+        let times = 1..=self.recur as u64;
+        let counts = match self.reverse {
+            true => {
+                window = window.reversed();
+                window.horizons = times.collect();
+                Counts::Recurrences
+            }
+            false => {
+                let gap = window.steps[1] - window.steps[0];
+                window.horizons = times.map(|time| window.last() + time * gap).collect();
+                Counts::Steps
+            }
+        };
+        let learning = Learning {
+            trajectory: &self.trajectory,
+            runs: self.runs.as_ref(),
+            train_on: self.train_on.as_ref(),
+            sample: self.sample,
+            training: Training {
+                epochs: self.epochs,
+                batch: self.batch,
+                rate: self.rate,
+            },
+        };
+        let file = self.weights.as_ref();
+        let nets = Nets::new(file, learning, Scaling::None, &window, context)?;
+        let predicted = forecast(&self.trajectory, &window, counts, context, |_, history| {
+            nets.recur(&window, history, self.recur)
+        })?;
+        let weights = (window.layout.len() * self.recur) as f64;
+        Ok(Farcast {
+            predicted,
+            origin: Origin {
+                observed: window.steps,
+                fitted_on: nets.fitted_on,
+                fit_operations: nets.operations,
+                predict_operations: KnownNet::operations() * weights,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::artifact::TensorFile;
+
+    use super::super::testing::{gather, predictions, run};
+    use super::*;
+
+    #[test]
+    fn reversed_states_recur_through_the_network_of_the_file() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("testdata/networks/known_random.safetensors");
+        let net = KnownNet::load(&TensorFile::open(&path).unwrap(), "").unwrap();
+        let call = Known {
+            trajectory: gather([Some(run(0.3))]),
+            observe: Some(Numbers::Ranged(20, 60, 10)),
+            reverse: true,
+            recur: 3,
+            weights: Some(DataPath(path)),
+            train_on: None,
+            runs: None,
+            sample: 10,
+            epochs: 1,
+            batch: 1,
+            rate: 0.0,
+        };
+        let farcast = call.run(&Context::alone("known")).unwrap();
+        assert_eq!(farcast.origin.observed, [60, 50, 40, 30, 20]);
+        assert_eq!(farcast.rows_of(0).unwrap(), [(1, 0), (2, 1), (3, 2)]);
+        assert!(!farcast.has_steps());
+        let states = run(0.3).networks(&[6, 5, 4, 3, 2]).unwrap();
+        let found = predictions(&farcast);
+        for weight in 0..26 {
+            let mut history: Vec<f32> = states.iter().map(|state| state[weight]).collect();
+            for found in &found {
+                let next = net.next(&history)[0];
+                assert_eq!(found[weight], next);
+                history.remove(0);
+                history.push(next);
+            }
+        }
+    }
+}

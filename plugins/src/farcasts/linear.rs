@@ -1,0 +1,85 @@
+//! `linear`: the velocity stays.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{Gather, Numbers};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::window::Window;
+use super::{Counts, Farcast, Origin, forecast};
+
+plugin! {
+    /// Every weight goes on at its mean velocity over the steps observed.
+    ///
+    /// `ŵ_h = w_n + (w_n − w_0) (h − t_n) / (t_n − t_0)`, the first and last state observed.
+    /// Three operations a weight and horizon; two states in memory, block by block.
+    ///
+    /// ```farcast
+    /// farcast straight = linear(walk, observe: 4..=16, horizon: [24, 32])
+    /// ```
+    "linear" version 1
+    pub struct Linear {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, spread();
+        /// The steps observed: a range of those recorded, or a list; all before the first
+        /// horizon when left out.
+        observe: Option<Numbers>;
+        /// The steps to predict.
+        horizon: Vec<u64>;
+    }
+}
+
+impl Plugin for Linear {
+    type Output = Farcast;
+
+    fn run(self, context: &Context) -> Result<Farcast, Fault> {
+        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = window.thinned(2)?;
+        let ahead = window.ahead((window.steps[1] - window.steps[0]) as f64);
+        let predicted = forecast(
+            &self.trajectory,
+            &window,
+            Counts::Steps,
+            context,
+            |_, history| {
+                let (first, last) = (history.states[0], history.last());
+                let weight = |(first, last): (&f32, &f32), ahead: f64| {
+                    let (first, last) = (f64::from(*first), f64::from(*last));
+                    (last + (last - first) * ahead) as f32
+                };
+                let horizon = |ahead| first.iter().zip(last).map(move |pair| weight(pair, ahead));
+                Ok(ahead.iter().flat_map(|ahead| horizon(*ahead)).collect())
+            },
+        )?;
+        let weights = window.layout.len() * window.horizons.len();
+        Ok(Farcast {
+            predicted,
+            origin: Origin {
+                observed: window.steps,
+                fitted_on: Vec::new(),
+                fit_operations: 0.0,
+                predict_operations: 3.0 * weights as f64,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gather, predictions, run_of};
+    use super::*;
+
+    #[test]
+    fn straight_runs_go_on_exactly() {
+        let straight = |k: usize, step: u64| k as f32 - 0.25 * step as f32;
+        let call = Linear {
+            trajectory: gather([Some(run_of(&[0, 3, 4], straight))]),
+            observe: None,
+            horizon: vec![6, 100],
+        };
+        let farcast = call.run(&Context::alone("linear")).unwrap();
+        let expected = [6, 100].map(|step| (0..26).map(|k| straight(k, step)).collect::<Vec<_>>());
+        assert_eq!(predictions(&farcast), expected);
+    }
+}

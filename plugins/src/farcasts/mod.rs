@@ -1,0 +1,207 @@
+//! Farcasts: the weights of steps to come, from those observed.
+
+mod dlinear;
+mod exponential;
+mod introspection;
+mod known;
+mod lfd;
+mod lfd2;
+mod linear;
+mod linear_map;
+mod moments;
+mod nets;
+pub mod nino;
+mod nlinear;
+mod objective;
+mod persistence;
+mod recurrent;
+mod runs;
+mod shrink;
+#[cfg(test)]
+pub(crate) mod testing;
+mod window;
+mod wnn;
+
+use dsl::types::Kind;
+use engine::artifact::{Artifact, Parts, Trajectory};
+use engine::error::Fault;
+use engine::params::Gather;
+use engine::plugin::{Context, Registry};
+use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
+use serde::{Deserialize, Serialize};
+
+pub use dlinear::DLinear;
+pub use exponential::Exponential;
+pub use introspection::Introspection;
+pub use known::Known;
+pub use lfd::Lfd;
+pub use lfd2::Lfd2;
+pub use linear::Linear;
+pub use linear_map::FitBy;
+pub use nets::NinoNet;
+pub use nino::Nino;
+pub use nlinear::NLinear;
+pub use objective::Norm;
+pub use persistence::Persistence;
+pub use shrink::Shrink;
+pub use wnn::Wnn;
+
+pub(crate) use nets::tensors_in;
+use window::{History, Window};
+
+/// Adds the farcasters.
+pub fn register(registry: &mut Registry) {
+    registry.plugin::<Persistence>();
+    registry.plugin::<Linear>();
+    registry.plugin::<Exponential>();
+    registry.plugin::<Shrink>();
+    registry.plugin::<Lfd2>();
+    registry.plugin::<Lfd>();
+    registry.plugin::<DLinear>();
+    registry.plugin::<NLinear>();
+    registry.plugin::<Introspection>();
+    registry.plugin::<Wnn>();
+    registry.plugin::<Known>();
+    registry.plugin::<Nino>();
+}
+
+/// The predicted weights of all members at all horizons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Farcast {
+    /// A row per member and horizon, with the columns `member` and `horizon`, and `step` where
+    /// the horizon is a step of the trajectory.
+    pub predicted: Trajectory,
+    /// What they were made from.
+    pub origin: Origin,
+}
+
+/// What a farcast was made from, and what that took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The steps observed, in the order the method saw them.
+    pub observed: Vec<u64>,
+    /// The members of the trajectory it was fitted on, counted from 0; they are no test of it.
+    pub fitted_on: Vec<u32>,
+    /// Multiplications and additions of fitting, once.
+    pub fit_operations: f64,
+    /// Multiplications and additions of predicting, per member.
+    pub predict_operations: f64,
+}
+
+impl Farcast {
+    /// The step or number of recurrences and the row of each prediction for a member.
+    ///
+    /// # Errors
+    /// When the coordinates are not those of a farcast.
+    pub fn rows_of(&self, member: u32) -> Result<Vec<(u64, usize)>, Fault> {
+        let members = self.coordinate("member")?;
+        let horizons = self.coordinate("horizon")?;
+        let rows = members.into_iter().zip(horizons).enumerate();
+        Ok(rows
+            .filter(|(_, (of, _))| *of == u64::from(member))
+            .map(|(row, (_, horizon))| (horizon, row))
+            .collect())
+    }
+
+    /// Whether its horizons are steps of the trajectory, so that there can be a truth.
+    pub fn has_steps(&self) -> bool {
+        self.predicted.coordinates.column("step").is_ok()
+    }
+
+    fn coordinate(&self, name: &str) -> Result<Vec<u64>, Fault> {
+        let column = self.predicted.coordinates.column(name)?;
+        let numbers = column.cast(&DataType::UInt64)?;
+        Ok(numbers
+            .u64()?
+            .iter()
+            .map(Option::unwrap_or_default)
+            .collect())
+    }
+}
+
+impl Artifact for Farcast {
+    const KIND: Kind = Kind::Farcast;
+
+    fn to_parts(&self) -> Result<Parts, Fault> {
+        self.predicted
+            .to_parts()?
+            .with_json("origin.json", &self.origin)
+    }
+
+    fn from_parts(parts: &Parts) -> Result<Self, Fault> {
+        Ok(Self {
+            predicted: Trajectory::from_parts(parts)?,
+            origin: parts.json("origin.json")?,
+        })
+    }
+}
+
+/// What a horizon counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// Steps of the trajectory.
+    Steps,
+    /// Recurrences of the method.
+    Recurrences,
+}
+
+/// Predicts every member block by block.
+///
+/// `predict` gives the weights at the window's horizons, `[horizons, columns]`, from the
+/// number of a member and what is observed of some of its weights.
+fn forecast(
+    trajectory: &Gather<Trajectory>,
+    window: &Window,
+    counts: Counts,
+    context: &Context,
+    predict: impl Fn(usize, &History) -> Result<Vec<f32>, Fault>,
+) -> Result<Trajectory, Fault> {
+    let members: Vec<(usize, &Trajectory)> = window::finished(trajectory).collect();
+    let numbers = members.iter().map(|(member, _)| *member as u32);
+    let numbers: Vec<u32> = numbers
+        .flat_map(|member| window.horizons.iter().map(move |_| member))
+        .collect();
+    let horizons = window.horizons.repeat(members.len());
+    let mut columns = vec![Series::new("member".into(), numbers).into()];
+    columns.push(Series::new("horizon".into(), &horizons).into());
+    if counts == Counts::Steps {
+        columns.push(Series::new("step".into(), &horizons).into());
+    }
+    let coordinates = DataFrame::new(horizons.len(), columns)?;
+    let width = members.first().map_or(1, |(_, first)| first.width());
+    let keep = |bytes: &[u8]| context.keep(bytes);
+    let layout = window.layout.clone();
+    let total = layout.len() as u64;
+    Trajectory::write(layout, coordinates, width, keep, |columns| {
+        context.check_stop()?;
+        context.progress(columns.start as u64, total, None);
+        let mut values = Vec::with_capacity(horizons.len() * columns.len());
+        for (member, trajectory) in &members {
+            let block = trajectory.block(columns.start / width)?;
+            values.extend(predict(*member, &window.history(&block))?);
+        }
+        Ok(values)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{gather, run};
+    use super::*;
+
+    #[test]
+    fn a_farcast_comes_back_from_its_parts_and_finds_its_rows() {
+        let last = Persistence {
+            trajectory: gather([Some(run(0.1)), None, Some(run(0.2))]),
+            observe: None,
+            horizon: vec![30, 40],
+        };
+        let farcast = engine::plugin::Plugin::run(last, &Context::alone("last")).unwrap();
+        let read = Farcast::from_parts(&farcast.to_parts().unwrap()).unwrap();
+        assert_eq!(read, farcast);
+        assert_eq!(farcast.rows_of(0).unwrap(), [(30, 0), (40, 1)]);
+        assert_eq!(farcast.rows_of(1).unwrap(), []);
+        assert_eq!(farcast.rows_of(2).unwrap(), [(30, 2), (40, 3)]);
+        assert!(farcast.has_steps());
+    }
+}

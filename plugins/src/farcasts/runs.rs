@@ -1,0 +1,127 @@
+//! The runs that a method is fitted on: some members, or another statement's.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{Gather, Numbers};
+
+use super::window::{Window, finished};
+
+/// Runs with what is observed of them and what came after.
+pub struct Runs<'a> {
+    runs: Vec<Run<'a>>,
+    /// Which members of the predicted trajectory are among them.
+    pub fitted_on: Vec<u32>,
+}
+
+struct Run<'a> {
+    trajectory: &'a Trajectory,
+    history: Vec<usize>,
+    targets: Vec<usize>,
+}
+
+/// Some weights of one run: what is observed of them and what came after.
+pub struct Example<'a> {
+    /// Where these weights start among those of all runs.
+    pub start: usize,
+    /// The states observed, oldest first.
+    pub states: Vec<&'a [f32]>,
+    /// The states at the horizons, nearest first.
+    pub targets: Vec<&'a [f32]>,
+}
+
+/// The runs of `other`, or of `own` when there is none; of these the members that `train_on`
+/// asks for. Gives those of `own` among them by number, too.
+///
+/// # Errors
+/// The user's fault when there are none.
+pub fn choose<'a>(
+    own: &'a Gather<Trajectory>,
+    other: Option<&'a Gather<Trajectory>>,
+    train_on: Option<&Numbers>,
+) -> Result<(Vec<&'a Trajectory>, Vec<u32>), Fault> {
+    let from = other.unwrap_or(own);
+    let members: Vec<u64> = (0..from.members.len() as u64).collect();
+    let wanted = match train_on {
+        None => members,
+        Some(numbers) => numbers.among(&members).map_err(|member| {
+            let message = format!("there is no member {member} in `{}`", from.label);
+            Fault::at("train_on", message)
+                .with_hint(format!("members: 0..={}", members.len().saturating_sub(1)))
+        })?,
+    };
+    let (numbers, runs): (Vec<u32>, Vec<&Trajectory>) = finished(from)
+        .filter(|(member, _)| wanted.contains(&(*member as u64)))
+        .map(|(member, run)| (member as u32, run))
+        .unzip();
+    match (runs.is_empty(), other) {
+        (true, _) => {
+            let message = format!("no member of `{}` to fit on is left", from.label);
+            Err(Fault::at("train_on", message))
+        }
+        (false, Some(_)) => Ok((runs, Vec::new())),
+        (false, None) => Ok((runs, numbers)),
+    }
+}
+
+impl<'a> Runs<'a> {
+    /// The chosen runs with the window's steps; see [`choose`].
+    ///
+    /// # Errors
+    /// Those of [`choose`]; the user's fault when a run lacks a step.
+    pub fn new(
+        own: &'a Gather<Trajectory>,
+        other: Option<&'a Gather<Trajectory>>,
+        train_on: Option<&Numbers>,
+        window: &Window,
+    ) -> Result<Self, Fault> {
+        let (chosen, fitted_on) = choose(own, other, train_on)?;
+        let run = |trajectory: &'a Trajectory| {
+            let (history, targets) = window.rows_in(trajectory)?;
+            Ok(Run {
+                trajectory,
+                history,
+                targets,
+            })
+        };
+        let runs = chosen.into_iter().map(run).collect::<Result<_, Fault>>()?;
+        Ok(Self { runs, fitted_on })
+    }
+
+    /// How many weights all runs have together.
+    pub fn weights(&self) -> usize {
+        self.runs
+            .iter()
+            .map(|run| run.trajectory.layout.len())
+            .sum()
+    }
+
+    /// Goes through all weights of all runs, block by block.
+    ///
+    /// # Errors
+    /// Those of `visit`; the user's fault when a state is not finite.
+    pub fn visit(&self, mut visit: impl FnMut(&Example) -> Result<(), Fault>) -> Result<(), Fault> {
+        let mut before = 0;
+        for run in &self.runs {
+            for block in run.trajectory.blocks() {
+                let block = block?;
+                let rows = |rows: &[usize]| rows.iter().map(|row| block.row(*row)).collect();
+                let (states, targets): (Vec<&[f32]>, Vec<&[f32]>) =
+                    (rows(&run.history), rows(&run.targets));
+                let mut values = states.iter().chain(&targets).copied().flatten();
+                if values.any(|value| !value.is_finite()) {
+                    let message = "a run to fit on has states that are not finite";
+                    return Err(
+                        Fault::at("trajectory", message).with_hint("leave it out with `train_on`")
+                    );
+                }
+                visit(&Example {
+                    start: before + block.columns.start,
+                    states,
+                    targets,
+                })?;
+            }
+            before += run.trajectory.layout.len();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! `shrink`: all weights by the same factor.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{Gather, Numbers};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::moments::dot;
+use super::runs::Runs;
+use super::window::{Window, finished};
+use super::{Counts, Farcast, Origin, forecast};
+
+plugin! {
+    /// All weights times one factor: the ablation that unmasks shrinkage.
+    ///
+    /// `ŵ_h = c_h w_n`. The factors are given; or those that come nearest to the predictions of
+    /// another farcast (`like`): `c_h = ⟨w_n, ŵ_h⟩ / ⟨w_n, w_n⟩` over all its members; or
+    /// nearest to the truth of runs that reached the horizons. A method that is no better than
+    /// `shrink(…, like: it)` does nothing but shrink. One operation a weight and horizon; one
+    /// block in memory.
+    ///
+    /// ```farcast
+    /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], train_on: [0])
+    /// farcast smaller = shrink(walk, like: ahead, observe: 4..=16)
+    /// farcast by_tenth = shrink(walk, horizon: [24, 32], factor: 0.9)
+    /// ```
+    "shrink" version 1
+    pub struct Shrink {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, spread();
+        /// The steps observed: a range of those recorded, or a list; all before the first
+        /// horizon when left out. The last counts.
+        observe: Option<Numbers>;
+        /// The steps to predict; those of `like` when left out.
+        horizon: Vec<u64> = "[]";
+        /// The factor at every horizon.
+        factor: Option<f64>;
+        /// The farcast whose shrinkage is imitated.
+        like: Option<Gather<Farcast>>;
+        /// The members to fit on, counted from 0; all when left out.
+        train_on: Option<Numbers>;
+        /// Other runs to fit on.
+        runs: Option<Gather<Trajectory>>;
+    }
+}
+
+impl Plugin for Shrink {
+    type Output = Farcast;
+
+    fn run(self, context: &Context) -> Result<Farcast, Fault> {
+        let like = self
+            .like
+            .as_ref()
+            .and_then(|like| like.members.iter().flatten().next());
+        let horizons = match (&self.horizon[..], like) {
+            ([], Some(like)) if like.has_steps() => {
+                let members = 0..self.trajectory.members.len() as u32;
+                let rows = members.map(|member| like.rows_of(member));
+                let rows = rows.collect::<Result<Vec<_>, _>>()?.concat();
+                rows.into_iter().map(|(horizon, _)| horizon).collect()
+            }
+            ([], Some(_)) => return Err(Fault::at("like", "its horizons are no steps")),
+            ([], None) => {
+                return Err(Fault::at(
+                    "horizon",
+                    "expected steps to predict, found none",
+                ));
+            }
+            (horizons, _) => horizons.to_vec(),
+        };
+        let window = Window::new(&self.trajectory, self.observe.as_ref(), &horizons)?;
+        let window = window.thinned(1)?;
+        let weights = (window.layout.len() * window.horizons.len()) as f64;
+        let (factors, fitted_on, fit_operations) = match (self.factor, like) {
+            (Some(factor), _) => (vec![factor; window.horizons.len()], Vec::new(), 0.0),
+            (None, Some(like)) => {
+                let members = finished(&self.trajectory).count() as f64;
+                (
+                    self.imitate(like, &window)?,
+                    like.origin.fitted_on.clone(),
+                    4.0 * weights * members,
+                )
+            }
+            (None, None) => {
+                let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
+                let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+                let mut ratio = Ratio::new(window.horizons.len());
+                runs.visit(|example| {
+                    ratio.add(example.states[0], &example.targets);
+                    Ok(())
+                })?;
+                let all = (runs.weights() * window.horizons.len()) as f64;
+                (ratio.factors(), runs.fitted_on, 4.0 * all)
+            }
+        };
+        let predicted = forecast(
+            &self.trajectory,
+            &window,
+            Counts::Steps,
+            context,
+            |_, history| {
+                let scaled = |factor: f64| {
+                    let weights = history.last().iter();
+                    weights.map(move |weight| (f64::from(*weight) * factor) as f32)
+                };
+                Ok(factors.iter().flat_map(|factor| scaled(*factor)).collect())
+            },
+        )?;
+        Ok(Farcast {
+            predicted,
+            origin: Origin {
+                observed: window.steps,
+                fitted_on,
+                fit_operations,
+                predict_operations: weights,
+            },
+        })
+    }
+}
+
+impl Shrink {
+    /// The factors that come nearest to the predictions of another farcast.
+    fn imitate(&self, like: &Farcast, window: &Window) -> Result<Vec<f64>, Fault> {
+        let mut ratio = Ratio::new(window.horizons.len());
+        for (member, run) in finished(&self.trajectory) {
+            let rows = like.rows_of(member as u32)?;
+            let row = |horizon: &u64| rows.iter().find(|(h, _)| h == horizon).map(|(_, row)| *row);
+            let Some(rows) = window.horizons.iter().map(row).collect::<Option<Vec<_>>>() else {
+                return Err(Fault::at(
+                    "like",
+                    format!("it lacks member {member} or a horizon"),
+                ));
+            };
+            if like.predicted.layout != run.layout || like.predicted.width() != run.width() {
+                return Err(Fault::at("like", "it is of another network"));
+            }
+            for (block, predicted) in run.blocks().zip(like.predicted.blocks()) {
+                let (block, predicted) = (block?, predicted?);
+                let rows: Vec<&[f32]> = rows.iter().map(|row| predicted.row(*row)).collect();
+                ratio.add(window.history(&block).last(), &rows);
+            }
+        }
+        Ok(ratio.factors())
+    }
+}
+
+/// `⟨last, state⟩ / ⟨last, last⟩` for each horizon.
+struct Ratio {
+    products: Vec<f64>,
+    square: f64,
+}
+
+impl Ratio {
+    fn new(horizons: usize) -> Self {
+        Self {
+            products: vec![0.0; horizons],
+            square: 0.0,
+        }
+    }
+
+    fn add(&mut self, last: &[f32], states: &[&[f32]]) {
+        self.square += dot(last, last);
+        for (product, state) in self.products.iter_mut().zip(states) {
+            *product += dot(last, state);
+        }
+    }
+
+    fn factors(&self) -> Vec<f64> {
+        self.products
+            .iter()
+            .map(|product| product / self.square)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gather, predictions, run_of};
+    use super::*;
+
+    /// Weights that shrink to a half and a quarter, one of them with a flipped sign.
+    fn shrink(factor: Option<f64>) -> Shrink {
+        let weight = |k: usize, step: u64| (k as f32 - 9.0) * 0.5f32.powi(step as i32);
+        Shrink {
+            trajectory: gather([Some(run_of(&[0, 1, 2], weight))]),
+            observe: Some(Numbers::Listed(vec![0])),
+            horizon: vec![1, 2],
+            factor,
+            like: None,
+            train_on: None,
+            runs: None,
+        }
+    }
+
+    #[test]
+    fn factors_are_given_fitted_or_imitated() {
+        let context = Context::alone("shrink");
+        let at = |factor: f32| {
+            (0..26)
+                .map(|k| (k as f32 - 9.0) * factor)
+                .collect::<Vec<_>>()
+        };
+        let given = shrink(Some(0.75)).run(&context).unwrap();
+        assert_eq!(predictions(&given), [at(0.75), at(0.75)]);
+        let fitted = shrink(None).run(&context).unwrap();
+        assert_eq!(predictions(&fitted), [at(0.5), at(0.25)]);
+        assert_eq!(fitted.origin.fitted_on, [0]);
+        let mut like = shrink(None);
+        like.horizon = Vec::new();
+        like.like = Some(Gather {
+            label: Default::default(),
+            members: vec![Some(std::sync::Arc::new(given.clone()))],
+        });
+        assert_eq!(like.run(&context).unwrap().predicted, given.predicted);
+    }
+}

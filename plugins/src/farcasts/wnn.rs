@@ -1,0 +1,172 @@
+//! `wnn`: a small network per weight, each weight scaled by its range.
+
+use engine::artifact::Trajectory;
+use engine::error::Fault;
+use engine::params::{DataPath, Gather, Numbers};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::nets::{INPUTS, KnownNet, Training};
+use super::recurrent::{Learning, Nets, Scaling};
+use super::window::Window;
+use super::{Counts, Farcast, Origin, forecast};
+
+plugin! {
+    /// WNN: a network maps five states of a weight, scaled by their range, to the next.
+    ///
+    /// Five states equally far apart and their four differences go through two streams (Jang et
+    /// al., ICML 2023): `h = W x + b` to 64, `z = relu(W h + b)` to 8,
+    /// `y = gain(z) ⊙ exp(rate(z) ⊙ h) + base(z)` back to 64, 32 with a leaky rectifier of slope
+    /// 0.3; the head takes both to one number, and `ŵ = w_4 + tanh(head)`. Before, each weight
+    /// is scaled: `x = (w − w_0) / (range + 1e-8 + 1e-5) / 2`. The next prediction takes the
+    /// last one as its newest state, and so on: the horizons are the steps one, two, … distances
+    /// after the last step observed.
+    ///
+    /// The networks, one for convolutions, one for dense layers, one for biases, are those of a
+    /// safetensors file (names `w.in.kernel`, …, kernels `[inputs, outputs]`, after `dense.`,
+    /// `bias.`, `convolution.`, or without these one for all), or trained on the mean absolute
+    /// error over all sequences of six states of the runs to fit on; a scale of a normalisation
+    /// counts as bias. Some 17 700 operations a weight and horizon; memory one block.
+    ///
+    /// ```farcast
+    /// farcast scaled = wnn(walk, observe: 4..=20, epochs: 3, train_on: [0])
+    /// ```
+    "wnn" version 1
+    pub struct Wnn {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, spread();
+        /// The steps observed: a range of those recorded, or a list; all when left out. Five of
+        /// them count, evenly chosen.
+        observe: Option<Numbers>;
+        /// How many distances ahead.
+        recur: usize = "1", range("1..=1000");
+        /// A file with the networks; trained on runs when left out.
+        weights: Option<DataPath>;
+        /// The members to fit on, counted from 0; all when left out.
+        train_on: Option<Numbers>;
+        /// Other runs to fit on.
+        runs: Option<Gather<Trajectory>>;
+        /// How many weights of each run are drawn to learn from.
+        sample: usize = "4096", range("10..=10000000");
+        /// Goes over what is drawn at most.
+        epochs: usize = "50", range("1..=100000");
+        /// Examples of a minibatch.
+        batch: usize = "256", range("1..=1000000");
+        /// Learning rate of Adam.
+        rate: f64 = "1e-3", range("0..");
+    }
+}
+
+impl Plugin for Wnn {
+    type Output = Farcast;
+    const RANDOM: bool = true;
+
+    fn run(self, context: &Context) -> Result<Farcast, Fault> {
+        let window = Window::open(&self.trajectory, self.observe.as_ref())?;
+        let mut window = window.equally_spaced(INPUTS)?;
+        let gap = window.steps[1] - window.steps[0];
+        window.horizons = (1..=self.recur as u64)
+            .map(|time| window.last() + time * gap)
+            .collect();
+        let learning = Learning {
+            trajectory: &self.trajectory,
+            runs: self.runs.as_ref(),
+            train_on: self.train_on.as_ref(),
+            sample: self.sample,
+            training: Training {
+                epochs: self.epochs,
+                batch: self.batch,
+                rate: self.rate,
+            },
+        };
+        let file = self.weights.as_ref();
+        let nets = Nets::new(file, learning, Scaling::Range, &window, context)?;
+        let predicted = forecast(
+            &self.trajectory,
+            &window,
+            Counts::Steps,
+            context,
+            |_, history| nets.recur(&window, history, self.recur),
+        )?;
+        let weights = (window.layout.len() * self.recur) as f64;
+        Ok(Farcast {
+            predicted,
+            origin: Origin {
+                observed: window.steps,
+                fitted_on: nets.fitted_on,
+                fit_operations: nets.operations,
+                predict_operations: KnownNet::operations() * weights,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gather, predictions, run};
+    use super::*;
+
+    fn wnn(train_on: Numbers) -> Wnn {
+        Wnn {
+            trajectory: gather([Some(run(0.3)), Some(run(0.2)), Some(run(0.25))]),
+            observe: Some(Numbers::Ranged(0, 40, 10)),
+            recur: 2,
+            weights: None,
+            train_on: Some(train_on),
+            runs: None,
+            sample: 1000,
+            epochs: 300,
+            batch: 16,
+            rate: 2e-3,
+        }
+    }
+
+    #[test]
+    fn a_network_trained_on_some_runs_predicts_another() {
+        let farcast = wnn(Numbers::Listed(vec![0, 1]))
+            .run(&Context::alone("wnn"))
+            .unwrap();
+        assert_eq!(farcast.origin.fitted_on, [0, 1]);
+        assert_eq!(farcast.rows_of(2).unwrap(), [(50, 4), (60, 5)]);
+        let truth = run(0.25).networks(&[4, 5, 6]).unwrap();
+        let error = |found: &[f32], truth: &[f32]| -> f32 {
+            found
+                .iter()
+                .zip(truth)
+                .map(|(found, truth)| (found - truth).abs())
+                .sum()
+        };
+        for (found, truth_at) in [(4, 1), (5, 2)] {
+            let found = error(&predictions(&farcast)[found], &truth[truth_at]);
+            let persistence = error(&truth[0], &truth[truth_at]);
+            assert!(found < 0.5 * persistence, "{found} {persistence}");
+        }
+    }
+
+    #[test]
+    fn too_few_states_are_refused() {
+        let refused = |change: &dyn Fn(&mut Wnn)| {
+            let mut call = wnn(Numbers::Listed(vec![0]));
+            change(&mut call);
+            call.run(&Context::alone("wnn")).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&|call| call.observe = Some(Numbers::Ranged(0, 30, 10))),
+            "expected at least 5 observed states, found 4"
+        );
+        assert_eq!(
+            refused(&|call| call.train_on = Some(Numbers::Listed(vec![3]))),
+            "there is no member 3 in `w`"
+        );
+        assert_eq!(
+            refused(&|call| {
+                call.trajectory = gather([Some(super::super::testing::run_of(
+                    &[0, 1, 2, 3, 4],
+                    |k, step| k as f32 + step as f32,
+                ))]);
+                call.observe = None;
+            }),
+            "expected six recorded states as far apart as those observed, found fewer"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! Convolutions over images: what comes before the dense layers of a network that has some.
+
+use std::collections::BTreeMap;
+
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use serde::{Deserialize, Serialize};
+
+use super::Activation;
+
+/// The convolutions of a network, in order, and the images they take.
+///
+/// Each is followed by the activation and by the maximum over windows that do not overlap
+/// (`torch.nn.Conv2d` without padding, then `MaxPool2d`). A feature is numbered by channel,
+/// row and column, as `torch.flatten` does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Channels each convolution makes.
+    pub channels: Vec<usize>,
+    /// Rows and columns of each kernel.
+    pub kernel: usize,
+    /// Rows and columns of each window of which the maximum is kept.
+    pub pool: usize,
+}
+
+/// One convolution and its pooling, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Channels that come in, with rows and columns.
+    pub from: [usize; 3],
+    /// Channels that go out, with rows and columns after pooling.
+    pub to: [usize; 3],
+    /// Rows and columns of the kernel.
+    pub kernel: usize,
+    /// Rows and columns of a pooling window.
+    pub pool: usize,
+}
+
+impl Images {
+    /// The convolutions in order; none from where an image is smaller than a kernel or window.
+    pub fn convolutions(&self) -> Vec<Convolution> {
+        let mut from = [1, self.height, self.width];
+        let mut convolutions = Vec::with_capacity(self.channels.len());
+        for channels in &self.channels {
+            let side = |length: usize| (length + 1).saturating_sub(self.kernel) / self.pool;
+            let to = [*channels, side(from[1]), side(from[2])];
+            if to.contains(&0) {
+                break;
+            }
+            convolutions.push(Convolution {
+                from,
+                to,
+                kernel: self.kernel,
+                pool: self.pool,
+            });
+            from = to;
+        }
+        convolutions
+    }
+
+    /// The features of every image, `[rows, features]`.
+    pub fn features(&self, activation: Activation, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
+        let convolutions = self.convolutions();
+        let mut features = Vec::new();
+        for image in inputs.chunks_exact(self.height * self.width) {
+            let mut values = image.to_vec();
+            let mut rest = weights;
+            for convolution in &convolutions {
+                let (weight, after) = rest.split_at(convolution.weights());
+                let (bias, after) = after.split_at(convolution.to[0]);
+                rest = after;
+                values = convolution.forward(activation, weight, bias, &values);
+            }
+            features.append(&mut values);
+        }
+        features
+    }
+}
+
+impl Convolution {
+    /// How many weights it has beside its biases.
+    pub fn weights(&self) -> usize {
+        self.to[0] * self.inputs()
+    }
+
+    /// How many numbers one output is a sum over.
+    pub fn inputs(&self) -> usize {
+        self.from[0] * self.kernel * self.kernel
+    }
+
+    /// Rows and columns of the convolution before pooling, without those that no window covers.
+    pub fn covered(&self) -> [usize; 2] {
+        [self.to[1] * self.pool, self.to[2] * self.pool]
+    }
+
+    fn forward(
+        &self,
+        activation: Activation,
+        weight: &[f32],
+        bias: &[f32],
+        image: &[f32],
+    ) -> Vec<f32> {
+        let mut pooled = Vec::with_capacity(self.to.iter().product());
+        let mut plane = vec![0.0; self.covered()[0] * self.from[2]];
+        for (weight, bias) in weight.chunks_exact(self.inputs()).zip(bias) {
+            plane.fill(*bias);
+            self.add_products(weight, image, &mut plane);
+            plane
+                .iter_mut()
+                .for_each(|value| *value = activation.of(*value));
+            self.pool(&plane, &mut pooled);
+        }
+        pooled
+    }
+
+    /// Adds the correlation of one kernel, `[channels, kernel, kernel]`, with the image.
+    ///
+    /// The plane has the columns of the image, so that a weight is one long sum for all rows;
+    /// what that adds beyond the columns covered is not used.
+    fn add_products(&self, weight: &[f32], image: &[f32], plane: &mut [f32]) {
+        let [_, rows, columns] = self.from;
+        let [height, width] = self.covered();
+        let sums = &mut plane[..(height - 1) * columns + width];
+        let kernels = weight.chunks_exact(self.kernel * self.kernel);
+        for (kernel, channel) in kernels.zip(image.chunks_exact(rows * columns)) {
+            for (at, weight) in kernel.iter().enumerate() {
+                let start = at / self.kernel * columns + at % self.kernel;
+                for (sum, value) in sums.iter_mut().zip(&channel[start..]) {
+                    *sum += weight * value;
+                }
+            }
+        }
+    }
+
+    /// Adds the largest value of each window; a NaN stays one.
+    fn pool(&self, plane: &[f32], pooled: &mut Vec<f32>) {
+        let columns = self.from[2];
+        for rows in plane.chunks_exact(columns * self.pool) {
+            pooled.extend((0..self.to[2]).map(|window| {
+                let window = window * self.pool..(window + 1) * self.pool;
+                let values = rows
+                    .chunks_exact(columns)
+                    .flat_map(|row| &row[window.clone()]);
+                values.fold(f32::NEG_INFINITY, |largest, value| {
+                    if *value > largest || value.is_nan() {
+                        *value
+                    } else {
+                        largest
+                    }
+                })
+            }));
+        }
+    }
+}
+
+/// The name of the column of one pixel.
+pub fn pixel(row: usize, column: usize) -> String {
+    format!("pixel_{row}_{column}")
+}
+
+/// The names of all pixels of the data, row after row, and how many rows and columns there are.
+///
+/// # Errors
+/// When there are none, or when some of the rectangle are missing.
+pub fn pixels(data: &Dataset) -> Result<(Vec<String>, usize, usize), Fault> {
+    let mut found = BTreeMap::new();
+    for column in data.columns() {
+        let numbers = column.name.strip_prefix("pixel_");
+        let numbers = numbers.and_then(|numbers| numbers.split_once('_'));
+        if let Some((row, column)) = numbers
+            && let (Ok(row), Ok(column)) = (row.parse::<usize>(), column.parse::<usize>())
+        {
+            found.insert((row, column), pixel(row, column));
+        }
+    }
+    let Some(((last_row, _), _)) = found.last_key_value() else {
+        return Err(
+            Fault::at("data", "expected images, found no column `pixel_0_0`")
+                .with_hint("`idx` reads images; pixels are columns `pixel_ROW_COLUMN`"),
+        );
+    };
+    let width = found
+        .keys()
+        .map(|(_, column)| column + 1)
+        .max()
+        .unwrap_or(0);
+    let height = last_row.saturating_add(1);
+    if height.saturating_mul(width) != found.len() {
+        return Err(Fault::at(
+            "data",
+            format!(
+                "expected all pixels of {height} by {width}, found {}",
+                found.len()
+            ),
+        ));
+    }
+    Ok((found.into_values().collect(), height, width))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn images(channels: &[usize], kernel: usize, pool: usize) -> Images {
+        Images {
+            height: 8,
+            width: 7,
+            channels: channels.to_vec(),
+            kernel,
+            pool,
+        }
+    }
+
+    /// Made-up numbers of magnitude up to one.
+    pub(crate) fn made_up(count: usize, salt: usize) -> Vec<f32> {
+        (0..count)
+            .map(|index| ((index * 37 + salt * 101) as f32 * 0.618).sin())
+            .collect()
+    }
+
+    /// A convolution with tanh and everything written out: the definition, in f64.
+    pub(crate) fn by_definition(layer: &Convolution, weights: &[f64], image: &[f64]) -> Vec<f64> {
+        let [channels, rows, columns] = layer.from;
+        let (kernel, pool) = (layer.kernel, layer.pool);
+        let mut pooled = Vec::new();
+        for out in 0..layer.to[0] {
+            for y in 0..layer.to[1] {
+                for x in 0..layer.to[2] {
+                    let mut largest = f64::NEG_INFINITY;
+                    for (py, px) in (0..pool * pool).map(|at| (at / pool, at % pool)) {
+                        let mut sum = weights[layer.weights() + out];
+                        for c in 0..channels {
+                            for (ky, kx) in
+                                (0..kernel * kernel).map(|at| (at / kernel, at % kernel))
+                            {
+                                let weight =
+                                    weights[((out * channels + c) * kernel + ky) * kernel + kx];
+                                let (iy, ix) = (y * pool + py + ky, x * pool + px + kx);
+                                sum += weight * image[(c * rows + iy) * columns + ix];
+                            }
+                        }
+                        largest = largest.max(sum.tanh());
+                    }
+                    pooled.push(largest);
+                }
+            }
+        }
+        pooled
+    }
+
+    #[test]
+    fn features_are_those_of_the_definition() {
+        for (channels, kernel, pool) in [(&[3, 4][..], 3, 2), (&[2], 5, 1), (&[2, 3], 2, 3)] {
+            let images = images(channels, kernel, pool);
+            let layers = images.convolutions();
+            let count = layers.iter().map(|l| l.weights() + l.to[0]).sum();
+            let weights = made_up(count, kernel);
+            let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+            let inputs = made_up(2 * 56, 7);
+            let found = images.features(Activation::Tanh, &weights, &inputs);
+            let mut expected = Vec::new();
+            for image in inputs.chunks(56) {
+                let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
+                let mut start = 0;
+                for layer in &layers {
+                    values = by_definition(layer, &exact[start..], &values);
+                    start += layer.weights() + layer.to[0];
+                }
+                expected.extend(values);
+            }
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-6,
+                    "{found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn images_shrink_by_kernel_and_pool_until_nothing_is_left() {
+        let sides = |images: &Images| -> Vec<[usize; 3]> {
+            images.convolutions().iter().map(|layer| layer.to).collect()
+        };
+        // (8 - 2) / 2, (7 - 2) / 2; then 3 - 2 and 2 - 2 are too few for a window of two.
+        assert_eq!(sides(&images(&[4, 4], 3, 2)), [[4, 3, 2]]);
+        assert_eq!(sides(&images(&[4, 5], 3, 1)), [[4, 6, 5], [5, 4, 3]]);
+        assert_eq!(sides(&images(&[4], 9, 1)), [[0; 3]; 0]);
+    }
+}

@@ -1,0 +1,142 @@
+//! `linear_regression`: a straight line through all rows by plain gradient descent.
+
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::params::{Column, Input};
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::scaling::{scaled_inputs, scaled_target};
+use super::{Activation, Length, Loss, Network, Parent, Recipe, TrainerChoice};
+use crate::training::{Optimizer, Schedule};
+
+plugin! {
+    /// Linear regression by gradient descent on all rows at once.
+    ///
+    /// The loss is the mean squared error of the standardised target, so that with `sgd` each
+    /// step is `w ← w − rate · ∇L(w)` and the weights go a smooth way to the least-squares
+    /// ones: the synthetic study of arXiv 2505.02714. Momentum of the optimiser or a `cyclic`
+    /// schedule break that smoothness. Members differ in their start, uniform within ±1/√inputs.
+    ///
+    /// ```farcast
+    /// parent line = linear_regression(seen, inputs: [x, z], target: y, steps: 50, members: 2)
+    /// ```
+    "linear_regression" version 1
+    pub struct LinearRegression {
+        /// The training data.
+        data: Input<Dataset>, with_truth();
+        /// The input columns.
+        inputs: Vec<Column>, needed();
+        /// The column to be predicted.
+        target: Column, target();
+        /// How gradients move weights.
+        optimizer: Optimizer = "sgd(rate: 5e-2)";
+        /// How the learning rate changes along training.
+        schedule: Schedule = "constant()";
+        /// Steps, each on all rows.
+        steps: u64 = "200", range("1..");
+        /// How many networks.
+        members: u32 = "10", range("1..=100000");
+        /// Share of the rows, drawn at random, that is kept from training.
+        hold_out: f64 = "0", range("0..=0.9");
+    }
+}
+
+impl Plugin for LinearRegression {
+    type Output = Parent;
+    const RANDOM: bool = true;
+    const MEMBERS: Option<&'static str> = Some("members");
+
+    fn run(self, context: &Context) -> Result<Parent, Fault> {
+        let recipe = Recipe {
+            streams: context.streams(),
+            optimizer: self.optimizer.clone(),
+            schedule: self.schedule.clone(),
+            batch: None,
+            length: Length::Steps(self.steps),
+            hold_out: self.hold_out,
+            patience: None,
+            trainer: TrainerChoice::Auto,
+            jumps: None,
+        };
+        let train = self.data.take(&recipe.rows(&self.data)?.train);
+        let inputs = scaled_inputs(&self.inputs, &self.data, &train)?;
+        let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, &train)?;
+        let network = Network {
+            widths: vec![inputs.len(), outputs],
+            inputs,
+            targets: vec![target],
+            images: None,
+            activation: Activation::Tanh,
+            loss: Loss::Mse,
+        };
+        recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::table;
+    use crate::training::{Constant, Sgd};
+
+    fn line(rate: f64, momentum: f64, steps: u64) -> LinearRegression {
+        let (a, b) = ([0.0, 1.0, 2.0, 3.0], [1.0, -1.0, 1.0, 2.0]);
+        let y: Vec<f64> = a.iter().zip(b).map(|(a, b)| 3.0 * a - b + 0.5).collect();
+        LinearRegression {
+            data: Input::new(table(&[("a", &a[..]), ("b", &b), ("y", &y)])),
+            inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
+            target: Column("y".to_owned()),
+            optimizer: Optimizer::Sgd(Sgd { rate, momentum }),
+            schedule: Schedule::Constant(Constant {}),
+            steps,
+            members: 1,
+            hold_out: 0.0,
+        }
+    }
+
+    fn train(line: LinearRegression) -> Parent {
+        line.run(&Context::alone("line")).expect("trains")
+    }
+
+    #[test]
+    fn it_ends_at_the_exact_law() {
+        let parent = train(line(0.3, 0.0, 400));
+        let [a, b] = [0, 1].map(|at| parent.network.inputs[at].std);
+        let y = parent.network.targets[0].std;
+        let expected = [3.0 * a / y, -b / y, 0.0];
+        for (weight, expected) in parent.weights.iter().zip(expected) {
+            assert!(
+                (f64::from(*weight) - expected).abs() < 1e-5,
+                "{weight} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_follows_the_gradient_of_all_rows() {
+        // w' = w - rate 2/n Xᵀ(Xw - y) with a column of ones, in f64.
+        let steps = |count| train(line(0.1, 0.0, count)).weights;
+        let parent = train(line(0.1, 0.0, 1));
+        let data = line(0.1, 0.0, 1).data;
+        let x = parent.network.inputs_of(&data).expect("inputs");
+        let y = parent.network.targets_of(&data).expect("targets");
+        let (one, two) = (steps(1), steps(2));
+        let mut gradient = [0.0; 3];
+        for (x, y) in x.chunks(2).zip(&y) {
+            let row = [f64::from(x[0]), f64::from(x[1]), 1.0];
+            let sum: f64 = row.iter().zip(&one).map(|(x, w)| x * f64::from(*w)).sum();
+            let error = sum - f64::from(*y);
+            for (gradient, x) in gradient.iter_mut().zip(row) {
+                *gradient += 2.0 / 4.0 * error * x;
+            }
+        }
+        for ((one, two), gradient) in one.iter().zip(&two).zip(gradient) {
+            let expected = f64::from(*one) - 0.1 * gradient;
+            assert!(
+                (f64::from(*two) - expected).abs() < 1e-6,
+                "{two} {expected}"
+            );
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `evaluate(cnn, on: test)`: the loss of networks on data, and how often they are right.
+
+use engine::artifact::{Dataset, ScoreRow, Scores};
+use engine::error::Fault;
+use engine::params::{Gather, Input};
+use engine::plugin::{Context, Plugin};
+use engine::{plugin, words};
+
+use super::table::{Measured, rows_of};
+use crate::complete::complete;
+use crate::parents::{Loss, Parent};
+use crate::training::Samples;
+
+words! {
+    /// What is measured of a network.
+    pub enum Quality {
+        /// The mean loss it was trained to make small; targets are standardised.
+        Loss = "loss",
+        /// The share of rows whose class is the likeliest one.
+        Accuracy = "accuracy",
+    }
+}
+
+plugin! {
+    /// The loss of networks on data they may never have seen, and how often they are right.
+    ///
+    /// Each metric is given for each member, with the `mean` and the `median` of the members'
+    /// values; a diverged member has none. `compare` measures predictions of quantities in
+    /// their own unit.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
+    /// score right = evaluate(cnn, on: shapes, metrics: [loss, accuracy])
+    /// ```
+    "evaluate" version 1
+    pub struct Evaluate {
+        /// The networks.
+        parents: Vec<Gather<Parent>>, variadic();
+        /// The rows, with the truth.
+        on: Input<Dataset>, with_truth();
+        /// What is measured.
+        metrics: Vec<Quality> = "[loss]";
+    }
+}
+
+impl Plugin for Evaluate {
+    type Output = Scores;
+
+    fn run(self, context: &Context) -> Result<Scores, Fault> {
+        let mut rows: Vec<ScoreRow> = Vec::new();
+        for parents in &self.parents {
+            let members = parents.members.iter().map(|member| {
+                context.check_stop()?;
+                member
+                    .as_deref()
+                    .map(|parent| self.measured(parent))
+                    .transpose()
+            });
+            let members = members.collect::<Result<Vec<_>, Fault>>()?;
+            let names = self.metrics.iter().map(|metric| metric.word());
+            rows.extend(rows_of(&parents.label.0, names, &members));
+        }
+        Ok(Scores {
+            rows,
+            ..Scores::default()
+        })
+    }
+}
+
+/// How many rows are run at once, so that memory stays bounded.
+const BLOCK: usize = 4096;
+
+impl Evaluate {
+    /// The metrics of one member.
+    fn measured(&self, parent: &Parent) -> Result<Measured, Fault> {
+        let network = &parent.network;
+        if self.metrics.contains(&Quality::Accuracy) && network.loss != Loss::CrossEntropy {
+            let message = "`accuracy` is of classes, found a network of quantities";
+            return Err(Fault::at("metrics", message).with_hint("`compare` has their metrics"));
+        }
+        for column in network.inputs.iter().chain(&network.targets) {
+            complete(&self.on, &column.name, "on")?;
+        }
+        let rows: Vec<u32> = (0..self.on.rows() as u32).collect();
+        let (mut loss, mut right) = (0.0, 0.0);
+        for rows in rows.chunks(BLOCK) {
+            let samples = Samples::new(network, &self.on.take(rows))?;
+            let outputs = network.evaluate(&parent.weights, &samples.inputs, samples.rows);
+            loss += network.mean_loss(&outputs, &samples.targets) * rows.len() as f64;
+            let classes = network.unscale(&outputs);
+            let classes = classes.iter().zip(&samples.targets);
+            right += classes
+                .filter(|(class, truth)| **class == f64::from(**truth))
+                .count() as f64;
+        }
+        let share = |sum: f64| sum / rows.len() as f64;
+        let value = |metric: &Quality| match metric {
+            Quality::Loss => share(loss),
+            Quality::Accuracy => share(right),
+        };
+        Ok(self.metrics.iter().map(value).map(Some).collect())
+    }
+}

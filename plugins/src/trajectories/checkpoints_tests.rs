@@ -1,0 +1,147 @@
+//! Files written by Python's safetensors, and files that cannot be taken.
+
+use std::fs;
+use std::path::PathBuf;
+
+use engine::artifact::Tensor;
+
+use super::*;
+
+fn checkpoints(files: impl Into<PathBuf>) -> Checkpoints {
+    Checkpoints {
+        files: DataPath(files.into()),
+        spacing: Spacing::Equal,
+    }
+}
+
+/// Written by numpy and safetensors 0.8 for Python, weights as `float32`, biases `float16`:
+/// `arange(6).reshape(2, 3) + step / 16` and `[-1, 0.5] - step / 16` at steps 0, 10, … 50.
+#[test]
+fn files_written_by_python_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/checkpoints");
+    let context = Context::alone("checkpoints");
+    let run = checkpoints(folder.join("step-*.safetensors"))
+        .run(&context)
+        .unwrap();
+    assert_eq!(run.steps().unwrap(), [0, 10, 20, 30, 40, 50]);
+    let names: Vec<(&str, &[usize])> = run
+        .layout
+        .tensors
+        .iter()
+        .map(|tensor| (&tensor.name[..], &tensor.shape[..]))
+        .collect();
+    assert_eq!(
+        names,
+        [("layers.0.weight", &[2, 3][..]), ("layers.0.bias", &[2])]
+    );
+    for (row, network) in run
+        .networks(&[0, 1, 2, 3, 4, 5])
+        .unwrap()
+        .iter()
+        .enumerate()
+    {
+        let moved = row as f32 * 10.0 / 16.0;
+        let weights = (0..6).map(|k| k as f32 + moved);
+        let expected: Vec<f32> = weights.chain([-1.0 - moved, 0.5 - moved]).collect();
+        assert_eq!(*network, expected);
+    }
+    let notes = context.take_notes();
+    assert_eq!(
+        notes,
+        ["tensor `steps_seen` and others like it are no weights: left out"]
+    );
+}
+
+fn write(path: &Path, tensors: &[(&str, &[usize])], weights: &[f32], step: Option<&str>) {
+    let tensors = tensors.iter().map(|(name, shape)| Tensor {
+        name: (*name).to_owned(),
+        shape: shape.to_vec(),
+    });
+    let layout = Layout {
+        tensors: tensors.collect(),
+    };
+    let metadata = step.map(|step| ("step".to_owned(), step.to_owned()));
+    fs::write(path, layout.to_safetensors(weights, metadata).unwrap()).unwrap();
+}
+
+#[test]
+fn what_is_no_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pattern = at("s*.safetensors");
+    let refused = || {
+        let run = checkpoints(&pattern).run(&Context::alone("checkpoints"));
+        let message = run.unwrap_err().to_string();
+        message.replace(&format!("{}/", folder.path().display()), "")
+    };
+    let tensors: &[(&str, &[usize])] = &[("w", &[2]), ("b", &[1])];
+    assert_eq!(refused(), "no file matches `s*.safetensors`");
+    write(&at("s1.safetensors"), tensors, &[1.0, 2.0, 3.0], None);
+    for (name, tensors, weights, step, expected) in [
+        (
+            "s.safetensors",
+            tensors,
+            &[1.0, 2.0, 3.0][..],
+            None,
+            "`s.safetensors`: expected a step in its name, found none",
+        ),
+        (
+            "s2.safetensors",
+            tensors,
+            &[1.0, 2.0, 3.0],
+            Some("ten"),
+            "`s2.safetensors`: expected a step in its metadata, found `ten`",
+        ),
+        (
+            "s2.safetensors",
+            tensors,
+            &[1.0, 2.0, 3.0],
+            Some("1"),
+            "`s1.safetensors` and `s2.safetensors` are both of step 1",
+        ),
+        (
+            "s2.safetensors",
+            &[("w", &[2])],
+            &[1.0, 2.0],
+            None,
+            "`s2.safetensors`: tensor `b` is missing",
+        ),
+        (
+            "s2.safetensors",
+            &[("w", &[1]), ("b", &[2])],
+            &[1.0, 2.0, 3.0],
+            None,
+            "`s2.safetensors`: tensor `w`: expected shape [2], found [1]",
+        ),
+        (
+            "s2.safetensors",
+            &[("w", &[2]), ("b", &[1]), ("c", &[1])],
+            &[0.0; 4],
+            None,
+            "`s2.safetensors`: tensor `c` is not expected",
+        ),
+        (
+            "s2.safetensors",
+            tensors,
+            &[1.0, 2.0, f32::NAN],
+            None,
+            "`s2.safetensors`: tensor `b` holds a number that is not finite",
+        ),
+    ] {
+        write(&at(name), tensors, weights, step);
+        assert_eq!(refused(), expected);
+        fs::remove_file(at(name)).unwrap();
+    }
+    fs::write(at("s2.safetensors"), "text").unwrap();
+    assert_eq!(
+        refused(),
+        "`s2.safetensors`: not a safetensors file: it is shorter than 8 bytes"
+    );
+    write(&at("s2.safetensors"), tensors, &[1.0, 2.0, 3.0], None);
+    write(&at("s4.safetensors"), tensors, &[1.0, 2.0, 3.0], None);
+    assert_eq!(refused(), "the steps are not equally far apart: 1, 2, 4");
+    let mut any = checkpoints(&pattern);
+    any.spacing = Spacing::Any;
+    let run = any.run(&Context::alone("any")).unwrap();
+    assert_eq!(run.steps().unwrap(), [1, 2, 4]);
+}
