@@ -89,7 +89,7 @@ fn multiples(window: &Window, most: usize) -> Result<Vec<usize>, Fault> {
     let states = |horizon: &u64| {
         let way = horizon - window.last();
         match usize::try_from(way / gap) {
-            Ok(states) if way % gap == 0 && states <= most => Ok(states),
+            Ok(states) if way.is_multiple_of(gap) && states <= most => Ok(states),
             _ => {
                 let (first, last) = (window.last() + gap, window.last() + gap * most as u64);
                 let message = format!("step {horizon} is not among {first}..={last} step {gap}");
