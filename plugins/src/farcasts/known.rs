@@ -29,7 +29,12 @@ plugin! {
     /// recurrence; memory one block.
     ///
     /// ```farcast
-    /// farcast more = known(walk, observe: 4..=20, reverse: true, weights: "networks/known_random.safetensors")
+    /// farcast more = known(
+    ///     walk,
+    ///     observe: 4..=20,
+    ///     reverse: true,
+    ///     weights: "networks/known_random.safetensors",
+    /// )
     /// ```
     "known" version 1
     pub struct Known {

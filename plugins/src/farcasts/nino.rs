@@ -30,7 +30,12 @@ plugin! {
     /// blocks.
     ///
     /// ```farcast
-    /// farcast far = nino(walk, observe: 4..=20, horizon: 24, weights: "networks/nino_mlp_random.safetensors")
+    /// farcast far = nino(
+    ///     walk,
+    ///     observe: 4..=20,
+    ///     horizon: 24,
+    ///     weights: "networks/nino_mlp_random.safetensors",
+    /// )
     /// ```
     "nino" version 1
     pub struct Nino {
