@@ -160,14 +160,22 @@ fn size(sample: &Sample) -> f64 {
         })
         .sum();
     let squares: f64 = sample.origin.iter().map(|w| f64::from(*w).powi(2)).sum();
-    (variance / sample.rows() as f64 / squares).sqrt()
+    // Weights that are all zero leave a large number, not an infinite one, which JSON lacks.
+    (variance / sample.rows() as f64 / squares.max(f64::MIN_POSITIVE)).sqrt()
 }
 
 /// Says which predictors tell nothing by what they are.
 ///
 /// # Errors
-/// When none varies.
+/// When none varies, or there are no two subsets.
 pub(super) fn note_predictors(sample: &Sample, context: &Context) -> Result<(), Fault> {
+    if sample.rows() < 2 {
+        let message = format!(
+            "expected at least 2 usable subsets, found {}",
+            sample.rows()
+        );
+        return Err(Fault::at("anomalies", message));
+    }
     let varies = sample.varies();
     if !varies.contains(&true) {
         return Err(
@@ -255,6 +263,7 @@ pub(super) fn note(
 pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(
         || "unknown".to_owned(),
-        |share| format!("{:.0} %", 100.0 * share),
+        // Adding zero takes the sign from a negative zero.
+        |share| format!("{:.0} %", (100.0 * share).round() + 0.0),
     )
 }

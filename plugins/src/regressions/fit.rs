@@ -211,7 +211,7 @@ impl<'a> Solution<'a> {
             fit.pruned.extend(pruned);
             let slopes = (self.kept.len() - 1) as f64;
             fit.slopes.extend(vec![slopes; range.len()]);
-            self.sample.from_origin(&range, found.col_as_slice_mut(0));
+            self.sample.less_origin(&range, found.col_as_slice_mut(0));
             for (column, term) in self.kept.iter().enumerate() {
                 let into = &mut coefficients[term * weights..][range.clone()];
                 for (coefficient, value) in into.iter_mut().zip(found.col_as_slice(column)) {

@@ -192,7 +192,7 @@ impl<'a> Sample<'a> {
     }
 
     /// Takes from intercepts what `block` added to the anomalies.
-    pub fn from_origin(&self, weights: &Range<usize>, intercepts: &mut [f64]) {
+    pub fn less_origin(&self, weights: &Range<usize>, intercepts: &mut [f64]) {
         if self.against == Against::Weights {
             let origin = &self.origin[weights.clone()];
             for (intercept, parent) in intercepts.iter_mut().zip(origin) {

@@ -105,7 +105,7 @@ fn regression() -> Regression {
             explained: vec![0.75, 0.5],
             pruned: vec![0.25, 0.0],
             evidence: Evidence {
-                edge: vec![Some(0.625), None],
+                edge: vec![Some(0.6), None],
                 along: vec![Some(0.5)],
                 whole: Some(0.5),
                 size: 0.1,
@@ -202,7 +202,7 @@ fn anomalies_are_measured_against_the_weights_of_the_parent() {
             "0.5000",
             "0.2500",
             "75 %",
-            "62 %",
+            "60 %",
             "25 %",
         ]
     );
