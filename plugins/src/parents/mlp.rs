@@ -35,7 +35,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 1
+    "mlp" version 2
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();

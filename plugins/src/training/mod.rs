@@ -3,7 +3,9 @@
 mod fan_out;
 mod lanes;
 mod optimizer;
+mod products;
 mod samples;
+mod tile;
 
 pub use fan_out::FanOut;
 pub use optimizer::{
