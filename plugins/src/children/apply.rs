@@ -9,7 +9,7 @@ use engine::plugin::{Context, Plugin};
 use super::Child;
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
-use crate::regressions::{Basis, Form, Regression};
+use crate::regressions::{Form, Regression};
 
 plugin! {
     /// The parent with its weights moved to where the predictors of each row say.
@@ -51,7 +51,7 @@ impl Plugin for Apply {
 
 fn note_extrapolation(form: &Form, data: &Dataset, context: &Context) -> Result<(), Fault> {
     let rows = PredictorRows::of(&form.predictors, data)?;
-    let Basis::Polynomial(degree) = form.basis;
+    let degree = form.basis.degree();
     for (index, (name, seen)) in form.names.iter().zip(&form.seen).enumerate() {
         let values = rows.values.iter().skip(index).step_by(form.names.len());
         let (low, high) = values

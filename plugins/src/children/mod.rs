@@ -157,6 +157,7 @@ pub(crate) mod tests {
                     rows: 9,
                     explained: vec![0.5; layout.tensors.len()],
                     pruned: vec![0.0; layout.tensors.len()],
+                    evidence: Default::default(),
                 },
                 coefficients: made_up(terms * layout.len(), 2).map(|c| c * 0.2).collect(),
                 layout,

@@ -7,58 +7,172 @@ use serde::{Deserialize, Serialize};
 pub enum Basis {
     /// All monomials of total degree up to this one, with the intercept.
     Polynomial(usize),
+    /// A natural cubic spline of each predictor, summed: the knots of each, rising.
+    Spline(Vec<Vec<f64>>),
+    /// The hidden layer of a network.
+    Units(Vec<Unit>),
 }
 
-/// A product of standardised predictors, by index; the empty product is the intercept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term(Vec<usize>);
+/// One function of the standardised predictors.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Term {
+    /// A product of predictors, by index; the empty product is the intercept.
+    Product(Vec<usize>),
+    /// One of the curved functions of a natural spline.
+    Curve(Curve),
+    /// A unit of a hidden layer.
+    Unit(Unit),
+}
+
+/// A curve of one predictor with straight tails, from the truncated power basis of natural
+/// cubic splines (Hastie, Tibshirani & Friedman 2009, eq. 5.4 and 5.5).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    predictor: usize,
+    /// The knot it starts to bend at.
+    first: f64,
+    /// The last knot but one.
+    inner: f64,
+    /// The last knot.
+    last: f64,
+}
+
+/// `tanh(bias + slopes · predictors)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The value before the tangent where all predictors are at their mean.
+    pub bias: f64,
+    /// One per predictor.
+    pub slopes: Vec<f64>,
+}
 
 impl Basis {
-    /// The functions of this many predictors: the intercept, then by degree.
+    /// The functions of this many predictors, the intercept first.
     pub fn terms(&self, predictors: usize) -> Vec<Term> {
-        let Basis::Polynomial(degree) = self;
-        let mut terms = vec![Term(Vec::new())];
-        let mut last = terms.clone();
-        for _ in 0..*degree {
-            last = last
-                .iter()
-                .flat_map(|term| {
-                    // Indices never fall, so that `a * b` does not come again as `b * a`.
-                    let first = term.0.last().copied().unwrap_or(0);
-                    (first..predictors).map(|next| Term([&term.0[..], &[next]].concat()))
-                })
-                .collect();
-            terms.extend_from_slice(&last);
+        match self {
+            Basis::Polynomial(degree) => monomials(predictors, *degree),
+            Basis::Spline(knots) => {
+                let curves = knots.iter().enumerate();
+                let curves = curves.flat_map(|(predictor, knots)| Curve::all(predictor, knots));
+                let mut terms = monomials(predictors, 1);
+                terms.extend(curves.map(Term::Curve));
+                terms
+            }
+            Basis::Units(units) => {
+                let mut terms = monomials(predictors, 0);
+                terms.extend(units.iter().cloned().map(Term::Unit));
+                terms
+            }
         }
-        terms
     }
+
+    /// The degree at which it grows where predictors leave the range of the subsets.
+    pub fn degree(&self) -> usize {
+        match self {
+            Basis::Polynomial(degree) => *degree,
+            Basis::Spline(_) => 1,
+            Basis::Units(_) => 0,
+        }
+    }
+}
+
+/// All products of up to `degree` predictors: the intercept, then by degree.
+fn monomials(predictors: usize, degree: usize) -> Vec<Term> {
+    let mut products = vec![Vec::new()];
+    let mut last: Vec<Vec<usize>> = products.clone();
+    for _ in 0..degree {
+        last = last
+            .iter()
+            .flat_map(|product| {
+                // Indices never fall, so that `a * b` does not come again as `b * a`.
+                let first = product.last().copied().unwrap_or(0);
+                (first..predictors).map(|next| [&product[..], &[next]].concat())
+            })
+            .collect();
+        products.extend_from_slice(&last);
+    }
+    products.into_iter().map(Term::Product).collect()
 }
 
 impl Term {
     /// Its value where the standardised predictors are these.
     pub fn value(&self, standardised: &[f64]) -> f64 {
-        self.0.iter().map(|index| standardised[*index]).product()
+        match self {
+            Term::Product(factors) => factors.iter().map(|index| standardised[*index]).product(),
+            Term::Curve(curve) => curve.value(standardised[curve.predictor]),
+            Term::Unit(unit) => {
+                let sums = unit.slopes.iter().zip(standardised).map(|(s, z)| s * z);
+                (unit.bias + sums.sum::<f64>()).tanh()
+            }
+        }
     }
 
     /// Whether each of its predictors is among those marked.
     pub fn only_of(&self, marked: &[bool]) -> bool {
-        self.0.iter().all(|index| marked[*index])
+        match self {
+            Term::Product(factors) => factors.iter().all(|index| marked[*index]),
+            Term::Curve(curve) => marked[curve.predictor],
+            Term::Unit(_) => true,
+        }
     }
 
-    /// How it is written: `1`, `depth`, `depth * lat`, `depth^2`.
+    /// How it is written: `1`, `depth`, `depth * lat`, `depth^2`, `curve(depth, -0.5)`.
     pub fn name(&self, predictors: &[String]) -> String {
-        if self.0.is_empty() {
-            return "1".to_owned();
+        match self {
+            Term::Product(factors) if factors.is_empty() => "1".to_owned(),
+            Term::Product(factors) => {
+                let powers = factors.chunk_by(|a, b| a == b).map(|same| {
+                    let name = &predictors[same[0]];
+                    match same.len() {
+                        1 => name.clone(),
+                        power => format!("{name}^{power}"),
+                    }
+                });
+                powers.collect::<Vec<_>>().join(" * ")
+            }
+            Term::Curve(curve) => {
+                format!("curve({}, {:.4})", predictors[curve.predictor], curve.first)
+            }
+            Term::Unit(unit) => {
+                let sums = unit.slopes.iter().zip(predictors);
+                let sums: String = sums.map(|(s, name)| format!(" + {s:.4} {name}")).collect();
+                format!("tanh({:.4}{sums})", unit.bias)
+            }
         }
-        let factors: Vec<String> = self
-            .0
-            .chunk_by(|a, b| a == b)
-            .map(|same| match same.len() {
-                1 => predictors[same[0]].clone(),
-                power => format!("{}^{power}", predictors[same[0]]),
-            })
-            .collect();
-        factors.join(" * ")
+    }
+}
+
+impl Curve {
+    /// The curves of a predictor with these knots: two fewer than knots.
+    pub fn all(predictor: usize, knots: &[f64]) -> Vec<Self> {
+        let [bends @ .., inner, last] = knots else {
+            return Vec::new();
+        };
+        let curve = |first: &f64| Self {
+            predictor,
+            first: *first,
+            inner: *inner,
+            last: *last,
+        };
+        bends.iter().map(curve).collect()
+    }
+
+    fn value(&self, z: f64) -> f64 {
+        let Self {
+            first, inner, last, ..
+        } = *self;
+        if z >= last {
+            // The cubic and quadratic parts cancel; far out they would leave only rounding.
+            return (inner - first) * (3.0 * z - first - inner - last);
+        }
+        let cube = |knot: f64| (z - knot).max(0.0).powi(3);
+        cube(first) / (last - first) - cube(inner) / (last - inner)
+    }
+
+    /// Its second derivative between the first and the last knot.
+    pub fn bend(&self, z: f64) -> f64 {
+        let hinge = |knot: f64| 6.0 * (z - knot).max(0.0) / (self.last - knot);
+        hinge(self.first) - hinge(self.inner)
     }
 }
 
@@ -88,5 +202,39 @@ mod tests {
         let terms = Basis::Polynomial(2).terms(2);
         let values: Vec<f64> = terms.iter().map(|term| term.value(&[3.0, -2.0])).collect();
         assert_eq!(values, [1.0, 3.0, -2.0, 9.0, -6.0, 4.0]);
+    }
+
+    #[test]
+    fn curves_have_straight_tails() {
+        let knots = [-1.5, -0.2, 0.4, 1.7];
+        let curves = Curve::all(0, &knots);
+        assert_eq!(curves.len(), 2);
+        for curve in curves {
+            let second = |z: f64, h: f64| {
+                (curve.value(z + h) - 2.0 * curve.value(z) + curve.value(z - h)) / (h * h)
+            };
+            for tail in [-40.0, -2.0, 2.5, 40.0] {
+                assert!(second(tail, 0.5).abs() < 1e-9, "{}", second(tail, 0.5));
+            }
+            for inside in [-0.9, 0.1, 1.0] {
+                assert!((second(inside, 1e-3) - curve.bend(inside)).abs() < 1e-5);
+            }
+            // Neither value nor slope jumps where the right tail begins.
+            let slope = |z: f64| (curve.value(z + 1e-7) - curve.value(z)) / 1e-7;
+            assert!((slope(1.7) - slope(1.7 - 2e-7)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_unit_is_the_tangent_of_a_sum() {
+        let unit = Unit {
+            bias: 0.5,
+            slopes: vec![1.0, -2.0],
+        };
+        let terms = Basis::Units(vec![unit]).terms(2);
+        assert_eq!(terms[0].value(&[9.0, 9.0]), 1.0);
+        assert_eq!(terms[1].value(&[0.25, 0.125]), f64::tanh(0.5));
+        let names = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(terms[1].name(&names), "tanh(0.5000 + 1.0000 a + -2.0000 b)");
     }
 }

@@ -1,12 +1,20 @@
 //! Regressions: maps from predictors to the anomalies of all weights at once.
 
 mod basis;
-mod least_squares;
+mod components;
+mod design;
+mod evidence;
+mod fit;
+mod gam;
+mod network;
 mod ols;
+mod penalty;
 mod polynomial;
 mod ridge;
 mod rows;
 mod sample;
+mod shared;
+mod spline;
 #[cfg(test)]
 mod tests;
 
@@ -18,16 +26,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::predictors::Fitted;
 
-pub use basis::{Basis, Term};
+pub use basis::{Basis, Curve, Term, Unit};
+pub(crate) use evidence::percent;
+pub use evidence::{Evidence, FLAT};
+pub use gam::{Gam, Smoothing};
+pub use network::Hidden;
 pub use ols::Ols;
 pub use polynomial::Polynomial;
 pub use ridge::Ridge;
+pub use shared::Against;
+pub use spline::Spline;
 
 /// Adds the regressions.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Ols>();
     registry.plugin::<Ridge>();
     registry.plugin::<Polynomial>();
+    registry.plugin::<Spline>();
+    registry.plugin::<Gam>();
+    registry.plugin::<Hidden>();
 }
 
 /// A fitted map: `weights(row) = parent + Σ_t basis_t(predictors(row)) · coefficients_t`.
@@ -60,6 +77,8 @@ pub struct Form {
     pub explained: Vec<f64>,
     /// Share of coefficients set to zero by `keep`, per tensor.
     pub pruned: Vec<f64>,
+    /// What the subsets say of the predictors, before any application data are met.
+    pub evidence: Evidence,
 }
 
 impl Form {

@@ -54,6 +54,13 @@ pub(super) fn subtract(matrix: &mut Mat<f64>, centers: &[f64]) {
     }
 }
 
+/// Each row less its mean, and the means.
+pub(super) fn centred(mut matrix: Mat<f64>) -> (Mat<f64>, Vec<f64>) {
+    let means = means(&matrix);
+    subtract(&mut matrix, &means);
+    (matrix, means)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

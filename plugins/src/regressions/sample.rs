@@ -2,44 +2,46 @@
 
 use std::ops::Range;
 
-use engine::artifact::{Dataset, WeightTable};
+use dsl::column::ColumnExpr;
+use engine::artifact::WeightTable;
 use engine::error::Fault;
-use engine::params::Input;
 use engine::plugin::Context;
 use faer::Mat;
 use polars::prelude::DataType;
 
-use super::{Basis, Form, Regression};
-use crate::predictors::{Fitted, PredictorRows, Predictors};
+use super::Term;
+use super::shared::{Against, Sources};
+use crate::predictors::{Fitted, PredictorRows};
 use crate::subsets::Subsets;
 
-/// Where the rows come from: the inputs all regressions share.
-pub(super) struct Sources<'a> {
-    /// The fine-tuned weights less the parent's, one row per subset.
-    pub anomalies: &'a WeightTable,
-    /// The recipes of the predictors.
-    pub predictors: &'a [Input<Predictors>],
-    /// The rows of each subset, in `data`.
-    pub subsets: &'a Subsets,
-    /// What the subsets were drawn from.
-    pub data: &'a Dataset,
-    /// What the parent was trained on, and the predictors are fitted on.
-    pub training: &'a Dataset,
-}
-
 /// Standardised predictors and anomalies of the usable subsets.
+#[derive(Clone)]
 pub(super) struct Sample<'a> {
-    table: &'a WeightTable,
+    pub table: &'a WeightTable,
+    /// The parent's weights.
+    pub origin: &'a [f32],
+    /// The inputs of the parent.
+    pub inputs: Vec<String>,
+    /// Which slopes stay.
+    pub keep: Option<&'a ColumnExpr>,
+    /// How many principal components stand for the weights.
+    pub pca: Option<usize>,
+    against: Against,
     rows: Vec<usize>,
-    predictors: Vec<Fitted>,
+    pub predictors: Vec<Fitted>,
     names: Vec<String>,
-    scaling: Vec<(f64, f64)>,
-    seen: Vec<(f64, f64)>,
+    /// Mean and standard deviation of each predictor over the subsets.
+    pub scaling: Vec<(f64, f64)>,
+    /// Smallest and largest value of each predictor over the subsets.
+    pub seen: Vec<(f64, f64)>,
     standardised: Vec<Vec<f64>>,
 }
 
 /// Predictors whose spread is no more than this share of their magnitude do not vary.
 const CONSTANT: f64 = 1e-12;
+
+/// Knots nearer than this, in standard deviations, are one.
+const NEAR: f64 = 1e-6;
 
 impl<'a> Sample<'a> {
     /// Fits the predictors, takes their mean over each subset, and leaves out what diverged.
@@ -77,8 +79,19 @@ impl<'a> Sample<'a> {
                     .collect()
             })
             .collect();
+        if sources.parent.weights.len() != sources.anomalies.layout.len() {
+            return Err(Fault::Bug(
+                "the anomalies are of another network than the parent".to_owned(),
+            ));
+        }
+        let inputs = sources.parent.network.inputs.iter();
         Ok(Self {
             table: sources.anomalies,
+            origin: &sources.parent.weights,
+            inputs: inputs.map(|input| input.name.clone()).collect(),
+            keep: sources.keep,
+            pca: sources.pca,
+            against: sources.against,
             rows,
             predictors,
             names: all.names,
@@ -98,52 +111,54 @@ impl<'a> Sample<'a> {
         self.table.layout.len()
     }
 
-    /// The values of each term of the basis, one column of `rows` numbers per term.
-    pub fn design(&self, basis: &Basis) -> Result<Vec<Vec<f64>>, Fault> {
-        let terms = basis.terms(self.names.len());
-        if self.rows() < terms.len() {
-            let needed = format!(
-                "expected at least {} usable subsets for {} terms, found {}",
-                terms.len(),
-                terms.len(),
-                self.rows()
-            );
-            return Err(Fault::at("anomalies", needed)
-                .with_hint("draw more subsets, or use fewer predictors or a lower degree"));
-        }
-        Ok(terms
-            .iter()
-            .map(|term| {
-                self.standardised
-                    .iter()
-                    .map(|row| term.value(row))
-                    .collect()
-            })
-            .collect())
+    /// The names of the predictors.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
-    /// Tells which predictors do not vary over the subsets.
-    pub fn note_constant(&self, context: &Context) {
-        for (name, seen) in self.names.iter().zip(&self.seen) {
-            if constant(*seen) {
-                context.note(format!(
-                    "predictor `{name}` is the same for every subset and was dropped"
-                ));
-            }
+    /// The standardised predictors of each subset.
+    pub fn points(&self) -> &[Vec<f64>] {
+        &self.standardised
+    }
+
+    /// Whether each predictor varies over the subsets.
+    pub fn varies(&self) -> Vec<bool> {
+        self.seen.iter().map(|seen| !constant(*seen)).collect()
+    }
+
+    /// Some of its subsets, on the scale of all.
+    pub fn part(&self, subsets: &[usize]) -> Self {
+        Self {
+            rows: subsets.iter().map(|subset| self.rows[*subset]).collect(),
+            standardised: (subsets
+                .iter()
+                .map(|subset| self.standardised[*subset].clone()))
+            .collect(),
+            ..self.clone()
         }
     }
 
-    /// Tells which terms of varying predictors are not among those kept, by index.
-    pub fn note_collinear(&self, basis: &Basis, kept: &[usize], context: &Context) {
-        let varies: Vec<bool> = self.seen.iter().map(|seen| !constant(*seen)).collect();
-        for (index, term) in basis.terms(self.names.len()).iter().enumerate() {
-            if !kept.contains(&index) && term.only_of(&varies) {
-                context.note(format!(
-                    "`{}` is a linear combination of the terms before it over the subsets and was dropped",
-                    term.name(&self.names)
-                ));
-            }
-        }
+    /// The values of some functions of the predictors, `[rows, terms]`.
+    pub fn columns(&self, terms: &[Term]) -> Mat<f64> {
+        Mat::from_fn(self.rows(), terms.len(), |row, term| {
+            terms[term].value(&self.standardised[row])
+        })
+    }
+
+    /// Evenly spaced quantiles of each predictor, those of no distance once.
+    ///
+    /// Between two subsets a quantile is on the straight line (type 7 of Hyndman & Fan 1996).
+    pub fn knots(&self, count: usize) -> Vec<Vec<f64>> {
+        let knots = |predictor: usize| {
+            let mut sorted: Vec<f64> = self.standardised.iter().map(|row| row[predictor]).collect();
+            sorted.sort_by(f64::total_cmp);
+            let mut knots: Vec<f64> = (0..count)
+                .filter_map(|knot| quantile(&sorted, knot as f64 / (count - 1) as f64))
+                .collect();
+            knots.dedup_by(|next, knot| *next - *knot < NEAR);
+            knots
+        };
+        (0..self.names.len()).map(knots).collect()
     }
 
     /// The ranges of weights to work on one after the other, so that memory stays bounded.
@@ -156,7 +171,7 @@ impl<'a> Sample<'a> {
             .map(move |start| start..(start + width).min(weights))
     }
 
-    /// The anomalies of a range of weights, `[weights, rows]`: each row of the table a column.
+    /// What is explained of a range of weights, `[weights, rows]`: each row of the table a column.
     pub fn block(&self, weights: &Range<usize>) -> Mat<f64> {
         let mut block = Mat::zeros(weights.len(), self.rows());
         for (column, row) in self.rows.iter().enumerate() {
@@ -164,77 +179,23 @@ impl<'a> Sample<'a> {
             for (into, value) in block.col_as_slice_mut(column).iter_mut().zip(values) {
                 *into = f64::from(*value);
             }
+            if self.against == Against::Weights {
+                let origin = &self.origin[weights.clone()];
+                for (into, parent) in block.col_as_slice_mut(column).iter_mut().zip(origin) {
+                    *into += f64::from(*parent);
+                }
+            }
         }
         block
     }
 
-    /// The regression with these coefficients, term after term.
-    pub fn regression(&self, basis: Basis, fit: Fit, context: &Context) -> Regression {
-        let layout = self.table.layout.clone();
-        let share = |part: &[f64], whole: &[f64], range: Range<usize>| {
-            let whole: f64 = whole[range.clone()].iter().sum();
-            (whole > 0.0).then(|| part[range].iter().sum::<f64>() / whole)
-        };
-        let mut explained = Vec::new();
-        for (tensor, range) in layout.ranges() {
-            let left = share(&fit.residual, &fit.variance, range);
-            if left.is_none() {
-                context.note(format!("the anomalies of `{}` do not vary", tensor.name));
+    /// Takes from intercepts what `block` added to the anomalies.
+    pub fn from_origin(&self, weights: &Range<usize>, intercepts: &mut [f64]) {
+        if self.against == Against::Weights {
+            let origin = &self.origin[weights.clone()];
+            for (intercept, parent) in intercepts.iter_mut().zip(origin) {
+                *intercept -= f64::from(*parent);
             }
-            explained.push(left.map_or(0.0, |left| 1.0 - left));
-        }
-        let pruned = layout
-            .ranges()
-            .map(|(_, range)| share(&fit.pruned, &fit.slopes, range).unwrap_or(0.0))
-            .collect();
-        Regression {
-            form: Form {
-                predictors: self.predictors.clone(),
-                names: self.names.clone(),
-                scaling: self.scaling.clone(),
-                seen: self.seen.clone(),
-                basis,
-                rows: self.rows(),
-                explained,
-                pruned,
-            },
-            coefficients: fit.coefficients,
-            layout,
-        }
-    }
-}
-
-/// What a fit found, weight by weight.
-#[derive(Default)]
-pub(super) struct Fit {
-    weights: usize,
-    /// One row of coefficients per term of the basis, term after term.
-    coefficients: Vec<f32>,
-    /// The squared residuals of each weight, summed over the subsets.
-    pub residual: Vec<f64>,
-    /// The squared deviations of each weight from its mean, summed over the subsets.
-    pub variance: Vec<f64>,
-    /// How many slopes of each weight were set to zero by `keep`.
-    pub pruned: Vec<f64>,
-    /// How many slopes each weight had before.
-    pub slopes: Vec<f64>,
-}
-
-impl Fit {
-    /// Room for the coefficients of this many terms and weights, all zero.
-    pub fn new(terms: usize, weights: usize) -> Self {
-        Self {
-            weights,
-            coefficients: vec![0.0; terms * weights],
-            ..Self::default()
-        }
-    }
-
-    /// Sets the coefficients of one term for a range of weights.
-    pub fn set(&mut self, term: usize, weights: &Range<usize>, values: &[f64]) {
-        let into = &mut self.coefficients[term * self.weights..][weights.clone()];
-        for (coefficient, value) in into.iter_mut().zip(values) {
-            *coefficient = *value as f32;
         }
     }
 }
@@ -302,6 +263,16 @@ fn subset_of_rows(table: &WeightTable) -> Result<Vec<usize>, Fault> {
     let column = table.coordinates.column(SUBSET)?.cast(&DataType::UInt32)?;
     let subsets = column.u32()?.iter();
     Ok(subsets.flatten().map(|subset| subset as usize).collect())
+}
+
+/// A quantile of sorted values.
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (
+        sorted.get(place.floor() as usize)?,
+        sorted.get(place.ceil() as usize)?,
+    );
+    Some(below + (place - place.floor()) * (above - below))
 }
 
 fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {

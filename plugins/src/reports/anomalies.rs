@@ -4,10 +4,7 @@ use engine::artifact::{Figure, Layout, Section, Series, Style, WeightTable};
 use engine::params::Gather;
 
 use crate::parents::Parent;
-use crate::regressions::Regression;
-
-/// Anomalies smaller than this share of the weights are those of a flat parent.
-const FLAT: f64 = 1e-3;
+use crate::regressions::{FLAT, Form, Regression, percent};
 
 /// The size of the anomalies of each tensor, relative to the weights of the parent.
 pub fn section(
@@ -47,6 +44,7 @@ pub fn section(
             .iter()
             .filter(|regression| layout_of(regression) == Some(layout))
             .collect();
+        section.text.extend(edges(&explained));
         add_rows(
             &mut section,
             anomalies.len() > 1,
@@ -69,7 +67,9 @@ pub fn section(
 const EXPLANATION: &str = "How much the weights differ between fine-tuned networks (standard \
     deviation over subsets, root mean square over a tensor), as a share of the size of the \
     parent's weights (root mean square). The table has medians over members, and how much of \
-    the variance the regression explains.";
+    the variance the regression explains: over the subsets it was fitted on, and at the edge, \
+    where the fifth of the subsets with the lowest and the fifth with the highest values of a \
+    predictor are predicted from the others (zero: no better than their mean).";
 
 /// The parent with this layout; by place when there is one for each table.
 fn parent_of<'a>(
@@ -265,6 +265,8 @@ fn add_rows(
         "anomalies",
         "share",
         "explained",
+        "edge",
+        "pruned",
     ];
     let (_, rows) = section
         .table
@@ -288,24 +290,43 @@ fn add_rows(
             number(middle(&|size| &size.weight)),
             number(middle(&|size| &size.anomaly)),
             number(median(shares_of(sizes, index))),
-            explained(regressions, index),
+            shares(regressions, |form| form.explained.get(index).copied()),
+            shares(regressions, |form| *form.evidence.edge.get(index)?),
+            shares(regressions, |form| form.pruned.get(index).copied()),
         ]);
     }
 }
 
-/// The share of the variance that each regression explains, the median over members.
-fn explained(regressions: &[&Gather<Regression>], tensor: usize) -> String {
-    let shares: Vec<String> = regressions
-        .iter()
-        .map(|regressions| {
-            let members = regressions.members.iter().flatten();
-            let shares = members.filter_map(|member| member.form.explained.get(tensor).copied());
-            median(shares.collect())
-        })
-        .filter(|share| share.is_finite())
-        .map(|share| format!("{:.0} %", 100.0 * share))
-        .collect();
-    shares.join(", ")
+/// A share in each regression, the median over members.
+fn shares(regressions: &[&Gather<Regression>], of: impl Fn(&Form) -> Option<f64>) -> String {
+    let shares = regressions.iter().map(|regressions| {
+        let members = regressions.members.iter().flatten();
+        median(members.filter_map(|member| of(&member.form)).collect())
+    });
+    let shares = shares.filter(|share| share.is_finite());
+    shares
+        .map(|share| percent(Some(share)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// How well each regression predicts the edges of its predictors, in words.
+fn edges(regressions: &[&Gather<Regression>]) -> Vec<String> {
+    let told = regressions.iter().filter_map(|regression| {
+        let names = &regression.members.iter().flatten().next()?.form.names;
+        let along = names.iter().enumerate().map(|(index, name)| {
+            let share = shares(&[regression], |form| *form.evidence.along.get(index)?);
+            let share = if share.is_empty() { "unknown" } else { &share };
+            format!("{share} along {name}")
+        });
+        let along: Vec<String> = along.collect();
+        Some(format!(
+            "Predicted by `{}` at the edge: {}.",
+            regression.label,
+            along.join(", ")
+        ))
+    });
+    told.collect()
 }
 
 fn number(value: f64) -> String {

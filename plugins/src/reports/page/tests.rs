@@ -9,7 +9,7 @@ use polars::prelude::{Column as Coordinates, DataFrame};
 use super::*;
 use crate::parents::{Activation, Loss, Network};
 use crate::predictors::Fitted;
-use crate::regressions::{Basis, Form};
+use crate::regressions::{Basis, Evidence, Form};
 
 fn gather<T>(label: &str, members: Vec<T>) -> Gather<T> {
     Gather {
@@ -101,7 +101,13 @@ fn regression() -> Regression {
             basis: Basis::Polynomial(1),
             rows: 2,
             explained: vec![0.75, 0.5],
-            pruned: vec![0.0, 0.0],
+            pruned: vec![0.25, 0.0],
+            evidence: Evidence {
+                edge: vec![Some(0.625), None],
+                along: vec![Some(0.5)],
+                whole: Some(0.5),
+                size: 0.1,
+            },
         },
         layout: Layout::mlp(&[1, 1]),
         coefficients: vec![0.0; 4],

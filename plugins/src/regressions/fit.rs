@@ -1,0 +1,306 @@
+//! From a sample to a regression: the same steps for every form.
+
+use std::ops::Range;
+
+use dsl::column::ColumnExpr;
+use engine::error::Fault;
+use engine::plugin::Context;
+use faer::Mat;
+
+use super::components::Components;
+use super::design::{Design, residual};
+use super::evidence;
+use super::penalty::{Penalty, Seen};
+use super::sample::Sample;
+use super::shared::{SNR, Sources};
+use super::{Basis, Form, Regression, Term, rows};
+
+/// A form of regression.
+pub(super) trait Method {
+    /// The functions of the predictors, and what their coefficients cost.
+    ///
+    /// Asked again for each part of the sample that is fitted without the rest.
+    fn model(&self, sample: &Sample, context: &Context) -> Result<Model, Fault>;
+}
+
+/// What a method makes of a sample before its coefficients are known.
+pub(super) struct Model {
+    pub basis: Basis,
+    pub penalty: Penalty,
+}
+
+/// Fits a form to all usable subsets and says what they tell of the predictors.
+pub(super) fn regress(
+    sources: &Sources,
+    method: &dyn Method,
+    context: &Context,
+) -> Result<Regression, Fault> {
+    let sample = Sample::gather(sources, context)?;
+    evidence::note_predictors(&sample, context)?;
+    let solution = Solution::of(&sample, method, context)?;
+    solution.note(context);
+    let (coefficients, fit) = solution.fit(context)?;
+    let layout = sample.table.layout.clone();
+    let ranges: Vec<Range<usize>> = layout.ranges().map(|(_, range)| range).collect();
+    let evidence = evidence::of(&sample, method, context)?;
+    let left = |range: &Range<usize>| share(&fit.residual, &fit.variance, range);
+    for (tensor, range) in layout.ranges() {
+        if left(&range).is_none() {
+            context.note(format!("the anomalies of `{}` do not vary", tensor.name));
+        }
+    }
+    let form = Form {
+        predictors: sample.predictors.clone(),
+        names: sample.names().to_vec(),
+        scaling: sample.scaling.clone(),
+        seen: sample.seen.clone(),
+        basis: solution.basis,
+        rows: sample.rows(),
+        explained: ranges
+            .iter()
+            .map(|range| left(range).map_or(0.0, |left| 1.0 - left))
+            .collect(),
+        pruned: ranges
+            .iter()
+            .map(|range| share(&fit.pruned, &fit.slopes, range).unwrap_or(0.0))
+            .collect(),
+        evidence,
+    };
+    let whole = left(&(0..layout.len())).map(|left| 1.0 - left);
+    evidence::note(&form, &layout, whole, sources.keep.is_some(), context);
+    Ok(Regression {
+        form,
+        layout,
+        coefficients,
+    })
+}
+
+/// One sum over a range of weights as a share of another.
+pub(super) fn share(part: &[f64], whole: &[f64], range: &Range<usize>) -> Option<f64> {
+    let whole: f64 = whole[range.clone()].iter().sum();
+    (whole > 0.0).then(|| part[range.clone()].iter().sum::<f64>() / whole)
+}
+
+/// What a fit found, weight by weight.
+#[derive(Default)]
+struct Fit {
+    /// The squared residuals, summed over the subsets.
+    residual: Vec<f64>,
+    /// The squared deviations from the mean, summed over the subsets.
+    variance: Vec<f64>,
+    /// How many slopes were set to zero by `keep`.
+    pruned: Vec<f64>,
+    /// How many slopes there were before.
+    slopes: Vec<f64>,
+}
+
+/// A method with all that its coefficients for any weight follow from.
+pub(super) struct Solution<'a> {
+    sample: &'a Sample<'a>,
+    pub basis: Basis,
+    terms: Vec<Term>,
+    /// The terms that are no linear combination of those before them.
+    kept: Vec<usize>,
+    design: Design,
+    reduced: Option<Reduced>,
+    /// The strengths that cross-validation chose.
+    chosen: Option<Vec<f64>>,
+}
+
+/// The regression of principal components.
+struct Reduced {
+    components: Components,
+    /// `[components, terms]`.
+    estimates: Mat<f64>,
+    /// Share of slopes set to zero.
+    pruned: f64,
+}
+
+impl<'a> Solution<'a> {
+    /// Chooses basis and penalties, and decomposes the design.
+    pub fn of(
+        sample: &'a Sample<'a>,
+        method: &dyn Method,
+        context: &Context,
+    ) -> Result<Self, Fault> {
+        let Model { basis, penalty } = method.model(sample, context)?;
+        let terms = basis.terms(sample.names().len());
+        let columns = sample.columns(&terms);
+        let components = match sample.pca {
+            Some(count) => Some(Components::of(sample, count, context)?),
+            None => None,
+        };
+        let (strengths, chosen) = match penalty.given() {
+            Some(given) => (given, None),
+            None => {
+                let seen = see(sample, &columns, components.as_ref(), context)?;
+                let chosen = penalty.chosen(&seen);
+                (chosen.clone(), Some(chosen))
+            }
+        };
+        let below = penalty.below(&strengths, sample.rows(), terms.len());
+        if sample.rows() + below.nrows() < terms.len() {
+            return Err(too_few(sample.rows(), terms.len()));
+        }
+        let (design, kept) = Design::independent(&columns, &below);
+        if sample.keep.is_some() && design.freedom() == 0.0 {
+            let message = format!(
+                "{} usable subsets for as many terms: their standard errors do not exist",
+                sample.rows()
+            );
+            return Err(Fault::at("keep", message));
+        }
+        let reduced = match components {
+            Some(components) => {
+                let (estimates, pruned) = estimates(&design, &components.scores, sample.keep)?;
+                let slopes = estimates.nrows() * (estimates.ncols() - 1);
+                Some(Reduced {
+                    components,
+                    estimates,
+                    pruned: pruned.iter().sum::<f64>() / slopes.max(1) as f64,
+                })
+            }
+            None => None,
+        };
+        Ok(Self {
+            sample,
+            basis,
+            terms,
+            kept,
+            design,
+            reduced,
+            chosen,
+        })
+    }
+
+    /// The values of the terms it kept where the sample is this one, `[rows, terms]`.
+    pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
+        let terms: Vec<Term> = self.kept.iter().map(|t| self.terms[*t].clone()).collect();
+        sample.columns(&terms)
+    }
+
+    /// The coefficients `[weights, kept terms]` of some weights from their anomalies
+    /// `[weights, rows]`, and how many slopes of each were pruned.
+    pub fn coefficients(&self, anomalies: &Mat<f64>) -> Result<(Mat<f64>, Vec<f64>), Fault> {
+        let Some(reduced) = &self.reduced else {
+            return estimates(&self.design, anomalies, self.sample.keep);
+        };
+        let (centred, means) = rows::centred(anomalies.clone());
+        let mut coefficients = reduced.components.loadings(&centred) * &reduced.estimates;
+        for (intercept, mean) in coefficients.col_as_slice_mut(0).iter_mut().zip(&means) {
+            *intercept += mean;
+        }
+        let slopes = (self.kept.len() - 1) as f64;
+        Ok((coefficients, vec![reduced.pruned * slopes; means.len()]))
+    }
+
+    /// The coefficients of all weights, term after term, and how well they fit.
+    fn fit(&self, context: &Context) -> Result<(Vec<f32>, Fit), Fault> {
+        let weights = self.sample.weights();
+        let mut coefficients = vec![0.0; self.terms.len() * weights];
+        let mut fit = Fit::default();
+        let design = self.design_of(self.sample);
+        for range in self.sample.blocks() {
+            context.check_stop()?;
+            context.progress(range.start as u64, weights as u64, None);
+            let anomalies = self.sample.block(&range);
+            let (mut found, pruned) = self.coefficients(&anomalies)?;
+            fit.residual.extend(residual(&design, &anomalies, &found));
+            let means = rows::means(&anomalies);
+            fit.variance.extend(rows::variances(&anomalies, &means));
+            fit.pruned.extend(pruned);
+            let slopes = (self.kept.len() - 1) as f64;
+            fit.slopes.extend(vec![slopes; range.len()]);
+            self.sample.from_origin(&range, found.col_as_slice_mut(0));
+            for (column, term) in self.kept.iter().enumerate() {
+                let into = &mut coefficients[term * weights..][range.clone()];
+                for (coefficient, value) in into.iter_mut().zip(found.col_as_slice(column)) {
+                    *coefficient = *value as f32;
+                }
+            }
+        }
+        Ok((coefficients, fit))
+    }
+
+    /// Tells what was dropped, what was chosen and what the fit cannot say.
+    fn note(&self, context: &Context) {
+        let sample = self.sample;
+        let varies = sample.varies();
+        for (index, term) in self.terms.iter().enumerate() {
+            if !self.kept.contains(&index) && term.only_of(&varies) {
+                context.note(format!(
+                    "`{}` is a linear combination of the terms before it over the subsets and was dropped",
+                    term.name(sample.names())
+                ));
+            }
+        }
+        if let Some(chosen) = &self.chosen {
+            let mut shown: Vec<String> = chosen.iter().map(|s| format!("{s:.3e}")).collect();
+            shown.dedup();
+            context.note(format!(
+                "penalty {} by generalised cross-validation",
+                shown.join(", ")
+            ));
+        }
+        if self.design.freedom() == 0.0 {
+            context.note(format!(
+                "{} usable subsets for as many terms: the fit is exact and says nothing",
+                sample.rows()
+            ));
+        }
+    }
+}
+
+fn too_few(rows: usize, terms: usize) -> Fault {
+    let message =
+        format!("expected at least {terms} usable subsets for {terms} terms, found {rows}");
+    Fault::at("anomalies", message)
+        .with_hint("draw more subsets, or use fewer predictors, fewer knots or a lower degree")
+}
+
+/// What cross-validation needs of the anomalies, or of the components in their place.
+fn see(
+    sample: &Sample,
+    columns: &Mat<f64>,
+    components: Option<&Components>,
+    context: &Context,
+) -> Result<Seen, Fault> {
+    let mut seen = Seen::through(columns);
+    match components {
+        Some(components) => seen.add(&components.scores),
+        None => {
+            for range in sample.blocks() {
+                context.check_stop()?;
+                seen.add(&rows::centred(sample.block(&range)).0);
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// The coefficients of each right-hand side after pruning, and how many were pruned.
+fn estimates(
+    design: &Design,
+    anomalies: &Mat<f64>,
+    keep: Option<&ColumnExpr>,
+) -> Result<(Mat<f64>, Vec<f64>), Fault> {
+    let mut estimates = design.solve(anomalies);
+    let mut pruned = vec![0.0; estimates.nrows()];
+    if let Some(keep) = keep {
+        let errors = design.errors(&design.residual(anomalies, &estimates));
+        for slope in 1..estimates.ncols() {
+            let ratios = estimates.col(slope).iter().zip(errors.col(slope).iter());
+            let snr: Vec<f64> = ratios.map(|(value, error)| value.abs() / error).collect();
+            let kept = keep
+                .evaluate(snr.len(), &|name| (name == SNR).then_some(&snr[..]))
+                .map_err(Fault::Bug)?;
+            for (weight, kept) in kept.iter().enumerate() {
+                if *kept != 1.0 {
+                    estimates[(weight, slope)] = 0.0;
+                    pruned[weight] += 1.0;
+                }
+            }
+        }
+    }
+    Ok((estimates, pruned))
+}

@@ -1,0 +1,147 @@
+//! `network(shift, z)`: a small network from predictors to all weights.
+
+use std::cmp::Ordering;
+
+use engine::error::Fault;
+use engine::plugin::{Context, Plugin};
+use rand::RngExt;
+
+use super::components::Components;
+use super::fit::{Method, Model, regress};
+use super::penalty::{Penalty, Strength};
+use super::sample::Sample;
+use super::shared::{Sources, regression};
+use super::{Basis, Regression, Unit};
+use crate::parents::{Activation, Loss, Network, Scaled};
+use crate::training::{FanOut, Optimizer, Samples, Trainer};
+
+regression! {
+    /// A small network from the predictors to the anomalies of all weights.
+    ///
+    /// One hidden layer of tangents, trained on all subsets at once to give the leading
+    /// principal components of the anomalies (`pca`, eight when left out). Its units are then
+    /// taken as functions of the predictors and the components regressed on them, a squared
+    /// slope costing `penalty`, so that the last layer is exact and slopes have standard errors.
+    /// Tangents saturate: far from the subsets the weights stay where they are.
+    ///
+    /// ```farcast
+    /// regression learned = network(shift, regime, units: 3, steps: 50, pca: 2)
+    /// ```
+    "network" version 1
+    pub struct Hidden {
+        /// How many units the hidden layer has.
+        units: usize = "6", range("1..=256");
+        /// How gradients move the weights of the network.
+        optimizer: Optimizer = "adam(rate: 1e-2)";
+        /// Steps, each on all subsets.
+        steps: u64 = "1000", range("1..");
+        /// What a squared slope of the last layer costs.
+        penalty: f64 = "1e-3", range("0..");
+    }
+}
+
+/// How many components there are when `pca` is left out.
+const COMPONENTS: usize = 8;
+
+impl Plugin for Hidden {
+    type Output = Regression;
+    const RANDOM: bool = true;
+
+    fn run(self, context: &Context) -> Result<Regression, Fault> {
+        let sources = Sources {
+            pca: Some(self.components()),
+            ..self.sources()
+        };
+        regress(&sources, &self, context)
+    }
+}
+
+impl Method for Hidden {
+    fn model(&self, sample: &Sample, context: &Context) -> Result<Model, Fault> {
+        let units = self.trained(sample, context)?;
+        Ok(Model {
+            penalty: Penalty::of_slopes(units.len(), Strength::Given(self.penalty)),
+            basis: Basis::Units(units),
+        })
+    }
+}
+
+impl Hidden {
+    fn components(&self) -> usize {
+        self.pca.unwrap_or(COMPONENTS)
+    }
+
+    /// The hidden layer after training.
+    fn trained(&self, sample: &Sample, context: &Context) -> Result<Vec<Unit>, Fault> {
+        let samples = samples(sample, self.components(), context)?;
+        let inputs = sample.names().len();
+        let outputs = samples.targets.len() / samples.rows.max(1);
+        let unscaled = |name: &String| Scaled {
+            name: name.clone(),
+            mean: 0.0,
+            std: 1.0,
+        };
+        let network = Network {
+            inputs: sample.names().iter().map(unscaled).collect(),
+            targets: Vec::new(),
+            widths: vec![inputs, self.units, outputs],
+            activation: Activation::Tanh,
+            loss: Loss::Mse,
+        };
+        let mut rng = context.rng("network");
+        let mut weights = Vec::new();
+        for pair in network.widths.windows(2) {
+            let limit = 1.0 / (pair[0] as f32).sqrt();
+            weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
+        }
+        let mut trainer = FanOut::new(&network, &self.optimizer);
+        for step in 0..self.steps {
+            context.check_stop()?;
+            let loss = trainer.step(&mut weights, &samples, 1.0);
+            context.progress(step, self.steps, Some(loss));
+        }
+        if weights.iter().any(|weight| !weight.is_finite()) {
+            return Err(
+                Fault::at("optimizer", "the network diverged").with_hint("take a smaller rate")
+            );
+        }
+        let (slopes, rest) = weights.split_at(self.units * inputs);
+        let units = slopes.chunks_exact(inputs).zip(rest);
+        Ok(units
+            .map(|(slopes, bias)| Unit {
+                bias: f64::from(*bias),
+                slopes: slopes.iter().map(|slope| f64::from(*slope)).collect(),
+            })
+            .collect())
+    }
+}
+
+/// Predictors and leading components, these on the scale of the first.
+fn samples(sample: &Sample, components: usize, context: &Context) -> Result<Samples, Fault> {
+    let components = Components::of(sample, components, context)?;
+    let scores = &components.scores;
+    let size = match scores.nrows() {
+        0 => 1.0,
+        _ => scores.row(0).norm_l2() / (scores.ncols() as f64).sqrt(),
+    };
+    let points = sample.points();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    // Sums of floats depend on the order; that of the subsets must not matter.
+    order.sort_by(|a, b| {
+        points[*a]
+            .partial_cmp(&points[*b])
+            .unwrap_or(Ordering::Equal)
+    });
+    Ok(Samples {
+        inputs: order
+            .iter()
+            .flat_map(|row| &points[*row])
+            .map(|z| *z as f32)
+            .collect(),
+        targets: order
+            .iter()
+            .flat_map(|row| scores.col(*row).iter().map(|score| (*score / size) as f32))
+            .collect(),
+        rows: points.len(),
+    })
+}

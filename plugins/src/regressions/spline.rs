@@ -1,0 +1,47 @@
+//! `spline(shift, z)`: natural cubic splines by ordinary least squares.
+
+use engine::error::Fault;
+use engine::plugin::{Context, Plugin};
+
+use super::fit::{Method, Model, regress};
+use super::penalty::Penalty;
+use super::sample::Sample;
+use super::shared::regression;
+use super::{Basis, Regression};
+
+regression! {
+    /// Natural cubic splines of the predictors, by least squares: the usual choice.
+    ///
+    /// The sum of one curve per predictor, twice continuously differentiable, cubic between
+    /// its knots and a straight line beyond the outer ones (Hastie, Tibshirani & Friedman 2009,
+    /// section 5.2.1). The knots are evenly spaced quantiles of the predictor over the
+    /// subsets, the least and largest value among them, so that it bends where there are
+    /// subsets and goes on straight where there are none. The straight tails have the slope
+    /// of the outermost subsets; `gam` steadies them.
+    ///
+    /// ```farcast
+    /// regression bent = spline(shift, regime, knots: 3)
+    /// ```
+    "spline" version 1
+    pub struct Spline {
+        /// How many knots each predictor has.
+        knots: usize = "4", range("3..=20");
+    }
+}
+
+impl Plugin for Spline {
+    type Output = Regression;
+
+    fn run(self, context: &Context) -> Result<Regression, Fault> {
+        regress(&self.sources(), &self, context)
+    }
+}
+
+impl Method for Spline {
+    fn model(&self, sample: &Sample, _: &Context) -> Result<Model, Fault> {
+        Ok(Model {
+            basis: Basis::Spline(sample.knots(self.knots)),
+            penalty: Penalty::none(),
+        })
+    }
+}
