@@ -5,10 +5,9 @@ use engine::error::Fault;
 use engine::plugin::Context;
 use serde::{Deserialize, Serialize};
 
-use super::design::residual;
+use super::Form;
 use super::fit::{Method, Solution, share};
 use super::sample::Sample;
-use super::{Form, rows};
 
 /// What the subsets say of the predictors.
 ///
@@ -34,9 +33,11 @@ pub const FLAT: f64 = 1e-3;
 /// The share of the subsets held out at each end of a predictor.
 const HELD_OUT: f64 = 0.2;
 
-/// Predicts the edges of the sample from the rest of it.
+/// Predicts the edges of the sample from the rest of it; `variance` are the squared deviations
+/// of its anomalies from their means, summed.
 pub(super) fn of(
     sample: &Sample,
+    variance: f64,
     method: &dyn Method,
     context: &Context,
 ) -> Result<Evidence, Fault> {
@@ -62,7 +63,7 @@ pub(super) fn of(
             .collect(),
         along,
         whole: all.share(&(0..sample.weights())),
-        size: size(sample),
+        size: size(sample, variance),
     })
 }
 
@@ -118,17 +119,34 @@ impl Errors {
         let (edge, rest) = (sample.part(held_out), sample.part(&rest));
         let solution = Solution::of(&rest, method, context)?;
         let design = solution.design_of(&edge);
-        for range in rest.blocks() {
+        // The squared errors are `‖y‖² - 2 b · Xᵀy + bᵀ XᵀX b`.
+        let gram = design.transpose() * &design;
+        let count = edge.rows() as f64;
+        for range in solution.ranges() {
             context.check_stop()?;
-            let known = rest.block(&range);
-            let (coefficients, _) = solution.coefficients(&known)?;
-            let mut truth = edge.block(&range);
-            let errors = residual(&design, &truth, &coefficients);
-            rows::subtract(&mut truth, &rows::means(&known));
-            let found = errors.into_iter().zip(rows::squares(&truth));
-            for (weight, (error, deviation)) in range.zip(found) {
-                self.errors[weight] += error;
-                self.deviations[weight] += deviation;
+            let known = rest.moments(&range, solution.design.factors());
+            let (coefficients, _) = solution.coefficients(&range, &known)?;
+            let bent = &coefficients * &gram;
+            let truth = edge.moments(&range, &design);
+            let mut errors = truth.squares.clone();
+            for term in 0..design.ncols() {
+                let products = truth.products.col_as_slice(term).iter();
+                let fitted = bent.col_as_slice(term).iter().zip(products);
+                let coefficients = coefficients.col_as_slice(term).iter();
+                for (error, (b, (bent, product))) in errors.iter_mut().zip(coefficients.zip(fitted))
+                {
+                    *error += b * (bent - 2.0 * product);
+                }
+            }
+            // The first term is the intercept, so its products are sums.
+            let sums = truth.products.col_as_slice(0).iter();
+            let means = solution.design.means(&known);
+            let deviations = truth.squares.iter().zip(sums.zip(means));
+            let deviations = deviations
+                .map(|(squares, (sum, mean))| squares + mean * (count * mean - 2.0 * sum));
+            for (weight, (error, deviation)) in range.zip(errors.iter().zip(deviations)) {
+                self.errors[weight] += error.max(0.0);
+                self.deviations[weight] += deviation.max(0.0);
             }
         }
         Ok(())
@@ -150,15 +168,7 @@ impl Errors {
 }
 
 /// How far the anomalies differ, as a share of the size of the parent's weights.
-fn size(sample: &Sample) -> f64 {
-    let variance: f64 = sample
-        .blocks()
-        .map(|range| {
-            rows::squares(&rows::centred(sample.block(&range)).0)
-                .iter()
-                .sum::<f64>()
-        })
-        .sum();
+fn size(sample: &Sample, variance: f64) -> f64 {
     let squares: f64 = sample.origin.iter().map(|w| f64::from(*w).powi(2)).sum();
     (variance / sample.rows() as f64 / squares).sqrt()
 }
