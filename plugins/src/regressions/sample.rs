@@ -149,13 +149,15 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// Evenly spaced quantiles of each predictor, those of no distance once.
+    /// Evenly spaced quantiles of each predictor, no more than it has values.
     ///
     /// Between two subsets a quantile is on the straight line (type 7 of Hyndman & Fan 1996).
     pub fn knots(&self, count: usize) -> Vec<Vec<f64>> {
         let knots = |predictor: usize| {
             let mut sorted: Vec<f64> = self.standardised.iter().map(|row| row[predictor]).collect();
             sorted.sort_by(f64::total_cmp);
+            let values = 1 + sorted.windows(2).filter(|w| w[1] - w[0] >= NEAR).count();
+            let count = count.min(values).max(2);
             let mut knots: Vec<f64> = (0..count)
                 .filter_map(|knot| quantile(&sorted, knot as f64 / (count - 1) as f64))
                 .collect();

@@ -28,6 +28,53 @@
 //! grid = 10.0**(np.arange(-60, 31) / 10)
 //! for l in (0.3, grid[np.argmin([gcv(l) for l in grid])]):
 //!     print(l, shrink(l) @ Yc, share(Yc - X @ shrink(l) @ Yc))
+//! # principal components: the anomalies without all but the leading one
+//! v = np.linalg.svd(Yc, full_matrices=False)[2][:1]
+//! X = np.c_[one, za, zb]
+//! print(np.linalg.lstsq(X, Y.mean(0) + Yc @ v.T @ v, rcond=None)[0])
+//! # the edge: rows `err` and `dev` are predictors, columns weights
+//! err, dev = np.zeros((2, 3)), np.zeros((2, 3))
+//! for j, x in enumerate((za, zb)):
+//!     for held in (x <= np.sort(x)[1], x >= np.sort(x)[-2]):
+//!         B = np.linalg.lstsq(X[~held], Y[~held], rcond=None)[0]
+//!         err[j] += ((Y[held] - X[held] @ B)**2).sum(0)
+//!         dev[j] += ((Y[held] - Y[~held].mean(0))**2).sum(0)
+//! e, d = err.sum(0), dev.sum(0)
+//! print(1 - e[:2].sum() / d[:2].sum(), 1 - e[2] / d[2], 1 - err.sum(1) / dev.sum(1))
+//! print(np.sqrt((Yc**2).sum() / n / (np.array([1, -2, .5])**2).sum()))
+//! ```
+//!
+//! Splines in another basis, that of the values at the knots, with scipy 1.17:
+//!
+//! ```python
+//! from scipy.interpolate import CubicSpline
+//! class Spl:
+//!     def __init__(s, x, K):
+//!         s.k = np.unique(np.quantile(x, np.linspace(0, 1, K)))
+//!         s.c = CubicSpline(s.k, np.eye(len(s.k)), bc_type='natural')
+//!     def __call__(s, x):
+//!         c = np.clip(x, s.k[0], s.k[-1])
+//!         return s.c(c) + s.c(c, 1) * (x - c)[:, None]
+//!     def S(s):  # the integral of products of second derivatives
+//!         h, m = np.diff(s.k) / 2, (s.k[1:] + s.k[:-1]) / 2
+//!         D = s.c(np.r_[m - h / 3**.5, m + h / 3**.5], 2)
+//!         return D.T @ (np.r_[h, h][:, None] * D)
+//! sa, sb, O = Spl(za, 4), Spl(zb, 4), np.zeros((4, 4))
+//! X = np.c_[sa(za), sb(zb)]
+//! at = np.c_[sa(np.array([-3, .3, 4])), sb(np.array([2, -.5, -2]))]
+//! print(at @ np.linalg.lstsq(X, Y, rcond=None)[0])
+//! hat = lambda p, q: np.linalg.pinv(X.T @ X + n * np.block([[p * sa.S(), O], [O, q * sb.S()]]),
+//!                                   rcond=1e-13) @ X.T
+//! def gcv(p, q):
+//!     A = X @ hat(p, q)
+//!     return ((Y - A @ Y)**2).sum() / n / (np.trace(np.eye(n) - A) / n)**2
+//! grid = 10.0**(np.arange(-60, 61) / 10)
+//! p = q = grid[np.argmin([gcv(l, l) for l in grid])]
+//! print(at @ hat(.1, .1) @ Y, p, at @ hat(p, p) @ Y)
+//! for _ in range(20):
+//!     p = grid[np.argmin([gcv(l, q) for l in grid])]
+//!     q = grid[np.argmin([gcv(p, l) for l in grid])]
+//! print(p, q, at @ hat(p, q) @ Y)
 //! ```
 
 use dsl::ast::BinaryOp;
@@ -40,9 +87,11 @@ use polars::prelude::{Column, DataFrame};
 use proptest::prelude::*;
 
 use super::*;
+use crate::parents::{Activation, Loss, Network, Parent, Scaled};
 use crate::predictors::Predictors;
 use crate::predictors::tests::dataset;
 use crate::subsets::Subsets;
+use crate::training::{Adam, Optimizer};
 
 const A: [f64; 16] = [
     1.0, 3.0, 2.0, 2.0, 5.0, 3.0, 4.0, 8.0, 7.0, 5.0, 9.0, 7.0, 6.0, 8.0, 10.0, 12.0,
@@ -61,12 +110,53 @@ const Y: [[f32; 3]; 8] = [
     [3.75, -1.0, 2.25],
 ];
 
-/// Eight subsets of two rows each, in the order given.
+/// Subsets of two rows each, in the order given, and what is asked of them.
 #[derive(Clone)]
 struct Case {
     columns: Vec<(&'static str, Vec<f64>)>,
     /// The subset of each anomaly, and its weights.
     anomalies: Vec<(u32, Vec<f32>)>,
+    keep: Option<f64>,
+    pca: Option<usize>,
+    against: Against,
+}
+
+/// A call of a regression on a case.
+macro_rules! call {
+    ($case:expr, $Regression:ident { $($own:tt)* }) => {
+        $Regression {
+            anomalies: Input::new($case.table()),
+            predictors: $case.predictors(),
+            keep: $case.keep.map(snr_above),
+            pca: $case.pca,
+            against: $case.against,
+            subsets: Via(Input::new($case.subsets())),
+            data: Via(Input::new($case.data())),
+            training: Via(Input::new($case.data())),
+            parent: Via(Input::new(parent())),
+            $($own)*
+        }
+    };
+}
+
+/// The network the anomalies are of.
+fn parent() -> Parent {
+    let input = |name: &str| Scaled {
+        name: name.to_owned(),
+        mean: 0.0,
+        std: 1.0,
+    };
+    Parent {
+        weights: vec![1.0, -2.0, 0.5],
+        network: Network {
+            inputs: vec![input("x"), input("y")],
+            targets: vec![],
+            widths: vec![2, 1],
+            activation: Activation::Tanh,
+            loss: Loss::Mse,
+        },
+        losses: vec![],
+    }
 }
 
 impl Case {
@@ -74,6 +164,9 @@ impl Case {
         Self {
             columns: vec![("a", A.to_vec()), ("b", B.to_vec())],
             anomalies: (0..8).map(|row| (row, Y[row as usize].to_vec())).collect(),
+            keep: None,
+            pca: None,
+            against: Against::Anomalies,
         }
     }
 
@@ -104,9 +197,10 @@ impl Case {
             .collect()
     }
 
-    fn subsets() -> Subsets {
+    fn subsets(&self) -> Subsets {
+        let count = self.columns[0].1.len() as u32 / 2;
         Subsets {
-            rows: (0..8).map(|row| vec![2 * row, 2 * row + 1]).collect(),
+            rows: (0..count).map(|row| vec![2 * row, 2 * row + 1]).collect(),
         }
     }
 
@@ -115,31 +209,93 @@ impl Case {
         degree: usize,
         keep: Option<f64>,
     ) -> (Result<Regression, Fault>, Vec<String>) {
-        let context = Context::alone("polynomial");
-        let call = Polynomial {
-            anomalies: Input::new(self.table()),
-            predictors: self.predictors(),
-            degree,
-            keep: keep.map(snr_above),
-            subsets: Via(Input::new(Self::subsets())),
-            data: Via(Input::new(self.data())),
-            training: Via(Input::new(self.data())),
+        let case = Self {
+            keep,
+            ..self.clone()
         };
-        (call.run(&context), context.take_notes())
+        let context = Context::alone("polynomial");
+        let found = call!(case, Polynomial { degree }).run(&context);
+        (found, without_evidence(&context))
     }
 
     fn ridge(&self, penalty: Option<f64>) -> (Regression, Vec<String>) {
         let context = Context::alone("ridge");
-        let call = Ridge {
-            anomalies: Input::new(self.table()),
-            predictors: self.predictors(),
-            penalty,
-            subsets: Via(Input::new(Self::subsets())),
-            data: Via(Input::new(self.data())),
-            training: Via(Input::new(self.data())),
-        };
-        (call.run(&context).unwrap(), context.take_notes())
+        let found = call!(self, Ridge { penalty }).run(&context).unwrap();
+        (found, without_evidence(&context))
     }
+
+    fn spline(&self, knots: usize) -> Regression {
+        let call = call!(self, Spline { knots });
+        call.run(&Context::alone("spline")).unwrap()
+    }
+
+    fn gam(&self, penalty: Option<f64>, smoothing: Smoothing) -> (Regression, Vec<String>) {
+        let context = Context::alone("gam");
+        let call = call!(
+            self,
+            Gam {
+                knots: 4,
+                penalty,
+                smoothing
+            }
+        );
+        let found = call.run(&context).unwrap();
+        (found, without_evidence(&context))
+    }
+
+    fn network(&self) -> Regression {
+        let call = call!(
+            self,
+            Hidden {
+                units: 3,
+                optimizer: Optimizer::Adam(Adam {
+                    rate: 1e-2,
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                }),
+                steps: 300,
+                penalty: 1e-6,
+            }
+        );
+        call.run(&Context::alone("network")).unwrap()
+    }
+}
+
+/// The notes but those that every regression or every curved polynomial has.
+fn without_evidence(context: &Context) -> Vec<String> {
+    let mut notes = context.take_notes();
+    notes.retain(|note| {
+        let every = [
+            "the predictors explain",
+            "slopes set to zero",
+            "polynomials of degree",
+        ];
+        !every.iter().any(|start| note.starts_with(start)) && !note.contains("explains nothing")
+    });
+    notes
+}
+
+/// The anomalies where the standardised predictors are these.
+fn at(regression: &Regression, standardised: &[f64]) -> Vec<f64> {
+    let terms = regression.form.terms();
+    (0..regression.layout.len())
+        .map(|weight| {
+            let products = terms.iter().enumerate().map(|(index, term)| {
+                term.value(standardised) * f64::from(regression.coefficients_of(index)[weight])
+            });
+            products.sum()
+        })
+        .collect()
+}
+
+/// The points of the script: outside, inside, and outside on the other side.
+fn at_script(regression: &Regression) -> Vec<f64> {
+    let points = [[-3.0, 2.0], [0.3, -0.5], [4.0, -2.0]];
+    points
+        .iter()
+        .flat_map(|point| at(regression, point))
+        .collect()
 }
 
 fn snr_above(least: f64) -> Condition {
@@ -194,14 +350,7 @@ fn straight_lines_agree_with_numpy() {
     assert_eq!(form.rows, 8);
     assert!(notes.is_empty(), "{notes:?}");
 
-    let ols = Ols {
-        anomalies: Input::new(Case::new().table()),
-        predictors: Case::new().predictors(),
-        keep: None,
-        subsets: Via(Input::new(Case::subsets())),
-        data: Via(Input::new(Case::new().data())),
-        training: Via(Input::new(Case::new().data())),
-    };
+    let ols = call!(Case::new(), Ols {});
     let ols = ols.run(&Context::alone("ols"));
     assert_eq!(ols.unwrap(), regression);
 }
@@ -403,14 +552,9 @@ fn predictors_are_fitted_on_the_training_data_not_on_the_subsets_data() {
     });
     let case = Case::new();
     let wider = dataset(&[("a", &[0.0, 100.0]), ("b", &[0.0, 1.0])]);
-    let call = Ols {
-        anomalies: Input::new(case.table()),
-        predictors: vec![Input::new(eof.clone())],
-        keep: None,
-        subsets: Via(Input::new(Case::subsets())),
-        data: Via(Input::new(case.data())),
-        training: Via(Input::new(wider.clone())),
-    };
+    let mut call = call!(case, Ols {});
+    call.predictors = vec![Input::new(eof.clone())];
+    call.training = Via(Input::new(wider.clone()));
     let regression = call.run(&Context::alone("ols")).unwrap();
     assert_eq!(regression.form.predictors, [eof.fit(&wider).unwrap()]);
 }
@@ -434,6 +578,316 @@ fn a_regression_comes_back_from_its_parts() {
         Regression::from_parts(&parts).unwrap_err().to_string(),
         "part `coefficients.f32`: expected 18 numbers, found 2"
     );
+}
+
+#[test]
+fn splines_agree_with_scipy() {
+    let expected = [
+        3.264773293459,
+        17.449083758169,
+        8.795877294952,
+        3.30843355155,
+        1.930937884291,
+        3.476792546887,
+        2.296203486451,
+        -13.434376604353,
+        -4.813132679268,
+    ];
+    // The coefficients are kept as `f32` and the curves are up to 50 there.
+    close(&at_script(&Case::new().spline(4)), &expected, 2e-5);
+}
+
+#[test]
+fn smooth_curves_agree_with_scipy() {
+    let (given, notes) = Case::new().gam(Some(0.1), Smoothing::Each);
+    let expected = [
+        -2.171735709954,
+        1.178278491416,
+        3.538504776694,
+        2.270425327064,
+        -0.918403138103,
+        2.339664640958,
+        6.464113643629,
+        -3.764445467171,
+        0.049860606527,
+    ];
+    close(&at_script(&given), &expected, 2e-5);
+    assert!(notes.is_empty(), "{notes:?}");
+
+    let (common, notes) = Case::new().gam(None, Smoothing::Common);
+    let expected = [
+        -2.041438357392,
+        1.662760980807,
+        4.083046903799,
+        2.223611326676,
+        -1.037667333597,
+        2.20245304762,
+        6.73355178714,
+        -3.024270754763,
+        0.936492623089,
+    ];
+    close(&at_script(&common), &expected, 2e-5);
+    assert_eq!(notes, ["penalty 5.012e0 by generalised cross-validation"]);
+
+    let (each, notes) = Case::new().gam(None, Smoothing::Each);
+    let expected = [
+        -2.058336998832,
+        1.313674160845,
+        3.747855318488,
+        2.231831662903,
+        -0.95997799986,
+        2.283083968704,
+        6.673762011913,
+        -3.510255107783,
+        0.423338877856,
+    ];
+    close(&at_script(&each), &expected, 2e-5);
+    assert_eq!(
+        notes,
+        ["penalty 2.512e-1, 1.000e6 by generalised cross-validation"]
+    );
+}
+
+#[test]
+fn components_stand_for_the_weights() {
+    let mut case = Case::new();
+    case.pca = Some(1);
+    let (regression, _) = case.polynomial(1, None);
+    let expected = [
+        1.78125,
+        -0.5625,
+        2.5625,
+        0.273923750429,
+        -0.450962153751,
+        -0.364063492292,
+        -0.462916993032,
+        0.762102752532,
+        0.61524850204,
+    ];
+    close_f32(&regression.unwrap().coefficients, &expected);
+    // snr of the slopes of the component: 2.72 and 4.60.
+    let (pruned, _) = case.polynomial(1, Some(3.0));
+    let pruned = pruned.unwrap();
+    assert_eq!(pruned.coefficients[3..6], [0.0; 3]);
+    close_f32(&pruned.coefficients[6..], &expected[6..]);
+    assert_eq!(pruned.form.pruned, [0.5, 0.5]);
+    // All components are all there is.
+    case.pca = Some(10);
+    close_f32(&case.polynomial(1, None).0.unwrap().coefficients, &LINE);
+    let (held, notes) = case.ridge(None);
+    let (same, same_notes) = Case::new().ridge(None);
+    let same: Vec<f64> = same.coefficients.iter().map(|c| f64::from(*c)).collect();
+    close_f32(&held.coefficients, &same);
+    assert_eq!(notes, same_notes);
+}
+
+#[test]
+fn whole_weights_give_the_same_map() {
+    let mut case = Case::new();
+    case.against = Against::Weights;
+    close_f32(&case.polynomial(1, None).0.unwrap().coefficients, &LINE);
+    case.pca = Some(10);
+    close_f32(&case.polynomial(1, None).0.unwrap().coefficients, &LINE);
+}
+
+#[test]
+fn the_edge_is_predicted_as_numpy_does() {
+    let evidence = Case::new().polynomial(1, None).0.unwrap().form.evidence;
+    let shares = |shares: &[Option<f64>]| -> Vec<f64> {
+        shares.iter().map(|share| share.unwrap()).collect()
+    };
+    close(
+        &shares(&evidence.edge),
+        &[0.73613247356, 0.178853837808],
+        1e-9,
+    );
+    close(
+        &shares(&evidence.along),
+        &[0.419724508519, 0.812276789325],
+        1e-9,
+    );
+    close(
+        &[evidence.whole.unwrap(), evidence.size],
+        &[0.607228092555, 0.737873190486],
+        1e-9,
+    );
+}
+
+#[test]
+fn what_the_predictors_say_is_told() {
+    let told = |case: &Case| {
+        let context = Context::alone("ols");
+        call!(case, Ols {})
+            .run(&context)
+            .map(|_| context.take_notes())
+    };
+    let shares = "the predictors explain 86 % of the variance of the anomalies, 61 % at the edge: \
+                  layers.0.weight 90 % (74 %), layers.0.bias 73 % (18 %)";
+    assert_eq!(told(&Case::new()).unwrap(), [shares]);
+
+    let mut pruned = Case::new();
+    pruned.keep = Some(2.0);
+    let notes = told(&pruned).unwrap();
+    assert_eq!(
+        notes.last().unwrap(),
+        "slopes set to zero: layers.0.weight 25 %, layers.0.bias 50 %"
+    );
+
+    let mut known = Case::new();
+    known.columns[1].0 = "y";
+    assert_eq!(
+        told(&known).unwrap(),
+        [
+            "predictor `y` is among the inputs of the network: it knows the regime, and its \
+             weights have little reason to vary with it",
+            shares,
+        ]
+    );
+
+    let mut flat = Case::new();
+    let shrunken = |(_, weights): &mut (u32, Vec<f32>)| weights.iter_mut().for_each(|w| *w *= 1e-4);
+    flat.anomalies.iter_mut().for_each(shrunken);
+    assert_eq!(
+        told(&flat).unwrap()[0],
+        "flat parent: the anomalies differ by 7.4e-5 of the size of the weights, there is \
+         little for a regression to learn"
+    );
+
+    let mut noise = Case::new();
+    noise.columns.remove(0);
+    noise.anomalies.iter_mut().for_each(|(subset, weights)| {
+        let side = [1.0, -1.0][*subset as usize % 2];
+        weights.iter_mut().for_each(|weight| *weight = side);
+    });
+    let notes = told(&noise).unwrap();
+    assert!(
+        notes
+            .last()
+            .unwrap()
+            .starts_with("predictor `b` explains nothing at its edges"),
+        "{notes:?}"
+    );
+
+    let mut constant = Case::new();
+    constant.columns = vec![("flat", vec![0.1; 16])];
+    let fault = told(&constant).unwrap_err();
+    assert_eq!(fault.to_string(), "no predictor varies over the subsets");
+}
+
+#[test]
+fn curves_need_no_more_knots_than_there_are_values() {
+    let mut case = Case::new();
+    case.columns.remove(1);
+    for value in &mut case.columns[0].1 {
+        *value = if *value > 5.0 { 1.0 } else { 0.0 };
+    }
+    // With three values and three functions the curve goes through the mean at each value.
+    let spline = case.spline(20);
+    assert_eq!(spline.form.terms().len(), 3);
+    for (value, mean) in [
+        (0.0, [1.75 / 3.0, -1.0, 6.25 / 3.0]),
+        (0.5, [1.875, 0.5, 3.25]),
+        (1.0, [8.75 / 3.0, -2.5 / 3.0, 7.75 / 3.0]),
+    ] {
+        let point = spline.form.standardised(&[value]);
+        close(&at(&spline, &point), &mean, 1e-6);
+    }
+}
+
+/// A hundred subsets with a straight law of two predictors and a little noise.
+fn planted() -> (Case, impl Fn(&[f64]) -> Vec<f64>) {
+    let wave = |count: usize, salt: f64| -> Vec<f64> {
+        (0..count).map(|at| (at as f64 * salt).sin()).collect()
+    };
+    let (a, b) = (wave(200, 0.37), wave(200, 0.91));
+    let law = |z: &[f64]| {
+        let weight = |k: usize| {
+            [0.3, -0.8, 1.5][k] + [1.0, -0.6, 0.5][k] * z[0] + [0.5, 0.7, -1.2][k] * z[1]
+        };
+        (0..3).map(weight).collect::<Vec<f64>>()
+    };
+    let noise = wave(300, 12.9898);
+    let mut case = Case::new();
+    case.columns = vec![("a", a), ("b", b)];
+    case.anomalies = (0..100).map(|subset| (subset, vec![0.0; 3])).collect();
+    let form = case.polynomial(1, None).0.unwrap().form;
+    for (subset, weights) in &mut case.anomalies {
+        let row = *subset as usize;
+        let mean = |column: &[f64]| (column[2 * row] + column[2 * row + 1]) / 2.0;
+        let z = form.standardised(&[mean(&case.columns[0].1), mean(&case.columns[1].1)]);
+        for (k, (weight, value)) in weights.iter_mut().zip(law(&z)).enumerate() {
+            *weight = (value + 2e-3 * noise[3 * row + k]) as f32;
+        }
+    }
+    (case, law)
+}
+
+#[test]
+fn every_form_recovers_a_planted_straight_law_beyond_its_subsets() {
+    let (case, law) = planted();
+    let mut reduced = case.clone();
+    reduced.pca = Some(2);
+    let mut pruned = case.clone();
+    pruned.keep = Some(2.0);
+    let forms = [
+        case.polynomial(1, None).0.unwrap(),
+        reduced.polynomial(1, None).0.unwrap(),
+        pruned.polynomial(1, None).0.unwrap(),
+        case.ridge(None).0,
+        case.spline(4),
+        reduced.spline(4),
+        case.gam(None, Smoothing::Each).0,
+    ];
+    for (index, form) in forms.iter().enumerate() {
+        for point in [[3.0, -3.0], [-3.0, 2.5], [0.0, 0.0]] {
+            for (found, planted) in at(form, &point).iter().zip(law(&point)) {
+                let error = (found - planted).abs();
+                assert!(
+                    error < 0.01 * planted.abs().max(1.0),
+                    "{index}: {found} {planted}"
+                );
+            }
+        }
+        let evidence = &form.form.evidence;
+        assert!(evidence.whole.unwrap() > 0.999, "{index}: {evidence:?}");
+    }
+    // A network is no straight line: it has to find the law where the subsets are.
+    let network = case.network();
+    assert!(
+        network.form.explained.iter().all(|share| *share > 0.99),
+        "{:?}",
+        network.form
+    );
+    assert_eq!(case.network(), network);
+}
+
+#[test]
+fn no_form_depends_on_the_order_of_the_subsets() {
+    let (case, _) = planted();
+    let mut shuffled = case.clone();
+    let order = (0..100).map(|row| row * 37 % 100);
+    shuffled.anomalies = order.map(|row| case.anomalies[row].clone()).collect();
+    let fit = |case: &Case| {
+        let mut reduced = case.clone();
+        reduced.pca = Some(2);
+        [
+            case.ridge(None).0,
+            reduced.ridge(Some(0.1)).0,
+            case.spline(5),
+            case.gam(None, Smoothing::Each).0,
+            case.network(),
+        ]
+    };
+    for (index, (one, other)) in fit(&case).iter().zip(fit(&shuffled)).enumerate() {
+        for point in [[2.0, -1.0], [-0.3, 0.4]] {
+            close(&at(one, &point), &at(&other, &point), 2e-6);
+        }
+        let edges = (one.form.evidence.whole, other.form.evidence.whole);
+        assert!(
+            (edges.0.unwrap() - edges.1.unwrap()).abs() < 1e-6,
+            "{index}: {edges:?}"
+        );
+    }
 }
 
 proptest! {

@@ -199,9 +199,14 @@ fn anomalies_are_measured_against_the_weights_of_the_parent() {
             "2.0000",
             "0.5000",
             "0.2500",
-            "75 %"
+            "75 %",
+            "62 %",
+            "25 %",
         ]
     );
+    assert_eq!(rows[1][6], "", "nothing is known of the edge");
+    let told = &section.text[1];
+    assert_eq!(told, "Predicted by `drift` at the edge: 50 % along depth.");
 }
 
 #[test]
