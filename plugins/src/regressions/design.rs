@@ -76,6 +76,14 @@ impl Design {
         &self.q
     }
 
+    /// The moments with its factors from those with its terms: `Q = X R⁻¹`.
+    pub fn from_terms(&self, moments: &Moments) -> Moments {
+        Moments {
+            products: &moments.products * &self.inverse,
+            squares: moments.squares.clone(),
+        }
+    }
+
     /// The mean of each right-hand side.
     ///
     /// The first column is the intercept, which no penalty touches: `Q` begins with `±1/√rows`.

@@ -175,18 +175,14 @@ impl<'a> Solution<'a> {
         })
     }
 
-    /// The values of the terms it kept where the sample is this one, `[rows, terms]`.
-    pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
-        let terms: Vec<Term> = self.kept.iter().map(|t| self.terms[*t].clone()).collect();
-        sample.columns(&terms)
+    /// The terms it kept.
+    pub fn kept_terms(&self) -> Vec<Term> {
+        self.kept.iter().map(|t| self.terms[*t].clone()).collect()
     }
 
-    /// The ranges of weights to work on one after the other.
-    pub fn ranges(&self) -> Box<dyn Iterator<Item = Range<usize>>> {
-        match self.reduced {
-            Some(_) => Box::new(self.sample.blocks()),
-            None => Box::new(self.sample.stripes()),
-        }
+    /// The values of these terms where the sample is this one, `[rows, terms]`.
+    pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
+        sample.columns(&self.kept_terms())
     }
 
     /// The coefficients `[weights, kept terms]` of a range of weights less their reference,
@@ -215,7 +211,7 @@ impl<'a> Solution<'a> {
         let weights = self.sample.weights();
         let mut coefficients = vec![0.0; self.terms.len() * weights];
         let mut fit = Fit::default();
-        for range in self.ranges() {
+        for range in self.sample.ranges() {
             context.check_stop()?;
             context.progress(range.start as u64, weights as u64, None);
             let moments = self.sample.moments(&range, self.design.factors());

@@ -23,6 +23,15 @@ impl Moments {
         }
     }
 
+    /// Those of the rows that are not among those of `part`.
+    pub fn less(&self, part: &Self) -> Self {
+        let squares = self.squares.iter().zip(&part.squares);
+        Self {
+            products: &self.products - &part.products,
+            squares: squares.map(|(all, part)| all - part).collect(),
+        }
+    }
+
     /// Of right-hand sides given row by row, each less its `shift`.
     ///
     /// A shift near the values keeps what is common to all rows from drowning what differs.

@@ -176,10 +176,13 @@ impl<'a> Sample<'a> {
         )
     }
 
-    /// The same where of each range only sums over the subsets are kept: wide enough to read
-    /// the rows of the table at the speed of memory.
-    pub fn stripes(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        ranges(self.weights(), WIDE)
+    /// The same where of each range only sums over the subsets are kept, unless components
+    /// stand for the weights: wide enough to read the rows of the table at the speed of memory.
+    pub fn ranges(&self) -> Box<dyn Iterator<Item = Range<usize>>> {
+        match self.pca {
+            Some(_) => Box::new(self.blocks()),
+            None => Box::new(ranges(self.weights(), WIDE)),
+        }
     }
 
     /// The sums over the subsets of the anomalies of a range of weights, less those of a
