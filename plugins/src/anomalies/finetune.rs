@@ -41,7 +41,7 @@ plugin! {
     /// trajectory path = finetune(net, near, steps: 10, from: previous)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 1
+    "finetune" version 2
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;

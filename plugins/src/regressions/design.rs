@@ -1,18 +1,16 @@
 //! Least squares for all weights at once: one QR decomposition of the design, every weight a
 //! right-hand side. A quadratic penalty is rows below the design whose right-hand sides are zero.
 
-use faer::linalg::matmul::matmul;
+use faer::Mat;
 use faer::linalg::solvers::Qr;
-use faer::{Accum, Mat, Par};
 
-use super::rows;
+use super::moments::Moments;
 
 /// A design matrix of full rank and the thin QR decomposition of it and its penalty.
 pub(super) struct Design {
-    /// `[rows, terms]`.
-    matrix: Mat<f64>,
     /// The orthonormal columns, without the rows of the penalty: `Q Qᵀ` gives fitted values.
     q: Mat<f64>,
+    r: Mat<f64>,
     /// The inverse of `R`.
     inverse: Mat<f64>,
 }
@@ -57,7 +55,7 @@ impl Design {
         qr.thin_R().solve_upper_triangular_in_place(&mut inverse);
         Self {
             q: qr.compute_thin_Q().get(..rows, ..).to_owned(),
-            matrix: whole.get(..rows, ..).to_owned(),
+            r: qr.thin_R().to_owned(),
             inverse,
         }
     }
@@ -69,20 +67,62 @@ impl Design {
 
     /// Rows less effective terms; 0 up to rounding is 0.
     pub fn freedom(&self) -> f64 {
-        let freedom = self.matrix.nrows() as f64 - self.effective();
+        let freedom = self.q.nrows() as f64 - self.effective();
         if freedom > 1e-9 { freedom } else { 0.0 }
     }
 
-    /// The coefficients `[weights, terms]` for right-hand sides `[weights, rows]`.
-    ///
-    /// The transpose of `R⁻¹ Qᵀ y`, so that the rows of a weight table are columns in memory.
-    pub fn solve(&self, anomalies: &Mat<f64>) -> Mat<f64> {
-        anomalies * &self.q * self.inverse.transpose()
+    /// The factors `[rows, terms]` of the moments that the rest takes: `Q`.
+    pub fn factors(&self) -> &Mat<f64> {
+        &self.q
     }
 
-    /// The squared residuals of each weight, summed over the rows.
-    pub fn residual(&self, anomalies: &Mat<f64>, estimates: &Mat<f64>) -> Vec<f64> {
-        residual(&self.matrix, anomalies, estimates)
+    /// The moments with its factors from those with its terms: `Q = X R⁻¹`.
+    pub fn from_terms(&self, moments: &Moments) -> Moments {
+        Moments {
+            products: &moments.products * &self.inverse,
+            squares: moments.squares.clone(),
+        }
+    }
+
+    /// The mean of each right-hand side.
+    ///
+    /// The first column is the intercept, which no penalty touches: `Q` begins with `±1/√rows`.
+    pub fn means(&self, moments: &Moments) -> Vec<f64> {
+        let first = moments.products.col_as_slice(0).iter();
+        first.map(|product| product * self.q[(0, 0)]).collect()
+    }
+
+    /// The squared deviations of each right-hand side from its mean, summed over the rows.
+    pub fn variances(&self, moments: &Moments) -> Vec<f64> {
+        let first = moments.products.col_as_slice(0).iter();
+        let sums = moments.squares.iter().zip(first);
+        sums.map(|(squares, product)| (squares - product * product).max(0.0))
+            .collect()
+    }
+
+    /// The coefficients `[weights, terms]`: the transpose of `R⁻¹ Qᵀ y`.
+    pub fn solve(&self, moments: &Moments) -> Mat<f64> {
+        &moments.products * self.inverse.transpose()
+    }
+
+    /// The squared residuals of each right-hand side, summed over the rows.
+    ///
+    /// With `z = Qᵀ y` and `u = R b`: `‖y - Q u‖² = ‖y‖² - ‖z‖² + ‖u - z‖² + uᵀ (QᵀQ - 1) u`;
+    /// the last term is that of a penalty.
+    pub fn residual(&self, moments: &Moments, estimates: &Mat<f64>) -> Vec<f64> {
+        let u = estimates * self.r.transpose();
+        let gram = self.q.transpose() * &self.q - Mat::<f64>::identity(u.ncols(), u.ncols());
+        let bent = &u * gram;
+        let mut left = moments.squares.clone();
+        for term in 0..u.ncols() {
+            let z = moments.products.col_as_slice(term).iter();
+            let u = u.col_as_slice(term).iter().zip(bent.col_as_slice(term));
+            for (left, (z, (u, bent))) in left.iter_mut().zip(z.zip(u)) {
+                *left += (u - z).powi(2) - z * z + u * bent;
+            }
+        }
+        left.iter_mut().for_each(|left| *left = left.max(0.0));
+        left
     }
 
     /// The standard errors `[weights, terms]`: `sqrt(σ² diag(V))` with
@@ -98,21 +138,6 @@ impl Design {
             (residual[weight] / freedom * spread[term]).sqrt()
         })
     }
-}
-
-/// The squares of what a design `[rows, terms]` leaves of each right-hand side.
-pub(super) fn residual(design: &Mat<f64>, anomalies: &Mat<f64>, estimates: &Mat<f64>) -> Vec<f64> {
-    let mut residual = anomalies.clone();
-    let fitted_by = design.transpose();
-    matmul(
-        &mut residual,
-        Accum::Add,
-        estimates,
-        fitted_by,
-        -1.0,
-        Par::Seq,
-    );
-    rows::squares(&residual)
 }
 
 #[cfg(test)]
@@ -135,8 +160,9 @@ mod tests {
         assert_eq!(kept, [0, 1, 2]);
         let y = [1.0, 2.5, 2.0, 4.0, 5.5];
         let anomalies = Mat::from_fn(1, 5, |_, row| y[row]);
-        let estimates = design.solve(&anomalies);
-        let residual = design.residual(&anomalies, &estimates);
+        let moments = Moments::of(&anomalies, design.factors());
+        let estimates = design.solve(&moments);
+        let residual = design.residual(&moments, &estimates);
         let errors = design.errors(&residual);
         for (term, (estimate, error)) in [
             (1.14644351464435, 0.39972395544865),
@@ -150,6 +176,28 @@ mod tests {
             assert!((errors[(0, term)] - error).abs() < 1e-12);
         }
         assert!((residual[0] - 0.59205020920502).abs() < 1e-12);
+    }
+
+    #[test]
+    fn means_variances_and_penalties_follow_from_moments() {
+        let matrix = Mat::from_fn(6, 2, |row, term| [1.0, (row as f64).sin()][term]);
+        let penalty = Mat::from_fn(1, 2, |_, term| [0.0, 1.5][term]);
+        let (design, _) = Design::independent(&matrix, &penalty);
+        let values = [[2.0, 3.0, 2.5, 7.0, 1.0, 0.5], [0.1; 6]];
+        let right = Mat::from_fn(2, 6, |side, row| values[side][row] - values[side][0]);
+        let moments = Moments::of(&right, design.factors());
+        let mean = 16.0 / 6.0 - 2.0;
+        assert!((design.means(&moments)[0] - mean).abs() < 1e-14);
+        let variance = |y: f64| (y - 16.0 / 6.0).powi(2);
+        let expected: f64 = values[0].into_iter().map(variance).sum();
+        assert!((design.variances(&moments)[0] - expected).abs() < 1e-12);
+        // Numbers that are all the same do not vary, whatever their rounding.
+        assert_eq!(design.variances(&moments)[1], 0.0);
+        let estimates = design.solve(&moments);
+        let fitted = &matrix * estimates.transpose();
+        let left = |row: usize| right[(0, row)] - fitted[(row, 0)];
+        let expected: f64 = (0..6).map(|row| left(row).powi(2)).sum();
+        assert!((design.residual(&moments, &estimates)[0] - expected).abs() < 1e-12);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What the subsets say of the predictors, before any application data are met.
 
+use std::ops::Range;
+
 use engine::artifact::Layout;
 use engine::error::Fault;
 use engine::plugin::Context;
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use super::design::residual;
+use super::Form;
 use super::fit::{Method, Solution, share};
+use super::moments::Moments;
 use super::sample::Sample;
-use super::{Form, rows};
 
 /// What the subsets say of the predictors.
 ///
@@ -34,25 +37,46 @@ pub const FLAT: f64 = 1e-3;
 /// The share of the subsets held out at each end of a predictor.
 const HELD_OUT: f64 = 0.2;
 
-/// Predicts the edges of the sample from the rest of it.
+/// Predicts the edges of the sample from the rest of it; `variance` are the squared deviations
+/// of its anomalies from their means, summed.
 pub(super) fn of(
     sample: &Sample,
+    variance: f64,
     method: &dyn Method,
     context: &Context,
 ) -> Result<Evidence, Fault> {
-    let mut all = Errors::new(sample.weights());
-    let mut along = Vec::new();
+    let mut parts = Vec::new();
     for predictor in 0..sample.names().len() {
-        let mut errors = Errors::new(sample.weights());
         for held_out in edges(sample, predictor) {
-            match errors.add(sample, &held_out, method, context) {
-                // The rest may be too small for this form; then nothing is known there.
-                Err(Fault::User { .. }) | Ok(()) => {}
-                Err(fault) => return Err(fault),
-            }
+            let rest: Vec<usize> = (0..sample.rows())
+                .filter(|row| !held_out.contains(row))
+                .collect();
+            parts.push((predictor, sample.part(&held_out), sample.part(&rest)));
         }
-        along.push(errors.share(&(0..sample.weights())));
-        all.join(&errors);
+    }
+    let mut trials = Vec::new();
+    for (predictor, edge, rest) in &parts {
+        match Trial::new(*predictor, edge, rest, method, context) {
+            Ok(trial) => trials.push(trial),
+            // The rest may be too small for this form; then nothing is known there.
+            Err(Fault::User { .. }) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    let shared = shared(sample, &trials);
+    let mut all = Errors::new(sample.weights());
+    let mut along = vec![(0.0, 0.0); sample.names().len()];
+    for range in sample.ranges() {
+        context.check_stop()?;
+        let whole = shared.as_ref();
+        let whole = whole.map(|columns| sample.moments(&range, columns));
+        for trial in &trials {
+            let (errors, deviations) = trial.errors(&range, whole.as_ref())?;
+            let along = &mut along[trial.predictor];
+            along.0 += errors.iter().sum::<f64>();
+            along.1 += deviations.iter().sum::<f64>();
+            all.add(&range, &errors, &deviations);
+        }
     }
     let layout = &sample.table.layout;
     Ok(Evidence {
@@ -60,9 +84,12 @@ pub(super) fn of(
             .ranges()
             .map(|(_, range)| all.share(&range))
             .collect(),
-        along,
+        along: along
+            .into_iter()
+            .map(|(errors, deviations)| (deviations > 0.0).then(|| 1.0 - errors / deviations))
+            .collect(),
         whole: all.share(&(0..sample.weights())),
-        size: size(sample),
+        size: size(sample, variance),
     })
 }
 
@@ -90,6 +117,86 @@ fn edges(sample: &Sample, predictor: usize) -> Vec<Vec<usize>> {
         .collect()
 }
 
+/// A fit without one edge, which it then predicts.
+struct Trial<'a> {
+    predictor: usize,
+    edge: &'a Sample<'a>,
+    rest: &'a Sample<'a>,
+    solution: Solution<'a>,
+    /// The terms of the fit at the edge, `[rows, terms]`.
+    design: Mat<f64>,
+    /// Their products with each other.
+    gram: Mat<f64>,
+}
+
+impl<'a> Trial<'a> {
+    fn new(
+        predictor: usize,
+        edge: &'a Sample<'a>,
+        rest: &'a Sample<'a>,
+        method: &dyn Method,
+        context: &Context,
+    ) -> Result<Self, Fault> {
+        let solution = Solution::of(rest, method, context)?;
+        let design = solution.design_of(edge);
+        Ok(Self {
+            predictor,
+            edge,
+            rest,
+            gram: design.transpose() * &design,
+            solution,
+            design,
+        })
+    }
+
+    /// The squared errors of a range of weights, and the squared deviations from the mean of
+    /// the rest, both summed over the edge; `whole` are the moments of edge and rest together
+    /// with the terms of the fit, where they are known.
+    fn errors(
+        &self,
+        range: &Range<usize>,
+        whole: Option<&Moments>,
+    ) -> Result<(Vec<f64>, Vec<f64>), Fault> {
+        let design = &self.solution.design;
+        let truth = self.edge.moments(range, &self.design);
+        let known = match whole {
+            Some(whole) => design.from_terms(&whole.less(&truth)),
+            None => self.rest.moments(range, design.factors()),
+        };
+        let (coefficients, _) = self.solution.coefficients(range, &known)?;
+        // The squared errors are `‖y‖² - 2 b · Xᵀy + bᵀ XᵀX b`.
+        let bent = &coefficients * &self.gram;
+        let mut errors = truth.squares.clone();
+        for term in 0..self.design.ncols() {
+            let products = truth.products.col_as_slice(term).iter();
+            let fitted = bent.col_as_slice(term).iter().zip(products);
+            let coefficients = coefficients.col_as_slice(term).iter();
+            for (error, (b, (bent, product))) in errors.iter_mut().zip(coefficients.zip(fitted)) {
+                *error += b * (bent - 2.0 * product);
+            }
+        }
+        errors.iter_mut().for_each(|error| *error = error.max(0.0));
+        // The first term is the intercept, so its products are sums.
+        let count = self.edge.rows() as f64;
+        let sums = truth.products.col_as_slice(0).iter();
+        let sums = truth.squares.iter().zip(sums.zip(design.means(&known)));
+        let deviations = sums
+            .map(|(squares, (sum, mean))| (squares + mean * (count * mean - 2.0 * sum)).max(0.0));
+        Ok((errors, deviations.collect()))
+    }
+}
+
+/// The terms of all trials over the whole sample, where they are the same ones: then the
+/// sums over a rest are those over the whole less those over an edge.
+fn shared(sample: &Sample, trials: &[Trial]) -> Option<Mat<f64>> {
+    let first = trials.first()?;
+    let same = |trial: &Trial| trial.solution.kept_terms() == first.solution.kept_terms();
+    trials
+        .iter()
+        .all(same)
+        .then(|| first.solution.design_of(sample))
+}
+
 /// Squared errors and squared deviations of each weight, summed over what was held out.
 struct Errors {
     errors: Vec<f64>,
@@ -104,61 +211,22 @@ impl Errors {
         }
     }
 
-    /// Fits without some rows and predicts them.
-    fn add(
-        &mut self,
-        sample: &Sample,
-        held_out: &[usize],
-        method: &dyn Method,
-        context: &Context,
-    ) -> Result<(), Fault> {
-        let rest: Vec<usize> = (0..sample.rows())
-            .filter(|row| !held_out.contains(row))
-            .collect();
-        let (edge, rest) = (sample.part(held_out), sample.part(&rest));
-        let solution = Solution::of(&rest, method, context)?;
-        let design = solution.design_of(&edge);
-        for range in rest.blocks() {
-            context.check_stop()?;
-            let known = rest.block(&range);
-            let (coefficients, _) = solution.coefficients(&known)?;
-            let mut truth = edge.block(&range);
-            let errors = residual(&design, &truth, &coefficients);
-            rows::subtract(&mut truth, &rows::means(&known));
-            let found = errors.into_iter().zip(rows::squares(&truth));
-            for (weight, (error, deviation)) in range.zip(found) {
-                self.errors[weight] += error;
-                self.deviations[weight] += deviation;
-            }
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, other: &Self) {
+    fn add(&mut self, range: &Range<usize>, errors: &[f64], deviations: &[f64]) {
         let add = |into: &mut [f64], from: &[f64]| {
-            into.iter_mut()
-                .zip(from)
-                .for_each(|(into, from)| *into += from);
+            let pairs = into[range.clone()].iter_mut().zip(from);
+            pairs.for_each(|(into, from)| *into += from);
         };
-        add(&mut self.errors, &other.errors);
-        add(&mut self.deviations, &other.deviations);
+        add(&mut self.errors, errors);
+        add(&mut self.deviations, deviations);
     }
 
-    fn share(&self, weights: &std::ops::Range<usize>) -> Option<f64> {
+    fn share(&self, weights: &Range<usize>) -> Option<f64> {
         share(&self.errors, &self.deviations, weights).map(|left| 1.0 - left)
     }
 }
 
 /// How far the anomalies differ, as a share of the size of the parent's weights.
-fn size(sample: &Sample) -> f64 {
-    let variance: f64 = sample
-        .blocks()
-        .map(|range| {
-            rows::squares(&rows::centred(sample.block(&range)).0)
-                .iter()
-                .sum::<f64>()
-        })
-        .sum();
+fn size(sample: &Sample, variance: f64) -> f64 {
     let squares: f64 = sample.origin.iter().map(|w| f64::from(*w).powi(2)).sum();
     // Weights that are all zero leave a large number, not an infinite one, which JSON lacks.
     (variance / sample.rows() as f64 / squares.max(f64::MIN_POSITIVE)).sqrt()

@@ -8,8 +8,9 @@ use engine::plugin::Context;
 use faer::Mat;
 
 use super::components::Components;
-use super::design::{Design, residual};
+use super::design::Design;
 use super::evidence;
+use super::moments::Moments;
 use super::penalty::{Penalty, Seen};
 use super::sample::Sample;
 use super::shared::{SNR, Sources};
@@ -42,7 +43,7 @@ pub(super) fn regress(
     let (coefficients, fit) = solution.fit(context)?;
     let layout = sample.table.layout.clone();
     let ranges: Vec<Range<usize>> = layout.ranges().map(|(_, range)| range).collect();
-    let evidence = evidence::of(&sample, method, context)?;
+    let evidence = evidence::of(&sample, fit.variance.iter().sum(), method, context)?;
     let left = |range: &Range<usize>| share(&fit.residual, &fit.variance, range);
     for (tensor, range) in layout.ranges() {
         if left(&range).is_none() {
@@ -101,7 +102,7 @@ pub(super) struct Solution<'a> {
     terms: Vec<Term>,
     /// The terms that are no linear combination of those before them.
     kept: Vec<usize>,
-    design: Design,
+    pub design: Design,
     reduced: Option<Reduced>,
     /// The strengths that cross-validation chose.
     chosen: Option<Vec<f64>>,
@@ -152,7 +153,8 @@ impl<'a> Solution<'a> {
         }
         let reduced = match components {
             Some(components) => {
-                let (estimates, pruned) = estimates(&design, &components.scores, sample.keep)?;
+                let moments = Moments::of(&components.scores, design.factors());
+                let (estimates, pruned) = estimates(&design, &moments, sample.keep)?;
                 let slopes = estimates.nrows() * (estimates.ncols() - 1);
                 Some(Reduced {
                     components,
@@ -173,25 +175,35 @@ impl<'a> Solution<'a> {
         })
     }
 
-    /// The values of the terms it kept where the sample is this one, `[rows, terms]`.
-    pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
-        let terms: Vec<Term> = self.kept.iter().map(|t| self.terms[*t].clone()).collect();
-        sample.columns(&terms)
+    /// The terms it kept.
+    pub fn kept_terms(&self) -> Vec<Term> {
+        self.kept.iter().map(|t| self.terms[*t].clone()).collect()
     }
 
-    /// The coefficients `[weights, kept terms]` of some weights from their anomalies
-    /// `[weights, rows]`, and how many slopes of each were pruned.
-    pub fn coefficients(&self, anomalies: &Mat<f64>) -> Result<(Mat<f64>, Vec<f64>), Fault> {
+    /// The values of these terms where the sample is this one, `[rows, terms]`.
+    pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
+        sample.columns(&self.kept_terms())
+    }
+
+    /// The coefficients `[weights, kept terms]` of a range of weights less their reference,
+    /// from their moments with the factors of the design; and how many slopes of each were
+    /// pruned.
+    pub fn coefficients(
+        &self,
+        range: &Range<usize>,
+        moments: &Moments,
+    ) -> Result<(Mat<f64>, Vec<f64>), Fault> {
         let Some(reduced) = &self.reduced else {
-            return estimates(&self.design, anomalies, self.sample.keep);
+            return estimates(&self.design, moments, self.sample.keep);
         };
-        let (centred, means) = rows::centred(anomalies.clone());
+        let (centred, _) = rows::centred(self.sample.block(range));
         let mut coefficients = reduced.components.loadings(&centred) * &reduced.estimates;
-        for (intercept, mean) in coefficients.col_as_slice_mut(0).iter_mut().zip(&means) {
+        let intercepts = coefficients.col_as_slice_mut(0).iter_mut();
+        for (intercept, mean) in intercepts.zip(self.design.means(moments)) {
             *intercept += mean;
         }
         let slopes = (self.kept.len() - 1) as f64;
-        Ok((coefficients, vec![reduced.pruned * slopes; means.len()]))
+        Ok((coefficients, vec![reduced.pruned * slopes; range.len()]))
     }
 
     /// The coefficients of all weights, term after term, and how well they fit.
@@ -199,19 +211,20 @@ impl<'a> Solution<'a> {
         let weights = self.sample.weights();
         let mut coefficients = vec![0.0; self.terms.len() * weights];
         let mut fit = Fit::default();
-        let design = self.design_of(self.sample);
-        for range in self.sample.blocks() {
+        for range in self.sample.ranges() {
             context.check_stop()?;
             context.progress(range.start as u64, weights as u64, None);
-            let anomalies = self.sample.block(&range);
-            let (mut found, pruned) = self.coefficients(&anomalies)?;
-            fit.residual.extend(residual(&design, &anomalies, &found));
-            let means = rows::means(&anomalies);
-            fit.variance.extend(rows::variances(&anomalies, &means));
+            let moments = self.sample.moments(&range, self.design.factors());
+            let (mut found, pruned) = self.coefficients(&range, &moments)?;
+            fit.residual.extend(self.design.residual(&moments, &found));
+            fit.variance.extend(self.design.variances(&moments));
             fit.pruned.extend(pruned);
             let slopes = (self.kept.len() - 1) as f64;
             fit.slopes.extend(vec![slopes; range.len()]);
-            self.sample.less_origin(&range, found.col_as_slice_mut(0));
+            let intercepts = found.col_as_slice_mut(0).iter_mut();
+            for (intercept, reference) in intercepts.zip(self.sample.reference(&range)) {
+                *intercept += f64::from(*reference);
+            }
             for (column, term) in self.kept.iter().enumerate() {
                 let into = &mut coefficients[term * weights..][range.clone()];
                 for (coefficient, value) in into.iter_mut().zip(found.col_as_slice(column)) {
@@ -281,13 +294,13 @@ fn see(
 /// The coefficients of each right-hand side after pruning, and how many were pruned.
 fn estimates(
     design: &Design,
-    anomalies: &Mat<f64>,
+    moments: &Moments,
     keep: Option<&ColumnExpr>,
 ) -> Result<(Mat<f64>, Vec<f64>), Fault> {
-    let mut estimates = design.solve(anomalies);
+    let mut estimates = design.solve(moments);
     let mut pruned = vec![0.0; estimates.nrows()];
     if let Some(keep) = keep {
-        let errors = design.errors(&design.residual(anomalies, &estimates));
+        let errors = design.errors(&design.residual(moments, &estimates));
         for slope in 1..estimates.ncols() {
             let ratios = estimates.col(slope).iter().zip(errors.col(slope).iter());
             let snr: Vec<f64> = ratios.map(|(value, error)| value.abs() / error).collect();

@@ -6,6 +6,7 @@ mod design;
 mod evidence;
 mod fit;
 mod gam;
+mod moments;
 mod network;
 mod ols;
 mod penalty;

@@ -10,6 +10,7 @@ use faer::Mat;
 use polars::prelude::DataType;
 
 use super::Term;
+use super::moments::Moments;
 use super::shared::{Against, Sources};
 use crate::predictors::{Fitted, PredictorRows};
 use crate::subsets::Subsets;
@@ -28,6 +29,8 @@ pub(super) struct Sample<'a> {
     pub pca: Option<usize>,
     against: Against,
     rows: Vec<usize>,
+    /// A row of the table that others are compared with.
+    reference: usize,
     pub predictors: Vec<Fitted>,
     names: Vec<String>,
     /// Mean and standard deviation of each predictor over the subsets.
@@ -92,6 +95,7 @@ impl<'a> Sample<'a> {
             keep: sources.keep,
             pca: sources.pca,
             against: sources.against,
+            reference: rows.first().copied().unwrap_or_default(),
             rows,
             predictors,
             names: all.names,
@@ -166,11 +170,32 @@ impl<'a> Sample<'a> {
     /// The ranges of weights to work on one after the other, so that memory stays bounded.
     pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         // 2^17 numbers are a megabyte: a few such matrices stay in a core's cache.
-        let width = ((1 << 17) / self.rows().max(1)).clamp(16, 4096);
-        let weights = self.weights();
-        (0..weights)
-            .step_by(width)
-            .map(move |start| start..(start + width).min(weights))
+        ranges(
+            self.weights(),
+            ((1 << 17) / self.rows().max(1)).clamp(16, WIDE),
+        )
+    }
+
+    /// The same where of each range only sums over the subsets are kept, unless components
+    /// stand for the weights: wide enough to read the rows of the table at the speed of memory.
+    pub fn ranges(&self) -> Box<dyn Iterator<Item = Range<usize>>> {
+        match self.pca {
+            Some(_) => Box::new(self.blocks()),
+            None => Box::new(ranges(self.weights(), WIDE)),
+        }
+    }
+
+    /// The sums over the subsets of the anomalies of a range of weights, less those of a
+    /// reference subset, times factors `[rows, factors]`.
+    pub fn moments(&self, weights: &Range<usize>, factors: &Mat<f64>) -> Moments {
+        let part = |row: usize| &self.table.row(row)[weights.clone()];
+        let rows: Vec<&[f32]> = self.rows.iter().map(|row| part(*row)).collect();
+        Moments::of_rows(&rows, part(self.reference), factors)
+    }
+
+    /// The anomalies that [`moments`](Self::moments) leaves out.
+    pub fn reference(&self, weights: &Range<usize>) -> &[f32] {
+        &self.table.row(self.reference)[weights.clone()]
     }
 
     /// What is explained of a range of weights, `[weights, rows]`: each row of the table a column.
@@ -190,16 +215,14 @@ impl<'a> Sample<'a> {
         }
         block
     }
+}
 
-    /// Takes from intercepts what `block` added to the anomalies.
-    pub fn less_origin(&self, weights: &Range<usize>, intercepts: &mut [f64]) {
-        if self.against == Against::Weights {
-            let origin = &self.origin[weights.clone()];
-            for (intercept, parent) in intercepts.iter_mut().zip(origin) {
-                *intercept -= f64::from(*parent);
-            }
-        }
-    }
+/// The most weights worked on together.
+const WIDE: usize = 4096;
+
+fn ranges(weights: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..weights).step_by(width);
+    starts.map(move |start| start..(start + width).min(weights))
 }
 
 /// The mean of each predictor over the rows of each subset.

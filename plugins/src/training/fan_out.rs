@@ -3,8 +3,9 @@
 //!
 //! A batch is cut into tiles of [`TILE`] rows. Activations are kept feature by feature with
 //! the rows of the tile side by side in vector lanes, so forward and backward are sums of
-//! `weight * lanes`; weight gradients are sums over rows of `delta * lanes`, for which inputs
-//! are also kept row by row. Nothing is allocated after construction.
+//! `weight * lanes`. The gradient of a weight is a sum over rows: of a narrow layer it is the
+//! sum of the lanes of `delta * input`; for a wide one the inputs are also kept row by row, and
+//! the gradients of several weights lie side by side. Nothing is allocated after construction.
 //!
 //! The pass is compiled for several instruction sets and the best one the machine has is
 //! taken. Machines that differ in this may give results that differ in the last bits; on one
@@ -13,18 +14,10 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::lanes::{Lanes, at_least, exp, tanh};
+use super::products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
+use super::tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 use super::{Optimizer, OptimizerState, Samples, Trainer};
 use crate::parents::{Activation, GELU_CUBIC, GELU_SCALE, Loss, Network};
-
-/// Rows of a batch treated together.
-const TILE: usize = 32;
-/// Features side by side where rows are kept one by one.
-const GROUP: usize = 16;
-
-/// One value for each row of a tile.
-type Rows = Lanes<TILE>;
-/// One value for each of some features.
-type Features = Lanes<GROUP>;
 
 /// Trains one network after another of the same shape; see the module.
 pub struct FanOut<'a> {
@@ -43,38 +36,47 @@ struct Layer {
     start: usize,
     /// Width of the input.
     width: usize,
-    /// Inputs for each row of the tile, `[width]`.
+    /// Inputs for each row of the tile, `[width]`, and zeros up to a multiple of four.
     inputs: Vec<Rows>,
-    /// Derivative of the activation that made the inputs, `[width]`.
-    slopes: Vec<Rows>,
-    /// The inputs again, row by row, `[TILE, groups]`.
-    by_row: Vec<Features>,
-    /// Outputs on the way forward, derivatives of the loss by them on the way back, `[out]`.
+    /// The inputs again, row by row, for each group of features; empty for a narrow layer.
+    by_row: Vec<ByRow>,
+    /// Outputs, then the derivatives of the activation by them, then those of the loss, `[out]`.
     outputs: Vec<Rows>,
-    /// Derivative of the loss by the weights, `[out, groups]`.
-    weight_gradients: Vec<Features>,
-    /// Derivative of the loss by the biases, `[out]`.
-    bias_gradients: Vec<f32>,
 }
+
+/// Layers with no more inputs or outputs than this are narrow.
+const NARROW: usize = 4;
 
 impl Layer {
     fn new(start: usize, width: usize, out: usize) -> Self {
-        let groups = width.div_ceil(GROUP);
+        let narrow = width.min(out) <= NARROW;
+        let groups = if narrow { 0 } else { width.div_ceil(GROUP) };
         Self {
             start,
             width,
-            inputs: vec![Rows::ZERO; width],
-            slopes: vec![Rows::ZERO; width],
-            by_row: vec![Features::ZERO; TILE * groups],
+            inputs: vec![Rows::ZERO; width.next_multiple_of(4)],
+            by_row: vec![[Lanes::ZERO; TILE]; groups],
             outputs: vec![Rows::ZERO; out],
-            weight_gradients: vec![Features::ZERO; out * groups],
-            bias_gradients: vec![0.0; out],
         }
     }
 
+    /// Its weights and biases, of all.
     fn weights<'w>(&self, all: &'w [f32]) -> (&'w [f32], &'w [f32]) {
         let out = self.outputs.len();
         all[self.start..][..out * self.width + out].split_at(out * self.width)
+    }
+
+    /// Adds to the gradients, of all, those by its weights and biases.
+    #[inline(always)]
+    fn sum_gradients<S: Simd>(&self, simd: S, all: &mut [f32]) {
+        let (out, width) = (self.outputs.len(), self.width);
+        let (weight, bias) = all[self.start..][..out * width + out].split_at_mut(out * width);
+        if self.by_row.is_empty() {
+            sum_narrow(simd, &self.inputs, &self.outputs, weight);
+        } else {
+            sum_wide(simd, &self.by_row, &self.outputs, weight);
+        }
+        sum_biases(simd, &self.outputs, bias);
     }
 }
 
@@ -117,10 +119,13 @@ impl<'a> FanOut<'a> {
 impl Trainer for FanOut<'_> {
     fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
         let (loss, _) = self.gradient(weights, batch);
-        self.arch.dispatch(|| {
-            self.optimizer
-                .update(&mut self.state, weights, &self.gradients, share);
-        });
+        self.arch.dispatch(
+            #[inline(always)]
+            || {
+                self.optimizer
+                    .update(&mut self.state, weights, &self.gradients, share);
+            },
+        );
         loss
     }
 
@@ -143,18 +148,14 @@ impl WithSimd for Pass<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
-        for layer in &mut *self.layers {
-            layer.weight_gradients.fill(Features::ZERO);
-            layer.bias_gradients.fill(0.0);
-        }
+        self.gradients.fill(0.0);
         let mut loss = 0.0;
         for start in (0..self.batch.rows).step_by(TILE) {
-            self.load(start);
+            self.load(simd, start);
             self.forward(simd);
             loss += self.derive_loss(simd, start);
             self.backward(simd);
         }
-        self.collect_gradients();
         loss
     }
 }
@@ -162,30 +163,35 @@ impl WithSimd for Pass<'_> {
 impl Pass<'_> {
     /// Fills the first layer with the rows from `start`; missing ones are zero.
     #[inline(always)]
-    fn load(&mut self, start: usize) {
+    fn load<S: Simd>(&mut self, simd: S, start: usize) {
         let Some(layer) = self.layers.first_mut() else {
             return;
         };
-        let batch = self.batch;
         let width = layer.width;
-        let rows = TILE.min(batch.rows - start);
+        let rows = TILE.min(self.batch.rows - start);
         if rows < TILE {
             layer.inputs.fill(Rows::ZERO);
-            layer.by_row.fill(Features::ZERO);
+            layer.by_row.fill([Lanes::ZERO; TILE]);
         }
-        let groups = width.div_ceil(GROUP);
-        let inputs = &batch.inputs[start * width..][..rows * width];
-        for (row, (values, by_row)) in inputs
-            .chunks_exact(width)
-            .zip(layer.by_row.chunks_exact_mut(groups))
-            .enumerate()
-        {
-            for (value, input) in values.iter().zip(&mut layer.inputs) {
-                input.0[row] = *value;
+        let inputs = self.batch.inputs[start * width..][..rows * width].chunks_exact(width);
+        if layer.by_row.is_empty() || S::F32_LANES < 4 {
+            for (feature, input) in layer.inputs[..width].iter_mut().enumerate() {
+                for (lane, values) in input.0.iter_mut().zip(inputs.clone()) {
+                    *lane = values[feature];
+                }
             }
-            for (values, features) in values.chunks(GROUP).zip(by_row) {
-                features.0[..values.len()].copy_from_slice(values);
+        }
+        for (group, by_row) in layer.by_row.iter_mut().enumerate() {
+            for (features, values) in by_row.iter_mut().zip(inputs.clone()) {
+                let values = &values[group * GROUP..];
+                for (at, register) in features.registers_mut::<S>().iter_mut().enumerate() {
+                    let start = values.len().min(at * S::F32_LANES);
+                    *register = simd.partial_load_f32s(&values[start..]);
+                }
             }
+        }
+        if S::F32_LANES >= 4 {
+            columns_from_rows(simd, &layer.by_row, &mut layer.inputs);
         }
     }
 
@@ -194,10 +200,17 @@ impl Pass<'_> {
         for at in 0..self.layers.len() {
             let (before, after) = self.layers.split_at_mut(at + 1);
             let layer = &mut before[at];
-            affine(simd, layer, self.weights);
+            let (weight, bias) = layer.weights(self.weights);
+            let affine = Affine {
+                inputs: &layer.inputs[..layer.width],
+                weight,
+                bias,
+                outputs: &mut layer.outputs,
+            };
+            in_blocks(simd, bias.len(), affine);
             if let Some(next) = after.first_mut() {
-                activate(simd, self.network.activation, &layer.outputs, next);
-                transpose(next);
+                activate(simd, self.network.activation, &mut layer.outputs, next);
+                rows_from_columns(simd, &next.inputs, &mut next.by_row);
             }
         }
     }
@@ -207,9 +220,14 @@ impl Pass<'_> {
         for at in (0..self.layers.len()).rev() {
             let (before, after) = self.layers.split_at_mut(at);
             let layer = &mut after[0];
-            sum_gradients(simd, layer);
+            layer.sum_gradients(simd, self.gradients);
             if let Some(previous) = before.last_mut() {
-                pass_back(simd, layer, self.weights, &mut previous.outputs);
+                let pass_back = PassBack {
+                    outputs: &layer.outputs,
+                    weight: layer.weights(self.weights).0,
+                    deltas: &mut previous.outputs,
+                };
+                in_blocks(simd, layer.width, pass_back);
             }
         }
     }
@@ -234,89 +252,11 @@ impl Pass<'_> {
             }
         }
     }
-
-    #[inline(always)]
-    fn collect_gradients(&mut self) {
-        for layer in &*self.layers {
-            let (width, out) = (layer.width, layer.outputs.len());
-            let groups = width.div_ceil(GROUP);
-            let (weights, biases) =
-                self.gradients[layer.start..][..out * width + out].split_at_mut(out * width);
-            for (row, features) in weights
-                .chunks_exact_mut(width)
-                .zip(layer.weight_gradients.chunks_exact(groups))
-            {
-                for (part, features) in row.chunks_mut(GROUP).zip(features) {
-                    part.copy_from_slice(&features.0[..part.len()]);
-                }
-            }
-            biases.copy_from_slice(&layer.bias_gradients);
-        }
-    }
 }
 
-/// Sums held in registers at a time: `R` rows of `C` registers.
-type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
-
-/// `sums[r] += factors[r] * values`.
+/// The inputs of the next layer; outputs become the derivatives of the activation.
 #[inline(always)]
-fn add_products<S: Simd, const R: usize, const C: usize>(
-    simd: S,
-    sums: &mut Sums<S, R, C>,
-    factors: [f32; R],
-    values: &[S::f32s],
-) {
-    for (sums, factor) in sums.iter_mut().zip(factors) {
-        let factor = simd.splat_f32s(factor);
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum = simd.mul_add_e_f32s(factor, *value, *sum);
-        }
-    }
-}
-
-/// `outputs = weight · inputs + bias`, four outputs at a time.
-#[inline(always)]
-fn affine<S: Simd>(simd: S, layer: &mut Layer, weights: &[f32]) {
-    let (weight, bias) = layer.weights(weights);
-    let whole = layer.outputs.len() / 4 * 4;
-    for out in (0..whole).step_by(4) {
-        affine_block::<S, 4>(simd, layer, weight, bias, out);
-    }
-    for out in whole..layer.outputs.len() {
-        affine_block::<S, 1>(simd, layer, weight, bias, out);
-    }
-}
-
-#[inline(always)]
-fn affine_block<S: Simd, const R: usize>(
-    simd: S,
-    layer: &mut Layer,
-    weight: &[f32],
-    bias: &[f32],
-    out: usize,
-) {
-    let inputs = &layer.inputs[..layer.width];
-    let mut rows = [weight; R];
-    let mut start: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
-    for r in 0..R {
-        rows[r] = &weight[(out + r) * layer.width..][..inputs.len()];
-        start[r] = [simd.splat_f32s(bias[out + r]); 2];
-    }
-    for column in (0..TILE / S::F32_LANES).step_by(2) {
-        let mut sums = start;
-        for (at, input) in inputs.iter().enumerate() {
-            let values = &input.registers::<S>()[column..column + 2];
-            add_products(simd, &mut sums, rows.map(|row| row[at]), values);
-        }
-        for (output, sums) in layer.outputs[out..out + R].iter_mut().zip(sums) {
-            output.registers_mut::<S>()[column..column + 2].copy_from_slice(&sums);
-        }
-    }
-}
-
-/// The inputs of the next layer and the derivatives of the activation.
-#[inline(always)]
-fn activate<S: Simd>(simd: S, activation: Activation, outputs: &[Rows], next: &mut Layer) {
+fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next: &mut Layer) {
     let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
     match activation {
         Activation::Tanh => apply::<S>(
@@ -374,118 +314,15 @@ fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 }
 
 #[inline(always)]
-fn apply<S: Simd>(outputs: &[Rows], next: &mut Layer, f: impl Fn(S::f32s) -> (S::f32s, S::f32s)) {
-    let inputs = next.inputs.iter_mut().zip(&mut next.slopes);
-    for (output, (input, slope)) in outputs.iter().zip(inputs) {
-        let inputs = input.registers_mut::<S>().iter_mut();
-        let slopes = slope.registers_mut::<S>();
-        for ((output, input), slope) in output.registers::<S>().iter().zip(inputs).zip(slopes) {
-            (*input, *slope) = f(*output);
-        }
-    }
-}
-
-/// Keeps the inputs row by row too.
-#[inline(always)]
-fn transpose(layer: &mut Layer) {
-    let groups = layer.width.div_ceil(GROUP);
-    for (group, inputs) in layer.inputs.chunks(GROUP).enumerate() {
-        for row in 0..TILE {
-            let features = &mut layer.by_row[row * groups + group];
-            for (feature, input) in features.0.iter_mut().zip(inputs) {
-                *feature = input.0[row];
-            }
-        }
-    }
-}
-
-/// `gradient += Σ_row delta · input`.
-#[inline(always)]
-fn sum_gradients<S: Simd>(simd: S, layer: &mut Layer) {
-    // As many sums as hide the latency of an addition, whatever the width of a register.
-    if S::F32_LANES == GROUP {
-        sum_gradients_by::<S, 8, 1>(simd, layer);
-    } else {
-        sum_gradients_by::<S, 4, 2>(simd, layer);
-    }
-}
-
-#[inline(always)]
-fn sum_gradients_by<S: Simd, const R: usize, const C: usize>(simd: S, layer: &mut Layer) {
-    let whole = layer.outputs.len() / R * R;
-    for out in (0..whole).step_by(R) {
-        gradient_block::<S, R, C>(simd, layer, out);
-    }
-    for out in whole..layer.outputs.len() {
-        gradient_block::<S, 1, C>(simd, layer, out);
-    }
-    for (gradient, delta) in layer.bias_gradients.iter_mut().zip(&layer.outputs) {
-        *gradient += delta.sum(simd);
-    }
-}
-
-#[inline(always)]
-fn gradient_block<S: Simd, const R: usize, const C: usize>(simd: S, layer: &mut Layer, out: usize) {
-    let groups = layer.width.div_ceil(GROUP);
-    let deltas = &layer.outputs[out..out + R];
-    for group in 0..groups {
-        for column in (0..GROUP / S::F32_LANES).step_by(C) {
-            let mut sums: Sums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
-            let rows = layer.by_row.chunks_exact(groups).take(TILE);
-            for (row, features) in rows.enumerate() {
-                let values = &features[group].registers::<S>()[column..column + C];
-                let mut factors = [0.0; R];
-                for r in 0..R {
-                    factors[r] = deltas[r].0[row];
-                }
-                add_products(simd, &mut sums, factors, values);
-            }
-            for (r, sums) in sums.into_iter().enumerate() {
-                let gradient = &mut layer.weight_gradients[(out + r) * groups + group];
-                let gradient = &mut gradient.registers_mut::<S>()[column..column + C];
-                for (gradient, sum) in gradient.iter_mut().zip(sums) {
-                    *gradient = simd.add_f32s(*gradient, sum);
-                }
-            }
-        }
-    }
-}
-
-/// `deltas = (weightᵀ · outputs) slope`, four inputs at a time.
-#[inline(always)]
-fn pass_back<S: Simd>(simd: S, layer: &Layer, weights: &[f32], deltas: &mut [Rows]) {
-    let (weight, _) = layer.weights(weights);
-    let whole = layer.width / 4 * 4;
-    for input in (0..whole).step_by(4) {
-        pass_back_block::<S, 4>(simd, layer, weight, deltas, input);
-    }
-    for input in whole..layer.width {
-        pass_back_block::<S, 1>(simd, layer, weight, deltas, input);
-    }
-}
-
-#[inline(always)]
-fn pass_back_block<S: Simd, const R: usize>(
-    simd: S,
-    layer: &Layer,
-    weight: &[f32],
-    deltas: &mut [Rows],
-    input: usize,
+fn apply<S: Simd>(
+    outputs: &mut [Rows],
+    next: &mut Layer,
+    f: impl Fn(S::f32s) -> (S::f32s, S::f32s),
 ) {
-    for column in (0..TILE / S::F32_LANES).step_by(2) {
-        let mut sums: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
-        for (row, output) in weight.chunks_exact(layer.width).zip(&layer.outputs) {
-            let values = &output.registers::<S>()[column..column + 2];
-            let mut factors = [0.0; R];
-            factors.copy_from_slice(&row[input..input + R]);
-            add_products(simd, &mut sums, factors, values);
-        }
-        for (r, sums) in sums.into_iter().enumerate() {
-            let slopes = &layer.slopes[input + r].registers::<S>()[column..column + 2];
-            let deltas = &mut deltas[input + r].registers_mut::<S>()[column..column + 2];
-            for ((delta, sum), slope) in deltas.iter_mut().zip(sums).zip(slopes) {
-                *delta = simd.mul_f32s(sum, *slope);
-            }
+    for (output, input) in outputs.iter_mut().zip(&mut next.inputs) {
+        let outputs = output.registers_mut::<S>().iter_mut();
+        for (output, input) in outputs.zip(input.registers_mut::<S>()) {
+            (*input, *output) = f(*output);
         }
     }
 }

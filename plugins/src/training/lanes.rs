@@ -24,16 +24,39 @@ impl<const N: usize> Lanes<N> {
     pub fn registers_mut<S: Simd>(&mut self) -> &mut [S::f32s] {
         S::as_mut_simd_f32s(&mut self.0).0
     }
+}
 
-    /// The sum of all.
-    #[inline(always)]
-    pub fn sum<S: Simd>(&self, simd: S) -> f32 {
-        let mut sum = simd.splat_f32s(0.0);
-        for register in self.registers::<S>() {
-            sum = simd.add_f32s(sum, *register);
-        }
-        simd.reduce_sum_f32s(sum)
+/// Exchanges rows and columns of the blocks of four by four that four registers hold side by
+/// side: lane `4 b + i` of register `j` becomes lane `4 b + j` of register `i`.
+///
+/// For registers of four lanes or more.
+#[inline(always)]
+pub(super) fn exchange<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [S::f32s; 4] {
+    simd.deinterleave_shfl_f32s(registers)
+}
+
+/// The lanes of a register, four by four.
+#[inline(always)]
+pub(super) fn quads<S: Simd>(register: S::f32s) -> impl Iterator<Item = [f32; 4]> {
+    let mut lanes = Lanes([0.0; 16]);
+    lanes.registers_mut::<S>()[0] = register;
+    (0..S::F32_LANES / 4).map(move |at| std::array::from_fn(|lane| lanes.0[4 * at + lane]))
+}
+
+/// The sums of the lanes of each of four registers.
+#[inline(always)]
+pub(super) fn sums<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [f32; 4] {
+    if S::F32_LANES < 4 {
+        return registers.map(|register| simd.reduce_sum_f32s(register));
     }
+    let [a, b, c, d] = exchange(simd, registers);
+    let all = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+    quads::<S>(all).fold([0.0; 4], |mut sums, quad| {
+        for (sum, lane) in sums.iter_mut().zip(quad) {
+            *sum += lane;
+        }
+        sums
+    })
 }
 
 /// The larger of `x` and `limit`; a NaN stays one.
@@ -171,9 +194,56 @@ mod tests {
         }
     }
 
+    /// The sums of the lanes of four registers, after and before an exchange.
+    struct Sums;
+
+    impl WithSimd for Sums {
+        type Output = [[f32; 4]; 2];
+
+        fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+            let lane = |register: usize, lane: usize| (register * 100 + lane * lane) as f32;
+            let registers = [0, 1, 2, 3].map(|register| {
+                let lanes = Lanes::<16>(std::array::from_fn(|at| lane(register, at)));
+                lanes.registers::<S>()[0]
+            });
+            let expected =
+                [0, 1, 2, 3].map(|register| (0..S::F32_LANES).map(|at| lane(register, at)).sum());
+            [sums(simd, registers), expected]
+        }
+    }
+
     #[test]
     fn lanes_sum_to_the_sum() {
-        let lanes = Lanes(std::array::from_fn::<f32, 16, _>(|i| i as f32));
-        assert_eq!(lanes.sum(Scalar), 120.0);
+        for [found, expected] in [Arch::new().dispatch(Sums), Sums.with_simd(Scalar)] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    /// Whether an exchange does what it says.
+    struct Exchanged;
+
+    impl WithSimd for Exchanged {
+        type Output = bool;
+
+        fn with_simd<S: Simd>(self, simd: S) -> bool {
+            let registers = [0, 1, 2, 3].map(|register| {
+                let lanes = std::array::from_fn(|lane| (register * 16 + lane) as f32);
+                Lanes::<16>(lanes).registers::<S>()[0]
+            });
+            let found = exchange(simd, registers);
+            (0..4).all(|register| {
+                quads::<S>(found[register])
+                    .enumerate()
+                    .all(|(block, quad)| {
+                        let from = 4 * block + register;
+                        quad == [0, 1, 2, 3].map(|other| (other * 16 + from) as f32)
+                    })
+            })
+        }
+    }
+
+    #[test]
+    fn an_exchange_exchanges_rows_and_columns() {
+        assert!(Arch::new().dispatch(Exchanged));
     }
 }

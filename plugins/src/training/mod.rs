@@ -4,7 +4,9 @@ mod batches;
 mod fan_out;
 mod lanes;
 mod optimizer;
+mod products;
 mod samples;
+mod tile;
 
 pub use batches::Batches;
 pub use fan_out::FanOut;
