@@ -1,6 +1,6 @@
 //! From arguments to a checked experiment and an open store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dsl::check::{Checked, check};
 use dsl::diagnostic::Diagnostic;
@@ -10,9 +10,10 @@ use dsl::source::Sources;
 use engine::graph::{Graph, lower};
 use engine::outside::{Disk, read_text};
 use engine::plugin::Registry;
-use engine::store::{Access, DirStore, Store, default_path};
+use engine::store::{Access, DirStore, Store};
 
 use crate::args::Subject;
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 /// A command that ended before its end; everything has been said.
@@ -36,9 +37,10 @@ pub struct Session {
 
 impl Session {
     /// Reads and checks the experiment; says every diagnostic.
-    pub fn open(subject: &Subject, terminal: &Terminal) -> Result<Self, Stop> {
+    pub fn open(subject: &Subject, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
         let registry = plugins::registry();
-        let checked = checked(&subject.file, &subject.settings, &registry, terminal)?;
+        let set = with_profile(&settings.params, &subject.settings);
+        let checked = checked(&subject.file, &set, &registry, terminal)?;
         say_all(&checked.diagnostics, &checked.sources, terminal);
         let Some(experiment) = checked.experiment else {
             return Err(Stop::Failed);
@@ -84,14 +86,14 @@ pub fn checked(
     Ok(check(&path, &text, settings, &registry.catalog(), &outside))
 }
 
-/// Opens the store a command works with.
+/// Opens the store for what is at this path.
 pub fn open_store(
+    settings: &Settings,
     near: &Path,
-    flag: Option<&Path>,
     access: Access,
     terminal: &Terminal,
 ) -> Result<DirStore, Stop> {
-    let store = DirStore::open(&store_path(near, flag), access).map_err(|fault| {
+    let store = DirStore::open(&settings.store(near), access).map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;
@@ -101,9 +103,14 @@ pub fn open_store(
     Ok(store)
 }
 
-/// Where the store is.
-pub fn store_path(near: &Path, flag: Option<&Path>) -> PathBuf {
-    default_path(near, flag, std::env::var_os("FARCAST_STORE"))
+/// What the profile sets and `--set` does not, then what `--set` does.
+fn with_profile(
+    profile: &[(String, String)],
+    typed: &[(String, String)],
+) -> Vec<(String, String)> {
+    let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
+    let kept = profile.iter().filter(|(name, _)| !is_typed(name));
+    kept.chain(typed).cloned().collect()
 }
 
 /// Says diagnostics on standard error.

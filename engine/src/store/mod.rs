@@ -27,7 +27,7 @@ use crate::error::Fault;
 pub use dir::{Access, DirStore, Usage};
 pub use gc::{Effect, GcPolicy, GcReport};
 pub use journal::Problem;
-pub use locate::default_path;
+pub use locate::{default_path, project_file};
 pub use memory::MemStore;
 pub use verify::{OnDamage, VerifyReport};
 
