@@ -20,12 +20,11 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Bars for so many actions.
-    pub fn new(total: usize) -> Self {
+    /// Nothing is drawn before actions are planned.
+    pub fn new() -> Self {
         let all = MultiProgress::new();
-        let overall = all.add(ProgressBar::new(total as u64));
+        let overall = all.add(ProgressBar::new(0));
         overall.set_style(style("{bar:28.cyan/dim} {pos}/{len} actions  {elapsed}"));
-        overall.enable_steady_tick(Duration::from_millis(250));
         Self {
             all,
             overall,
@@ -39,6 +38,15 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Observer for Bars {
+    fn planned(&self, count: usize) {
+        if count > 0 {
+            // What an earlier round left undone is part of the count.
+            self.overall
+                .set_length(self.overall.position() + count as u64);
+            self.overall.enable_steady_tick(Duration::from_millis(250));
+        }
+    }
+
     fn started(&self, action: ActionId, title: &str) {
         let bar = self.all.add(ProgressBar::new(0));
         bar.set_style(style(
@@ -92,29 +100,35 @@ impl Drop for Bars {
 /// One line for each ended action.
 pub struct Lines {
     terminal: Terminal,
-    total: usize,
+    total: AtomicUsize,
     ended: AtomicUsize,
 }
 
 impl Lines {
-    /// Lines for so many actions.
-    pub fn new(terminal: Terminal, total: usize) -> Self {
+    /// Lines to this terminal.
+    pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
-            total,
+            total: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
         }
     }
 }
 
 impl Observer for Lines {
+    fn planned(&self, count: usize) {
+        let ended = self.ended.load(Ordering::Relaxed);
+        self.total.store(ended + count, Ordering::Relaxed);
+    }
+
     fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
         let count = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
         let how = match ending {
             Ending::Ran(seconds) => format!("{title}  {seconds:.1} s"),
             other => unusual(title, other).unwrap_or_else(|| title.to_owned()),
         };
-        self.terminal.say(format!("[{count}/{}] {how}", self.total));
+        let total = self.total.load(Ordering::Relaxed);
+        self.terminal.say(format!("[{count}/{total}] {how}"));
     }
 
     fn remark(&self, text: &str) {

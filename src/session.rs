@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use dsl::check::{Checked, check};
+use dsl::check::{Checked, check_with};
 use dsl::diagnostic::Diagnostic;
 use dsl::experiment::Experiment;
 use dsl::render::{Style, render};
 use dsl::source::Sources;
+use dsl::sweep::Choices;
 use engine::graph::{Graph, lower};
-use engine::outside::{Disk, read_text};
+use engine::outside::{Disk, Kept, Texts, read_text};
 use engine::plugin::Registry;
+use engine::run::Outcome;
 use engine::store::{Access, DirStore, Store};
+use engine::sweep::{note_failures, note_scores};
 
 use crate::args::Subject;
 use crate::settings::Settings;
@@ -29,10 +32,14 @@ pub enum Stop {
 pub struct Session {
     /// The plugins.
     pub registry: Registry,
-    /// What the file says.
+    /// What the file says, as far as its sweeps go.
     pub experiment: Experiment,
+    /// What is known of the points of its sweeps.
+    pub choices: Choices,
     /// The texts it says it in.
     pub sources: Sources,
+    /// The values of its params that differ from what the texts say.
+    pub set: Vec<(String, String)>,
 }
 
 impl Session {
@@ -41,39 +48,121 @@ impl Session {
         let registry = plugins::registry();
         let set = with_profile(&settings.params, &subject.settings);
         let checked = checked(&subject.file, &set, &registry, terminal)?;
+        Self::of(checked, set, registry, terminal)
+    }
+
+    /// The same of texts that were kept, the experiment's own under this path.
+    pub fn kept(
+        file: &str,
+        texts: &Texts,
+        set: Vec<(String, String)>,
+        terminal: &Terminal,
+    ) -> Result<Self, Stop> {
+        let registry = plugins::registry();
+        let checked = check_kept(file, texts, &set, &Choices::default(), &registry);
+        Self::of(checked, set, registry, terminal)
+    }
+
+    fn of(
+        checked: Checked,
+        set: Vec<(String, String)>,
+        registry: Registry,
+        terminal: &Terminal,
+    ) -> Result<Self, Stop> {
         say_all(&checked.diagnostics, &checked.sources, terminal);
         let Some(experiment) = checked.experiment else {
             return Err(Stop::Failed);
         };
-        if experiment.nodes.is_empty() {
-            let file = subject.file.display();
+        let session = Self {
+            registry,
+            experiment,
+            choices: Choices::default(),
+            sources: checked.sources,
+            set,
+        };
+        if session.experiment.nodes.is_empty() {
+            let file = session.file();
             terminal.error(format!(
                 "`{file}` has no statements: there is nothing to run"
             ));
             terminal.say("  = help: `farcast new NAME` writes a starter");
             return Err(Stop::Failed);
         }
-        Ok(Self {
-            registry,
-            experiment,
-            sources: checked.sources,
-        })
+        Ok(session)
     }
 
-    /// The actions; says the diagnostic when a data file cannot be read.
-    pub fn graph(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    /// The path of the experiment's own text.
+    pub fn file(&self) -> &str {
+        let mut sources = self.sources.iter();
+        sources.next().map_or("", |(_, source)| &source.path)
+    }
+
+    /// The actions, with the sweeps as far as the scores in the store take them; says the
+    /// diagnostic when a data file cannot be read.
+    pub fn graph(&mut self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+        loop {
+            let graph = self.lowered(store, terminal)?;
+            let (experiment, registry) = (&self.experiment, &self.registry);
+            if !note_scores(experiment, &graph, registry, store, &mut self.choices) {
+                return Ok(graph);
+            }
+            self.check_again(terminal)?;
+        }
+    }
+
+    /// The actions after a round of a run, when it told something new of a sweep.
+    pub fn next_round(
+        &mut self,
+        graph: &Graph,
+        outcome: &Outcome,
+        store: &DirStore,
+        terminal: &Terminal,
+    ) -> Result<Option<Graph>, Stop> {
+        let (experiment, registry) = (&self.experiment, &self.registry);
+        let choices = &mut self.choices;
+        let has_scores = note_scores(experiment, graph, registry, store, choices);
+        let has_failures = note_failures(experiment, graph, outcome, choices);
+        if !has_scores && !has_failures {
+            return Ok(None);
+        }
+        self.check_again(terminal)?;
+        self.graph(store, terminal).map(Some)
+    }
+
+    fn lowered(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
         let digest = |path: &str| store.file_digest(Path::new(path));
         lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
             say_all(&[*diagnostic], &self.sources, terminal);
             Stop::Failed
         })
     }
+
+    /// Checks the texts with what is known of their sweeps now; says what is wrong only now,
+    /// such as a choice that does not fit where it is used.
+    fn check_again(&mut self, terminal: &Terminal) -> Result<(), Stop> {
+        let texts: Texts = self
+            .sources
+            .iter()
+            .map(|(_, source)| (source.path.clone(), source.text.clone()))
+            .collect();
+        let checked = check_kept(self.file(), &texts, &self.set, &self.choices, &self.registry);
+        match checked.experiment {
+            Some(experiment) => {
+                self.experiment = experiment;
+                Ok(())
+            }
+            None => {
+                say_all(&checked.diagnostics, &checked.sources, terminal);
+                Err(Stop::Failed)
+            }
+        }
+    }
 }
 
 /// Checks a file.
 pub fn checked(
     file: &Path,
-    settings: &[(String, String)],
+    set: &[(String, String)],
     registry: &Registry,
     terminal: &Terminal,
 ) -> Result<Checked, Stop> {
@@ -83,7 +172,22 @@ pub fn checked(
         Stop::Failed
     })?;
     let outside = Disk { registry };
-    Ok(check(&path, &text, settings, &registry.catalog(), &outside))
+    let (catalog, choices) = (registry.catalog(), Choices::default());
+    Ok(check_with(
+        &path, &text, set, &choices, &catalog, &outside,
+    ))
+}
+
+fn check_kept(
+    file: &str,
+    texts: &Texts,
+    set: &[(String, String)],
+    choices: &Choices,
+    registry: &Registry,
+) -> Checked {
+    let text = texts.get(file).map_or("", String::as_str);
+    let outside = Kept { registry, texts };
+    check_with(file, text, set, choices, &registry.catalog(), &outside)
 }
 
 /// Opens the store for what is at this path.

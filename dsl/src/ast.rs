@@ -204,6 +204,13 @@ pub enum ExprKind {
         /// The arguments in the order written.
         args: Vec<Arg>,
     },
+    /// `callee(args).name` or `callee(args).module.name`
+    Part {
+        /// The call.
+        whole: Box<Expr>,
+        /// Which part of what it gives.
+        path: Vec<Name>,
+    },
     /// `-x`, `not x`
     Unary {
         /// The operator.

@@ -49,6 +49,8 @@ pub enum Code {
     UnreadableFile,
     SweepNotParam,
     SweepTooLarge,
+    SweepJoin,
+    SweepObjective,
     BadParam,
     UnknownParam,
     // data files
@@ -58,6 +60,7 @@ pub enum Code {
     // warnings
     UnusedStatement,
     SameStatement,
+    OuterObjective,
 }
 
 /// How bad it is.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::column::ColumnExpr;
 use crate::source::Span;
+use crate::sweep::{Sweep, Waiting};
 use crate::types::Kind;
 
 /// A checked experiment at every point of its sweeps.
@@ -16,6 +17,10 @@ pub struct Experiment {
     pub nodes: Vec<Node>,
     /// The effective value of every `param` outside a sweep, as text in the language.
     pub params: BTreeMap<String, String>,
+    /// The sweeps, with their points and what is known of them.
+    pub sweeps: Vec<Sweep>,
+    /// The statements that are not among the nodes yet: they wait for a sweep's choice.
+    pub waiting: Vec<Waiting>,
 }
 
 /// The index of a [`Node`] in its experiment.

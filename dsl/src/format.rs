@@ -256,6 +256,12 @@ impl<'a> Printer<'a> {
                 let slots: Vec<Slot<'_>> = args.iter().map(Slot::arg).collect();
                 self.sequence("(", &slots, ")", expr.span);
             }
+            ExprKind::Part { whole, path } => {
+                let length: usize = path.iter().map(|name| name.text.len() + 1).sum();
+                self.expr(whole, tail + length);
+                self.push(".");
+                self.path(path);
+            }
             ExprKind::Range {
                 start,
                 end,
@@ -549,7 +555,9 @@ fn houses(expr: &Expr, at: u32) -> bool {
         ExprKind::Range {
             start, end, step, ..
         } => any(&[start, end, step]),
-        ExprKind::Unary { operand, .. } => houses(operand, at),
+        ExprKind::Part { whole: part, .. } | ExprKind::Unary { operand: part, .. } => {
+            houses(part, at)
+        }
         ExprKind::Binary { left, right, .. } => houses(left, at) || houses(right, at),
         ExprKind::Int { .. }
         | ExprKind::Float { .. }
@@ -566,6 +574,7 @@ fn is_scalar(expr: &Expr) -> bool {
             kind,
             ExprKind::List(_)
                 | ExprKind::Call { .. }
+                | ExprKind::Part { .. }
                 | ExprKind::Range { .. }
                 | ExprKind::Binary { .. }
         ),

@@ -10,8 +10,10 @@ mod layout;
 mod nearest;
 pub mod parse;
 pub mod render;
+pub mod search;
 pub mod signature;
 pub mod source;
+pub mod sweep;
 pub mod types;
 pub mod units;
 

@@ -195,10 +195,13 @@ codes! {
     UnreadableFile = "unreadable-file",
     SweepNotParam = "sweep-not-param",
     SweepTooLarge = "sweep-too-large",
+    SweepJoin = "sweep-join",
+    SweepObjective = "sweep-objective",
     BadParam = "bad-param",
     UnknownParam = "unknown-param",
     DataFile = "data-file",
     ActionFailed = "action-failed",
     UnusedStatement = "unused-statement",
     SameStatement = "same-statement",
+    OuterObjective = "outer-objective",
 }

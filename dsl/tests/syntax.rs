@@ -139,8 +139,13 @@ fn an_expr() -> impl Strategy<Value = Expr> {
         let operand = inner.clone().prop_map(Box::new);
         prop_oneof![
             2 => prop::collection::vec(inner.clone(), 0..5).prop_map(ExprKind::List),
-            3 => (prop::collection::vec(a_name(), 1..3), prop::collection::vec(an_arg(inner), 0..5))
+            3 => (prop::collection::vec(a_name(), 1..3), prop::collection::vec(an_arg(inner.clone()), 0..5))
                 .prop_map(|(callee, args)| ExprKind::Call { callee, args }),
+            1 => (a_name(), prop::collection::vec(an_arg(inner.clone()), 0..3), prop::collection::vec(a_name(), 1..3))
+                .prop_map(|(callee, args, path)| {
+                    let callee = vec![callee];
+                    ExprKind::Part { whole: Box::new(expr(ExprKind::Call { callee, args })), path }
+                }),
             1 => (prop::option::of(operand.clone()), operand.clone(), any::<bool>(), prop::option::of(operand.clone()))
                 .prop_map(|(start, end, inclusive, step)| ExprKind::Range { start, end: Some(end), inclusive, step }),
             1 => (operand.clone(), prop::option::of(operand.clone()))
@@ -310,6 +315,18 @@ impl Writer {
                 self.token("(");
                 self.separated(args, Self::arg);
                 self.token(")");
+            }
+            ExprKind::Part { whole, path } => {
+                let ExprKind::Call { callee, args } = &whole.kind else {
+                    return;
+                };
+                self.path(callee);
+                self.token("(");
+                self.separated(args, Self::arg);
+                self.depth -= 1;
+                // Nothing stands between the bracket and the point.
+                self.out.push_str(").");
+                self.path(path);
             }
             ExprKind::Range {
                 start,

@@ -15,4 +15,5 @@ pub mod report;
 pub mod run;
 pub mod store;
 mod svg;
+pub mod sweep;
 pub mod table;

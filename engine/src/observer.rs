@@ -5,6 +5,11 @@ use crate::plugin::Progress;
 
 /// Is told of every action; called from several threads.
 pub trait Observer: Sync {
+    /// So many actions more are about to run; told again by every round of a run.
+    fn planned(&self, count: usize) {
+        let _ = count;
+    }
+
     /// An action starts; `title` is what people call it.
     fn started(&self, action: ActionId, title: &str) {
         let _ = (action, title);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
@@ -13,7 +14,7 @@ use serde_json::json;
 use crate::artifact::{Metadata, Stored, to_parquet};
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::graph::{ActionId, Graph};
+use crate::graph::{Action, Graph};
 use crate::observer::Ending;
 use crate::plugin::Registry;
 use crate::run::Outcome;
@@ -160,6 +161,7 @@ pub fn run_json(
         "seconds": seconds,
         "facts": facts,
         "actions": actions,
+        "sweeps": crate::sweep::json(experiment, graph, outcome),
     });
     serde_json::to_vec_pretty(&document).map_err(|error| Fault::Bug(error.to_string()))
 }
@@ -210,10 +212,11 @@ pub fn export(
             continue;
         }
         for (member, action) in actions.iter().enumerate() {
-            let Some(made) = stored(*action, graph, registry, &node.plugin, store)? else {
+            let action = &graph.actions[action.0];
+            let Some(made) = stored(action, experiment, registry, store)? else {
                 continue;
             };
-            let key = graph.actions[action.0].key;
+            let key = action.key;
             let (bytes, extension) = match export {
                 Export::Tables => (
                     made.table()?
@@ -254,22 +257,18 @@ fn made_by(key: Digest, node: &Node, registry: &Registry) -> Metadata {
         .collect()
 }
 
+/// What a member made; none when it is not there or the member diverged.
 fn stored(
-    action: ActionId,
-    graph: &Graph,
+    action: &Action,
+    experiment: &Experiment,
     registry: &Registry,
-    plugin: &str,
     store: &dyn Store,
-) -> Result<Option<std::sync::Arc<dyn Stored>>, Fault> {
-    let Some(record) = store.find(&graph.actions[action.0].key) else {
+) -> Result<Option<Arc<dyn Stored>>, Fault> {
+    let record = store.find(&action.key);
+    let Some(record) = record.filter(|record| !record.is_diverged()) else {
         return Ok(None);
     };
-    if matches!(record.outcome, crate::store::RecordedOutcome::Diverged(_)) {
-        return Ok(None);
-    }
-    let parts = store.load(&record)?;
-    registry
-        .get(plugin)
-        .map(|entry| (entry.load)(&parts))
-        .transpose()
+    let plugin = &experiment.nodes[action.node.0].plugin;
+    let title = action.title(experiment);
+    registry.read(plugin, &title, &record, store).map(Some)
 }

@@ -13,6 +13,7 @@ use crate::artifact::{Artifact, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
+use crate::store::{Record, Store};
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -199,6 +200,29 @@ impl Registry {
     /// The plugin with this name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// Reads what a plugin made from the store; `title` is what people call it.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when it is not there as it was stored, [`Fault::Bug`] when it is and
+    /// does not read all the same.
+    pub fn read(
+        &self,
+        plugin: &str,
+        title: &str,
+        record: &Record,
+        store: &dyn Store,
+    ) -> Result<Arc<dyn Stored>, Fault> {
+        let parts = store.load(record)?;
+        let entry = self
+            .get(plugin)
+            .ok_or_else(|| Fault::Bug(format!("plugin `{plugin}` is not registered")))?;
+        (entry.load)(&parts).map_err(|fault| {
+            Fault::Bug(format!(
+                "the stored result of `{title}` does not read: {fault}"
+            ))
+        })
     }
 
     /// All plugins by name.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use dsl::experiment::Experiment;
 
 use crate::artifact::{Parts, Stored};
+use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Blame, Ending, Failure, Observer};
@@ -66,24 +67,43 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
+/// How actions ended, by key.
+pub type Endings = BTreeMap<Digest, Ending>;
+
+impl Outcome {
+    /// How the actions of the graph that was run ended.
+    pub fn by_key(&self, graph: &Graph) -> Endings {
+        let actions = graph.actions.iter().zip(&self.endings);
+        actions
+            .map(|(action, ending)| (action.key, ending.clone()))
+            .collect()
+    }
+}
+
 /// Runs what the store lacks and loads the results of the goals.
+pub fn run(work: Work<'_>, settings: &Settings) -> Outcome {
+    run_after(work, settings, &Endings::new())
+}
+
+/// The same as a further round of a run: what earlier rounds ran counts as run, and what failed
+/// in them is not tried again.
 ///
 /// A stored result that turns out damaged is set aside by the store and made again, with
 /// whatever is needed for that.
-pub fn run(work: Work<'_>, settings: &Settings) -> Outcome {
-    let mut before = BTreeMap::new();
+pub fn run_after(work: Work<'_>, settings: &Settings, earlier: &Endings) -> Outcome {
+    let mut before = earlier.clone();
     // Every pass that finds damage makes the store forget a record, so the passes end; a disk
     // that damages all it is given must end them too.
     let mut passes_left = work.graph.actions.len();
     loop {
-        let pass = Pass::new(work, settings, before);
+        let pass = Pass::new(work, settings, &before);
         pass.run();
         let results = pass.load_results();
         let is_damaged = lock(&pass.shared).damaged;
         if !is_damaged || passes_left == 0 || settings.stop.load(Ordering::Relaxed) {
             return pass.outcome(results);
         }
-        before = pass.ran();
+        before.extend(pass.ran());
         passes_left -= 1;
     }
 }
@@ -116,7 +136,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(work: Work<'a>, settings: &'a Settings, before: BTreeMap<ActionId, Ending>) -> Self {
+    fn new(work: Work<'a>, settings: &'a Settings, before: &Endings) -> Self {
         let plan = plan(work.graph, work.store);
         let dependents = work.graph.dependents();
         let count = work.graph.actions.len();
@@ -131,13 +151,14 @@ impl<'a> Pass<'a> {
             damaged: false,
         };
         for (index, step) in plan.steps.iter().enumerate() {
-            let id = ActionId(index);
+            let earlier = before.get(&work.graph.actions[index].key);
             shared.endings[index] = match step {
                 Step::NotNeeded => Some(Ending::NotNeeded),
-                Step::Run(_) => None,
+                Step::Run(_) => earlier.filter(|ending| has_failed(ending)).cloned(),
                 Step::Cached(record) => {
-                    shared.notes.insert(id, record.notes.clone());
-                    Some(match (&record.outcome, before.get(&id)) {
+                    shared.notes.insert(ActionId(index), record.notes.clone());
+                    let earlier = earlier.filter(|ending| has_run(ending));
+                    Some(match (&record.outcome, earlier) {
                         (_, Some(ending)) => ending.clone(),
                         (RecordedOutcome::Diverged(why), None) => Ending::Diverged {
                             why: why.clone(),
@@ -148,6 +169,9 @@ impl<'a> Pass<'a> {
                 }
             };
         }
+        skip_after_failures(&mut shared, &dependents);
+        let to_run = shared.endings.iter().filter(|ending| ending.is_none());
+        work.observer.planned(to_run.count());
         let heights = heights(&dependents);
         for (index, action) in work.graph.actions.iter().enumerate() {
             if shared.endings[index].is_none() {
@@ -242,7 +266,7 @@ impl<'a> Pass<'a> {
                 }
             }
         } else {
-            self.skip_dependents(id, &mut shared);
+            skip_dependents(id, &mut shared, &self.dependents);
         }
         for taken in self.action(id).taken() {
             shared.users[taken.0] = shared.users[taken.0].saturating_sub(1);
@@ -251,16 +275,6 @@ impl<'a> Pass<'a> {
             }
         }
         self.wake.notify_all();
-    }
-
-    fn skip_dependents(&self, id: ActionId, shared: &mut Shared) {
-        let mut queue = self.dependents[id.0].clone();
-        while let Some(dependent) = queue.pop() {
-            if shared.endings[dependent.0].is_none() {
-                shared.endings[dependent.0] = Some(Ending::Skipped);
-                queue.extend(&self.dependents[dependent.0]);
-            }
-        }
     }
 
     fn action(&self, id: ActionId) -> &'a Action {
@@ -402,33 +416,20 @@ impl<'a> Pass<'a> {
                 "the stored result of `{title}` is gone: it is made again"
             ))
         })?;
-        let parts = self.work.store.load(&record)?;
         let node = &self.work.experiment.nodes[action.node.0];
-        let entry = self
-            .work
-            .registry
-            .get(&node.plugin)
-            .ok_or_else(|| Fault::Bug(format!("plugin `{}` is not registered", node.plugin)))?;
-        let made = (entry.load)(&parts).map_err(|fault| {
-            Fault::Bug(format!(
-                "the stored result of `{title}` does not read: {fault}"
-            ))
-        })?;
+        let registry = self.work.registry;
+        let made = registry.read(&node.plugin, &title, &record, self.work.store)?;
         *slot = Some(Arc::clone(&made));
         Ok(Some(made))
     }
 
-    fn ran(&self) -> BTreeMap<ActionId, Ending> {
+    fn ran(&self) -> Endings {
         let shared = lock(&self.shared);
-        shared
-            .endings
-            .iter()
-            .enumerate()
-            .filter_map(|(index, ending)| match ending {
-                Some(ending @ (Ending::Ran(_) | Ending::Diverged { .. })) => {
-                    Some((ActionId(index), ending.clone()))
-                }
-                _ => None,
+        let actions = self.work.graph.actions.iter().zip(&shared.endings);
+        actions
+            .filter_map(|(action, ending)| {
+                let ending = ending.as_ref().filter(|ending| has_run(ending))?;
+                Some((action.key, ending.clone()))
             })
             .collect()
     }
@@ -476,6 +477,32 @@ impl<'a> Pass<'a> {
                 .collect(),
             results,
             stopped: self.settings.stop.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn has_failed(ending: &Ending) -> bool {
+    matches!(ending, Ending::Failed(_))
+}
+
+fn has_run(ending: &Ending) -> bool {
+    matches!(ending, Ending::Ran(_) | Ending::Diverged { .. })
+}
+
+fn skip_after_failures(shared: &mut Shared, dependents: &[Vec<ActionId>]) {
+    for index in 0..shared.endings.len() {
+        if shared.endings[index].as_ref().is_some_and(has_failed) {
+            skip_dependents(ActionId(index), shared, dependents);
+        }
+    }
+}
+
+fn skip_dependents(id: ActionId, shared: &mut Shared, dependents: &[Vec<ActionId>]) {
+    let mut queue = dependents[id.0].clone();
+    while let Some(dependent) = queue.pop() {
+        if shared.endings[dependent.0].is_none() {
+            shared.endings[dependent.0] = Some(Ending::Skipped);
+            queue.extend(&dependents[dependent.0]);
         }
     }
 }

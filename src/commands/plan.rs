@@ -1,17 +1,21 @@
 //! `farcast plan`: what a run would do, and why.
 
+use dsl::sweep::{Best, Sweep};
+use engine::graph::Graph;
 use engine::plan::{Step, plan};
 use engine::store::Access;
+use engine::sweep::{Sharing, sharing};
 use serde_json::json;
 
 use super::Exit;
+use super::run::waits;
 use crate::args::Plan;
 use crate::session::{Session, Stop, open_store};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let session = Session::open(&args.subject, settings, terminal)?;
+    let mut session = Session::open(&args.subject, settings, terminal)?;
     let store = open_store(settings, &args.subject.file, Access::Read, terminal)?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
@@ -35,7 +39,22 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
                 })
             })
             .collect();
-        let answer = json!({ "actions": actions, "cached": cached, "run": to_run });
+        let waiting = session
+            .experiment
+            .waiting
+            .iter()
+            .map(|waiting| json!({ "statement": waiting.statement, "sweeps": waiting.sweeps }));
+        let sweeps = session.experiment.sweeps.iter().map(|sweep| {
+            let Sharing { shared, alone } = sharing(sweep, &graph);
+            json!({
+                "sweep": sweep.name, "points": sweep.trials.len(), "to_come": sweep.to_come,
+                "actions": shared, "actions_without_sharing": alone,
+            })
+        });
+        let answer = json!({
+            "actions": actions, "cached": cached, "run": to_run,
+            "waiting": waiting.collect::<Vec<_>>(), "sweeps": sweeps.collect::<Vec<_>>(),
+        });
         terminal.out(format!("{answer}\n"));
         return Ok(Exit::Fine);
     }
@@ -59,6 +78,38 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");
         terminal.out(format!("{}\n", line.trim_end()));
     }
+    for waiting in &session.experiment.waiting {
+        terminal.out(format!("{}\n", waits(waiting)));
+    }
+    for sweep in &session.experiment.sweeps {
+        terminal.out(format!("{}\n", summary(sweep, &graph)));
+    }
     terminal.out(format!("{to_run} to run, {cached} cached\n"));
     Ok(Exit::Fine)
+}
+
+/// What is known of a sweep: its points and what they cost, those to come, its choice.
+fn summary(sweep: &Sweep, graph: &Graph) -> String {
+    let name = &sweep.name;
+    if sweep.is_waiting {
+        return format!("sweep `{name}` waits for another one");
+    }
+    let Sharing { shared, alone } = sharing(sweep, graph);
+    let points = sweep.trials.len();
+    let mut parts = vec![
+        format!("{points} points"),
+        format!("{shared} actions ({alone} without sharing)"),
+    ];
+    if sweep.objective.is_some() && sweep.ended() < points {
+        parts.push(format!("{} with a score", sweep.ended()));
+    }
+    if sweep.to_come > 0 {
+        parts.push(format!("up to {} to come", sweep.to_come));
+    }
+    match sweep.best {
+        Best::Trial(at) => parts.push(format!("best {}", sweep.best_point(at))),
+        Best::Nothing => parts.push("no point has a score".to_owned()),
+        Best::Never | Best::Open => {}
+    }
+    format!("sweep `{name}`: {}", parts.join(", "))
 }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
+use dsl::sweep::{Best, Waiting};
 use engine::graph::Graph;
 use engine::observer::{Blame, Ending, Failure, Observer, Silent};
 use engine::output::{Counts, Export, export, run_answer, run_json, write_file};
-use engine::plan::plan;
 use engine::report::{ReportInput, render};
-use engine::run::{OnFailure, Outcome, Settings, Work, run as run_graph};
+use engine::run::{Endings, OnFailure, Outcome, Settings, Work, run_after};
 use engine::store::{Access, DirStore};
+use engine::sweep::failed_points;
 use engine::table::{ScoreLine, pages, score_files, score_lines};
 
 use super::Exit;
@@ -24,15 +25,14 @@ use crate::terminal::Terminal;
 
 pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Stop> {
     let started = Instant::now();
-    let session = Session::open(&args.subject, terminal)?;
+    let mut session = Session::open(&args.subject, terminal)?;
     let store = open_store(
         &args.subject.file,
         args.subject.store.as_deref(),
         Access::Write,
         terminal,
     )?;
-    let graph = session.graph(&store, terminal)?;
-    let outcome = execute(args, &session, &graph, &store, terminal);
+    let (graph, outcome) = execute(args, &mut session, &store, terminal)?;
     let finished = Finished {
         args,
         session: &session,
@@ -68,25 +68,17 @@ fn default_out(args: &Run) -> PathBuf {
     PathBuf::from("out").join(args.subject.file.file_stem().unwrap_or_default())
 }
 
+/// Runs the graph; as long as that tells a sweep something new, the next round, too.
 fn execute(
     args: &Run,
-    session: &Session,
-    graph: &Graph,
+    session: &mut Session,
     store: &DirStore,
     terminal: &Terminal,
-) -> Outcome {
-    let to_run = plan(graph, store).to_run();
+) -> Result<(Graph, Outcome), Stop> {
     let observer: Box<dyn Observer> = match () {
         () if args.quiet => Box::new(Silent),
-        () if terminal.watched && to_run > 0 => Box::new(Bars::new(to_run)),
-        () => Box::new(Lines::new(*terminal, to_run)),
-    };
-    let work = Work {
-        graph,
-        experiment: &session.experiment,
-        registry: &session.registry,
-        store,
-        observer: &*observer,
+        () if terminal.watched => Box::new(Bars::new()),
+        () => Box::new(Lines::new(*terminal)),
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
@@ -99,7 +91,27 @@ fn execute(
         stop: stop_on_interrupt(*terminal),
         host: hostname(),
     };
-    run_graph(work, &settings)
+    let mut graph = session.graph(store, terminal)?;
+    let mut earlier = Endings::new();
+    loop {
+        let work = Work {
+            graph: &graph,
+            experiment: &session.experiment,
+            registry: &session.registry,
+            store,
+            observer: &*observer,
+        };
+        let outcome = run_after(work, &settings, &earlier);
+        let has_failed = Counts::of(&outcome).failed > 0;
+        if outcome.stopped || (has_failed && !args.keep_going) {
+            return Ok((graph, outcome));
+        }
+        let Some(next) = session.next_round(&graph, &outcome, store, terminal)? else {
+            return Ok((graph, outcome));
+        };
+        earlier.extend(outcome.by_key(&graph));
+        graph = next;
+    }
 }
 
 /// A flag that the first Ctrl-C raises; the second ends the process, which loses nothing
@@ -271,6 +283,7 @@ impl Finished<'_> {
             })
             .collect();
         self.say_failures(&failures, terminal);
+        self.say_sweeps(terminal);
         if !self.args.quiet {
             for (statement, note) in self.notes() {
                 terminal.note(format!("{statement}: {note}"));
@@ -308,6 +321,34 @@ impl Finished<'_> {
             }
             () if is_ok => Exit::Fine,
             () => Exit::Failed,
+        }
+    }
+
+    /// The points that failed, each with its reason, and what waits for a choice in vain.
+    fn say_sweeps(&self, terminal: &Terminal) {
+        let experiment = &self.session.experiment;
+        let failed = failed_points(experiment, self.graph, self.outcome);
+        for sweep in &experiment.sweeps {
+            let of_sweep = failed.iter().filter(|failed| failed.sweep == sweep.name);
+            let of_sweep: Vec<_> = of_sweep.collect();
+            if let Some(first) = of_sweep.first() {
+                let (count, all) = (of_sweep.len(), sweep.trials.len());
+                let points = if all == 1 { "point" } else { "points" };
+                let name = first.sweep;
+                terminal.say(format!("sweep `{name}`: {count} of {all} {points} failed"));
+                for failed in of_sweep {
+                    terminal.say(format!("  {}  {}", failed.point, failed.why));
+                }
+                terminal.say("  the next run tries them again");
+            }
+            if sweep.best == Best::Nothing {
+                terminal.error(format!("no point of sweep `{}` has a score", sweep.name));
+            }
+        }
+        if !self.args.quiet {
+            for waiting in &experiment.waiting {
+                terminal.note(waits(waiting));
+            }
         }
     }
 
@@ -351,6 +392,14 @@ impl Finished<'_> {
         }
         say_all(&said, &self.session.sources, terminal);
     }
+}
+
+/// `final waits for sweep tuning`.
+pub fn waits(waiting: &Waiting) -> String {
+    let Waiting { statement, sweeps } = waiting;
+    let noun = if sweeps.len() == 1 { "sweep" } else { "sweeps" };
+    let sweeps: Vec<String> = sweeps.iter().map(|sweep| format!("`{sweep}`")).collect();
+    format!("`{statement}` waits for {noun} {}", sweeps.join(", "))
 }
 
 /// The text as one word of a shell.

@@ -3,6 +3,7 @@
 use super::checker::Checker;
 use super::env::Env;
 use super::facts::{Columns, Facts};
+use super::sweep::SWEPT;
 use super::value::Want;
 use crate::ast::Arg;
 use crate::experiment::{Made, Node, NodeId, Value};
@@ -54,8 +55,9 @@ impl<'p> Checker<'p> {
         if args.broken {
             return None;
         }
-        let facts = self.facts_of(call, &args)?;
+        let mut facts = self.facts_of(call, &args)?;
         let seed = if signature.random { self.seed() } else { 0 };
+        facts.reads = self.reads;
         let node = Node {
             name: call.name.to_owned(),
             named,
@@ -74,7 +76,8 @@ impl<'p> Checker<'p> {
     fn add(&mut self, node: Node, facts: Facts) -> NodeId {
         let next = NodeId(self.nodes.len());
         if !node.named && !self.sweep.dims.is_empty() {
-            let key = format!("{} {} {}", node.name, node.kind, call_text(&node));
+            let choice = facts.reads & !SWEPT;
+            let key = format!("{} {} {choice} {}", node.name, node.kind, call_text(&node));
             if let Some(known) = self.shared.get(&key) {
                 return *known;
             }

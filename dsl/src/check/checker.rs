@@ -9,13 +9,14 @@ use super::env::Env;
 use super::facts::{Columns, Facts};
 use super::params::ParamState;
 use super::scope::{MAIN, Program};
-use super::sweep::Sweep;
+use super::sweep::{AWAITS, CHOICE, Sweep};
 use super::value::Want;
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, Node, NodeId, Value};
 use crate::signature::Catalog;
 use crate::source::Span;
+use crate::sweep::Choices;
 use crate::types::{Kind, Schema, Type};
 
 /// An expression that comes from no file, with what follows it after `in`.
@@ -29,6 +30,7 @@ pub struct Checker<'p> {
     pub program: &'p Program,
     pub catalog: &'p Catalog,
     pub outside: &'p dyn Outside,
+    pub choices: &'p Choices,
     pub diagnostics: Vec<Diagnostic>,
     pub nodes: Vec<Node>,
     pub facts: Vec<Facts>,
@@ -36,7 +38,8 @@ pub struct Checker<'p> {
     pub sweep: Sweep,
     /// Which value of each swept param is in force; none is the default.
     pub point: Vec<Option<u32>>,
-    /// The swept params read since it was last cleared, one bit each.
+    /// The swept params read since it was last cleared, one bit each; the bits above say
+    /// whether a choice was read.
     pub reads: u64,
     /// The columns named since the start of the argument at hand.
     pub seen: Vec<(String, Span)>,
@@ -57,7 +60,8 @@ pub struct Checker<'p> {
     /// How many nodes there were after the first point.
     pub first_nodes: usize,
     statements: Vec<StatementState>,
-    open: Vec<usize>,
+    /// The statements being evaluated, outermost first.
+    pub open: Vec<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -74,6 +78,7 @@ impl<'p> Checker<'p> {
         program: &'p Program,
         catalog: &'p Catalog,
         outside: &'p dyn Outside,
+        choices: &'p Choices,
         diagnostics: Vec<Diagnostic>,
     ) -> Self {
         let count = program.statements.len();
@@ -81,6 +86,7 @@ impl<'p> Checker<'p> {
             program,
             catalog,
             outside,
+            choices,
             diagnostics,
             nodes: Vec::new(),
             facts: Vec::new(),
@@ -120,7 +126,7 @@ impl<'p> Checker<'p> {
         for at in 0..self.sweep.points.len() {
             self.enter(Some(at));
             for statement in &others {
-                if at == 0 || self.statements[*statement].reads != 0 {
+                if at == 0 || Self::is_swept(self.statements[*statement].reads) {
                     self.statement(*statement);
                 }
             }
@@ -135,14 +141,25 @@ impl<'p> Checker<'p> {
         for report in reports {
             self.statement(report);
         }
+        self.validate_objectives();
         self.warn();
     }
 
-    pub fn finish(self) -> (Experiment, Vec<Diagnostic>) {
+    pub fn finish(mut self) -> (Experiment, Vec<Diagnostic>) {
+        let waiting = self.said_waiting();
+        let mut sweeps = self.said_sweeps();
+        let places = self.drop_waiting();
+        let place = |node: &NodeId| places.get(node.0).copied().flatten();
+        for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
+            trial.objective = trial.objective.as_ref().and_then(place);
+            trial.scores = trial.scores.iter().filter_map(place).collect();
+        }
         let experiment = Experiment {
             title: self.program.title.clone(),
             params: self.effective_params(),
             nodes: self.nodes,
+            sweeps,
+            waiting,
         };
         (experiment, self.diagnostics)
     }
@@ -154,6 +171,20 @@ impl<'p> Checker<'p> {
             None => vec![None; self.sweep.dims.len()],
         };
         self.forget_swept_params();
+    }
+
+    /// What a statement was found to read.
+    pub fn reads_of(&self, at: usize) -> u64 {
+        self.statements[at].reads
+    }
+
+    /// What a statement has made at a point.
+    pub fn made_at(&mut self, point: Vec<Option<u32>>, at: usize) -> Option<NodeId> {
+        let before = std::mem::replace(&mut self.point, point);
+        let state = &self.statements[at];
+        let made = state.results.get(&self.key(state.reads)).copied().flatten();
+        self.point = before;
+        made
     }
 
     /// The part of the point that these reads depend on.
@@ -221,7 +252,7 @@ impl<'p> Checker<'p> {
             statement: true,
         };
         let value = self.value(&statement.value, env, want);
-        if kind == Kind::Report && self.reads != 0 {
+        if kind == Kind::Report && Self::is_swept(self.reads) {
             let message = "a report is made once, but this one reads a swept param";
             let diagnostic = Diagnostic::error(Code::NotConstant, statement.value.span, message)
                 .hint("a report lists its scores at every point; its other arguments must not depend on a sweep");
@@ -252,13 +283,13 @@ impl<'p> Checker<'p> {
             done.insert(self.key(reads));
             let broken = value.is_none();
             values.push(value);
-            if broken || reads == 0 {
+            if broken || !Self::is_swept(reads) {
                 break;
             }
         }
         self.enter(None);
         self.gathering = true;
-        self.reads = outer;
+        self.reads = outer | reads & (AWAITS | CHOICE);
         values
     }
 

@@ -102,6 +102,10 @@ impl Checker<'_> {
                 self.no_term(expr, env)
             }
             ExprKind::Name(path) => self.named_term(path, expr, env, names),
+            ExprKind::Part { whole, path } => {
+                let (value, ty) = self.chosen(whole, path, env)?;
+                self.known_term(value, ty, expr, env, names)
+            }
             ExprKind::Call { callee, args } => self.call_term(callee, args, expr, env, names),
             ExprKind::Unary { op, operand } => {
                 let term = self.term(operand, env, names)?;
@@ -164,28 +168,7 @@ impl Checker<'_> {
                 }
                 let value = self.param(param)?;
                 let ty = self.params[param].ty.clone()?;
-                match (value, ty) {
-                    (Value::Int(value), _) => {
-                        let mut term = Term::number(value as f64, None);
-                        term.whole = true;
-                        Some(term)
-                    }
-                    (Value::Float(value), Type::Quantity(unit)) => {
-                        Some(Term::number(value, Some(unit)))
-                    }
-                    (Value::Float(value), Type::Duration) => {
-                        Some(Term::number(value, Some("s".to_owned())))
-                    }
-                    (Value::Float(value), _) => Some(Term::number(value, None)),
-                    (Value::Bool(value), _) => {
-                        let value = f64::from(u8::from(value));
-                        Some(Term::truth(ColumnExpr::Number(value)))
-                    }
-                    (Value::Text(column), Type::Column) => {
-                        self.column_term(&column, expr.span, env, names)
-                    }
-                    _ => self.no_term(expr, env),
-                }
+                self.known_term(value, ty, expr, env, names)
             }
             Found::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
                 self.column_term(&path[0].text, expr.span, env, names)
@@ -201,6 +184,35 @@ impl Checker<'_> {
                 }
                 Some(Term::number(value, None))
             }
+        }
+    }
+
+    /// A value that a param has or a sweep chose.
+    fn known_term(
+        &mut self,
+        value: Value,
+        ty: Type,
+        expr: &Expr,
+        env: Env,
+        names: Names,
+    ) -> Option<Term> {
+        match (value, ty) {
+            (Value::Int(value), _) => {
+                let mut term = Term::number(value as f64, None);
+                term.whole = true;
+                Some(term)
+            }
+            (Value::Float(value), Type::Quantity(unit)) => Some(Term::number(value, Some(unit))),
+            (Value::Float(value), Type::Duration) => {
+                Some(Term::number(value, Some("s".to_owned())))
+            }
+            (Value::Float(value), _) => Some(Term::number(value, None)),
+            (Value::Bool(value), _) => {
+                let value = f64::from(u8::from(value));
+                Some(Term::truth(ColumnExpr::Number(value)))
+            }
+            (Value::Text(column), Type::Column) => self.column_term(&column, expr.span, env, names),
+            _ => self.no_term(expr, env),
         }
     }
 

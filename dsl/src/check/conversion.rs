@@ -39,6 +39,10 @@ impl Checker<'_> {
                 Sort::Number => number || matches!(ty, Type::Int | Type::Duration),
                 Sort::Truth => matches!(ty, Type::Condition(_)),
             },
+            ExprKind::Part { path, .. } => {
+                let known = self.part_type(path);
+                known.is_some_and(|known| assignable(&known, ty))
+            }
             ExprKind::Name(path) => match self.find(path, env) {
                 Found::Entity(Entity::Param(param))
                     if matches!(ty, Type::Formula(_) | Type::Condition(_))
@@ -109,19 +113,31 @@ impl Checker<'_> {
     pub fn param_as(&mut self, param: usize, expr: &Expr, env: Env, want: Want) -> Option<Value> {
         let value = self.param(param)?;
         let ty = self.params[param].ty.clone()?;
-        if let (Type::Column, Type::Column, Value::Text(column)) = (&ty, want.ty, &value) {
+        self.known_as(value, &ty, expr, env, want)
+    }
+
+    /// A value that a param has or a sweep chose, where a value is wanted.
+    pub fn known_as(
+        &mut self,
+        value: Value,
+        ty: &Type,
+        expr: &Expr,
+        env: Env,
+        want: Want,
+    ) -> Option<Value> {
+        if let (Type::Column, Type::Column, Value::Text(column)) = (ty, want.ty, &value) {
             if let ExprKind::Name(path) = &expr.kind {
                 self.refuse_ambiguous(path, want.columns, env)?;
             }
             self.column_named(column, expr.span, env, want.columns)?;
         }
-        if let (Type::Word(_), Type::Word(words), Value::Text(word)) = (&ty, want.ty, &value)
+        if let (Type::Word(_), Type::Word(words), Value::Text(word)) = (ty, want.ty, &value)
             && !words.is_empty()
             && !words.contains(word)
         {
             return self.unknown_choice(word, words, expr.span, env);
         }
-        match convert(&value, &ty, want.ty) {
+        match convert(&value, ty, want.ty) {
             Some(value) => Some(value),
             None => self.mismatch(expr, env, want.ty),
         }

@@ -63,6 +63,13 @@ impl<'p> Checker<'p> {
                     _ => format!("the name `{text}`"),
                 }
             }
+            ExprKind::Part { path, .. } => {
+                let text = dotted(path);
+                match self.part_type(path) {
+                    Some(ty) => format!("the choice of `{text}`, which is {}", type_name(&ty)),
+                    None => format!("a part named `{text}`"),
+                }
+            }
             ExprKind::Call { callee, .. } => {
                 let text = dotted(callee);
                 match self.catalog.get(&text) {

@@ -21,6 +21,8 @@ pub struct Facts {
     pub needs: Rc<Vec<Needed>>,
     /// How many members it has, and where that is said.
     pub members: Option<(u32, Span)>,
+    /// What it reads: swept params and choices, as bits.
+    pub reads: u64,
 }
 
 /// A column that data met later must have.
@@ -75,6 +77,7 @@ impl<'p> Checker<'p> {
             needs,
             members: members?,
             schema: schema?,
+            reads: 0,
         };
         sound.then_some(facts)
     }

@@ -31,6 +31,7 @@ use crate::diagnostic::Diagnostic;
 use crate::experiment::{Argument, Experiment};
 use crate::signature::Catalog;
 use crate::source::Sources;
+use crate::sweep::Choices;
 use crate::types::Schema;
 
 /// The world outside the text, as far as checking needs it.
@@ -77,7 +78,8 @@ pub struct Checked {
 /// How many diagnostics are given at most.
 const MAX_DIAGNOSTICS: usize = 100;
 
-/// Checks the file at `path` with this text, with `param`s set as `name`, `value` says.
+/// Checks the file at `path` with this text, with `param`s set as `name`, `value` says, when
+/// nothing is known of its sweeps.
 pub fn check(
     path: &str,
     text: &str,
@@ -85,9 +87,22 @@ pub fn check(
     catalog: &Catalog,
     outside: &dyn Outside,
 ) -> Checked {
+    check_with(path, text, settings, &Choices::default(), catalog, outside)
+}
+
+/// The same with what is known of its sweeps: the scores of their points follow which points
+/// come next and what `best(sweep)` is.
+pub fn check_with(
+    path: &str,
+    text: &str,
+    settings: &[(String, String)],
+    choices: &Choices,
+    catalog: &Catalog,
+    outside: &dyn Outside,
+) -> Checked {
     let mut program = scope::Program::load(path, text, catalog, outside);
     let found = std::mem::take(&mut program.diagnostics);
-    let mut checker = checker::Checker::new(&program, catalog, outside, found);
+    let mut checker = checker::Checker::new(&program, catalog, outside, choices, found);
     checker.set(settings);
     checker.run();
     let (experiment, diagnostics) = checker.finish();

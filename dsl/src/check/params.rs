@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use super::bounds::{Bounds, shown};
 use super::checker::{Checker, Snippet};
+use super::describe::type_name;
 use super::env::Env;
 use super::facts::Columns;
 use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
 use super::value::Want;
-use crate::ast::{Expr, ItemKind, Name, TypeExpr};
+use crate::ast::{Expr, ExprKind, ItemKind, Name, TypeExpr};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
 use crate::parse::parse;
@@ -196,6 +197,11 @@ impl Checker<'_> {
                 return self.sweep.dims[dim].values.get(value as usize).cloned();
             }
         }
+        self.unswept(param)
+    }
+
+    /// The value of a param where no sweep says anything: what `--set` says, or the default.
+    pub fn unswept(&mut self, param: usize) -> Option<Value> {
         if let Some(value) = &self.params[param].set {
             return value.clone();
         }
@@ -234,10 +240,7 @@ impl Checker<'_> {
             Some(ty) => shown(bad, ty),
             None => bad.to_string(),
         };
-        let bounds = match &declared.bounds {
-            Some(bounds) if param != SEED => self.source(bounds.span),
-            _ => "0..",
-        };
+        let bounds = self.bounds_text(param).unwrap_or("0..");
         let message = format!(
             "`{shown}` is out of range: `{}` must be in `{bounds}`",
             declared.name.text
@@ -250,6 +253,14 @@ impl Checker<'_> {
         }
         self.report(env, diagnostic);
         None
+    }
+
+    /// What a param's values must be in, as written.
+    fn bounds_text(&self, param: usize) -> Option<&str> {
+        match &self.program.params[param].bounds {
+            _ if param == SEED => Some("0.."),
+            bounds => Some(self.source(bounds.as_ref()?.span)),
+        }
     }
 
     fn source(&self, span: Span) -> &str {
@@ -299,12 +310,18 @@ impl Checker<'_> {
                 }
             };
             let before = self.diagnostics.len();
-            let value = self.setting(param, name, text);
-            for diagnostic in &mut self.diagnostics[before..] {
-                diagnostic.labels.clear();
-                diagnostic.message = format!("`--set {name}={text}`: {}", diagnostic.message);
+            match self.listed(param, text) {
+                Some(list) => {
+                    if let Some(values) = self.swept_setting(param, &list) {
+                        self.sweep.set.push((param, values));
+                    }
+                }
+                None => {
+                    let value = self.setting(param, text);
+                    self.params[param].set = Some(value);
+                }
             }
-            self.params[param].set = Some(value);
+            self.reword_setting(param, (name, text), before);
         }
     }
 
@@ -322,7 +339,51 @@ impl Checker<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn setting(&mut self, param: usize, name: &str, text: &str) -> Option<Value> {
+    /// Says of a bad `--set` what the param takes, unless the message says so itself.
+    fn reword_setting(&mut self, param: usize, (name, text): (&str, &str), before: usize) {
+        let found = self.diagnostics.split_off(before);
+        let Some(first) = found.into_iter().find(Diagnostic::is_error) else {
+            return;
+        };
+        let message = match (first.code, &self.params[param].ty) {
+            (Code::OutOfRange | Code::SweepTooLarge | Code::IncompatibleUnits, _) | (_, None) => {
+                first.message
+            }
+            (_, Some(ty)) => {
+                let bounds = match self.bounds_text(param) {
+                    Some(bounds) => format!(" in `{bounds}`"),
+                    None => String::new(),
+                };
+                format!("expected {}{bounds}", type_name(ty))
+            }
+        };
+        let message = format!("`--set {name}={text}`: {message}");
+        let mut diagnostic = Diagnostic::without_place(first.code, message);
+        diagnostic.hints = first.hints;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The values that `--set` lists, as a list in the language: `8,16,32` or `1..=3`. Commas
+    /// in brackets and quotes separate nothing, nor do those of bare text.
+    fn listed(&mut self, param: usize, text: &str) -> Option<Snippet> {
+        let ty = self.params[param].ty.clone()?;
+        let is_bare = !text.trim_start().starts_with('"');
+        if is_bare && matches!(ty, Type::String | Type::Path) {
+            return None;
+        }
+        if has_comma(text) {
+            return self.snippet(&format!("[{text}]"));
+        }
+        let snippet = self.snippet(text)?;
+        let is_range = matches!(snippet.0.kind, ExprKind::Range { .. });
+        (is_range && !matches!(ty, Type::Range(_))).then_some(snippet)
+    }
+
+    fn swept_setting(&mut self, param: usize, list: &Snippet) -> Option<Vec<Value>> {
+        self.swept_values(param, &list.0, Env::file(NOWHERE))
+    }
+
+    fn setting(&mut self, param: usize, text: &str) -> Option<Value> {
         let ty = self.params[param].ty.clone()?;
         let bare = !text.trim_start().starts_with('"');
         let env = Env::file(NOWHERE);
@@ -338,9 +399,8 @@ impl Checker<'_> {
         match self.snippet(text).as_deref() {
             Some((expr, None)) => self.param_value(param, expr, env),
             _ => {
-                let message = format!("expected a value of `{ty}` for `{name}`");
-                self.diagnostics
-                    .push(Diagnostic::without_place(Code::SyntaxError, message));
+                let diagnostic = Diagnostic::without_place(Code::SyntaxError, "no value");
+                self.diagnostics.push(diagnostic);
                 None
             }
         }
@@ -398,6 +458,22 @@ impl Checker<'_> {
             .filter(|(state, declared)| !state.used && declared.module == MAIN)
             .map(|(state, declared)| (declared, state.dim.is_some()))
     }
+}
+
+/// Whether a text has a comma outside brackets and quotes.
+fn has_comma(text: &str) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
+    text.chars().any(|character| {
+        match character {
+            '"' if !escaped => quoted = !quoted,
+            '[' | '(' if !quoted => depth += 1,
+            ']' | ')' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => return true,
+            _ => {}
+        }
+        escaped = character == '\\' && !escaped;
+        false
+    })
 }
 
 /// A value as one writes it: words and columns bare, quantities with their unit.

@@ -209,7 +209,9 @@ fn walk<'e>(expr: &'e Expr, see: &mut impl FnMut(&'e [Name])) {
             let parts = [start, end, step];
             parts.into_iter().flatten().for_each(|part| walk(part, see));
         }
-        ExprKind::Unary { operand, .. } => walk(operand, see),
+        ExprKind::Part { whole: part, .. } | ExprKind::Unary { operand: part, .. } => {
+            walk(part, see);
+        }
         ExprKind::Binary { left, right, .. } => {
             walk(left, see);
             walk(right, see);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::checker::Checker;
 use super::env::Env;
 use super::scope::{MAIN, Statement};
+use super::sweep::CHOICE;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Made, NodeId, Value};
 use crate::types::Kind;
@@ -25,6 +26,7 @@ impl Checker<'_> {
             Diagnostic::warning(Code::UnusedStatement, name.span, message)
         }));
         warnings.extend(self.same_statements());
+        warnings.extend(self.outer_objectives());
         for warning in warnings {
             self.report(Env::file(MAIN), warning);
         }
@@ -79,7 +81,8 @@ impl Checker<'_> {
             }
             let own = *first.entry(text).or_insert(at);
             class.push(own);
-            if !node.named {
+            // A choice may well be what another statement has.
+            if !node.named || self.facts[at].reads & CHOICE != 0 {
                 continue;
             }
             match named.get(&own) {

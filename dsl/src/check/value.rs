@@ -65,6 +65,12 @@ impl<'p> Checker<'p> {
                 }
                 _ => {}
             },
+            ExprKind::Part { whole, path }
+                if !matches!(want.ty, Type::Formula(_) | Type::Condition(_)) =>
+            {
+                let (value, ty) = self.chosen(whole, path, env)?;
+                return self.known_as(value, &ty, expr, env, want);
+            }
             _ => {}
         }
         match want.ty {

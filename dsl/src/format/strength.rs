@@ -128,7 +128,9 @@ pub(super) fn begins_with_step(expr: &Expr) -> bool {
         ExprKind::Name(path) | ExprKind::Call { callee: path, .. } => {
             path.first().is_some_and(|name| name.text == "step")
         }
-        ExprKind::Binary { left, .. } => begins_with_step(left),
+        ExprKind::Part { whole: left, .. } | ExprKind::Binary { left, .. } => {
+            begins_with_step(left)
+        }
         _ => false,
     }
 }

@@ -49,6 +49,7 @@ fn sketch(expr: &Expr) -> String {
                 .collect();
             format!("{}({})", path(callee), args.join(", "))
         }
+        ExprKind::Part { whole, path: of } => format!("{}.{}", sketch(whole), path(of)),
         ExprKind::Unary {
             op: UnaryOp::Negate,
             operand,
@@ -241,7 +242,7 @@ fn arguments() {
 #[test]
 fn every_item_has_its_own_error() {
     check(
-        "data a = f(1, b c)\nfoo\nfoo(1)\ndata b = f(,)\ndata b = f(in: 3)\ndata b = f(a.b: 3, true: 4)\ndata b =\nparam x: 3 = 3\ndefine f(a b) = 2\ndata c = ]\nparam p = 3\nuse \"x\"\n+ 3\n@@\nseed 3\nexperiment title\ndata ok = a\n",
+        "data a = f(1, b c)\nfoo\nfoo(1)\ndata b = f(,)\ndata b = f(in: 3)\ndata b = f(a.b =3, true: 4)\ndata b =\nparam x: 3 = 3\ndefine f(a b) = 2\ndata c = ]\nparam p = 3\nuse \"x\"\n+ 3\n@@\nseed 3\nexperiment title\ndata ok = a\n",
         expect![[r#"
             data ok = a
             ! SyntaxError: expected `,` or `)`, found `c`

@@ -307,17 +307,28 @@ impl<'a> Tree<'a> {
 
     fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
         let mut parts = Parts::of(pair);
-        let path = parts.need().into_inner();
-        let path = path.map(|name| self.name(&name)).collect();
+        let path = self.path(parts.need());
+        let Some(arguments) = parts.next() else {
+            return ExprKind::Name(path);
+        };
+        let start = path.first().map(|name| name.span).unwrap_or_default();
+        let span = start.to(self.place.span(&arguments));
+        let args = Parts::of(arguments).map(|part| self.argument(part));
+        let call = ExprKind::Call {
+            callee: path,
+            args: args.collect(),
+        };
         match parts.next() {
-            None => ExprKind::Name(path),
-            Some(arguments) => ExprKind::Call {
-                callee: path,
-                args: Parts::of(arguments)
-                    .map(|part| self.argument(part))
-                    .collect(),
+            None => call,
+            Some(part) => ExprKind::Part {
+                whole: Box::new(Expr { kind: call, span }),
+                path: self.path(Parts::of(part).need()),
             },
         }
+    }
+
+    fn path(&mut self, pair: Pair<'_, Rule>) -> Vec<Name> {
+        pair.into_inner().map(|name| self.name(&name)).collect()
     }
 
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {
@@ -327,7 +338,7 @@ impl<'a> Tree<'a> {
             return Arg::Positional(first);
         };
         let value = self.expr(parts.need());
-        let name = self.argument_name(first);
+        let name = self.argument_name(first, sign.as_rule());
         if sign.as_rule() == Rule::colon {
             Arg::Named { name, value }
         } else {
@@ -335,11 +346,16 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn argument_name(&mut self, expr: Expr) -> Name {
-        if let ExprKind::Name(path) = expr.kind
-            && let Ok([name]) = <[Name; 1]>::try_from(path)
+    /// The name before a `:`, which may be that of a used file's param, or before an `=`.
+    fn argument_name(&mut self, expr: Expr, sign: Rule) -> Name {
+        if let ExprKind::Name(path) = &expr.kind
+            && (sign == Rule::colon || path.len() == 1)
         {
-            return name;
+            let names: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
+            return Name {
+                text: names.join("."),
+                span: expr.span,
+            };
         }
         let message = "expected the name of an argument before `:` or `=`";
         let error = Diagnostic::error(Code::SyntaxError, expr.span, message);

@@ -96,6 +96,11 @@ impl Record {
         crate::graph::plugin_of(&self.key_text)
     }
 
+    /// Whether the member diverged, so that there is nothing to read.
+    pub fn is_diverged(&self) -> bool {
+        matches!(self.outcome, RecordedOutcome::Diverged(_))
+    }
+
     /// The objects it refers to, as part name, digest and size in bytes.
     pub fn objects(&self) -> impl Iterator<Item = (&str, Digest, u64)> {
         let parts = match &self.outcome {

@@ -1,0 +1,363 @@
+//! Sweeps: the points a file is evaluated at.
+//!
+//! `form` reads one sweep, `axis` the values of its params, `join` products and zips,
+//! `objective` what its points are ranked by, `best` the references to its choice; `said`
+//! tells the experiment of it all.
+
+mod axis;
+mod best;
+mod form;
+mod join;
+mod objective;
+mod said;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::checker::Checker;
+use super::env::Env;
+use super::params::value_text;
+use super::scope::{MAIN, SEED};
+use crate::ast::Expr;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Value;
+use crate::search::Finding;
+use crate::sweep::{self, Best};
+use crate::types::Kind;
+
+use objective::Goal;
+
+/// What is swept, and where.
+pub struct Sweep {
+    /// The swept params, in the order first named.
+    pub dims: Vec<Dim>,
+    /// For each point, which value of each swept param; none is its default.
+    /// Without sweeps there is one point.
+    pub points: Vec<Vec<Option<u32>>>,
+    /// The sweeps of the main file that run on their own.
+    pub own: Vec<usize>,
+    /// What `--set` sweeps, and the values.
+    pub set: Vec<(usize, Vec<Value>)>,
+    read: BTreeMap<usize, Reading>,
+}
+
+/// A swept param and all values it takes.
+pub struct Dim {
+    pub param: usize,
+    pub name: String,
+    pub values: Vec<Value>,
+    /// The values as written in the `point` of results.
+    pub texts: Vec<String>,
+    known: BTreeMap<String, u32>,
+}
+
+/// How far a sweep statement is read.
+enum Reading {
+    Open,
+    Done(Option<Rc<Swept>>),
+}
+
+/// One sweep as far as it goes.
+#[derive(Clone, Default)]
+pub struct Swept {
+    /// The swept params, in the order first named.
+    dims: Vec<usize>,
+    /// Those searched by ratios.
+    logs: BTreeSet<usize>,
+    points: Vec<Point>,
+    /// How many more there will be at most.
+    to_come: usize,
+    goal: Option<Goal>,
+    /// Which param is the budget, for those that halve.
+    over: Option<usize>,
+    /// Whether points follow from the scores of others.
+    is_adaptive: bool,
+    /// Whether its values depend on a choice that is not made yet.
+    is_waiting: bool,
+    best: Best,
+}
+
+/// Which value of which swept param; the others have their default.
+type Point = BTreeMap<usize, u32>;
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            dims: Vec::new(),
+            points: vec![Vec::new()],
+            own: Vec::new(),
+            set: Vec::new(),
+            read: BTreeMap::new(),
+        }
+    }
+}
+
+/// How many points one experiment may have.
+const MAX_POINTS: usize = 100_000;
+/// How many params may be swept: reads are kept in 64 bits, and two say something else.
+const MAX_DIMS: usize = 62;
+
+/// The bit of `reads` that says that a choice was read which is not made yet.
+pub const AWAITS: u64 = 1 << 63;
+/// The bit of `reads` that says that a choice was read, made or not.
+pub const CHOICE: u64 = 1 << 62;
+/// The bits of `reads` that stand for swept params.
+pub const SWEPT: u64 = CHOICE - 1;
+
+impl Checker<'_> {
+    /// Finds the points of all sweeps of the main file.
+    pub fn read_sweeps(&mut self) {
+        let program = self.program;
+        let sweeps = program.statements.iter().enumerate();
+        let sweeps = sweeps.filter(|(_, statement)| {
+            statement.module == MAIN && statement.keyword.text == Kind::Sweep.keyword()
+        });
+        let parts = self.parts_of_others();
+        self.sweep.own = sweeps
+            .map(|(at, _)| at)
+            .filter(|at| !parts.contains(at))
+            .collect();
+        for at in parts {
+            self.swept(at);
+        }
+        let mut points: Vec<Point> = Vec::new();
+        for at in self.sweep.own.clone() {
+            if let Some(swept) = self.swept(at) {
+                points.extend(swept.points.iter().cloned());
+                let value = &program.statements[at].value;
+                if self.is_too_large(points.len() as f64, value, Env::file(MAIN)) {
+                    points.clear();
+                }
+            }
+        }
+        self.add_set(&mut points);
+        if !points.is_empty() {
+            let dims = self.sweep.dims.len();
+            let points = points.iter().map(|point| full(point, dims));
+            let mut known = BTreeSet::new();
+            self.sweep.points = points.filter(|point| known.insert(point.clone())).collect();
+        }
+        for (dim, swept) in self.sweep.dims.iter().enumerate() {
+            self.params[swept.param].dim = Some(dim);
+        }
+        self.forget_all_params();
+    }
+
+    /// What a sweep statement says; none when it did not check.
+    pub(super) fn swept(&mut self, at: usize) -> Option<Rc<Swept>> {
+        let program = self.program;
+        let statement = &program.statements[at];
+        match self.sweep.read.get(&at) {
+            Some(Reading::Done(swept)) => return swept.clone(),
+            Some(Reading::Open) => {
+                let name = &statement.name;
+                let message = format!("`{}` is made from itself", name.text);
+                let diagnostic = Diagnostic::error(Code::CyclicStatements, name.span, message);
+                self.report(Env::file(MAIN), diagnostic);
+                return None;
+            }
+            None => {}
+        }
+        self.sweep.read.insert(at, Reading::Open);
+        let reads = std::mem::take(&mut self.reads);
+        let seen = self.seen.len();
+        self.open.push(at);
+        let swept = self.form(&statement.value, &statement.name.text, Env::file(MAIN));
+        self.open.pop();
+        self.seen.truncate(seen);
+        let is_waiting = self.reads & AWAITS != 0;
+        self.reads = reads;
+        let swept = swept.map(|swept| {
+            let mut swept = swept;
+            if is_waiting {
+                swept.points.clear();
+                swept.is_waiting = true;
+            }
+            swept.best = self.best_of(&swept, &statement.name.text);
+            Rc::new(swept)
+        });
+        let done = Reading::Done(swept.clone());
+        self.sweep.read.insert(at, done);
+        swept
+    }
+
+    /// The choice of a sweep, if everything it depends on is known. With a budget, only points
+    /// on the largest one count.
+    fn best_of(&self, swept: &Swept, name: &str) -> Best {
+        let Some(goal) = &swept.goal else {
+            return Best::Never;
+        };
+        let groups = self.seed_groups(swept);
+        let count = groups.iter().max().map_or(0, |last| last + 1);
+        let mut findings = vec![Vec::new(); count];
+        for (point, group) in swept.points.iter().zip(&groups) {
+            findings[*group].push(self.finding(name, &self.text_of(point), goal));
+        }
+        let findings: Vec<Finding> = findings
+            .into_iter()
+            .map(|trials| sweep::mean(trials.into_iter()))
+            .collect();
+        if swept.is_waiting || swept.to_come > 0 || findings.contains(&Finding::Unknown) {
+            return Best::Open;
+        }
+        let budget = |at: usize| swept.over.and_then(|over| swept.points[at].get(&over));
+        let scored = (0..swept.points.len()).filter_map(|at| match findings[groups[at]] {
+            Finding::Cost(cost) => Some((at, cost)),
+            _ => None,
+        });
+        let best = scored.min_by(|(one, cost), (other, least)| {
+            let larger = budget(*other).cmp(&budget(*one));
+            larger.then(cost.total_cmp(least))
+        });
+        best.map_or(Best::Nothing, |(at, _)| Best::Trial(at))
+    }
+
+    fn finding(&self, sweep: &str, point: &str, goal: &Goal) -> Finding {
+        match self.choices.get(sweep, point) {
+            None => Finding::Unknown,
+            Some(None) => Finding::Nothing,
+            Some(Some(score)) => Finding::Cost(goal.aim.cost(score)),
+        }
+    }
+
+    /// For each point, the number of those that differ from it in the seed only.
+    fn seed_groups(&self, swept: &Swept) -> Vec<usize> {
+        let seed = self.sweep.dims.iter().position(|dim| dim.param == SEED);
+        let mut known: BTreeMap<Point, usize> = BTreeMap::new();
+        let points = swept.points.iter().map(|point| {
+            let mut point = point.clone();
+            if let Some(seed) = seed {
+                point.remove(&seed);
+            }
+            let next = known.len();
+            *known.entry(point).or_insert(next)
+        });
+        points.collect()
+    }
+
+    /// Runs every point at each of the values that `--set` lists.
+    fn add_set(&mut self, points: &mut Vec<Point>) {
+        let set = std::mem::take(&mut self.sweep.set);
+        if set.is_empty() {
+            return;
+        }
+        let chosen = self.sweep.own.iter().find(|at| {
+            let reading = self.sweep.read.get(at);
+            matches!(reading, Some(Reading::Done(Some(swept))) if swept.goal.is_some())
+        });
+        if let Some(at) = chosen {
+            let name = &self.program.statements[*at].name.text;
+            let message = format!("`--set` lists values, but `{name}` chooses among its own");
+            let diagnostic = Diagnostic::without_place(Code::SweepJoin, message);
+            self.diagnostics
+                .push(diagnostic.hint("set one value, or list the values in the file"));
+            return;
+        }
+        if points.is_empty() {
+            points.push(Point::new());
+        }
+        for (param, values) in &set {
+            let Some(dim) = self.dim(*param) else { return };
+            let values: Vec<u32> = values
+                .iter()
+                .map(|value| self.value_index(dim, value))
+                .collect();
+            *points = points
+                .iter()
+                .flat_map(|point| {
+                    values.iter().map(move |value| {
+                        let mut point = point.clone();
+                        point.insert(dim, *value);
+                        point
+                    })
+                })
+                .collect();
+            if points.len() > MAX_POINTS {
+                let message = format!(
+                    "`--set` makes {} points, more than {MAX_POINTS}",
+                    points.len()
+                );
+                let diagnostic = Diagnostic::without_place(Code::SweepTooLarge, message);
+                self.diagnostics.push(diagnostic);
+                points.clear();
+                return;
+            }
+        }
+        self.sweep.set = set;
+    }
+
+    fn is_too_large(&mut self, count: f64, expr: &Expr, env: Env) -> bool {
+        let is_too_large = count > MAX_POINTS as f64;
+        if is_too_large {
+            let message = format!("the sweep has {count} points, more than {MAX_POINTS}");
+            let diagnostic = Diagnostic::error(Code::SweepTooLarge, expr.span, message);
+            self.report(env, diagnostic.hint("sweep fewer values at once"));
+        }
+        is_too_large
+    }
+
+    /// Which swept param a param is; none when there are too many.
+    fn dim(&mut self, param: usize) -> Option<usize> {
+        let dims = &mut self.sweep.dims;
+        if let Some(at) = dims.iter().position(|dim| dim.param == param) {
+            return Some(at);
+        }
+        if dims.len() == MAX_DIMS {
+            return None;
+        }
+        let declared = &self.program.params[param];
+        dims.push(Dim {
+            param,
+            name: self.program.full_name(declared.module, &declared.name),
+            values: Vec::new(),
+            texts: Vec::new(),
+            known: BTreeMap::new(),
+        });
+        Some(dims.len() - 1)
+    }
+
+    /// Which value of a swept param a value is.
+    fn value_index(&mut self, dim: usize, value: &Value) -> u32 {
+        let text = self.value_text(dim, value);
+        let dim = &mut self.sweep.dims[dim];
+        let next = dim.values.len() as u32;
+        let index = *dim.known.entry(text.clone()).or_insert(next);
+        if index == next {
+            dim.values.push(value.clone());
+            dim.texts.push(text);
+        }
+        index
+    }
+
+    fn value_text(&self, dim: usize, value: &Value) -> String {
+        match &self.params[self.sweep.dims[dim].param].ty {
+            Some(ty) => value_text(value, ty),
+            None => value.to_string(),
+        }
+    }
+
+    /// All settings of a point, as results name it: `degree=1,width=8`.
+    fn text_of(&self, point: &Point) -> String {
+        let settings = point.iter().filter_map(|(dim, value)| {
+            let dim = self.sweep.dims.get(*dim)?;
+            Some(format!("{}={}", dim.name, dim.texts.get(*value as usize)?))
+        });
+        settings.collect::<Vec<_>>().join(",")
+    }
+
+    /// The swept params that were read, as results name the point.
+    pub fn point_text(&self, reads: u64) -> String {
+        let values = self.point.iter().enumerate();
+        let read = values.filter(|(dim, _)| reads >> dim & 1 == 1);
+        self.text_of(
+            &read
+                .filter_map(|(dim, value)| Some((dim, (*value)?)))
+                .collect(),
+        )
+    }
+}
+
+/// A point with a place for every swept param.
+fn full(point: &Point, dims: usize) -> Vec<Option<u32>> {
+    (0..dims).map(|dim| point.get(&dim).copied()).collect()
+}

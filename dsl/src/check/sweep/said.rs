@@ -1,0 +1,194 @@
+//! What the experiment says of its sweeps, once every statement is made at every point.
+
+use std::collections::BTreeSet;
+
+use super::super::checker::Checker;
+use super::super::scope::MAIN;
+use super::{AWAITS, Point, SWEPT, Swept, full};
+use crate::experiment::{NodeId, Value};
+use crate::source::Span;
+use crate::sweep::{Best, Objective, Setting, Sweep, SweptParam, Trial, Waiting};
+use crate::types::Kind;
+
+impl Checker<'_> {
+    /// All sweeps with their points and calls.
+    pub fn said_sweeps(&mut self) -> Vec<Sweep> {
+        if !self.sweep.set.is_empty() {
+            // Every point of the file's sweeps runs at every value set: they are one sweep.
+            let points = self.sweep.points.iter().map(|point| {
+                let values = point.iter().enumerate();
+                values
+                    .filter_map(|(dim, value)| Some((dim, (*value)?)))
+                    .collect()
+            });
+            let swept = Swept {
+                dims: (0..self.sweep.dims.len()).collect(),
+                points: points.collect(),
+                ..Swept::default()
+            };
+            return vec![self.said(&swept, "--set", Span::default())];
+        }
+        let mut sweeps = Vec::new();
+        for at in self.sweep.own.clone() {
+            if let Some(swept) = self.swept(at) {
+                let statement = &self.program.statements[at];
+                sweeps.push(self.said(&swept, &statement.name.text, statement.value.span));
+            }
+        }
+        sweeps
+    }
+
+    fn said(&mut self, swept: &Swept, name: &str, span: Span) -> Sweep {
+        let groups = self.seed_groups(swept);
+        let scores = self.statements_of(Kind::Score);
+        let trials = swept.points.iter().zip(groups);
+        let trials: Vec<Trial> = trials
+            .map(|(point, group)| {
+                let place = full(point, self.sweep.dims.len());
+                let text = self.text_of(point);
+                let mut made = |statement: &usize| self.made_at(place.clone(), *statement);
+                let objective = swept.goal.as_ref().and_then(|goal| made(&goal.statement));
+                let scores = scores.iter().filter_map(made).collect();
+                Trial {
+                    settings: swept
+                        .dims
+                        .iter()
+                        .map(|dim| self.setting_of(point, *dim))
+                        .collect(),
+                    group,
+                    finding: self.choices.get(name, &text),
+                    objective,
+                    scores,
+                    point: text,
+                }
+            })
+            .collect();
+        let dims = swept.dims.iter();
+        Sweep {
+            name: name.to_owned(),
+            params: dims
+                .map(|dim| SweptParam {
+                    name: self.sweep.dims[*dim].name.clone(),
+                    is_log: swept.logs.contains(dim),
+                })
+                .collect(),
+            objective: swept.goal.as_ref().map(|goal| Objective {
+                statement: {
+                    let statement = &self.program.statements[goal.statement];
+                    self.program.full_name(statement.module, &statement.name)
+                },
+                metric: goal.metric.text.clone(),
+                member: goal.member.as_ref().map(|member| member.text.clone()),
+                aim: goal.aim,
+                span: goal.span,
+            }),
+            trials,
+            to_come: swept.to_come,
+            is_waiting: swept.is_waiting,
+            best: swept.best,
+            span,
+        }
+    }
+
+    fn setting_of(&self, point: &Point, dim: usize) -> Option<Setting> {
+        let index = *point.get(&dim)? as usize;
+        let dim = &self.sweep.dims[dim];
+        let number = match dim.values.get(index)? {
+            Value::Int(value) => Some(*value as f64),
+            Value::Float(value) => Some(*value),
+            _ => None,
+        };
+        let text = dim.texts.get(index)?.clone();
+        Some(Setting { text, number })
+    }
+
+    fn statements_of(&self, kind: Kind) -> Vec<usize> {
+        let statements = self.program.statements.iter().enumerate();
+        let of_kind = statements.filter(|(_, statement)| {
+            statement.module == MAIN && statement.keyword.text == kind.keyword()
+        });
+        of_kind.map(|(at, _)| at).collect()
+    }
+
+    /// The statements that wait for a choice, and for which.
+    pub fn said_waiting(&mut self) -> Vec<Waiting> {
+        let statements = 0..self.program.statements.len();
+        let waiting = statements.filter(|at| {
+            let is_main = self.program.statements[*at].module == MAIN;
+            is_main && self.reads_of(*at) & AWAITS != 0
+        });
+        let waiting: Vec<usize> = waiting.collect();
+        waiting
+            .into_iter()
+            .map(|at| Waiting {
+                statement: self.program.statements[at].name.text.clone(),
+                sweeps: self.awaited(at),
+            })
+            .collect()
+    }
+
+    /// The open sweeps a statement is made from.
+    fn awaited(&mut self, from: usize) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            if seen.insert(at) {
+                open.extend(&self.edges[at]);
+            }
+        }
+        let mut names = Vec::new();
+        for at in self.sweep.own.clone() {
+            let swept = self.swept(at).filter(|_| seen.contains(&at));
+            if swept.is_some_and(|swept| matches!(swept.best, Best::Open | Best::Nothing)) {
+                names.push(self.program.statements[at].name.text.clone());
+            }
+        }
+        names
+    }
+
+    /// Drops the calls that wait for a choice; gives what each of the others is called now.
+    pub fn drop_waiting(&mut self) -> Vec<Option<NodeId>> {
+        let mut next = 0;
+        let mut places = Vec::with_capacity(self.nodes.len());
+        for facts in &self.facts {
+            let stays = facts.reads & AWAITS == 0;
+            places.push(stays.then_some(NodeId(next)));
+            next += usize::from(stays);
+        }
+        if next < self.nodes.len() {
+            let nodes = std::mem::take(&mut self.nodes).into_iter().zip(&places);
+            self.nodes = nodes
+                .filter(|(_, place)| place.is_some())
+                .map(|(mut node, _)| {
+                    for argument in node.args.values_mut() {
+                        renumber(&mut argument.value, &places);
+                    }
+                    node
+                })
+                .collect();
+        }
+        places
+    }
+
+    /// Whether what was read depends on the point.
+    pub fn is_swept(reads: u64) -> bool {
+        reads & SWEPT != 0
+    }
+}
+
+/// Calls that stay refer only to calls that stay.
+fn renumber(value: &mut Value, places: &[Option<NodeId>]) {
+    match value {
+        Value::Node(node) => {
+            if let Some(place) = places[node.0] {
+                *node = place;
+            }
+        }
+        Value::List(values) => values.iter_mut().for_each(|value| renumber(value, places)),
+        Value::Made(made) => {
+            let args = made.args.values_mut();
+            args.for_each(|argument| renumber(&mut argument.value, places));
+        }
+        _ => {}
+    }
+}
