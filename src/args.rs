@@ -216,6 +216,13 @@ pub struct Plan {
 pub struct Run {
     #[command(flatten)]
     pub subject: Subject,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How to run, what to say and what to write.
+#[derive(Debug, Default, Args)]
+pub struct Manner {
     /// When an action fails, go on with all that does not need it.
     #[arg(long)]
     pub keep_going: bool,
@@ -314,12 +321,8 @@ pub struct Rerun {
     /// Reuse nothing: make every result again, in a store that is gone afterwards.
     #[arg(long)]
     pub fresh: bool,
-    /// Print one JSON object instead of words.
-    #[arg(long)]
-    pub json: bool,
-    /// Show no progress and no notes.
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub manner: Manner,
 }
 
 /// `farcast cache …`

@@ -152,7 +152,10 @@ impl Reader<'_> {
             (Takes::Choice(_), DeValue::String(text)) => setting.checked(text),
             (Takes::Count, other) => Err(format!("expected a number, found {}", article(other))),
             (_, DeValue::String(text)) => setting.checked(text),
-            (_, other) => Err(format!("expected a text in quotes, found {}", article(other))),
+            (_, other) => Err(format!(
+                "expected a text in quotes, found {}",
+                article(other)
+            )),
         };
         match text {
             Ok(text) => {

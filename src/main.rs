@@ -4,6 +4,7 @@ mod args;
 mod columns;
 mod commands;
 mod config;
+mod found;
 mod progress;
 mod scores;
 mod session;

@@ -99,7 +99,7 @@ impl Session {
 
     /// The actions, with the sweeps as far as the scores in the store take them; says the
     /// diagnostic when a data file cannot be read.
-    pub fn graph(&mut self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
         loop {
             let graph = self.lowered(store, terminal)?;
             let (experiment, registry) = (&self.experiment, &self.registry);
@@ -115,7 +115,7 @@ impl Session {
         &mut self,
         graph: &Graph,
         outcome: &Outcome,
-        store: &DirStore,
+        store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Option<Graph>, Stop> {
         let (experiment, registry) = (&self.experiment, &self.registry);
@@ -129,7 +129,7 @@ impl Session {
         self.graph(store, terminal).map(Some)
     }
 
-    fn lowered(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    fn lowered(&self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
         let digest = |path: &str| store.file_digest(Path::new(path));
         lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
             say_all(&[*diagnostic], &self.sources, terminal);
@@ -145,7 +145,13 @@ impl Session {
             .iter()
             .map(|(_, source)| (source.path.clone(), source.text.clone()))
             .collect();
-        let checked = check_kept(self.file(), &texts, &self.set, &self.choices, &self.registry);
+        let checked = check_kept(
+            self.file(),
+            &texts,
+            &self.set,
+            &self.choices,
+            &self.registry,
+        );
         match checked.experiment {
             Some(experiment) => {
                 self.experiment = experiment;
@@ -173,9 +179,7 @@ pub fn checked(
     })?;
     let outside = Disk { registry };
     let (catalog, choices) = (registry.catalog(), Choices::default());
-    Ok(check_with(
-        &path, &text, set, &choices, &catalog, &outside,
-    ))
+    Ok(check_with(&path, &text, set, &choices, &catalog, &outside))
 }
 
 fn check_kept(
@@ -208,10 +212,7 @@ pub fn open_store(
 }
 
 /// What the profile sets and `--set` does not, then what `--set` does.
-fn with_profile(
-    profile: &[(String, String)],
-    typed: &[(String, String)],
-) -> Vec<(String, String)> {
+fn with_profile(profile: &[(String, String)], typed: &[(String, String)]) -> Vec<(String, String)> {
     let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
     let kept = profile.iter().filter(|(name, _)| !is_typed(name));
     kept.chain(typed).cloned().collect()

@@ -319,7 +319,9 @@ fn unknown_profile(
         return;
     };
     let file = file.display();
-    terminal.error(format!("`{from}`: there is no profile `{name}` in `{file}`"));
+    terminal.error(format!(
+        "`{from}`: there is no profile `{name}` in `{file}`"
+    ));
     let names = || config.profiles.keys().map(String::as_str);
     if let Some(near) = nearest(name, names()) {
         terminal.say(format!("  = help: did you mean `{near}`?"));

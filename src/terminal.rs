@@ -79,3 +79,13 @@ impl Terminal {
         self.say(format!("{bold}note{end}: {}", text.as_ref()));
     }
 }
+
+/// The text without anything that a terminal would obey: what is read from a file of others
+/// may hold it.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_debug().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}

@@ -11,6 +11,7 @@ pub mod outside;
 pub mod params;
 pub mod plan;
 pub mod plugin;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod store;

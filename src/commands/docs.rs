@@ -35,5 +35,7 @@ fn pages(command: &clap::Command) -> Vec<(String, Result<Vec<u8>, Fault>)> {
     let mut text = Vec::new();
     let made = page.render(&mut text).map(|()| text).map_err(Fault::from);
     let below = command.get_subcommands().flat_map(pages);
-    std::iter::once((page.get_filename(), made)).chain(below).collect()
+    std::iter::once((page.get_filename(), made))
+        .chain(below)
+        .collect()
 }

@@ -7,3 +7,4 @@ mod page;
 mod scores;
 
 pub use page::{ReportInput, render};
+pub use scores::{Headline, headlines};

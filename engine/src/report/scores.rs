@@ -1,6 +1,7 @@
 //! Scores for readers: headline comparisons and one wide table per score statement.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use crate::table::ScoreLine;
 
@@ -25,6 +26,17 @@ pub struct Headline {
     pub verdict: &'static str,
     /// Where and among what: ensemble, members, horizon, sweep point.
     pub notes: Vec<String>,
+}
+
+impl fmt::Display for Headline {
+    /// `rmse of adapted 0.1240, −83 % against net`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {}", self.metric, self.model, self.value)?;
+        match (&self.change, &self.base) {
+            (Some(change), Some((base, _))) => write!(f, ", {change} against {base}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The numbers of one score statement, a row for each model and member.

@@ -11,6 +11,7 @@ mod lines;
 mod locate;
 mod memory;
 mod objects;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -24,11 +25,13 @@ use crate::artifact::Parts;
 use crate::digest::Digest;
 use crate::error::Fault;
 
+pub use clock::unix_seconds;
 pub use dir::{Access, DirStore, Usage};
 pub use gc::{Effect, GcPolicy, GcReport};
 pub use journal::Problem;
 pub use locate::{default_path, project_file};
 pub use memory::MemStore;
+pub use runs::read_limited;
 pub use verify::{OnDamage, VerifyReport};
 
 /// What is known of an action that has run.
