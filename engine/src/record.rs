@@ -31,7 +31,7 @@ pub struct RunRecord {
     pub farcast: String,
     /// The version of its keys.
     pub key_version: u32,
-    /// When it ended: seconds since 1970, by the clock of its machine.
+    /// When it ended: milliseconds since 1970, by the clock of its machine.
     pub when: u64,
     /// The machine.
     pub host: String,
@@ -121,7 +121,7 @@ impl RunRecord {
             experiment: experiment.title.clone(),
             farcast: env!("CARGO_PKG_VERSION").to_owned(),
             key_version: KEY_VERSION,
-            when: crate::store::unix_seconds(),
+            when: crate::store::unix_millis(),
             host: run.host,
             folder: std::env::current_dir()
                 .map_or_else(|_| String::new(), |path| path.to_string_lossy().into()),
@@ -169,13 +169,14 @@ impl RunRecord {
 
     /// The name the store gives these bytes of a record: when, and the start of their digest.
     pub fn name(&self, bytes: &[u8]) -> String {
-        let time = time(self.when).replace([':', '-'], "").replace(' ', "-");
-        format!("{time}-{}", &Digest::of(bytes).short()[..6])
+        let time = self.time().replace([':', '-'], "").replace(' ', "-");
+        let digest = Digest::of(bytes).short();
+        format!("{time}{:03}-{}", self.when % 1000, &digest[..6])
     }
 
     /// When it ended, as `2026-11-21 04:51:11` in UTC.
     pub fn time(&self) -> String {
-        time(self.when)
+        time(self.when / 1000)
     }
 
     /// The path of the experiment's own text.

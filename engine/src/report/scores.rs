@@ -63,18 +63,27 @@ pub struct Row {
 
 /// What is good in a metric.
 #[derive(Clone, Copy, PartialEq)]
-enum Aim {
+pub(crate) enum Aim {
     Low,
     High,
     Zero,
 }
 
 impl Aim {
-    fn of(metric: &str) -> Self {
+    pub(crate) fn of(metric: &str) -> Self {
         match metric {
             "accuracy" | "r2" | "correlation" | "skill" | "nse" | "explained" => Aim::High,
             "bias" => Aim::Zero,
             _ => Aim::Low,
+        }
+    }
+
+    /// The sign of a change for the better; 0 where the sign does not tell.
+    pub(crate) fn good_sign(self) -> f64 {
+        match self {
+            Aim::Low => -1.0,
+            Aim::High => 1.0,
+            Aim::Zero => 0.0,
         }
     }
 

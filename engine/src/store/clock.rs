@@ -22,7 +22,7 @@ pub(super) fn unix_nanos() -> u64 {
     u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whole seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    since_1970().as_secs()
+/// Milliseconds since 1970.
+pub fn unix_millis() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }

@@ -25,7 +25,7 @@ use crate::artifact::Parts;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-pub use clock::unix_seconds;
+pub use clock::unix_millis;
 pub use dir::{Access, DirStore, Usage};
 pub use gc::{Effect, GcPolicy, GcReport};
 pub use journal::Problem;
