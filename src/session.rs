@@ -48,7 +48,12 @@ impl Session {
         let registry = plugins::registry();
         let set = with_profile(&settings.params, &subject.settings);
         let checked = checked(&subject.file, &set, &registry, terminal)?;
-        Self::of(checked, set, registry, terminal)
+        Self::of(checked, set, registry, terminal).inspect_err(|_| {
+            for (name, value) in &settings.params {
+                let profile = settings.profile();
+                terminal.note(format!("{profile} sets `{name}={value}`"));
+            }
+        })
     }
 
     /// The same of texts that were kept, the experiment's own under this path.

@@ -237,6 +237,12 @@ impl Settings {
         })
     }
 
+    /// `profile quick`; the empty text without one.
+    pub fn profile(&self) -> String {
+        let name = self.get("profile");
+        name.map_or_else(String::new, |name| format!("profile {name}"))
+    }
+
     /// The folder of the store for what is at this path.
     pub fn store(&self, near: &Path) -> PathBuf {
         self.get("store")

@@ -45,7 +45,7 @@ pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Ex
         .collect();
     rows.extend(settings.params.iter().map(|(name, value)| {
         let set = format!("{name} = {value}");
-        vec!["set".to_owned(), set, "profile".to_owned()]
+        vec!["set".to_owned(), set, settings.profile()]
     }));
     terminal.out(aligned(&rows));
     let file = settings.file.as_ref();
