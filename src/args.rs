@@ -1,8 +1,12 @@
 //! Every command and flag, with its help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::new::TEMPLATES;
+use crate::settings::Flags;
 
 /// Experiments on the weights of neural networks, in one short file.
 #[derive(Debug, Parser)]
@@ -19,25 +23,16 @@ Examples:
   farcast run storms.farcast                train, fine-tune, regress, score, report
   farcast run storms.farcast --set degree=2 change a `param`; only what depends on it runs
   farcast plan storms.farcast               what would run, and why
+  farcast runs                              what was run, and what came out
+  farcast compare last~1 last               two runs side by side
   farcast plugins mlp                       what a plugin takes")]
 pub struct Arguments {
-    /// When to use colour: NO_COLOR is honoured too.
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
-    pub color: ColorChoice,
+    /// What holds for many commands.
+    #[command(flatten)]
+    pub flags: Flags,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// The commands.
@@ -73,14 +68,71 @@ Examples:
         after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json"
     )]
     Plugins(Plugins),
+    /// List what was run from this store: when, with what, and the scores that came out.
+    #[command(after_help = "Examples:\n  farcast runs\n  farcast runs --limit 5 --json")]
+    Runs(Runs),
+    /// Show one run: its parameters, data, versions and scores.
+    #[command(after_help = "\
+Examples:
+  farcast show last
+  farcast show 20261121-0451
+  farcast show out/storms")]
+    Show(Show),
+    /// Set runs side by side: params that differ, scores, differences and their confidence.
+    #[command(after_help = "\
+Each is a run of `farcast runs` (or the start of its name, `last`, `last~1` the one before), a
+folder of results, a run.json, or an experiment file, which is run first. Differences are
+against the first. Where members of two runs descend from the same trained parents, their
+differences are taken pair by pair; elsewhere the means are compared (Welch). Intervals are
+95 % intervals of Student's t over members.
+
+Examples:
+  farcast compare last~1 last
+  farcast compare out/storms out/storms-deep --html storms.html
+  farcast compare linear.farcast spline.farcast --json")]
+    Compare(Compare),
+    /// Run again what a run.json tells of, and say whether the scores are the same.
+    #[command(after_help = "\
+The texts, the settings and the digests of all data are in run.json; paths start at the folder
+the run took place in, or here when that is gone. Results in the store are reused unless
+`--fresh` is given. Exits with 1 when the scores are not the same, byte for byte.
+
+Examples:
+  farcast rerun out/storms/run.json
+  farcast rerun last --fresh")]
+    Rerun(Rerun),
     /// Look after the store of results.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  farcast cache ls\n  farcast cache gc --older-than 30 --dry-run"
+    )]
     Cache(Cache),
+    /// Print every setting, what it is, and who said so.
+    #[command(after_help = "\
+The first that says something counts:
+  1. the flag: --jobs 4
+  2. the environment: FARCAST_JOBS=4
+  3. the profile chosen by --profile or FARCAST_PROFILE: jobs = 4 in [profile.NAME]
+  4. jobs = 4 in the nearest farcast.toml at or above the experiment's folder
+  5. the default
+Paths in farcast.toml start at its folder. A profile may also set params, as --set does:
+  [profile.quick]
+  jobs = 1
+  set = { members = 2, hidden = \"[8, 8]\" }
+
+Examples:
+  farcast config
+  farcast config storms.farcast --profile quick
+  farcast config --json")]
+    Config(Config),
     /// Write a commented starter experiment that runs.
     #[command(after_help = "Example:\n  farcast new storms && farcast run storms.farcast")]
     New(New),
-    /// Print the reference of the language and all plugins as Markdown.
-    Docs,
+    /// Print the reference of the language and all plugins as Markdown, or write man pages.
+    #[command(
+        after_help = "Examples:\n  farcast docs > reference.md\n  farcast docs --man ~/.local/share/man/man1"
+    )]
+    Docs(Docs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast"
@@ -91,6 +143,32 @@ Examples:
     },
 }
 
+impl Command {
+    /// The path at or above which `farcast.toml` is looked for; none for commands that look at
+    /// no experiment and no store.
+    pub fn near(&self) -> Option<&Path> {
+        let here = Path::new(".");
+        match self {
+            Command::Check(args) => args.files.first().map(PathBuf::as_path),
+            Command::Fmt(args) => args.files.first().map(PathBuf::as_path),
+            Command::Plan(args) => Some(&args.subject.file),
+            Command::Run(args) => Some(&args.subject.file),
+            Command::Graph(args) => Some(&args.subject.file),
+            Command::Report(args) => Some(&args.subject.file),
+            Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
+            Command::Runs(_)
+            | Command::Show(_)
+            | Command::Compare(_)
+            | Command::Rerun(_)
+            | Command::Cache(_) => Some(here),
+            Command::Plugins(_)
+            | Command::New(_)
+            | Command::Docs(_)
+            | Command::Completions { .. } => None,
+        }
+    }
+}
+
 /// The experiment and what is set in it.
 #[derive(Debug, Args)]
 pub struct Subject {
@@ -99,9 +177,6 @@ pub struct Subject {
     /// Give a `param` another value; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
-    /// Where results are kept [default: $FARCAST_STORE, or .farcast beside farcast.toml or the file].
-    #[arg(long, value_name = "DIR")]
-    pub store: Option<PathBuf>,
 }
 
 /// `farcast check`
@@ -141,12 +216,13 @@ pub struct Plan {
 pub struct Run {
     #[command(flatten)]
     pub subject: Subject,
-    /// Where to write tables and report [default: out/ and the file's stem].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// How many actions run at a time [default: one per core].
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+/// How to run, what to say and what to write.
+#[derive(Debug, Default, Args)]
+pub struct Manner {
     /// When an action fails, go on with all that does not need it.
     #[arg(long)]
     pub keep_going: bool,
@@ -190,9 +266,6 @@ pub enum Drawing {
 pub struct Report {
     #[command(flatten)]
     pub subject: Subject,
-    /// Where to write it [default: out/ and the file's stem].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
 }
 
 /// `farcast plugins`
@@ -205,17 +278,62 @@ pub struct Plugins {
     pub json: bool,
 }
 
+/// `farcast runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Only the newest so many.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A name of `farcast runs` or its start, `last`, a folder of results or a run.json.
+    pub run: String,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Names of `farcast runs`, folders of results, run.json files, experiment files.
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page, too.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `farcast rerun`
+#[derive(Debug, Args)]
+pub struct Rerun {
+    /// A run.json, a folder of results, or a name of `farcast runs`.
+    pub run: String,
+    /// Reuse nothing: make every result again, in a store that is gone afterwards.
+    #[arg(long)]
+    pub fresh: bool,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
 /// `farcast cache …`
 #[derive(Debug, Subcommand)]
 pub enum Cache {
     /// List what is stored.
-    Ls(StoreAt),
+    Ls,
     /// Read everything stored and say what is damaged; exits with 1 when anything is.
-    Verify(StoreAt),
+    Verify,
     /// Remove what no result needs.
     Gc {
-        #[command(flatten)]
-        at: StoreAt,
         /// Remove results made more than so many days ago, too.
         #[arg(long, value_name = "DAYS")]
         older_than: Option<u64>,
@@ -224,15 +342,17 @@ pub enum Cache {
         dry_run: bool,
     },
     /// Print where the store is.
-    Path(StoreAt),
+    Path,
 }
 
-/// Which store.
+/// `farcast config`
 #[derive(Debug, Args)]
-pub struct StoreAt {
-    /// The store [default: $FARCAST_STORE, or .farcast beside farcast.toml or here].
-    #[arg(long, value_name = "DIR")]
-    pub store: Option<PathBuf>,
+pub struct Config {
+    /// The experiment (or folder) whose settings to print [default: this folder's].
+    pub file: Option<PathBuf>,
+    /// Print one JSON object instead of words.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `farcast new`
@@ -240,6 +360,18 @@ pub struct StoreAt {
 pub struct New {
     /// The experiment's name; `NAME.farcast` is written in the working folder.
     pub name: String,
+    /// Which method to start from.
+    #[arg(long, value_name = "METHOD", default_value = TEMPLATES[0].name,
+        value_parser = PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.name)))]
+    pub from: String,
+}
+
+/// `farcast docs`
+#[derive(Debug, Args)]
+pub struct Docs {
+    /// Write a man page for every command into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub man: Option<PathBuf>,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -1,20 +1,32 @@
 //! The command line: arguments in, one library call, words and an exit code out.
 
 mod args;
+mod columns;
 mod commands;
+mod config;
+mod found;
 mod progress;
 mod scores;
 mod session;
+mod settings;
 mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::settings::{Settings, first_color};
 use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    let terminal = Terminal::new(arguments.color);
-    commands::run(arguments.command, &terminal).into()
+    let terminal = Terminal::new(first_color(&arguments.flags));
+    let near = arguments.command.near();
+    match Settings::resolve(&arguments.flags, near, &terminal) {
+        Err(stop) => commands::Exit::from(stop).into(),
+        Ok(settings) => {
+            let terminal = Terminal::new(settings.color());
+            commands::run(arguments.command, &settings, &terminal).into()
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! From arguments to a checked experiment and an open store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dsl::check::{Checked, check_with};
 use dsl::diagnostic::Diagnostic;
@@ -9,14 +9,15 @@ use dsl::render::{Style, render};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 use engine::graph::{Graph, lower};
-use engine::outside::{Disk, read_text};
+use engine::outside::{Disk, Kept, Texts, read_text};
 use engine::plugin::Registry;
 use engine::replay::expand;
 use engine::run::Outcome;
-use engine::store::{Access, DirStore, Store, default_path};
+use engine::store::{Access, DirStore, Store};
 use engine::sweep::{note_failures, note_scores};
 
 use crate::args::Subject;
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 /// A command that ended before its end; everything has been said.
@@ -38,42 +39,73 @@ pub struct Session {
     pub choices: Choices,
     /// The texts it says it in.
     pub sources: Sources,
-    file: PathBuf,
-    settings: Vec<(String, String)>,
+    /// The values of its params that differ from what the texts say.
+    pub set: Vec<(String, String)>,
 }
 
 impl Session {
     /// Reads and checks the experiment; says every diagnostic.
-    pub fn open(subject: &Subject, terminal: &Terminal) -> Result<Self, Stop> {
+    pub fn open(subject: &Subject, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
         let registry = plugins::registry();
-        let choices = Choices::default();
-        let (file, settings) = (&subject.file, &subject.settings);
-        let checked = checked(file, settings, &choices, &registry, terminal)?;
+        let set = with_profile(&settings.params, &subject.settings);
+        let checked = checked(&subject.file, &set, &registry, terminal)?;
+        Self::of(checked, set, registry, terminal).inspect_err(|_| {
+            for (name, value) in &settings.params {
+                let profile = settings.profile();
+                terminal.note(format!("{profile} sets `{name}={value}`"));
+            }
+        })
+    }
+
+    /// The same of texts that were kept, the experiment's own under this path.
+    pub fn kept(
+        file: &str,
+        texts: &Texts,
+        set: Vec<(String, String)>,
+        terminal: &Terminal,
+    ) -> Result<Self, Stop> {
+        let registry = plugins::registry();
+        let checked = check_kept(file, texts, &set, &Choices::default(), &registry);
+        Self::of(checked, set, registry, terminal)
+    }
+
+    fn of(
+        checked: Checked,
+        set: Vec<(String, String)>,
+        registry: Registry,
+        terminal: &Terminal,
+    ) -> Result<Self, Stop> {
         say_all(&checked.diagnostics, &checked.sources, terminal);
         let Some(experiment) = checked.experiment else {
             return Err(Stop::Failed);
         };
-        if experiment.nodes.is_empty() {
-            let file = subject.file.display();
+        let session = Self {
+            registry,
+            experiment,
+            choices: Choices::default(),
+            sources: checked.sources,
+            set,
+        };
+        if session.experiment.nodes.is_empty() {
+            let file = session.file();
             terminal.error(format!(
                 "`{file}` has no statements: there is nothing to run"
             ));
             terminal.say("  = help: `farcast new NAME` writes a starter");
             return Err(Stop::Failed);
         }
-        Ok(Self {
-            registry,
-            experiment,
-            choices,
-            sources: checked.sources,
-            file: subject.file.clone(),
-            settings: subject.settings.clone(),
-        })
+        Ok(session)
+    }
+
+    /// The path of the experiment's own text.
+    pub fn file(&self) -> &str {
+        let mut sources = self.sources.iter();
+        sources.next().map_or("", |(_, source)| &source.path)
     }
 
     /// The actions, with the sweeps as far as the scores in the store take them; says the
     /// diagnostic when a data file cannot be read.
-    pub fn graph(&mut self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
         loop {
             let graph = self.lowered(store, terminal)?;
             let (experiment, registry) = (&self.experiment, &self.registry);
@@ -89,7 +121,7 @@ impl Session {
         &mut self,
         graph: &Graph,
         outcome: &Outcome,
-        store: &DirStore,
+        store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Option<Graph>, Stop> {
         let (experiment, registry) = (&self.experiment, &self.registry);
@@ -103,7 +135,7 @@ impl Session {
         self.graph(store, terminal).map(Some)
     }
 
-    fn lowered(&self, store: &DirStore, terminal: &Terminal) -> Result<Graph, Stop> {
+    fn lowered(&self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
         let digest = |path: &str| store.file_digest(Path::new(path));
         lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
             say_all(&[*diagnostic], &self.sources, terminal);
@@ -111,11 +143,21 @@ impl Session {
         })
     }
 
-    /// Checks the file with what is known of its sweeps now; says what is wrong only now, such
-    /// as a choice that does not fit where it is used.
+    /// Checks the texts with what is known of their sweeps now; says what is wrong only now,
+    /// such as a choice that does not fit where it is used.
     fn check_again(&mut self, terminal: &Terminal) -> Result<(), Stop> {
-        let (file, settings) = (&self.file, &self.settings);
-        let checked = checked(file, settings, &self.choices, &self.registry, terminal)?;
+        let texts: Texts = self
+            .sources
+            .iter()
+            .map(|(_, source)| (source.path.clone(), source.text.clone()))
+            .collect();
+        let checked = check_kept(
+            self.file(),
+            &texts,
+            &self.set,
+            &self.choices,
+            &self.registry,
+        );
         match checked.experiment {
             Some(experiment) => {
                 self.experiment = experiment;
@@ -132,8 +174,7 @@ impl Session {
 /// Checks a file.
 pub fn checked(
     file: &Path,
-    settings: &[(String, String)],
-    choices: &Choices,
+    set: &[(String, String)],
     registry: &Registry,
     terminal: &Terminal,
 ) -> Result<Checked, Stop> {
@@ -143,25 +184,43 @@ pub fn checked(
         Stop::Failed
     })?;
     let outside = Disk { registry };
-    let catalog = registry.catalog();
-    let mut checked = check_with(&path, &text, settings, choices, &catalog, &outside);
+    let (catalog, choices) = (registry.catalog(), Choices::default());
+    let checked = check_with(&path, &text, set, &choices, &catalog, &outside);
+    Ok(expanded(checked, registry))
+}
+
+/// With what the file leaves unwritten: the calls that repeat a model in its training data.
+fn expanded(mut checked: Checked, registry: &Registry) -> Checked {
     if let Some(experiment) = checked.experiment.take() {
         match expand(experiment, registry) {
             Ok(experiment) => checked.experiment = Some(experiment),
             Err(diagnostic) => checked.diagnostics.push(*diagnostic),
         }
     }
-    Ok(checked)
+    checked
 }
 
-/// Opens the store a command works with.
+fn check_kept(
+    file: &str,
+    texts: &Texts,
+    set: &[(String, String)],
+    choices: &Choices,
+    registry: &Registry,
+) -> Checked {
+    let text = texts.get(file).map_or("", String::as_str);
+    let outside = Kept { registry, texts };
+    let checked = check_with(file, text, set, choices, &registry.catalog(), &outside);
+    expanded(checked, registry)
+}
+
+/// Opens the store for what is at this path.
 pub fn open_store(
+    settings: &Settings,
     near: &Path,
-    flag: Option<&Path>,
     access: Access,
     terminal: &Terminal,
 ) -> Result<DirStore, Stop> {
-    let store = DirStore::open(&store_path(near, flag), access).map_err(|fault| {
+    let store = DirStore::open(&settings.store(near), access).map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;
@@ -171,9 +230,11 @@ pub fn open_store(
     Ok(store)
 }
 
-/// Where the store is.
-pub fn store_path(near: &Path, flag: Option<&Path>) -> PathBuf {
-    default_path(near, flag, std::env::var_os("FARCAST_STORE"))
+/// What the profile sets and `--set` does not, then what `--set` does.
+fn with_profile(profile: &[(String, String)], typed: &[(String, String)]) -> Vec<(String, String)> {
+    let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
+    let kept = profile.iter().filter(|(name, _)| !is_typed(name));
+    kept.chain(typed).cloned().collect()
 }
 
 /// Says diagnostics on standard error.

@@ -2,7 +2,27 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::args::ColorChoice;
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// The choice a checked word names; nothing is `auto`.
+    pub fn from_word(word: Option<&str>) -> Self {
+        match word {
+            Some("always") => Self::Always,
+            Some("never") => Self::Never,
+            _ => Self::Auto,
+        }
+    }
+}
 
 /// The two streams and whether they show colour.
 #[derive(Clone, Copy, Debug)]
@@ -58,4 +78,14 @@ impl Terminal {
         };
         self.say(format!("{bold}note{end}: {}", text.as_ref()));
     }
+}
+
+/// The text without anything that a terminal would obey: what is read from a file of others
+/// may hold it.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_debug().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }

@@ -173,6 +173,66 @@ fn new_writes_a_starter_that_runs() {
 }
 
 #[test]
+fn new_starts_from_any_method() {
+    let folder = Folder::new();
+    let wrong = folder.farcast(&["new", "it", "--from", "guessing"]);
+    assert_eq!(wrong.code, 2);
+    let methods = wrong.err.split("[possible values: ").nth(1).unwrap();
+    let methods: Vec<&str> = methods.split(']').next().unwrap().split(", ").collect();
+    assert!(methods.contains(&"conditional"), "{methods:?}");
+    for method in methods {
+        let said = folder.farcast(&["new", method, "--from", method]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let file = format!("{method}.farcast");
+        let said = folder.farcast(&["run", &file, "--quiet"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(folder.read(&file).contains("\n# "), "{method} is commented");
+    }
+}
+
+/// The commands that `farcast --help` lists.
+fn listed_commands(folder: &Folder) -> Vec<String> {
+    let help = folder.farcast(&["--help"]).out;
+    let list = help.split("Commands:\n").nth(1).unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    let folder = Folder::new();
+    let commands = listed_commands(&folder);
+    assert!(commands.len() > 12, "{commands:?}");
+    for command in commands {
+        let help = folder.farcast(&[&command, "--help"]).out;
+        assert!(help.contains(&format!("  farcast {command}")), "{help}");
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = Folder::new();
+    let said = folder.farcast(&["docs", "--man", "man"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (0, "wrote the man pages to `man`\n")
+    );
+    assert!(folder.read("man/farcast.1").starts_with(".ie"));
+    for command in listed_commands(&folder) {
+        let page = folder.read(&format!("man/farcast-{command}.1"));
+        assert!(
+            page.contains(".TH") && page.contains("FARCAST_JOBS"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let folder = Folder::new();
     for args in [

@@ -62,18 +62,37 @@ impl Folder {
             .args(args)
             .current_dir(self.folder.path())
             .env_remove("FARCAST_STORE")
+            .env_remove("FARCAST_OUT")
+            .env_remove("FARCAST_JOBS")
+            .env_remove("FARCAST_COLOR")
+            .env_remove("FARCAST_PROFILE")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         command
     }
 
+    /// The folder as the program finds it when it asks where it is.
+    pub fn real_path(&self) -> String {
+        let path = self.folder.path().canonicalize().unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// Runs the program to its end.
     pub fn farcast(&self, args: &[&str]) -> Said {
+        self.farcast_in(args, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn farcast_in(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
         let Output {
             status,
             stdout,
             stderr,
-        } = self.command(args).output().unwrap();
+        } = self
+            .command(args)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
         Said {
             code: status.code().unwrap_or(-1),
             out: String::from_utf8(stdout).unwrap(),

@@ -1,10 +1,12 @@
 //! The program as its users meet it: one binary of tests over whole runs.
 
 mod commands;
+mod config;
 mod crashes;
 mod farcast;
 mod mistakes;
 mod ocean;
 mod readme;
+mod records;
 mod runs;
 mod tidy;

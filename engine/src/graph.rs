@@ -28,6 +28,8 @@ pub struct Graph {
     pub goals: BTreeSet<ActionId>,
     /// The names of statements by the label that stands for them in artifacts.
     pub names: BTreeMap<String, String>,
+    /// The digest of every data file that is read.
+    pub files: BTreeMap<String, Digest>,
 }
 
 /// The index of an [`Action`] in its graph.
@@ -170,6 +172,7 @@ impl Lowering<'_> {
             )));
         };
         let files = self.files(node)?;
+        self.graph.files.extend(files.clone());
         let references = self.inputs(node, entry);
         let is_shared = entry.signature.params.iter().any(|param| param.spread);
         for member in 0..node.members.unwrap_or(1) {

@@ -1,6 +1,7 @@
 //! From a checked experiment to artifacts, tables and a report; names no plugin.
 
 pub mod artifact;
+pub mod compare;
 pub mod digest;
 pub mod draw;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod outside;
 pub mod params;
 pub mod plan;
 pub mod plugin;
+pub mod record;
 pub mod replay;
 pub mod report;
 pub mod run;

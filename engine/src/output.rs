@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{Metadata, Stored, to_parquet};
@@ -17,6 +17,7 @@ use crate::error::Fault;
 use crate::graph::{Action, Graph};
 use crate::observer::Ending;
 use crate::plugin::Registry;
+use crate::record::RunRecord;
 use crate::run::Outcome;
 use crate::store::Store;
 use crate::table::ScoreLine;
@@ -79,7 +80,7 @@ fn remove_leftovers(path: &Path) {
 }
 
 /// How many actions did what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them.
     pub total: usize,
@@ -112,28 +113,32 @@ impl Counts {
     }
 }
 
-/// `run.json`: versions, the key of every action, what ran, how long, where, with which
-/// parameters.
+/// `run.json`: the record of the run, then the key of every action, what ran and how long.
 ///
 /// # Errors
 /// When there is a value without a JSON form, which is a bug.
 pub fn run_json(
+    record: &RunRecord,
     experiment: &Experiment,
     graph: &Graph,
-    registry: &Registry,
     outcome: &Outcome,
     facts: &[(String, String)],
-    seconds: f64,
 ) -> Result<Vec<u8>, Fault> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        #[serde(flatten)]
+        record: &'a RunRecord,
+        facts: BTreeMap<&'a str, &'a str>,
+        actions: Vec<serde_json::Value>,
+        sweeps: serde_json::Value,
+    }
     let actions: Vec<_> = graph
         .actions
         .iter()
         .zip(&outcome.endings)
         .map(|(action, ending)| {
             let node = &experiment.nodes[action.node.0];
-            let version = registry
-                .get(&node.plugin)
-                .map_or(0, |entry| entry.signature.version);
+            let version = record.plugins.get(&node.plugin);
             let (state, seconds) = match ending {
                 Ending::Ran(seconds) => ("ran", Some(*seconds)),
                 Ending::Cached => ("cached", None),
@@ -153,16 +158,12 @@ pub fn run_json(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let document = json!({
-        "experiment": experiment.title,
-        "farcast": env!("CARGO_PKG_VERSION"),
-        "key_version": crate::graph::KEY_VERSION,
-        "params": experiment.params,
-        "seconds": seconds,
-        "facts": facts,
-        "actions": actions,
-        "sweeps": crate::sweep::json(experiment, graph, outcome),
-    });
+    let document = Document {
+        record,
+        facts,
+        actions,
+        sweeps: json!(crate::sweep::json(experiment, graph, outcome)),
+    };
     serde_json::to_vec_pretty(&document).map_err(|error| Fault::Bug(error.to_string()))
 }
 

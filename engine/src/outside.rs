@@ -72,6 +72,34 @@ impl Outside for Disk<'_> {
     }
 }
 
+/// Texts by their paths.
+pub type Texts = BTreeMap<String, String>;
+
+/// Texts that were kept, no others; headers of data files from disk.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// The plugins.
+    pub registry: &'a Registry,
+    /// The texts.
+    pub texts: &'a Texts,
+}
+
+impl Outside for Kept<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let text = self.texts.get(path).cloned();
+        text.ok_or_else(|| format!("`{path}` was not kept"))
+    }
+
+    fn schema(
+        &self,
+        plugin: &str,
+        args: &BTreeMap<String, Argument>,
+    ) -> Result<Schema, SchemaError> {
+        let registry = self.registry;
+        Disk { registry }.schema(plugin, args)
+    }
+}
+
 /// A text file, whole.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Scores as lines of one long table, with the names of the file in them.
 
 use std::any::Any;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dsl::experiment::Experiment;
@@ -127,6 +129,38 @@ pub fn score_frame(lines: &[ScoreLine]) -> Result<DataFrame, Fault> {
             number("value", &|line| line.value),
         ],
     )?)
+}
+
+/// The lines of a `scores.parquet`; they have no units.
+///
+/// # Errors
+/// [`Fault::User`] when it is no table of scores.
+pub fn read_scores(bytes: &[u8]) -> Result<Vec<ScoreLine>, Fault> {
+    // The reader panics on some files that are not what they say.
+    let read = || ParquetReader::new(Cursor::new(bytes)).finish();
+    let frame = catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| Fault::user("not a table of scores: its Parquet is damaged"))?
+        .map_err(|error| Fault::user(format!("not a table of scores: {error}")))?;
+    let wrong = |error: PolarsError| Fault::user(format!("not a table of scores: {error}"));
+    let text = |name: &str| frame.column(name).and_then(Column::str).map_err(wrong);
+    let number = |name: &str| frame.column(name).and_then(Column::f64).map_err(wrong);
+    let (statement, point, member) = (text("statement")?, text("point")?, text("member")?);
+    let (model, role, metric) = (text("model")?, text("role")?, text("metric")?);
+    let (horizon, group, value) = (number("horizon")?, text("group")?, number("value")?);
+    let word = |column: &StringChunked, row| column.get(row).unwrap_or_default().to_owned();
+    let line = |row| ScoreLine {
+        statement: word(statement, row),
+        point: word(point, row),
+        member: word(member, row),
+        model: word(model, row),
+        role: word(role, row),
+        metric: word(metric, row),
+        horizon: horizon.get(row),
+        group: group.get(row).map(str::to_owned),
+        value: value.get(row),
+        unit: None,
+    };
+    Ok((0..frame.height()).map(line).collect())
 }
 
 /// The score table as Parquet and as CSV.

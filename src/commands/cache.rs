@@ -8,23 +8,22 @@ use engine::error::Fault;
 use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, RecordedOutcome, Store};
 
 use super::Exit;
-use crate::args::{Cache, StoreAt};
-use crate::session::{Stop, open_store, store_path};
+use crate::args::Cache;
+use crate::session::{Stop, open_store};
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Cache, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
     let here = Path::new(".");
-    let open = |at: &StoreAt, access| open_store(here, at.store.as_deref(), access, terminal);
+    let open = |access| open_store(settings, here, access, terminal);
     let done = match args {
-        Cache::Path(at) => {
-            let path = store_path(here, at.store.as_deref());
-            terminal.out(format!("{}\n", path.display()));
+        Cache::Path => {
+            terminal.out(format!("{}\n", settings.store(here).display()));
             Ok(Exit::Fine)
         }
-        Cache::Ls(at) => ls(&open(at, Access::Read)?, terminal),
-        Cache::Verify(at) => verify(&open(at, Access::Read)?, terminal),
+        Cache::Ls => ls(&open(Access::Read)?, terminal),
+        Cache::Verify => verify(&open(Access::Read)?, terminal),
         Cache::Gc {
-            at,
             older_than,
             dry_run,
         } => {
@@ -36,7 +35,7 @@ pub fn run(args: &Cache, terminal: &Terminal) -> Result<Exit, Stop> {
                     Effect::Apply
                 },
             };
-            gc(&open(at, Access::Write)?, policy, terminal)
+            gc(&open(Access::Write)?, policy, terminal)
         }
     };
     done.map_err(|fault| {

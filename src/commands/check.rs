@@ -2,7 +2,6 @@
 
 use dsl::diagnostic::Severity;
 use dsl::render::json;
-use dsl::sweep::Choices;
 use serde_json::json;
 
 use super::Exit;
@@ -15,7 +14,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Stop> {
     let mut found = Vec::new();
     let (mut errors, mut warnings) = (0, 0);
     for file in &args.files {
-        let checked = match checked(file, &[], &Choices::default(), &registry, terminal) {
+        let checked = match checked(file, &[], &registry, terminal) {
             Ok(checked) => checked,
             Err(_) => {
                 errors += 1;

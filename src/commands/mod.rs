@@ -2,13 +2,18 @@
 
 mod cache;
 mod check;
+mod compare;
+mod config;
 mod docs;
 mod fmt;
 mod graph;
-mod new;
+pub mod new;
 mod plan;
 mod plugins;
+mod rerun;
 mod run;
+mod runs;
+mod show;
 
 use std::process::ExitCode;
 
@@ -16,6 +21,7 @@ use clap::CommandFactory;
 
 use crate::args::{Arguments, Command};
 use crate::session::Stop;
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 /// How a command ended.
@@ -42,19 +48,33 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl From<Stop> for Exit {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed => Exit::Failed,
+            Stop::Usage => Exit::Usage,
+        }
+    }
+}
+
 /// Runs a command to its end.
-pub fn run(command: Command, terminal: &Terminal) -> Exit {
+pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
     let result = match command {
         Command::Check(args) => check::run(&args, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
-        Command::Plan(args) => plan::run(&args, terminal),
-        Command::Run(args) => run::run(&args, terminal),
-        Command::Graph(args) => graph::run(&args, terminal),
-        Command::Report(args) => run::report(args, terminal),
+        Command::Plan(args) => plan::run(&args, settings, terminal),
+        Command::Run(args) => run::run(&args, settings, terminal),
+        Command::Graph(args) => graph::run(&args, settings, terminal),
+        Command::Report(args) => run::report(args, settings, terminal),
         Command::Plugins(args) => plugins::run(&args, terminal),
-        Command::Cache(args) => cache::run(&args, terminal),
+        Command::Runs(args) => runs::run(&args, settings, terminal),
+        Command::Show(args) => show::run(&args, settings, terminal),
+        Command::Compare(args) => compare::run(&args, settings, terminal),
+        Command::Rerun(args) => rerun::run(&args, settings, terminal),
+        Command::Cache(args) => cache::run(&args, settings, terminal),
+        Command::Config(args) => config::run(&args, settings, terminal),
         Command::New(args) => new::run(&args, terminal),
-        Command::Docs => docs::run(terminal),
+        Command::Docs(args) => docs::run(&args, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "farcast", &mut script);
@@ -62,8 +82,5 @@ pub fn run(command: Command, terminal: &Terminal) -> Exit {
             Ok(Exit::Fine)
         }
     };
-    result.unwrap_or_else(|stop| match stop {
-        Stop::Failed => Exit::Failed,
-        Stop::Usage => Exit::Usage,
-    })
+    result.unwrap_or_else(Exit::from)
 }

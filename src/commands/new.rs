@@ -9,8 +9,18 @@ use crate::args::New;
 use crate::session::Stop;
 use crate::terminal::Terminal;
 
-/// The starter: synthetic data, so that it runs anywhere in seconds.
-const STARTER: &str = include_str!("../../experiments/smoke/starter.farcast");
+/// A starter for one method: it needs no data of its own and runs anywhere in seconds.
+pub struct Template {
+    /// What `--from` calls it.
+    pub name: &'static str,
+    text: &'static str,
+}
+
+/// Every starter, that of `farcast new` without `--from` first.
+pub const TEMPLATES: &[Template] = &[Template {
+    name: "conditional",
+    text: include_str!("../../experiments/smoke/starter.farcast"),
+}];
 
 pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
     let plain = args
@@ -26,7 +36,9 @@ pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
         terminal.error(format!("`{}` exists already", path.display()));
         return Err(Stop::Failed);
     }
-    write_file(&path, STARTER.as_bytes()).map_err(|fault| {
+    let template = TEMPLATES.iter().find(|template| template.name == args.from);
+    let text = template.map_or("", |template| template.text);
+    write_file(&path, text.as_bytes()).map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;

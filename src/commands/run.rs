@@ -1,78 +1,134 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::sweep::{Best, Waiting};
+use engine::error::Fault;
 use engine::graph::Graph;
 use engine::observer::{Blame, Ending, Failure, Observer, Silent};
 use engine::output::{Counts, Export, export, run_answer, run_json, write_file};
+use engine::record::{Ended, RunRecord};
 use engine::report::{ReportInput, render};
-use engine::run::{Endings, OnFailure, Outcome, Settings, Work, run_after};
-use engine::store::{Access, DirStore};
+use engine::run::{Endings, OnFailure, Outcome, Settings as RunSettings, Work, run_after};
+use engine::store::{Access, DirStore, Store};
 use engine::sweep::failed_points;
 use engine::table::{ScoreLine, pages, score_files, score_lines};
 
 use super::Exit;
-use crate::args::{Report, Run};
+use crate::args::{Manner, Report, Run};
 use crate::progress::{Bars, Lines};
 use crate::scores;
 use crate::session::{Session, Stop, open_store, say_all};
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Stop> {
-    let started = Instant::now();
-    let mut session = Session::open(&args.subject, terminal)?;
-    let store = open_store(
-        &args.subject.file,
-        args.subject.store.as_deref(),
-        Access::Write,
-        terminal,
-    )?;
-    let (graph, outcome) = execute(args, &mut session, &store, terminal)?;
-    let finished = Finished {
-        args,
-        session: &session,
-        graph: &graph,
-        outcome: &outcome,
-        lines: score_lines(&session.experiment, &graph, &outcome),
-        seconds: started.elapsed().as_secs_f64(),
-        out: args.out.clone().unwrap_or_else(|| default_out(args)),
+pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    let mut session = Session::open(&args.subject, settings, terminal)?;
+    let store = open_store(settings, &args.subject.file, Access::Write, terminal)?;
+    let job = Job {
+        manner: &args.manner,
+        settings,
+        out: default_out(settings, &args.subject.file),
     };
-    let written = finished.write(&store);
-    if let Err(fault) = &written {
-        terminal.error(fault.to_string());
-    }
-    Ok(finished.say(written.is_ok(), terminal))
+    let finished = job.run(&mut session, &store, terminal)?;
+    finished.keep(&store, terminal);
+    Ok(finished.say(terminal))
 }
 
-/// The report again: a run that writes only `report.html`'s folder and shows no table.
-pub fn report(args: Report, terminal: &Terminal) -> Result<Exit, Stop> {
+/// The report again: a run that shows no more than its summary.
+pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
     let args = Run {
         subject: args.subject,
-        out: args.out,
-        jobs: None,
-        keep_going: false,
-        json: false,
-        quiet: false,
-        tables: false,
-        weights: false,
+        manner: Manner::default(),
     };
-    run(&args, terminal)
+    run(&args, settings, terminal)
 }
 
-fn default_out(args: &Run) -> PathBuf {
-    PathBuf::from("out").join(args.subject.file.file_stem().unwrap_or_default())
+/// Where the results of an experiment file go.
+pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
+    settings.out(&file.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+/// What is asked of a run.
+pub struct Job<'a> {
+    /// How to run and what to write.
+    pub manner: &'a Manner,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// Where results go.
+    pub out: PathBuf,
+}
+
+impl<'a> Job<'a> {
+    /// Runs what the store lacks, and writes the results.
+    pub fn run(
+        self,
+        session: &'a mut Session,
+        store: &dyn Store,
+        terminal: &Terminal,
+    ) -> Result<Finished<'a>, Stop> {
+        let mut finished = self.make(session, store, terminal)?;
+        let written = finished.write(store);
+        finished.is_written = written.is_ok();
+        if let Err(fault) = written {
+            terminal.error(fault.to_string());
+        }
+        Ok(finished)
+    }
+
+    /// The same without writing anything but what the store keeps.
+    pub fn make(
+        self,
+        session: &'a mut Session,
+        store: &dyn Store,
+        terminal: &Terminal,
+    ) -> Result<Finished<'a>, Stop> {
+        let started = Instant::now();
+        let jobs = self.settings.jobs();
+        let (graph, outcome) = execute(self.manner, jobs, session, store, terminal)?;
+        let lines = score_lines(&session.experiment, &graph, &outcome);
+        let files = score_files(&lines).map_err(|fault| {
+            terminal.error(fault.to_string());
+            Stop::Failed
+        })?;
+        let has_scores = !lines.is_empty();
+        let record = RunRecord::new(
+            &session.experiment,
+            &graph,
+            &session.registry,
+            Ended {
+                sources: &session.sources,
+                set: &session.set,
+                scores: (&lines, has_scores.then_some(&files.0)),
+                counts: Counts::of(&outcome),
+                seconds: started.elapsed().as_secs_f64(),
+                host: hostname(),
+                out: self.out.to_string_lossy().into_owned(),
+            },
+        );
+        Ok(Finished {
+            job: self,
+            session,
+            graph,
+            outcome,
+            lines,
+            files,
+            record,
+            is_written: true,
+        })
+    }
 }
 
 /// Runs the graph; as long as that tells a sweep something new, the next round, too.
 fn execute(
-    args: &Run,
+    args: &Manner,
+    jobs: usize,
     session: &mut Session,
-    store: &DirStore,
+    store: &dyn Store,
     terminal: &Terminal,
 ) -> Result<(Graph, Outcome), Stop> {
     let observer: Box<dyn Observer> = match () {
@@ -80,9 +136,8 @@ fn execute(
         () if terminal.watched => Box::new(Bars::new()),
         () => Box::new(Lines::new(*terminal)),
     };
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let settings = Settings {
-        jobs: args.jobs.map_or_else(cores, usize::from),
+    let settings = RunSettings {
+        jobs,
         on_failure: if args.keep_going {
             OnFailure::KeepGoing
         } else {
@@ -117,16 +172,20 @@ fn execute(
 /// A flag that the first Ctrl-C raises; the second ends the process, which loses nothing
 /// that was recorded.
 fn stop_on_interrupt(terminal: Terminal) -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Without a handler Ctrl-C kills the process, which is safe too: hence no error.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
-        }
-        terminal.say("stopping: running actions end, what is finished is kept");
+    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let stop = STOP.get_or_init(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        // Without a handler Ctrl-C kills the process, which is safe too: hence no error.
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(1);
+            }
+            terminal.say("stopping: running actions end, what is finished is kept");
+        });
+        stop
     });
-    stop
+    Arc::clone(stop)
 }
 
 fn hostname() -> String {
@@ -139,18 +198,40 @@ fn hostname() -> String {
 }
 
 /// A run that has come to its end.
-struct Finished<'a> {
-    args: &'a Run,
+pub struct Finished<'a> {
+    job: Job<'a>,
     session: &'a Session,
-    graph: &'a Graph,
-    outcome: &'a Outcome,
-    lines: Vec<ScoreLine>,
-    seconds: f64,
-    out: PathBuf,
+    graph: Graph,
+    outcome: Outcome,
+    /// Its scores.
+    pub lines: Vec<ScoreLine>,
+    /// The scores as Parquet and as CSV.
+    files: (Vec<u8>, Vec<u8>),
+    /// What it says of itself.
+    pub record: RunRecord,
+    is_written: bool,
 }
 
 impl Finished<'_> {
-    fn write(&self, store: &DirStore) -> Result<(), engine::error::Fault> {
+    /// Leaves a record in the store; one that cannot be written to is only told of.
+    pub fn keep(&self, store: &DirStore, terminal: &Terminal) {
+        if self.outcome.stopped {
+            return;
+        }
+        let kept = serde_json::to_vec(&self.record)
+            .map_err(|error| Fault::Bug(error.to_string()))
+            .and_then(|bytes| {
+                let scores = self.record.scores.map(|_| self.files.0.as_slice());
+                store.keep_run(&self.record.name(&bytes), &bytes, scores)
+            });
+        if let Err(fault) = kept
+            && !self.job.manner.quiet
+        {
+            terminal.note(format!("the run is not listed by `farcast runs`: {fault}"));
+        }
+    }
+
+    fn write(&self, store: &dyn Store) -> Result<(), Fault> {
         let Self {
             session,
             graph,
@@ -159,21 +240,15 @@ impl Finished<'_> {
         } = self;
         let experiment = &session.experiment;
         let facts = self.facts();
-        let run = run_json(
-            experiment,
-            graph,
-            &session.registry,
-            outcome,
-            &facts,
-            self.seconds,
-        )?;
-        write_file(&self.out.join("run.json"), &run)?;
+        let out = &self.job.out;
+        let run = run_json(&self.record, experiment, graph, outcome, &facts)?;
+        write_file(&out.join("run.json"), &run)?;
         if self.has_nothing_to_show() {
             return Ok(());
         }
-        let (parquet, csv) = score_files(&self.lines)?;
-        write_file(&self.out.join("scores.parquet"), &parquet)?;
-        write_file(&self.out.join("scores.csv"), &csv)?;
+        let (parquet, csv) = &self.files;
+        write_file(&out.join("scores.parquet"), parquet)?;
+        write_file(&out.join("scores.csv"), csv)?;
         let sources: Vec<(String, String)> = session
             .sources
             .iter()
@@ -189,13 +264,13 @@ impl Finished<'_> {
             command: &self.command(),
             facts: &facts,
         })?;
-        write_file(&self.out.join("report.html"), html.as_bytes())?;
+        write_file(&out.join("report.html"), html.as_bytes())?;
         let wanted = [
-            (self.args.tables, Export::Tables),
-            (self.args.weights, Export::Weights),
+            (self.job.manner.tables, Export::Tables),
+            (self.job.manner.weights, Export::Weights),
         ];
         for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
-            export(what, experiment, graph, &session.registry, store, &self.out)?;
+            export(what, experiment, graph, &session.registry, store, out)?;
         }
         Ok(())
     }
@@ -206,7 +281,7 @@ impl Finished<'_> {
     }
 
     fn counts(&self) -> Counts {
-        Counts::of(self.outcome)
+        Counts::of(&self.outcome)
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -221,7 +296,7 @@ impl Finished<'_> {
                     counts.ran, counts.cached, counts.failed
                 ),
             ),
-            ("seconds".to_owned(), format!("{:.1}", self.seconds)),
+            ("seconds".to_owned(), format!("{:.1}", self.record.seconds)),
         ];
         facts.extend(
             self.session
@@ -258,76 +333,74 @@ impl Finished<'_> {
 
     fn command(&self) -> String {
         let settings: String = self
-            .args
-            .subject
-            .settings
+            .session
+            .set
             .iter()
             .map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))))
             .collect();
-        format!(
-            "farcast run {}{settings}",
-            quoted(&self.args.subject.file.to_string_lossy())
-        )
+        format!("farcast run {}{settings}", quoted(self.session.file()))
     }
 
-    fn say(&self, is_written: bool, terminal: &Terminal) -> Exit {
-        let counts = self.counts();
-        let failures: Vec<(usize, &Failure)> = self
-            .outcome
-            .endings
-            .iter()
-            .enumerate()
-            .filter_map(|(index, ending)| match ending {
-                Ending::Failed(failure) => Some((index, failure)),
-                _ => None,
-            })
-            .collect();
+    /// Says what came out, and what is to be known of it.
+    pub fn say(&self, terminal: &Terminal) -> Exit {
+        let exit = self.complain(terminal);
+        if self.job.manner.json {
+            let experiment = &self.session.experiment;
+            let answer = run_answer(
+                experiment,
+                exit == Exit::Fine,
+                self.record.seconds,
+                self.counts(),
+                &self.lines,
+                &self.job.out,
+            );
+            terminal.out(format!("{answer}\n"));
+            return exit;
+        }
+        if !self.lines.is_empty() {
+            terminal.out(scores::table(&self.lines));
+        }
+        if self.outcome.stopped {
+            terminal.say("stopped: the next run goes on from here");
+        }
+        if !self.job.manner.quiet {
+            terminal.say(self.summary());
+        }
+        exit
+    }
+
+    /// Says what went wrong, and what is to be known before trusting the scores.
+    pub fn complain(&self, terminal: &Terminal) -> Exit {
+        let failures = self.failures();
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
-        if !self.args.quiet {
+        if !self.job.manner.quiet {
             for (statement, note) in self.notes() {
                 terminal.note(format!("{statement}: {note}"));
             }
         }
-        let is_ok = is_written && failures.is_empty() && counts.failed == 0;
-        if self.args.json {
-            let experiment = &self.session.experiment;
-            let answer = run_answer(
-                experiment,
-                is_ok,
-                self.seconds,
-                counts,
-                &self.lines,
-                &self.out,
-            );
-            terminal.out(format!("{answer}\n"));
-        } else {
-            if !self.lines.is_empty() {
-                terminal.out(scores::table(&self.lines));
-            }
-            if self.outcome.stopped {
-                terminal.say("stopped: the next run goes on from here");
-            }
-            if !self.args.quiet {
-                terminal.say(self.summary(failures.len()));
-            }
-        }
+        let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
         match () {
-            () if failures
-                .iter()
-                .any(|(_, failure)| failure.blame == Blame::Bug) =>
-            {
-                Exit::Bug
-            }
-            () if is_ok => Exit::Fine,
+            () if failures.iter().any(is_bug) => Exit::Bug,
+            () if self.is_written && self.counts().failed == 0 => Exit::Fine,
             () => Exit::Failed,
         }
+    }
+
+    fn failures(&self) -> Vec<(usize, &Failure)> {
+        let endings = self.outcome.endings.iter().enumerate();
+        endings
+            .filter_map(|(index, ending)| match ending {
+                Ending::Failed(failure) => Some((index, failure)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The points that failed, each with its reason, and what waits for a choice in vain.
     fn say_sweeps(&self, terminal: &Terminal) {
         let experiment = &self.session.experiment;
-        let failed = failed_points(experiment, self.graph, self.outcome);
+        let failed = failed_points(experiment, &self.graph, &self.outcome);
         for sweep in &experiment.sweeps {
             let of_sweep = failed.iter().filter(|failed| failed.sweep == sweep.name);
             let of_sweep: Vec<_> = of_sweep.collect();
@@ -345,7 +418,7 @@ impl Finished<'_> {
                 terminal.error(format!("no point of sweep `{}` has a score", sweep.name));
             }
         }
-        if !self.args.quiet {
+        if !self.job.manner.quiet {
             for waiting in &experiment.waiting {
                 terminal.note(waits(waiting));
             }
@@ -353,8 +426,9 @@ impl Finished<'_> {
     }
 
     /// What was done, in one line.
-    fn summary(&self, failures: usize) -> String {
+    fn summary(&self) -> String {
         let counts = self.counts();
+        let failures = self.failures().len();
         let mut parts = vec![
             format!("{} ran", counts.ran),
             format!("{} cached", counts.cached),
@@ -365,11 +439,14 @@ impl Finished<'_> {
         if counts.failed > failures {
             parts.push(format!("{} not run", counts.failed - failures));
         }
-        let done = format!("{} in {:.1} s", parts.join(", "), self.seconds);
+        let done = format!("{} in {:.1} s", parts.join(", "), self.record.seconds);
         if self.has_nothing_to_show() {
             return done;
         }
-        format!("{done}; report: {}", self.out.join("report.html").display())
+        format!(
+            "{done}; report: {}",
+            self.job.out.join("report.html").display()
+        )
     }
 
     /// Every failure at its place in the text; equal ones of several members once.

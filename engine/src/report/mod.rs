@@ -7,3 +7,5 @@ mod page;
 mod scores;
 
 pub use page::{ReportInput, render};
+pub(crate) use scores::{Aim, significant};
+pub use scores::{Headline, headlines};

@@ -1,6 +1,7 @@
 //! Scores for readers: headline comparisons and one wide table per score statement.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use crate::table::ScoreLine;
 
@@ -27,6 +28,17 @@ pub struct Headline {
     pub notes: Vec<String>,
 }
 
+impl fmt::Display for Headline {
+    /// `rmse of adapted 0.1240, −83 % against net`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {}", self.metric, self.model, self.value)?;
+        match (&self.change, &self.base) {
+            (Some(change), Some((base, _))) => write!(f, ", {change} against {base}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The numbers of one score statement, a row for each model and member.
 pub struct ScoreTable {
     /// The score statement.
@@ -51,18 +63,27 @@ pub struct Row {
 
 /// What is good in a metric.
 #[derive(Clone, Copy, PartialEq)]
-enum Aim {
+pub(crate) enum Aim {
     Low,
     High,
     Zero,
 }
 
 impl Aim {
-    fn of(metric: &str) -> Self {
+    pub(crate) fn of(metric: &str) -> Self {
         match metric {
             "accuracy" | "r2" | "correlation" | "skill" | "nse" | "explained" => Aim::High,
             "bias" => Aim::Zero,
             _ => Aim::Low,
+        }
+    }
+
+    /// The sign of a change for the better; 0 where the sign does not tell.
+    pub(crate) fn good_sign(self) -> f64 {
+        match self {
+            Aim::Low => -1.0,
+            Aim::High => 1.0,
+            Aim::Zero => 0.0,
         }
     }
 

@@ -21,3 +21,8 @@ pub(super) fn since_1970() -> Duration {
 pub(super) fn unix_nanos() -> u64 {
     u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// Milliseconds since 1970.
+pub fn unix_millis() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}

@@ -4,6 +4,7 @@
 //! objects/<aa>/<digest>   parts, each written under another name and renamed when whole
 //! journal/*.log           records, a segment per writing process
 //! digests/*.log           digests of data files, so that they need not be read again
+//! runs/                   what was run: a record and a table of scores each
 //! damaged/                objects that were not what was stored, to be looked at
 //! tmp/                    files being written
 //! ```

@@ -12,6 +12,7 @@ mod locate;
 mod memory;
 mod objects;
 mod pattern;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -25,12 +26,14 @@ use crate::artifact::{Kept, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 
+pub use clock::unix_millis;
 pub use dir::{Access, DirStore, Usage};
 pub use gc::{Effect, GcPolicy, GcReport};
 pub use journal::Problem;
-pub use locate::default_path;
+pub use locate::{default_path, project_file};
 pub use memory::MemStore;
 pub use pattern::matching;
+pub use runs::read_limited;
 pub use verify::{OnDamage, VerifyReport};
 
 /// What is known of an action that has run.

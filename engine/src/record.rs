@@ -1,0 +1,234 @@
+//! What a run says of itself: enough to list it, to compare it and to run it again.
+//!
+//! It is the head of `run.json`, and what the store keeps of every run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::experiment::Experiment;
+use dsl::source::Sources;
+use dsl::types::Kind;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::graph::{Graph, KEY_VERSION};
+use crate::output::Counts;
+use crate::plugin::Registry;
+use crate::report::headlines;
+use crate::table::ScoreLine;
+
+/// Goes up when an older farcast would misread a record.
+pub const FORMAT: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The [`FORMAT`] it is written in.
+    pub format: u32,
+    /// The title of the experiment.
+    pub experiment: String,
+    /// The farcast that ran it.
+    pub farcast: String,
+    /// The version of its keys.
+    pub key_version: u32,
+    /// When it ended: milliseconds since 1970, by the clock of its machine.
+    pub when: u64,
+    /// The machine.
+    pub host: String,
+    /// The folder it was started in: where relative paths start.
+    pub folder: String,
+    /// The experiment's own text first, then the texts it uses.
+    pub texts: Vec<Text>,
+    /// What `--set` and the profile said.
+    pub set: Vec<(String, String)>,
+    /// The value of every param outside a sweep.
+    pub params: BTreeMap<String, String>,
+    /// The version of every plugin it called.
+    pub plugins: BTreeMap<String, u32>,
+    /// The digest of every data file it read.
+    pub data: BTreeMap<String, Digest>,
+    /// For each member, the keys of the parents trained for it, shortened: two runs that share
+    /// one have that member in common.
+    pub members: BTreeMap<u32, BTreeSet<String>>,
+    /// Whether nothing failed.
+    pub ok: bool,
+    /// How many actions did what.
+    pub counts: Counts,
+    /// How long it took.
+    pub seconds: f64,
+    /// Where it wrote its results.
+    pub out: String,
+    /// What came out, best first lines of the report.
+    pub headlines: Vec<String>,
+    /// The digest of `scores.parquet`; none when there are no scores.
+    pub scores: Option<Digest>,
+    /// The unit of each metric that has one.
+    pub units: BTreeMap<String, String>,
+}
+
+/// A text and the path it was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// The path, as seen from the folder of the run.
+    pub path: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What is known of a run when it has ended, beside what experiment and graph say.
+pub struct Ended<'a> {
+    /// The texts.
+    pub sources: &'a Sources,
+    /// What `--set` and the profile said.
+    pub set: &'a [(String, String)],
+    /// Its scores, and the bytes they are written as.
+    pub scores: (&'a [ScoreLine], Option<&'a [u8]>),
+    /// How many actions did what.
+    pub counts: Counts,
+    /// How long it took.
+    pub seconds: f64,
+    /// The machine.
+    pub host: String,
+    /// Where its results go.
+    pub out: String,
+}
+
+impl RunRecord {
+    /// The record of a run that ends now.
+    pub fn new(experiment: &Experiment, graph: &Graph, registry: &Registry, run: Ended) -> Self {
+        let (lines, bytes) = run.scores;
+        let mut members: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+        let mut plugins = BTreeMap::new();
+        for action in &graph.actions {
+            let node = &experiment.nodes[action.node.0];
+            if let Some(entry) = registry.get(&node.plugin) {
+                plugins.insert(node.plugin.clone(), entry.signature.version);
+            }
+            if let (Kind::Parent, Some(member)) = (node.kind, action.member) {
+                let keys = members.entry(member).or_default();
+                keys.insert(action.key.short());
+            }
+        }
+        let units = lines
+            .iter()
+            .filter_map(|line| Some((line.metric.clone(), line.unit.clone()?)));
+        let texts = run.sources.iter().map(|(_, source)| Text {
+            path: source.path.clone(),
+            text: source.text.clone(),
+        });
+        Self {
+            format: FORMAT,
+            experiment: experiment.title.clone(),
+            farcast: env!("CARGO_PKG_VERSION").to_owned(),
+            key_version: KEY_VERSION,
+            when: crate::store::unix_millis(),
+            host: run.host,
+            folder: std::env::current_dir()
+                .map_or_else(|_| String::new(), |path| path.to_string_lossy().into()),
+            texts: texts.collect(),
+            set: run.set.to_vec(),
+            params: experiment.params.clone(),
+            plugins,
+            data: graph.files.clone(),
+            members,
+            ok: run.counts.failed == 0,
+            counts: run.counts,
+            seconds: run.seconds,
+            out: run.out,
+            headlines: headlines(lines).iter().map(ToString::to_string).collect(),
+            scores: bytes.map(Digest::of),
+            units: units.collect(),
+        }
+    }
+
+    /// Reads a `run.json` or a record of the store.
+    ///
+    /// # Errors
+    /// [`Fault::User`] when it is none, or one that this farcast does not know.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: Option<u32>,
+            farcast: Option<String>,
+        }
+        let wrong =
+            |error: serde_json::Error| Fault::user(format!("expected what a run left: {error}"));
+        let head: Head = serde_json::from_slice(bytes).map_err(wrong)?;
+        let by = head.farcast.unwrap_or_else(|| "another program".to_owned());
+        match head.format {
+            Some(FORMAT) => serde_json::from_slice(bytes).map_err(wrong),
+            Some(format) if format > FORMAT => Err(Fault::user(format!(
+                "written by a newer farcast, `{by}`: expected format {FORMAT}, found {format}"
+            ))),
+            _ => Err(Fault::user(format!(
+                "written by farcast `{by}`, which kept too little: expected format {FORMAT}"
+            ))
+            .with_hint("run the experiment again")),
+        }
+    }
+
+    /// The name the store gives these bytes of a record: when, and the start of their digest.
+    pub fn name(&self, bytes: &[u8]) -> String {
+        let time = self.time().replace([':', '-'], "").replace(' ', "-");
+        let digest = Digest::of(bytes).short();
+        format!("{time}{:03}-{}", self.when % 1000, &digest[..6])
+    }
+
+    /// When it ended, as `2026-11-21 04:51:11` in UTC.
+    pub fn time(&self) -> String {
+        time(self.when / 1000)
+    }
+
+    /// The path of the experiment's own text.
+    pub fn file(&self) -> &str {
+        self.texts.first().map_or("", |text| &text.path)
+    }
+}
+
+/// Date and time of day in UTC (days to civil date after Howard Hinnant).
+fn time(seconds: u64) -> String {
+    let (days, rest) = ((seconds / 86400).min(1 << 30), seconds % 86400);
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against `date -u -d @…`.
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(0), "1970-01-01 00:00:00");
+        assert_eq!(time(951_782_400), "2000-02-29 00:00:00");
+        assert_eq!(time(1_795_236_671), "2026-11-21 04:51:11");
+        assert_eq!(time(4_107_542_399), "2100-02-28 23:59:59");
+    }
+
+    #[test]
+    fn what_is_no_record_is_told() {
+        let told = |text: &str| RunRecord::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(told("{").starts_with("expected what a run left: "));
+        assert_eq!(
+            told(r#"{"format": 7, "farcast": "9.0.0"}"#),
+            "written by a newer farcast, `9.0.0`: expected format 1, found 7"
+        );
+        assert_eq!(
+            told(r#"{"farcast": "0.0.9"}"#),
+            "written by farcast `0.0.9`, which kept too little: expected format 1"
+        );
+        assert!(told(r#"{"format": 1}"#).contains("missing field"));
+    }
+}

@@ -1,0 +1,146 @@
+//! `farcast compare`: runs side by side.
+
+use std::path::Path;
+
+use engine::compare::{Comparison, Row, Side, compare, letter, method, of, render, shown, signed};
+use engine::output::write_file;
+use engine::store::Access;
+
+use super::Exit;
+use super::run::{Job, default_out};
+use crate::args::{Compare, Manner, Subject};
+use crate::columns::aligned;
+use crate::found::{Found, said};
+use crate::session::{Session, Stop, open_store};
+use crate::settings::Settings;
+use crate::terminal::{Terminal, printable};
+
+pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    let sides: Result<Vec<Side>, Stop> = args
+        .runs
+        .iter()
+        .map(|named| side(named, settings, terminal))
+        .collect();
+    let comparison = compare(&sides?);
+    if let Some(file) = &args.html {
+        render(&comparison)
+            .and_then(|page| write_file(file, page.as_bytes()))
+            .map_err(|fault| said(&fault, terminal))?;
+        terminal.say(format!("wrote `{}`", file.display()));
+    }
+    if args.json {
+        let answer = serde_json::to_string(&comparison).unwrap_or_default();
+        terminal.out(format!("{answer}\n"));
+    } else {
+        terminal.out(words(&comparison));
+    }
+    Ok(Exit::Fine)
+}
+
+fn side(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Side, Stop> {
+    let path = Path::new(named);
+    if path.extension().is_some_and(|end| end == "farcast") {
+        return experiment(path, settings, terminal);
+    }
+    let found = Found::find(named, settings, terminal)?;
+    let lines = found.scores().map_err(|fault| said(&fault, terminal))?;
+    Ok(Side {
+        name: found.name,
+        record: found.record,
+        lines,
+    })
+}
+
+/// An experiment file as a run: whatever the store lacks is made first.
+fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<Side, Stop> {
+    let subject = Subject {
+        file: file.to_owned(),
+        settings: Vec::new(),
+    };
+    let mut session = Session::open(&subject, settings, terminal)?;
+    let store = open_store(settings, file, Access::Write, terminal)?;
+    let job = Job {
+        manner: &Manner::default(),
+        settings,
+        out: default_out(settings, file),
+    };
+    let finished = job.make(&mut session, &store, terminal)?;
+    if finished.complain(terminal) != Exit::Fine {
+        return Err(Stop::Failed);
+    }
+    Ok(Side {
+        name: file.display().to_string(),
+        record: finished.record.clone(),
+        lines: finished.lines.clone(),
+    })
+}
+
+/// The runs, what differs, and a table of scores.
+fn words(comparison: &Comparison) -> String {
+    let heads = comparison.runs.iter().enumerate().map(|(index, run)| {
+        let cells = [&letter(index), &run.name, &run.file, &run.when];
+        cells.map(|cell| printable(cell)).to_vec()
+    });
+    let mut text = aligned(&heads.collect::<Vec<_>>());
+    text.push('\n');
+    if comparison.given.is_empty() {
+        text.push_str("texts, params, data and versions are the same\n");
+    }
+    let given = comparison.given.iter().map(|given| {
+        let values = given.values.iter();
+        let values = values.map(|value| value.clone().unwrap_or_else(|| "none".to_owned()));
+        let cells = std::iter::once(given.what.clone()).chain(values);
+        cells.map(|cell| printable(&cell)).collect()
+    });
+    text.push_str(&aligned(&given.collect::<Vec<_>>()));
+    text.push('\n');
+    if comparison.scores.is_empty() {
+        return text + "there are no scores\n";
+    }
+    let rows = comparison.scores.iter().map(cells);
+    let table: Vec<Vec<String>> = std::iter::once(header(comparison)).chain(rows).collect();
+    text.push_str(&aligned(&table));
+    text
+}
+
+fn header(comparison: &Comparison) -> Vec<String> {
+    let letters: Vec<String> = (0..comparison.runs.len()).map(letter).collect();
+    let mut header = ["score", "model", "metric", "of"]
+        .map(str::to_owned)
+        .to_vec();
+    header.extend(letters.iter().cloned());
+    for letter in &letters[1..] {
+        header.extend([
+            format!("{letter} − A"),
+            "95 % interval".to_owned(),
+            String::new(),
+        ]);
+    }
+    header
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let mut model = row.model.clone();
+    if !row.point.is_empty() {
+        model.push_str(&format!(" at {}", row.point));
+    }
+    if let Some(horizon) = row.horizon {
+        model.push_str(&format!(" +{horizon}"));
+    }
+    let mut cells = vec![row.statement.clone(), model, row.metric.clone(), of(row)];
+    cells.extend(row.values.iter().map(|value| shown(*value)));
+    for difference in &row.differences {
+        let Some(difference) = difference else {
+            cells.extend([const { String::new() }; 3]);
+            continue;
+        };
+        let interval = difference.interval;
+        let interval = interval.map_or_else(String::new, |(low, high)| {
+            format!("{} … {}", signed(low), signed(high))
+        });
+        let how = [method(difference.method), difference.verdict.to_owned()];
+        let how: Vec<String> = how.into_iter().filter(|word| !word.is_empty()).collect();
+        cells.extend([signed(difference.value), interval, how.join(", ")]);
+    }
+    cells.iter().map(|cell| printable(cell)).collect()
+}

@@ -1,0 +1,156 @@
+//! `farcast rerun`: what a `run.json` tells of, again, and whether the scores are the same.
+
+use std::path::{Path, PathBuf};
+
+use engine::outside::Texts;
+use engine::record::{RunRecord, Text};
+use engine::store::{Access, DirStore, MemStore, Store};
+use serde_json::json;
+
+use super::Exit;
+use super::run::{Finished, Job, default_out};
+use crate::args::Rerun;
+use crate::found::Found;
+use crate::session::{Session, Stop, open_store};
+use crate::settings::Settings;
+use crate::terminal::{Terminal, printable};
+
+pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    let found = Found::find(&args.run, settings, terminal)?;
+    let record = &found.record;
+    let base = base(record);
+    let (file, texts) = placed(record, &base);
+    let mut session = Session::kept(&file, &texts, record.set.clone(), terminal)?;
+    let name = Path::new(&file).file_stem().unwrap_or_default();
+    let again = format!("{}-rerun", name.to_string_lossy());
+    let job = Job {
+        manner: &args.manner,
+        settings,
+        out: default_out(settings, Path::new(&format!("{again}.farcast"))),
+    };
+    if args.fresh {
+        let finished = job.run(&mut session, &MemStore::default(), terminal)?;
+        return Ok(verdict(args, record, &base, &finished, terminal));
+    }
+    let store: DirStore = open_store(settings, Path::new("."), Access::Write, terminal)?;
+    let finished = job.run(&mut session, &store as &dyn Store, terminal)?;
+    finished.keep(&store, terminal);
+    Ok(verdict(args, record, &base, &finished, terminal))
+}
+
+/// The folder where the run's paths start: its own, or none (here) when that is gone or is here.
+fn base(record: &RunRecord) -> PathBuf {
+    let folder = Path::new(&record.folder);
+    let is_here = std::env::current_dir().is_ok_and(|here| here == folder);
+    let is_there = folder.is_absolute()
+        && record
+            .data
+            .keys()
+            .all(|path| folder.join(path).is_file() || Path::new(path).is_absolute());
+    if is_there && !is_here && folder.is_dir() {
+        folder.to_owned()
+    } else {
+        PathBuf::new()
+    }
+}
+
+/// The texts by their paths as seen from here, and the path of the experiment's own. They stay
+/// in memory: whatever their paths say, nothing is written there.
+fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
+    let place = |text: &Text| {
+        let path = base.join(&text.path).to_string_lossy().into_owned();
+        (path, text.text.clone())
+    };
+    let file = record.texts.first().map(place).unwrap_or_default().0;
+    (file, record.texts.iter().map(place).collect())
+}
+
+/// Says what differs from the run it repeats.
+fn verdict(
+    args: &Rerun,
+    before: &RunRecord,
+    base: &Path,
+    finished: &Finished,
+    terminal: &Terminal,
+) -> Exit {
+    let after = &finished.record;
+    let differs = differences(before, after, base);
+    let is_same = after.ok && after.scores == before.scores;
+    let exit = match args.manner.json {
+        true => finished.complain(terminal),
+        false => finished.say(terminal),
+    };
+    for difference in &differs {
+        terminal.note(printable(difference));
+    }
+    let cached = after.counts.cached;
+    if args.manner.json {
+        let answer = json!({
+            "same": is_same, "differs": differs, "ok": after.ok, "seconds": after.seconds,
+            "actions": after.counts, "out": after.out,
+        });
+        terminal.out(format!("{answer}\n"));
+    } else if is_same && before.scores.is_none() {
+        terminal.say("there were no scores to compare");
+    } else if is_same {
+        terminal.say("the scores are the same, byte for byte");
+        if cached > 0 {
+            terminal.say(format!(
+                "{cached} results came from the store: `--fresh` makes them again"
+            ));
+        }
+    } else if after.ok {
+        let file = base.join(before.file());
+        terminal.error(format!(
+            "the scores are not the same: `farcast compare {} {}` shows how",
+            args.run, after.out
+        ));
+        if differs.is_empty() {
+            let file = printable(&file.display().to_string());
+            terminal.say(format!(
+                "  = help: versions, texts and data of `{file}` are: another machine may differ in \
+                 the last bits"
+            ));
+        }
+    }
+    match exit {
+        Exit::Fine if !is_same => Exit::Failed,
+        other => other,
+    }
+}
+
+/// What the new run had that the old one had not.
+fn differences(before: &RunRecord, after: &RunRecord, base: &Path) -> Vec<String> {
+    let mut differs = Vec::new();
+    let mut differ = |what: &str, old: &str, new: &str| {
+        if old != new {
+            differs.push(format!("{what} was {old}, is {new}"));
+        }
+    };
+    differ("farcast", &before.farcast, &after.farcast);
+    differ(
+        "the version of keys",
+        &before.key_version.to_string(),
+        &after.key_version.to_string(),
+    );
+    for (plugin, old) in &before.plugins {
+        let new = after.plugins.get(plugin);
+        let new = new.map_or("not called".to_owned(), u32::to_string);
+        differ(
+            &format!("the version of plugin `{plugin}`"),
+            &old.to_string(),
+            &new,
+        );
+    }
+    for (path, old) in &before.data {
+        let here = base.join(path).to_string_lossy().into_owned();
+        let new = after.data.get(&here).or_else(|| after.data.get(path));
+        let new = new.map_or("not read".to_owned(), |digest| digest.short());
+        differ(&format!("data file `{path}`"), &old.short(), &new);
+    }
+    for (name, old) in &before.params {
+        let new = after.params.get(name).map_or("no param", String::as_str);
+        differ(&format!("param `{name}`"), old, new);
+    }
+    differs
+}

@@ -1,0 +1,84 @@
+//! `farcast runs`: what was run from a store, and what came out.
+
+use std::path::Path;
+
+use engine::record::RunRecord;
+use engine::store::Access;
+use serde_json::{Value, json};
+
+use super::Exit;
+use crate::args::Runs;
+use crate::columns::aligned;
+use crate::found::said;
+use crate::session::{Stop, open_store};
+use crate::settings::Settings;
+use crate::terminal::{Terminal, printable};
+
+pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
+    let names = store.runs().map_err(|fault| said(&fault, terminal))?;
+    let left_out = names.len().saturating_sub(args.limit.unwrap_or(usize::MAX));
+    let mut runs = Vec::new();
+    for name in names.into_iter().skip(left_out) {
+        match store.run(&name).and_then(|bytes| RunRecord::parse(&bytes)) {
+            Ok(record) => runs.push((name, record)),
+            Err(fault) => terminal.note(fault.to_string()),
+        }
+    }
+    if args.json {
+        let list: Vec<Value> = runs
+            .iter()
+            .map(|(name, run)| described(name, run))
+            .collect();
+        terminal.out(format!("{}\n", json!({ "runs": list })));
+        return Ok(Exit::Fine);
+    }
+    if runs.is_empty() {
+        let store = store.path().display();
+        terminal.say(format!("no runs in `{store}`"));
+        return Ok(Exit::Fine);
+    }
+    let heads = ["run", "file", "set", "ended", "seconds", "scores"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    rows.extend(runs.iter().map(|(name, run)| row(name, run)));
+    terminal.out(aligned(&rows));
+    Ok(Exit::Fine)
+}
+
+fn row(name: &str, run: &RunRecord) -> Vec<String> {
+    let more = run.headlines.len().saturating_sub(1);
+    let mut scores = run.headlines.first().cloned().unwrap_or_default();
+    if more > 0 {
+        scores.push_str(&format!(" (+{more})"));
+    }
+    [
+        name,
+        run.file(),
+        &set(run),
+        if run.ok { "ok" } else { "failed" },
+        &format!("{:.1}", run.seconds),
+        &scores,
+    ]
+    .map(printable)
+    .to_vec()
+}
+
+/// What was set, as `name=value` with commas.
+pub fn set(run: &RunRecord) -> String {
+    let set = run
+        .set
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    set.collect::<Vec<_>>().join(", ")
+}
+
+/// The run for programs, without its texts.
+pub fn described(name: &str, run: &RunRecord) -> Value {
+    json!({
+        "run": name, "when": run.time(), "file": run.file(), "experiment": run.experiment,
+        "set": run.set, "params": run.params, "ok": run.ok, "actions": run.counts,
+        "seconds": run.seconds, "host": run.host, "farcast": run.farcast,
+        "plugins": run.plugins, "data": run.data, "folder": run.folder, "out": run.out,
+        "headlines": run.headlines,
+    })
+}

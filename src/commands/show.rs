@@ -1,0 +1,69 @@
+//! `farcast show`: all about one run.
+
+use engine::record::RunRecord;
+use serde_json::json;
+
+use super::Exit;
+use super::runs::{described, set};
+use crate::args::Show;
+use crate::columns::aligned;
+use crate::found::{Found, said};
+use crate::scores;
+use crate::session::Stop;
+use crate::settings::Settings;
+use crate::terminal::{Terminal, printable};
+
+pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    let found = Found::find(&args.run, settings, terminal)?;
+    let lines = found.scores().map_err(|fault| said(&fault, terminal))?;
+    if args.json {
+        let mut answer = described(&found.name, &found.record);
+        answer["scores"] = json!(lines);
+        terminal.out(format!("{answer}\n"));
+        return Ok(Exit::Fine);
+    }
+    terminal.out(aligned(&facts(&found.name, &found.record)));
+    if !lines.is_empty() {
+        terminal.out(scores::table(&lines));
+    }
+    Ok(Exit::Fine)
+}
+
+fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
+    let counts = run.counts;
+    let ended = format!(
+        "{}: {} ran, {} cached, {} failed in {:.1} s",
+        if run.ok { "ok" } else { "failed" },
+        counts.ran,
+        counts.cached,
+        counts.failed,
+        run.seconds
+    );
+    let params = run
+        .params
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let plugins = run
+        .plugins
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"));
+    let mut facts = vec![
+        ("run", name.to_owned()),
+        ("experiment", run.experiment.clone()),
+        ("when", format!("{} UTC on {}", run.time(), run.host)),
+        ("file", run.file().to_owned()),
+        ("folder", run.folder.clone()),
+        ("out", run.out.clone()),
+        ("set", set(run)),
+        ("params", params.collect::<Vec<_>>().join(", ")),
+        ("ended", ended),
+        ("farcast", run.farcast.clone()),
+        ("plugins", plugins.collect::<Vec<_>>().join(", ")),
+    ];
+    let data = run.data.iter();
+    facts.extend(data.map(|(path, digest)| ("data", format!("{path}  {}", digest.short()))));
+    let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
+    facts
+        .map(|(name, value)| vec![name.to_owned(), printable(&value)])
+        .collect()
+}

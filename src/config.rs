@@ -1,0 +1,232 @@
+//! `farcast.toml`: settings and profiles, every mistake at its place.
+//!
+//! ```toml
+//! jobs = 4
+//! out = "results/{name}"
+//!
+//! [profile.quick]
+//! jobs = 1
+//! set = { members = 2, hidden = "[8, 8]" }
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use dsl::diagnostic::{Code, Diagnostic};
+use dsl::nearest;
+use dsl::source::{FileId, Source, Sources, Span};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::settings::{SETTINGS, Setting, Takes, listed};
+
+/// A value and the line that gives it.
+pub type Given = (String, String);
+
+/// What a `farcast.toml` says.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Values of settings by name.
+    pub values: BTreeMap<&'static str, Given>,
+    /// The profiles by name.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What is said once and used on demand.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// Values of settings by name.
+    pub values: BTreeMap<&'static str, Given>,
+    /// Values of params, as `--set` takes them.
+    pub params: Vec<(String, String)>,
+}
+
+impl Config {
+    /// The text of the file at this path.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with the text for rendering.
+    pub fn parse(path: &str, text: &str) -> Result<Self, (Vec<Diagnostic>, Sources)> {
+        let mut reader = Reader {
+            source: Source::new(path, text),
+            folder: Path::new(path).parent().unwrap_or(Path::new("")),
+            found: Vec::new(),
+        };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut config = Config::default();
+        if errors.is_empty() {
+            config = reader.config(table.get_ref());
+        }
+        for error in errors {
+            let span = span(error.span().unwrap_or_default());
+            let message = error.message().replace('\n', ", ");
+            let diagnostic = Diagnostic::error(Code::SyntaxError, span, message);
+            reader.found.push(diagnostic);
+        }
+        if reader.found.is_empty() {
+            return Ok(config);
+        }
+        let mut sources = Sources::default();
+        sources.add(reader.source);
+        Err((reader.found, sources))
+    }
+}
+
+struct Reader<'a> {
+    source: Source,
+    folder: &'a Path,
+    found: Vec<Diagnostic>,
+}
+
+/// The names a table may hold beside settings.
+const PROFILE: &str = "profile";
+const SET: &str = "set";
+
+impl Reader<'_> {
+    fn config(&mut self, table: &DeTable) -> Config {
+        let mut config = Config::default();
+        for (key, value) in table {
+            if key.get_ref() != PROFILE {
+                self.setting(key, value, PROFILE, &mut config.values);
+                continue;
+            }
+            let Some(profiles) = self.table(value, "profiles: `[profile.NAME]`") else {
+                continue;
+            };
+            for (name, value) in profiles {
+                let what = format!("settings: `[profile.{}]`", name.get_ref());
+                if let Some(table) = self.table(value, &what) {
+                    let profile = self.profile(table);
+                    config.profiles.insert(name.get_ref().to_string(), profile);
+                }
+            }
+        }
+        config
+    }
+
+    fn profile(&mut self, table: &DeTable) -> Profile {
+        let mut profile = Profile::default();
+        for (key, value) in table {
+            if key.get_ref() != SET {
+                self.setting(key, value, SET, &mut profile.values);
+                continue;
+            }
+            let params = self.table(value, "params: `set = { width = 16 }`");
+            for (name, value) in params.into_iter().flatten() {
+                match written(value.get_ref()) {
+                    Some(text) => profile.params.push((name.get_ref().to_string(), text)),
+                    None => {
+                        let found = format!(
+                            "expected a number, `true`, `false` or a text in quotes, found {}",
+                            article(value.get_ref())
+                        );
+                        let hint = "a text is read as after `--set`: `\"[8, 16]\"` is a list";
+                        self.wrong(value, found, Some(hint.to_owned()));
+                    }
+                }
+            }
+        }
+        profile
+    }
+
+    /// Takes in `key = value`; `other` is what the table may hold beside settings.
+    fn setting(
+        &mut self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue>,
+        other: &str,
+        values: &mut BTreeMap<&'static str, Given>,
+    ) {
+        let name = key.get_ref().as_ref();
+        let known = Setting::named(name).filter(|setting| setting.takes != Takes::Profile);
+        let Some(setting) = known else {
+            self.unknown(name, key.span(), other);
+            return;
+        };
+        let text = match (setting.takes, value.get_ref()) {
+            (Takes::Path, DeValue::String(text)) if !text.is_empty() => {
+                Ok(self.folder.join(&**text).to_string_lossy().into_owned())
+            }
+            (Takes::Count, DeValue::Integer(number)) => setting.checked(number.as_str()),
+            (Takes::Choice(_), DeValue::String(text)) => setting.checked(text),
+            (Takes::Count, other) => Err(format!("expected a number, found {}", article(other))),
+            (_, DeValue::String(text)) => setting.checked(text),
+            (_, other) => Err(format!(
+                "expected a text in quotes, found {}",
+                article(other)
+            )),
+        };
+        match text {
+            Ok(text) => {
+                let line = self.source.position(value.span().start as u32).line;
+                values.insert(setting.name, (text, format!("farcast.toml:{line}")));
+            }
+            Err(message) => self.wrong(value, message, None),
+        }
+    }
+
+    fn unknown(&mut self, name: &str, place: Range<usize>, other: &str) {
+        let names = || {
+            let settings = SETTINGS
+                .iter()
+                .filter(|setting| setting.takes != Takes::Profile);
+            settings.map(|setting| setting.name).chain([other])
+        };
+        let message = format!("unknown setting `{name}`");
+        let mut diagnostic = Diagnostic::error(Code::UnknownName, span(place), message);
+        if let Some(near) = nearest(name, names()) {
+            diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
+        }
+        let all = listed(names(), ", ");
+        self.found.push(diagnostic.hint(format!("settings: {all}")));
+    }
+
+    fn table<'t, 'i>(
+        &mut self,
+        value: &'t Spanned<DeValue<'i>>,
+        what: &str,
+    ) -> Option<&'t DeTable<'i>> {
+        match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            other => {
+                let message = format!("expected a table of {what}, found {}", article(other));
+                self.wrong(value, message, None);
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, value: &Spanned<DeValue>, message: String, hint: Option<String>) {
+        let mut diagnostic = Diagnostic::error(Code::WrongType, span(value.span()), message);
+        diagnostic.hints.extend(hint);
+        self.found.push(diagnostic);
+    }
+}
+
+fn span(place: Range<usize>) -> Span {
+    Span::new(FileId(0), place.start, place.end)
+}
+
+/// A value as `--set` takes it.
+fn written(value: &DeValue) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        DeValue::Boolean(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn article(value: &DeValue) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "`true` or `false`",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

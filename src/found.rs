@@ -1,0 +1,172 @@
+//! A run as people name it: by its name in the store, its folder, its `run.json`.
+
+use std::path::{Path, PathBuf};
+
+use engine::digest::Digest;
+use engine::error::Fault;
+use engine::record::RunRecord;
+use engine::store::{Access, DirStore, read_limited};
+use engine::table::{ScoreLine, read_scores};
+
+use crate::session::{Stop, open_store};
+use crate::settings::Settings;
+use crate::terminal::Terminal;
+
+/// A run that was found.
+pub struct Found {
+    /// What it is called: its name in the store, or the path of its `run.json`.
+    pub name: String,
+    /// What it says of itself.
+    pub record: RunRecord,
+    place: Place,
+}
+
+enum Place {
+    Store(DirStore),
+    /// The folder of `run.json`.
+    Folder(PathBuf),
+}
+
+impl Found {
+    /// The run that this names; says why there is none.
+    pub fn find(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
+        let path = Path::new(named);
+        if path.is_dir() || path.is_file() || named.contains('/') {
+            return Self::at(path).map_err(|fault| said(&fault, terminal));
+        }
+        let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
+        Self::stored(named, store).map_err(|fault| said(&fault, terminal))
+    }
+
+    fn at(path: &Path) -> Result<Self, Fault> {
+        let file = if path.is_dir() {
+            path.join("run.json")
+        } else {
+            path.to_owned()
+        };
+        let shown = file.display();
+        let record = RunRecord::parse(&read_limited(&file)?).map_err(|fault| match fault {
+            Fault::User {
+                param,
+                message,
+                hint,
+            } => Fault::User {
+                param,
+                message: format!("`{shown}`: {message}"),
+                hint,
+            },
+            other => other,
+        })?;
+        Ok(Self {
+            name: shown.to_string(),
+            record,
+            place: Place::Folder(file.parent().unwrap_or(Path::new("")).to_owned()),
+        })
+    }
+
+    fn stored(named: &str, store: DirStore) -> Result<Self, Fault> {
+        let names = store.runs()?;
+        let name = chosen(named, &names, &store.path().display().to_string())?.to_owned();
+        let record = RunRecord::parse(&store.run(&name)?)?;
+        Ok(Self {
+            name,
+            record,
+            place: Place::Store(store),
+        })
+    }
+
+    /// Its scores, verified; none when it has none.
+    ///
+    /// # Errors
+    /// When they cannot be read or are not those of this run.
+    pub fn scores(&self) -> Result<Vec<ScoreLine>, Fault> {
+        let Some(promised) = self.record.scores else {
+            return Ok(Vec::new());
+        };
+        let bytes = match &self.place {
+            Place::Store(store) => store.run_scores(&self.name)?,
+            Place::Folder(folder) => read_limited(&folder.join("scores.parquet"))?,
+        };
+        if Digest::of(&bytes) != promised {
+            let name = &self.name;
+            return Err(Fault::user(format!(
+                "the scores beside `{name}` are not those of that run"
+            )));
+        }
+        let mut lines = read_scores(&bytes)?;
+        for line in &mut lines {
+            line.unit = self.record.units.get(&line.metric).cloned();
+        }
+        Ok(lines)
+    }
+}
+
+/// Says what is wrong, with what to do about it.
+pub fn said(fault: &Fault, terminal: &Terminal) -> Stop {
+    terminal.error(fault.to_string());
+    if let Fault::User {
+        hint: Some(hint), ..
+    } = fault
+    {
+        terminal.say(format!("  = help: {hint}"));
+    }
+    Stop::Failed
+}
+
+/// The one of the names that is meant: `last`, `last~2`, the whole name or its start.
+fn chosen<'a>(named: &str, names: &'a [String], store: &str) -> Result<&'a str, Fault> {
+    let back = match named.strip_prefix("last") {
+        Some("") => Some(0),
+        Some(rest) => rest.strip_prefix('~').and_then(|back| back.parse().ok()),
+        None => None,
+    };
+    if let Some(back) = back {
+        let at = names.len().checked_sub(1usize.saturating_add(back));
+        return at.map(|at| names[at].as_str()).ok_or_else(|| {
+            let count = names.len();
+            Fault::user(format!("there is no run `{named}`: `{store}` has {count}"))
+        });
+    }
+    let fit: Vec<&String> = names
+        .iter()
+        .filter(|name| name.starts_with(named))
+        .collect();
+    match fit.as_slice() {
+        [one] => Ok(one),
+        [] => Err(
+            Fault::user(format!("there is no run, folder or file `{named}`"))
+                .with_hint("`farcast runs` lists the runs of the store"),
+        ),
+        [first, .., last] => Err(Fault::user(format!(
+            "`{named}` is the start of {} runs, `{first}` to `{last}`",
+            fit.len()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chosen;
+
+    #[test]
+    fn runs_are_named_by_place_or_start() {
+        let names = ["20261120-1-aa", "20261121-1-bb", "20261121-2-cc"].map(str::to_owned);
+        let find =
+            |named: &str| chosen(named, &names, ".farcast").map_err(|fault| fault.to_string());
+        assert_eq!(find("last"), Ok("20261121-2-cc"));
+        assert_eq!(find("last~2"), Ok("20261120-1-aa"));
+        assert_eq!(
+            find("last~3").unwrap_err(),
+            "there is no run `last~3`: `.farcast` has 3"
+        );
+        assert_eq!(find("20261120"), Ok("20261120-1-aa"));
+        assert_eq!(
+            find("20261121").unwrap_err(),
+            "`20261121` is the start of 2 runs, `20261121-1-bb` to `20261121-2-cc`"
+        );
+        assert_eq!(
+            find("x").unwrap_err(),
+            "there is no run, folder or file `x`"
+        );
+    }
+}
