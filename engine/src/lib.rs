@@ -16,3 +16,4 @@ pub mod run;
 pub mod store;
 mod svg;
 pub mod table;
+pub mod why;

@@ -1,7 +1,9 @@
 //! `farcast plan`: what a run would do, and why.
 
+use engine::graph::ActionId;
 use engine::plan::{Step, plan};
 use engine::store::Access;
+use engine::why::{Reason, reasons};
 use serde_json::json;
 
 use super::Exit;
@@ -21,12 +23,14 @@ pub fn run(args: &Plan, terminal: &Terminal) -> Result<Exit, Stop> {
     let plan = plan(&graph, &store);
     let to_run = plan.to_run();
     let cached = graph.actions.len() - to_run;
-    let actions = graph.actions.iter().zip(&plan.steps).map(|(action, step)| {
+    let reasons = reasons(&graph, &store, &plan);
+    let actions = graph.actions.iter().enumerate().map(|(index, action)| {
         let node = &session.experiment.nodes[action.node.0];
-        let (state, reason) = match step {
-            Step::Cached(_) => ("cached", ""),
-            Step::NotNeeded => ("cached", "not needed: what takes it is cached"),
-            Step::Run(reason) => ("run", reason.as_str()),
+        let reason = reasons.get(&ActionId(index));
+        let (state, reason) = match plan.step(ActionId(index)) {
+            Step::Cached(_) => ("cached", String::new()),
+            Step::NotNeeded => ("cached", "not needed: what takes it is cached".to_owned()),
+            Step::Run => ("run", reason.map(Reason::to_string).unwrap_or_default()),
         };
         (action, node, state, reason)
     });
@@ -43,7 +47,7 @@ pub fn run(args: &Plan, terminal: &Terminal) -> Result<Exit, Stop> {
         terminal.out(format!("{answer}\n"));
         return Ok(Exit::Fine);
     }
-    let rows: Vec<(String, &str, &str, &str)> = actions
+    let rows: Vec<(String, &str, &str, String)> = actions
         .map(|(action, node, state, reason)| {
             (
                 action.title(&session.experiment),

@@ -20,7 +20,7 @@ use super::files::Files;
 use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
-use super::{Harm, Record, Store};
+use super::{Harm, Known, Record, Store};
 use crate::artifact::Parts;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -170,6 +170,10 @@ impl DirStore {
 }
 
 impl Store for DirStore {
+    fn known(&self, key: &Digest) -> Option<Known> {
+        self.index().get(key)?.1.known().cloned()
+    }
+
     fn find(&self, key: &Digest) -> Option<Record> {
         let record = self.index().get(key)?.1.record()?;
         let there = record
