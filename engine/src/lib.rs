@@ -21,3 +21,4 @@ pub mod streams;
 mod svg;
 pub mod sweep;
 pub mod table;
+pub mod why;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use dsl::experiment::Experiment;
+use dsl::types::Kind;
 
 use crate::artifact::{Parts, Stored};
 use crate::digest::Digest;
@@ -14,7 +15,7 @@ use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Blame, Ending, Failure, Observer};
 use crate::params::{Bindings, Loaded};
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Step, plan};
 use crate::plugin::{Context, Registry};
 use crate::store::{Record, RecordedOutcome, Store};
 
@@ -61,7 +62,7 @@ pub struct Outcome {
     pub endings: Vec<Ending>,
     /// What results say their readers must know: by action, also from earlier runs.
     pub notes: Vec<(ActionId, String)>,
-    /// The results of the graph's goals, by action.
+    /// The scores and pages among the graph's goals, by action.
     pub results: BTreeMap<ActionId, Arc<dyn Stored>>,
     /// Whether it was stopped from outside.
     pub stopped: bool,
@@ -112,7 +113,6 @@ pub fn run_after(work: Work<'_>, settings: &Settings, earlier: &Endings) -> Outc
 struct Pass<'a> {
     work: Work<'a>,
     settings: &'a Settings,
-    plan: Plan,
     dependents: Vec<Vec<ActionId>>,
     slots: Vec<Mutex<Option<Arc<dyn Stored>>>>,
     shared: Mutex<Shared>,
@@ -154,18 +154,17 @@ impl<'a> Pass<'a> {
             let earlier = before.get(&work.graph.actions[index].key);
             shared.endings[index] = match step {
                 Step::NotNeeded => Some(Ending::NotNeeded),
-                Step::Run(_) => earlier.filter(|ending| has_failed(ending)).cloned(),
-                Step::Cached(record) => {
-                    shared.notes.insert(ActionId(index), record.notes.clone());
-                    let earlier = earlier.filter(|ending| has_run(ending));
-                    Some(match (&record.outcome, earlier) {
-                        (_, Some(ending)) => ending.clone(),
-                        (RecordedOutcome::Diverged(why), None) => Ending::Diverged {
+                Step::Run => earlier.filter(|ending| has_failed(ending)).cloned(),
+                Step::Cached(known) => {
+                    shared.notes.insert(ActionId(index), known.notes.clone());
+                    let ending = earlier.filter(|ending| has_run(ending)).cloned();
+                    Some(ending.unwrap_or_else(|| match &known.diverged {
+                        Some(why) => Ending::Diverged {
                             why: why.clone(),
                             seconds: None,
                         },
-                        (RecordedOutcome::Parts(_), None) => Ending::Cached,
-                    })
+                        None => Ending::Cached,
+                    }))
                 }
             };
         }
@@ -191,7 +190,6 @@ impl<'a> Pass<'a> {
         Self {
             work,
             settings,
-            plan,
             dependents,
             slots: (0..count).map(|_| Mutex::default()).collect(),
             shared: Mutex::new(shared),
@@ -408,11 +406,7 @@ impl<'a> Pass<'a> {
         }
         let action = self.action(id);
         let title = action.title(self.work.experiment);
-        let record = match self.plan.step(id) {
-            Step::Cached(record) => Some(record.clone()),
-            _ => self.work.store.find(&action.key),
-        };
-        let record = record.ok_or_else(|| {
+        let record = self.work.store.find(&action.key).ok_or_else(|| {
             Fault::Damaged(format!(
                 "the stored result of `{title}` is gone: it is made again"
             ))
@@ -435,10 +429,17 @@ impl<'a> Pass<'a> {
             .collect()
     }
 
-    /// The results of the goals; one that cannot be loaded turns its ending into a failure.
+    /// The scores and pages; one that cannot be loaded turns its ending into a failure.
     fn load_results(&self) -> BTreeMap<ActionId, Arc<dyn Stored>> {
         let mut results = BTreeMap::new();
-        for &id in &self.work.graph.goals {
+        let nodes = &self.work.experiment.nodes;
+        let is_shown = |id: &&ActionId| {
+            matches!(
+                nodes[self.action(**id).node.0].kind,
+                Kind::Score | Kind::Report
+            )
+        };
+        for &id in self.work.graph.goals.iter().filter(is_shown) {
             let ending = lock(&self.shared).endings[id.0].clone();
             if !matches!(ending, Some(Ending::Cached | Ending::Ran(_))) {
                 continue;

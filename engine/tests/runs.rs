@@ -13,11 +13,12 @@ use engine::error::Fault;
 use engine::graph::{ActionId, Graph, lower};
 use engine::observer::{Blame, Ending, Observer};
 use engine::params::{Gather, Input};
-use engine::plan::{Step, plan};
+use engine::plan::plan;
 use engine::plugin;
 use engine::plugin::{Context, Plugin, Registry};
 use engine::run::{OnFailure, Outcome, Settings, Work, run};
 use engine::store::{MemStore, RecordedOutcome, Store};
+use engine::why::reasons;
 
 /// A number, standing for whatever actions make.
 #[derive(Debug, PartialEq)]
@@ -438,14 +439,10 @@ fn the_plan_says_why() {
         .experiment
         .unwrap();
     let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
-    let reasons: Vec<String> = graph
-        .actions
-        .iter()
-        .zip(plan(&graph, &store).steps)
-        .filter_map(|(action, step)| match step {
-            Step::Run(reason) => Some(format!("{}: {reason}", action.title(&experiment))),
-            _ => None,
-        })
+    let title = |id: ActionId| graph.actions[id.0].title(&experiment);
+    let reasons: Vec<String> = reasons(&graph, &store, &plan(&graph, &store))
+        .into_iter()
+        .map(|(id, reason)| format!("{}: {reason}", title(id)))
         .collect();
     assert_eq!(
         reasons,

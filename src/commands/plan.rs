@@ -1,10 +1,11 @@
 //! `farcast plan`: what a run would do, and why.
 
 use dsl::sweep::{Best, Sweep};
-use engine::graph::Graph;
+use engine::graph::{ActionId, Graph};
 use engine::plan::{Step, plan};
 use engine::store::Access;
 use engine::sweep::{Sharing, sharing};
+use engine::why::{Reason, reasons};
 use serde_json::json;
 
 use super::Exit;
@@ -21,12 +22,14 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let plan = plan(&graph, &store);
     let to_run = plan.to_run();
     let cached = graph.actions.len() - to_run;
-    let actions = graph.actions.iter().zip(&plan.steps).map(|(action, step)| {
+    let reasons = reasons(&graph, &store, &plan);
+    let actions = graph.actions.iter().enumerate().map(|(index, action)| {
         let node = &session.experiment.nodes[action.node.0];
-        let (state, reason) = match step {
-            Step::Cached(_) => ("cached", ""),
-            Step::NotNeeded => ("cached", "not needed: what takes it is cached"),
-            Step::Run(reason) => ("run", reason.as_str()),
+        let reason = reasons.get(&ActionId(index));
+        let (state, reason) = match plan.step(ActionId(index)) {
+            Step::Cached(_) => ("cached", String::new()),
+            Step::NotNeeded => ("cached", "not needed: what takes it is cached".to_owned()),
+            Step::Run => ("run", reason.map(Reason::to_string).unwrap_or_default()),
         };
         (action, node, state, reason)
     });
@@ -58,7 +61,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         terminal.out(format!("{answer}\n"));
         return Ok(Exit::Fine);
     }
-    let rows: Vec<(String, &str, &str, &str)> = actions
+    let rows: Vec<(String, &str, &str, String)> = actions
         .map(|(action, node, state, reason)| {
             (
                 action.title(&session.experiment),

@@ -22,7 +22,7 @@ use super::files::Files;
 use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
-use super::{Harm, Record, Store, pattern};
+use super::{Harm, Known, Record, Store, pattern};
 use crate::artifact::{Kept, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -192,6 +192,10 @@ fn lock(harmed: &Mutex<BTreeSet<Digest>>) -> MutexGuard<'_, BTreeSet<Digest>> {
 }
 
 impl Store for DirStore {
+    fn known(&self, key: &Digest) -> Option<Known> {
+        self.index().get(key)?.1.known().cloned()
+    }
+
     fn find(&self, key: &Digest) -> Option<Record> {
         let record = self.index().get(key)?.1.record()?;
         let harmed = lock(&self.harmed);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::Record;
 use super::clock::since_1970;
 use super::journal::Segment;
+use super::{Known, Record};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -30,9 +31,41 @@ enum Word<R> {
     Forgotten(Digest),
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "RawHead")]
 struct Head {
     key: Digest,
+    known: Known,
+}
+
+/// A record as far as it is read when a store is opened.
+#[derive(Deserialize)]
+struct RawHead {
+    key: Digest,
+    outcome: Ended,
+    notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+enum Ended {
+    Parts(IgnoredAny),
+    Diverged(String),
+}
+
+impl From<RawHead> for Head {
+    fn from(raw: RawHead) -> Self {
+        let diverged = match raw.outcome {
+            Ended::Parts(_) => None,
+            Ended::Diverged(why) => Some(why),
+        };
+        Self {
+            key: raw.key,
+            known: Known {
+                diverged,
+                notes: raw.notes,
+            },
+        }
+    }
 }
 
 impl Line {
@@ -42,7 +75,10 @@ impl Line {
         let json = to_json(&Word::Kept { at, record })?;
         let head = Word::Kept {
             at,
-            record: Head { key },
+            record: Head {
+                key,
+                known: record.known(),
+            },
         };
         Ok(Self { head, json })
     }
@@ -72,6 +108,14 @@ impl Line {
         match &self.head {
             Word::Kept { record, .. } => &record.key,
             Word::Forgotten(key) => key,
+        }
+    }
+
+    /// What it says of the result it keeps, when it keeps one.
+    pub(super) fn known(&self) -> Option<&Known> {
+        match &self.head {
+            Word::Kept { record, .. } => Some(&record.known),
+            Word::Forgotten(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Harm, Record, Store};
+use super::{Harm, Known, Record, Store};
 use crate::artifact::{self, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -66,6 +66,10 @@ impl Kept {
 }
 
 impl Store for MemStore {
+    fn known(&self, key: &Digest) -> Option<Known> {
+        self.lock().records.get(key).map(Record::known)
+    }
+
     fn find(&self, key: &Digest) -> Option<Record> {
         let kept = self.lock();
         let there = |(_, digest, size): (&str, Digest, u64)| {

@@ -53,6 +53,15 @@ pub struct Record {
     pub host: String,
 }
 
+/// The part of a [`Record`] that a run asks of every result, taken or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Why the member diverged, if it did.
+    pub diverged: Option<String>,
+    /// What a reader of the results must know.
+    pub notes: Vec<String>,
+}
+
 /// How a recorded action ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RecordedOutcome {
@@ -64,6 +73,10 @@ pub enum RecordedOutcome {
 
 /// A place for results. Shared by threads and, where it is on disk, by processes.
 pub trait Store: Send + Sync {
+    /// What is known of a key when the action has run. Whether its objects are still there
+    /// is not asked: for a result that nothing takes it does not matter.
+    fn known(&self, key: &Digest) -> Option<Known>;
+
     /// The record of a key, when the action has run and its objects are there
     /// (present with the right size; their content is verified by [`load`](Self::load)).
     fn find(&self, key: &Digest) -> Option<Record>;
@@ -111,6 +124,17 @@ impl Record {
     /// Whether the member diverged, so that there is nothing to read.
     pub fn is_diverged(&self) -> bool {
         matches!(self.outcome, RecordedOutcome::Diverged(_))
+    }
+
+    /// The part of it that every result is asked for.
+    pub fn known(&self) -> Known {
+        Known {
+            diverged: match &self.outcome {
+                RecordedOutcome::Diverged(why) => Some(why.clone()),
+                RecordedOutcome::Parts(_) => None,
+            },
+            notes: self.notes.clone(),
+        }
     }
 
     /// The objects it refers to, as part name, digest and size in bytes.
