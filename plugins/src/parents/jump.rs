@@ -63,7 +63,15 @@ constructor! {
     /// their distance and at most `history` less two of it.
     ///
     /// ```farcast
-    /// parent leaping = mlp(seen, inputs: [x], target: y, jump: nowcast(lfd2, every: 20, ahead: 4), hold_out: 0.2, steps: 60, members: 2)
+    /// parent leaping = mlp(
+    ///     seen,
+    ///     inputs: [x],
+    ///     target: y,
+    ///     jump: nowcast(lfd2, every: 20, ahead: 4),
+    ///     hold_out: 0.2,
+    ///     steps: 60,
+    ///     members: 2,
+    /// )
     /// ```
     "nowcast"
     pub struct Nowcast {

@@ -61,6 +61,7 @@ plugin! {
 impl Plugin for Mlp {
     type Output = Parent;
     const RANDOM: bool = true;
+    // Version 2 notes how it trained; its chance is that of version 1.
     const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
 

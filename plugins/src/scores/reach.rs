@@ -27,7 +27,15 @@ plugin! {
     ///
     /// ```farcast
     /// parent plain = mlp(seen, inputs: [x], target: y, hold_out: 0.2, steps: 60, members: 2)
-    /// parent leaping = mlp(seen, inputs: [x], target: y, hold_out: 0.2, steps: 60, members: 2, jump: nowcast(linear, every: 20, ahead: 10))
+    /// parent leaping = mlp(
+    ///     seen,
+    ///     inputs: [x],
+    ///     target: y,
+    ///     hold_out: 0.2,
+    ///     steps: 60,
+    ///     members: 2,
+    ///     jump: nowcast(linear, every: 20, ahead: 10),
+    /// )
     /// score sooner = reach(plain, leaping)
     /// ```
     "reach" version 1
