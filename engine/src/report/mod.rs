@@ -5,6 +5,7 @@ pub mod figure;
 mod highlight;
 mod page;
 mod scores;
+mod sweep;
 
 pub use page::{ReportInput, render};
 pub(crate) use scores::{Aim, significant};

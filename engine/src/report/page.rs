@@ -7,7 +7,7 @@ use askama::Template;
 use dsl::experiment::Experiment;
 
 use super::scores::{Headline, ScoreTable, headlines, tables};
-use super::{figure, highlight};
+use super::{figure, highlight, sweep};
 use crate::artifact::{Page, Section};
 use crate::draw;
 use crate::error::Fault;
@@ -69,7 +69,9 @@ const NARROW: usize = 5;
 /// # Errors
 /// When the template fails, which is a bug.
 pub fn render(input: &ReportInput) -> Result<String, Fault> {
-    let sections: Vec<&Section> = input.pages.iter().flat_map(|page| &page.sections).collect();
+    let sweeps = sweep::sections(input.experiment, input.scores);
+    let pages = input.pages.iter().flat_map(|page| &page.sections);
+    let sections: Vec<&Section> = pages.chain(&sweeps).collect();
     let title = if input.title.is_empty() {
         "Experiment"
     } else {

@@ -88,7 +88,7 @@ impl Aim {
     }
 
     /// Lower is better.
-    fn cost(self, value: f64) -> f64 {
+    pub(super) fn cost(self, value: f64) -> f64 {
         match self {
             Aim::Low => value,
             Aim::High => -value,
