@@ -174,12 +174,11 @@ impl Mix<'_> {
         let mut batch = Samples::default();
         for _ in 0..steps {
             batch.clear();
-            for _ in 0..self.from_train {
-                batch.push(self.train, rng.random_range(0..self.train.rows));
-            }
-            for _ in self.from_train..self.batch {
-                batch.push(self.subset, rng.random_range(0..self.subset.rows));
-            }
+            let mut draw = |from: &Samples, count: usize| {
+                batch.extend(from, (0..count).map(|_| rng.random_range(0..from.rows)));
+            };
+            draw(self.train, self.from_train);
+            draw(self.subset, self.batch - self.from_train);
             if !trainer.step(weights, &batch, 1.0).is_finite() {
                 return false;
             }

@@ -38,21 +38,26 @@ impl Samples {
 
     /// Adds a row of other samples.
     pub fn push(&mut self, from: &Samples, row: usize) {
-        let width = from.inputs.len() / from.rows;
-        let targets = from.targets.len() / from.rows;
-        self.inputs
-            .extend_from_slice(&from.inputs[row * width..][..width]);
-        self.targets
-            .extend_from_slice(&from.targets[row * targets..][..targets]);
-        self.rows += 1;
+        self.extend(from, [row]);
+    }
+
+    /// Adds the rows of other samples with these indices, in this order.
+    pub fn extend(&mut self, from: &Samples, rows: impl IntoIterator<Item = usize>) {
+        let width = from.inputs.len() / from.rows.max(1);
+        let targets = from.targets.len() / from.rows.max(1);
+        for row in rows {
+            self.inputs
+                .extend_from_slice(&from.inputs[row * width..][..width]);
+            self.targets
+                .extend_from_slice(&from.targets[row * targets..][..targets]);
+            self.rows += 1;
+        }
     }
 
     /// The rows with these indices, in this order.
     pub fn take(&self, rows: impl IntoIterator<Item = usize>) -> Self {
         let mut taken = Self::default();
-        for row in rows {
-            taken.push(self, row);
-        }
+        taken.extend(self, rows);
         taken
     }
 
