@@ -67,6 +67,10 @@ impl Config {
         if reader.found.is_empty() {
             return Ok(config);
         }
+        reader.found.sort_by_key(|diagnostic| {
+            let label = diagnostic.labels.first();
+            label.map(|label| label.span)
+        });
         let mut sources = Sources::default();
         sources.add(reader.source);
         Err((reader.found, sources))

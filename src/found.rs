@@ -18,13 +18,7 @@ pub struct Found {
     pub name: String,
     /// What it says of itself.
     pub record: RunRecord,
-    place: Place,
-}
-
-enum Place {
-    Store(DirStore),
-    /// The folder of `run.json`.
-    Folder(PathBuf),
+    scores: PathBuf,
 }
 
 impl Found {
@@ -35,7 +29,7 @@ impl Found {
             return Self::at(path).map_err(|fault| said(&fault, terminal));
         }
         let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
-        Self::stored(named, store).map_err(|fault| said(&fault, terminal))
+        Self::stored(named, &store).map_err(|fault| said(&fault, terminal))
     }
 
     fn at(path: &Path) -> Result<Self, Fault> {
@@ -60,18 +54,18 @@ impl Found {
         Ok(Self {
             name: shown.to_string(),
             record,
-            place: Place::Folder(file.parent().unwrap_or(Path::new("")).to_owned()),
+            scores: file.with_file_name("scores.parquet"),
         })
     }
 
-    fn stored(named: &str, store: DirStore) -> Result<Self, Fault> {
+    fn stored(named: &str, store: &DirStore) -> Result<Self, Fault> {
         let names = store.runs()?;
         let name = chosen(named, &names, &store.path().display().to_string())?.to_owned();
         let record = RunRecord::parse(&store.run(&name)?)?;
         Ok(Self {
+            scores: store.scores_file(&name),
             name,
             record,
-            place: Place::Store(store),
         })
     }
 
@@ -83,10 +77,7 @@ impl Found {
         let Some(promised) = self.record.scores else {
             return Ok(Vec::new());
         };
-        let bytes = match &self.place {
-            Place::Store(store) => store.run_scores(&self.name)?,
-            Place::Folder(folder) => read_limited(&folder.join("scores.parquet"))?,
-        };
+        let bytes = read_limited(&self.scores)?;
         if Digest::of(&bytes) != promised {
             let name = &self.name;
             return Err(Fault::user(format!(

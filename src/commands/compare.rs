@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use engine::compare::{Comparison, Row, Side, compare, letter, method, of, render, shown, signed};
+use engine::compare::{Comparison, Difference, Row, Side, compare};
+use engine::compare::{letter, method, of, shown, signed};
 use engine::output::write_file;
+use engine::report::render_comparison;
 use engine::store::Access;
 
 use super::Exit;
@@ -23,7 +25,7 @@ pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<E
         .collect();
     let comparison = compare(&sides?);
     if let Some(file) = &args.html {
-        render(&comparison)
+        render_comparison(&comparison)
             .and_then(|page| write_file(file, page.as_bytes()))
             .map_err(|fault| said(&fault, terminal))?;
         terminal.say(format!("wrote `{}`", file.display()));
@@ -97,29 +99,18 @@ fn words(comparison: &Comparison) -> String {
     if comparison.scores.is_empty() {
         return text + "there are no scores\n";
     }
-    let rows = comparison.scores.iter().map(cells);
-    let table: Vec<Vec<String>> = std::iter::once(header(comparison)).chain(rows).collect();
+    let letters = (0..comparison.runs.len()).map(letter);
+    let words = ["", "difference", "95 % interval"].map(str::to_owned);
+    let header = ["score", "model", "metric", "of"].map(str::to_owned);
+    let mut table: Vec<Vec<String>> =
+        vec![header.into_iter().chain(letters).chain(words).collect()];
+    table.extend(comparison.scores.iter().flat_map(lines));
     text.push_str(&aligned(&table));
     text
 }
 
-fn header(comparison: &Comparison) -> Vec<String> {
-    let letters: Vec<String> = (0..comparison.runs.len()).map(letter).collect();
-    let mut header = ["score", "model", "metric", "of"]
-        .map(str::to_owned)
-        .to_vec();
-    header.extend(letters.iter().cloned());
-    for letter in &letters[1..] {
-        header.extend([
-            format!("{letter} − A"),
-            "95 % interval".to_owned(),
-            String::new(),
-        ]);
-    }
-    header
-}
-
-fn cells(row: &Row) -> Vec<String> {
+/// A line for each difference, the first with what they are about.
+fn lines(row: &Row) -> Vec<Vec<String>> {
     let mut model = row.model.clone();
     if !row.point.is_empty() {
         model.push_str(&format!(" at {}", row.point));
@@ -127,20 +118,26 @@ fn cells(row: &Row) -> Vec<String> {
     if let Some(horizon) = row.horizon {
         model.push_str(&format!(" +{horizon}"));
     }
-    let mut cells = vec![row.statement.clone(), model, row.metric.clone(), of(row)];
-    cells.extend(row.values.iter().map(|value| shown(*value)));
-    for difference in &row.differences {
-        let Some(difference) = difference else {
-            cells.extend([const { String::new() }; 3]);
-            continue;
-        };
-        let interval = difference.interval;
-        let interval = interval.map_or_else(String::new, |(low, high)| {
-            format!("{} … {}", signed(low), signed(high))
-        });
-        let how = [method(difference.method), difference.verdict.to_owned()];
-        let how: Vec<String> = how.into_iter().filter(|word| !word.is_empty()).collect();
-        cells.extend([signed(difference.value), interval, how.join(", ")]);
+    let mut about = vec![row.statement.clone(), model, row.metric.clone(), of(row)];
+    about.extend(row.values.iter().map(|value| shown(*value)));
+    let mut lines = Vec::new();
+    for (index, difference) in row.differences.iter().enumerate() {
+        let what = format!("{} − A", letter(index + 1));
+        let words = difference.as_ref().map(words_of).unwrap_or_default();
+        let cells = about.iter().cloned().chain([what]).chain(words);
+        lines.push(cells.map(|cell| printable(&cell)).collect());
+        about.fill(String::new());
     }
-    cells.iter().map(|cell| printable(cell)).collect()
+    lines
+}
+
+/// Difference, interval, how it was found and what it says.
+fn words_of(difference: &Difference) -> [String; 3] {
+    let interval = difference.interval;
+    let interval = interval.map_or_else(String::new, |(low, high)| {
+        format!("{} … {}", signed(low), signed(high))
+    });
+    let how = [method(difference.method), difference.verdict.to_owned()];
+    let how: Vec<String> = how.into_iter().filter(|word| !word.is_empty()).collect();
+    [signed(difference.value), interval, how.join(", ")]
 }

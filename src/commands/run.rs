@@ -215,9 +215,6 @@ pub struct Finished<'a> {
 impl Finished<'_> {
     /// Leaves a record in the store; one that cannot be written to is only told of.
     pub fn keep(&self, store: &DirStore, terminal: &Terminal) {
-        if self.outcome.stopped {
-            return;
-        }
         let kept = serde_json::to_vec(&self.record)
             .map_err(|error| Fault::Bug(error.to_string()))
             .and_then(|bytes| {

@@ -1,7 +1,7 @@
 //! Runs side by side: what they were given, what came out, and how sure the differences are.
 
-mod page;
 mod student;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::record::RunRecord;
 use crate::report::Aim;
 use crate::table::ScoreLine;
 
-pub use page::{letter, method, of, render, shown, signed};
 pub use student::Interval;
+pub use words::{letter, method, of, shown, signed};
 
 /// One of the runs that are compared.
 pub struct Side {

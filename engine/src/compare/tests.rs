@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::Text;
+use crate::report::render_comparison;
 
 fn line(model: &str, metric: &str, member: &str, value: Option<f64>) -> ScoreLine {
     ScoreLine {
@@ -147,6 +148,6 @@ fn only_what_differs_is_listed() {
 fn the_page_escapes_what_runs_say() {
     let mut wicked = side("8", "p", "rmse", &A);
     wicked.name = "<script>alert(1)</script>".to_owned();
-    let page = render(&compare(&[wicked, side("16", "p", "rmse", &B)])).unwrap();
+    let page = render_comparison(&compare(&[wicked, side("16", "p", "rmse", &B)])).unwrap();
     assert!(!page.contains("<script") && page.contains("<svg"));
 }

@@ -131,7 +131,7 @@ impl<'a> SectionView<'a> {
 }
 
 /// Plain text as HTML, names in backticks set as code.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
     if pieces.len().is_multiple_of(2) {
         return escape(text);

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dir::DirStore;
 use crate::digest::Digest;
@@ -25,8 +25,7 @@ impl DirStore {
     pub fn keep_run(&self, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
         let what = "the record of the run";
         if let Some(scores) = scores {
-            let path = self.files.path("runs").join(format!("{name}.parquet"));
-            self.files.write(&path, what, scores)?;
+            self.files.write(&self.scores_file(name), what, scores)?;
         }
         let path = self.files.path("runs").join(format!("{name}.json"));
         self.files.write(&path, what, record)
@@ -71,12 +70,9 @@ impl DirStore {
         Ok(record)
     }
 
-    /// The scores of a run, as they are on disk: whoever knows their digest verifies them.
-    ///
-    /// # Errors
-    /// [`Fault::Environment`] when they cannot be read.
-    pub fn run_scores(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        read_limited(&self.files.path("runs").join(format!("{name}.parquet")))
+    /// Where the scores of a run are; whoever knows their digest verifies them.
+    pub fn scores_file(&self, name: &str) -> PathBuf {
+        self.files.path("runs").join(format!("{name}.parquet"))
     }
 }
 

@@ -2,17 +2,17 @@
 
 use askama::Template;
 
-use super::{Comparison, Difference, Head, Method, Row};
+use super::page::prose;
+use crate::compare::{Comparison, Difference, Head, Row, letter, method, of, shown, signed};
 use crate::error::Fault;
-use crate::report::significant;
 
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct ComparePage<'a> {
     title: String,
     runs: Vec<(String, &'a Head)>,
-    /// What differs, with a cell for each run.
-    given: Vec<(&'a str, Vec<&'a str>)>,
+    /// What differs, as HTML, with a cell for each run.
+    given: Vec<(String, Vec<&'a str>)>,
     tables: Vec<Table>,
     letters: Vec<String>,
 }
@@ -32,8 +32,9 @@ struct View {
 }
 
 /// A difference in words, and its interval as a picture on the scale of its table.
-#[derive(Default)]
 struct DifferenceView {
+    /// `B − A`.
+    what: String,
     value: String,
     interval: String,
     method: String,
@@ -45,7 +46,7 @@ struct DifferenceView {
 ///
 /// # Errors
 /// When the template fails, which is a bug.
-pub fn render(comparison: &Comparison) -> Result<String, Fault> {
+pub fn render_comparison(comparison: &Comparison) -> Result<String, Fault> {
     let letters: Vec<String> = (0..comparison.runs.len()).map(letter).collect();
     let mut titles: Vec<&str> = Vec::new();
     for run in &comparison.runs {
@@ -56,7 +57,7 @@ pub fn render(comparison: &Comparison) -> Result<String, Fault> {
     let given = comparison.given.iter().map(|given| {
         let values = given.values.iter();
         let values = values.map(|value| value.as_deref().unwrap_or("none"));
-        (given.what.as_str(), values.collect())
+        (prose(&given.what), values.collect())
     });
     let page = ComparePage {
         title: match titles.as_slice() {
@@ -69,14 +70,6 @@ pub fn render(comparison: &Comparison) -> Result<String, Fault> {
         letters,
     };
     page.render().map_err(|error| Fault::Bug(error.to_string()))
-}
-
-/// `A`, `B`, …, `Z`, `27`, …: what a run is called in tables.
-pub fn letter(index: usize) -> String {
-    match u8::try_from(index) {
-        Ok(index) if index < 26 => char::from(b'A' + index).to_string(),
-        _ => (index + 1).to_string(),
-    }
 }
 
 fn tables(rows: &[Row]) -> Vec<Table> {
@@ -108,10 +101,8 @@ fn table(rows: &[&Row]) -> Table {
         differences: row
             .differences
             .iter()
-            .map(|difference| {
-                let view = difference.as_ref();
-                view.map_or_else(DifferenceView::default, |view| described(view, scale))
-            })
+            .enumerate()
+            .map(|(index, difference)| described(index + 1, difference.as_ref(), scale))
             .collect(),
     };
     Table {
@@ -132,58 +123,24 @@ fn what(row: &Row, with_point: bool) -> String {
     what
 }
 
-/// `ensemble mean`, `4 members`, `4 / 5 members`.
-pub fn of(row: &Row) -> String {
-    match row.members.as_slice() {
-        [] => format!("ensemble {}", row.of),
-        [first, rest @ ..] if rest.iter().all(|count| count == first) => match first {
-            1 => "1 member".to_owned(),
-            count => format!("{count} members"),
-        },
-        counts => {
-            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
-            format!("{} members", counts.join(" / "))
-        }
-    }
-}
-
-/// A value with four digits; nothing where there is none.
-pub fn shown(value: Option<f64>) -> String {
-    value.map_or_else(String::new, significant)
-}
-
-/// A difference with its sign.
-pub fn signed(value: f64) -> String {
-    let sign = if value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", significant(value))
-}
-
-/// `paired over 4`, `Welch`.
-pub fn method(method: Method) -> String {
-    match method {
-        Method::Paired(count) => format!("paired over {count}"),
-        Method::Welch => "Welch".to_owned(),
-        Method::None => String::new(),
-    }
-}
-
-fn described(difference: &Difference, scale: f64) -> DifferenceView {
-    let interval = difference.interval;
+fn described(run: usize, difference: Option<&Difference>, scale: f64) -> DifferenceView {
+    let interval = difference.and_then(|difference| Some((difference, difference.interval?)));
     DifferenceView {
-        value: signed(difference.value),
-        interval: interval.map_or_else(String::new, |(low, high)| {
+        what: format!("{} − A", letter(run)),
+        value: difference.map_or_else(String::new, |difference| signed(difference.value)),
+        interval: interval.map_or_else(String::new, |(_, (low, high))| {
             format!("{} … {}", signed(low), signed(high))
         }),
-        method: method(difference.method),
-        verdict: difference.verdict,
-        picture: interval.map_or_else(String::new, |(low, high)| {
-            picture(difference, low, high, scale)
+        method: difference.map_or_else(String::new, |difference| method(difference.method)),
+        verdict: difference.map_or("", |difference| difference.verdict),
+        picture: interval.map_or_else(String::new, |(difference, ends)| {
+            picture(difference, ends, scale)
         }),
     }
 }
 
 /// The interval as a bar about its mean, beside the line of no difference.
-fn picture(difference: &Difference, low: f64, high: f64, scale: f64) -> String {
+fn picture(difference: &Difference, (low, high): (f64, f64), scale: f64) -> String {
     let x = |value: f64| {
         if scale > 0.0 {
             70.0 + 64.0 * value / scale
