@@ -321,6 +321,24 @@ fn a_run_is_repeated_from_anywhere() {
 }
 
 #[test]
+fn texts_above_the_folder_of_the_run_are_found() {
+    let folder = Folder::new();
+    folder.write("deep/it.farcast", WITH_DATA.replace("parts/", "../parts/"));
+    folder.write("parts/shared.farcast", "param width: Int = 4\n");
+    folder.write("deep/a.csv", rows(1.0));
+    let mut run = folder.command(&["run", "it.farcast", "--quiet"]);
+    assert!(
+        run.current_dir(folder.path("deep"))
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let said = folder.farcast(&["rerun", "deep/out/it", "--fresh", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[test]
 fn other_versions_are_told() {
     let folder = with_data();
     let mut run: Value = serde_json::from_str(&folder.read("out/it/run.json")).unwrap();

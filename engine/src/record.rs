@@ -58,7 +58,7 @@ pub struct RunRecord {
     pub seconds: f64,
     /// Where it wrote its results.
     pub out: String,
-    /// What came out, best first lines of the report.
+    /// What came out: the headlines of the report.
     pub headlines: Vec<String>,
     /// The digest of `scores.parquet`; none when there are no scores.
     pub scores: Option<Digest>,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dsl::check::join;
 use engine::outside::Texts;
 use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
@@ -58,7 +59,7 @@ fn base(record: &RunRecord) -> PathBuf {
 /// in memory: whatever their paths say, nothing is written there.
 fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     let place = |text: &Text| {
-        let path = base.join(&text.path).to_string_lossy().into_owned();
+        let path = join("", &base.join(&text.path).to_string_lossy());
         (path, text.text.clone())
     };
     let file = record.texts.first().map(place).unwrap_or_default().0;
@@ -143,7 +144,7 @@ fn differences(before: &RunRecord, after: &RunRecord, base: &Path) -> Vec<String
         );
     }
     for (path, old) in &before.data {
-        let here = base.join(path).to_string_lossy().into_owned();
+        let here = join("", &base.join(path).to_string_lossy());
         let new = after.data.get(&here).or_else(|| after.data.get(path));
         let new = new.map_or("not read".to_owned(), |digest| digest.short());
         differ(&format!("data file `{path}`"), &old.short(), &new);

@@ -27,6 +27,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
+pub use scope::join;
+
 use crate::diagnostic::Diagnostic;
 use crate::experiment::{Argument, Experiment};
 use crate::signature::Catalog;
