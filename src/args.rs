@@ -126,7 +126,9 @@ Examples:
   farcast config --json")]
     Config(Config),
     /// Write a commented starter experiment that runs.
-    #[command(after_help = "Example:\n  farcast new storms && farcast run storms.farcast")]
+    #[command(
+        after_help = "Examples:\n  farcast new storms && farcast run storms.farcast\n  farcast new ahead --from farcast"
+    )]
     New(New),
     /// Print the reference of the language and all plugins as Markdown, or write man pages.
     #[command(

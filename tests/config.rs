@@ -153,6 +153,11 @@ fn a_wrong_value_in_a_profile() {
     refused(
         "[profile.quick]\njobs = 0\ncolour = \"never\"\nset = { width = [8] }\n",
         expect![[r#"
+            error[wrong-type]: expected a whole number from 1 to 65535, found `0`
+             --> HERE/farcast.toml:2:8
+              |
+            2 | jobs = 0
+              |        ^
             error[unknown-name]: unknown setting `colour`
              --> HERE/farcast.toml:3:1
               |
@@ -161,11 +166,6 @@ fn a_wrong_value_in_a_profile() {
               |
               = help: did you mean `color`?
               = help: settings: `store`, `out`, `jobs`, `color`, `set`
-            error[wrong-type]: expected a whole number from 1 to 65535, found `0`
-             --> HERE/farcast.toml:2:8
-              |
-            2 | jobs = 0
-              |        ^
             error[wrong-type]: expected a number, `true`, `false` or a text in quotes, found a list
              --> HERE/farcast.toml:4:17
               |
@@ -182,17 +182,17 @@ fn a_table_that_is_none() {
     refused(
         "profile = \"quick\"\nout = 3\n",
         expect![[r#"
-        error[wrong-type]: expected a text in quotes, found a number
-         --> HERE/farcast.toml:2:7
-          |
-        2 | out = 3
-          |       ^
-        error[wrong-type]: expected a table of profiles: `[profile.NAME]`, found a text
-         --> HERE/farcast.toml:1:11
-          |
-        1 | profile = "quick"
-          |           ^^^^^^^
-    "#]],
+            error[wrong-type]: expected a table of profiles: `[profile.NAME]`, found a text
+             --> HERE/farcast.toml:1:11
+              |
+            1 | profile = "quick"
+              |           ^^^^^^^
+            error[wrong-type]: expected a text in quotes, found a number
+             --> HERE/farcast.toml:2:7
+              |
+            2 | out = 3
+              |       ^
+        "#]],
     );
 }
 

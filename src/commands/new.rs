@@ -16,11 +16,20 @@ pub struct Template {
     text: &'static str,
 }
 
+macro_rules! template {
+    ($name:literal, $file:literal) => {
+        Template {
+            name: $name,
+            text: include_str!(concat!("../../experiments/smoke/", $file)),
+        }
+    };
+}
+
 /// Every starter, that of `farcast new` without `--from` first.
-pub const TEMPLATES: &[Template] = &[Template {
-    name: "conditional",
-    text: include_str!("../../experiments/smoke/starter.farcast"),
-}];
+pub const TEMPLATES: &[Template] = &[
+    template!("conditional", "starter.farcast"),
+    template!("farcast", "farcast.farcast"),
+];
 
 pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
     let plain = args

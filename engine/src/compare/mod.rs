@@ -258,12 +258,21 @@ fn rows(values: &[Values], sides: &[Side]) -> Vec<Row> {
         .iter()
         .flat_map(|values| values.ensembles.keys().copied())
         .collect();
+    let means: Vec<Option<f64>> = values.iter().map(Values::mean).collect();
     let mut rows = Vec::new();
     for word in words {
         let of_sides: Vec<Option<f64>> = values
             .iter()
             .map(|values| values.ensembles.get(word).copied().flatten())
             .collect();
+        // Some scores have no ensemble: what they call `mean` is the mean over members.
+        if of_sides
+            .iter()
+            .zip(&means)
+            .all(|(one, mean)| is_near(*one, *mean))
+        {
+            continue;
+        }
         let differences = of_sides.iter().skip(1).map(|value| {
             Some(Difference {
                 value: (*value)? - of_sides[0]?,
@@ -280,11 +289,17 @@ fn rows(values: &[Values], sides: &[Side]) -> Vec<Row> {
         let differences = values.iter().zip(sides).skip(1).map(|(other, side)| {
             over_members((&values[0], &sides[0].record), (other, &side.record), aim)
         });
-        let means = values.iter().map(Values::mean).collect();
         let counts = values.iter().map(|values| values.members.len()).collect();
         rows.push(row("members", means, counts, differences.collect()));
     }
     rows
+}
+
+fn is_near(one: Option<f64>, other: Option<f64>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => (one - other).abs() <= 1e-12 * one.abs(),
+        (one, other) => one == other,
+    }
 }
 
 /// The mean difference of the members that two runs have in common, else of their means.
