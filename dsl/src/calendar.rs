@@ -133,10 +133,7 @@ mod tests {
         assert!((year_day(first) - (16.0 + 20.0 / 24.0)).abs() < 1e-9);
         assert!((year_share(first) - (15.0 + 20.0 / 24.0) / 365.0).abs() < 1e-12);
         assert_eq!(days(1.0, "days since 1970-01-01T12:00:00Z"), 1.5);
-        assert_eq!(
-            days(60.0, "seconds since 1970-01-01 00:00 UTC"),
-            60.0 / 86_400.0
-        );
+        assert_eq!(days(43_200.0, "seconds since 1970-01-01 00:00 UTC"), 0.5);
     }
 
     #[test]

@@ -21,8 +21,9 @@ plugin! {
     /// `surroundings(cells, radius: 500 km, land = share(relief > 0))` tells each cell how much
     /// of what lies around it, itself included, is land. Near is what is no further away on
     /// the great circle; longitudes may run from -180 to 180 or from 0 to 360. Rows at one
-    /// place that are alike in the columns used count once. A formula must give one number, as
-    /// for `aggregate`. To see only rows of the same time, name it in `by`.
+    /// place that are alike in the columns used count once, rows that miss one of them do not.
+    /// A formula must give one number, as for `aggregate`. To see only rows of the same time,
+    /// name it in `by`.
     ///
     /// ```farcast
     /// data around = surroundings(all, radius: 50 km, lat: x, lon: z, high = share(y > 0))
@@ -124,6 +125,9 @@ impl Field {
         for row in 0..data.rows() {
             let mut values = vec![lats[row], sphere::east(lons[row])];
             values.extend(columns.iter().map(|column| column[row]));
+            if values.iter().any(|value| value.is_nan()) {
+                continue;
+            }
             let key: Vec<u64> = values.iter().map(|value| ordered(*value)).collect();
             distinct.entry(key).or_insert(values);
         }
@@ -139,6 +143,11 @@ impl Field {
             formula: formula.clone(),
             near,
         })
+    }
+
+    /// The formula and the radius.
+    pub fn name(&self) -> String {
+        format!("{} within {} km", self.formula, self.near.radius)
     }
 
     /// The number for what lies around each row of these data; missing where nothing does.

@@ -8,28 +8,43 @@ use engine::plugin::{Context, Plugin};
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
+use super::matrix::Matrix;
 use super::{PredictorRows, Predictors};
 
 plugin! {
-    /// Principal components (empirical orthogonal functions) of columns.
+    /// Principal components (empirical orthogonal functions) of columns or of a field.
     ///
-    /// The modes are those of the training data only: its rows, centred, are split by a
-    /// singular value decomposition, and any other data are projected on the modes found.
-    /// The sign of a mode is the one that makes its loading of largest magnitude positive.
-    /// Rows with a missing value take no part in the fit.
+    /// The modes are those of the training data only: its samples, centred, are split by a
+    /// singular value decomposition, and any other data are projected on the modes found. A
+    /// note tells the share of the variance each explains. The sign of a mode is the one that
+    /// makes its loading of largest magnitude positive.
+    ///
+    /// Of several columns each row is a sample. With `over`, one column is a field:
+    /// `eof(sst, over: time, at: [lat, lon])` has a sample for each time, whose variables are
+    /// the places, and every row gets the components of its time; `eof(speed, over: [lat,
+    /// lon], at: month)` describes each place by its seasonal cycle. With `area: lat` cells
+    /// count by the cosine of their latitude.
+    ///
+    /// Samples with a missing value take no part in the fit and have no components.
     ///
     /// ```farcast
     /// predictor leading = eof(x, y, z, modes: 2)
     /// regression plane = ols(shift, leading)
     /// ```
-    "eof" version 1
+    "eof" version 2
     pub struct Eof {
-        /// The columns.
+        /// The columns; one that is a field when there is `over`.
         columns: Vec<Column>, variadic(), needed();
         /// How many leading modes, one predictor each.
         modes: usize = "1", range("1..=1000");
-        /// Whether columns are divided by their standard deviation first.
+        /// Whether variables are divided by their standard deviation first.
         standardise: bool = "true";
+        /// The columns that tell samples of a field apart.
+        over: Vec<Column> = "[]", needed();
+        /// The columns that tell the variables of a sample apart.
+        at: Vec<Column> = "[]", needed();
+        /// The column of latitudes by which cells are weighted by their area.
+        area: Option<Column>, needed();
     }
 }
 
@@ -37,56 +52,82 @@ impl Plugin for Eof {
     type Output = Predictors;
 
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
-        if self.modes > self.columns.len() {
-            return Err(Fault::at(
-                "modes",
-                format!(
-                    "expected at most one mode per column ({}), found {}",
-                    self.columns.len(),
-                    self.modes
-                ),
-            ));
-        }
-        Ok(Predictors::Eof(Analysis {
-            columns: self.columns.into_iter().map(|column| column.0).collect(),
+        let names = |columns: Vec<Column>| columns.into_iter().map(|column| column.0).collect();
+        let analysis = Analysis {
+            columns: names(self.columns),
             modes: self.modes,
             standardise: self.standardise,
-        }))
+            over: names(self.over),
+            at: names(self.at),
+            area: self.area.map(|column| column.0),
+        };
+        let columns = analysis.columns.len();
+        match (analysis.over.is_empty(), analysis.at.is_empty()) {
+            (true, true) if analysis.modes > columns => Err(Fault::at(
+                "modes",
+                format!(
+                    "expected at most one mode per column ({columns}), found {}",
+                    analysis.modes
+                ),
+            )),
+            (false, false) if columns != 1 => Err(Fault::at(
+                "columns",
+                format!("expected one column for a field, found {columns}"),
+            )),
+            (true, false) => Err(Fault::at("at", "expected `over` beside `at`")),
+            (false, true) => Err(Fault::at("over", "expected `at` beside `over`")),
+            _ => Ok(Predictors::Eof(analysis)),
+        }
     }
 }
 
 /// Which principal components are asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
     /// The columns.
     pub columns: Vec<String>,
     /// How many leading modes.
     pub modes: usize,
-    /// Whether columns are divided by their standard deviation first.
+    /// Whether variables are divided by their standard deviation first.
     pub standardise: bool,
+    /// The columns that tell samples of a field apart; none when each row is a sample.
+    pub over: Vec<String>,
+    /// The columns that tell the variables of a field apart.
+    pub at: Vec<String>,
+    /// The column of latitudes, to weight by area.
+    pub area: Option<String>,
 }
 
 /// The modes of training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Modes {
-    /// The columns.
-    pub columns: Vec<String>,
-    /// What is subtracted from each column and what it is divided by.
+    /// What they are of.
+    pub analysis: Analysis,
+    /// The variables: columns, or places of a field.
+    pub variables: Vec<String>,
+    /// What is subtracted from each variable and what it is divided by.
     pub scaling: Vec<(f64, f64)>,
-    /// One loading of unit length per mode, a number for each column.
+    /// One loading of unit length per mode, a number for each variable.
     pub loadings: Vec<Vec<f64>>,
     /// The share of the variance each mode explains; its sum is at most 1.
     pub explained: Vec<f64>,
 }
 
 impl Analysis {
-    /// The modes of the complete rows of these data.
+    /// The modes of the complete samples of these data.
     ///
     /// # Errors
-    /// When a column is missing, or fewer than two rows are complete.
+    /// When a column is missing, or fewer than two samples are complete.
     pub fn fit(&self, data: &Dataset) -> Result<Modes, Fault> {
-        let columns = self.complete_rows(data)?;
-        let spread: Vec<(f64, f64)> = columns.iter().map(|column| spread(column)).collect();
+        let matrix = Matrix::of(self, data, None)?;
+        let (samples, weights) = self.complete(&matrix)?;
+        let variables = 0..matrix.variables.len();
+        let spread: Vec<(f64, f64)> = variables
+            .map(|variable| {
+                let column: Vec<f64> = samples.iter().map(|sample| sample[variable]).collect();
+                spread(&column, &weights)
+            })
+            .collect();
         if spread.iter().all(|(_, std)| *std == 0.0) {
             return Err(Fault::user(format!(
                 "the columns {} do not vary: they have no principal components",
@@ -95,25 +136,28 @@ impl Analysis {
         }
         let scaling: Vec<(f64, f64)> = spread
             .into_iter()
-            .map(|(mean, std)| match self.standardise && std > 0.0 {
-                true => (mean, std),
-                false => (mean, 1.0),
-            })
+            .zip(&matrix.variable_factors)
+            .map(
+                |((mean, std), factor)| match self.standardise && std > 0.0 {
+                    true => (mean, std / factor),
+                    false => (mean, 1.0 / factor),
+                },
+            )
             .collect();
-        let rows = columns.first().map_or(0, Vec::len);
-        let matrix = Mat::from_fn(rows, columns.len(), |row, column| {
+        let scaled = Mat::from_fn(samples.len(), scaling.len(), |row, column| {
             let (mean, std) = scaling[column];
-            (columns[column][row] - mean) / std
+            (samples[row][column] - mean) / std * weights[row].sqrt()
         });
-        let svd = matrix
+        let svd = scaled
             .thin_svd()
             .map_err(|_| Fault::user("the principal components did not converge"))?;
         let variances: Vec<f64> = svd.S().column_vector().iter().map(|s| s * s).collect();
         let total: f64 = variances.iter().sum();
-        // Fewer rows than columns leave fewer modes; those beyond have no variance.
+        // Fewer samples than variables leave fewer modes; those beyond have no variance.
         let modes = self.modes.min(variances.len());
         Ok(Modes {
-            columns: self.columns.clone(),
+            analysis: self.clone(),
+            variables: matrix.variables,
             scaling,
             loadings: (0..modes)
                 .map(|mode| signed(svd.V().col(mode).iter().copied().collect()))
@@ -122,35 +166,45 @@ impl Analysis {
         })
     }
 
-    fn complete_rows(&self, data: &Dataset) -> Result<Vec<Vec<f64>>, Fault> {
-        let columns = self
-            .columns
+    /// The samples without a gap, and how much each counts.
+    fn complete<'m>(&self, matrix: &'m Matrix) -> Result<(Vec<&'m [f64]>, Vec<f64>), Fault> {
+        let (samples, weights): (Vec<&[f64]>, Vec<f64>) = matrix
+            .samples
             .iter()
-            .map(|name| data.values(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let complete: Vec<usize> = (0..data.rows())
-            .filter(|row| columns.iter().all(|column| column[*row].is_finite()))
-            .collect();
-        if complete.len() < 2 {
+            .zip(&matrix.sample_weights)
+            .filter(|(sample, weight)| sample.iter().all(|x| x.is_finite()) && **weight > 0.0)
+            .map(|(sample, weight)| (&sample[..], *weight))
+            .unzip();
+        if samples.len() < 2 {
+            let what = if self.over.is_empty() {
+                "rows"
+            } else {
+                "samples"
+            };
             return Err(Fault::user(format!(
-                "principal components of {} need two complete rows, found {}",
+                "principal components of {} need two complete {what}, found {} of {}",
                 listed(&self.columns),
-                complete.len()
+                samples.len(),
+                matrix.samples.len()
             )));
         }
-        Ok(columns
-            .iter()
-            .map(|column| complete.iter().map(|row| column[*row]).collect())
-            .collect())
+        Ok((samples, weights))
     }
 }
 
 /// The mean and standard deviation; rounding leaves a constant column with one of about its
 /// last digit, which counts as none.
-fn spread(column: &[f64]) -> (f64, f64) {
-    let count = column.len() as f64;
-    let mean = column.iter().sum::<f64>() / count;
-    let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+fn spread(column: &[f64], weights: &[f64]) -> (f64, f64) {
+    let total: f64 = weights.iter().sum();
+    let weighted = |value: &dyn Fn(f64) -> f64| {
+        let terms = column
+            .iter()
+            .zip(weights)
+            .map(|(x, weight)| weight * value(*x));
+        terms.sum::<f64>() / total
+    };
+    let mean = weighted(&|x| x);
+    let variance = weighted(&|x| (x - mean).powi(2));
     let std = variance.sqrt();
     (mean, if std > mean.abs() * 1e-12 { std } else { 0.0 })
 }
@@ -176,32 +230,50 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Modes {
-    /// The components of every row: its projection on each mode.
+    /// The components of every row: the projection of its sample on each mode.
     ///
     /// # Errors
     /// When a column is missing.
     pub fn rows(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
-        let columns = self
-            .columns
-            .iter()
-            .map(|name| data.values(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let component = |loading: &Vec<f64>, row: usize| -> f64 {
-            let terms = columns.iter().zip(&self.scaling).zip(loading);
+        let matrix = Matrix::of(&self.analysis, data, Some(&self.variables))?;
+        let component = |sample: &[f64], loading: &[f64]| -> f64 {
+            let terms = sample.iter().zip(&self.scaling).zip(loading);
             terms
-                .map(|((column, (mean, std)), loading)| (column[row] - mean) / std * loading)
+                .map(|((value, (mean, std)), loading)| (value - mean) / std * loading)
                 .sum()
         };
-        let values = (0..data.rows())
-            .flat_map(|row| self.loadings.iter().map(move |mode| (mode, row)))
-            .map(|(mode, row)| component(mode, row))
+        let components: Vec<Vec<f64>> = matrix
+            .samples
+            .iter()
+            .map(|sample| {
+                self.loadings
+                    .iter()
+                    .map(|mode| component(sample, mode))
+                    .collect()
+            })
             .collect();
+        let values = matrix.sample_of_row.iter();
         Ok(PredictorRows {
             names: (1..=self.loadings.len())
                 .map(|mode| format!("eof{mode}"))
                 .collect(),
-            values,
+            values: values
+                .flat_map(|sample| components[*sample].clone())
+                .collect(),
         })
+    }
+
+    /// How much of the variance the modes explain, in a line.
+    pub fn note(&self) -> String {
+        let shares = (1..)
+            .zip(&self.explained)
+            .map(|(mode, share)| format!("{mode}: {:.1} %", 100.0 * share));
+        let shares: Vec<String> = shares.collect();
+        format!(
+            "principal components of {} explain {} of the variance",
+            listed(&self.analysis.columns),
+            shares.join(", ")
+        )
     }
 }
 
@@ -219,6 +291,7 @@ mod tests {
             columns: ["a", "b", "c"].map(str::to_owned).to_vec(),
             modes,
             standardise,
+            ..Analysis::default()
         }
     }
 
@@ -349,11 +422,110 @@ mod tests {
             columns: vec![Column("a".to_owned())],
             modes: 2,
             standardise: true,
+            over: vec![],
+            at: vec![],
+            area: None,
         };
         let fault = call.run(&Context::alone("eof")).unwrap_err();
         assert_eq!(
             fault.to_string(),
             "expected at most one mode per column (1), found 2"
         );
+    }
+
+    // F = np.array([[1,4,2],[3,1,5],[2,6,7],[6,2,1]], float); w = np.cos(np.radians([-60, 0, 45]))
+    // def eof(Z):
+    //     U, s, Vt = np.linalg.svd(Z, full_matrices=False)
+    //     first = lambda v: np.argmax(abs(v) >= abs(v).max() * (1 - 1e-9))
+    //     return np.array([v * np.sign(v[first(v)]) for v in Vt]), s**2 / (s**2).sum()
+    // Z = (F - F.mean(0)) * np.sqrt(w)                                      # over time
+    // V, share = eof(Z); print((Z @ V.T)[:, :2].ravel(), share[:2])
+    // m = (w[:, None] * F.T).sum(0) / w.sum()                               # over space
+    // Z = (F.T - m) / np.sqrt((w[:, None] * (F.T - m)**2).sum(0) / w.sum())
+    // V, share = eof(Z * np.sqrt(w)[:, None]); print((Z @ V.T)[:, 0], share[0])
+    const FIELD: [[f64; 3]; 4] = [
+        [1.0, 4.0, 2.0],
+        [3.0, 1.0, 5.0],
+        [2.0, 6.0, 7.0],
+        [6.0, 2.0, 1.0],
+    ];
+
+    /// The field row by row, times as rows of `FIELD` and places as its columns.
+    fn field() -> Dataset {
+        let cells = || (0..12).map(|row| (row / 3, row % 3));
+        let column = |of: &dyn Fn((usize, usize)) -> f64| -> Vec<f64> { cells().map(of).collect() };
+        dataset(&[
+            ("time", &column(&|(time, _)| time as f64)),
+            ("lat", &column(&|(_, place)| [-60.0, 0.0, 45.0][place])),
+            ("t", &column(&|(time, place)| FIELD[time][place])),
+        ])
+    }
+
+    fn of_field(over: &str, at: &str, modes: usize, standardise: bool) -> Analysis {
+        Analysis {
+            columns: vec!["t".to_owned()],
+            modes,
+            standardise,
+            over: vec![over.to_owned()],
+            at: vec![at.to_owned()],
+            area: Some("lat".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_field_over_time_weighted_by_area_agrees_with_numpy() {
+        let modes = of_field("time", "lat", 2, false).fit(&field()).unwrap();
+        close(&modes.explained, &[0.6693191854122852, 0.22797818644358775]);
+        let rows = modes.rows(&field()).unwrap();
+        let of_times: Vec<f64> = [0, 3, 6, 9]
+            .iter()
+            .flat_map(|row| rows.row(*row).to_vec())
+            .collect();
+        close(
+            &of_times,
+            &[
+                0.017000899084028107,
+                -1.8165665071896802,
+                -0.7335040123912759,
+                2.2562838311361637,
+                3.8603801826883424,
+                0.04332497856863552,
+                -3.143877069381095,
+                -0.48304230251511937,
+            ],
+        );
+        assert_eq!(rows.row(0), rows.row(2));
+        assert_eq!(
+            modes.note(),
+            "principal components of `t` explain 1: 66.9 %, 2: 22.8 % of the variance"
+        );
+    }
+
+    #[test]
+    fn a_field_over_space_weighted_by_area_agrees_with_numpy() {
+        let modes = of_field("lat", "time", 1, true).fit(&field()).unwrap();
+        close(&modes.explained, &[0.6120325656431793]);
+        let rows = modes.rows(&field()).unwrap();
+        close(
+            &rows.values[..3],
+            &[-2.856137217943385, 1.068490772861769, 0.508519852555424],
+        );
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_matter_and_a_gap_costs_its_sample_only() {
+        let modes = of_field("time", "lat", 2, false).fit(&field()).unwrap();
+        let order = [7, 2, 11, 0, 5, 9, 1, 10, 3, 8, 6, 4];
+        let turned = field().take(&order);
+        assert_eq!(
+            modes,
+            of_field("time", "lat", 2, false).fit(&turned).unwrap()
+        );
+        let without_one = field().take(&[0, 1, 2, 3, 4, 6, 7, 8]);
+        let rows = modes.rows(&without_one).unwrap();
+        assert_eq!(rows.row(0), modes.rows(&field()).unwrap().row(0));
+        assert!(rows.row(3)[0].is_nan() && rows.row(4)[0].is_nan());
+        let twice = field().take(&[0, 1, 2, 0]);
+        assert!(modes.rows(&twice).is_err());
     }
 }

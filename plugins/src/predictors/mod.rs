@@ -7,6 +7,11 @@
 mod columns;
 mod eof;
 mod expr;
+mod lag;
+mod matrix;
+mod neighbourhood;
+mod season;
+mod table;
 
 use dsl::column::ColumnExpr;
 use dsl::types::Kind;
@@ -15,15 +20,25 @@ use engine::error::Fault;
 use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
+use crate::data::surroundings::Field;
+
 pub use columns::Columns;
 pub use eof::{Analysis, Eof, Modes};
 pub use expr::Expr;
+pub use lag::{Lag, Past};
+pub use neighbourhood::Neighbourhood;
+pub use season::{Cycle, Season};
+pub use table::{Lookup, Table};
 
 /// Adds the predictors.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Columns>();
     registry.plugin::<Expr>();
     registry.plugin::<Eof>();
+    registry.plugin::<Lag>();
+    registry.plugin::<Neighbourhood>();
+    registry.plugin::<Season>();
+    registry.plugin::<Table>();
 }
 
 /// What a predictor statement makes: how to get numbers from a data set.
@@ -35,6 +50,14 @@ pub enum Predictors {
     Expr(ColumnExpr),
     /// Leading principal components of columns.
     Eof(Analysis),
+    /// What a series was before.
+    Lag(Past),
+    /// Sines and cosines of a time.
+    Season(Cycle),
+    /// What lies around.
+    Neighbourhood(Field),
+    /// Columns of other data, by keys.
+    Table(Lookup),
 }
 
 /// A recipe fitted on training data: the same numbers from any data set.
@@ -46,6 +69,14 @@ pub enum Fitted {
     Expr(ColumnExpr),
     /// Projections on the modes of the training data.
     Eof(Modes),
+    /// What a series was before.
+    Lag(Past),
+    /// Sines and cosines of a time.
+    Season(Cycle),
+    /// What lies around.
+    Neighbourhood(Field),
+    /// Columns of other data, by keys.
+    Table(Lookup),
 }
 
 /// One value of each predictor for each row: `names.len()` numbers per row, row after row.
@@ -67,6 +98,10 @@ impl Predictors {
             Predictors::Columns(names) => Ok(Fitted::Columns(names.clone())),
             Predictors::Expr(formula) => Ok(Fitted::Expr(formula.clone())),
             Predictors::Eof(analysis) => analysis.fit(data).map(Fitted::Eof),
+            Predictors::Lag(past) => Ok(Fitted::Lag(past.clone())),
+            Predictors::Season(cycle) => Ok(Fitted::Season(cycle.clone())),
+            Predictors::Neighbourhood(field) => Ok(Fitted::Neighbourhood(field.clone())),
+            Predictors::Table(lookup) => Ok(Fitted::Table(lookup.clone())),
         }
     }
 }
@@ -81,6 +116,18 @@ impl Fitted {
             Fitted::Columns(names) => columns::rows(names, data),
             Fitted::Expr(formula) => expr::rows(formula, data),
             Fitted::Eof(modes) => modes.rows(data),
+            Fitted::Lag(past) => past.rows(data),
+            Fitted::Season(cycle) => cycle.rows(data),
+            Fitted::Neighbourhood(field) => neighbourhood::rows(field, data),
+            Fitted::Table(lookup) => lookup.rows(data),
+        }
+    }
+
+    /// What a reader should know of the fit.
+    pub fn note(&self) -> Option<String> {
+        match self {
+            Fitted::Eof(modes) => Some(modes.note()),
+            _ => None,
         }
     }
 }
@@ -178,6 +225,7 @@ pub(crate) mod tests {
             columns: vec!["a".to_owned(), "b".to_owned()],
             modes: 1,
             standardise: true,
+            ..Analysis::default()
         });
         let parts = recipe.to_parts().unwrap();
         assert_eq!(Predictors::from_parts(&parts).unwrap(), recipe);

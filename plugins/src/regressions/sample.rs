@@ -57,6 +57,8 @@ impl<'a> Sample<'a> {
             .iter()
             .map(|recipe| recipe.fit(sources.training))
             .collect::<Result<Vec<_>, _>>()?;
+        let notes = predictors.iter().filter_map(Fitted::note);
+        notes.for_each(|note| context.note(note));
         let all = PredictorRows::of(&predictors, sources.data)?;
         let means = subset_means(&all, sources.subsets)?;
         let (rows, known) = usable(sources.anomalies, &means, context)?;

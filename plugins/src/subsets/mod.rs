@@ -1,15 +1,24 @@
 //! Subsets: groups of rows of a data set, one fine-tune each.
 
 mod bins;
+mod cluster;
 mod each;
 mod neighbours;
+mod nested;
+mod points;
 mod random;
+mod regions;
+mod stratified;
 mod window;
 
 pub use bins::Bins;
+pub use cluster::Cluster;
 pub use each::Each;
-pub use neighbours::Neighbours;
+pub use neighbours::{Neighbours, Space};
+pub use nested::Nested;
 pub use random::Random;
+pub use regions::{Area, Region, Regions};
+pub use stratified::Stratified;
 pub use window::Window;
 
 use dsl::types::Kind;
@@ -43,10 +52,15 @@ impl Artifact for Subsets {
 /// Adds the subset plugins to the registry.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Bins>();
+    registry.plugin::<Cluster>();
     registry.plugin::<Each>();
     registry.plugin::<Neighbours>();
+    registry.plugin::<Nested>();
     registry.plugin::<Random>();
+    registry.plugin::<Regions>();
+    registry.plugin::<Stratified>();
     registry.plugin::<Window>();
+    registry.constructors(Region::constructors());
 }
 
 /// That so many rows can be taken from the data.

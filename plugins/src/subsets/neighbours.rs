@@ -3,24 +3,34 @@
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin;
 use engine::plugin::{Context, Plugin};
+use engine::{plugin, words};
 use rand::seq::index::sample;
 
+use super::points::Points;
 use super::{Subsets, check_size};
-use crate::complete::complete;
-use crate::parents::Scaled;
+
+words! {
+    /// In which space rows are near.
+    pub enum Space {
+        /// Columns divided by their standard deviations.
+        Columns = "columns",
+        /// Latitude and longitude on the sphere.
+        Sphere = "sphere",
+    }
+}
 
 plugin! {
     /// The rows nearest to randomly drawn ones, the drawn row first.
     ///
-    /// Distance is Euclidean in columns divided by their standard deviations; of rows equally
-    /// far the earlier one is taken.
+    /// Distance is Euclidean in columns divided by their standard deviations or, with
+    /// `space: sphere` and the columns of latitude and longitude, along great circles, across
+    /// the date line and the poles. Of rows equally far the earlier one is taken.
     ///
     /// ```farcast
     /// subset local = neighbours(seen, around: [x, z], count: 16, size: 8)
     /// ```
-    "neighbours" version 1
+    "neighbours" version 2
     pub struct Neighbours {
         /// The rows to draw from.
         data: Input<Dataset>;
@@ -30,6 +40,8 @@ plugin! {
         count: usize = "256", range("1..=1000000");
         /// Rows of a subset.
         size: usize = "8", range("1..");
+        /// In which space rows are near.
+        space: Space = "columns";
     }
 }
 
@@ -49,50 +61,28 @@ impl Plugin for Neighbours {
                 ),
             ));
         }
-        let points = self.points()?;
+        let points = match self.space {
+            Space::Columns => Points::standardised(&self.data, &self.around, "around")?,
+            Space::Sphere => Points::on_sphere(&self.data, &self.around, "around")?,
+        };
         let centres = sample(&mut context.rng("centres"), total, self.count);
         let mut rows = Vec::with_capacity(self.count);
         for centre in centres {
             context.check_stop()?;
-            rows.push(nearest(&points, self.around.len(), centre, self.size));
+            rows.push(nearest(&points, centre, self.size));
         }
         Ok(Subsets { rows })
     }
 }
 
-impl Neighbours {
-    /// The standardised coordinates of every row, `[rows, columns]`.
-    fn points(&self) -> Result<Vec<f64>, Fault> {
-        if self.around.is_empty() {
-            return Err(Fault::at(
-                "around",
-                "expected one column or more, found none",
-            ));
-        }
-        let width = self.around.len();
-        let mut points = vec![0.0; self.data.rows() * width];
-        for (at, Column(name)) in self.around.iter().enumerate() {
-            let values = complete(&self.data, name, "around")?;
-            let std = Scaled::of(name, values).std;
-            for (point, value) in points.chunks_exact_mut(width).zip(values) {
-                point[at] = value / std;
-            }
-        }
-        Ok(points)
-    }
-}
-
 /// The rows nearest to `centre`, itself first.
-fn nearest(points: &[f64], width: usize, centre: usize, size: usize) -> Vec<u32> {
-    let origin = &points[centre * width..][..width];
-    let mut rows: Vec<(f64, u32)> = points
-        .chunks_exact(width)
-        .zip(0..)
-        .map(|(point, row)| {
-            let squares = point.iter().zip(origin).map(|(a, b)| (a - b).powi(2));
+fn nearest(points: &Points, centre: usize, size: usize) -> Vec<u32> {
+    let mut rows: Vec<(f64, u32)> = (0..points.rows())
+        .map(|row| {
             // Its doubles are as near, the row itself stands before them.
-            let itself = row as usize == centre;
-            (if itself { -1.0 } else { squares.sum() }, row)
+            let itself = row == centre;
+            let squared = points.squared(row, points.row(centre));
+            (if itself { -1.0 } else { squared }, row as u32)
         })
         .collect();
     let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
@@ -111,9 +101,25 @@ mod tests {
 
     #[test]
     fn the_nearest_come_first_and_ties_in_order() {
-        let points = [0.0, 1.0, 5.0, 2.0, 1.0];
-        assert_eq!(nearest(&points, 1, 1, 4), [1, 4, 0, 3]);
-        assert_eq!(nearest(&points, 1, 4, 2), [4, 1]);
+        let data = data(&[("x", &[0.0, 1.0, 5.0, 2.0, 1.0])]);
+        let around = [Column("x".to_owned())];
+        let points = Points::standardised(&data, &around, "around").expect("points");
+        assert_eq!(nearest(&points, 1, 4), [1, 4, 0, 3]);
+        assert_eq!(nearest(&points, 4, 2), [4, 1]);
+    }
+
+    #[test]
+    fn on_the_sphere_the_date_line_and_the_poles_do_not_part() {
+        let data = data(&[
+            ("lat", &[0.0, 0.0, 0.0, 85.0, 85.0, 80.0]),
+            ("lon", &[179.0, -179.0, 170.0, 0.0, 180.0, 0.0]),
+        ]);
+        let around = ["lat", "lon"].map(|name| Column(name.to_owned()));
+        let points = Points::on_sphere(&data, &around, "around").expect("points");
+        assert_eq!(nearest(&points, 0, 3), [0, 1, 2]);
+        // From 85° N across the pole it is 10° to the other side, and 5° to 80° N.
+        assert_eq!(nearest(&points, 3, 3), [3, 5, 4]);
+        assert!(Points::on_sphere(&data, &around[..1], "around").is_err());
     }
 
     #[test]
@@ -127,6 +133,7 @@ mod tests {
             around: vec![Column("big".to_owned()), Column("small".to_owned())],
             count: 4,
             size: 2,
+            space: Space::Columns,
         };
         let subsets = neighbours.run(&Context::alone("scale")).expect("subsets");
         assert!(subsets.rows.contains(&vec![0, 1]));
@@ -140,6 +147,7 @@ mod tests {
             around: vec![Column("x".to_owned())],
             count: 3,
             size: 1,
+            space: Space::Columns,
         };
         assert!(neighbours.run(&Context::alone("many")).is_err());
     }
