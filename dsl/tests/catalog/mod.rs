@@ -138,6 +138,21 @@ pub fn catalog() -> Catalog {
             )
         },
         Signature {
+            columns: ColumnRule::Groups("by".to_owned()),
+            ..plugin(
+                "aggregate",
+                Kind::Data,
+                vec![
+                    data(),
+                    param("by", list(Type::Column)),
+                    Param {
+                        definitions: true,
+                        ..param("definitions", list(Type::Formula(Over::Columns)))
+                    },
+                ],
+            )
+        },
+        Signature {
             random: true,
             members: Some("members".to_owned()),
             ..plugin(
@@ -296,7 +311,7 @@ pub fn catalog() -> Catalog {
     catalog
 }
 
-/// Files by path; any `*.nc` and `*.csv` but `missing.*` holds ocean data.
+/// Files by path; any `*.nc` and `*.csv` but `missing.*` holds ocean data, `times.*` with times.
 pub struct Table(pub BTreeMap<String, String>);
 
 impl Outside for Table {
@@ -335,8 +350,10 @@ impl Outside for Table {
             ("month", "months"),
             ("e", "1"),
         ];
+        let times = [("time", "hours since 1980-01-14 14:00:00")];
+        let times = times.iter().filter(|_| path.contains("times"));
         Ok(Schema {
-            columns: columns.iter().map(column).collect(),
+            columns: columns.iter().chain(times).map(column).collect(),
         })
     }
 }

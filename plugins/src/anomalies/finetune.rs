@@ -9,6 +9,7 @@ use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
 
+use super::signal;
 use crate::complete::complete;
 use crate::parents::{Network, Parent, TrainerChoice};
 use crate::subsets::Subsets;
@@ -33,7 +34,12 @@ plugin! {
     /// With `from: previous` each subset goes on from the one before, and the weights are
     /// noted as they are: a trajectory.
     ///
-    /// The table has the columns `subset` (from 0), `rows`, `loss_before` and `loss_after` (on
+    /// With `repeats`, each subset is fine-tuned several times from independent streams, so that
+    /// the scatter of an anomaly is known; a note tells for each layer the median over its
+    /// weights of the signal-to-noise ratio, the root of the F statistic: the variance of the
+    /// subsets' means over that expected from the scatter of repeats alone. Noise has about 1.
+    ///
+    /// The table has the columns `subset` and `repeat` (from 0), `rows`, `loss_before` and `loss_after` (on
     /// the subset's rows, standardised), `diverged` and, along a trajectory, `step`. A subset
     /// that leaves the finite numbers is marked there, its weights are NaN.
     ///
@@ -55,6 +61,10 @@ plugin! {
         batch: usize = "32", range("1..=1000000");
         /// Share of each minibatch that is drawn from the parent's training data.
         mix: f64 = "0.5", range("0..=1");
+        /// How many rows of each minibatch are drawn from it, instead of the share.
+        mix_rows: Option<usize>, range("0..=1000000");
+        /// How often each subset is fine-tuned.
+        repeats: u32 = "1", range("1..=1000");
         /// Where each subset starts.
         from: Start = "parent";
         /// The rows the subsets are of.
@@ -74,25 +84,28 @@ impl Plugin for Finetune {
 
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
         let network = &self.parent.network;
+        let from_train = self.from_train()?;
         let rows = self.samples(&self.data, "subsets")?;
         let train = self.samples(&self.train, "parent")?;
         let mut trainer = TrainerChoice::Auto.trainer(network, &self.optimizer);
         let mut notes = Notes::default();
-        let mut table = Vec::with_capacity(self.subsets.rows.len() * self.parent.weights.len());
+        let total = self.subsets.rows.len() * self.repeats as usize;
+        let mut table = Vec::with_capacity(total * self.parent.weights.len());
         let mut start = self.parent.weights.clone();
-        let total = self.subsets.rows.len();
-        for (at, subset) in self.subsets.rows.iter().enumerate() {
+        let subsets = self.subsets.rows.iter().enumerate();
+        let repeated = subsets.flat_map(|subset| (0..self.repeats).map(move |at| (subset, at)));
+        for ((at, subset), repeat) in repeated {
             context.check_stop()?;
             let mix = Mix {
                 subset: &rows.take(subset.iter().map(|row| *row as usize)),
                 train: &train,
-                from_train: (self.mix * self.batch as f64).round() as usize,
+                from_train,
                 batch: self.batch,
             };
             let mut weights = start.clone();
-            notes.before(at, mix.subset, network, &weights);
+            notes.before((at, repeat), mix.subset, network, &weights);
             trainer.restart();
-            let rng = context.rng(&format!("subset {at}"));
+            let rng = context.rng(&stream(at, repeat));
             let finite = mix.train(&mut *trainer, &mut weights, self.steps, rng);
             notes.after(finite, mix.subset, network, &weights);
             match (finite, self.from) {
@@ -109,7 +122,7 @@ impl Plugin for Finetune {
                 }
             }
             context.progress(
-                at as u64 + 1,
+                notes.subset.len() as u64,
                 total as u64,
                 notes.loss_after.last().copied(),
             );
@@ -117,6 +130,10 @@ impl Plugin for Finetune {
         notes.tell(context)?;
         if self.from == Start::Parent {
             note_flatness(context, &self.parent.weights, &table);
+        }
+        if self.repeats > 1 {
+            let layout = network.layout();
+            signal::note_ratios(context, &layout, &table, self.repeats as usize);
         }
         Ok(WeightTable {
             layout: network.layout(),
@@ -126,7 +143,32 @@ impl Plugin for Finetune {
     }
 }
 
+/// The stream a subset's minibatches are drawn from.
+fn stream(subset: usize, repeat: u32) -> String {
+    match repeat {
+        0 => format!("subset {subset}"),
+        _ => format!("subset {subset} repeat {repeat}"),
+    }
+}
+
 impl Finetune {
+    /// Rows of each minibatch that are drawn from the training data.
+    fn from_train(&self) -> Result<usize, Fault> {
+        if self.from == Start::Previous && self.repeats > 1 {
+            let message = format!("expected 1 repeat of a trajectory, found {}", self.repeats);
+            return Err(Fault::at("repeats", message));
+        }
+        match self.mix_rows {
+            None => Ok((self.mix * self.batch as f64).round() as usize),
+            Some(rows) if rows <= self.batch => Ok(rows),
+            Some(rows) => {
+                let batch = self.batch;
+                let message = format!("expected at most `batch` ({batch}) rows, found {rows}");
+                Err(Fault::at("mix_rows", message))
+            }
+        }
+    }
+
     /// The rows of `data` as the network sees them, none with a gap.
     fn samples(&self, data: &Dataset, param: &'static str) -> Result<Samples, Fault> {
         let network = &self.parent.network;
@@ -140,6 +182,7 @@ impl Finetune {
         let height = notes.subset.len();
         let mut columns = vec![
             Series::new("subset".into(), notes.subset).into(),
+            Series::new("repeat".into(), notes.repeat).into(),
             Series::new("rows".into(), notes.rows).into(),
             Series::new("loss_before".into(), notes.loss_before).into(),
             Series::new("loss_after".into(), notes.loss_after).into(),
@@ -191,6 +234,7 @@ impl Mix<'_> {
 #[derive(Default)]
 struct Notes {
     subset: Vec<u32>,
+    repeat: Vec<u32>,
     rows: Vec<u32>,
     loss_before: Vec<f64>,
     loss_after: Vec<f64>,
@@ -198,8 +242,15 @@ struct Notes {
 }
 
 impl Notes {
-    fn before(&mut self, at: usize, subset: &Samples, network: &Network, weights: &[f32]) {
+    fn before(
+        &mut self,
+        (at, repeat): (usize, u32),
+        subset: &Samples,
+        network: &Network,
+        weights: &[f32],
+    ) {
         self.subset.push(at as u32);
+        self.repeat.push(repeat);
         self.rows.push(subset.rows as u32);
         self.loss_before.push(subset.loss(network, weights));
     }

@@ -43,6 +43,8 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         steps: 200,
         batch: 32,
         mix: 0.0,
+        mix_rows: None,
+        repeats: 1,
         from: Start::Parent,
         data: Via(Input::new(data(&x, &y))),
         train: Via(Input::new(train)),
@@ -171,5 +173,59 @@ fn gaps_are_refused() {
     assert_eq!(
         fault.expect_err("a fault").to_string(),
         "column `x` has no value in 1 of 2 rows"
+    );
+}
+
+#[test]
+fn repeats_stand_beside_the_first_and_tell_signal_from_noise() {
+    let once = run(finetune(vec![old(), new()]));
+    let mut thrice = finetune(vec![old(), new()]);
+    thrice.repeats = 3;
+    thrice.steps = 20;
+    let context = Context::alone("finetune");
+    let table = thrice.run(&context).expect("a table");
+    let column = |name: &str| -> Vec<u32> {
+        let column = table.coordinates.column(name).expect(name);
+        column.u32().expect("numbers").into_no_null_iter().collect()
+    };
+    assert_eq!(column("subset"), [0, 0, 0, 1, 1, 1]);
+    assert_eq!(column("repeat"), [0, 1, 2, 0, 1, 2]);
+    assert_eq!(once.coordinates.get_column_names().len(), 6);
+    assert_ne!(table.row(3), table.row(4));
+    let notes = context.take_notes();
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("signal-to-noise of the anomalies over 3 repeats"),
+        "{notes:?}"
+    );
+    let mut single = finetune(vec![old(), new()]);
+    single.steps = 20;
+    let single = run(single);
+    assert_eq!((single.row(0), single.row(1)), (table.row(0), table.row(3)));
+
+    let mut path = finetune(vec![old()]);
+    (path.from, path.repeats) = (Start::Previous, 2);
+    let fault = path.run(&Context::alone("path")).map(|_| ());
+    assert_eq!(
+        fault.expect_err("a fault").to_string(),
+        "expected 1 repeat of a trajectory, found 2"
+    );
+}
+
+#[test]
+fn training_rows_are_mixed_by_share_or_by_number() {
+    let with = |mix: f64, mix_rows: Option<usize>| {
+        let mut call = finetune(vec![new()]);
+        (call.mix, call.mix_rows, call.steps) = (mix, mix_rows, 20);
+        call.run(&Context::alone("finetune"))
+    };
+    let share = with(0.25, None).expect("a table");
+    let number = with(0.0, Some(8)).expect("a table");
+    assert_eq!(share.weights, number.weights);
+    assert_eq!(
+        with(0.5, Some(33))
+            .map(|_| ())
+            .expect_err("a fault")
+            .to_string(),
+        "expected at most `batch` (32) rows, found 33"
     );
 }

@@ -1,6 +1,7 @@
 //! Anomalies: how weights move when a parent is fine-tuned on subsets.
 
 mod finetune;
+mod signal;
 
 pub use finetune::{Finetune, Start};
 

@@ -447,6 +447,59 @@ mod tests {
     }
 
     #[test]
+    fn the_navy_winds_have_the_figures_numpy_finds() {
+        // from scipy.io import netcdf_file; import numpy as np
+        // f = netcdf_file("navy_monthly_winds.nc", mmap=False).variables
+        // u, v = ((f[k][:].astype("f4") * np.float32(0.001)).astype("f8") for k in ("uwnd", "vwnd"))
+        // u.mean(), v.mean(), f["relief"][:][57, 141], np.hypot(u, v)[2::12, 57, 141].std(ddof=1)
+        let path = [
+            env!("CARGO_MANIFEST_DIR"),
+            "../experiments/data/navy_monthly_winds.nc",
+        ];
+        let source = netcdf(
+            DataPath(path.iter().collect()),
+            &["uwnd", "vwnd"],
+            &["time", "lat", "lon", "relief"],
+        );
+        let context = Context::alone("netcdf");
+        let data = source.run(&context).expect("data");
+        assert_eq!(data.rows(), 132 * 73 * 144);
+        assert_eq!(context.take_notes(), [""; 0]);
+        let column = |name: &str| data.values(name).expect(name);
+        let mean = |name: &str| column(name).iter().sum::<f64>() / data.rows() as f64;
+        assert!((mean("uwnd") - 0.026498336505861357).abs() < 1e-10);
+        assert!((mean("vwnd") - -0.07292498095894853).abs() < 1e-10);
+        // Berlin in March: the height stands beside every month.
+        let marches: Vec<usize> = (0..11)
+            .map(|year| (year * 12 + 2) * 73 * 144 + 57 * 144 + 141)
+            .collect();
+        for row in &marches {
+            let place = ["lat", "lon", "relief"].map(|name| column(name)[*row]);
+            assert_eq!(place, [52.5, 12.5, 53.0]);
+        }
+        let speeds: Vec<f64> = marches
+            .iter()
+            .map(|row| column("uwnd")[*row].hypot(column("vwnd")[*row]))
+            .collect();
+        let middle = speeds.iter().sum::<f64>() / 11.0;
+        let squares: f64 = speeds.iter().map(|speed| (speed - middle).powi(2)).sum();
+        assert!(((squares / 10.0).sqrt() - 1.167514090345544).abs() < 1e-9);
+        let hours = dsl::calendar::days_since_1970(
+            data.schema()
+                .find("time")
+                .and_then(|time| time.unit.as_deref())
+                .expect("a unit"),
+        );
+        let (factor, start) = hours.expect("a time");
+        for row in marches {
+            assert_eq!(
+                dsl::calendar::month(column("time")[row] * factor + start),
+                3.0
+            );
+        }
+    }
+
+    #[test]
     fn unknown_variables_are_answered_with_what_there_is() {
         let fault = levitus(&["tempp"], &[])
             .schema()
