@@ -332,19 +332,63 @@ pub struct Rerun {
 pub enum Cache {
     /// List what is stored.
     Ls,
+    /// Say where the room goes: by plugin, the largest first.
+    Du,
+    /// Say why a statement runs, or does not.
+    #[command(
+        after_help = "Examples:\n  farcast cache why storms.farcast shift\n  farcast cache why storms.farcast --set steps=200"
+    )]
+    Why(Why),
     /// Read everything stored and say what is damaged; exits with 1 when anything is.
-    Verify,
-    /// Remove what no result needs.
-    Gc {
-        /// Remove results made more than so many days ago, too.
-        #[arg(long, value_name = "DAYS")]
-        older_than: Option<u64>,
-        /// Only say what would be removed.
+    Verify {
+        /// Set what is damaged aside, so that the next run makes it again.
         #[arg(long)]
-        dry_run: bool,
+        repair: bool,
+    },
+    /// Remove what no result needs; what runs or is pinned stays.
+    #[command(
+        after_help = "Examples:\n  farcast cache gc --dry-run --older-than 90\n  farcast cache gc --max-size 20GB\n  farcast cache gc --only storms.farcast --only waves.farcast"
+    )]
+    Gc(Gc),
+    /// Keep the results of a run from `gc`.
+    #[command(after_help = "Examples:\n  farcast cache pin last\n  farcast cache pin out/storms")]
+    Pin {
+        /// The run: `last`, its name or the start of it, an out folder or a `run.json`.
+        run: String,
+    },
+    /// Let `gc` have a pinned run.
+    Unpin {
+        /// The name of the pin, as `farcast cache ls` lists it.
+        pin: String,
     },
     /// Print where the store is.
     Path,
+}
+
+/// `farcast cache why`
+#[derive(Debug, Args)]
+pub struct Why {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// The statement [default: all that run].
+    pub statement: Option<String>,
+}
+
+/// `farcast cache gc`
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Remove results made more than so many days ago, too.
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u64>,
+    /// Remove the results made longest ago until the others take no more than this.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+    /// Remove results that none of these experiments needs; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub only: Vec<PathBuf>,
+    /// Only say what would be removed.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `farcast config`
@@ -382,5 +426,26 @@ fn setting(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
         }
         _ => Err("expected NAME=VALUE, such as `width=16`".to_owned()),
+    }
+}
+
+/// A size in bytes: `500MB`, `20 GB`.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        _ => return Err("expected a size such as `500MB` or `20GB`".to_owned()),
+    };
+    match number.parse::<f64>() {
+        Ok(number) => Ok((number * factor) as u64),
+        Err(_) => Err("expected a size such as `500MB` or `20GB`".to_owned()),
     }
 }

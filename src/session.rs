@@ -103,6 +103,12 @@ impl Session {
         sources.next().map_or("", |(_, source)| &source.path)
     }
 
+    /// The name of that file without its ending.
+    pub fn stem(&self) -> String {
+        let stem = Path::new(self.file()).file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    }
+
     /// The actions, with the sweeps as far as the scores in the store take them; says the
     /// diagnostic when a data file cannot be read.
     pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {

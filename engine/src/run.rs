@@ -17,7 +17,7 @@ use crate::observer::{Blame, Ending, Failure, Observer};
 use crate::params::{Bindings, Loaded};
 use crate::plan::{Step, plan};
 use crate::plugin::{Context, Registry};
-use crate::store::{Record, RecordedOutcome, Store};
+use crate::store::{Hold, Record, RecordedOutcome, Store};
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -117,6 +117,8 @@ struct Pass<'a> {
     slots: Vec<Mutex<Option<Arc<dyn Stored>>>>,
     shared: Mutex<Shared>,
     wake: Condvar,
+    /// Keeps from `gc` what the pass works with.
+    _hold: Option<Hold>,
 }
 
 /// What the threads share.
@@ -170,7 +172,10 @@ impl<'a> Pass<'a> {
         }
         skip_after_failures(&mut shared, &dependents);
         let to_run = shared.endings.iter().filter(|ending| ending.is_none());
-        work.observer.planned(to_run.count());
+        let to_run = to_run.count();
+        work.observer.planned(to_run);
+        let keys = || work.graph.actions.iter().map(|action| action.key).collect();
+        let hold = (to_run > 0).then(|| work.store.hold(&keys())).flatten();
         let heights = heights(&dependents);
         for (index, action) in work.graph.actions.iter().enumerate() {
             if shared.endings[index].is_none() {
@@ -194,6 +199,7 @@ impl<'a> Pass<'a> {
             slots: (0..count).map(|_| Mutex::default()).collect(),
             shared: Mutex::new(shared),
             wake: Condvar::new(),
+            _hold: hold,
         }
     }
 

@@ -1,15 +1,20 @@
 //! `farcast cache`: look after the store of results.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use engine::digest::Digest;
 use engine::error::Fault;
+use engine::graph::Graph;
 use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, RecordedOutcome, Store};
 
 use super::Exit;
-use crate::args::Cache;
-use crate::session::{Stop, open_store};
+use super::{rerun, why};
+use crate::args::{Cache, Gc, Subject};
+use crate::found::Found;
+use crate::session::{Session, Stop, open_store};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
@@ -22,26 +27,105 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
             Ok(Exit::Fine)
         }
         Cache::Ls => ls(&open(Access::Read)?, terminal),
-        Cache::Verify => verify(&open(Access::Read)?, terminal),
-        Cache::Gc {
-            older_than,
-            dry_run,
-        } => {
-            let policy = GcPolicy {
-                older_than: older_than.map(|days| Duration::from_secs(days * 24 * 3600)),
-                effect: if *dry_run {
-                    Effect::DryRun
-                } else {
-                    Effect::Apply
-                },
-            };
-            gc(&open(Access::Write)?, policy, terminal)
+        Cache::Du => du(&open(Access::Read)?, terminal),
+        Cache::Why(args) => return why::run(args, settings, terminal),
+        Cache::Verify { repair: false } => verify(&open(Access::Read)?, OnDamage::Report, terminal),
+        Cache::Verify { repair: true } => {
+            verify(&open(Access::Write)?, OnDamage::SetAside, terminal)
         }
+        Cache::Gc(args) => {
+            let store = open(Access::Write)?;
+            let policy = policy(args, &store, settings, terminal)?;
+            gc(&store, policy, terminal)
+        }
+        Cache::Pin { run } => {
+            let store = open(Access::Write)?;
+            let found = Found::find(run, settings, terminal)?;
+            let mut session = rerun::session(&found.record, terminal)?;
+            let keys = keys(&session.graph(&store, terminal)?);
+            let name = format!("{}-{}", found.record.when, session.stem());
+            let pinned = store.pin(&name, &keys).map(|()| Exit::Fine);
+            if pinned.is_ok() {
+                terminal.say(format!("pinned {} results as `{name}`", keys.len()));
+            }
+            pinned
+        }
+        Cache::Unpin { pin } => unpin(&open(Access::Write)?, pin, terminal),
     };
     done.map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })
+}
+
+/// What may go.
+fn policy(
+    args: &Gc,
+    store: &DirStore,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<GcPolicy, Stop> {
+    let mut only = BTreeSet::new();
+    for file in &args.only {
+        let subject = Subject {
+            file: file.clone(),
+            settings: Vec::new(),
+        };
+        let mut session = Session::open(&subject, settings, terminal)?;
+        only.extend(keys(&session.graph(store, terminal)?));
+    }
+    Ok(GcPolicy {
+        older_than: args
+            .older_than
+            .map(|days| Duration::from_secs(days.saturating_mul(24 * 3600))),
+        only: (!args.only.is_empty()).then_some(only),
+        max_bytes: args.max_size,
+        effect: match args.dry_run {
+            true => Effect::DryRun,
+            false => Effect::Apply,
+        },
+    })
+}
+
+fn keys(graph: &Graph) -> BTreeSet<Digest> {
+    graph.actions.iter().map(|action| action.key).collect()
+}
+
+fn unpin(store: &DirStore, pin: &str, terminal: &Terminal) -> Result<Exit, Fault> {
+    let pins = store.pins()?;
+    if pins.iter().any(|known| known == pin) && store.unpin(pin)? {
+        return Ok(Exit::Fine);
+    }
+    terminal.error(format!("no pin is called `{pin}`"));
+    if !pins.is_empty() {
+        terminal.say(format!("  = help: pins: `{}`", pins.join("`, `")));
+    }
+    Ok(Exit::Failed)
+}
+
+/// Where the room goes: an object that several results share counts for the first.
+fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
+    let mut seen = BTreeSet::new();
+    let mut plugins: BTreeMap<String, u64> = BTreeMap::new();
+    for record in store.records() {
+        let own: u64 = record
+            .objects()
+            .filter(|(_, digest, _)| seen.insert(*digest))
+            .map(|(_, _, size)| size)
+            .sum();
+        *plugins.entry(record.plugin().to_owned()).or_default() += own;
+    }
+    let referred: u64 = plugins.values().sum();
+    let mut plugins: Vec<(String, u64)> = plugins.into_iter().collect();
+    plugins.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    for (plugin, bytes) in plugins {
+        terminal.out(format!("{:>10}  {plugin}\n", size(bytes)));
+    }
+    let usage = store.usage()?;
+    let unreferred = usage.bytes.saturating_sub(referred);
+    terminal.out(format!("{:>10}  that no result needs\n", size(unreferred)));
+    terminal.out(format!("{:>10}  in all\n", size(usage.bytes)));
+    Ok(Exit::Fine)
 }
 
 /// What is stored, by plugin: how many results, how large, how long they took.
@@ -77,11 +161,14 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
         size(usage.bytes),
         store.path().display()
     ));
+    for pin in store.pins()? {
+        terminal.out(format!("pinned: {pin}\n"));
+    }
     Ok(Exit::Fine)
 }
 
-fn verify(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
-    let report = store.verify(OnDamage::Report)?;
+fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<Exit, Fault> {
+    let report = store.verify(on_damage)?;
     for digest in &report.damaged {
         terminal.out(format!("damaged  {digest}\n"));
     }
@@ -97,7 +184,13 @@ fn verify(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     if report.is_clean() {
         return Ok(Exit::Fine);
     }
-    terminal.say("the next run sets damaged results aside and makes them again");
+    terminal.say(match on_damage {
+        OnDamage::Report => {
+            "the next run that needs them sets them aside and makes them again; `--repair` sets \
+             them aside now"
+        }
+        OnDamage::SetAside => "set aside: the next run makes them again",
+    });
     Ok(Exit::Failed)
 }
 

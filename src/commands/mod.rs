@@ -14,6 +14,7 @@ mod rerun;
 mod run;
 mod runs;
 mod show;
+mod why;
 
 use std::process::ExitCode;
 

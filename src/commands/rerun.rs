@@ -20,10 +20,8 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
     let found = Found::find(&args.run, settings, terminal)?;
     let record = &found.record;
     let base = base(record);
-    let (file, texts) = placed(record, &base);
-    let mut session = Session::kept(&file, &texts, record.set.clone(), terminal)?;
-    let name = Path::new(&file).file_stem().unwrap_or_default();
-    let again = format!("{}-rerun", name.to_string_lossy());
+    let mut session = session(record, terminal)?;
+    let again = format!("{}-rerun", session.stem());
     let job = Job {
         manner: &args.manner,
         settings,
@@ -37,6 +35,12 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
     let finished = job.run(&mut session, &store as &dyn Store, terminal)?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
+}
+
+/// The experiment of a run, as it was.
+pub fn session(record: &RunRecord, terminal: &Terminal) -> Result<Session, Stop> {
+    let (file, texts) = placed(record, &base(record));
+    Session::kept(&file, &texts, record.set.clone(), terminal)
 }
 
 /// The folder where the run's paths start: its own, or none (here) when that is gone or is here.

@@ -3,6 +3,7 @@
 //! ```text
 //! objects/<aa>/<digest>   parts, each written under another name and renamed when whole
 //! journal/*.log           records, a segment per writing process
+//! holds/                what running processes and pins keep from `gc`
 //! digests/*.log           digests of data files, so that they need not be read again
 //! runs/                   what was run: a record and a table of scores each
 //! damaged/                objects that were not what was stored, to be looked at
@@ -22,7 +23,7 @@ use super::files::Files;
 use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
-use super::{Harm, Known, Record, Store, pattern};
+use super::{Harm, Hold, Known, Record, Store, pattern};
 use crate::artifact::{Kept, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -249,6 +250,10 @@ impl Store for DirStore {
         }
         self.append(Line::kept(&record)?)?;
         Ok(record)
+    }
+
+    fn hold(&self, keys: &BTreeSet<Digest>) -> Option<Hold> {
+        Some(self.hold_keys(keys))
     }
 
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {

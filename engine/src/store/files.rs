@@ -15,7 +15,9 @@ use crate::error::Fault;
 /// Goes up when an older farcast could not read the store any more.
 const FORMAT: u32 = 1;
 
-const FOLDERS: [&str; 6] = ["objects", "journal", "digests", "runs", "damaged", "tmp"];
+const FOLDERS: [&str; 7] = [
+    "objects", "journal", "digests", "runs", "holds", "damaged", "tmp",
+];
 
 const CACHEDIR_TAG: &str = "\
 Signature: 8a477f597d28d172789f06886806bc55

@@ -23,11 +23,16 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Unfinished files older than this are nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// What to give up beside what nobody refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to give up beside what nobody refers to. What a running process works with or
+/// somebody has pinned stays in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcPolicy {
     /// Records made longer ago than this go too.
     pub older_than: Option<Duration>,
+    /// Records of other keys than these go too.
+    pub only: Option<BTreeSet<Digest>>,
+    /// Records go, those made longest ago first, until all others take no more bytes.
+    pub max_bytes: Option<u64>,
     /// Whether anything is done.
     pub effect: Effect,
 }
@@ -73,15 +78,22 @@ impl DirStore {
             .map_err(unreadable)?
             .into_iter()
             .collect();
-        let (mut needed, mut useless) = (BTreeSet::new(), Vec::new());
+        let held = self.held().map_err(unreadable)?;
+        let (mut wanted, mut useless) = (Vec::new(), Vec::new());
         for line in lines {
+            let is_held = held.contains(line.key());
             match line.record() {
-                Some(record) if policy.is_recent(&line) && is_whole(&record, &objects) => {
-                    needed.extend(digests(&record));
+                Some(record) if (is_held || policy.wants(&line)) && is_whole(&record, &objects) => {
+                    wanted.push(Wanted {
+                        is_held,
+                        record,
+                        line,
+                    });
                 }
                 _ => useless.push(line),
             }
         }
+        let needed = policy.within_bounds(wanted, &mut useless);
         let rubbish = self.rubbish(&objects, &needed).map_err(unreadable)?;
 
         let mut report = GcReport {
@@ -180,14 +192,55 @@ impl DirStore {
     }
 }
 
+/// A record that stays, as far as its age and key go.
+struct Wanted {
+    is_held: bool,
+    record: Record,
+    line: Line,
+}
+
 impl GcPolicy {
-    fn is_recent(&self, line: &Line) -> bool {
-        self.older_than.is_none_or(|limit| line.age() <= limit)
+    /// Gives up only what nobody refers to.
+    pub const UNREFERRED: Self = Self {
+        older_than: None,
+        only: None,
+        max_bytes: None,
+        effect: Effect::Apply,
+    };
+
+    fn wants(&self, line: &Line) -> bool {
+        let is_recent = self.older_than.is_none_or(|limit| line.age() <= limit);
+        let is_named = |only: &BTreeSet<Digest>| only.contains(line.key());
+        is_recent && self.only.as_ref().is_none_or(is_named)
+    }
+
+    /// The objects of what stays when only the youngest records stay that fit; the lines of the
+    /// others become useless.
+    fn within_bounds(&self, mut wanted: Vec<Wanted>, useless: &mut Vec<Line>) -> BTreeSet<Digest> {
+        wanted.sort_by_key(|wanted| (!wanted.is_held, wanted.line.age()));
+        let limit = self.max_bytes.unwrap_or(u64::MAX);
+        let (mut needed, mut bytes, mut is_full) = (BTreeSet::new(), 0_u64, false);
+        for wanted in wanted {
+            let objects = wanted.record.objects();
+            let more: BTreeMap<Digest, u64> = objects
+                .filter(|(_, digest, _)| !needed.contains(digest))
+                .map(|(_, digest, size)| (digest, size))
+                .collect();
+            let larger = bytes.saturating_add(more.values().sum());
+            is_full |= !wanted.is_held && larger > limit;
+            if is_full {
+                useless.push(wanted.line);
+            } else {
+                bytes = larger;
+                needed.extend(more.into_keys());
+            }
+        }
+        needed
     }
 }
 
 impl Found {
-    fn is_older(&self, now: SystemTime, age: Duration) -> bool {
+    pub(super) fn is_older(&self, now: SystemTime, age: Duration) -> bool {
         now.duration_since(self.modified)
             .is_ok_and(|found| found > age)
     }

@@ -5,6 +5,7 @@ mod digests;
 mod dir;
 mod files;
 mod gc;
+mod holds;
 mod index;
 mod journal;
 mod lines;
@@ -17,7 +18,7 @@ mod runs;
 mod tests;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ use crate::error::Fault;
 pub use clock::unix_millis;
 pub use dir::{Access, DirStore, Usage};
 pub use gc::{Effect, GcPolicy, GcReport};
+pub use holds::Hold;
 pub use journal::Problem;
 pub use locate::{default_path, project_file};
 pub use memory::MemStore;
@@ -104,6 +106,13 @@ pub trait Store: Send + Sync {
     /// [`Fault::Environment`] when the machine cannot keep them; nothing half-written is
     /// ever found later.
     fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault>;
+
+    /// Keeps the results of these keys, there or still to come, from being given up as long as
+    /// the hold lives; for stores that give something up.
+    fn hold(&self, keys: &BTreeSet<Digest>) -> Option<Hold> {
+        let _ = keys;
+        None
+    }
 
     /// The digest of a data file's content, or of the names and contents of all files that a
     /// pattern matches. A store on disk remembers it for as long as the file does not change.

@@ -1,6 +1,6 @@
 //! What a store promises, on disk and in memory, whatever happens to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const APPLY: GcPolicy = GcPolicy {
-    older_than: None,
-    effect: Effect::Apply,
-};
+const APPLY: GcPolicy = GcPolicy::UNREFERRED;
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -616,4 +613,66 @@ fn parts_left_elsewhere_are_brought_in() {
         let parts = store.load(&record).unwrap();
         assert_eq!(&*parts.kept().next().unwrap().1.read().unwrap(), b"far");
     }
+}
+
+#[test]
+fn gc_leaves_what_runs_and_what_is_pinned() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    for name in ["runs", "pinned", "dead", "free"] {
+        save(&store, name);
+    }
+    let key = |name: &str| Digest::of(name.as_bytes());
+    let hold = open(&path).hold_keys(&BTreeSet::from([key("runs")]));
+    store.pin("best", &BTreeSet::from([key("pinned")])).unwrap();
+    // A process that cannot be: the number is above the largest there is.
+    let alive = files_in(&path.join("holds"))
+        .into_iter()
+        .find(|file| file.to_string_lossy().contains("run-"))
+        .unwrap();
+    let name = alive.file_name().unwrap().to_str().unwrap();
+    let own = format!("-{}-", std::process::id());
+    let dead = alive.with_file_name(name.replace(&own, "-4194305-"));
+    fs::write(&dead, format!("{}\n", key("dead"))).unwrap();
+
+    let none = GcPolicy {
+        only: Some(BTreeSet::new()),
+        ..APPLY
+    };
+    assert_eq!(store.gc(none.clone()).unwrap().records, 2);
+    assert!(!dead.exists());
+    assert!(store.find(&key("runs")).is_some());
+    assert!(store.find(&key("pinned")).is_some());
+
+    drop(hold);
+    assert_eq!(store.gc(none.clone()).unwrap().records, 1);
+    assert_eq!(store.pins().unwrap(), ["best"]);
+    assert!(store.unpin("best").unwrap());
+    assert!(!store.unpin("best").unwrap());
+    assert_eq!(store.gc(none).unwrap().records, 1);
+    assert_eq!(store.records(), []);
+}
+
+#[test]
+fn gc_by_size_keeps_the_youngest_that_fit() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    for name in ["old", "middle", "new"] {
+        save(&store, name);
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    let bound = |max_bytes| GcPolicy {
+        max_bytes: Some(max_bytes),
+        ..APPLY
+    };
+    assert_eq!(store.gc(bound(u64::MAX)).unwrap().records, 0);
+    let size = |name: &str| {
+        let record = store.find(&Digest::of(name.as_bytes())).unwrap();
+        record.objects().map(|(_, _, size)| size).sum::<u64>()
+    };
+    let two = size("middle") + size("new");
+    assert_eq!(store.gc(bound(two)).unwrap().records, 1);
+    assert!(store.find(&Digest::of(b"old")).is_none());
+    assert!(store.find(&Digest::of(b"middle")).is_some());
+    assert_eq!(store.gc(bound(0)).unwrap().records, 2);
 }
