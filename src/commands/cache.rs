@@ -195,11 +195,11 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
 }
 
 fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, Fault> {
-    let report = store.gc(policy)?;
     let verb = match policy.effect {
         Effect::Apply => "removed",
         Effect::DryRun => "would remove",
     };
+    let report = store.gc(policy)?;
     terminal.out(format!(
         "{verb} {} records and {} files, {}\n",
         report.records,

@@ -68,7 +68,7 @@ fn asked(
     if found.is_empty() {
         terminal.error(format!("nothing that is needed is called `{name}`"));
         let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
-        if let Some(near) = nearest::nearest(name, names) {
+        if let Some(near) = nearest(name, names) {
             terminal.say(format!("  = help: did you mean `{near}`?"));
         }
         return Err(Stop::Failed);

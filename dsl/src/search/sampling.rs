@@ -49,11 +49,10 @@ pub fn random(space: &Space, count: usize, stream: &mut Stream) -> Vec<Vec<Setti
 pub fn latin(space: &Space, count: usize, stream: &mut Stream) -> Vec<Vec<Setting>> {
     let orders: Vec<Vec<usize>> = space.axes.iter().map(|_| stream.shuffled(count)).collect();
     let mut drawn = Drawn::default();
-    for at in 0..count {
-        let point = space.point(|axis| {
-            let place = orders[axis][at] as f64;
-            (place + stream.uniform()) / count as f64
-        });
+    let places = |at: usize| orders.iter().map(move |order| order[at] as f64);
+    for places in (0..count).map(places) {
+        let places: Vec<f64> = places.collect();
+        let point = space.point(|axis| (places[axis] + stream.uniform()) / count as f64);
         drawn.add(point);
     }
     drawn.points

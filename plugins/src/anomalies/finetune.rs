@@ -84,7 +84,7 @@ impl Plugin for Finetune {
 
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
         let network = &self.parent.network;
-        let from_train = self.from_train()?;
+        let mixed_rows = self.mixed_rows()?;
         let rows = self.samples(&self.data, "subsets")?;
         let train = self.samples(&self.train, "parent")?;
         let mut trainer = TrainerChoice::Auto.trainer(network, &self.optimizer);
@@ -99,7 +99,7 @@ impl Plugin for Finetune {
             let mix = Mix {
                 subset: &rows.take(subset.iter().map(|row| *row as usize)),
                 train: &train,
-                from_train,
+                mixed_rows,
                 batch: self.batch,
             };
             let mut weights = start.clone();
@@ -153,7 +153,7 @@ fn stream(subset: usize, repeat: u32) -> String {
 
 impl Finetune {
     /// Rows of each minibatch that are drawn from the training data.
-    fn from_train(&self) -> Result<usize, Fault> {
+    fn mixed_rows(&self) -> Result<usize, Fault> {
         if self.from == Start::Previous && self.repeats > 1 {
             let message = format!("expected 1 repeat of a trajectory, found {}", self.repeats);
             return Err(Fault::at("repeats", message));
@@ -201,7 +201,7 @@ struct Mix<'a> {
     subset: &'a Samples,
     train: &'a Samples,
     /// Rows of a minibatch drawn from `train`.
-    from_train: usize,
+    mixed_rows: usize,
     batch: usize,
 }
 
@@ -220,8 +220,8 @@ impl Mix<'_> {
             let mut draw = |from: &Samples, count: usize| {
                 batch.extend(from, (0..count).map(|_| rng.random_range(0..from.rows)));
             };
-            draw(self.train, self.from_train);
-            draw(self.subset, self.batch - self.from_train);
+            draw(self.train, self.mixed_rows);
+            draw(self.subset, self.batch - self.mixed_rows);
             if !trainer.step(weights, &batch, 1.0).is_finite() {
                 return false;
             }

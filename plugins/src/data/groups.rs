@@ -75,9 +75,8 @@ mod tests {
         assert_eq!(groups.rows, [3, 1, 2, 0, 4]);
         assert_eq!(groups.ranges, [0..2, 2..4, 4..5]);
         let whole = Groups::of(&data, &[], None).expect("one group");
-        assert_eq!(
-            (whole.rows, whole.ranges),
-            (vec![0, 1, 2, 3, 4], vec![0..5])
-        );
+        assert_eq!(whole.rows, [0, 1, 2, 3, 4]);
+        assert_eq!(whole.ranges.first(), Some(&(0..5)));
+        assert_eq!(whole.ranges.len(), 1);
     }
 }

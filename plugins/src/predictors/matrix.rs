@@ -111,7 +111,7 @@ impl Matrix {
 
 /// The area of a cell relative to one at the equator: the cosine of its latitude.
 fn areas(lats: &[f64]) -> Result<Vec<f64>, Fault> {
-    match lats.iter().find(|lat| !(lat.abs() <= 90.0)) {
+    match lats.iter().find(|lat| lat.is_nan() || lat.abs() > 90.0) {
         // At a pole the cosine of a rounded right angle may be a hair below zero.
         None => Ok(lats
             .iter()

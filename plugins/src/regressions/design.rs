@@ -77,7 +77,7 @@ impl Design {
     }
 
     /// The moments with its factors from those with its terms: `Q = X R⁻¹`.
-    pub fn from_terms(&self, moments: &Moments) -> Moments {
+    pub fn of_terms(&self, moments: &Moments) -> Moments {
         Moments {
             products: &moments.products * &self.inverse,
             squares: moments.squares.clone(),

@@ -160,7 +160,7 @@ impl<'a> Trial<'a> {
         let design = &self.solution.design;
         let truth = self.edge.moments(range, &self.design);
         let known = match whole {
-            Some(whole) => design.from_terms(&whole.less(&truth)),
+            Some(whole) => design.of_terms(&whole.less(&truth)),
             None => self.rest.moments(range, design.factors()),
         };
         let (coefficients, _) = self.solution.coefficients(range, &known)?;

@@ -555,6 +555,9 @@ fn predictors_are_fitted_on_the_training_data_not_on_the_subsets_data() {
         columns: vec!["a".to_owned(), "b".to_owned()],
         modes: 1,
         standardise: false,
+        over: Vec::new(),
+        at: Vec::new(),
+        area: None,
     });
     let case = Case::new();
     let wider = dataset(&[("a", &[0.0, 100.0]), ("b", &[0.0, 1.0])]);

@@ -1,5 +1,10 @@
 //! The three matrix products of a layer, on tiles: forward, backward, and the gradient.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "registers are named by number, as the compiler keeps them apart that way"
+)]
+
 use pulp::Simd;
 
 use super::lanes::{Lanes, sums};

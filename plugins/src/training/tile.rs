@@ -1,5 +1,10 @@
 //! A tile of a batch: so many rows, kept feature by feature or row by row.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "registers are named by number, as the compiler keeps them apart that way"
+)]
+
 use pulp::Simd;
 
 use super::lanes::{Lanes, exchange, quads};
