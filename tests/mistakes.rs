@@ -187,7 +187,7 @@ fn a_set_of_an_unknown_name_or_a_wrong_type() {
     let said = folder.farcast(&["run", "it.farcast", "--set", "degree=two"]);
     assert_eq!(said.code, 1);
     expect![[r#"
-        error[unknown-name]: `--set degree=two`: unknown name `two`
+        error[unknown-name]: `--set degree=two`: expected an `Int` in `1..=3`
     "#]]
     .assert_eq(&said.err);
     let said = folder.farcast(&["run", "it.farcast", "--set", "degree=9"]);

@@ -20,7 +20,7 @@ plugin! {
     ///
     /// ```farcast
     /// data steps = derive(all, step = floor(4 * z))
-    /// data coarse = aggregate(steps, by: step, x = mean(x), spread = std(y))
+    /// data coarse = aggregate(steps, by: step, centre = mean(x), spread = std(y))
     /// ```
     "aggregate" version 1
     pub struct Aggregate {

@@ -1,0 +1,183 @@
+//! What an action takes from others: one result, all members, or what is found along the way.
+
+use std::any::Any;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::*;
+
+/// What another statement made, for the member at hand.
+#[derive(Debug)]
+pub struct Input<T> {
+    /// Stands for the statement's name.
+    pub label: Label,
+    artifact: Arc<T>,
+}
+
+impl<T> Deref for Input<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.artifact
+    }
+}
+
+impl<T> Input<T> {
+    /// An input for tests and direct calls.
+    pub fn new(artifact: T) -> Self {
+        Self {
+            label: Label::default(),
+            artifact: Arc::new(artifact),
+        }
+    }
+}
+
+fn downcast<T: Artifact>(
+    field: &str,
+    member: &Option<Arc<dyn Any + Send + Sync>>,
+) -> Result<Option<Arc<T>>, Fault> {
+    let Some(artifact) = member else {
+        return Ok(None);
+    };
+    match T::from_made(Arc::clone(artifact)) {
+        Some(artifact) => Ok(Some(artifact)),
+        None => Err(Fault::Bug(format!("input `{field}` is of another type"))),
+    }
+}
+
+pub(crate) fn single<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Input<T>, Fault> {
+    let artifact = match loaded.members.first() {
+        Some(member) => downcast(field, member)?,
+        None => None,
+    };
+    match artifact {
+        Some(artifact) => Ok(Input {
+            label: loaded.label.clone(),
+            artifact,
+        }),
+        None => Err(Fault::Bug(format!("input `{field}` is missing"))),
+    }
+}
+
+impl<T: Artifact> ParamType for Input<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Node(node) => single(field, bindings.loaded(field, *node)?),
+            other => Err(mismatch(field, "a statement", other)),
+        }
+    }
+}
+
+/// What another statement made, all members together.
+#[derive(Debug)]
+pub struct Gather<T> {
+    /// Stands for the statement's name.
+    pub label: Label,
+    /// The artifacts in member order; `None` where the member diverged.
+    pub members: Vec<Option<Arc<T>>>,
+}
+
+impl<T: Artifact> ParamType for Gather<T> {
+    const GATHER: bool = true;
+
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Node(node) => gathered(field, bindings.loaded(field, *node)?),
+            other => Err(mismatch(field, "a statement", other)),
+        }
+    }
+}
+
+pub(crate) fn gathered<T: Artifact>(field: &str, loaded: &Loaded) -> Result<Gather<T>, Fault> {
+    Ok(Gather {
+        label: loaded.label.clone(),
+        members: loaded
+            .members
+            .iter()
+            .map(|member| downcast(field, member))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// An input found along a path of arguments: declared with `via("subsets.data")`.
+#[derive(Debug)]
+pub struct Via<T>(pub Input<T>);
+
+impl<T> Deref for Via<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Artifact> ParamType for Via<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        match bindings.implicit(field).next() {
+            Some(loaded) => single(field, loaded).map(Self),
+            None => Err(Fault::Bug(format!("input `{field}` was not found"))),
+        }
+    }
+}
+
+/// A [`Via`] that may lead nowhere: the path ends where a call has no such argument.
+#[derive(Debug)]
+pub struct MaybeVia<T>(pub Option<Input<T>>);
+
+impl<T: Artifact> ParamType for MaybeVia<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        let loaded = bindings.implicit(field).next();
+        loaded
+            .map(|loaded| single(field, loaded))
+            .transpose()
+            .map(Self)
+    }
+}
+
+/// Everything of one kind an argument was made from: declared with `ancestors("scores")`.
+#[derive(Debug)]
+pub struct Ancestors<T>(pub Vec<Gather<T>>);
+
+impl<T: Artifact> ParamType for Ancestors<T> {
+    const GATHER: bool = true;
+
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+        bindings
+            .implicit(field)
+            .map(|loaded| gathered(field, loaded))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
