@@ -317,7 +317,7 @@ mod tests {
         assert!((end + 0.17689).abs() < 1e-3, "{end}");
         assert_eq!(
             notes,
-            ["the tipping point is at a freshwater forcing of 1.2201, reached at time 400.1"]
+            ["the tipping point is at a freshwater forcing of 1.2201, reached at time 399.9441"]
         );
     }
 
