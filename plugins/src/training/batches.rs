@@ -39,9 +39,8 @@ impl<'a, R: Rng> Batches<'a, R> {
         }
         let end = self.order.len().min(self.at + size);
         self.batch.clear();
-        for row in &self.order[self.at..end] {
-            self.batch.push(self.train, *row);
-        }
+        let rows = self.order[self.at..end].iter().copied();
+        self.batch.extend(self.train, rows);
         self.at = end;
         &self.batch
     }

@@ -36,20 +36,13 @@ impl Samples {
         self.rows = 0;
     }
 
-    /// Adds a row of other samples.
-    pub fn push(&mut self, from: &Samples, row: usize) {
-        self.extend(from, [row]);
-    }
-
     /// Adds the rows of other samples with these indices, in this order.
     pub fn extend(&mut self, from: &Samples, rows: impl IntoIterator<Item = usize>) {
         let width = from.inputs.len() / from.rows.max(1);
         let targets = from.targets.len() / from.rows.max(1);
         for row in rows {
-            self.inputs
-                .extend_from_slice(&from.inputs[row * width..][..width]);
-            self.targets
-                .extend_from_slice(&from.targets[row * targets..][..targets]);
+            append(&mut self.inputs, &from.inputs[row * width..][..width]);
+            append(&mut self.targets, &from.targets[row * targets..][..targets]);
             self.rows += 1;
         }
     }
@@ -67,5 +60,16 @@ impl Samples {
             &network.evaluate(weights, &self.inputs, self.rows),
             &self.targets,
         )
+    }
+}
+
+/// Appends one row. Most rows are of a few numbers: a copy of known length costs no call.
+fn append(to: &mut Vec<f32>, row: &[f32]) {
+    match *row {
+        [a] => to.push(a),
+        [a, b] => to.extend([a, b]),
+        [a, b, c] => to.extend([a, b, c]),
+        [a, b, c, d] => to.extend([a, b, c, d]),
+        _ => to.extend_from_slice(row),
     }
 }
