@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::columns::{Names, sort_name};
-use super::describe::type_name;
+use super::describe::{dotted, type_name};
 use super::env::{Env, Found};
 use super::facts::{Columns, takes_kind};
 use super::scope::{Entity, join};
@@ -76,7 +76,9 @@ impl<'p> Checker<'p> {
         match want.ty {
             Type::OneOf(types) => {
                 let fit = types.iter().find(|ty| self.fits(expr, env, want.part(ty)));
-                match fit {
+                // Where only results can stand, an unknown name is a mistake of its own.
+                let unknown = || types.first().filter(|_| types.iter().all(takes_kind));
+                match fit.or_else(|| unknown().filter(|_| self.is_unknown(expr, env))) {
                     Some(ty) => self.value(expr, env, Want { ty, ..want }),
                     None => self.mismatch(expr, env, want.ty),
                 }
@@ -93,6 +95,15 @@ impl<'p> Checker<'p> {
             Type::Int | Type::Float | Type::Duration | Type::Quantity(_) => {
                 self.number(expr, env, want)
             }
+        }
+    }
+
+    /// Whether this names, or calls, what is nowhere defined.
+    fn is_unknown(&mut self, expr: &Expr, env: Env) -> bool {
+        match &expr.kind {
+            ExprKind::Name(path) => matches!(self.find(path, env), Found::Nothing),
+            ExprKind::Call { callee, .. } => self.catalog.get(&dotted(callee)).is_none(),
+            _ => false,
         }
     }
 
