@@ -40,7 +40,7 @@ pub struct Arguments {
 pub enum Command {
     /// Find every mistake in experiment files without running anything.
     #[command(
-        after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --json"
+        after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --set degree=2\n  farcast check storms.farcast --json"
     )]
     Check(Check),
     /// Bring experiment files into the one canonical layout.
@@ -187,6 +187,9 @@ pub struct Check {
     /// The files.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Give a `param` another value; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
     /// Print one JSON object instead of words.
     #[arg(long)]
     pub json: bool,

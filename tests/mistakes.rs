@@ -40,6 +40,14 @@ fn an_empty_file() {
 }
 
 #[test]
+fn a_setting_that_does_not_fit() {
+    let folder = Folder::with(&starter());
+    let said = folder.farcast(&["check", "it.farcast", "--set", "degree=5", "--set", "sed=1"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    expect![""].assert_eq(&said.err);
+}
+
+#[test]
 fn a_missing_data_file() {
     run_says(
         &Folder::with("data a = csv(\"gone.csv\")\n"),

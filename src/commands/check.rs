@@ -14,7 +14,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Stop> {
     let mut found = Vec::new();
     let (mut errors, mut warnings) = (0, 0);
     for file in &args.files {
-        let checked = match checked(file, &[], &registry, terminal) {
+        let checked = match checked(file, &args.settings, &registry, terminal) {
             Ok(checked) => checked,
             Err(_) => {
                 errors += 1;
