@@ -142,7 +142,7 @@ def main():
 
     if options.farcast and options.peers:
         experiments = HERE.parent / "experiments"
-        seconds, used = farcast_density(options.farcast, experiments / "density.farcast")
+        seconds, used = farcast_density(options.farcast, HERE / "peers" / "density.farcast")
         data = experiments / "data" / "levitus_climatology_2deg.nc"
         peer = measured(python("density_jax.py", data))
         table("the whole density experiment, one core", "farcast s", "JAX s", "ratio")

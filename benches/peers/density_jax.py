@@ -1,4 +1,4 @@
-"""The work of experiments/density.farcast in JAX: same data, sizes and steps.
+"""The work of density.farcast beside this file in JAX: same data, sizes and steps.
 
 Reads the same file and does what the experiment says: 10 parents 2-16-16-1 trained for 60 epochs
 of minibatches of 64 with Adam; each fine-tuned on 256 windows of 400 rows along depth by 100

@@ -128,8 +128,15 @@ pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment,
         let id = expansion.add(copy);
         expansion.place.push(id);
     }
+    let Expansion { nodes, place, .. } = expansion;
+    let mut sweeps = experiment.sweeps;
+    for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
+        let calls = trial.objective.iter_mut().chain(&mut trial.scores);
+        calls.for_each(|id| *id = place[id.0]);
+    }
     Ok(Experiment {
-        nodes: expansion.nodes,
+        nodes,
+        sweeps,
         ..experiment
     })
 }

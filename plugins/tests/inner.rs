@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use dsl::check::check;
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, NodeId};
 use engine::graph::{ActionId, Graph, lower};
 use engine::observer::{Ending, Observer};
 use engine::outside::Disk;
@@ -132,6 +132,27 @@ fn points_of_a_sweep_share_what_comes_before_their_choice() {
     let (whole, first, second) = (of(None), of(Some("fold 1")), of(Some("fold 2")));
     assert_eq!(whole, [(first[0] + second[0]) / 2.0]);
     assert_ne!(first, second);
+}
+
+#[test]
+fn a_sweep_that_chooses_by_it_reads_each_score_at_its_own_point() {
+    let swept = SMALL.replace("degree: 1", "degree: degree");
+    let text = format!(
+        "param degree: Int = 1 in 1..=3\n{swept}\
+         score inside = inner(adapted, by: z)\n\
+         sweep degrees = grid(degree: [1, 2, 3], minimise: inside.rmse)\n\
+         score skill = compare(net, adapted, on: unseen)\n"
+    );
+    let (experiment, _) = lowered(&text, &MemStore::default()).expect("an experiment");
+    let trials = &experiment.sweeps[0].trials;
+    assert_eq!(trials.len(), 3);
+    for trial in trials {
+        let of = |id: NodeId| &experiment.nodes[id.0];
+        let scores: Vec<&str> = trial.scores.iter().map(|id| &of(*id).name[..]).collect();
+        assert_eq!(scores, ["inside", "skill"]);
+        let ranked = trial.objective.map(|id| (&of(id).name[..], &of(id).point));
+        assert_eq!(ranked, Some(("inside", &trial.point)));
+    }
 }
 
 #[test]
