@@ -1,160 +1,206 @@
-//! The work that is measured, made up the same way every time.
+//! The work that is measured: experiments as users write them, so that every argument that is
+//! not named here has the declared default.
 
-use engine::artifact::{DataColumn, Dataset, Layout, WeightTable};
-use engine::params::{Input, Via};
-use engine::plugin::{Context, Plugin};
-use plugins::anomalies::{Finetune, Start};
-use plugins::children::Child;
-use plugins::parents::{Activation, Loss, Network, Parent, Scaled};
-use plugins::predictors::Predictors;
-use plugins::regressions::{Against, Ols, Regression};
-use plugins::subsets::Subsets;
-use plugins::training::{Optimizer, Samples, Sgd};
-use polars::prelude::{Column, DataFrame};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use dsl::check::check;
+use dsl::experiment::{Experiment, NodeId};
+use engine::artifact::{Artifact, Stored};
+use engine::graph::{Action, Graph, lower};
+use engine::outside::Disk;
+use engine::params::{Bindings, Loaded, ParamType};
+use engine::plugin::{Context, Registry};
+use engine::store::{MemStore, Store};
+use plugins::parents::{Network, Parent};
+use plugins::training::{Optimizer, Samples};
 
 pub mod machine;
 
-/// Numbers in ±1, the same every time.
-pub fn made_up(count: usize) -> Vec<f32> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005);
-        state = state.wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+/// All plugins.
+pub static REGISTRY: LazyLock<Registry> = LazyLock::new(plugins::registry);
+
+/// The experiment of a text and its actions.
+///
+/// # Panics
+/// When the text has errors.
+pub fn lowered(text: &str) -> (Experiment, Graph) {
+    let outside = Disk {
+        registry: &REGISTRY,
     };
-    (0..count).map(|_| next()).collect()
+    let checked = check("bench.farcast", text, &[], &REGISTRY.catalog(), &outside);
+    let Some(experiment) = checked.experiment else {
+        panic!("{:?}", checked.diagnostics);
+    };
+    let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
+    let graph = lower(&experiment, &REGISTRY, &digest).expect("its files are there");
+    (experiment, graph)
 }
 
-/// A multilayer perceptron of tangents with these widths and its weights.
-pub fn parent(widths: &[usize]) -> Parent {
-    let named = |prefix: &str, count: usize| {
-        let names = (0..count).map(|at| format!("{prefix}{at}"));
-        names.map(|name| Scaled::as_is(&name)).collect()
-    };
-    let network = Network {
-        inputs: named("x", widths[0]),
-        targets: named("y", widths[widths.len() - 1]),
-        widths: widths.to_vec(),
-        activation: Activation::Tanh,
-        loss: Loss::Mse,
-    };
-    let mut weights = made_up(network.layout().len());
-    weights.iter_mut().for_each(|weight| *weight *= 0.2);
-    Parent {
-        network,
-        weights,
-        losses: Vec::new(),
+/// An experiment that was run, with the results of all its actions.
+pub struct Made {
+    experiment: Experiment,
+    graph: Graph,
+    results: Vec<Arc<dyn Stored>>,
+}
+
+impl Made {
+    /// Runs every action of an experiment.
+    pub fn by(text: &str) -> Self {
+        let (experiment, graph) = lowered(text);
+        let results = Vec::with_capacity(graph.actions.len());
+        let mut made = Self {
+            experiment,
+            graph,
+            results,
+        };
+        for at in 0..made.graph.actions.len() {
+            made.results.push(made.run(&made.graph.actions[at]));
+        }
+        made
     }
-}
 
-/// Plain stochastic gradient descent.
-pub fn descent() -> Optimizer {
-    Optimizer::Sgd(Sgd {
-        rate: 1e-3,
-        momentum: 0.0,
-    })
-}
-
-/// A minibatch of a network.
-pub fn batch(network: &Network, rows: usize) -> Samples {
-    Samples {
-        inputs: made_up(rows * network.inputs.len()),
-        targets: made_up(rows * network.targets.len()),
-        rows,
+    /// Runs the call of a statement once more, for its first member.
+    pub fn again(&self, name: &str) -> Arc<dyn Stored> {
+        self.run(&self.graph.actions[self.action(name)])
     }
-}
 
-/// So many rows of what the network reads and is trained for, and of predictors `p0`, `p1`, ….
-pub fn data(network: &Network, predictors: usize, rows: usize) -> Dataset {
-    let columns = network.inputs.iter().chain(&network.targets);
-    let names = columns.map(|column| column.name.clone());
-    let names: Vec<String> = names.chain((0..predictors).map(predictor)).collect();
-    let numbers = made_up(rows * names.len());
-    let columns = names
-        .into_iter()
-        .zip(numbers.chunks(rows))
-        .map(|(name, values)| DataColumn {
-            name,
-            unit: None,
-            values: values.iter().map(|value| f64::from(*value)).collect(),
+    /// What a statement made, for its first member.
+    pub fn result<A: Artifact>(&self, name: &str) -> Arc<A> {
+        A::from_made(self.loaded(self.action(name))).expect("a result of this type")
+    }
+
+    /// An argument of a statement, given or by default.
+    pub fn argument<T: ParamType>(&self, name: &str, field: &'static str) -> T {
+        let value = &self.experiment.nodes[self.node(name)].args[field].value;
+        T::from_value(field, value, &Bindings::default()).expect("checked")
+    }
+
+    fn node(&self, name: &str) -> usize {
+        let mut nodes = self.experiment.nodes.iter();
+        nodes
+            .position(|node| node.name == name)
+            .expect("a statement of this name")
+    }
+
+    fn action(&self, name: &str) -> usize {
+        self.graph.of_node[self.node(name)][0].0
+    }
+
+    fn loaded(&self, action: usize) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.results[action]).as_any()
+    }
+
+    fn run(&self, action: &Action) -> Arc<dyn Stored> {
+        let NodeId(node) = action.node;
+        let node = &self.experiment.nodes[node];
+        let inputs = action.inputs.iter().map(|input| {
+            let members = input.actions.iter().map(|taken| Some(self.loaded(taken.0)));
+            let loaded = Loaded {
+                label: self.graph.label(input.node).unwrap_or_default(),
+                members: members.collect(),
+            };
+            ((input.field.clone(), input.node), loaded)
         });
-    Dataset::new(columns.collect()).expect("columns of one length")
+        let bindings = Bindings {
+            args: node.args.clone(),
+            inputs: inputs.collect::<BTreeMap<_, _>>(),
+        };
+        let entry = REGISTRY.get(&node.plugin).expect("registered");
+        let context = Context::new(action.streams, action.member, Arc::default(), &|_| ());
+        (entry.run)(&bindings, &context).expect("runs")
+    }
 }
 
-fn predictor(at: usize) -> String {
-    format!("p{at}")
-}
-
-/// A fine-tuning of one parent on so many subsets, minibatches drawn from 400 rows each.
-pub fn finetune(parent: &Parent, children: usize, batch: usize, steps: u64) -> Finetune {
-    let rows = 20_000;
-    let data = data(&parent.network, 0, rows);
-    let subset = |child: usize| {
-        (0..400)
-            .map(|at| ((child * 37 + at) % rows) as u32)
-            .collect()
+/// A parent of tangents that was hardly trained, of so many rows with the columns `x0`, `x1`, …,
+/// `y` and `z`; the widths go from the inputs to the one output.
+pub fn parent(widths: &[usize], rows: usize, columns: usize) -> String {
+    let [inputs, hidden @ .., 1] = widths else {
+        panic!("expected networks with one output, found {widths:?}");
     };
-    Finetune {
-        parent: Input::new(parent.clone()),
-        subsets: Input::new(Subsets {
-            rows: (0..children).map(subset).collect(),
-        }),
-        optimizer: descent(),
-        steps,
-        batch,
-        mix: 0.25,
-        from: Start::Parent,
-        data: Via(Input::new(data.clone())),
-        train: Via(Input::new(data)),
+    let columns = (0..columns.max(*inputs)).map(|at| format!("x{at} = sin({at} * z + x)"));
+    format!(
+        "data base = synthetic(regime, rows: {rows})\n\
+         data all = derive(base, {})\n\
+         parent net = mlp(all, inputs: [{}], target: y, hidden: {hidden:?}, steps: 1, members: 1)\n",
+        columns.collect::<Vec<_>>().join(", "),
+        names(*inputs),
+    )
+}
+
+/// `x0, x1, …`
+pub fn names(count: usize) -> String {
+    let names = (0..count).map(|at| format!("x{at}"));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A fine-tuning `shift` of a [`parent`] on so many subsets of 400 rows.
+pub fn finetune(widths: &[usize], children: usize, batch: usize, steps: u64) -> String {
+    let parent = parent(widths, 20_000, 0);
+    format!(
+        "{parent}\
+         subset near = window(all, by: z, count: {children}, size: 400)\n\
+         anomaly shift = finetune(net, near, optimizer: sgd(rate: 1e-3), steps: {steps}, \
+         batch: {batch}, mix: 25 %)\n"
+    )
+}
+
+/// A straight-line regression `drift` of so many anomalies on so many predictors.
+pub fn regression(widths: &[usize], subsets: usize, predictors: usize) -> String {
+    let parent = parent(widths, 20_000, predictors);
+    format!(
+        "{parent}\
+         subset near = window(all, by: z, count: {subsets}, size: 2)\n\
+         anomaly shift = finetune(net, near, steps: 1, batch: 2)\n\
+         predictor known = columns({})\n\
+         regression drift = ols(shift, known)\n",
+        names(predictors)
+    )
+}
+
+/// A regression on one predictor and the `child` it makes for each row.
+pub fn child(widths: &[usize]) -> String {
+    let regression = regression(widths, 64, 1);
+    format!("{regression}child adapted = apply(drift, all)\n")
+}
+
+/// A trajectory `walk` of so many snapshots and the farcast `ahead` of its end from its first half.
+pub fn farcast(widths: &[usize], snapshots: usize) -> String {
+    let parent = parent(widths, 20_000, 0);
+    let half = snapshots / 2;
+    format!(
+        "{parent}\
+         subset near = window(all, by: z, count: {snapshots}, size: 32)\n\
+         trajectory walk = finetune(net, near, from: previous, steps: 1)\n\
+         farcast ahead = lfd2(walk, observe: 1..={half}, horizon: [{snapshots}])\n"
+    )
+}
+
+/// What trainers work on: a network, an optimiser, weights and a minibatch of so many rows.
+pub struct Training {
+    /// The network.
+    pub network: Network,
+    /// Plain stochastic gradient descent.
+    pub optimizer: Optimizer,
+    /// Weights to start from.
+    pub weights: Vec<f32>,
+    /// The minibatch.
+    pub batch: Samples,
+}
+
+impl Training {
+    /// Of a network with these widths.
+    pub fn of(widths: &[usize], rows: usize) -> Self {
+        let made = Made::by(&finetune(widths, 1, rows, 1));
+        let parent: Arc<Parent> = made.result("net");
+        let all = Samples::new(&parent.network, &made.result("all")).expect("all columns");
+        Self {
+            network: parent.network.clone(),
+            optimizer: made.argument("shift", "optimizer"),
+            weights: parent.weights.clone(),
+            batch: all.take(0..rows),
+        }
     }
-}
-
-/// A straight-line regression of so many anomalies on so many predictors.
-pub fn regression(parent: &Parent, subsets: usize, predictors: usize) -> Ols {
-    let width = parent.weights.len();
-    let numbers: Vec<u32> = (0..subsets as u32).collect();
-    let coordinate = Column::new("subset".into(), &numbers[..]);
-    let data = data(&parent.network, predictors, subsets);
-    let recipe = |at| Input::new(Predictors::Columns(vec![predictor(at)]));
-    Ols {
-        anomalies: Input::new(WeightTable {
-            layout: parent.network.layout(),
-            coordinates: DataFrame::new(subsets, vec![coordinate]).expect("one column"),
-            weights: made_up(subsets * width),
-        }),
-        predictors: (0..predictors).map(recipe).collect(),
-        keep: None,
-        pca: None,
-        against: Against::Anomalies,
-        subsets: Via(Input::new(Subsets {
-            rows: numbers.into_iter().map(|subset| vec![subset]).collect(),
-        })),
-        data: Via(Input::new(data.clone())),
-        training: Via(Input::new(data)),
-        parent: Via(Input::new(parent.clone())),
-    }
-}
-
-/// A parent and a regression of its weights on so many predictors.
-pub fn child(widths: &[usize], predictors: usize) -> Child {
-    let parent = parent(widths);
-    Child {
-        regression: run(regression(&parent, 64, predictors)),
-        parent,
-    }
-}
-
-/// What a plugin makes.
-pub fn run<P: Plugin>(plugin: P) -> P::Output {
-    plugin.run(&Context::alone("bench")).expect("runs")
-}
-
-/// The regression of a plugin call; named so that a bench reads as what it measures.
-pub fn regress(call: Ols) -> Regression {
-    run(call)
-}
-
-/// The layout of a network with these widths has this many weights.
-pub fn weights(widths: &[usize]) -> usize {
-    Layout::mlp(widths).len()
 }

@@ -2,8 +2,11 @@
 
 use std::hint::black_box;
 
-use benches::machine::{best, peak, peak_memory, seconds, stream};
-use benches::{batch, child, data, descent, finetune, parent, regression, run};
+use benches::machine::{best, peak, peak_memory, reset_peak_memory, seconds, stream};
+use benches::{Made, Training, child, finetune, parent, regression};
+use engine::artifact::Dataset;
+use plugins::children::Child;
+use plugins::parents::Parent;
 use plugins::training::{FanOut, Trainer};
 
 fn main() {
@@ -15,14 +18,14 @@ fn main() {
         .unwrap_or_default();
     let found = match (what.as_str(), numbers.as_slice()) {
         ("machine", []) => format!("\"flops\": {:.4e}, \"bytes\": {:.4e}", peak(), stream()),
-        ("step", [rows, widths @ ..]) => seconds_of(step(*rows, widths)),
-        ("finetune", [rows, widths @ ..]) => seconds_of(fine_tuning(*rows, widths)),
-        ("ols", [subsets, predictors, weights]) => seconds_of(ols(*subsets, *predictors, *weights)),
+        ("step", [rows, widths @ ..]) => step(*rows, widths),
+        ("finetune", [rows, widths @ ..]) => fine_tuning(*rows, widths),
+        ("ols", [subsets, predictors, widths @ ..]) => ols(*subsets, *predictors, widths),
         ("child", [rows]) => apply(*rows),
         _ => {
             eprintln!(
                 "side machine | step BATCH WIDTHS | finetune BATCH WIDTHS | \
-                 ols SUBSETS PREDICTORS WEIGHTS | child ROWS"
+                 ols SUBSETS PREDICTORS WIDTHS | child ROWS"
             );
             std::process::exit(2);
         }
@@ -30,22 +33,21 @@ fn main() {
     println!("{{{found}}}");
 }
 
-fn seconds_of(seconds: f64) -> String {
+fn in_seconds(seconds: f64) -> String {
     format!("\"seconds\": {seconds:.6e}")
 }
 
 /// Of one step of one child, each with its own minibatches.
-fn step(rows: usize, widths: &[usize]) -> f64 {
+fn step(rows: usize, widths: &[usize]) -> String {
     const STEPS: usize = 20;
-    let parent = parent(widths);
-    let optimizer = descent();
-    let batches = vec![batch(&parent.network, rows); STEPS];
-    let mut trainer = FanOut::new(&parent.network, &optimizer);
+    let of = Training::of(widths, rows);
+    let batches = vec![of.batch; STEPS];
+    let mut trainer = FanOut::new(&of.network, &of.optimizer);
     // As many children as make a run long enough to be timed.
-    let children = (200_000_000 / (rows * parent.weights.len() * 6 * STEPS)).max(1);
+    let children = (200_000_000 / (rows * of.weights.len() * 6 * STEPS)).max(1);
     let time = best(9, || {
         for _ in 0..children {
-            let mut weights = parent.weights.clone();
+            let mut weights = of.weights.clone();
             trainer.restart();
             for batch in &batches {
                 trainer.step(&mut weights, batch, 1.0);
@@ -53,41 +55,35 @@ fn step(rows: usize, widths: &[usize]) -> f64 {
             black_box(&weights);
         }
     });
-    time / (children * STEPS) as f64
+    in_seconds(time / (children * STEPS) as f64)
 }
 
 /// Of one step of the plugin, draws of minibatches and losses before and after included.
-fn fine_tuning(rows: usize, widths: &[usize]) -> f64 {
+fn fine_tuning(rows: usize, widths: &[usize]) -> String {
     let (children, steps) = (32, 100);
-    let parent = parent(widths);
-    let time = best(5, || {
-        black_box(run(finetune(&parent, children, rows, steps)));
-    });
-    time / (children as f64 * steps as f64)
+    let made = Made::by(&finetune(widths, children, rows, steps));
+    let time = best(5, || _ = black_box(made.again("shift")));
+    in_seconds(time / (children as f64 * steps as f64))
 }
 
 /// Of a straight-line regression and what it says of the predictors.
-fn ols(subsets: usize, predictors: usize, weights: usize) -> f64 {
-    let parent = parent(&[weights - 1, 1]);
-    let mut least = f64::INFINITY;
-    for _ in 0..3 {
-        let call = regression(&parent, subsets, predictors);
-        let start = seconds();
-        black_box(run(call));
-        least = least.min(seconds() - start);
-    }
-    least
+fn ols(subsets: usize, predictors: usize, widths: &[usize]) -> String {
+    let made = Made::by(&regression(widths, subsets, predictors));
+    let time = best(3, || _ = black_box(made.again("drift")));
+    let weights = made.result::<Parent>("net").weights.len();
+    format!("{}, \"weights\": {weights}", in_seconds(time))
 }
 
-/// Of the outputs of one network per row, and the memory it takes beside data and outputs.
+/// Of the outputs of one network per row, and the memory it takes beside the data.
 fn apply(rows: usize) -> String {
-    let child = child(&[2, 16, 16, 1], 1);
-    let data = data(&child.parent.network, 1, rows);
+    let widths = [2, 16, 16, 1];
+    let child = Made::by(&child(&widths)).result::<Child>("adapted");
+    let data = Made::by(&parent(&widths, rows, 0)).result::<Dataset>("all");
+    reset_peak_memory();
     let before = peak_memory();
     let start = seconds();
-    let outputs = child.predict(&data).expect("predicts");
+    black_box(child.predict(&data).expect("predicts"));
     let time = seconds() - start;
-    black_box(&outputs);
     let memory = peak_memory() - before;
-    format!("{}, \"memory\": {memory}", seconds_of(time))
+    format!("{}, \"memory\": {memory}", in_seconds(time))
 }

@@ -1,28 +1,29 @@
-//! How long fine-tuning, regression and the evaluation of children take.
+//! How long fine-tuning, regression, children and farcasts take.
 
 use std::hint::black_box;
 
-use benches::{batch, child, data, descent, finetune, parent, regress, regression, run};
+use benches::{Made, Training, child, farcast, finetune, regression};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use plugins::parents::DfdxTrainer;
+use engine::artifact::Dataset;
+use plugins::children::Child;
+use plugins::parents::{DfdxTrainer, Parent};
 use plugins::training::{FanOut, Trainer};
 
 /// One step of one network, by the fast trainer and by the reference.
 fn step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("step");
-    for widths in [&[2, 16, 16, 1][..], &[10, 32, 32, 1], &[64, 64, 64, 64]] {
+    for widths in [&[2, 16, 16, 1][..], &[10, 32, 32, 1], &[64, 64, 64, 1]] {
         for rows in [32, 64] {
-            let parent = parent(widths);
-            let (batch, optimizer) = (batch(&parent.network, rows), descent());
             let case = format!("{widths:?} batch {rows}");
-            let mut weights = parent.weights.clone();
-            let mut trainer = FanOut::new(&parent.network, &optimizer);
+            let of = Training::of(widths, rows);
+            let mut weights = of.weights.clone();
+            let mut trainer = FanOut::new(&of.network, &of.optimizer);
             group.bench_function(BenchmarkId::new("fan_out", &case), |bencher| {
-                bencher.iter(|| trainer.step(&mut weights, black_box(&batch), 1.0));
+                bencher.iter(|| trainer.step(&mut weights, black_box(&of.batch), 1.0));
             });
-            let mut trainer = DfdxTrainer::new(&parent.network, &optimizer);
+            let mut trainer = DfdxTrainer::new(&of.network, &of.optimizer);
             group.bench_function(BenchmarkId::new("dfdx", &case), |bencher| {
-                bencher.iter(|| trainer.step(&mut weights, black_box(&batch), 1.0));
+                bencher.iter(|| trainer.step(&mut weights, black_box(&of.batch), 1.0));
             });
         }
     }
@@ -31,39 +32,48 @@ fn step(criterion: &mut Criterion) {
 /// The whole plugin: draws of minibatches and losses before and after too.
 fn fine_tuning(criterion: &mut Criterion) {
     let (children, steps) = (16, 100);
-    let parent = parent(&[2, 16, 16, 1]);
+    let made = Made::by(&finetune(&[2, 16, 16, 1], children, 32, steps));
     let mut group = criterion.benchmark_group("finetune");
     group.throughput(Throughput::Elements(children as u64 * steps));
     group.bench_function("[2, 16, 16, 1] batch 32", |bencher| {
-        bencher.iter(|| run(finetune(&parent, children, 32, steps)));
+        bencher.iter(|| made.again("shift"));
     });
 }
 
 fn regressions(criterion: &mut Criterion) {
-    let parent = parent(&[64, 128, 64, 1]);
     let mut group = criterion.benchmark_group("ols");
     for (subsets, predictors) in [(256, 1), (1024, 4)] {
-        let bytes = subsets * parent.weights.len() * 4;
-        group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(
-            format!("{subsets} subsets {predictors} predictors"),
-            |bencher| {
-                bencher.iter_with_setup(|| regression(&parent, subsets, predictors), regress);
-            },
-        );
+        let made = Made::by(&regression(&[1, 128, 64, 1], subsets, predictors));
+        let weights = made.result::<Parent>("net").weights.len();
+        group.throughput(Throughput::Bytes((subsets * weights * 4) as u64));
+        let case = format!("{subsets} subsets {predictors} predictors");
+        group.bench_function(case, |bencher| bencher.iter(|| made.again("drift")));
     }
 }
 
+/// One network for each row.
 fn children(criterion: &mut Criterion) {
-    let rows = 10_000;
-    let child = child(&[2, 16, 16, 1], 1);
-    let data = data(&child.parent.network, 1, rows);
+    let made = Made::by(&child(&[2, 16, 16, 1]));
+    let (child, data) = (
+        made.result::<Child>("adapted"),
+        made.result::<Dataset>("all"),
+    );
     let mut group = criterion.benchmark_group("child");
-    group.throughput(Throughput::Elements(rows as u64));
+    group.throughput(Throughput::Elements(data.rows() as u64));
     group.bench_function("predict", |bencher| {
         bencher.iter(|| child.predict(black_box(&data)).map(|values| values.len()));
     });
 }
 
-criterion_group!(benches, step, fine_tuning, regressions, children);
+fn farcasts(criterion: &mut Criterion) {
+    let made = Made::by(&farcast(&[10, 128, 128, 1], 100));
+    let weights = made.result::<Parent>("net").weights.len();
+    let mut group = criterion.benchmark_group("farcast");
+    group.throughput(Throughput::Elements(weights as u64));
+    group.bench_function("lfd2 of 100 snapshots", |bencher| {
+        bencher.iter(|| made.again("ahead"));
+    });
+}
+
+criterion_group!(benches, step, fine_tuning, regressions, children, farcasts);
 criterion_main!(benches);
