@@ -128,8 +128,16 @@ pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment,
         let id = expansion.add(copy);
         expansion.place.push(id);
     }
+    let place = expansion.place;
+    let mut sweeps = experiment.sweeps;
+    for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
+        for id in trial.scores.iter_mut().chain(&mut trial.objective) {
+            *id = place[id.0];
+        }
+    }
     Ok(Experiment {
         nodes: expansion.nodes,
+        sweeps,
         ..experiment
     })
 }

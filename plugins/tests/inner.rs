@@ -6,12 +6,14 @@ use std::sync::Mutex;
 
 use dsl::check::check;
 use dsl::experiment::Experiment;
+use dsl::sweep::Choices;
 use engine::graph::{ActionId, Graph, lower};
 use engine::observer::{Ending, Observer};
 use engine::outside::Disk;
 use engine::replay::expand;
 use engine::run::{OnFailure, Settings, Work, run};
 use engine::store::{MemStore, Store};
+use engine::sweep::note_scores;
 use engine::table::{ScoreLine, score_lines};
 
 #[derive(Default)]
@@ -132,6 +134,31 @@ fn points_of_a_sweep_share_what_comes_before_their_choice() {
     let (whole, first, second) = (of(None), of(Some("fold 1")), of(Some("fold 2")));
     assert_eq!(whole, [(first[0] + second[0]) / 2.0]);
     assert_ne!(first, second);
+}
+
+#[test]
+fn a_sweep_is_ranked_by_the_inner_scores_of_its_points() {
+    let swept = SMALL.replace("degree: 1", "degree: degree");
+    let text = format!(
+        "param degree: Int = 1 in 1..=3\n{swept}\
+         score inside = inner(adapted, by: z)\n\
+         sweep degrees = grid(degree: [1, 2], minimise: inside.rmse)\n"
+    );
+    let store = MemStore::default();
+    let (_, scores) = ran(&text, &store);
+    let (experiment, graph) = lowered(&text, &store).expect("an experiment");
+    let mut choices = Choices::default();
+    let registry = plugins::registry();
+    note_scores(&experiment, &graph, &registry, &store, &mut choices);
+    for point in ["degree=1", "degree=2"] {
+        let is_ranked = |line: &&ScoreLine| {
+            (&line.model[..], &line.member[..]) == ("adapted", "mean")
+                && (&line.metric[..], &line.point[..]) == ("rmse", point)
+        };
+        let score = scores.iter().find(is_ranked).expect("a score").value;
+        assert_eq!(choices.get("degrees", point), Some(score), "{point}");
+        assert!(score.is_some(), "{point}");
+    }
 }
 
 #[test]
