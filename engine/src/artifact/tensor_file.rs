@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Layout, Tensor};
 use crate::error::Fault;
@@ -36,7 +36,7 @@ struct StoredTensor {
 }
 
 /// How a weight is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// IEEE 754 single precision.
     F32,
@@ -154,6 +154,13 @@ impl TensorFile {
         }
     }
 
+    /// How its weights are stored, when all are stored alike.
+    pub fn precision(&self) -> Option<Precision> {
+        let first = self.tensors.first()?.precision;
+        let alike = |stored: &StoredTensor| stored.precision == first;
+        self.tensors.iter().all(alike).then_some(first)
+    }
+
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
@@ -259,15 +266,40 @@ impl TensorFile {
 
 impl Precision {
     /// How many bytes a number has.
-    fn bytes(self) -> usize {
+    pub(super) fn bytes(self) -> usize {
         match self {
             Precision::F32 => 4,
             Precision::F16 | Precision::BF16 => 2,
         }
     }
 
+    /// The bytes that these numbers are, exactly; none when one of them is not such a number.
+    pub(super) fn encode(self, numbers: &[f32]) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(numbers.len() * self.bytes());
+        match self {
+            Precision::F32 => {
+                for number in numbers {
+                    bytes.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            Precision::F16 => {
+                for number in numbers {
+                    bytes.extend_from_slice(&to_half(*number)?.to_le_bytes());
+                }
+            }
+            Precision::BF16 => {
+                for number in numbers {
+                    let bits = number.to_bits();
+                    let exact = bits & 0xffff == 0;
+                    bytes.extend_from_slice(&exact.then_some((bits >> 16) as u16)?.to_le_bytes());
+                }
+            }
+        }
+        Some(bytes)
+    }
+
     /// Adds the numbers that these bytes are, exactly.
-    fn decode(self, bytes: &[u8], numbers: &mut Vec<f32>) {
+    pub(super) fn decode(self, bytes: &[u8], numbers: &mut Vec<f32>) {
         let halves = bytes
             .as_chunks()
             .0
@@ -299,9 +331,49 @@ fn from_half(bits: u16) -> f32 {
     f32::from_bits(sign | number.to_bits())
 }
 
+/// The half precision that stands for just this number.
+fn to_half(number: f32) -> Option<u16> {
+    // The inverse of the product in `from_half`; exact where the number is one of half precision.
+    let magnitude = number.abs() * f32::from_bits((127 - 112) << 23);
+    let magnitude = match number.is_finite() {
+        true => magnitude.to_bits() >> 13,
+        false => number.abs().to_bits() >> 13 & 0x7fff,
+    };
+    let bits = u16::try_from(magnitude).ok()? | (number.to_bits() >> 16) as u16 & 0x8000;
+    (from_half(bits).to_bits() == number.to_bits()).then_some(bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stored_numbers_come_back_to_the_bit_and_others_are_told_apart() {
+        for bits in 0..=u16::MAX {
+            for precision in [Precision::F16, Precision::BF16] {
+                let mut numbers = Vec::new();
+                precision.decode(&bits.to_le_bytes(), &mut numbers);
+                if numbers[0].is_finite() {
+                    assert_eq!(
+                        precision.encode(&numbers),
+                        Some(bits.to_le_bytes().to_vec())
+                    );
+                }
+            }
+        }
+        for other in [
+            0.1,
+            1.0 + f32::EPSILON,
+            65_520.0,
+            1e-8,
+            1e30,
+            f32::MIN_POSITIVE / 2.0,
+        ] {
+            assert_eq!(Precision::F16.encode(&[1.0, other]), None, "{other}");
+        }
+        assert_eq!(Precision::BF16.encode(&[0.1]), None);
+        assert!(Precision::F32.encode(&[0.1]).is_some());
+    }
 
     #[test]
     fn half_precision_is_what_ieee_754_says() {

@@ -8,7 +8,7 @@ use dsl::types::Kind;
 use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
-use super::{Artifact, Kept, Layout, Parts, WeightTable};
+use super::{Artifact, Kept, Layout, Parts, Precision, WeightTable};
 use crate::error::Fault;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
@@ -22,6 +22,8 @@ pub struct Trajectory {
     /// What is known of each row; the column `step` says where along training it is.
     pub coordinates: DataFrame,
     width: usize,
+    /// How the weights of its blocks are stored.
+    precision: Precision,
     blocks: Vec<Kept>,
 }
 
@@ -67,6 +69,21 @@ impl Trajectory {
         coordinates: DataFrame,
         width: usize,
         keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        fill: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
+    ) -> Result<Self, Fault> {
+        Self::write_as(Precision::F32, layout, coordinates, width, keep, fill)
+    }
+
+    /// The same of weights that are numbers of some precision, and kept as such.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and a bug when a weight is no such number.
+    pub fn write_as(
+        precision: Precision,
+        layout: Layout,
+        coordinates: DataFrame,
+        width: usize,
+        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
         mut fill: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
     ) -> Result<Self, Fault> {
         let rows = coordinates.height();
@@ -80,13 +97,15 @@ impl Trajectory {
                         "{found} weights in a block of {expected}"
                     )));
                 }
-                keep(&to_bytes(&values))
+                let bytes = precision.encode(&values);
+                keep(&bytes.ok_or_else(|| Fault::Bug(format!("a weight is not {precision:?}")))?)
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
             layout,
             coordinates,
             width,
+            precision,
             blocks,
         })
     }
@@ -154,7 +173,9 @@ impl Trajectory {
         let kept = self.blocks.get(index).ok_or_else(missing)?;
         let columns = ranges(self.layout.len(), self.width).nth(index);
         let columns = columns.ok_or_else(missing)?;
-        let values = from_bytes(&kept.read()?);
+        let bytes = kept.read()?;
+        let mut values = Vec::with_capacity(bytes.len() / self.precision.bytes());
+        self.precision.decode(&bytes, &mut values);
         if values.len() != self.rows() * columns.len() {
             let message = format!("block {index} has {} weights", values.len());
             return Err(Fault::Damaged(message));
@@ -189,34 +210,20 @@ fn ranges(all: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |start| start..(start + width.max(1)).min(all))
 }
 
-fn to_bytes(values: &[f32]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(size_of_val(values));
-    for value in values {
-        bytes.extend_from_slice(&value.to_le_bytes());
-    }
-    bytes
-}
-
-fn from_bytes(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|four| f32::from_le_bytes(*four))
-        .collect()
-}
-
 impl Artifact for Trajectory {
     const KIND: Kind = Kind::Trajectory;
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let parts = Parts::default()
+        let mut parts = Parts::default()
             .with_json("layout.json", &self.layout)?
             .with_json("width.json", &self.width)?
             .with(
                 "coordinates.parquet",
                 to_parquet(&mut self.coordinates.clone())?,
             );
+        if self.precision != Precision::F32 {
+            parts = parts.with_json("precision.json", &self.precision)?;
+        }
         let blocks = self.blocks.iter().enumerate();
         Ok(blocks.fold(parts, |parts, (index, kept)| {
             let name = format!("weights.{index:06}{}", Parts::LARGE);
@@ -229,6 +236,10 @@ impl Artifact for Trajectory {
             layout: parts.json("layout.json")?,
             coordinates: from_parquet(parts.get("coordinates.parquet")?)?,
             width: parts.json("width.json")?,
+            precision: match parts.has("precision.json") {
+                true => parts.json("precision.json")?,
+                false => Precision::F32,
+            },
             blocks: parts.kept().map(|(_, kept)| kept.clone()).collect(),
         };
         let expected = ranges(trajectory.layout.len(), trajectory.width).count();
@@ -345,6 +356,28 @@ mod tests {
             );
         let fault = Trajectory::from_parts(&fewer).unwrap_err();
         assert_eq!(fault.to_string(), "expected 3 blocks of weights, found 0");
+    }
+
+    #[test]
+    fn half_precision_is_kept_as_such() {
+        let table = table();
+        let weights = || table.weights.clone();
+        let write = |weights: Vec<f32>| {
+            let keep = |bytes: &[u8]| {
+                assert_eq!(bytes.len(), 15 * 2);
+                Ok(Kept::in_memory(bytes))
+            };
+            let (layout, coordinates) = (table.layout.clone(), table.coordinates.clone());
+            let fill = |_: Range<usize>| Ok(weights.clone());
+            Trajectory::write_as(Precision::F16, layout, coordinates, 5, keep, fill)
+        };
+        let trajectory = write(weights()).unwrap();
+        assert_eq!(trajectory.networks(&[0, 1, 2]).unwrap().concat(), weights());
+        let parts = trajectory.to_parts().unwrap();
+        assert_eq!(Trajectory::from_parts(&parts).unwrap(), trajectory);
+        let mut other = weights();
+        other[3] = 0.1;
+        assert!(write(other).is_err());
     }
 
     #[test]

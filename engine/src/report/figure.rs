@@ -3,7 +3,7 @@
 //! Drawn with the writer in `crate::svg`, which says why it is not plotters.
 
 use crate::artifact::{Figure, Series, Style};
-use crate::svg::{Svg, color, number, shorten};
+use crate::svg::{Svg, color, dashes, number, shorten};
 
 use super::axis::{Axis, Extent, Scale, drawable};
 
@@ -217,7 +217,7 @@ fn draw_series(svg: &mut Svg, figure: &Figure, frame: &Frame) {
         let color = color(series.color);
         match series.style {
             Style::Line => {
-                draw_line(svg, figure, series, frame, &[("stroke-width", "2.4")]);
+                draw_line(svg, figure, series, frame, &bold(series));
                 if series.points.len() <= MOST_MARKS {
                     draw_dots(svg, figure, series, frame, &[("stroke-width", "6.5")]);
                 }
@@ -268,6 +268,11 @@ fn draw_dots(svg: &mut Svg, figure: &Figure, series: &Series, frame: &Frame, sty
 }
 
 type Attributes = [(&'static str, &'static str)];
+
+fn bold(series: &Series) -> [(&'static str, &'static str); 2] {
+    let dashes = dashes(series.color);
+    [("stroke-width", "2.4"), ("stroke-dasharray", dashes)]
+}
 
 fn draw_stroke(svg: &mut Svg, path: &str, series: &Series, style: &Attributes) {
     if path.is_empty() {
@@ -355,7 +360,7 @@ fn draw_swatch(svg: &mut Svg, series: &Series, (x, y): (f64, f64)) {
     };
     match series.style {
         Style::Line => {
-            line(svg, &[("stroke-width", "2.4")]);
+            line(svg, &bold(series));
             dot(svg);
         }
         Style::Faint => line(svg, &[("stroke-width", "1.2"), ("stroke-opacity", "0.5")]),

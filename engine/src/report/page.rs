@@ -61,6 +61,9 @@ struct SectionView<'a> {
     figures: Vec<(String, String)>,
 }
 
+/// Headlines beyond this are left to the tables.
+const MOST_CARDS: usize = 12;
+
 /// How many columns of a table fit into half the width of the page.
 const NARROW: usize = 5;
 
@@ -80,7 +83,10 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     let tables = tables(input.scores);
     let report = Report {
         title,
-        headlines: headlines(input.scores),
+        headlines: headlines(input.scores)
+            .into_iter()
+            .take(MOST_CARDS)
+            .collect(),
         warnings: warnings(input.notes, &sections),
         sources: input
             .sources

@@ -103,6 +103,17 @@ impl Farcast {
             .collect())
     }
 
+    /// Its horizons, nearest first.
+    ///
+    /// # Errors
+    /// A bug when the artifact lacks them.
+    pub fn horizons(&self) -> Result<Vec<u64>, Fault> {
+        let mut horizons = self.coordinate("horizon")?;
+        horizons.sort_unstable();
+        horizons.dedup();
+        Ok(horizons)
+    }
+
     /// Whether its horizons are steps of the trajectory, so that there can be a truth.
     pub fn has_steps(&self) -> bool {
         self.predicted.coordinates.column("step").is_ok()

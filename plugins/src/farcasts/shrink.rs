@@ -17,8 +17,9 @@ plugin! {
     /// `ŵ_h = c_h w_n`. The factors are given; or those that come nearest to the predictions of
     /// another farcast (`like`): `c_h = ⟨w_n, ŵ_h⟩ / ⟨w_n, w_n⟩` over all its members; or
     /// nearest to the truth of runs that reached the horizons. A method that is no better than
-    /// `shrink(…, like: it)` does nothing but shrink. One operation a weight and horizon; one
-    /// block in memory.
+    /// `shrink(…, like: it)` does nothing but shrink. Where the horizons of `like` are
+    /// recurrences (`known` in reverse), so are those here; observe its newest state then. One
+    /// operation a weight and horizon; one block in memory.
     ///
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], train_on: [0])
@@ -53,24 +54,7 @@ impl Plugin for Shrink {
             .like
             .as_ref()
             .and_then(|like| like.members.iter().flatten().next());
-        let horizons = match (&self.horizon[..], like) {
-            ([], Some(like)) if like.has_steps() => {
-                let members = 0..self.trajectory.members.len() as u32;
-                let rows = members.map(|member| like.rows_of(member));
-                let rows = rows.collect::<Result<Vec<_>, _>>()?.concat();
-                rows.into_iter().map(|(horizon, _)| horizon).collect()
-            }
-            ([], Some(_)) => return Err(Fault::at("like", "its horizons are no steps")),
-            ([], None) => {
-                return Err(Fault::at(
-                    "horizon",
-                    "expected steps to predict, found none",
-                ));
-            }
-            (horizons, _) => horizons.to_vec(),
-        };
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &horizons)?;
-        let window = window.thinned(1)?;
+        let (window, counts) = self.window(like)?;
         let weights = (window.layout.len() * window.horizons.len()) as f64;
         let (factors, fitted_on, fit_operations) = match (self.factor, like) {
             (Some(factor), _) => (vec![factor; window.horizons.len()], Vec::new(), 0.0),
@@ -94,19 +78,13 @@ impl Plugin for Shrink {
                 (ratio.factors(), runs.fitted_on, 4.0 * all)
             }
         };
-        let predicted = forecast(
-            &self.trajectory,
-            &window,
-            Counts::Steps,
-            context,
-            |_, history| {
-                let scaled = |factor: f64| {
-                    let weights = history.last().iter();
-                    weights.map(move |weight| (f64::from(*weight) * factor) as f32)
-                };
-                Ok(factors.iter().flat_map(|factor| scaled(*factor)).collect())
-            },
-        )?;
+        let predicted = forecast(&self.trajectory, &window, counts, context, |_, history| {
+            let scaled = |factor: f64| {
+                let weights = history.last().iter();
+                weights.map(move |weight| (f64::from(*weight) * factor) as f32)
+            };
+            Ok(factors.iter().flat_map(|factor| scaled(*factor)).collect())
+        })?;
         Ok(Farcast {
             predicted,
             origin: Origin {
@@ -120,6 +98,26 @@ impl Plugin for Shrink {
 }
 
 impl Shrink {
+    /// What is observed, and the horizons: those of `like` where none are given.
+    fn window(&self, like: Option<&Farcast>) -> Result<(Window, Counts), Fault> {
+        let horizons = match (&self.horizon[..], like) {
+            ([], Some(like)) => like.horizons()?,
+            ([], None) => {
+                let message = "expected steps to predict, found none";
+                return Err(Fault::at("horizon", message));
+            }
+            (horizons, _) => horizons.to_vec(),
+        };
+        let observe = self.observe.as_ref();
+        if self.horizon.is_empty() && like.is_some_and(|like| !like.has_steps()) {
+            let mut window = Window::open(&self.trajectory, observe)?.thinned(1)?;
+            window.horizons = horizons;
+            return Ok((window, Counts::Recurrences));
+        }
+        let window = Window::new(&self.trajectory, observe, &horizons)?;
+        Ok((window.thinned(1)?, Counts::Steps))
+    }
+
     /// The factors that come nearest to the predictions of another farcast.
     fn imitate(&self, like: &Farcast, window: &Window) -> Result<Vec<f64>, Fault> {
         let mut ratio = Ratio::new(window.horizons.len());
@@ -176,7 +174,8 @@ impl Ratio {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run_of};
+    use super::super::Known;
+    use super::super::testing::{gather, predictions, run, run_of};
     use super::*;
 
     /// Weights that shrink to a half and a quarter, one of them with a flipped sign.
@@ -213,5 +212,40 @@ mod tests {
             members: vec![Some(std::sync::Arc::new(given.clone()))],
         });
         assert_eq!(like.run(&context).unwrap().predicted, given.predicted);
+    }
+
+    #[test]
+    fn recurrences_are_imitated_as_recurrences() {
+        let context = Context::alone("shrink");
+        let known = Known {
+            trajectory: gather([Some(run(0.3))]),
+            observe: Some(Numbers::Ranged(20, 60, 10)),
+            reverse: true,
+            recur: 2,
+            weights: None,
+            train_on: None,
+            runs: None,
+            sample: 10,
+            epochs: 1,
+            batch: 1,
+            rate: 0.0,
+        };
+        let known = known.run(&context).unwrap();
+        let mut like = shrink(None);
+        like.trajectory = gather([Some(run(0.3))]);
+        like.observe = Some(Numbers::Listed(vec![20]));
+        like.horizon = Vec::new();
+        like.like = Some(gather([Some(known.clone())]));
+        let shrunk = like.run(&context).unwrap();
+        assert!(!shrunk.has_steps());
+        assert_eq!(shrunk.horizons().unwrap(), [1, 2]);
+        let newest = run(0.3).networks(&[2]).unwrap().concat();
+        for (shrunk, known) in predictions(&shrunk).iter().zip(predictions(&known)) {
+            let factor = dot(&newest, &known) / dot(&newest, &newest);
+            for (shrunk, newest) in shrunk.iter().zip(&newest) {
+                let expected = f64::from(*newest) * factor;
+                assert!((f64::from(*shrunk) - expected).abs() < 1e-6);
+            }
+        }
     }
 }

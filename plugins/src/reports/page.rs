@@ -82,7 +82,7 @@ plugin! {
     /// ```farcast
     /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
     /// ```
-    "page" version 1
+    "page" version 2
     pub struct Summary {
         /// The scores to show.
         scores: Vec<Gather<Scores>>, variadic();

@@ -11,6 +11,9 @@ use crate::scores::{TRUSTED, UNTRUSTED};
 /// Lines whose peaks differ by more than this factor get a logarithmic axis.
 const WIDE: f64 = 30.0;
 
+/// What the horizons of farcasts are called.
+const AHEAD: &str = "steps ahead";
+
 /// The error by group, or by steps ahead for farcasts.
 pub fn error(scores: &[(&str, &Scores)], by: Option<&str>) -> Section {
     let mut section = Section {
@@ -26,12 +29,18 @@ pub fn error(scores: &[(&str, &Scores)], by: Option<&str>) -> Section {
             Err(reason) => section.text.push(reason),
         }
     }
-    if !section.figures.is_empty() {
-        section.text.insert(
-            0,
-            "Bold: the mean of the ensemble's predictions. Faint: single members.".to_owned(),
-        );
+    if section.figures.is_empty() {
+        return section;
     }
+    let bold = match section.figures.iter().all(|figure| figure.x == AHEAD) {
+        true => {
+            section.heading = format!("Error by {AHEAD}");
+            "members"
+        }
+        false => "ensemble's predictions",
+    };
+    let text = format!("Bold: the mean of the {bold}. Faint: single members.");
+    section.text.insert(0, text);
     section
 }
 
@@ -49,7 +58,7 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
             return Err(format!("`{label}` has errors by `{group}`, not by `{by}`"));
         }
         (Some(group), _) if grouped => (Against::Group, group.as_str()),
-        (_, None) if ahead => (Against::Horizon, "steps ahead"),
+        (_, None) if ahead => (Against::Horizon, AHEAD),
         (_, Some(by)) => {
             return Err(format!(
                 "`{label}` has no groups: `compare` gives them with `by: {by}`"

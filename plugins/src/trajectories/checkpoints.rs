@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::artifact::{Layout, TensorFile, Trajectory};
+use engine::artifact::{Layout, Precision, TensorFile, Trajectory};
 use engine::error::Fault;
 use engine::params::DataPath;
 use engine::plugin::{Context, Plugin};
@@ -29,14 +29,14 @@ plugin! {
     /// else the last number in its name. In PyTorch:
     /// `save_file(model.state_dict(), f"step-{step}.safetensors")`.
     ///
-    /// The weights are in the order of the first file and kept as `F32`, in blocks of columns:
-    /// time is that of reading the files and writing the blocks, memory some 50 MiB whatever
-    /// their size, room in the store four bytes a weight and step.
+    /// The weights are in the order of the first file and kept in blocks of columns: time is that
+    /// of reading the files and writing the blocks, memory some 50 MiB whatever their size, room
+    /// in the store that of the files (four bytes a weight where their precisions differ).
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
     /// ```
-    "checkpoints" version 1
+    "checkpoints" version 2
     pub struct Checkpoints {
         /// The files; a `*` in the name stands for any text.
         files: DataPath;
@@ -63,22 +63,30 @@ impl Plugin for Checkpoints {
         let width = Trajectory::block_width(run.steps.len());
         let keep = |bytes: &[u8]| context.keep(bytes);
         let total = run.layout.len();
-        Trajectory::write(run.layout.clone(), coordinates, width, keep, |columns| {
-            context.check_stop()?;
-            context.progress(columns.start as u64, total as u64, None);
-            let mut weights = Vec::with_capacity(columns.len() * run.files.len());
-            for file in &run.files {
-                let before = weights.len();
-                (file.read(&run.layout, &columns, &mut weights)).map_err(at_files)?;
-                let bad = weights[before..]
-                    .iter()
-                    .position(|weight| !weight.is_finite());
-                if let Some(bad) = bad {
-                    return Err(run.not_finite(file, columns.start + bad));
+        let layout = run.layout.clone();
+        Trajectory::write_as(
+            run.precision(),
+            layout,
+            coordinates,
+            width,
+            keep,
+            |columns| {
+                context.check_stop()?;
+                context.progress(columns.start as u64, total as u64, None);
+                let mut weights = Vec::with_capacity(columns.len() * run.files.len());
+                for file in &run.files {
+                    let before = weights.len();
+                    (file.read(&run.layout, &columns, &mut weights)).map_err(at_files)?;
+                    let bad = weights[before..]
+                        .iter()
+                        .position(|weight| !weight.is_finite());
+                    if let Some(bad) = bad {
+                        return Err(run.not_finite(file, columns.start + bad));
+                    }
                 }
-            }
-            Ok(weights)
-        })
+                Ok(weights)
+            },
+        )
     }
 }
 
@@ -120,6 +128,15 @@ impl Run {
             files,
             steps,
         })
+    }
+
+    /// That of all files, or one that holds every number of theirs.
+    fn precision(&self) -> Precision {
+        let mut precisions = self.files.iter().map(TensorFile::precision);
+        match precisions.next().flatten() {
+            Some(first) if precisions.all(|other| other == Some(first)) => first,
+            _ => Precision::F32,
+        }
     }
 
     fn expect_equal_steps(&self) -> Result<(), Fault> {
