@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::digest::Digest;
 use engine::error::Fault;
-use engine::record::RunRecord;
+use engine::record::{RunRecord, is_changed};
 use engine::store::{Access, DirStore, read_limited};
 use engine::table::{ScoreLine, read_scores};
 
@@ -26,20 +26,21 @@ impl Found {
     pub fn find(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
         let path = Path::new(named);
         if path.is_dir() || path.is_file() || named.contains('/') {
-            return Self::at(path).map_err(|fault| said(&fault, terminal));
+            return Self::at(path, terminal).map_err(|fault| said(&fault, terminal));
         }
         let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
         Self::stored(named, &store).map_err(|fault| said(&fault, terminal))
     }
 
-    fn at(path: &Path) -> Result<Self, Fault> {
+    fn at(path: &Path, terminal: &Terminal) -> Result<Self, Fault> {
         let file = if path.is_dir() {
             path.join("run.json")
         } else {
             path.to_owned()
         };
         let shown = file.display();
-        let record = RunRecord::parse(&read_limited(&file)?).map_err(|fault| match fault {
+        let bytes = read_limited(&file)?;
+        let record = RunRecord::parse(&bytes).map_err(|fault| match fault {
             Fault::User {
                 param,
                 message,
@@ -51,6 +52,9 @@ impl Found {
             },
             other => other,
         })?;
+        if is_changed(&bytes) {
+            terminal.note(format!("`{shown}` is not as the run left it"));
+        }
         Ok(Self {
             name: shown.to_string(),
             record,
@@ -67,6 +71,12 @@ impl Found {
             name,
             record,
         })
+    }
+
+    /// What the last run of a store says of itself, if it can be read.
+    pub fn last(store: &DirStore) -> Option<RunRecord> {
+        let name = store.runs().ok()?.pop()?;
+        RunRecord::parse(&store.run(&name).ok()?).ok()
     }
 
     /// Its scores, verified; none when it has none.

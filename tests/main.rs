@@ -9,4 +9,6 @@ mod ocean;
 mod readme;
 mod records;
 mod runs;
+mod store;
+mod sweeps;
 mod tidy;

@@ -198,7 +198,10 @@ pub fn same_results(one: &Folder, two: &Folder) {
 /// The names of all objects in the store of a folder: the digests of their content.
 pub fn objects(folder: &Folder) -> Vec<String> {
     let mut names = Vec::new();
-    for part in fs::read_dir(folder.path(".farcast/objects")).unwrap() {
+    for part in fs::read_dir(folder.path(".farcast/objects"))
+        .into_iter()
+        .flatten()
+    {
         for object in fs::read_dir(part.unwrap().path()).unwrap() {
             names.push(object.unwrap().file_name().into_string().unwrap());
         }

@@ -17,9 +17,10 @@ use crate::error::Fault;
 use crate::graph::{Action, Graph};
 use crate::observer::Ending;
 use crate::plugin::Registry;
-use crate::record::RunRecord;
+use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
 use crate::store::Store;
+use crate::sweep::{self, SweepLine};
 use crate::table::ScoreLine;
 
 /// Writes a file whole: to a temporary name beside it, then renamed over it.
@@ -129,42 +130,62 @@ pub fn run_json(
         #[serde(flatten)]
         record: &'a RunRecord,
         facts: BTreeMap<&'a str, &'a str>,
-        actions: Vec<serde_json::Value>,
-        sweeps: serde_json::Value,
+        actions: Vec<ActionLine<'a>>,
+        sweeps: Vec<SweepLine<'a>>,
     }
-    let actions: Vec<_> = graph
-        .actions
-        .iter()
-        .zip(&outcome.endings)
-        .map(|(action, ending)| {
-            let node = &experiment.nodes[action.node.0];
-            let version = record.plugins.get(&node.plugin);
-            let (state, seconds) = match ending {
-                Ending::Ran(seconds) => ("ran", Some(*seconds)),
-                Ending::Cached => ("cached", None),
-                Ending::NotNeeded => ("not needed", None),
-                Ending::Diverged { seconds, .. } => ("diverged", *seconds),
-                Ending::Failed(_) => ("failed", None),
-                Ending::Skipped => ("skipped", None),
-            };
-            json!({
-                "statement": node.name, "point": node.point, "member": action.member,
-                "plugin": node.plugin, "version": version, "key": action.key,
-                "state": state, "seconds": seconds,
-            })
-        })
-        .collect();
-    let facts: BTreeMap<&str, &str> = facts
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let actions = graph.actions.iter().zip(&outcome.endings);
+    let facts = facts.iter().map(|(name, value)| (&**name, &**value));
     let document = Document {
         record,
-        facts,
-        actions,
-        sweeps: json!(crate::sweep::json(experiment, graph, outcome)),
+        facts: facts.collect(),
+        actions: actions
+            .map(|(action, ending)| {
+                let node = &experiment.nodes[action.node.0];
+                let version = record.plugins.get(&node.plugin);
+                ActionLine::of(action, node, version.copied(), ending)
+            })
+            .collect(),
+        sweeps: sweep::lines(experiment, graph, outcome),
     };
-    serde_json::to_vec_pretty(&document).map_err(|error| Fault::Bug(error.to_string()))
+    let json = serde_json::to_vec_pretty(&document);
+    json.map(|json| sealed(&json))
+        .map_err(|error| Fault::Bug(error.to_string()))
+}
+
+/// An action in `run.json`.
+#[derive(Serialize)]
+struct ActionLine<'a> {
+    statement: &'a str,
+    point: &'a str,
+    member: Option<u32>,
+    plugin: &'a str,
+    version: Option<u32>,
+    key: Digest,
+    state: &'static str,
+    seconds: Option<f64>,
+}
+
+impl<'a> ActionLine<'a> {
+    fn of(action: &Action, node: &'a Node, version: Option<u32>, ending: &Ending) -> Self {
+        let (state, seconds) = match ending {
+            Ending::Ran(seconds) => ("ran", Some(*seconds)),
+            Ending::Cached => ("cached", None),
+            Ending::NotNeeded => ("not needed", None),
+            Ending::Diverged { seconds, .. } => ("diverged", *seconds),
+            Ending::Failed(_) => ("failed", None),
+            Ending::Skipped => ("skipped", None),
+        };
+        Self {
+            statement: &node.name,
+            point: &node.point,
+            member: action.member,
+            plugin: &node.plugin,
+            version,
+            key: action.key,
+            state,
+            seconds,
+        }
+    }
 }
 
 /// The `--json` answer of a run.

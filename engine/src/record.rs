@@ -185,6 +185,27 @@ impl RunRecord {
     }
 }
 
+/// How a `run.json` begins; the digest of what follows comes next, in hex.
+const SEAL: &str = "{\n  \"digest\": \"";
+
+/// A JSON object with the digest of the rest of its text in front.
+pub fn sealed(json: &[u8]) -> Vec<u8> {
+    let rest = json.strip_prefix(b"{").unwrap_or(json);
+    let digest = Digest::of(rest);
+    [format!("{SEAL}{digest}\",").as_bytes(), rest].concat()
+}
+
+/// Whether what follows the digest of a `run.json` is not what the run wrote there; where there is no
+/// digest, as after another program wrote the file anew, nobody knows.
+pub fn is_changed(json: &[u8]) -> bool {
+    let sealed = json.strip_prefix(SEAL.as_bytes());
+    let parts = sealed.and_then(|sealed| sealed.split_at_checked(64));
+    parts.is_some_and(|(digest, rest)| {
+        let rest = rest.strip_prefix(b"\",").unwrap_or(rest);
+        Digest::of(rest).to_string().as_bytes() != digest
+    })
+}
+
 /// Date and time of day in UTC (days to civil date after Howard Hinnant).
 fn time(seconds: u64) -> String {
     let (days, rest) = ((seconds / 86400).min(1 << 30), seconds % 86400);
@@ -215,6 +236,18 @@ mod tests {
         assert_eq!(time(951_782_400), "2000-02-29 00:00:00");
         assert_eq!(time(1_795_236_671), "2026-11-21 04:51:11");
         assert_eq!(time(4_107_542_399), "2100-02-28 23:59:59");
+    }
+
+    #[test]
+    fn any_changed_byte_shows() {
+        let sealed = sealed(b"{\n  \"format\": 1\n}");
+        assert!(!is_changed(&sealed) && !is_changed(b"{\"format\": 1}"));
+        for at in SEAL.len()..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(is_changed(&changed), "byte {at}");
+        }
+        assert!(is_changed(&sealed[..sealed.len() - 1]));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! A sweep that chooses goes in rounds: the checker says which points it knows of, they run,
 //! their scores are noted, and the checker is asked again until nothing new is noted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::{Experiment, NodeId};
 use dsl::sweep::{Best, Choices, Objective, Sweep, Trial};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::artifact::{ScoreRow, Scores, Stored};
 use crate::graph::{Action, ActionId, Graph};
@@ -201,38 +201,55 @@ pub fn failed_points<'a>(
     failed.collect()
 }
 
+/// A sweep in `run.json`.
+#[derive(Debug, Serialize)]
+pub struct SweepLine<'a> {
+    sweep: &'a str,
+    objective: Option<String>,
+    best: Option<&'a str>,
+    to_come: usize,
+    points: Vec<PointLine<'a>>,
+}
+
+/// A point in `run.json`: its score, or why it has none.
+#[derive(Debug, Serialize)]
+struct PointLine<'a> {
+    point: &'a str,
+    score: Option<f64>,
+    failed: Option<String>,
+}
+
 /// The sweeps in `run.json`: every point with its score, what failed and what was chosen.
-pub fn json(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> serde_json::Value {
-    let failed = failed_points(experiment, graph, outcome);
-    let sweeps = experiment.sweeps.iter().map(|sweep| {
-        let points: Vec<_> = sweep
-            .trials
-            .iter()
-            .map(|trial| {
-                let failed = failed
-                    .iter()
-                    .find(|failed| (failed.sweep, failed.point) == (&*sweep.name, &*trial.point));
-                json!({
-                    "point": trial.point,
-                    "score": trial.finding.flatten(),
-                    "failed": failed.map(|failed| &failed.why),
-                })
-            })
-            .collect();
-        let best = match sweep.best {
-            Best::Trial(at) => Some(&sweep.trials[at].point),
-            Best::Never | Best::Open | Best::Nothing => None,
-        };
-        let objective = sweep.objective.as_ref().map(|objective| {
-            let word = objective.aim.word();
-            format!("{word} {}.{}", objective.statement, objective.metric)
+pub fn lines<'a>(
+    experiment: &'a Experiment,
+    graph: &Graph,
+    outcome: &Outcome,
+) -> Vec<SweepLine<'a>> {
+    let failed = failed_points(experiment, graph, outcome).into_iter();
+    let mut reasons: BTreeMap<(&str, &str), String> = failed
+        .map(|failed| ((failed.sweep, failed.point), failed.why))
+        .collect();
+    let mut line = |sweep: &'a Sweep| {
+        let points = sweep.trials.iter().map(|trial| PointLine {
+            point: &trial.point,
+            score: trial.finding.flatten(),
+            failed: reasons.remove(&(&*sweep.name, &*trial.point)),
         });
-        json!({
-            "sweep": sweep.name, "objective": objective, "best": best,
-            "to_come": sweep.to_come, "points": points,
-        })
-    });
-    sweeps.collect()
+        SweepLine {
+            sweep: &sweep.name,
+            objective: sweep.objective.as_ref().map(|objective| {
+                let word = objective.aim.word();
+                format!("{word} {}.{}", objective.statement, objective.metric)
+            }),
+            best: match sweep.best {
+                Best::Trial(at) => Some(&sweep.trials[at].point),
+                Best::Never | Best::Open | Best::Nothing => None,
+            },
+            to_come: sweep.to_come,
+            points: points.collect(),
+        }
+    };
+    experiment.sweeps.iter().map(&mut line).collect()
 }
 
 #[cfg(test)]

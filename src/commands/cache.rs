@@ -16,7 +16,7 @@ use crate::args::{Cache, Gc, Subject};
 use crate::found::Found;
 use crate::session::{Session, Stop, open_store};
 use crate::settings::Settings;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, printable};
 
 pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
     let here = Path::new(".");
@@ -175,10 +175,23 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     for digest in &report.missing {
         terminal.out(format!("missing  {digest}\n"));
     }
+    for run in &report.runs {
+        terminal.out(format!("damaged  run {run}\n"));
+    }
+    let holds = report
+        .holds
+        .iter()
+        .map(|hold| format!("`{}`", hold.display()));
+    let lines = report.problems.iter().map(ToString::to_string);
+    for place in holds.chain(lines) {
+        terminal.out(format!("damaged  {}\n", printable(&place)));
+    }
+    let others = report.runs.len() + report.holds.len() + report.problems.len();
     terminal.out(format!(
-        "{} objects intact, {} damaged, {} missing\n",
-        report.intact,
-        report.damaged.len(),
+        "{} and {} intact, {} damaged, {} missing\n",
+        counted(report.intact, "object"),
+        counted(report.intact_runs, "run"),
+        report.damaged.len() + others,
         report.missing.len()
     ));
     if report.is_clean() {
@@ -186,10 +199,10 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     }
     terminal.say(match on_damage {
         OnDamage::Report => {
-            "the next run that needs them sets them aside and makes them again; `--repair` sets \
-             them aside now"
+            "the next run that needs results sets them aside and makes them again; `--repair` \
+             sets all aside now"
         }
-        OnDamage::SetAside => "set aside: the next run makes them again",
+        OnDamage::SetAside => "set aside: the next run makes results again; runs and pins are gone",
     });
     Ok(Exit::Failed)
 }
@@ -201,12 +214,18 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
     };
     let report = store.gc(policy)?;
     terminal.out(format!(
-        "{verb} {} records and {} files, {}\n",
-        report.records,
-        report.files,
+        "{verb} {} and {}, {}\n",
+        counted(report.records, "record"),
+        counted(report.files, "file"),
         size(report.bytes)
     ));
     Ok(Exit::Fine)
+}
+
+/// `1 run`, `2 runs`.
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 fn size(bytes: u64) -> String {

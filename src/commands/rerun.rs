@@ -32,7 +32,7 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
         return Ok(verdict(args, record, &base, &finished, terminal));
     }
     let store: DirStore = open_store(settings, Path::new("."), Access::Write, terminal)?;
-    let finished = job.run(&mut session, &store as &dyn Store, terminal)?;
+    let mut finished = job.run(&mut session, &store as &dyn Store, terminal)?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
 }

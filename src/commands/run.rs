@@ -20,6 +20,7 @@ use engine::table::{ScoreLine, pages, score_files, score_lines};
 
 use super::Exit;
 use crate::args::{Manner, Report, Run};
+use crate::found::Found;
 use crate::progress::{Bars, Lines};
 use crate::scores;
 use crate::session::{Session, Stop, open_store, say_all};
@@ -34,7 +35,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         settings,
         out: default_out(settings, &args.subject.file),
     };
-    let finished = job.run(&mut session, &store, terminal)?;
+    let mut finished = job.run(&mut session, &store, terminal)?;
     finished.keep(&store, terminal);
     Ok(finished.say(terminal))
 }
@@ -213,8 +214,11 @@ pub struct Finished<'a> {
 }
 
 impl Finished<'_> {
-    /// Leaves a record in the store; one that cannot be written to is only told of.
-    pub fn keep(&self, store: &DirStore, terminal: &Terminal) {
+    /// Leaves a record in the store; one that cannot be written to is only told of. Runs are
+    /// listed by when they ended, so after a clock was set back time goes on from the last.
+    pub fn keep(&mut self, store: &DirStore, terminal: &Terminal) {
+        let last = Found::last(store).map_or(0, |run| run.when + 1);
+        self.record.when = self.record.when.max(last);
         let kept = serde_json::to_vec(&self.record)
             .map_err(|error| Fault::Bug(error.to_string()))
             .and_then(|bytes| {

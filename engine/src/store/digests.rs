@@ -1,7 +1,7 @@
 //! The digests of data files, remembered for as long as the files do not change: reading
 //! gigabytes again to learn that nothing is new would make every plan slow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::since_1970;
 use super::files::Files;
-use super::journal::Journal;
+use super::journal::{Journal, Problem, Segment};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -134,17 +134,26 @@ impl Digests {
     pub(super) fn compact(&self, files: &Files) -> Result<(), Fault> {
         let mut memory = self.lock();
         memory.refresh();
-        let Memory { journal, known } = &mut *memory;
-        let settled = journal
-            .settled()
-            .map_err(|error| files.unreadable(&error))?;
+        let settled = memory.journal.settled();
+        let settled = settled.map_err(|error| files.unreadable(&error))?;
         if settled.len() > 1 {
-            known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
-            let json: Vec<Vec<u8>> = known.values().filter_map(Known::to_json).collect();
-            let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
-            journal.replace(files, &settled, &json)?;
+            memory.merge(files, &settled)?;
         }
         Ok(())
+    }
+
+    /// The lines that could not be read; what they told of is read again.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut memory = self.lock();
+        memory.refresh();
+        memory.journal.problems()
+    }
+
+    /// Leaves out the lines that could not be read.
+    pub(super) fn repair(&self, files: &Files) -> Result<(), Fault> {
+        let mut memory = self.lock();
+        let harmed = memory.journal.up_to_problems();
+        memory.merge(files, &harmed.map_err(|error| files.unreadable(&error))?)
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
@@ -172,6 +181,14 @@ impl Memory {
             let _ = self.journal.append(files, &json, None);
         }
         self.known.insert(known.path.clone(), known);
+    }
+
+    fn merge(&mut self, files: &Files, segments: &BTreeSet<Segment>) -> Result<(), Fault> {
+        let Self { journal, known } = self;
+        known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
+        let json: Vec<Vec<u8>> = known.values().filter_map(Known::to_json).collect();
+        let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
+        journal.replace(files, segments, &json)
     }
 
     /// Reads what is new; unreadable is the same as empty, as it only costs time.

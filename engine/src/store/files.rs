@@ -109,6 +109,18 @@ impl Files {
         Ok(file)
     }
 
+    /// Moves a damaged file out of the way, where it can be looked at until the next `gc`; gives
+    /// its new path. Best effort: the store may be read-only.
+    pub(super) fn set_aside(&self, path: &Path) -> Option<PathBuf> {
+        self.check_writable().ok()?;
+        let name = path.file_name()?.to_string_lossy();
+        let folder = self.path("damaged");
+        let mut names = (0_u64..).map(|number| folder.join(format!("{name}-{number}")));
+        let aside = names.find(|path| !path.exists())?;
+        fs::rename(path, &aside).ok()?;
+        Some(aside)
+    }
+
     /// Complains when nothing can be kept here.
     pub(super) fn check_writable(&self) -> Result<(), Fault> {
         match self.access {

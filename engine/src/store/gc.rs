@@ -51,7 +51,7 @@ pub enum Effect {
 pub struct GcReport {
     /// Records that are too old or whose objects are gone.
     pub records: u64,
-    /// Objects no record refers to, those set aside as damaged, and unfinished files.
+    /// Objects no record refers to, what was set aside as damaged, and unfinished files.
     pub files: u64,
     /// The size of those files.
     pub bytes: u64,
@@ -78,7 +78,7 @@ impl DirStore {
             .map_err(unreadable)?
             .into_iter()
             .collect();
-        let held = self.held().map_err(unreadable)?;
+        let held = self.held()?;
         let (mut wanted, mut useless) = (Vec::new(), Vec::new());
         for line in lines {
             let is_held = held.contains(line.key());
@@ -137,6 +137,13 @@ impl DirStore {
         Ok(merged)
     }
 
+    /// Writes the journal anew as far as it has lines that cannot be read, without them.
+    pub(super) fn leave_out_problems(&self) -> Result<(), Fault> {
+        let harmed = self.journal().up_to_problems();
+        let harmed = harmed.map_err(|error| self.files.unreadable(&error))?;
+        self.merge(&harmed, &BTreeSet::new())
+    }
+
     /// Makes these segments one, without the records of these keys.
     fn merge(&self, settled: &BTreeSet<Segment>, left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
         let mut journal = self.journal();
@@ -161,11 +168,22 @@ impl DirStore {
         let mut rubbish = list_files(&self.files.path("tmp"))?;
         rubbish.retain(|found| found.is_older(now, ABANDONED));
         rubbish.extend(list_files(&self.files.path("damaged"))?);
+        rubbish.extend(self.scores_of_no_run(now)?);
         let unneeded = objects
             .iter()
             .filter(|(digest, found)| !needed.contains(digest) && found.is_older(now, FRESH));
         rubbish.extend(unneeded.map(|(_, found)| found.clone()));
         Ok(rubbish)
+    }
+
+    /// Scores whose run was killed before its record was kept.
+    fn scores_of_no_run(&self, now: SystemTime) -> io::Result<Vec<Found>> {
+        let mut scores = list_files(&self.files.path("runs"))?;
+        scores.retain(|found| {
+            let is_scores = found.path.extension().is_some_and(|kind| kind == "parquet");
+            is_scores && !found.path.with_extension("json").exists() && found.is_older(now, FRESH)
+        });
+        Ok(scores)
     }
 
     /// Removes files, except those touched or referred to since they were listed.

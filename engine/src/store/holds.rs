@@ -1,16 +1,19 @@
 //! What must stay: the results that running processes work with, and those that people pin.
 //!
 //! ```text
-//! holds/run-<host>-<process>-<random>   keys, a line each; there as long as the process runs
-//! holds/pin-<name>                      keys, until somebody unpins them
+//! holds/run-<host>-<process>-<random>   there as long as the process runs
+//! holds/pin-<name>                      there until somebody unpins it
 //! ```
+//!
+//! A hold is the digest of what follows, then keys, a line each. As long as one is not what was
+//! kept, nobody knows what must stay, so `gc` removes nothing.
 //!
 //! No locks: a hold only tells `gc` what to leave. One whose process has died counts no more
 //! on its own machine at once, and on others, which cannot ask for the process, after a day.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,29 +87,62 @@ impl DirStore {
     }
 
     /// The keys that some process works with or somebody has pinned.
-    pub(super) fn held(&self) -> io::Result<BTreeSet<Digest>> {
-        let now = self.files.now();
+    pub(super) fn held(&self) -> Result<BTreeSet<Digest>, Fault> {
         let mut held = BTreeSet::new();
-        for found in list_files(&self.files.path("holds"))? {
-            let is_over = name(&found.path).is_some_and(|name| match name.strip_prefix(RUN) {
-                Some(owner) => match process_here(owner) {
-                    Some(process) => !is_alive(process),
-                    None => found.is_older(now, BELIEVED),
-                },
-                None => false,
-            });
-            if is_over {
-                // Litter of a process that was killed.
-                let _ = fs::remove_file(&found.path);
-                continue;
-            }
-            match fs::File::open(&found.path) {
-                Ok(file) => held.extend(keys(file)?),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+        for path in self.holds()? {
+            match self.keys_of(&path)? {
+                Some(keys) => held.extend(keys),
+                None => {
+                    let shown = path.display();
+                    return Err(Fault::Damaged(format!(
+                        "the hold `{shown}` is not what was kept, so nobody knows what must \
+                         stay: nothing was removed; `farcast cache verify --repair` sets it aside"
+                    )));
+                }
             }
         }
         Ok(held)
+    }
+
+    /// The holds that are not what was kept.
+    pub(super) fn damaged_holds(&self) -> Result<Vec<PathBuf>, Fault> {
+        let mut damaged = Vec::new();
+        for path in self.holds()? {
+            if self.keys_of(&path)?.is_none() {
+                damaged.push(path);
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// All holds that count; litter of processes that were killed is removed.
+    fn holds(&self) -> Result<Vec<PathBuf>, Fault> {
+        let now = self.files.now();
+        let mut holds =
+            list_files(&self.files.path("holds")).map_err(|error| self.files.unreadable(&error))?;
+        holds.retain(|found| {
+            let owner = name(&found.path).and_then(|name| name.strip_prefix(RUN));
+            let is_over = owner.is_some_and(|owner| match process_here(owner) {
+                Some(process) => !is_alive(process),
+                None => found.is_older(now, BELIEVED),
+            });
+            if is_over && self.files.check_writable().is_ok() {
+                // What cannot be removed counts no more all the same.
+                let _ = fs::remove_file(&found.path);
+            }
+            !is_over
+        });
+        Ok(holds.into_iter().map(|found| found.path).collect())
+    }
+
+    /// The keys of a hold; none when it is not what was kept.
+    fn keys_of(&self, path: &Path) -> Result<Option<BTreeSet<Digest>>, Fault> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(keys(&bytes)),
+            // Its process has ended since.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(BTreeSet::new())),
+            Err(error) => Err(self.files.unreadable(&error)),
+        }
     }
 
     fn pin_path(&self, name: &str) -> PathBuf {
@@ -115,19 +151,18 @@ impl DirStore {
 }
 
 fn lines(keys: &BTreeSet<Digest>) -> Vec<u8> {
-    let lines: Vec<String> = keys.iter().map(|key| format!("{key}\n")).collect();
-    lines.concat().into_bytes()
+    let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    let check = Digest::of(lines.as_bytes());
+    format!("{check}\n{lines}").into_bytes()
 }
 
-/// The keys of a hold; lines that are none hold nothing.
-fn keys(file: fs::File) -> io::Result<Vec<Digest>> {
-    let mut keys = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line?;
-        let text = std::str::from_utf8(&line).unwrap_or_default();
-        keys.extend(text.parse::<Digest>().ok());
+/// What [`lines`] was given; none when the bytes are not what it gave.
+fn keys(bytes: &[u8]) -> Option<BTreeSet<Digest>> {
+    let (check, lines) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+    if Digest::of(lines.as_bytes()).to_string() != check {
+        return None;
     }
-    Ok(keys)
+    lines.lines().map(|line| line.parse().ok()).collect()
 }
 
 fn name(path: &Path) -> Option<&str> {

@@ -199,6 +199,19 @@ impl Journal {
         self.problems.iter().cloned().collect()
     }
 
+    /// The oldest segments up to the last one with a line that could not be read. That their
+    /// writers may add to them yet is no harm: see [`replace`](Self::replace).
+    pub(super) fn up_to_problems(&self) -> io::Result<BTreeSet<Segment>> {
+        let is_read = |segment: &Segment| self.read.contains_key(segment);
+        let segments: Vec<Segment> = self.list()?.into_iter().take_while(is_read).collect();
+        let harmed = |segment: &Segment| {
+            let path = self.path(segment);
+            self.problems.iter().any(|problem| problem.file == path)
+        };
+        let count = segments.iter().rposition(harmed).map_or(0, |last| last + 1);
+        Ok(segments.into_iter().take(count).collect())
+    }
+
     /// Whether a line of one of these segments could not be read.
     pub(super) fn has_problems_in(&self, segments: &BTreeSet<Segment>) -> bool {
         let files: BTreeSet<PathBuf> = segments.iter().map(|segment| self.path(segment)).collect();

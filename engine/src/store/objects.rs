@@ -77,21 +77,10 @@ impl Objects<'_> {
         Ok((found != *digest).then_some(Harm::Damaged))
     }
 
-    /// Moves an object out of the way, where it can be looked at until the next `gc`; gives
-    /// its new path. Best effort: the store may be read-only.
-    pub(super) fn set_aside(self, digest: &Digest) -> Option<PathBuf> {
-        self.0.check_writable().ok()?;
-        let folder = self.0.path("damaged");
-        let mut names = (0_u64..).map(|number| folder.join(format!("{digest}-{number}")));
-        let aside = names.find(|path| !path.exists())?;
-        fs::rename(self.path(digest), &aside).ok()?;
-        Some(aside)
-    }
-
     /// Makes way for an object to be made again; gives the path of a damaged one.
     pub(super) fn clear(self, harm: Harm, digest: &Digest) -> Option<PathBuf> {
         match harm {
-            Harm::Damaged => self.set_aside(digest),
+            Harm::Damaged => self.0.set_aside(&self.path(digest)),
             Harm::Missing => None,
         }
     }

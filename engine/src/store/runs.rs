@@ -9,6 +9,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
+use super::Harm;
 use super::dir::DirStore;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -27,8 +30,7 @@ impl DirStore {
         if let Some(scores) = scores {
             self.files.write(&self.scores_file(name), what, scores)?;
         }
-        let path = self.files.path("runs").join(format!("{name}.json"));
-        self.files.write(&path, what, record)
+        self.files.write(&self.record_file(name), what, record)
     }
 
     /// The names of all runs, the oldest first.
@@ -58,8 +60,7 @@ impl DirStore {
     /// [`Fault::Damaged`] when it is not what was kept, [`Fault::Environment`] when it cannot
     /// be read.
     pub fn run(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        let path = self.files.path("runs").join(format!("{name}.json"));
-        let record = read_limited(&path)?;
+        let record = read_limited(&self.record_file(name))?;
         let digest = Digest::of(&record).short();
         let promised = name.rsplit('-').next().unwrap_or_default();
         if promised.is_empty() || !digest.starts_with(promised) {
@@ -70,9 +71,44 @@ impl DirStore {
         Ok(record)
     }
 
+    fn record_file(&self, name: &str) -> PathBuf {
+        self.files.path("runs").join(format!("{name}.json"))
+    }
+
     /// Where the scores of a run are; whoever knows their digest verifies them.
     pub fn scores_file(&self, name: &str) -> PathBuf {
         self.files.path("runs").join(format!("{name}.parquet"))
+    }
+
+    /// Moves a damaged run out of the way.
+    pub(super) fn set_run_aside(&self, name: &str) {
+        for path in [self.record_file(name), self.scores_file(name)] {
+            self.files.set_aside(&path);
+        }
+    }
+
+    /// What is wrong with the record of a run or its scores, if anything.
+    pub(super) fn check_run(&self, name: &str) -> Result<Option<Harm>, Fault> {
+        #[derive(Deserialize)]
+        struct Promise {
+            scores: Option<Digest>,
+        }
+        let record = match self.run(name) {
+            Ok(record) => record,
+            Err(Fault::Damaged(_)) => return Ok(Some(Harm::Damaged)),
+            Err(fault) => return Err(fault),
+        };
+        let Ok(Promise { scores }) = serde_json::from_slice(&record) else {
+            return Ok(Some(Harm::Damaged));
+        };
+        let Some(scores) = scores else {
+            return Ok(None);
+        };
+        match File::open(self.scores_file(name)).and_then(Digest::of_reader) {
+            Ok(found) => Ok((found != scores).then_some(Harm::Damaged)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Harm::Missing)),
+            Err(error) => Err(self.files.unreadable(&error)),
+        }
     }
 }
 

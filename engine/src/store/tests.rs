@@ -404,7 +404,7 @@ fn verify_tells_and_on_request_sets_aside() {
         intact: 2,
         damaged: vec![Digest::of(b"one")],
         missing: vec![Digest::of(b"two")],
-        problems: Vec::new(),
+        ..VerifyReport::default()
     };
     assert_eq!(store.verify(OnDamage::Report).unwrap(), expected);
     assert_eq!(store.verify(OnDamage::SetAside).unwrap(), expected);
@@ -626,14 +626,15 @@ fn gc_leaves_what_runs_and_what_is_pinned() {
     let hold = open(&path).hold_keys(&BTreeSet::from([key("runs")]));
     store.pin("best", &BTreeSet::from([key("pinned")])).unwrap();
     // A process that cannot be: the number is above the largest there is.
-    let alive = files_in(&path.join("holds"))
-        .into_iter()
-        .find(|file| file.to_string_lossy().contains("run-"))
-        .unwrap();
-    let name = alive.file_name().unwrap().to_str().unwrap();
+    let before = files_in(&path.join("holds"));
+    let left = open(&path).hold_keys(&BTreeSet::from([key("dead")]));
+    let mut holds = files_in(&path.join("holds"));
+    holds.retain(|file| !before.contains(file));
+    let name = holds[0].file_name().unwrap().to_str().unwrap();
     let own = format!("-{}-", std::process::id());
-    let dead = alive.with_file_name(name.replace(&own, "-4194305-"));
-    fs::write(&dead, format!("{}\n", key("dead"))).unwrap();
+    let dead = holds[0].with_file_name(name.replace(&own, "-4194305-"));
+    fs::rename(&holds[0], &dead).unwrap();
+    drop(left);
 
     let none = GcPolicy {
         only: Some(BTreeSet::new()),
@@ -645,6 +646,17 @@ fn gc_leaves_what_runs_and_what_is_pinned() {
     assert!(store.find(&key("pinned")).is_some());
 
     drop(hold);
+    // What a damaged pin keeps nobody knows.
+    let pin = files_in(&path.join("holds")).pop().unwrap();
+    let kept = fs::read(&pin).unwrap();
+    for harm in [&kept[..kept.len() - 1], b"", &vec![0; kept.len()]] {
+        fs::write(&pin, harm).unwrap();
+        assert!(matches!(store.gc(none.clone()), Err(Fault::Damaged(_))));
+        let report = store.verify(OnDamage::Report).unwrap();
+        assert_eq!(report.holds, [pin.clone()]);
+    }
+    fs::write(&pin, kept).unwrap();
+
     assert_eq!(store.gc(none.clone()).unwrap().records, 1);
     assert_eq!(store.pins().unwrap(), ["best"]);
     assert!(store.unpin("best").unwrap());

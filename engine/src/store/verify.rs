@@ -1,10 +1,11 @@
 //! Reads the whole store and says what is not as it should be.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::dir::DirStore;
 use super::journal::Problem;
-use super::{Harm, Store};
+use super::{Harm, Record, Store};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -13,73 +14,106 @@ use crate::error::Fault;
 pub enum OnDamage {
     /// It is told; nothing changes.
     Report,
-    /// Damaged objects are set aside and records that need them forgotten, so that the next
-    /// run makes them again.
+    /// What is damaged is set aside and records that need it forgotten, so that the next run
+    /// makes it again; lines that cannot be read are left out of the journals.
     SetAside,
 }
 
-/// How every object that a record refers to was found.
+/// How everything in the store was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
-    /// How many are what was stored.
+    /// How many objects that a record refers to are what was stored.
     pub intact: u64,
     /// Those that are not.
     pub damaged: Vec<Digest>,
     /// Those that are not there.
     pub missing: Vec<Digest>,
-    /// Lines of the journal that cannot be read.
+    /// How many runs are what was kept of them.
+    pub intact_runs: u64,
+    /// Those of which the record or the scores are not.
+    pub runs: Vec<String>,
+    /// The holds that are not what was kept.
+    pub holds: Vec<PathBuf>,
+    /// Lines of the journals that cannot be read.
     pub problems: Vec<Problem>,
 }
 
 impl VerifyReport {
     /// Whether everything is as it should be.
     pub fn is_clean(&self) -> bool {
-        self.damaged.is_empty() && self.missing.is_empty() && self.problems.is_empty()
+        self.damaged.is_empty()
+            && self.missing.is_empty()
+            && self.runs.is_empty()
+            && self.holds.is_empty()
+            && self.problems.is_empty()
     }
 }
 
 impl DirStore {
-    /// Reads every object that a record refers to.
+    /// Reads every object that a record refers to, and whatever else is kept.
     ///
     /// # Errors
-    /// [`Fault::Environment`] when the store cannot be read.
+    /// [`Fault::Environment`] when the store cannot be read, or written to with
+    /// [`OnDamage::SetAside`].
     pub fn verify(&self, on_damage: OnDamage) -> Result<VerifyReport, Fault> {
         self.refresh()?;
         let records = self.records();
+        let mut report = VerifyReport {
+            holds: self.damaged_holds()?,
+            problems: [self.problems(), self.digests.problems()].concat(),
+            ..VerifyReport::default()
+        };
+        self.check_objects(&records, &mut report)?;
+        for name in self.runs()? {
+            match self.check_run(&name)? {
+                None => report.intact_runs += 1,
+                Some(_) => report.runs.push(name),
+            }
+        }
+        if on_damage == OnDamage::SetAside {
+            self.repair(&records, &report)?;
+        }
+        Ok(report)
+    }
+
+    fn check_objects(&self, records: &[Record], report: &mut VerifyReport) -> Result<(), Fault> {
         let objects: BTreeSet<(Digest, u64)> = records
             .iter()
             .flat_map(|record| record.objects().map(|(_, digest, size)| (digest, size)))
             .collect();
-        let mut report = VerifyReport {
-            problems: self.problems(),
-            ..VerifyReport::default()
-        };
         for (digest, size) in objects {
-            let harm = self
-                .objects()
-                .check(&digest, size)
-                .map_err(|error| self.files.unreadable(&error))?;
-            match harm {
+            let harm = self.objects().check(&digest, size);
+            match harm.map_err(|error| self.files.unreadable(&error))? {
                 None => report.intact += 1,
                 Some(Harm::Missing) => report.missing.push(digest),
                 Some(Harm::Damaged) => report.damaged.push(digest),
             }
         }
-        if on_damage == OnDamage::SetAside {
-            self.files.check_writable()?;
-            for digest in &report.damaged {
-                self.objects().set_aside(digest);
+        Ok(())
+    }
+
+    fn repair(&self, records: &[Record], report: &VerifyReport) -> Result<(), Fault> {
+        self.files.check_writable()?;
+        let harmed: BTreeSet<&Digest> = report.damaged.iter().chain(&report.missing).collect();
+        for record in records {
+            if record
+                .objects()
+                .any(|(_, digest, _)| harmed.contains(&digest))
+            {
+                self.forget_record(record);
             }
-            let harmed: BTreeSet<&Digest> = report.damaged.iter().chain(&report.missing).collect();
-            records
-                .iter()
-                .filter(|record| {
-                    record
-                        .objects()
-                        .any(|(_, digest, _)| harmed.contains(&digest))
-                })
-                .for_each(|record| self.forget_record(record));
         }
-        Ok(report)
+        // Last, so that whoever is stopped here has left no record without its objects.
+        for digest in &report.damaged {
+            self.objects().clear(Harm::Damaged, digest);
+        }
+        for name in &report.runs {
+            self.set_run_aside(name);
+        }
+        for hold in &report.holds {
+            self.files.set_aside(hold);
+        }
+        self.leave_out_problems()?;
+        self.digests.repair(&self.files)
     }
 }
