@@ -653,7 +653,7 @@ fn gc_leaves_what_runs_and_what_is_pinned() {
         fs::write(&pin, harm).unwrap();
         assert!(matches!(store.gc(none.clone()), Err(Fault::Damaged(_))));
         let report = store.verify(OnDamage::Report).unwrap();
-        assert_eq!(report.holds, [pin.clone()]);
+        assert_eq!(report.holds, std::slice::from_ref(&pin));
     }
     fs::write(&pin, kept).unwrap();
 
