@@ -17,7 +17,9 @@ pub fn table(lines: &[ScoreLine]) -> String {
             metrics.push(&line.metric);
         }
     }
-    let rows = rows(&whole);
+    let mut rows = rows(&whole);
+    // What the points of a sweep were tried for comes before them.
+    rows.sort_by_key(|(key, _)| !key.point.is_empty());
     let has_points = rows.iter().any(|(key, _)| !key.point.is_empty());
     let has_horizons = rows.iter().any(|(key, _)| !key.horizon.is_empty());
     let mut table = Table::new();

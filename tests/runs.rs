@@ -1,5 +1,6 @@
 //! What runs, what is reused, and that the bytes are the same.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use crate::farcast::{Folder, shipped};
@@ -235,4 +236,48 @@ fn a_sweep_shares_what_its_points_share() {
         "summary",
         "a point is the plain experiment"
     );
+}
+
+/// The roles of the models of a statement.
+fn roles<'a>(answer: &'a serde_json::Value, statement: &str) -> BTreeMap<&'a str, &'a str> {
+    let rows = answer["scores"].as_array().unwrap().iter();
+    rows.filter(|row| row["statement"] == statement)
+        .map(|row| {
+            (
+                row["model"].as_str().unwrap(),
+                row["role"].as_str().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn equal_calls_have_the_names_of_their_own_statements() {
+    let text = starter()
+        + "param width: Int = 16
+parent tried = mlp(seen, inputs: [x], target: y, hidden: [width], epochs: 20, members: 4)
+score trial = compare(tried, on: unseen)
+sweep widths = grid(width: [16, 8])
+";
+    let answer = Folder::with(&text).run(&[]);
+    assert_eq!(roles(&answer, "trial"), [("tried", "parent")].into());
+    let own = [("net", "parent"), ("adapted", "child")];
+    assert_eq!(roles(&answer, "skill"), own.into());
+}
+
+#[test]
+fn other_parents_and_the_nearest_subset_are_baselines() {
+    let text = starter()
+        + "parent line = least_squares(seen, inputs: [x, z], target: y)
+child closest = nearest(drift, unseen)
+score rivals = compare(net, adapted, closest, line, on: unseen)
+";
+    let answer = Folder::with(&text).run(&[]);
+    let expected = [
+        ("net", "parent"),
+        ("adapted", "child"),
+        ("closest", "baseline"),
+        ("line", "baseline"),
+    ];
+    assert_eq!(roles(&answer, "rivals"), expected.into());
 }

@@ -28,6 +28,8 @@ pub struct Graph {
     pub goals: BTreeSet<ActionId>,
     /// The names of statements by the label that stands for them in artifacts.
     pub names: BTreeMap<String, String>,
+    /// The same of statements at the points of sweeps.
+    pub swept_names: BTreeMap<String, String>,
     /// The digest of every data file that is read.
     pub files: BTreeMap<String, Digest>,
 }
@@ -322,11 +324,11 @@ impl Lowering<'_> {
     fn name_labels(&mut self) {
         for (index, node) in self.experiment.nodes.iter().enumerate() {
             if let Some(label) = self.graph.label(NodeId(index)) {
-                let name = self
-                    .graph
-                    .names
-                    .entry(label.0)
-                    .or_insert_with(|| node.name.clone());
+                let names = match node.point.is_empty() {
+                    true => &mut self.graph.names,
+                    false => &mut self.graph.swept_names,
+                };
+                let name = names.entry(label.0).or_insert_with(|| node.name.clone());
                 if node.named && name.contains('.') {
                     name.clone_from(&node.name);
                 }
@@ -441,20 +443,18 @@ impl Graph {
     }
 
     /// The text with every label replaced by the statement's name.
+    ///
+    /// Of equal calls one outside sweeps gives the name.
     pub fn with_names(&self, text: &str) -> String {
-        let mut rest = text;
-        let mut named = String::new();
-        while let Some(start) = rest.find('‹') {
-            let Some(length) = rest[start..].find('›') else {
-                break;
-            };
-            let end = start + length + '›'.len_utf8();
-            let label = &rest[start..end];
-            named.push_str(&rest[..start]);
-            named.push_str(self.names.get(label).map_or(label, String::as_str));
-            rest = &rest[end..];
+        replaced(text, [&self.names, &self.swept_names])
+    }
+
+    /// The same as a statement at this point of a sweep calls them.
+    pub fn with_names_at(&self, point: &str, text: &str) -> String {
+        match point.is_empty() {
+            true => self.with_names(text),
+            false => replaced(text, [&self.swept_names, &self.names]),
         }
-        named + rest
     }
 
     /// Which actions take each action.
@@ -467,6 +467,24 @@ impl Graph {
         }
         dependents
     }
+}
+
+/// The text with every label replaced by its name in the first list that has one.
+fn replaced(text: &str, names: [&BTreeMap<String, String>; 2]) -> String {
+    let mut rest = text;
+    let mut named = String::new();
+    while let Some(start) = rest.find('‹') {
+        let Some(length) = rest[start..].find('›') else {
+            break;
+        };
+        let end = start + length + '›'.len_utf8();
+        let label = &rest[start..end];
+        named.push_str(&rest[..start]);
+        let name = names.iter().find_map(|names| names.get(label));
+        named.push_str(name.map_or(label, String::as_str));
+        rest = &rest[end..];
+    }
+    named + rest
 }
 
 impl Action {

@@ -214,6 +214,8 @@ pub struct Bindings {
 pub struct Loaded {
     /// Stands for the statement's name until tables and pages are written.
     pub label: Label,
+    /// The kind it was written as.
+    pub kind: Kind,
     /// The artifacts in member order; `None` where the member diverged.
     pub members: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
@@ -237,6 +239,14 @@ impl Bindings {
         Self {
             args: args.clone(),
             inputs: self.inputs.clone(),
+        }
+    }
+
+    /// The kind of the statement that a value refers to.
+    pub fn kind_of(&self, field: &str, value: &Value) -> Option<Kind> {
+        match value {
+            Value::Node(node) => Some(self.loaded(field, *node).ok()?.kind),
+            _ => None,
         }
     }
 

@@ -59,7 +59,7 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
             statement: statement.to_owned(),
             point: point.to_owned(),
             member: row.member.clone(),
-            model: graph.with_names(&row.model),
+            model: graph.with_names_at(point, &row.model),
             role: row.role.clone(),
             metric: row.metric.clone(),
             horizon: row.horizon,
@@ -75,9 +75,9 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
 pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
     made::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
-        .filter_map(|(_, _, page)| {
+        .filter_map(|(_, point, page)| {
             let text = serde_json::to_string(&*page).ok()?;
-            serde_json::from_str(&graph.with_names(&text)).ok()
+            serde_json::from_str(&graph.with_names_at(point, &text)).ok()
         })
         .collect()
 }

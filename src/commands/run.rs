@@ -1,5 +1,6 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -53,6 +54,9 @@ pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<
 pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
     settings.out(&file.file_stem().unwrap_or_default().to_string_lossy())
 }
+
+/// How many notes of one statement the terminal shows.
+const TOLD: usize = 3;
 
 /// What is asked of a run.
 pub struct Job<'a> {
@@ -309,7 +313,7 @@ impl Finished<'_> {
         facts
     }
 
-    /// Statement and note, each note once with the number of members it is about.
+    /// Statement and note, each note once; those at points of a sweep after what is made once.
     fn notes(&self) -> Vec<(String, String)> {
         let mut notes: Vec<(String, String)> = Vec::new();
         let experiment = &self.session.experiment;
@@ -322,14 +326,20 @@ impl Finished<'_> {
                 Ending::Diverged { why, .. } => Some((engine::graph::ActionId(index), why.clone())),
                 _ => None,
             });
-        for (action, note) in diverged.chain(self.outcome.notes.iter().cloned()) {
-            let name = &experiment.nodes[self.graph.actions[action.0].node.0].name;
-            let line = (name.clone(), self.graph.with_names(&note));
+        let told = diverged.chain(self.outcome.notes.iter().cloned());
+        let told = told.map(|(action, note)| {
+            let node = &experiment.nodes[self.graph.actions[action.0].node.0];
+            (node, note)
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_by_key(|(node, _)| !node.point.is_empty());
+        for (node, note) in told {
+            let line = (node.name.clone(), self.graph.with_names(&note));
             if !notes.contains(&line) {
                 notes.push(line);
             }
         }
-        notes
+        by_statement(notes)
     }
 
     fn command(&self) -> String {
@@ -376,8 +386,14 @@ impl Finished<'_> {
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
         if !self.job.manner.quiet {
-            for (statement, note) in self.notes() {
-                terminal.note(format!("{statement}: {note}"));
+            for group in self.notes().chunk_by(|a, b| a.0 == b.0) {
+                for (statement, note) in group.iter().take(TOLD) {
+                    terminal.note(format!("{statement}: {note}"));
+                }
+                if let [(statement, _), ..] = group.get(TOLD..).unwrap_or_default() {
+                    let more = group.len() - TOLD;
+                    terminal.note(format!("{statement}: {more} more like these in the report"));
+                }
             }
         }
         let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
@@ -470,6 +486,17 @@ impl Finished<'_> {
         }
         say_all(&said, &self.session.sources, terminal);
     }
+}
+
+/// The notes of each statement together, also where it stands at many points of a sweep.
+fn by_statement(notes: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut first = BTreeMap::new();
+    for (at, (statement, _)) in notes.iter().enumerate() {
+        first.entry(statement.clone()).or_insert(at);
+    }
+    let mut notes = notes;
+    notes.sort_by_key(|(statement, _)| first.get(statement).copied());
+    notes
 }
 
 /// `final waits for sweep tuning`.

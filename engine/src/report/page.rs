@@ -3,6 +3,8 @@
 //! Readable on a phone, on paper and in the dark. The template escapes everything; what is
 //! passed on unescaped is made here or in `svg`, `highlight` and `draw`, which escape.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use dsl::experiment::Experiment;
 
@@ -39,8 +41,7 @@ pub struct ReportInput<'a> {
 struct Report<'a> {
     title: &'a str,
     headlines: Vec<Headline>,
-    /// Each as HTML.
-    warnings: Vec<String>,
+    warnings: Vec<Warnings>,
     /// Path and highlighted text.
     sources: Vec<(&'a str, String)>,
     graph: String,
@@ -50,6 +51,15 @@ struct Report<'a> {
     sections: Vec<SectionView<'a>>,
     command: &'a str,
     facts: &'a [(String, String)],
+}
+
+/// What is to be known of one statement, each as HTML.
+#[derive(Default)]
+struct Warnings {
+    /// Said at once.
+    first: Vec<String>,
+    /// Said when asked for.
+    more: Vec<String>,
 }
 
 struct SectionView<'a> {
@@ -63,6 +73,9 @@ struct SectionView<'a> {
 
 /// Headlines beyond this are left to the tables.
 const MOST_CARDS: usize = 12;
+
+/// How many notes of one statement are shown before the others are folded away.
+const MOST_NOTES: usize = 3;
 
 /// How many columns of a table fit into half the width of the page.
 const NARROW: usize = 5;
@@ -105,18 +118,29 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         .map_err(|error| Fault::Bug(error.to_string()))
 }
 
-/// Notes of statements, then what the sections warn of, each once.
-fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<String> {
-    let notes = notes
-        .iter()
-        .map(|(statement, note)| format!("<b>{}</b>: {}", escape(statement), prose(note)));
-    let sections = sections.iter().flat_map(|section| &section.warnings);
-    let mut warnings: Vec<String> = Vec::new();
-    for warning in notes.chain(sections.map(|warning| prose(warning))) {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
+/// Notes statement by statement, then what the sections warn of, each once.
+fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<Warnings> {
+    let mut said = BTreeSet::new();
+    let mut is_new = |warning: &String| said.insert(warning.clone());
+    let of_statement = |notes: &[(String, String)]| {
+        let told = notes
+            .iter()
+            .map(|(statement, note)| format!("<b>{}</b>: {}", escape(statement), prose(note)));
+        let mut first: Vec<String> = told.filter(&mut is_new).collect();
+        let more = first.split_off(first.len().min(MOST_NOTES));
+        Warnings { first, more }
+    };
+    let mut warnings: Vec<Warnings> = notes
+        .chunk_by(|(a, _), (b, _)| a == b)
+        .map(of_statement)
+        .collect();
+    let of_sections = sections.iter().flat_map(|section| &section.warnings);
+    let told = of_sections.map(|warning| prose(warning));
+    warnings.push(Warnings {
+        first: told.filter(is_new).collect(),
+        more: Vec::new(),
+    });
+    warnings.retain(|warnings| !warnings.first.is_empty());
     warnings
 }
 

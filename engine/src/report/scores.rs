@@ -7,6 +7,8 @@ use crate::table::ScoreLine;
 
 /// Rows of a table beyond this are only counted.
 const MOST_ROWS: usize = 50;
+/// The same of a sweep, whose points are ranked in a section of their own.
+const MOST_SWEPT: usize = 12;
 
 /// One comparison: what the method gave against what there was before.
 pub struct Headline {
@@ -111,7 +113,7 @@ impl Aim {
 pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
     let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
     let mut headlines = Vec::new();
-    for statement in firsts(&whole, |line| &line.statement) {
+    for statement in statements(&whole) {
         let lines = having(&whole, |line| line.statement == statement);
         for metric in firsts(&lines, |line| &line.metric) {
             if about_members(metric) {
@@ -125,6 +127,17 @@ pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
         }
     }
     headlines
+}
+
+/// The statements in the order of the file, those at points of a sweep after what is made once.
+fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
+    let mut statements = firsts(lines, |line| &line.statement);
+    let is_swept = |statement: &str| {
+        let mut own = lines.iter().filter(|line| line.statement == statement);
+        own.any(|line| !line.point.is_empty())
+    };
+    statements.sort_by_cached_key(|statement| is_swept(statement));
+    statements
 }
 
 /// Whether a metric tells something about the members of an ensemble, not how good it is.
@@ -234,7 +247,7 @@ fn lowest<'a>(lines: &[&'a ScoreLine], aim: Aim) -> Option<(&'a ScoreLine, f64)>
 /// One table for each score statement, numbers by group left out.
 pub fn tables(scores: &[ScoreLine]) -> Vec<ScoreTable> {
     let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
-    firsts(&whole, |line| &line.statement)
+    statements(&whole)
         .into_iter()
         .map(|statement| table(statement, &having(&whole, |l| l.statement == statement)))
         .collect()
@@ -276,7 +289,7 @@ fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
         // Points are to be compared with each other; members would stand between them.
         rows.retain(|row| row.ensemble);
     }
-    rows.truncate(MOST_ROWS);
+    rows.truncate(if swept { MOST_SWEPT } else { MOST_ROWS });
     let more = all - rows.len();
     let mut header = vec!["model", "role", "member"];
     if ahead {
@@ -489,7 +502,7 @@ pub(super) mod tests {
             .collect();
         let table = &tables(&lines)[0];
         assert_eq!(table.rows[0].cells[0], "width=59");
-        assert_eq!((table.rows.len(), table.more), (50, 10));
+        assert_eq!((table.rows.len(), table.more), (12, 48));
         let headline = &headlines(&lines)[0];
         assert_eq!(headline.notes[1], "best of 60 points: width=59");
     }

@@ -44,7 +44,11 @@ pub fn section(
             .iter()
             .filter(|regression| layout_of(regression) == Some(layout))
             .collect();
-        section.text.extend(edges(&explained));
+        for told in edges(&explained) {
+            if !section.text.contains(&told) {
+                section.text.push(told);
+            }
+        }
         add_rows(
             &mut section,
             anomalies.len() > 1,

@@ -1,6 +1,7 @@
 //! Reports: what a reader gets to see of an experiment.
 
 mod anomalies;
+mod members;
 mod page;
 mod plots;
 

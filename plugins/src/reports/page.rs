@@ -6,7 +6,7 @@ use engine::params::{Ancestors, Column, Gather};
 use engine::plugin::{Context, Plugin};
 use engine::{constructor, made, plugin};
 
-use super::{anomalies, plots};
+use super::{anomalies, members, plots};
 use crate::parents::Parent;
 use crate::regressions::Regression;
 
@@ -59,7 +59,9 @@ constructor! {
 }
 
 constructor! {
-    /// The error of each member of the ensembles.
+    /// The error of each member of the ensembles, and their spread against it.
+    ///
+    /// The spread is drawn by group, from scores with `spread` among their metrics and `by`.
     ///
     /// ```farcast
     /// report spread = page(skill, plots: [ensemble])
@@ -77,7 +79,8 @@ plugin! {
     /// A page of plots and tables about scores and what they were made from.
     ///
     /// It becomes part of `report.html`, beside the text of the experiment, its graph and the
-    /// table of scores.
+    /// table of scores. Where children trust their predictors in some rows only, the errors of
+    /// those rows and of the others follow.
     ///
     /// ```farcast
     /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
@@ -103,7 +106,7 @@ impl Plugin for Summary {
     fn run(self, _: &Context) -> Result<Page, Fault> {
         let sections = self.plots.iter().map(|plot| self.section(plot));
         Ok(Page {
-            sections: sections.collect(),
+            sections: sections.chain(members::trust(&self.scores())).collect(),
         })
     }
 }
@@ -119,7 +122,7 @@ impl Summary {
             Plot::AnomalySize(_) => {
                 anomalies::section(&self.anomalies.0, &self.parents.0, &self.regressions.0)
             }
-            Plot::EachMember(_) => plots::members(&self.scores()),
+            Plot::EachMember(_) => members::section(&self.scores()),
         }
     }
 

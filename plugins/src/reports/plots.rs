@@ -1,4 +1,4 @@
-//! The figures about scores and training.
+//! The figures about errors by group, parity and training.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,10 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
 }
 
 /// The rows of the error metric, which is `rmse` when there is one, that `keep` keeps.
-fn error_rows(scores: &Scores, keep: impl Fn(&ScoreRow) -> bool) -> (String, Vec<&ScoreRow>) {
+pub(super) fn error_rows(
+    scores: &Scores,
+    keep: impl Fn(&ScoreRow) -> bool,
+) -> (String, Vec<&ScoreRow>) {
     let kept: Vec<&ScoreRow> = scores.rows.iter().filter(|row| keep(row)).collect();
     let rmse = kept.iter().find(|row| row.metric == "rmse");
     let metric = rmse
@@ -180,7 +183,7 @@ enum Layer {
 }
 
 /// A colour for each model: ink for what was there before, then the palette.
-fn colors<'a>(rows: &[&'a ScoreRow]) -> BTreeMap<&'a str, usize> {
+pub(super) fn colors<'a>(rows: &[&'a ScoreRow]) -> BTreeMap<&'a str, usize> {
     let mut colors = BTreeMap::new();
     let mut next = 1;
     for row in rows {
@@ -195,7 +198,7 @@ fn colors<'a>(rows: &[&'a ScoreRow]) -> BTreeMap<&'a str, usize> {
     colors
 }
 
-fn axis_label(metric: &str, scores: &Scores) -> String {
+pub(super) fn axis_label(metric: &str, scores: &Scores) -> String {
     let unitless = matches!(metric, "skill" | "accuracy" | "r2" | "correlation");
     match &scores.unit {
         Some(unit) if !unitless => format!("{metric} of {} ({})", scores.target, raised(unit)),
@@ -205,7 +208,7 @@ fn axis_label(metric: &str, scores: &Scores) -> String {
 }
 
 /// A unit as the conventions for data files write it, `kg m-3`, with true exponents.
-fn raised(unit: &str) -> String {
+pub(super) fn raised(unit: &str) -> String {
     let mut raised = String::new();
     let mut before = ' ';
     for character in unit.chars() {
@@ -224,7 +227,7 @@ fn raised(unit: &str) -> String {
 }
 
 /// Whether one of these would be flat at the bottom beside another one on a linear axis.
-fn is_wide(series: &[Series]) -> bool {
+pub(super) fn is_wide(series: &[Series]) -> bool {
     let peaks = series.iter().map(|series| {
         let values = series.points.iter().map(|(_, y)| *y);
         values.filter(|y| y.is_finite()).fold(0.0, f64::max)
@@ -366,45 +369,4 @@ fn curves(name: &str, color: usize, members: Vec<Vec<(f64, f64)>>) -> Vec<Series
         points,
     });
     members.chain([mean]).collect()
-}
-
-/// The error of each member of each model.
-pub fn members(scores: &[(&str, &Scores)]) -> Section {
-    let mut section = Section {
-        heading: "Members".to_owned(),
-        ..Section::default()
-    };
-    for (label, scores) in scores {
-        let (metric, rows) = error_rows(scores, |row| {
-            row.group.is_none() && row.horizon.is_none() && row.member.parse::<u32>().is_ok()
-        });
-        if rows.is_empty() {
-            section
-                .text
-                .push(format!("`{label}` has no scores of single members"));
-            continue;
-        }
-        let mut series: Vec<Series> = Vec::new();
-        for (model, color) in colors(&rows) {
-            let rows = rows.iter().filter(|row| row.model == model);
-            series.push(Series {
-                name: model.to_owned(),
-                style: Style::Bars,
-                color,
-                points: rows
-                    .filter_map(|row| Some((row.member.parse().ok()?, row.value?)))
-                    .collect(),
-            });
-        }
-        series.sort_by_key(|series| series.color);
-        section.figures.push(Figure {
-            title: format!("{metric} of each member in `{label}`"),
-            x: "member".to_owned(),
-            y: axis_label(&metric, scores),
-            log_y: is_wide(&series),
-            series,
-            ..Figure::default()
-        });
-    }
-    section
 }

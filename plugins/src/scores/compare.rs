@@ -25,9 +25,9 @@ plugin! {
     /// leaves them out. A diverged member, and a metric over predictions that are not all
     /// finite, has no value.
     ///
-    /// Other parents beside the first, and columns of the data, are baselines. Where children
-    /// trust their predictors in some rows only (`trust` of `apply`), the groups `trusted` and
-    /// `untrusted` are scored too, with the number of their `rows`.
+    /// Other parents beside the first, children made by `nearest` and columns of the data are
+    /// baselines. Where children trust their predictors in some rows only (`trust` of `apply`),
+    /// the groups `trusted` and `untrusted` are scored too, with the number of their `rows`.
     ///
     /// With the scores of an `inner` the members are combined in two more ways: `weighted` by
     /// one over their inner mean squared error, and `best`, the mean of the share of them with
@@ -47,7 +47,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 2
+    "compare" version 3
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;
@@ -90,8 +90,11 @@ impl ParamType for Model {
     }
 
     fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
-        let child = Gather::from_value(field, value, bindings).map(Model::Child);
-        child.or_else(|_| Gather::from_value(field, value, bindings).map(Model::Baseline))
+        // A parent could be read as a child that is the same for all rows.
+        match bindings.kind_of(field, value) {
+            Some(Kind::Parent) => Gather::from_value(field, value, bindings).map(Model::Baseline),
+            _ => Gather::from_value(field, value, bindings).map(Model::Child),
+        }
     }
 }
 
@@ -99,8 +102,11 @@ impl Model {
     fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
         match self {
             Model::Child(children) => {
-                measure::first(children, "models")?;
-                Ensemble::of(children, "child", |child| child.predict(data))
+                let role = match measure::first(children, "models")?.nearest {
+                    Some(_) => "baseline",
+                    None => "child",
+                };
+                Ensemble::of(children, role, |child| child.predict(data))
             }
             Model::Baseline(parents) => {
                 measure::first(parents, "models")?;

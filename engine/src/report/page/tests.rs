@@ -105,3 +105,16 @@ fn backticks_make_code_only_in_pairs() {
     assert_eq!(prose("`a<b` is"), "<code>a&lt;b</code> is");
     assert_eq!(prose("a ` b"), "a ` b");
 }
+
+#[test]
+fn many_notes_of_one_statement_are_folded() {
+    let notes: Vec<(String, String)> = [("a", 1), ("b", 1), ("b", 2), ("b", 3), ("b", 4), ("b", 5)]
+        .map(|(statement, note)| (statement.to_owned(), note.to_string()))
+        .to_vec();
+    let warnings = warnings(&notes, &[]);
+    let counts: Vec<_> = (warnings.iter())
+        .map(|warnings| (warnings.first.len(), warnings.more.len()))
+        .collect();
+    assert_eq!(counts, [(1, 0), (3, 2)]);
+    assert_eq!(warnings[1].more, ["<b>b</b>: 4", "<b>b</b>: 5"]);
+}

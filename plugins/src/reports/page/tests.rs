@@ -240,6 +240,48 @@ fn members_stand_side_by_side() {
 }
 
 #[test]
+fn spread_stands_against_the_error_of_each_group() {
+    let mut scores = scores();
+    for (group, spread) in [(1000.0, 0.2), (2000.0, 0.4)] {
+        scores.rows.push(ScoreRow {
+            metric: "spread".to_owned(),
+            ..row("adapted", "child", "mean", Some(group), spread)
+        });
+    }
+    let section = members::section(&[("skill", &scores)]);
+    let figure = &section.figures[1];
+    assert!(figure.diagonal);
+    assert_eq!(figure.series.len(), 1);
+    assert_eq!(figure.series[0].points, [(0.2, 0.5), (0.4, 1.0)]);
+}
+
+#[test]
+fn trusted_and_untrusted_rows_have_a_table() {
+    assert!(members::trust(&[("skill", &scores())]).is_empty());
+    let mut scores = scores();
+    let mut add = |metric: &str, member: &str, model: &str, group: &str, value: f64| {
+        scores.rows.push(ScoreRow {
+            metric: metric.to_owned(),
+            group: Some(group.to_owned()),
+            ..row(model, "child", member, None, value)
+        });
+    };
+    for (group, count, errors) in [("trusted", 3.0, [2.0, 0.5]), ("untrusted", 9.0, [4.0, 3.0])] {
+        add("rows", "all", "net", group, count);
+        add("rmse", "mean", "net", group, errors[0]);
+        add("rmse", "mean", "adapted", group, errors[1]);
+        add("rmse", "0", "adapted", group, 7.0);
+    }
+    let sections = members::trust(&[("skill", &scores)]);
+    let (header, rows) = sections[0].table.as_ref().unwrap();
+    assert_eq!(header[..], ["model", "trusted", "untrusted"]);
+    assert_eq!(rows[0], ["net", "2.0000", "4.0000"]);
+    assert_eq!(rows[1], ["adapted", "0.5000", "3.0000"]);
+    assert!(sections[0].text[0].contains("in the 3 rows"));
+    assert!(sections[0].text[0].contains("other 9"));
+}
+
+#[test]
 fn diverged_members_and_missing_ancestors_leave_a_page() {
     let nothing = Summary {
         scores: vec![Gather {
