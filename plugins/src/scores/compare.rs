@@ -47,7 +47,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 2
+    "compare" version 3
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;

@@ -36,20 +36,13 @@ impl Samples {
         self.rows = 0;
     }
 
-    /// Adds a row of other samples.
-    pub fn push(&mut self, from: &Samples, row: usize) {
-        self.extend(from, [row]);
-    }
-
     /// Adds the rows of other samples with these indices, in this order.
     pub fn extend(&mut self, from: &Samples, rows: impl IntoIterator<Item = usize>) {
         let width = from.inputs.len() / from.rows.max(1);
         let targets = from.targets.len() / from.rows.max(1);
         for row in rows {
-            self.inputs
-                .extend_from_slice(&from.inputs[row * width..][..width]);
-            self.targets
-                .extend_from_slice(&from.targets[row * targets..][..targets]);
+            push_row(&mut self.inputs, &from.inputs[row * width..][..width]);
+            push_row(&mut self.targets, &from.targets[row * targets..][..targets]);
             self.rows += 1;
         }
     }
@@ -67,5 +60,16 @@ impl Samples {
             &network.evaluate(weights, &self.inputs, self.rows),
             &self.targets,
         )
+    }
+}
+
+/// Adds a row; short ones number by number, as to call `memcpy` would take longer.
+#[inline(always)]
+fn push_row(to: &mut Vec<f32>, row: &[f32]) {
+    match *row {
+        [a] => to.push(a),
+        [a, b] => to.extend([a, b]),
+        [a, b, c] => to.extend([a, b, c]),
+        _ => to.extend_from_slice(row),
     }
 }
