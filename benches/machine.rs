@@ -55,7 +55,7 @@ pub fn peak_memory() -> u64 {
 
 /// Forgets what [`peak_memory`] was, where the system can: the peak is what is in use now.
 pub fn reset_peak_memory() {
-    // Where it cannot, an earlier peak stands and what is measured is too small to matter.
+    // Where it cannot, an earlier peak may stand.
     _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 

@@ -27,8 +27,9 @@ STEPS = [
     for widths in ("2,16,16,1", "10,32,32,1", "64,64,64,1")
     for batch in ("32", "64")
 ]
-# All of networks with 20 000 weights.
-REGRESSIONS = [(subsets, predictors, "1,81,239,1") for subsets, predictors in (("256", "1"), ("256", "2"), ("4096", "8"))]
+# Subsets and predictors, for all weights of a network 1-81-239-1.
+REGRESSIONS = [("256", "1"), ("256", "2"), ("4096", "8")]
+NETWORK, WEIGHTS = "1,81,239,1", 20_000
 
 
 def measured(command, **options):
@@ -48,6 +49,18 @@ def in_turn(rounds, ours, peer):
     found = [(measured(ours), measured(peer) if peer else None) for _ in range(rounds)]
     least = lambda side: min(pair[side]["seconds"] for pair in found)
     return least(0), least(1) if peer else None
+
+
+def at_once(command, rounds):
+    """The least seconds of a command alone, and of the slower of two on two cores at once."""
+    pinned = lambda core: ["taskset", "-c", str(core), *map(str, command)]
+    alone, both = [], []
+    for _ in range(rounds):
+        alone.append(measured(command)["seconds"])
+        cores = sorted(os.sched_getaffinity(0))[:2]
+        runs = [subprocess.Popen(pinned(core), stdout=subprocess.PIPE, text=True) for core in cores]
+        both.append(max(json.loads(run.communicate()[0])["seconds"] for run in runs))
+    return min(alone), min(both)
 
 
 def row(*cells):
@@ -121,21 +134,26 @@ def main():
         )
     whole = measured([side, "finetune", "32", "2,16,16,1"])["seconds"]
     print(f"\nThe whole `finetune`, 2-16-16-1, batch 32: {whole * 1e6:.2f} µs per step.")
+    alone, both = at_once([side, "step", "32", "10,32,32,1"], options.rounds)
+    print(f"A step of 10-32-32-1, batch 32, on two cores at once: {both / alone:.2f} times one alone.")
 
-    table("least squares for all weights", "farcast s", "numpy s", "ratio", "GB/s")
-    for case in REGRESSIONS:
-        peer = python("lstsq_numpy.py", *case)
-        ours, theirs = in_turn(options.rounds, [side, "ols", *case], peer)
-        subsets, predictors, weights = map(int, case)
+    table("least squares for all weights", "farcast s", "lstsq s", "ratio", "QR s", "ratio", "GB/s")
+    for subsets, predictors in REGRESSIONS:
+        words = (subsets, predictors, WEIGHTS)
+        peer, careful = python("lstsq_numpy.py", *words), python("lstsq_numpy.py", *words, "--gels")
+        ours, theirs = in_turn(options.rounds, [side, "ols", subsets, predictors, NETWORK], peer)
+        found = measured(careful)["seconds"] if careful else None
         row(
-            f"{subsets} subsets, {predictors} predictors, {weights} weights",
+            f"{subsets} subsets, {predictors} predictors, {WEIGHTS} weights",
             f"{ours:.4f}",
             f"{theirs:.4f}" if theirs else "–",
             ratio(ours, theirs),
-            f"{subsets * weights * 4 / ours / 1e9:.1f}",
+            f"{found:.4f}" if found else "–",
+            ratio(ours, found),
+            f"{int(subsets) * WEIGHTS * 4 / ours / 1e9:.1f}",
         )
 
-    table("one network per row, 2-16-16-1", "farcast s", "ns per row", "memory MB")
+    table("one network per row, 2-16-16-1", "farcast s", "ns per row", "peak memory MB")
     for rows in (10_000, 100_000, 1_000_000):
         found = measured([side, "child", rows])
         seconds = found["seconds"]

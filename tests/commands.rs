@@ -106,6 +106,55 @@ fn plan_answers_in_json() {
 }
 
 #[test]
+fn plan_says_what_trains() {
+    let folder = Folder::with(
+        "data all = synthetic(regime, rows: 400)\n\
+         subset near = window(all, by: z, count: 8, size: 40)\n\
+         parent net = mlp(all, inputs: [x], target: y, members: 2, trainer: dfdx)\n\
+         anomaly shift = finetune(net, near)\n\
+         anomaly slow = finetune(net, near, trainer: dfdx)\n\
+         trajectory walk = record(net)\n",
+    );
+    folder.write(
+        "images.farcast",
+        "data clothes = idx(\"i\", labels: \"l\")\n\
+         parent net = conv(clothes, channels: [2])\n\
+         subset some = random(clothes, count: 2, size: 20)\n\
+         anomaly shift = finetune(net, some)\n",
+    );
+    // IDX: two bytes 0, 8 for bytes, the number of dimensions, their sizes, the bytes.
+    let sizes = |sizes: &[u32]| {
+        sizes
+            .iter()
+            .flat_map(|size| size.to_be_bytes())
+            .collect::<Vec<_>>()
+    };
+    folder.write(
+        "i",
+        [vec![0, 0, 8, 3], sizes(&[40, 8, 8]), vec![7; 2560]].concat(),
+    );
+    folder.write("l", [vec![0, 0, 8, 1], sizes(&[40]), vec![1; 40]].concat());
+    let trains = |file| {
+        let said = folder.farcast(&["plan", file]);
+        let lines = said
+            .out
+            .lines()
+            .filter(|line| line.contains("is trained by"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        `net` is trained by dfdx, as it says
+        `shift` is trained by fan_out
+        `slow` is trained by dfdx, as it says
+        `walk` is trained by dfdx, as it says"#]]
+    .assert_eq(&trains("it.farcast"));
+    expect![[r#"
+        `net` is trained by dfdx, because fan_out takes no convolutions
+        `shift` is trained by dfdx, because fan_out takes no convolutions"#]]
+    .assert_eq(&trains("images.farcast"));
+}
+
+#[test]
 fn graph_draws_in_three_forms() {
     let folder = Folder::with(&starter());
     for (format, mark) in [

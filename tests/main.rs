@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod crashes;
 mod farcast;
+mod memory;
 mod mistakes;
 mod ocean;
 mod readme;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dsl::experiment::{Experiment, Node};
 use dsl::signature::{Catalog, ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use rand_chacha::ChaCha8Rng;
@@ -47,6 +48,12 @@ pub trait Plugin: Declared + 'static {
     /// When the file is not there or not what it should be.
     fn schema(&self) -> Result<Schema, Fault> {
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
+    }
+
+    /// What computes its gradients, where it trains, and why that: for the plan.
+    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
+        let _ = (call, experiment);
+        None
     }
 
     /// Makes the result.
@@ -179,6 +186,8 @@ pub struct Entry {
     pub streams: u32,
     /// The parameters that have no part in its random streams.
     pub apart: Vec<String>,
+    /// What computes the gradients of a call.
+    pub trainer: fn(&Node, &Experiment) -> Option<String>,
     /// Runs a call.
     pub run: Run,
     /// Reads a stored result.
@@ -236,6 +245,7 @@ impl Registry {
                 let field = field.param.name;
                 Some(Replayed { field, cut })
             }),
+            trainer: P::trainer,
             run: |bindings, context| {
                 let output = P::decode(bindings)?.run(context)?;
                 Ok(Arc::new(output))

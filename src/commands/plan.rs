@@ -56,6 +56,10 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         });
         let answer = json!({
             "actions": actions, "cached": cached, "run": to_run,
+            "trainers": trainers(&session, &graph)
+                .into_iter()
+                .map(|(statement, trainer)| json!({ "statement": statement, "trainer": trainer }))
+                .collect::<Vec<_>>(),
             "waiting": waiting.collect::<Vec<_>>(), "sweeps": sweeps.collect::<Vec<_>>(),
         });
         terminal.out(format!("{answer}\n"));
@@ -81,6 +85,9 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");
         terminal.out(format!("{}\n", line.trim_end()));
     }
+    for (statement, trainer) in trainers(&session, &graph) {
+        terminal.out(format!("`{statement}` is trained by {trainer}\n"));
+    }
     for waiting in &session.experiment.waiting {
         terminal.out(format!("{}\n", waits(waiting)));
     }
@@ -89,6 +96,19 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
     }
     terminal.out(format!("{to_run} to run, {cached} cached\n"));
     Ok(Exit::Fine)
+}
+
+/// The statements that train and what computes their gradients, in the order of the graph.
+fn trainers(session: &Session, graph: &Graph) -> Vec<(String, String)> {
+    let nodes = session.experiment.nodes.iter().zip(&graph.of_node);
+    let mut told: Vec<(String, String)> = Vec::new();
+    for (node, _) in nodes.filter(|(_, actions)| !actions.is_empty()) {
+        let entry = session.registry.get(&node.plugin);
+        let trainer = entry.and_then(|entry| (entry.trainer)(node, &session.experiment));
+        let line = trainer.map(|trainer| (node.name.clone(), trainer));
+        told.extend(line.filter(|line| !told.contains(line)));
+    }
+    told
 }
 
 /// What is known of a sweep: its points and what they cost, those to come, its choice.

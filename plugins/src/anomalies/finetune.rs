@@ -1,5 +1,6 @@
 //! `finetune`: forgetful online learning, one network per subset.
 
+use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
@@ -11,7 +12,7 @@ use rand::{Rng, RngExt};
 
 use super::signal;
 use crate::complete::complete;
-use crate::parents::{Network, Parent, TrainerChoice};
+use crate::parents::{Network, Parent, TrainerChoice, parent_of, trainer_of};
 use crate::subsets::Subsets;
 use crate::training::{Optimizer, Samples, Trainer};
 
@@ -47,7 +48,7 @@ plugin! {
     /// trajectory path = finetune(net, near, steps: 10, from: previous)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 2
+    "finetune" version 3
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;
@@ -67,6 +68,8 @@ plugin! {
         repeats: u32 = "1", range("1..=1000");
         /// Where each subset starts.
         from: Start = "parent";
+        /// What computes the gradients.
+        trainer: TrainerChoice = "auto", apart();
         /// The rows the subsets are of.
         data: Via<Dataset>, via("subsets.data");
         /// The rows the parent was trained on.
@@ -77,9 +80,15 @@ plugin! {
 impl Plugin for Finetune {
     type Output = WeightTable;
     const RANDOM: bool = true;
+    // Version 3 rounds losses otherwise.
+    const STREAMS: u32 = 2;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Anomaly, Kind::Trajectory]
+    }
+
+    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
+        parent_of(call, experiment).map(|parent| trainer_of(call, parent))
     }
 
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
@@ -87,7 +96,7 @@ impl Plugin for Finetune {
         let mixed_rows = self.mixed_rows()?;
         let rows = self.samples(&self.data, "subsets")?;
         let train = self.samples(&self.train, "parent")?;
-        let mut trainer = TrainerChoice::Auto.trainer(network, &self.optimizer);
+        let mut trainer = self.trainer.trainer(network, &self.optimizer);
         let mut notes = Notes::default();
         let total = self.subsets.rows.len() * self.repeats as usize;
         let mut table = Vec::with_capacity(total * self.parent.weights.len());

@@ -46,6 +46,7 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         mix_rows: None,
         repeats: 1,
         from: Start::Parent,
+        trainer: TrainerChoice::Auto,
         data: Via(Input::new(data(&x, &y))),
         train: Via(Input::new(train)),
     }

@@ -5,6 +5,8 @@
 //! rows, applied to the products of basis values and inputs. A bias is a weight of a constant
 //! input. Rows go side by side in lanes, which the compiler turns into vectors.
 
+use pulp::Arch;
+
 use super::Child;
 use crate::parents::Activation;
 use crate::predictors::PredictorRows;
@@ -76,6 +78,7 @@ impl Stack {
         predictors: &PredictorRows,
         count: usize,
     ) -> Vec<f32> {
+        let arch = Arch::new();
         let form = &child.regression.form;
         let width = child.parent.network.inputs.len();
         let mut outputs = Vec::new();
@@ -93,19 +96,21 @@ impl Stack {
                     value[lane] = *input;
                 }
             }
-            let block = self.forward(&scales, values);
+            let block = arch.dispatch(
+                #[inline(always)]
+                || self.forward(&scales, values),
+            );
             outputs.extend((0..rows.len()).flat_map(|lane| block.iter().map(move |o| o[lane])));
         }
         outputs
     }
 
+    #[inline(always)]
     fn forward(&self, scales: &[Lanes], mut values: Vec<Lanes>) -> Vec<Lanes> {
         for (index, layer) in self.layers.iter().enumerate() {
             values = layer.forward(scales, &values);
             if index + 1 < self.layers.len() {
-                for value in values.iter_mut().flatten() {
-                    *value = self.activation.of(*value);
-                }
+                self.activation.apply(values.as_flattened_mut());
             }
         }
         values
@@ -126,6 +131,7 @@ impl Layer {
         Self { matrix, outputs }
     }
 
+    #[inline(always)]
     fn forward(&self, scales: &[Lanes], values: &[Lanes]) -> Vec<Lanes> {
         let mut products = Vec::with_capacity(scales.len() * (values.len() + 1));
         for scale in scales {

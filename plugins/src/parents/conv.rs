@@ -1,5 +1,6 @@
 //! `conv`: convolutional networks over images, one member per action.
 
+use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -10,6 +11,7 @@ use super::images::pixels;
 use super::scaling::scaled_target;
 use super::{
     Activation, Images, Jump, Jumps, Length, Loss, Network, Parent, Recipe, Scaled, TrainerChoice,
+    trainer_of,
 };
 use crate::complete::complete;
 use crate::training::{Optimizer, Schedule};
@@ -31,7 +33,7 @@ plugin! {
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// ```
-    "conv" version 1
+    "conv" version 2
     pub struct Conv {
         /// The images and what is to be predicted of them.
         data: Input<Dataset>, with_truth();
@@ -74,7 +76,13 @@ plugin! {
 impl Plugin for Conv {
     type Output = Parent;
     const RANDOM: bool = true;
+    // Version 2 rounds the loss on rows held out otherwise.
+    const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
+
+    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
+        Some(trainer_of(call, call))
+    }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = Recipe {

@@ -1,6 +1,12 @@
 //! Running a network forward: plain loops over flat weights, for one row or many.
+//!
+//! The compiler makes vectors of the loops, for several instruction sets; sums and products stay
+//! as they are written, so that all machines give the same bits.
+
+use pulp::{Arch, Scalar};
 
 use super::{Activation, Loss, Network};
+use crate::training::tanh;
 
 impl Network {
     /// The outputs of the network with these weights, `[rows, outputs]`: standardised targets,
@@ -8,6 +14,14 @@ impl Network {
     ///
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || self.evaluate_plainly(weights, inputs, rows),
+        )
+    }
+
+    #[inline(always)]
+    fn evaluate_plainly(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let layers = self.widths.len().saturating_sub(1);
         let dense: usize = self
             .widths
@@ -41,8 +55,7 @@ impl Network {
                 next.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
             }
             if layer + 1 < layers {
-                next.iter_mut()
-                    .for_each(|value| *value = self.activation.of(*value));
+                self.activation.apply(&mut next);
             }
             values = next;
         }
@@ -112,22 +125,23 @@ pub(crate) const GELU_SCALE: f32 = 0.797_884_6;
 pub(crate) const GELU_CUBIC: f32 = 0.044_715;
 
 impl Activation {
-    /// The activation of one number.
-    pub fn of(self, x: f32) -> f32 {
+    /// Turns numbers into their activations.
+    #[inline(always)]
+    pub fn apply(self, values: &mut [f32]) {
+        // One loop for each activation, so that each becomes one of vectors.
         match self {
-            Activation::Tanh => x.tanh(),
+            Activation::Tanh => values.iter_mut().for_each(|x| *x = tanh(Scalar::new(), *x)),
             // Not `max`, which hides a NaN.
-            Activation::Relu => {
-                if x < 0.0 {
-                    0.0
-                } else {
-                    x
-                }
-            }
-            Activation::Gelu => {
-                0.5 * x * (1.0 + (GELU_SCALE * (x + GELU_CUBIC * x * x * x)).tanh())
-            }
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Activation::Relu => values
+                .iter_mut()
+                .for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
+            Activation::Gelu => values.iter_mut().for_each(|x| {
+                let inner = GELU_SCALE * (*x + GELU_CUBIC * *x * *x * *x);
+                *x *= 0.5 * (1.0 + tanh(Scalar::new(), inner));
+            }),
+            Activation::Sigmoid => values
+                .iter_mut()
+                .for_each(|x| *x = 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
         }
     }
 }
@@ -190,8 +204,12 @@ mod tests {
             (Activation::Gelu, 0.841_192),
             (Activation::Sigmoid, 0.731_058_6),
         ] {
-            assert!((activation.of(1.0) - value).abs() < 1e-6, "{activation:?}");
+            let mut found = [1.0];
+            activation.apply(&mut found);
+            assert!((found[0] - value).abs() < 1e-6, "{activation:?}");
         }
-        assert_eq!(Activation::Relu.of(-1.0), 0.0);
+        let mut found = [-1.0, f32::NAN];
+        Activation::Relu.apply(&mut found);
+        assert!(found[0] == 0.0 && found[1].is_nan());
     }
 }

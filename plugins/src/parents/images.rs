@@ -109,9 +109,7 @@ impl Convolution {
         for (weight, bias) in weight.chunks_exact(self.inputs()).zip(bias) {
             plane.fill(*bias);
             self.add_products(weight, image, &mut plane);
-            plane
-                .iter_mut()
-                .for_each(|value| *value = activation.of(*value));
+            activation.apply(&mut plane);
             self.pool(&plane, &mut pooled);
         }
         pooled

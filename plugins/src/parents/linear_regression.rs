@@ -1,5 +1,6 @@
 //! `linear_regression`: a straight line through all rows by plain gradient descent.
 
+use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -7,7 +8,7 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::scaling::{scaled_inputs, scaled_target};
-use super::{Activation, Length, Loss, Network, Parent, Recipe, TrainerChoice};
+use super::{Activation, Length, Loss, Network, Parent, Recipe, TrainerChoice, trainer_of};
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -46,6 +47,10 @@ impl Plugin for LinearRegression {
     type Output = Parent;
     const RANDOM: bool = true;
     const MEMBERS: Option<&'static str> = Some("members");
+
+    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
+        Some(trainer_of(call, call))
+    }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = Recipe {

@@ -25,7 +25,7 @@ pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
 pub use network::{Activation, Loss, Network, Scaled};
 pub use parent::Parent;
-pub use recipe::{Length, Recipe, TrainerChoice, Training, Watch};
+pub use recipe::{Length, Recipe, TrainerChoice, Training, Watch, parent_of, trainer_of};
 
 use engine::plugin::Registry;
 

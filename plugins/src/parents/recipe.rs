@@ -1,7 +1,9 @@
 //! How a member is trained: enough, with its data, to train it again to the same bytes.
 
+use dsl::experiment::{Experiment, Node, NodeId, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
+use engine::params::Declared;
 use engine::plugin::Context;
 use engine::streams::Streams;
 use engine::words;
@@ -10,7 +12,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
-use super::{Counts, DfdxTrainer, Jumps, Network, Parent};
+use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent};
 use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
 
 words! {
@@ -40,6 +42,25 @@ impl TrainerChoice {
                 Box::new(FanOut::new(network, optimizer))
             }
         }
+    }
+}
+
+/// What trains the networks of `parent` in a call that may choose, in the words of the plan.
+pub fn trainer_of(call: &Node, parent: &Node) -> String {
+    let chosen = call.args.get("trainer").map(|argument| &argument.value);
+    let told = match chosen {
+        _ if parent.plugin == Conv::NAME => "dfdx, because fan_out takes no convolutions",
+        Some(Value::Text(word)) if word == TrainerChoice::Dfdx.word() => "dfdx, as it says",
+        _ => "fan_out",
+    };
+    told.to_owned()
+}
+
+/// The call that made the parent of a call.
+pub fn parent_of<'a>(call: &Node, experiment: &'a Experiment) -> Option<&'a Node> {
+    match call.args.get("parent")?.value {
+        Value::Node(NodeId(parent)) => experiment.nodes.get(parent),
+        _ => None,
     }
 }
 

@@ -33,7 +33,7 @@ plugin! {
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// score right = evaluate(cnn, on: shapes, metrics: [loss, accuracy])
     /// ```
-    "evaluate" version 1
+    "evaluate" version 2
     pub struct Evaluate {
         /// The networks.
         parents: Vec<Gather<Parent>>, variadic();

@@ -30,7 +30,7 @@ plugin! {
     /// ```farcast
     /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
     /// ```
-    "inner" version 1
+    "inner" version 2
     pub struct Inner {
         /// The children whose making is repeated.
         model: Replay<Child, Parent>, replay("edge");

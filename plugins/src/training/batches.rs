@@ -9,7 +9,7 @@ use super::Samples;
 pub struct Batches<'a, R> {
     train: &'a Samples,
     rng: R,
-    order: Vec<usize>,
+    order: Vec<u32>,
     at: usize,
     size: Option<usize>,
     batch: Samples,
@@ -21,7 +21,7 @@ impl<'a, R: Rng> Batches<'a, R> {
         Self {
             train,
             rng,
-            order: (0..train.rows).collect(),
+            order: (0..train.rows as u32).collect(),
             at: train.rows,
             size,
             batch: Samples::default(),
@@ -39,8 +39,8 @@ impl<'a, R: Rng> Batches<'a, R> {
         }
         let end = self.order.len().min(self.at + size);
         self.batch.clear();
-        let rows = self.order[self.at..end].iter().copied();
-        self.batch.extend(self.train, rows);
+        let rows = self.order[self.at..end].iter();
+        self.batch.extend(self.train, rows.map(|row| *row as usize));
         self.at = end;
         &self.batch
     }

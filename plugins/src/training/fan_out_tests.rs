@@ -46,6 +46,15 @@ fn draw(network: &Network, rows: usize, seed: u64) -> (Vec<f32>, Samples) {
     (weights, samples)
 }
 
+/// All that this machine can run the kernel on, and code without any vectors.
+fn instruction_sets() -> Vec<Arch> {
+    let mut sets = vec![Arch::Scalar, Arch::new()];
+    // Where there is AVX-512, machines that have AVX2 alone are tried too.
+    #[cfg(target_arch = "x86_64")]
+    sets.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    sets
+}
+
 fn sgd() -> Optimizer {
     Optimizer::Sgd(Sgd {
         rate: 1e-2,
@@ -195,19 +204,29 @@ proptest! {
         widths.push(ends.1);
         let network = network(&widths, activation, loss);
         let (start, batch) = draw(&network, rows, seed);
-        let mut fast = FanOut::new(&network, &optimizer);
         let mut reference = DfdxTrainer::new(&network, &optimizer);
-        let (expected_loss, expected) = reference.gradient(&start, &batch);
-        let (found_loss, found) = fast.gradient(&start, &batch);
-        prop_assert!((found_loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));
-        prop_assert!(distance(found, &expected) < 2e-5, "{}", distance(found, &expected));
-        let (mut found, mut expected) = (start.clone(), start);
-        for step in 0..20 {
-            fast.step(&mut found, &batch, 1.0);
-            reference.step(&mut expected, &batch, 1.0);
-            let tolerance = if step == 0 { 5e-6 } else { 1e-4 };
-            let distance = distance(&found, &expected);
-            prop_assert!(distance < tolerance, "step {step}: {distance}");
+        let (expected_loss, expected_gradient) = reference.gradient(&start, &batch);
+        let mut weights = start.clone();
+        let expected_steps: Vec<Vec<f32>> = (0..20)
+            .map(|_| {
+                reference.step(&mut weights, &batch, 1.0);
+                weights.clone()
+            })
+            .collect();
+        for arch in instruction_sets() {
+            let mut fast = FanOut::new(&network, &optimizer);
+            fast.arch = arch;
+            let (loss, gradient) = fast.gradient(&start, &batch);
+            prop_assert!((loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));
+            let apart = distance(gradient, &expected_gradient);
+            prop_assert!(apart < 2e-5, "{arch:?}: {apart}");
+            let mut found = start.clone();
+            for (step, expected) in expected_steps.iter().enumerate() {
+                fast.step(&mut found, &batch, 1.0);
+                let tolerance = if step == 0 { 5e-6 } else { 1e-4 };
+                let apart = distance(&found, expected);
+                prop_assert!(apart < tolerance, "{arch:?} step {step}: {apart}");
+            }
         }
     }
 }
@@ -219,9 +238,11 @@ fn every_instruction_set_gives_the_same_gradient() {
     let optimizer = sgd();
     let mut trainer = FanOut::new(&network, &optimizer);
     let best = trainer.gradient(&weights, &batch).1.to_vec();
-    trainer.arch = Arch::Scalar;
-    let found = trainer.gradient(&weights, &batch).1;
-    assert!(distance(found, &best) < 1e-5);
+    for arch in instruction_sets() {
+        trainer.arch = arch;
+        let found = trainer.gradient(&weights, &batch).1;
+        assert!(distance(found, &best) < 1e-5, "{arch:?}");
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; 
 /// odd polynomial of degree 13 over an even one of degree 6, beyond ±7.905 clamped to it.
 /// Within 4e-7 of the truth, absolutely and relatively.
 #[inline(always)]
-pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const LIMIT: f32 = 7.905_311;
     const ABOVE: [f32; 7] = [
         -2.760_768_5e-16,

@@ -41,8 +41,8 @@ impl Samples {
         let width = from.inputs.len() / from.rows.max(1);
         let targets = from.targets.len() / from.rows.max(1);
         for row in rows {
-            append(&mut self.inputs, &from.inputs[row * width..][..width]);
-            append(&mut self.targets, &from.targets[row * targets..][..targets]);
+            push_row(&mut self.inputs, &from.inputs[row * width..][..width]);
+            push_row(&mut self.targets, &from.targets[row * targets..][..targets]);
             self.rows += 1;
         }
     }
@@ -63,13 +63,13 @@ impl Samples {
     }
 }
 
-/// Appends one row. Most rows are of a few numbers: a copy of known length costs no call.
-fn append(to: &mut Vec<f32>, row: &[f32]) {
+/// Adds a row; short ones number by number, as to call `memcpy` would take longer.
+#[inline(always)]
+fn push_row(to: &mut Vec<f32>, row: &[f32]) {
     match *row {
         [a] => to.push(a),
         [a, b] => to.extend([a, b]),
         [a, b, c] => to.extend([a, b, c]),
-        [a, b, c, d] => to.extend([a, b, c, d]),
         _ => to.extend_from_slice(row),
     }
 }

@@ -1,5 +1,6 @@
 //! `record(net, every: 10)`: the weights of a parent while it was trained.
 
+use dsl::experiment::{Experiment, Node};
 use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
 use engine::params::{Input, Steps, Via};
@@ -7,7 +8,7 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
-use crate::parents::Parent;
+use crate::parents::{Parent, parent_of, trainer_of};
 
 plugin! {
     /// The weights of a parent before its training and after every so many steps.
@@ -36,6 +37,10 @@ const MOST_BYTES: usize = 2 << 30;
 
 impl Plugin for Record {
     type Output = Trajectory;
+
+    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
+        parent_of(call, experiment).map(|parent| trainer_of(parent, parent))
+    }
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
         let parent = &*self.parent;
