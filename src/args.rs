@@ -287,8 +287,8 @@ pub struct Plugins {
 #[derive(Debug, Args)]
 pub struct Runs {
     /// Only the newest so many.
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
+    pub limit: Option<u64>,
     /// Print one JSON object instead of words.
     #[arg(long)]
     pub json: bool,
@@ -381,10 +381,10 @@ pub struct Why {
 #[derive(Debug, Args)]
 pub struct Gc {
     /// Remove results made more than so many days ago, too.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = whole, allow_negative_numbers = true)]
     pub older_than: Option<u64>,
     /// Remove the results made longest ago until the others take no more than this.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub max_size: Option<u64>,
     /// Remove results that none of these experiments needs; may be repeated.
     #[arg(long, value_name = "FILE")]
@@ -430,6 +430,11 @@ fn setting(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected NAME=VALUE, such as `width=16`".to_owned()),
     }
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number, found `{text}`"))
 }
 
 /// A size in bytes: `500MB`, `20 GB`.

@@ -130,7 +130,7 @@ fn chosen<'a>(named: &str, names: &'a [String], store: &str) -> Result<&'a str, 
     }
     let fit: Vec<&String> = names
         .iter()
-        .filter(|name| name.starts_with(named))
+        .filter(|name| !named.is_empty() && name.starts_with(named))
         .collect();
     match fit.as_slice() {
         [one] => Ok(one),

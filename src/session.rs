@@ -185,7 +185,11 @@ pub fn checked(
     terminal: &Terminal,
 ) -> Result<Checked, Stop> {
     let path = file.to_string_lossy();
-    let text = read_text(&path).map_err(|message| {
+    let text = match file.is_dir() {
+        true => Err(format!("`{path}` is a folder: expected an experiment file")),
+        false => read_text(&path),
+    };
+    let text = text.map_err(|message| {
         terminal.error(message);
         Stop::Failed
     })?;

@@ -3,7 +3,9 @@
 mod commands;
 mod config;
 mod crashes;
+mod damage;
 mod farcast;
+mod kills;
 mod memory;
 mod mistakes;
 mod ocean;

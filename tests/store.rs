@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use engine::digest::Digest;
+use engine::store::{Access, DirStore, Store};
 use expect_test::expect;
 use serde_json::Value;
 
@@ -63,31 +65,24 @@ pub fn cached(folder: &Folder, args: &[&str]) -> Vec<String> {
     cached.map(key).collect()
 }
 
-/// Changes a byte of the score of an experiment that has run.
-pub fn damage_one(folder: &Folder, args: &[&str]) {
+/// An object of the score of an experiment that has run.
+pub fn object_of_score(folder: &Folder, args: &[&str]) -> PathBuf {
     let plan = plan(folder, args);
     let mut actions = plan["actions"].as_array().unwrap().iter();
     let score = actions
         .find(|action| action["plugin"] == "compare")
         .unwrap();
-    let key = score["key"].as_str().unwrap();
-    let journal = files_below(&folder.path(".farcast/journal"));
-    let lines = journal.iter().map(|file| fs::read_to_string(file).unwrap());
-    let lines: Vec<String> = lines
-        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let json = |line: &String| serde_json::from_str::<Value>(&line[17..]).unwrap();
-    let mut records = lines.iter().rev().map(json);
-    let record = records.find(|line| line["kept"]["record"]["key"] == key);
-    let record = record.unwrap();
-    let parts = record["kept"]["record"]["outcome"]["Parts"]
-        .as_object()
-        .unwrap();
-    let digest = parts.values().next().unwrap()[0].as_str().unwrap();
-    let path = folder
-        .path(".farcast/objects")
-        .join(&digest[..2])
-        .join(digest);
+    let key = score["key"].as_str().unwrap().parse().unwrap();
+    let store = DirStore::open(&folder.path(".farcast"), Access::Read).unwrap();
+    let record = store.find(&key).unwrap();
+    let digest = record.objects().next().unwrap().1.to_string();
+    let objects = folder.path(".farcast/objects");
+    objects.join(&digest[..2]).join(digest)
+}
+
+/// Changes a byte of the score of an experiment that has run.
+pub fn damage_one(folder: &Folder, args: &[&str]) {
+    let path = object_of_score(folder, args);
     let mut bytes = fs::read(&path).unwrap();
     bytes[0] ^= 1;
     fs::write(&path, bytes).unwrap();
@@ -425,7 +420,7 @@ fn after_a_clock_was_set_back_the_last_run_is_still_the_last() {
     let mut run: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
     run["when"] = 4_107_542_399_999_u64.into();
     let bytes = run.to_string().into_bytes();
-    let digest = engine::digest::Digest::of(&bytes).to_string();
+    let digest = Digest::of(&bytes).to_string();
     let later = format!("21000228-235959999-{}", &digest[..6]);
     folder.write(&format!(".farcast/runs/{later}.json"), bytes);
     let scores = fs::read(record.with_extension("parquet")).unwrap();

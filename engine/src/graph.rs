@@ -2,7 +2,9 @@
 //!
 //! A pure function of the experiment, the plugins and the digests of the data files.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write};
 
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::experiment::{Experiment, Made, Node, NodeId, Value};
@@ -26,10 +28,11 @@ pub struct Graph {
     pub of_node: Vec<Vec<ActionId>>,
     /// The actions whose results are asked for: scores, reports, or whatever nothing takes.
     pub goals: BTreeSet<ActionId>,
-    /// The names of statements by the label that stands for them in artifacts.
-    pub names: BTreeMap<String, String>,
+    /// The names of statements by the key whose start is in the label that stands for them in
+    /// artifacts.
+    names: BTreeMap<Digest, String>,
     /// The same of statements at the points of sweeps.
-    pub swept_names: BTreeMap<String, String>,
+    swept_names: BTreeMap<Digest, String>,
     /// The digest of every data file that is read.
     pub files: BTreeMap<String, Digest>,
 }
@@ -143,6 +146,13 @@ pub(crate) fn nodes_in(value: &Value) -> Vec<NodeId> {
     }
 }
 
+/// A node that a call refers to, before a member is chosen.
+struct Reference<'a> {
+    field: &'a str,
+    node: NodeId,
+    taken: Taken,
+}
+
 /// What an action takes of a node it refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
@@ -175,7 +185,7 @@ impl Lowering<'_> {
         };
         let files = self.files(node)?;
         self.graph.files.extend(files.clone());
-        let references = self.inputs(node, entry);
+        let references = self.references(node, entry);
         let is_shared = entry.signature.params.iter().any(|param| param.spread);
         for member in 0..node.members.unwrap_or(1) {
             let inputs: Vec<Input> = references
@@ -190,8 +200,8 @@ impl Lowering<'_> {
                 files: &files,
             };
             let key_text = self.key_text(&call);
-            let streams = self.streams(&call);
             let key = Digest::of(key_text.as_bytes());
+            let streams = self.streams(&call, key);
             let action = *self.by_key.entry(key).or_insert_with(|| {
                 self.graph.actions.push(Action {
                     node: id,
@@ -222,18 +232,14 @@ impl Lowering<'_> {
     }
 
     /// What a node takes, written or implicit, before a member is chosen.
-    fn inputs(&self, node: &Node, entry: &Entry) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        let mut add = |field: &str, taken: Taken, nodes: Vec<NodeId>| {
-            inputs.extend(nodes.into_iter().map(|node| Input {
-                field: field.to_owned(),
-                node,
-                gather: taken != Taken::Member,
-                actions: match taken {
-                    Taken::Name => Vec::new(),
-                    _ => self.graph.of_node[node.0].clone(),
-                },
-            }));
+    fn references<'a>(&self, node: &'a Node, entry: &'a Entry) -> Vec<Reference<'a>> {
+        let mut references = Vec::new();
+        let mut add = |field: &'a str, taken: Taken, nodes: Vec<NodeId>| {
+            references.extend(
+                nodes
+                    .into_iter()
+                    .map(|node| Reference { field, node, taken }),
+            );
         };
         for (field, argument) in &node.args {
             let taken = match entry.signature.param(field) {
@@ -250,7 +256,7 @@ impl Lowering<'_> {
             };
             add(field, taken, self.implicit(node, implicit.how));
         }
-        inputs
+        references
     }
 
     fn implicit(&self, node: &Node, how: Implicit) -> Vec<NodeId> {
@@ -297,14 +303,21 @@ impl Lowering<'_> {
         args.flat_map(|(_, arg)| nodes_in(&arg.value)).collect()
     }
 
-    fn for_member(&self, input: &Input, member: u32) -> Input {
-        let mut input = input.clone();
-        if !input.gather {
-            let has_members = self.experiment.nodes[input.node.0].members.is_some();
-            let index = if has_members { member as usize } else { 0 };
-            input.actions = input.actions.get(index).copied().into_iter().collect();
+    fn for_member(&self, reference: &Reference, member: u32) -> Input {
+        let node = reference.node;
+        let made = &self.graph.of_node[node.0];
+        let has_members = self.experiment.nodes[node.0].members.is_some();
+        let index = if has_members { member as usize } else { 0 };
+        Input {
+            field: reference.field.to_owned(),
+            node,
+            gather: reference.taken != Taken::Member,
+            actions: match reference.taken {
+                Taken::Name => Vec::new(),
+                Taken::Member => made.get(index).copied().into_iter().collect(),
+                Taken::All => made.clone(),
+            },
         }
-        input
     }
 
     fn key_text(&self, call: &Call) -> String {
@@ -314,21 +327,31 @@ impl Lowering<'_> {
 
     /// As the key, but of streams all the way up, so that what has no part in chance at one
     /// call has none in those that take its result.
-    fn streams(&self, call: &Call) -> Streams {
-        let text = call.text(call.entry.streams, &call.entry.apart, |input| {
+    fn streams(&self, call: &Call, key: Digest) -> Streams {
+        let Entry { streams, apart, .. } = call.entry;
+        let taken = call.inputs.iter().flat_map(|input| &input.actions);
+        let mut taken = taken.map(|id| &self.graph.actions[id.0]);
+        let is_key = *streams == call.entry.signature.version
+            && apart.is_empty()
+            && taken.all(|action| action.streams.0 == action.key);
+        if is_key {
+            return Streams(key);
+        }
+        let text = call.text(*streams, apart, |input| {
             self.graph.actions[input.0].streams.0
         });
         Streams(Digest::of(text.as_bytes()))
     }
 
     fn name_labels(&mut self) {
-        for (index, node) in self.experiment.nodes.iter().enumerate() {
-            if let Some(label) = self.graph.label(NodeId(index)) {
+        for (node, actions) in self.experiment.nodes.iter().zip(&self.graph.of_node) {
+            if let Some(first) = actions.first() {
+                let key = self.graph.actions[first.0].key;
                 let names = match node.point.is_empty() {
                     true => &mut self.graph.names,
                     false => &mut self.graph.swept_names,
                 };
-                let name = names.entry(label.0).or_insert_with(|| node.name.clone());
+                let name = names.entry(key).or_insert_with(|| node.name.clone());
                 if node.named && name.contains('.') {
                     name.clone_from(&node.name);
                 }
@@ -355,30 +378,31 @@ impl Call<'_> {
         digest: impl Fn(&ActionId) -> Digest,
     ) -> String {
         let signature = &self.entry.signature;
-        let mut lines = vec![
-            format!("farcast-key {KEY_VERSION}"),
-            format!("plugin {} {version}", self.node.plugin),
-        ];
+        let mut text = format!("farcast-key {KEY_VERSION}\n");
+        let mut line = |line: fmt::Arguments| {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{line}");
+        };
+        line(format_args!("plugin {} {version}", self.node.plugin));
         if signature.random {
-            lines.push(format!("seed {}", self.node.seed));
+            line(format_args!("seed {}", self.node.seed));
         }
         if signature.members.is_some() {
-            lines.push(format!("member {}", self.member));
+            line(format_args!("member {}", self.member));
         }
         for (name, argument) in &self.node.args {
             let counts_members = signature.members.as_ref() == Some(name);
             if !only_nodes(&argument.value) && !counts_members && !without.contains(name) {
                 let value = by_content(&argument.value, self.files);
-                lines.push(format!("{name} = {value}"));
+                line(format_args!("{name} = {value}"));
             }
         }
         for input in self.inputs {
             for action in &input.actions {
-                lines.push(format!("{} <- {}", input.field, digest(action)));
+                line(format_args!("{} <- {}", input.field, digest(action)));
             }
         }
-        lines.push(String::new());
-        lines.join("\n")
+        text
     }
 }
 
@@ -406,31 +430,30 @@ fn only_nodes(value: &Value) -> bool {
 
 /// The value with every path replaced by the digest of what is in the file; what nodes it
 /// refers to is said by the lines of the inputs, in the same order.
-fn by_content(value: &Value, files: &BTreeMap<String, Digest>) -> Value {
-    match value {
+fn by_content<'a>(value: &'a Value, files: &BTreeMap<String, Digest>) -> Cow<'a, Value> {
+    let replaced = match value {
         Value::Node(_) => Value::Text("input".to_owned()),
         Value::Path(path) => Value::Text(match files.get(path) {
             Some(digest) => format!("file {digest}"),
             None => "no file".to_owned(),
         }),
-        Value::List(values) => Value::List(
-            values
-                .iter()
-                .map(|value| by_content(value, files))
-                .collect(),
-        ),
+        Value::List(values) => {
+            let values = values.iter().map(|value| by_content(value, files));
+            Value::List(values.map(Cow::into_owned).collect())
+        }
         Value::Made(made) => {
             let mut args = made.args.clone();
             for argument in args.values_mut() {
-                argument.value = by_content(&argument.value, files);
+                argument.value = by_content(&argument.value, files).into_owned();
             }
             Value::Made(Made {
                 name: made.name.clone(),
                 args,
             })
         }
-        other => other.clone(),
-    }
+        other => return Cow::Borrowed(other),
+    };
+    Cow::Owned(replaced)
 }
 
 impl Graph {
@@ -470,7 +493,7 @@ impl Graph {
 }
 
 /// The text with every label replaced by its name in the first list that has one.
-fn replaced(text: &str, names: [&BTreeMap<String, String>; 2]) -> String {
+fn replaced(text: &str, names: [&BTreeMap<Digest, String>; 2]) -> String {
     let mut rest = text;
     let mut named = String::new();
     while let Some(start) = rest.find('‹') {
@@ -480,11 +503,19 @@ fn replaced(text: &str, names: [&BTreeMap<String, String>; 2]) -> String {
         let end = start + length + '›'.len_utf8();
         let label = &rest[start..end];
         named.push_str(&rest[..start]);
-        let name = names.iter().find_map(|names| names.get(label));
-        named.push_str(name.map_or(label, String::as_str));
+        let name = names.iter().find_map(|names| named_in(names, label));
+        named.push_str(name.unwrap_or(label));
         rest = &rest[end..];
     }
     named + rest
+}
+
+/// The name that a label stands for.
+fn named_in<'n>(names: &'n BTreeMap<Digest, String>, label: &str) -> Option<&'n str> {
+    let start = label.trim_matches(['‹', '›']);
+    let least: Digest = format!("{start:0<64}").parse().ok()?;
+    let (key, name) = names.range(least..).next()?;
+    (key.short() == start).then_some(name)
 }
 
 impl Action {

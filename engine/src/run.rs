@@ -158,7 +158,9 @@ impl<'a> Pass<'a> {
                 Step::NotNeeded => Some(Ending::NotNeeded),
                 Step::Run => earlier.filter(|ending| has_failed(ending)).cloned(),
                 Step::Cached(known) => {
-                    shared.notes.insert(ActionId(index), known.notes.clone());
+                    if !known.notes.is_empty() {
+                        shared.notes.insert(ActionId(index), known.notes.clone());
+                    }
                     let ending = earlier.filter(|ending| has_run(ending)).cloned();
                     Some(ending.unwrap_or_else(|| match &known.diverged {
                         Some(why) => Ending::Diverged {

@@ -10,6 +10,10 @@ use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+    if let Some(file) = args.file.as_ref().filter(|file| !file.exists()) {
+        terminal.error(format!("`{}` does not exist", file.display()));
+        return Err(Stop::Failed);
+    }
     if args.json {
         let list: Vec<_> = settings
             .values

@@ -1,6 +1,6 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -76,13 +76,27 @@ impl<'a> Job<'a> {
         store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Stop> {
+        self.check_out(terminal)?;
         let mut finished = self.make(session, store, terminal)?;
-        let written = finished.write(store);
+        let written = finished.write(store, terminal);
         finished.is_written = written.is_ok();
         if let Err(fault) = written {
             terminal.error(fault.to_string());
         }
         Ok(finished)
+    }
+
+    /// That the results can be in a folder of that name, before hours are spent on them.
+    fn check_out(&self, terminal: &Terminal) -> Result<(), Stop> {
+        let nearest = self.out.ancestors().find(|path| path.exists());
+        match nearest.filter(|path| !path.is_dir()) {
+            None => Ok(()),
+            Some(file) => {
+                let (out, file) = (self.out.display(), file.display());
+                terminal.error(format!("cannot write to `{out}`: `{file}` is no folder"));
+                Err(Stop::Failed)
+            }
+        }
     }
 
     /// The same without writing anything but what the store keeps.
@@ -205,7 +219,7 @@ fn hostname() -> String {
 /// A run that has come to its end.
 pub struct Finished<'a> {
     job: Job<'a>,
-    session: &'a Session,
+    session: &'a mut Session,
     graph: Graph,
     outcome: Outcome,
     /// Its scores.
@@ -236,7 +250,12 @@ impl Finished<'_> {
         }
     }
 
-    fn write(&self, store: &dyn Store) -> Result<(), Fault> {
+    fn write(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<(), Fault> {
+        self.write_results()?;
+        self.export(store, terminal)
+    }
+
+    fn write_results(&self) -> Result<(), Fault> {
         let Self {
             session,
             graph,
@@ -269,15 +288,42 @@ impl Finished<'_> {
             command: &self.command(),
             facts: &facts,
         })?;
-        write_file(&out.join("report.html"), html.as_bytes())?;
-        let wanted = [
-            (self.job.manner.tables, Export::Tables),
-            (self.job.manner.weights, Export::Weights),
-        ];
-        for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
-            export(what, experiment, graph, &session.registry, store, out)?;
+        write_file(&out.join("report.html"), html.as_bytes())
+    }
+
+    /// Writes the tables and weights that are asked for. What turns out damaged is made again.
+    fn export(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<(), Fault> {
+        if self.has_nothing_to_show() {
+            return Ok(());
+        }
+        let Manner {
+            tables, weights, ..
+        } = self.job.manner;
+        let wanted = [(tables, Export::Tables), (weights, Export::Weights)];
+        for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| **is_wanted) {
+            // Every time one is damaged less, unless the disk damages all it is given.
+            let mut passes_left = self.graph.actions.len();
+            while let Err(fault) = self.export_all(what, store) {
+                let Fault::Damaged(message) = &fault else {
+                    return Err(fault);
+                };
+                if passes_left == 0 {
+                    return Err(fault);
+                }
+                passes_left -= 1;
+                terminal.note(message);
+                let (manner, jobs) = (self.job.manner, self.job.settings.jobs());
+                (self.graph, self.outcome) =
+                    execute(manner, jobs, self.session, store, terminal).map_err(|_| fault)?;
+            }
         }
         Ok(())
+    }
+
+    fn export_all(&self, what: Export, store: &dyn Store) -> Result<(), Fault> {
+        let (session, out) = (&self.session, &self.job.out);
+        let (experiment, registry) = (&session.experiment, &session.registry);
+        export(what, experiment, &self.graph, registry, store, out).map(drop)
     }
 
     /// Whether results of an earlier run are better left alone than replaced by none.
@@ -313,9 +359,13 @@ impl Finished<'_> {
         facts
     }
 
-    /// Statement and note, each note once; those at points of a sweep after what is made once.
+    /// Statement and note, statement by statement: each note once, those at points of a sweep
+    /// after what is made once, and of those that differ in their numbers only, as members and
+    /// points make them, the first few.
     fn notes(&self) -> Vec<(String, String)> {
         let mut notes: Vec<(String, String)> = Vec::new();
+        let mut told = BTreeSet::new();
+        let mut alike: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
         let experiment = &self.session.experiment;
         let diverged = self
             .outcome
@@ -326,18 +376,30 @@ impl Finished<'_> {
                 Ending::Diverged { why, .. } => Some((engine::graph::ActionId(index), why.clone())),
                 _ => None,
             });
-        let told = diverged.chain(self.outcome.notes.iter().cloned());
-        let told = told.map(|(action, note)| {
+        let all = diverged.chain(self.outcome.notes.iter().cloned());
+        let all = all.map(|(action, note)| {
             let node = &experiment.nodes[self.graph.actions[action.0].node.0];
             (node, note)
         });
-        let mut told: Vec<_> = told.collect();
-        told.sort_by_key(|(node, _)| !node.point.is_empty());
-        for (node, note) in told {
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(node, _)| !node.point.is_empty());
+        for (node, note) in all {
             let line = (node.name.clone(), self.graph.with_names(&note));
-            if !notes.contains(&line) {
+            if !told.insert(line.clone()) {
+                continue;
+            }
+            let (last, count) = alike.entry((line.0.clone(), wording(&line.1))).or_default();
+            *count += 1;
+            if *count <= MOST_ALIKE {
+                *last = notes.len();
                 notes.push(line);
             }
+        }
+        for (last, count) in alike.into_values().filter(|(_, count)| *count > MOST_ALIKE) {
+            let more = count - MOST_ALIKE;
+            notes[last]
+                .1
+                .push_str(&format!(" (and {more} more like it)"));
         }
         by_statement(notes)
     }
@@ -497,6 +559,14 @@ fn by_statement(notes: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut notes = notes;
     notes.sort_by_key(|(statement, _)| first.get(statement).copied());
     notes
+}
+
+/// Notes that differ in their numbers only are told so often.
+const MOST_ALIKE: usize = 3;
+
+/// A note without its numbers.
+fn wording(note: &str) -> String {
+    note.replace(|c: char| c.is_ascii_digit() || "-.".contains(c), "")
 }
 
 /// `final waits for sweep tuning`.

@@ -17,7 +17,8 @@ use crate::terminal::{Terminal, printable};
 pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
     let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
     let names = store.runs().map_err(|fault| said(&fault, terminal))?;
-    let left_out = names.len().saturating_sub(args.limit.unwrap_or(usize::MAX));
+    let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
+    let left_out = names.len().saturating_sub(limit.unwrap_or(usize::MAX));
     let mut runs = Vec::new();
     for name in names.into_iter().skip(left_out) {
         match store.run(&name).and_then(|bytes| RunRecord::parse(&bytes)) {

@@ -77,6 +77,10 @@ const MOST_CARDS: usize = 12;
 /// How many notes of one statement are shown before the others are folded away.
 const MOST_NOTES: usize = 3;
 
+/// How many paragraphs and figures of a section are shown: the points of a sweep would fill a
+/// book.
+const MOST: usize = 12;
+
 /// How many columns of a table fit into half the width of the page.
 const NARROW: usize = 5;
 
@@ -87,7 +91,7 @@ const NARROW: usize = 5;
 pub fn render(input: &ReportInput) -> Result<String, Fault> {
     let sweeps = sweep::sections(input.experiment, input.scores);
     let pages = input.pages.iter().flat_map(|page| &page.sections);
-    let sections: Vec<&Section> = pages.chain(&sweeps).collect();
+    let sections: Vec<&Section> = sweeps.iter().chain(pages).collect();
     let title = if input.title.is_empty() {
         "Experiment"
     } else {
@@ -146,18 +150,30 @@ fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<Warnings> 
 
 impl<'a> SectionView<'a> {
     fn of(section: &'a Section) -> Self {
+        let text = section.text.iter().take(MOST).map(|text| prose(text));
+        let figures = section.figures.iter().take(MOST);
         Self {
             heading: prose(&section.heading),
             warnings: section.warnings.iter().map(|text| prose(text)).collect(),
-            text: section.text.iter().map(|text| prose(text)).collect(),
+            text: text.chain(left_out(section)).collect(),
             table: section.table.as_ref(),
-            figures: section
-                .figures
-                .iter()
+            figures: figures
                 .map(|figure| (prose(&figure.title), figure::svg(figure)))
                 .collect(),
         }
     }
+}
+
+/// What is said of paragraphs and figures that are too many to be shown.
+fn left_out(section: &Section) -> Option<String> {
+    let more = |count: usize, noun: &str| {
+        let more = count.saturating_sub(MOST);
+        (more > 0).then(|| format!("{more} more {noun}"))
+    };
+    let paragraphs = more(section.text.len(), "lines");
+    let figures = more(section.figures.len(), "figures");
+    let more: Vec<String> = paragraphs.into_iter().chain(figures).collect();
+    (!more.is_empty()).then(|| format!("… and {}, of other points", more.join(" and ")))
 }
 
 /// Plain text as HTML, names in backticks set as code.

@@ -182,8 +182,8 @@ impl DirStore {
 
     /// What is done about a harmed object of a record.
     fn give_up(&self, record: &Record, part: &str, digest: &Digest, harm: Harm) -> Fault {
-        let aside = self.objects().clear(harm, digest);
         self.forget_record(record);
+        let aside = self.objects().clear(harm, digest);
         harm.fault(part, digest, aside.as_deref())
     }
 }

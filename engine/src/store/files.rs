@@ -182,7 +182,8 @@ impl Files {
                  expected format {FORMAT}, found {format}"
             ))),
             Err(_) => Err(Fault::Environment(format!(
-                "the store `{root}` has no format number: expected {FORMAT} in `version`, found `{}`",
+                "the store `{root}` has no format number: expected {FORMAT} in `version`, found `{}`; \
+                 where only that file was damaged, write {FORMAT} there",
                 text.trim().escape_debug()
             ))),
         }

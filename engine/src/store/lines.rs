@@ -77,7 +77,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// The next entries in order; none at the end of the file. A last line without its end
-    /// is no line: its writer was killed, or is still writing.
+    /// is no line: its writer was killed, or is still writing, unless nobody writes such a one.
     pub(super) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
         let Self { reader, buffer, .. } = self;
         buffer.clear();
@@ -92,9 +92,18 @@ impl<R: BufRead> Blocks<R> {
         if rest.len() as u64 >= LONGEST {
             entries.push((self.end, Err("too long")));
             self.end += rest.len() as u64 + reader.skip_until(b'\n')? as u64;
+        } else if !may_be_begun(rest) {
+            entries.push((self.end, Err("no line")));
         }
         Ok(entries)
     }
+}
+
+/// Whether a line may begin so.
+fn may_be_begun(rest: &[u8]) -> bool {
+    let (check, json) = rest.split_at(rest.len().min(CHECK));
+    let is_begun = json.is_empty() || json.starts_with(b" ");
+    is_begun && check.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The entries of complete lines, in order; large blocks by all cores.
@@ -197,6 +206,7 @@ mod tests {
                 Err("wrong checksum"),
                 Err("unknown entry"),
                 Ok("two".to_owned()),
+                Err("no line"),
             ]
         );
     }
