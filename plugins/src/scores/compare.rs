@@ -47,7 +47,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 2
+    "compare" version 3
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;
@@ -90,8 +90,11 @@ impl ParamType for Model {
     }
 
     fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
-        let child = Gather::from_value(field, value, bindings).map(Model::Child);
-        child.or_else(|_| Gather::from_value(field, value, bindings).map(Model::Baseline))
+        // A parent alone would pass for a child, too.
+        match bindings.kind(field, value) {
+            Some(Kind::Parent) => Gather::from_value(field, value, bindings).map(Model::Baseline),
+            _ => Gather::from_value(field, value, bindings).map(Model::Child),
+        }
     }
 }
 
