@@ -322,13 +322,15 @@ impl Lowering<'_> {
     fn name_labels(&mut self) {
         for (index, node) in self.experiment.nodes.iter().enumerate() {
             if let Some(label) = self.graph.label(NodeId(index)) {
-                let name = self
-                    .graph
-                    .names
-                    .entry(label.0)
-                    .or_insert_with(|| node.name.clone());
+                // Figures about a score's points would have one title without it.
+                let shown = match node.kind == Kind::Score && !node.point.is_empty() {
+                    true => format!("{} at {}", node.name, node.point),
+                    false => node.name.clone(),
+                };
+                let name = self.graph.names.entry(label.0);
+                let name = name.or_insert_with(|| shown.clone());
                 if node.named && name.contains('.') {
-                    name.clone_from(&node.name);
+                    *name = shown;
                 }
             }
         }

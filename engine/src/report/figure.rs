@@ -3,7 +3,7 @@
 //! Drawn with the writer in `crate::svg`, which says why it is not plotters.
 
 use crate::artifact::{Figure, Series, Style};
-use crate::svg::{Svg, color, number, shorten};
+use crate::svg::{PALETTE, Svg, color, number, shorten};
 
 use super::axis::{Axis, Extent, Scale, drawable};
 
@@ -255,7 +255,7 @@ fn draw_line(svg: &mut Svg, figure: &Figure, series: &Series, frame: &Frame, sty
         path.push_str(&format!("{pen}{} {}", number(x), number(y)));
         pen = 'L';
     }
-    draw_stroke(svg, &path, series, style);
+    draw_stroke(svg, &path, series, &[style, dashes(series.color)].concat());
 }
 
 /// One path for all dots: strokes of no length with round ends.
@@ -268,6 +268,14 @@ fn draw_dots(svg: &mut Svg, figure: &Figure, series: &Series, frame: &Frame, sty
 }
 
 type Attributes = [(&'static str, &'static str)];
+
+/// What tells a line from that of the same colour, where there are more lines than colours.
+fn dashes(color: usize) -> &'static Attributes {
+    match color < PALETTE.len() {
+        true => &[],
+        false => &[("stroke-dasharray", "5 4")],
+    }
+}
 
 fn draw_stroke(svg: &mut Svg, path: &str, series: &Series, style: &Attributes) {
     if path.is_empty() {
@@ -346,7 +354,7 @@ fn draw_swatch(svg: &mut Svg, series: &Series, (x, y): (f64, f64)) {
         svg.line(
             (x, y),
             (x + 20.0, y),
-            &[&[("stroke", color)], style].concat(),
+            &[&[("stroke", color)], style, dashes(series.color)].concat(),
         );
     };
     let dot = |svg: &mut Svg| {

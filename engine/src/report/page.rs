@@ -3,6 +3,8 @@
 //! Readable on a phone, on paper and in the dark. The template escapes everything; what is
 //! passed on unescaped is made here or in `svg`, `highlight` and `draw`, which escape.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
 use dsl::experiment::Experiment;
 
@@ -99,19 +101,44 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         .map_err(|error| Fault::Bug(error.to_string()))
 }
 
-/// Notes of statements, then what the sections warn of, each once.
+/// Notes of statements, then what the sections warn of; of those that differ in numbers only,
+/// as from member to member, the first with their count.
 fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<String> {
     let notes = notes
         .iter()
         .map(|(statement, note)| format!("<b>{}</b>: {}", escape(statement), prose(note)));
     let sections = sections.iter().flat_map(|section| &section.warnings);
-    let mut warnings: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut places = BTreeMap::new();
+    let mut warnings: Vec<(String, usize)> = Vec::new();
     for warning in notes.chain(sections.map(|warning| prose(warning))) {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
+        if !seen.insert(warning.clone()) {
+            continue;
+        }
+        let place = places.entry(without_numbers(&warning));
+        let place = *place.or_insert(warnings.len());
+        match warnings.get_mut(place) {
+            Some((_, more)) => *more += 1,
+            None => warnings.push((warning, 0)),
         }
     }
-    warnings
+    let shown = warnings.into_iter().map(|(warning, more)| match more {
+        0 => warning,
+        _ => format!("{warning} <i>({more} more with other numbers)</i>"),
+    });
+    shown.collect()
+}
+
+/// A text without the numbers that are not part of a name.
+fn without_numbers(text: &str) -> String {
+    let mut rest = String::new();
+    for character in text.chars() {
+        let in_name = rest.ends_with(|before: char| before.is_alphanumeric() || before == '_');
+        if !matches!(character, '.' | '-') && (in_name || !character.is_ascii_digit()) {
+            rest.push(character);
+        }
+    }
+    rest
 }
 
 impl<'a> SectionView<'a> {

@@ -149,7 +149,7 @@ fn stability(runs: &Runs) -> Option<Section> {
         "seed",
         "best point",
         runs.heading.as_str(),
-        "best over all seeds",
+        "overall best",
     ];
     Some(Section {
         heading: format!("How stable `{}` is", runs.sweep.name),
