@@ -414,6 +414,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_one_colour_differ_in_dashes() {
+        let mut two = figure(&[(1.0, 2.0), (2.0, 3.0)], Style::Line);
+        assert!(!svg(&two).contains("stroke-dasharray=\"5 4\""));
+        two.series[0].color += PALETTE.len();
+        // The line and its place in the legend.
+        assert_eq!(svg(&two).matches("stroke-dasharray=\"5 4\"").count(), 2);
+    }
+
+    #[test]
     fn odd_series_have_a_picture() {
         let cases: [&[(f64, f64)]; 6] = [
             &[(3.0, 4.0)],

@@ -105,3 +105,24 @@ fn backticks_make_code_only_in_pairs() {
     assert_eq!(prose("`a<b` is"), "<code>a&lt;b</code> is");
     assert_eq!(prose("a ` b"), "a ` b");
 }
+
+#[test]
+fn notes_that_differ_in_numbers_are_told_once() {
+    let note = |text: &str| ("net".to_owned(), text.to_owned());
+    let notes = [
+        note("`x1` explains 12.5 %"),
+        note("flat"),
+        note("`x1` explains -3 %"),
+        note("`x2` explains 12.5 %"),
+        note("`x1` explains 12.5 %"),
+        note("`x1` explains 7 %"),
+    ];
+    assert_eq!(
+        warnings(&notes, &[]),
+        [
+            "<b>net</b>: <code>x1</code> explains 12.5 % <i>(2 more with other numbers)</i>",
+            "<b>net</b>: flat",
+            "<b>net</b>: <code>x2</code> explains 12.5 %",
+        ]
+    );
+}
