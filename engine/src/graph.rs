@@ -351,9 +351,14 @@ impl Lowering<'_> {
                     true => &mut self.graph.names,
                     false => &mut self.graph.swept_names,
                 };
-                let name = names.entry(key).or_insert_with(|| node.name.clone());
+                // Figures about the points of a score would have one title without it.
+                let shown = match node.kind == Kind::Score && !node.point.is_empty() {
+                    true => format!("{} at {}", node.name, node.point),
+                    false => node.name.clone(),
+                };
+                let name = names.entry(key).or_insert_with(|| shown.clone());
                 if node.named && name.contains('.') {
-                    name.clone_from(&node.name);
+                    *name = shown;
                 }
             }
         }

@@ -214,8 +214,10 @@ pub struct Bindings {
 pub struct Loaded {
     /// Stands for the statement's name until tables and pages are written.
     pub label: Label,
-    /// The kind it was written as.
-    pub kind: Kind,
+    /// What the plugin that made it gives where no keyword says otherwise.
+    ///
+    /// The keyword itself is in no key, so nothing may follow from it.
+    pub kind: Option<Kind>,
     /// The artifacts in member order; `None` where the member diverged.
     pub members: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
@@ -242,10 +244,10 @@ impl Bindings {
         }
     }
 
-    /// The kind of the statement that a value refers to.
-    pub fn kind_of(&self, field: &str, value: &Value) -> Option<Kind> {
+    /// What a referred call gives by default; none for a value that is no reference.
+    pub fn kind(&self, field: &str, value: &Value) -> Option<Kind> {
         match value {
-            Value::Node(node) => Some(self.loaded(field, *node).ok()?.kind),
+            Value::Node(node) => self.loaded(field, *node).ok()?.kind,
             _ => None,
         }
     }

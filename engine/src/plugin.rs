@@ -266,6 +266,14 @@ impl Registry {
         self.entries.get(name)
     }
 
+    /// What a plugin makes where no keyword says otherwise.
+    pub fn default_kind(&self, name: &str) -> Option<Kind> {
+        match &self.get(name)?.signature.makes {
+            Makes::Kinds(kinds) => kinds.first().copied(),
+            Makes::Value(_) => None,
+        }
+    }
+
     /// Reads what a plugin made from the store; `title` is what people call it.
     ///
     /// # Errors

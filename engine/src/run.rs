@@ -392,10 +392,10 @@ impl<'a> Pass<'a> {
                 .map(|taken| Ok(self.load(*taken)?.map(Stored::as_any)))
                 .collect::<Result<Vec<_>, Fault>>()?;
             let label = self.work.graph.label(input.node).unwrap_or_default();
-            let kind = self.work.experiment.nodes[input.node.0].kind;
+            let plugin = &self.work.experiment.nodes[input.node.0].plugin;
             let loaded = Loaded {
                 label,
-                kind,
+                kind: self.work.registry.default_kind(plugin),
                 members,
             };
             bindings

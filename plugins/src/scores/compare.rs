@@ -91,7 +91,7 @@ impl ParamType for Model {
 
     fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         // A parent could be read as a child that is the same for all rows.
-        match bindings.kind_of(field, value) {
+        match bindings.kind(field, value) {
             Some(Kind::Parent) => Gather::from_value(field, value, bindings).map(Model::Baseline),
             _ => Gather::from_value(field, value, bindings).map(Model::Child),
         }

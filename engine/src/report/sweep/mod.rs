@@ -145,12 +145,7 @@ fn stability(runs: &Runs) -> Option<Section> {
         best.text(&runs.params),
         rows.len()
     );
-    let header = [
-        "seed",
-        "best point",
-        runs.heading.as_str(),
-        "best over all seeds",
-    ];
+    let header = ["seed", "best point", runs.heading.as_str(), "overall best"];
     Some(Section {
         heading: format!("How stable `{}` is", runs.sweep.name),
         text: vec![text],
