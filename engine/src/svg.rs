@@ -23,9 +23,12 @@ pub fn color(index: usize) -> &'static str {
     PALETTE[index % PALETTE.len()]
 }
 
+/// The dashes of a line without gaps.
+pub const UNBROKEN: &str = "none";
+
 /// How a line of the colour with this number is broken, so that repeated colours differ.
 pub fn dashes(index: usize) -> &'static str {
-    ["none", "7 4", "2 4"][index / PALETTE.len() % 3]
+    [UNBROKEN, "5 4", "2 4"][index / PALETTE.len() % 3]
 }
 
 /// A picture under construction; what is drawn first lies at the back.

@@ -29,6 +29,7 @@ macro_rules! template {
 pub const TEMPLATES: &[Template] = &[
     template!("conditional", "starter.farcast"),
     template!("farcast", "farcast.farcast"),
+    template!("know", "know.farcast"),
 ];
 
 pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {

@@ -275,27 +275,17 @@ impl Precision {
 
     /// The bytes that these numbers are, exactly; none when one of them is not such a number.
     pub(super) fn encode(self, numbers: &[f32]) -> Option<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(numbers.len() * self.bytes());
         match self {
             Precision::F32 => {
+                let mut bytes = Vec::with_capacity(size_of_val(numbers));
                 for number in numbers {
                     bytes.extend_from_slice(&number.to_le_bytes());
                 }
+                Some(bytes)
             }
-            Precision::F16 => {
-                for number in numbers {
-                    bytes.extend_from_slice(&to_half(*number)?.to_le_bytes());
-                }
-            }
-            Precision::BF16 => {
-                for number in numbers {
-                    let bits = number.to_bits();
-                    let exact = bits & 0xffff == 0;
-                    bytes.extend_from_slice(&exact.then_some((bits >> 16) as u16)?.to_le_bytes());
-                }
-            }
+            Precision::F16 => halves(numbers, to_half, from_half),
+            Precision::BF16 => halves(numbers, |x| (x.to_bits() >> 16) as u16, from_upper_half),
         }
-        Some(bytes)
     }
 
     /// Adds the numbers that these bytes are, exactly.
@@ -311,9 +301,7 @@ impl Precision {
                 numbers.extend(fours.map(|four| f32::from_le_bytes(*four)));
             }
             Precision::F16 => numbers.extend(halves.map(from_half)),
-            Precision::BF16 => {
-                numbers.extend(halves.map(|bits| f32::from_bits(u32::from(bits) << 16)));
-            }
+            Precision::BF16 => numbers.extend(halves.map(from_upper_half)),
         }
     }
 }
@@ -331,16 +319,28 @@ fn from_half(bits: u16) -> f32 {
     f32::from_bits(sign | number.to_bits())
 }
 
-/// The half precision that stands for just this number.
-fn to_half(number: f32) -> Option<u16> {
-    // The inverse of the product in `from_half`; exact where the number is one of half precision.
+/// The half precision that stands for this number, where one does.
+fn to_half(number: f32) -> u16 {
+    // The inverse of the product in `from_half`; what is infinite stays so.
     let magnitude = number.abs() * f32::from_bits((127 - 112) << 23);
-    let magnitude = match number.is_finite() {
-        true => magnitude.to_bits() >> 13,
-        false => number.abs().to_bits() >> 13 & 0x7fff,
-    };
-    let bits = u16::try_from(magnitude).ok()? | (number.to_bits() >> 16) as u16 & 0x8000;
-    (from_half(bits).to_bits() == number.to_bits()).then_some(bits)
+    (magnitude.to_bits() >> 13) as u16 & 0x7fff | (number.to_bits() >> 16) as u16 & 0x8000
+}
+
+fn from_upper_half(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// The bytes of numbers as halves; none when one does not come back to the bit.
+fn halves(numbers: &[f32], to: impl Fn(f32) -> u16, from: impl Fn(u16) -> f32) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 2 * numbers.len()];
+    // Without a way out of the loop, so that it is compiled to vectors.
+    let mut exact = true;
+    for (number, two) in numbers.iter().zip(bytes.as_chunks_mut().0) {
+        let bits = to(*number);
+        exact &= from(bits).to_bits() == number.to_bits();
+        *two = bits.to_le_bytes();
+    }
+    exact.then_some(bytes)
 }
 
 #[cfg(test)]

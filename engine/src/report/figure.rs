@@ -3,7 +3,7 @@
 //! Drawn with the writer in `crate::svg`, which says why it is not plotters.
 
 use crate::artifact::{Figure, Series, Style};
-use crate::svg::{Svg, color, dashes, number, shorten};
+use crate::svg::{Svg, UNBROKEN, color, dashes, number, shorten};
 
 use super::axis::{Axis, Extent, Scale, drawable};
 
@@ -361,7 +361,10 @@ fn draw_swatch(svg: &mut Svg, series: &Series, (x, y): (f64, f64)) {
     match series.style {
         Style::Line => {
             line(svg, &bold(series));
-            dot(svg);
+            // On so short a line it would hide the dashes.
+            if dashes(series.color) == UNBROKEN {
+                dot(svg);
+            }
         }
         Style::Faint => line(svg, &[("stroke-width", "1.2"), ("stroke-opacity", "0.5")]),
         Style::Dots => dot(svg),

@@ -4,7 +4,7 @@ use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
-use engine::params::{Input, Via};
+use engine::params::{Input, MaybeVia, Via};
 use engine::plugin::{Context, Plugin};
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
@@ -33,7 +33,7 @@ plugin! {
     /// loaded, a few steps taken on minibatches of the subset's rows and rows of the parent's
     /// training data, and the weights noted, less the parent's: the *anomaly* of the subset.
     /// With `from: previous` each subset goes on from the one before, and the weights are
-    /// noted as they are: a trajectory.
+    /// noted as they are: a trajectory. Networks of `adopt` have no training data: `mix: 0`.
     ///
     /// With `repeats`, each subset is fine-tuned several times from independent streams, so that
     /// the scatter of an anomaly is known; a note tells for each layer the median over its
@@ -73,7 +73,7 @@ plugin! {
         /// The rows the subsets are of.
         data: Via<Dataset>, via("subsets.data");
         /// The rows the parent was trained on.
-        train: Via<Dataset>, via("parent.data");
+        train: MaybeVia<Dataset>, via("parent.data");
     }
 }
 
@@ -95,7 +95,14 @@ impl Plugin for Finetune {
         let network = &self.parent.network;
         let mixed_rows = self.mixed_rows()?;
         let rows = self.samples(&self.data, "subsets")?;
-        let train = self.samples(&self.train, "parent")?;
+        let train = match &self.train.0 {
+            Some(train) => self.samples(train, "parent")?,
+            None if mixed_rows == 0 => Samples::default(),
+            None => {
+                let message = "the rows these networks were trained on are not known";
+                return Err(Fault::at("mix", message).with_hint("write `mix: 0`"));
+            }
+        };
         let mut trainer = self.trainer.trainer(network, &self.optimizer);
         let mut notes = Notes::default();
         let total = self.subsets.rows.len() * self.repeats as usize;

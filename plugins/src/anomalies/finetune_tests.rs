@@ -48,8 +48,26 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         from: Start::Parent,
         trainer: TrainerChoice::Auto,
         data: Via(Input::new(data(&x, &y))),
-        train: Via(Input::new(train)),
+        train: MaybeVia(Some(Input::new(train))),
     }
+}
+
+#[test]
+fn networks_without_known_training_rows_are_tuned_unmixed() {
+    let adopted = |mix: f64| {
+        let mut finetune = finetune(vec![new()]);
+        finetune.train = MaybeVia(None);
+        finetune.mix = mix;
+        finetune.run(&Context::alone("finetune"))
+    };
+    assert_eq!(
+        adopted(0.0).unwrap().weights,
+        run(finetune(vec![new()])).weights
+    );
+    assert_eq!(
+        adopted(0.5).unwrap_err().to_string(),
+        "the rows these networks were trained on are not known"
+    );
 }
 
 fn sgd(rate: f64) -> Optimizer {

@@ -53,7 +53,8 @@ impl Plugin for Shrink {
         let like = self
             .like
             .as_ref()
-            .and_then(|like| like.members.iter().flatten().next());
+            .and_then(|like| like.members.iter().flatten().next())
+            .map(AsRef::as_ref);
         let (window, counts) = self.window(like)?;
         let weights = (window.layout.len() * window.horizons.len()) as f64;
         let (factors, fitted_on, fit_operations) = match (self.factor, like) {
@@ -235,7 +236,10 @@ mod tests {
         like.trajectory = gather([Some(run(0.3))]);
         like.observe = Some(Numbers::Listed(vec![20]));
         like.horizon = Vec::new();
-        like.like = Some(gather([Some(known.clone())]));
+        like.like = Some(Gather {
+            label: Default::default(),
+            members: vec![Some(std::sync::Arc::new(known.clone()))],
+        });
         let shrunk = like.run(&context).unwrap();
         assert!(!shrunk.has_steps());
         assert_eq!(shrunk.horizons().unwrap(), [1, 2]);
