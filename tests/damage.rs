@@ -42,8 +42,11 @@ fn folder() -> Folder {
     folder
 }
 
+/// What is done to a file, in words and as code.
+type Harm = (&'static str, fn(&mut Vec<u8>));
+
 /// The ways a file is damaged.
-const HARMS: [(&str, fn(&mut Vec<u8>)); 5] = [
+const HARMS: [Harm; 5] = [
     ("a byte changed", |bytes| {
         // In JSON inside a text, so that it stays JSON.
         let text = b"\"key\": \"";
@@ -329,7 +332,8 @@ impl Mounted {
             .output();
         let is_mounted = mount.is_ok_and(|mount| mount.status.success());
         if !is_mounted {
-            eprintln!("skipped: mounting a small tmpfs is not permitted here");
+            let words = b"skipped: mounting a small tmpfs is not permitted here\n";
+            std::io::stderr().write_all(words).unwrap();
         }
         is_mounted.then_some(Self(at))
     }

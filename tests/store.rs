@@ -95,7 +95,7 @@ fn printed(said: &Said) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let mut shown: Vec<&str> = words.clone();
         for at in 0..words.len() {
-            let is_size = words.get(at + 1).is_some_and(|next| is_unit(&next));
+            let is_size = words.get(at + 1).is_some_and(|next| is_unit(next));
             let is_seconds = words[at].contains('.') && words[at].parse::<f64>().is_ok();
             if is_size || is_seconds {
                 shown[at] = "#";
@@ -427,7 +427,8 @@ fn after_a_clock_was_set_back_the_last_run_is_still_the_last() {
     folder.write(&format!(".farcast/runs/{later}.parquet"), scores);
     for file in files_below(&folder.path(".farcast")) {
         let file = OpenOptions::new().append(true).open(file).unwrap();
-        file.set_modified(SystemTime::now() + AGE).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(modified + AGE).unwrap();
     }
 
     folder.run(&["--set", "degree=2"]);
