@@ -40,6 +40,7 @@ fn check_is_fine_with_the_shipped_experiments() {
     let folder = Folder::new();
     for file in [
         "experiments/density.farcast",
+        "experiments/wind.farcast",
         "experiments/smoke/starter.farcast",
     ] {
         let path = shipped(file);

@@ -551,12 +551,11 @@ impl Finished<'_> {
 }
 
 /// The notes of each statement together, also where it stands at many points of a sweep.
-fn by_statement(notes: Vec<(String, String)>) -> Vec<(String, String)> {
+fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut first = BTreeMap::new();
     for (at, (statement, _)) in notes.iter().enumerate() {
         first.entry(statement.clone()).or_insert(at);
     }
-    let mut notes = notes;
     notes.sort_by_key(|(statement, _)| first.get(statement).copied());
     notes
 }

@@ -115,8 +115,12 @@ pub fn trust(scores: &[(&str, &Scores)]) -> Vec<Section> {
             found.value
         };
         let (trusted, untrusted) = (count(TRUSTED)?, count(UNTRUSTED)?);
-        let mut models: Vec<&str> = rows.iter().map(|row| &row.model[..]).collect();
-        models.dedup();
+        let mut models: Vec<&str> = Vec::new();
+        for row in &rows {
+            if !models.contains(&&row.model[..]) {
+                models.push(&row.model);
+            }
+        }
         let text =
             |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{value:.4}"));
         let row = |model: &str| {
