@@ -180,6 +180,161 @@ fn a_window_larger_than_the_data() {
     );
 }
 
+/// Rows whose slope follows `z`, with predictors that do no good: a multiple of `z`, a constant,
+/// one with gaps beyond the training rows; and longitudes after both conventions.
+fn awkward(rest: &str) -> Folder {
+    let folder = Folder::with(&format!("data all = csv(\"a.csv\")\n{rest}"));
+    let mut rows = "x,z,y,twice,flat,gaps,lat,lon,west\n".to_owned();
+    for row in 0..200 {
+        let (x, z) = (
+            (f64::from(row) * 1.7).sin(),
+            f64::from(row * 37 % 200) / 200.0,
+        );
+        let (y, twice) = (x * (1.0 + 2.0 * z), 2.0 * z + 1.0);
+        let gaps = match z > 0.6 && row % 9 == 0 {
+            true => String::new(),
+            false => (z * z).to_string(),
+        };
+        let (lat, lon) = (row % 13 * 10 - 60, row * 7 % 360);
+        let west = if lon < 180 { lon } else { lon - 360 };
+        rows += &format!("{x},{z},{y},{twice},4,{gaps},{lat},{lon},{west}\n");
+    }
+    folder.write("a.csv", rows);
+    folder
+}
+
+/// A child on such rows.
+fn moved(subsets: &str, regression: &str) -> Folder {
+    awkward(&format!(
+        "\
+data seen = where(all, z <= 0.6)
+data unseen = where(all, z > 0.6)
+parent net = least_squares(seen, inputs: [x], target: y)
+subset some = {subsets}
+anomaly shift = finetune(net, some, steps: 20, mix: 0)
+child moved = apply({regression}, unseen)
+score skill = compare(net, moved, on: unseen)
+"
+    ))
+}
+
+const WINDOW: &str = "window(seen, by: z, count: 12, size: 20)";
+
+/// What a run notes of the predictors in these columns.
+fn notes_of(columns: &str) -> Vec<String> {
+    let folder = moved(WINDOW, &format!("ols(shift, columns({columns}))"));
+    let said = folder.farcast(&["run", "it.farcast"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let lines = said.err.lines().filter(|line| line.starts_with("note: "));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn predictors_that_say_nothing_new() {
+    let plain = notes_of("z");
+    for (columns, expected) in [
+        (
+            "z, twice",
+            "note: moved.regression: `twice` is a linear combination of the terms before it over \
+             the subsets and was dropped",
+        ),
+        (
+            "z, flat",
+            "note: moved.regression: predictor `flat` is the same for every subset and was dropped",
+        ),
+    ] {
+        let mut notes = notes_of(columns);
+        notes.retain(|note| !plain.contains(note) && !note.contains("is applied at"));
+        assert_eq!(notes, [expected]);
+    }
+}
+
+#[test]
+fn rows_without_a_predictor() {
+    let notes = notes_of("gaps");
+    for expected in [
+        "note: moved: 15 of 79 rows lack a predictor and are left out",
+        "note: skill: 15 of 79 rows lack a predictor and were left out",
+    ] {
+        assert!(notes.contains(&expected.to_owned()), "{notes:#?}");
+    }
+}
+
+#[test]
+fn a_constant_predictor() {
+    run_says(
+        &moved(WINDOW, "ols(shift, columns(flat))"),
+        expect![[r#"
+            error[action-failed]: no predictor varies over the subsets
+             --> it.farcast:7:32
+              |
+            7 | child moved = apply(ols(shift, columns(flat)), unseen)
+              |                                ^^^^^^^^^^^^^
+              |
+              = help: draw the subsets along the predictor, as `window(data, by: column)` does
+        "#]],
+    );
+}
+
+#[test]
+fn more_terms_than_subsets() {
+    run_says(
+        &moved(
+            WINDOW,
+            "polynomial(shift, columns(z, x, lat, lon), degree: 2)",
+        ),
+        expect![[r#"
+            error[action-failed]: expected at least 15 usable subsets for 15 terms, found 12
+             --> it.farcast:7:32
+              |
+            7 | child moved = apply(polynomial(shift, columns(z, x, lat, lon), degree: 2), unseen)
+              |                                ^^^^^
+              |
+              = help: draw more subsets, or use fewer predictors, fewer knots or a lower degree
+        "#]],
+    );
+}
+
+#[test]
+fn regions_without_rows() {
+    run_says(
+        &moved(
+            "regions(seen, areas: area(south: 80, north: 90))",
+            "ols(shift, columns(z))",
+        ),
+        expect![[r#"
+            error[action-failed]: no region has 1 rows
+             --> it.farcast:5:15
+              |
+            5 | subset some = regions(seen, areas: area(south: 80, north: 90))
+              |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn longitudes_of_both_conventions_are_one_place() {
+    let folder = awkward(
+        "\
+data east = surroundings(all, radius: 2000 km, near = mean(x), lon: lon)
+data west = surroundings(all, radius: 2000 km, near = mean(x), lon: west)
+score a = compare(least_squares(east, inputs: [near], target: y), on: east)
+score b = compare(least_squares(west, inputs: [near], target: y), on: west)
+",
+    );
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let scores = folder.read("out/it/scores.csv");
+    let values = |statement: &str| -> Vec<String> {
+        let lines = scores.lines().filter(|line| line.starts_with(statement));
+        lines
+            .filter_map(|line| Some(line.rsplit_once(',')?.1.to_owned()))
+            .collect()
+    };
+    assert!(!values("a,").is_empty());
+    assert_eq!(values("a,"), values("b,"));
+}
+
 #[test]
 fn a_set_of_an_unknown_name_or_a_wrong_type() {
     let folder = Folder::with(&starter());
