@@ -333,7 +333,7 @@ impl Mounted {
         let is_mounted = mount.is_ok_and(|mount| mount.status.success());
         if !is_mounted {
             let words = b"skipped: mounting a small tmpfs is not permitted here\n";
-            std::io::stderr().write_all(words).unwrap();
+            std::io::Write::write_all(&mut std::io::stderr(), words).unwrap();
         }
         is_mounted.then_some(Self(at))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use engine::digest::Digest;
 use engine::store::{Access, DirStore, Store};
@@ -95,7 +95,7 @@ fn printed(said: &Said) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let mut shown: Vec<&str> = words.clone();
         for at in 0..words.len() {
-            let is_size = words.get(at + 1).is_some_and(|next| is_unit(next));
+            let is_size = words.get(at + 1).is_some_and(is_unit);
             let is_seconds = words[at].contains('.') && words[at].parse::<f64>().is_ok();
             if is_size || is_seconds {
                 shown[at] = "#";
