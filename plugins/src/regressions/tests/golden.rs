@@ -63,7 +63,8 @@ fn smoothing_splines_and_their_choice_agree_with_scipy() {
                 "penalty {:.3e} by generalised cross-validation",
                 expected.penalty
             );
-            assert_eq!(without_evidence(&context), [chosen]);
+            let notes = context.take_notes();
+            assert!(notes.contains(&chosen), "{notes:?}");
         }
     }
 }
