@@ -5,6 +5,8 @@ pub mod children;
 mod complete;
 pub mod data;
 pub mod farcasts;
+#[cfg(test)]
+mod golden;
 pub mod parents;
 pub mod predictors;
 pub mod reference;

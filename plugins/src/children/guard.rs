@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn distances_agree_with_scikit_learn() {
+        let golden = crate::golden::methods();
+        let points: Vec<Vec<f64>> = golden.z.iter().map(|z| z.to_vec()).collect();
+        let cloud = Cloud::of(&points);
+        for (point, expected) in golden.at.iter().zip(&golden.distances) {
+            let distance = cloud.distance(point);
+            assert!((distance - expected).abs() < 1e-10, "{distance} {expected}");
+        }
+    }
+
+    #[test]
     fn leaving_a_line_of_subsets_is_far() {
         let points: Vec<Vec<f64>> = (0..9)
             .map(|x| vec![f64::from(x), 2.0 * f64::from(x)])

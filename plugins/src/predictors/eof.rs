@@ -347,6 +347,18 @@ mod tests {
     }
 
     #[test]
+    fn modes_agree_with_scikit_learn() {
+        let golden = crate::golden::methods();
+        let column = |j: usize| golden.y.iter().map(|y| y[j]).collect::<Vec<f64>>();
+        let data = dataset(&[("a", &column(0)), ("b", &column(1)), ("c", &column(2))]);
+        let modes = analysis(3, false).fit(&data).unwrap();
+        close(&modes.explained, &golden.modes.shares);
+        for (found, expected) in modes.loadings.iter().zip(&golden.modes.components) {
+            close(found, expected);
+        }
+    }
+
+    #[test]
     fn standardised_modes_agree_with_numpy() {
         let data = dataset(&[("a", &A), ("b", &B), ("c", &C)]);
         let modes = analysis(2, true).fit(&data).unwrap();

@@ -302,6 +302,7 @@ fn at_script(regression: &Regression) -> Vec<f64> {
 
 mod curves;
 mod evidence;
+mod golden;
 mod law;
 
 fn snr_above(least: f64) -> Condition {
