@@ -115,29 +115,49 @@ impl Plugin for Known {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use engine::artifact::TensorFile;
 
     use super::super::testing::{gather, predictions, run};
     use super::*;
 
-    #[test]
-    fn reversed_states_recur_through_the_network_of_the_file() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("testdata/networks/known_random.safetensors");
-        let net = KnownNet::load(&TensorFile::open(&path).unwrap(), "").unwrap();
-        let call = Known {
+    fn path(file: &str) -> PathBuf {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/networks");
+        folder.join(file)
+    }
+
+    fn known(file: &str) -> Known {
+        Known {
             trajectory: gather([Some(run(0.3))]),
             observe: Some(Numbers::Ranged(20, 60, 10)),
             reverse: true,
             recur: 3,
-            weights: Some(DataPath(path)),
+            weights: Some(DataPath(path(file))),
             train_on: None,
             runs: None,
             sample: 10,
             epochs: 1,
             batch: 1,
             rate: 0.0,
-        };
+        }
+    }
+
+    #[test]
+    fn networks_of_another_kind_are_refused() {
+        let nino = known("nino_mlp_random.safetensors");
+        let fault = nino.run(&Context::alone("known")).unwrap_err().to_string();
+        assert!(
+            fault.ends_with("tensor `dense.w.in.kernel` is missing"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn reversed_states_recur_through_the_network_of_the_file() {
+        let file = TensorFile::open(&path("known_random.safetensors")).unwrap();
+        let net = KnownNet::load(&file, "").unwrap();
+        let call = known("known_random.safetensors");
         let farcast = call.run(&Context::alone("known")).unwrap();
         assert_eq!(farcast.origin.observed, [60, 50, 40, 30, 20]);
         assert_eq!(farcast.rows_of(0).unwrap(), [(1, 0), (2, 1), (3, 2)]);

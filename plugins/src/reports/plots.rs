@@ -182,14 +182,16 @@ enum Layer {
     Mean,
 }
 
-/// A colour for each model: ink for what was there before, then the palette.
+/// A colour for each model in order of first use: ink for the first parent, then the palette.
 pub(super) fn colors<'a>(rows: &[&'a ScoreRow]) -> BTreeMap<&'a str, usize> {
     let mut colors = BTreeMap::new();
-    let mut next = 1;
+    let (mut next, mut ink) = (1, Some(0));
     for row in rows {
         colors.entry(row.model.as_str()).or_insert_with(|| {
-            if row.role == "parent" {
-                return 0;
+            if row.role == "parent"
+                && let Some(ink) = ink.take()
+            {
+                return ink;
             }
             next += 1;
             next - 1
