@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs farcast and its peers in turn on one core and prints ratios as a table.
 
-    benches/run.py [--peers PYTHON] [--farcast BINARY] [--rounds N]
+    benches/run.py [--peers PYTHON] [--farcast BINARY] [--side BINARY] [--rounds N]
 
 PYTHON has jax, numpy and scipy; without it only farcast is measured. Every case is measured in
 rounds, farcast and peer in turn, and the least processor time of each counts, so that other
@@ -97,18 +97,23 @@ def farcast_density(binary, file):
         return time.time() - start, used - before.children_user - before.children_system
 
 
+def built_side():
+    build = ["cargo", "build", "--release", "--manifest-path", HERE / "Cargo.toml", "--bin", "side"]
+    built = [*map(str, build), "--message-format", "json"]
+    lines = subprocess.run(built, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = [json.loads(line) for line in lines.splitlines()]
+    return next(m["executable"] for m in reversed(messages) if m.get("executable"))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--peers", default=os.environ.get("PEERS"), help="a Python with jax")
     options.add_argument("--farcast", default=shutil.which("farcast"), help="for the experiment")
+    options.add_argument("--side", help="the program `side`, where it is built already")
     options.add_argument("--rounds", type=int, default=3)
     options = options.parse_args()
 
-    build = ["cargo", "build", "--release", "--manifest-path", HERE / "Cargo.toml", "--bin", "side"]
-    built = [*build, "--message-format", "json"]
-    lines = subprocess.run(map(str, built), check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = [json.loads(line) for line in lines.splitlines()]
-    side = next(m["executable"] for m in reversed(messages) if m.get("executable"))
+    side = options.side or built_side()
     python = lambda name, *words: options.peers and [options.peers, HERE / "peers" / name, *words]
 
     machine = measured([side, "machine"])
