@@ -88,7 +88,7 @@ pub fn damage_one(folder: &Folder, args: &[&str]) {
     fs::write(&path, bytes).unwrap();
 }
 
-/// What a command prints, sizes and seconds as `#`, each blank as one.
+/// What a command prints, sizes and seconds as `#` whatever their unit, each blank as one.
 fn printed(said: &Said) -> String {
     let is_unit = |word: &&str| ["B", "kB", "MB", "B,", "kB,", "MB,", "s"].contains(word);
     let line = |line: &str| {
@@ -99,6 +99,9 @@ fn printed(said: &Said) -> String {
             let is_seconds = words[at].contains('.') && words[at].parse::<f64>().is_ok();
             if is_size || is_seconds {
                 shown[at] = "#";
+            }
+            if is_size {
+                shown[at + 1] = words[at + 1].trim_start_matches(['k', 'M']);
             }
         }
         shown.join(" ")
@@ -226,32 +229,32 @@ fn ls_and_du_tell_what_there_is() {
     folder.run(&[]);
     expect![[r#"
         plugin results size seconds
-        apply 4 # kB #
+        apply 4 # B #
         columns 1 # B #
-        compare 1 # kB #
-        finetune 4 # kB #
-        mlp 4 # kB #
-        page 1 # kB #
-        polynomial 4 # kB #
-        synthetic 1 # kB #
-        where 2 # kB #
-        window 1 # kB #
-        23 results in 35 objects, # kB, in ./.farcast
+        compare 1 # B #
+        finetune 4 # B #
+        mlp 4 # B #
+        page 1 # B #
+        polynomial 4 # B #
+        synthetic 1 # B #
+        where 2 # B #
+        window 1 # B #
+        23 results in 35 objects, # B, in ./.farcast
     "#]]
     .assert_eq(&printed(&folder.farcast(&["cache", "ls"])));
     expect![[r#"
-        # kB compare
-        # kB page
-        # kB where
-        # kB synthetic
-        # kB finetune
-        # kB window
-        # kB apply
-        # kB mlp
+        # B compare
+        # B page
+        # B where
+        # B synthetic
+        # B finetune
+        # B window
+        # B apply
+        # B mlp
         # B polynomial
         # B columns
         # B that no result needs
-        # kB in all
+        # B in all
     "#]]
     .assert_eq(&printed(&folder.farcast(&["cache", "du"])));
 }
@@ -271,12 +274,12 @@ fn a_pinned_run_stays_until_it_is_unpinned() {
     age(&folder.path(".farcast"));
     let gc = |args: &[&str]| printed(&folder.farcast(&[&["cache", "gc"], args].concat()));
     expect![[r#"
-        would remove 10 records and 10 files, # kB
+        would remove 10 records and 10 files, # B
     "#]]
     .assert_eq(&gc(&["--max-size", "1", "--dry-run"]));
     assert_eq!(folder.planned(&["--set", "degree=2"]), "");
     expect![[r#"
-        removed 10 records and 10 files, # kB
+        removed 10 records and 10 files, # B
     "#]]
     .assert_eq(&gc(&["--max-size", "1"]));
     assert_eq!(folder.planned(&[]), "");
@@ -294,7 +297,7 @@ fn a_pinned_run_stays_until_it_is_unpinned() {
     assert_eq!(folder.farcast(&["cache", "unpin", &pin]).code, 0);
     age(&folder.path(".farcast"));
     expect![[r#"
-        removed 23 records and 35 files, # kB
+        removed 23 records and 35 files, # B
     "#]]
     .assert_eq(&gc(&["--max-size", "1"]));
     expect![[r#"
@@ -320,7 +323,7 @@ fn gc_keeps_what_is_young_enough_or_named() {
     );
     age(&folder.path(".farcast"));
     expect![[r#"
-        removed 10 records and 10 files, # kB
+        removed 10 records and 10 files, # B
     "#]]
     .assert_eq(&gc(&["--only", "two.farcast"]));
     assert_eq!(folder.planned(&["--set", "degree=2"]), "");
