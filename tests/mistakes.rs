@@ -51,7 +51,8 @@ fn a_setting_that_does_not_fit() {
          = help: did you mean `seed`?
          = help: params: `seed`, `degree`
         2 errors, 0 warnings
-    "#]].assert_eq(&said.err);
+    "#]]
+    .assert_eq(&said.err);
 }
 
 #[test]
