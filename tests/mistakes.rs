@@ -311,7 +311,7 @@ fn regions_without_rows() {
             "ols(shift, columns(z))",
         ),
         expect![[r#"
-            error[action-failed]: no region has 1 rows
+            error[action-failed]: rows in the largest region: 0, expected 1 or more
              --> it.farcast:5:15
               |
             5 | subset some = regions(seen, areas: area(south: 80, north: 90))

@@ -90,13 +90,14 @@ impl Plugin for Regions {
             }
         };
         let total = rows.len();
+        let largest = rows.iter().map(Vec::len).max().unwrap_or_default();
         rows.retain(|rows: &Vec<u32>| rows.len() >= self.minimum);
         let dropped = total - rows.len();
         if rows.is_empty() {
-            return Err(Fault::at(
-                "minimum",
-                format!("no region has {} rows", self.minimum),
-            ));
+            let minimum = self.minimum;
+            let message =
+                format!("rows in the largest region: {largest}, expected {minimum} or more");
+            return Err(Fault::at("minimum", message));
         }
         if dropped > 0 {
             context.note(format!(
@@ -236,7 +237,7 @@ mod tests {
         let (empty, _) = regions(Some(vec![[50.0, 60.0, 0.0, 360.0]]), None, &LON);
         assert_eq!(
             empty.map(|_| ()).expect_err("no rows").to_string(),
-            "no region has 1 rows"
+            "rows in the largest region: 0, expected 1 or more"
         );
     }
 }
