@@ -54,6 +54,20 @@ fn check_is_fine_with_the_shipped_experiments() {
 }
 
 #[test]
+fn a_list_in_a_definition_holds_its_arguments() {
+    let text = "\
+define last(run, step) = persistence(run, observe: [step], horizon: [30])
+data all = synthetic(regime, rows: 200, slope: 2)
+parent net = mlp(all, inputs: [x, z], target: y, hidden: [4], epochs: 10)
+trajectory trail = record(net, every: 10 steps)
+farcast seen = last(trail, 20)
+score error = forecast_error(seen, truth: trail, metrics: [mse])
+";
+    let said = Folder::with(text).farcast(&["check", "it.farcast"]);
+    assert_eq!((said.code, &*said.err), (0, "no mistakes found\n"));
+}
+
+#[test]
 fn fmt_checks_and_rewrites() {
     let folder = Folder::with("data   all=synthetic( regime,rows:4 )   # four\n");
     let said = folder.farcast(&["fmt", "--check", "it.farcast"]);

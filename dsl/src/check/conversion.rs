@@ -44,6 +44,7 @@ impl Checker<'_> {
                 known.is_some_and(|known| assignable(&known, ty))
             }
             ExprKind::Name(path) => match self.find(path, env) {
+                Found::Arg(inner, env) => return self.fits(inner, env, want),
                 Found::Entity(Entity::Param(param))
                     if matches!(ty, Type::Formula(_) | Type::Condition(_))
                         || self.means_param(param, path, ty, want.columns) =>
