@@ -45,23 +45,35 @@ impl TrainerChoice {
     }
 }
 
-/// What trains the networks of `parent` in a call that may choose, in the words of the plan.
+/// What trains the networks that `parent` made in a call that may choose, in the words of the plan.
 pub fn trainer_of(call: &Node, parent: &Node) -> String {
     let chosen = call.args.get("trainer").map(|argument| &argument.value);
     let told = match chosen {
-        _ if parent.plugin == Conv::NAME => "dfdx, because fan_out takes no convolutions",
+        _ if has_convolutions(parent) => "dfdx, because fan_out takes no convolutions",
         Some(Value::Text(word)) if word == TrainerChoice::Dfdx.word() => "dfdx, as it says",
         _ => "fan_out",
     };
     told.to_owned()
 }
 
-/// The call that made the parent of a call.
+/// Whether a call makes networks with convolutions: without channels `conv` makes none.
+fn has_convolutions(parent: &Node) -> bool {
+    let channels = parent.args.get("channels").map(|channels| &channels.value);
+    parent.plugin == Conv::NAME && !matches!(channels, Some(Value::List(none)) if none.is_empty())
+}
+
+/// What leads from a call to the networks it goes on from: `adopt` takes those that its farcast
+/// foretells.
+const LEADS: [&str; 3] = ["parent", "farcast", "trajectory"];
+
+/// The call that made the networks that a call goes on from, farcast and adopted or not.
 pub fn parent_of<'a>(call: &Node, experiment: &'a Experiment) -> Option<&'a Node> {
-    match call.args.get("parent")?.value {
-        Value::Node(NodeId(parent)) => experiment.nodes.get(parent),
-        _ => None,
-    }
+    let lead = LEADS.iter().find_map(|lead| call.args.get(*lead))?;
+    let Value::Node(NodeId(from)) = lead.value else {
+        return None;
+    };
+    let from = experiment.nodes.get(from)?;
+    parent_of(from, experiment).or(Some(from))
 }
 
 /// How long training goes on.
