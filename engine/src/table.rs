@@ -1,11 +1,12 @@
 //! Scores as lines of one long table, with the names of the file in them.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, NodeId};
 use dsl::types::Kind;
 use polars::prelude::*;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::artifact::{Page, Scores, Stored, to_parquet};
 use crate::error::Fault;
 use crate::graph::Graph;
+use crate::params::Label;
 use crate::run::Outcome;
 
 /// One number of the score table.
@@ -71,15 +73,57 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
     lines
 }
 
-/// The pages of a run, with the names of the file in them.
+/// The pages of a run, with the names of the file in them; what was made at a point of a sweep
+/// is told by its point in headings, captions and sentences.
 pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
+    let points = points(experiment, graph);
     made::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
         .filter_map(|(_, point, page)| {
-            let text = serde_json::to_string(&*page).ok()?;
+            let mut page = Page::clone(&page);
+            for section in &mut page.sections {
+                // Statements that are one call have one figure.
+                section.figures.dedup();
+                let captions = section.figures.iter_mut().map(|figure| &mut figure.title);
+                let told = section.text.iter_mut().chain(captions);
+                for text in told.chain([&mut section.heading]) {
+                    *text = with_points(text, &points);
+                }
+            }
+            let text = serde_json::to_string(&page).ok()?;
             serde_json::from_str(&graph.with_names_at(point, &text)).ok()
         })
         .collect()
+}
+
+/// The point of each statement by its label, empty for what was made outside sweeps too.
+///
+/// Scores are not among them: where they are named, their point is part of the name.
+fn points<'a>(experiment: &'a Experiment, graph: &Graph) -> BTreeMap<Label, &'a str> {
+    let mut points = BTreeMap::new();
+    for (at, node) in experiment.nodes.iter().enumerate() {
+        if let Some(label) = graph.label(NodeId(at)).filter(|_| node.kind != Kind::Score) {
+            let point = points.entry(label).or_insert(node.point.as_str());
+            if node.point.is_empty() {
+                *point = "";
+            }
+        }
+    }
+    points
+}
+
+/// The text with the point after every label that has one.
+fn with_points(text: &str, points: &BTreeMap<Label, &str>) -> String {
+    let told = text.split_inclusive('›').map(|piece| {
+        let label = piece
+            .rfind('‹')
+            .map(|start| Label(piece[start..].to_owned()));
+        match label.and_then(|label| points.get(&label)) {
+            Some(point) if !point.is_empty() => format!("{piece} at {point}"),
+            _ => piece.to_owned(),
+        }
+    });
+    told.collect()
 }
 
 /// What the statements of a kind made: statement, point, artifact.
