@@ -135,6 +135,7 @@ fn plan_says_what_trains() {
         "data clothes = idx(\"i\", labels: \"l\")\n\
          parent net = conv(clothes, channels: [2])\n\
          parent flat = conv(clothes, channels: [])\n\
+         parent small = transformer(clothes, inputs: [pixel_0_0], target: label)\n\
          subset some = random(clothes, count: 2, size: 20)\n\
          anomaly shift = finetune(net, some)\n\
          trajectory walk = record(net)\n\
@@ -171,6 +172,7 @@ fn plan_says_what_trains() {
     expect![[r#"
         `net` is trained by dfdx, because fan_out takes no convolutions
         `flat` is trained by fan_out
+        `small` is trained by dfdx, because fan_out takes no transformers
         `shift` is trained by dfdx, because fan_out takes no convolutions
         `walk` is trained by dfdx, because fan_out takes no convolutions
         `moved` is trained by dfdx, because fan_out takes no convolutions"#]]

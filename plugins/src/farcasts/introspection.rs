@@ -161,7 +161,7 @@ impl Introspection {
         let network = Network {
             inputs: names(MOMENTS.len()),
             targets: names(outputs),
-            images: None,
+            front: None,
             widths: vec![MOMENTS.len(), HIDDEN, outputs],
             activation: Activation::Relu,
             loss: Loss::Mse,

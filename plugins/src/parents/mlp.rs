@@ -4,16 +4,13 @@ use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::scaling::{scaled_inputs, scaled_target};
-use super::{
-    Activation, Jump, Jumps, Length, Loss, Network, Parent, Recipe, TrainerChoice, trainer_of,
-};
-use crate::training::{Optimizer, Schedule};
+use super::trained::trained;
+use super::{Activation, Loss, Network, Parent, TrainerChoice, trainer_of};
 
-plugin! {
+trained! {
     /// Multilayer perceptrons trained on all rows, one for each member.
     ///
     /// Inputs and target are standardised by the mean and standard deviation of the training
@@ -23,7 +20,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 3
+    "mlp" version 3, optimizer "adam(rate: 3e-3)", epochs "60", members "10"
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -37,27 +34,8 @@ plugin! {
         activation: Activation = "tanh";
         /// What training makes small.
         loss: Loss = "mse";
-        /// How gradients move weights.
-        optimizer: Optimizer = "adam(rate: 3e-3)";
-        /// How the learning rate changes along training.
-        schedule: Schedule = "constant()";
-        /// Rows of a minibatch.
-        batch: usize = "64", range("1..=1000000");
-        /// Passes over the training rows.
-        epochs: u64 = "60", range("1..");
-        /// Steps instead of epochs.
-        steps: Option<u64>, range("1..");
-        /// How many networks.
-        members: u32 = "10", range("1..=100000");
-        /// Share of the rows, drawn at random, that is kept from training.
-        hold_out: f64 = "0", range("0..=0.9");
-        /// Stop after so many passes without a smaller loss on the rows held out, and go back
-        /// to the weights of the smallest.
-        patience: Option<u64>, range("1..");
         /// What computes the gradients.
         trainer: TrainerChoice = "auto";
-        /// Leave the path of the gradients now and then.
-        jump: Option<Jump>, apart();
     }
 }
 
@@ -73,24 +51,7 @@ impl Plugin for Mlp {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = Recipe {
-            streams: context.streams(),
-            optimizer: self.optimizer.clone(),
-            schedule: self.schedule.clone(),
-            batch: Some(self.batch),
-            length: match self.steps {
-                Some(steps) => Length::Steps(steps),
-                None => Length::Epochs(self.epochs),
-            },
-            hold_out: self.hold_out,
-            patience: self.patience,
-            trainer: self.trainer,
-            jumps: self
-                .jump
-                .as_ref()
-                .map(|jump| Jumps::new(jump, self.hold_out))
-                .transpose()?,
-        };
+        let recipe = self.recipe(self.trainer, context)?;
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let network = self.network(&train)?;
         recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
@@ -107,7 +68,7 @@ impl Mlp {
         Ok(Network {
             inputs,
             targets: vec![target],
-            images: None,
+            front: None,
             widths,
             activation: self.activation,
             loss: self.loss,
@@ -120,7 +81,7 @@ mod tests {
     use engine::artifact::{Artifact, DataColumn};
 
     use super::*;
-    use crate::training::{Adam, Samples};
+    use crate::training::{Adam, Constant, Optimizer, Samples, Schedule, Sgd};
 
     fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
         let columns = columns
@@ -154,7 +115,7 @@ mod tests {
                 beta2: 0.999,
                 epsilon: 1e-8,
             }),
-            schedule: Schedule::Constant(crate::training::Constant {}),
+            schedule: Schedule::Constant(Constant {}),
             batch: 32,
             epochs: 200,
             steps: None,
@@ -286,7 +247,7 @@ mod tests {
     fn divergence_says_who_and_when() {
         let mut mlp = mlp(wave(50));
         mlp.activation = Activation::Relu;
-        mlp.optimizer = Optimizer::Sgd(crate::training::Sgd {
+        mlp.optimizer = Optimizer::Sgd(Sgd {
             rate: 1e6,
             momentum: 0.0,
         });

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
-use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent};
+use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent, Transformer};
 use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
 
 words! {
@@ -28,13 +28,13 @@ words! {
 }
 
 impl TrainerChoice {
-    /// The trainer of a network of this shape; convolutions are for dfdx alone.
+    /// The trainer of a network of this shape; convolutions and encoders are for dfdx alone.
     pub fn trainer<'a>(
         self,
         network: &'a Network,
         optimizer: &'a Optimizer,
     ) -> Box<dyn Trainer + 'a> {
-        match (self, &network.images) {
+        match (self, &network.front) {
             (TrainerChoice::Dfdx, _) | (_, Some(_)) => {
                 Box::new(DfdxTrainer::new(network, optimizer))
             }
@@ -50,6 +50,7 @@ pub fn trainer_of(call: &Node, parent: &Node) -> String {
     let chosen = call.args.get("trainer").map(|argument| &argument.value);
     let told = match chosen {
         _ if has_convolutions(parent) => "dfdx, because fan_out takes no convolutions",
+        _ if parent.plugin == Transformer::NAME => "dfdx, because fan_out takes no transformers",
         Some(Value::Text(word)) if word == TrainerChoice::Dfdx.word() => "dfdx, as it says",
         _ => "fan_out",
     };
@@ -188,12 +189,18 @@ impl Recipe {
     }
 }
 
-/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` and `Conv2d` start.
+/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` and `Conv2d` start; norms
+/// that change nothing.
 fn initial(network: &Network, streams: &Streams) -> Vec<f32> {
     let mut rng = streams.rng("init");
     let layout = network.layout();
     let mut weights = Vec::with_capacity(layout.len());
     for layer in layout.tensors.chunks_exact(2) {
+        if let [scales] = layer[0].shape[..] {
+            weights.extend(std::iter::repeat_n(1.0, scales));
+            weights.extend(std::iter::repeat_n(0.0, scales));
+            continue;
+        }
         let inputs: usize = layer[0].shape[1..].iter().product();
         let limit = 1.0 / (inputs as f32).sqrt();
         let count = layer[0].len() + layer[1].len();
