@@ -78,9 +78,12 @@ impl Mlp {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use engine::artifact::{Artifact, DataColumn};
 
     use super::*;
+    use crate::data::{Law, Synthetic};
     use crate::training::{Adam, Constant, Optimizer, Samples, Schedule, Sgd};
 
     fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
@@ -210,6 +213,76 @@ mod tests {
         let x = [-1.5, 0.0, 1.5];
         let logits = parent.network.evaluate(&parent.weights, &x, 3);
         assert_eq!(parent.network.unscale(&logits), [0.0, 1.0, 2.0]);
+    }
+
+    /// The classes of `experiments/farcast_syn.farcast`, mixed by noise, with 16 harmonics.
+    fn mixed_classes() -> (Vec<Column>, Dataset) {
+        let line = Synthetic {
+            law: Law::Linear,
+            rows: 512,
+            noise: 0.5,
+            from: -PI,
+            to: PI,
+            slope: 1.0,
+        };
+        let line = line.run(&Context::alone("line")).expect("data");
+        let (x, y) = (line.values("x"), line.values("y"));
+        let (x, y) = (x.expect("x").to_vec(), y.expect("y").to_vec());
+        let waves = (1..=8).flat_map(|k| {
+            let phases = x.iter().map(move |x| f64::from(k) * x);
+            [
+                (format!("s{k}"), phases.clone().map(f64::sin).collect()),
+                (format!("c{k}"), phases.map(f64::cos).collect()),
+            ]
+        });
+        let mut columns: Vec<(String, Vec<f64>)> = waves.collect();
+        let inputs = columns.iter().map(|(name, _)| Column(name.clone()));
+        let inputs = inputs.collect();
+        let is_upper = |(x, y): (&f64, &f64)| f64::from(y + (3.0 * x).sin() > 2.0 * x + 1.0);
+        columns.push(("y".to_owned(), x.iter().zip(&y).map(is_upper).collect()));
+        let columns: Vec<_> = (columns.iter())
+            .map(|(name, values)| (name.as_str(), values.clone()))
+            .collect();
+        (inputs, data(&columns).clone())
+    }
+
+    #[test]
+    fn beyond_the_edge_of_stability_runs_from_nearly_equal_starts_part() {
+        let (inputs, classes) = mixed_classes();
+        for member in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let mut mlp = mlp(Input::new(classes.clone()));
+            mlp.inputs.clone_from(&inputs);
+            mlp.loss = Loss::CrossEntropy;
+            mlp.hidden = vec![16];
+            mlp.steps = Some(1);
+            let Parent {
+                network, weights, ..
+            } = mlp.run(&Context::alone(member)).expect("trains");
+            let all = Samples::new(&network, &classes).expect("columns");
+            // How far two runs on all rows get that begin 1e-6 apart in one weight.
+            let apart = |rate: f64| -> Vec<f64> {
+                let optimizer = Optimizer::Sgd(Sgd {
+                    rate,
+                    momentum: 0.0,
+                });
+                let mut trainer = TrainerChoice::Auto.trainer(&network, &optimizer);
+                let mut starts = [weights.clone(), weights.clone()];
+                starts[1][0] += 1e-6;
+                let steps = (0..200).map(|_| {
+                    for weights in &mut starts {
+                        assert!(trainer.step(weights, &all, 1.0).is_finite());
+                    }
+                    let [one, two] = &starts;
+                    let squares = one.iter().zip(two);
+                    let squares = squares.map(|(one, two)| f64::from(one - two).powi(2));
+                    squares.sum::<f64>().sqrt()
+                });
+                steps.collect()
+            };
+            let (calm, wild) = (apart(1e-2), apart(10.0));
+            assert!(calm.iter().all(|distance| *distance < 1e-5), "{calm:?}");
+            assert!(wild[199] > 1.0, "{wild:?}");
+        }
     }
 
     #[test]
