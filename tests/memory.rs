@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::farcast::Folder;
 
 const MIB: u64 = 1 << 20;
@@ -40,13 +42,17 @@ fn watch(folder: &Folder) -> Took {
     took
 }
 
+/// A weight of a run in which all decay at the same rate.
+fn weight(at: usize, step: usize) -> f32 {
+    (at % 97) as f32 * (-(step as f32) / 1000.0).exp()
+}
+
 /// A checkpoint of one tensor of so many weights, as safetensors.
 fn checkpoint(weights: usize, step: usize) -> Vec<u8> {
     let end = 4 * weights;
     let header =
         format!("{{\"w\":{{\"dtype\":\"F32\",\"shape\":[{weights}],\"data_offsets\":[0,{end}]}}}}");
-    let decay = (-(step as f32) / 1000.0).exp();
-    let values = (0..weights).flat_map(|at| ((at % 97) as f32 * decay).to_le_bytes());
+    let values = (0..weights).flat_map(|at| weight(at, step).to_le_bytes());
     let head = (header.len() as u64).to_le_bytes();
     head.into_iter()
         .chain(header.into_bytes())
@@ -76,6 +82,24 @@ fn a_trajectory_is_fitted_and_farcast_in_pieces() {
     // four by the fit, three by the predictions, three for each score beside what it judges.
     let states = took.read as f64 / (trajectory / states as u64) as f64;
     assert!(states < 40.0 + 40.0 + 20.0, "{states} states");
+
+    // The pieces were put together right.
+    let answer = folder.run(&[]);
+    let scores = answer["scores"].as_array().unwrap();
+    let score = |model: &str, metric: &str| {
+        let is_it = |row: &&Value| {
+            row["model"] == model && row["metric"] == metric && row["horizon"] == 3900.0
+        };
+        scores.iter().find(is_it).unwrap()["value"]
+            .as_f64()
+            .unwrap()
+    };
+    let moves = (0..weights).map(|at| weight(at, 3900) - weight(at, 2000));
+    let squares: f64 = moves.map(|by| f64::from(by) * f64::from(by)).sum();
+    let off = score("last", "mse") / (squares / weights as f64) - 1.0;
+    assert!(off.abs() < 1e-6, "{off}");
+    // One factor fits all weights.
+    assert!(score("ahead", "skill") > 0.9999, "{scores:?}");
 }
 
 #[test]

@@ -341,7 +341,7 @@ fn convert<const N: usize>(bytes: &[u8], numbers: &mut [f32], number: impl Fn([u
 }
 
 /// Writes numbers over bytes, in single precision.
-pub(super) fn write_singles(numbers: &[f32], bytes: &mut [u8]) {
+fn write_singles(numbers: &[f32], bytes: &mut [u8]) {
     for (number, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
         *to = number.to_le_bytes();
     }

@@ -13,7 +13,6 @@ use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
-use super::tensor_file::write_singles;
 use super::{Artifact, Kept, Layout, Parts, Precision, WeightTable};
 use crate::error::Fault;
 
@@ -73,9 +72,9 @@ impl Trajectory {
 
     /// A trajectory that is made block by block.
     ///
-    /// `fill` is asked for the values of some columns, row after row; `keep` is
-    /// [`Context::keep`](crate::plugin::Context::keep). `width` is how many columns a block
-    /// has: [`block_width`](Self::block_width).
+    /// `fill` writes the weights of some columns, row after row, each as its four bytes with the
+    /// lowest first; `keep` is [`Context::keep`](crate::plugin::Context::keep). `width` is how
+    /// many columns a block has: [`block_width`](Self::block_width).
     ///
     /// # Errors
     /// Those of `fill` and `keep`.
@@ -84,22 +83,13 @@ impl Trajectory {
         coordinates: DataFrame,
         width: usize,
         keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
-        mut fill: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
+        mut fill: impl FnMut(Range<usize>, &mut [[u8; 4]]) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
-        let fill = |columns, bytes: &mut [u8]| {
-            let values = fill(columns)?;
-            if size_of_val(&values[..]) != bytes.len() {
-                let (found, expected) = (values.len(), bytes.len() / size_of::<f32>());
-                let message = format!("{found} weights in a block of {expected}");
-                return Err(Fault::Bug(message));
-            }
-            write_singles(&values, bytes);
-            Ok(())
-        };
+        let fill = |columns, bytes: &mut [u8]| fill(columns, bytes.as_chunks_mut().0);
         Self::write_as(Precision::F32, layout, coordinates, width, keep, fill)
     }
 
-    /// The same of weights that `fill` writes over bytes, as numbers of some precision.
+    /// The same of weights that `fill` writes as numbers of some precision.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -147,12 +137,13 @@ impl Trajectory {
         }
         let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
         let width = Self::block_width(rows, Precision::F32);
-        Self::write(layout, coordinates, width, keep, |columns| {
+        Self::write(layout, coordinates, width, keep, |columns, bytes| {
             let rows = weights.chunks_exact(all.max(1));
-            Ok(rows
-                .flat_map(|row| &row[columns.clone()])
-                .copied()
-                .collect())
+            let weights = rows.flat_map(|row| &row[columns.clone()]);
+            for (to, weight) in bytes.iter_mut().zip(weights) {
+                *to = weight.to_le_bytes();
+            }
+            Ok(())
         })
     }
 
@@ -364,17 +355,25 @@ mod tests {
         }
     }
 
-    /// The same in blocks of two columns.
-    fn in_blocks() -> Trajectory {
-        let table = table();
-        let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
-        let fill = |columns: Range<usize>| {
-            Ok((0..3)
-                .flat_map(|row| table.row(row)[columns.clone()].to_vec())
-                .collect())
+    /// Those weights in blocks of so many columns.
+    fn written(
+        table: &WeightTable,
+        width: usize,
+        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+    ) -> Trajectory {
+        let fill = |columns: Range<usize>, bytes: &mut [[u8; 4]]| {
+            let weights = (0..3).flat_map(|row| &table.row(row)[columns.clone()]);
+            let weights: Vec<_> = weights.map(|weight| weight.to_le_bytes()).collect();
+            bytes.copy_from_slice(&weights);
+            Ok(())
         };
         let (layout, coordinates) = (table.layout.clone(), table.coordinates.clone());
-        Trajectory::write(layout, coordinates, 2, keep, fill).unwrap()
+        Trajectory::write(layout, coordinates, width, keep, fill).unwrap()
+    }
+
+    /// The same in blocks of two columns.
+    fn in_blocks() -> Trajectory {
+        written(&table(), 2, |bytes| Ok(Kept::in_memory(bytes)))
     }
 
     #[test]
@@ -413,16 +412,16 @@ mod tests {
             name: "w".to_owned(),
             shape: vec![width],
         };
-        let layout = Layout {
-            tensors: vec![tensor],
-        };
         let weights: Vec<f32> = (0..3 * width).map(|at| at as f32).collect();
-        let store = MemStore::default();
-        let write = || {
-            let (layout, coordinates) = (layout.clone(), table().coordinates);
-            let keep = |bytes: &[u8]| store.keep(bytes);
-            Trajectory::write(layout, coordinates, width, keep, |_| Ok(weights.clone())).unwrap()
+        let table = WeightTable {
+            layout: Layout {
+                tensors: vec![tensor],
+            },
+            weights: weights.clone(),
+            ..table()
         };
+        let store = MemStore::default();
+        let write = || written(&table, width, |bytes| store.keep(bytes));
         let trajectory = write();
         let bad_byte = 4 * (width + 7);
         store.damage_byte(&trajectory.blocks[0].kept().digest, bad_byte);

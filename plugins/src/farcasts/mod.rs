@@ -183,23 +183,25 @@ fn forecast(
     let keep = |bytes: &[u8]| context.keep(bytes);
     let layout = window.layout.clone();
     let total = layout.len() as u64;
-    Trajectory::write(layout, coordinates, width, keep, |columns| {
-        let mut values = vec![0.0; horizons.len() * columns.len()];
-        let of_members = values.chunks_exact_mut((window.horizons.len() * columns.len()).max(1));
-        for ((member, trajectory), values) in members.iter().zip(of_members) {
-            for span in trajectory.spans(columns.clone(), window.steps.len()) {
+    let (observed, ahead) = (window.steps.len(), window.horizons.len());
+    Trajectory::write(layout, coordinates, width, keep, |columns, weights| {
+        let of_members = weights.chunks_exact_mut((ahead * columns.len()).max(1));
+        for ((member, trajectory), weights) in members.iter().zip(of_members) {
+            for span in trajectory.spans(columns.clone(), observed + ahead) {
                 context.check_stop()?;
                 context.progress(span.start as u64, total, None);
                 let block = window.read(trajectory, span.clone())?;
                 let predicted = predict(*member, &window.history(&block))?;
                 let here = span.start - columns.start..span.end - columns.start;
-                let rows = values.chunks_exact_mut(columns.len());
+                let rows = weights.chunks_exact_mut(columns.len());
                 for (row, predicted) in rows.zip(predicted.chunks_exact(span.len())) {
-                    row[here.clone()].copy_from_slice(predicted);
+                    for (to, weight) in row[here.clone()].iter_mut().zip(predicted) {
+                        *to = weight.to_le_bytes();
+                    }
                 }
             }
         }
-        Ok(values)
+        Ok(())
     })
 }
 

@@ -30,9 +30,10 @@ plugin! {
     /// else the last number in its name. In PyTorch:
     /// `save_file(model.state_dict(), f"step-{step}.safetensors")`.
     ///
-    /// The weights are in the order of the first file and kept in blocks of columns: time is that
-    /// of reading the files and writing the blocks, memory some 50 MiB whatever their size, room
-    /// in the store that of the files (four bytes a weight where their precisions differ).
+    /// The weights are in the order of the first file and kept in blocks of columns, as they are
+    /// stored there (four bytes a weight where precisions differ). The files are read twice, for
+    /// the key and to copy them; memory is one block of 16 MiB and room in the store that of the
+    /// files, whatever their size.
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
