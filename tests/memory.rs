@@ -20,8 +20,9 @@ struct Took {
 /// Runs `it.farcast`, one action at a time.
 fn watch(folder: &Folder) -> Took {
     let mut child = folder.start(&["run", "it.farcast", "--jobs", "1", "--quiet"]);
+    let folder = format!("/proc/{}", child.id());
     let look = |file: &str, field: &str| {
-        let path = format!("/proc/{}/{file}", child.id());
+        let path = format!("{folder}/{file}");
         let lines = std::fs::read_to_string(path).unwrap_or_default();
         let line = lines.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
