@@ -134,8 +134,14 @@ fn plan_says_what_trains() {
         "images.farcast",
         "data clothes = idx(\"i\", labels: \"l\")\n\
          parent net = conv(clothes, channels: [2])\n\
+         parent flat = conv(clothes, channels: [])\n\
+         parent small = transformer(clothes, inputs: [pixel_0_0], target: label)\n\
          subset some = random(clothes, count: 2, size: 20)\n\
-         anomaly shift = finetune(net, some)\n",
+         anomaly shift = finetune(net, some)\n\
+         trajectory walk = record(net)\n\
+         farcast later = linear(walk, observe: 0..=10, horizon: [20])\n\
+         parent grown = adopt(later, horizon: 20)\n\
+         anomaly moved = finetune(grown, some, mix: 0)\n",
     );
     // IDX: two bytes 0, 8 for bytes, the number of dimensions, their sizes, the bytes.
     let sizes = |sizes: &[u32]| {
@@ -165,7 +171,11 @@ fn plan_says_what_trains() {
     .assert_eq(&trains("it.farcast"));
     expect![[r#"
         `net` is trained by dfdx, because fan_out takes no convolutions
-        `shift` is trained by dfdx, because fan_out takes no convolutions"#]]
+        `flat` is trained by fan_out
+        `small` is trained by dfdx, because fan_out takes no transformers
+        `shift` is trained by dfdx, because fan_out takes no convolutions
+        `walk` is trained by dfdx, because fan_out takes no convolutions
+        `moved` is trained by dfdx, because fan_out takes no convolutions"#]]
     .assert_eq(&trains("images.farcast"));
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use engine::artifact::Layout;
 use expect_test::expect;
 use serde_json::Value;
 
@@ -284,6 +285,51 @@ fn damage_of_any_object_is_mended_by_the_next_run() {
     folder.run(&["--set", "degree=2"]);
     folder.run(&["--tables"]);
     let verified = folder.farcast(&["cache", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+#[test]
+fn damage_of_a_row_of_a_trajectory_is_found_by_whoever_needs_the_row() {
+    let folder = || {
+        let folder = Folder::with(
+            "param seen: Int = 200 in 0..=200\n\
+             trajectory run = checkpoints(\"step-*.safetensors\")\n\
+             farcast last = persistence(run, observe: [seen], horizon: 300)\n\
+             score missed = forecast_error(last, truth: run)\n",
+        );
+        let layout = Layout::mlp(&[300, 200]);
+        for step in [0_usize, 100, 200, 300] {
+            let weights = (0..layout.len()).map(|at| (at % 97 + step) as f32);
+            let file = layout.to_safetensors(&weights.collect::<Vec<_>>(), []);
+            folder.write(&format!("step-{step}.safetensors"), file.unwrap());
+        }
+        folder
+    };
+    let (harmed, whole) = (folder(), folder());
+    harmed.run(&[]);
+    // Four rows make the largest object; the first of them is harmed.
+    let files = files_below(&harmed.path(".farcast/objects"));
+    let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
+    let block = files.into_iter().max_by_key(size).unwrap();
+    let mut bytes = fs::read(&block).unwrap();
+    assert_eq!(bytes.len(), 4 * 4 * 301 * 200);
+    bytes[1000] ^= 1;
+    fs::write(&block, bytes).unwrap();
+
+    let run = |seen: &str| harmed.farcast(&["run", "it.farcast", "--json", "--set", seen]);
+    let words = "is not what was stored: it was set aside";
+    let scores = |said: &Said| {
+        assert_eq!(said.code, 0, "{said:?}");
+        serde_json::from_str::<Value>(&said.out).unwrap()["scores"].take()
+    };
+    let other = run("seen=100");
+    assert_eq!(scores(&other), whole.run(&["--set", "seen=100"])["scores"]);
+    assert!(!other.err.contains(words), "{other:?}");
+    assert_eq!(harmed.farcast(&["cache", "verify"]).code, 1);
+    let needed = run("seen=0");
+    assert_eq!(scores(&needed), whole.run(&["--set", "seen=0"])["scores"]);
+    assert!(needed.err.contains(words), "{needed:?}");
+    let verified = harmed.farcast(&["cache", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?}");
 }
 

@@ -95,6 +95,30 @@ fn values_listed_on_the_command_line_are_swept() {
     assert!(wrong.err.contains(said), "{wrong:?}");
 }
 
+#[test]
+fn a_caption_says_at_which_point_its_figure_is() {
+    let folder = Folder::with(
+        "param width: Int = 2 in 1..=8\n\
+         data all = synthetic(linear, rows: 40)\n\
+         parent net = mlp(all, inputs: [x], target: y, hidden: [width], epochs: 1, members: 1)\n\
+         parent line = least_squares(all, inputs: [x], target: y)\n\
+         score inside = compare(line, net, on: all)\n\
+         sweep widths = grid(width: [2, 4])\n\
+         report shown = page(inside, plots: [parity, loss])\n",
+    );
+    folder.run(&[]);
+    let html = folder.read("out/it/report.html");
+    for caption in [
+        "Truth and prediction in <code>inside at width=2</code>",
+        "Truth and prediction in <code>inside at width=4</code>",
+        "Loss of <code>net at width=2</code>",
+        "Loss of <code>net at width=4</code>",
+        "<code>line</code> was not trained here",
+    ] {
+        assert_eq!(html.matches(caption).count(), 1, "{caption}");
+    }
+}
+
 /// Parts of the sweep's points fail: subsets of 500 rows cannot be taken from 200.
 const FAILING: &str = "\
 param size: Int = 10

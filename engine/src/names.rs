@@ -45,6 +45,15 @@ impl<'a> Names<'a> {
 
     /// The same as a statement at this point of a sweep calls them.
     pub fn put_in_at<'t>(&self, point: &str, text: &'t str) -> Cow<'t, str> {
+        self.replaced(text, point.is_empty(), shown)
+    }
+
+    /// The same with the point after every name that stands at one.
+    pub fn put_in_with_points<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.replaced(text, true, with_point)
+    }
+
+    fn replaced<'t>(&self, text: &'t str, is_outside: bool, shown: Shown) -> Cow<'t, str> {
         if !text.contains('‹') {
             return Cow::Borrowed(text);
         }
@@ -52,10 +61,11 @@ impl<'a> Names<'a> {
             outside_sweeps,
             at_points,
         } = self.lists.get_or_init(|| self.lists());
-        match point.is_empty() {
-            true => Cow::Owned(replaced(text, [outside_sweeps, at_points])),
-            false => Cow::Owned(replaced(text, [at_points, outside_sweeps])),
-        }
+        let lists = match is_outside {
+            true => [outside_sweeps, at_points],
+            false => [at_points, outside_sweeps],
+        };
+        Cow::Owned(replaced(text, lists, shown))
     }
 
     fn lists(&self) -> Lists<'a> {
@@ -79,7 +89,7 @@ impl<'a> Names<'a> {
 }
 
 /// The text with every label replaced by the name in the first list that has one.
-fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2]) -> String {
+fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2], shown: Shown) -> String {
     let mut rest = text;
     let mut named = String::new();
     while let Some(start) = rest.find('‹') {
@@ -106,10 +116,20 @@ fn labelled<'n>(list: &BTreeMap<Digest, &'n Node>, label: &str) -> Option<&'n No
     (key.short() == start).then_some(node)
 }
 
+/// How a statement is shown.
+type Shown = fn(&Node) -> Cow<'_, str>;
+
 /// Figures about the points of a score would have one title without the point.
 fn shown(node: &Node) -> Cow<'_, str> {
-    match node.kind == Kind::Score && !node.point.is_empty() {
-        true => Cow::Owned(format!("{} at {}", node.name, node.point)),
-        false => Cow::Borrowed(&node.name),
+    match node.kind {
+        Kind::Score => with_point(node),
+        _ => Cow::Borrowed(&node.name),
+    }
+}
+
+fn with_point(node: &Node) -> Cow<'_, str> {
+    match node.point.is_empty() {
+        true => Cow::Borrowed(&node.name),
+        false => Cow::Owned(format!("{} at {}", node.name, node.point)),
     }
 }

@@ -73,13 +73,24 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
     lines
 }
 
-/// The pages of a run, with the names of the file in them.
+/// The pages of a run, with the names of the file in them; what was made at a point of a sweep
+/// is told by its point in headings, captions and sentences.
 pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
     let names = Names::of(experiment, graph);
     made::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
         .filter_map(|(_, point, page)| {
-            let text = serde_json::to_string(&*page).ok()?;
+            let mut page = Page::clone(&page);
+            for section in &mut page.sections {
+                // Statements that are one call have one figure.
+                section.figures.dedup();
+                let captions = section.figures.iter_mut().map(|figure| &mut figure.title);
+                let told = section.text.iter_mut().chain(captions);
+                for text in told.chain([&mut section.heading]) {
+                    *text = names.put_in_with_points(text).into_owned();
+                }
+            }
+            let text = serde_json::to_string(&page).ok()?;
             serde_json::from_str(&names.put_in_at(point, &text)).ok()
         })
         .collect()

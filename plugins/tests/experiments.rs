@@ -296,3 +296,35 @@ fn parents_beside_the_first_are_baselines() {
         ]
     );
 }
+
+#[test]
+fn transformers_are_recorded_farcast_adopted_tuned_and_scored_as_other_parents() {
+    let text = "\
+data all = synthetic(regime, rows: 200)
+subset near = window(all, by: z, count: 4, size: 40)
+parent net = transformer(all, inputs: [x, z], target: y, width: 4, wide: 8, layers: 1, steps: 20, members: 3)
+trajectory walk = record(net, every: 2 steps)
+farcast later = lfd2(walk, observe: 0..=10, horizon: [20], train_on: 0..=1)
+farcast last = persistence(walk, observe: 0..=10, horizon: [20])
+score ahead = forecast_error(later, last, truth: walk, on: [2], metrics: [mse, loss])
+parent grown = adopt(later, horizon: 20)
+anomaly shift = finetune(net, near, steps: 5)
+child adapted = apply(ols(shift, columns(z)), all)
+score skill = compare(net, grown, adapted, on: all)
+";
+    let (_, scores) = ran(text, &MemStore::default());
+    for (statement, model) in [
+        ("ahead", "later"),
+        ("ahead", "last"),
+        ("skill", "grown"),
+        ("skill", "adapted"),
+    ] {
+        let of = |line: &&ScoreLine| line.statement == statement && line.model == model;
+        let values: Vec<Option<f64>> = scores.iter().filter(of).map(|line| line.value).collect();
+        assert!(!values.is_empty(), "{model}");
+        assert!(
+            values.iter().flatten().all(|value| value.is_finite()),
+            "{model}"
+        );
+    }
+}

@@ -3,6 +3,7 @@
 mod dataset;
 mod page;
 mod parts;
+mod pieces;
 mod scores;
 mod tensor_file;
 mod trajectory;
@@ -19,6 +20,7 @@ use crate::error::Fault;
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
 pub use parts::{Kept, Parts};
+pub use pieces::Piece;
 pub use scores::{ScoreRow, Scores};
 pub use tensor_file::{Precision, TensorFile};
 pub use trajectory::{Block, Trajectory};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -29,7 +30,7 @@ pub struct Kept {
     read: Arc<Read>,
 }
 
-type Read = dyn Fn() -> Result<Arc<[u8]>, Fault> + Send + Sync;
+type Read = dyn Fn(&[Piece]) -> Result<Arc<[u8]>, Fault> + Send + Sync;
 
 impl Parts {
     /// What the names of parts end in that a store does not load with the others.
@@ -99,11 +100,12 @@ impl Parts {
 }
 
 impl Kept {
-    /// Bytes with this digest and size that `read` gives, verified.
+    /// Bytes with this digest and size; `read` gives pieces of them one after another, all
+    /// verified.
     pub fn new(
         digest: Digest,
         size: u64,
-        read: impl Fn() -> Result<Arc<[u8]>, Fault> + Send + Sync + 'static,
+        read: impl Fn(&[Piece]) -> Result<Arc<[u8]>, Fault> + Send + Sync + 'static,
     ) -> Self {
         Self {
             digest,
@@ -112,11 +114,19 @@ impl Kept {
         }
     }
 
-    /// Bytes that stay in memory after all.
+    /// Bytes that stay in memory after all, where nothing harms them.
     pub fn in_memory(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
-        Self::new(digest, size, move || Ok(Arc::clone(&bytes)))
+        Self::new(digest, size, move |pieces| match pieces {
+            [piece] if piece.size == size => Ok(Arc::clone(&bytes)),
+            _ => {
+                let parts: Option<Vec<&[u8]>> =
+                    pieces.iter().map(|piece| piece.of(&bytes)).collect();
+                let beyond = || Fault::Bug(format!("{pieces:?} of {size} bytes"));
+                Ok(parts.ok_or_else(beyond)?.concat().into())
+            }
+        })
     }
 
     /// The bytes, verified against the digest.
@@ -124,7 +134,15 @@ impl Kept {
     /// # Errors
     /// [`Fault::Damaged`] when they are not what was kept any more.
     pub fn read(&self) -> Result<Arc<[u8]>, Fault> {
-        (self.read)()
+        self.read_pieces(&[Piece::whole(self.digest, self.size)])
+    }
+
+    /// Some of the bytes, piece after piece, each verified against its digest.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_pieces(&self, pieces: &[Piece]) -> Result<Arc<[u8]>, Fault> {
+        (self.read)(pieces)
     }
 }
 

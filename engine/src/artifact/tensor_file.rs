@@ -190,9 +190,9 @@ impl TensorFile {
     /// The user's fault when there is none, or it has another shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Fault> {
         let stored = self.find(name, shape)?;
-        let mut numbers = Vec::new();
-        self.read_stored(stored, 0..stored.tensor.len(), &mut numbers)?;
-        Ok(numbers)
+        let mut bytes = vec![0; stored.tensor.len() * stored.precision.bytes()];
+        self.read_stored(stored, 0, &mut bytes)?;
+        Ok(stored.precision.decode(&bytes))
     }
 
     /// The shape of a tensor, when there is one of this name.
@@ -204,22 +204,49 @@ impl TensorFile {
         stored.map(|stored| &stored.tensor.shape[..])
     }
 
-    /// Adds some of the weights of a network with this layout to `weights`.
+    /// Writes some of the weights of a network with this layout over `bytes`, as numbers of a
+    /// precision: their own, or single.
     ///
     /// # Errors
-    /// As [`tensor`](Self::tensor).
+    /// As [`tensor`](Self::tensor), and when one is not finite.
     pub fn read(
         &self,
         layout: &Layout,
         columns: &Range<usize>,
-        weights: &mut Vec<f32>,
+        precision: Precision,
+        mut bytes: &mut [u8],
     ) -> Result<(), Fault> {
         for (tensor, range) in layout.ranges() {
             let start = columns.start.max(range.start);
             let end = columns.end.min(range.end);
-            if start < end {
-                let stored = self.find(&tensor.name, &tensor.shape)?;
-                self.read_stored(stored, start - range.start..end - range.start, weights)?;
+            if start >= end {
+                continue;
+            }
+            let stored = self.find(&tensor.name, &tensor.shape)?;
+            let part = start - range.start..end - range.start;
+            let too_few = || Fault::Bug(format!("too few bytes for columns {columns:?}"));
+            let to = bytes.split_off_mut(..part.len() * precision.bytes());
+            let to = to.ok_or_else(too_few)?;
+            let are_finite = match precision {
+                own if own == stored.precision => {
+                    self.read_stored(stored, part.start, to)?;
+                    own.are_finite(to)
+                }
+                Precision::F32 => {
+                    let mut halves = vec![0; part.len() * stored.precision.bytes()];
+                    self.read_stored(stored, part.start, &mut halves)?;
+                    write_singles(&stored.precision.decode(&halves), to);
+                    stored.precision.are_finite(&halves)
+                }
+                other => {
+                    let what = format!("{:?} cannot be read as {other:?}", stored.precision);
+                    return Err(Fault::Bug(what));
+                }
+            };
+            if !are_finite {
+                let name = &tensor.name;
+                let what = format!("tensor `{name}` holds a number that is not finite");
+                return Err(self.bad(what));
             }
         }
         Ok(())
@@ -240,23 +267,20 @@ impl TensorFile {
         }
     }
 
+    /// Fills `bytes` with the numbers of a tensor from one on.
     fn read_stored(
         &self,
         stored: &StoredTensor,
-        part: Range<usize>,
-        numbers: &mut Vec<f32>,
+        first: usize,
+        bytes: &mut [u8],
     ) -> Result<(), Fault> {
-        let size = stored.precision.bytes();
-        let mut bytes = vec![0; part.len() * size];
-        let start = stored.start + (part.start * size) as u64;
+        let start = stored.start + (first * stored.precision.bytes()) as u64;
         let mut read = || {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(start))?;
-            file.read_exact(&mut bytes)
+            file.read_exact(bytes)
         };
-        read().map_err(|error| self.bad(format!("cannot be read: {error}")))?;
-        stored.precision.decode(&bytes, numbers);
-        Ok(())
+        read().map_err(|error| self.bad(format!("cannot be read: {error}")))
     }
 
     fn bad(&self, what: String) -> Fault {
@@ -266,43 +290,60 @@ impl TensorFile {
 
 impl Precision {
     /// How many bytes a number has.
-    pub(super) fn bytes(self) -> usize {
+    pub fn bytes(self) -> usize {
         match self {
             Precision::F32 => 4,
             Precision::F16 | Precision::BF16 => 2,
         }
     }
 
-    /// The bytes that these numbers are, exactly; none when one of them is not such a number.
-    pub(super) fn encode(self, numbers: &[f32]) -> Option<Vec<u8>> {
+    /// The numbers that these bytes are.
+    fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        let mut numbers = vec![0.0; bytes.len() / self.bytes()];
+        self.decode_to(bytes, &mut numbers);
+        numbers
+    }
+
+    /// Writes the numbers that these bytes are over others.
+    pub(super) fn decode_to(self, bytes: &[u8], numbers: &mut [f32]) {
         match self {
-            Precision::F32 => {
-                let mut bytes = Vec::with_capacity(size_of_val(numbers));
-                for number in numbers {
-                    bytes.extend_from_slice(&number.to_le_bytes());
-                }
-                Some(bytes)
-            }
-            Precision::F16 => halves(numbers, to_half, from_half),
-            Precision::BF16 => halves(numbers, |x| (x.to_bits() >> 16) as u16, from_upper_half),
+            Precision::F32 => convert(bytes, numbers, f32::from_le_bytes),
+            Precision::F16 => convert(bytes, numbers, |two| from_half(u16::from_le_bytes(two))),
+            Precision::BF16 => convert(bytes, numbers, |[low, high]| {
+                f32::from_le_bytes([0, 0, low, high])
+            }),
         }
     }
 
-    /// Adds the numbers that these bytes are, exactly.
-    pub(super) fn decode(self, bytes: &[u8], numbers: &mut Vec<f32>) {
-        let halves = bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|two| u16::from_le_bytes(*two));
+    /// Whether none of the numbers that these bytes are is infinite or not a number.
+    fn are_finite(self, bytes: &[u8]) -> bool {
+        let is_full = |bits: u16, exponent: u16| bits & exponent == exponent;
         match self {
-            Precision::F32 => {
-                let fours = bytes.as_chunks().0.iter();
-                numbers.extend(fours.map(|four| f32::from_le_bytes(*four)));
-            }
-            Precision::F16 => numbers.extend(halves.map(from_half)),
-            Precision::BF16 => numbers.extend(halves.map(from_upper_half)),
+            Precision::F32 => none(bytes, |[_, _, low, high]| {
+                is_full(u16::from_le_bytes([low, high]), 0x7f80)
+            }),
+            Precision::F16 => none(bytes, |two| is_full(u16::from_le_bytes(two), 0x7c00)),
+            Precision::BF16 => none(bytes, |two| is_full(u16::from_le_bytes(two), 0x7f80)),
         }
+    }
+}
+
+/// Whether no number is such; without a way out of the loop, so that it is compiled to vectors.
+fn none<const N: usize>(bytes: &[u8], is_such: impl Fn([u8; N]) -> bool) -> bool {
+    let numbers = bytes.as_chunks().0.iter();
+    !numbers.fold(false, |any, number| any | is_such(*number))
+}
+
+fn convert<const N: usize>(bytes: &[u8], numbers: &mut [f32], number: impl Fn([u8; N]) -> f32) {
+    for (to, from) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+        *to = number(*from);
+    }
+}
+
+/// Writes numbers over bytes, in single precision.
+fn write_singles(numbers: &[f32], bytes: &mut [u8]) {
+    for (number, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
+        *to = number.to_le_bytes();
     }
 }
 
@@ -319,60 +360,44 @@ fn from_half(bits: u16) -> f32 {
     f32::from_bits(sign | number.to_bits())
 }
 
-/// The half precision that stands for this number, where one does.
-fn to_half(number: f32) -> u16 {
-    // The inverse of the product in `from_half`; what is infinite stays so.
-    let magnitude = number.abs() * f32::from_bits((127 - 112) << 23);
-    (magnitude.to_bits() >> 13) as u16 & 0x7fff | (number.to_bits() >> 16) as u16 & 0x8000
-}
-
-fn from_upper_half(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
-/// The bytes of numbers as halves; none when one does not come back to the bit.
-fn halves(numbers: &[f32], to: impl Fn(f32) -> u16, from: impl Fn(u16) -> f32) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; 2 * numbers.len()];
-    // Without a way out of the loop, so that it is compiled to vectors.
-    let mut exact = true;
-    for (number, two) in numbers.iter().zip(bytes.as_chunks_mut().0) {
-        let bits = to(*number);
-        exact &= from(bits).to_bits() == number.to_bits();
-        *two = bits.to_le_bytes();
-    }
-    exact.then_some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn stored_numbers_come_back_to_the_bit_and_others_are_told_apart() {
+    fn numbers_that_are_not_finite_are_found() {
         for bits in 0..=u16::MAX {
+            let two = bits.to_le_bytes();
             for precision in [Precision::F16, Precision::BF16] {
-                let mut numbers = Vec::new();
-                precision.decode(&bits.to_le_bytes(), &mut numbers);
-                if numbers[0].is_finite() {
-                    assert_eq!(
-                        precision.encode(&numbers),
-                        Some(bits.to_le_bytes().to_vec())
-                    );
-                }
+                let number = precision.decode(&two)[0];
+                let both = [[0, 0], two].concat();
+                assert_eq!(
+                    precision.are_finite(&both),
+                    number.is_finite(),
+                    "{bits:#06x}"
+                );
             }
+            let single = f32::from_bits(u32::from(bits) << 16);
+            assert_eq!(Precision::BF16.decode(&two)[0].to_bits(), single.to_bits());
         }
-        for other in [
-            0.1,
-            1.0 + f32::EPSILON,
-            65_520.0,
-            1e-8,
-            1e30,
-            f32::MIN_POSITIVE / 2.0,
+        // The lower half of a single may be anything.
+        let odd = f32::from_bits(0x3f80_7f80);
+        for number in [
+            1.0,
+            f32::MAX,
+            odd,
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
         ] {
-            assert_eq!(Precision::F16.encode(&[1.0, other]), None, "{other}");
+            let mut bytes = [0; 12];
+            write_singles(&[f32::MIN_POSITIVE, -number, 0.0], &mut bytes);
+            assert_eq!(
+                Precision::F32.are_finite(&bytes),
+                number.is_finite(),
+                "{number}"
+            );
         }
-        assert_eq!(Precision::BF16.encode(&[0.1]), None);
-        assert!(Precision::F32.encode(&[0.1]).is_some());
     }
 
     #[test]

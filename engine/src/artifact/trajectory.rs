@@ -1,6 +1,10 @@
 //! Weight tables that need not fit in memory: blocks of columns, each with all rows.
+//!
+//! A block is one object in the store, row after row, and every piece of it has a digest of its
+//! own: a few rows of some columns are read and verified without the rest.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,26 +12,28 @@ use dsl::types::Kind;
 use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
+use super::pieces::Pieces;
 use super::{Artifact, Kept, Layout, Parts, Precision, WeightTable};
 use crate::error::Fault;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
 ///
-/// Whatever works weight by weight goes through the blocks one after another and never has
-/// the whole table in memory: a block is all rows of neighbouring columns.
+/// Whatever works weight by weight goes through spans of columns one after another, reads the
+/// rows it needs, and never has the whole table in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trajectory {
     /// What the weights of a row are.
     pub layout: Layout,
     /// What is known of each row; the column `step` says where along training it is.
     pub coordinates: DataFrame,
+    /// How many columns its blocks have; the last may have fewer.
     width: usize,
     /// How the weights of its blocks are stored.
     precision: Precision,
-    blocks: Vec<Kept>,
+    blocks: Vec<Pieces>,
 }
 
-/// Some columns of a [`Trajectory`].
+/// Some rows and columns of a [`Trajectory`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     /// Which weights these are, as indices into the flat vector.
@@ -37,30 +43,38 @@ pub struct Block {
 }
 
 impl Block {
-    /// The weights of a row.
-    pub fn row(&self, row: usize) -> &[f32] {
+    /// The weights of each row, in the order the rows were asked for.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.columns.len().max(1))
+    }
+
+    /// The weights of a row, by its place among those that were asked for.
+    pub fn row(&self, place: usize) -> &[f32] {
         let width = self.columns.len();
-        &self.values[row * width..(row + 1) * width]
+        &self.values[place * width..(place + 1) * width]
     }
 }
 
 /// How many bytes a block has at most, unless one column has more.
 const BLOCK_BYTES: usize = 16 << 20;
 
+/// How many bytes of weights are worked on at once, where pieces are not larger.
+const SPAN_BYTES: usize = 4 << 20;
+
 /// How many bytes a table may have to be exported as one.
 const LARGEST_TABLE: usize = 4 << 30;
 
 impl Trajectory {
     /// How many columns a block of so many rows has.
-    pub fn block_width(rows: usize) -> usize {
-        (BLOCK_BYTES / size_of::<f32>() / rows.max(1)).max(1)
+    pub fn block_width(rows: usize, precision: Precision) -> usize {
+        columns_in(BLOCK_BYTES, rows, precision)
     }
 
     /// A trajectory that is made block by block.
     ///
-    /// `fill` is asked for the values of some columns, row after row; `keep` is
-    /// [`Context::keep`](crate::plugin::Context::keep). `width` is how many columns a block
-    /// has: that of a trajectory it is made from, or [`block_width`](Self::block_width).
+    /// `fill` writes the weights of some columns, row after row, each as its four bytes with the
+    /// lowest first; `keep` is [`Context::keep`](crate::plugin::Context::keep). `width` is how
+    /// many columns a block has: [`block_width`](Self::block_width).
     ///
     /// # Errors
     /// Those of `fill` and `keep`.
@@ -69,36 +83,31 @@ impl Trajectory {
         coordinates: DataFrame,
         width: usize,
         keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
-        fill: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
+        mut fill: impl FnMut(Range<usize>, &mut [[u8; 4]]) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
+        let fill = |columns, bytes: &mut [u8]| fill(columns, bytes.as_chunks_mut().0);
         Self::write_as(Precision::F32, layout, coordinates, width, keep, fill)
     }
 
-    /// The same of weights that are numbers of some precision, and kept as such.
+    /// The same of weights that `fill` writes as numbers of some precision.
     ///
     /// # Errors
-    /// As [`write`](Self::write), and a bug when a weight is no such number.
+    /// As [`write`](Self::write).
     pub fn write_as(
         precision: Precision,
         layout: Layout,
         coordinates: DataFrame,
         width: usize,
         keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
-        mut fill: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
+        mut fill: impl FnMut(Range<usize>, &mut [u8]) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
-        let rows = coordinates.height();
-        let blocks = ranges(layout.len(), width)
+        let (rows, width) = (coordinates.height(), width.max(1));
+        let mut bytes = Vec::new();
+        let blocks = ranges(0..layout.len(), width)
             .map(|columns| {
-                let expected = rows * columns.len();
-                let values = fill(columns)?;
-                if values.len() != expected {
-                    let found = values.len();
-                    return Err(Fault::Bug(format!(
-                        "{found} weights in a block of {expected}"
-                    )));
-                }
-                let bytes = precision.encode(&values);
-                keep(&bytes.ok_or_else(|| Fault::Bug(format!("a weight is not {precision:?}")))?)
+                bytes.resize(rows * columns.len() * precision.bytes(), 0);
+                fill(columns, &mut bytes)?;
+                Pieces::keep(&bytes, &keep)
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -127,24 +136,20 @@ impl Trajectory {
             )));
         }
         let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
-        let width = Self::block_width(rows);
-        Self::write(layout, coordinates, width, keep, |columns| {
+        let width = Self::block_width(rows, Precision::F32);
+        Self::write(layout, coordinates, width, keep, |columns, bytes| {
             let rows = weights.chunks_exact(all.max(1));
-            Ok(rows
-                .flat_map(|row| &row[columns.clone()])
-                .copied()
-                .collect())
+            let weights = rows.flat_map(|row| &row[columns.clone()]);
+            for (to, weight) in bytes.iter_mut().zip(weights) {
+                *to = weight.to_le_bytes();
+            }
+            Ok(())
         })
     }
 
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.coordinates.height()
-    }
-
-    /// How many columns its blocks have; the last may have fewer.
-    pub fn width(&self) -> usize {
-        self.width
     }
 
     /// The step of each row.
@@ -159,55 +164,87 @@ impl Trajectory {
         steps.collect()
     }
 
-    /// How many blocks.
-    pub fn block_count(&self) -> usize {
-        self.blocks.len()
+    /// Some of the columns as spans to work on one after another, each so wide that so many
+    /// rows of it take little memory and are read without waste.
+    pub fn spans(
+        &self,
+        columns: Range<usize>,
+        rows: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
+        let piece = self.width.min(Pieces::BYTES / self.precision.bytes());
+        ranges(
+            columns,
+            columns_in(SPAN_BYTES, rows, Precision::F32).max(piece),
+        )
     }
 
-    /// One block, read now and verified.
+    /// The weights of some columns in some rows, in the order of `rows`; the bytes they are in
+    /// are read now and verified.
     ///
     /// # Errors
-    /// [`Fault::Damaged`] when it is not what was kept.
-    pub fn block(&self, index: usize) -> Result<Block, Fault> {
-        let missing = || Fault::Bug(format!("there is no block {index}"));
-        let kept = self.blocks.get(index).ok_or_else(missing)?;
-        let columns = ranges(self.layout.len(), self.width).nth(index);
-        let columns = columns.ok_or_else(missing)?;
-        let bytes = kept.read()?;
-        let mut values = Vec::with_capacity(bytes.len() / self.precision.bytes());
-        self.precision.decode(&bytes, &mut values);
-        if values.len() != self.rows() * columns.len() {
-            let message = format!("block {index} has {} weights", values.len());
-            return Err(Fault::Damaged(message));
+    /// [`Fault::Damaged`] when these are not what was kept.
+    pub fn read(&self, rows: &[usize], columns: Range<usize>) -> Result<Block, Fault> {
+        let all = self.layout.len();
+        if columns.end > all || rows.iter().any(|row| *row >= self.rows()) {
+            let message = format!(
+                "rows {rows:?}, columns {columns:?} of {} × {all}",
+                self.rows()
+            );
+            return Err(Fault::Bug(message));
+        }
+        let mut values = vec![0.0; rows.len() * columns.len()];
+        let first = columns.start / self.width;
+        let held = ranges(first * self.width..all, self.width);
+        for (block, held) in self.blocks.iter().skip(first).zip(held) {
+            let here = columns.start.max(held.start)..columns.end.min(held.end);
+            if here.is_empty() {
+                break;
+            }
+            let part = |row: &usize| {
+                let start = row * held.len() + here.start - held.start;
+                let size = self.precision.bytes();
+                start * size..(start + here.len()) * size
+            };
+            let parts: Vec<Range<usize>> = rows.iter().map(part).collect();
+            block.read(&parts, |place, bytes| {
+                let start = place * columns.len() + here.start - columns.start;
+                let to = &mut values[start..start + here.len()];
+                self.precision.decode_to(bytes, to);
+            })?;
         }
         Ok(Block { columns, values })
-    }
-
-    /// The blocks in order, each read when its turn comes.
-    pub fn blocks(&self) -> impl Iterator<Item = Result<Block, Fault>> {
-        (0..self.blocks.len()).map(|index| self.block(index))
     }
 
     /// The weights of the networks of some rows, each whole.
     ///
     /// # Errors
-    /// As [`block`](Self::block).
+    /// As [`read`](Self::read).
     pub fn networks(&self, rows: &[usize]) -> Result<Vec<Vec<f32>>, Fault> {
-        let mut networks = vec![Vec::with_capacity(self.layout.len()); rows.len()];
-        for block in self.blocks() {
-            let block = block?;
-            for (network, row) in networks.iter_mut().zip(rows) {
-                network.extend_from_slice(block.row(*row));
+        let all = self.layout.len();
+        let mut networks = vec![Vec::with_capacity(all); rows.len()];
+        for columns in self.spans(0..all, rows.len()) {
+            let block = self.read(rows, columns)?;
+            for (network, row) in networks.iter_mut().zip(block.rows()) {
+                network.extend_from_slice(row);
             }
         }
         Ok(networks)
     }
 }
 
-fn ranges(all: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..all)
-        .step_by(width.max(1))
-        .map(move |start| start..(start + width.max(1)).min(all))
+/// How many columns of so many rows have at most so many bytes. A power of two, so that the
+/// columns of spans, blocks and pieces end together.
+fn columns_in(bytes: usize, rows: usize, precision: Precision) -> usize {
+    let most = bytes / precision.bytes() / rows.max(1);
+    most.checked_ilog2().map_or(1, |power| 1 << power)
+}
+
+/// Neighbouring columns, so many at once.
+fn ranges(columns: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = columns.end;
+    columns
+        .step_by(width)
+        .map(move |start| start..start.saturating_add(width).min(end))
 }
 
 impl Artifact for Trajectory {
@@ -224,29 +261,37 @@ impl Artifact for Trajectory {
         if self.precision != Precision::F32 {
             parts = parts.with_json("precision.json", &self.precision)?;
         }
+        let digests = self.blocks.iter().flat_map(Pieces::digests);
+        let digests: Vec<u8> = digests.flat_map(|digest| *digest.bytes()).collect();
+        parts = parts.with("weights.digests", digests);
         let blocks = self.blocks.iter().enumerate();
-        Ok(blocks.fold(parts, |parts, (index, kept)| {
+        Ok(blocks.fold(parts, |parts, (index, block)| {
             let name = format!("weights.{index:06}{}", Parts::LARGE);
-            parts.with_kept(&name, kept.clone())
+            parts.with_kept(&name, block.kept().clone())
         }))
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
+        let mut digests = &parts.get("weights.digests")?[..];
+        let blocks = parts.kept();
         let trajectory = Self {
             layout: parts.json("layout.json")?,
             coordinates: from_parquet(parts.get("coordinates.parquet")?)?,
-            width: parts.json("width.json")?,
+            width: parts.json::<NonZeroUsize>("width.json")?.get(),
             precision: match parts.has("precision.json") {
                 true => parts.json("precision.json")?,
                 false => Precision::F32,
             },
-            blocks: parts.kept().map(|(_, kept)| kept.clone()).collect(),
+            blocks: blocks
+                .map(|(_, kept)| Pieces::found(kept, &mut digests))
+                .collect::<Result<_, _>>()?,
         };
-        let expected = ranges(trajectory.layout.len(), trajectory.width).count();
-        if trajectory.blocks.len() != expected {
-            let found = trajectory.blocks.len();
-            let message = format!("expected {expected} blocks of weights, found {found}");
-            return Err(Fault::Damaged(message));
+        let row = trajectory.rows() * trajectory.precision.bytes();
+        let expected = ranges(0..trajectory.layout.len(), trajectory.width);
+        let expected = expected.map(|columns| (row * columns.len()) as u64);
+        if !expected.eq(trajectory.blocks.iter().map(|block| block.kept().size)) {
+            let message = "the blocks of weights are not those of the layout";
+            return Err(Fault::Damaged(message.to_owned()));
         }
         Ok(trajectory)
     }
@@ -277,7 +322,7 @@ impl Artifact for Trajectory {
         let table = WeightTable {
             layout: self.layout.clone(),
             coordinates: self.coordinates.clone(),
-            weights: self.networks(&rows)?.concat(),
+            weights: self.read(&rows, 0..self.layout.len())?.values,
         };
         table.table()
     }
@@ -287,6 +332,7 @@ impl Artifact for Trajectory {
 mod tests {
     use super::*;
     use crate::artifact::Tensor;
+    use crate::store::{MemStore, Store};
 
     /// Five weights at three steps, the weight `k` of row `r` being `10 r + k`.
     fn table() -> WeightTable {
@@ -309,36 +355,95 @@ mod tests {
         }
     }
 
-    /// The same in blocks of two columns.
-    fn in_blocks() -> Trajectory {
-        let table = table();
-        let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
-        let fill = |columns: Range<usize>| {
-            Ok((0..3)
-                .flat_map(|row| table.row(row)[columns.clone()].to_vec())
-                .collect())
+    /// Those weights in blocks of so many columns.
+    fn written(
+        table: &WeightTable,
+        width: usize,
+        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+    ) -> Trajectory {
+        let fill = |columns: Range<usize>, bytes: &mut [[u8; 4]]| {
+            let weights = (0..3).flat_map(|row| &table.row(row)[columns.clone()]);
+            let weights: Vec<_> = weights.map(|weight| weight.to_le_bytes()).collect();
+            bytes.copy_from_slice(&weights);
+            Ok(())
         };
         let (layout, coordinates) = (table.layout.clone(), table.coordinates.clone());
-        Trajectory::write(layout, coordinates, 2, keep, fill).unwrap()
+        Trajectory::write(layout, coordinates, width, keep, fill).unwrap()
+    }
+
+    /// The same in blocks of two columns.
+    fn in_blocks() -> Trajectory {
+        written(&table(), 2, |bytes| Ok(Kept::in_memory(bytes)))
     }
 
     #[test]
-    fn blocks_hold_all_rows_of_their_columns() {
-        let blocks: Vec<Block> = in_blocks().blocks().map(Result::unwrap).collect();
-        assert_eq!(blocks.len(), 3);
+    fn any_rows_of_any_columns_are_read() {
+        let trajectory = in_blocks();
+        for (rows, columns) in [
+            (&[0, 1, 2][..], 0..5),
+            (&[2, 0, 2], 1..4),
+            (&[1], 4..5),
+            (&[1], 3..3),
+            (&[], 0..5),
+        ] {
+            let block = trajectory.read(rows, columns.clone()).unwrap();
+            let table = table();
+            let expected = rows.iter().map(|row| &table.row(*row)[columns.clone()]);
+            let expected: Vec<&[f32]> = expected.filter(|row| !row.is_empty()).collect();
+            assert_eq!(block.rows().collect::<Vec<_>>(), expected);
+            if let Some(last) = expected.last() {
+                assert_eq!(block.row(expected.len() - 1), *last);
+            }
+        }
+        assert!(matches!(trajectory.read(&[3], 0..1), Err(Fault::Bug(_))));
+        assert!(matches!(trajectory.read(&[0], 4..6), Err(Fault::Bug(_))));
         assert_eq!(
-            (blocks[1].columns.clone(), blocks[1].row(2)),
-            (2..4, &[22.0, 23.0][..])
-        );
-        assert_eq!(
-            (blocks[2].columns.clone(), blocks[2].row(1)),
-            (4..5, &[14.0][..])
-        );
-        assert_eq!(
-            in_blocks().networks(&[2, 0]).unwrap(),
+            trajectory.networks(&[2, 0]).unwrap(),
             [table().row(2), table().row(0)]
         );
-        assert_eq!(in_blocks().steps().unwrap(), [0, 10, 20]);
+        assert_eq!(trajectory.steps().unwrap(), [0, 10, 20]);
+    }
+
+    #[test]
+    fn a_damaged_piece_is_found_where_it_is_needed_and_set_right_by_keeping_it_again() {
+        // Rows of two pieces each.
+        let width = Pieces::BYTES / 2;
+        let tensor = Tensor {
+            name: "w".to_owned(),
+            shape: vec![width],
+        };
+        let weights: Vec<f32> = (0..3 * width).map(|at| at as f32).collect();
+        let table = WeightTable {
+            layout: Layout {
+                tensors: vec![tensor],
+            },
+            weights: weights.clone(),
+            ..table()
+        };
+        let store = MemStore::default();
+        let write = || written(&table, width, |bytes| store.keep(bytes));
+        let trajectory = write();
+        let bad_byte = 4 * (width + 7);
+        store.damage_byte(&trajectory.blocks[0].kept().digest, bad_byte);
+        let read = |row, columns: Range<usize>| trajectory.read(&[row], columns);
+        assert_eq!(read(2, 0..width).unwrap().values, weights[2 * width..]);
+        assert_eq!(
+            read(1, width / 2..width).unwrap().values,
+            weights[width * 3 / 2..2 * width]
+        );
+        assert!(matches!(read(1, 0..1), Err(Fault::Damaged(_))));
+        // Now it is gone as a whole, and comes back as a whole.
+        assert!(matches!(read(2, 0..width), Err(Fault::Damaged(_))));
+        assert_eq!(write(), trajectory);
+        assert_eq!(read(1, 0..width).unwrap().values, weights[width..2 * width]);
+    }
+
+    #[test]
+    fn spans_are_narrow_for_many_rows_but_no_narrower_than_a_piece() {
+        let spans = |rows| in_blocks().spans(1..5, rows).collect::<Vec<_>>();
+        assert_eq!(spans(3), [1..5]);
+        assert_eq!(spans(SPAN_BYTES / 8), [1..3, 3..5]);
+        assert_eq!(spans(usize::MAX), [1..3, 3..5]);
     }
 
     #[test]
@@ -347,37 +452,52 @@ mod tests {
         assert_eq!(Trajectory::from_parts(&parts).unwrap(), in_blocks());
         let frame = in_blocks().table().unwrap().unwrap();
         assert!(frame.equals(&table().frame().unwrap()));
-        let fewer = Parts::default()
-            .with("layout.json", parts.get("layout.json").unwrap().clone())
-            .with("width.json", parts.get("width.json").unwrap().clone())
-            .with(
-                "coordinates.parquet",
-                parts.get("coordinates.parquet").unwrap().clone(),
-            );
-        let fault = Trajectory::from_parts(&fewer).unwrap_err();
-        assert_eq!(fault.to_string(), "expected 3 blocks of weights, found 0");
+        let fault = |parts: &Parts| Trajectory::from_parts(parts).unwrap_err().to_string();
+        let heads =
+            |parts: Parts, (name, bytes): (&str, &Arc<[u8]>)| parts.with(name, bytes.clone());
+        let fewer = parts.in_memory().fold(Parts::default(), heads);
+        assert_eq!(
+            fault(&fewer),
+            "the blocks of weights are not those of the layout"
+        );
+        let shorter = parts.clone().with("weights.digests", [0; 95]);
+        assert_eq!(
+            fault(&shorter),
+            "the digests of blocks of weights are too few"
+        );
+        assert!(fault(&parts.with("width.json", *b"0")).starts_with("part `width.json`: "));
     }
 
     #[test]
     fn half_precision_is_kept_as_such() {
-        let table = table();
-        let weights = || table.weights.clone();
-        let write = |weights: Vec<f32>| {
-            let keep = |bytes: &[u8]| {
-                assert_eq!(bytes.len(), 15 * 2);
-                Ok(Kept::in_memory(bytes))
+        let bytes: Vec<u8> = [0x3c00_u16, 0x8000, 0x3555]
+            .iter()
+            .flat_map(|b| b.to_le_bytes())
+            .collect();
+        let trajectory = {
+            let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
+            let tensor = Tensor {
+                name: "w".to_owned(),
+                shape: vec![1],
             };
-            let (layout, coordinates) = (table.layout.clone(), table.coordinates.clone());
-            let fill = |_: Range<usize>| Ok(weights.clone());
-            Trajectory::write_as(Precision::F16, layout, coordinates, 5, keep, fill)
+            let layout = Layout {
+                tensors: vec![tensor],
+            };
+            let fill = |_: Range<usize>, to: &mut [u8]| {
+                to.copy_from_slice(&bytes);
+                Ok(())
+            };
+            Trajectory::write_as(Precision::F16, layout, table().coordinates, 5, keep, fill)
+                .unwrap()
         };
-        let trajectory = write(weights()).unwrap();
-        assert_eq!(trajectory.networks(&[0, 1, 2]).unwrap().concat(), weights());
+        let third = 1365.0 / 4096.0;
+        assert_eq!(
+            trajectory.networks(&[0, 1, 2]).unwrap().concat(),
+            [1.0, 0.0, third]
+        );
         let parts = trajectory.to_parts().unwrap();
         assert_eq!(Trajectory::from_parts(&parts).unwrap(), trajectory);
-        let mut other = weights();
-        other[3] = 0.1;
-        assert!(write(other).is_err());
+        assert_eq!(*parts.kept().next().unwrap().1.read().unwrap(), bytes);
     }
 
     #[test]
@@ -393,11 +513,16 @@ mod tests {
 
     #[test]
     fn a_block_is_all_rows_of_as_many_columns_as_fit() {
-        assert_eq!(Trajectory::block_width(150) * 150 * 4 / BLOCK_BYTES, 0);
-        assert_eq!(
-            (Trajectory::block_width(150) + 1) * 150 * 4 / BLOCK_BYTES,
-            1
-        );
-        assert_eq!(Trajectory::block_width(usize::MAX), 1);
+        for (rows, precision, expected) in [
+            (150, Precision::F16, 32_768),
+            (150, Precision::F32, 16_384),
+            (2, Precision::F32, 1 << 21),
+            (usize::MAX, Precision::F32, 1),
+        ] {
+            let width = Trajectory::block_width(rows, precision);
+            assert_eq!(width, expected, "{rows} {precision:?}");
+        }
+        let fits = |width: usize| width * 150 * 2 <= BLOCK_BYTES;
+        assert!(fits(32_768) && !fits(65_536));
     }
 }

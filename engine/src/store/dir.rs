@@ -24,7 +24,7 @@ use super::index::{Index, Line};
 use super::journal::{Journal, Problem};
 use super::objects::Objects;
 use super::{Harm, Hold, Known, Record, Store, pattern};
-use crate::artifact::{Kept, Parts};
+use crate::artifact::{Kept, Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -168,9 +168,9 @@ impl DirStore {
     fn left(&self, part: &str, digest: Digest, size: u64) -> Kept {
         let (files, harmed) = (self.files.clone(), Arc::clone(&self.harmed));
         let part = part.to_owned();
-        Kept::new(digest, size, move || {
+        Kept::new(digest, size, move |pieces| {
             let objects = Objects(&files);
-            let read = objects.read(&digest, size);
+            let read = objects.read(&digest, size, pieces);
             read.map_err(|error| files.unreadable(&error))?
                 .map_err(|harm| {
                     let aside = objects.clear(harm, &digest);
@@ -222,7 +222,7 @@ impl Store for DirStore {
             }
             let bytes = self
                 .objects()
-                .read(&digest, size)
+                .read(&digest, size, &[Piece::whole(digest, size)])
                 .map_err(|error| self.files.unreadable(&error))?
                 .map_err(|harm| self.give_up(record, part, &digest, harm))?;
             parts = parts.with(part, bytes);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Harm, Known, Record, Store};
-use crate::artifact::{self, Parts};
+use crate::artifact::{self, Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -28,6 +28,15 @@ impl MemStore {
         }
     }
 
+    /// The same with one byte.
+    pub fn damage_byte(&self, object: &Digest, at: usize) {
+        if let Some(bytes) = self.lock().objects.get_mut(object) {
+            if let Some(byte) = Arc::make_mut(bytes).get_mut(at) {
+                *byte = !*byte;
+            }
+        }
+    }
+
     /// Takes an object away, as somebody who needs room does.
     pub fn evict(&self, object: &Digest) {
         self.lock().objects.remove(object);
@@ -40,9 +49,9 @@ impl MemStore {
     /// An object to be read when it is asked for; a harmed one is gone then.
     fn left(&self, name: &str, digest: Digest, size: u64) -> artifact::Kept {
         let (kept, name) = (Arc::clone(&self.kept), name.to_owned());
-        artifact::Kept::new(digest, size, move || {
+        artifact::Kept::new(digest, size, move |pieces| {
             let mut kept = lock(&kept);
-            kept.object(&digest).map_err(|harm| {
+            kept.pieces(&digest, pieces).map_err(|harm| {
                 kept.objects.remove(&digest);
                 harm.fault(&name, &digest, None)
             })
@@ -57,11 +66,17 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 impl Kept {
     fn object(&self, digest: &Digest) -> Result<Arc<[u8]>, Harm> {
         let bytes = self.objects.get(digest).ok_or(Harm::Missing)?;
-        if Digest::of(bytes) == *digest {
-            Ok(bytes.clone())
-        } else {
-            Err(Harm::Damaged)
-        }
+        self.pieces(digest, &[Piece::whole(*digest, bytes.len() as u64)])
+    }
+
+    fn pieces(&self, digest: &Digest, pieces: &[Piece]) -> Result<Arc<[u8]>, Harm> {
+        let bytes = self.objects.get(digest).ok_or(Harm::Missing)?;
+        let intact = |piece: &Piece| {
+            let found = piece.of(bytes)?;
+            (Digest::of(found) == piece.digest).then_some(found)
+        };
+        let found: Option<Vec<&[u8]>> = pieces.iter().map(intact).collect();
+        Ok(found.ok_or(Harm::Damaged)?.concat().into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Content-addressed files: `objects/<first two digits>/<digest>`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::Harm;
 use super::clock;
 use super::files::Files;
+use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -44,27 +45,38 @@ impl Objects<'_> {
             .write(&self.path(digest), &format!("part `{part}`"), bytes)
     }
 
-    /// An object's bytes, verified, or what is wrong with them.
-    pub(super) fn read(self, digest: &Digest, size: u64) -> io::Result<Result<Arc<[u8]>, Harm>> {
+    /// Pieces of an object one after another, verified, or what is wrong with them.
+    pub(super) fn read(
+        self,
+        digest: &Digest,
+        size: u64,
+        pieces: &[Piece],
+    ) -> io::Result<Result<Arc<[u8]>, Harm>> {
         let mut file = match self.open(digest, size)? {
             Ok(file) => file,
             Err(harm) => return Ok(Err(harm)),
         };
-        let size = usize::try_from(size).map_err(io::Error::other)?;
+        let all = pieces.iter().map(|piece| piece.size).sum::<u64>();
+        let all = usize::try_from(all).map_err(io::Error::other)?;
         // Read in place: the largest objects should not be in memory twice.
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
-        match file.read_exact(Arc::make_mut(&mut bytes)) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, all).collect();
+        let mut rest = Arc::make_mut(&mut bytes);
+        for piece in pieces {
+            // No piece is larger than all of them.
+            let (here, after) = rest.split_at_mut(piece.size as usize);
+            file.seek(SeekFrom::Start(piece.start))?;
+            match file.read_exact(here) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Ok(Err(Harm::Damaged));
+                }
+                other => other?,
+            }
+            if Digest::of(here) != piece.digest {
                 return Ok(Err(Harm::Damaged));
             }
-            other => other?,
+            rest = after;
         }
-        let intact = Digest::of(&bytes) == *digest;
-        Ok(if intact {
-            Ok(bytes)
-        } else {
-            Err(Harm::Damaged)
-        })
+        Ok(Ok(bytes))
     }
 
     /// What is wrong with an object, if anything; read in bounded memory.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::*;
+use crate::artifact::Piece;
 
 const APPLY: GcPolicy = GcPolicy::UNREFERRED;
 
@@ -601,6 +602,32 @@ fn large_parts_are_read_when_asked_for_and_verified_then() {
         let again = store.keep(b"block").unwrap();
         assert_eq!(&*again.read().unwrap(), b"block");
         assert!(store.find(&record.key).is_some());
+    }
+}
+
+#[test]
+fn pieces_of_large_parts_are_verified_alone() {
+    let (_folder, path) = folder();
+    let (disk, memory) = (open(&path), MemStore::default());
+    let (record, on_disk) = save_late(&disk);
+    let (_, in_memory) = save_late(&memory);
+    let piece = |start: u64, bytes: &[u8]| Piece {
+        start,
+        size: bytes.len() as u64,
+        digest: Digest::of(bytes),
+    };
+    let wanted = [piece(3, b"c"), piece(0, b"bl"), piece(5, b"")];
+    flip_last_byte(&object(&path, "block"));
+    memory.damage_byte(&on_disk.digest, 4);
+    for (kept, store) in [(on_disk, &disk as &dyn Store), (in_memory, &memory)] {
+        assert_eq!(&*kept.read_pieces(&wanted).unwrap(), b"cbl");
+        assert!(store.find(&record.key).is_some());
+        // Here the damage is, and a read beyond the end is no better.
+        let harmed = kept.read_pieces(&[piece(0, b"b"), piece(3, b"ck")]);
+        assert!(matches!(harmed, Err(Fault::Damaged(_))));
+        assert!(store.find(&record.key).is_none());
+        let again = store.keep(b"block").unwrap();
+        assert!(again.read_pieces(&[piece(4, b"k!")]).is_err());
     }
 }
 

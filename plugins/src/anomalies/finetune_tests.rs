@@ -29,7 +29,7 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
             network: Network {
                 inputs: vec![Scaled::as_is("x")],
                 targets: vec![Scaled::as_is("y")],
-                images: None,
+                front: None,
                 widths: vec![1, 1],
                 activation: Activation::Tanh,
                 loss: Loss::Mse,

@@ -99,7 +99,7 @@ mod tests {
                 network: Network {
                     inputs: columns(&["a", "b", "c"]),
                     targets: columns(&["s", "t"]),
-                    images: None,
+                    front: None,
                     widths: vec![3, 4, 2],
                     activation: Activation::Tanh,
                     loss: Loss::Mse,

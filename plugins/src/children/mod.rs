@@ -60,7 +60,7 @@ impl Child {
         let width = network.inputs.len();
         let input = |row: usize| &inputs[row * width..(row + 1) * width];
         let rows = 0..data.rows();
-        let is_sum = self.clip.is_none() && self.nearest.is_none() && network.images.is_none();
+        let is_sum = self.clip.is_none() && self.nearest.is_none() && network.front.is_none();
         if !is_sum {
             // These are no sums of a few terms: every row's weights are made.
             let outputs: Vec<f32> = rows
@@ -326,7 +326,7 @@ pub(crate) mod tests {
         let network = Network {
             inputs: vec![scaled("a", 1.0, 2.0), scaled("b", -0.5, 0.3)],
             targets: vec![scaled("t", 10.0, 3.0)],
-            images: None,
+            front: None,
             widths: vec![2, 5, 4, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,

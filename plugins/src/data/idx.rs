@@ -18,15 +18,16 @@ plugin! {
     /// Images and their labels from IDX files, as those of MNIST and Fashion-MNIST.
     ///
     /// A row is an image, its columns `pixel_ROW_COLUMN` from `pixel_0_0` at the top left,
-    /// from 0 to 1; with `labels` there is a column `label` with the class of each image. The
-    /// files may be compressed by gzip; their numbers must be unsigned bytes.
+    /// from 0 to 1, or `pixel_CHANNEL_ROW_COLUMN` in files of four dimensions; with `labels`
+    /// there is a column `label` with the class of each image. The files may be compressed by
+    /// gzip; their numbers must be unsigned bytes.
     ///
     /// ```farcast
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// ```
     "idx" version 1
     pub struct Idx {
-        /// The images, `[count, rows, columns]`.
+        /// The images, `[count, rows, columns]` or `[count, channels, rows, columns]`.
         file: DataPath;
         /// The class of each image, `[count]`.
         labels: Option<DataPath>;
@@ -50,7 +51,7 @@ impl Plugin for Idx {
 
     fn schema(&self) -> Result<Schema, Fault> {
         let (images, _) = self.open()?;
-        let names = images.pixels().map(|(row, column)| pixel(row, column));
+        let names = images.pixels().into_iter();
         let label = self.labels.iter().map(|_| LABEL.to_owned());
         let columns = names
             .chain(label)
@@ -63,7 +64,7 @@ impl Plugin for Idx {
     fn run(self, _: &Context) -> Result<Dataset, Fault> {
         let (images, labels) = self.open()?;
         let count = images.count.min(self.first.unwrap_or(usize::MAX));
-        let pixels: Vec<_> = images.pixels().collect();
+        let pixels = images.pixels();
         if count.saturating_mul(pixels.len()) > MOST_NUMBERS {
             return Err(images
                 .fault(&format!(
@@ -76,10 +77,10 @@ impl Plugin for Idx {
         let mut columns: Vec<DataColumn> = pixels
             .iter()
             .enumerate()
-            .map(|(at, (row, column))| {
+            .map(|(at, name)| {
                 let values = bytes.iter().skip(at).step_by(pixels.len());
                 DataColumn {
-                    name: pixel(*row, *column),
+                    name: name.clone(),
                     unit: None,
                     values: values.map(|value| f64::from(*value) / 255.0).collect(),
                 }
@@ -103,7 +104,7 @@ const LABEL: &str = "label";
 impl Idx {
     /// Both files after their headers, which fit each other.
     fn open(&self) -> Result<(Array, Option<Array>), Fault> {
-        let images = Array::open(&self.file, "file", 3)?;
+        let images = Array::open(&self.file, "file", &[3, 4])?;
         let lengths = images.shape.iter();
         let pixels = lengths.fold(1, |pixels: usize, length| pixels.saturating_mul(*length));
         if pixels == 0 || images.count == 0 {
@@ -117,7 +118,7 @@ impl Idx {
         let Some(path) = &self.labels else {
             return Ok((images, None));
         };
-        let labels = Array::open(path, "labels", 1)?;
+        let labels = Array::open(path, "labels", &[1])?;
         if labels.count != images.count {
             return Err(labels.fault(&format!(
                 "expected {} labels, found {}",
@@ -140,8 +141,9 @@ struct Array {
 }
 
 impl Array {
-    /// Opens the file of a parameter and reads its header, which gives so many dimensions.
-    fn open(path: &DataPath, param: &'static str, dimensions: usize) -> Result<Self, Fault> {
+    /// Opens the file of a parameter and reads its header, which gives one of these numbers of
+    /// dimensions.
+    fn open(path: &DataPath, param: &'static str, dimensions: &[u8]) -> Result<Self, Fault> {
         let mut file = BufReader::new(source::open(path).map_err(|fault| moved(fault, param))?);
         let mut array = Self {
             path: path.clone(),
@@ -163,11 +165,13 @@ impl Array {
             let message = format!("expected unsigned bytes (0x08), found type 0x{kind:02x}");
             return Err(array.fault(&message));
         }
-        if usize::from(found) != dimensions {
-            let message = format!("expected {dimensions} dimensions, found {found}");
+        if !dimensions.contains(&found) {
+            let expected: Vec<String> = dimensions.iter().map(u8::to_string).collect();
+            let expected = expected.join(" or ");
+            let message = format!("expected {expected} dimensions, found {found}");
             return Err(array.fault(&message));
         }
-        for _ in 0..dimensions {
+        for _ in 0..found {
             let length = u32::from_be_bytes(array.four()?);
             array.shape.push(length as usize);
         }
@@ -183,13 +187,16 @@ impl Array {
         }
     }
 
-    /// Rows and columns of an image, row after row.
-    fn pixels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (rows, columns) = match self.shape[..] {
-            [rows, columns] => (rows, columns),
-            _ => (0, 0),
-        };
-        (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+    /// The columns of the pixels of an image, row after row, channel after channel.
+    fn pixels(&self) -> Vec<String> {
+        let places = self.shape.iter().fold(vec![Vec::new()], |places, count| {
+            let longer = |place: &Vec<usize>| {
+                let place = place.clone();
+                (0..*count).map(move |at| [&place[..], &[at]].concat())
+            };
+            places.iter().flat_map(longer).collect()
+        });
+        places.iter().map(|place| pixel(place)).collect()
     }
 
     /// The first `count` entries; memory grows with what is there, not with what is promised.
@@ -291,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn images_with_channels_have_a_column_for_each_pixel_of_each() {
+        let mut bytes = header(8, &[2, 3, 1, 2]);
+        bytes.extend(0..12);
+        let (_folder, idx) = written(&bytes);
+        let data = idx.run(&Context::alone("idx")).expect("data");
+        let names: Vec<&str> = data.columns().iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names[..3], ["pixel_0_0_0", "pixel_0_0_1", "pixel_1_0_0"]);
+        let last = data.values("pixel_2_0_1").expect("a pixel");
+        assert_eq!(last[..], [5.0 / 255.0, 11.0 / 255.0]);
+    }
+
+    #[test]
     fn what_is_no_image_file_is_refused_without_reading_on_trust() {
         let most = u32::MAX;
         for (bytes, why) in [
@@ -304,7 +323,7 @@ mod tests {
                 header(0x0d, &[1, 2, 2]),
                 "expected unsigned bytes (0x08), found type 0x0d",
             ),
-            (header(8, &[4]), "expected 3 dimensions, found 1"),
+            (header(8, &[4]), "expected 3 or 4 dimensions, found 1"),
             (header(8, &[3, 0, 2]), "there are no images"),
             (
                 header(8, &[1, most, most]),

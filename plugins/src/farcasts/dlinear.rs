@@ -27,7 +27,7 @@ plugin! {
     /// ```farcast
     /// farcast trend = dlinear(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "dlinear" version 1
+    "dlinear" version 2
     pub struct DLinear {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -23,7 +23,7 @@ plugin! {
     /// ```farcast
     /// farcast relaxed = exponential(walk, observe: [8, 12, 16], horizon: [24, 32])
     /// ```
-    "exponential" version 1
+    "exponential" version 2
     pub struct Exponential {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

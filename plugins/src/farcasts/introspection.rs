@@ -42,7 +42,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = introspection(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "introspection" version 1
+    "introspection" version 2
     pub struct Introspection {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();
@@ -161,7 +161,7 @@ impl Introspection {
         let network = Network {
             inputs: names(MOMENTS.len()),
             targets: names(outputs),
-            images: None,
+            front: None,
             widths: vec![MOMENTS.len(), HIDDEN, outputs],
             activation: Activation::Relu,
             loss: Loss::Mse,

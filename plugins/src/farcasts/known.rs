@@ -36,7 +36,7 @@ plugin! {
     ///     weights: "networks/known_random.safetensors",
     /// )
     /// ```
-    "known" version 1
+    "known" version 2
     pub struct Known {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -26,7 +26,7 @@ plugin! {
     /// ```farcast
     /// farcast history = lfd(walk, observe: 4..=16, horizon: [24, 32], history: 3, train_on: [0])
     /// ```
-    "lfd" version 1
+    "lfd" version 2
     pub struct Lfd {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -27,13 +27,13 @@ plugin! {
     /// weights, the layer is exact; it fails where runs oscillate or follow cyclic learning
     /// rates.
     ///
-    /// Time is that of reading the runs once for the fit and once for the prediction (four
-    /// operations a weight and horizon), memory one block and the sample.
+    /// Of the runs it reads the two states, twice, and those at the horizons; the prediction is
+    /// four operations a weight and horizon. Memory is some blocks and the sample.
     ///
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], beta: 0.1, train_on: [0])
     /// ```
-    "lfd2" version 1
+    "lfd2" version 2
     pub struct Lfd2 {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

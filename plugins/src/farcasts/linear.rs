@@ -18,7 +18,7 @@ plugin! {
     /// ```farcast
     /// farcast straight = linear(walk, observe: 4..=16, horizon: [24, 32])
     /// ```
-    "linear" version 1
+    "linear" version 2
     pub struct Linear {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -23,7 +23,7 @@ mod window;
 mod wnn;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Parts, Trajectory};
+use engine::artifact::{Artifact, Parts, Precision, Trajectory};
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin::{Context, Registry};
@@ -156,7 +156,7 @@ enum Counts {
     Recurrences,
 }
 
-/// Predicts every member block by block.
+/// Predicts every member, some columns after others; only what is observed is read.
 ///
 /// `predict` gives the weights at the window's horizons, `[horizons, columns]`, from the
 /// number of a member and what is observed of some of its weights.
@@ -179,19 +179,29 @@ fn forecast(
         columns.push(Series::new("step".into(), &horizons).into());
     }
     let coordinates = DataFrame::new(horizons.len(), columns)?;
-    let width = members.first().map_or(1, |(_, first)| first.width());
+    let width = Trajectory::block_width(horizons.len(), Precision::F32);
     let keep = |bytes: &[u8]| context.keep(bytes);
     let layout = window.layout.clone();
     let total = layout.len() as u64;
-    Trajectory::write(layout, coordinates, width, keep, |columns| {
-        context.check_stop()?;
-        context.progress(columns.start as u64, total, None);
-        let mut values = Vec::with_capacity(horizons.len() * columns.len());
-        for (member, trajectory) in &members {
-            let block = trajectory.block(columns.start / width)?;
-            values.extend(predict(*member, &window.history(&block))?);
+    let (observed, ahead) = (window.steps.len(), window.horizons.len());
+    Trajectory::write(layout, coordinates, width, keep, |columns, weights| {
+        let of_members = weights.chunks_exact_mut((ahead * columns.len()).max(1));
+        for ((member, trajectory), weights) in members.iter().zip(of_members) {
+            for span in trajectory.spans(columns.clone(), observed + ahead) {
+                context.check_stop()?;
+                context.progress(span.start as u64, total, None);
+                let block = window.read(trajectory, span.clone())?;
+                let predicted = predict(*member, &window.history(&block))?;
+                let here = span.start - columns.start..span.end - columns.start;
+                let rows = weights.chunks_exact_mut(columns.len());
+                for (row, predicted) in rows.zip(predicted.chunks_exact(span.len())) {
+                    for (to, weight) in row[here.clone()].iter_mut().zip(predicted) {
+                        *to = weight.to_le_bytes();
+                    }
+                }
+            }
         }
-        Ok(values)
+        Ok(())
     })
 }
 

@@ -37,7 +37,7 @@ plugin! {
     ///     weights: "networks/nino_mlp_random.safetensors",
     /// )
     /// ```
-    "nino" version 1
+    "nino" version 2
     pub struct Nino {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();
@@ -124,8 +124,8 @@ struct Scale {
 impl Scale {
     fn of_tensors(run: &Trajectory, window: &Window) -> Result<Vec<Self>, Fault> {
         let mut sums = vec![[0.0; 3]; window.layout.tensors.len()];
-        for block in run.blocks() {
-            let block = block?;
+        for columns in run.spans(0..run.layout.len(), window.steps.len()) {
+            let block = window.read(run, columns)?;
             let history = window.history(&block);
             for (tensor, _, part) in tensors_in(&window.layout, &block.columns) {
                 for value in history.states.iter().flat_map(|state| &state[part.clone()]) {

@@ -24,7 +24,7 @@ plugin! {
     /// ```farcast
     /// farcast moves = nlinear(walk, observe: 4..=16, horizon: [24, 32], train_on: [0])
     /// ```
-    "nlinear" version 1
+    "nlinear" version 2
     pub struct NLinear {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -18,7 +18,7 @@ plugin! {
     /// ```farcast
     /// farcast last = persistence(walk, observe: 4..=16, horizon: [24, 32])
     /// ```
-    "persistence" version 1
+    "persistence" version 2
     pub struct Persistence {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

@@ -213,16 +213,20 @@ fn collect(
                 .collect()
         })
         .collect();
-    for block in run.blocks() {
-        let block = block?;
+    let mut rows = sequences.concat();
+    rows.sort_unstable();
+    rows.dedup();
+    for columns in run.spans(0..run.layout.len(), rows.len()) {
+        let block = run.read(&rows, columns)?;
         for (_, role, part) in tensors_in(&run.layout, &block.columns) {
             let part = block.columns.start + part.start..block.columns.start + part.end;
             let here = places.partition_point(|place| *place < part.start)
                 ..places.partition_point(|place| *place < part.end);
             for place in &places[here] {
                 let at = place - block.columns.start;
-                for rows in &sequences {
-                    let states: Example = std::array::from_fn(|k| block.row(rows[k])[at]);
+                for sequence in &sequences {
+                    let place = |k: usize| rows.partition_point(|row| *row < sequence[k]);
+                    let states: Example = std::array::from_fn(|k| block.row(place(k))[at]);
                     if states.iter().any(|state| !state.is_finite()) {
                         let message = "a run to fit on has states that are not finite";
                         return Err(Fault::at("trajectory", message)

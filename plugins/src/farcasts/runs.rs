@@ -9,14 +9,16 @@ use super::window::{Window, finished};
 /// Runs with what is observed of them and what came after.
 pub struct Runs<'a> {
     runs: Vec<Run<'a>>,
+    /// How many states are observed.
+    observed: usize,
     /// Which members of the predicted trajectory are among them.
     pub fitted_on: Vec<u32>,
 }
 
 struct Run<'a> {
     trajectory: &'a Trajectory,
-    history: Vec<usize>,
-    targets: Vec<usize>,
+    /// The rows observed, then those at the horizons.
+    rows: Vec<usize>,
 }
 
 /// Some weights of one run: what is observed of them and what came after.
@@ -79,12 +81,15 @@ impl<'a> Runs<'a> {
             let (history, targets) = window.rows_in(trajectory)?;
             Ok(Run {
                 trajectory,
-                history,
-                targets,
+                rows: [history, targets].concat(),
             })
         };
         let runs = chosen.into_iter().map(run).collect::<Result<_, Fault>>()?;
-        Ok(Self { runs, fitted_on })
+        Ok(Self {
+            runs,
+            observed: window.steps.len(),
+            fitted_on,
+        })
     }
 
     /// How many weights all runs have together.
@@ -95,32 +100,31 @@ impl<'a> Runs<'a> {
             .sum()
     }
 
-    /// Goes through all weights of all runs, block by block.
+    /// Goes through all weights of all runs, some columns after others.
     ///
     /// # Errors
     /// Those of `visit`; the user's fault when a state is not finite.
     pub fn visit(&self, mut visit: impl FnMut(&Example) -> Result<(), Fault>) -> Result<(), Fault> {
         let mut before = 0;
         for run in &self.runs {
-            for block in run.trajectory.blocks() {
-                let block = block?;
-                let rows = |rows: &[usize]| rows.iter().map(|row| block.row(*row)).collect();
-                let (states, targets): (Vec<&[f32]>, Vec<&[f32]>) =
-                    (rows(&run.history), rows(&run.targets));
-                let mut values = states.iter().chain(&targets).copied().flatten();
-                if values.any(|value| !value.is_finite()) {
+            let all = run.trajectory.layout.len();
+            for columns in run.trajectory.spans(0..all, run.rows.len()) {
+                let block = run.trajectory.read(&run.rows, columns)?;
+                if block.values.iter().any(|value| !value.is_finite()) {
                     let message = "a run to fit on has states that are not finite";
                     return Err(
                         Fault::at("trajectory", message).with_hint("leave it out with `train_on`")
                     );
                 }
+                let mut states: Vec<&[f32]> = block.rows().collect();
+                let targets = states.split_off(self.observed);
                 visit(&Example {
                     start: before + block.columns.start,
                     states,
                     targets,
                 })?;
             }
-            before += run.trajectory.layout.len();
+            before += all;
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ plugin! {
     /// farcast smaller = shrink(walk, like: ahead, observe: 4..=16)
     /// farcast by_tenth = shrink(walk, horizon: [24, 32], factor: 0.9)
     /// ```
-    "shrink" version 1
+    "shrink" version 2
     pub struct Shrink {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();
@@ -131,12 +131,13 @@ impl Shrink {
                     format!("it lacks member {member} or a horizon"),
                 ));
             };
-            if like.predicted.layout != run.layout || like.predicted.width() != run.width() {
+            if like.predicted.layout != run.layout {
                 return Err(Fault::at("like", "it is of another network"));
             }
-            for (block, predicted) in run.blocks().zip(like.predicted.blocks()) {
-                let (block, predicted) = (block?, predicted?);
-                let rows: Vec<&[f32]> = rows.iter().map(|row| predicted.row(*row)).collect();
+            for columns in run.spans(0..run.layout.len(), 1 + rows.len()) {
+                let block = window.read(run, columns.clone())?;
+                let predicted = like.predicted.read(&rows, columns)?;
+                let rows: Vec<&[f32]> = predicted.rows().collect();
                 ratio.add(window.history(&block).last(), &rows);
             }
         }

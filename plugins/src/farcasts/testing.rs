@@ -21,14 +21,13 @@ pub fn run_of(steps: &[u64], weight: impl Fn(usize, u64) -> f32) -> Trajectory {
     let series = Series::new("step".into(), steps);
     let coordinates = DataFrame::new(steps.len(), vec![series.into()]).unwrap();
     let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
-    Trajectory::write(layout, coordinates, 5, keep, |columns| {
+    Trajectory::write(layout, coordinates, 5, keep, |columns, weights| {
         let row = |step: &u64| {
-            columns
-                .clone()
-                .map(|k| weight(k, *step))
-                .collect::<Vec<_>>()
+            let weights = columns.clone().map(|k| weight(k, *step).to_le_bytes());
+            weights.collect::<Vec<_>>()
         };
-        Ok(steps.iter().flat_map(row).collect())
+        weights.copy_from_slice(&steps.iter().flat_map(row).collect::<Vec<_>>());
+        Ok(())
     })
     .unwrap()
 }

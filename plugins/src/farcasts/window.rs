@@ -226,11 +226,19 @@ impl Window {
         self.horizons.iter().map(ahead).collect()
     }
 
-    /// What is observed of the weights of a block.
+    /// The observed states of some columns.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self, run: &Trajectory, columns: Range<usize>) -> Result<Block, Fault> {
+        run.read(&self.rows, columns)
+    }
+
+    /// What is observed of weights that [`read`](Self::read) gave.
     pub fn history<'a>(&self, block: &'a Block) -> History<'a> {
         History {
             columns: block.columns.clone(),
-            states: self.rows.iter().map(|row| block.row(*row)).collect(),
+            states: block.rows().collect(),
         }
     }
 

@@ -31,7 +31,7 @@ plugin! {
     /// ```farcast
     /// farcast scaled = wnn(walk, observe: 4..=20, epochs: 3, train_on: [0])
     /// ```
-    "wnn" version 1
+    "wnn" version 2
     pub struct Wnn {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, spread();

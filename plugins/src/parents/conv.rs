@@ -4,27 +4,24 @@ use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::images::pixels;
 use super::scaling::scaled_target;
-use super::{
-    Activation, Images, Jump, Jumps, Length, Loss, Network, Parent, Recipe, Scaled, TrainerChoice,
-    trainer_of,
-};
+use super::trained::trained;
+use super::{Activation, Front, Images, Loss, Network, Parent, Scaled, TrainerChoice, trainer_of};
 use crate::complete::complete;
-use crate::training::{Optimizer, Schedule};
 
-plugin! {
+trained! {
     /// Convolutional networks over images, one for each member.
     ///
-    /// The inputs are all pixels, columns `pixel_ROW_COLUMN` as `idx` makes them,
-    /// standardised by one mean and standard deviation. Each entry of `channels` is a
-    /// convolution of stride 1 without padding, followed by the activation and by the maximum
-    /// over windows of `pool` by `pool` (`torch.nn.Conv2d` and `MaxPool2d`); then come the
-    /// dense layers. Without channels the network is a multilayer perceptron of the pixels.
-    /// Weights start as in torch, uniform within ±1/√inputs.
+    /// The inputs are all pixels, columns `pixel_ROW_COLUMN` as `idx` makes them or, of images
+    /// with several channels, `pixel_CHANNEL_ROW_COLUMN`; each channel is standardised by one
+    /// mean and standard deviation. Each entry of `channels` is a convolution of stride 1
+    /// without padding, followed by the activation and by the maximum over windows of `pool` by
+    /// `pool` (`torch.nn.Conv2d` and `MaxPool2d`); then come the dense layers. Without channels
+    /// the network is a multilayer perceptron of the pixels. Weights start as in torch, uniform
+    /// within ±1/√inputs.
     ///
     /// dfdx computes the gradients, a convolution being a gather and a matrix product: about
     /// 20 ms a step for 8 and 16 channels on 28 by 28 pixels and a batch of 64.
@@ -33,7 +30,7 @@ plugin! {
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// ```
-    "conv" version 2
+    "conv" version 2, optimizer "adam(rate: 1e-3)", epochs "5", members "3"
     pub struct Conv {
         /// The images and what is to be predicted of them.
         data: Input<Dataset>, with_truth();
@@ -51,25 +48,6 @@ plugin! {
         activation: Activation = "relu";
         /// What training makes small.
         loss: Loss = "cross_entropy";
-        /// How gradients move weights.
-        optimizer: Optimizer = "adam(rate: 1e-3)";
-        /// How the learning rate changes along training.
-        schedule: Schedule = "constant()";
-        /// Images of a minibatch.
-        batch: usize = "64", range("1..=1000000");
-        /// Passes over the training images.
-        epochs: u64 = "5", range("1..");
-        /// Steps instead of epochs.
-        steps: Option<u64>, range("1..");
-        /// How many networks.
-        members: u32 = "3", range("1..=100000");
-        /// Share of the images, drawn at random, that is kept from training.
-        hold_out: f64 = "0", range("0..=0.9");
-        /// Stop after so many passes without a smaller loss on the images held out, and go back
-        /// to the weights of the smallest.
-        patience: Option<u64>, range("1..");
-        /// Leave the path of the gradients now and then.
-        jump: Option<Jump>, apart();
     }
 }
 
@@ -85,24 +63,7 @@ impl Plugin for Conv {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = Recipe {
-            streams: context.streams(),
-            optimizer: self.optimizer.clone(),
-            schedule: self.schedule.clone(),
-            batch: Some(self.batch),
-            length: match self.steps {
-                Some(steps) => Length::Steps(steps),
-                None => Length::Epochs(self.epochs),
-            },
-            hold_out: self.hold_out,
-            patience: self.patience,
-            trainer: TrainerChoice::Auto,
-            jumps: self
-                .jump
-                .as_ref()
-                .map(|jump| Jumps::new(jump, self.hold_out))
-                .transpose()?,
-        };
+        let recipe = self.recipe(TrainerChoice::Auto, context)?;
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let network = self.network(&train)?;
         recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
@@ -111,9 +72,9 @@ impl Plugin for Conv {
 
 impl Conv {
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
-        let (names, height, width) = pixels(&self.data)?;
+        let (names, size) = pixels(&self.data)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
-        let images = self.images(height, width)?;
+        let images = self.images(size)?;
         let features = match images
             .as_ref()
             .and_then(|images| images.convolutions().pop())
@@ -125,9 +86,9 @@ impl Conv {
         widths.extend(&self.dense);
         widths.push(outputs);
         Ok(Network {
-            inputs: self.scaled(&names, train)?,
+            inputs: self.scaled(&names, size, train)?,
             targets: vec![target],
-            images,
+            front: images.map(Front::Images),
             widths,
             activation: self.activation,
             loss: self.loss,
@@ -135,11 +96,12 @@ impl Conv {
     }
 
     /// The convolutions; `None` without channels.
-    fn images(&self, height: usize, width: usize) -> Result<Option<Images>, Fault> {
+    fn images(&self, [depth, height, width]: [usize; 3]) -> Result<Option<Images>, Fault> {
         if self.channels.is_empty() {
             return Ok(None);
         }
         let images = Images {
+            depth,
             height,
             width,
             channels: self.channels.clone(),
@@ -162,8 +124,20 @@ impl Conv {
         Ok(Some(images))
     }
 
-    /// All pixels with one mean and standard deviation, those of the images trained on.
-    fn scaled(&self, names: &[String], train: &Dataset) -> Result<Vec<Scaled>, Fault> {
+    /// All pixels, those of a channel with one mean and standard deviation, of the images
+    /// trained on.
+    fn scaled(
+        &self,
+        names: &[String],
+        [_, height, width]: [usize; 3],
+        train: &Dataset,
+    ) -> Result<Vec<Scaled>, Fault> {
+        let channels = names.chunks(height * width);
+        let channels = channels.map(|names| self.scaled_alike(names, train));
+        Ok(channels.collect::<Result<Vec<_>, Fault>>()?.concat())
+    }
+
+    fn scaled_alike(&self, names: &[String], train: &Dataset) -> Result<Vec<Scaled>, Fault> {
         let mut parts = Vec::with_capacity(names.len());
         for name in names {
             complete(&self.data, name, "data")?;
@@ -193,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::data::Idx;
-    use crate::training::{Adam, Constant};
+    use crate::training::{Adam, Constant, Optimizer, Schedule};
 
     /// 24 images of 6 by 7 in five classes; see the tests of `idx`.
     fn shapes() -> Dataset {
@@ -291,7 +265,7 @@ mod tests {
         conv.channels = Vec::new();
         conv.steps = Some(1);
         let network = conv.run(&Context::alone("c")).expect("trains").network;
-        assert_eq!((network.images, network.widths), (None, vec![42, 8, 5]));
+        assert_eq!((network.front, network.widths), (None, vec![42, 8, 5]));
     }
 
     #[test]
@@ -309,6 +283,54 @@ mod tests {
             assert!((input.mean - mean).abs() < 1e-12);
             assert!((input.std - (squares / all.len() as f64).sqrt()).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn images_may_have_channels_each_of_its_own_scale() {
+        let mut columns = Vec::new();
+        for column in shapes().columns() {
+            let Some(place) = column.name.strip_prefix("pixel_") else {
+                columns.push(column.clone());
+                continue;
+            };
+            for (channel, scale) in [1.0, 10.0].into_iter().enumerate() {
+                let values = column.values.iter().map(|value| value * scale);
+                columns.push(DataColumn {
+                    name: format!("pixel_{channel}_{place}"),
+                    unit: None,
+                    values: values.collect(),
+                });
+            }
+        }
+        let data = Dataset::new(columns).expect("data");
+        let conv = conv(data.clone());
+        let network = conv.network(&data).expect("a network");
+        assert_eq!(network.layout().tensors[0].shape, [3, 2, 3, 3]);
+        let (one, two) = (&network.inputs[41], &network.inputs[42]);
+        assert_eq!(
+            (&one.name[..], &two.name[..]),
+            ("pixel_0_5_6", "pixel_1_0_0")
+        );
+        assert!((two.std / one.std - 10.0).abs() < 1e-9);
+        let parent = conv.run(&Context::alone("c")).expect("trains");
+        assert!(parent.losses.last().expect("a curve").1 < 0.1);
+        let parts = parent.to_parts().expect("parts");
+        assert_eq!(Parent::from_parts(&parts).expect("a parent"), parent);
+    }
+
+    #[test]
+    fn what_was_stored_of_images_without_channels_reads_still() {
+        let json = r#"{"inputs":[],"targets":[],"images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"widths":[12,5],"activation":"relu","loss":"cross_entropy"}"#;
+        let network: Network = serde_json::from_str(json).expect("a network");
+        assert_eq!(network.convolutions()[0].from, [1, 6, 7]);
+        assert_eq!(serde_json::to_string(&network).expect("json"), json);
+        let plain = json.replace(
+            r#""images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"#,
+            "",
+        );
+        let network: Network = serde_json::from_str(&plain).expect("a network");
+        assert_eq!(network.front, None);
+        assert_eq!(serde_json::to_string(&network).expect("json"), plain);
     }
 
     #[test]

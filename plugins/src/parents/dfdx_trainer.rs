@@ -3,12 +3,13 @@
 use dfdx::losses::mse_loss;
 use dfdx::prelude::*;
 
-use super::{Activation, Convolution, Loss, Network};
+use super::dfdx_encoder::EncoderLeaves;
+use super::{Activation, Convolution, Encoder, Loss, Network};
 use crate::training::{Optimizer, OptimizerState, Samples, Trainer};
 
 type Matrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
-type Taped = Matrix<OwnedTape<f32, Cpu>>;
-type Vector = Tensor<(usize,), f32, Cpu>;
+pub(super) type Taped = Matrix<OwnedTape<f32, Cpu>>;
+pub(super) type Vector = Tensor<(usize,), f32, Cpu>;
 type Indices = Tensor<(usize,), usize, Cpu>;
 
 /// Trains by dfdx tensors of runtime sizes; its own layers need constant ones.
@@ -45,24 +46,34 @@ impl<'a> DfdxTrainer<'a> {
 
     /// The mean loss of a batch and its gradient by the weights, in parameter order.
     pub fn gradient(&self, weights: &[f32], batch: &Samples) -> (f64, Vec<f32>) {
+        let encoder = self.network.encoder();
+        let encoder = encoder.map(|encoder| EncoderLeaves::new(encoder, &self.device, weights));
         let layers = self.layers(weights);
         let (convolutions, dense) = layers.split_at(self.convolutions.len());
-        let width = batch.inputs.len() / batch.rows;
-        let inputs = transposed(&batch.inputs, batch.rows, width);
-        let mut values = self.matrix(inputs, width).leaky_traced();
+        let mut values = match &encoder {
+            Some(encoder) => encoder.encode(self.network.activation, &batch.inputs),
+            None => {
+                let width = batch.inputs.len() / batch.rows;
+                let inputs = transposed(&batch.inputs, batch.rows, width);
+                self.matrix(inputs, width).leaky_traced()
+            }
+        };
         for ((weight, bias), (layer, seen)) in convolutions.iter().zip(&self.convolutions) {
             values = self.convolve(layer, seen, weight, bias, values);
         }
         for (at, (weight, bias)) in dense.iter().enumerate() {
             values = affine(weight, bias, values);
             if at + 1 < dense.len() {
-                values = self.activate(values);
+                values = activated(self.network.activation, values);
             }
         }
         let loss = self.loss(values, batch);
         let mean = f64::from(loss.array());
         let gradients = loss.backward();
         let mut flat = Vec::with_capacity(weights.len());
+        if let Some(encoder) = &encoder {
+            encoder.add_gradient(&gradients, &mut flat);
+        }
         for (weight, bias) in &layers {
             flat.extend(gradients.get(weight).as_vec());
             flat.extend(gradients.get(bias).as_vec());
@@ -90,10 +101,11 @@ impl<'a> DfdxTrainer<'a> {
         }
     }
 
-    /// Each layer's weight, `[out, in]`, and bias.
+    /// The weight, `[out, in]`, and bias of each layer that is no encoder's.
     fn layers(&self, weights: &[f32]) -> Vec<(Matrix, Vector)> {
         let layout = self.network.layout();
-        let tensors: Vec<_> = layout.ranges().collect();
+        let encoder = self.network.encoder().map_or(Vec::new(), Encoder::tensors);
+        let tensors: Vec<_> = layout.ranges().skip(encoder.len()).collect();
         let layer = |pair: &[(_, std::ops::Range<usize>)]| {
             let [weight, bias] = [0, 1].map(|at| weights[pair[at].1.clone()].to_vec());
             let out = bias.len();
@@ -121,25 +133,29 @@ impl<'a> DfdxTrainer<'a> {
         let seen = values
             .gather(seen.clone())
             .reshape_like(&(layer.inputs(), places));
-        let values = self.activate(affine(weight, bias, seen));
+        let values = activated(self.network.activation, affine(weight, bias, seen));
         let windows = (channels * rows, layer.pool, columns, layer.pool, batch);
         let pooled: Tensor<(usize, usize, usize), _, _, _> =
             values.reshape_like(&windows).max::<_, Axes2<1, 3>>();
         pooled.reshape_like(&(channels * rows * columns, batch))
     }
 
-    fn activate(&self, values: Taped) -> Taped {
-        match self.network.activation {
-            Activation::Tanh => values.tanh(),
-            Activation::Relu => values.relu(),
-            Activation::Gelu => values.fast_gelu(),
-            Activation::Sigmoid => values.sigmoid(),
-        }
-    }
-
     fn matrix(&self, values: Vec<f32>, rows: usize) -> Matrix {
         let width = values.len() / rows;
         self.device.tensor_from_vec(values, (rows, width))
+    }
+}
+
+/// Numbers as their activations.
+pub(super) fn activated<S: Shape>(
+    activation: Activation,
+    values: Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>,
+) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    match activation {
+        Activation::Tanh => values.tanh(),
+        Activation::Relu => values.relu(),
+        Activation::Gelu => values.fast_gelu(),
+        Activation::Sigmoid => values.sigmoid(),
     }
 }
 
@@ -193,12 +209,25 @@ fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parents::encoder::tests as encoding;
     use crate::parents::images::tests::{by_definition, made_up};
-    use crate::parents::{Images, Scaled};
+    use crate::parents::{Front, Images, Scaled};
     use crate::training::Sgd;
 
-    fn network(loss: Loss) -> Network {
+    fn network(inputs: usize, front: Front, features: usize, loss: Loss) -> Network {
+        Network {
+            inputs: vec![Scaled::as_is("x"); inputs],
+            targets: vec![Scaled::as_is("y")],
+            front: Some(front),
+            widths: vec![features, if loss == Loss::Mse { 1 } else { 3 }],
+            activation: Activation::Tanh,
+            loss,
+        }
+    }
+
+    fn convolutions(depth: usize, loss: Loss) -> Network {
         let images = Images {
+            depth,
             height: 8,
             width: 7,
             channels: vec![2, 3],
@@ -209,19 +238,20 @@ mod tests {
             .convolutions()
             .last()
             .map_or(0, |l| l.to.iter().product());
-        Network {
-            inputs: vec![Scaled::as_is("x"); 56],
-            targets: vec![Scaled::as_is("y")],
-            images: Some(images),
-            widths: vec![features, 4, if loss == Loss::Mse { 1 } else { 3 }],
-            activation: Activation::Tanh,
-            loss,
-        }
+        let mut network = network(depth * 56, Front::Images(images), features, loss);
+        network.widths.insert(1, 4);
+        network
     }
 
-    fn batch() -> Samples {
+    fn transformer(loss: Loss) -> Network {
+        let encoder = encoding::encoder();
+        let width = encoder.width;
+        network(encoder.tokens, Front::Encoder(encoder), width, loss)
+    }
+
+    fn batch(network: &Network) -> Samples {
         Samples {
-            inputs: made_up(5 * 56, 3),
+            inputs: made_up(5 * network.inputs.len(), 3),
             targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
             rows: 5,
         }
@@ -230,12 +260,17 @@ mod tests {
     /// The mean loss with everything written out, in f64.
     fn loss_by_definition(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
         let mut losses = 0.0;
-        for (image, target) in batch.inputs.chunks(56).zip(&batch.targets) {
-            let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
+        let rows = batch.inputs.chunks(network.inputs.len());
+        for (row, target) in rows.zip(&batch.targets) {
+            let mut values: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
             let mut start = 0;
             for layer in network.convolutions() {
                 values = by_definition(&layer, &weights[start..], &values);
                 start += layer.weights() + layer.to[0];
+            }
+            if let Some(encoder) = network.encoder() {
+                values = encoding::by_definition(encoder, weights, &values);
+                start = encoding::count(encoder);
             }
             for (at, pair) in network.widths.windows(2).enumerate() {
                 let (weight, bias) = weights[start..].split_at(pair[0] * pair[1]);
@@ -261,27 +296,32 @@ mod tests {
     }
 
     #[test]
-    fn gradients_of_convolutions_are_the_differences_of_the_loss() {
+    fn gradients_are_the_differences_of_the_loss() {
         let optimizer = Optimizer::Sgd(Sgd {
             rate: 0.1,
             momentum: 0.0,
         });
-        for loss in [Loss::Mse, Loss::CrossEntropy] {
-            let network = network(loss);
+        for network in [
+            convolutions(1, Loss::Mse),
+            convolutions(3, Loss::CrossEntropy),
+            transformer(Loss::Mse),
+            transformer(Loss::CrossEntropy),
+        ] {
+            let batch = batch(&network);
             let weights = made_up(network.layout().len(), 1);
             let (mean, gradient) =
-                DfdxTrainer::new(&network, &optimizer).gradient(&weights, &batch());
+                DfdxTrainer::new(&network, &optimizer).gradient(&weights, &batch);
             let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let expected = loss_by_definition(&network, &exact, &batch());
+            let expected = loss_by_definition(&network, &exact, &batch);
             assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
-            let forward = batch().loss(&network, &weights);
+            let forward = batch.loss(&network, &weights);
             assert!((forward - expected).abs() < 1e-5, "{forward} {expected}");
             assert_eq!(gradient.len(), weights.len());
             for (at, gradient) in gradient.iter().enumerate() {
                 let mut at_shifted = |shift: f64| {
                     let before = exact[at];
                     exact[at] = before + shift;
-                    let loss = loss_by_definition(&network, &exact, &batch());
+                    let loss = loss_by_definition(&network, &exact, &batch);
                     exact[at] = before;
                     loss
                 };

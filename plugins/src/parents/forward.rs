@@ -5,7 +5,7 @@
 
 use pulp::{Arch, Scalar};
 
-use super::{Activation, Loss, Network};
+use super::{Activation, Front, Loss, Network};
 use crate::training::tanh;
 
 impl Network {
@@ -14,50 +14,36 @@ impl Network {
     ///
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
-        Arch::new().dispatch(
+        let outputs = Arch::new().dispatch(
             #[inline(always)]
-            || self.evaluate_plainly(weights, inputs, rows),
-        )
+            || self.evaluate_plainly(weights, inputs),
+        );
+        debug_assert_eq!(outputs.len(), rows * self.widths.last().unwrap_or(&0));
+        outputs
     }
 
     #[inline(always)]
-    fn evaluate_plainly(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
+    fn evaluate_plainly(&self, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
         let layers = self.widths.len().saturating_sub(1);
         let dense: usize = self
             .widths
             .windows(2)
             .map(|pair| (pair[0] + 1) * pair[1])
             .sum();
-        let (convolutions, mut rest) = weights.split_at(weights.len() - dense);
-        let mut values = match &self.images {
-            Some(images) => images.features(self.activation, convolutions, inputs),
+        let (front, mut rest) = weights.split_at(weights.len() - dense);
+        let mut values = match &self.front {
+            Some(Front::Images(images)) => images.features(self.activation, front, inputs),
+            Some(Front::Encoder(encoder)) => encoder.features(self.activation, front, inputs),
             None => inputs.to_vec(),
         };
         for (layer, pair) in self.widths.windows(2).enumerate() {
-            let (width, out) = (pair[0], pair[1]);
-            let (weight, after) = rest.split_at(out * width);
-            let (bias, after) = after.split_at(out);
+            let (weight, after) = rest.split_at(pair[0] * pair[1]);
+            let (bias, after) = after.split_at(pair[1]);
             rest = after;
-            let mut next = Vec::with_capacity(rows * out);
-            // Input by input, so that the sums of all outputs grow side by side in vectors.
-            let columns: Vec<f32> = (0..width)
-                .flat_map(|input| weight.iter().skip(input).step_by(width))
-                .copied()
-                .collect();
-            let mut sums = vec![0.0; out];
-            for row in values.chunks_exact(width) {
-                sums.fill(0.0);
-                for (value, column) in row.iter().zip(columns.chunks_exact(out)) {
-                    for (sum, weight) in sums.iter_mut().zip(column) {
-                        *sum += weight * value;
-                    }
-                }
-                next.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
-            }
+            values = affine(weight, bias, &values);
             if layer + 1 < layers {
-                self.activation.apply(&mut next);
+                self.activation.apply(&mut values);
             }
-            values = next;
         }
         values
     }
@@ -93,6 +79,29 @@ impl Network {
                 .collect(),
         }
     }
+}
+
+/// `weight · row + bias` for each row; `weight` is `[outputs, inputs]`.
+#[inline(always)]
+pub(super) fn affine(weight: &[f32], bias: &[f32], rows: &[f32]) -> Vec<f32> {
+    let (width, out) = (weight.len() / bias.len(), bias.len());
+    let mut outputs = Vec::with_capacity(rows.len() / width * out);
+    // Input by input, so that the sums of all outputs grow side by side in vectors.
+    let columns: Vec<f32> = (0..width)
+        .flat_map(|input| weight.iter().skip(input).step_by(width))
+        .copied()
+        .collect();
+    let mut sums = vec![0.0; out];
+    for row in rows.chunks_exact(width) {
+        sums.fill(0.0);
+        for (value, column) in row.iter().zip(columns.chunks_exact(out)) {
+            for (sum, weight) in sums.iter_mut().zip(column) {
+                *sum += weight * value;
+            }
+        }
+        outputs.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
+    }
+    outputs
 }
 
 /// Minus the logarithm of the softmax probability of a class.
@@ -160,7 +169,7 @@ mod tests {
         Network {
             inputs: vec![scaled("a", 0.0, 1.0), scaled("b", 0.0, 1.0)],
             targets: vec![scaled("t", 10.0, 2.0)],
-            images: None,
+            front: None,
             widths: widths.to_vec(),
             activation: Activation::Tanh,
             loss,

@@ -1,7 +1,5 @@
 //! Convolutions over images: what comes before the dense layers of a network that has some.
 
-use std::collections::BTreeMap;
-
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,9 @@ use super::Activation;
 /// row and column, as `torch.flatten` does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
+    /// Channels of an image.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub depth: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
@@ -25,6 +26,15 @@ pub struct Images {
     pub kernel: usize,
     /// Rows and columns of each window of which the maximum is kept.
     pub pool: usize,
+}
+
+/// The channels of images that were stored when there was no other number.
+fn one() -> usize {
+    1
+}
+
+fn is_one(depth: &usize) -> bool {
+    *depth == 1
 }
 
 /// One convolution and its pooling, in numbers.
@@ -43,7 +53,7 @@ pub struct Convolution {
 impl Images {
     /// The convolutions in order; none from where an image is smaller than a kernel or window.
     pub fn convolutions(&self) -> Vec<Convolution> {
-        let mut from = [1, self.height, self.width];
+        let mut from = [self.depth, self.height, self.width];
         let mut convolutions = Vec::with_capacity(self.channels.len());
         for channels in &self.channels {
             let side = |length: usize| (length + 1).saturating_sub(self.kernel) / self.pool;
@@ -66,7 +76,7 @@ impl Images {
     pub fn features(&self, activation: Activation, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
         let convolutions = self.convolutions();
         let mut features = Vec::new();
-        for image in inputs.chunks_exact(self.height * self.width) {
+        for image in inputs.chunks_exact(self.depth * self.height * self.width) {
             let mut values = image.to_vec();
             let mut rest = weights;
             for convolution in &convolutions {
@@ -155,48 +165,67 @@ impl Convolution {
     }
 }
 
-/// The name of the column of one pixel.
-pub fn pixel(row: usize, column: usize) -> String {
-    format!("pixel_{row}_{column}")
+/// The name of the column of one pixel: its row and column, after its channel where there are
+/// several.
+pub fn pixel(place: &[usize]) -> String {
+    let mut name = "pixel".to_owned();
+    for number in place {
+        name.push_str(&format!("_{number}"));
+    }
+    name
 }
 
-/// The names of all pixels of the data, row after row, and how many rows and columns there are.
+/// Channel, row and column of a pixel, from the name of its column.
+fn place(name: &str) -> Option<[usize; 3]> {
+    let numbers = name.strip_prefix("pixel_")?.split('_').map(str::parse);
+    match numbers.collect::<Result<Vec<usize>, _>>().ok()?[..] {
+        [row, column] => Some([0, row, column]),
+        [channel, row, column] => Some([channel, row, column]),
+        _ => None,
+    }
+}
+
+/// The names of all pixels of the data, channel after channel and row after row, and how many
+/// channels, rows and columns there are.
 ///
 /// # Errors
-/// When there are none, or when some of the rectangle are missing.
-pub fn pixels(data: &Dataset) -> Result<(Vec<String>, usize, usize), Fault> {
-    let mut found = BTreeMap::new();
-    for column in data.columns() {
-        let numbers = column.name.strip_prefix("pixel_");
-        let numbers = numbers.and_then(|numbers| numbers.split_once('_'));
-        if let Some((row, column)) = numbers
-            && let (Ok(row), Ok(column)) = (row.parse::<usize>(), column.parse::<usize>())
-        {
-            found.insert((row, column), pixel(row, column));
-        }
-    }
-    let Some(((last_row, _), _)) = found.last_key_value() else {
+/// When there are none, or when some of the box are missing or there twice.
+pub fn pixels(data: &Dataset) -> Result<(Vec<String>, [usize; 3]), Fault> {
+    let names = data.columns().iter().map(|column| &column.name);
+    let mut found: Vec<([usize; 3], &String)> = names
+        .filter_map(|name| Some((place(name)?, name)))
+        .collect();
+    if found.is_empty() {
         return Err(
             Fault::at("data", "expected images, found no column `pixel_0_0`")
                 .with_hint("`idx` reads images; pixels are columns `pixel_ROW_COLUMN`"),
         );
-    };
-    let width = found
-        .keys()
-        .map(|(_, column)| column + 1)
-        .max()
-        .unwrap_or(0);
-    let height = last_row.saturating_add(1);
-    if height.saturating_mul(width) != found.len() {
+    }
+    found.sort();
+    let size: [usize; 3] = std::array::from_fn(|axis| {
+        let last = found.iter().map(|(place, _)| place[axis]).max();
+        last.unwrap_or(0).saturating_add(1)
+    });
+    let all = size
+        .iter()
+        .fold(1usize, |all, count| all.saturating_mul(*count));
+    let mut pairs = found.windows(2);
+    if all != found.len() || pairs.any(|pair| pair[0].0 == pair[1].0) {
+        let [channels, height, width] = size;
+        let channels = match channels {
+            1 => String::new(),
+            several => format!("{several} channels of "),
+        };
         return Err(Fault::at(
             "data",
             format!(
-                "expected all pixels of {height} by {width}, found {}",
+                "expected all pixels of {channels}{height} by {width}, found {}",
                 found.len()
             ),
         ));
     }
-    Ok((found.into_values().collect(), height, width))
+    let names = found.into_iter().map(|(_, name)| name.clone());
+    Ok((names.collect(), size))
 }
 
 #[cfg(test)]
@@ -205,6 +234,7 @@ pub(super) mod tests {
 
     fn images(channels: &[usize], kernel: usize, pool: usize) -> Images {
         Images {
+            depth: 1,
             height: 8,
             width: 7,
             channels: channels.to_vec(),
@@ -252,16 +282,21 @@ pub(super) mod tests {
 
     #[test]
     fn features_are_those_of_the_definition() {
-        for (channels, kernel, pool) in [(&[3, 4][..], 3, 2), (&[2], 5, 1), (&[2, 3], 2, 3)] {
-            let images = images(channels, kernel, pool);
+        for (depth, channels, kernel, pool) in
+            [(1, &[3, 4][..], 3, 2), (1, &[2], 5, 1), (3, &[2, 3], 2, 3)]
+        {
+            let images = Images {
+                depth,
+                ..images(channels, kernel, pool)
+            };
             let layers = images.convolutions();
             let count = layers.iter().map(|l| l.weights() + l.to[0]).sum();
             let weights = made_up(count, kernel);
             let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let inputs = made_up(2 * 56, 7);
+            let inputs = made_up(2 * depth * 56, 7);
             let found = images.features(Activation::Tanh, &weights, &inputs);
             let mut expected = Vec::new();
-            for image in inputs.chunks(56) {
+            for image in inputs.chunks(depth * 56) {
                 let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
                 let mut start = 0;
                 for layer in &layers {

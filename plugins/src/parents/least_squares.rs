@@ -68,7 +68,7 @@ impl Plugin for LeastSquares {
                 targets: vec![target],
                 activation: Activation::Tanh,
                 loss: Loss::Mse,
-                images: None,
+                front: None,
             },
             weights: weights.into_iter().map(|weight| weight as f32).collect(),
             losses: Vec::new(),

@@ -71,7 +71,7 @@ impl Plugin for LinearRegression {
             widths: vec![inputs.len(), outputs],
             inputs,
             targets: vec![target],
-            images: None,
+            front: None,
             activation: Activation::Tanh,
             loss: Loss::Mse,
         };

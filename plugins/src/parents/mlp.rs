@@ -4,16 +4,13 @@ use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::scaling::{scaled_inputs, scaled_target};
-use super::{
-    Activation, Jump, Jumps, Length, Loss, Network, Parent, Recipe, TrainerChoice, trainer_of,
-};
-use crate::training::{Optimizer, Schedule};
+use super::trained::trained;
+use super::{Activation, Loss, Network, Parent, TrainerChoice, trainer_of};
 
-plugin! {
+trained! {
     /// Multilayer perceptrons trained on all rows, one for each member.
     ///
     /// Inputs and target are standardised by the mean and standard deviation of the training
@@ -23,7 +20,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 3
+    "mlp" version 3, optimizer "adam(rate: 3e-3)", epochs "60", members "10"
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -37,27 +34,8 @@ plugin! {
         activation: Activation = "tanh";
         /// What training makes small.
         loss: Loss = "mse";
-        /// How gradients move weights.
-        optimizer: Optimizer = "adam(rate: 3e-3)";
-        /// How the learning rate changes along training.
-        schedule: Schedule = "constant()";
-        /// Rows of a minibatch.
-        batch: usize = "64", range("1..=1000000");
-        /// Passes over the training rows.
-        epochs: u64 = "60", range("1..");
-        /// Steps instead of epochs.
-        steps: Option<u64>, range("1..");
-        /// How many networks.
-        members: u32 = "10", range("1..=100000");
-        /// Share of the rows, drawn at random, that is kept from training.
-        hold_out: f64 = "0", range("0..=0.9");
-        /// Stop after so many passes without a smaller loss on the rows held out, and go back
-        /// to the weights of the smallest.
-        patience: Option<u64>, range("1..");
         /// What computes the gradients.
         trainer: TrainerChoice = "auto";
-        /// Leave the path of the gradients now and then.
-        jump: Option<Jump>, apart();
     }
 }
 
@@ -73,24 +51,7 @@ impl Plugin for Mlp {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = Recipe {
-            streams: context.streams(),
-            optimizer: self.optimizer.clone(),
-            schedule: self.schedule.clone(),
-            batch: Some(self.batch),
-            length: match self.steps {
-                Some(steps) => Length::Steps(steps),
-                None => Length::Epochs(self.epochs),
-            },
-            hold_out: self.hold_out,
-            patience: self.patience,
-            trainer: self.trainer,
-            jumps: self
-                .jump
-                .as_ref()
-                .map(|jump| Jumps::new(jump, self.hold_out))
-                .transpose()?,
-        };
+        let recipe = self.recipe(self.trainer, context)?;
         let train = self.data.take(&recipe.rows(&self.data)?.train);
         let network = self.network(&train)?;
         recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
@@ -107,7 +68,7 @@ impl Mlp {
         Ok(Network {
             inputs,
             targets: vec![target],
-            images: None,
+            front: None,
             widths,
             activation: self.activation,
             loss: self.loss,
@@ -117,10 +78,13 @@ impl Mlp {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use engine::artifact::{Artifact, DataColumn};
 
     use super::*;
-    use crate::training::{Adam, Samples};
+    use crate::data::{Law, Synthetic};
+    use crate::training::{Adam, Constant, Optimizer, Samples, Schedule, Sgd};
 
     fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
         let columns = columns
@@ -154,7 +118,7 @@ mod tests {
                 beta2: 0.999,
                 epsilon: 1e-8,
             }),
-            schedule: Schedule::Constant(crate::training::Constant {}),
+            schedule: Schedule::Constant(Constant {}),
             batch: 32,
             epochs: 200,
             steps: None,
@@ -251,6 +215,76 @@ mod tests {
         assert_eq!(parent.network.unscale(&logits), [0.0, 1.0, 2.0]);
     }
 
+    /// The classes of `experiments/farcast_syn.farcast`, mixed by noise, with 16 harmonics.
+    fn mixed_classes() -> (Vec<Column>, Dataset) {
+        let line = Synthetic {
+            law: Law::Linear,
+            rows: 512,
+            noise: 0.5,
+            from: -PI,
+            to: PI,
+            slope: 1.0,
+        };
+        let line = line.run(&Context::alone("line")).expect("data");
+        let (x, y) = (line.values("x"), line.values("y"));
+        let (x, y) = (x.expect("x").to_vec(), y.expect("y").to_vec());
+        let waves = (1..=8).flat_map(|k| {
+            let phases = x.iter().map(move |x| f64::from(k) * x);
+            [
+                (format!("s{k}"), phases.clone().map(f64::sin).collect()),
+                (format!("c{k}"), phases.map(f64::cos).collect()),
+            ]
+        });
+        let mut columns: Vec<(String, Vec<f64>)> = waves.collect();
+        let inputs = columns.iter().map(|(name, _)| Column(name.clone()));
+        let inputs = inputs.collect();
+        let is_upper = |(x, y): (&f64, &f64)| f64::from(y + (3.0 * x).sin() > 2.0 * x + 1.0);
+        columns.push(("y".to_owned(), x.iter().zip(&y).map(is_upper).collect()));
+        let columns: Vec<_> = (columns.iter())
+            .map(|(name, values)| (name.as_str(), values.clone()))
+            .collect();
+        (inputs, data(&columns).clone())
+    }
+
+    #[test]
+    fn beyond_the_edge_of_stability_runs_from_nearly_equal_starts_part() {
+        let (inputs, classes) = mixed_classes();
+        for member in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let mut mlp = mlp(Input::new(classes.clone()));
+            mlp.inputs.clone_from(&inputs);
+            mlp.loss = Loss::CrossEntropy;
+            mlp.hidden = vec![16];
+            mlp.steps = Some(1);
+            let Parent {
+                network, weights, ..
+            } = mlp.run(&Context::alone(member)).expect("trains");
+            let all = Samples::new(&network, &classes).expect("columns");
+            // How far two runs on all rows get that begin 1e-6 apart in one weight.
+            let apart = |rate: f64| -> Vec<f64> {
+                let optimizer = Optimizer::Sgd(Sgd {
+                    rate,
+                    momentum: 0.0,
+                });
+                let mut trainer = TrainerChoice::Auto.trainer(&network, &optimizer);
+                let mut starts = [weights.clone(), weights.clone()];
+                starts[1][0] += 1e-6;
+                let steps = (0..200).map(|_| {
+                    for weights in &mut starts {
+                        assert!(trainer.step(weights, &all, 1.0).is_finite());
+                    }
+                    let [one, two] = &starts;
+                    let squares = one.iter().zip(two);
+                    let squares = squares.map(|(one, two)| f64::from(one - two).powi(2));
+                    squares.sum::<f64>().sqrt()
+                });
+                steps.collect()
+            };
+            let (calm, wild) = (apart(1e-2), apart(10.0));
+            assert!(calm.iter().all(|distance| *distance < 1e-5), "{calm:?}");
+            assert!(wild[199] > 1.0, "{wild:?}");
+        }
+    }
+
     #[test]
     fn constant_columns_have_unit_scale() {
         let mut mlp = mlp(data(&[("x", vec![7.0; 10]), ("y", vec![3.0; 10])]));
@@ -286,7 +320,7 @@ mod tests {
     fn divergence_says_who_and_when() {
         let mut mlp = mlp(wave(50));
         mlp.activation = Activation::Relu;
-        mlp.optimizer = Optimizer::Sgd(crate::training::Sgd {
+        mlp.optimizer = Optimizer::Sgd(Sgd {
             rate: 1e6,
             momentum: 0.0,
         });

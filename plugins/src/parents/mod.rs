@@ -1,7 +1,9 @@
 //! Parents: networks trained on all training data, one action per member.
 
 mod conv;
+mod dfdx_encoder;
 mod dfdx_trainer;
+mod encoder;
 mod forward;
 mod images;
 mod jump;
@@ -13,9 +15,12 @@ mod parent;
 mod recipe;
 mod run;
 mod scaling;
+mod trained;
+mod transformer;
 
 pub use conv::Conv;
 pub use dfdx_trainer::DfdxTrainer;
+pub use encoder::Encoder;
 pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};
 pub(crate) use images::pixel;
 pub use images::{Convolution, Images};
@@ -23,9 +28,10 @@ pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use least_squares::LeastSquares;
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
-pub use network::{Activation, Loss, Network, Scaled};
+pub use network::{Activation, Front, Loss, Network, Scaled};
 pub use parent::Parent;
 pub use recipe::{Length, Recipe, TrainerChoice, Training, Watch, parent_of, trainer_of};
+pub use transformer::Transformer;
 
 use engine::plugin::Registry;
 
@@ -37,4 +43,5 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Conv>();
     registry.plugin::<LinearRegression>();
     registry.plugin::<Mlp>();
+    registry.plugin::<Transformer>();
 }

@@ -1,11 +1,11 @@
 //! A network as plain data: layers, activation, loss, and the scaling of what goes in and out.
 
-use engine::artifact::{Dataset, Layout};
+use engine::artifact::{Dataset, Layout, Tensor};
 use engine::error::Fault;
 use engine::words;
 use serde::{Deserialize, Serialize};
 
-use super::{Convolution, Images};
+use super::{Convolution, Encoder, Images};
 
 words! {
     /// What follows each hidden layer.
@@ -38,15 +38,25 @@ pub struct Network {
     pub inputs: Vec<Scaled>,
     /// The target columns (one for regression and for class indices).
     pub targets: Vec<Scaled>,
-    /// The convolutions before the dense layers, when the inputs are images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub images: Option<Images>,
+    /// What comes before the dense layers.
+    #[serde(flatten)]
+    pub front: Option<Front>,
     /// Widths of the dense layers: what the first takes, then what each gives.
     pub widths: Vec<usize>,
     /// What follows each hidden layer.
     pub activation: Activation,
     /// What training made small.
     pub loss: Loss,
+}
+
+/// What makes features of the inputs, for the dense layers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Front {
+    /// Convolutions over images.
+    Images(Images),
+    /// A transformer encoder.
+    Encoder(Encoder),
 }
 
 /// A column and its standardisation: `(x - mean) / std`.
@@ -94,14 +104,34 @@ impl Network {
             vec![outputs, inputs, layer.kernel, layer.kernel]
         });
         let dense = self.widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
-        Layout::layers(convolutions.chain(dense))
+        let Layout { tensors } = Layout::layers(convolutions.chain(dense));
+        let Some(encoder) = self.encoder() else {
+            return Layout { tensors };
+        };
+        // Its own layers are called so; there is one dense layer after them.
+        let head = tensors.into_iter().map(|tensor| Tensor {
+            name: tensor.name.replacen("layers.0", "head", 1),
+            ..tensor
+        });
+        Layout {
+            tensors: encoder.tensors().into_iter().chain(head).collect(),
+        }
     }
 
     /// The convolutions before the dense layers.
     pub fn convolutions(&self) -> Vec<Convolution> {
-        self.images
-            .as_ref()
-            .map_or(Vec::new(), Images::convolutions)
+        match &self.front {
+            Some(Front::Images(images)) => images.convolutions(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The encoder before the dense layer.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match &self.front {
+            Some(Front::Encoder(encoder)) => Some(encoder),
+            _ => None,
+        }
     }
 
     /// The standardised inputs of every row, row after row, `[rows, inputs]`.

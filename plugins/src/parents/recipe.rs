@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
-use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent};
+use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent, Transformer};
 use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
 
 words! {
@@ -28,13 +28,13 @@ words! {
 }
 
 impl TrainerChoice {
-    /// The trainer of a network of this shape; convolutions are for dfdx alone.
+    /// The trainer of a network of this shape; convolutions and encoders are for dfdx alone.
     pub fn trainer<'a>(
         self,
         network: &'a Network,
         optimizer: &'a Optimizer,
     ) -> Box<dyn Trainer + 'a> {
-        match (self, &network.images) {
+        match (self, &network.front) {
             (TrainerChoice::Dfdx, _) | (_, Some(_)) => {
                 Box::new(DfdxTrainer::new(network, optimizer))
             }
@@ -45,23 +45,36 @@ impl TrainerChoice {
     }
 }
 
-/// What trains the networks of `parent` in a call that may choose, in the words of the plan.
+/// What trains the networks that `parent` made in a call that may choose, in the words of the plan.
 pub fn trainer_of(call: &Node, parent: &Node) -> String {
     let chosen = call.args.get("trainer").map(|argument| &argument.value);
     let told = match chosen {
-        _ if parent.plugin == Conv::NAME => "dfdx, because fan_out takes no convolutions",
+        _ if has_convolutions(parent) => "dfdx, because fan_out takes no convolutions",
+        _ if parent.plugin == Transformer::NAME => "dfdx, because fan_out takes no transformers",
         Some(Value::Text(word)) if word == TrainerChoice::Dfdx.word() => "dfdx, as it says",
         _ => "fan_out",
     };
     told.to_owned()
 }
 
-/// The call that made the parent of a call.
+/// Whether a call makes networks with convolutions: without channels `conv` makes none.
+fn has_convolutions(parent: &Node) -> bool {
+    let channels = parent.args.get("channels").map(|channels| &channels.value);
+    parent.plugin == Conv::NAME && !matches!(channels, Some(Value::List(none)) if none.is_empty())
+}
+
+/// What leads from a call to the networks it goes on from: `adopt` takes those that its farcast
+/// foretells.
+const LEADS: [&str; 3] = ["parent", "farcast", "trajectory"];
+
+/// The call that made the networks that a call goes on from, farcast and adopted or not.
 pub fn parent_of<'a>(call: &Node, experiment: &'a Experiment) -> Option<&'a Node> {
-    match call.args.get("parent")?.value {
-        Value::Node(NodeId(parent)) => experiment.nodes.get(parent),
-        _ => None,
-    }
+    let lead = LEADS.iter().find_map(|lead| call.args.get(*lead))?;
+    let Value::Node(NodeId(from)) = lead.value else {
+        return None;
+    };
+    let from = experiment.nodes.get(from)?;
+    parent_of(from, experiment).or(Some(from))
 }
 
 /// How long training goes on.
@@ -176,12 +189,18 @@ impl Recipe {
     }
 }
 
-/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` and `Conv2d` start.
+/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` and `Conv2d` start; norms
+/// that change nothing.
 fn initial(network: &Network, streams: &Streams) -> Vec<f32> {
     let mut rng = streams.rng("init");
     let layout = network.layout();
     let mut weights = Vec::with_capacity(layout.len());
     for layer in layout.tensors.chunks_exact(2) {
+        if let [scales] = layer[0].shape[..] {
+            weights.extend(std::iter::repeat_n(1.0, scales));
+            weights.extend(std::iter::repeat_n(0.0, scales));
+            continue;
+        }
         let inputs: usize = layer[0].shape[1..].iter().product();
         let limit = 1.0 / (inputs as f32).sqrt();
         let count = layer[0].len() + layer[1].len();

@@ -87,7 +87,7 @@ impl Hidden {
             widths: vec![inputs, self.units, outputs],
             activation: Activation::Tanh,
             loss: Loss::Mse,
-            images: None,
+            front: None,
         };
         let mut rng = context.rng("network");
         let mut weights = Vec::new();

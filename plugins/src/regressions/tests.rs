@@ -154,7 +154,7 @@ fn parent() -> Parent {
             widths: vec![2, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,
-            images: None,
+            front: None,
         },
         losses: vec![],
         training: None,

@@ -1,4 +1,4 @@
-//! How far farcast weights are from others, tensor by tensor, in one go over the blocks.
+//! How far farcast weights are from others, tensor by tensor, in one go over the columns.
 
 use engine::artifact::Trajectory;
 use engine::error::Fault;
@@ -61,36 +61,28 @@ pub(super) fn distances(
     // For each horizon the squared distance to each state seen.
     let states = seen.iter().map(|(_, rows)| rows.len()).sum();
     let mut to_seen = vec![vec![0.0; states]; truth.len()];
-    let others = seen.iter().map(|(run, _)| *run).chain([run]);
-    if others
-        .into_iter()
-        .any(|run| run.width() != made.predicted.width())
-    {
-        return Err(Fault::at(
-            "truth",
-            "its blocks of weights are not those of the farcast",
-        ));
-    }
-    for index in 0..run.block_count() {
-        let (block, made) = (run.block(index)?, made.predicted.block(index)?);
-        for (at, (truth, predicted)) in truth.iter().zip(predicted).enumerate() {
-            let (truth, guess) = (block.row(*truth), made.row(*predicted));
-            for (tensor, _, part) in tensors_in(&run.layout, &block.columns) {
+    let reached = [&[last], truth].concat();
+    let rows = reached.len() + predicted.len() + states;
+    for columns in run.spans(0..run.layout.len(), rows) {
+        let reached = run.read(&reached, columns.clone())?;
+        let made = made.predicted.read(predicted, columns.clone())?;
+        let last = reached.row(0);
+        for (at, (truth, guess)) in reached.rows().skip(1).zip(made.rows()).enumerate() {
+            for (tensor, _, part) in tensors_in(&run.layout, &columns) {
                 let sums = &mut found[at].tensors[tensor];
                 sums.count += part.len() as f64;
                 let (guess, truth) = (&guess[part.clone()], &truth[part.clone()]);
                 sums.absolute += errors(guess, truth).map(f64::abs).sum::<f64>();
                 // Summed alike, so that persistence is exactly as good as itself.
                 sums.squared += squared(guess, truth);
-                sums.persistence += squared(&block.row(last)[part], truth);
+                sums.persistence += squared(&last[part], truth);
             }
         }
         let mut state = 0;
         for (run, rows) in seen {
-            let block = run.block(index)?;
-            for row in rows {
-                for (to_seen, predicted) in to_seen.iter_mut().zip(predicted) {
-                    to_seen[state] += squared(made.row(*predicted), block.row(*row));
+            for row in run.read(rows, columns.clone())?.rows() {
+                for (to_seen, guess) in to_seen.iter_mut().zip(made.rows()) {
+                    to_seen[state] += squared(guess, row);
                 }
                 state += 1;
             }

@@ -63,7 +63,8 @@ plugin! {
     /// members judged are those that no method here was fitted on, if there are any; others are
     /// named in a note. What observing, fitting and predicting took is counted in bytes and
     /// operations, which are the same on every machine; the seconds of every statement are in
-    /// `run.json`. Memory is some blocks; the runs are read once for each method.
+    /// `run.json`. Memory is some blocks; for each method the last state observed and those at the
+    /// horizons are read, for `nearest` all that it has seen.
     ///
     /// Does a method more than shrink, or than remember? Score it beside `shrink(…, like: it)`,
     /// and ask for `nearest`.
@@ -73,7 +74,7 @@ plugin! {
     /// farcast smaller = shrink(walk, like: ahead, observe: 4..=16)
     /// score missed = forecast_error(ahead, smaller, truth: walk, metrics: [mse, skill, loss, nearest])
     /// ```
-    "forecast_error" version 2
+    "forecast_error" version 3
     pub struct ForecastError {
         /// The farcasts.
         farcasts: Vec<Gather<Farcast>>, variadic();

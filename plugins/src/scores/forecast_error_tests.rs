@@ -130,7 +130,7 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
     let network = Network {
         inputs: scaled(3),
         targets: vec![Scaled::as_is("class")],
-        images: None,
+        front: None,
         widths: vec![3, 4, 2],
         activation: Activation::Relu,
         loss: Loss::CrossEntropy,

@@ -12,7 +12,7 @@ fn network(widths: &[usize], activation: Activation, loss: Loss) -> Network {
     Network {
         inputs: vec![Scaled::as_is("x"); widths[0]],
         targets: vec![Scaled::as_is("y"); widths[widths.len() - 1]],
-        images: None,
+        front: None,
         widths: widths.to_vec(),
         activation,
         loss,

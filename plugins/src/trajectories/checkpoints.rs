@@ -1,5 +1,6 @@
 //! `checkpoints("ckpt/step-*.safetensors")`: training runs of PyTorch and others.
 
+use std::ops::Range;
 use std::path::Path;
 
 use engine::artifact::{Layout, Precision, TensorFile, Trajectory};
@@ -29,14 +30,15 @@ plugin! {
     /// else the last number in its name. In PyTorch:
     /// `save_file(model.state_dict(), f"step-{step}.safetensors")`.
     ///
-    /// The weights are in the order of the first file and kept in blocks of columns: time is that
-    /// of reading the files and writing the blocks, memory some 50 MiB whatever their size, room
-    /// in the store that of the files (four bytes a weight where their precisions differ).
+    /// The weights are in the order of the first file and kept in blocks of columns, as they are
+    /// stored there (four bytes a weight where precisions differ). The files are read twice, for
+    /// the key and to copy them; memory is one block of 16 MiB and room in the store that of the
+    /// files, whatever their size.
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
     /// ```
-    "checkpoints" version 2
+    "checkpoints" version 3
     pub struct Checkpoints {
         /// The files; a `*` in the name stands for any text.
         files: DataPath;
@@ -60,33 +62,21 @@ impl Plugin for Checkpoints {
         }
         let steps = Series::new("step".into(), run.steps.clone());
         let coordinates = DataFrame::new(run.steps.len(), vec![steps.into()])?;
-        let width = Trajectory::block_width(run.steps.len());
+        let precision = run.precision();
+        let width = Trajectory::block_width(run.steps.len(), precision);
         let keep = |bytes: &[u8]| context.keep(bytes);
         let total = run.layout.len();
         let layout = run.layout.clone();
-        Trajectory::write_as(
-            run.precision(),
-            layout,
-            coordinates,
-            width,
-            keep,
-            |columns| {
-                context.check_stop()?;
-                context.progress(columns.start as u64, total as u64, None);
-                let mut weights = Vec::with_capacity(columns.len() * run.files.len());
-                for file in &run.files {
-                    let before = weights.len();
-                    (file.read(&run.layout, &columns, &mut weights)).map_err(at_files)?;
-                    let bad = weights[before..]
-                        .iter()
-                        .position(|weight| !weight.is_finite());
-                    if let Some(bad) = bad {
-                        return Err(run.not_finite(file, columns.start + bad));
-                    }
-                }
-                Ok(weights)
-            },
-        )
+        let fill = |columns: Range<usize>, bytes: &mut [u8]| {
+            context.check_stop()?;
+            context.progress(columns.start as u64, total as u64, None);
+            let rows = bytes.chunks_exact_mut(columns.len() * precision.bytes());
+            for (file, row) in run.files.iter().zip(rows) {
+                (file.read(&run.layout, &columns, precision, row)).map_err(at_files)?;
+            }
+            Ok(())
+        };
+        Trajectory::write_as(precision, layout, coordinates, width, keep, fill)
     }
 }
 
@@ -155,17 +145,6 @@ impl Run {
             )
             .with_hint("leave files out, or write `spacing: any`")),
         }
-    }
-
-    fn not_finite(&self, file: &TensorFile, weight: usize) -> Fault {
-        let mut tensors = self.layout.ranges();
-        let tensor = tensors.find(|(_, range)| range.contains(&weight));
-        let name = tensor.map_or("", |(tensor, _)| &tensor.name);
-        let shown = file.path().display();
-        Fault::at(
-            "files",
-            format!("`{shown}`: tensor `{name}` holds a number that is not finite"),
-        )
     }
 }
 

@@ -21,7 +21,7 @@ plugin! {
     /// ```farcast
     /// trajectory w = record(net, every: 4 steps)
     /// ```
-    "record" version 1
+    "record" version 2
     pub struct Record {
         /// The networks whose training is recorded.
         parent: Input<Parent>;

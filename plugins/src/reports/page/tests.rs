@@ -67,7 +67,7 @@ fn parent(weight: f32) -> Parent {
         network: Network {
             inputs: vec![scaled("temp")],
             targets: vec![scaled("density")],
-            images: None,
+            front: None,
             widths: vec![1, 1],
             activation: Activation::Tanh,
             loss: Loss::Mse,

@@ -1,0 +1,336 @@
+//! Transformer encoders: what comes before the dense layer of a network that has one.
+
+use engine::artifact::Tensor;
+use pulp::Scalar;
+use serde::{Deserialize, Serialize};
+
+use super::Activation;
+use super::forward::affine;
+use crate::training::exp;
+
+/// A transformer encoder over the inputs of a row.
+///
+/// Each input is a token, its value times a vector of weights plus another one, both its own
+/// (Gorishniy et al. 2021, section 3.3). Each layer lets the tokens attend to each other and
+/// passes each through two dense layers; what goes into either is added to what comes out, and
+/// the sum is normalised (Vaswani et al. 2017; `torch.nn.TransformerEncoderLayer` without
+/// dropout). In the end stands the mean of the tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoder {
+    /// How many inputs a row has.
+    pub tokens: usize,
+    /// Numbers of a token.
+    pub width: usize,
+    /// Parts of a token that attend each on its own; they divide the width.
+    pub heads: usize,
+    /// How many layers.
+    pub layers: usize,
+    /// Numbers between the two dense layers.
+    pub wide: usize,
+}
+
+/// What is added to variances before tokens are divided by their root, as in torch.
+pub(super) const EPSILON: f32 = 1e-5;
+
+/// How many rows are encoded at a time, so that the numbers in between stay few.
+const ROWS: usize = 64;
+
+impl Encoder {
+    /// The tensors of its weights, in order.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let tokens = ["tokens.weight", "tokens.bias"].map(|name| Tensor {
+            name: name.to_owned(),
+            shape: vec![self.tokens, self.width],
+        });
+        let layers = (0..self.layers).flat_map(|at| {
+            self.layer().map(|(part, shape)| Tensor {
+                name: format!("layers.{at}.{part}"),
+                shape,
+            })
+        });
+        tokens.into_iter().chain(layers).collect()
+    }
+
+    /// The tensors of one layer, in the order of torch.
+    fn layer(&self) -> [(&'static str, Vec<usize>); 12] {
+        let (width, wide) = (self.width, self.wide);
+        [
+            ("self_attn.in_proj_weight", vec![3 * width, width]),
+            ("self_attn.in_proj_bias", vec![3 * width]),
+            ("self_attn.out_proj.weight", vec![width, width]),
+            ("self_attn.out_proj.bias", vec![width]),
+            ("linear1.weight", vec![wide, width]),
+            ("linear1.bias", vec![wide]),
+            ("linear2.weight", vec![width, wide]),
+            ("linear2.bias", vec![width]),
+            ("norm1.weight", vec![width]),
+            ("norm1.bias", vec![width]),
+            ("norm2.weight", vec![width]),
+            ("norm2.bias", vec![width]),
+        ]
+    }
+
+    /// The mean token of every row, `[rows, width]`.
+    #[inline(always)]
+    pub fn features(&self, activation: Activation, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
+        let some = inputs.chunks(ROWS * self.tokens);
+        let means = some.map(|inputs| self.means(activation, weights, inputs));
+        means.collect::<Vec<_>>().concat()
+    }
+
+    #[inline(always)]
+    fn means(&self, activation: Activation, mut weights: &[f32], inputs: &[f32]) -> Vec<f32> {
+        let of_tokens = self.tokens * self.width;
+        let [values, places] = [of_tokens; 2].map(|count| taken(&mut weights, count));
+        let mut tokens = self.embedded(values, places, inputs);
+        for _ in 0..self.layers {
+            let layer = self.layer();
+            let tensors = layer.map(|(_, shape)| taken(&mut weights, shape.iter().product()));
+            let [asked, asked_bias, answer, answer_bias, ..] = tensors;
+            let [
+                ..,
+                up,
+                up_bias,
+                down,
+                down_bias,
+                scale1,
+                shift1,
+                scale2,
+                shift2,
+            ] = tensors;
+            let attended = self.attended(&affine(asked, asked_bias, &tokens));
+            add(&mut tokens, &affine(answer, answer_bias, &attended));
+            normalise(&mut tokens, scale1, shift1);
+            let mut inner = affine(up, up_bias, &tokens);
+            activation.apply(&mut inner);
+            add(&mut tokens, &affine(down, down_bias, &inner));
+            normalise(&mut tokens, scale2, shift2);
+        }
+        let rows = tokens.chunks_exact(of_tokens);
+        rows.flat_map(|tokens| self.mean(tokens)).collect()
+    }
+
+    /// The tokens of every row, `[rows, tokens, width]`.
+    fn embedded(&self, values: &[f32], places: &[f32], inputs: &[f32]) -> Vec<f32> {
+        let mut tokens = Vec::with_capacity(inputs.len() * self.width);
+        for row in inputs.chunks_exact(self.tokens) {
+            let own = values
+                .chunks_exact(self.width)
+                .zip(places.chunks_exact(self.width));
+            for (input, (value, place)) in row.iter().zip(own) {
+                let token = value.iter().zip(place);
+                tokens.extend(token.map(|(value, place)| input * value + place));
+            }
+        }
+        tokens
+    }
+
+    /// What each token gets from all tokens of its row, `[rows, tokens, width]`.
+    ///
+    /// `asked` has three vectors for each: what it asks for, what it is known by, what it says.
+    #[inline(always)]
+    fn attended(&self, asked: &[f32]) -> Vec<f32> {
+        let (count, width, part) = (self.tokens, self.width, self.width / self.heads);
+        let scale = 1.0 / (part as f32).sqrt();
+        let mut attended = vec![0.0; asked.len() / 3];
+        let mut shares = vec![0.0; count];
+        let rows = asked.chunks_exact(3 * width * count);
+        for (row, attended) in rows.zip(attended.chunks_exact_mut(width * count)) {
+            for (at, got) in attended.chunks_exact_mut(part).enumerate() {
+                let (token, head) = (at / self.heads, at % self.heads);
+                let vector =
+                    |token: usize, which: usize| &row[(3 * token + which) * width + head * part..];
+                let question = &vector(token, 0)[..part];
+                for (other, share) in shares.iter_mut().enumerate() {
+                    let products = question.iter().zip(vector(other, 1));
+                    *share = scale * products.map(|(one, other)| one * other).sum::<f32>();
+                }
+                softmax(&mut shares);
+                for (other, share) in shares.iter().enumerate() {
+                    let said = got.iter_mut().zip(vector(other, 2));
+                    said.for_each(|(sum, value)| *sum += share * value);
+                }
+            }
+        }
+        attended
+    }
+
+    fn mean(&self, tokens: &[f32]) -> Vec<f32> {
+        let mut mean = vec![0.0; self.width];
+        tokens
+            .chunks_exact(self.width)
+            .for_each(|token| add(&mut mean, token));
+        mean.iter_mut().for_each(|sum| *sum /= self.tokens as f32);
+        mean
+    }
+}
+
+/// The next so many weights.
+pub(super) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &'a [f32] {
+    weights.split_off(..count).unwrap_or_default()
+}
+
+fn add(sums: &mut [f32], values: &[f32]) {
+    let pairs = sums.iter_mut().zip(values);
+    pairs.for_each(|(sum, value)| *sum += value);
+}
+
+/// Makes each token one of mean zero and variance one, then of this scale and shift.
+#[inline(always)]
+fn normalise(tokens: &mut [f32], scale: &[f32], shift: &[f32]) {
+    let width = scale.len() as f32;
+    for token in tokens.chunks_exact_mut(scale.len()) {
+        let mean = token.iter().sum::<f32>() / width;
+        token.iter_mut().for_each(|value| *value -= mean);
+        let variance = token.iter().map(|value| value * value).sum::<f32>() / width;
+        let deviation = (variance + EPSILON).sqrt();
+        for (value, (scale, shift)) in token.iter_mut().zip(scale.iter().zip(shift)) {
+            *value = *value / deviation * scale + shift;
+        }
+    }
+}
+
+/// Turns numbers into shares of one, in proportion to their exponentials.
+#[inline(always)]
+fn softmax(values: &mut [f32]) {
+    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for value in &mut *values {
+        *value = exp(Scalar::new(), *value - largest);
+    }
+    let sum: f32 = values.iter().sum();
+    values.iter_mut().for_each(|value| *value /= sum);
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::parents::images::tests::made_up;
+
+    pub(crate) fn encoder() -> Encoder {
+        Encoder {
+            tokens: 3,
+            width: 4,
+            heads: 2,
+            layers: 2,
+            wide: 5,
+        }
+    }
+
+    /// `weight · value + bias` for one token; takes both from the weights.
+    fn dense(weights: &mut &[f64], sizes: [usize; 2], tokens: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let [inputs, outputs] = sizes;
+        let (weight, rest) = weights.split_at(inputs * outputs);
+        let (bias, rest) = rest.split_at(outputs);
+        *weights = rest;
+        let token = |token: &Vec<f64>| {
+            let outputs = weight.chunks(inputs).zip(bias);
+            let outputs = outputs.map(|(row, bias)| bias + product(row, token));
+            outputs.collect()
+        };
+        tokens.iter().map(token).collect()
+    }
+
+    fn product(one: &[f64], other: &[f64]) -> f64 {
+        one.iter().zip(other).map(|(one, other)| one * other).sum()
+    }
+
+    /// The norm of the sum of two lists of tokens.
+    fn added(one: &[Vec<f64>], other: &[Vec<f64>], norm: &[f64]) -> Vec<Vec<f64>> {
+        let token = |(one, other): (&Vec<f64>, &Vec<f64>)| {
+            let sum: Vec<f64> = one.iter().zip(other).map(|(a, b)| a + b).collect();
+            let width = sum.len();
+            let mean = sum.iter().sum::<f64>() / width as f64;
+            let variance = sum.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+            let value = |at: usize| {
+                let value = (sum[at] - mean) / (variance + 1e-5).sqrt();
+                value * norm[at] + norm[width + at]
+            };
+            (0..width).map(value).collect()
+        };
+        one.iter().zip(other).map(token).collect()
+    }
+
+    /// The mean token of one row with tanh and everything written out: the definition, in f64.
+    pub(crate) fn by_definition(encoder: &Encoder, weights: &[f64], row: &[f64]) -> Vec<f64> {
+        let (count, width) = (encoder.tokens, encoder.width);
+        let part = width / encoder.heads;
+        let token = |at: usize| -> Vec<f64> {
+            let own = at * width..(at + 1) * width;
+            let place = &weights[count * width..];
+            own.map(|n| row[at] * weights[n] + place[n]).collect()
+        };
+        let mut tokens: Vec<Vec<f64>> = (0..count).map(token).collect();
+        let mut rest = &weights[2 * count * width..];
+        for _ in 0..encoder.layers {
+            let asked = dense(&mut rest, [width, 3 * width], &tokens);
+            let mut attended = vec![vec![0.0; width]; count];
+            for (token, head) in (0..count).flat_map(|t| (0..encoder.heads).map(move |h| (t, h))) {
+                let vector = |token: usize, which: usize| {
+                    &asked[token][which * width + head * part..][..part]
+                };
+                let score = |other| product(vector(token, 0), vector(other, 1));
+                let power = |other| f64::exp(score(other) / (part as f64).sqrt());
+                let all: f64 = (0..count).map(power).sum();
+                for other in 0..count {
+                    for (at, said) in vector(other, 2).iter().enumerate() {
+                        attended[token][head * part + at] += power(other) / all * said;
+                    }
+                }
+            }
+            let answered = dense(&mut rest, [width, width], &attended);
+            let dense_layers = 2 * encoder.wide * width + encoder.wide + width;
+            tokens = added(&tokens, &answered, &rest[dense_layers..]);
+            let mut inner = dense(&mut rest, [width, encoder.wide], &tokens);
+            inner.iter_mut().flatten().for_each(|x| *x = x.tanh());
+            let fed = dense(&mut rest, [encoder.wide, width], &inner);
+            tokens = added(&tokens, &fed, &rest[2 * width..]);
+            rest = &rest[4 * width..];
+        }
+        let mean = |at| tokens.iter().map(|token: &Vec<f64>| token[at]).sum::<f64>();
+        (0..width).map(|at| mean(at) / count as f64).collect()
+    }
+
+    pub(crate) fn count(encoder: &Encoder) -> usize {
+        encoder.tensors().iter().map(Tensor::len).sum()
+    }
+
+    #[test]
+    fn features_are_those_of_the_definition() {
+        let encoder = encoder();
+        let weights = made_up(count(&encoder), 5);
+        let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+        // More rows than are encoded at a time.
+        let inputs = made_up(100 * 3, 2);
+        let found = encoder.features(Activation::Tanh, &weights, &inputs);
+        assert_eq!(found.len(), 400);
+        for (found, row) in found.chunks(4).zip(inputs.chunks(3)) {
+            let row: Vec<f64> = row.iter().map(|input| f64::from(*input)).collect();
+            for (found, expected) in found.iter().zip(by_definition(&encoder, &exact, &row)) {
+                assert!(
+                    (f64::from(*found) - expected).abs() < 2e-5,
+                    "{found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_are_named_as_those_of_torch() {
+        let named: Vec<String> = encoder().tensors()[..6]
+            .iter()
+            .map(|tensor| format!("{} {:?}", tensor.name, tensor.shape))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                "tokens.weight [3, 4]",
+                "tokens.bias [3, 4]",
+                "layers.0.self_attn.in_proj_weight [12, 4]",
+                "layers.0.self_attn.in_proj_bias [12]",
+                "layers.0.self_attn.out_proj.weight [4, 4]",
+                "layers.0.self_attn.out_proj.bias [4]",
+            ]
+        );
+        assert_eq!(count(&encoder()), 24 + 2 * (60 + 20 + 25 + 24 + 16));
+    }
+}

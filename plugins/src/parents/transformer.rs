@@ -1,0 +1,199 @@
+//! `transformer`: transformer encoders over the inputs of a row, one member per action.
+
+use dsl::experiment::{Experiment, Node};
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::params::{Column, Input};
+use engine::plugin::{Context, Plugin};
+
+use super::scaling::{scaled_inputs, scaled_target};
+use super::trained::trained;
+use super::{Activation, Encoder, Front, Loss, Network, Parent, TrainerChoice, trainer_of};
+
+trained! {
+    /// Small transformer encoders over the inputs of a row, one for each member.
+    ///
+    /// Each input is a token of `width` numbers: its value times a vector of weights plus
+    /// another one that tells its place, both its own (Gorishniy et al. 2021, section 3.3). Each
+    /// of the `layers` is one of `torch.nn.TransformerEncoderLayer` without dropout: attention in
+    /// so many `heads`, then two dense layers with `wide` numbers and the activation between
+    /// them, a norm after either (Vaswani et al. 2017). A dense layer makes the target of the
+    /// mean of the tokens. Inputs and target are standardised as those of `mlp`; weights start
+    /// uniform within ±1/√inputs, norms such that they change nothing.
+    ///
+    /// The weights load into an equal module of PyTorch: `tokens.weight` and `tokens.bias`
+    /// `[inputs, width]`, `layers`, a `ModuleList` of
+    /// `TransformerEncoderLayer(width, heads, wide, dropout=0, batch_first=True)`, and `head`, a
+    /// `Linear(width, outputs)`; it gives
+    /// `head(layers(x[..., None] * tokens.weight + tokens.bias).mean(1))`.
+    ///
+    /// dfdx computes the gradients.
+    ///
+    /// ```farcast
+    /// parent small = transformer(seen, inputs: [x, z], target: y, width: 4, steps: 4, members: 2)
+    /// ```
+    "transformer" version 1, optimizer "adam(rate: 1e-3)", epochs "60", members "3"
+    pub struct Transformer {
+        /// The training data.
+        data: Input<Dataset>, with_truth();
+        /// The input columns, each a token.
+        inputs: Vec<Column>, needed();
+        /// The column to be predicted; for `cross_entropy` class indices from 0.
+        target: Column, target();
+        /// Numbers of a token.
+        width: usize = "16", range("1..=1024");
+        /// Parts of a token that attend each on its own; they divide the width.
+        heads: usize = "2", range("1..=1024");
+        /// How many layers.
+        layers: usize = "2", range("1..=64");
+        /// Numbers between the two dense layers.
+        wide: usize = "32", range("1..=4096");
+        /// What follows the first of the two dense layers.
+        activation: Activation = "relu";
+        /// What training makes small.
+        loss: Loss = "mse";
+    }
+}
+
+impl Plugin for Transformer {
+    type Output = Parent;
+    const RANDOM: bool = true;
+    const MEMBERS: Option<&'static str> = Some("members");
+
+    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
+        Some(trainer_of(call, call))
+    }
+
+    fn run(self, context: &Context) -> Result<Parent, Fault> {
+        let recipe = self.recipe(TrainerChoice::Auto, context)?;
+        let train = self.data.take(&recipe.rows(&self.data)?.train);
+        let network = self.network(&train)?;
+        recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
+    }
+}
+
+impl Transformer {
+    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+        let (width, heads) = (self.width, self.heads);
+        if !width.is_multiple_of(heads) {
+            let message = format!("expected a divisor of `width` ({width}), found {heads}");
+            return Err(Fault::at("heads", message));
+        }
+        let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
+        let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
+        let encoder = Encoder {
+            tokens: inputs.len(),
+            width,
+            heads,
+            layers: self.layers,
+            wide: self.wide,
+        };
+        Ok(Network {
+            inputs,
+            targets: vec![target],
+            front: Some(Front::Encoder(encoder)),
+            widths: vec![width, outputs],
+            activation: self.activation,
+            loss: self.loss,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::artifact::Artifact;
+
+    use super::*;
+    use crate::data::testing::table;
+    use crate::parents::encoder::tests::encoder;
+    use crate::parents::images::tests::made_up;
+    use crate::training::{Adam, Constant, Optimizer, Schedule};
+
+    /// A product, which no sum of functions of its factors is.
+    fn product() -> Transformer {
+        let a: Vec<f64> = (0..64).map(|row| f64::from(row % 8) - 3.5).collect();
+        let b: Vec<f64> = (0..64).map(|row| f64::from(row / 8) - 3.5).collect();
+        let y: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
+        Transformer {
+            data: Input::new(table(&[("a", &a[..]), ("b", &b), ("y", &y)])),
+            inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
+            target: Column("y".to_owned()),
+            width: 8,
+            heads: 2,
+            layers: 1,
+            wide: 16,
+            activation: Activation::Relu,
+            loss: Loss::Mse,
+            optimizer: Optimizer::Adam(Adam {
+                rate: 1e-2,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            }),
+            schedule: Schedule::Constant(Constant {}),
+            batch: 64,
+            epochs: 300,
+            steps: None,
+            members: 1,
+            hold_out: 0.0,
+            patience: None,
+            jump: None,
+        }
+    }
+
+    #[test]
+    fn it_learns_a_product_the_same_way_each_time() {
+        let run = |name| product().run(&Context::alone(name)).expect("trains");
+        let parent = run("a");
+        let (first, last) = (parent.losses[0].1, parent.losses[parent.losses.len() - 1].1);
+        assert!(first > 0.8 && last < 0.02, "{first} {last}");
+        let parts = parent.to_parts().expect("parts");
+        assert_eq!(Parent::from_parts(&parts).expect("a parent"), parent);
+        assert_eq!(run("a").to_parts().expect("parts"), parts);
+        assert_ne!(run("b").to_parts().expect("parts"), parts);
+    }
+
+    #[test]
+    fn outputs_are_those_of_numpy() {
+        let network = Network {
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            front: Some(Front::Encoder(encoder())),
+            widths: vec![4, 2],
+            activation: Activation::Gelu,
+            loss: Loss::Mse,
+        };
+        let tensors = network.layout().tensors;
+        let head: Vec<&str> = tensors[26..].iter().map(|t| t.name.as_str()).collect();
+        assert_eq!(head, ["head.weight", "head.bias"]);
+        // numpy in f64, with W.T after each of the tensors in order, as torch defines it:
+        //   h = x[..., None] * tokens.weight + tokens.bias
+        //   q, k, v = h @ in_proj + bias, each reshaped to (rows, 3, 2, 2), heads second axis
+        //   h = norm1(h + softmax(q @ k.T / sqrt(2)) @ v @ out_proj + bias)
+        //   h = norm2(h + gelu(h @ linear1 + bias) @ linear2 + bias), gelu in its tanh form
+        //   h.mean(1) @ head + bias, where norm is (h - h.mean(-1)) / sqrt(h.var(-1) + 1e-5)
+        let weights = made_up(network.layout().len(), 5);
+        let found = network.evaluate(&weights, &made_up(6, 2), 2);
+        let expected = [-3.067_739_03, 3.226_999_81, -3.062_149_52, 3.195_635_31];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (f64::from(*found) - expected).abs() < 2e-5,
+                "{found} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn heads_must_divide_the_width() {
+        let mut odd = product();
+        odd.heads = 3;
+        let fault = odd
+            .run(&Context::alone("odd"))
+            .map(|_| ())
+            .expect_err("a fault");
+        assert_eq!(
+            fault.to_string(),
+            "expected a divisor of `width` (8), found 3"
+        );
+    }
+}
