@@ -130,10 +130,13 @@ mod tests {
 
     const BYTES: usize = Pieces::BYTES;
 
-    /// Two and a half pieces, and which bytes of them were asked for.
-    fn watched() -> (Vec<u8>, Pieces, Arc<Mutex<Vec<Range<u64>>>>) {
+    /// Which bytes were asked for.
+    type Asked = Arc<Mutex<Vec<Range<u64>>>>;
+
+    /// Two and a half pieces, watched.
+    fn watched() -> (Vec<u8>, Pieces, Asked) {
         let bytes: Vec<u8> = (0..5 * BYTES / 2).map(|at| (at / 251) as u8).collect();
-        let asked: Arc<Mutex<Vec<Range<u64>>>> = Arc::default();
+        let asked = Asked::default();
         let keep = |bytes: &[u8]| {
             let (held, asked) = (Kept::in_memory(bytes), Arc::clone(&asked));
             Ok(Kept::new(held.digest, held.size, move |pieces| {

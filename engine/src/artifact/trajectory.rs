@@ -441,7 +441,7 @@ mod tests {
     #[test]
     fn spans_are_narrow_for_many_rows_but_no_narrower_than_a_piece() {
         let spans = |rows| in_blocks().spans(1..5, rows).collect::<Vec<_>>();
-        assert_eq!(spans(3), [1..5]);
+        assert_eq!((spans(3).len(), &spans(3)[0]), (1, &(1..5)));
         assert_eq!(spans(SPAN_BYTES / 8), [1..3, 3..5]);
         assert_eq!(spans(usize::MAX), [1..3, 3..5]);
     }

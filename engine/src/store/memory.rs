@@ -30,10 +30,10 @@ impl MemStore {
 
     /// The same with one byte.
     pub fn damage_byte(&self, object: &Digest, at: usize) {
-        if let Some(bytes) = self.lock().objects.get_mut(object) {
-            if let Some(byte) = Arc::make_mut(bytes).get_mut(at) {
-                *byte = !*byte;
-            }
+        let mut kept = self.lock();
+        let bytes = kept.objects.get_mut(object).map(Arc::make_mut);
+        if let Some(byte) = bytes.and_then(|bytes| bytes.get_mut(at)) {
+            *byte = !*byte;
         }
     }
 
