@@ -101,6 +101,7 @@ impl Made {
             let members = input.actions.iter().map(|taken| Some(self.loaded(taken.0)));
             let loaded = Loaded {
                 label: self.graph.label(input.node).unwrap_or_default(),
+                kind: REGISTRY.default_kind(&self.experiment.nodes[input.node.0].plugin),
                 members: members.collect(),
             };
             ((input.field.clone(), input.node), loaded)

@@ -133,26 +133,30 @@ impl Layer {
 
     #[inline(always)]
     fn forward(&self, scales: &[Lanes], values: &[Lanes]) -> Vec<Lanes> {
+        // Loops rather than iterators: their bodies become vectors of the widest registers.
         let mut products = Vec::with_capacity(scales.len() * (values.len() + 1));
         for scale in scales {
-            products.extend(values.iter().map(|value| {
+            for value in values {
                 let mut product = *scale;
-                product.iter_mut().zip(value).for_each(|(p, v)| *p *= v);
-                product
-            }));
+                for (product, value) in product.iter_mut().zip(value) {
+                    *product *= value;
+                }
+                products.push(product);
+            }
             products.push(*scale);
         }
-        (self.matrix.chunks_exact(self.matrix.len() / self.outputs))
-            .map(|weights| {
-                let mut sum = [0.0; LANES];
-                for (weight, product) in weights.iter().zip(&products) {
-                    sum.iter_mut()
-                        .zip(product)
-                        .for_each(|(s, p)| *s += weight * p);
+        let mut outputs = vec![[0.0; LANES]; self.outputs];
+        let weights = self.matrix.chunks_exact(products.len());
+        for (output, weights) in outputs.iter_mut().zip(weights) {
+            let mut sum = [0.0; LANES];
+            for (weight, product) in weights.iter().zip(&products) {
+                for (sum, product) in sum.iter_mut().zip(product) {
+                    *sum += weight * product;
                 }
-                sum
-            })
-            .collect()
+            }
+            *output = sum;
+        }
+        outputs
     }
 }
 

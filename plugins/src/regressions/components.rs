@@ -11,7 +11,7 @@ use super::sample::Sample;
 pub(super) struct Components {
     /// `[components, rows]`, the largest variance first.
     pub scores: Mat<f64>,
-    /// What turns centred anomalies `[weights, rows]` into loadings `[weights, components]`.
+    /// What turns anomalies `[weights, rows]` into loadings `[weights, components]`.
     onto: Mat<f64>,
 }
 
@@ -59,8 +59,9 @@ impl Components {
         })
     }
 
-    /// How much each weight moves with each component, `[weights, components]`.
-    pub fn loadings(&self, centred: &Mat<f64>) -> Mat<f64> {
-        centred * &self.onto
+    /// The factors `[rows, components]` whose sums are how much each weight moves with each
+    /// component: they sum to zero over the rows, so that anomalies need not be centred.
+    pub fn onto(&self) -> &Mat<f64> {
+        &self.onto
     }
 }

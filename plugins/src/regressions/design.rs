@@ -78,10 +78,12 @@ impl Design {
 
     /// The moments with its factors from those with its terms: `Q = X R⁻¹`.
     pub fn of_terms(&self, moments: &Moments) -> Moments {
-        Moments {
-            products: &moments.products * &self.inverse,
-            squares: moments.squares.clone(),
-        }
+        moments.turned(&self.inverse)
+    }
+
+    /// The moments with its terms from those with its factors, over any of its rows: `X = Q R`.
+    pub fn in_terms(&self, moments: &Moments) -> Moments {
+        moments.turned(&self.r)
     }
 
     /// The mean of each right-hand side.

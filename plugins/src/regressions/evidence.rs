@@ -12,6 +12,7 @@ use super::Form;
 use super::fit::{Method, Solution, share};
 use super::moments::Moments;
 use super::sample::Sample;
+use super::sums::Sums;
 
 /// What the subsets say of the predictors.
 ///
@@ -37,60 +38,126 @@ pub const FLAT: f64 = 1e-3;
 /// The share of the subsets held out at each end of a predictor.
 const HELD_OUT: f64 = 0.2;
 
-/// Predicts the edges of the sample from the rest of it; `variance` are the squared deviations
-/// of its anomalies from their means, summed.
-pub(super) fn of(
-    sample: &Sample,
-    variance: f64,
-    method: &dyn Method,
-    context: &Context,
-) -> Result<Evidence, Fault> {
-    let mut parts = Vec::new();
-    for predictor in 0..sample.names().len() {
-        for held_out in edges(sample, predictor) {
-            let rest: Vec<usize> = (0..sample.rows())
-                .filter(|row| !held_out.contains(row))
-                .collect();
-            parts.push((predictor, sample.part(&held_out), sample.part(&rest)));
+/// The edges of a sample, each predicted from the rest of it.
+pub(super) struct Edges<'a> {
+    trials: Vec<Trial<'a>>,
+    /// Squared errors of each weight, summed over what was held out.
+    errors: Vec<f64>,
+    /// Squared deviations from the mean of the rest.
+    deviations: Vec<f64>,
+    /// Both of each predictor, summed over the weights.
+    along: Vec<(f64, f64)>,
+}
+
+impl<'a> Edges<'a> {
+    /// Fits the sample without each of its edges; `whole` is the fit to all of it.
+    pub fn of(
+        sample: &Sample<'a>,
+        whole: &Solution,
+        method: &dyn Method,
+        context: &Context,
+    ) -> Result<Self, Fault> {
+        let mut trials = Vec::new();
+        for predictor in 0..sample.names().len() {
+            for edge in edges(sample, predictor) {
+                match Trial::new(sample, whole, (predictor, edge), method, context) {
+                    Ok(trial) => trials.push(trial),
+                    // The rest may be too small for this form; then nothing is known there.
+                    Err(Fault::User { .. }) => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
         }
+        Ok(Self {
+            trials,
+            errors: vec![0.0; sample.weights()],
+            deviations: vec![0.0; sample.weights()],
+            along: vec![(0.0, 0.0); sample.names().len()],
+        })
     }
-    let mut trials = Vec::new();
-    for (predictor, edge, rest) in &parts {
-        match Trial::new(*predictor, edge, rest, method, context) {
-            Ok(trial) => trials.push(trial),
-            // The rest may be too small for this form; then nothing is known there.
-            Err(Fault::User { .. }) => {}
-            Err(fault) => return Err(fault),
+
+    /// The sums over subsets that it and the fit to the whole take: with the factors of that
+    /// fit over the whole sample and the edges of fits with the same terms; then, for each fit
+    /// with terms of its own, with these over its edge and with its factors over the rest.
+    pub fn wanted(&self, whole: &Solution) -> Vec<Sums> {
+        let factors = whole.factors();
+        let mut sets = vec![(0..factors.nrows()).collect()];
+        let mut own = Vec::new();
+        for trial in &self.trials {
+            match &trial.terms {
+                Terms::OfWhole => sets.push(trial.edge.clone()),
+                Terms::Own { edge, rest } => {
+                    own.push(Sums::over(&trial.edge, edge));
+                    own.push(Sums::over(rest, &trial.solution.factors()));
+                }
+            }
         }
+        let mut wanted = vec![Sums::over_sets(&factors, &sets)];
+        wanted.append(&mut own);
+        wanted
     }
-    let shared = shared(sample, &trials);
-    let mut all = Errors::new(sample.weights());
-    let mut along = vec![(0.0, 0.0); sample.names().len()];
-    for range in sample.ranges() {
-        context.check_stop()?;
-        let whole = shared.as_ref();
-        let whole = whole.map(|columns| sample.moments(&range, columns));
-        for trial in &trials {
-            let (errors, deviations) = trial.errors(&range, whole.as_ref())?;
-            let along = &mut along[trial.predictor];
+
+    /// Predicts the edges of a range of weights from the sums that are [`wanted`](Self::wanted).
+    pub fn add(
+        &mut self,
+        whole: &Solution,
+        range: &Range<usize>,
+        moments: &[Vec<Moments>],
+    ) -> Result<(), Fault> {
+        let [shared, own @ ..] = moments else {
+            return Ok(());
+        };
+        let mut shared = shared.iter().map(|moments| whole.design.in_terms(moments));
+        let all = shared.next();
+        let mut own = own.iter().flatten();
+        for trial in &self.trials {
+            let (truth, known);
+            let (truth, known) = match &trial.terms {
+                Terms::OfWhole => {
+                    let (Some(all), Some(edge)) = (&all, shared.next()) else {
+                        continue;
+                    };
+                    known = trial.solution.design.of_terms(&all.less(&edge));
+                    truth = edge;
+                    (&truth, &known)
+                }
+                Terms::Own { .. } => match (own.next(), own.next()) {
+                    (Some(edge), Some(rest)) => (edge, rest),
+                    _ => continue,
+                },
+            };
+            let (errors, deviations) = trial.errors(truth, known)?;
+            let along = &mut self.along[trial.predictor];
             along.0 += errors.iter().sum::<f64>();
             along.1 += deviations.iter().sum::<f64>();
-            all.add(&range, &errors, &deviations);
+            add(&mut self.errors[range.clone()], &errors);
+            add(&mut self.deviations[range.clone()], &deviations);
+        }
+        Ok(())
+    }
+
+    /// What the predictions say; `variance` are the squared deviations of the anomalies from
+    /// their means, summed.
+    pub fn evidence(&self, sample: &Sample, variance: f64) -> Evidence {
+        let left = |range: &Range<usize>| share(&self.errors, &self.deviations, range);
+        let shared = |range: &Range<usize>| left(range).map(|left| 1.0 - left);
+        let ranges = sample.table.layout.ranges();
+        let along = self.along.iter();
+        Evidence {
+            edge: ranges.map(|(_, range)| shared(&range)).collect(),
+            along: along
+                .map(|(errors, deviations)| (*deviations > 0.0).then(|| 1.0 - errors / deviations))
+                .collect(),
+            whole: shared(&(0..sample.weights())),
+            size: size(sample, variance),
         }
     }
-    let layout = &sample.table.layout;
-    Ok(Evidence {
-        edge: layout
-            .ranges()
-            .map(|(_, range)| all.share(&range))
-            .collect(),
-        along: along
-            .into_iter()
-            .map(|(errors, deviations)| (deviations > 0.0).then(|| 1.0 - errors / deviations))
-            .collect(),
-        whole: all.share(&(0..sample.weights())),
-        size: size(sample, variance),
-    })
+}
+
+fn add(into: &mut [f64], from: &[f64]) {
+    for (into, from) in into.iter_mut().zip(from) {
+        *into += from;
+    }
 }
 
 /// The subsets with the lowest values of a predictor, and those with the highest.
@@ -120,54 +187,63 @@ fn edges(sample: &Sample, predictor: usize) -> Vec<Vec<usize>> {
 /// A fit without one edge, which it then predicts.
 struct Trial<'a> {
     predictor: usize,
-    edge: &'a Sample<'a>,
-    rest: &'a Sample<'a>,
+    /// The subsets that are held out.
+    edge: Vec<usize>,
     solution: Solution<'a>,
-    /// The terms of the fit at the edge, `[rows, terms]`.
-    design: Mat<f64>,
-    /// Their products with each other.
+    terms: Terms,
+    /// The products of its terms with each other, summed over the edge.
     gram: Mat<f64>,
+}
+
+/// What the terms of a fit without an edge are.
+enum Terms {
+    /// Those of the fit to the whole sample: the sums over the rest are those over the whole
+    /// less those over the edge.
+    OfWhole,
+    /// Its own.
+    Own {
+        /// Their values at the edge, `[rows, terms]`.
+        edge: Mat<f64>,
+        /// The subsets that are not held out.
+        rest: Vec<usize>,
+    },
 }
 
 impl<'a> Trial<'a> {
     fn new(
-        predictor: usize,
-        edge: &'a Sample<'a>,
-        rest: &'a Sample<'a>,
+        sample: &Sample<'a>,
+        whole: &Solution,
+        (predictor, edge): (usize, Vec<usize>),
         method: &dyn Method,
         context: &Context,
     ) -> Result<Self, Fault> {
-        let solution = Solution::of(rest, method, context)?;
-        let design = solution.design_of(edge);
+        let mut held_out = vec![false; sample.rows()];
+        edge.iter().for_each(|row| held_out[*row] = true);
+        let rest: Vec<usize> = (0..sample.rows()).filter(|row| !held_out[*row]).collect();
+        let solution = Solution::of(&sample.part(&rest), method, context)?;
+        let terms = solution.design_of(&sample.part(&edge));
+        let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
         Ok(Self {
             predictor,
             edge,
-            rest,
-            gram: design.transpose() * &design,
+            gram: terms.transpose() * &terms,
+            terms: match is_of_whole {
+                true => Terms::OfWhole,
+                false => Terms::Own { edge: terms, rest },
+            },
             solution,
-            design,
         })
     }
 
-    /// The squared errors of a range of weights, and the squared deviations from the mean of
-    /// the rest, both summed over the edge; `whole` are the moments of edge and rest together
-    /// with the terms of the fit, where they are known.
-    fn errors(
-        &self,
-        range: &Range<usize>,
-        whole: Option<&Moments>,
-    ) -> Result<(Vec<f64>, Vec<f64>), Fault> {
-        let design = &self.solution.design;
-        let truth = self.edge.moments(range, &self.design);
-        let known = match whole {
-            Some(whole) => design.of_terms(&whole.less(&truth)),
-            None => self.rest.moments(range, design.factors()),
-        };
-        let (coefficients, _) = self.solution.coefficients(range, &known)?;
+    /// The squared errors of some weights, and the squared deviations from the mean of the
+    /// rest, both summed over the edge: from the moments there with the terms, and those of
+    /// the rest with the factors of the fit.
+    fn errors(&self, truth: &Moments, known: &Moments) -> Result<(Vec<f64>, Vec<f64>), Fault> {
+        let (coefficients, _) = self.solution.coefficients(known)?;
         // The squared errors are `‖y‖² - 2 b · Xᵀy + bᵀ XᵀX b`.
         let bent = &coefficients * &self.gram;
         let mut errors = truth.squares.clone();
-        for term in 0..self.design.ncols() {
+        for term in 0..bent.ncols() {
             let products = truth.products.col_as_slice(term).iter();
             let fitted = bent.col_as_slice(term).iter().zip(products);
             let coefficients = coefficients.col_as_slice(term).iter();
@@ -177,51 +253,13 @@ impl<'a> Trial<'a> {
         }
         errors.iter_mut().for_each(|error| *error = error.max(0.0));
         // The first term is the intercept, so its products are sums.
-        let count = self.edge.rows() as f64;
+        let count = self.edge.len() as f64;
+        let means = self.solution.design.means(known);
         let sums = truth.products.col_as_slice(0).iter();
-        let sums = truth.squares.iter().zip(sums.zip(design.means(&known)));
+        let sums = truth.squares.iter().zip(sums.zip(means));
         let deviations = sums
             .map(|(squares, (sum, mean))| (squares + mean * (count * mean - 2.0 * sum)).max(0.0));
         Ok((errors, deviations.collect()))
-    }
-}
-
-/// The terms of all trials over the whole sample, where they are the same ones: then the
-/// sums over a rest are those over the whole less those over an edge.
-fn shared(sample: &Sample, trials: &[Trial]) -> Option<Mat<f64>> {
-    let first = trials.first()?;
-    let same = |trial: &Trial| trial.solution.kept_terms() == first.solution.kept_terms();
-    trials
-        .iter()
-        .all(same)
-        .then(|| first.solution.design_of(sample))
-}
-
-/// Squared errors and squared deviations of each weight, summed over what was held out.
-struct Errors {
-    errors: Vec<f64>,
-    deviations: Vec<f64>,
-}
-
-impl Errors {
-    fn new(weights: usize) -> Self {
-        Self {
-            errors: vec![0.0; weights],
-            deviations: vec![0.0; weights],
-        }
-    }
-
-    fn add(&mut self, range: &Range<usize>, errors: &[f64], deviations: &[f64]) {
-        let add = |into: &mut [f64], from: &[f64]| {
-            let pairs = into[range.clone()].iter_mut().zip(from);
-            pairs.for_each(|(into, from)| *into += from);
-        };
-        add(&mut self.errors, errors);
-        add(&mut self.deviations, deviations);
-    }
-
-    fn share(&self, weights: &Range<usize>) -> Option<f64> {
-        share(&self.errors, &self.deviations, weights).map(|left| 1.0 - left)
     }
 }
 

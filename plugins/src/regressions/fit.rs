@@ -9,12 +9,13 @@ use faer::Mat;
 
 use super::components::Components;
 use super::design::Design;
-use super::evidence;
+use super::evidence::{self, Edges};
 use super::moments::Moments;
 use super::penalty::{Penalty, Seen};
-use super::sample::Sample;
+use super::sample::{Sample, begins_finite, is_finite};
 use super::shared::{SNR, Sources};
-use super::{Basis, Form, Regression, Term, rows};
+use super::sums::{Pass, Sums};
+use super::{Basis, Form, Regression, Term};
 
 /// A form of regression.
 pub(super) trait Method {
@@ -36,14 +37,47 @@ pub(super) fn regress(
     method: &dyn Method,
     context: &Context,
 ) -> Result<Regression, Fault> {
-    let sample = Sample::gather(sources, context)?;
-    evidence::note_predictors(&sample, context)?;
-    let solution = Solution::of(&sample, method, context)?;
-    solution.note(context);
-    let (coefficients, fit) = solution.fit(context)?;
+    // Anomalies that diverged have no numbers at all as a rule: to look at every weight would
+    // be to read the table once more.
+    if sources.pca.is_none() {
+        let sample = Sample::gather(sources, begins_finite, context)?;
+        if let Some(regression) = fitted(sources, &sample, method, context)? {
+            return Ok(regression);
+        }
+        context.take_notes();
+    }
+    let sample = Sample::gather(sources, is_finite, context)?;
+    fitted(sources, &sample, method, context)?
+        .ok_or_else(|| Fault::Bug("sums of finite anomalies are not finite".to_owned()))
+}
+
+/// The regression of a sample; none where a weight of it is no number.
+fn fitted(
+    sources: &Sources,
+    sample: &Sample,
+    method: &dyn Method,
+    context: &Context,
+) -> Result<Option<Regression>, Fault> {
+    evidence::note_predictors(sample, context)?;
+    let solution = Solution::of(sample, method, context)?;
+    solution.note(sample, context);
+    let mut edges = Edges::of(sample, &solution, method, context)?;
+    let mut fit = Fit::new(&solution, sample.weights());
+    let pass = Pass::new(sample.rows(), edges.wanted(&solution));
+    for range in sample.ranges(&pass) {
+        context.check_stop()?;
+        context.progress(range.start as u64, sample.weights() as u64, None);
+        let moments = sample.moments(&range, &pass);
+        let whole = &moments[0][0];
+        if !whole.squares.iter().sum::<f64>().is_finite() {
+            return Ok(None);
+        }
+        fit.add(&solution, &range, whole, sample.reference(&range))?;
+        edges.add(&solution, &range, &moments)?;
+    }
     let layout = sample.table.layout.clone();
     let ranges: Vec<Range<usize>> = layout.ranges().map(|(_, range)| range).collect();
-    let evidence = evidence::of(&sample, fit.variance.iter().sum(), method, context)?;
+    let evidence = edges.evidence(sample, fit.variance.iter().sum());
     let left = |range: &Range<usize>| share(&fit.residual, &fit.variance, range);
     for (tensor, range) in layout.ranges() {
         if left(&range).is_none() {
@@ -51,7 +85,7 @@ pub(super) fn regress(
         }
     }
     let form = Form {
-        predictors: sample.predictors.clone(),
+        predictors: sample.predictors.to_vec(),
         names: sample.names().to_vec(),
         scaling: sample.scaling.clone(),
         seen: sample.seen.clone(),
@@ -69,11 +103,11 @@ pub(super) fn regress(
     };
     let whole = left(&(0..layout.len())).map(|left| 1.0 - left);
     evidence::note(&form, &layout, whole, sources.keep.is_some(), context);
-    Ok(Regression {
+    Ok(Some(Regression {
         form,
         layout,
-        coefficients,
-    })
+        coefficients: fit.coefficients,
+    }))
 }
 
 /// One sum over a range of weights as a share of another.
@@ -83,8 +117,9 @@ pub(super) fn share(part: &[f64], whole: &[f64], range: &Range<usize>) -> Option
 }
 
 /// What a fit found, weight by weight.
-#[derive(Default)]
 struct Fit {
+    /// Term after term.
+    coefficients: Vec<f32>,
     /// The squared residuals, summed over the subsets.
     residual: Vec<f64>,
     /// The squared deviations from the mean, summed over the subsets.
@@ -95,9 +130,49 @@ struct Fit {
     slopes: Vec<f64>,
 }
 
+impl Fit {
+    fn new(solution: &Solution, weights: usize) -> Self {
+        Self {
+            coefficients: vec![0.0; solution.terms.len() * weights],
+            residual: Vec::with_capacity(weights),
+            variance: Vec::with_capacity(weights),
+            pruned: Vec::with_capacity(weights),
+            slopes: vec![(solution.kept.len() - 1) as f64; weights],
+        }
+    }
+
+    /// Adds the next range of weights, from their moments less those of a `reference`.
+    fn add(
+        &mut self,
+        solution: &Solution,
+        range: &Range<usize>,
+        moments: &Moments,
+        reference: &[f32],
+    ) -> Result<(), Fault> {
+        let (mut found, pruned) = solution.coefficients(moments)?;
+        self.residual
+            .extend(solution.design.residual(moments, &found));
+        self.variance.extend(solution.design.variances(moments));
+        self.pruned.extend(pruned);
+        let intercepts = found.col_as_slice_mut(0).iter_mut();
+        for (intercept, reference) in intercepts.zip(reference) {
+            *intercept += f64::from(*reference);
+        }
+        let weights = self.slopes.len();
+        for (column, term) in solution.kept.iter().enumerate() {
+            let into = &mut self.coefficients[term * weights..][range.clone()];
+            for (coefficient, value) in into.iter_mut().zip(found.col_as_slice(column)) {
+                *coefficient = *value as f32;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A method with all that its coefficients for any weight follow from.
 pub(super) struct Solution<'a> {
-    sample: &'a Sample<'a>,
+    /// Which slopes stay.
+    keep: Option<&'a ColumnExpr>,
     pub basis: Basis,
     terms: Vec<Term>,
     /// The terms that are no linear combination of those before them.
@@ -119,11 +194,7 @@ struct Reduced {
 
 impl<'a> Solution<'a> {
     /// Chooses basis and penalties, and decomposes the design.
-    pub fn of(
-        sample: &'a Sample<'a>,
-        method: &dyn Method,
-        context: &Context,
-    ) -> Result<Self, Fault> {
+    pub fn of(sample: &Sample<'a>, method: &dyn Method, context: &Context) -> Result<Self, Fault> {
         let Model { basis, penalty } = method.model(sample, context)?;
         let terms = basis.terms(sample.names().len());
         let columns = sample.columns(&terms);
@@ -165,7 +236,7 @@ impl<'a> Solution<'a> {
             None => None,
         };
         Ok(Self {
-            sample,
+            keep: sample.keep,
             basis,
             terms,
             kept,
@@ -185,59 +256,50 @@ impl<'a> Solution<'a> {
         sample.columns(&self.kept_terms())
     }
 
-    /// The coefficients `[weights, kept terms]` of a range of weights less their reference,
-    /// from their moments with the factors of the design; and how many slopes of each were
-    /// pruned.
-    pub fn coefficients(
-        &self,
-        range: &Range<usize>,
-        moments: &Moments,
-    ) -> Result<(Mat<f64>, Vec<f64>), Fault> {
-        let Some(reduced) = &self.reduced else {
-            return estimates(&self.design, moments, self.sample.keep);
+    /// The factors `[rows, any]` of the moments that the coefficients follow from: those of the
+    /// design, then those of the components.
+    pub fn factors(&self) -> Mat<f64> {
+        let q = self.design.factors();
+        let Some(Reduced { components, .. }) = &self.reduced else {
+            return q.clone();
         };
-        let (centred, _) = rows::centred(self.sample.block(range));
-        let mut coefficients = reduced.components.loadings(&centred) * &reduced.estimates;
+        let onto = components.onto();
+        Mat::from_fn(
+            q.nrows(),
+            q.ncols() + onto.ncols(),
+            |row, factor| match factor.checked_sub(q.ncols()) {
+                None => q[(row, factor)],
+                Some(component) => onto[(row, component)],
+            },
+        )
+    }
+
+    /// The coefficients `[weights, kept terms]` of some weights less their reference, from
+    /// their moments with its factors; and how many slopes of each were pruned.
+    pub fn coefficients(&self, moments: &Moments) -> Result<(Mat<f64>, Vec<f64>), Fault> {
+        let Some(reduced) = &self.reduced else {
+            return estimates(&self.design, moments, self.keep);
+        };
+        let loadings = moments.products.get(.., self.kept.len()..);
+        let mut coefficients = loadings * &reduced.estimates;
         let intercepts = coefficients.col_as_slice_mut(0).iter_mut();
         for (intercept, mean) in intercepts.zip(self.design.means(moments)) {
             *intercept += mean;
         }
         let slopes = (self.kept.len() - 1) as f64;
-        Ok((coefficients, vec![reduced.pruned * slopes; range.len()]))
+        Ok((
+            coefficients,
+            vec![reduced.pruned * slopes; moments.squares.len()],
+        ))
     }
 
-    /// The coefficients of all weights, term after term, and how well they fit.
-    fn fit(&self, context: &Context) -> Result<(Vec<f32>, Fit), Fault> {
-        let weights = self.sample.weights();
-        let mut coefficients = vec![0.0; self.terms.len() * weights];
-        let mut fit = Fit::default();
-        for range in self.sample.ranges() {
-            context.check_stop()?;
-            context.progress(range.start as u64, weights as u64, None);
-            let moments = self.sample.moments(&range, self.design.factors());
-            let (mut found, pruned) = self.coefficients(&range, &moments)?;
-            fit.residual.extend(self.design.residual(&moments, &found));
-            fit.variance.extend(self.design.variances(&moments));
-            fit.pruned.extend(pruned);
-            let slopes = (self.kept.len() - 1) as f64;
-            fit.slopes.extend(vec![slopes; range.len()]);
-            let intercepts = found.col_as_slice_mut(0).iter_mut();
-            for (intercept, reference) in intercepts.zip(self.sample.reference(&range)) {
-                *intercept += f64::from(*reference);
-            }
-            for (column, term) in self.kept.iter().enumerate() {
-                let into = &mut coefficients[term * weights..][range.clone()];
-                for (coefficient, value) in into.iter_mut().zip(found.col_as_slice(column)) {
-                    *coefficient = *value as f32;
-                }
-            }
-        }
-        Ok((coefficients, fit))
+    /// Whether the moments that its coefficients follow from are those of its terms alone.
+    pub fn is_of_terms(&self) -> bool {
+        self.reduced.is_none()
     }
 
     /// Tells what was dropped, what was chosen and what the fit cannot say.
-    fn note(&self, context: &Context) {
-        let sample = self.sample;
+    fn note(&self, sample: &Sample, context: &Context) {
         let varies = sample.varies();
         for (index, term) in self.terms.iter().enumerate() {
             if !self.kept.contains(&index) && term.only_of(&varies) {
@@ -279,14 +341,15 @@ fn see(
     context: &Context,
 ) -> Result<Seen, Fault> {
     let mut seen = Seen::through(columns);
-    match components {
-        Some(components) => seen.add(&components.scores),
-        None => {
-            for range in sample.blocks() {
-                context.check_stop()?;
-                seen.add(&rows::centred(sample.block(&range)).0);
-            }
-        }
+    if let Some(components) = components {
+        seen.add(&Moments::of(&components.scores, seen.factors()));
+        return Ok(seen);
+    }
+    let all: Vec<usize> = (0..sample.rows()).collect();
+    let pass = Pass::new(all.len(), vec![Sums::over(&all, seen.factors())]);
+    for range in sample.ranges(&pass) {
+        context.check_stop()?;
+        seen.add(&sample.moments(&range, &pass)[0][0]);
     }
     Ok(seen)
 }

@@ -33,7 +33,7 @@ regression! {
     /// ```farcast
     /// regression smooth = gam(shift, regime, knots: 5)
     /// ```
-    "gam" version 1
+    "gam" version 2
     pub struct Gam {
         /// How many knots each predictor has.
         knots: usize = "8", range("3..=40");

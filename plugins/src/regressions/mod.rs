@@ -16,6 +16,7 @@ mod rows;
 mod sample;
 mod shared;
 mod spline;
+mod sums;
 #[cfg(test)]
 mod tests;
 

@@ -27,7 +27,7 @@ regression! {
     /// ```farcast
     /// regression learned = network(shift, regime, units: 3, steps: 50, pca: 2)
     /// ```
-    "network" version 1
+    "network" version 2
     pub struct Hidden {
         /// How many units the hidden layer has.
         units: usize = "6", range("1..=256");
@@ -136,7 +136,7 @@ fn samples(sample: &Sample, components: usize, context: &Context) -> Result<Samp
     Ok(Samples {
         inputs: order
             .iter()
-            .flat_map(|row| &points[*row])
+            .flat_map(|row| points[*row].iter())
             .map(|z| *z as f32)
             .collect(),
         targets: order

@@ -27,7 +27,7 @@ regression! {
     /// ```farcast
     /// regression line = ols(shift, regime, keep: snr > 2)
     /// ```
-    "ols" version 2
+    "ols" version 3
     pub struct Ols {}
 }
 

@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::basis::Curve;
+use super::moments::Moments;
 
 /// Quadratic costs of the coefficients: `n Σ_j strength_j ‖root_j b‖²` over `n` rows.
 pub(super) struct Penalty {
@@ -180,11 +181,20 @@ impl Seen {
         }
     }
 
-    /// Some weights, `[weights, rows]`.
-    pub fn add(&mut self, anomalies: &Mat<f64>) {
-        let projected = anomalies * &self.q;
-        self.products += projected.transpose() * &projected;
-        self.beyond += (anomalies - projected * self.q.transpose()).squared_norm_l2();
+    /// The factors of the moments it takes: `Q`.
+    pub fn factors(&self) -> &Mat<f64> {
+        &self.q
+    }
+
+    /// Some weights, by their moments.
+    ///
+    /// The intercept, which costs nothing, takes the mean of each whatever the penalty.
+    pub fn add(&mut self, moments: &Moments) {
+        let mut within = moments.products.clone();
+        let beyond = moments.squares.iter().sum::<f64>() - within.squared_norm_l2();
+        self.beyond += beyond.max(0.0);
+        within.col_as_slice_mut(0).fill(0.0);
+        self.products += within.transpose() * &within;
     }
 
     /// Golub, Heath & Wahba (1979), eq. 1.4, summed over the weights.

@@ -19,7 +19,7 @@ regression! {
     /// ```farcast
     /// regression curve = polynomial(shift, regime, degree: 2)
     /// ```
-    "polynomial" version 2
+    "polynomial" version 3
     pub struct Polynomial {
         /// The highest total degree.
         degree: usize = "1", range("1..=3");

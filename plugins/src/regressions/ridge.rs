@@ -21,7 +21,7 @@ regression! {
     /// ```farcast
     /// regression held = ridge(shift, regime, penalty: 0.1)
     /// ```
-    "ridge" version 2
+    "ridge" version 3
     pub struct Ridge {
         /// What a squared slope costs; by generalised cross-validation when left out.
         penalty: Option<f64>, range("0..");

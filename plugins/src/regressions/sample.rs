@@ -1,6 +1,7 @@
 //! What a regression is fitted on: the predictors and the anomalies of every usable subset.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use dsl::column::ColumnExpr;
 use engine::artifact::WeightTable;
@@ -12,6 +13,7 @@ use polars::prelude::DataType;
 use super::Term;
 use super::moments::Moments;
 use super::shared::{Against, Sources};
+use super::sums::Pass;
 use crate::predictors::{Fitted, PredictorRows};
 use crate::subsets::Subsets;
 
@@ -31,13 +33,13 @@ pub(super) struct Sample<'a> {
     rows: Vec<usize>,
     /// A row of the table that others are compared with.
     reference: usize,
-    pub predictors: Vec<Fitted>,
+    pub predictors: Rc<[Fitted]>,
     names: Vec<String>,
     /// Mean and standard deviation of each predictor over the subsets.
     pub scaling: Vec<(f64, f64)>,
     /// Smallest and largest value of each predictor over the subsets.
     pub seen: Vec<(f64, f64)>,
-    standardised: Vec<Vec<f64>>,
+    standardised: Vec<Rc<[f64]>>,
 }
 
 /// Predictors whose spread is no more than this share of their magnitude do not vary.
@@ -47,8 +49,13 @@ const CONSTANT: f64 = 1e-12;
 const NEAR: f64 = 1e-6;
 
 impl<'a> Sample<'a> {
-    /// Fits the predictors, takes their mean over each subset, and leaves out what diverged.
-    pub fn gather(sources: &Sources<'a>, context: &Context) -> Result<Self, Fault> {
+    /// Fits the predictors, takes their mean over each subset, and leaves out anomalies that
+    /// are not usable.
+    pub fn gather(
+        sources: &Sources<'a>,
+        is_usable: fn(&[f32]) -> bool,
+        context: &Context,
+    ) -> Result<Self, Fault> {
         if sources.predictors.is_empty() {
             return Err(Fault::at("predictors", "expected at least one predictor"));
         }
@@ -61,7 +68,7 @@ impl<'a> Sample<'a> {
         notes.for_each(|note| context.note(note));
         let all = PredictorRows::of(&predictors, sources.data)?;
         let means = subset_means(&all, sources.subsets)?;
-        let (rows, known) = usable(sources.anomalies, &means, context)?;
+        let (rows, known) = usable(sources.anomalies, is_usable, &means, context)?;
         let columns = 0..all.names.len();
         let column = |index: usize| known.iter().map(move |row| row[index]);
         let seen: Vec<(f64, f64)> = columns.clone().map(|c| extremes(column(c))).collect();
@@ -99,7 +106,7 @@ impl<'a> Sample<'a> {
             against: sources.against,
             reference: rows.first().copied().unwrap_or_default(),
             rows,
-            predictors,
+            predictors: predictors.into(),
             names: all.names,
             scaling,
             seen,
@@ -123,7 +130,7 @@ impl<'a> Sample<'a> {
     }
 
     /// The standardised predictors of each subset.
-    pub fn points(&self) -> &[Vec<f64>] {
+    pub fn points(&self) -> &[Rc<[f64]>] {
         &self.standardised
     }
 
@@ -138,7 +145,7 @@ impl<'a> Sample<'a> {
             rows: subsets.iter().map(|subset| self.rows[*subset]).collect(),
             standardised: (subsets
                 .iter()
-                .map(|subset| self.standardised[*subset].clone()))
+                .map(|subset| Rc::clone(&self.standardised[*subset])))
             .collect(),
             ..self.clone()
         }
@@ -178,21 +185,17 @@ impl<'a> Sample<'a> {
         )
     }
 
-    /// The same where of each range only sums over the subsets are kept, unless components
-    /// stand for the weights: wide enough to read the rows of the table at the speed of memory.
-    pub fn ranges(&self) -> Box<dyn Iterator<Item = Range<usize>>> {
-        match self.pca {
-            Some(_) => Box::new(self.blocks()),
-            None => Box::new(ranges(self.weights(), WIDE)),
-        }
+    /// The same where of each range only the sums of a pass are kept.
+    pub fn ranges(&self, pass: &Pass) -> impl Iterator<Item = Range<usize>> + use<> {
+        ranges(self.weights(), (KEPT / pass.count().max(1)).clamp(64, WIDE))
     }
 
-    /// The sums over the subsets of the anomalies of a range of weights, less those of a
-    /// reference subset, times factors `[rows, factors]`.
-    pub fn moments(&self, weights: &Range<usize>, factors: &Mat<f64>) -> Moments {
+    /// The sums over sets of subsets of the anomalies of a range of weights, less those of a
+    /// reference subset.
+    pub fn moments(&self, weights: &Range<usize>, pass: &Pass) -> Vec<Vec<Moments>> {
         let part = |row: usize| &self.table.row(row)[weights.clone()];
         let rows: Vec<&[f32]> = self.rows.iter().map(|row| part(*row)).collect();
-        Moments::of_rows(&rows, part(self.reference), factors)
+        pass.moments(&rows, part(self.reference))
     }
 
     /// The anomalies that [`moments`](Self::moments) leaves out.
@@ -222,6 +225,9 @@ impl<'a> Sample<'a> {
 /// The most weights worked on together.
 const WIDE: usize = 4096;
 
+/// The most sums kept of a range of weights: eight megabytes.
+const KEPT: usize = 1 << 20;
+
 fn ranges(weights: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     let starts = (0..weights).step_by(width);
     starts.map(move |start| start..(start + width).min(weights))
@@ -248,6 +254,7 @@ fn subset_means(all: &PredictorRows, subsets: &Subsets) -> Result<Vec<Vec<f64>>,
 /// The rows of the table that neither diverged nor lack a predictor, with their predictors.
 fn usable(
     table: &WeightTable,
+    is_usable: fn(&[f32]) -> bool,
     means: &[Vec<f64>],
     context: &Context,
 ) -> Result<(Vec<usize>, Vec<Vec<f64>>), Fault> {
@@ -258,7 +265,7 @@ fn usable(
         let predictors = means.get(subset).ok_or_else(|| {
             Fault::Bug(format!("an anomaly of subset {subset} of {}", means.len()))
         })?;
-        if table.row(row).iter().any(|weight| !weight.is_finite()) {
+        if !is_usable(table.row(row)) {
             diverged += 1;
         } else if predictors.iter().any(|value| !value.is_finite()) {
             unknown += 1;
@@ -280,6 +287,16 @@ fn usable(
         ));
     }
     Ok((rows, known))
+}
+
+/// Whether the first of the weights is a number.
+pub(super) fn begins_finite(weights: &[f32]) -> bool {
+    weights.first().is_none_or(|weight| weight.is_finite())
+}
+
+/// Whether all weights are numbers.
+pub(super) fn is_finite(weights: &[f32]) -> bool {
+    weights.iter().all(|weight| weight.is_finite())
 }
 
 /// The coordinate of a weight table that says which subset a row is of.

@@ -22,7 +22,7 @@ regression! {
     /// ```farcast
     /// regression bent = spline(shift, regime, knots: 3)
     /// ```
-    "spline" version 1
+    "spline" version 2
     pub struct Spline {
         /// How many knots each predictor has.
         knots: usize = "4", range("3..=20");
