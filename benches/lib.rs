@@ -74,7 +74,8 @@ impl Made {
 
     /// An argument of a statement, given or by default.
     pub fn argument<T: ParamType>(&self, name: &str, field: &'static str) -> T {
-        let value = &self.experiment.nodes[self.node(name)].args[field].value;
+        let argument = self.experiment.nodes[self.node(name)].args.get(field);
+        let value = &argument.expect("an argument or its default").value;
         T::from_value(field, value, &Bindings::default()).expect("checked")
     }
 

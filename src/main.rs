@@ -5,6 +5,7 @@ mod columns;
 mod commands;
 mod config;
 mod found;
+mod notes;
 mod progress;
 mod scores;
 mod session;

@@ -1,6 +1,8 @@
 //! From arguments to a checked experiment and an open store.
 
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::{self, ScopedJoinHandle};
 
 use dsl::check::{Checked, check_with};
 use dsl::diagnostic::Diagnostic;
@@ -8,6 +10,7 @@ use dsl::experiment::Experiment;
 use dsl::render::{Style, render};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
+use engine::error::Fault;
 use engine::graph::{Graph, lower};
 use engine::outside::{Disk, Kept, Texts, read_text};
 use engine::plugin::Registry;
@@ -223,6 +226,29 @@ fn check_kept(
     expanded(checked, registry)
 }
 
+/// Reads and checks the experiment, and opens the store beside it.
+///
+/// A store that is there is read while the text is checked: each takes about as long.
+pub fn open(
+    subject: &Subject,
+    settings: &Settings,
+    access: Access,
+    terminal: &Terminal,
+) -> Result<(Session, DirStore), Stop> {
+    let folder = settings.store(&subject.file);
+    thread::scope(|scope| {
+        let store = folder
+            .is_dir()
+            .then(|| scope.spawn(|| DirStore::open(&folder, access)));
+        let session = Session::open(subject, settings, terminal)?;
+        let store = match store.map(ScopedJoinHandle::join) {
+            Some(opened) => opened.unwrap_or_else(|panic| resume_unwind(panic)),
+            None => DirStore::open(&folder, access),
+        };
+        Ok((session, opened(store, terminal)?))
+    })
+}
+
 /// Opens the store for what is at this path.
 pub fn open_store(
     settings: &Settings,
@@ -230,7 +256,12 @@ pub fn open_store(
     access: Access,
     terminal: &Terminal,
 ) -> Result<DirStore, Stop> {
-    let store = DirStore::open(&settings.store(near), access).map_err(|fault| {
+    opened(DirStore::open(&settings.store(near), access), terminal)
+}
+
+/// The store, when it opened; says what is wrong with it.
+fn opened(store: Result<DirStore, Fault>, terminal: &Terminal) -> Result<DirStore, Stop> {
+    let store = store.map_err(|fault| {
         terminal.error(fault.to_string());
         Stop::Failed
     })?;
@@ -241,7 +272,10 @@ pub fn open_store(
 }
 
 /// What the profile sets and `--set` does not, then what `--set` does.
-fn with_profile(profile: &[(String, String)], typed: &[(String, String)]) -> Vec<(String, String)> {
+pub fn with_profile(
+    profile: &[(String, String)],
+    typed: &[(String, String)],
+) -> Vec<(String, String)> {
     let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
     let kept = profile.iter().filter(|(name, _)| !is_typed(name));
     kept.chain(typed).cloned().collect()

@@ -45,7 +45,7 @@ fn formula(text: &str, columns: &[&str]) -> ColumnExpr {
         .iter()
         .find(|node| node.plugin == "derive")
         .unwrap();
-    match &derive.args["definitions"].value {
+    match &derive.args.get("definitions").unwrap().value {
         Value::Definitions(definitions) => definitions[0].1.clone(),
         other => panic!("{other}"),
     }

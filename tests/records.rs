@@ -70,11 +70,7 @@ fn no_runs_are_no_mistake() {
 fn a_run_is_shown_by_any_of_its_names() {
     let folder = two_runs();
     let said = folder.farcast(&["show", "last"]);
-    let facts: Vec<&str> = said
-        .out
-        .lines()
-        .take_while(|l| !l.starts_with('┌'))
-        .collect();
+    let facts: Vec<&str> = said.out.lines().take_while(|l| !l.is_empty()).collect();
     let shown = facts.join("\n").replace(&hostname(), "HOST");
     expect![[r#"
         run         20260101-000000000-abcdef
@@ -95,6 +91,47 @@ fn a_run_is_shown_by_any_of_its_names() {
         assert_eq!(shown["scores"], last["scores"], "{named}");
         assert_eq!(shown["set"], last["set"], "{named}");
     }
+}
+
+#[test]
+fn what_statements_took_is_known_though_all_was_there() {
+    let folder = Folder::with(&starter());
+    folder.run(&[]);
+    folder.run(&[]);
+    let [first, second] =
+        ["last~1", "last"].map(|run| answer(&folder, &["show", run, "--json"])["costs"].clone());
+    assert_eq!(first, second);
+    let of = |name: &str| {
+        let mut costs = first.as_array().unwrap().iter();
+        costs.find(|cost| cost["statement"] == name).unwrap()
+    };
+    let net = of("net");
+    assert_eq!(
+        (&net["plugin"], &net["actions"]),
+        (&json!("mlp"), &json!(4))
+    );
+    assert!(
+        net["seconds"].as_f64() > Some(0.0) && net["bytes"].as_u64() > Some(1000),
+        "{net}"
+    );
+
+    let run: Value = serde_json::from_str(&folder.read("out/it/run.json")).unwrap();
+    let trained = run["actions"].as_array().unwrap().iter();
+    let trained: Vec<_> = trained
+        .filter(|action| action["statement"] == "net")
+        .collect();
+    let seconds: f64 = trained.iter().map(|a| a["seconds"].as_f64().unwrap()).sum();
+    assert_eq!(Some(seconds), net["seconds"].as_f64());
+    assert!(trained.iter().all(|action| action["state"] == "cached"));
+
+    let shown = folder.farcast(&["show", "last"]).out;
+    let head = "statement  plugin      actions  seconds  size\n";
+    assert!(shown.contains(head), "{shown}");
+    assert!(
+        folder
+            .read("out/it/report.html")
+            .contains("What each statement took")
+    );
 }
 
 fn hostname() -> String {

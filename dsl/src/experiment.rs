@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use litemap::LiteMap;
+
 use crate::column::ColumnExpr;
 use crate::source::Span;
 use crate::sweep::{Sweep, Waiting};
@@ -40,7 +42,7 @@ pub struct Node {
     /// The plugin's name.
     pub plugin: String,
     /// Every parameter that has a value, defaults included, by name.
-    pub args: BTreeMap<String, Argument>,
+    pub args: Arguments,
     /// The seed in force at this point; 0 for calls that do not depend on it.
     pub seed: u64,
     /// The swept parameters it depends on, `name=value,…`; empty outside a sweep.
@@ -50,6 +52,10 @@ pub struct Node {
     /// The call in the text.
     pub span: Span,
 }
+
+/// The arguments of a call by name. Calls have few, and sweeps have many thousand calls, so they
+/// lie in one piece of memory.
+pub type Arguments = LiteMap<String, Argument>;
 
 /// A value with the place it was written at (the call's, for a default).
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +99,7 @@ pub struct Made {
     /// The constructor.
     pub name: String,
     /// Every parameter that has a value.
-    pub args: BTreeMap<String, Argument>,
+    pub args: Arguments,
 }
 
 impl fmt::Display for Value {

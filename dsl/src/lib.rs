@@ -1,5 +1,8 @@
 //! The farcast language: text in, checked experiment out. No IO, no polars, no dfdx.
 
+// Named by the parser that pest derives.
+extern crate alloc;
+
 pub mod ast;
 pub mod calendar;
 pub mod check;

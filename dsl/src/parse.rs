@@ -14,7 +14,7 @@ use self::grammar::{Grammar, Rule};
 use self::tree::Tree;
 use crate::ast::{File, Item};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::layout::{Token, Tokens, layout};
+use crate::layout::{Chunk, Token, Tokens, layout};
 use crate::source::{FileId, Span};
 
 /// The longest text that is read, in bytes.
@@ -47,18 +47,8 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     let layout = layout(file, text);
     let mut items = Vec::new();
     let mut diagnostics = Vec::new();
-    for chunk in layout.chunks {
-        if let Some(fault) = chunk.fault {
-            diagnostics.push(fault);
-            continue;
-        }
-        let place = Place {
-            file,
-            text,
-            start: chunk.range.start,
-            end: chunk.range.end,
-        };
-        match place.item() {
+    for item in in_parts(&layout.chunks, |chunk| read(file, text, chunk)) {
+        match item {
             Ok(item) => items.push(item),
             Err(errors) => diagnostics.extend(errors),
         }
@@ -66,6 +56,50 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     diagnostics.truncate(MAX_ERRORS);
     let comments = layout.comments;
     (File { items, comments }, diagnostics)
+}
+
+/// How many items keep a thread busy for longer than it takes to start.
+const ITEMS_OF_A_THREAD: usize = 200;
+
+/// Bytes of a thread's stack: brackets nested as deep as may be take a good megabyte.
+const STACK: usize = 8 << 20;
+
+/// What `read` makes of each chunk, in their order; many chunks are read on several threads.
+fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec<T> {
+    let wanted = chunks.len() / ITEMS_OF_A_THREAD;
+    if wanted < 2 {
+        return chunks.iter().map(read).collect();
+    }
+    let threads = std::thread::available_parallelism().map_or(1, |most| wanted.min(most.get()));
+    let read = &|part: &[Chunk]| part.iter().map(&read).collect::<Vec<T>>();
+    std::thread::scope(|scope| {
+        let parts = chunks.chunks(chunks.len().div_ceil(threads));
+        let started: Vec<_> = parts
+            .map(|part| {
+                let thread = std::thread::Builder::new().stack_size(STACK);
+                (part, thread.spawn_scoped(scope, move || read(part)))
+            })
+            .collect();
+        let read_by = |(part, thread): (_, std::io::Result<std::thread::ScopedJoinHandle<_>>)| {
+            // Without a thread, and where one panicked, to show its panic, here.
+            let done = thread.ok().and_then(|thread| thread.join().ok());
+            done.unwrap_or_else(|| read(part))
+        };
+        started.into_iter().flat_map(read_by).collect()
+    })
+}
+
+fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Vec<Diagnostic>> {
+    if let Some(fault) = &chunk.fault {
+        return Err(vec![fault.clone()]);
+    }
+    let place = Place {
+        file,
+        text,
+        start: chunk.range.start,
+        end: chunk.range.end,
+    };
+    place.item()
 }
 
 /// The text of one item.

@@ -27,7 +27,7 @@ impl Choices {
 }
 
 /// One sweep of an experiment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sweep {
     /// The statement; `--set` for one that the command line asks for.
     pub name: String,

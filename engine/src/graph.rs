@@ -3,7 +3,7 @@
 //! A pure function of the experiment, the plugins and the digests of the data files.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write};
 
 use dsl::diagnostic::{Code, Diagnostic};
@@ -19,6 +19,9 @@ use crate::streams::Streams;
 /// The version of the key text; goes up when equal calls must no longer share results.
 pub const KEY_VERSION: u32 = 1;
 
+/// Bytes for which most key texts have room.
+const KEY_TEXT: usize = 256;
+
 /// Every action an experiment needs, each after all it takes.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
@@ -28,11 +31,6 @@ pub struct Graph {
     pub of_node: Vec<Vec<ActionId>>,
     /// The actions whose results are asked for: scores, reports, or whatever nothing takes.
     pub goals: BTreeSet<ActionId>,
-    /// The names of statements by the key whose start is in the label that stands for them in
-    /// artifacts.
-    names: BTreeMap<Digest, String>,
-    /// The same of statements at the points of sweeps.
-    swept_names: BTreeMap<Digest, String>,
     /// The digest of every data file that is read.
     pub files: BTreeMap<String, Digest>,
 }
@@ -88,7 +86,7 @@ pub fn lower(
             of_node: vec![Vec::new(); experiment.nodes.len()],
             ..Graph::default()
         },
-        by_key: BTreeMap::new(),
+        by_key: HashMap::new(),
     };
     let goals = goals(experiment);
     for id in needed(experiment, &goals) {
@@ -96,7 +94,6 @@ pub fn lower(
     }
     let asked = goals.iter().flat_map(|id| &lowering.graph.of_node[id.0]);
     lowering.graph.goals = asked.copied().collect();
-    lowering.name_labels();
     Ok(lowering.graph)
 }
 
@@ -108,41 +105,57 @@ fn goals(experiment: &Experiment) -> Vec<NodeId> {
     if nodes.iter().any(is_goal) {
         return ids.filter(|id| is_goal(&nodes[id.0])).collect();
     }
-    let used: BTreeSet<NodeId> = nodes.iter().flat_map(references).collect();
-    ids.filter(|id| !used.contains(id)).collect()
+    let mut is_used = vec![false; nodes.len()];
+    for id in nodes.iter().flat_map(references) {
+        is_used[id.0] = true;
+    }
+    ids.filter(|id| !is_used[id.0]).collect()
 }
 
 /// The goals and all they are made from, in order.
-fn needed(experiment: &Experiment, goals: &[NodeId]) -> BTreeSet<NodeId> {
-    let mut needed = BTreeSet::new();
-    let mut queue = goals.to_vec();
-    while let Some(id) = queue.pop() {
-        if needed.insert(id) {
-            queue.extend(references(&experiment.nodes[id.0]));
+fn needed(experiment: &Experiment, goals: &[NodeId]) -> Vec<NodeId> {
+    let nodes = &experiment.nodes;
+    let mut is_needed = vec![false; nodes.len()];
+    for goal in goals {
+        is_needed[goal.0] = true;
+    }
+    // A node refers to earlier ones only.
+    for index in (0..nodes.len()).rev() {
+        if is_needed[index] {
+            for id in references(&nodes[index]) {
+                is_needed[id.0] = true;
+            }
         }
     }
-    needed
+    let ids = (0..nodes.len()).map(NodeId);
+    ids.filter(|id| is_needed[id.0]).collect()
 }
 
 /// The nodes a node refers to, in argument order.
 pub fn references(node: &Node) -> Vec<NodeId> {
-    node.args
-        .values()
-        .flat_map(|argument| nodes_in(&argument.value))
-        .collect()
+    let mut found = Vec::new();
+    for argument in node.args.values() {
+        collect_nodes(&argument.value, &mut found);
+    }
+    found
 }
 
 /// The nodes a value refers to, in order.
 pub(crate) fn nodes_in(value: &Value) -> Vec<NodeId> {
+    let mut found = Vec::new();
+    collect_nodes(value, &mut found);
+    found
+}
+
+fn collect_nodes(value: &Value, found: &mut Vec<NodeId>) {
     match value {
-        Value::Node(node) => vec![*node],
-        Value::List(values) => values.iter().flat_map(nodes_in).collect(),
-        Value::Made(made) => made
-            .args
-            .values()
-            .flat_map(|arg| nodes_in(&arg.value))
-            .collect(),
-        _ => Vec::new(),
+        Value::Node(node) => found.push(*node),
+        Value::List(values) => values.iter().for_each(|value| collect_nodes(value, found)),
+        Value::Made(made) => {
+            let args = made.args.values();
+            args.for_each(|argument| collect_nodes(&argument.value, found));
+        }
+        _ => {}
     }
 }
 
@@ -169,7 +182,8 @@ struct Lowering<'a> {
     registry: &'a Registry,
     file_digest: &'a dyn Fn(&str) -> Result<Digest, Fault>,
     graph: Graph,
-    by_key: BTreeMap<Digest, ActionId>,
+    /// Only looked up, never listed.
+    by_key: HashMap<Digest, ActionId>,
 }
 
 impl Lowering<'_> {
@@ -201,21 +215,30 @@ impl Lowering<'_> {
             };
             let key_text = self.key_text(&call);
             let key = Digest::of(key_text.as_bytes());
-            let streams = self.streams(&call, key);
-            let action = *self.by_key.entry(key).or_insert_with(|| {
-                self.graph.actions.push(Action {
-                    node: id,
-                    member: node.members.filter(|_| !is_shared).map(|_| member),
-                    key,
-                    streams,
-                    key_text,
-                    inputs,
-                });
-                ActionId(self.graph.actions.len() - 1)
-            });
+            let action = match self.by_key.get(&key) {
+                Some(known) => *known,
+                None => {
+                    let streams = self.streams(&call, key);
+                    self.add(Action {
+                        node: id,
+                        member: node.members.filter(|_| !is_shared).map(|_| member),
+                        key,
+                        streams,
+                        key_text,
+                        inputs,
+                    })
+                }
+            };
             self.graph.of_node[id.0].push(action);
         }
         Ok(())
+    }
+
+    fn add(&mut self, action: Action) -> ActionId {
+        let id = ActionId(self.graph.actions.len());
+        self.by_key.insert(action.key, id);
+        self.graph.actions.push(action);
+        id
     }
 
     fn files(&self, node: &Node) -> Result<BTreeMap<String, Digest>, Box<Diagnostic>> {
@@ -342,27 +365,6 @@ impl Lowering<'_> {
         });
         Streams(Digest::of(text.as_bytes()))
     }
-
-    fn name_labels(&mut self) {
-        for (node, actions) in self.experiment.nodes.iter().zip(&self.graph.of_node) {
-            if let Some(first) = actions.first() {
-                let key = self.graph.actions[first.0].key;
-                let names = match node.point.is_empty() {
-                    true => &mut self.graph.names,
-                    false => &mut self.graph.swept_names,
-                };
-                // Figures about the points of a score would have one title without it.
-                let shown = match node.kind == Kind::Score && !node.point.is_empty() {
-                    true => format!("{} at {}", node.name, node.point),
-                    false => node.name.clone(),
-                };
-                let name = names.entry(key).or_insert_with(|| shown.clone());
-                if node.named && name.contains('.') {
-                    *name = shown;
-                }
-            }
-        }
-    }
 }
 
 /// One call of a plugin for one member, about to become an action.
@@ -383,7 +385,8 @@ impl Call<'_> {
         digest: impl Fn(&ActionId) -> Digest,
     ) -> String {
         let signature = &self.entry.signature;
-        let mut text = format!("farcast-key {KEY_VERSION}\n");
+        let mut text = String::with_capacity(KEY_TEXT);
+        let _ = writeln!(text, "farcast-key {KEY_VERSION}");
         let mut line = |line: fmt::Arguments| {
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{line}");
@@ -448,7 +451,7 @@ fn by_content<'a>(value: &'a Value, files: &BTreeMap<String, Digest>) -> Cow<'a,
         }
         Value::Made(made) => {
             let mut args = made.args.clone();
-            for argument in args.values_mut() {
+            for (_, argument) in &mut args {
                 argument.value = by_content(&argument.value, files).into_owned();
             }
             Value::Made(Made {
@@ -470,21 +473,6 @@ impl Graph {
         Some(Label(format!("‹{}›", self.actions[first.0].key.short())))
     }
 
-    /// The text with every label replaced by the statement's name.
-    ///
-    /// Of equal calls one outside sweeps gives the name.
-    pub fn with_names(&self, text: &str) -> String {
-        replaced(text, [&self.names, &self.swept_names])
-    }
-
-    /// The same as a statement at this point of a sweep calls them.
-    pub fn with_names_at(&self, point: &str, text: &str) -> String {
-        match point.is_empty() {
-            true => self.with_names(text),
-            false => replaced(text, [&self.swept_names, &self.names]),
-        }
-    }
-
     /// Which actions take each action.
     pub fn dependents(&self) -> Vec<Vec<ActionId>> {
         let mut dependents = vec![Vec::new(); self.actions.len()];
@@ -495,32 +483,6 @@ impl Graph {
         }
         dependents
     }
-}
-
-/// The text with every label replaced by its name in the first list that has one.
-fn replaced(text: &str, names: [&BTreeMap<Digest, String>; 2]) -> String {
-    let mut rest = text;
-    let mut named = String::new();
-    while let Some(start) = rest.find('‹') {
-        let Some(length) = rest[start..].find('›') else {
-            break;
-        };
-        let end = start + length + '›'.len_utf8();
-        let label = &rest[start..end];
-        named.push_str(&rest[..start]);
-        let name = names.iter().find_map(|names| named_in(names, label));
-        named.push_str(name.unwrap_or(label));
-        rest = &rest[end..];
-    }
-    named + rest
-}
-
-/// The name that a label stands for.
-fn named_in<'n>(names: &'n BTreeMap<Digest, String>, label: &str) -> Option<&'n str> {
-    let start = label.trim_matches(['‹', '›']);
-    let least: Digest = format!("{start:0<64}").parse().ok()?;
-    let (key, name) = names.range(least..).next()?;
-    (key.short() == start).then_some(name)
 }
 
 impl Action {

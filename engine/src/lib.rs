@@ -6,6 +6,7 @@ pub mod digest;
 pub mod draw;
 pub mod error;
 pub mod graph;
+pub mod names;
 pub mod observer;
 pub mod output;
 pub mod outside;

@@ -19,7 +19,7 @@ use crate::observer::Ending;
 use crate::plugin::Registry;
 use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
-use crate::store::Store;
+use crate::store::{Cost, Store};
 use crate::sweep::{self, SweepLine};
 use crate::table::ScoreLine;
 
@@ -133,16 +133,17 @@ pub fn run_json(
         actions: Vec<ActionLine<'a>>,
         sweeps: Vec<SweepLine<'a>>,
     }
-    let actions = graph.actions.iter().zip(&outcome.endings);
+    let endings = outcome.endings.iter().zip(&outcome.costs);
+    let actions = graph.actions.iter().zip(endings);
     let facts = facts.iter().map(|(name, value)| (&**name, &**value));
     let document = Document {
         record,
         facts: facts.collect(),
         actions: actions
-            .map(|(action, ending)| {
+            .map(|(action, (ending, cost))| {
                 let node = &experiment.nodes[action.node.0];
                 let version = record.plugins.get(&node.plugin);
-                ActionLine::of(action, node, version.copied(), ending)
+                ActionLine::of(action, node, version.copied(), ending, *cost)
             })
             .collect(),
         sweeps: sweep::lines(experiment, graph, outcome),
@@ -162,18 +163,26 @@ struct ActionLine<'a> {
     version: Option<u32>,
     key: Digest,
     state: &'static str,
-    seconds: Option<f64>,
+    /// What the result took, in this run or the one that made it.
+    seconds: f64,
+    bytes: u64,
 }
 
 impl<'a> ActionLine<'a> {
-    fn of(action: &Action, node: &'a Node, version: Option<u32>, ending: &Ending) -> Self {
-        let (state, seconds) = match ending {
-            Ending::Ran(seconds) => ("ran", Some(*seconds)),
-            Ending::Cached => ("cached", None),
-            Ending::NotNeeded => ("not needed", None),
-            Ending::Diverged { seconds, .. } => ("diverged", *seconds),
-            Ending::Failed(_) => ("failed", None),
-            Ending::Skipped => ("skipped", None),
+    fn of(
+        action: &Action,
+        node: &'a Node,
+        version: Option<u32>,
+        ending: &Ending,
+        cost: Cost,
+    ) -> Self {
+        let state = match ending {
+            Ending::Ran(_) => "ran",
+            Ending::Cached => "cached",
+            Ending::NotNeeded => "not needed",
+            Ending::Diverged { .. } => "diverged",
+            Ending::Failed(_) => "failed",
+            Ending::Skipped => "skipped",
         };
         Self {
             statement: &node.name,
@@ -183,7 +192,8 @@ impl<'a> ActionLine<'a> {
             version,
             key: action.key,
             state,
-            seconds,
+            seconds: cost.seconds,
+            bytes: cost.bytes,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use dsl::check::{Outside, SchemaError};
-use dsl::experiment::Argument;
+use dsl::experiment::Arguments;
 use dsl::types::Schema;
 
 use crate::error::Fault;
@@ -41,11 +41,7 @@ impl Outside for Disk<'_> {
         })
     }
 
-    fn schema(
-        &self,
-        plugin: &str,
-        args: &BTreeMap<String, Argument>,
-    ) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
         let bindings = Bindings {
             args: args.clone(),
             inputs: BTreeMap::new(),
@@ -90,11 +86,7 @@ impl Outside for Kept<'_> {
         text.ok_or_else(|| format!("`{path}` was not kept"))
     }
 
-    fn schema(
-        &self,
-        plugin: &str,
-        args: &BTreeMap<String, Argument>,
-    ) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
         let registry = self.registry;
         Disk { registry }.schema(plugin, args)
     }

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::column::ColumnExpr;
-use dsl::experiment::{Argument, NodeId, Value};
+use dsl::experiment::{Arguments, NodeId, Value};
 use dsl::signature::{Need, Param};
 use dsl::types::{Kind, Over, Type};
 
@@ -204,7 +204,7 @@ pub trait Declared: Sized {
 #[derive(Clone, Default)]
 pub struct Bindings {
     /// The checked arguments.
-    pub args: BTreeMap<String, Argument>,
+    pub args: Arguments,
     /// The artifacts of referred calls by field and node.
     pub inputs: BTreeMap<(String, NodeId), Loaded>,
 }
@@ -237,7 +237,7 @@ impl std::fmt::Display for Label {
 
 impl Bindings {
     /// The same inputs with other arguments: those of a value made inside.
-    pub fn inside(&self, args: &BTreeMap<String, Argument>) -> Self {
+    pub fn inside(&self, args: &Arguments) -> Self {
         Self {
             args: args.clone(),
             inputs: self.inputs.clone(),

@@ -2,7 +2,7 @@
 //!
 //! It is the head of `run.json`, and what the store keeps of every run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dsl::experiment::Experiment;
 use dsl::source::Sources;
@@ -15,6 +15,8 @@ use crate::graph::{Graph, KEY_VERSION};
 use crate::output::Counts;
 use crate::plugin::Registry;
 use crate::report::headlines;
+use crate::run::Outcome;
+use crate::store::Cost;
 use crate::table::ScoreLine;
 
 /// Goes up when an older farcast would misread a record.
@@ -56,6 +58,10 @@ pub struct RunRecord {
     pub counts: Counts,
     /// How long it took.
     pub seconds: f64,
+    /// What the results of each statement took, in this run or the ones that made them; in the
+    /// order of the file.
+    #[serde(default)]
+    pub costs: Vec<StatementCost>,
     /// Where it wrote its results.
     pub out: String,
     /// What came out: the headlines of the report.
@@ -64,6 +70,45 @@ pub struct RunRecord {
     pub scores: Option<Digest>,
     /// The unit of each metric that has one.
     pub units: BTreeMap<String, String>,
+}
+
+/// What the results of a statement took, at all points of sweeps and for all members together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatementCost {
+    /// The statement.
+    pub statement: String,
+    /// Its plugin.
+    pub plugin: String,
+    /// How many actions it has.
+    pub actions: usize,
+    /// How long they took, one after the other.
+    pub seconds: f64,
+    /// How large their results are.
+    pub bytes: u64,
+}
+
+/// What each statement took.
+fn costs(experiment: &Experiment, graph: &Graph, costs: &[Cost]) -> Vec<StatementCost> {
+    let mut found: Vec<StatementCost> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (action, cost) in graph.actions.iter().zip(costs) {
+        let node = &experiment.nodes[action.node.0];
+        let place = *places.entry(&node.name).or_insert_with(|| {
+            found.push(StatementCost {
+                statement: node.name.clone(),
+                plugin: node.plugin.clone(),
+                actions: 0,
+                seconds: 0.0,
+                bytes: 0,
+            });
+            found.len() - 1
+        });
+        let all = &mut found[place];
+        all.actions += 1;
+        all.seconds += cost.seconds;
+        all.bytes = all.bytes.saturating_add(cost.bytes);
+    }
+    found
 }
 
 /// A text and the path it was read from.
@@ -83,8 +128,8 @@ pub struct Ended<'a> {
     pub set: &'a [(String, String)],
     /// Its scores, and the bytes they are written as.
     pub scores: (&'a [ScoreLine], Option<&'a [u8]>),
-    /// How many actions did what.
-    pub counts: Counts,
+    /// What its actions did.
+    pub outcome: &'a Outcome,
     /// How long it took.
     pub seconds: f64,
     /// The machine.
@@ -97,11 +142,14 @@ impl RunRecord {
     /// The record of a run that ends now.
     pub fn new(experiment: &Experiment, graph: &Graph, registry: &Registry, run: Ended) -> Self {
         let (lines, bytes) = run.scores;
+        let counts = Counts::of(run.outcome);
         let mut members: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
         let mut plugins = BTreeMap::new();
         for action in &graph.actions {
             let node = &experiment.nodes[action.node.0];
-            if let Some(entry) = registry.get(&node.plugin) {
+            if !plugins.contains_key(&node.plugin)
+                && let Some(entry) = registry.get(&node.plugin)
+            {
                 plugins.insert(node.plugin.clone(), entry.signature.version);
             }
             if let (Kind::Parent, Some(member)) = (node.kind, action.member) {
@@ -131,11 +179,15 @@ impl RunRecord {
             plugins,
             data: graph.files.clone(),
             members,
-            ok: run.counts.failed == 0,
-            counts: run.counts,
+            ok: counts.failed == 0,
+            counts,
             seconds: run.seconds,
+            costs: costs(experiment, graph, &run.outcome.costs),
             out: run.out,
-            headlines: headlines(lines).iter().map(ToString::to_string).collect(),
+            headlines: headlines(experiment, lines)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             scores: bytes.map(Digest::of),
             units: units.collect(),
         }

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::diagnostic::{Code, Diagnostic};
-use dsl::experiment::{Argument, Experiment, Node, NodeId, Value};
+use dsl::experiment::{Argument, Arguments, Experiment, Node, NodeId, Value};
 use dsl::signature::Signature;
 use dsl::types::{Kind, Type};
 
@@ -142,7 +142,7 @@ pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment,
 }
 
 /// Arguments that nobody writes, by name.
-type Added = BTreeMap<String, Argument>;
+type Added = Arguments;
 
 struct Expansion<'a> {
     registry: &'a Registry,
@@ -169,7 +169,7 @@ impl Expansion<'_> {
 
     /// Turns the references of a written node into those of its new place.
     fn refer(&self, node: &mut Node, replaced: &BTreeMap<NodeId, NodeId>) {
-        for argument in node.args.values_mut() {
+        for (_, argument) in &mut node.args {
             map_nodes(&mut argument.value, &|id| {
                 *replaced.get(&id).unwrap_or(&self.place[id.0])
             });
@@ -210,7 +210,7 @@ impl Expansion<'_> {
     fn fold(&mut self, node: &Node, cut: &Signature, ends: &Ends, fold: i64) -> Value {
         let prefix = format!("{}.fold{fold}", node.name);
         let [rest, edge] = ["rest", "edge"].map(|part| {
-            let mut args: BTreeMap<String, Argument> = node
+            let mut args: Arguments = node
                 .args
                 .iter()
                 .filter(|(name, _)| cut.param(name).is_some())
@@ -350,8 +350,8 @@ fn map_nodes(value: &mut Value, map: &dyn Fn(NodeId) -> NodeId) {
         Value::Node(id) => *id = map(*id),
         Value::List(values) => values.iter_mut().for_each(|value| map_nodes(value, map)),
         Value::Made(made) => {
-            let args = made.args.values_mut();
-            args.for_each(|argument| map_nodes(&mut argument.value, map));
+            let args = made.args.iter_mut();
+            args.for_each(|(_, argument)| map_nodes(&mut argument.value, map));
         }
         _ => {}
     }

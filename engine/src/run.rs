@@ -17,7 +17,7 @@ use crate::observer::{Blame, Ending, Failure, Observer};
 use crate::params::{Bindings, Loaded};
 use crate::plan::{Step, plan};
 use crate::plugin::{Context, Registry};
-use crate::store::{Hold, Record, RecordedOutcome, Store};
+use crate::store::{Cost, Hold, Record, RecordedOutcome, Store};
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -60,6 +60,8 @@ pub enum OnFailure {
 pub struct Outcome {
     /// In the order of the graph's actions.
     pub endings: Vec<Ending>,
+    /// What results took, now or in an earlier run; nothing for what is not there.
+    pub costs: Vec<Cost>,
     /// What results say their readers must know: by action, also from earlier runs.
     pub notes: Vec<(ActionId, String)>,
     /// The scores and pages among the graph's goals, by action.
@@ -114,6 +116,7 @@ struct Pass<'a> {
     work: Work<'a>,
     settings: &'a Settings,
     dependents: Vec<Vec<ActionId>>,
+    heights: Vec<usize>,
     slots: Vec<Mutex<Option<Arc<dyn Stored>>>>,
     shared: Mutex<Shared>,
     wake: Condvar,
@@ -127,6 +130,7 @@ struct Shared {
     waiting: Vec<usize>,
     users: Vec<usize>,
     endings: Vec<Option<Ending>>,
+    costs: Vec<Cost>,
     notes: BTreeMap<ActionId, Vec<String>>,
     running: usize,
     failed: bool,
@@ -147,6 +151,7 @@ impl<'a> Pass<'a> {
             waiting: vec![0; count],
             users: vec![0; count],
             endings: vec![None; count],
+            costs: vec![Cost::default(); count],
             notes: BTreeMap::new(),
             running: 0,
             failed: false,
@@ -158,6 +163,7 @@ impl<'a> Pass<'a> {
                 Step::NotNeeded => Some(Ending::NotNeeded),
                 Step::Run => earlier.filter(|ending| has_failed(ending)).cloned(),
                 Step::Cached(known) => {
+                    shared.costs[index] = known.cost;
                     if !known.notes.is_empty() {
                         shared.notes.insert(ActionId(index), known.notes.clone());
                     }
@@ -198,6 +204,7 @@ impl<'a> Pass<'a> {
             work,
             settings,
             dependents,
+            heights,
             slots: (0..count).map(|_| Mutex::default()).collect(),
             shared: Mutex::new(shared),
             wake: Condvar::new(),
@@ -206,14 +213,14 @@ impl<'a> Pass<'a> {
     }
 
     fn run(&self) {
-        let heights = heights(&self.dependents);
+        let heights = &self.heights;
         std::thread::scope(|scope| {
             for _ in 0..self
                 .settings
                 .jobs
                 .clamp(1, self.work.graph.actions.len().max(1))
             {
-                scope.spawn(|| self.worker(&heights));
+                scope.spawn(|| self.worker(heights));
             }
         });
         let mut shared = lock(&self.shared);
@@ -296,7 +303,7 @@ impl<'a> Pass<'a> {
             Err(Fault::Diverged(why)) => {
                 let outcome = RecordedOutcome::Diverged(why.clone());
                 match self.save(id, outcome, &notes, started, &Parts::default()) {
-                    Ok(_) => Ending::Diverged {
+                    Ok(()) => Ending::Diverged {
                         why,
                         seconds: Some(started.elapsed().as_secs_f64()),
                     },
@@ -366,7 +373,7 @@ impl<'a> Pass<'a> {
         notes: &[String],
         started: Instant,
         parts: &Parts,
-    ) -> Result<Record, Fault> {
+    ) -> Result<(), Fault> {
         let action = self.action(id);
         let record = Record {
             key: action.key,
@@ -376,7 +383,9 @@ impl<'a> Pass<'a> {
             seconds: started.elapsed().as_secs_f64(),
             host: self.settings.host.clone(),
         };
-        self.work.store.save(record, parts)
+        let record = self.work.store.save(record, parts)?;
+        lock(&self.shared).costs[id.0] = record.cost();
+        Ok(())
     }
 
     fn bindings(&self, action: &Action) -> Result<Bindings, Fault> {
@@ -485,6 +494,7 @@ impl<'a> Pass<'a> {
                 .into_iter()
                 .map(|e| e.unwrap_or(Ending::Skipped))
                 .collect(),
+            costs: shared.costs,
             notes: shared
                 .notes
                 .into_iter()

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::artifact::{ScoreRow, Scores, Stored};
 use crate::graph::{Action, ActionId, Graph};
+use crate::names::Names;
 use crate::observer::Ending;
 use crate::plugin::Registry;
 use crate::run::Outcome;
@@ -179,6 +180,7 @@ pub fn failed_points<'a>(
     if !outcome.endings.iter().any(has_failed) {
         return Vec::new();
     }
+    let names = Names::of(experiment, graph);
     let trials = experiment.sweeps.iter().flat_map(|sweep| {
         let trials = sweep.trials.iter();
         trials.map(move |trial| (sweep, trial))
@@ -189,7 +191,7 @@ pub fn failed_points<'a>(
                 return None;
             };
             let action: &Action = &graph.actions[id.0];
-            let message = graph.with_names(&failure.message);
+            let message = names.put_in(&failure.message);
             Some(format!("{}: {message}", action.title(experiment)))
         });
         first.map(|why| FailedPoint {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::artifact::{Page, Scores, Stored, to_parquet};
 use crate::error::Fault;
 use crate::graph::Graph;
+use crate::names::Names;
 use crate::params::Label;
 use crate::run::Outcome;
 
@@ -55,13 +56,14 @@ impl ScoreLine {
 
 /// The score lines of a run, statement by statement in the order of the file.
 pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<ScoreLine> {
+    let names = Names::of(experiment, graph);
     let mut lines = Vec::new();
     for (statement, point, scores) in made::<Scores>(experiment, graph, outcome, Kind::Score) {
         lines.extend(scores.rows.iter().map(|row| ScoreLine {
             statement: statement.to_owned(),
             point: point.to_owned(),
             member: row.member.clone(),
-            model: graph.with_names_at(point, &row.model),
+            model: names.put_in_at(point, &row.model).into_owned(),
             role: row.role.clone(),
             metric: row.metric.clone(),
             horizon: row.horizon,
@@ -76,7 +78,7 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
 /// The pages of a run, with the names of the file in them; what was made at a point of a sweep
 /// is told by its point in headings, captions and sentences.
 pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
-    let points = points(experiment, graph);
+    let (names, points) = (Names::of(experiment, graph), points(experiment, graph));
     made::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
         .filter_map(|(_, point, page)| {
@@ -91,7 +93,7 @@ pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<P
                 }
             }
             let text = serde_json::to_string(&page).ok()?;
-            serde_json::from_str(&graph.with_names_at(point, &text)).ok()
+            serde_json::from_str(&names.put_in_at(point, &text)).ok()
         })
         .collect()
 }

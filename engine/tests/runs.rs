@@ -1,11 +1,10 @@
 //! Runs of small experiments over a store in memory, told by what ran.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dsl::check::{Checked, Outside, SchemaError, check};
-use dsl::experiment::Argument;
+use dsl::experiment::Arguments;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
@@ -167,7 +166,7 @@ impl Outside for Nowhere {
         Err(format!("`{path}` does not exist"))
     }
 
-    fn schema(&self, _: &str, _: &BTreeMap<String, Argument>) -> Result<Schema, SchemaError> {
+    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, SchemaError> {
         Ok(Schema::default())
     }
 }

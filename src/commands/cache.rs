@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::graph::Graph;
-use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, RecordedOutcome, Store};
+use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, size_text};
 
 use super::Exit;
 use super::{rerun, why};
@@ -119,12 +119,15 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut plugins: Vec<(String, u64)> = plugins.into_iter().collect();
     plugins.sort_by_key(|(_, bytes)| Reverse(*bytes));
     for (plugin, bytes) in plugins {
-        terminal.out(format!("{:>10}  {plugin}\n", size(bytes)));
+        terminal.out(format!("{:>10}  {plugin}\n", size_text(bytes)));
     }
     let usage = store.usage()?;
     let unreferred = usage.bytes.saturating_sub(referred);
-    terminal.out(format!("{:>10}  that no result needs\n", size(unreferred)));
-    terminal.out(format!("{:>10}  in all\n", size(usage.bytes)));
+    terminal.out(format!(
+        "{:>10}  that no result needs\n",
+        size_text(unreferred)
+    ));
+    terminal.out(format!("{:>10}  in all\n", size_text(usage.bytes)));
     Ok(Exit::Fine)
 }
 
@@ -132,14 +135,11 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
 fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut plugins: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
     for record in store.records() {
-        let size = match &record.outcome {
-            RecordedOutcome::Parts(parts) => parts.values().map(|(_, size)| size).sum(),
-            RecordedOutcome::Diverged(_) => 0,
-        };
+        let cost = record.cost();
         let (count, bytes, seconds) = plugins.entry(record.plugin().to_owned()).or_default();
         *count += 1;
-        *bytes += size;
-        *seconds += record.seconds;
+        *bytes = bytes.saturating_add(cost.bytes);
+        *seconds += cost.seconds;
     }
     if !plugins.is_empty() {
         terminal.out(format!(
@@ -148,7 +148,7 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
         ));
     }
     for (plugin, (count, bytes, seconds)) in plugins {
-        let size = size(bytes);
+        let size = size_text(bytes);
         terminal.out(format!(
             "{plugin:16} {count:>8} {size:>10} {seconds:>10.1}\n"
         ));
@@ -158,7 +158,7 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
         "{} results in {} objects, {}, in {}\n",
         usage.records,
         usage.objects,
-        size(usage.bytes),
+        size_text(usage.bytes),
         store.path().display()
     ));
     for pin in store.pins()? {
@@ -217,7 +217,7 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
         "{verb} {} and {}, {}\n",
         counted(report.records, "record"),
         counted(report.files, "file"),
-        size(report.bytes)
+        size_text(report.bytes)
     ));
     Ok(Exit::Fine)
 }
@@ -226,13 +226,4 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
 fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
-}
-
-fn size(bytes: u64) -> String {
-    match bytes as f64 {
-        bytes if bytes < 1e3 => format!("{bytes} B"),
-        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
-        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
-        bytes => format!("{:.1} GB", bytes / 1e9),
-    }
 }

@@ -6,15 +6,17 @@ use serde_json::json;
 
 use super::Exit;
 use crate::args::Check;
-use crate::session::{Stop, checked, say_all};
+use crate::session::{Stop, checked, say_all, with_profile};
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
     let registry = plugins::registry();
+    let set = with_profile(&settings.params, &args.settings);
     let mut found = Vec::new();
     let (mut errors, mut warnings) = (0, 0);
     for file in &args.files {
-        let checked = match checked(file, &args.settings, &registry, terminal) {
+        let checked = match checked(file, &set, &registry, terminal) {
             Ok(checked) => checked,
             Err(_) => {
                 errors += 1;

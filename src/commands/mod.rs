@@ -61,7 +61,7 @@ impl From<Stop> for Exit {
 /// Runs a command to its end.
 pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
     let result = match command {
-        Command::Check(args) => check::run(&args, terminal),
+        Command::Check(args) => check::run(&args, settings, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, settings, terminal),
         Command::Run(args) => run::run(&args, settings, terminal),

@@ -11,13 +11,12 @@ use serde_json::json;
 use super::Exit;
 use super::run::waits;
 use crate::args::Plan;
-use crate::session::{Session, Stop, open_store};
+use crate::session::{Session, Stop, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let mut session = Session::open(&args.subject, settings, terminal)?;
-    let store = open_store(settings, &args.subject.file, Access::Read, terminal)?;
+    let (mut session, store) = open(&args.subject, settings, Access::Read, terminal)?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
     let to_run = plan.to_run();

@@ -1,6 +1,6 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::mem::forget;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,8 @@ use std::time::Instant;
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::sweep::{Best, Waiting};
 use engine::error::Fault;
-use engine::graph::Graph;
+use engine::graph::{ActionId, Graph};
+use engine::names::Names;
 use engine::observer::{Blame, Ending, Failure, Observer, Silent};
 use engine::output::{Counts, Export, export, run_answer, run_json, write_file};
 use engine::record::{Ended, RunRecord};
@@ -22,15 +23,15 @@ use engine::table::{ScoreLine, pages, score_files, score_lines};
 use super::Exit;
 use crate::args::{Manner, Report, Run};
 use crate::found::Found;
+use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{Session, Stop, open_store, say_all};
+use crate::session::{Session, Stop, open, say_all};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let mut session = Session::open(&args.subject, settings, terminal)?;
-    let store = open_store(settings, &args.subject.file, Access::Write, terminal)?;
+    let (mut session, store) = open(&args.subject, settings, Access::Write, terminal)?;
     let job = Job {
         manner: &args.manner,
         settings,
@@ -38,7 +39,12 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
     };
     let mut finished = job.run(&mut session, &store, terminal)?;
     finished.keep(&store, terminal);
-    Ok(finished.say(terminal))
+    let exit = finished.say(terminal);
+    // The process ends here; to give back a hundred thousand actions one by one takes it longer
+    // than to check them.
+    forget(finished);
+    forget(session);
+    Ok(exit)
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -54,9 +60,6 @@ pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<
 pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
     settings.out(&file.file_stem().unwrap_or_default().to_string_lossy())
 }
-
-/// How many notes of one statement the terminal shows.
-const TOLD: usize = 3;
 
 /// What is asked of a run.
 pub struct Job<'a> {
@@ -123,7 +126,7 @@ impl<'a> Job<'a> {
                 sources: &session.sources,
                 set: &session.set,
                 scores: (&lines, has_scores.then_some(&files.0)),
-                counts: Counts::of(&outcome),
+                outcome: &outcome,
                 seconds: started.elapsed().as_secs_f64(),
                 host: hostname(),
                 out: self.out.to_string_lossy().into_owned(),
@@ -287,6 +290,7 @@ impl Finished<'_> {
             notes: &self.notes(),
             command: &self.command(),
             facts: &facts,
+            costs: &self.record.costs,
         })?;
         write_file(&out.join("report.html"), html.as_bytes())
     }
@@ -335,6 +339,10 @@ impl Finished<'_> {
         Counts::of(&self.outcome)
     }
 
+    fn names(&self) -> Names<'_> {
+        Names::of(&self.session.experiment, &self.graph)
+    }
+
     fn facts(&self) -> Vec<(String, String)> {
         let counts = self.counts();
         let mut facts = vec![
@@ -359,49 +367,20 @@ impl Finished<'_> {
         facts
     }
 
-    /// Statement and note, statement by statement: each note once, those at points of a sweep
-    /// after what is made once, and of those that differ in their numbers only, as members and
-    /// points make them, the first few.
+    /// Statement and note, with the names of the file.
     fn notes(&self) -> Vec<(String, String)> {
-        let mut notes: Vec<(String, String)> = Vec::new();
-        let mut told = BTreeSet::new();
-        let mut alike: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
-        let experiment = &self.session.experiment;
-        let diverged = self
-            .outcome
-            .endings
-            .iter()
-            .enumerate()
-            .filter_map(|(index, ending)| match ending {
-                Ending::Diverged { why, .. } => Some((engine::graph::ActionId(index), why.clone())),
-                _ => None,
-            });
-        let all = diverged.chain(self.outcome.notes.iter().cloned());
-        let all = all.map(|(action, note)| {
-            let node = &experiment.nodes[self.graph.actions[action.0].node.0];
-            (node, note)
+        let diverged = self.outcome.endings.iter().enumerate();
+        let diverged = diverged.filter_map(|(index, ending)| match ending {
+            Ending::Diverged { why, .. } => Some((ActionId(index), why)),
+            _ => None,
         });
-        let mut all: Vec<_> = all.collect();
-        all.sort_by_key(|(node, _)| !node.point.is_empty());
-        for (node, note) in all {
-            let line = (node.name.clone(), self.graph.with_names(&note));
-            if !told.insert(line.clone()) {
-                continue;
-            }
-            let (last, count) = alike.entry((line.0.clone(), wording(&line.1))).or_default();
-            *count += 1;
-            if *count <= MOST_ALIKE {
-                *last = notes.len();
-                notes.push(line);
-            }
-        }
-        for (last, count) in alike.into_values().filter(|(_, count)| *count > MOST_ALIKE) {
-            let more = count - MOST_ALIKE;
-            notes[last]
-                .1
-                .push_str(&format!(" (and {more} more like it)"));
-        }
-        by_statement(notes)
+        let noted = self.outcome.notes.iter().map(|(id, note)| (*id, note));
+        let names = self.names();
+        let all = diverged.chain(noted).map(|(id, note)| {
+            let node = &self.session.experiment.nodes[self.graph.actions[id.0].node.0];
+            (node, names.put_in(note).into_owned())
+        });
+        gathered(all.collect())
     }
 
     fn command(&self) -> String {
@@ -448,15 +427,7 @@ impl Finished<'_> {
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
         if !self.job.manner.quiet {
-            for group in self.notes().chunk_by(|a, b| a.0 == b.0) {
-                for (statement, note) in group.iter().take(TOLD) {
-                    terminal.note(format!("{statement}: {note}"));
-                }
-                if let [(statement, _), ..] = group.get(TOLD..).unwrap_or_default() {
-                    let more = group.len() - TOLD;
-                    terminal.note(format!("{statement}: {more} more like these in the report"));
-                }
-            }
+            say_notes(&self.notes(), terminal);
         }
         let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
         match () {
@@ -530,6 +501,7 @@ impl Finished<'_> {
 
     /// Every failure at its place in the text; equal ones of several members once.
     fn say_failures(&self, failures: &[(usize, &Failure)], terminal: &Terminal) {
+        let names = self.names();
         let mut said = Vec::new();
         for (index, failure) in failures {
             let action = &self.graph.actions[*index];
@@ -539,7 +511,7 @@ impl Finished<'_> {
                 .as_ref()
                 .and_then(|param| node.args.get(param));
             let span = argument.map_or(node.span, |argument| argument.span);
-            let message = self.graph.with_names(&failure.message);
+            let message = names.put_in(&failure.message);
             let mut diagnostic = Diagnostic::error(Code::ActionFailed, span, message);
             diagnostic.hints.extend(failure.hint.clone());
             if !said.contains(&diagnostic) {
@@ -548,24 +520,6 @@ impl Finished<'_> {
         }
         say_all(&said, &self.session.sources, terminal);
     }
-}
-
-/// The notes of each statement together, also where it stands at many points of a sweep.
-fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut first = BTreeMap::new();
-    for (at, (statement, _)) in notes.iter().enumerate() {
-        first.entry(statement.clone()).or_insert(at);
-    }
-    notes.sort_by_key(|(statement, _)| first.get(statement).copied());
-    notes
-}
-
-/// Notes that differ in their numbers only are told so often.
-const MOST_ALIKE: usize = 3;
-
-/// A note without its numbers.
-fn wording(note: &str) -> String {
-    note.replace(|c: char| c.is_ascii_digit() || "-.".contains(c), "")
 }
 
 /// `final waits for sweep tuning`.

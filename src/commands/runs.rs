@@ -80,6 +80,6 @@ pub fn described(name: &str, run: &RunRecord) -> Value {
         "set": run.set, "params": run.params, "ok": run.ok, "actions": run.counts,
         "seconds": run.seconds, "host": run.host, "farcast": run.farcast,
         "plugins": run.plugins, "data": run.data, "folder": run.folder, "out": run.out,
-        "headlines": run.headlines,
+        "headlines": run.headlines, "costs": run.costs,
     })
 }

@@ -1,6 +1,9 @@
 //! `farcast show`: all about one run.
 
+use std::iter;
+
 use engine::record::RunRecord;
+use engine::store::size_text;
 use serde_json::json;
 
 use super::Exit;
@@ -23,10 +26,29 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
         return Ok(Exit::Fine);
     }
     terminal.out(aligned(&facts(&found.name, &found.record)));
+    if !found.record.costs.is_empty() {
+        terminal.out(format!("\n{}\n", aligned(&costs(&found.record))));
+    }
     if !lines.is_empty() {
         terminal.out(scores::table(&lines));
     }
     Ok(Exit::Fine)
+}
+
+/// What the results of each statement took.
+fn costs(run: &RunRecord) -> Vec<Vec<String>> {
+    let head = ["statement", "plugin", "actions", "seconds", "size"];
+    let rows = run.costs.iter().map(|cost| {
+        vec![
+            printable(&cost.statement),
+            printable(&cost.plugin),
+            cost.actions.to_string(),
+            format!("{:.1}", cost.seconds),
+            size_text(cost.bytes),
+        ]
+    });
+    let head = head.map(str::to_owned).to_vec();
+    iter::once(head).chain(rows).collect()
 }
 
 fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {

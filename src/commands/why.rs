@@ -10,13 +10,12 @@ use engine::why::{Reason, reasons};
 
 use super::Exit;
 use crate::args::Why;
-use crate::session::{Session, Stop, open_store};
+use crate::session::{Session, Stop, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let mut session = Session::open(&args.subject, settings, terminal)?;
-    let store = open_store(settings, &args.subject.file, Access::Read, terminal)?;
+    let (mut session, store) = open(&args.subject, settings, Access::Read, terminal)?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
     let reasons = reasons(&graph, &store, &plan);

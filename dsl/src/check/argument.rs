@@ -1,6 +1,5 @@
 //! The arguments of a call: each checked as its parameter says, or taken from the default.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::binding::Given;
@@ -14,7 +13,7 @@ use super::value::Want;
 use crate::ast::{Arg, Expr, Name};
 use crate::column::ColumnExpr;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::experiment::{Argument, Value};
+use crate::experiment::{Argument, Arguments, Value};
 use crate::signature::{ColumnRule, Makes, Need, Param};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Over, Type};
@@ -22,7 +21,7 @@ use crate::types::{ColumnInfo, Over, Type};
 /// The arguments of a call as far as they checked.
 #[derive(Default)]
 pub struct Args {
-    pub values: BTreeMap<String, Argument>,
+    pub values: Arguments,
     pub needs: Vec<Needed>,
     /// The columns of `name = formula` arguments.
     pub defined: Vec<ColumnInfo>,
@@ -36,7 +35,10 @@ impl<'p> Checker<'p> {
         let (given, mut broken) = self.bind(call, args);
         // An argument that found no parameter is most likely the one that is missing.
         broken = broken || self.refuse_missing(call, &given).is_none();
-        let mut result = Args::default();
+        let mut result = Args {
+            values: Arguments::with_capacity(params.len()),
+            ..Args::default()
+        };
         let pairs = || params.iter().zip(&given);
         let mut columns = None;
         for (param, given) in pairs().filter(|(param, _)| takes_kind(&param.ty)) {
@@ -80,6 +82,13 @@ impl<'p> Checker<'p> {
         columns: &Columns,
         result: &mut Args,
     ) {
+        let key = (call.signature.name.as_str(), param.name.as_str());
+        if let (Given::Nothing, Some(value)) = (given, self.defaults.get(&key)) {
+            let (value, span) = (value.clone(), call.span);
+            let argument = Argument { value, span };
+            result.values.insert(param.name.clone(), argument);
+            return;
+        }
         let name = format!("{}.{}", call.name, param.name);
         let want = Want {
             ty: &param.ty,
@@ -208,10 +217,6 @@ impl<'p> Checker<'p> {
         want: Want,
     ) -> Option<Option<Value>> {
         let text = param.default.as_deref()?;
-        let key = (call.signature.name.as_str(), param.name.as_str());
-        if let Some(value) = self.defaults.get(&key) {
-            return Some(Some(value.clone()));
-        }
         let (errors, nodes, seen) = (self.diagnostics.len(), self.nodes.len(), self.seen.len());
         let value = match self.snippet(text) {
             Some(snippet) => self.value(&snippet.0, Env::file(NOWHERE), want),
@@ -225,6 +230,7 @@ impl<'p> Checker<'p> {
         if let Some(value) = &value
             && (self.nodes.len(), self.seen.len()) == (nodes, seen)
         {
+            let key = (call.signature.name.as_str(), param.name.as_str());
             self.defaults.insert(key, value.clone());
         }
         Some(value)

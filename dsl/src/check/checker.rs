@@ -1,6 +1,6 @@
 //! The state of checking, and the loop over statements and sweep points.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::Outside;
@@ -67,7 +67,8 @@ pub struct Checker<'p> {
 #[derive(Clone, Default)]
 struct StatementState {
     reads: u64,
-    results: BTreeMap<Vec<Option<u32>>, Option<NodeId>>,
+    /// Only looked up, never listed.
+    results: HashMap<Vec<Option<u32>>, Option<NodeId>>,
 }
 
 /// Past this many, other sweep points have nothing new to say.

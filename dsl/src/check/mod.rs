@@ -25,12 +25,10 @@ mod sweep;
 mod usage;
 mod value;
 
-use std::collections::BTreeMap;
-
 pub use scope::join;
 
 use crate::diagnostic::Diagnostic;
-use crate::experiment::{Argument, Experiment};
+use crate::experiment::{Arguments, Experiment};
 use crate::signature::Catalog;
 use crate::source::Sources;
 use crate::sweep::Choices;
@@ -57,11 +55,7 @@ pub trait Outside {
     ///
     /// # Errors
     /// Why they cannot be known, with the argument to blame.
-    fn schema(
-        &self,
-        plugin: &str,
-        args: &BTreeMap<String, Argument>,
-    ) -> Result<Schema, SchemaError>;
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError>;
 }
 
 /// Why the columns of a source cannot be known.
@@ -126,6 +120,23 @@ pub fn check_with(
     }
 }
 
+/// Of what is wrong at one place of a definition wherever it is called, the first.
+fn first_of_calls(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span);
+    let is_same = |a: &Diagnostic, b: &Diagnostic| {
+        place(a).is_some() && (place(a), a.code, &a.message) == (place(b), b.code, &b.message)
+    };
+    let told = diagnostics.chunk_by(is_same).map(|alike| {
+        let first = alike[0].clone();
+        match alike.len() - 1 {
+            0 => first,
+            1 => first.hint("the same in one more call"),
+            more => first.hint(format!("the same in {more} more calls")),
+        }
+    });
+    told.collect()
+}
+
 /// In the order of the text, each once, not more than anyone reads.
 fn tidy(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by_cached_key(|diagnostic| {
@@ -133,6 +144,7 @@ fn tidy(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         (place, diagnostic.code, diagnostic.message.clone())
     });
     diagnostics.dedup();
+    let mut diagnostics = first_of_calls(diagnostics);
     let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
     // Errors are what must not be cut off.
     if more > 0 {

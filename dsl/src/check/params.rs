@@ -349,17 +349,37 @@ impl Checker<'_> {
             first.code,
             Code::UnknownName | Code::UnknownFunction | Code::SyntaxError
         );
-        let message = match &self.params[param].ty {
-            Some(ty) if means_nothing => match self.bounds_text(param) {
-                Some(bounds) => format!("expected {} in `{bounds}`", type_name(ty)),
-                None => format!("expected {}", type_name(ty)),
-            },
+        let message = match self.params[param].ty.clone() {
+            Some(ty) if means_nothing => {
+                let bounds = match self.bounds_text(param) {
+                    Some(bounds) => format!(" in `{bounds}`"),
+                    None => String::new(),
+                };
+                let found = match self.bad_value(param, text) {
+                    Some(value) => format!(", found `{value}`"),
+                    None => String::new(),
+                };
+                format!("expected {}{bounds}{found}", type_name(&ty))
+            }
             _ => first.message,
         };
         let message = format!("`--set {name}={text}`: {message}");
         let mut diagnostic = Diagnostic::without_place(first.code, message);
         diagnostic.hints = first.hints;
         self.diagnostics.push(diagnostic);
+    }
+
+    /// The value among those that `--set` lists which is none.
+    fn bad_value<'t>(&mut self, param: usize, text: &'t str) -> Option<&'t str> {
+        let values = separated(text);
+        if values.len() == 1 {
+            return None;
+        }
+        let before = self.diagnostics.len();
+        let mut values = values.into_iter().map(str::trim);
+        let bad = values.find(|value| self.setting(param, value).is_none());
+        self.diagnostics.truncate(before);
+        bad
     }
 
     /// The values that `--set` lists, as a list in the language: `8,16,32` or `1..=3`. Commas
@@ -370,7 +390,7 @@ impl Checker<'_> {
         if is_bare && matches!(ty, Type::String | Type::Path) {
             return None;
         }
-        if has_comma(text) {
+        if separated(text).len() > 1 {
             return self.snippet(&format!("[{text}]"));
         }
         let snippet = self.snippet(text)?;
@@ -459,20 +479,20 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a text has a comma outside brackets and quotes.
-fn has_comma(text: &str) -> bool {
+/// What stands between the commas of a text, but for those in brackets and quotes.
+fn separated(text: &str) -> Vec<&str> {
     let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
-    text.chars().any(|character| {
+    let is_separator = |character: char| {
         match character {
             '"' if !escaped => quoted = !quoted,
             '[' | '(' if !quoted => depth += 1,
             ']' | ')' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => return true,
             _ => {}
         }
         escaped = character == '\\' && !escaped;
-        false
-    })
+        character == ',' && !quoted && depth == 0
+    };
+    text.split(is_separator).collect()
 }
 
 /// A value as one writes it: words and columns bare, quantities with their unit.

@@ -307,6 +307,24 @@ fn an_open_bracket_ends_at_the_next_item() {
 }
 
 #[test]
+fn long_texts_are_read_in_order() {
+    let line = |at: usize| match at % 100 {
+        7 => format!("data a{at} = f({at}\n"),
+        9 => format!("data a{at} = ,\n"),
+        _ => format!("data a{at} = f({at})\n"),
+    };
+    let lines: Vec<String> = (0..2000).map(line).collect();
+    let (file, diagnostics) = parse(FileId(0), &lines.concat());
+    assert_eq!((file.items.len(), diagnostics.len()), (1960, 40));
+    let starts: Vec<u32> = file.items.iter().map(|item| item.span.start).collect();
+    assert!(starts.is_sorted());
+    let errors: Vec<u32> = diagnostics.iter().map(|d| d.labels[0].span.start).collect();
+    assert!(errors.is_sorted());
+    let (last, _) = parse(FileId(0), &lines[1999]);
+    assert_eq!(item(&file.items[1959]), item(&last.items[0]));
+}
+
+#[test]
 fn bad_values_are_found_all_at_once() {
     check(
         "data a = f(9223372036854775808, 1e999, \"a\\qb\", a < b <= c)\nparam in: Int = 3\ndata x = a \u{0} b\n",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dsl::check::{Outside, SchemaError};
-use dsl::experiment::{Argument, Value};
+use dsl::experiment::{Arguments, Value};
 use dsl::signature::{Catalog, ColumnRule, Makes, Need, Param, Signature};
 use dsl::types::{ColumnInfo, Kind, Over, Schema, Type};
 
@@ -322,7 +322,7 @@ impl Outside for Table {
             .ok_or_else(|| "no such file".to_owned())
     }
 
-    fn schema(&self, _: &str, args: &BTreeMap<String, Argument>) -> Result<Schema, SchemaError> {
+    fn schema(&self, _: &str, args: &Arguments) -> Result<Schema, SchemaError> {
         let path = match args.get("path").map(|argument| &argument.value) {
             Some(Value::Path(path)) => path.as_str(),
             _ => "",

@@ -48,6 +48,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         ok: true,
         counts: Default::default(),
         seconds: 1.0,
+        costs: Vec::new(),
         out: "out".to_owned(),
         headlines: Vec::new(),
         scores: None,

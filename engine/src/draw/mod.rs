@@ -9,8 +9,10 @@ mod svg;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dsl::experiment::{Experiment, Node, NodeId, Value};
+use dsl::experiment::Experiment;
 use dsl::types::Kind;
+
+use crate::graph::references;
 
 pub use svg::svg;
 
@@ -112,26 +114,6 @@ fn owners(experiment: &Experiment) -> Vec<usize> {
     owners
 }
 
-/// Every node the arguments refer to, however deep inside.
-fn references(node: &Node) -> Vec<NodeId> {
-    fn collect(value: &Value, found: &mut Vec<NodeId>) {
-        match value {
-            Value::Node(node) => found.push(*node),
-            Value::List(values) => values.iter().for_each(|value| collect(value, found)),
-            Value::Made(made) => made
-                .args
-                .values()
-                .for_each(|argument| collect(&argument.value, found)),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    for argument in node.args.values() {
-        collect(&argument.value, &mut found);
-    }
-    found
-}
-
 /// The graph in the language of Graphviz.
 pub fn dot(experiment: &Experiment) -> String {
     let picture = Picture::of(experiment);
@@ -201,7 +183,7 @@ fn entities(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use dsl::experiment::Argument;
+    use dsl::experiment::{Argument, Arguments, Node, NodeId, Value};
     use dsl::source::Span;
     use expect_test::expect;
 
@@ -215,7 +197,7 @@ pub(crate) mod tests {
             named: !name.contains('.'),
             kind,
             plugin: plugin.to_owned(),
-            args: BTreeMap::from([(
+            args: Arguments::from_iter([(
                 "from".to_owned(),
                 Argument {
                     value: Value::List(references),

@@ -13,6 +13,8 @@ use super::{figure, highlight, sweep};
 use crate::artifact::{Page, Section};
 use crate::draw;
 use crate::error::Fault;
+use crate::record::StatementCost;
+use crate::store::size_text;
 use crate::svg::escape;
 use crate::table::ScoreLine;
 
@@ -34,6 +36,8 @@ pub struct ReportInput<'a> {
     pub command: &'a str,
     /// Name and value: version, actions, seconds, parameters, keys.
     pub facts: &'a [(String, String)],
+    /// What the results of each statement took.
+    pub costs: &'a [StatementCost],
 }
 
 #[derive(Template)]
@@ -51,6 +55,8 @@ struct Report<'a> {
     sections: Vec<SectionView<'a>>,
     command: &'a str,
     facts: &'a [(String, String)],
+    /// Statement and plugin, actions, seconds and size.
+    costs: Vec<[String; 5]>,
 }
 
 /// What is to be known of one statement, each as HTML.
@@ -100,7 +106,7 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     let tables = tables(input.scores);
     let report = Report {
         title,
-        headlines: headlines(input.scores)
+        headlines: headlines(input.experiment, input.scores)
             .into_iter()
             .take(MOST_CARDS)
             .collect(),
@@ -116,10 +122,21 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         sections: sections.into_iter().map(SectionView::of).collect(),
         command: input.command,
         facts: input.facts,
+        costs: input.costs.iter().map(cost_row).collect(),
     };
     report
         .render()
         .map_err(|error| Fault::Bug(error.to_string()))
+}
+
+fn cost_row(cost: &StatementCost) -> [String; 5] {
+    [
+        cost.statement.clone(),
+        cost.plugin.clone(),
+        cost.actions.to_string(),
+        format!("{:.1}", cost.seconds),
+        size_text(cost.bytes),
+    ]
 }
 
 /// Notes statement by statement, then what the sections warn of, each once.

@@ -1,7 +1,11 @@
 //! Scores for readers: headline comparisons and one wide table per score statement.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
+
+use dsl::experiment::Experiment;
+use dsl::sweep::Best;
 
 use crate::table::ScoreLine;
 
@@ -108,9 +112,11 @@ impl Aim {
     }
 }
 
-/// One comparison for each score statement, metric and scored model, of the ensembles; at
-/// the best point of a sweep and the farthest horizon.
-pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
+/// One comparison for each score statement, metric and scored model, of the ensembles; at the
+/// point a sweep chose, else at the best one, and at the farthest horizon.
+pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
+    let chosen = chosen(experiment);
+    let is_chosen = |line: &ScoreLine| chosen.contains(&(&*line.statement, &*line.point));
     let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
     let mut headlines = Vec::new();
     for statement in statements(&whole) {
@@ -122,11 +128,29 @@ pub fn headlines(scores: &[ScoreLine]) -> Vec<Headline> {
             let lines = having(&lines, |line| line.metric == metric);
             let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
             for model in firsts(&scored, |line| &line.model) {
-                headlines.extend(headline(&lines, &having(&scored, |l| l.model == model)));
+                let scored = having(&scored, |line| line.model == model);
+                let at_choice = having(&scored, |line| is_chosen(line));
+                headlines.extend(headline(&lines, &scored, &at_choice));
             }
         }
     }
     headlines
+}
+
+/// The scores at the points that sweeps chose: statement and point.
+fn chosen(experiment: &Experiment) -> BTreeSet<(&str, &str)> {
+    let best = experiment
+        .sweeps
+        .iter()
+        .filter_map(|sweep| match sweep.best {
+            Best::Trial(at) => sweep.trials.get(at),
+            Best::Never | Best::Open | Best::Nothing => None,
+        });
+    let nodes = best.flat_map(|trial| &trial.scores);
+    nodes
+        .map(|id| &experiment.nodes[id.0])
+        .map(|node| (&*node.name, &*node.point))
+        .collect()
 }
 
 /// The statements in the order of the file, those at points of a sweep after what is made once.
@@ -145,7 +169,17 @@ fn about_members(metric: &str) -> bool {
     metric.starts_with("inner_") || metric.starts_with("spread")
 }
 
-fn headline(lines: &[&ScoreLine], scored: &[&ScoreLine]) -> Option<Headline> {
+/// Of one model; at the choice of a sweep, where there is one.
+fn headline(
+    lines: &[&ScoreLine],
+    scored: &[&ScoreLine],
+    at_choice: &[&ScoreLine],
+) -> Option<Headline> {
+    let points = firsts(scored, |line| &line.point).len();
+    let (word, scored) = match at_choice {
+        [] => ("best", scored),
+        chosen => ("choice", chosen),
+    };
     let first = scored.first()?;
     let aim = Aim::of(&first.metric);
     let farthest = scored
@@ -175,9 +209,8 @@ fn headline(lines: &[&ScoreLine], scored: &[&ScoreLine]) -> Option<Headline> {
     }
     notes.extend(base.and_then(|(base, _)| members_better(lines, best, base, aim)));
     notes.extend(farthest.map(|horizon| format!("{horizon} steps ahead")));
-    let points = firsts(scored, |line| &line.point).len();
     if points > 1 {
-        notes.push(format!("best of {points} points: {}", best.point));
+        notes.push(format!("{word} of {points} points: {}", best.point));
     }
     Some(Headline {
         metric: best.heading(),
@@ -410,7 +443,12 @@ fn percent(change: f64) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use dsl::experiment::{Node, NodeId};
+    use dsl::sweep::{Sweep, Trial};
+    use dsl::types::Kind;
+
     use super::*;
+    use crate::draw::tests::node;
 
     pub fn line(model: &str, role: &str, member: &str, metric: &str, value: f64) -> ScoreLine {
         ScoreLine {
@@ -441,7 +479,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_child_is_compared_with_its_parent() {
-        let headlines = headlines(&two_members());
+        let headlines = headlines(&Experiment::default(), &two_members());
         let first = &headlines[0];
         assert_eq!(first.base, Some(("net".to_owned(), "10.00".to_owned())));
         assert_eq!(first.value, "7.500");
@@ -458,7 +496,7 @@ pub(super) mod tests {
             line("net", "parent", "mean", "bias", -4.0),
             line("adapted", "child", "mean", "bias", 1.0),
         ];
-        let headline = &headlines(&lines)[0];
+        let headline = &headlines(&Experiment::default(), &lines)[0];
         assert_eq!(headline.change.as_deref(), Some("−75 %"));
         assert_eq!(headline.verdict, "better");
     }
@@ -469,7 +507,7 @@ pub(super) mod tests {
             line("last", "baseline", "mean", "accuracy", 0.8),
             line("lfd", "farcast", "mean", "accuracy", 0.84),
         ];
-        let headline = &headlines(&lines)[0];
+        let headline = &headlines(&Experiment::default(), &lines)[0];
         assert_eq!(headline.change.as_deref(), Some("+5.0 %"));
         assert_eq!(headline.verdict, "better");
     }
@@ -503,8 +541,40 @@ pub(super) mod tests {
         let table = &tables(&lines)[0];
         assert_eq!(table.rows[0].cells[0], "width=59");
         assert_eq!((table.rows.len(), table.more), (12, 48));
-        let headline = &headlines(&lines)[0];
+        let headline = &headlines(&Experiment::default(), &lines)[0];
         assert_eq!(headline.notes[1], "best of 60 points: width=59");
+    }
+
+    #[test]
+    fn what_a_sweep_chose_is_the_headline_not_what_did_best_after_all() {
+        let swept = ["width=1", "width=2"].map(|point| Node {
+            point: point.to_owned(),
+            ..node("skill", Kind::Score, "compare", &[])
+        });
+        let trial = |at: usize| Trial {
+            point: swept[at].point.clone(),
+            settings: Vec::new(),
+            group: at,
+            finding: None,
+            objective: None,
+            scores: vec![NodeId(at)],
+        };
+        let experiment = Experiment {
+            nodes: swept.to_vec(),
+            sweeps: vec![Sweep {
+                trials: vec![trial(0), trial(1)],
+                best: Best::Trial(0),
+                ..Sweep::default()
+            }],
+            ..Experiment::default()
+        };
+        let lines = [("width=1", 2.0), ("width=2", 1.0)].map(|(point, value)| ScoreLine {
+            point: point.to_owned(),
+            ..line("adapted", "child", "mean", "rmse", value)
+        });
+        let headline = &headlines(&experiment, &lines)[0];
+        assert_eq!(headline.value, "2.000");
+        assert_eq!(headline.notes[1], "choice of 2 points: width=1");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What the journal's lines add up to: the last word on every key.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::clock::since_1970;
 use super::journal::Segment;
-use super::{Known, Record};
+use super::{Cost, Known, Record};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -44,23 +45,50 @@ struct RawHead {
     key: Digest,
     outcome: Ended,
     notes: Vec<String>,
+    seconds: f64,
 }
 
 #[derive(Deserialize)]
 enum Ended {
-    Parts(IgnoredAny),
+    #[serde(deserialize_with = "sizes")]
+    Parts(u64),
     Diverged(String),
+}
+
+/// The sizes of all parts together, without the parts.
+fn sizes<'de, D: Deserializer<'de>>(parts: D) -> Result<u64, D::Error> {
+    struct Sizes;
+
+    impl<'de> Visitor<'de> for Sizes {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("parts by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<u64, A::Error> {
+            let mut bytes = 0u64;
+            while let Some((_, (_, size))) = parts.next_entry::<IgnoredAny, (IgnoredAny, u64)>()? {
+                bytes = bytes.saturating_add(size);
+            }
+            Ok(bytes)
+        }
+    }
+
+    parts.deserialize_map(Sizes)
 }
 
 impl From<RawHead> for Head {
     fn from(raw: RawHead) -> Self {
-        let diverged = match raw.outcome {
-            Ended::Parts(_) => None,
-            Ended::Diverged(why) => Some(why),
+        let (bytes, diverged) = match raw.outcome {
+            Ended::Parts(bytes) => (bytes, None),
+            Ended::Diverged(why) => (0, Some(why)),
         };
+        let seconds = raw.seconds;
         Self {
             key: raw.key,
             known: Known {
+                cost: Cost { seconds, bytes },
                 diverged,
                 notes: raw.notes,
             },
@@ -149,7 +177,7 @@ fn to_json(word: &Word<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
 /// segments: the index is always what reading all of them in order gives.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    last: BTreeMap<Digest, (Segment, Line)>,
+    last: HashMap<Digest, (Segment, Line)>,
 }
 
 impl Index {
@@ -173,10 +201,10 @@ impl Index {
 
     /// Every line that keeps a record, with its segment; ordered by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Segment, &Line)> {
-        self.last
-            .values()
-            .filter(|(_, line)| line.keeps())
-            .map(|(segment, line)| (segment, line))
+        let kept = self.last.values().filter(|(_, line)| line.keeps());
+        let mut kept: Vec<_> = kept.map(|(segment, line)| (segment, line)).collect();
+        kept.sort_unstable_by_key(|(_, line)| line.key());
+        kept.into_iter()
     }
 
     /// Drops what is known of some keys without a word in the journal: for those whose

@@ -55,9 +55,30 @@ pub struct Record {
     pub host: String,
 }
 
+/// What it takes to make a result and to keep it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// How long it took to make.
+    pub seconds: f64,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// Bytes for people: `1.2 MB`.
+pub fn size_text(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e3 => format!("{bytes} B"),
+        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
+        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
+}
+
 /// The part of a [`Record`] that a run asks of every result, taken or not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
+    /// What it took, whenever that was.
+    pub cost: Cost,
     /// Why the member diverged, if it did.
     pub diverged: Option<String>,
     /// What a reader of the results must know.
@@ -130,6 +151,16 @@ impl Record {
         crate::graph::plugin_of(&self.key_text)
     }
 
+    /// What it took.
+    pub fn cost(&self) -> Cost {
+        Cost {
+            seconds: self.seconds,
+            bytes: self
+                .objects()
+                .fold(0, |all, (_, _, bytes)| all.saturating_add(bytes)),
+        }
+    }
+
     /// Whether the member diverged, so that there is nothing to read.
     pub fn is_diverged(&self) -> bool {
         matches!(self.outcome, RecordedOutcome::Diverged(_))
@@ -138,6 +169,7 @@ impl Record {
     /// The part of it that every result is asked for.
     pub fn known(&self) -> Known {
         Known {
+            cost: self.cost(),
             diverged: match &self.outcome {
                 RecordedOutcome::Diverged(why) => Some(why.clone()),
                 RecordedOutcome::Parts(_) => None,

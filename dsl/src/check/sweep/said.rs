@@ -160,7 +160,7 @@ impl Checker<'_> {
             self.nodes = nodes
                 .filter(|(_, place)| place.is_some())
                 .map(|(mut node, _)| {
-                    for argument in node.args.values_mut() {
+                    for (_, argument) in &mut node.args {
                         renumber(&mut argument.value, &places);
                     }
                     node
@@ -186,8 +186,8 @@ fn renumber(value: &mut Value, places: &[Option<NodeId>]) {
         }
         Value::List(values) => values.iter_mut().for_each(|value| renumber(value, places)),
         Value::Made(made) => {
-            let args = made.args.values_mut();
-            args.for_each(|argument| renumber(&mut argument.value, places));
+            let args = made.args.iter_mut();
+            args.for_each(|(_, argument)| renumber(&mut argument.value, places));
         }
         _ => {}
     }

@@ -52,6 +52,13 @@ fn report_of(text: &str) -> String {
         notes: &[(owned(), owned())],
         command: text,
         facts: &[(owned(), owned())],
+        costs: &[StatementCost {
+            statement: owned(),
+            plugin: owned(),
+            actions: 1,
+            seconds: 1.0,
+            bytes: 1,
+        }],
     })
     .unwrap()
 }
@@ -94,6 +101,7 @@ fn an_empty_report_is_a_page() {
         notes: &[],
         command: "farcast run x.farcast",
         facts: &[],
+        costs: &[],
     })
     .unwrap();
     assert!(html.contains("<h1>Experiment</h1>"));

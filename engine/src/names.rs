@@ -1,0 +1,115 @@
+//! The names of statements, put where artifacts have labels: after the cache.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use dsl::experiment::{Experiment, Node};
+use dsl::types::Kind;
+
+use crate::digest::Digest;
+use crate::graph::Graph;
+
+/// The names that labels stand for in what a graph made.
+pub struct Names<'a> {
+    experiment: &'a Experiment,
+    graph: &'a Graph,
+    /// Made for the first label that is met: most texts have none.
+    lists: OnceCell<Lists<'a>>,
+}
+
+/// Statements by the keys whose starts are in their labels.
+#[derive(Default)]
+struct Lists<'a> {
+    outside_sweeps: BTreeMap<Digest, &'a Node>,
+    at_points: BTreeMap<Digest, &'a Node>,
+}
+
+impl<'a> Names<'a> {
+    /// The names of everything the graph makes.
+    pub fn of(experiment: &'a Experiment, graph: &'a Graph) -> Self {
+        let lists = OnceCell::new();
+        Self {
+            experiment,
+            graph,
+            lists,
+        }
+    }
+
+    /// The text with every label replaced by the statement's name.
+    ///
+    /// Of equal calls one outside sweeps gives the name.
+    pub fn put_in<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.put_in_at("", text)
+    }
+
+    /// The same as a statement at this point of a sweep calls them.
+    pub fn put_in_at<'t>(&self, point: &str, text: &'t str) -> Cow<'t, str> {
+        if !text.contains('‹') {
+            return Cow::Borrowed(text);
+        }
+        let Lists {
+            outside_sweeps,
+            at_points,
+        } = self.lists.get_or_init(|| self.lists());
+        match point.is_empty() {
+            true => Cow::Owned(replaced(text, [outside_sweeps, at_points])),
+            false => Cow::Owned(replaced(text, [at_points, outside_sweeps])),
+        }
+    }
+
+    fn lists(&self) -> Lists<'a> {
+        let mut lists = Lists::default();
+        for (node, actions) in self.experiment.nodes.iter().zip(&self.graph.of_node) {
+            let Some(first) = actions.first() else {
+                continue;
+            };
+            let list = match node.point.is_empty() {
+                true => &mut lists.outside_sweeps,
+                false => &mut lists.at_points,
+            };
+            let known = list.entry(self.graph.actions[first.0].key).or_insert(node);
+            // Of equal calls a statement gives the name, not a call inside one.
+            if node.named && !known.named {
+                *known = node;
+            }
+        }
+        lists
+    }
+}
+
+/// The text with every label replaced by the name in the first list that has one.
+fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2]) -> String {
+    let mut rest = text;
+    let mut named = String::new();
+    while let Some(start) = rest.find('‹') {
+        let Some(length) = rest[start..].find('›') else {
+            break;
+        };
+        let end = start + length + '›'.len_utf8();
+        let label = &rest[start..end];
+        named.push_str(&rest[..start]);
+        match lists.iter().find_map(|list| labelled(list, label)) {
+            Some(node) => named.push_str(&shown(node)),
+            None => named.push_str(label),
+        }
+        rest = &rest[end..];
+    }
+    named + rest
+}
+
+/// The statement that a label stands for.
+fn labelled<'n>(list: &BTreeMap<Digest, &'n Node>, label: &str) -> Option<&'n Node> {
+    let start = label.trim_matches(['‹', '›']);
+    let least: Digest = format!("{start:0<64}").parse().ok()?;
+    let (key, node) = list.range(least..).next()?;
+    (key.short() == start).then_some(node)
+}
+
+/// Figures about the points of a score would have one title without the point.
+fn shown(node: &Node) -> Cow<'_, str> {
+    match node.kind == Kind::Score && !node.point.is_empty() {
+        true => Cow::Owned(format!("{} at {}", node.name, node.point)),
+        false => Cow::Borrowed(&node.name),
+    }
+}

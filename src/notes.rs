@@ -1,0 +1,70 @@
+//! What results say their readers must know, gathered so that it can be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::experiment::Node;
+
+use crate::terminal::Terminal;
+
+/// Of the notes of a statement that differ in their numbers only, so many are kept.
+const MOST_ALIKE: usize = 3;
+
+/// How many notes of one statement the terminal shows.
+const TOLD: usize = 3;
+
+/// Statement and note, statement by statement: each note once, those at points of a sweep
+/// after what is made once, and of those that differ in their numbers only, as members and
+/// points make them, the first few.
+pub fn gathered(mut notes: Vec<(&Node, String)>) -> Vec<(String, String)> {
+    notes.sort_by_key(|(node, _)| !node.point.is_empty());
+    let mut kept: Vec<(String, String)> = Vec::new();
+    let mut told = BTreeSet::new();
+    let mut alike: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+    for (node, note) in notes {
+        let line = (node.name.clone(), note);
+        if !told.insert(line.clone()) {
+            continue;
+        }
+        let (last, count) = alike.entry((line.0.clone(), wording(&line.1))).or_default();
+        *count += 1;
+        if *count <= MOST_ALIKE {
+            *last = kept.len();
+            kept.push(line);
+        }
+    }
+    for (last, count) in alike.into_values().filter(|(_, count)| *count > MOST_ALIKE) {
+        let more = count - MOST_ALIKE;
+        kept[last]
+            .1
+            .push_str(&format!(" (and {more} more like it)"));
+    }
+    by_statement(kept)
+}
+
+/// A note without its numbers.
+fn wording(note: &str) -> String {
+    note.replace(|c: char| c.is_ascii_digit() || "-.".contains(c), "")
+}
+
+/// The notes of each statement together, also where it stands at many points of a sweep.
+fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut first = BTreeMap::new();
+    for (at, (statement, _)) in notes.iter().enumerate() {
+        first.entry(statement.clone()).or_insert(at);
+    }
+    notes.sort_by_key(|(statement, _)| first.get(statement).copied());
+    notes
+}
+
+/// Says the first notes of each statement, and how many more there are.
+pub fn say_notes(notes: &[(String, String)], terminal: &Terminal) {
+    for group in notes.chunk_by(|a, b| a.0 == b.0) {
+        for (statement, note) in group.iter().take(TOLD) {
+            terminal.note(format!("{statement}: {note}"));
+        }
+        if let [(statement, _), ..] = group.get(TOLD..).unwrap_or_default() {
+            let more = group.len() - TOLD;
+            terminal.note(format!("{statement}: {more} more like these in the report"));
+        }
+    }
+}
