@@ -17,6 +17,7 @@ type Indices = Tensor<(usize,), usize, Cpu>;
 /// Values go feature by feature with the rows of the batch side by side, so that a layer is
 /// `weight · values` with the weight as it is stored. dfdx's convolution needs nightly Rust:
 /// here the values under the kernel at every place are gathered, and multiplied by the kernels.
+/// What encoders do is in a file of its own.
 pub struct DfdxTrainer<'a> {
     network: &'a Network,
     optimizer: &'a Optimizer,

@@ -13,9 +13,9 @@ macro_rules! trained {
             pub struct $Struct {
                 $($own)*
                 /// How gradients move weights.
-                optimizer: crate::training::Optimizer = $optimizer;
+                optimizer: $crate::training::Optimizer = $optimizer;
                 /// How the learning rate changes along training.
-                schedule: crate::training::Schedule = "constant()";
+                schedule: $crate::training::Schedule = "constant()";
                 /// Rows of a minibatch.
                 batch: usize = "64", range("1..=1000000");
                 /// Passes over the training rows.
