@@ -306,10 +306,15 @@ fn note_flatness(context: &Context, weights: &[f32], table: &[f32]) {
     if rows.len() < 2 {
         return;
     }
-    let deviations = (0..weights.len()).flat_map(|weight| {
-        let column = rows.iter().map(move |row| f64::from(row[weight]));
-        let mean = column.clone().sum::<f64>() / rows.len() as f64;
-        column.map(move |value| value - mean)
+    let mut means = vec![0.0; weights.len()];
+    for row in &rows {
+        for (mean, weight) in means.iter_mut().zip(*row) {
+            *mean += f64::from(*weight) / rows.len() as f64;
+        }
+    }
+    let deviations = rows.iter().flat_map(|row| {
+        let values = row.iter().zip(&means);
+        values.map(|(value, mean)| f64::from(*value) - mean)
     });
     let share = root_mean_square(deviations) / size;
     if share < FLAT {
