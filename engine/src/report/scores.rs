@@ -396,7 +396,7 @@ fn firsts<'a>(
     lines: &[&'a ScoreLine],
     field: impl Fn(&'a ScoreLine) -> &'a String,
 ) -> Vec<&'a str> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let fields = lines.iter().map(|line| field(line).as_str());
     fields.filter(|value| seen.insert(*value)).collect()
 }
