@@ -38,7 +38,7 @@ pub(super) struct Sources<'a> {
     pub subsets: &'a Subsets,
     /// What the subsets were drawn from.
     pub data: &'a Dataset,
-    /// What the parent was trained on, and the predictors are fitted on.
+    /// What the predictors are fitted on: what the parent was trained on, or else `data`.
     pub training: &'a Dataset,
     /// What was fine-tuned.
     pub parent: &'a Parent,
@@ -69,8 +69,8 @@ macro_rules! regression {
                 subsets: engine::params::Via<crate::subsets::Subsets>, via("anomalies.subsets");
                 /// The data the subsets were drawn from.
                 data: engine::params::Via<engine::artifact::Dataset>, via("anomalies.subsets.data");
-                /// The data the parent was trained on.
-                training: engine::params::Via<engine::artifact::Dataset>, via("anomalies.parent.data");
+                /// The data the parent was trained on; none for one that was adopted.
+                training: engine::params::MaybeVia<engine::artifact::Dataset>, via("anomalies.parent.data");
                 /// The network that was fine-tuned.
                 parent: engine::params::Via<crate::parents::Parent>, via("anomalies.parent");
             }
@@ -86,7 +86,7 @@ macro_rules! regression {
                     against: self.against,
                     subsets: &self.subsets,
                     data: &self.data,
-                    training: &self.training,
+                    training: self.training.0.as_deref().unwrap_or(&self.data),
                     parent: &self.parent,
                 }
             }

@@ -81,7 +81,7 @@ use dsl::ast::BinaryOp;
 use dsl::column::ColumnExpr;
 use engine::artifact::{Artifact, Dataset, Layout, WeightTable};
 use engine::error::Fault;
-use engine::params::{Condition, Input, Via};
+use engine::params::{Condition, Input, MaybeVia, Via};
 use engine::plugin::{Context, Plugin};
 use polars::prelude::{Column, DataFrame};
 use proptest::prelude::*;
@@ -132,7 +132,7 @@ macro_rules! call {
             against: $case.against,
             subsets: Via(Input::new($case.subsets())),
             data: Via(Input::new($case.data())),
-            training: Via(Input::new($case.data())),
+            training: MaybeVia(Some(Input::new($case.data()))),
             parent: Via(Input::new(parent())),
             $($own)*
         }
@@ -562,11 +562,14 @@ fn predictors_are_fitted_on_the_training_data_not_on_the_subsets_data() {
     });
     let case = Case::new();
     let wider = dataset(&[("a", &[0.0, 100.0]), ("b", &[0.0, 1.0])]);
-    let mut call = call!(case, Ols {});
-    call.predictors = vec![Input::new(eof.clone())];
-    call.training = Via(Input::new(wider.clone()));
-    let regression = call.run(&Context::alone("ols")).unwrap();
-    assert_eq!(regression.form.predictors, [eof.fit(&wider).unwrap()]);
+    // A parent that was adopted has no training data.
+    for (training, expected) in [(Some(wider.clone()), wider), (None, case.data())] {
+        let mut call = call!(case, Ols {});
+        call.predictors = vec![Input::new(eof.clone())];
+        call.training = MaybeVia(training.map(Input::new));
+        let regression = call.run(&Context::alone("ols")).unwrap();
+        assert_eq!(regression.form.predictors, [eof.fit(&expected).unwrap()]);
+    }
 }
 
 #[test]
