@@ -251,8 +251,8 @@ fn ls_and_du_tell_what_there_is() {
         # B window
         # B apply
         # B mlp
-        # B polynomial
         # B columns
+        # B polynomial
         # B that no result needs
         # B in all
     "#]]

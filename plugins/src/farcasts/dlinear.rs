@@ -59,6 +59,8 @@ plugin! {
 impl Plugin for DLinear {
     type Output = Farcast;
     const RANDOM: bool = true;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;

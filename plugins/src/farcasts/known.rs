@@ -67,6 +67,8 @@ plugin! {
 impl Plugin for Known {
     type Output = Farcast;
     const RANDOM: bool = true;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::open(&self.trajectory, self.observe.as_ref())?;

@@ -32,6 +32,8 @@ plugin! {
 
 impl Plugin for Linear {
     type Output = Farcast;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;

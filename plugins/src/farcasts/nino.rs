@@ -53,6 +53,8 @@ plugin! {
 
 impl Plugin for Nino {
     type Output = Farcast;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let net = NinoNet::load(&self.weights.0)?;

@@ -48,6 +48,8 @@ plugin! {
 
 impl Plugin for Shrink {
     type Output = Farcast;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let like = self

@@ -60,6 +60,8 @@ plugin! {
 impl Plugin for Wnn {
     type Output = Farcast;
     const RANDOM: bool = true;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::open(&self.trajectory, self.observe.as_ref())?;

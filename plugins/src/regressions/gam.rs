@@ -46,6 +46,8 @@ regression! {
 
 impl Plugin for Gam {
     type Output = Regression;
+    // Version 2 sums in another order.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         regress(&self.sources(), &self, context)

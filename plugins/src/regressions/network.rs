@@ -46,6 +46,8 @@ const COMPONENTS: usize = 8;
 impl Plugin for Hidden {
     type Output = Regression;
     const RANDOM: bool = true;
+    // Version 2 sums in another order.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources {

@@ -33,6 +33,8 @@ regression! {
 
 impl Plugin for Ols {
     type Output = Regression;
+    // Version 3 sums in another order.
+    const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         regress(&self.sources(), &self, context)

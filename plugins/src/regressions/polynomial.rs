@@ -28,6 +28,8 @@ regression! {
 
 impl Plugin for Polynomial {
     type Output = Regression;
+    // Version 3 sums in another order.
+    const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         if self.degree > 1 {

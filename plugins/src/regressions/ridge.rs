@@ -30,6 +30,8 @@ regression! {
 
 impl Plugin for Ridge {
     type Output = Regression;
+    // Version 3 sums in another order.
+    const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         regress(&self.sources(), &self, context)

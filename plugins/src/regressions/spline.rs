@@ -31,6 +31,8 @@ regression! {
 
 impl Plugin for Spline {
     type Output = Regression;
+    // Version 2 sums in another order.
+    const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         regress(&self.sources(), &self, context)

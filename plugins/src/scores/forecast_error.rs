@@ -98,6 +98,8 @@ plugin! {
 
 impl Plugin for ForecastError {
     type Output = Scores;
+    // Version 3 sums in another order.
+    const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let members = self.members(context)?;

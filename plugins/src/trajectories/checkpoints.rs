@@ -49,6 +49,8 @@ plugin! {
 
 impl Plugin for Checkpoints {
     type Output = Trajectory;
+    // Version 3 lies in other blocks.
+    const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
         let run = Run::open(&self.files.0)?;

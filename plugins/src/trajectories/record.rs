@@ -37,6 +37,8 @@ const MOST_BYTES: usize = 2 << 30;
 
 impl Plugin for Record {
     type Output = Trajectory;
+    // Version 2 lies in other blocks.
+    const STREAMS: u32 = 1;
 
     fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
         parent_of(call, experiment).map(|parent| trainer_of(parent, parent))
