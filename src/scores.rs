@@ -98,11 +98,18 @@ fn rows(lines: &[&ScoreLine]) -> Vec<(Key, BTreeMap<String, String>)> {
         if count == 0 {
             continue;
         }
-        key.member = format!("{count} members");
+        key.member = match count {
+            1 => "1 member".to_owned(),
+            count => format!("{count} members"),
+        };
         let shown = values.into_iter().map(|(metric, values)| {
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            (metric, format!("{} … {}", number(least), number(most)))
+            let shown = match count {
+                1 => number(least),
+                _ => format!("{} … {}", number(least), number(most)),
+            };
+            (metric, shown)
         });
         let line = (key, shown.collect());
         let same = |row: &(Key, _)| {

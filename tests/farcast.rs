@@ -109,6 +109,28 @@ impl Folder {
             .unwrap()
     }
 
+    /// The same with so many bytes of addresses at most.
+    pub fn start_within(&self, bytes: u64, args: &[&str]) -> Child {
+        let own = self.command(args);
+        let script = format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script);
+        command.arg(own.get_program()).args(own.get_args());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// Runs `it.farcast` with `--json` and gives the answer; fails unless the run is fine.
     pub fn run(&self, args: &[&str]) -> serde_json::Value {
         let mut all = vec!["run", "it.farcast", "--json", "--quiet"];

@@ -9,6 +9,10 @@ use crate::farcast::Folder;
 
 const MIB: u64 = 1 << 20;
 
+/// The addresses a run may have: its program takes a hundred megabytes of them, and the allocator
+/// asks for more than is used.
+const ADDRESSES: u64 = 400 * MIB;
+
 /// What a run took, in bytes.
 struct Took {
     /// The most memory at once.
@@ -17,9 +21,10 @@ struct Took {
     read: u64,
 }
 
-/// Runs `it.farcast`, one action at a time.
+/// Runs `it.farcast`, one action at a time, where more than `ADDRESSES` cannot be had.
 fn watch(folder: &Folder) -> Took {
-    let mut child = folder.start(&["run", "it.farcast", "--jobs", "1", "--quiet"]);
+    let run = ["run", "it.farcast", "--jobs", "1", "--quiet"];
+    let mut child = folder.start_within(ADDRESSES, &run);
     let folder = format!("/proc/{}", child.id());
     let look = |file: &str, field: &str| {
         let path = format!("{folder}/{file}");
