@@ -13,7 +13,7 @@ use super::run::{Job, default_out};
 use crate::args::{Compare, Manner, Subject};
 use crate::columns::aligned;
 use crate::found::{Found, said};
-use crate::session::{Session, Stop, open_store};
+use crate::session::{Stop, open};
 use crate::settings::Settings;
 use crate::terminal::{Terminal, printable};
 
@@ -59,8 +59,7 @@ fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<S
         file: file.to_owned(),
         settings: Vec::new(),
     };
-    let mut session = Session::open(&subject, settings, terminal)?;
-    let store = open_store(settings, file, Access::Write, terminal)?;
+    let (mut session, store) = open(&subject, settings, Access::Write, terminal)?;
     let job = Job {
         manner: &Manner::default(),
         settings,

@@ -64,9 +64,7 @@ impl Plugin for Conv {
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.recipe(TrainerChoice::Auto, context)?;
-        let train = self.data.take(&recipe.rows(&self.data)?.train);
-        let network = self.network(&train)?;
-        recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
+        recipe.member(&self.data, context, |train| self.network(train))
     }
 }
 

@@ -64,18 +64,22 @@ impl Plugin for LinearRegression {
             trainer: TrainerChoice::Auto,
             jumps: None,
         };
-        let train = self.data.take(&recipe.rows(&self.data)?.train);
-        let inputs = scaled_inputs(&self.inputs, &self.data, &train)?;
-        let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, &train)?;
-        let network = Network {
+        recipe.member(&self.data, context, |train| self.network(train))
+    }
+}
+
+impl LinearRegression {
+    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+        let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
+        let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, train)?;
+        Ok(Network {
             widths: vec![inputs.len(), outputs],
             inputs,
             targets: vec![target],
             front: None,
             activation: Activation::Tanh,
             loss: Loss::Mse,
-        };
-        recipe.train(network, &self.data, context, &mut |_, _| Ok(()))
+        })
     }
 }
 

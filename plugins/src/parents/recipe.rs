@@ -157,7 +157,22 @@ impl Recipe {
         })
     }
 
-    /// A trained member.
+    /// A trained member; `network` makes the network of the rows to train on.
+    ///
+    /// # Errors
+    /// Those of [`rows`](Self::rows), `network` and [`train`](Self::train).
+    pub fn member(
+        self,
+        data: &Dataset,
+        context: &Context,
+        network: impl FnOnce(&Dataset) -> Result<Network, Fault>,
+    ) -> Result<Parent, Fault> {
+        let [train, held_out] = self.parts(data)?;
+        let network = network(&train)?;
+        self.train_on(network, [&train, &held_out], context, &mut |_, _| Ok(()))
+    }
+
+    /// The same of a network that is known.
     ///
     /// # Errors
     /// [`Fault::Diverged`] when the loss or a weight leaves the finite numbers.
@@ -168,10 +183,26 @@ impl Recipe {
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Parent, Fault> {
-        let rows = self.rows(data)?;
+        let [train, held_out] = self.parts(data)?;
+        self.train_on(network, [&train, &held_out], context, watch)
+    }
+
+    /// The data to train on and those held out.
+    fn parts(&self, data: &Dataset) -> Result<[Dataset; 2], Fault> {
+        let Rows { train, held_out } = self.rows(data)?;
+        Ok([data.take(&train), data.take(&held_out)])
+    }
+
+    fn train_on(
+        self,
+        network: Network,
+        [train, held_out]: [&Dataset; 2],
+        context: &Context,
+        watch: &mut Watch,
+    ) -> Result<Parent, Fault> {
         let run = Run {
-            train: &Samples::new(&network, &data.take(&rows.train))?,
-            held_out: &Samples::new(&network, &data.take(&rows.held_out))?,
+            train: &Samples::new(&network, train)?,
+            held_out: &Samples::new(&network, held_out)?,
             recipe: &self,
             network: &network,
             context,
