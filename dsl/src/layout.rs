@@ -13,6 +13,8 @@ use crate::source::{FileId, Span};
 
 /// The items and comments of a text.
 pub(crate) struct Layout {
+    /// The text with a space for every byte of comments and of blanks inside lines.
+    pub plain: String,
     /// The text of each item, without the blanks and comments after it.
     pub chunks: Vec<Chunk>,
     /// Every comment in order.
@@ -35,10 +37,15 @@ pub(crate) fn layout(file: FileId, text: &str) -> Layout {
         chunks: Vec::new(),
         open: None,
     };
+    let mut plain = String::with_capacity(text.len());
     let mut comments = Vec::new();
     let mut tokens = Tokens::new(text);
     let mut at_line_start = true;
     while let Some((token, range)) = tokens.next() {
+        if token != Token::Comment {
+            pad(&mut plain, range.start);
+            plain.push_str(&text[range.clone()]);
+        }
         match token {
             Token::Newline => at_line_start = true,
             Token::Comment => comments.push(Comment {
@@ -56,9 +63,14 @@ pub(crate) fn layout(file: FileId, text: &str) -> Layout {
     }
     splitter.finish(text.len()..text.len(), "the file ends here");
     Layout {
+        plain,
         chunks: splitter.chunks,
         comments,
     }
+}
+
+fn pad(text: &mut String, length: usize) {
+    text.extend(std::iter::repeat_n(' ', length - text.len()));
 }
 
 /// What a piece of text is, as far as layout needs to know.

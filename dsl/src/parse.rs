@@ -47,7 +47,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     let layout = layout(file, text);
     let mut items = Vec::new();
     let mut diagnostics = Vec::new();
-    for item in in_parts(&layout.chunks, |chunk| read(file, text, chunk)) {
+    for item in in_parts(&layout.chunks, |chunk| read(file, &layout.plain, chunk)) {
         match item {
             Ok(item) => items.push(item),
             Err(errors) => diagnostics.extend(errors),

@@ -89,7 +89,7 @@ impl<'p> Checker<'p> {
             result.values.insert(param.name.clone(), argument);
             return;
         }
-        let name = format!("{}.{}", call.name, param.name);
+        let name = format_args!("{}.{}", call.name, param.name);
         let want = Want {
             ty: &param.ty,
             columns,

@@ -68,7 +68,7 @@ impl Checker<'_> {
         let want = |ty| Want {
             ty,
             columns: &Columns::Free,
-            name: "",
+            name: &"",
             statement: false,
         };
         match &expr.kind {

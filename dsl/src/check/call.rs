@@ -1,5 +1,7 @@
 //! Calls of plugins and constructors: a node or a value from a signature and arguments.
 
+use std::fmt;
+
 use super::checker::Checker;
 use super::env::Env;
 use super::facts::{Columns, Facts};
@@ -17,7 +19,7 @@ pub struct Call<'c, 'p> {
     pub span: Span,
     pub env: Env<'c>,
     /// What its result is named.
-    pub name: &'c str,
+    pub name: &'c dyn fmt::Display,
 }
 
 impl<'p> Checker<'p> {
@@ -59,7 +61,7 @@ impl<'p> Checker<'p> {
         let seed = if signature.random { self.seed() } else { 0 };
         facts.reads = self.reads;
         let node = Node {
-            name: call.name.to_owned(),
+            name: call.name.to_string(),
             named,
             kind,
             plugin: signature.name.clone(),

@@ -1,6 +1,6 @@
 //! Which name means what in which file: reads used files and lists what each one defines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Outside;
 use super::order::order;
@@ -38,7 +38,8 @@ pub struct Module {
     pub folder: String,
     /// What its names start with, seen from the main file: `ocean.`
     pub prefix: String,
-    pub names: BTreeMap<String, (Entity, Span)>,
+    /// Only looked up, and searched for the nearest: they have no order.
+    pub names: HashMap<String, (Entity, Span)>,
     /// Whether parts of it could not be read, so that names may be missing.
     pub torn: bool,
 }

@@ -1,13 +1,13 @@
 //! Warnings: statements and params nothing uses, statements that are the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::checker::Checker;
 use super::env::Env;
 use super::scope::{MAIN, Statement};
 use super::sweep::CHOICE;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::experiment::{Argument, Made, NodeId, Value};
+use crate::experiment::{Arguments, NodeId, Value};
 use crate::types::Kind;
 
 impl Checker<'_> {
@@ -69,17 +69,17 @@ impl Checker<'_> {
 
     /// Statements of the first point that are the same call with the same arguments.
     fn same_statements(&self) -> Vec<Diagnostic> {
-        let mut first: BTreeMap<String, usize> = BTreeMap::new();
+        let mut first: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut class: Vec<usize> = Vec::new();
         let mut named: BTreeMap<usize, usize> = BTreeMap::new();
         let mut warnings = Vec::new();
         for (at, node) in self.nodes.iter().enumerate().take(self.first_nodes) {
-            let mut text = format!("{} {} {}", node.kind, node.plugin, node.seed);
-            for (name, argument) in &node.args {
-                let value = with_classes(&argument.value, &class);
-                text.push_str(&format!(" {name}: {value}"));
-            }
-            let own = *first.entry(text).or_insert(at);
+            let mut call = Vec::new();
+            encode_text(node.kind.keyword(), &mut call);
+            encode_text(&node.plugin, &mut call);
+            call.extend(node.seed.to_le_bytes());
+            encode_args(&node.args, &class, &mut call);
+            let own = *first.entry(call).or_insert(at);
             class.push(own);
             // A choice may well be what another statement has.
             if !node.named || self.facts[at].reads & CHOICE != 0 {
@@ -102,30 +102,43 @@ impl Checker<'_> {
     }
 }
 
-/// A value with each node replaced by the first one that is the same.
-fn with_classes(value: &Value, class: &[usize]) -> Value {
+/// A value as bytes that equal values share and others do not; a node is the first like it.
+fn encode(value: &Value, class: &[usize], bytes: &mut Vec<u8>) {
+    let mut tagged = |tag: u8, number: u64| {
+        bytes.push(tag);
+        bytes.extend(number.to_le_bytes());
+    };
     match value {
-        Value::Node(NodeId(node)) => {
-            Value::Node(NodeId(class.get(*node).copied().unwrap_or(*node)))
+        Value::Int(value) => tagged(0, value.cast_unsigned()),
+        Value::Float(value) => tagged(1, value.to_bits()),
+        Value::Bool(value) => tagged(2, u64::from(*value)),
+        Value::Node(NodeId(node)) => tagged(3, *class.get(*node).unwrap_or(node) as u64),
+        Value::List(values) => {
+            tagged(4, values.len() as u64);
+            values.iter().for_each(|value| encode(value, class, bytes));
         }
-        Value::List(values) => Value::List(
-            values
-                .iter()
-                .map(|value| with_classes(value, class))
-                .collect(),
-        ),
-        Value::Made(made) => Value::Made(Made {
-            name: made.name.clone(),
-            args: made
-                .args
-                .iter()
-                .map(|(name, argument)| {
-                    let value = with_classes(&argument.value, class);
-                    let span = argument.span;
-                    (name.clone(), Argument { value, span })
-                })
-                .collect(),
-        }),
-        other => other.clone(),
+        Value::Made(made) => {
+            tagged(5, made.args.len() as u64);
+            encode_text(&made.name, bytes);
+            encode_args(&made.args, class, bytes);
+        }
+        Value::Text(text) | Value::Path(text) => encode_text(text, bytes),
+        Value::Range(..) | Value::Formula(_) | Value::Definitions(_) => {
+            bytes.push(6);
+            encode_text(&value.to_string(), bytes);
+        }
     }
+}
+
+fn encode_args(args: &Arguments, class: &[usize], bytes: &mut Vec<u8>) {
+    for (name, argument) in args {
+        encode_text(name, bytes);
+        encode(&argument.value, class, bytes);
+    }
+}
+
+fn encode_text(text: &str, bytes: &mut Vec<u8>) {
+    bytes.push(b'"');
+    bytes.extend(text.len().to_le_bytes());
+    bytes.extend(text.as_bytes());
 }

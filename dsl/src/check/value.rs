@@ -1,5 +1,7 @@
 //! Expression to typed value.
 
+use std::fmt;
+
 use super::checker::Checker;
 use super::columns::{Names, sort_name};
 use super::describe::{dotted, type_name};
@@ -20,7 +22,7 @@ pub struct Want<'w> {
     /// What bare names of columns may mean.
     pub columns: &'w Columns,
     /// What a call made here is named.
-    pub name: &'w str,
+    pub name: &'w dyn fmt::Display,
     /// Whether it is the whole of a statement.
     pub statement: bool,
 }
@@ -138,12 +140,9 @@ impl<'p> Checker<'p> {
         let mut values = Vec::new();
         let gather = self.gathering && takes_kind(inner);
         for (index, item) in items.enumerate() {
-            let name = match index {
-                0 => want.name.to_owned(),
-                _ => format!("{}.{}", want.name, index + 1),
-            };
+            let numbered = format_args!("{}.{}", want.name, index + 1);
             let want = Want {
-                name: &name,
+                name: if index == 0 { want.name } else { &numbered },
                 ..want.part(inner)
             };
             if gather {

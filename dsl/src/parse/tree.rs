@@ -194,11 +194,22 @@ impl<'a> Tree<'a> {
     }
 
     fn expr(&mut self, pair: Pair<'_, Rule>) -> Expr {
+        let mut parts = pair.into_inner().peekable();
+        // Most expressions are one operation, no range.
+        if parts.len() == 1
+            && let Some(operation) = parts.next_if(|part| part.as_rule() == Rule::operation)
+        {
+            return self.operation(operation).expr;
+        }
+        self.range(parts)
+    }
+
+    fn range<'i>(&mut self, parts: impl Iterator<Item = Pair<'i, Rule>>) -> Expr {
         let (mut start, mut end, mut step) = (None, None, None);
         let mut inclusive = None;
         let mut in_step = false;
         let mut span: Option<Span> = None;
-        for part in Parts::of(pair) {
+        for part in parts {
             let mut here = self.place.span(&part);
             match part.as_rule() {
                 Rule::inclusive => inclusive = Some(true),
@@ -217,22 +228,26 @@ impl<'a> Tree<'a> {
             }
             span = Some(span.map_or(here, |span| span.to(here)));
         }
-        match (inclusive, start) {
-            (None, Some(operation)) => *operation,
-            (inclusive, start) => Expr {
-                kind: ExprKind::Range {
-                    start,
-                    end,
-                    inclusive: inclusive == Some(true),
-                    step,
-                },
-                span: span.unwrap_or_default(),
+        Expr {
+            kind: ExprKind::Range {
+                start,
+                end,
+                inclusive: inclusive == Some(true),
+                step,
             },
+            span: span.unwrap_or_default(),
         }
     }
 
     fn operation(&mut self, pair: Pair<'_, Rule>) -> Operand {
-        self.refuse_chains(&pair);
+        let mut parts = pair.into_inner();
+        // Most operations are one term.
+        if parts.len() == 1
+            && let Some(term) = parts.next()
+        {
+            return self.term(term);
+        }
+        self.refuse_chains(parts.clone());
         let place = self.place;
         OPERATORS
             .map_primary(|pair| self.term(pair))
@@ -255,13 +270,13 @@ impl<'a> Tree<'a> {
                 };
                 Operand::new(kind, outer)
             })
-            .parse(pair.into_inner())
+            .parse(parts)
     }
 
     /// Reports `a < b < c`, which would not mean what it means in mathematics.
-    fn refuse_chains(&mut self, operation: &Pair<'_, Rule>) {
+    fn refuse_chains(&mut self, operation: Pairs<'_, Rule>) {
         let mut earlier: Option<Pair<'_, Rule>> = None;
-        for part in operation.clone().into_inner() {
+        for part in operation {
             match part.as_rule() {
                 Rule::and_word | Rule::or_word => earlier = None,
                 Rule::comparison => {
@@ -306,8 +321,9 @@ impl<'a> Tree<'a> {
     }
 
     fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
-        let mut parts = Parts::of(pair);
-        let path = self.path(parts.need());
+        let mut parts = Parts::of(pair).peekable();
+        let names = std::iter::from_fn(|| parts.next_if(|part| part.as_rule() == Rule::name));
+        let path: Vec<Name> = names.map(|name| self.name(&name)).collect();
         let Some(arguments) = parts.next() else {
             return ExprKind::Name(path);
         };
@@ -322,13 +338,9 @@ impl<'a> Tree<'a> {
             None => call,
             Some(part) => ExprKind::Part {
                 whole: Box::new(Expr { kind: call, span }),
-                path: self.path(Parts::of(part).need()),
+                path: part.into_inner().map(|name| self.name(&name)).collect(),
             },
         }
-    }
-
-    fn path(&mut self, pair: Pair<'_, Rule>) -> Vec<Name> {
-        pair.into_inner().map(|name| self.name(&name)).collect()
     }
 
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {

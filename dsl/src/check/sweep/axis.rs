@@ -209,7 +209,7 @@ fn plain(ty: &Type) -> Want<'_> {
     Want {
         ty,
         columns: &Columns::Free,
-        name: "",
+        name: &"",
         statement: false,
     }
 }

@@ -378,7 +378,7 @@ impl Checker<'_> {
         let want = Want {
             ty: &Type::Int,
             columns: &Columns::Free,
-            name: "",
+            name: &"",
             statement: false,
         };
         let Value::Int(number) = self.value(expr, env, want)? else {
