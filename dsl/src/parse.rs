@@ -45,9 +45,10 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         return (File::default(), vec![error]);
     }
     let layout = layout(file, text);
-    let mut items = Vec::new();
+    let mut items = Vec::with_capacity(layout.chunks.len());
     let mut diagnostics = Vec::new();
-    for item in in_parts(&layout.chunks, |chunk| read(file, &layout.plain, chunk)) {
+    let parts = in_parts(&layout.chunks, |chunk| read(file, &layout.plain, chunk));
+    for item in parts.into_iter().flatten() {
         match item {
             Ok(item) => items.push(item),
             Err(errors) => diagnostics.extend(errors),
@@ -64,16 +65,18 @@ const ITEMS_OF_A_THREAD: usize = 200;
 /// Bytes of a thread's stack: brackets nested as deep as may be take a good megabyte.
 const STACK: usize = 8 << 20;
 
-/// What `read` makes of each chunk, in their order; many chunks are read on several threads.
-fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec<T> {
+/// What `read` makes of each chunk, in their order; many chunks are read on several threads,
+/// each of which makes a part.
+fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec<Vec<T>> {
     let wanted = chunks.len() / ITEMS_OF_A_THREAD;
     if wanted < 2 {
-        return chunks.iter().map(read).collect();
+        return vec![chunks.iter().map(read).collect()];
     }
     let threads = std::thread::available_parallelism().map_or(1, |most| wanted.min(most.get()));
     let read = &|part: &[Chunk]| part.iter().map(&read).collect::<Vec<T>>();
     std::thread::scope(|scope| {
-        let parts = chunks.chunks(chunks.len().div_ceil(threads));
+        let mut parts = chunks.chunks(chunks.len().div_ceil(threads));
+        let own = parts.next().unwrap_or_default();
         let started: Vec<_> = parts
             .map(|part| {
                 let thread = std::thread::Builder::new().stack_size(STACK);
@@ -85,7 +88,8 @@ fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec
             let done = thread.ok().and_then(|thread| thread.join().ok());
             done.unwrap_or_else(|| read(part))
         };
-        started.into_iter().flat_map(read_by).collect()
+        let first = std::iter::once(read(own));
+        first.chain(started.into_iter().map(read_by)).collect()
     })
 }
 

@@ -262,6 +262,8 @@ impl Loader<'_> {
         self.program.diagnostics.append(&mut diagnostics);
         self.open.push((key, by));
         let mut titled = None;
+        self.program.statements.reserve(tree.items.len());
+        self.program.modules[module].names.reserve(tree.items.len());
         for item in tree.items {
             if let ItemKind::Experiment { title } = item.kind {
                 self.title(module, title, &mut titled);

@@ -69,7 +69,7 @@ impl Checker<'_> {
 
     /// Statements of the first point that are the same call with the same arguments.
     fn same_statements(&self) -> Vec<Diagnostic> {
-        let mut first: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut first: HashMap<Vec<u8>, usize> = HashMap::with_capacity(self.first_nodes);
         let mut class: Vec<usize> = Vec::new();
         let mut named: BTreeMap<usize, usize> = BTreeMap::new();
         let mut warnings = Vec::new();

@@ -321,19 +321,22 @@ impl<'a> Tree<'a> {
     }
 
     fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
-        let mut parts = Parts::of(pair).peekable();
-        let names = std::iter::from_fn(|| parts.next_if(|part| part.as_rule() == Rule::name));
-        let path: Vec<Name> = names.map(|name| self.name(&name)).collect();
-        let Some(arguments) = parts.next() else {
+        let mut parts = Parts::of(pair);
+        let mut path = vec![self.name(&parts.need())];
+        let mut next = parts.next();
+        while let Some(name) = next.take_if(|part| part.as_rule() == Rule::name) {
+            path.push(self.name(&name));
+            next = parts.next();
+        }
+        let Some(arguments) = next else {
             return ExprKind::Name(path);
         };
         let start = path.first().map(|name| name.span).unwrap_or_default();
         let span = start.to(self.place.span(&arguments));
-        let args = Parts::of(arguments).map(|part| self.argument(part));
-        let call = ExprKind::Call {
-            callee: path,
-            args: args.collect(),
-        };
+        let arguments = arguments.into_inner();
+        let mut args = Vec::with_capacity(arguments.len() / 2);
+        args.extend(Parts(arguments).map(|part| self.argument(part)));
+        let call = ExprKind::Call { callee: path, args };
         match parts.next() {
             None => call,
             Some(part) => ExprKind::Part {
