@@ -202,7 +202,7 @@ impl Training {
             network: parent.network.clone(),
             optimizer: made.argument("shift", "optimizer"),
             weights: parent.weights.clone(),
-            batch: all.take(0..rows),
+            batch: all.take(&(0..rows as u32).collect::<Vec<_>>()),
         }
     }
 }

@@ -89,6 +89,8 @@ pub struct Param {
     pub optional: bool,
     /// The allowed values, in the language: `1..=100`, `0..`.
     pub range: Option<String>,
+    /// The parameter of which it must be a divisor.
+    pub divides: Option<String>,
     /// Whether positional arguments from here on are collected in this list.
     pub variadic: bool,
     /// Whether `name = formula` arguments go here (type `List(Formula)`).

@@ -73,6 +73,7 @@ impl Field {
                 default: default.map(str::to_owned),
                 optional: false,
                 range: None,
+                divides: None,
                 variadic: false,
                 definitions: false,
                 need: Need::Here,
@@ -102,6 +103,12 @@ impl Field {
     /// The allowed values, in the language.
     pub fn range(mut self, range: &str) -> Self {
         self.param.range = Some(range.to_owned());
+        self
+    }
+
+    /// The parameter of which it must be a divisor, both whole numbers.
+    pub fn divides(mut self, whole: &str) -> Self {
+        self.param.divides = Some(whole.to_owned());
         self
     }
 

@@ -60,6 +60,9 @@ impl<'p> Checker<'p> {
         for (param, given) in pairs().filter(|(param, _)| !takes_kind(&param.ty)) {
             self.argument(call, param, given, &columns, &mut result);
         }
+        for param in params {
+            broken |= self.divides(call, param, &result.values).is_none();
+        }
         result.broken |= broken;
         Some(result)
     }
@@ -181,6 +184,30 @@ impl<'p> Checker<'p> {
             param.name
         );
         self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));
+        None
+    }
+
+    /// Refuses what must be a divisor of another argument and is not.
+    fn divides(&mut self, call: &Call, param: &Param, values: &Arguments) -> Option<()> {
+        let Some(whole) = &param.divides else {
+            return Some(());
+        };
+        let [part, of] = [&param.name, whole].map(|name| values.get(name));
+        let (Some(part), Some(of)) = (part, of) else {
+            return Some(());
+        };
+        let (Value::Int(number), Value::Int(all)) = (&part.value, &of.value) else {
+            return Some(());
+        };
+        if all.checked_rem(*number) == Some(0) {
+            return Some(());
+        }
+        let message = format!(
+            "`{}` must divide `{whole}` ({all}), found {number}",
+            param.name
+        );
+        let diagnostic = Diagnostic::error(Code::OutOfRange, part.span, message);
+        self.report(call.env, diagnostic);
         None
     }
 

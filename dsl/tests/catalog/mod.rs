@@ -16,6 +16,7 @@ fn param(name: &str, ty: Type) -> Param {
         default: None,
         optional: false,
         range: None,
+        divides: None,
         variadic: false,
         definitions: false,
         need: Need::Here,
@@ -171,6 +172,20 @@ pub fn catalog() -> Catalog {
                 ],
             )
         },
+        plugin(
+            "transformer",
+            Kind::Parent,
+            vec![
+                truth(data()),
+                need(Need::Always, param("inputs", list(Type::Column))),
+                need(Need::Truth, param("target", Type::Column)),
+                with_default("width", Type::Int, "16"),
+                Param {
+                    divides: Some("width".to_owned()),
+                    ..with_default("heads", Type::Int, "2")
+                },
+            ],
+        ),
         plugin(
             "window",
             Kind::Subset,

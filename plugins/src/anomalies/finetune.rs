@@ -113,7 +113,7 @@ impl Plugin for Finetune {
         for ((at, subset), repeat) in repeated {
             context.check_stop()?;
             let mix = Mix {
-                subset: &rows.take(subset.iter().map(|row| *row as usize)),
+                subset: &rows.take(subset),
                 train: &train,
                 mixed_rows,
                 batch: self.batch,
@@ -230,11 +230,13 @@ impl Mix<'_> {
         steps: u64,
         mut rng: impl Rng,
     ) -> bool {
-        let mut batch = Samples::default();
+        let (mut batch, mut rows) = (Samples::default(), Vec::new());
         for _ in 0..steps {
             batch.clear();
             let mut draw = |from: &Samples, count: usize| {
-                batch.extend(from, (0..count).map(|_| rng.random_range(0..from.rows)));
+                rows.clear();
+                rows.extend((0..count).map(|_| rng.random_range(0..from.rows as u32)));
+                batch.extend(from, &rows);
             };
             draw(self.train, self.mixed_rows);
             draw(self.subset, self.batch - self.mixed_rows);

@@ -1,160 +1,43 @@
 //! Every row by its own network, without making the weights of any.
-//!
-//! The weights of a row are `W = Σ_s b_s W_s`, `W_0` the parent's (and the intercept of the
-//! regression, `b_0 = 1`), so that a layer is `W x = [W_0 W_1 …] (b ⊗ x)`: one matrix for all
-//! rows, applied to the products of basis values and inputs. A bias is a weight of a constant
-//! input. Rows go side by side in lanes, which the compiler turns into vectors.
-
-use pulp::Arch;
 
 use super::Child;
-use crate::parents::Activation;
+use crate::parents::Dense;
 use crate::predictors::PredictorRows;
-use crate::regressions::Term;
 
-/// How many rows go side by side.
-const LANES: usize = 16;
+/// How many rows have their factors kept at a time.
+const ROWS: usize = 4096;
 
-/// One number for each row of a block.
-type Lanes = [f32; LANES];
-
-/// The layers, with the weights of all terms side by side.
-pub(super) struct Stack {
-    layers: Vec<Layer>,
-    /// The terms with a coefficient other than zero, the intercept left out.
-    terms: Vec<Term>,
-    activation: Activation,
-}
-
-/// `[outputs, terms * (inputs + 1)]`: for each output and term the weights, then the bias.
-struct Layer {
-    matrix: Vec<f32>,
-    outputs: usize,
-}
-
-impl Stack {
-    /// The layers of all networks of a child.
-    pub fn new(child: &Child) -> Self {
-        let regression = &child.regression;
-        let all = regression.form.terms();
-        let base: Vec<f32> = child
-            .parent
-            .weights
-            .iter()
-            .zip(regression.coefficients_of(0))
-            .map(|(weight, intercept)| weight + intercept)
-            .collect();
-        let used: Vec<usize> = (1..all.len())
-            .filter(|term| regression.coefficients_of(*term).iter().any(|c| *c != 0.0))
-            .collect();
-        let sets: Vec<&[f32]> = std::iter::once(&base[..])
-            .chain(used.iter().map(|term| regression.coefficients_of(*term)))
-            .collect();
-        let mut start = 0;
-        let layers = child
-            .parent
-            .network
-            .widths
-            .windows(2)
-            .map(|pair| {
-                let (inputs, outputs) = (pair[0], pair[1]);
-                let layer = Layer::new(&sets, start, inputs, outputs);
-                start += outputs * (inputs + 1);
-                layer
-            })
-            .collect();
-        Self {
-            layers,
-            terms: used.into_iter().map(|term| all[term].clone()).collect(),
-            activation: child.parent.network.activation,
-        }
-    }
-
-    /// The outputs of the row's own network for each of `count` rows, `[rows, outputs]`.
-    pub fn run(
-        &self,
-        child: &Child,
-        inputs: &[f32],
-        predictors: &PredictorRows,
-        count: usize,
-    ) -> Vec<f32> {
-        let arch = Arch::new();
-        let form = &child.regression.form;
-        let width = child.parent.network.inputs.len();
-        let mut outputs = Vec::new();
-        for start in (0..count).step_by(LANES) {
-            let rows = start..(start + LANES).min(count);
-            let mut scales = vec![[1.0; LANES]; self.terms.len() + 1];
-            let mut values = vec![[0.0; LANES]; width];
-            for (lane, row) in rows.clone().enumerate() {
-                let standardised = form.standardised(predictors.row(row));
-                let terms = child.values(&self.terms, &standardised);
-                for (scale, value) in scales[1..].iter_mut().zip(terms) {
-                    scale[lane] = value as f32;
-                }
-                for (value, input) in values.iter_mut().zip(&inputs[row * width..]) {
-                    value[lane] = *input;
-                }
-            }
-            let block = arch.dispatch(
-                #[inline(always)]
-                || self.forward(&scales, values),
-            );
-            outputs.extend((0..rows.len()).flat_map(|lane| block.iter().map(move |o| o[lane])));
-        }
-        outputs
-    }
-
-    #[inline(always)]
-    fn forward(&self, scales: &[Lanes], mut values: Vec<Lanes>) -> Vec<Lanes> {
-        for (index, layer) in self.layers.iter().enumerate() {
-            values = layer.forward(scales, &values);
-            if index + 1 < self.layers.len() {
-                self.activation.apply(values.as_flattened_mut());
+impl Child {
+    /// The outputs of the row's own network for each of so many rows, `[rows, outputs]`; `points`
+    /// are their standardised predictors.
+    ///
+    /// The weights of a row are those of the parent and the intercept of the regression, and the
+    /// coefficients of each further term with its value there as factor.
+    pub(super) fn outputs(&self, rows: usize, inputs: &[f32], points: &PredictorRows) -> Vec<f32> {
+        let (regression, network) = (&self.regression, &self.parent.network);
+        let intercept = regression.coefficients_of(0);
+        let base = self.parent.weights.iter().zip(intercept);
+        let base: Vec<f32> = base.map(|(weight, intercept)| weight + intercept).collect();
+        let (mut terms, mut sets) = (Vec::new(), vec![&base[..]]);
+        for (at, term) in regression.form.terms().into_iter().enumerate().skip(1) {
+            let coefficients = regression.coefficients_of(at);
+            if coefficients.iter().any(|c| *c != 0.0) {
+                terms.push(term);
+                sets.push(coefficients);
             }
         }
-        values
-    }
-}
-
-impl Layer {
-    /// The weights from `start` on of each set, those of one output together.
-    fn new(sets: &[&[f32]], start: usize, inputs: usize, outputs: usize) -> Self {
-        let biases = start + outputs * inputs;
-        let mut matrix = Vec::with_capacity(outputs * sets.len() * (inputs + 1));
-        for output in 0..outputs {
-            for set in sets {
-                matrix.extend_from_slice(&set[start + output * inputs..][..inputs]);
-                matrix.push(set[biases + output]);
+        let dense = Dense::new(&network.widths, network.activation, &sets);
+        let width = network.inputs.len();
+        let (mut outputs, mut factors) = (Vec::new(), Vec::new());
+        for start in (0..rows).step_by(ROWS) {
+            let end = rows.min(start + ROWS);
+            factors.clear();
+            for row in start..end {
+                let values = self.values(&terms, points.row(row));
+                factors.extend(values.map(|value| value as f32));
             }
-        }
-        Self { matrix, outputs }
-    }
-
-    #[inline(always)]
-    fn forward(&self, scales: &[Lanes], values: &[Lanes]) -> Vec<Lanes> {
-        // Loops rather than iterators: their bodies become vectors of the widest registers.
-        let mut products = Vec::with_capacity(scales.len() * (values.len() + 1));
-        for scale in scales {
-            for value in values {
-                let mut product = *scale;
-                for (product, value) in product.iter_mut().zip(value) {
-                    *product *= value;
-                }
-                products.push(product);
-            }
-            products.push(*scale);
-        }
-        let mut outputs = vec![[0.0; LANES]; self.outputs];
-        let weights = self.matrix.chunks_exact(products.len());
-        for (output, weights) in outputs.iter_mut().zip(weights) {
-            let mut sum = [0.0; LANES];
-            for (weight, product) in weights.iter().zip(&products) {
-                for (sum, product) in sum.iter_mut().zip(product) {
-                    *sum += weight * product;
-                }
-            }
-            *output = sum;
+            let inputs = &inputs[start * width..end * width];
+            outputs.append(&mut dense.run(end - start, inputs, &factors));
         }
         outputs
     }

@@ -111,14 +111,16 @@ impl Cloud {
 
     /// The Mahalanobis distance of a point; 0 where nothing is known of the subsets.
     pub fn distance(&self, point: &[f64]) -> f64 {
-        let from: Vec<f64> = point
-            .iter()
-            .zip(&self.mean)
-            .map(|(x, mean)| x - mean)
-            .collect();
+        let from = point.iter().zip(&self.mean).map(|(x, mean)| x - mean);
         let rows = self.precision.chunks_exact(self.mean.len().max(1));
-        let square: f64 = (rows.zip(&from))
-            .map(|(row, a)| a * row.iter().zip(&from).map(|(p, b)| p * b).sum::<f64>())
+        let square: f64 = (rows.zip(from.clone()))
+            .map(|(row, a)| {
+                a * row
+                    .iter()
+                    .zip(from.clone())
+                    .map(|(p, b)| p * b)
+                    .sum::<f64>()
+            })
             .sum();
         square.max(0.0).sqrt()
     }

@@ -5,6 +5,7 @@ mod apply;
 mod forward;
 mod guard;
 mod nearest;
+mod tangent;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub use adopt::Adopt;
 pub use apply::Apply;
 pub use guard::{Clip, Cloud, Guard, Missing, Outside};
 pub use nearest::{Nearest, NearestSubset};
+
+use tangent::Tangent;
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
@@ -55,45 +58,48 @@ impl Child {
     /// When the data lack an input or a predictor.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<f64>, Fault> {
         let network = &self.parent.network;
+        let rows = data.rows();
         let inputs = network.inputs_of(data)?;
-        let predictors = self.predictors(data)?;
         let width = network.inputs.len();
-        let input = |row: usize| &inputs[row * width..(row + 1) * width];
-        let rows = 0..data.rows();
+        let inputs_of = |row: usize| &inputs[row * width..(row + 1) * width];
+        let points = self.points(data)?;
         let is_sum = self.clip.is_none() && self.nearest.is_none() && network.front.is_none();
         if !is_sum {
             // These are no sums of a few terms: every row's weights are made.
-            let outputs: Vec<f32> = rows
-                .flat_map(|row| {
-                    let weights = self.weights(predictors.row(row));
-                    network.evaluate(&weights, input(row), 1)
-                })
-                .collect();
-            return Ok(network.unscale(&outputs));
+            let outputs = (0..rows).flat_map(|row| {
+                let weights = self.weights_at(points.row(row));
+                network.evaluate(&weights, inputs_of(row), 1)
+            });
+            return Ok(network.unscale(&outputs.collect::<Vec<f32>>()));
         }
-        let outputs = forward::Stack::new(self).run(self, &inputs, &predictors, data.rows());
-        let mut found = network.unscale(&outputs);
-        let targets = found.len() / data.rows().max(1);
-        for row in rows {
-            let standardised = self.regression.form.standardised(predictors.row(row));
-            if self.guard.falls_back(&standardised) {
-                let outputs = network.evaluate(&self.parent.weights, input(row), 1);
-                found[row * targets..(row + 1) * targets]
-                    .copy_from_slice(&network.unscale(&outputs));
-            }
+        let mut outputs = self.outputs(rows, &inputs, &points);
+        let falls_back = |row: &usize| self.guard.falls_back(points.row(*row));
+        let fallen: Vec<usize> = (0..rows).filter(falls_back).collect();
+        let theirs: Vec<f32> = fallen
+            .iter()
+            .flat_map(|row| inputs_of(*row))
+            .copied()
+            .collect();
+        let parent = network.evaluate(&self.parent.weights, &theirs, fallen.len());
+        let width = outputs.len() / rows.max(1);
+        for (at, row) in fallen.into_iter().enumerate() {
+            outputs[row * width..][..width].copy_from_slice(&parent[at * width..][..width]);
         }
-        Ok(found)
+        Ok(network.unscale(&outputs))
     }
 
     /// The weights of the network of one row, in parameter order.
     ///
     /// `predictors` are those of the row, in their own units.
     pub fn weights(&self, predictors: &[f64]) -> Vec<f32> {
-        let standardised = self.regression.form.standardised(predictors);
-        if self.guard.falls_back(&standardised) {
+        self.weights_at(&self.regression.form.standardised(predictors))
+    }
+
+    fn weights_at(&self, standardised: &[f64]) -> Vec<f32> {
+        if self.guard.falls_back(standardised) {
             return self.parent.weights.clone();
         }
-        let mut corrections = self.corrections(&standardised);
+        let mut corrections = self.corrections(standardised);
         if let Some(clip) = &self.clip {
             clip.apply(&mut corrections);
         }
@@ -110,7 +116,7 @@ impl Child {
         }
         let terms = self.regression.form.terms();
         let mut corrections = vec![0.0; self.parent.weights.len()];
-        for (index, value) in self.values(&terms, standardised).iter().enumerate() {
+        for (index, value) in self.values(&terms, standardised).enumerate() {
             let coefficients = self.regression.coefficients_of(index);
             for (correction, coefficient) in corrections.iter_mut().zip(coefficients) {
                 *correction += value * f64::from(*coefficient);
@@ -121,40 +127,29 @@ impl Child {
 
     /// The terms at standardised predictors; with `outside: linear` their tangents at the edge
     /// of the range of the subsets, beyond it.
-    fn values(&self, terms: &[Term], standardised: &[f64]) -> Vec<f64> {
-        let at =
-            |point: &[f64]| -> Vec<f64> { terms.iter().map(|term| term.value(point)).collect() };
-        let form = &self.regression.form;
-        if self.guard.outside != Outside::Linear {
-            return at(standardised);
-        }
-        let edge: Vec<f64> = (standardised.iter().zip(&form.seen).zip(&form.scaling))
-            .map(|((x, (low, high)), (mean, std))| {
-                x.max((low - mean) / std).min((high - mean) / std)
-            })
-            .collect();
-        let beyond: Vec<f64> = standardised
-            .iter()
-            .zip(&edge)
-            .map(|(x, edge)| x - edge)
-            .collect();
-        let farthest = beyond.iter().copied().map(f64::abs).fold(0.0, f64::max);
-        if farthest == 0.0 {
-            return at(standardised);
-        }
-        // The slope along the way out, by central differences over a ten-thousandth of a
-        // standard deviation.
-        let step = 1e-4 / farthest;
-        let moved = |share: f64| -> Vec<f64> {
-            edge.iter()
-                .zip(&beyond)
-                .map(|(edge, beyond)| edge + share * beyond)
-                .collect()
+    fn values<'a>(
+        &self,
+        terms: &'a [Term],
+        standardised: &'a [f64],
+    ) -> impl Iterator<Item = f64> + use<'a> {
+        let tangent = match self.guard.outside {
+            Outside::Linear => Tangent::of(&self.regression.form, standardised),
+            Outside::Keep | Outside::Parent => None,
         };
-        let (ahead, behind) = (at(&moved(step)), at(&moved(-step)));
-        (at(&edge).into_iter().zip(ahead).zip(behind))
-            .map(|((value, ahead), behind)| value + (ahead - behind) / (2.0 * step))
-            .collect()
+        terms.iter().map(move |term| match &tangent {
+            Some(tangent) => tangent.value(term),
+            None => term.value(standardised),
+        })
+    }
+
+    /// The standardised predictors of every row.
+    fn points(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
+        let mut rows = self.predictors(data)?;
+        let form = &self.regression.form;
+        for row in rows.values.chunks_exact_mut(form.names.len().max(1)) {
+            form.standardise(row);
+        }
+        Ok(rows)
     }
 
     fn predictors(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
@@ -167,12 +162,8 @@ impl Child {
     /// # Errors
     /// When the data lack a predictor.
     pub fn outside(&self, data: &Dataset) -> Result<Vec<bool>, Fault> {
-        let predictors = self.predictors(data)?;
-        let form = &self.regression.form;
-        let outside = |row| {
-            self.guard
-                .is_outside(&form.standardised(predictors.row(row)))
-        };
+        let points = self.points(data)?;
+        let outside = |row| self.guard.is_outside(points.row(row));
         Ok((0..data.rows()).map(outside).collect())
     }
 

@@ -21,7 +21,7 @@ const HIDDEN: usize = 40;
 const MOMENTS: [f64; 4] = [1.0, 0.7, 0.4, 0.0];
 
 /// The share of drawn weights that decide when training stops.
-const HELD_OUT: usize = 10;
+const HELD_OUT: u32 = 10;
 
 /// Epochs without a better held-out loss before training stops.
 const PATIENCE: usize = 10;
@@ -182,9 +182,12 @@ impl Introspection {
             let count = network.layout().tensors[2 * layer].len() + pair[1];
             weights.extend((0..count).map(|_| rng.random_range(-limit..limit)));
         }
-        let part = |held: bool| (0..samples.rows).filter(move |at| (at % HELD_OUT == 0) == held);
-        let held_out = samples.take(part(true));
-        let mut order: Vec<usize> = part(false).collect();
+        let part = |held: bool| -> Vec<u32> {
+            let rows = 0..samples.rows as u32;
+            rows.filter(|at| (at % HELD_OUT == 0) == held).collect()
+        };
+        let held_out = samples.take(&part(true));
+        let mut order = part(false);
         let mut best = (held_out.loss(&network, &weights), weights.clone());
         let (mut since, mut epochs) = (0, 0);
         {
@@ -193,7 +196,7 @@ impl Introspection {
                 order.shuffle(&mut rng);
                 for rows in order.chunks(self.batch) {
                     context.check_stop()?;
-                    trainer.step(&mut weights, &samples.take(rows.iter().copied()), 1.0);
+                    trainer.step(&mut weights, &samples.take(rows), 1.0);
                 }
                 let loss = held_out.loss(&network, &weights);
                 context.progress(epochs as u64, self.epochs as u64, Some(loss));

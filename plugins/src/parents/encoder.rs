@@ -5,7 +5,7 @@ use pulp::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
-use super::forward::affine;
+use super::dense::Dense;
 use crate::training::exp;
 
 /// A transformer encoder over the inputs of a row.
@@ -84,26 +84,21 @@ impl Encoder {
         let [values, places] = [of_tokens; 2].map(|count| taken(&mut weights, count));
         let mut tokens = self.embedded(values, places, inputs);
         for _ in 0..self.layers {
-            let layer = self.layer();
-            let tensors = layer.map(|(_, shape)| taken(&mut weights, shape.iter().product()));
-            let [asked, asked_bias, answer, answer_bias, ..] = tensors;
-            let [
-                ..,
-                up,
-                up_bias,
-                down,
-                down_bias,
-                scale1,
-                shift1,
-                scale2,
-                shift2,
-            ] = tensors;
-            let attended = self.attended(&affine(asked, asked_bias, &tokens));
-            add(&mut tokens, &affine(answer, answer_bias, &attended));
+            let mut dense = |widths: &[usize]| {
+                let weights = taken(&mut weights, Dense::weights(widths));
+                Dense::new(widths, activation, &[weights])
+            };
+            let asked = dense(&[self.width, 3 * self.width]);
+            let answer = dense(&[self.width, self.width]);
+            let inner = dense(&[self.width, self.wide, self.width]);
+            let [scale1, shift1, scale2, shift2] =
+                [self.width; 4].map(|count| taken(&mut weights, count));
+            let count = tokens.len() / self.width;
+            let attended = self.attended(&asked.run(count, &tokens, &[]));
+            add(&mut tokens, &answer.run(count, &attended, &[]));
             normalise(&mut tokens, scale1, shift1);
-            let mut inner = affine(up, up_bias, &tokens);
-            activation.apply(&mut inner);
-            add(&mut tokens, &affine(down, down_bias, &inner));
+            let fed = inner.run(count, &tokens, &[]);
+            add(&mut tokens, &fed);
             normalise(&mut tokens, scale2, shift2);
         }
         let rows = tokens.chunks_exact(of_tokens);

@@ -1,12 +1,12 @@
-//! Running a network forward: plain loops over flat weights, for one row or many.
-//!
-//! The compiler makes vectors of the loops, for several instruction sets; sums and products stay
-//! as they are written, so that all machines give the same bits.
+//! Running a network forward, and what its outputs are worth.
 
-use pulp::{Arch, Scalar};
+use std::borrow::Cow;
 
+use pulp::Scalar;
+
+use super::dense::Dense;
 use super::{Activation, Front, Loss, Network};
-use crate::training::tanh;
+use crate::training::{tanh, vectorised};
 
 impl Network {
     /// The outputs of the network with these weights, `[rows, outputs]`: standardised targets,
@@ -14,38 +14,21 @@ impl Network {
     ///
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
-        let outputs = Arch::new().dispatch(
+        let dense = Dense::weights(&self.widths);
+        let (front, dense) = weights.split_at(weights.len() - dense);
+        let features = vectorised(
             #[inline(always)]
-            || self.evaluate_plainly(weights, inputs),
+            || match &self.front {
+                Some(Front::Images(images)) => {
+                    Cow::Owned(images.features(self.activation, front, inputs))
+                }
+                Some(Front::Encoder(encoder)) => {
+                    Cow::Owned(encoder.features(self.activation, front, inputs))
+                }
+                None => Cow::Borrowed(inputs),
+            },
         );
-        debug_assert_eq!(outputs.len(), rows * self.widths.last().unwrap_or(&0));
-        outputs
-    }
-
-    #[inline(always)]
-    fn evaluate_plainly(&self, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
-        let layers = self.widths.len().saturating_sub(1);
-        let dense: usize = self
-            .widths
-            .windows(2)
-            .map(|pair| (pair[0] + 1) * pair[1])
-            .sum();
-        let (front, mut rest) = weights.split_at(weights.len() - dense);
-        let mut values = match &self.front {
-            Some(Front::Images(images)) => images.features(self.activation, front, inputs),
-            Some(Front::Encoder(encoder)) => encoder.features(self.activation, front, inputs),
-            None => inputs.to_vec(),
-        };
-        for (layer, pair) in self.widths.windows(2).enumerate() {
-            let (weight, after) = rest.split_at(pair[0] * pair[1]);
-            let (bias, after) = after.split_at(pair[1]);
-            rest = after;
-            values = affine(weight, bias, &values);
-            if layer + 1 < layers {
-                self.activation.apply(&mut values);
-            }
-        }
-        values
+        Dense::new(&self.widths, self.activation, &[dense]).run(rows, &features, &[])
     }
 
     /// The mean loss of outputs, `[rows, outputs]`, against standardised targets or class
@@ -79,29 +62,6 @@ impl Network {
                 .collect(),
         }
     }
-}
-
-/// `weight · row + bias` for each row; `weight` is `[outputs, inputs]`.
-#[inline(always)]
-pub(super) fn affine(weight: &[f32], bias: &[f32], rows: &[f32]) -> Vec<f32> {
-    let (width, out) = (weight.len() / bias.len(), bias.len());
-    let mut outputs = Vec::with_capacity(rows.len() / width * out);
-    // Input by input, so that the sums of all outputs grow side by side in vectors.
-    let columns: Vec<f32> = (0..width)
-        .flat_map(|input| weight.iter().skip(input).step_by(width))
-        .copied()
-        .collect();
-    let mut sums = vec![0.0; out];
-    for row in rows.chunks_exact(width) {
-        sums.fill(0.0);
-        for (value, column) in row.iter().zip(columns.chunks_exact(out)) {
-            for (sum, weight) in sums.iter_mut().zip(column) {
-                *sum += weight * value;
-            }
-        }
-        outputs.extend(sums.iter().zip(bias).map(|(sum, bias)| bias + sum));
-    }
-    outputs
 }
 
 /// Minus the logarithm of the softmax probability of a class.

@@ -1,6 +1,7 @@
 //! Parents: networks trained on all training data, one action per member.
 
 mod conv;
+mod dense;
 mod dfdx_encoder;
 mod dfdx_trainer;
 mod encoder;
@@ -19,6 +20,7 @@ mod trained;
 mod transformer;
 
 pub use conv::Conv;
+pub(crate) use dense::Dense;
 pub use dfdx_trainer::DfdxTrainer;
 pub use encoder::Encoder;
 pub(crate) use forward::{GELU_CUBIC, GELU_SCALE};

@@ -44,7 +44,7 @@ trained! {
         /// Numbers of a token.
         width: usize = "16", range("1..=1024");
         /// Parts of a token that attend each on its own; they divide the width.
-        heads: usize = "2", range("1..=1024");
+        heads: usize = "2", range("1..=1024"), divides("width");
         /// How many layers.
         layers: usize = "2", range("1..=64");
         /// Numbers between the two dense layers.
@@ -73,17 +73,12 @@ impl Plugin for Transformer {
 
 impl Transformer {
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
-        let (width, heads) = (self.width, self.heads);
-        if !width.is_multiple_of(heads) {
-            let message = format!("expected a divisor of `width` ({width}), found {heads}");
-            return Err(Fault::at("heads", message));
-        }
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
         let encoder = Encoder {
             tokens: inputs.len(),
-            width,
-            heads,
+            width: self.width,
+            heads: self.heads,
             layers: self.layers,
             wide: self.wide,
         };
@@ -91,7 +86,7 @@ impl Transformer {
             inputs,
             targets: vec![target],
             front: Some(Front::Encoder(encoder)),
-            widths: vec![width, outputs],
+            widths: vec![self.width, outputs],
             activation: self.activation,
             loss: self.loss,
         })
@@ -180,19 +175,5 @@ mod tests {
                 "{found} {expected}"
             );
         }
-    }
-
-    #[test]
-    fn heads_must_divide_the_width() {
-        let mut odd = product();
-        odd.heads = 3;
-        let fault = odd
-            .run(&Context::alone("odd"))
-            .map(|_| ())
-            .expect_err("a fault");
-        assert_eq!(
-            fault.to_string(),
-            "expected a divisor of `width` (8), found 3"
-        );
     }
 }

@@ -91,11 +91,16 @@ impl Form {
 
     /// The predictors of one row on the scale of the subsets.
     pub fn standardised(&self, predictors: &[f64]) -> Vec<f64> {
-        predictors
-            .iter()
-            .zip(&self.scaling)
-            .map(|(value, (mean, std))| (value - mean) / std)
-            .collect()
+        let mut standardised = predictors.to_vec();
+        self.standardise(&mut standardised);
+        standardised
+    }
+
+    /// Brings the predictors of one row to the scale of the subsets.
+    pub fn standardise(&self, predictors: &mut [f64]) {
+        for (value, (mean, std)) in predictors.iter_mut().zip(&self.scaling) {
+            *value = (*value - mean) / std;
+        }
     }
 }
 

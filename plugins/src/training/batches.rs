@@ -39,8 +39,7 @@ impl<'a, R: Rng> Batches<'a, R> {
         }
         let end = self.order.len().min(self.at + size);
         self.batch.clear();
-        let rows = self.order[self.at..end].iter();
-        self.batch.extend(self.train, rows.map(|row| *row as usize));
+        self.batch.extend(self.train, &self.order[self.at..end]);
         self.at = end;
         &self.batch
     }

@@ -13,7 +13,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::lanes::{Lanes, at_least, exp, tanh};
+use super::lanes::{Lanes, at_least, exp, tanh, vectorised};
 use super::products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
 use super::tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 use super::{Optimizer, OptimizerState, Samples, Trainer};
@@ -119,7 +119,7 @@ impl<'a> FanOut<'a> {
 impl Trainer for FanOut<'_> {
     fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
         let (loss, _) = self.gradient(weights, batch);
-        self.arch.dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 self.optimizer

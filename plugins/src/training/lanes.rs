@@ -1,13 +1,32 @@
 //! Numbers side by side in vector registers, and the functions of them that training needs.
 //!
-//! Everything here is inlined into the caller, who is compiled for the instructions `S`.
+//! What takes an `S` is inlined into the caller, who is compiled for these instructions.
 
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Does work compiled for the best instructions of this machine, as far as it is inlined.
+///
+/// Not by [`Arch::dispatch`] alone: it calls closures once, which the compiler does through
+/// another function, that is not inlined.
+pub(crate) fn vectorised<R>(work: impl FnMut() -> R) -> R {
+    struct Work<F>(F);
+
+    impl<R, F: FnMut() -> R> WithSimd for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+
+    Arch::new().dispatch(Work(work))
+}
 
 /// Numbers that fill whole registers of every instruction set.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Lanes<const N: usize>(pub [f32; N]);
+pub(crate) struct Lanes<const N: usize>(pub [f32; N]);
 
 impl<const N: usize> Lanes<N> {
     /// All zero.
@@ -138,7 +157,7 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 #[cfg(test)]
 mod tests {
-    use pulp::{Arch, Scalar, WithSimd};
+    use pulp::Scalar;
 
     use super::*;
 

@@ -10,7 +10,7 @@ mod tile;
 
 pub use batches::Batches;
 pub use fan_out::FanOut;
-pub(crate) use lanes::{exp, tanh};
+pub(crate) use lanes::{Lanes, exp, tanh, vectorised};
 pub use optimizer::{
     Adam, AdamW, Constant, Cosine, Cyclic, Optimizer, OptimizerState, RmsProp, Schedule, Sgd, Step,
 };

@@ -37,18 +37,15 @@ impl Samples {
     }
 
     /// Adds the rows of other samples with these indices, in this order.
-    pub fn extend(&mut self, from: &Samples, rows: impl IntoIterator<Item = usize>) {
-        let width = from.inputs.len() / from.rows.max(1);
-        let targets = from.targets.len() / from.rows.max(1);
-        for row in rows {
-            push_row(&mut self.inputs, &from.inputs[row * width..][..width]);
-            push_row(&mut self.targets, &from.targets[row * targets..][..targets]);
-            self.rows += 1;
-        }
+    pub fn extend(&mut self, from: &Samples, rows: &[u32]) {
+        let width = |values: &[f32]| values.len() / from.rows.max(1);
+        add_rows(&mut self.inputs, &from.inputs, width(&from.inputs), rows);
+        add_rows(&mut self.targets, &from.targets, width(&from.targets), rows);
+        self.rows += rows.len();
     }
 
     /// The rows with these indices, in this order.
-    pub fn take(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+    pub fn take(&self, rows: &[u32]) -> Self {
         let mut taken = Self::default();
         taken.extend(self, rows);
         taken
@@ -63,13 +60,26 @@ impl Samples {
     }
 }
 
-/// Adds a row; short ones number by number, as to call `memcpy` would take longer.
-#[inline(always)]
-fn push_row(to: &mut Vec<f32>, row: &[f32]) {
-    match *row {
-        [a] => to.push(a),
-        [a, b] => to.extend([a, b]),
-        [a, b, c] => to.extend([a, b, c]),
-        _ => to.extend_from_slice(row),
+/// Adds rows of so many numbers; short ones number by number, as to call `memcpy` would take
+/// longer.
+fn add_rows(to: &mut Vec<f32>, from: &[f32], width: usize, rows: &[u32]) {
+    match width {
+        1 => add_short_rows::<1>(to, from, rows),
+        2 => add_short_rows::<2>(to, from, rows),
+        3 => add_short_rows::<3>(to, from, rows),
+        _ => {
+            for row in rows {
+                to.extend_from_slice(&from[*row as usize * width..][..width]);
+            }
+        }
+    }
+}
+
+fn add_short_rows<const WIDTH: usize>(to: &mut Vec<f32>, from: &[f32], rows: &[u32]) {
+    let (from, start) = (from.as_chunks::<WIDTH>().0, to.len());
+    to.resize(start + WIDTH * rows.len(), 0.0);
+    let to = to[start..].as_chunks_mut::<WIDTH>().0;
+    for (to, row) in to.iter_mut().zip(rows) {
+        *to = from[*row as usize];
     }
 }
