@@ -102,7 +102,8 @@ impl Sums {
 }
 
 impl Group {
-    /// Adds the sums of weights whose rows fill strips to those from `start` on.
+    /// Adds the sums of weights whose rows fill strips to what is found, from `start` on; `sums`
+    /// is room for them.
     fn add<'a>(
         &self,
         row: impl Fn(&usize) -> &'a [f32],
@@ -176,14 +177,14 @@ fn parts(subsets: usize, sets: &[Vec<usize>]) -> Vec<Part> {
         classes: vec![0; subsets],
         sets: vec![Vec::new()],
     };
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for (set, members) in sets.iter().enumerate() {
         let alone = none.with(set, members);
         let Some(last) = parts.last_mut() else {
             parts.push(alone);
             continue;
         };
-        let both = Part::with(last, set, members);
+        let both = last.with(set, members);
         match both.cost() <= last.cost() + alone.cost() {
             true => *last = both,
             false => parts.push(alone),
@@ -208,11 +209,8 @@ impl Part {
 
     /// The subsets of each class that is in any set, with these sets.
     fn groups(&self) -> Vec<(Vec<usize>, Vec<usize>)> {
-        let mut groups: Vec<_> = self
-            .sets
-            .iter()
-            .map(|sets| (sets.clone(), Vec::new()))
-            .collect();
+        let none = |sets: &Vec<usize>| (sets.clone(), Vec::new());
+        let mut groups: Vec<_> = self.sets.iter().map(none).collect();
         for (subset, class) in self.classes.iter().enumerate() {
             groups[*class].1.push(subset);
         }
@@ -222,11 +220,9 @@ impl Part {
 
     /// What its sums take: to add those of a group to a set is about as dear as a tile.
     fn cost(&self) -> usize {
-        let groups = self.groups();
-        let cost = |sets: &[usize], subsets: &[usize]| subsets.len().div_ceil(ROWS) + sets.len();
+        let groups = self.groups().into_iter();
         groups
-            .iter()
-            .map(|(sets, subsets)| cost(sets, subsets))
+            .map(|(sets, subsets)| subsets.len().div_ceil(ROWS) + sets.len())
             .sum()
     }
 }
@@ -313,7 +309,7 @@ impl AddTile<'_> {
                 }
                 for (sums, factors) in products.iter_mut().zip(self.factors) {
                     let sums = &mut S::as_mut_simd_f64s(&mut sums.0).0[lanes..][..SIDE];
-                    // Two sums of half the rows each do not wait for one another.
+                    // Two sums, each of half the rows, need not wait for one another.
                     let mut halves = [[simd.splat_f64s(0.0); SIDE]; 2];
                     halves[0].copy_from_slice(sums);
                     for (row, (values, factor)) in values.iter().zip(factors).enumerate() {
