@@ -63,7 +63,7 @@ fn fitted(
     solution.note(sample, context);
     let mut edges = Edges::of(sample, &solution, method, context)?;
     let mut fit = Fit::new(&solution, sample.weights());
-    let pass = Pass::new(sample.rows(), edges.wanted(&solution));
+    let pass = Pass(edges.wanted(&solution));
     for range in sample.ranges(&pass) {
         context.check_stop()?;
         context.progress(range.start as u64, sample.weights() as u64, None);
@@ -346,7 +346,7 @@ fn see(
         return Ok(seen);
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
-    let pass = Pass::new(all.len(), vec![Sums::over(&all, seen.factors())]);
+    let pass = Pass(vec![Sums::over(&all, seen.factors())]);
     for range in sample.ranges(&pass) {
         context.check_stop()?;
         seen.add(&sample.moments(&range, &pass)[0][0]);

@@ -33,7 +33,7 @@ regression! {
     /// ```farcast
     /// regression smooth = gam(shift, regime, knots: 5)
     /// ```
-    "gam" version 2
+    "gam" version 3
     pub struct Gam {
         /// How many knots each predictor has.
         knots: usize = "8", range("3..=40");
@@ -46,7 +46,7 @@ regression! {
 
 impl Plugin for Gam {
     type Output = Regression;
-    // Version 2 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

@@ -27,7 +27,7 @@ regression! {
     /// ```farcast
     /// regression learned = network(shift, regime, units: 3, steps: 50, pca: 2)
     /// ```
-    "network" version 2
+    "network" version 3
     pub struct Hidden {
         /// How many units the hidden layer has.
         units: usize = "6", range("1..=256");
@@ -46,7 +46,7 @@ const COMPONENTS: usize = 8;
 impl Plugin for Hidden {
     type Output = Regression;
     const RANDOM: bool = true;
-    // Version 2 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

@@ -27,13 +27,13 @@ regression! {
     /// ```farcast
     /// regression line = ols(shift, regime, keep: snr > 2)
     /// ```
-    "ols" version 3
+    "ols" version 4
     pub struct Ols {}
 }
 
 impl Plugin for Ols {
     type Output = Regression;
-    // Version 3 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

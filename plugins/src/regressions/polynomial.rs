@@ -19,7 +19,7 @@ regression! {
     /// ```farcast
     /// regression curve = polynomial(shift, regime, degree: 2)
     /// ```
-    "polynomial" version 3
+    "polynomial" version 4
     pub struct Polynomial {
         /// The highest total degree.
         degree: usize = "1", range("1..=3");
@@ -28,7 +28,7 @@ regression! {
 
 impl Plugin for Polynomial {
     type Output = Regression;
-    // Version 3 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

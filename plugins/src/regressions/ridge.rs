@@ -21,7 +21,7 @@ regression! {
     /// ```farcast
     /// regression held = ridge(shift, regime, penalty: 0.1)
     /// ```
-    "ridge" version 3
+    "ridge" version 4
     pub struct Ridge {
         /// What a squared slope costs; by generalised cross-validation when left out.
         penalty: Option<f64>, range("0..");
@@ -30,7 +30,7 @@ regression! {
 
 impl Plugin for Ridge {
     type Output = Regression;
-    // Version 3 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

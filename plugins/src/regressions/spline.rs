@@ -22,7 +22,7 @@ regression! {
     /// ```farcast
     /// regression bent = spline(shift, regime, knots: 3)
     /// ```
-    "spline" version 2
+    "spline" version 3
     pub struct Spline {
         /// How many knots each predictor has.
         knots: usize = "4", range("3..=20");
@@ -31,7 +31,7 @@ regression! {
 
 impl Plugin for Spline {
     type Output = Regression;
-    // Version 2 sums in another order.
+    // Later versions sum in another order.
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {

@@ -1,65 +1,63 @@
-//! Sums over sets of subsets, for many weights at once: all that is wanted of the table in one
-//! reading of it.
+//! Sums over sets of subsets, for many weights at once, straight from the rows of the table.
 //!
-//! The table is read in blocks of some subsets and panels of some weights, which stay in a
-//! core's cache while every sum takes what it needs of them. Rows lie far apart in memory, so a
-//! block goes through all its panels before the next one is met. Subsets that are in the same
-//! sets are treated one after the other and summed once; the sum is added to each of the sets.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+//! A few rows at a time are multiplied with all their factors and added to sums that stay in a
+//! core's cache: so few that the processor sees where each is going and fetches it ahead.
+//! Subsets that are in the same sets are treated one after the other and summed once; the sum is
+//! then added to each of the sets.
 
 use faer::Mat;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::moments::Moments;
 
-/// How many weights lie side by side: their sums over all sets stay in the nearest cache.
+/// How many rows are read at once: more are too many for processors to fetch ahead.
+const ROWS: usize = 8;
+/// How many weights lie side by side in sums.
 const STRIP: usize = 16;
-/// The most subsets in a block.
-const BLOCK: usize = 256;
-/// How many weights a panel has: half a megabyte with the subsets of a block.
-const PANEL: usize = 256;
-/// As many subsets, on average, as a group needs to be worth summing by itself.
-const GROUP: usize = 32;
-/// The most terms summed while in registers, of which there are 16 or 32.
-const FEW: usize = 4;
-const MANY: usize = 10;
+/// The most sums that are added up before they go to the sets: half a megabyte.
+const KEPT: usize = 1 << 16;
 
 /// What is summed over sets of subsets: anomalies times factors, and their squares.
 pub(super) struct Sums {
-    /// The subsets, each with the sets it is in, rising.
-    subsets: Vec<(usize, Vec<usize>)>,
-    /// `[subsets, terms]`, row after row.
-    factors: Vec<f64>,
+    groups: Vec<Group>,
     terms: usize,
     sets: usize,
+}
+
+/// Subsets that are in the same sets.
+struct Group {
+    tiles: Vec<Tile>,
+    sets: Vec<usize>,
+}
+
+/// Rows that are read at once; what is missing from the last of a group counts nothing.
+struct Tile {
+    rows: [Option<usize>; ROWS],
+    /// Term after term.
+    factors: Vec<[f64; ROWS]>,
 }
 
 impl Sums {
     /// Over sets of subsets, with factors `[all subsets, terms]`.
     pub fn over_sets(factors: &Mat<f64>, sets: &[Vec<usize>]) -> Self {
-        let mut subsets: Vec<_> = (0..factors.nrows()).map(|at| (at, Vec::new())).collect();
-        for (set, members) in sets.iter().enumerate() {
-            members.iter().for_each(|at| subsets[*at].1.push(set));
+        let parts = parts(factors.nrows(), sets);
+        let groups = parts.iter().flat_map(Part::groups);
+        Self {
+            groups: groups
+                .map(|(sets, rows)| Group::new(sets, &rows, |row| row, factors))
+                .collect(),
+            terms: factors.ncols(),
+            sets: sets.len(),
         }
-        Self::new(subsets, factors, sets.len())
     }
 
     /// Over some subsets, with factors `[those, terms]`.
     pub fn over(subsets: &[usize], factors: &Mat<f64>) -> Self {
-        let subsets = subsets.iter().map(|at| (*at, vec![0]));
-        Self::new(subsets.collect(), factors, 1)
-    }
-
-    fn new(subsets: Vec<(usize, Vec<usize>)>, factors: &Mat<f64>, sets: usize) -> Self {
+        let all: Vec<usize> = (0..subsets.len()).collect();
         Self {
-            subsets,
-            factors: (0..factors.nrows())
-                .flat_map(|row| factors.row(row).iter().copied())
-                .collect(),
+            groups: vec![Group::new(vec![0], &all, |row| subsets[row], factors)],
             terms: factors.ncols(),
-            sets,
+            sets: 1,
         }
     }
 
@@ -68,99 +66,174 @@ impl Sums {
         self.sets * (self.terms + 1)
     }
 
-    /// How many of the first sets are taken apart into groups together.
-    fn together(&self) -> usize {
-        let few = |sets: &usize| {
-            let groups = self.subsets.iter().map(|(_, of)| within(of, &(0..*sets)));
-            groups.collect::<BTreeSet<_>>().len() * GROUP <= self.subsets.len()
+    /// The sums over each set, of the right-hand sides that each row has, less a `shift`.
+    fn moments(&self, rows: &[&[f32]], shift: &[f32]) -> Vec<Moments> {
+        let zero = || Moments {
+            products: Mat::zeros(shift.len(), self.terms),
+            squares: vec![0.0; shift.len()],
         };
-        (2..=self.sets).take_while(few).last().unwrap_or(1)
+        let mut found: Vec<Moments> = (0..self.sets).map(|_| zero()).collect();
+        let (whole, rest) = shift.split_at(shift.len() / STRIP * STRIP);
+        let width = (KEPT / (self.terms + 1)).max(1).next_multiple_of(STRIP);
+        let mut sums = vec![Strip::ZERO; width / STRIP * (self.terms + 1)];
+        for group in &self.groups {
+            for (panel, shift) in whole.chunks(width).enumerate() {
+                let start = panel * width;
+                let part = |row: &usize| &rows[*row][start..][..shift.len()];
+                group.add(part, shift, &mut sums, (&mut found, start));
+            }
+        }
+        if !rest.is_empty() {
+            // What does not fill a strip is copied to where it does.
+            let padded = |row: &[f32]| {
+                let mut strip = [0.0; STRIP];
+                strip[..rest.len()].copy_from_slice(&row[whole.len()..]);
+                strip
+            };
+            let rows: Vec<[f32; STRIP]> = rows.iter().map(|row| padded(row)).collect();
+            let shift = padded(shift);
+            for group in &self.groups {
+                let part = |row: &usize| &rows[*row][..];
+                group.add(part, &shift, &mut sums, (&mut found, whole.len()));
+            }
+        }
+        found
     }
+}
 
-    /// Its groups in each block of subsets, which are at these places.
-    fn groups(&self, places: &[usize]) -> Vec<Vec<Group>> {
-        let mut blocks: Vec<Vec<Group>> = Vec::new();
-        blocks.resize_with(places.len().div_ceil(BLOCK), Vec::new);
-        let together = self.together();
-        let parts = std::iter::once(0..together).chain((together..self.sets).map(|s| s..s + 1));
-        for part in parts {
-            let mut groups = BTreeMap::<_, Vec<Member>>::new();
-            for (row, (subset, of)) in self.subsets.iter().enumerate() {
-                let key = (places[*subset] / BLOCK, within(of, &part));
-                groups.entry(key).or_default().push(Member {
-                    place: places[*subset] % BLOCK,
-                    row,
+impl Group {
+    /// Adds the sums of weights whose rows fill strips to what is found, from `start` on; `sums`
+    /// is room for them.
+    fn add<'a>(
+        &self,
+        row: impl Fn(&usize) -> &'a [f32],
+        shift: &'a [f32],
+        sums: &mut [Strip],
+        (found, start): (&mut [Moments], usize),
+    ) {
+        let arch = Arch::new();
+        let terms = found[0].products.ncols();
+        let sums = &mut sums[..shift.len() / STRIP * (terms + 1)];
+        sums.fill(Strip::ZERO);
+        for tile in &self.tiles {
+            arch.dispatch(AddTile {
+                // The shift less itself is zero.
+                rows: (tile.rows.each_ref()).map(|at| at.as_ref().map_or(shift, &row)),
+                factors: &tile.factors,
+                shift,
+                sums,
+            });
+        }
+        for set in &self.sets {
+            let Moments { products, squares } = &mut found[*set];
+            for term in 0..=terms {
+                let column = match term < terms {
+                    true => products.col_as_slice_mut(term),
+                    false => &mut squares[..],
+                };
+                arch.dispatch(AddColumn {
+                    sums: &sums[term..],
+                    step: terms + 1,
+                    column: &mut column[start..],
                 });
             }
-            for ((block, sets), members) in groups {
-                if !sets.is_empty() {
-                    let sets = sets.to_vec();
-                    blocks[block].push(Group { members, sets });
-                }
-            }
         }
-        blocks
+    }
+
+    /// Of some rows of the factors, which are of these subsets.
+    fn new(
+        sets: Vec<usize>,
+        rows: &[usize],
+        subset: impl Fn(usize) -> usize,
+        factors: &Mat<f64>,
+    ) -> Self {
+        let tile = |rows: &[usize]| {
+            let some = |at: usize| rows.get(at).copied();
+            let factor = |row: Option<usize>, term| row.map_or(0.0, |row| factors[(row, term)]);
+            Tile {
+                rows: std::array::from_fn(|at| some(at).map(&subset)),
+                factors: (0..factors.ncols())
+                    .map(|term| std::array::from_fn(|at| factor(some(at), term)))
+                    .collect(),
+            }
+        };
+        Self {
+            tiles: rows.chunks(ROWS).map(tile).collect(),
+            sets,
+        }
     }
 }
 
-/// Those of the sets, which rise, that are in a range.
-fn within<'a>(sets: &'a [usize], range: &Range<usize>) -> &'a [usize] {
-    let place = |end: usize| sets.partition_point(|set| *set < end);
-    &sets[place(range.start)..place(range.end)]
+/// Some of the sets, and the class of each subset: which of these it is in.
+struct Part {
+    classes: Vec<usize>,
+    /// Of each class.
+    sets: Vec<Vec<usize>>,
 }
 
-/// Subsets of one block that are in the same sets.
-struct Group {
-    members: Vec<Member>,
-    sets: Vec<usize>,
+/// The sets in parts, each of which is cheaper than its sets by themselves.
+fn parts(subsets: usize, sets: &[Vec<usize>]) -> Vec<Part> {
+    let none = Part {
+        classes: vec![0; subsets],
+        sets: vec![Vec::new()],
+    };
+    let mut parts: Vec<Part> = Vec::new();
+    for (set, members) in sets.iter().enumerate() {
+        let alone = none.with(set, members);
+        let Some(last) = parts.last_mut() else {
+            parts.push(alone);
+            continue;
+        };
+        let both = last.with(set, members);
+        match both.cost() <= last.cost() + alone.cost() {
+            true => *last = both,
+            false => parts.push(alone),
+        }
+    }
+    parts
 }
 
-struct Member {
-    /// Its place in the block.
-    place: usize,
-    /// Its row of the factors.
-    row: usize,
+impl Part {
+    fn with(&self, set: usize, members: &[usize]) -> Self {
+        let (mut classes, mut sets) = (self.classes.clone(), self.sets.clone());
+        let mut joint = vec![None; sets.len()];
+        for member in members {
+            let class = &mut classes[*member];
+            *class = *joint[*class].get_or_insert_with(|| {
+                sets.push([&sets[*class][..], &[set]].concat());
+                sets.len() - 1
+            });
+        }
+        Self { classes, sets }
+    }
+
+    /// The subsets of each class that is in any set, with these sets.
+    fn groups(&self) -> Vec<(Vec<usize>, Vec<usize>)> {
+        let none = |sets: &Vec<usize>| (sets.clone(), Vec::new());
+        let mut groups: Vec<_> = self.sets.iter().map(none).collect();
+        for (subset, class) in self.classes.iter().enumerate() {
+            groups[*class].1.push(subset);
+        }
+        groups.retain(|(sets, subsets)| !sets.is_empty() && !subsets.is_empty());
+        groups
+    }
+
+    /// What its sums take: to add those of a group to a set is about as dear as a tile.
+    fn cost(&self) -> usize {
+        let groups = self.groups().into_iter();
+        groups
+            .map(|(sets, subsets)| subsets.len().div_ceil(ROWS) + sets.len())
+            .sum()
+    }
 }
 
-/// Everything wanted, in one pass over the rows.
-pub(super) struct Pass {
-    /// The subsets in the order they are met.
-    order: Vec<usize>,
-    /// What is wanted, with its groups in each block of subsets.
-    wanted: Vec<(Sums, Vec<Vec<Group>>)>,
-}
+/// Everything wanted of the rows.
+pub(super) struct Pass(pub Vec<Sums>);
 
 impl Pass {
-    /// Over so many subsets, in an order that suits the first that is wanted.
-    pub fn new(subsets: usize, wanted: Vec<Sums>) -> Self {
-        let mut order: Vec<usize> = (0..subsets).collect();
-        if let Some(first) = wanted.first() {
-            let together = 0..first.together();
-            let mut sets = vec![&[][..]; subsets];
-            for (subset, of) in &first.subsets {
-                sets[*subset] = within(of, &together);
-            }
-            order.sort_by_key(|subset| sets[*subset]);
-        }
-        let mut places = vec![0; subsets];
-        for (place, subset) in order.iter().enumerate() {
-            places[*subset] = place;
-        }
-        let wanted = wanted.into_iter();
-        Self {
-            wanted: wanted
-                .map(|sums| {
-                    let groups = sums.groups(&places);
-                    (sums, groups)
-                })
-                .collect(),
-            order,
-        }
-    }
-
     /// How many sums there are of each weight.
     pub fn count(&self) -> usize {
-        self.wanted.iter().map(|(sums, _)| sums.count()).sum()
+        self.0.iter().map(Sums::count).sum()
     }
 
     /// The sums over each set, of the right-hand sides that each row has, less a `shift` of
@@ -168,63 +241,8 @@ impl Pass {
     ///
     /// A shift near the values keeps what is common to all rows from drowning what differs.
     pub fn moments(&self, rows: &[&[f32]], shift: &[f32]) -> Vec<Vec<Moments>> {
-        let rows: Vec<&[f32]> = self.order.iter().map(|subset| rows[*subset]).collect();
-        let strips = shift.len().div_ceil(STRIP);
-        let totals = |(sums, _): &(Sums, _)| vec![Strip::ZERO; sums.count() * strips];
-        let mut totals: Vec<Vec<Strip>> = self.wanted.iter().map(totals).collect();
-        let mut values = vec![Strip::ZERO; BLOCK * PANEL / STRIP];
-        let arch = Arch::new();
-        for (block, rows) in rows.chunks(BLOCK).enumerate() {
-            for (panel, shift) in shift.chunks(PANEL).enumerate() {
-                arch.dispatch(Unpack {
-                    rows,
-                    start: panel * PANEL,
-                    shift,
-                    values: &mut values,
-                });
-                for ((sums, groups), totals) in self.wanted.iter().zip(&mut totals) {
-                    let totals = totals.chunks_exact_mut(sums.count());
-                    let totals = totals.skip(panel * PANEL / STRIP);
-                    for (values, totals) in values.chunks_exact(BLOCK).zip(totals) {
-                        arch.dispatch(AddGroups {
-                            sums,
-                            groups: &groups[block],
-                            values,
-                            totals,
-                        });
-                    }
-                }
-            }
-        }
-        let all = self.wanted.iter().zip(&totals);
-        all.map(|((sums, _), totals)| sums.moments(totals, shift.len()))
-            .collect()
-    }
-}
-
-impl Sums {
-    /// The sums over each set from those of all strips.
-    fn moments(&self, totals: &[Strip], weights: usize) -> Vec<Moments> {
-        let sums = |at: usize| -> Vec<f64> {
-            let strips = totals.iter().skip(at).step_by(self.count());
-            let mut sums: Vec<f64> = strips.flat_map(|strip| strip.0).collect();
-            sums.truncate(weights);
-            sums
-        };
-        (0..self.sets)
-            .map(|set| {
-                let first = set * (self.terms + 1);
-                let mut products = Mat::zeros(weights, self.terms);
-                for term in 0..self.terms {
-                    let column = products.col_as_slice_mut(term);
-                    column.copy_from_slice(&sums(first + term));
-                }
-                Moments {
-                    products,
-                    squares: sums(first + self.terms),
-                }
-            })
-            .collect()
+        let wanted = self.0.iter();
+        wanted.map(|sums| sums.moments(rows, shift)).collect()
     }
 }
 
@@ -235,117 +253,80 @@ struct Strip([f64; STRIP]);
 
 impl Strip {
     const ZERO: Self = Self([0.0; STRIP]);
+
+    #[inline(always)]
+    fn less(row: &[f32; STRIP], shift: &[f32; STRIP]) -> Self {
+        let mut strip = Self::ZERO;
+        for (value, (row, shift)) in strip.0.iter_mut().zip(row.iter().zip(shift)) {
+            *value = f64::from(*row) - f64::from(*shift);
+        }
+        strip
+    }
 }
 
-/// Takes a panel from the rows of a block, less the shift.
-struct Unpack<'a> {
-    rows: &'a [&'a [f32]],
-    start: usize,
+/// Adds the products and squares of some rows to the sums of a group.
+struct AddTile<'a> {
+    rows: [&'a [f32]; ROWS],
+    /// Term after term.
+    factors: &'a [[f64; ROWS]],
     shift: &'a [f32],
-    /// Strip after strip, `BLOCK` rows each.
-    values: &'a mut [Strip],
+    /// Strip after strip the terms, then the squares.
+    sums: &'a mut [Strip],
 }
 
-impl WithSimd for Unpack<'_> {
+impl WithSimd for AddTile<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let (whole, rest) = self.shift.as_chunks::<STRIP>();
-        for (place, row) in self.rows.iter().enumerate() {
-            let row = &row[self.start..][..self.shift.len()];
-            let (row, last) = row.as_chunks::<STRIP>();
-            for (at, (row, shift)) in row.iter().zip(whole).enumerate() {
-                // All is read before anything is written, which lets the compiler make vectors.
-                let (row, shift) = (row.map(f64::from), shift.map(f64::from));
-                let values = std::array::from_fn(|lane| row[lane] - shift[lane]);
-                self.values[at * BLOCK + place] = Strip(values);
+    fn with_simd<S: Simd>(self, simd: S) {
+        // With the values of all rows, as many sums as the registers have room for.
+        match S::REGISTER_COUNT >= 32 {
+            true => self.add::<S, 2>(simd),
+            false => self.add::<S, 1>(simd),
+        }
+    }
+}
+
+impl AddTile<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const SIDE: usize>(self, simd: S) {
+        let (shift, _) = self.shift.as_chunks::<STRIP>();
+        let mut rows = [&[][..]; ROWS];
+        for (into, row) in rows.iter_mut().zip(self.rows) {
+            *into = &row.as_chunks::<STRIP>().0[..shift.len()];
+        }
+        let strips = self.sums.chunks_exact_mut(self.factors.len() + 1);
+        for (at, (shift, sums)) in shift.iter().zip(strips).enumerate() {
+            let (products, squares) = sums.split_at_mut(self.factors.len());
+            let mut strips = [Strip::ZERO; ROWS];
+            for (strip, row) in strips.iter_mut().zip(&rows) {
+                *strip = Strip::less(&row[at], shift);
             }
-            if !rest.is_empty() {
-                let values = &mut self.values[whole.len() * BLOCK + place].0;
-                for (value, (row, shift)) in values.iter_mut().zip(last.iter().zip(rest)) {
-                    *value = f64::from(*row) - f64::from(*shift);
+            for lanes in (0..STRIP / S::F64_LANES).step_by(SIDE) {
+                let mut values = [[simd.splat_f64s(0.0); SIDE]; ROWS];
+                for (values, strip) in values.iter_mut().zip(&strips) {
+                    values.copy_from_slice(&S::as_simd_f64s(&strip.0).0[lanes..][..SIDE]);
                 }
-            }
-        }
-    }
-}
-
-/// Adds the groups of a block to the sums of a strip.
-struct AddGroups<'a> {
-    sums: &'a Sums,
-    groups: &'a [Group],
-    /// The rows of the block.
-    values: &'a [Strip],
-    /// For each set the terms, then the squares.
-    totals: &'a mut [Strip],
-}
-
-impl WithSimd for AddGroups<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let most = if S::REGISTER_COUNT >= 32 { MANY } else { FEW };
-        let terms = self.sums.terms;
-        let parts = terms.div_ceil(most).max(1);
-        let end = |part| part * terms / parts;
-        for part in 1..parts {
-            self.add::<S, false>(simd, end(part - 1)..end(part));
-        }
-        self.add::<S, true>(simd, end(parts - 1)..terms);
-    }
-}
-
-impl AddGroups<'_> {
-    /// Some terms, and the squares after the last of them.
-    #[inline(always)]
-    fn add<S: Simd, const LAST: bool>(&mut self, simd: S, some: Range<usize>) {
-        match some.len() {
-            0 => self.add_terms::<S, 0, LAST>(simd, some.start),
-            1 => self.add_terms::<S, 1, LAST>(simd, some.start),
-            2 => self.add_terms::<S, 2, LAST>(simd, some.start),
-            3 => self.add_terms::<S, 3, LAST>(simd, some.start),
-            4 => self.add_terms::<S, 4, LAST>(simd, some.start),
-            5 => self.add_terms::<S, 5, LAST>(simd, some.start),
-            6 => self.add_terms::<S, 6, LAST>(simd, some.start),
-            7 => self.add_terms::<S, 7, LAST>(simd, some.start),
-            8 => self.add_terms::<S, 8, LAST>(simd, some.start),
-            9 => self.add_terms::<S, 9, LAST>(simd, some.start),
-            _ => self.add_terms::<S, MANY, LAST>(simd, some.start),
-        }
-    }
-
-    #[inline(always)]
-    fn add_terms<S: Simd, const TERMS: usize, const LAST: bool>(&mut self, simd: S, first: usize) {
-        let terms = self.sums.terms;
-        for lanes in (0..STRIP / S::F64_LANES).step_by(2) {
-            for group in self.groups {
-                let zero = [simd.splat_f64s(0.0); 2];
-                let (mut products, mut squares) = ([zero; TERMS], zero);
-                for member in &group.members {
-                    let values = &self.values[member.place].0;
-                    let values = &S::as_simd_f64s(values).0[lanes..lanes + 2];
-                    let factors = &self.sums.factors[member.row * terms + first..][..TERMS];
-                    for (sums, factor) in products.iter_mut().zip(factors) {
+                for (sums, factors) in products.iter_mut().zip(self.factors) {
+                    let sums = &mut S::as_mut_simd_f64s(&mut sums.0).0[lanes..][..SIDE];
+                    // Two sums, each of half the rows, need not wait for one another.
+                    let mut halves = [[simd.splat_f64s(0.0); SIDE]; 2];
+                    halves[0].copy_from_slice(sums);
+                    for (row, (values, factor)) in values.iter().zip(factors).enumerate() {
                         let factor = simd.splat_f64s(*factor);
-                        for (sum, value) in sums.iter_mut().zip(values) {
+                        for (sum, value) in halves[row % 2].iter_mut().zip(values) {
                             *sum = simd.mul_add_e_f64s(factor, *value, *sum);
                         }
                     }
-                    if LAST {
-                        for (sum, value) in squares.iter_mut().zip(values) {
-                            *sum = simd.mul_add_e_f64s(*value, *value, *sum);
-                        }
+                    for (sum, (one, other)) in sums.iter_mut().zip(halves[0].iter().zip(&halves[1]))
+                    {
+                        *sum = simd.add_f64s(*one, *other);
                     }
                 }
-                for set in &group.sets {
-                    let totals = &mut self.totals[set * (terms + 1) + first..][..TERMS + 1];
-                    for (total, sums) in totals.iter_mut().zip(&products) {
-                        add_to(simd, total, lanes, sums);
-                    }
-                    if LAST {
-                        add_to(simd, &mut totals[TERMS], lanes, &squares);
+                let squares = &mut S::as_mut_simd_f64s(&mut squares[0].0).0[lanes..][..SIDE];
+                for values in &values {
+                    for (sum, value) in squares.iter_mut().zip(values) {
+                        *sum = simd.mul_add_e_f64s(*value, *value, *sum);
                     }
                 }
             }
@@ -353,12 +334,29 @@ impl AddGroups<'_> {
     }
 }
 
-/// Adds two registers to those of a strip from `lanes` on.
-#[inline(always)]
-fn add_to<S: Simd>(simd: S, total: &mut Strip, lanes: usize, sums: &[S::f64s; 2]) {
-    let total = &mut S::as_mut_simd_f64s(&mut total.0).0[lanes..lanes + 2];
-    for (total, sum) in total.iter_mut().zip(sums) {
-        *total = simd.add_f64s(*total, *sum);
+/// Adds the sums of one term, each so many strips after the last, to those of a set.
+struct AddColumn<'a> {
+    sums: &'a [Strip],
+    step: usize,
+    column: &'a mut [f64],
+}
+
+impl WithSimd for AddColumn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (whole, rest) = self.column.as_chunks_mut::<STRIP>();
+        let mut strips = self.sums.iter().step_by(self.step);
+        for (column, strip) in whole.iter_mut().zip(&mut strips) {
+            let totals = S::as_mut_simd_f64s(column).0.iter_mut();
+            for (total, sum) in totals.zip(S::as_simd_f64s(&strip.0).0) {
+                *total = simd.add_f64s(*total, *sum);
+            }
+        }
+        for (total, sum) in rest.iter_mut().zip(strips.flat_map(|strip| &strip.0)) {
+            *total += sum;
+        }
     }
 }
 
@@ -399,9 +397,8 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_the_plain_formulas() {
-        // Several blocks, panels and parts of sets, more terms than registers, and a rest of
-        // each of them.
-        let (count, weights) = (2 * BLOCK + 19, PANEL + 150);
+        // Several panels, tiles and parts of sets, and a rest of each of them.
+        let (count, weights) = (64 * ROWS + 3, KEPT / 11 + 150);
         let table: Vec<Vec<f32>> = (0..count).map(|at| row(at, weights)).collect();
         let rows: Vec<&[f32]> = table.iter().map(Vec::as_slice).collect();
         let shift = rows[4];
@@ -416,7 +413,7 @@ mod tests {
                 Sums::over_sets(&factors, &sets),
                 Sums::over(&some, &of_some),
             ];
-            let found = Pass::new(count, wanted.into()).moments(&rows, shift);
+            let found = Pass(wanted.into()).moments(&rows, shift);
             for (found, set) in found[0].iter().zip(&sets) {
                 let of_set = |at: usize, term: usize| factors[(set[at], term)];
                 assert_close(found, &expected(&rows, shift, set, of_set, terms));
