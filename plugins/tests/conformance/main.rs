@@ -124,7 +124,7 @@ fn a_default_written_out_changes_no_key() {
 #[test]
 fn two_values_of_a_parameter_give_two_keys() {
     every_parameter(|subject, param| {
-        let Some([one, other]) = two_values(param) else {
+        let Some([one, other]) = two_values(param, &subject.signature) else {
             return Vec::new();
         };
         let differ = lowered_with(subject, param, &one).and_then(|before| {

@@ -1,11 +1,17 @@
 //! Values to try a parameter with, in the language: good ones and bad ones.
 
-use dsl::signature::Param;
+use dsl::signature::{Param, Signature};
 use dsl::types::Type;
 
-/// Two different values that the parameter allows; none for types whose values are names.
-pub fn two_values(param: &Param) -> Option<[String; 2]> {
-    two_of(&param.ty, bounds(param))
+/// Two different values that the parameter allows where the others have their defaults; none
+/// for types whose values are names.
+pub fn two_values(param: &Param, signature: &Signature) -> Option<[String; 2]> {
+    let mut others = signature.params.iter();
+    let part = others.find(|other| other.divides.as_ref() == Some(&param.name));
+    match part.and_then(|part| part.default.as_ref()?.parse::<i64>().ok()) {
+        Some(part) => Some([part, 2 * part].map(|value| value.to_string())),
+        None => two_of(&param.ty, bounds(param)),
+    }
 }
 
 fn two_of(ty: &Type, (least, most): (Option<f64>, Option<f64>)) -> Option<[String; 2]> {
