@@ -250,9 +250,9 @@ fn ls_and_du_tell_what_there_is() {
         # B finetune
         # B window
         # B apply
-        # B mlp
-        # B columns
         # B polynomial
+        # B columns
+        # B mlp
         # B that no result needs
         # B in all
     "#]]
