@@ -46,10 +46,10 @@ pub struct Checker<'p> {
     pub depth: usize,
     pub expansions: usize,
     pub snippets: BTreeMap<String, Option<Snippet>>,
-    /// The defaults of parameters of plugins, once evaluated.
-    pub defaults: BTreeMap<(&'p str, &'p str), Value>,
-    /// The ranges of parameters of plugins, once evaluated.
-    pub ranges: BTreeMap<(&'p str, &'p str), Option<Bounds>>,
+    /// The defaults of parameters of plugins, once evaluated; only looked up.
+    pub defaults: HashMap<(&'p str, &'p str), Value>,
+    /// The ranges of parameters of plugins, once evaluated; only looked up.
+    pub ranges: HashMap<(&'p str, &'p str), Option<Bounds>>,
     pub schemas: BTreeMap<String, Rc<Schema>>,
     /// Calls inside statements, to be shared between points.
     pub shared: BTreeMap<String, NodeId>,
@@ -99,8 +99,8 @@ impl<'p> Checker<'p> {
             depth: 0,
             expansions: 0,
             snippets: BTreeMap::new(),
-            defaults: BTreeMap::new(),
-            ranges: BTreeMap::new(),
+            defaults: HashMap::new(),
+            ranges: HashMap::new(),
             schemas: BTreeMap::new(),
             shared: BTreeMap::new(),
             gathering: false,
