@@ -7,6 +7,10 @@
 mod expected;
 mod tree;
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{Builder, available_parallelism, scope};
+
 use pest::Parser;
 use pest::iterators::Pair;
 
@@ -62,35 +66,41 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
 /// How many items keep a thread busy for longer than it takes to start.
 const ITEMS_OF_A_THREAD: usize = 200;
 
+/// How many items a thread reads before it takes the next ones.
+const PART: usize = 32;
+
 /// Bytes of a thread's stack: brackets nested as deep as may be take a good megabyte.
 const STACK: usize = 8 << 20;
 
-/// What `read` makes of each chunk, in their order; many chunks are read on several threads,
-/// each of which makes a part.
+/// What `read` makes of each chunk, in their order and in parts; many chunks are read on several
+/// threads.
 fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec<Vec<T>> {
-    let wanted = chunks.len() / ITEMS_OF_A_THREAD;
-    if wanted < 2 {
-        return vec![chunks.iter().map(read).collect()];
-    }
-    let threads = std::thread::available_parallelism().map_or(1, |most| wanted.min(most.get()));
-    let read = &|part: &[Chunk]| part.iter().map(&read).collect::<Vec<T>>();
-    std::thread::scope(|scope| {
-        let mut parts = chunks.chunks(chunks.len().div_ceil(threads));
-        let own = parts.next().unwrap_or_default();
-        let started: Vec<_> = parts
-            .map(|part| {
-                let thread = std::thread::Builder::new().stack_size(STACK);
-                (part, thread.spawn_scoped(scope, move || read(part)))
-            })
-            .collect();
-        let read_by = |(part, thread): (_, std::io::Result<std::thread::ScopedJoinHandle<_>>)| {
-            // Without a thread, and where one panicked, to show its panic, here.
-            let done = thread.ok().and_then(|thread| thread.join().ok());
-            done.unwrap_or_else(|| read(part))
+    let threads = match chunks.len() / ITEMS_OF_A_THREAD {
+        0 | 1 => 1,
+        wanted => available_parallelism().map_or(1, |most| most.get().min(wanted)),
+    };
+    let next = AtomicUsize::new(0);
+    let part = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let part = chunks.chunks(PART).nth(at)?;
+        Some((at, part.iter().map(&read).collect()))
+    };
+    let work = || std::iter::from_fn(part).collect::<Vec<_>>();
+    let mut parts = scope(|scope| {
+        let start = |_| {
+            let thread = Builder::new().stack_size(STACK);
+            // What does not start leaves its work to the others.
+            thread.spawn_scoped(scope, work).ok()
         };
-        let first = std::iter::once(read(own));
-        first.chain(started.into_iter().map(read_by)).collect()
-    })
+        let started: Vec<_> = (1..threads).filter_map(start).collect();
+        let mut parts = work();
+        for thread in started {
+            parts.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        parts
+    });
+    parts.sort_by_key(|(at, _)| *at);
+    parts.into_iter().map(|(_, items)| items).collect()
 }
 
 fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Vec<Diagnostic>> {
