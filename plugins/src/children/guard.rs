@@ -113,15 +113,8 @@ impl Cloud {
     pub fn distance(&self, point: &[f64]) -> f64 {
         let from = point.iter().zip(&self.mean).map(|(x, mean)| x - mean);
         let rows = self.precision.chunks_exact(self.mean.len().max(1));
-        let square: f64 = (rows.zip(from.clone()))
-            .map(|(row, a)| {
-                a * row
-                    .iter()
-                    .zip(from.clone())
-                    .map(|(p, b)| p * b)
-                    .sum::<f64>()
-            })
-            .sum();
+        let dot = |row: &[f64]| -> f64 { row.iter().zip(from.clone()).map(|(p, b)| p * b).sum() };
+        let square: f64 = rows.zip(from.clone()).map(|(row, a)| a * dot(row)).sum();
         square.max(0.0).sqrt()
     }
 }

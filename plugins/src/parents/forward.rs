@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pulp::Scalar;
+use pulp::{Arch, Scalar};
 
 use super::dense::Dense;
 use super::{Activation, Front, Loss, Network};
@@ -17,6 +17,7 @@ impl Network {
         let dense = Dense::weights(&self.widths);
         let (front, dense) = weights.split_at(weights.len() - dense);
         let features = vectorised(
+            Arch::new(),
             #[inline(always)]
             || match &self.front {
                 Some(Front::Images(images)) => {

@@ -120,6 +120,7 @@ impl Trainer for FanOut<'_> {
     fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
         let (loss, _) = self.gradient(weights, batch);
         vectorised(
+            self.arch,
             #[inline(always)]
             || {
                 self.optimizer

@@ -4,11 +4,11 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Does work compiled for the best instructions of this machine, as far as it is inlined.
+/// Does work compiled for the instructions of `arch`, as far as it is inlined.
 ///
 /// Not by [`Arch::dispatch`] alone: it calls closures once, which the compiler does through
 /// another function, that is not inlined.
-pub(crate) fn vectorised<R>(work: impl FnMut() -> R) -> R {
+pub(crate) fn vectorised<R>(arch: Arch, work: impl FnMut() -> R) -> R {
     struct Work<F>(F);
 
     impl<R, F: FnMut() -> R> WithSimd for Work<F> {
@@ -20,7 +20,7 @@ pub(crate) fn vectorised<R>(work: impl FnMut() -> R) -> R {
         }
     }
 
-    Arch::new().dispatch(Work(work))
+    arch.dispatch(Work(work))
 }
 
 /// Numbers that fill whole registers of every instruction set.
