@@ -153,10 +153,10 @@ impl Command {
         match self {
             Command::Check(args) => args.files.first().map(PathBuf::as_path),
             Command::Fmt(args) => args.files.first().map(PathBuf::as_path),
-            Command::Plan(args) => Some(&args.subject.file),
-            Command::Run(args) => Some(&args.subject.file),
-            Command::Graph(args) => Some(&args.subject.file),
-            Command::Report(args) => Some(&args.subject.file),
+            Command::Plan(args) => Some(&args.experiment.file),
+            Command::Run(args) => Some(&args.experiment.file),
+            Command::Graph(args) => Some(&args.experiment.file),
+            Command::Report(args) => Some(&args.experiment.file),
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
             Command::Runs(_)
             | Command::Show(_)
@@ -173,7 +173,7 @@ impl Command {
 
 /// The experiment and what is set in it.
 #[derive(Debug, Args)]
-pub struct Subject {
+pub struct ExperimentArgs {
     /// The experiment file.
     pub file: PathBuf,
     /// Give a `param` another value; may be repeated.
@@ -210,7 +210,7 @@ pub struct Fmt {
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
-    pub subject: Subject,
+    pub experiment: ExperimentArgs,
     /// Print one JSON object instead of words.
     #[arg(long)]
     pub json: bool,
@@ -220,14 +220,14 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
-    pub subject: Subject,
+    pub experiment: ExperimentArgs,
     #[command(flatten)]
-    pub manner: Manner,
+    pub options: RunOptions,
 }
 
 /// How to run, what to say and what to write.
 #[derive(Debug, Default, Args)]
-pub struct Manner {
+pub struct RunOptions {
     /// When an action fails, go on with all that does not need it.
     #[arg(long)]
     pub keep_going: bool,
@@ -249,7 +249,7 @@ pub struct Manner {
 #[derive(Debug, Args)]
 pub struct Graph {
     #[command(flatten)]
-    pub subject: Subject,
+    pub experiment: ExperimentArgs,
     /// The form of the drawing.
     #[arg(long, value_enum, default_value_t = Drawing::Mermaid)]
     pub format: Drawing,
@@ -270,7 +270,7 @@ pub enum Drawing {
 #[derive(Debug, Args)]
 pub struct Report {
     #[command(flatten)]
-    pub subject: Subject,
+    pub experiment: ExperimentArgs,
 }
 
 /// `farcast plugins`
@@ -327,7 +327,7 @@ pub struct Rerun {
     #[arg(long)]
     pub fresh: bool,
     #[command(flatten)]
-    pub manner: Manner,
+    pub options: RunOptions,
 }
 
 /// `farcast cache …`
@@ -372,7 +372,7 @@ pub enum Cache {
 #[derive(Debug, Args)]
 pub struct Why {
     #[command(flatten)]
-    pub subject: Subject,
+    pub experiment: ExperimentArgs,
     /// The statement [default: all that run].
     pub statement: Option<String>,
 }

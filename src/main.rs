@@ -4,12 +4,13 @@ mod args;
 mod columns;
 mod commands;
 mod config;
-mod found;
+mod exit;
 mod notes;
 mod progress;
 mod scores;
 mod session;
 mod settings;
+mod stored_run;
 mod terminal;
 
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     let terminal = Terminal::new(first_color(&arguments.flags));
     let near = arguments.command.near();
     match Settings::resolve(&arguments.flags, near, &terminal) {
-        Err(stop) => commands::Exit::from(stop).into(),
+        Err(abort) => exit::Exit::from(abort).into(),
         Ok(settings) => {
             let terminal = Terminal::new(settings.color());
             commands::run(arguments.command, &settings, &terminal).into()

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use dsl::check::{Checked, check_with};
-use dsl::diagnostic::Diagnostic;
 use dsl::experiment::Experiment;
-use dsl::render::{Style, render};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 use engine::error::Fault;
@@ -19,18 +17,10 @@ use engine::run::Outcome;
 use engine::store::{Access, DirStore, Store};
 use engine::sweep::{note_failures, note_scores};
 
-use crate::args::Subject;
+use crate::args::ExperimentArgs;
+use crate::exit::Abort;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
-
-/// A command that ended before its end; everything has been said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The experiment, its data or the machine are at fault: exit code 1.
-    Failed,
-    /// The command was called wrongly: exit code 2.
-    Usage,
-}
 
 /// A checked experiment with its texts.
 pub struct Session {
@@ -48,10 +38,14 @@ pub struct Session {
 
 impl Session {
     /// Reads and checks the experiment; says every diagnostic.
-    pub fn open(subject: &Subject, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
+    pub fn open(
+        args: &ExperimentArgs,
+        settings: &Settings,
+        terminal: &Terminal,
+    ) -> Result<Self, Abort> {
         let registry = plugins::registry();
-        let set = with_profile(&settings.params, &subject.settings);
-        let checked = checked(&subject.file, &set, &registry, terminal)?;
+        let set = with_profile(&settings.params, &args.settings);
+        let checked = checked(&args.file, &set, &registry, terminal)?;
         Self::of(checked, set, registry, terminal).inspect_err(|_| {
             for (name, value) in &settings.params {
                 let profile = settings.profile();
@@ -66,7 +60,7 @@ impl Session {
         texts: &Texts,
         set: Vec<(String, String)>,
         terminal: &Terminal,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Abort> {
         let registry = plugins::registry();
         let checked = check_kept(file, texts, &set, &Choices::default(), &registry);
         Self::of(checked, set, registry, terminal)
@@ -77,10 +71,10 @@ impl Session {
         set: Vec<(String, String)>,
         registry: Registry,
         terminal: &Terminal,
-    ) -> Result<Self, Stop> {
-        say_all(&checked.diagnostics, &checked.sources, terminal);
+    ) -> Result<Self, Abort> {
+        terminal.diagnostics(&checked.diagnostics, &checked.sources);
         let Some(experiment) = checked.experiment else {
-            return Err(Stop::Failed);
+            return Err(Abort::Failed);
         };
         let session = Self {
             registry,
@@ -95,7 +89,7 @@ impl Session {
                 "`{file}` has no statements: there is nothing to run"
             ));
             terminal.say("  = help: `farcast new NAME` writes a starter");
-            return Err(Stop::Failed);
+            return Err(Abort::Failed);
         }
         Ok(session)
     }
@@ -114,7 +108,7 @@ impl Session {
 
     /// The actions, with the sweeps as far as the scores in the store take them; says the
     /// diagnostic when a data file cannot be read.
-    pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
+    pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Abort> {
         loop {
             let graph = self.lowered(store, terminal)?;
             let (experiment, registry) = (&self.experiment, &self.registry);
@@ -132,7 +126,7 @@ impl Session {
         outcome: &Outcome,
         store: &dyn Store,
         terminal: &Terminal,
-    ) -> Result<Option<Graph>, Stop> {
+    ) -> Result<Option<Graph>, Abort> {
         let (experiment, registry) = (&self.experiment, &self.registry);
         let choices = &mut self.choices;
         let has_scores = note_scores(experiment, graph, registry, store, choices);
@@ -144,17 +138,17 @@ impl Session {
         self.graph(store, terminal).map(Some)
     }
 
-    fn lowered(&self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Stop> {
+    fn lowered(&self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Abort> {
         let digest = |path: &str| store.file_digest(Path::new(path));
         lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
-            say_all(&[*diagnostic], &self.sources, terminal);
-            Stop::Failed
+            terminal.diagnostics(&[*diagnostic], &self.sources);
+            Abort::Failed
         })
     }
 
     /// Checks the texts with what is known of their sweeps now; says what is wrong only now,
     /// such as a choice that does not fit where it is used.
-    fn check_again(&mut self, terminal: &Terminal) -> Result<(), Stop> {
+    fn check_again(&mut self, terminal: &Terminal) -> Result<(), Abort> {
         let texts: Texts = self
             .sources
             .iter()
@@ -173,8 +167,8 @@ impl Session {
                 Ok(())
             }
             None => {
-                say_all(&checked.diagnostics, &checked.sources, terminal);
-                Err(Stop::Failed)
+                terminal.diagnostics(&checked.diagnostics, &checked.sources);
+                Err(Abort::Failed)
             }
         }
     }
@@ -186,7 +180,7 @@ pub fn checked(
     set: &[(String, String)],
     registry: &Registry,
     terminal: &Terminal,
-) -> Result<Checked, Stop> {
+) -> Result<Checked, Abort> {
     let path = file.to_string_lossy();
     let text = match file.is_dir() {
         true => Err(format!("`{path}` is a folder: expected an experiment file")),
@@ -194,7 +188,7 @@ pub fn checked(
     };
     let text = text.map_err(|message| {
         terminal.error(message);
-        Stop::Failed
+        Abort::Failed
     })?;
     let outside = Disk { registry };
     let (catalog, choices) = (registry.catalog(), Choices::default());
@@ -230,17 +224,17 @@ fn check_kept(
 ///
 /// A store that is there is read while the text is checked: each takes about as long.
 pub fn open(
-    subject: &Subject,
+    args: &ExperimentArgs,
     settings: &Settings,
     access: Access,
     terminal: &Terminal,
-) -> Result<(Session, DirStore), Stop> {
-    let folder = settings.store(&subject.file);
+) -> Result<(Session, DirStore), Abort> {
+    let folder = settings.store(&args.file);
     thread::scope(|scope| {
         let store = folder
             .is_dir()
             .then(|| scope.spawn(|| DirStore::open(&folder, access)));
-        let session = Session::open(subject, settings, terminal)?;
+        let session = Session::open(args, settings, terminal)?;
         let store = match store.map(ScopedJoinHandle::join) {
             Some(opened) => opened.unwrap_or_else(|panic| resume_unwind(panic)),
             None => DirStore::open(&folder, access),
@@ -255,15 +249,15 @@ pub fn open_store(
     near: &Path,
     access: Access,
     terminal: &Terminal,
-) -> Result<DirStore, Stop> {
+) -> Result<DirStore, Abort> {
     opened(DirStore::open(&settings.store(near), access), terminal)
 }
 
 /// The store, when it opened; says what is wrong with it.
-fn opened(store: Result<DirStore, Fault>, terminal: &Terminal) -> Result<DirStore, Stop> {
+fn opened(store: Result<DirStore, Fault>, terminal: &Terminal) -> Result<DirStore, Abort> {
     let store = store.map_err(|fault| {
         terminal.error(fault.to_string());
-        Stop::Failed
+        Abort::Failed
     })?;
     for problem in store.problems() {
         terminal.note(format!("the journal of the store is damaged: {problem}"));
@@ -279,16 +273,4 @@ pub fn with_profile(
     let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
     let kept = profile.iter().filter(|(name, _)| !is_typed(name));
     kept.chain(typed).cloned().collect()
-}
-
-/// Says diagnostics on standard error.
-pub fn say_all(diagnostics: &[Diagnostic], sources: &Sources, terminal: &Terminal) {
-    let style = if terminal.color {
-        Style::Color
-    } else {
-        Style::Plain
-    };
-    for diagnostic in diagnostics {
-        terminal.say(render(diagnostic, sources, style));
-    }
 }

@@ -11,7 +11,7 @@ use engine::outside::read_text;
 use engine::store::{default_path, project_file};
 
 use crate::config::Config;
-use crate::session::{Stop, say_all};
+use crate::exit::Abort;
 use crate::terminal::{ColorChoice, Terminal};
 
 /// One setting. Flag, variable and key in the file follow from its name.
@@ -189,7 +189,7 @@ pub struct Effective {
 impl Settings {
     /// The settings for a command that works near this path, which has no `farcast.toml` to
     /// look at when there is none; says what is wrong.
-    pub fn resolve(flags: &Flags, near: Option<&Path>, terminal: &Terminal) -> Result<Self, Stop> {
+    pub fn resolve(flags: &Flags, near: Option<&Path>, terminal: &Terminal) -> Result<Self, Abort> {
         let file = near.and_then(project_file);
         let config = match &file {
             Some(file) => read(file, terminal)?,
@@ -197,7 +197,7 @@ impl Settings {
         };
         let typed = typed(flags).map_err(|message| {
             terminal.error(message);
-            Stop::Usage
+            Abort::Usage
         })?;
         let profile = match typed.get("profile") {
             None => None,
@@ -205,7 +205,7 @@ impl Settings {
                 Some(profile) => Some((name, profile)),
                 None => {
                     unknown_profile(name, from, &config, file.as_deref(), terminal);
-                    return Err(Stop::Usage);
+                    return Err(Abort::Usage);
                 }
             },
         };
@@ -299,15 +299,15 @@ fn typed(flags: &Flags) -> Result<BTreeMap<&'static str, (String, String)>, Stri
     Ok(typed)
 }
 
-fn read(file: &Path, terminal: &Terminal) -> Result<Config, Stop> {
+fn read(file: &Path, terminal: &Terminal) -> Result<Config, Abort> {
     let path = file.to_string_lossy();
     let text = read_text(&path).map_err(|message| {
         terminal.error(message);
-        Stop::Failed
+        Abort::Failed
     })?;
     Config::parse(&path, &text).map_err(|(diagnostics, sources)| {
-        say_all(&diagnostics, &sources, terminal);
-        Stop::Failed
+        terminal.diagnostics(&diagnostics, &sources);
+        Abort::Failed
     })
 }
 

@@ -2,6 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use dsl::diagnostic::Diagnostic;
+use dsl::render::{Style, render};
+use dsl::source::Sources;
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorChoice {
@@ -67,6 +71,18 @@ impl Terminal {
             ("", "")
         };
         self.say(format!("{bold}error{end}: {}", text.as_ref()));
+    }
+
+    /// Diagnostics, with the lines they point at.
+    pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
+        let style = if self.color {
+            Style::Color
+        } else {
+            Style::Plain
+        };
+        for diagnostic in diagnostics {
+            self.say(render(diagnostic, sources, style));
+        }
     }
 
     /// Something to know.

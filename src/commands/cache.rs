@@ -10,15 +10,15 @@ use engine::error::Fault;
 use engine::graph::Graph;
 use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, size_text};
 
-use super::Exit;
 use super::{rerun, why};
-use crate::args::{Cache, Gc, Subject};
-use crate::found::Found;
-use crate::session::{Session, Stop, open_store};
+use crate::args::{Cache, ExperimentArgs, Gc};
+use crate::exit::{Abort, Exit};
+use crate::session::{Session, open_store};
 use crate::settings::Settings;
+use crate::stored_run::StoredRun;
 use crate::terminal::{Terminal, printable};
 
-pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let here = Path::new(".");
     let open = |access| open_store(settings, here, access, terminal);
     let done = match args {
@@ -40,7 +40,7 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
         }
         Cache::Pin { run } => {
             let store = open(Access::Write)?;
-            let found = Found::find(run, settings, terminal)?;
+            let found = StoredRun::find(run, settings, terminal)?;
             let mut session = rerun::session(&found.record, terminal)?;
             let keys = keys(&session.graph(&store, terminal)?);
             let name = format!("{}-{}", found.record.when, session.stem());
@@ -54,7 +54,7 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
     };
     done.map_err(|fault| {
         terminal.error(fault.to_string());
-        Stop::Failed
+        Abort::Failed
     })
 }
 
@@ -64,14 +64,14 @@ fn policy(
     store: &DirStore,
     settings: &Settings,
     terminal: &Terminal,
-) -> Result<GcPolicy, Stop> {
+) -> Result<GcPolicy, Abort> {
     let mut only = BTreeSet::new();
     for file in &args.only {
-        let subject = Subject {
+        let experiment = ExperimentArgs {
             file: file.clone(),
             settings: Vec::new(),
         };
-        let mut session = Session::open(&subject, settings, terminal)?;
+        let mut session = Session::open(&experiment, settings, terminal)?;
         only.extend(keys(&session.graph(store, terminal)?));
     }
     Ok(GcPolicy {

@@ -4,13 +4,13 @@ use dsl::diagnostic::Severity;
 use dsl::render::json;
 use serde_json::json;
 
-use super::Exit;
 use crate::args::Check;
-use crate::session::{Stop, checked, say_all, with_profile};
+use crate::exit::{Abort, Exit};
+use crate::session::{checked, with_profile};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let registry = plugins::registry();
     let set = with_profile(&settings.params, &args.settings);
     let mut found = Vec::new();
@@ -37,7 +37,7 @@ pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exi
             found.push(json!(json(diagnostic, &checked.sources)));
         }
         if !args.json {
-            say_all(&checked.diagnostics, &checked.sources, terminal);
+            terminal.diagnostics(&checked.diagnostics, &checked.sources);
         }
     }
     if args.json {

@@ -8,17 +8,17 @@ use engine::output::write_file;
 use engine::report::render_comparison;
 use engine::store::Access;
 
-use super::Exit;
 use super::run::{Job, default_out};
-use crate::args::{Compare, Manner, Subject};
+use crate::args::{Compare, ExperimentArgs, RunOptions};
 use crate::columns::aligned;
-use crate::found::{Found, said};
-use crate::session::{Stop, open};
+use crate::exit::{Abort, Exit};
+use crate::session::open;
 use crate::settings::Settings;
+use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::{Terminal, printable};
 
-pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let sides: Result<Vec<Side>, Stop> = args
+pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let sides: Result<Vec<Side>, Abort> = args
         .runs
         .iter()
         .map(|named| side(named, settings, terminal))
@@ -27,7 +27,7 @@ pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<E
     if let Some(file) = &args.html {
         render_comparison(&comparison)
             .and_then(|page| write_file(file, page.as_bytes()))
-            .map_err(|fault| said(&fault, terminal))?;
+            .map_err(|fault| report_fault(&fault, terminal))?;
         terminal.say(format!("wrote `{}`", file.display()));
     }
     if args.json {
@@ -39,13 +39,15 @@ pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<E
     Ok(Exit::Fine)
 }
 
-fn side(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Side, Stop> {
+fn side(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Side, Abort> {
     let path = Path::new(named);
     if path.extension().is_some_and(|end| end == "farcast") {
         return experiment(path, settings, terminal);
     }
-    let found = Found::find(named, settings, terminal)?;
-    let lines = found.scores().map_err(|fault| said(&fault, terminal))?;
+    let found = StoredRun::find(named, settings, terminal)?;
+    let lines = found
+        .scores()
+        .map_err(|fault| report_fault(&fault, terminal))?;
     Ok(Side {
         name: found.name,
         record: found.record,
@@ -54,20 +56,20 @@ fn side(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Side, S
 }
 
 /// An experiment file as a run: whatever the store lacks is made first.
-fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<Side, Stop> {
-    let subject = Subject {
+fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<Side, Abort> {
+    let experiment = ExperimentArgs {
         file: file.to_owned(),
         settings: Vec::new(),
     };
-    let (mut session, store) = open(&subject, settings, Access::Write, terminal)?;
+    let (mut session, store) = open(&experiment, settings, Access::Write, terminal)?;
     let job = Job {
-        manner: &Manner::default(),
+        options: &RunOptions::default(),
         settings,
         out: default_out(settings, file),
     };
     let finished = job.make(&mut session, &store, terminal)?;
     if finished.complain(terminal) != Exit::Fine {
-        return Err(Stop::Failed);
+        return Err(Abort::Failed);
     }
     Ok(Side {
         name: file.display().to_string(),

@@ -2,17 +2,16 @@
 
 use serde_json::json;
 
-use super::Exit;
 use crate::args::Config;
 use crate::columns::aligned;
-use crate::session::Stop;
+use crate::exit::{Abort, Exit};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     if let Some(file) = args.file.as_ref().filter(|file| !file.exists()) {
         terminal.error(format!("`{}` does not exist", file.display()));
-        return Err(Stop::Failed);
+        return Err(Abort::Failed);
     }
     if args.json {
         let list: Vec<_> = settings

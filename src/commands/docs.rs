@@ -5,12 +5,11 @@ use clap_mangen::Man;
 use engine::error::Fault;
 use engine::output::write_file;
 
-use super::Exit;
 use crate::args::{Arguments, Docs};
-use crate::session::Stop;
+use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
 
-pub fn run(args: &Docs, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Docs, terminal: &Terminal) -> Result<Exit, Abort> {
     let Some(folder) = &args.man else {
         terminal.out(plugins::reference::page());
         return Ok(Exit::Fine);
@@ -21,7 +20,7 @@ pub fn run(args: &Docs, terminal: &Terminal) -> Result<Exit, Stop> {
         page.and_then(|page| write_file(&folder.join(name), &page))
             .map_err(|fault| {
                 terminal.error(fault.to_string());
-                Stop::Failed
+                Abort::Failed
             })?;
     }
     let folder = folder.display();

@@ -7,12 +7,11 @@ use dsl::source::{Source, Sources};
 use engine::output::write_file;
 use engine::outside::read_text;
 
-use super::Exit;
 use crate::args::Fmt;
-use crate::session::{Stop, say_all};
+use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
 
-pub fn run(args: &Fmt, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Fmt, terminal: &Terminal) -> Result<Exit, Abort> {
     let mut exit = Exit::Fine;
     for file in &args.files {
         if !one(file, args, terminal) {
@@ -37,7 +36,7 @@ fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
         Err(diagnostics) => {
             let mut sources = Sources::default();
             sources.add(Source::new(path, text));
-            say_all(&diagnostics, &sources, terminal);
+            terminal.diagnostics(&diagnostics, &sources);
             return false;
         }
     };

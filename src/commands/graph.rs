@@ -2,14 +2,14 @@
 
 use engine::draw;
 
-use super::Exit;
 use crate::args::{Drawing, Graph};
-use crate::session::{Session, Stop};
+use crate::exit::{Abort, Exit};
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Graph, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let session = Session::open(&args.subject, settings, terminal)?;
+pub fn run(args: &Graph, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let session = Session::open(&args.experiment, settings, terminal)?;
     terminal.out(match args.format {
         Drawing::Dot => draw::dot(&session.experiment),
         Drawing::Mermaid => draw::mermaid(&session.experiment),

@@ -16,47 +16,12 @@ mod runs;
 mod show;
 mod why;
 
-use std::process::ExitCode;
-
 use clap::CommandFactory;
 
 use crate::args::{Arguments, Command};
-use crate::session::Stop;
+use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// All is well.
-    Fine,
-    /// The experiment failed or has errors.
-    Failed,
-    /// Wrong usage.
-    Usage,
-    /// A bug.
-    Bug,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
-            Exit::Fine => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Bug => 101,
-        })
-    }
-}
-
-impl From<Stop> for Exit {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Failed => Exit::Failed,
-            Stop::Usage => Exit::Usage,
-        }
-    }
-}
 
 /// Runs a command to its end.
 pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {

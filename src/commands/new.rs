@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use engine::output::write_file;
 
-use super::Exit;
 use crate::args::New;
-use crate::session::Stop;
+use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
 
 /// A starter for one method: it needs no data of its own and runs anywhere in seconds.
@@ -32,25 +31,25 @@ pub const TEMPLATES: &[Template] = &[
     template!("know", "know.farcast"),
 ];
 
-pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Abort> {
     let plain = args
         .name
         .chars()
         .all(|c| c.is_alphanumeric() || "-_".contains(c));
     if args.name.is_empty() || !plain {
         terminal.error("expected a name of letters, digits, `-` and `_`");
-        return Err(Stop::Usage);
+        return Err(Abort::Usage);
     }
     let path = PathBuf::from(format!("{}.farcast", args.name));
     if path.exists() {
         terminal.error(format!("`{}` exists already", path.display()));
-        return Err(Stop::Failed);
+        return Err(Abort::Failed);
     }
     let template = TEMPLATES.iter().find(|template| template.name == args.from);
     let text = template.map_or("", |template| template.text);
     write_file(&path, text.as_bytes()).map_err(|fault| {
         terminal.error(fault.to_string());
-        Stop::Failed
+        Abort::Failed
     })?;
     terminal.say(format!(
         "wrote `{0}`: try `farcast run {0}`",

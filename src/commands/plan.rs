@@ -8,15 +8,15 @@ use engine::sweep::{Sharing, sharing};
 use engine::why::{Reason, reasons};
 use serde_json::json;
 
-use super::Exit;
 use super::run::waits;
 use crate::args::Plan;
-use crate::session::{Session, Stop, open};
+use crate::exit::{Abort, Exit};
+use crate::session::{Session, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let (mut session, store) = open(&args.subject, settings, Access::Read, terminal)?;
+pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let (mut session, store) = open(&args.experiment, settings, Access::Read, terminal)?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
     let to_run = plan.to_run();

@@ -4,12 +4,11 @@ use dsl::signature::{Catalog, Makes, Signature};
 use dsl::types::Kind;
 use serde_json::json;
 
-use super::Exit;
 use crate::args::Plugins;
-use crate::session::Stop;
+use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
 
-pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Abort> {
     let catalog = plugins::registry().catalog();
     let chosen: Vec<&Signature> = match &args.name {
         None => catalog.iter().collect(),
@@ -19,7 +18,7 @@ pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Stop> {
                 let near = dsl::nearest(name, catalog.iter().map(|s| s.name.as_str()));
                 let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 terminal.error(format!("there is no plugin `{name}`{hint}"));
-                return Err(Stop::Usage);
+                return Err(Abort::Usage);
             }
         },
     };

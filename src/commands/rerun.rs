@@ -8,22 +8,22 @@ use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
 use serde_json::json;
 
-use super::Exit;
 use super::run::{Finished, Job, default_out};
 use crate::args::Rerun;
-use crate::found::Found;
-use crate::session::{Session, Stop, open_store};
+use crate::exit::{Abort, Exit};
+use crate::session::{Session, open_store};
 use crate::settings::Settings;
+use crate::stored_run::StoredRun;
 use crate::terminal::{Terminal, printable};
 
-pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let found = Found::find(&args.run, settings, terminal)?;
+pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let found = StoredRun::find(&args.run, settings, terminal)?;
     let record = &found.record;
     let base = base(record);
     let mut session = session(record, terminal)?;
     let again = format!("{}-rerun", session.stem());
     let job = Job {
-        manner: &args.manner,
+        options: &args.options,
         settings,
         out: default_out(settings, Path::new(&format!("{again}.farcast"))),
     };
@@ -38,7 +38,7 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
 }
 
 /// The experiment of a run, as it was.
-pub fn session(record: &RunRecord, terminal: &Terminal) -> Result<Session, Stop> {
+pub fn session(record: &RunRecord, terminal: &Terminal) -> Result<Session, Abort> {
     let (file, texts) = placed(record, &base(record));
     Session::kept(&file, &texts, record.set.clone(), terminal)
 }
@@ -81,7 +81,7 @@ fn verdict(
     let after = &finished.record;
     let differs = differences(before, after, base);
     let is_same = after.ok && after.scores == before.scores;
-    let exit = match args.manner.json {
+    let exit = match args.options.json {
         true => finished.complain(terminal),
         false => finished.say(terminal),
     };
@@ -89,7 +89,7 @@ fn verdict(
         terminal.note(printable(difference));
     }
     let cached = after.counts.cached;
-    if args.manner.json {
+    if args.options.json {
         let answer = json!({
             "same": is_same, "differs": differs, "ok": after.ok, "seconds": after.seconds,
             "actions": after.counts, "out": after.out,

@@ -20,22 +20,22 @@ use engine::store::{Access, DirStore, Store};
 use engine::sweep::failed_points;
 use engine::table::{ScoreLine, pages, score_files, score_lines};
 
-use super::Exit;
-use crate::args::{Manner, Report, Run};
-use crate::found::Found;
+use crate::args::{Report, Run, RunOptions};
+use crate::exit::{Abort, Exit};
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{Session, Stop, open, say_all};
+use crate::session::{Session, open};
 use crate::settings::Settings;
+use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let (mut session, store) = open(&args.subject, settings, Access::Write, terminal)?;
+pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let (mut session, store) = open(&args.experiment, settings, Access::Write, terminal)?;
     let job = Job {
-        manner: &args.manner,
+        options: &args.options,
         settings,
-        out: default_out(settings, &args.subject.file),
+        out: default_out(settings, &args.experiment.file),
     };
     let mut finished = job.run(&mut session, &store, terminal)?;
     finished.keep(&store, terminal);
@@ -48,10 +48,10 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
 }
 
 /// The report again: a run that shows no more than its summary.
-pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let args = Run {
-        subject: args.subject,
-        manner: Manner::default(),
+        experiment: args.experiment,
+        options: RunOptions::default(),
     };
     run(&args, settings, terminal)
 }
@@ -64,7 +64,7 @@ pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
 /// What is asked of a run.
 pub struct Job<'a> {
     /// How to run and what to write.
-    pub manner: &'a Manner,
+    pub options: &'a RunOptions,
     /// The settings.
     pub settings: &'a Settings,
     /// Where results go.
@@ -78,7 +78,7 @@ impl<'a> Job<'a> {
         session: &'a mut Session,
         store: &dyn Store,
         terminal: &Terminal,
-    ) -> Result<Finished<'a>, Stop> {
+    ) -> Result<Finished<'a>, Abort> {
         self.check_out(terminal)?;
         let mut finished = self.make(session, store, terminal)?;
         let written = finished.write(store, terminal);
@@ -90,14 +90,14 @@ impl<'a> Job<'a> {
     }
 
     /// That the results can be in a folder of that name, before hours are spent on them.
-    fn check_out(&self, terminal: &Terminal) -> Result<(), Stop> {
+    fn check_out(&self, terminal: &Terminal) -> Result<(), Abort> {
         let nearest = self.out.ancestors().find(|path| path.exists());
         match nearest.filter(|path| !path.is_dir()) {
             None => Ok(()),
             Some(file) => {
                 let (out, file) = (self.out.display(), file.display());
                 terminal.error(format!("cannot write to `{out}`: `{file}` is no folder"));
-                Err(Stop::Failed)
+                Err(Abort::Failed)
             }
         }
     }
@@ -108,14 +108,14 @@ impl<'a> Job<'a> {
         session: &'a mut Session,
         store: &dyn Store,
         terminal: &Terminal,
-    ) -> Result<Finished<'a>, Stop> {
+    ) -> Result<Finished<'a>, Abort> {
         let started = Instant::now();
         let jobs = self.settings.jobs();
-        let (graph, outcome) = execute(self.manner, jobs, session, store, terminal)?;
+        let (graph, outcome) = execute(self.options, jobs, session, store, terminal)?;
         let lines = score_lines(&session.experiment, &graph, &outcome);
         let files = score_files(&lines).map_err(|fault| {
             terminal.error(fault.to_string());
-            Stop::Failed
+            Abort::Failed
         })?;
         let has_scores = !lines.is_empty();
         let record = RunRecord::new(
@@ -147,12 +147,12 @@ impl<'a> Job<'a> {
 
 /// Runs the graph; as long as that tells a sweep something new, the next round, too.
 fn execute(
-    args: &Manner,
+    args: &RunOptions,
     jobs: usize,
     session: &mut Session,
     store: &dyn Store,
     terminal: &Terminal,
-) -> Result<(Graph, Outcome), Stop> {
+) -> Result<(Graph, Outcome), Abort> {
     let observer: Box<dyn Observer> = match () {
         () if args.quiet => Box::new(Silent),
         () if terminal.watched => Box::new(Bars::new()),
@@ -238,7 +238,7 @@ impl Finished<'_> {
     /// Leaves a record in the store; one that cannot be written to is only told of. Runs are
     /// listed by when they ended, so after a clock was set back time goes on from the last.
     pub fn keep(&mut self, store: &DirStore, terminal: &Terminal) {
-        let last = Found::last(store).map_or(0, |run| run.when + 1);
+        let last = StoredRun::last(store).map_or(0, |run| run.when + 1);
         self.record.when = self.record.when.max(last);
         let kept = serde_json::to_vec(&self.record)
             .map_err(|error| Fault::Bug(error.to_string()))
@@ -247,7 +247,7 @@ impl Finished<'_> {
                 store.keep_run(&self.record.name(&bytes), &bytes, scores)
             });
         if let Err(fault) = kept
-            && !self.job.manner.quiet
+            && !self.job.options.quiet
         {
             terminal.note(format!("the run is not listed by `farcast runs`: {fault}"));
         }
@@ -300,9 +300,9 @@ impl Finished<'_> {
         if self.has_nothing_to_show() {
             return Ok(());
         }
-        let Manner {
+        let RunOptions {
             tables, weights, ..
-        } = self.job.manner;
+        } = self.job.options;
         let wanted = [(tables, Export::Tables), (weights, Export::Weights)];
         for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| **is_wanted) {
             // Every time one is damaged less, unless the disk damages all it is given.
@@ -316,9 +316,9 @@ impl Finished<'_> {
                 }
                 passes_left -= 1;
                 terminal.note(message);
-                let (manner, jobs) = (self.job.manner, self.job.settings.jobs());
+                let (options, jobs) = (self.job.options, self.job.settings.jobs());
                 (self.graph, self.outcome) =
-                    execute(manner, jobs, self.session, store, terminal).map_err(|_| fault)?;
+                    execute(options, jobs, self.session, store, terminal).map_err(|_| fault)?;
             }
         }
         Ok(())
@@ -396,7 +396,7 @@ impl Finished<'_> {
     /// Says what came out, and what is to be known of it.
     pub fn say(&self, terminal: &Terminal) -> Exit {
         let exit = self.complain(terminal);
-        if self.job.manner.json {
+        if self.job.options.json {
             let experiment = &self.session.experiment;
             let answer = run_answer(
                 experiment,
@@ -415,7 +415,7 @@ impl Finished<'_> {
         if self.outcome.stopped {
             terminal.say("stopped: the next run goes on from here");
         }
-        if !self.job.manner.quiet {
+        if !self.job.options.quiet {
             terminal.say(self.summary());
         }
         exit
@@ -426,7 +426,7 @@ impl Finished<'_> {
         let failures = self.failures();
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
-        if !self.job.manner.quiet {
+        if !self.job.options.quiet {
             say_notes(&self.notes(), terminal);
         }
         let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
@@ -468,7 +468,7 @@ impl Finished<'_> {
                 terminal.error(format!("no point of sweep `{}` has a score", sweep.name));
             }
         }
-        if !self.job.manner.quiet {
+        if !self.job.options.quiet {
             for waiting in &experiment.waiting {
                 terminal.note(waits(waiting));
             }
@@ -518,7 +518,7 @@ impl Finished<'_> {
                 said.push(diagnostic);
             }
         }
-        say_all(&said, &self.session.sources, terminal);
+        terminal.diagnostics(&said, &self.session.sources);
     }
 }
 

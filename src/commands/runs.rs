@@ -6,17 +6,19 @@ use engine::record::RunRecord;
 use engine::store::Access;
 use serde_json::{Value, json};
 
-use super::Exit;
 use crate::args::Runs;
 use crate::columns::aligned;
-use crate::found::said;
-use crate::session::{Stop, open_store};
+use crate::exit::{Abort, Exit};
+use crate::session::open_store;
 use crate::settings::Settings;
+use crate::stored_run::report_fault;
 use crate::terminal::{Terminal, printable};
 
-pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
+pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
-    let names = store.runs().map_err(|fault| said(&fault, terminal))?;
+    let names = store
+        .runs()
+        .map_err(|fault| report_fault(&fault, terminal))?;
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let left_out = names.len().saturating_sub(limit.unwrap_or(usize::MAX));
     let mut runs = Vec::new();

@@ -6,19 +6,20 @@ use engine::record::RunRecord;
 use engine::store::size_text;
 use serde_json::json;
 
-use super::Exit;
 use super::runs::{described, set};
 use crate::args::Show;
 use crate::columns::aligned;
-use crate::found::{Found, said};
+use crate::exit::{Abort, Exit};
 use crate::scores;
-use crate::session::Stop;
 use crate::settings::Settings;
+use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::{Terminal, printable};
 
-pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let found = Found::find(&args.run, settings, terminal)?;
-    let lines = found.scores().map_err(|fault| said(&fault, terminal))?;
+pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let found = StoredRun::find(&args.run, settings, terminal)?;
+    let lines = found
+        .scores()
+        .map_err(|fault| report_fault(&fault, terminal))?;
     if args.json {
         let mut answer = described(&found.name, &found.record);
         answer["scores"] = json!(lines);

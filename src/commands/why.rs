@@ -8,14 +8,14 @@ use engine::plan::{Step, plan};
 use engine::store::{Access, Store};
 use engine::why::{Reason, reasons};
 
-use super::Exit;
 use crate::args::Why;
-use crate::session::{Session, Stop, open};
+use crate::exit::{Abort, Exit};
+use crate::session::{Session, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit, Stop> {
-    let (mut session, store) = open(&args.subject, settings, Access::Read, terminal)?;
+pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let (mut session, store) = open(&args.experiment, settings, Access::Read, terminal)?;
     let graph = session.graph(&store, terminal)?;
     let plan = plan(&graph, &store);
     let reasons = reasons(&graph, &store, &plan);
@@ -50,7 +50,7 @@ fn asked(
     graph: &Graph,
     reasons: &BTreeMap<ActionId, Reason>,
     terminal: &Terminal,
-) -> Result<Vec<ActionId>, Stop> {
+) -> Result<Vec<ActionId>, Abort> {
     let Some(name) = &args.statement else {
         if reasons.is_empty() {
             terminal.out("nothing runs: all results are there\n");
@@ -70,7 +70,7 @@ fn asked(
         if let Some(near) = nearest(name, names) {
             terminal.say(format!("  = help: did you mean `{near}`?"));
         }
-        return Err(Stop::Failed);
+        return Err(Abort::Failed);
     }
     Ok(found.into_iter().collect())
 }

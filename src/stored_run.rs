@@ -8,12 +8,13 @@ use engine::record::{RunRecord, is_changed};
 use engine::store::{Access, DirStore, read_limited};
 use engine::table::{ScoreLine, read_scores};
 
-use crate::session::{Stop, open_store};
+use crate::exit::Abort;
+use crate::session::open_store;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 /// A run that was found.
-pub struct Found {
+pub struct StoredRun {
     /// What it is called: its name in the store, or the path of its `run.json`.
     pub name: String,
     /// What it says of itself.
@@ -21,15 +22,15 @@ pub struct Found {
     scores: PathBuf,
 }
 
-impl Found {
+impl StoredRun {
     /// The run that this names; says why there is none.
-    pub fn find(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Self, Stop> {
+    pub fn find(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Self, Abort> {
         let path = Path::new(named);
         if path.is_dir() || path.is_file() || named.contains('/') {
-            return Self::at(path, terminal).map_err(|fault| said(&fault, terminal));
+            return Self::at(path, terminal).map_err(|fault| report_fault(&fault, terminal));
         }
         let store = open_store(settings, Path::new("."), Access::Read, terminal)?;
-        Self::stored(named, &store).map_err(|fault| said(&fault, terminal))
+        Self::stored(named, &store).map_err(|fault| report_fault(&fault, terminal))
     }
 
     fn at(path: &Path, terminal: &Terminal) -> Result<Self, Fault> {
@@ -103,7 +104,7 @@ impl Found {
 }
 
 /// Says what is wrong, with what to do about it.
-pub fn said(fault: &Fault, terminal: &Terminal) -> Stop {
+pub fn report_fault(fault: &Fault, terminal: &Terminal) -> Abort {
     terminal.error(fault.to_string());
     if let Fault::User {
         hint: Some(hint), ..
@@ -111,7 +112,7 @@ pub fn said(fault: &Fault, terminal: &Terminal) -> Stop {
     {
         terminal.say(format!("  = help: {hint}"));
     }
-    Stop::Failed
+    Abort::Failed
 }
 
 /// The one of the names that is meant: `last`, `last~2`, the whole name or its start.
