@@ -1,7 +1,8 @@
 //! What a run would do: a dry run over the store. [`why`](crate::why) says why.
 
+use crate::digest::Digest;
 use crate::graph::{ActionId, Graph};
-use crate::store::{Known, Store};
+use crate::store::{Store, Summary};
 
 /// For every action of a graph, whether its result is there.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +15,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Its result is in the store.
-    Cached(Known),
+    Cached(Summary),
     /// Its result is not in the store, but nothing that runs takes it.
     NotNeeded,
     /// It runs.
@@ -40,6 +41,8 @@ impl Plan {
 /// something that runs takes.
 pub fn plan(graph: &Graph, store: &dyn Store) -> Plan {
     let dependents = graph.dependents();
+    let keys: Vec<Digest> = graph.actions.iter().map(|action| action.key).collect();
+    let mut summaries = store.records().find_many(&keys);
     let mut steps: Vec<Option<Step>> = vec![None; graph.actions.len()];
     let runs = |step: &Option<Step>| matches!(step, Some(Step::Run));
     for index in (0..graph.actions.len()).rev() {
@@ -47,14 +50,11 @@ pub fn plan(graph: &Graph, store: &dyn Store) -> Plan {
             || dependents[index]
                 .iter()
                 .any(|dependent| runs(&steps[dependent.0]));
-        let key = &graph.actions[index].key;
-        let known = if wanted {
-            store.find(key).map(|record| record.known())
-        } else {
-            store.known(key)
-        };
-        steps[index] = Some(match known {
-            Some(known) => Step::Cached(known),
+        let summary = summaries[index].take();
+        // The objects of a result that nothing reads need not be present.
+        let usable = summary.filter(|_| !wanted || store.find(&keys[index]).is_some());
+        steps[index] = Some(match usable {
+            Some(summary) => Step::Cached(summary),
             None if wanted => Step::Run,
             None => Step::NotNeeded,
         });

@@ -49,7 +49,7 @@ pub fn reasons(graph: &Graph, store: &dyn Store, plan: &Plan) -> BTreeMap<Action
     if running.is_empty() {
         return BTreeMap::new();
     }
-    let earlier = Earlier::new(store.records(), running.len());
+    let earlier = Earlier::new(store.records().all(), running.len());
     let why = |id: ActionId| (id, earlier.why(&graph.actions[id.0], &runs));
     running.into_iter().map(why).collect()
 }

@@ -413,6 +413,7 @@ fn jobs_change_nothing() {
     let outcomes = |store: &MemStore| -> Vec<_> {
         store
             .records()
+            .all()
             .into_iter()
             .map(|record| (record.key, record.outcome))
             .collect()

@@ -107,7 +107,7 @@ fn unpin(store: &DirStore, pin: &str, terminal: &Terminal) -> Result<Exit, Fault
 fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut seen = BTreeSet::new();
     let mut plugins: BTreeMap<String, u64> = BTreeMap::new();
-    for record in store.records() {
+    for record in store.records().all() {
         let own: u64 = record
             .objects()
             .filter(|(_, digest, _)| seen.insert(*digest))
@@ -134,7 +134,7 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
 /// What is stored, by plugin: how many results, how large, how long they took.
 fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut plugins: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
-    for record in store.records() {
+    for record in store.records().all() {
         let cost = record.cost();
         let (count, bytes, seconds) = plugins.entry(record.plugin().to_owned()).or_default();
         *count += 1;

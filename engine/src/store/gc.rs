@@ -9,11 +9,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::Record;
 use super::dir::DirStore;
 use super::index::Line;
-use super::journal::Segment;
-use super::objects::{Found, list_files};
+use super::objects::{StoredFile, list_files};
+use super::{Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -67,20 +66,19 @@ impl DirStore {
     /// [`Effect::Apply`].
     pub fn gc(&self, policy: GcPolicy) -> Result<GcReport, Fault> {
         if policy.effect == Effect::Apply {
-            self.files.check_writable()?;
+            self.folder.check_writable()?;
         }
         self.refresh()?;
-        let unreadable = |error: io::Error| self.files.unreadable(&error);
-        let lines: Vec<Line> = self.index().iter().map(|(_, line)| line.clone()).collect();
-        let objects: BTreeMap<Digest, Found> = self
-            .objects()
+        let unreadable = |error: io::Error| self.folder.unreadable(&error);
+        let objects: BTreeMap<Digest, StoredFile> = self
+            .objects
             .list()
             .map_err(unreadable)?
             .into_iter()
             .collect();
         let held = self.held()?;
         let (mut wanted, mut useless) = (Vec::new(), Vec::new());
-        for line in lines {
+        for line in self.records.lines() {
             let is_held = held.contains(line.key());
             match line.record() {
                 Some(record) if (is_held || policy.wants(&line)) && is_whole(&record, &objects) => {
@@ -102,72 +100,25 @@ impl DirStore {
             bytes: rubbish.iter().map(|found| found.bytes).sum(),
             segments: 0,
         };
-        report.segments = self.compact(useless, policy.effect)?;
+        report.segments = self.records.compact(useless, policy.effect)?;
         if policy.effect == Effect::Apply {
-            self.digests.compact(&self.files)?;
+            self.file_digests.compact(&self.folder)?;
             self.remove(&rubbish)
-                .map_err(|error| self.files.fault("what is left", &error))?;
+                .map_err(|error| self.folder.fault("what is left", &error))?;
         }
         Ok(report)
-    }
-
-    /// Drops records and merges old segments; gives the number of segments merged.
-    fn compact(&self, useless: Vec<Line>, effect: Effect) -> Result<u64, Fault> {
-        let settled = self
-            .journal()
-            .settled()
-            .map_err(|error| self.files.unreadable(&error))?;
-        let merging = |segment: &Segment| settled.contains(segment);
-        let (left_out, forgotten): (Vec<Line>, Vec<Line>) = useless
-            .into_iter()
-            .partition(|line| self.index().segment(line.key()).is_some_and(merging));
-        let worthwhile =
-            settled.len() > 1 || !left_out.is_empty() || self.journal().has_problems_in(&settled);
-        let merged = if worthwhile { settled.len() as u64 } else { 0 };
-        if effect == Effect::DryRun {
-            return Ok(merged);
-        }
-        for line in forgotten {
-            self.forget(line.key(), |last| last.json() == line.json());
-        }
-        if worthwhile {
-            let left_out: BTreeSet<Digest> = left_out.iter().map(|line| *line.key()).collect();
-            self.merge(&settled, &left_out)?;
-        }
-        Ok(merged)
-    }
-
-    /// Writes the journal anew as far as it has lines that cannot be read, without them.
-    pub(super) fn leave_out_problems(&self) -> Result<(), Fault> {
-        let harmed = self.journal().up_to_problems();
-        let harmed = harmed.map_err(|error| self.files.unreadable(&error))?;
-        self.merge(&harmed, &BTreeSet::new())
-    }
-
-    /// Makes these segments one, without the records of these keys.
-    fn merge(&self, settled: &BTreeSet<Segment>, left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
-        let mut journal = self.journal();
-        self.index_mut()
-            .drop_if(|segment, key| settled.contains(segment) && left_out.contains(key));
-        let index = self.index();
-        let json: Vec<&[u8]> = index
-            .iter()
-            .filter(|(segment, _)| settled.contains(segment))
-            .map(|(_, line)| line.json())
-            .collect();
-        journal.replace(&self.files, settled, &json)
     }
 
     /// The files nobody needs.
     fn rubbish(
         &self,
-        objects: &BTreeMap<Digest, Found>,
+        objects: &BTreeMap<Digest, StoredFile>,
         needed: &BTreeSet<Digest>,
-    ) -> io::Result<Vec<Found>> {
-        let now = self.files.now();
-        let mut rubbish = list_files(&self.files.path("tmp"))?;
+    ) -> io::Result<Vec<StoredFile>> {
+        let now = self.folder.now();
+        let mut rubbish = list_files(&self.folder.path("tmp"))?;
         rubbish.retain(|found| found.is_older(now, ABANDONED));
-        rubbish.extend(list_files(&self.files.path("damaged"))?);
+        rubbish.extend(list_files(&self.folder.path("damaged"))?);
         rubbish.extend(self.scores_of_no_run(now)?);
         let unneeded = objects
             .iter()
@@ -177,8 +128,8 @@ impl DirStore {
     }
 
     /// Scores whose run was killed before its record was kept.
-    fn scores_of_no_run(&self, now: SystemTime) -> io::Result<Vec<Found>> {
-        let mut scores = list_files(&self.files.path("runs"))?;
+    fn scores_of_no_run(&self, now: SystemTime) -> io::Result<Vec<StoredFile>> {
+        let mut scores = list_files(&self.folder.path("runs"))?;
         scores.retain(|found| {
             let is_scores = found.path.extension().is_some_and(|kind| kind == "parquet");
             is_scores && !found.path.with_extension("json").exists() && found.is_older(now, FRESH)
@@ -187,14 +138,10 @@ impl DirStore {
     }
 
     /// Removes files, except those touched or referred to since they were listed.
-    fn remove(&self, rubbish: &[Found]) -> io::Result<()> {
+    fn remove(&self, rubbish: &[StoredFile]) -> io::Result<()> {
         self.refresh().map_err(io::Error::other)?;
-        let needed: BTreeSet<Digest> = self
-            .index()
-            .iter()
-            .filter_map(|(_, line)| line.record())
-            .flat_map(|record| digests(&record))
-            .collect();
+        let records = self.records.all();
+        let needed: BTreeSet<Digest> = records.iter().flat_map(digests).collect();
         for found in rubbish {
             let unchanged = fs::symlink_metadata(&found.path)
                 .and_then(|metadata| metadata.modified())
@@ -257,14 +204,14 @@ impl GcPolicy {
     }
 }
 
-impl Found {
+impl StoredFile {
     pub(super) fn is_older(&self, now: SystemTime, age: Duration) -> bool {
         now.duration_since(self.modified)
             .is_ok_and(|found| found > age)
     }
 }
 
-fn is_whole(record: &Record, objects: &BTreeMap<Digest, Found>) -> bool {
+fn is_whole(record: &Record, objects: &BTreeMap<Digest, StoredFile>) -> bool {
     record.objects().all(|(_, digest, size)| {
         objects
             .get(&digest)

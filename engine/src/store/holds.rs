@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dir::DirStore;
-use super::files::unique;
+use super::folder::unique;
 use super::objects::list_files;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -47,8 +47,8 @@ impl DirStore {
     /// the store cannot be written, nothing can be removed from it either.
     pub(super) fn hold_keys(&self, keys: &BTreeSet<Digest>) -> Hold {
         let name = format!("{RUN}{}-{}", machine(), unique());
-        let path = self.files.path("holds").join(name);
-        let written = self.files.write(&path, "what runs", &lines(keys));
+        let path = self.folder.path("holds").join(name);
+        let written = self.folder.write(&path, "what runs", &lines(keys));
         Hold(written.is_ok().then_some(path))
     }
 
@@ -57,7 +57,7 @@ impl DirStore {
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be written.
     pub fn pin(&self, name: &str, keys: &BTreeSet<Digest>) -> Result<(), Fault> {
-        self.files
+        self.folder
             .write(&self.pin_path(name), "the pin", &lines(keys))
     }
 
@@ -66,11 +66,11 @@ impl DirStore {
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be written.
     pub fn unpin(&self, name: &str) -> Result<bool, Fault> {
-        self.files.check_writable()?;
+        self.folder.check_writable()?;
         match fs::remove_file(self.pin_path(name)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.files.fault("the pin", &error)),
+            Err(error) => Err(self.folder.fault("the pin", &error)),
         }
     }
 
@@ -79,8 +79,8 @@ impl DirStore {
     /// # Errors
     /// [`Fault::Environment`] when they cannot be listed.
     pub fn pins(&self) -> Result<Vec<String>, Fault> {
-        let found = list_files(&self.files.path("holds"));
-        let found = found.map_err(|error| self.files.unreadable(&error))?;
+        let found = list_files(&self.folder.path("holds"));
+        let found = found.map_err(|error| self.folder.unreadable(&error))?;
         let names = found.iter().filter_map(|found| name(&found.path));
         let pins = names.filter_map(|name| name.strip_prefix(PIN));
         Ok(pins.map(str::to_owned).collect())
@@ -117,16 +117,16 @@ impl DirStore {
 
     /// All holds that count; litter of processes that were killed is removed.
     fn holds(&self) -> Result<Vec<PathBuf>, Fault> {
-        let now = self.files.now();
-        let mut holds =
-            list_files(&self.files.path("holds")).map_err(|error| self.files.unreadable(&error))?;
+        let now = self.folder.now();
+        let mut holds = list_files(&self.folder.path("holds"))
+            .map_err(|error| self.folder.unreadable(&error))?;
         holds.retain(|found| {
             let owner = name(&found.path).and_then(|name| name.strip_prefix(RUN));
             let is_over = owner.is_some_and(|owner| match process_here(owner) {
                 Some(process) => !is_alive(process),
                 None => found.is_older(now, BELIEVED),
             });
-            if is_over && self.files.check_writable().is_ok() {
+            if is_over && self.folder.check_writable().is_ok() {
                 // What cannot be removed counts no more all the same.
                 let _ = fs::remove_file(&found.path);
             }
@@ -141,12 +141,12 @@ impl DirStore {
             Ok(bytes) => Ok(keys(&bytes)),
             // Its process has ended since.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(BTreeSet::new())),
-            Err(error) => Err(self.files.unreadable(&error)),
+            Err(error) => Err(self.folder.unreadable(&error)),
         }
     }
 
     fn pin_path(&self, name: &str) -> PathBuf {
-        self.files.path("holds").join(format!("{PIN}{name}"))
+        self.folder.path("holds").join(format!("{PIN}{name}"))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::clock::since_1970;
 use super::journal::Segment;
-use super::{Cost, Known, Record};
+use super::{Cost, Record, Summary};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -18,7 +18,7 @@ use crate::error::Fault;
 /// thousand records a run asks for some; reading all of each would make every start slow.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    head: Word<Head>,
+    head: Word<RecordHead>,
     json: Arc<[u8]>,
 }
 
@@ -33,23 +33,23 @@ enum Word<R> {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "RawHead")]
-struct Head {
+#[serde(from = "RawRecordHead")]
+struct RecordHead {
     key: Digest,
-    known: Known,
+    summary: Summary,
 }
 
 /// A record as far as it is read when a store is opened.
 #[derive(Deserialize)]
-struct RawHead {
+struct RawRecordHead {
     key: Digest,
-    outcome: Ended,
+    outcome: RawOutcome,
     notes: Vec<String>,
     seconds: f64,
 }
 
 #[derive(Deserialize)]
-enum Ended {
+enum RawOutcome {
     #[serde(deserialize_with = "sizes")]
     Parts(u64),
     Diverged(String),
@@ -78,16 +78,16 @@ fn sizes<'de, D: Deserializer<'de>>(parts: D) -> Result<u64, D::Error> {
     parts.deserialize_map(Sizes)
 }
 
-impl From<RawHead> for Head {
-    fn from(raw: RawHead) -> Self {
+impl From<RawRecordHead> for RecordHead {
+    fn from(raw: RawRecordHead) -> Self {
         let (bytes, diverged) = match raw.outcome {
-            Ended::Parts(bytes) => (bytes, None),
-            Ended::Diverged(why) => (0, Some(why)),
+            RawOutcome::Parts(bytes) => (bytes, None),
+            RawOutcome::Diverged(why) => (0, Some(why)),
         };
         let seconds = raw.seconds;
         Self {
             key: raw.key,
-            known: Known {
+            summary: Summary {
                 cost: Cost { seconds, bytes },
                 diverged,
                 notes: raw.notes,
@@ -103,9 +103,9 @@ impl Line {
         let json = to_json(&Word::Kept { at, record })?;
         let head = Word::Kept {
             at,
-            record: Head {
+            record: RecordHead {
                 key,
-                known: record.known(),
+                summary: record.summary(),
             },
         };
         Ok(Self { head, json })
@@ -140,9 +140,9 @@ impl Line {
     }
 
     /// What it says of the result it keeps, when it keeps one.
-    pub(super) fn known(&self) -> Option<&Known> {
+    pub(super) fn summary(&self) -> Option<&Summary> {
         match &self.head {
-            Word::Kept { record, .. } => Some(&record.known),
+            Word::Kept { record, .. } => Some(&record.summary),
             Word::Forgotten(_) => None,
         }
     }

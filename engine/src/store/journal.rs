@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::unix_nanos;
-use super::files::{Files, sync_folder, unique};
+use super::folder::{Folder, sync_folder, unique};
 use super::lines::{Blocks, Decode, encode};
 use crate::error::Fault;
 
@@ -129,25 +129,25 @@ impl Journal {
     /// this returns.
     pub(super) fn append(
         &mut self,
-        files: &Files,
+        folder: &Folder,
         json: &[u8],
         after: Option<&Segment>,
     ) -> Result<Segment, Fault> {
-        files.check_writable()?;
+        folder.check_writable()?;
         let line = encode(json)?;
         self.writer = self
             .writer
             .take()
             .filter(|writer| Some(&writer.segment) >= after);
         for _ in 0..ATTEMPTS {
-            match self.append_line(files, &line) {
+            match self.append_line(folder, &line) {
                 Ok(Some(segment)) => return Ok(segment),
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::StaleNetworkFileHandle => {}
-                Err(error) => return Err(files.fault("a record", &error)),
+                Err(error) => return Err(folder.fault("a record", &error)),
             }
         }
-        Err(files.fault(
+        Err(folder.fault(
             "a record",
             &io::Error::other("its journal is taken away again and again"),
         ))
@@ -170,7 +170,7 @@ impl Journal {
     /// the old ones go oldest first, so that what forgets an entry outlives the entry.
     pub(super) fn replace(
         &mut self,
-        files: &Files,
+        folder: &Folder,
         settled: &BTreeSet<Segment>,
         entries: &[&[u8]],
     ) -> Result<(), Fault> {
@@ -184,12 +184,12 @@ impl Journal {
                 .collect::<Result<Vec<_>, _>>()?;
             let text = lines.concat();
             let merged = last.merged();
-            files.write(&self.path(&merged), "the merged journal", &text)?;
+            folder.write(&self.path(&merged), "the merged journal", &text)?;
             self.read.insert(merged, text.len() as u64);
         }
         for segment in settled {
-            self.retire(files, segment)
-                .map_err(|error| files.fault("the merged journal", &error))?;
+            self.retire(folder, segment)
+                .map_err(|error| folder.fault("the merged journal", &error))?;
         }
         Ok(())
     }
@@ -278,10 +278,10 @@ impl Journal {
     }
 
     /// The segment the line is in, or `None` when that segment was merged away meanwhile.
-    fn append_line(&mut self, files: &Files, line: &[u8]) -> io::Result<Option<Segment>> {
+    fn append_line(&mut self, folder: &Folder, line: &[u8]) -> io::Result<Option<Segment>> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.begin(files)?,
+            None => self.begin(folder)?,
         };
         // On failure the writer is gone: a torn line may only be the last of its segment.
         writer.file.write_all(line)?;
@@ -298,9 +298,9 @@ impl Journal {
         Ok(Some(segment))
     }
 
-    fn begin(&self, files: &Files) -> io::Result<Writer> {
+    fn begin(&self, folder: &Folder) -> io::Result<Writer> {
         let segment = Segment::after(self.read.keys().next_back());
-        let file = files.create(&self.path(&segment))?;
+        let file = folder.create(&self.path(&segment))?;
         sync_folder(&self.folder)?;
         Ok(Writer {
             segment,
@@ -312,8 +312,8 @@ impl Journal {
     /// Removes a merged segment, unless its writer lives after all and added to it. The
     /// segment is moved away first: what its writer adds from then on, it adds again
     /// elsewhere (see [`append_line`](Self::append_line)).
-    fn retire(&self, files: &Files, segment: &Segment) -> io::Result<()> {
-        let (path, aside) = (self.path(segment), files.temporary());
+    fn retire(&self, folder: &Folder, segment: &Segment) -> io::Result<()> {
+        let (path, aside) = (self.path(segment), folder.temporary());
         match fs::rename(&path, &aside) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             other => other?,

@@ -1,143 +1,129 @@
-//! The store's twin in memory, for tests; its objects can be harmed on purpose.
+//! The store's twin in memory, for tests and for runs whose results nobody keeps.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Harm, Known, Record, Store};
-use crate::artifact::{self, Parts, Piece};
+use super::{Defect, Objects, Record, Records, Store, Summary};
+use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// Results kept for as long as the value lives.
+/// Results kept for as long as the value lives. Tests can damage its objects.
 #[derive(Debug, Default)]
 pub struct MemStore {
-    kept: Arc<Mutex<Kept>>,
+    objects: Arc<MemObjects>,
+    records: MemRecords,
 }
 
+/// Objects in memory.
 #[derive(Debug, Default)]
-struct Kept {
-    records: BTreeMap<Digest, Record>,
-    objects: BTreeMap<Digest, Arc<[u8]>>,
-}
+pub struct MemObjects(Mutex<BTreeMap<Digest, Arc<[u8]>>>);
+
+/// Records in memory.
+#[derive(Debug, Default)]
+pub struct MemRecords(Mutex<BTreeMap<Digest, Record>>);
 
 impl MemStore {
-    /// Changes the bytes of an object without a word, as a failing disk does.
+    /// Inverts the bytes of an object, as a failing disk might.
     pub fn damage(&self, object: &Digest) {
-        if let Some(bytes) = self.lock().objects.get_mut(object) {
+        if let Some(bytes) = lock(&self.objects.0).get_mut(object) {
             *bytes = bytes.iter().map(|byte| !byte).collect();
         }
     }
 
     /// The same with one byte.
     pub fn damage_byte(&self, object: &Digest, at: usize) {
-        let mut kept = self.lock();
-        let bytes = kept.objects.get_mut(object).map(Arc::make_mut);
+        let mut objects = lock(&self.objects.0);
+        let bytes = objects.get_mut(object).map(Arc::make_mut);
         if let Some(byte) = bytes.and_then(|bytes| bytes.get_mut(at)) {
             *byte = !*byte;
         }
     }
 
-    /// Takes an object away, as somebody who needs room does.
+    /// Removes an object, as somebody who needs room might.
     pub fn evict(&self, object: &Digest) {
-        self.lock().objects.remove(object);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        lock(&self.kept)
-    }
-
-    /// An object to be read when it is asked for; a harmed one is gone then.
-    fn left(&self, name: &str, digest: Digest, size: u64) -> artifact::Kept {
-        let (kept, name) = (Arc::clone(&self.kept), name.to_owned());
-        artifact::Kept::new(digest, size, move |pieces| {
-            let mut kept = lock(&kept);
-            kept.pieces(&digest, pieces).map_err(|harm| {
-                kept.objects.remove(&digest);
-                harm.fault(&name, &digest, None)
-            })
-        })
-    }
-}
-
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Kept {
-    fn object(&self, digest: &Digest) -> Result<Arc<[u8]>, Harm> {
-        let bytes = self.objects.get(digest).ok_or(Harm::Missing)?;
-        self.pieces(digest, &[Piece::whole(*digest, bytes.len() as u64)])
-    }
-
-    fn pieces(&self, digest: &Digest, pieces: &[Piece]) -> Result<Arc<[u8]>, Harm> {
-        let bytes = self.objects.get(digest).ok_or(Harm::Missing)?;
-        let intact = |piece: &Piece| {
-            let found = piece.of(bytes)?;
-            (Digest::of(found) == piece.digest).then_some(found)
-        };
-        let found: Option<Vec<&[u8]>> = pieces.iter().map(intact).collect();
-        Ok(found.ok_or(Harm::Damaged)?.concat().into())
+        lock(&self.objects.0).remove(object);
     }
 }
 
 impl Store for MemStore {
-    fn known(&self, key: &Digest) -> Option<Known> {
-        self.lock().records.get(key).map(Record::known)
+    fn objects(&self) -> Arc<dyn Objects> {
+        Arc::clone(&self.objects) as Arc<dyn Objects>
+    }
+
+    fn records(&self) -> &dyn Records {
+        &self.records
+    }
+}
+
+impl Objects for MemObjects {
+    fn has(&self, digest: &Digest, size: u64) -> bool {
+        lock(&self.0)
+            .get(digest)
+            .is_some_and(|bytes| bytes.len() as u64 == size)
+    }
+
+    fn put(&self, digest: &Digest, bytes: &[u8], _: &str) -> Result<(), Fault> {
+        lock(&self.0).insert(*digest, bytes.into());
+        Ok(())
+    }
+
+    fn get(
+        &self,
+        digest: &Digest,
+        _: u64,
+        ranges: &[Piece],
+    ) -> Result<Result<Arc<[u8]>, Defect>, Fault> {
+        let objects = lock(&self.0);
+        let Some(bytes) = objects.get(digest) else {
+            return Ok(Err(Defect::Missing));
+        };
+        let intact = |range: &Piece| {
+            let found = range.of(bytes)?;
+            (Digest::of(found) == range.digest).then_some(found)
+        };
+        let found: Option<Vec<&[u8]>> = ranges.iter().map(intact).collect();
+        Ok(found
+            .map(|ranges| ranges.concat().into())
+            .ok_or(Defect::Damaged))
+    }
+
+    fn discard(&self, digest: &Digest, _: Defect) -> Option<PathBuf> {
+        lock(&self.0).remove(digest);
+        None
+    }
+}
+
+impl Records for MemRecords {
+    fn find_many(&self, keys: &[Digest]) -> Vec<Option<Summary>> {
+        let records = lock(&self.0);
+        let summary = |key| records.get(key).map(Record::summary);
+        keys.iter().map(summary).collect()
     }
 
     fn find(&self, key: &Digest) -> Option<Record> {
-        let kept = self.lock();
-        let there = |(_, digest, size): (&str, Digest, u64)| {
-            kept.objects
-                .get(&digest)
-                .is_some_and(|bytes| bytes.len() as u64 == size)
-        };
-        kept.records
-            .get(key)
-            .filter(|record| record.objects().all(there))
-            .cloned()
+        lock(&self.0).get(key).cloned()
     }
 
-    fn records(&self) -> Vec<Record> {
-        self.lock().records.values().cloned().collect()
+    fn all(&self) -> Vec<Record> {
+        lock(&self.0).values().cloned().collect()
     }
 
-    fn load(&self, record: &Record) -> Result<Parts, Fault> {
-        let mut kept = self.lock();
-        let mut parts = Parts::default();
-        for (name, digest, size) in record.objects() {
-            if name.ends_with(Parts::LARGE) {
-                parts = parts.with_kept(name, self.left(name, digest, size));
-                continue;
-            }
-            match kept.object(&digest) {
-                Ok(bytes) => parts = parts.with(name, bytes),
-                Err(harm) => {
-                    kept.objects.remove(&digest);
-                    kept.records.remove(&record.key);
-                    return Err(harm.fault(name, &digest, None));
-                }
-            }
+    fn append(&self, record: &Record) -> Result<(), Fault> {
+        lock(&self.0).insert(record.key, record.clone());
+        Ok(())
+    }
+
+    fn forget(&self, record: &Record) {
+        let mut records = lock(&self.0);
+        let is_meant = |last: &Record| last.outcome == record.outcome;
+        if records.get(&record.key).is_some_and(is_meant) {
+            records.remove(&record.key);
         }
-        Ok(parts)
     }
+}
 
-    fn keep(&self, bytes: &[u8]) -> Result<artifact::Kept, Fault> {
-        let digest = Digest::of(bytes);
-        self.lock().objects.insert(digest, bytes.into());
-        Ok(self.left("weights", digest, bytes.len() as u64))
-    }
-
-    fn save(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
-        let record = record.naming(parts);
-        for (_, bytes) in parts.in_memory() {
-            self.keep(bytes)?;
-        }
-        for (_, kept) in parts.kept() {
-            self.keep(&kept.read()?)?;
-        }
-        let mut kept = self.lock();
-        kept.records.insert(record.key, record.clone());
-        Ok(record)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

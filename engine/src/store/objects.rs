@@ -1,111 +1,63 @@
 //! Content-addressed files: `objects/<first two digits>/<digest>`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::Harm;
 use super::clock;
-use super::files::Files;
+use super::folder::Folder;
+use super::{Defect, Objects};
 use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// The objects of a store.
-#[derive(Clone, Copy)]
-pub(super) struct Objects<'a>(pub(super) &'a Files);
+/// The objects of a store on disk.
+pub(super) struct DirObjects {
+    folder: Folder,
+    /// Damaged objects that could not be set aside, as in a read-only store: for this process
+    /// they are gone.
+    discarded: Mutex<BTreeSet<Digest>>,
+}
 
-/// One stored file.
+/// One file of the store.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct StoredFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
 }
 
-impl Objects<'_> {
-    /// Whether an object is there with this size; its content is not read.
-    pub(super) fn is_there(self, digest: &Digest, size: u64) -> bool {
-        fs::metadata(self.path(digest))
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
-    }
-
-    /// Keeps an object; what it is part of is named to the user.
-    pub(super) fn keep(self, digest: &Digest, bytes: &[u8], part: &str) -> Result<(), Fault> {
-        self.0.check_writable()?;
-        // One that is there already is touched, so that no `gc` takes it for forgotten
-        // before the record that refers to it is written.
-        if matches!(self.check(digest, bytes.len() as u64), Ok(None)) && self.touch(digest).is_ok()
-        {
-            return Ok(());
+impl DirObjects {
+    /// The objects in this folder.
+    pub(super) fn new(folder: Folder) -> Self {
+        Self {
+            folder,
+            discarded: Mutex::default(),
         }
-        self.0
-            .write(&self.path(digest), &format!("part `{part}`"), bytes)
-    }
-
-    /// Pieces of an object one after another, verified, or what is wrong with them.
-    pub(super) fn read(
-        self,
-        digest: &Digest,
-        size: u64,
-        pieces: &[Piece],
-    ) -> io::Result<Result<Arc<[u8]>, Harm>> {
-        let mut file = match self.open(digest, size)? {
-            Ok(file) => file,
-            Err(harm) => return Ok(Err(harm)),
-        };
-        let all = pieces.iter().map(|piece| piece.size).sum::<u64>();
-        let all = usize::try_from(all).map_err(io::Error::other)?;
-        // Read in place: the largest objects should not be in memory twice.
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, all).collect();
-        let mut rest = Arc::make_mut(&mut bytes);
-        for piece in pieces {
-            // No piece is larger than all of them.
-            let (here, after) = rest.split_at_mut(piece.size as usize);
-            file.seek(SeekFrom::Start(piece.start))?;
-            match file.read_exact(here) {
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Ok(Err(Harm::Damaged));
-                }
-                other => other?,
-            }
-            if Digest::of(here) != piece.digest {
-                return Ok(Err(Harm::Damaged));
-            }
-            rest = after;
-        }
-        Ok(Ok(bytes))
     }
 
     /// What is wrong with an object, if anything; read in bounded memory.
-    pub(super) fn check(self, digest: &Digest, size: u64) -> io::Result<Option<Harm>> {
+    pub(super) fn check(&self, digest: &Digest, size: u64) -> io::Result<Option<Defect>> {
         let file = match self.open(digest, size)? {
             Ok(file) => file,
-            Err(harm) => return Ok(Some(harm)),
+            Err(defect) => return Ok(Some(defect)),
         };
         let found = Digest::of_reader(BufReader::with_capacity(1 << 18, file))?;
-        Ok((found != *digest).then_some(Harm::Damaged))
+        Ok((found != *digest).then_some(Defect::Damaged))
     }
 
-    /// Makes way for an object to be made again; gives the path of a damaged one.
-    pub(super) fn clear(self, harm: Harm, digest: &Digest) -> Option<PathBuf> {
-        match harm {
-            Harm::Damaged => self.0.set_aside(&self.path(digest)),
-            Harm::Missing => None,
-        }
-    }
-
-    /// Every object, ordered by digest; files that are none are passed over.
-    pub(super) fn list(self) -> io::Result<Vec<(Digest, Found)>> {
+    /// Every object, ordered by digest; other files are ignored.
+    pub(super) fn list(&self) -> io::Result<Vec<(Digest, StoredFile)>> {
         let mut objects = Vec::new();
-        for folder in subfolders(&self.0.path("objects"))? {
-            for found in list_files(&folder)? {
-                let name = found.path.file_name().and_then(|name| name.to_str());
+        for folder in subfolders(&self.folder.path("objects"))? {
+            for file in list_files(&folder)? {
+                let name = file.path.file_name().and_then(|name| name.to_str());
                 let digest = name.and_then(|name| name.parse().ok());
-                if let Some(digest) = digest.filter(|digest| self.path(digest) == found.path) {
-                    objects.push((digest, found));
+                if let Some(digest) = digest.filter(|digest| self.path(digest) == file.path) {
+                    objects.push((digest, file));
                 }
             }
         }
@@ -113,44 +65,125 @@ impl Objects<'_> {
         Ok(objects)
     }
 
-    fn path(self, digest: &Digest) -> PathBuf {
+    fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         let folder = name.get(..2).unwrap_or_default();
-        self.0.path(&format!("objects/{folder}/{name}"))
+        self.folder.path(&format!("objects/{folder}/{name}"))
     }
 
-    fn open(self, digest: &Digest, size: u64) -> io::Result<Result<File, Harm>> {
+    fn open(&self, digest: &Digest, size: u64) -> io::Result<Result<File, Defect>> {
         let file = match File::open(self.path(digest)) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Harm::Missing)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Defect::Missing)),
             Err(error) => return Err(error),
         };
         let fits = file.metadata()?.len() == size;
-        Ok(if fits { Ok(file) } else { Err(Harm::Damaged) })
+        Ok(if fits { Ok(file) } else { Err(Defect::Damaged) })
     }
 
-    fn touch(self, digest: &Digest) -> io::Result<()> {
+    fn read(
+        &self,
+        digest: &Digest,
+        size: u64,
+        ranges: &[Piece],
+    ) -> io::Result<Result<Arc<[u8]>, Defect>> {
+        let mut file = match self.open(digest, size)? {
+            Ok(file) => file,
+            Err(defect) => return Ok(Err(defect)),
+        };
+        let all = ranges.iter().map(|range| range.size).sum::<u64>();
+        let all = usize::try_from(all).map_err(io::Error::other)?;
+        // Read in place: the largest objects should not be in memory twice.
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, all).collect();
+        let mut rest = Arc::make_mut(&mut bytes);
+        for range in ranges {
+            // No range is larger than all of them together.
+            let (here, after) = rest.split_at_mut(range.size as usize);
+            file.seek(SeekFrom::Start(range.start))?;
+            match file.read_exact(here) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Ok(Err(Defect::Damaged));
+                }
+                other => other?,
+            }
+            if Digest::of(here) != range.digest {
+                return Ok(Err(Defect::Damaged));
+            }
+            rest = after;
+        }
+        Ok(Ok(bytes))
+    }
+
+    fn touch(&self, digest: &Digest) -> io::Result<()> {
         let file = File::options().append(true).open(self.path(digest))?;
         file.set_modified(clock::now())
     }
+
+    fn discarded(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
+        self.discarded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// The plain files of a folder; none when it is not there.
-pub(super) fn list_files(folder: &Path) -> io::Result<Vec<Found>> {
-    let mut found = Vec::new();
+impl Objects for DirObjects {
+    fn has(&self, digest: &Digest, size: u64) -> bool {
+        let is_present = fs::metadata(self.path(digest))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
+        is_present && !self.discarded().contains(digest)
+    }
+
+    fn put(&self, digest: &Digest, bytes: &[u8], part: &str) -> Result<(), Fault> {
+        self.folder.check_writable()?;
+        // One that is present already is touched, so that no `gc` removes it as forgotten
+        // before the record that refers to it is written.
+        let is_present = matches!(self.check(digest, bytes.len() as u64), Ok(None));
+        if !(is_present && self.touch(digest).is_ok()) {
+            let what = format!("part `{part}`");
+            self.folder.write(&self.path(digest), &what, bytes)?;
+        }
+        self.discarded().remove(digest);
+        Ok(())
+    }
+
+    fn get(
+        &self,
+        digest: &Digest,
+        size: u64,
+        ranges: &[Piece],
+    ) -> Result<Result<Arc<[u8]>, Defect>, Fault> {
+        self.read(digest, size, ranges)
+            .map_err(|error| self.folder.unreadable(&error))
+    }
+
+    fn discard(&self, digest: &Digest, defect: Defect) -> Option<PathBuf> {
+        if defect == Defect::Missing {
+            return None;
+        }
+        let aside = self.folder.set_aside(&self.path(digest));
+        if aside.is_none() {
+            self.discarded().insert(*digest);
+        }
+        aside
+    }
+}
+
+/// The plain files of a folder; none when it does not exist.
+pub(super) fn list_files(folder: &Path) -> io::Result<Vec<StoredFile>> {
+    let mut files = Vec::new();
     for path in entries(folder)? {
         match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => found.push(Found {
+            Ok(metadata) if metadata.is_file() => files.push(StoredFile {
                 bytes: metadata.len(),
                 modified: metadata.modified()?,
                 path,
             }),
-            // Others work here too: what was listed may be gone.
+            // Other processes work here too: what was listed may be gone.
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    Ok(found)
+    Ok(files)
 }
 
 fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Harm;
+use super::Defect;
 use super::dir::DirStore;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -28,9 +28,9 @@ impl DirStore {
     pub fn keep_run(&self, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
         let what = "the record of the run";
         if let Some(scores) = scores {
-            self.files.write(&self.scores_file(name), what, scores)?;
+            self.folder.write(&self.scores_file(name), what, scores)?;
         }
-        self.files.write(&self.record_file(name), what, record)
+        self.folder.write(&self.record_file(name), what, record)
     }
 
     /// The names of all runs, the oldest first.
@@ -38,14 +38,14 @@ impl DirStore {
     /// # Errors
     /// [`Fault::Environment`] when they cannot be listed.
     pub fn runs(&self) -> Result<Vec<String>, Fault> {
-        let entries = match fs::read_dir(self.files.path("runs")) {
+        let entries = match fs::read_dir(self.folder.path("runs")) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|error| self.files.unreadable(&error))?,
+            other => other.map_err(|error| self.folder.unreadable(&error))?,
         };
         let mut names = Vec::new();
         for entry in entries {
             let name = entry
-                .map_err(|error| self.files.unreadable(&error))?
+                .map_err(|error| self.folder.unreadable(&error))?
                 .file_name();
             let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
             names.extend(name.map(str::to_owned));
@@ -72,42 +72,42 @@ impl DirStore {
     }
 
     fn record_file(&self, name: &str) -> PathBuf {
-        self.files.path("runs").join(format!("{name}.json"))
+        self.folder.path("runs").join(format!("{name}.json"))
     }
 
     /// Where the scores of a run are; whoever knows their digest verifies them.
     pub fn scores_file(&self, name: &str) -> PathBuf {
-        self.files.path("runs").join(format!("{name}.parquet"))
+        self.folder.path("runs").join(format!("{name}.parquet"))
     }
 
     /// Moves a damaged run out of the way.
     pub(super) fn set_run_aside(&self, name: &str) {
         for path in [self.record_file(name), self.scores_file(name)] {
-            self.files.set_aside(&path);
+            self.folder.set_aside(&path);
         }
     }
 
     /// What is wrong with the record of a run or its scores, if anything.
-    pub(super) fn check_run(&self, name: &str) -> Result<Option<Harm>, Fault> {
+    pub(super) fn check_run(&self, name: &str) -> Result<Option<Defect>, Fault> {
         #[derive(Deserialize)]
         struct Promise {
             scores: Option<Digest>,
         }
         let record = match self.run(name) {
             Ok(record) => record,
-            Err(Fault::Damaged(_)) => return Ok(Some(Harm::Damaged)),
+            Err(Fault::Damaged(_)) => return Ok(Some(Defect::Damaged)),
             Err(fault) => return Err(fault),
         };
         let Ok(Promise { scores }) = serde_json::from_slice(&record) else {
-            return Ok(Some(Harm::Damaged));
+            return Ok(Some(Defect::Damaged));
         };
         let Some(scores) = scores else {
             return Ok(None);
         };
         match File::open(self.scores_file(name)).and_then(Digest::of_reader) {
-            Ok(found) => Ok((found != scores).then_some(Harm::Damaged)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Harm::Missing)),
-            Err(error) => Err(self.files.unreadable(&error)),
+            Ok(found) => Ok((found != scores).then_some(Defect::Damaged)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(Defect::Missing)),
+            Err(error) => Err(self.folder.unreadable(&error)),
         }
     }
 }

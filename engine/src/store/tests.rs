@@ -102,9 +102,13 @@ fn keeps_what_it_is_given(store: &impl Store) {
     assert_eq!(store.find(&diverged.key), Some(diverged.clone()));
     assert_eq!(store.load(&diverged).unwrap(), Parts::default());
 
+    let keys = [diverged.key, Digest::of(b"two"), saved.key];
+    let summaries = [Some(diverged.summary()), None, Some(saved.summary())];
+    assert_eq!(store.records().find_many(&keys), summaries);
+
     let mut all = vec![saved, diverged];
     all.sort_by_key(|record| record.key);
-    assert_eq!(store.records(), all);
+    assert_eq!(store.records().all(), all);
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn keeps_what_it_is_given_in_memory_and_on_disk() {
     keeps_what_it_is_given(&MemStore::default());
     let (_folder, path) = folder();
     keeps_what_it_is_given(&open(&path));
-    assert_eq!(open(&path).records().len(), 2);
+    assert_eq!(open(&path).records().all().len(), 2);
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn a_damaged_object_is_set_aside_and_made_again() {
     assert_eq!(text, expected);
     assert!(aside.exists());
     assert_eq!(store.find(&saved.key), None);
-    assert_eq!(open(&path).records(), []);
+    assert_eq!(open(&path).records().all(), []);
     save(&store, "one");
     assert_eq!(store.load(&saved).unwrap(), parts("one"));
     assert_eq!(open(&path).load(&saved).unwrap(), parts("one"));
@@ -245,10 +249,10 @@ fn a_killed_writer_leaves_nothing_that_is_found() {
     fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     fs::write(path.join("tmp/1-2-3"), "half an obj").unwrap();
     let store = open(&path);
-    assert_eq!(store.records(), std::slice::from_ref(&saved));
+    assert_eq!(store.records().all(), std::slice::from_ref(&saved));
     assert_eq!(store.problems(), []);
     save(&store, "two");
-    assert_eq!(open(&path).records().len(), 2);
+    assert_eq!(open(&path).records().all().len(), 2);
 }
 
 #[test]
@@ -262,7 +266,7 @@ fn a_corrupt_line_is_skipped_and_told() {
     let text = fs::read_to_string(segment).unwrap();
     fs::write(segment, text.replace("key of two", "key of 2wo")).unwrap();
     let store = open(&path);
-    assert_eq!(store.records().len(), 2);
+    assert_eq!(store.records().all().len(), 2);
     let problems = store.problems();
     assert_eq!(problems.len(), 1);
     let text = problems[0].to_string();
@@ -295,7 +299,7 @@ fn hostile_journals_do_no_harm() {
     .unwrap();
     fs::write(path.join("journal/notes.txt"), "not a segment").unwrap();
     let store = open(&path);
-    assert_eq!(store.records(), std::slice::from_ref(&line));
+    assert_eq!(store.records().all(), std::slice::from_ref(&line));
     assert_eq!(store.find(&line.key), None);
     assert!(matches!(store.load(&line), Err(Fault::Damaged(_))));
     assert_eq!(store.problems().len(), 3);
@@ -335,7 +339,7 @@ fn other_folders_and_newer_stores_are_refused() {
 fn a_store_opened_for_reading_changes_nothing() {
     let (_folder, path) = folder();
     let store = DirStore::open(&path, Access::Read).unwrap();
-    assert_eq!(store.records(), []);
+    assert_eq!(store.records().all(), []);
     assert!(!path.exists());
     let saved = save(&open(&path), "one");
     flip_last_byte(&object(&path, "one"));
@@ -385,7 +389,7 @@ fn many_threads_save_at_once() {
         }
     });
     let store = open(&path);
-    assert_eq!(store.records().len(), 40);
+    assert_eq!(store.records().all().len(), 40);
     assert_eq!(store.problems(), []);
     assert_eq!(store.verify(OnDamage::Report).unwrap().intact, 41);
     assert_eq!(fs::read_dir(path.join("tmp")).unwrap().count(), 0);
@@ -410,7 +414,7 @@ fn verify_tells_and_on_request_sets_aside() {
     assert_eq!(store.verify(OnDamage::Report).unwrap(), expected);
     assert_eq!(store.verify(OnDamage::SetAside).unwrap(), expected);
     assert!(store.verify(OnDamage::Report).unwrap().is_clean());
-    assert_eq!(open(&path).records().len(), 1);
+    assert_eq!(open(&path).records().all().len(), 1);
 }
 
 #[test]
@@ -420,13 +424,14 @@ fn gc_keeps_what_is_referred_to_and_merges_segments() {
         save(&open(&path), name);
     }
     let first = open(&path);
-    first.forget_record(&first.find(&Digest::of(b"one")).unwrap());
+    let forgotten = first.find(&Digest::of(b"one")).unwrap();
+    first.records.forget(&forgotten);
     fs::remove_file(object(&path, "two")).unwrap();
     fs::write(path.join("tmp/left"), "half").unwrap();
     fs::write(path.join("damaged/x-0"), "harm").unwrap();
     age(&path);
     let fresh = Digest::of(b"fresh");
-    first.objects().keep(&fresh, b"fresh", "w").unwrap();
+    first.objects().put(&fresh, b"fresh", "w").unwrap();
 
     let store = open(&path);
     let dry = GcPolicy {
@@ -444,9 +449,9 @@ fn gc_keeps_what_is_referred_to_and_merges_segments() {
     assert_eq!(files_in(&path), before);
     assert_eq!(store.gc(APPLY).unwrap(), expected);
     assert_eq!(segments(&path).len(), 1);
-    assert!(store.objects().is_there(&fresh, 5));
+    assert!(store.objects().has(&fresh, 5));
     for store in [store, open(&path)] {
-        assert_eq!(store.records().len(), 2);
+        assert_eq!(store.records().all().len(), 2);
         assert!(store.verify(OnDamage::Report).unwrap().is_clean());
         assert_eq!(store.gc(APPLY).unwrap(), GcReport::default());
         let usage = store.usage().unwrap();
@@ -470,8 +475,8 @@ fn gc_drops_old_records_wherever_they_are() {
     };
     std::thread::sleep(Duration::from_millis(1100));
     assert_eq!(store.gc(all).unwrap().records, 2);
-    assert_eq!(store.records(), []);
-    assert_eq!(open(&path).records(), []);
+    assert_eq!(store.records().all(), []);
+    assert_eq!(open(&path).records().all(), []);
 }
 
 #[test]
@@ -485,7 +490,7 @@ fn a_writer_whose_segment_was_merged_loses_nothing() {
     assert_eq!(segments(&path).len(), 1);
     save(&writer, "after");
     assert_eq!(segments(&path).len(), 2);
-    assert_eq!(open(&path).records().len(), 3);
+    assert_eq!(open(&path).records().all().len(), 3);
 }
 
 #[test]
@@ -499,18 +504,19 @@ fn a_segment_that_grew_while_merged_stays() {
     let (_other, elsewhere) = folder();
     save(&open(&elsewhere), "three");
     let line = fs::read(&segments(&elsewhere)[0]).unwrap();
-    let settled = store.journal().settled().unwrap();
+    let settled = store.records.journal().settled().unwrap();
     let grown = segments(&path).pop().unwrap();
     let mut file = OpenOptions::new().append(true).open(&grown).unwrap();
     file.write_all(&line).unwrap();
-    let index = store.index();
+    let index = store.records.index();
     let json: Vec<&[u8]> = index.iter().map(|(_, line)| line.json()).collect();
     store
+        .records
         .journal()
-        .replace(&store.files, &settled, &json)
+        .replace(&store.folder, &settled, &json)
         .unwrap();
     assert!(grown.exists());
-    assert_eq!(open(&path).records().len(), 3);
+    assert_eq!(open(&path).records().all().len(), 3);
 }
 
 #[test]
@@ -535,7 +541,7 @@ fn gc_beside_writers_loses_nothing() {
         }
     });
     let store = open(&path);
-    assert_eq!(store.records().len(), 31);
+    assert_eq!(store.records().all().len(), 31);
     assert!(store.verify(OnDamage::Report).unwrap().is_clean());
 }
 
@@ -689,7 +695,7 @@ fn gc_leaves_what_runs_and_what_is_pinned() {
     assert!(store.unpin("best").unwrap());
     assert!(!store.unpin("best").unwrap());
     assert_eq!(store.gc(none).unwrap().records, 1);
-    assert_eq!(store.records(), []);
+    assert_eq!(store.records().all(), []);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::dir::DirStore;
 use super::journal::Problem;
-use super::{Harm, Record, Store};
+use super::{Defect, Objects, Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -57,10 +57,10 @@ impl DirStore {
     /// [`OnDamage::SetAside`].
     pub fn verify(&self, on_damage: OnDamage) -> Result<VerifyReport, Fault> {
         self.refresh()?;
-        let records = self.records();
+        let records = self.records.all();
         let mut report = VerifyReport {
             holds: self.damaged_holds()?,
-            problems: [self.problems(), self.digests.problems()].concat(),
+            problems: [self.problems(), self.file_digests.problems()].concat(),
             ..VerifyReport::default()
         };
         self.check_objects(&records, &mut report)?;
@@ -82,38 +82,38 @@ impl DirStore {
             .flat_map(|record| record.objects().map(|(_, digest, size)| (digest, size)))
             .collect();
         for (digest, size) in objects {
-            let harm = self.objects().check(&digest, size);
-            match harm.map_err(|error| self.files.unreadable(&error))? {
+            let defect = self.objects.check(&digest, size);
+            match defect.map_err(|error| self.folder.unreadable(&error))? {
                 None => report.intact += 1,
-                Some(Harm::Missing) => report.missing.push(digest),
-                Some(Harm::Damaged) => report.damaged.push(digest),
+                Some(Defect::Missing) => report.missing.push(digest),
+                Some(Defect::Damaged) => report.damaged.push(digest),
             }
         }
         Ok(())
     }
 
     fn repair(&self, records: &[Record], report: &VerifyReport) -> Result<(), Fault> {
-        self.files.check_writable()?;
-        let harmed: BTreeSet<&Digest> = report.damaged.iter().chain(&report.missing).collect();
+        self.folder.check_writable()?;
+        let defective: BTreeSet<&Digest> = report.damaged.iter().chain(&report.missing).collect();
         for record in records {
             if record
                 .objects()
-                .any(|(_, digest, _)| harmed.contains(&digest))
+                .any(|(_, digest, _)| defective.contains(&digest))
             {
-                self.forget_record(record);
+                self.records.forget(record);
             }
         }
         // Last, so that whoever is stopped here has left no record without its objects.
         for digest in &report.damaged {
-            self.objects().clear(Harm::Damaged, digest);
+            self.objects.discard(digest, Defect::Damaged);
         }
         for name in &report.runs {
             self.set_run_aside(name);
         }
         for hold in &report.holds {
-            self.files.set_aside(hold);
+            self.folder.set_aside(hold);
         }
-        self.leave_out_problems()?;
-        self.digests.repair(&self.files)
+        self.records.leave_out_problems()?;
+        self.file_digests.repair(&self.folder)
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use super::Access;
 use super::clock;
-use super::dir::Access;
 use crate::error::Fault;
 
 /// Goes up when an older farcast could not read the store any more.
@@ -27,16 +27,16 @@ Signature: 8a477f597d28d172789f06886806bc55
 
 /// The folder of a store.
 #[derive(Clone)]
-pub(super) struct Files {
+pub(super) struct Folder {
     root: PathBuf,
     access: Access,
 }
 
-impl Files {
+impl Folder {
     /// Opens the folder, and lays it out when it may be written. One that exists but cannot
     /// be written is opened all the same: complaints wait until something is to be kept.
     pub(super) fn open(root: &Path, access: Access) -> Result<Self, Fault> {
-        let files = Self {
+        let opened = Self {
             root: root.to_owned(),
             access,
         };
@@ -50,13 +50,13 @@ impl Files {
                 return Err(Fault::Environment(message));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(files.unreadable(&error)),
+            Err(error) => return Err(opened.unreadable(&error)),
         };
         if exists {
-            files.check_format()?;
+            opened.check_format()?;
         }
         if access == Access::Write {
-            match files.lay_out() {
+            match opened.lay_out() {
                 Err(error) if !(exists && is_read_only(&error)) => {
                     return Err(Fault::Environment(format!(
                         "cannot make the store `{}`: {error}",
@@ -66,7 +66,7 @@ impl Files {
                 _ => {}
             }
         }
-        Ok(files)
+        Ok(opened)
     }
 
     /// The path of something inside the store.
@@ -277,7 +277,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Files that say what the folder is; the format comes last, when the rest is there.
+/// Folder that say what the folder is; the format comes last, when the rest is there.
 fn marks() -> [(&'static str, String); 3] {
     [
         ("CACHEDIR.TAG", CACHEDIR_TAG.to_owned()),
@@ -355,9 +355,9 @@ mod tests {
     fn faults_say_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("s");
-        let files = Files::open(&root, Access::Write).unwrap();
+        let opened = Folder::open(&root, Access::Write).unwrap();
         let told = |kind: ErrorKind| {
-            let text = files.fault("part `w`", &kind.into()).to_string();
+            let text = opened.fault("part `w`", &kind.into()).to_string();
             text.replace(&root.display().to_string(), "S")
         };
         assert_eq!(
@@ -377,10 +377,10 @@ mod tests {
     #[test]
     fn a_failed_write_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(&folder.path().join("s"), Access::Write).unwrap();
-        let target = files.path("version").join("below-a-file");
-        assert!(files.write(&target, "it", b"bytes").is_err());
-        assert_eq!(fs::read_dir(files.path("tmp")).unwrap().count(), 0);
+        let opened = Folder::open(&folder.path().join("s"), Access::Write).unwrap();
+        let target = opened.path("version").join("below-a-file");
+        assert!(opened.write(&target, "it", b"bytes").is_err());
+        assert_eq!(fs::read_dir(opened.path("tmp")).unwrap().count(), 0);
     }
 
     #[cfg(unix)]
@@ -390,15 +390,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let set = |bits| fs::set_permissions(folder.path(), fs::Permissions::from_mode(bits));
         set(0o2775).unwrap();
-        let files = Files::open(&folder.path().join("ours"), Access::Write).unwrap();
-        let target = files.path("objects").join("ab").join("x");
-        files.write(&target, "it", b"bytes").unwrap();
+        let opened = Folder::open(&folder.path().join("ours"), Access::Write).unwrap();
+        let target = opened.path("objects").join("ab").join("x");
+        opened.write(&target, "it", b"bytes").unwrap();
         assert_eq!(mode(&target) & 0o060, 0o060);
         assert_eq!(mode(target.parent().unwrap()) & 0o070, 0o070);
         set(0o755).unwrap();
-        let files = Files::open(&folder.path().join("mine"), Access::Write).unwrap();
+        let opened = Folder::open(&folder.path().join("mine"), Access::Write).unwrap();
         assert_eq!(
-            mode(files.root()) & 0o020,
+            mode(opened.root()) & 0o020,
             mode(&fresh(folder.path())) & 0o020
         );
     }

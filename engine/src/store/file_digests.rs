@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::since_1970;
-use super::files::Files;
+use super::folder::Folder;
 use super::journal::{Journal, Problem, Segment};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -33,13 +33,13 @@ fn unreadable(path: &Path, error: &io::Error) -> Fault {
 
 /// What a file was like when its digest was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Known {
+struct FileDigest {
     path: String,
     stamp: Stamp,
     digest: Digest,
 }
 
-impl Known {
+impl FileDigest {
     fn to_json(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(self).ok()
     }
@@ -93,11 +93,11 @@ impl Stamp {
 }
 
 /// The remembered digests; read from the store when first asked for.
-pub(super) struct Digests {
+pub(super) struct FileDigests {
     memory: Mutex<Memory>,
 }
 
-impl Digests {
+impl FileDigests {
     /// What is remembered in this folder.
     pub(super) fn new(folder: PathBuf) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Digests {
     }
 
     /// The digest of a file, which is read only when it is new or has changed.
-    pub(super) fn of(&self, path: &Path, files: &Files) -> Result<Digest, Fault> {
+    pub(super) fn of(&self, path: &Path, folder: &Folder) -> Result<Digest, Fault> {
         let name = name(path);
         let before = stamp(path).filter(Stamp::is_settled);
         let (Some(path_text), Some(stamp_before)) = (name, before) else {
@@ -120,24 +120,24 @@ impl Digests {
         }
         let digest = read(path)?;
         if stamp(path).as_ref() == Some(&stamp_before) {
-            let known = Known {
+            let known = FileDigest {
                 path: path_text,
                 stamp: stamp_before,
                 digest,
             };
-            self.lock().remember(known, files);
+            self.lock().remember(known, folder);
         }
         Ok(digest)
     }
 
     /// Merges old segments, without files that have changed since.
-    pub(super) fn compact(&self, files: &Files) -> Result<(), Fault> {
+    pub(super) fn compact(&self, folder: &Folder) -> Result<(), Fault> {
         let mut memory = self.lock();
         memory.refresh();
         let settled = memory.journal.settled();
-        let settled = settled.map_err(|error| files.unreadable(&error))?;
+        let settled = settled.map_err(|error| folder.unreadable(&error))?;
         if settled.len() > 1 {
-            memory.merge(files, &settled)?;
+            memory.merge(folder, &settled)?;
         }
         Ok(())
     }
@@ -150,10 +150,10 @@ impl Digests {
     }
 
     /// Leaves out the lines that could not be read.
-    pub(super) fn repair(&self, files: &Files) -> Result<(), Fault> {
+    pub(super) fn repair(&self, folder: &Folder) -> Result<(), Fault> {
         let mut memory = self.lock();
         let harmed = memory.journal.up_to_problems();
-        memory.merge(files, &harmed.map_err(|error| files.unreadable(&error))?)
+        memory.merge(folder, &harmed.map_err(|error| folder.unreadable(&error))?)
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
@@ -163,7 +163,7 @@ impl Digests {
 
 struct Memory {
     journal: Journal,
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, FileDigest>,
 }
 
 impl Memory {
@@ -176,26 +176,26 @@ impl Memory {
     }
 
     /// What cannot be kept is forgotten without a word: it only costs time.
-    fn remember(&mut self, known: Known, files: &Files) {
+    fn remember(&mut self, known: FileDigest, folder: &Folder) {
         if let Some(json) = known.to_json() {
-            let _ = self.journal.append(files, &json, None);
+            let _ = self.journal.append(folder, &json, None);
         }
         self.known.insert(known.path.clone(), known);
     }
 
-    fn merge(&mut self, files: &Files, segments: &BTreeSet<Segment>) -> Result<(), Fault> {
+    fn merge(&mut self, folder: &Folder, segments: &BTreeSet<Segment>) -> Result<(), Fault> {
         let Self { journal, known } = self;
         known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
-        let json: Vec<Vec<u8>> = known.values().filter_map(Known::to_json).collect();
+        let json: Vec<Vec<u8>> = known.values().filter_map(FileDigest::to_json).collect();
         let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
-        journal.replace(files, segments, &json)
+        journal.replace(folder, segments, &json)
     }
 
     /// Reads what is new; unreadable is the same as empty, as it only costs time.
     fn refresh(&mut self) {
         let Self { journal, known } = self;
         let decode = |json: &[u8]| serde_json::from_slice(json).ok();
-        let _ = journal.read(decode, |_, entry: Known| {
+        let _ = journal.read(decode, |_, entry: FileDigest| {
             known.insert(entry.path.clone(), entry);
         });
     }

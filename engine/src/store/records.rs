@@ -1,0 +1,162 @@
+//! The records of a store on disk: a journal, and an index of what it says last about every key.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::folder::Folder;
+use super::index::{Index, Line};
+use super::journal::{Journal, Problem, Segment};
+use super::{Effect, Record, Records, Summary};
+use crate::digest::Digest;
+use crate::error::Fault;
+
+/// The journal of a store and its index.
+pub(super) struct DirRecords {
+    folder: Folder,
+    journal: Mutex<Journal>,
+    index: RwLock<Index>,
+}
+
+impl DirRecords {
+    /// The records in this folder, nothing of them read yet.
+    pub(super) fn new(folder: Folder) -> Self {
+        Self {
+            journal: Mutex::new(Journal::new(folder.path("journal"))),
+            index: RwLock::default(),
+            folder,
+        }
+    }
+
+    /// Reads what was recorded since the last call, by any process.
+    pub(super) fn refresh(&self) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        let mut index = self.index_mut();
+        journal
+            .read(Line::from_json, |segment, line| index.apply(segment, line))
+            .map_err(|error| self.folder.unreadable(&error))
+    }
+
+    /// The lines of the journal that cannot be read.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.journal().problems()
+    }
+
+    /// How many records there are.
+    pub(super) fn count(&self) -> usize {
+        self.index().iter().count()
+    }
+
+    /// The line of every record, ordered by key.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let index = self.index();
+        index.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// Removes records and merges old segments; returns the number of segments merged.
+    pub(super) fn compact(&self, useless: Vec<Line>, effect: Effect) -> Result<u64, Fault> {
+        let settled = self
+            .journal()
+            .settled()
+            .map_err(|error| self.folder.unreadable(&error))?;
+        let merging = |segment: &Segment| settled.contains(segment);
+        let (left_out, forgotten): (Vec<Line>, Vec<Line>) = useless
+            .into_iter()
+            .partition(|line| self.index().segment(line.key()).is_some_and(merging));
+        let worthwhile =
+            settled.len() > 1 || !left_out.is_empty() || self.journal().has_problems_in(&settled);
+        let merged = if worthwhile { settled.len() as u64 } else { 0 };
+        if effect == Effect::DryRun {
+            return Ok(merged);
+        }
+        for line in forgotten {
+            self.forget_if(line.key(), |last| last.json() == line.json());
+        }
+        if worthwhile {
+            let left_out: BTreeSet<Digest> = left_out.iter().map(|line| *line.key()).collect();
+            self.merge(&settled, &left_out)?;
+        }
+        Ok(merged)
+    }
+
+    /// Rewrites the journal up to its last unreadable line, without such lines.
+    pub(super) fn leave_out_problems(&self) -> Result<(), Fault> {
+        let segments = self.journal().up_to_problems();
+        let segments = segments.map_err(|error| self.folder.unreadable(&error))?;
+        self.merge(&segments, &BTreeSet::new())
+    }
+
+    /// Merges these segments into one, without the records of the keys left out.
+    fn merge(&self, settled: &BTreeSet<Segment>, left_out: &BTreeSet<Digest>) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        self.index_mut()
+            .drop_if(|segment, key| settled.contains(segment) && left_out.contains(key));
+        let index = self.index();
+        let json: Vec<&[u8]> = index
+            .iter()
+            .filter(|(segment, _)| settled.contains(segment))
+            .map(|(_, line)| line.json())
+            .collect();
+        journal.replace(&self.folder, settled, &json)
+    }
+
+    /// Forgets the record of a key when its last line is the one meant. Best effort on disk, as
+    /// the store may be read-only; for this process it is gone in any case.
+    fn forget_if(&self, key: &Digest, is_meant: impl Fn(&Line) -> bool) {
+        let mut journal = self.journal();
+        let last = self
+            .index()
+            .get(key)
+            .filter(|(_, line)| is_meant(line))
+            .map(|(segment, _)| segment.clone());
+        let (Some(last), Ok(line)) = (last, Line::forgotten(*key)) else {
+            return;
+        };
+        let written = journal.append(&self.folder, line.json(), Some(&last));
+        self.index_mut().apply(&written.unwrap_or(last), line);
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records for DirRecords {
+    fn find_many(&self, keys: &[Digest]) -> Vec<Option<Summary>> {
+        let index = self.index();
+        let summary = |key| index.get(key)?.1.summary().cloned();
+        keys.iter().map(summary).collect()
+    }
+
+    fn find(&self, key: &Digest) -> Option<Record> {
+        self.index().get(key)?.1.record()
+    }
+
+    fn all(&self) -> Vec<Record> {
+        let index = self.index();
+        index.iter().filter_map(|(_, line)| line.record()).collect()
+    }
+
+    fn append(&self, record: &Record) -> Result<(), Fault> {
+        let line = Line::kept(record)?;
+        let mut journal = self.journal();
+        let last = self.index().segment(line.key()).cloned();
+        let segment = journal.append(&self.folder, line.json(), last.as_ref())?;
+        self.index_mut().apply(&segment, line);
+        Ok(())
+    }
+
+    fn forget(&self, record: &Record) {
+        self.forget_if(&record.key, |line| {
+            line.record()
+                .is_some_and(|last| last.outcome == record.outcome)
+        });
+    }
+}
