@@ -5,6 +5,7 @@ mod config;
 mod crashes;
 mod damage;
 mod farcast;
+mod imports;
 mod kills;
 mod memory;
 mod mistakes;
