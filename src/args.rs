@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::new::TEMPLATES;
 use crate::settings::Flags;
+use crate::templates::TEMPLATES;
 
 /// Experiments on the weights of neural networks, in one short file.
 #[derive(Debug, Parser)]

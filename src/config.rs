@@ -19,14 +19,14 @@ use dsl::source::{FileId, Source, Sources, Span};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::settings::{SETTINGS, Setting, Takes, listed};
+use crate::setting::{SETTINGS, Setting, Takes, listed};
 
 /// A value and the line that gives it.
 pub type Given = (String, String);
 
 /// What a `farcast.toml` says.
 #[derive(Clone, Debug, Default)]
-pub struct Config {
+pub struct ConfigFile {
     /// Values of settings by name.
     pub values: BTreeMap<&'static str, Given>,
     /// The profiles by name.
@@ -42,7 +42,7 @@ pub struct Profile {
     pub params: Vec<(String, String)>,
 }
 
-impl Config {
+impl ConfigFile {
     /// The text of the file at this path.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Config {
             found: Vec::new(),
         };
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut config = Config::default();
+        let mut config = ConfigFile::default();
         if errors.is_empty() {
             config = reader.config(table.get_ref());
         }
@@ -88,8 +88,8 @@ const PROFILE: &str = "profile";
 const SET: &str = "set";
 
 impl Reader<'_> {
-    fn config(&mut self, table: &DeTable) -> Config {
-        let mut config = Config::default();
+    fn config(&mut self, table: &DeTable) -> ConfigFile {
+        let mut config = ConfigFile::default();
         for (key, value) in table {
             if key.get_ref() != PROFILE {
                 self.setting(key, value, PROFILE, &mut config.values);

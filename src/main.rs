@@ -9,8 +9,10 @@ mod notes;
 mod progress;
 mod scores;
 mod session;
+mod setting;
 mod settings;
 mod stored_run;
+mod templates;
 mod terminal;
 
 use std::process::ExitCode;

@@ -135,14 +135,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
             "data farcasts parents training",
         ],
     ),
-    (
-        "src",
-        &[
-            "args commands::new",
-            "config settings",
-            "args commands session stored_run",
-        ],
-    ),
+    ("src", &[]),
 ];
 
 #[test]

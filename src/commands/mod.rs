@@ -7,7 +7,7 @@ mod config;
 mod docs;
 mod fmt;
 mod graph;
-pub mod new;
+mod new;
 mod plan;
 mod plugins;
 mod rerun;

@@ -6,30 +6,8 @@ use engine::output::write_file;
 
 use crate::args::New;
 use crate::exit::{Abort, Exit};
+use crate::templates::TEMPLATES;
 use crate::terminal::Terminal;
-
-/// A starter for one method: it needs no data of its own and runs anywhere in seconds.
-pub struct Template {
-    /// What `--from` calls it.
-    pub name: &'static str,
-    text: &'static str,
-}
-
-macro_rules! template {
-    ($name:literal, $file:literal) => {
-        Template {
-            name: $name,
-            text: include_str!(concat!("../../experiments/smoke/", $file)),
-        }
-    };
-}
-
-/// Every starter, that of `farcast new` without `--from` first.
-pub const TEMPLATES: &[Template] = &[
-    template!("conditional", "starter.farcast"),
-    template!("farcast", "farcast.farcast"),
-    template!("know", "know.farcast"),
-];
 
 pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Abort> {
     let plain = args
