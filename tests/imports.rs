@@ -25,6 +25,24 @@ struct Import {
     is_passed_on: bool,
 }
 
+impl Module {
+    /// Whether a name occurs outside imports and declarations of modules.
+    fn mentions(&self, name: &str) -> bool {
+        let mut is_import = false;
+        let mut previous = "";
+        self.tokens.iter().any(|token| {
+            match token.as_str() {
+                "use" => is_import = true,
+                ";" => is_import = false,
+                _ => {}
+            }
+            let is_mention = token == name && !is_import && previous != "mod";
+            previous = token;
+            is_mention
+        })
+    }
+}
+
 /// The modules of one crate.
 pub struct Crate(BTreeMap<Names, Module>);
 
@@ -72,8 +90,7 @@ impl Crate {
     fn uses(&self, names: &Names, module: &Module) -> BTreeSet<Names> {
         let mut used = BTreeSet::new();
         for import in &module.imports {
-            let mentions = module.tokens.iter().filter(|token| **token == import.name);
-            if !import.is_passed_on || mentions.count() > 1 {
+            if !import.is_passed_on || module.mentions(&import.name) {
                 used.extend(self.defining(&import.path, 0));
             }
         }
@@ -154,7 +171,10 @@ fn test_modules(module: &Names, text: &str) -> Vec<Names> {
 
 /// The tokens of a text up to its tests.
 fn tokens(text: &str) -> Vec<String> {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let tests = ["mod tests {", "pub(crate) mod tests {"];
+    let starts = tests.map(|head| text.find(&format!("#[cfg(test)]\n{head}")));
+    let end = starts.into_iter().flatten().min();
+    let text = &text[..end.unwrap_or(text.len())];
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -316,7 +336,10 @@ fn paths(module: &Names, tokens: &[String]) -> Vec<Names> {
                     break;
                 }
             }
-            found.extend(absolute(module, &written));
+            // Not that of `pub(super)`.
+            if written.len() > 1 {
+                found.extend(absolute(module, &written));
+            }
         }
     }
     found

@@ -106,32 +106,27 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     (
         "dsl/src",
         &[
-            "(root) nearest",
             "check::argument check::binding check::bounds check::call check::checker check::columns check::describe check::env check::facts check::params check::sweep check::sweep::form check::sweep::objective check::value",
-            "experiment search search::halving search::sampling search::space search::tpe sweep",
-            "format format::strength",
+            "experiment search search::space sweep",
             "layout parse parse::expected parse::tree",
         ],
     ),
     (
         "engine/src",
         &[
-            "artifact artifact::parts artifact::pieces",
-            "compare compare::words",
-            "draw draw::svg",
-            "compare output record report",
-            "graph params params::inputs plugin replay store store::clock store::dir store::file_digests store::folder store::gc store::holds store::index store::journal store::lines store::objects store::pattern store::record store::records",
+            "artifact::parts artifact::pieces",
+            "graph params params::inputs plugin replay store store::record",
         ],
     ),
     (
         "plugins/src",
         &[
-            "children children::apply children::nearest children::tangent",
+            "children children::apply children::nearest",
             "parents::conv parents::parent parents::recipe parents::run parents::trained parents::transformer",
-            "parents::dense parents::encoder parents::images parents::network training training::lanes training::samples",
+            "parents::dense parents::encoder parents::images parents::network",
             "parents::dfdx_encoder parents::dfdx_trainer",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::matrix predictors::neighbourhood predictors::season predictors::table",
-            "regressions regressions::components regressions::design regressions::evidence regressions::fit regressions::moments regressions::penalty regressions::rows regressions::sample regressions::shared regressions::sums",
+            "regressions regressions::evidence regressions::fit",
             "data farcasts parents training",
         ],
     ),

@@ -6,6 +6,8 @@ pub mod digest;
 pub mod draw;
 pub mod error;
 pub mod graph;
+pub mod headline;
+pub mod metric;
 pub mod names;
 pub mod observer;
 pub mod output;

@@ -1,5 +1,7 @@
 //! Who is told what happens during a run.
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::ActionId;
 use crate::plugin::Progress;
 
@@ -81,4 +83,38 @@ pub enum Blame {
     Environment,
     /// Farcast's own.
     Bug,
+}
+
+/// How many actions of a run ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// Those that ran.
+    pub ran: usize,
+    /// Those whose result was there.
+    pub cached: usize,
+    /// Those that failed, or did not run because another one did.
+    pub failed: usize,
+}
+
+impl Counts {
+    /// Counts the endings of a run.
+    pub fn of(endings: &[Ending]) -> Self {
+        let mut counts = Self {
+            total: endings.len(),
+            ..Self::default()
+        };
+        for ending in endings {
+            match ending {
+                Ending::Ran(_)
+                | Ending::Diverged {
+                    seconds: Some(_), ..
+                } => counts.ran += 1,
+                Ending::Cached | Ending::NotNeeded | Ending::Diverged { .. } => counts.cached += 1,
+                Ending::Failed(_) | Ending::Skipped => counts.failed += 1,
+            }
+        }
+        counts
+    }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::artifact::{Metadata, Stored, to_parquet};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{Action, Graph};
-use crate::observer::Ending;
+use crate::observer::{Counts, Ending};
 use crate::plugin::Registry;
 use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
@@ -77,40 +77,6 @@ fn remove_leftovers(path: &Path) {
             // Litter that cannot be removed harms nobody.
             let _ = fs::remove_file(entry.path());
         }
-    }
-}
-
-/// How many actions did what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// All of them.
-    pub total: usize,
-    /// Those that ran.
-    pub ran: usize,
-    /// Those whose result was there.
-    pub cached: usize,
-    /// Those that failed, or did not run because another one did.
-    pub failed: usize,
-}
-
-impl Counts {
-    /// Counts the endings of a run.
-    pub fn of(outcome: &Outcome) -> Self {
-        let mut counts = Self {
-            total: outcome.endings.len(),
-            ..Self::default()
-        };
-        for ending in &outcome.endings {
-            match ending {
-                Ending::Ran(_)
-                | Ending::Diverged {
-                    seconds: Some(_), ..
-                } => counts.ran += 1,
-                Ending::Cached | Ending::NotNeeded | Ending::Diverged { .. } => counts.cached += 1,
-                Ending::Failed(_) | Ending::Skipped => counts.failed += 1,
-            }
-        }
-        counts
     }
 }
 

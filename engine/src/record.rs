@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{Graph, KEY_VERSION};
-use crate::output::Counts;
+use crate::headline::headlines;
+use crate::observer::Counts;
 use crate::plugin::Registry;
-use crate::report::headlines;
 use crate::run::Outcome;
 use crate::store::Cost;
 use crate::table::ScoreLine;
@@ -121,7 +121,7 @@ pub struct Text {
 }
 
 /// What is known of a run when it has ended, beside what experiment and graph say.
-pub struct Ended<'a> {
+pub struct FinishedRun<'a> {
     /// The texts.
     pub sources: &'a Sources,
     /// What `--set` and the profile said.
@@ -140,9 +140,14 @@ pub struct Ended<'a> {
 
 impl RunRecord {
     /// The record of a run that ends now.
-    pub fn new(experiment: &Experiment, graph: &Graph, registry: &Registry, run: Ended) -> Self {
+    pub fn new(
+        experiment: &Experiment,
+        graph: &Graph,
+        registry: &Registry,
+        run: FinishedRun,
+    ) -> Self {
         let (lines, bytes) = run.scores;
-        let counts = Counts::of(run.outcome);
+        let counts = Counts::of(&run.outcome.endings);
         let mut members: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
         let mut plugins = BTreeMap::new();
         for action in &graph.actions {
@@ -199,13 +204,13 @@ impl RunRecord {
     /// [`Fault::User`] when it is none, or one that this farcast does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         #[derive(Deserialize)]
-        struct Head {
+        struct Version {
             format: Option<u32>,
             farcast: Option<String>,
         }
         let wrong =
             |error: serde_json::Error| Fault::user(format!("expected what a run left: {error}"));
-        let head: Head = serde_json::from_slice(bytes).map_err(wrong)?;
+        let head: Version = serde_json::from_slice(bytes).map_err(wrong)?;
         let by = head.farcast.unwrap_or_else(|| "another program".to_owned());
         match head.format {
             Some(FORMAT) => serde_json::from_slice(bytes).map_err(wrong),

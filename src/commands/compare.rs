@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::compare::{Comparison, Difference, Row, Side, compare};
+use engine::compare::{Comparison, Difference, ScoreComparison, Side, compare};
 use engine::compare::{letter, method, of, shown, signed};
 use engine::output::write_file;
 use engine::report::render_comparison;
@@ -111,7 +111,7 @@ fn words(comparison: &Comparison) -> String {
 }
 
 /// A line for each difference, the first with what they are about.
-fn lines(row: &Row) -> Vec<Vec<String>> {
+fn lines(row: &ScoreComparison) -> Vec<Vec<String>> {
     let mut model = row.model.clone();
     if !row.point.is_empty() {
         model.push_str(&format!(" at {}", row.point));

@@ -11,9 +11,9 @@ use dsl::sweep::{Best, Waiting};
 use engine::error::Fault;
 use engine::graph::{ActionId, Graph};
 use engine::names::Names;
-use engine::observer::{Blame, Ending, Failure, Observer, Silent};
-use engine::output::{Counts, Export, export, run_answer, run_json, write_file};
-use engine::record::{Ended, RunRecord};
+use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
+use engine::output::{Export, export, run_answer, run_json, write_file};
+use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
 use engine::run::{Endings, OnFailure, Outcome, Settings as RunSettings, Work, run_after};
 use engine::store::{Access, DirStore, Store};
@@ -122,7 +122,7 @@ impl<'a> Job<'a> {
             &session.experiment,
             &graph,
             &session.registry,
-            Ended {
+            FinishedRun {
                 sources: &session.sources,
                 set: &session.set,
                 scores: (&lines, has_scores.then_some(&files.0)),
@@ -179,7 +179,7 @@ fn execute(
             observer: &*observer,
         };
         let outcome = run_after(work, &settings, &earlier);
-        let has_failed = Counts::of(&outcome).failed > 0;
+        let has_failed = Counts::of(&outcome.endings).failed > 0;
         if outcome.stopped || (has_failed && !args.keep_going) {
             return Ok((graph, outcome));
         }
@@ -336,7 +336,7 @@ impl Finished<'_> {
     }
 
     fn counts(&self) -> Counts {
-        Counts::of(&self.outcome)
+        Counts::of(&self.outcome.endings)
     }
 
     fn names(&self) -> Names<'_> {

@@ -1,8 +1,11 @@
 //! Comparisons of small made-up runs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
-use crate::record::Text;
+use crate::record::{RunRecord, Text};
 use crate::report::render_comparison;
+use crate::table::ScoreLine;
 
 fn line(model: &str, metric: &str, member: &str, value: Option<f64>) -> ScoreLine {
     ScoreLine {
@@ -64,12 +67,12 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
 const A: [f64; 4] = [0.79, 0.81, 0.77, 0.84];
 const B: [f64; 4] = [0.54, 0.53, 0.58, 0.55];
 
-fn members(sides: &[Side]) -> Row {
+fn members(sides: &[Side]) -> ScoreComparison {
     let row = compare(sides).scores.into_iter().next_back();
     row.filter(|row| row.of == "members").unwrap()
 }
 
-fn only(row: &Row) -> &Difference {
+fn only(row: &ScoreComparison) -> &Difference {
     row.differences[0].as_ref().unwrap()
 }
 
@@ -140,7 +143,7 @@ fn only_what_differs_is_listed() {
     let comparison = compare(&[side("8", "p", "rmse", &A), side("16", "p", "rmse", &B)]);
     let values = vec![Some("8".to_owned()), Some("16".to_owned())];
     let what = "param `width`".to_owned();
-    assert_eq!(comparison.given, [Given { what, values }]);
+    assert_eq!(comparison.given, [InputDifference { what, values }]);
     let rows: Vec<&str> = comparison.scores.iter().map(|row| &*row.of).collect();
     assert_eq!(rows, ["mean", "members"]);
 }

@@ -1,7 +1,7 @@
 //! The words that text and page use for the parts of a comparison.
 
-use super::{Method, Row};
-use crate::report::significant;
+use super::{Method, ScoreComparison};
+use crate::metric::significant;
 
 /// `A`, `B`, …, `Z`, `27`, …: what a run is called in tables.
 pub fn letter(index: usize) -> String {
@@ -12,7 +12,7 @@ pub fn letter(index: usize) -> String {
 }
 
 /// `ensemble mean`, `4 members`, `4 / 5 members`.
-pub fn of(row: &Row) -> String {
+pub fn of(row: &ScoreComparison) -> String {
     match row.members.as_slice() {
         [] => format!("ensemble {}", row.of),
         [first, rest @ ..] if rest.iter().all(|count| count == first) => match first {

@@ -10,7 +10,7 @@ const GAP: f64 = 22.0;
 const ROUNDS: usize = 12;
 
 /// Where everything goes; lengths in pixels sideways, whole layers downwards.
-pub struct Layout {
+pub struct Placement {
     /// For each box the middle and the layer.
     pub boxes: Vec<(f64, usize)>,
     /// For each arrow the middle at each layer it touches, source and target included.
@@ -22,7 +22,7 @@ pub struct Layout {
 }
 
 /// Lays out boxes of these widths and arrows that lead from lower to higher box numbers.
-pub fn layered(widths: &[f64], arrows: &[(usize, usize)]) -> Layout {
+pub fn layered(widths: &[f64], arrows: &[(usize, usize)]) -> Placement {
     let layers = layers(widths.len(), arrows);
     let mut grid = Grid::new(widths, &layers, arrows);
     for round in 0..ROUNDS {
@@ -178,7 +178,7 @@ impl Grid {
         }
     }
 
-    fn finish(self, boxes: usize) -> Layout {
+    fn finish(self, boxes: usize) -> Placement {
         let edge = |sign: f64| {
             (0..self.widths.len())
                 .map(|item| sign * self.middles[item] + self.widths[item] / 2.0)
@@ -186,7 +186,7 @@ impl Grid {
         };
         let (left, right) = (edge(-1.0), edge(1.0));
         let place = |item: &usize| (self.middles[*item] + left, self.layer[*item]);
-        Layout {
+        Placement {
             boxes: (0..boxes).map(|item| place(&item)).collect(),
             arrows: self
                 .chains

@@ -3,8 +3,8 @@
 use dsl::experiment::Experiment;
 use dsl::types::Kind;
 
-use super::layout::{Layout, layered};
-use super::{Picture, Statement};
+use super::layout::{Placement, layered};
+use super::picture::{Picture, Statement};
 use crate::svg::{Svg, color, number, shorten};
 
 /// A box's height and the way from one layer to the next.
@@ -37,7 +37,7 @@ fn title(picture: &Picture) -> String {
     format!("Graph of {count} statements: {}", picture.title)
 }
 
-fn size(layout: &Layout) -> (f64, f64) {
+fn size(layout: &Placement) -> (f64, f64) {
     let height = layout.layers as f64 * PITCH - (PITCH - HEIGHT);
     (
         layout.width.max(1.0) + 2.0 * MARGIN,

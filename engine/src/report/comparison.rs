@@ -3,14 +3,16 @@
 use askama::Template;
 
 use super::page::prose;
-use crate::compare::{Comparison, Difference, Head, Row, letter, method, of, shown, signed};
+use crate::compare::{
+    Comparison, Difference, RunHead, ScoreComparison, letter, method, of, shown, signed,
+};
 use crate::error::Fault;
 
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct ComparePage<'a> {
     title: String,
-    runs: Vec<(String, &'a Head)>,
+    runs: Vec<(String, &'a RunHead)>,
     /// What differs, as HTML, with a cell for each run.
     given: Vec<(String, Vec<&'a str>)>,
     tables: Vec<Table>,
@@ -72,10 +74,10 @@ pub fn render_comparison(comparison: &Comparison) -> Result<String, Fault> {
     page.render().map_err(|error| Fault::Bug(error.to_string()))
 }
 
-fn tables(rows: &[Row]) -> Vec<Table> {
-    let mut groups: Vec<Vec<&Row>> = Vec::new();
+fn tables(rows: &[ScoreComparison]) -> Vec<Table> {
+    let mut groups: Vec<Vec<&ScoreComparison>> = Vec::new();
     for row in rows {
-        let same = |group: &&mut Vec<&Row>| {
+        let same = |group: &&mut Vec<&ScoreComparison>| {
             group[0].statement == row.statement && group[0].metric == row.metric
         };
         match groups.iter_mut().find(same) {
@@ -86,7 +88,7 @@ fn tables(rows: &[Row]) -> Vec<Table> {
     groups.iter().map(|group| table(group)).collect()
 }
 
-fn table(rows: &[&Row]) -> Table {
+fn table(rows: &[&ScoreComparison]) -> Table {
     let differences = || rows.iter().flat_map(|row| row.differences.iter().flatten());
     let ends = differences().flat_map(|difference| {
         let (low, high) = difference.interval.unwrap_or_default();
@@ -94,7 +96,7 @@ fn table(rows: &[&Row]) -> Table {
     });
     let scale = ends.fold(0.0, f64::max);
     let several_points = rows.iter().any(|row| row.point != rows[0].point);
-    let view = |row: &&Row| View {
+    let view = |row: &&ScoreComparison| View {
         what: what(row, several_points),
         of: of(row),
         values: row.values.iter().map(|value| shown(*value)).collect(),
@@ -112,7 +114,7 @@ fn table(rows: &[&Row]) -> Table {
     }
 }
 
-fn what(row: &Row, with_point: bool) -> String {
+fn what(row: &ScoreComparison, with_point: bool) -> String {
     let mut what = format!("{} ({})", row.model, row.role);
     if with_point && !row.point.is_empty() {
         what.push_str(&format!(" at {}", row.point));

@@ -10,5 +10,3 @@ mod sweep;
 
 pub use comparison::render_comparison;
 pub use page::{ReportInput, render};
-pub(crate) use scores::{Aim, significant};
-pub use scores::{Headline, headlines};

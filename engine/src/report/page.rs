@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use askama::Template;
 use dsl::experiment::Experiment;
 
-use super::scores::{Headline, ScoreTable, headlines, tables};
+use super::scores::{ScoreTable, tables};
 use super::{figure, highlight, sweep};
 use crate::artifact::{Page, Section};
 use crate::draw;
 use crate::error::Fault;
+use crate::headline::{Headline, headlines};
 use crate::record::StatementCost;
 use crate::store::size_text;
 use crate::svg::escape;

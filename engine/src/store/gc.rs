@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::dir::DirStore;
 use super::index::Line;
 use super::objects::{StoredFile, list_files};
-use super::{Record, Records};
+use super::{Effect, Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -34,15 +34,6 @@ pub struct GcPolicy {
     pub max_bytes: Option<u64>,
     /// Whether anything is done.
     pub effect: Effect,
-}
-
-/// Whether something is done or only told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It is done.
-    Apply,
-    /// It is told what would be done.
-    DryRun,
 }
 
 /// What was, or would be, given up.

@@ -17,6 +17,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Hold;
 use super::dir::DirStore;
 use super::folder::unique;
 use super::objects::list_files;
@@ -29,19 +30,6 @@ const BELIEVED: Duration = Duration::from_secs(24 * 3600);
 const RUN: &str = "run-";
 const PIN: &str = "pin-";
 
-/// Keeps results from `gc` until it is dropped.
-#[derive(Debug)]
-pub struct Hold(Option<PathBuf>);
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // A hold that cannot be removed ends with its process all the same.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 impl DirStore {
     /// Keeps these results from `gc` while this process works with them. Best effort: where
     /// the store cannot be written, nothing can be removed from it either.
@@ -49,7 +37,7 @@ impl DirStore {
         let name = format!("{RUN}{}-{}", machine(), unique());
         let path = self.folder.path("holds").join(name);
         let written = self.folder.write(&path, "what runs", &lines(keys));
-        Hold(written.is_ok().then_some(path))
+        Hold::of(written.is_ok().then_some(path))
     }
 
     /// Keeps these results from `gc` until [`unpin`](Self::unpin).

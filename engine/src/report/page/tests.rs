@@ -5,7 +5,7 @@ use dsl::types::Kind;
 use super::*;
 use crate::artifact::{Figure, Series, Style};
 use crate::draw::tests::node;
-use crate::report::scores::tests::line;
+use crate::headline::tests::line;
 
 const HOSTILE: &str =
     "</title></pre></svg><script>alert(\"1\")</script><img src='http://x/' onerror=x>`&";

@@ -7,8 +7,8 @@ mod runs;
 use dsl::experiment::Experiment;
 use dsl::sweep::Best;
 
-use super::scores::significant;
 use crate::artifact::Section;
+use crate::metric::significant;
 use crate::table::ScoreLine;
 use runs::{Group, Runs};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use dsl::experiment::Experiment;
 use dsl::sweep::{Aim, Objective, Setting, Sweep, SweptParam, Trial};
 
-use super::super::scores;
 use crate::artifact::ScoreRow;
+use crate::metric::Better;
 use crate::sweep::score_of;
 use crate::table::ScoreLine;
 
@@ -44,7 +44,7 @@ pub struct OneRun {
 #[derive(Clone, Copy)]
 enum Ranking {
     Said(Aim),
-    Usual(scores::Aim),
+    Usual(Better),
 }
 
 impl Ranking {
@@ -86,7 +86,7 @@ impl<'a> Runs<'a> {
         });
         let aim = match &sweep.objective {
             Some(objective) => Ranking::Said(objective.aim),
-            None => Ranking::Usual(scores::Aim::of(&line.metric)),
+            None => Ranking::Usual(Better::of(&line.metric)),
         };
         let rows_of = |trial: &Trial| -> Vec<ScoreRow> {
             let nodes = trial.scores.iter().map(|node| &experiment.nodes[node.0]);

@@ -1,0 +1,340 @@
+//! The headlines of a run: one comparison for each metric of each scored model.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use dsl::experiment::Experiment;
+use dsl::sweep::Best;
+
+use crate::metric::{Better, significant};
+use crate::table::ScoreLine;
+
+/// One comparison: what the method gave against what there was before.
+pub struct Headline {
+    /// The metric.
+    pub metric: String,
+    /// The score statement.
+    pub statement: String,
+    /// The scored statement.
+    pub model: String,
+    /// Its value, of the ensemble when there is one.
+    pub value: String,
+    /// What it is compared with, name and value.
+    pub base: Option<(String, String)>,
+    /// The relative change, such as `−83 %`.
+    pub change: Option<String>,
+    /// `better`, `worse` or `same`; empty without a comparison.
+    pub verdict: &'static str,
+    /// Where and among what: ensemble, members, horizon, sweep point.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for Headline {
+    /// `rmse of adapted 0.1240, −83 % against net`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {}", self.metric, self.model, self.value)?;
+        match (&self.change, &self.base) {
+            (Some(change), Some((base, _))) => write!(f, ", {change} against {base}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One comparison for each score statement, metric and scored model, of the ensembles; at the
+/// point a sweep chose, else at the best one, and at the farthest horizon.
+pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
+    let chosen = chosen(experiment);
+    let is_chosen = |line: &ScoreLine| chosen.contains(&(&*line.statement, &*line.point));
+    let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
+    let mut headlines = Vec::new();
+    for statement in statements(&whole) {
+        let lines = having(&whole, |line| line.statement == statement);
+        for metric in firsts(&lines, |line| &line.metric) {
+            if about_members(metric) {
+                continue;
+            }
+            let lines = having(&lines, |line| line.metric == metric);
+            let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
+            for model in firsts(&scored, |line| &line.model) {
+                let scored = having(&scored, |line| line.model == model);
+                let at_choice = having(&scored, |line| is_chosen(line));
+                headlines.extend(headline(&lines, &scored, &at_choice));
+            }
+        }
+    }
+    headlines
+}
+
+/// The scores at the points that sweeps chose: statement and point.
+fn chosen(experiment: &Experiment) -> BTreeSet<(&str, &str)> {
+    let best = experiment
+        .sweeps
+        .iter()
+        .filter_map(|sweep| match sweep.best {
+            Best::Trial(at) => sweep.trials.get(at),
+            Best::Never | Best::Open | Best::Nothing => None,
+        });
+    let nodes = best.flat_map(|trial| &trial.scores);
+    nodes
+        .map(|id| &experiment.nodes[id.0])
+        .map(|node| (&*node.name, &*node.point))
+        .collect()
+}
+
+/// The statements in the order of the file, those at points of a sweep after what is made once.
+pub(crate) fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
+    let mut statements = firsts(lines, |line| &line.statement);
+    let is_swept = |statement: &str| {
+        let mut own = lines.iter().filter(|line| line.statement == statement);
+        own.any(|line| !line.point.is_empty())
+    };
+    statements.sort_by_cached_key(|statement| is_swept(statement));
+    statements
+}
+
+/// Whether a metric tells something about the members of an ensemble, not how good it is.
+fn about_members(metric: &str) -> bool {
+    metric.starts_with("inner_") || metric.starts_with("spread")
+}
+
+/// Of one model; at the choice of a sweep, where there is one.
+fn headline(
+    lines: &[&ScoreLine],
+    scored: &[&ScoreLine],
+    at_choice: &[&ScoreLine],
+) -> Option<Headline> {
+    let points = firsts(scored, |line| &line.point).len();
+    let (word, scored) = match at_choice {
+        [] => ("best", scored),
+        chosen => ("choice", chosen),
+    };
+    let first = scored.first()?;
+    let aim = Better::of(&first.metric);
+    let farthest = scored
+        .iter()
+        .filter_map(|line| line.horizon)
+        .max_by(f64::total_cmp);
+    let ensembles = ensemble(&having(scored, |line| line.horizon == farthest));
+    let (best, value) = lowest(&ensembles, aim)?;
+    let rivals = having(lines, |line| {
+        line.point == best.point
+            && line.horizon == best.horizon
+            && (line.role == "baseline" || line.role == "parent")
+    });
+    // A child is measured against its parent, a farcast against the simple forecasts.
+    let own = if best.role == "child" {
+        "parent"
+    } else {
+        "baseline"
+    };
+    let own = having(&rivals, |line| line.role == own);
+    let rivals = if own.is_empty() { rivals } else { own };
+    let base = lowest(&ensemble(&rivals), aim);
+    let change = base.and_then(|(_, base)| aim.change(base, value));
+    let mut notes = Vec::new();
+    if best.member.parse::<u64>().is_err() {
+        notes.push(format!("ensemble {}", best.member));
+    }
+    notes.extend(base.and_then(|(base, _)| members_better(lines, best, base, aim)));
+    notes.extend(farthest.map(|horizon| format!("{horizon} steps ahead")));
+    if points > 1 {
+        notes.push(format!("{word} of {points} points: {}", best.point));
+    }
+    Some(Headline {
+        metric: best.heading(),
+        statement: best.statement.clone(),
+        model: best.model.clone(),
+        value: significant(value),
+        base: base.map(|(base, value)| (base.model.clone(), significant(value))),
+        change: change.map(percent),
+        verdict: base.map_or("", |(_, base)| verdict(aim.cost(value), aim.cost(base))),
+        notes,
+    })
+}
+
+fn verdict(cost: f64, base: f64) -> &'static str {
+    match cost.total_cmp(&base) {
+        Ordering::Less => "better",
+        Ordering::Greater => "worse",
+        Ordering::Equal => "same",
+    }
+}
+
+/// How many members improved on the same member of what they are compared with; one without
+/// a value has not.
+fn members_better(
+    lines: &[&ScoreLine],
+    model: &ScoreLine,
+    base: &ScoreLine,
+    aim: Better,
+) -> Option<String> {
+    let of = |model: &ScoreLine| {
+        having(lines, |line| {
+            line.model == model.model
+                && line.point == model.point
+                && line.horizon == model.horizon
+                && line.role == model.role
+                && line.member.parse::<u64>().is_ok()
+        })
+    };
+    let (members, bases) = (of(model), of(base));
+    let is_better = |line: &&&ScoreLine| {
+        let base = bases.iter().find(|base| base.member == line.member);
+        let base = base.and_then(|base| base.value);
+        matches!((line.value, base), (Some(own), Some(base)) if aim.cost(own) < aim.cost(base))
+    };
+    let better = members.iter().filter(is_better).count();
+    let shared = bases.len() == members.len() && members.len() > 1;
+    shared.then(|| format!("{better} of {} members better", members.len()))
+}
+
+/// The rows of all members together: means where there are, else medians, else single members.
+pub(crate) fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
+    ["mean", "median"]
+        .iter()
+        .map(|word| having(lines, |line| line.member == *word))
+        .find(|lines| !lines.is_empty())
+        .unwrap_or_else(|| lines.to_vec())
+}
+
+/// The best row that has a value.
+pub(crate) fn lowest<'a>(lines: &[&'a ScoreLine], aim: Better) -> Option<(&'a ScoreLine, f64)> {
+    lines
+        .iter()
+        .filter_map(|line| Some((*line, line.value.filter(|value| value.is_finite())?)))
+        .min_by(|(_, a), (_, b)| aim.cost(*a).total_cmp(&aim.cost(*b)))
+}
+
+/// The different values of a field in order of first use.
+pub(crate) fn firsts<'a>(
+    lines: &[&'a ScoreLine],
+    field: impl Fn(&'a ScoreLine) -> &'a String,
+) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    let fields = lines.iter().map(|line| field(line).as_str());
+    fields.filter(|value| seen.insert(*value)).collect()
+}
+
+pub(crate) fn having<'a>(
+    lines: &[&'a ScoreLine],
+    keep: impl Fn(&ScoreLine) -> bool,
+) -> Vec<&'a ScoreLine> {
+    lines.iter().copied().filter(|line| keep(line)).collect()
+}
+
+fn percent(change: f64) -> String {
+    let percent = change * 100.0;
+    let text = if percent.abs() >= 1000.0 {
+        format!("×{:.0}", change + 1.0)
+    } else if percent.abs() < 10.0 {
+        format!("{percent:+.1} %")
+    } else {
+        format!("{percent:+.0} %")
+    };
+    text.replace('-', "−")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use dsl::experiment::{Node, NodeId};
+    use dsl::sweep::{Sweep, Trial};
+    use dsl::types::Kind;
+
+    use super::*;
+    use crate::draw::tests::node;
+
+    pub fn line(model: &str, role: &str, member: &str, metric: &str, value: f64) -> ScoreLine {
+        ScoreLine {
+            statement: "skill".to_owned(),
+            member: member.to_owned(),
+            model: model.to_owned(),
+            role: role.to_owned(),
+            metric: metric.to_owned(),
+            value: Some(value),
+            unit: None,
+            point: String::new(),
+            horizon: None,
+            group: None,
+        }
+    }
+
+    pub fn two_members() -> Vec<ScoreLine> {
+        vec![
+            line("net", "parent", "0", "rmse", 8.0),
+            line("net", "parent", "1", "rmse", 12.0),
+            line("net", "parent", "mean", "rmse", 10.0),
+            line("adapted", "child", "0", "rmse", 2.0),
+            line("adapted", "child", "1", "rmse", 13.0),
+            line("adapted", "child", "mean", "rmse", 7.5),
+            line("adapted", "child", "mean", "bias", -0.5),
+        ]
+    }
+
+    #[test]
+    fn the_child_is_compared_with_its_parent() {
+        let headlines = headlines(&Experiment::default(), &two_members());
+        let first = &headlines[0];
+        assert_eq!(first.base, Some(("net".to_owned(), "10.00".to_owned())));
+        assert_eq!(first.value, "7.500");
+        assert_eq!(first.change.as_deref(), Some("−25 %"));
+        assert_eq!(first.verdict, "better");
+        assert_eq!(first.notes, ["ensemble mean", "1 of 2 members better"]);
+        assert_eq!(headlines[1].base, None);
+        assert_eq!(headlines[1].verdict, "");
+    }
+
+    #[test]
+    fn a_bias_nearer_to_zero_is_better() {
+        let lines = [
+            line("net", "parent", "mean", "bias", -4.0),
+            line("adapted", "child", "mean", "bias", 1.0),
+        ];
+        let headline = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(headline.change.as_deref(), Some("−75 %"));
+        assert_eq!(headline.verdict, "better");
+    }
+
+    #[test]
+    fn higher_accuracy_is_better() {
+        let lines = [
+            line("last", "baseline", "mean", "accuracy", 0.8),
+            line("lfd", "farcast", "mean", "accuracy", 0.84),
+        ];
+        let headline = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(headline.change.as_deref(), Some("+5.0 %"));
+        assert_eq!(headline.verdict, "better");
+    }
+
+    #[test]
+    fn what_a_sweep_chose_is_the_headline_not_what_did_best_after_all() {
+        let swept = ["width=1", "width=2"].map(|point| Node {
+            point: point.to_owned(),
+            ..node("skill", Kind::Score, "compare", &[])
+        });
+        let trial = |at: usize| Trial {
+            point: swept[at].point.clone(),
+            settings: Vec::new(),
+            group: at,
+            finding: None,
+            objective: None,
+            scores: vec![NodeId(at)],
+        };
+        let experiment = Experiment {
+            nodes: swept.to_vec(),
+            sweeps: vec![Sweep {
+                trials: vec![trial(0), trial(1)],
+                best: Best::Trial(0),
+                ..Sweep::default()
+            }],
+            ..Experiment::default()
+        };
+        let lines = [("width=1", 2.0), ("width=2", 1.0)].map(|(point, value)| ScoreLine {
+            point: point.to_owned(),
+            ..line("adapted", "child", "mean", "rmse", value)
+        });
+        let headline = &headlines(&experiment, &lines)[0];
+        assert_eq!(headline.value, "2.000");
+        assert_eq!(headline.notes[1], "choice of 2 points: width=1");
+    }
+}
