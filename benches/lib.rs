@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock};
 use dsl::check::check;
 use dsl::experiment::{Experiment, NodeId};
 use engine::artifact::{Artifact, Stored};
-use engine::graph::{Action, Graph, lower};
+use engine::graph::{Action, Graph};
+use engine::lower::{Lowered, lower};
 use engine::outside::Disk;
 use engine::params::{Bindings, Loaded, ParamType};
 use engine::plugin::{Context, Registry};
@@ -35,7 +36,8 @@ pub fn lowered(text: &str) -> (Experiment, Graph) {
         panic!("{:?}", checked.diagnostics);
     };
     let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
-    let graph = lower(&experiment, &REGISTRY, &digest).expect("its files are there");
+    let lowered = lower(experiment, &REGISTRY, &digest).expect("its files are there");
+    let Lowered { experiment, graph } = lowered;
     (experiment, graph)
 }
 

@@ -9,10 +9,10 @@ use dsl::experiment::Experiment;
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 use engine::error::Fault;
-use engine::graph::{Graph, lower};
+use engine::graph::Graph;
+use engine::lower::{Lowered, lower, validate};
 use engine::outside::{Disk, Kept, Texts, read_text};
 use engine::plugin::Registry;
-use engine::replay::expand;
 use engine::run::Outcome;
 use engine::store::{Access, DirStore, Store};
 use engine::sweep::{note_failures, note_scores};
@@ -110,7 +110,7 @@ impl Session {
     /// diagnostic when a data file cannot be read.
     pub fn graph(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Abort> {
         loop {
-            let graph = self.lowered(store, terminal)?;
+            let graph = self.lower(store, terminal)?;
             let (experiment, registry) = (&self.experiment, &self.registry);
             if !note_scores(experiment, &graph, registry, store, &mut self.choices) {
                 return Ok(graph);
@@ -138,12 +138,19 @@ impl Session {
         self.graph(store, terminal).map(Some)
     }
 
-    fn lowered(&self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Abort> {
+    fn lower(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<Graph, Abort> {
         let digest = |path: &str| store.file_digest(Path::new(path));
-        lower(&self.experiment, &self.registry, &digest).map_err(|diagnostic| {
-            terminal.diagnostics(&[*diagnostic], &self.sources);
-            Abort::Failed
-        })
+        let checked = std::mem::take(&mut self.experiment);
+        match lower(checked, &self.registry, &digest) {
+            Ok(Lowered { experiment, graph }) => {
+                self.experiment = experiment;
+                Ok(graph)
+            }
+            Err(diagnostic) => {
+                terminal.diagnostics(&[*diagnostic], &self.sources);
+                Err(Abort::Failed)
+            }
+        }
     }
 
     /// Checks the texts with what is known of their sweeps now; says what is wrong only now,
@@ -193,16 +200,15 @@ pub fn checked(
     let outside = Disk { registry };
     let (catalog, choices) = (registry.catalog(), Choices::default());
     let checked = check_with(&path, &text, set, &choices, &catalog, &outside);
-    Ok(expanded(checked, registry))
+    Ok(validated(checked, registry))
 }
 
-/// With what the file leaves unwritten: the calls that repeat a model in its training data.
-fn expanded(mut checked: Checked, registry: &Registry) -> Checked {
-    if let Some(experiment) = checked.experiment.take() {
-        match expand(experiment, registry) {
-            Ok(experiment) => checked.experiment = Some(experiment),
-            Err(diagnostic) => checked.diagnostics.push(*diagnostic),
-        }
+/// With what lowering would refuse, whatever the data hold.
+fn validated(mut checked: Checked, registry: &Registry) -> Checked {
+    let refused = checked.experiment.as_ref().map(|it| validate(it, registry));
+    if let Some(Err(diagnostic)) = refused {
+        checked.experiment = None;
+        checked.diagnostics.push(*diagnostic);
     }
     checked
 }
@@ -217,7 +223,7 @@ fn check_kept(
     let text = texts.get(file).map_or("", String::as_str);
     let outside = Kept { registry, texts };
     let checked = check_with(file, text, set, choices, &registry.catalog(), &outside);
-    expanded(checked, registry)
+    validated(checked, registry)
 }
 
 /// Reads and checks the experiment, and opens the store beside it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use litemap::LiteMap;
+use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnExpr;
 use crate::source::Span;
@@ -26,7 +27,8 @@ pub struct Experiment {
 }
 
 /// The index of a [`Node`] in its experiment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct NodeId(pub usize);
 
 /// One call of a plugin.
@@ -58,7 +60,7 @@ pub struct Node {
 pub type Arguments = LiteMap<String, Argument>;
 
 /// A value with the place it was written at (the call's, for a default).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Argument {
     /// The value, converted to the parameter's type and unit.
     pub value: Value,
@@ -67,7 +69,8 @@ pub struct Argument {
 }
 
 /// A checked value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Value {
     /// `Int`.
     Int(i64),
@@ -94,12 +97,79 @@ pub enum Value {
 }
 
 /// A constructor with all its arguments: `adam(rate: 1e-3, …)`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Made {
     /// The constructor.
     pub name: String,
     /// Every parameter that has a value.
     pub args: Arguments,
+}
+
+impl Node {
+    /// The nodes its arguments refer to, in argument order.
+    pub fn references(&self) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        for argument in self.args.values() {
+            argument.value.collect_nodes(&mut found);
+        }
+        found
+    }
+}
+
+impl Value {
+    /// The nodes it refers to, in order.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        self.collect_nodes(&mut found);
+        found
+    }
+
+    fn collect_nodes(&self, found: &mut Vec<NodeId>) {
+        match self {
+            Value::Node(node) => found.push(*node),
+            Value::List(values) => values.iter().for_each(|value| value.collect_nodes(found)),
+            Value::Made(made) => {
+                let args = made.args.values();
+                args.for_each(|argument| argument.value.collect_nodes(found));
+            }
+            _ => {}
+        }
+    }
+
+    /// Replaces every node it refers to.
+    pub fn map_nodes(&mut self, map: &mut dyn FnMut(NodeId) -> NodeId) {
+        match self {
+            Value::Node(id) => *id = map(*id),
+            Value::List(values) => values.iter_mut().for_each(|value| value.map_nodes(map)),
+            Value::Made(made) => {
+                let args = made.args.iter_mut();
+                args.for_each(|(_, argument)| argument.value.map_nodes(map));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is a reference, or a list of nothing but references.
+    pub fn is_reference(&self) -> bool {
+        match self {
+            Value::Node(_) => true,
+            Value::List(values) => !values.is_empty() && values.iter().all(Self::is_reference),
+            _ => false,
+        }
+    }
+
+    /// The data files it names, in order.
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            Value::Path(path) => vec![path],
+            Value::List(values) => values.iter().flat_map(Self::paths).collect(),
+            Value::Made(made) => {
+                let args = made.args.values();
+                args.flat_map(|argument| argument.value.paths()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Value {

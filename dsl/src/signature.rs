@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::{Kind, Type};
 
 /// Every plugin and value constructor a file may call, by name.
@@ -28,7 +30,7 @@ impl Catalog {
 }
 
 /// What a plugin is called, what it takes and what it makes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Signature {
     /// The word after `=`.
     pub name: String,
@@ -50,7 +52,8 @@ pub struct Signature {
 }
 
 /// What a call gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Makes {
     /// A statement's thing, of one of these kinds (the keyword picks; the first is the default).
     Kinds(Vec<Kind>),
@@ -59,7 +62,8 @@ pub enum Makes {
 }
 
 /// Where the columns of a call's result come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ColumnRule {
     /// The result holds no rows of data.
     None,
@@ -75,7 +79,7 @@ pub enum ColumnRule {
 }
 
 /// One parameter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
     /// Its name.
     pub name: String,
@@ -107,7 +111,8 @@ pub struct Param {
 }
 
 /// Whether columns named here must exist in data the result is used with later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Need {
     /// Only here.
     Here,

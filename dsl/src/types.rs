@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a statement makes; its keyword.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Rows of a data set.
     Data,
@@ -79,7 +82,8 @@ impl fmt::Display for Kind {
 }
 
 /// The type of a parameter or a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Type {
     /// A whole number.
     Int,
@@ -116,7 +120,8 @@ pub enum Type {
 }
 
 /// The names a [`Type::Formula`] or [`Type::Condition`] may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Over {
     /// Columns of the data set at hand.
     Columns,
@@ -153,14 +158,14 @@ impl fmt::Display for Type {
 }
 
 /// The columns of a data set, known without reading its rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// The columns in order.
     pub columns: Vec<ColumnInfo>,
 }
 
 /// A column's name and unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,

@@ -78,7 +78,9 @@ impl<'a> Names<'a> {
                 true => &mut lists.outside_sweeps,
                 false => &mut lists.at_points,
             };
-            let known = list.entry(self.graph.actions[first.0].key).or_insert(node);
+            let known = list
+                .entry(self.graph.actions[first.0].key.digest)
+                .or_insert(node);
             // Of equal calls a statement gives the name, not a call inside one.
             if node.named && !known.named {
                 *known = node;

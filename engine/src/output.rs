@@ -156,7 +156,7 @@ impl<'a> ActionLine<'a> {
             member: action.member,
             plugin: &node.plugin,
             version,
-            key: action.key,
+            key: action.key.digest,
             state,
             seconds: cost.seconds,
             bytes: cost.bytes,
@@ -214,7 +214,7 @@ pub fn export(
             let Some(made) = stored(action, experiment, registry, store)? else {
                 continue;
             };
-            let key = action.key;
+            let key = action.key.digest;
             let (bytes, extension) = match export {
                 Export::Tables => (
                     made.table()?
@@ -262,7 +262,7 @@ fn stored(
     registry: &Registry,
     store: &dyn Store,
 ) -> Result<Option<Arc<dyn Stored>>, Fault> {
-    let record = store.find(&action.key);
+    let record = store.find(&action.key.digest);
     let Some(record) = record.filter(|record| !record.is_diverged()) else {
         return Ok(None);
     };

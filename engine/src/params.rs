@@ -19,9 +19,12 @@
 //! ```
 
 mod inputs;
+mod replay;
 
 pub use inputs::{Ancestors, Gather, Input, MaybeVia, Via};
 pub(crate) use inputs::{gathered, single};
+pub(crate) use replay::{FOLDS, PARENT};
+pub use replay::{Fold, Replay, Replayed};
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -34,6 +37,7 @@ use dsl::types::{Kind, Over, Type};
 
 use crate::artifact::Artifact;
 use crate::error::Fault;
+pub use crate::label::Label;
 
 /// One declared field: a parameter users see, or an input the graph finds by itself.
 #[derive(Clone, Debug)]
@@ -227,19 +231,6 @@ pub struct Loaded {
     pub kind: Option<Kind>,
     /// The artifacts in member order; `None` where the member diverged.
     pub members: Vec<Option<Arc<dyn Any + Send + Sync>>>,
-}
-
-/// A statement's name in results that must not change when it is renamed.
-///
-/// Its text is a placeholder, `‹digest›`, that the engine replaces by the name when it
-/// writes tables and pages, after the cache.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Label(pub String);
-
-impl std::fmt::Display for Label {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Bindings {

@@ -41,7 +41,11 @@ impl Plan {
 /// something that runs takes.
 pub fn plan(graph: &Graph, store: &dyn Store) -> Plan {
     let dependents = graph.dependents();
-    let keys: Vec<Digest> = graph.actions.iter().map(|action| action.key).collect();
+    let keys: Vec<Digest> = graph
+        .actions
+        .iter()
+        .map(|action| action.key.digest)
+        .collect();
     let mut summaries = store.records().find_many(&keys);
     let mut steps: Vec<Option<Step>> = vec![None; graph.actions.len()];
     let runs = |step: &Option<Step>| matches!(step, Some(Step::Run));

@@ -13,7 +13,7 @@ use crate::artifact::{Artifact, Kept, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
-use crate::replay::{PARENT, Replayed};
+use crate::params::{PARENT, Replayed};
 use crate::store::{Record, Store};
 use crate::streams::Streams;
 

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::graph::{Graph, KEY_VERSION};
+use crate::graph::Graph;
 use crate::headline::headlines;
+use crate::key::KEY_VERSION;
 use crate::observer::Counts;
 use crate::plugin::Registry;
 use crate::run::Outcome;
@@ -159,7 +160,7 @@ impl RunRecord {
             }
             if let (Kind::Parent, Some(member)) = (node.kind, action.member) {
                 let keys = members.entry(member).or_default();
-                keys.insert(action.key.short());
+                keys.insert(action.key.digest.short());
             }
         }
         let units = lines

@@ -78,7 +78,7 @@ impl Outcome {
     pub fn by_key(&self, graph: &Graph) -> Endings {
         let actions = graph.actions.iter().zip(&self.endings);
         actions
-            .map(|(action, ending)| (action.key, ending.clone()))
+            .map(|(action, ending)| (action.key.digest, ending.clone()))
             .collect()
     }
 }
@@ -158,7 +158,7 @@ impl<'a> Pass<'a> {
             damaged: false,
         };
         for (index, step) in plan.steps.iter().enumerate() {
-            let earlier = before.get(&work.graph.actions[index].key);
+            let earlier = before.get(&work.graph.actions[index].key.digest);
             shared.endings[index] = match step {
                 Step::NotNeeded => Some(Ending::NotNeeded),
                 Step::Run => earlier.filter(|ending| has_failed(ending)).cloned(),
@@ -182,7 +182,13 @@ impl<'a> Pass<'a> {
         let to_run = shared.endings.iter().filter(|ending| ending.is_none());
         let to_run = to_run.count();
         work.observer.planned(to_run);
-        let keys = || work.graph.actions.iter().map(|action| action.key).collect();
+        let keys = || {
+            work.graph
+                .actions
+                .iter()
+                .map(|action| action.key.digest)
+                .collect()
+        };
         let hold = (to_run > 0).then(|| work.store.hold(&keys())).flatten();
         let heights = heights(&dependents);
         for (index, action) in work.graph.actions.iter().enumerate() {
@@ -376,8 +382,8 @@ impl<'a> Pass<'a> {
     ) -> Result<(), Fault> {
         let action = self.action(id);
         let record = Record {
-            key: action.key,
-            key_text: action.key_text.clone(),
+            key: action.key.digest,
+            key_text: action.key.text.clone(),
             outcome,
             notes: notes.to_vec(),
             seconds: started.elapsed().as_secs_f64(),
@@ -428,7 +434,7 @@ impl<'a> Pass<'a> {
         }
         let action = self.action(id);
         let title = action.title(self.work.experiment);
-        let record = self.work.store.find(&action.key).ok_or_else(|| {
+        let record = self.work.store.find(&action.key.digest).ok_or_else(|| {
             Fault::Damaged(format!(
                 "the stored result of `{title}` is gone: it is made again"
             ))
@@ -446,7 +452,7 @@ impl<'a> Pass<'a> {
         actions
             .filter_map(|(action, ending)| {
                 let ending = ending.as_ref().filter(|ending| has_run(ending))?;
-                Some((action.key, ending.clone()))
+                Some((action.key.digest, ending.clone()))
             })
             .collect()
     }

@@ -33,7 +33,7 @@ pub fn note_scores(
             continue;
         };
         let action = &graph.actions[action.0];
-        let Some(record) = store.find(&action.key) else {
+        let Some(record) = store.find(&action.key.digest) else {
             continue;
         };
         let score = if record.is_diverged() {

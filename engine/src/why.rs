@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Action, ActionId, Graph, plugin_of};
+use crate::graph::{Action, ActionId, Graph};
+use crate::key::plugin_of;
 use crate::plan::{Plan, Step};
 use crate::store::{Record, Store};
 
@@ -81,12 +82,12 @@ impl Earlier {
     }
 
     fn why(&self, action: &Action, runs: &dyn Fn(&ActionId) -> bool) -> Reason {
-        let plugin = plugin_of(&action.key_text);
+        let plugin = plugin_of(&action.key.text);
         let Some(same) = self.by_plugin.get(plugin) else {
             return Reason::First(plugin.to_owned());
         };
         // Records come ordered by key.
-        let by_key = |(record, _): &(Record, Components)| record.key.cmp(&action.key);
+        let by_key = |(record, _): &(Record, Components)| record.key.cmp(&action.key.digest);
         if same.binary_search_by(by_key).is_ok() {
             return Reason::Gone;
         }
@@ -97,7 +98,7 @@ impl Earlier {
             .map(|input| input.field.clone())
             .collect();
         inputs.dedup();
-        let new = components(&action.key_text);
+        let new = components(&action.key.text);
         let mut nearest: Option<Vec<Difference>> = None;
         for (_, old) in same.iter().take(self.compared) {
             let found = between(old, &new);

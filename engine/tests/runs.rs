@@ -9,7 +9,8 @@ use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
 use engine::error::Fault;
-use engine::graph::{ActionId, Graph, lower};
+use engine::graph::{ActionId, Graph};
+use engine::lower::{Lowered, lower};
 use engine::observer::{Blame, Ending, Observer};
 use engine::params::{Gather, Input};
 use engine::plan::plan;
@@ -206,7 +207,8 @@ fn told_with(text: &str, store: &MemStore, jobs: usize, on_failure: OnFailure) -
         ..
     } = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
     let experiment = experiment.unwrap_or_else(|| panic!("{diagnostics:?}"));
-    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let Lowered { experiment, graph } =
+        lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let observer = Seen::default();
     let work = Work {
         graph: &graph,
@@ -391,10 +393,10 @@ fn damaged_results_are_made_again() {
     // The parent's second member and the final score are damaged; a changed child needs both.
     let key = |title: &str| {
         let found = first.graph.actions.iter().find(|action| match title {
-            "net[1]" => action.key_text.contains("plugin train") && action.member == Some(1),
-            _ => action.key_text.contains("plugin total"),
+            "net[1]" => action.key.text.contains("plugin train") && action.member == Some(1),
+            _ => action.key.text.contains("plugin total"),
         });
-        found.unwrap().key
+        found.unwrap().key.digest
     };
     store.damage(&object(&key("net[1]")));
     store.damage(&object(&key("sum")));
@@ -438,7 +440,8 @@ fn the_plan_says_why() {
     let experiment = check("test.farcast", &text, &[], &registry.catalog(), &Nowhere)
         .experiment
         .unwrap();
-    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let Lowered { experiment, graph } =
+        lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let title = |id: ActionId| graph.actions[id.0].title(&experiment);
     let reasons: Vec<String> = reasons(&graph, &store, &plan(&graph, &store))
         .into_iter()
@@ -461,39 +464,39 @@ fn keys_do_not_change_between_releases() {
     let experiment = check("test.farcast", BASE, &[], &registry.catalog(), &Nowhere)
         .experiment
         .unwrap();
-    let graph = lower(&experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let Lowered { graph, .. } = lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let child = graph
         .actions
         .iter()
-        .find(|a| a.key_text.contains("plugin shift"))
+        .find(|a| a.key.text.contains("plugin shift"))
         .unwrap();
     let parent = graph
         .actions
         .iter()
-        .find(|a| a.key_text.contains("plugin train"))
+        .find(|a| a.key.text.contains("plugin train"))
         .unwrap();
     let data = &graph.actions[0];
     assert_eq!(
-        data.key_text,
+        data.key.text,
         "farcast-key 1\nplugin number 1\nvalue = 1.0\n"
     );
     assert_eq!(
-        parent.key_text,
+        parent.key.text,
         format!(
             "farcast-key 1\nplugin train 1\nseed 0\nmember 0\nbad = -1\ndata <- {}\n",
-            data.key
+            data.key.digest
         )
     );
     assert_eq!(
-        child.key_text,
+        child.key.text,
         format!(
             "farcast-key 1\nplugin shift 1\nby = 2.0\nparent <- {}\n",
-            parent.key
+            parent.key.digest
         )
     );
     // The digest of the three lines above, as `b3sum` gives it for them.
     assert_eq!(
-        data.key.to_string(),
+        data.key.digest.to_string(),
         "f8597f09292002c70212aaf35bb00ed72d3b0c2193f228113464fc5ce94a6bb1"
     );
 }
@@ -503,10 +506,9 @@ fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
     let registry = registry();
     let lowered = |text: &str| {
         let checked = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
-        lower(&checked.experiment.unwrap(), &registry, &|_| {
-            Ok(Digest::of(b""))
-        })
-        .unwrap()
+        let experiment = checked.experiment.unwrap();
+        let lowered = lower(experiment, &registry, &|_| Ok(Digest::of(b"")));
+        lowered.unwrap().graph
     };
     let plain = lowered(BASE);
     let with = |arguments: &str| lowered(&BASE.replace("train(one)", arguments));
@@ -516,11 +518,11 @@ fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
         .iter()
         .zip(apart.actions.iter().zip(&bad.actions))
     {
-        let trained_or_after = !plain.key_text.contains("plugin number");
-        assert_eq!(plain.key != apart.key, trained_or_after);
+        let trained_or_after = !plain.key.text.contains("plugin number");
+        assert_eq!(plain.key.digest != apart.key.digest, trained_or_after);
         assert_eq!(plain.streams, apart.streams);
         assert_eq!(plain.streams != bad.streams, trained_or_after);
         // Without such parameters the streams are those of the key.
-        assert_eq!(plain.streams.0, plain.key);
+        assert_eq!(plain.streams.0, plain.key.digest);
     }
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use dsl::check::check;
 use dsl::experiment::{Experiment, NodeId};
 use engine::artifact::{Artifact, DataColumn, Dataset, Stored};
-use engine::graph::{ActionId, Graph, lower};
+use engine::graph::{ActionId, Graph};
+use engine::lower::{Lowered, lower};
 use engine::observer::{Ending, Observer};
 use engine::outside::Disk;
-use engine::replay::expand;
 use engine::run::{OnFailure, Settings, Work, run};
 use engine::store::{MemStore, Store};
 use engine::table::{ScoreLine, score_lines};
@@ -38,9 +38,9 @@ fn lowered(text: &str, store: &MemStore) -> Result<(Experiment, Graph), String> 
     let experiment = checked
         .experiment
         .ok_or(format!("{:?}", checked.diagnostics))?;
-    let experiment = expand(experiment, &registry).map_err(|error| error.message)?;
     let digest = |path: &str| store.file_digest(Path::new(path));
-    let graph = lower(&experiment, &registry, &digest).map_err(|error| error.message)?;
+    let lowered = lower(experiment, &registry, &digest).map_err(|error| error.message)?;
+    let Lowered { experiment, graph } = lowered;
     Ok((experiment, graph))
 }
 
@@ -223,7 +223,7 @@ fn made<T: Artifact>(text: &str, statement: &str, store: &MemStore) -> Arc<T> {
     let node = { experiment.nodes.iter() }.position(|node| node.name == statement);
     let node = node.expect("a statement");
     let action = &graph.actions[graph.of_node[node][0].0];
-    let record = store.find(&action.key).expect("a record");
+    let record = store.find(&action.key.digest).expect("a record");
     let registry = plugins::registry();
     let plugin = &experiment.nodes[node].plugin;
     let made = registry

@@ -88,7 +88,11 @@ fn policy(
 }
 
 fn keys(graph: &Graph) -> BTreeSet<Digest> {
-    graph.actions.iter().map(|action| action.key).collect()
+    graph
+        .actions
+        .iter()
+        .map(|action| action.key.digest)
+        .collect()
 }
 
 fn unpin(store: &DirStore, pin: &str, terminal: &Terminal) -> Result<Exit, Fault> {

@@ -36,7 +36,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         let actions: Vec<_> = actions
             .map(|(action, node, state, reason)| {
                 json!({
-                    "key": action.key, "statement": node.name, "plugin": node.plugin,
+                    "key": action.key.digest, "statement": node.name, "plugin": node.plugin,
                     "state": state, "reason": reason,
                 })
             })

@@ -32,9 +32,11 @@ pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit,
                 }
             }
             (Step::Cached(_), _) => {
-                let made = store.find(&action.key).map_or(String::new(), |record| {
-                    format!(": made in {:.1} s on {}", record.seconds, record.host)
-                });
+                let made = store
+                    .find(&action.key.digest)
+                    .map_or(String::new(), |record| {
+                        format!(": made in {:.1} s on {}", record.seconds, record.host)
+                    });
                 terminal.out(format!("{title} is cached{made}\n"));
             }
             _ => terminal.out(format!("{title} is not needed: what takes it is cached\n")),

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use dsl::experiment::Experiment;
 use dsl::types::Kind;
 
-use crate::graph::references;
-
 /// One statement.
 pub(super) struct Statement {
     pub(super) name: String,
@@ -72,7 +70,7 @@ impl Picture {
             if !plugins.contains(&node.plugin) {
                 plugins.push(node.plugin.clone());
             }
-            for source in references(node) {
+            for source in node.references() {
                 let owner = owners.get(source.0).map(|owner| &experiment.nodes[*owner]);
                 let from = owner.and_then(|owner| boxes.get(owner.name.as_str()));
                 // An arrow always points onward, which keeps the layout free of cycles.
@@ -92,7 +90,7 @@ impl Picture {
 fn owners(experiment: &Experiment) -> Vec<usize> {
     let mut owners: Vec<usize> = (0..experiment.nodes.len()).collect();
     for (index, node) in experiment.nodes.iter().enumerate().rev() {
-        for source in references(node) {
+        for source in node.references() {
             if experiment
                 .nodes
                 .get(source.0)

@@ -55,7 +55,7 @@ pub struct Cost {
 impl Record {
     /// The plugin that produced it, according to the key.
     pub fn plugin(&self) -> &str {
-        crate::graph::plugin_of(&self.key_text)
+        crate::key::plugin_of(&self.key_text)
     }
 
     /// What the result costs.

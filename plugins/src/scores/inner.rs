@@ -3,9 +3,9 @@
 use engine::artifact::{ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::Column;
+use engine::params::{Fold, Replay};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use engine::replay::{Fold, Replay};
 
 use super::Metric;
 use super::ensemble::Ensemble;

@@ -169,7 +169,7 @@ fn the_seed_is_in_the_keys_of_random_plugins_alone() {
         let own = |seed: &str| {
             let settings = [("seed".to_owned(), seed.to_owned())];
             let lowered = subject.written.lower(&settings)?;
-            Ok::<_, String>(lowered.actions().map(|a| own_lines(&a.key_text)).collect())
+            Ok::<_, String>(lowered.actions().map(|a| own_lines(&a.key.text)).collect())
         };
         match [own("0"), own("1")] {
             [Ok::<Vec<String>, _>(zero), Ok(one)] => {

@@ -14,11 +14,11 @@ use dsl::parse::parse;
 use dsl::signature::{Catalog, Makes, Param, Signature};
 use dsl::source::{FileId, Span};
 use engine::digest::Digest;
-use engine::graph::{Action, Graph, lower};
+use engine::graph::{Action, Graph};
+use engine::lower::{self, lower};
 use engine::observer::{Ending, Silent};
 use engine::outside::Disk;
 use engine::plugin::{DEFINITIONS, Registry};
-use engine::replay::expand;
 use engine::run::{OnFailure, Settings, Work, run};
 use engine::store::{MemStore, RecordedOutcome, Store};
 use plugins::reference::PRELUDE;
@@ -191,8 +191,8 @@ impl Written {
             return Err(messages(&checked.diagnostics));
         };
         let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
-        let experiment = expand(experiment, &REGISTRY).map_err(|error| error.message)?;
-        let graph = lower(&experiment, &REGISTRY, &digest).map_err(|error| error.message)?;
+        let lowered = lower(experiment, &REGISTRY, &digest).map_err(|error| error.message)?;
+        let lower::Lowered { experiment, graph } = lowered;
         let around = experiment.nodes.iter().enumerate().filter(|(_, node)| {
             let span = range(node.span);
             span.start <= self.call.start && self.call.end <= span.end
@@ -225,7 +225,7 @@ impl Lowered {
 
     /// Their keys.
     pub fn keys(&self) -> Vec<Digest> {
-        self.actions().map(|action| action.key).collect()
+        self.actions().map(|action| action.key.digest).collect()
     }
 
     /// What a run over an empty store keeps of the actions of the call, after a second run

@@ -1,105 +1,21 @@
 //! Repeating a method inside its training data: the calls that nobody writes.
 //!
-//! A call that declares `replay("edge")` for one of its arguments asks how the model given
-//! there would have done on the edge of its own training data. For each fold the training data
-//! are cut in two by calls of the plugin named; everything made from them on the way to the
-//! model is called again with the rest, and the model is applied to the edge. Nodes that do
-//! not depend on the training data are shared, so are all others by key. The model itself is
-//! only named: nothing of it runs on behalf of such a call.
+//! A call that declares `replay("edge")` for one of its arguments asks how the model there
+//! would have done on the edge of its own training data. For each fold, calls of the plugin
+//! named cut the training data in two; everything between them and the model is called again
+//! with the rest, and the model is applied to the edge. Nodes that do not depend on the
+//! training data are shared, so are all others by key. The model itself is only named:
+//! nothing of it runs on behalf of such a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::experiment::{Argument, Arguments, Experiment, Node, NodeId, Value};
 use dsl::signature::Signature;
-use dsl::types::{Kind, Type};
+use dsl::types::Kind;
 
-use crate::artifact::{Artifact, Dataset};
-use crate::error::Fault;
-use crate::graph::{nodes_in, references};
-use crate::params::{Bindings, Gather, Input, Label, ParamType, gathered, mismatch, single};
+use crate::params::{FOLDS, PARENT, Replayed};
 use crate::plugin::Registry;
-
-/// A model repeated inside its training data: declared with `replay("edge")`.
-///
-/// `M` is what the model makes, `P` what its parent makes.
-#[derive(Debug)]
-pub struct Replay<M, P> {
-    /// Stands for the model's name; the model itself is not run for this.
-    pub label: Label,
-    /// Stands for the name of its parent.
-    pub parent: Label,
-    /// The repetitions, from the edge inward.
-    pub folds: Vec<Fold<M, P>>,
-}
-
-/// One repetition of a model on part of its training data.
-#[derive(Debug)]
-pub struct Fold<M, P> {
-    /// What the model made, learned from the rest and applied to the edge.
-    pub model: Gather<M>,
-    /// The parents, learned from the rest.
-    pub parent: Gather<P>,
-    /// The edge: the rows held out.
-    pub edge: Input<Dataset>,
-}
-
-/// What follows the name of a [`Replay`] argument in that of the repetitions.
-pub(crate) const FOLDS: &str = "folds";
-/// What follows the name of a [`Replay`] argument in that of the parent.
-pub(crate) const PARENT: &str = "parent";
-
-impl<M: Artifact, P: Artifact> ParamType for Replay<M, P> {
-    const GATHER: bool = true;
-
-    fn ty() -> Type {
-        Type::Kind(M::KIND)
-    }
-
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
-        let Value::Node(model) = value else {
-            return Err(mismatch(field, "a statement", value));
-        };
-        let names = |suffix| {
-            let name = format!("{field}.{suffix}");
-            let value = bindings.args.get(&name).map(|argument| &argument.value);
-            (name, value)
-        };
-        let ((folds_name, Some(Value::List(folds))), (parent_name, Some(Value::Node(parent)))) =
-            (names(FOLDS), names(PARENT))
-        else {
-            return Err(Fault::Bug(format!("`{field}` was not repeated")));
-        };
-        let of = |node: NodeId| bindings.loaded(&folds_name, node);
-        let fold = |value: &Value| match value {
-            Value::List(nodes) => match nodes[..] {
-                [Value::Node(model), Value::Node(parent), Value::Node(edge)] => Ok(Fold {
-                    model: gathered(field, of(model)?)?,
-                    parent: gathered(field, of(parent)?)?,
-                    edge: single(field, of(edge)?)?,
-                }),
-                _ => Err(mismatch(field, "a repetition", value)),
-            },
-            other => Err(mismatch(field, "a repetition", other)),
-        };
-        Ok(Self {
-            label: bindings.loaded(field, *model)?.label.clone(),
-            parent: bindings.loaded(&parent_name, *parent)?.label.clone(),
-            folds: folds.iter().map(fold).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// An argument of a plugin that names a model to be repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replayed {
-    /// The argument.
-    pub field: String,
-    /// The data plugin that cuts the training data. It takes `data`, `toward` (the data the
-    /// model is applied to), `fold` (from 1), `part` (`rest` or `edge`), and whatever else the
-    /// call has under the same name.
-    pub cut: &'static str,
-}
 
 /// The argument that says how many folds there are; one without it.
 const COUNT: &str = "folds";
@@ -109,9 +25,11 @@ const COUNT: &str = "folds";
 /// # Errors
 /// A diagnostic at the call whose model has no single set of training data to cut, or is made
 /// from rows that are not among them.
-pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment, Box<Diagnostic>> {
-    let replayed = |node: &Node| registry.get(&node.plugin)?.replayed.as_ref();
-    if !experiment.nodes.iter().any(|node| replayed(node).is_some()) {
+pub(super) fn expand(
+    experiment: Experiment,
+    registry: &Registry,
+) -> Result<Experiment, Box<Diagnostic>> {
+    if !repeats(&experiment, registry) {
         return Ok(experiment);
     }
     let mut expansion = Expansion {
@@ -121,7 +39,7 @@ pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment,
         place: Vec::new(),
     };
     for node in &experiment.nodes {
-        let folds = replayed(node).map(|replayed| expansion.replay(node, replayed));
+        let folds = to_repeat(node, registry).map(|replayed| expansion.replay(node, replayed));
         let mut copy = node.clone();
         expansion.refer(&mut copy, &BTreeMap::new());
         copy.args.extend(folds.transpose()?.unwrap_or_default());
@@ -139,6 +57,19 @@ pub fn expand(experiment: Experiment, registry: &Registry) -> Result<Experiment,
         sweeps,
         ..experiment
     })
+}
+
+/// Whether a call asks for a model to be repeated.
+pub(super) fn repeats(experiment: &Experiment, registry: &Registry) -> bool {
+    let mut nodes = experiment.nodes.iter();
+    nodes.any(|node| to_repeat(node, registry).is_some())
+}
+
+/// The argument of a call whose model is to be repeated, unless it is already.
+fn to_repeat<'r>(node: &Node, registry: &'r Registry) -> Option<&'r Replayed> {
+    let replayed = registry.get(&node.plugin)?.replayed.as_ref()?;
+    let folds = format!("{}.{FOLDS}", replayed.field);
+    node.args.get(&folds).is_none().then_some(replayed)
 }
 
 /// Arguments that nobody writes, by name.
@@ -170,16 +101,16 @@ impl Expansion<'_> {
     /// Turns the references of a written node into those of its new place.
     fn refer(&self, node: &mut Node, replaced: &BTreeMap<NodeId, NodeId>) {
         for (_, argument) in &mut node.args {
-            map_nodes(&mut argument.value, &|id| {
-                *replaced.get(&id).unwrap_or(&self.place[id.0])
-            });
+            argument
+                .value
+                .map_nodes(&mut |id| *replaced.get(&id).unwrap_or(&self.place[id.0]));
         }
     }
 
     /// Adds the calls of every fold; gives the arguments that refer to them.
     fn replay(&mut self, node: &Node, replayed: &Replayed) -> Result<Added, Box<Diagnostic>> {
         let argument = node.args.get(&replayed.field);
-        let model = argument.and_then(|argument| nodes_in(&argument.value).first().copied());
+        let model = argument.and_then(|argument| argument.value.nodes().first().copied());
         let (Some(argument), Some(model)) = (argument, model) else {
             return Ok(Added::new());
         };
@@ -239,7 +170,7 @@ impl Expansion<'_> {
         });
         let mut copies = BTreeMap::from([(ends.training, rest)]);
         let model = &self.written[ends.model.0];
-        for id in references(model) {
+        for id in model.references() {
             self.copy(id, &prefix, &mut copies);
         }
         let mut applied = self.renamed(model, &prefix);
@@ -261,7 +192,7 @@ impl Expansion<'_> {
         }
         let node = &self.written[id.0];
         let mut depends = false;
-        for taken in references(node) {
+        for taken in node.references() {
             depends |= self.copy(taken, prefix, copies);
         }
         if depends {
@@ -289,7 +220,7 @@ impl Expansion<'_> {
         };
         let data_of = |id: NodeId| {
             let data = self.written[id.0].args.get("data")?;
-            nodes_in(&data.value).first().copied()
+            data.value.nodes().first().copied()
         };
         let Some(application) = data_of(model) else {
             let message = format!("`{name}` is not applied to data");
@@ -335,24 +266,12 @@ impl Expansion<'_> {
     /// All that a written node is made from, in the order of the experiment.
     fn ancestors(&self, id: NodeId) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
-        let mut queue = references(&self.written[id.0]);
+        let mut queue = self.written[id.0].references();
         while let Some(id) = queue.pop() {
             if found.insert(id) {
-                queue.extend(references(&self.written[id.0]));
+                queue.extend(self.written[id.0].references());
             }
         }
         found
-    }
-}
-
-fn map_nodes(value: &mut Value, map: &dyn Fn(NodeId) -> NodeId) {
-    match value {
-        Value::Node(id) => *id = map(*id),
-        Value::List(values) => values.iter_mut().for_each(|value| map_nodes(value, map)),
-        Value::Made(made) => {
-            let args = made.args.iter_mut();
-            args.for_each(|(_, argument)| map_nodes(&mut argument.value, map));
-        }
-        _ => {}
     }
 }

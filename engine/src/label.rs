@@ -1,0 +1,14 @@
+//! Placeholders of statement names in artifacts.
+
+/// A statement's name in results that must not change when it is renamed.
+///
+/// Its text is a placeholder, `‹digest›`, that the engine replaces by the name when it
+/// writes tables and pages, after the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(pub String);
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,356 @@
+//! A checked experiment as actions.
+//!
+//! A pure function of the experiment, the plugins and the digests of the data files. The calls
+//! that nobody writes ([`repeat`]) are added here, so that no caller can forget them.
+
+mod repeat;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use dsl::diagnostic::{Code, Diagnostic};
+use dsl::experiment::{Experiment, Node, NodeId};
+use dsl::types::Kind;
+
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::graph::{Action, ActionId, Graph, Input};
+use crate::key::{Key, KeyParts};
+use crate::params::Implicit;
+use crate::plugin::{Entry, Registry};
+use crate::streams::Streams;
+
+use repeat::{expand, repeats};
+
+/// An experiment with all calls, also those that nobody writes, and its actions.
+#[derive(Clone, Debug, Default)]
+pub struct Lowered {
+    /// The calls.
+    pub experiment: Experiment,
+    /// The actions of these calls.
+    pub graph: Graph,
+}
+
+/// Lowers a checked experiment; `file_digest` returns the digest of a data file's content.
+///
+/// # Errors
+/// A diagnostic at the argument whose file cannot be read, or whose model cannot be repeated
+/// inside its training data.
+pub fn lower(
+    experiment: Experiment,
+    registry: &Registry,
+    file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+) -> Result<Lowered, Box<Diagnostic>> {
+    let experiment = expand(experiment, registry)?;
+    let graph = graph(&experiment, registry, file_digest)?;
+    Ok(Lowered { experiment, graph })
+}
+
+/// What lowering would refuse, whatever the data files hold.
+///
+/// # Errors
+/// A diagnostic at the call whose model cannot be repeated inside its training data.
+pub fn validate(experiment: &Experiment, registry: &Registry) -> Result<(), Box<Diagnostic>> {
+    match repeats(experiment, registry) {
+        true => expand(experiment.clone(), registry).map(drop),
+        false => Ok(()),
+    }
+}
+
+fn graph(
+    experiment: &Experiment,
+    registry: &Registry,
+    file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+) -> Result<Graph, Box<Diagnostic>> {
+    let mut lowering = Lowering {
+        experiment,
+        registry,
+        file_digest,
+        graph: Graph {
+            of_node: vec![Vec::new(); experiment.nodes.len()],
+            ..Graph::default()
+        },
+        by_key: HashMap::new(),
+    };
+    let goals = goals(experiment);
+    for id in needed(experiment, &goals) {
+        lowering.node(id)?;
+    }
+    let asked = goals.iter().flat_map(|id| &lowering.graph.of_node[id.0]);
+    lowering.graph.goals = asked.copied().collect();
+    Ok(lowering.graph)
+}
+
+/// The scores and reports, or all sinks when there is neither.
+fn goals(experiment: &Experiment) -> Vec<NodeId> {
+    let nodes = &experiment.nodes;
+    let is_goal = |node: &Node| matches!(node.kind, Kind::Score | Kind::Report) && node.named;
+    let ids = (0..nodes.len()).map(NodeId);
+    if nodes.iter().any(is_goal) {
+        return ids.filter(|id| is_goal(&nodes[id.0])).collect();
+    }
+    let mut is_used = vec![false; nodes.len()];
+    for id in nodes.iter().flat_map(Node::references) {
+        is_used[id.0] = true;
+    }
+    ids.filter(|id| !is_used[id.0]).collect()
+}
+
+/// The goals and all they are made from, in order.
+fn needed(experiment: &Experiment, goals: &[NodeId]) -> Vec<NodeId> {
+    let nodes = &experiment.nodes;
+    let mut is_needed = vec![false; nodes.len()];
+    for goal in goals {
+        is_needed[goal.0] = true;
+    }
+    // A node refers to earlier ones only.
+    for index in (0..nodes.len()).rev() {
+        if is_needed[index] {
+            for id in nodes[index].references() {
+                is_needed[id.0] = true;
+            }
+        }
+    }
+    let ids = (0..nodes.len()).map(NodeId);
+    ids.filter(|id| is_needed[id.0]).collect()
+}
+
+/// A node that a call refers to, before a member is chosen.
+struct Reference<'a> {
+    field: &'a str,
+    node: NodeId,
+    taken: Taken,
+}
+
+/// What an action takes of a node it refers to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// Its name, for results.
+    Name,
+    /// What it made for the member at hand.
+    Member,
+    /// What it made for all members.
+    All,
+}
+
+struct Lowering<'a> {
+    experiment: &'a Experiment,
+    registry: &'a Registry,
+    file_digest: &'a dyn Fn(&str) -> Result<Digest, Fault>,
+    graph: Graph,
+    /// Only looked up, never listed.
+    by_key: HashMap<Digest, ActionId>,
+}
+
+impl Lowering<'_> {
+    fn node(&mut self, id: NodeId) -> Result<(), Box<Diagnostic>> {
+        let node = &self.experiment.nodes[id.0];
+        let Some(entry) = self.registry.get(&node.plugin) else {
+            let message = format!("plugin `{}` is not registered", node.plugin);
+            return Err(Box::new(Diagnostic::error(
+                Code::UnknownPlugin,
+                node.span,
+                message,
+            )));
+        };
+        let files = self.files(node)?;
+        self.graph.files.extend(files.clone());
+        let references = self.references(node, entry);
+        let is_shared = entry.signature.params.iter().any(|param| param.spread);
+        for member in 0..node.members.unwrap_or(1) {
+            let inputs: Vec<Input> = references
+                .iter()
+                .map(|reference| self.for_member(reference, member))
+                .collect();
+            let call = Call {
+                node,
+                entry,
+                member,
+                inputs: &inputs,
+                files: &files,
+            };
+            let key = self.key(&call);
+            let action = match self.by_key.get(&key.digest) {
+                Some(known) => *known,
+                None => {
+                    let streams = self.streams(&call, key.digest);
+                    self.add(Action {
+                        node: id,
+                        member: node.members.filter(|_| !is_shared).map(|_| member),
+                        key,
+                        streams,
+                        inputs,
+                    })
+                }
+            };
+            self.graph.of_node[id.0].push(action);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, action: Action) -> ActionId {
+        let id = ActionId(self.graph.actions.len());
+        self.by_key.insert(action.key.digest, id);
+        self.graph.actions.push(action);
+        id
+    }
+
+    fn files(&self, node: &Node) -> Result<BTreeMap<String, Digest>, Box<Diagnostic>> {
+        let mut files = BTreeMap::new();
+        for argument in node.args.values() {
+            for path in argument.value.paths() {
+                let digest = (self.file_digest)(path).map_err(|fault| {
+                    Diagnostic::error(Code::DataFile, argument.span, fault.to_string())
+                })?;
+                files.insert(path.to_owned(), digest);
+            }
+        }
+        Ok(files)
+    }
+
+    /// What a node takes, written or implicit, before a member is chosen.
+    fn references<'a>(&self, node: &'a Node, entry: &'a Entry) -> Vec<Reference<'a>> {
+        let mut references = Vec::new();
+        let mut add = |field: &'a str, taken: Taken, nodes: Vec<NodeId>| {
+            references.extend(
+                nodes
+                    .into_iter()
+                    .map(|node| Reference { field, node, taken }),
+            );
+        };
+        for (field, argument) in &node.args {
+            let taken = match entry.signature.param(field) {
+                _ if entry.only_names(field) => Taken::Name,
+                Some(param) if !param.gather => Taken::Member,
+                _ => Taken::All,
+            };
+            add(field, taken, argument.value.nodes());
+        }
+        for (field, implicit) in &entry.implicit {
+            let taken = match implicit.gather {
+                true => Taken::All,
+                false => Taken::Member,
+            };
+            add(field, taken, self.implicit(node, implicit.how));
+        }
+        references
+    }
+
+    fn implicit(&self, node: &Node, how: Implicit) -> Vec<NodeId> {
+        match how {
+            Implicit::Via(path) => {
+                let mut at = node;
+                let mut found = Vec::new();
+                for field in path.split('.') {
+                    let Some(argument) = at.args.get(field) else {
+                        return Vec::new();
+                    };
+                    found = argument.value.nodes();
+                    let Some(next) = found.first() else {
+                        return Vec::new();
+                    };
+                    at = &self.experiment.nodes[next.0];
+                }
+                found.truncate(1);
+                found
+            }
+            Implicit::Ancestors { of, kind } => {
+                let mut queue = node
+                    .args
+                    .get(of)
+                    .map_or(Vec::new(), |arg| arg.value.nodes());
+                let mut seen = BTreeSet::new();
+                while let Some(id) = queue.pop() {
+                    if seen.insert(id) {
+                        queue.extend(self.taken_by(&self.experiment.nodes[id.0]));
+                    }
+                }
+                seen.into_iter()
+                    .filter(|id| self.experiment.nodes[id.0].kind == kind)
+                    .collect()
+            }
+        }
+    }
+
+    /// The nodes a node takes something of, not those it only names.
+    fn taken_by(&self, node: &Node) -> Vec<NodeId> {
+        let entry = self.registry.get(&node.plugin);
+        let only_named = |field: &str| entry.is_some_and(|entry| entry.only_names(field));
+        let args = node.args.iter().filter(|(field, _)| !only_named(field));
+        args.flat_map(|(_, arg)| arg.value.nodes()).collect()
+    }
+
+    fn for_member(&self, reference: &Reference, member: u32) -> Input {
+        let node = reference.node;
+        let made = &self.graph.of_node[node.0];
+        let has_members = self.experiment.nodes[node.0].members.is_some();
+        let index = if has_members { member as usize } else { 0 };
+        Input {
+            field: reference.field.to_owned(),
+            node,
+            gather: reference.taken != Taken::Member,
+            actions: match reference.taken {
+                Taken::Name => Vec::new(),
+                Taken::Member => made.get(index).copied().into_iter().collect(),
+                Taken::All => made.clone(),
+            },
+        }
+    }
+
+    fn key(&self, call: &Call) -> Key {
+        let version = call.entry.signature.version;
+        Key::of(call.text(version, &[], |id| self.graph.actions[id.0].key.digest))
+    }
+
+    /// As the key, but of streams all the way up, so that what has no part in the randomness
+    /// of one call has none in its dependents.
+    fn streams(&self, call: &Call, key: Digest) -> Streams {
+        let Entry { streams, apart, .. } = call.entry;
+        let inputs = call.inputs.iter().flat_map(|input| &input.actions);
+        let mut inputs = inputs.map(|id| &self.graph.actions[id.0]);
+        let is_key = *streams == call.entry.signature.version
+            && apart.is_empty()
+            && inputs.all(|action| action.streams.0 == action.key.digest);
+        if is_key {
+            return Streams(key);
+        }
+        let text = call.text(*streams, apart, |id| self.graph.actions[id.0].streams.0);
+        Streams(Digest::of(text.as_bytes()))
+    }
+}
+
+/// One call of a plugin for one member, about to become an action.
+struct Call<'a> {
+    node: &'a Node,
+    entry: &'a Entry,
+    member: u32,
+    inputs: &'a [Input],
+    files: &'a BTreeMap<String, Digest>,
+}
+
+impl Call<'_> {
+    /// Everything a result depends on but the parameters `without`; inputs are named by `digest`.
+    fn text(
+        &self,
+        version: u32,
+        without: &[String],
+        digest: impl Fn(&ActionId) -> Digest,
+    ) -> String {
+        let signature = &self.entry.signature;
+        let parts = KeyParts {
+            plugin: &self.node.plugin,
+            version,
+            seed: signature.random.then_some(self.node.seed),
+            member: signature.members.as_ref().map(|_| self.member),
+            args: &self.node.args,
+            without: &|name| {
+                signature.members.as_deref() == Some(name) || without.iter().any(|it| it == name)
+            },
+            files: self.files,
+        };
+        let inputs = self.inputs.iter().flat_map(|input| {
+            let digests = input.actions.iter().map(&digest);
+            digests.map(|digest| (input.field.as_str(), digest))
+        });
+        parts.text(inputs)
+    }
+}
