@@ -104,7 +104,7 @@ fn told(said: &Said) -> Option<String> {
         line => line.unwrap_or_default(),
     };
     // How a text that is no JSON goes on depends on where it was cut.
-    let line = line.split_inclusive("expected what a run left").next();
+    let line = line.split_inclusive("not the record of a run").next();
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let mut words = String::new();
     for word in line
@@ -169,10 +169,10 @@ fn damage_of_any_file_gives_no_wrong_result() {
           cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: wrong checksum
         digests: cut in half, empty
         digests: zeros
-          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: no line
+          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: not a line
         holds: a byte changed, its first byte changed, cut in half, empty, zeros
           cache verify: 1 damaged  `./.farcast/holds/N`
-          cache gc --dry-run: 1 error: the hold `./.farcast/holds/N` is not what was kept, so nobody knows what must stay: nothing was removed; `farcast cache verify --repair` sets it aside
+          cache gc --dry-run: 1 error: the hold `./.farcast/holds/N` is damaged, so the results it protects are unknown: nothing was removed; `farcast cache verify --repair` sets the hold aside
         journal: a byte changed
           cache verify: 1 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte N: wrong checksum
           cache gc --dry-run: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte N: wrong checksum
@@ -187,11 +187,11 @@ fn damage_of_any_file_gives_no_wrong_result() {
           run it.farcast --json: 0 note: the journal of the store is damaged: `.farcast/journal/N.log`, byte 0: wrong checksum
         journal: cut in half, empty
         journal: zeros
-          cache verify: 1 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: no line
-          cache gc --dry-run: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: no line
-          show last: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: no line
-          rerun out/it --quiet --json: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: no line
-          run it.farcast --json: 0 note: the journal of the store is damaged: `.farcast/journal/N.log`, byte 0: no line
+          cache verify: 1 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
+          cache gc --dry-run: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
+          show last: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
+          rerun out/it --quiet --json: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
+          run it.farcast --json: 0 note: the journal of the store is damaged: `.farcast/journal/N.log`, byte 0: not a line
         objects: a byte changed, its first byte changed, cut in half, empty, zeros
           cache verify: 1 damaged  N
         report.html: a byte changed, its first byte changed, cut in half, empty, zeros
@@ -199,11 +199,11 @@ fn damage_of_any_file_gives_no_wrong_result() {
           show out/it: 0 note: `out/it/run.json` is not as the run left it
           rerun out/it --quiet --json: 0 note: `out/it/run.json` is not as the run left it
         run.json: its first byte changed, cut in half, empty, zeros
-          show out/it: 1 error: `out/it/run.json`: expected what a run left
-          rerun out/it --quiet --json: 1 error: `out/it/run.json`: expected what a run left
+          show out/it: 1 error: `out/it/run.json`: not the record of a run
+          rerun out/it --quiet --json: 1 error: `out/it/run.json`: not the record of a run
         runs/*.json: a byte changed, its first byte changed, cut in half, empty, zeros
           cache verify: 1 damaged  run N
-          show last: 1 error: the record of run `N` is not what was kept
+          show last: 1 error: the record of run `N` is damaged
         runs/*.parquet: a byte changed, its first byte changed, cut in half, empty, zeros
           cache verify: 1 damaged  run N
           show last: 1 error: the scores beside `N` are not those of that run
@@ -212,23 +212,23 @@ fn damage_of_any_file_gives_no_wrong_result() {
           show out/it: 1 error: the scores beside `out/it/run.json` are not those of that run
         version: a byte changed, cut in half
         version: its first byte changed
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; where only that file was damaged, write 1 there
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; where only that file was damaged, write 1 there
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; where only that file was damaged, write 1 there
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; where only that file was damaged, write 1 there
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\u{N}`; where only that file was damaged, write 1 there
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
         version: empty
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; where only that file was damaged, write 1 there
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; where only that file was damaged, write 1 there
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; where only that file was damaged, write 1 there
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; where only that file was damaged, write 1 there
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found ``; where only that file was damaged, write 1 there
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
         version: zeros
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; where only that file was damaged, write 1 there
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; where only that file was damaged, write 1 there
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; where only that file was damaged, write 1 there
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; where only that file was damaged, write 1 there
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\0\0`; where only that file was damaged, write 1 there
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
     "#]].assert_eq(&table);
 }
 

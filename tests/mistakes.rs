@@ -376,7 +376,7 @@ fn a_store_that_cannot_be_made() {
     let said = folder.farcast(&["run", "it.farcast", "--quiet", "--store", "taken"]);
     assert_eq!(said.code, 1);
     expect![[r#"
-        error: the store `taken`: expected a folder, found a file
+        error: the store `taken` is not a directory
     "#]]
     .assert_eq(&said.err);
 }

@@ -161,12 +161,12 @@ fn runs_that_are_not_there_are_told() {
     "#]]
     .assert_eq(&says(&["show", "out/it"]));
     expect![[r#"
-        error: `it.farcast`: expected what a run left: expected value at line 1 column 1
+        error: `it.farcast`: not the record of a run: expected value at line 1 column 1
     "#]]
     .assert_eq(&says(&["rerun", "it.farcast"]));
     folder.write("old/run.json", r#"{"experiment": "x", "farcast": "0.0.1"}"#);
     expect![[r#"
-        error: `old/run.json`: written by farcast `0.0.1`, which kept too little: expected format 1
+        error: `old/run.json`: written by farcast `0.0.1`, whose records are incomplete: expected format 1
           = help: run the experiment again
     "#]]
     .assert_eq(&says(&["rerun", "old"]));
@@ -189,7 +189,7 @@ fn a_damaged_record_is_told_and_the_others_are_listed() {
     assert_eq!((said.code, said.out.lines().count()), (0, 2));
     assert_eq!(
         said.err,
-        format!("note: the record of run `{name}` is not what was kept\n")
+        format!("note: the record of run `{name}` is damaged\n")
     );
     let scores = folder.bytes("two/scores.parquet");
     folder.write("out/it/scores.parquet", scores);
@@ -212,7 +212,7 @@ fn a_store_that_cannot_be_written_holds_up_no_run() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(
         said.err
-            .contains("note: the run is not listed by `farcast runs`: cannot keep the record"),
+            .contains("note: the run is not listed by `farcast runs`: cannot store the record"),
         "{said:?}"
     );
 }

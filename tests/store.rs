@@ -390,7 +390,7 @@ fn verify_repairs_whatever_is_damaged() {
     expect![[r#"
         ---
         note: the journal of the store is damaged: `./.farcast/journal/SEGMENT.log`, byte 0: wrong checksum
-        error: the hold `./.farcast/holds/HOLD` is not what was kept, so nobody knows what must stay: nothing was removed; `farcast cache verify --repair` sets it aside
+        error: the hold `./.farcast/holds/HOLD` is damaged, so the results it protects are unknown: nothing was removed; `farcast cache verify --repair` sets the hold aside
     "#]].assert_eq(&masked(said));
     let said = verify(&["--repair"]);
     assert_eq!(said.code, 1);

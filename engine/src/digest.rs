@@ -15,7 +15,7 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The digest of everything a reader gives.
+    /// The digest of everything that a reader returns.
     ///
     /// # Errors
     /// When reading fails.
@@ -71,7 +71,7 @@ impl Serialize for Digest {
     }
 }
 
-/// Reads the digits where they stand: a store is opened by reading many thousand of them.
+/// Parses the digits in place: opening a store parses many thousand of them.
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Digits;

@@ -1,4 +1,4 @@
-//! The files a run leaves for people and other programs, each whole or not there.
+//! The files that a run writes for people and other programs, each completely or not at all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,10 +23,10 @@ use crate::store::{Cost, Store};
 use crate::sweep::{self, SweepLine};
 use crate::table::ScoreLine;
 
-/// Writes a file whole: to a temporary name beside it, then renamed over it.
+/// Writes a file completely: to a temporary file beside it, which is then renamed.
 ///
 /// # Errors
-/// When the machine says no; the file that was there is untouched then.
+/// When the machine cannot write it; an existing file is unchanged then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let failed = |error: std::io::Error| {
         Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
@@ -43,7 +43,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     written.map_err(|error| {
-        // A leftover would only be litter; the error that matters is the first.
+        // A leftover does no harm; the first error is the one that matters.
         let _ = fs::remove_file(&temporary);
         failed(error)
     })
@@ -55,7 +55,7 @@ fn temporary(path: &Path, process: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Removes what processes that were killed while writing this file left beside it.
+/// Removes temporary files of processes that were killed while they wrote this file.
 fn remove_leftovers(path: &Path) {
     let is_alive = |process: u32| Path::new("/proc").join(process.to_string()).exists();
     let folder = path
@@ -74,16 +74,16 @@ fn remove_leftovers(path: &Path) {
             && Path::new("/proc/self").exists()
             && !is_alive(process)
         {
-            // Litter that cannot be removed harms nobody.
+            // A leftover that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// `run.json`: the record of the run, then the key of every action, what ran and how long.
+/// `run.json`: the record of the run, then key, ending and cost of every action.
 ///
 /// # Errors
-/// When there is a value without a JSON form, which is a bug.
+/// When a value has no JSON form, which is a bug.
 pub fn run_json(
     record: &RunRecord,
     experiment: &Experiment,
@@ -129,7 +129,7 @@ struct ActionLine<'a> {
     version: Option<u32>,
     key: Digest,
     state: &'static str,
-    /// What the result took, in this run or the one that made it.
+    /// How long computing the result took, in this run or an earlier one.
     seconds: f64,
     bytes: u64,
 }
@@ -188,7 +188,7 @@ pub enum Export {
     Weights,
 }
 
-/// Writes what `export` asks for to a folder; gives the files written.
+/// Writes the artifacts of `export` to a folder and returns the paths.
 ///
 /// # Errors
 /// When a result cannot be read or a file cannot be written.
@@ -211,19 +211,20 @@ pub fn export(
         }
         for (member, action) in actions.iter().enumerate() {
             let action = &graph.actions[action.0];
-            let Some(made) = stored(action, experiment, registry, store)? else {
+            let Some(result) = stored(action, experiment, registry, store)? else {
                 continue;
             };
             let key = action.key.digest;
             let (bytes, extension) = match export {
                 Export::Tables => (
-                    made.table()?
+                    result
+                        .table()?
                         .map(|mut frame| to_parquet(&mut frame))
                         .transpose()?,
                     "parquet",
                 ),
                 Export::Weights => (
-                    made.weights_file(made_by(key, node, registry))?,
+                    result.weights_file(origin(key, node, registry))?,
                     "safetensors",
                 ),
             };
@@ -245,7 +246,7 @@ pub fn export(
 }
 
 /// The key and, of random plugins, the seed.
-fn made_by(key: Digest, node: &Node, registry: &Registry) -> Metadata {
+fn origin(key: Digest, node: &Node, registry: &Registry) -> Metadata {
     let is_random = registry
         .get(&node.plugin)
         .is_some_and(|entry| entry.signature.random);
@@ -255,7 +256,7 @@ fn made_by(key: Digest, node: &Node, registry: &Registry) -> Metadata {
         .collect()
 }
 
-/// What a member made; none when it is not there or the member diverged.
+/// The result of a member; none when it is not in the store or the member diverged.
 fn stored(
     action: &Action,
     experiment: &Experiment,

@@ -1,6 +1,6 @@
-//! What a run says of itself: enough to list it, to compare it and to run it again.
+//! The record of a run: enough to list the run, to compare it and to run it again.
 //!
-//! It is the head of `run.json`, and what the store keeps of every run.
+//! It is the head of `run.json`, and the store keeps one for every run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,13 +20,13 @@ use crate::run::Outcome;
 use crate::store::Cost;
 use crate::table::ScoreLine;
 
-/// Goes up when an older farcast would misread a record.
+/// Rises when an older farcast would misread a record.
 pub const FORMAT: u32 = 1;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The [`FORMAT`] it is written in.
+    /// Its [`FORMAT`].
     pub format: u32,
     /// The title of the experiment.
     pub experiment: String,
@@ -34,15 +34,15 @@ pub struct RunRecord {
     pub farcast: String,
     /// The version of its keys.
     pub key_version: u32,
-    /// When it ended: milliseconds since 1970, by the clock of its machine.
+    /// When it ended: milliseconds since 1970, on its machine.
     pub when: u64,
     /// The machine.
     pub host: String,
-    /// The folder it was started in: where relative paths start.
+    /// The folder it was started in; relative paths start there.
     pub folder: String,
     /// The experiment's own text first, then the texts it uses.
     pub texts: Vec<Text>,
-    /// What `--set` and the profile said.
+    /// The params set by `--set` and the profile.
     pub set: Vec<(String, String)>,
     /// The value of every param outside a sweep.
     pub params: BTreeMap<String, String>,
@@ -50,30 +50,30 @@ pub struct RunRecord {
     pub plugins: BTreeMap<String, u32>,
     /// The digest of every data file it read.
     pub data: BTreeMap<String, Digest>,
-    /// For each member, the keys of the parents trained for it, shortened: two runs that share
-    /// one have that member in common.
+    /// For each member, the shortened keys of the parents trained for it: two runs that share one
+    /// have that member in common.
     pub members: BTreeMap<u32, BTreeSet<String>>,
     /// Whether nothing failed.
     pub ok: bool,
-    /// How many actions did what.
+    /// How many actions ended in which way.
     pub counts: Counts,
     /// How long it took.
     pub seconds: f64,
-    /// What the results of each statement took, in this run or the ones that made them; in the
-    /// order of the file.
+    /// What the results of each statement cost, in this run or in the earlier ones that computed
+    /// them; in the order of the file.
     #[serde(default)]
     pub costs: Vec<StatementCost>,
     /// Where it wrote its results.
     pub out: String,
-    /// What came out: the headlines of the report.
+    /// The headlines of the report.
     pub headlines: Vec<String>,
-    /// The digest of `scores.parquet`; none when there are no scores.
+    /// The digest of `scores.parquet`; none without scores.
     pub scores: Option<Digest>,
     /// The unit of each metric that has one.
     pub units: BTreeMap<String, String>,
 }
 
-/// What the results of a statement took, at all points of sweeps and for all members together.
+/// What the results of a statement cost, at all points of sweeps and for all members together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatementCost {
     /// The statement.
@@ -82,13 +82,13 @@ pub struct StatementCost {
     pub plugin: String,
     /// How many actions it has.
     pub actions: usize,
-    /// How long they took, one after the other.
+    /// The sum of their durations.
     pub seconds: f64,
-    /// How large their results are.
+    /// The total size of their results.
     pub bytes: u64,
 }
 
-/// What each statement took.
+/// What each statement costs.
 fn costs(experiment: &Experiment, graph: &Graph, costs: &[Cost]) -> Vec<StatementCost> {
     let mut found: Vec<StatementCost> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -115,27 +115,27 @@ fn costs(experiment: &Experiment, graph: &Graph, costs: &[Cost]) -> Vec<Statemen
 /// A text and the path it was read from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
-    /// The path, as seen from the folder of the run.
+    /// The path, relative to the folder of the run.
     pub path: String,
     /// The text.
     pub text: String,
 }
 
-/// What is known of a run when it has ended, beside what experiment and graph say.
+/// A run that has ended: what its record needs beside experiment and graph.
 pub struct FinishedRun<'a> {
     /// The texts.
     pub sources: &'a Sources,
-    /// What `--set` and the profile said.
+    /// The params set by `--set` and the profile.
     pub set: &'a [(String, String)],
-    /// Its scores, and the bytes they are written as.
+    /// Its scores, and the bytes of `scores.parquet`.
     pub scores: (&'a [ScoreLine], Option<&'a [u8]>),
-    /// What its actions did.
+    /// How its actions ended.
     pub outcome: &'a Outcome,
     /// How long it took.
     pub seconds: f64,
     /// The machine.
     pub host: String,
-    /// Where its results go.
+    /// The folder of its results.
     pub out: String,
 }
 
@@ -202,7 +202,7 @@ impl RunRecord {
     /// Reads a `run.json` or a record of the store.
     ///
     /// # Errors
-    /// [`Fault::User`] when it is none, or one that this farcast does not know.
+    /// [`Fault::User`] when it is not a record, or of a format that this farcast does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         #[derive(Deserialize)]
         struct Version {
@@ -210,7 +210,7 @@ impl RunRecord {
             farcast: Option<String>,
         }
         let wrong =
-            |error: serde_json::Error| Fault::user(format!("expected what a run left: {error}"));
+            |error: serde_json::Error| Fault::user(format!("not the record of a run: {error}"));
         let head: Version = serde_json::from_slice(bytes).map_err(wrong)?;
         let by = head.farcast.unwrap_or_else(|| "another program".to_owned());
         match head.format {
@@ -219,13 +219,13 @@ impl RunRecord {
                 "written by a newer farcast, `{by}`: expected format {FORMAT}, found {format}"
             ))),
             _ => Err(Fault::user(format!(
-                "written by farcast `{by}`, which kept too little: expected format {FORMAT}"
+                "written by farcast `{by}`, whose records are incomplete: expected format {FORMAT}"
             ))
             .with_hint("run the experiment again")),
         }
     }
 
-    /// The name the store gives these bytes of a record: when, and the start of their digest.
+    /// The name of these bytes of a record in the store: the time, and the start of their digest.
     pub fn name(&self, bytes: &[u8]) -> String {
         let time = self.time().replace([':', '-'], "").replace(' ', "-");
         let digest = Digest::of(bytes).short();
@@ -243,18 +243,18 @@ impl RunRecord {
     }
 }
 
-/// How a `run.json` begins; the digest of what follows comes next, in hex.
+/// The start of a `run.json`; the digest of what follows comes next, in hex.
 const SEAL: &str = "{\n  \"digest\": \"";
 
-/// A JSON object with the digest of the rest of its text in front.
+/// The JSON object with the digest of the rest of its text in front.
 pub fn sealed(json: &[u8]) -> Vec<u8> {
     let rest = json.strip_prefix(b"{").unwrap_or(json);
     let digest = Digest::of(rest);
     [format!("{SEAL}{digest}\",").as_bytes(), rest].concat()
 }
 
-/// Whether what follows the digest of a `run.json` is not what the run wrote there; where there is no
-/// digest, as after another program wrote the file anew, nobody knows.
+/// Whether a `run.json` differs from what the run wrote. One without a digest, which another program
+/// may have rewritten, counts as unchanged.
 pub fn is_changed(json: &[u8]) -> bool {
     let sealed = json.strip_prefix(SEAL.as_bytes());
     let parts = sealed.and_then(|sealed| sealed.split_at_checked(64));
@@ -309,17 +309,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_told() {
-        let told = |text: &str| RunRecord::parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(told("{").starts_with("expected what a run left: "));
+    fn other_files_are_refused() {
+        let refusal = |text: &str| RunRecord::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(refusal("{").starts_with("not the record of a run: "));
         assert_eq!(
-            told(r#"{"format": 7, "farcast": "9.0.0"}"#),
+            refusal(r#"{"format": 7, "farcast": "9.0.0"}"#),
             "written by a newer farcast, `9.0.0`: expected format 1, found 7"
         );
         assert_eq!(
-            told(r#"{"farcast": "0.0.9"}"#),
-            "written by farcast `0.0.9`, which kept too little: expected format 1"
+            refusal(r#"{"farcast": "0.0.9"}"#),
+            "written by farcast `0.0.9`, whose records are incomplete: expected format 1"
         );
-        assert!(told(r#"{"format": 1}"#).contains("missing field"));
+        assert!(refusal(r#"{"format": 1}"#).contains("missing field"));
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Figures and graphs are written with this rather than with plotters, whose SVG has fixed
 //! colours, whole pixels, one element per point and text it cannot measure without a font
-//! library. Here ink is `currentColor`, so that one picture serves light, dark and paper.
+//! library. Here the text colour is `currentColor`, so that one picture serves light, dark and paper.
 
 use std::fmt::Write as _;
 
-/// The colour-blind safe palette of Okabe and Ito (2008) without its yellow, which is lost on
-/// white; black is the ink of the page.
+/// The colour-blind safe palette of Okabe and Ito (2008) without its yellow, which is invisible on
+/// white; black is the text colour of the page.
 pub const PALETTE: [&str; 7] = [
     "currentColor",
     "#0072b2",
@@ -26,7 +26,7 @@ pub fn color(index: usize) -> &'static str {
 /// The dashes of a line without gaps.
 pub const UNBROKEN: &str = "none";
 
-/// How a line of the colour with this number is broken, so that repeated colours differ.
+/// The dashes of a line with the colour of this number, so that lines of equal colour differ.
 pub fn dashes(index: usize) -> &'static str {
     [UNBROKEN, "5 4", "2 4"][index / PALETTE.len() % 3]
 }
@@ -74,8 +74,7 @@ impl Svg {
         self.shape("rect", &[&place, attributes].concat());
     }
 
-    /// The whole picture: it scales to the width it is given and is never wider than natural
-    /// size times `grow`.
+    /// The complete picture: it scales to the available width, up to its natural size times `grow`.
     pub fn finish(self, title: &str, (width, height): (f64, f64), grow: f64) -> String {
         let title = escape(title);
         format!(
@@ -107,7 +106,7 @@ pub fn number(value: f64) -> String {
     tenths.to_string()
 }
 
-/// Text that is only text wherever it is put in XML or HTML.
+/// Text escaped for any place in XML or HTML.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! Scores as lines of one long table, with the names of the file in them.
+//! Scores as lines of one long table, with the names of statements in them.
 
 use std::any::Any;
 use std::io::Cursor;
@@ -35,7 +35,7 @@ pub struct ScoreLine {
     pub horizon: Option<f64>,
     /// The group; none for all rows together.
     pub group: Option<String>,
-    /// The value; none where there is none.
+    /// The value, if it exists.
     pub value: Option<f64>,
     /// The unit of the value, for tables that people read; not a column of files.
     #[serde(skip)]
@@ -56,7 +56,7 @@ impl ScoreLine {
 pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<ScoreLine> {
     let names = Names::of(experiment, graph);
     let mut lines = Vec::new();
-    for (statement, point, scores) in made::<Scores>(experiment, graph, outcome, Kind::Score) {
+    for (statement, point, scores) in results::<Scores>(experiment, graph, outcome, Kind::Score) {
         lines.extend(scores.rows.iter().map(|row| ScoreLine {
             statement: statement.to_owned(),
             point: point.to_owned(),
@@ -73,20 +73,20 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
     lines
 }
 
-/// The pages of a run, with the names of the file in them; what was made at a point of a sweep
-/// is told by its point in headings, captions and sentences.
+/// The pages of a run, with the names of the file in them. Headings, captions and sentences name
+/// the point of a sweep where there is one.
 pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Page> {
     let names = Names::of(experiment, graph);
-    made::<Page>(experiment, graph, outcome, Kind::Report)
+    results::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
         .filter_map(|(_, point, page)| {
             let mut page = Page::clone(&page);
             for section in &mut page.sections {
-                // Statements that are one call have one figure.
+                // Statements with the same call share a figure.
                 section.figures.dedup();
                 let captions = section.figures.iter_mut().map(|figure| &mut figure.title);
-                let told = section.text.iter_mut().chain(captions);
-                for text in told.chain([&mut section.heading]) {
+                let named = section.text.iter_mut().chain(captions);
+                for text in named.chain([&mut section.heading]) {
                     *text = names.put_in_with_points(text).into_owned();
                 }
             }
@@ -96,8 +96,8 @@ pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<P
         .collect()
 }
 
-/// What the statements of a kind made: statement, point, artifact.
-fn made<'a, T: Any + Send + Sync>(
+/// The results of the statements of a kind: statement, point, artifact.
+fn results<'a, T: Any + Send + Sync>(
     experiment: &'a Experiment,
     graph: &Graph,
     outcome: &Outcome,
@@ -121,7 +121,7 @@ fn made<'a, T: Any + Send + Sync>(
 /// The lines as a table with the columns of [`ScoreLine`], in its order.
 ///
 /// # Errors
-/// When polars cannot make it.
+/// When polars cannot build it.
 pub fn score_frame(lines: &[ScoreLine]) -> Result<DataFrame, Fault> {
     let text = |name: &str, get: &dyn Fn(&ScoreLine) -> Option<&str>| {
         Column::new(name.into(), lines.iter().map(get).collect::<Vec<_>>())
@@ -148,14 +148,14 @@ pub fn score_frame(lines: &[ScoreLine]) -> Result<DataFrame, Fault> {
 /// The lines of a `scores.parquet`; they have no units.
 ///
 /// # Errors
-/// [`Fault::User`] when it is no table of scores.
+/// [`Fault::User`] when it is not a score table.
 pub fn read_scores(bytes: &[u8]) -> Result<Vec<ScoreLine>, Fault> {
-    // The reader panics on some files that are not what they say.
+    // The reader panics on some damaged files.
     let read = || ParquetReader::new(Cursor::new(bytes)).finish();
     let frame = catch_unwind(AssertUnwindSafe(read))
-        .map_err(|_| Fault::user("not a table of scores: its Parquet is damaged"))?
-        .map_err(|error| Fault::user(format!("not a table of scores: {error}")))?;
-    let wrong = |error: PolarsError| Fault::user(format!("not a table of scores: {error}"));
+        .map_err(|_| Fault::user("not a score table: its Parquet is damaged"))?
+        .map_err(|error| Fault::user(format!("not a score table: {error}")))?;
+    let wrong = |error: PolarsError| Fault::user(format!("not a score table: {error}"));
     let text = |name: &str| frame.column(name).and_then(Column::str).map_err(wrong);
     let number = |name: &str| frame.column(name).and_then(Column::f64).map_err(wrong);
     let (statement, point, member) = (text("statement")?, text("point")?, text("member")?);

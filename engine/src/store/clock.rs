@@ -1,9 +1,8 @@
-//! The one place that asks what time it is: names, ages and touched files need it, results
-//! never do.
+//! The only place that reads the clock: names, ages and touched files need it, results never do.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time by the clock of this machine.
+/// The time on this machine.
 #[expect(
     clippy::disallowed_methods,
     reason = "the age of files is measured against it; no result depends on it"
@@ -12,12 +11,12 @@ pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The time since 1970 by the clock of this machine.
+/// The time since 1970 on this machine.
 pub(super) fn since_1970() -> Duration {
     now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Nanoseconds since 1970; enough for some centuries.
+/// Nanoseconds since 1970; they fit for some centuries.
 pub(super) fn unix_nanos() -> u64 {
     u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
 }

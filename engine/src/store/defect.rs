@@ -25,7 +25,7 @@ impl Defect {
             format!("was set aside as `{}` and ", path.display())
         });
         Fault::Damaged(format!(
-            "stored object `{}` (part `{part}`) {defect}: it {aside}will be made again",
+            "stored object `{}` (part `{part}`) {defect}: it {aside}will be computed again",
             digest.short()
         ))
     }

@@ -1,18 +1,18 @@
 //! The store on disk: plain files that any number of processes may use at once.
 //!
 //! ```text
-//! objects/<aa>/<digest>   parts, each written under another name and renamed when whole
-//! journal/*.log           records, a segment per writing process
-//! holds/                what running processes and pins keep from `gc`
-//! digests/*.log           digests of data files, so that they need not be read again
-//! runs/                   what was run: a record and a table of scores each
-//! damaged/                objects that were not what was stored, to be looked at
+//! objects/<aa>/<digest>   parts, each written to a temporary file and renamed when complete
+//! journal/*.log           records, one segment per writing process
+//! holds/                what running processes and pins protect from `gc`
+//! digests/*.log           digests of data files, so that they are not read again
+//! runs/                   a record and a score table for each run
+//! damaged/                damaged objects, kept for inspection until the next `gc`
 //! tmp/                    files being written
 //! ```
 //!
-//! A record is written after its objects are on disk, so whatever is found is whole; and
-//! everything read is verified, so whatever is loaded is what was stored. Deleting any of
-//! it at any time costs work, never correctness.
+//! A record is written after its objects are on disk, so a result that is found is complete; and
+//! everything read is verified, so a result that is loaded is what was stored. Deleting any of
+//! these files at any time costs work, never correctness.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The digests of data files, remembered for as long as the files do not change: reading
-//! gigabytes again to learn that nothing is new would make every plan slow.
+//! The digests of data files, remembered until the files change: reading gigabytes again to learn
+//! that nothing is new would make every plan slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
@@ -16,7 +16,7 @@ use super::journal::{Journal, Problem, Segment};
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// A file changed this recently may change again without its time stamp showing it.
+/// A file that changed this recently may change again without a new time stamp.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// The digest of a file, read in bounded memory.
@@ -31,7 +31,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Fault {
     Fault::Environment(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// What a file was like when its digest was taken.
+/// The digest of a file, and the state of the file when it was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct FileDigest {
     path: String,
@@ -45,8 +45,8 @@ impl FileDigest {
     }
 }
 
-/// What changes when a file does: size in bytes, and seconds and nanoseconds since 1970 of
-/// its last change, of content and (where there is such a thing) of anything.
+/// What changes when a file does: size in bytes, and seconds and nanoseconds since 1970 of its last
+/// change of content and (where the file system has it) of anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -81,7 +81,7 @@ impl Stamp {
         }
     }
 
-    /// Whether any later change is bound to show.
+    /// Whether any later change is certain to show.
     fn is_settled(&self) -> bool {
         let latest = self.modified.max(self.changed);
         let latest = Duration::new(
@@ -92,13 +92,13 @@ impl Stamp {
     }
 }
 
-/// The remembered digests; read from the store when first asked for.
+/// The remembered digests; read from the store on first use.
 pub(super) struct FileDigests {
     memory: Mutex<Memory>,
 }
 
 impl FileDigests {
-    /// What is remembered in this folder.
+    /// The digests remembered in this folder.
     pub(super) fn new(folder: PathBuf) -> Self {
         Self {
             memory: Mutex::new(Memory {
@@ -108,9 +108,9 @@ impl FileDigests {
         }
     }
 
-    /// The digest of a file, which is read only when it is new or has changed.
+    /// The digest of a file, which is read only if it is new or has changed.
     pub(super) fn of(&self, path: &Path, folder: &Folder) -> Result<Digest, Fault> {
-        let name = name(path);
+        let name = absolute_name(path);
         let before = stamp(path).filter(Stamp::is_settled);
         let (Some(path_text), Some(stamp_before)) = (name, before) else {
             return read(path);
@@ -142,14 +142,14 @@ impl FileDigests {
         Ok(())
     }
 
-    /// The lines that could not be read; what they told of is read again.
+    /// The lines that cannot be read; their files are read again.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut memory = self.lock();
         memory.refresh();
         memory.journal.problems()
     }
 
-    /// Leaves out the lines that could not be read.
+    /// Removes the lines that cannot be read.
     pub(super) fn repair(&self, folder: &Folder) -> Result<(), Fault> {
         let mut memory = self.lock();
         let harmed = memory.journal.up_to_problems();
@@ -175,7 +175,7 @@ impl Memory {
         (known.stamp == *stamp).then_some(known.digest)
     }
 
-    /// What cannot be kept is forgotten without a word: it only costs time.
+    /// A digest that cannot be stored is forgotten silently: that only costs time.
     fn remember(&mut self, known: FileDigest, folder: &Folder) {
         if let Some(json) = known.to_json() {
             let _ = self.journal.append(folder, &json, None);
@@ -191,7 +191,7 @@ impl Memory {
         journal.replace(folder, segments, &json)
     }
 
-    /// Reads what is new; unreadable is the same as empty, as it only costs time.
+    /// Reads what is new. An unreadable journal counts as empty: that only costs time.
     fn refresh(&mut self) {
         let Self { journal, known } = self;
         let decode = |json: &[u8]| serde_json::from_slice(json).ok();
@@ -205,7 +205,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
 }
 
-/// The absolute path as text, for files that have one.
-fn name(path: &Path) -> Option<String> {
+/// The absolute path as text, if it is UTF-8.
+fn absolute_name(path: &Path) -> Option<String> {
     std::path::absolute(path).ok()?.to_str().map(str::to_owned)
 }

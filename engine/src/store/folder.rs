@@ -1,5 +1,5 @@
-//! How bytes reach the store's folder: whole or not at all, and with the permissions of
-//! the group that shares it.
+//! The folder of a store: files are written completely or not at all, with the permissions of the
+//! group that shares the folder.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,7 +12,7 @@ use super::Access;
 use super::clock;
 use crate::error::Fault;
 
-/// Goes up when an older farcast could not read the store any more.
+/// Rises when an older farcast can no longer read the store.
 const FORMAT: u32 = 1;
 
 const FOLDERS: [&str; 7] = [
@@ -33,8 +33,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder, and lays it out when it may be written. One that exists but cannot
-    /// be written is opened all the same: complaints wait until something is to be kept.
+    /// Opens the folder and, with [`Access::Write`], creates what is missing in it. A folder that
+    /// exists but cannot be written opens, too; writing to it fails later.
     pub(super) fn open(root: &Path, access: Access) -> Result<Self, Fault> {
         let opened = Self {
             root: root.to_owned(),
@@ -43,10 +43,7 @@ impl Folder {
         let exists = match fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => true,
             Ok(_) => {
-                let message = format!(
-                    "the store `{}`: expected a folder, found a file",
-                    root.display()
-                );
+                let message = format!("the store `{}` is not a directory", root.display());
                 return Err(Fault::Environment(message));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => false,
@@ -59,7 +56,7 @@ impl Folder {
             match opened.lay_out() {
                 Err(error) if !(exists && is_read_only(&error)) => {
                     return Err(Fault::Environment(format!(
-                        "cannot make the store `{}`: {error}",
+                        "cannot create the store `{}`: {error}",
                         root.display()
                     )));
                 }
@@ -79,15 +76,15 @@ impl Folder {
         &self.root
     }
 
-    /// A name no other process has, in the folder for unfinished files.
+    /// A path for an unfinished file that no other process uses.
     pub(super) fn temporary(&self) -> PathBuf {
         self.path("tmp").join(unique())
     }
 
-    /// Writes a file so that it is there whole and on disk, or not at all.
+    /// Writes a file and syncs it to disk: completely, or not at all. Messages call it `what`.
     ///
     /// # Errors
-    /// When the machine cannot; nothing is left behind then. `what` names it to the user.
+    /// When the machine cannot write it; nothing is left behind then.
     pub(super) fn write(&self, target: &Path, what: &str, bytes: &[u8]) -> Result<(), Fault> {
         self.check_writable()?;
         self.write_whole(target, bytes)
@@ -98,7 +95,7 @@ impl Folder {
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
         let create = || OpenOptions::new().append(true).create_new(true).open(path);
         let file = match create() {
-            // The store was deleted under us, which is allowed at any time.
+            // The store was deleted meanwhile, which is allowed at any time.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.make_folders()?;
                 create()?
@@ -109,8 +106,8 @@ impl Folder {
         Ok(file)
     }
 
-    /// Moves a damaged file out of the way, where it can be looked at until the next `gc`; gives
-    /// its new path. Best effort: the store may be read-only.
+    /// Moves a damaged file to `damaged/`, where it stays until the next `gc`, and returns its new
+    /// path. Best effort: the store may be read-only.
     pub(super) fn set_aside(&self, path: &Path) -> Option<PathBuf> {
         self.check_writable().ok()?;
         let name = path.file_name()?.to_string_lossy();
@@ -121,7 +118,7 @@ impl Folder {
         Some(aside)
     }
 
-    /// Complains when nothing can be kept here.
+    /// An error when the store may not be written.
     pub(super) fn check_writable(&self) -> Result<(), Fault> {
         match self.access {
             Access::Write => Ok(()),
@@ -129,7 +126,7 @@ impl Folder {
         }
     }
 
-    /// What the user is told when `what` could not be kept.
+    /// The fault of failing to store `what`.
     pub(super) fn fault(&self, what: &str, error: &io::Error) -> Fault {
         let root = self.root.display();
         match error.kind() {
@@ -137,11 +134,11 @@ impl Folder {
                 Fault::Environment(format!("no space left on `{root}` while storing {what}"))
             }
             _ if is_read_only(error) => self.read_only(),
-            _ => Fault::Environment(format!("cannot keep {what} in the store `{root}`: {error}")),
+            _ => Fault::Environment(format!("cannot store {what} in `{root}`: {error}")),
         }
     }
 
-    /// What the user is told when the store cannot be read.
+    /// The fault of failing to read the store.
     pub(super) fn unreadable(&self, error: &io::Error) -> Fault {
         Fault::Environment(format!(
             "cannot read the store `{}`: {error}",
@@ -149,7 +146,7 @@ impl Folder {
         ))
     }
 
-    /// The time by the clock that stamps the store's files; on a network it is not ours.
+    /// The time on the machine that stamps the store's files; on a network it is not this one.
     pub(super) fn now(&self) -> SystemTime {
         let stamp = || -> io::Result<SystemTime> {
             self.check_writable().map_err(io::Error::other)?;
@@ -178,18 +175,18 @@ impl Folder {
         match text.trim().parse::<u32>() {
             Ok(format) if format <= FORMAT => Ok(()),
             Ok(format) => Err(Fault::Environment(format!(
-                "the store `{root}` was made by a newer farcast: \
+                "the store `{root}` was written by a newer farcast: \
                  expected format {FORMAT}, found {format}"
             ))),
             Err(_) => Err(Fault::Environment(format!(
                 "the store `{root}` has no format number: expected {FORMAT} in `version`, found `{}`; \
-                 where only that file was damaged, write {FORMAT} there",
+                 if only that file is damaged, write {FORMAT} into it",
                 text.trim().escape_debug()
             ))),
         }
     }
 
-    /// A folder with other things in it is more likely a slip of the hand than a store.
+    /// A folder with other files in it is more likely a mistyped path than a store.
     fn refuse_other_folders(&self) -> Result<(), Fault> {
         let ours =
             |name: &str| FOLDERS.contains(&name) || marks().iter().any(|mark| mark.0 == name);
@@ -255,8 +252,8 @@ impl Folder {
         sync_folder(folder)
     }
 
-    /// Gives the group these rights when it has them on the store. Best effort: some file
-    /// systems know no permissions.
+    /// Gives the group these rights if it has them on the store. Best effort: some file systems
+    /// have no permissions.
     #[cfg(unix)]
     fn share(&self, path: &Path, rights: u32) {
         if mode(&self.root) & 0o020 != 0 {
@@ -268,7 +265,7 @@ impl Folder {
     fn share(&self, _: &Path, _: u32) {}
 }
 
-/// An unfinished file; gone when this is dropped, unless it was renamed.
+/// An unfinished file; removed on drop unless it was renamed.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -277,7 +274,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Folder that say what the folder is; the format comes last, when the rest is there.
+/// Files that mark the folder as a store; the format comes last, when the rest is there.
 fn marks() -> [(&'static str, String); 3] {
     [
         ("CACHEDIR.TAG", CACHEDIR_TAG.to_owned()),
@@ -286,8 +283,8 @@ fn marks() -> [(&'static str, String); 3] {
     ]
 }
 
-/// Makes what was renamed or created in a folder survive a power cut, where the file system
-/// lets folders be synced.
+/// Makes files created or renamed in a folder survive a power cut, where the file system can sync
+/// folders.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -305,7 +302,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Text that no other process and no other call gives.
+/// Text that no other process and no other call returns.
 pub(super) fn unique() -> String {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let mut hasher = RandomState::new().build_hasher();

@@ -1,7 +1,7 @@
-//! Gives back the room of what no record needs, and makes many journal segments one.
+//! Garbage collection: removes what no record needs, and merges the segments of the journal.
 //!
-//! Safe beside processes that save: what is younger than an hour stays, and an object is
-//! looked at once more before it goes. Safe to kill: at worst it has done only a part.
+//! It is safe while other processes save: files younger than an hour stay, and an object is checked
+//! once more before it is removed. It is safe to kill: at worst only a part is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,41 +16,41 @@ use super::{Effect, Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// Objects younger than this may be about to be referred to.
+/// A record may be about to refer to an object younger than this.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// Unfinished files older than this are nobody's any more.
+/// Unfinished files older than this are abandoned.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// What to give up beside what nobody refers to. What a running process works with or
-/// somebody has pinned stays in any case.
+/// What to remove beside what nobody refers to. Results that a running process uses or somebody has
+/// pinned stay in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcPolicy {
-    /// Records made longer ago than this go too.
+    /// Remove records older than this, too.
     pub older_than: Option<Duration>,
-    /// Records of other keys than these go too.
+    /// Remove records of all other keys, too.
     pub only: Option<BTreeSet<Digest>>,
-    /// Records go, those made longest ago first, until all others take no more bytes.
+    /// Remove records, the oldest first, until the others need no more bytes than this.
     pub max_bytes: Option<u64>,
-    /// Whether anything is done.
+    /// Whether anything is removed.
     pub effect: Effect,
 }
 
-/// What was, or would be, given up.
+/// What was, or would be, removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcReport {
-    /// Records that are too old or whose objects are gone.
+    /// Records that the policy removes or whose objects are gone.
     pub records: u64,
     /// Objects no record refers to, what was set aside as damaged, and unfinished files.
     pub files: u64,
     /// The size of those files.
     pub bytes: u64,
-    /// Journal segments that became one.
+    /// Journal segments that were merged.
     pub segments: u64,
 }
 
 impl DirStore {
-    /// Gives up what the policy says and no record needs.
+    /// Removes the records of the policy, and all files that no other record needs.
     ///
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be read, or written to with
@@ -95,12 +95,12 @@ impl DirStore {
         if policy.effect == Effect::Apply {
             self.file_digests.compact(&self.folder)?;
             self.remove(&rubbish)
-                .map_err(|error| self.folder.fault("what is left", &error))?;
+                .map_err(|error| self.folder.fault("the remaining files", &error))?;
         }
         Ok(report)
     }
 
-    /// The files nobody needs.
+    /// The files that nobody needs.
     fn rubbish(
         &self,
         objects: &BTreeMap<Digest, StoredFile>,
@@ -118,7 +118,7 @@ impl DirStore {
         Ok(rubbish)
     }
 
-    /// Scores whose run was killed before its record was kept.
+    /// Scores whose run was killed before its record was written.
     fn scores_of_no_run(&self, now: SystemTime) -> io::Result<Vec<StoredFile>> {
         let mut scores = list_files(&self.folder.path("runs"))?;
         scores.retain(|found| {
@@ -128,7 +128,7 @@ impl DirStore {
         Ok(scores)
     }
 
-    /// Removes files, except those touched or referred to since they were listed.
+    /// Removes files, except those that were touched or referred to since they were listed.
     fn remove(&self, rubbish: &[StoredFile]) -> io::Result<()> {
         self.refresh().map_err(io::Error::other)?;
         let records = self.records.all();
@@ -148,7 +148,7 @@ impl DirStore {
     }
 }
 
-/// A record that stays, as far as its age and key go.
+/// A record that stays unless the store is too large.
 struct Wanted {
     is_held: bool,
     record: Record,
@@ -156,7 +156,7 @@ struct Wanted {
 }
 
 impl GcPolicy {
-    /// Gives up only what nobody refers to.
+    /// Removes only what nobody refers to.
     pub const UNREFERRED: Self = Self {
         older_than: None,
         only: None,
@@ -170,8 +170,8 @@ impl GcPolicy {
         is_recent && self.only.as_ref().is_none_or(is_named)
     }
 
-    /// The objects of what stays when only the youngest records stay that fit; the lines of the
-    /// others become useless.
+    /// The objects of the youngest records that fit into the size limit; the lines of the other
+    /// records become useless.
     fn within_bounds(&self, mut wanted: Vec<Wanted>, useless: &mut Vec<Line>) -> BTreeSet<Digest> {
         wanted.sort_by_key(|wanted| (!wanted.is_held, wanted.line.age()));
         let limit = self.max_bytes.unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ pub struct Hold(Option<PathBuf>);
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // A hold that cannot be removed ends with its process all the same.
+            // A hold that cannot be removed expires with its process.
             let _ = fs::remove_file(path);
         }
     }

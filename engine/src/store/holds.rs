@@ -1,15 +1,15 @@
-//! What must stay: the results that running processes work with, and those that people pin.
+//! Results that `gc` must not remove: those that running processes use, and those that are pinned.
 //!
 //! ```text
-//! holds/run-<host>-<process>-<random>   there as long as the process runs
-//! holds/pin-<name>                      there until somebody unpins it
+//! holds/run-<host>-<process>-<random>   exists while the process runs
+//! holds/pin-<name>                      exists until it is unpinned
 //! ```
 //!
-//! A hold is the digest of what follows, then keys, a line each. As long as one is not what was
-//! kept, nobody knows what must stay, so `gc` removes nothing.
+//! A hold is the digest of its other lines, then one key per line. While a hold is damaged, nobody
+//! knows which results it protects, so `gc` removes nothing.
 //!
-//! No locks: a hold only tells `gc` what to leave. One whose process has died counts no more
-//! on its own machine at once, and on others, which cannot ask for the process, after a day.
+//! There are no locks: a hold only tells `gc` what to leave. The hold of a process that has died
+//! expires at once on the same machine, and after a day on others, which cannot look the process up.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,15 +24,15 @@ use super::objects::list_files;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// How long a hold of another machine is believed.
+/// When a hold of another machine expires.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
 const RUN: &str = "run-";
 const PIN: &str = "pin-";
 
 impl DirStore {
-    /// Keeps these results from `gc` while this process works with them. Best effort: where
-    /// the store cannot be written, nothing can be removed from it either.
+    /// Protects these results from `gc` while this process uses them. Best effort: where the
+    /// store cannot be written, nothing can be removed from it either.
     pub(super) fn hold_keys(&self, keys: &BTreeSet<Digest>) -> Hold {
         let name = format!("{RUN}{}-{}", machine(), unique());
         let path = self.folder.path("holds").join(name);
@@ -40,7 +40,7 @@ impl DirStore {
         Hold::of(written.is_ok().then_some(path))
     }
 
-    /// Keeps these results from `gc` until [`unpin`](Self::unpin).
+    /// Protects these results from `gc` until [`unpin`](Self::unpin).
     ///
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be written.
@@ -49,7 +49,7 @@ impl DirStore {
             .write(&self.pin_path(name), "the pin", &lines(keys))
     }
 
-    /// Gives pinned results free; whether there was such a pin.
+    /// Removes a pin; whether it existed.
     ///
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be written.
@@ -74,7 +74,7 @@ impl DirStore {
         Ok(pins.map(str::to_owned).collect())
     }
 
-    /// The keys that some process works with or somebody has pinned.
+    /// The keys that a process uses or somebody has pinned.
     pub(super) fn held(&self) -> Result<BTreeSet<Digest>, Fault> {
         let mut held = BTreeSet::new();
         for path in self.holds()? {
@@ -83,8 +83,8 @@ impl DirStore {
                 None => {
                     let shown = path.display();
                     return Err(Fault::Damaged(format!(
-                        "the hold `{shown}` is not what was kept, so nobody knows what must \
-                         stay: nothing was removed; `farcast cache verify --repair` sets it aside"
+                        "the hold `{shown}` is damaged, so the results it protects are unknown: \
+                         nothing was removed; `farcast cache verify --repair` sets the hold aside"
                     )));
                 }
             }
@@ -92,7 +92,7 @@ impl DirStore {
         Ok(held)
     }
 
-    /// The holds that are not what was kept.
+    /// The damaged holds.
     pub(super) fn damaged_holds(&self) -> Result<Vec<PathBuf>, Fault> {
         let mut damaged = Vec::new();
         for path in self.holds()? {
@@ -103,7 +103,7 @@ impl DirStore {
         Ok(damaged)
     }
 
-    /// All holds that count; litter of processes that were killed is removed.
+    /// The holds in force; those of processes that were killed are removed.
     fn holds(&self) -> Result<Vec<PathBuf>, Fault> {
         let now = self.folder.now();
         let mut holds = list_files(&self.folder.path("holds"))
@@ -115,7 +115,7 @@ impl DirStore {
                 None => found.is_older(now, BELIEVED),
             });
             if is_over && self.folder.check_writable().is_ok() {
-                // What cannot be removed counts no more all the same.
+                // Even one that cannot be removed has expired.
                 let _ = fs::remove_file(&found.path);
             }
             !is_over
@@ -123,7 +123,7 @@ impl DirStore {
         Ok(holds.into_iter().map(|found| found.path).collect())
     }
 
-    /// The keys of a hold; none when it is not what was kept.
+    /// The keys of a hold; none when it is damaged.
     fn keys_of(&self, path: &Path) -> Result<Option<BTreeSet<Digest>>, Fault> {
         match fs::read(path) {
             Ok(bytes) => Ok(keys(&bytes)),
@@ -144,7 +144,7 @@ fn lines(keys: &BTreeSet<Digest>) -> Vec<u8> {
     format!("{check}\n{lines}").into_bytes()
 }
 
-/// What [`lines`] was given; none when the bytes are not what it gave.
+/// The keys that [`lines`] wrote; none when the bytes are damaged.
 fn keys(bytes: &[u8]) -> Option<BTreeSet<Digest>> {
     let (check, lines) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
     if Digest::of(lines.as_bytes()).to_string() != check {
@@ -157,7 +157,7 @@ fn name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
 }
 
-/// The process of this machine that owns a hold; `None` when another machine has it.
+/// The process on this machine that owns a hold; `None` when another machine owns it.
 fn process_here(owner: &str) -> Option<u32> {
     let rest = owner.strip_prefix(&machine())?.strip_prefix('-')?;
     let (process, _) = rest.split_once('-')?;
@@ -169,7 +169,7 @@ fn is_alive(process: u32) -> bool {
     Path::new("/proc").join(process.to_string()).exists()
 }
 
-/// What this machine is called, as part of a file's name.
+/// The name of this machine, in characters that suit a file name.
 fn machine() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };

@@ -1,4 +1,4 @@
-//! What the journal's lines add up to: the last word on every key.
+//! The index of the journal: the last line about every key.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,21 +14,21 @@ use super::{Cost, Record, Summary};
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// A line of the journal: its JSON, and of that only what the index needs. Of many
-/// thousand records a run asks for some; reading all of each would make every start slow.
+/// A line of the journal: its JSON, and the part of it that the index needs. A run reads few of
+/// many thousand records; parsing all of each would make every start slow.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    head: Word<RecordHead>,
+    head: LineContent<RecordHead>,
     json: Arc<[u8]>,
 }
 
-/// What a line says, with all of a record or its head only.
+/// The content of a line, with a complete record or only its head.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Word<R> {
-    /// An action has run, this many seconds after 1970 began.
+enum LineContent<R> {
+    /// An action has run, at this time in seconds since 1970.
     Kept { at: u64, record: R },
-    /// What was recorded of this key holds no more.
+    /// The record of this key is no longer valid.
     Forgotten(Digest),
 }
 
@@ -39,7 +39,7 @@ struct RecordHead {
     summary: Summary,
 }
 
-/// A record as far as it is read when a store is opened.
+/// The part of a record that is read when a store is opened.
 #[derive(Deserialize)]
 struct RawRecordHead {
     key: Digest,
@@ -55,7 +55,7 @@ enum RawOutcome {
     Diverged(String),
 }
 
-/// The sizes of all parts together, without the parts.
+/// The total size of all parts.
 fn sizes<'de, D: Deserializer<'de>>(parts: D) -> Result<u64, D::Error> {
     struct Sizes;
 
@@ -97,11 +97,11 @@ impl From<RawRecordHead> for RecordHead {
 }
 
 impl Line {
-    /// The line that keeps a record.
+    /// The line of a record.
     pub(super) fn kept(record: &Record) -> Result<Self, Fault> {
         let (at, key) = (since_1970().as_secs(), record.key);
-        let json = to_json(&Word::Kept { at, record })?;
-        let head = Word::Kept {
+        let json = to_json(&LineContent::Kept { at, record })?;
+        let head = LineContent::Kept {
             at,
             record: RecordHead {
                 key,
@@ -111,14 +111,14 @@ impl Line {
         Ok(Self { head, json })
     }
 
-    /// The line that forgets what was recorded of a key.
+    /// The line that revokes the record of a key.
     pub(super) fn forgotten(key: Digest) -> Result<Self, Fault> {
-        let json = to_json(&Word::<Record>::Forgotten(key))?;
-        let head = Word::Forgotten(key);
+        let json = to_json(&LineContent::<Record>::Forgotten(key))?;
+        let head = LineContent::Forgotten(key);
         Ok(Self { head, json })
     }
 
-    /// The line with this JSON, when it is one.
+    /// The line with this JSON, if it is valid.
     pub(super) fn from_json(json: &[u8]) -> Option<Self> {
         Some(Self {
             head: serde_json::from_slice(json).ok()?,
@@ -134,54 +134,54 @@ impl Line {
     /// The key it is about.
     pub(super) fn key(&self) -> &Digest {
         match &self.head {
-            Word::Kept { record, .. } => &record.key,
-            Word::Forgotten(key) => key,
+            LineContent::Kept { record, .. } => &record.key,
+            LineContent::Forgotten(key) => key,
         }
     }
 
-    /// What it says of the result it keeps, when it keeps one.
+    /// The summary of its record, unless it revokes one.
     pub(super) fn summary(&self) -> Option<&Summary> {
         match &self.head {
-            Word::Kept { record, .. } => Some(&record.summary),
-            Word::Forgotten(_) => None,
+            LineContent::Kept { record, .. } => Some(&record.summary),
+            LineContent::Forgotten(_) => None,
         }
     }
 
-    /// The record it keeps, when it keeps one that this farcast can read.
+    /// Its record, unless it revokes one or this farcast cannot read it.
     pub(super) fn record(&self) -> Option<Record> {
         match serde_json::from_slice(&self.json) {
-            Ok(Word::Kept { record, .. }) => Some(record),
+            Ok(LineContent::Kept { record, .. }) => Some(record),
             _ => None,
         }
     }
 
-    /// How long ago it was written.
+    /// Its age.
     pub(super) fn age(&self) -> Duration {
         match self.head {
-            Word::Kept { at, .. } => since_1970().saturating_sub(Duration::from_secs(at)),
-            Word::Forgotten(_) => Duration::ZERO,
+            LineContent::Kept { at, .. } => since_1970().saturating_sub(Duration::from_secs(at)),
+            LineContent::Forgotten(_) => Duration::ZERO,
         }
     }
 
     fn keeps(&self) -> bool {
-        matches!(self.head, Word::Kept { .. })
+        matches!(self.head, LineContent::Kept { .. })
     }
 }
 
-fn to_json(word: &Word<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
-    let json = serde_json::to_vec(word).map_err(|error| Fault::Bug(error.to_string()))?;
+fn to_json(content: &LineContent<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
+    let json = serde_json::to_vec(content).map_err(|error| Fault::Bug(error.to_string()))?;
     Ok(json.into())
 }
 
-/// The last word on every key, and the segment that has it. Lines may come in any order of
-/// segments: the index is always what reading all of them in order gives.
+/// The last line about every key, and its segment. Lines may arrive in any order of segments: the
+/// index is always the same as after reading all of them in order.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     last: HashMap<Digest, (Segment, Line)>,
 }
 
 impl Index {
-    /// Takes in a line.
+    /// Adds a line.
     pub(super) fn apply(&mut self, segment: &Segment, line: Line) {
         let key = *line.key();
         if self.segment(&key).is_none_or(|last| last <= segment) {
@@ -189,17 +189,17 @@ impl Index {
         }
     }
 
-    /// The segment that has the last word on a key.
+    /// The segment with the last line about a key.
     pub(super) fn segment(&self, key: &Digest) -> Option<&Segment> {
         self.last.get(key).map(|(segment, _)| segment)
     }
 
-    /// The line that keeps the record of a key, with its segment.
+    /// The line with the record of a key, and its segment.
     pub(super) fn get(&self, key: &Digest) -> Option<&(Segment, Line)> {
         self.last.get(key).filter(|(_, line)| line.keeps())
     }
 
-    /// Every line that keeps a record, with its segment; ordered by key.
+    /// Every line with a record, and its segment; ordered by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Segment, &Line)> {
         let kept = self.last.values().filter(|(_, line)| line.keeps());
         let mut kept: Vec<_> = kept.map(|(segment, line)| (segment, line)).collect();
@@ -207,8 +207,7 @@ impl Index {
         kept.into_iter()
     }
 
-    /// Drops what is known of some keys without a word in the journal: for those whose
-    /// segment goes.
+    /// Removes keys without a line in the journal: for those whose segment is removed.
     pub(super) fn drop_if(&mut self, drop: impl Fn(&Segment, &Digest) -> bool) {
         self.last.retain(|key, (segment, _)| !drop(segment, key));
     }

@@ -1,7 +1,7 @@
-//! A folder of append-only segments, one per writing process, that together are one list.
+//! A journal: one list of entries in a folder of append-only segments, one per writing process.
 //!
-//! Needs nothing of the file system but exclusive creation, appending by a single writer
-//! and renaming, so that it holds on a shared network folder: no locks, no time stamps.
+//! It needs only exclusive creation, appending by a single writer and renaming from the file
+//! system, so that it works on a shared network folder: no locks, no time stamps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,13 +16,13 @@ use super::folder::{Folder, sync_folder, unique};
 use super::lines::{Blocks, Decode, encode};
 use crate::error::Fault;
 
-/// Segments younger than this are left alone when others are merged.
+/// Segments younger than this are not merged.
 const SETTLED: Duration = Duration::from_secs(3600);
 
-/// How often to begin again when others merge segments at the same moment.
+/// How often to retry when other processes merge segments at the same moment.
 const ATTEMPTS: usize = 8;
 
-/// A line or a segment of a journal that cannot be used. The results it told of are made again.
+/// A line or a segment of a journal that cannot be read. Its results are computed again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The segment.
@@ -44,12 +44,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The name of a segment: `<nanoseconds>-<process>-<random>.log`. Names sort by time, and
-/// what a later segment says replaces what an earlier one said.
+/// The name of a segment: `<nanoseconds>-<process>-<random>.log`. Names sort by time, and entries
+/// of a later segment replace those of an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Segment(Arc<str>);
 
-/// Digits of the nanoseconds in a segment's name, so that names sort as numbers do.
+/// Digits of the nanoseconds in a segment's name, so that names sort as the numbers do.
 const DIGITS: usize = 20;
 
 impl Segment {
@@ -62,15 +62,15 @@ impl Segment {
         valid.then(|| Self(name.into()))
     }
 
-    /// A new name that sorts after `last`, whatever the clocks of two machines say.
+    /// A new name that sorts after `last`, even if the clocks of two machines differ.
     fn after(last: Option<&Segment>) -> Self {
         let nanos = last.map_or(0, |last| last.nanos().saturating_add(1));
         let nanos = nanos.max(unix_nanos());
         Self(format!("{nanos:020}-{}.log", unique()).into())
     }
 
-    /// A new name for what was merged from segments up to this one: sorts after it, and
-    /// before any that began later.
+    /// A new name for the merged segments up to this one: it sorts after this one and before any
+    /// that began later.
     fn merged(&self) -> Self {
         let (nanos, now) = (self.nanos(), unix_nanos());
         Self(format!("{nanos:020}-merged-{now:020}-{}.log", unique()).into())
@@ -82,7 +82,7 @@ impl Segment {
     }
 }
 
-/// The segments of one folder: how far each was read, and the one this process writes.
+/// The segments of one folder: how far each was read, and the one that this process writes.
 #[derive(Debug)]
 pub(super) struct Journal {
     folder: PathBuf,
@@ -102,7 +102,7 @@ impl Journal {
         }
     }
 
-    /// Gives every entry that is new since the last call, in order.
+    /// Calls `each` with every entry that is new since the last call, in order.
     pub(super) fn read<T: Send>(
         &mut self,
         decode: Decode<T>,
@@ -113,7 +113,7 @@ impl Journal {
             for segment in self.list()? {
                 match self.read_segment(&segment, decode, &mut each) {
                     Ok(()) => {}
-                    // Merged by another process into one our listing did not have yet.
+                    // Another process merged it into one that our listing does not have yet.
                     Err(error) if error.kind() == ErrorKind::NotFound => vanished = true,
                     Err(error) => self.complain(&segment, 0, format!("cannot be read: {error}")),
                 }
@@ -125,8 +125,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds an entry, as JSON, to be read after everything in `after`; it is on disk when
-    /// this returns.
+    /// Adds an entry, as JSON, that is read after everything in `after`; it is on disk when this
+    /// returns.
     pub(super) fn append(
         &mut self,
         folder: &Folder,
@@ -149,11 +149,11 @@ impl Journal {
         }
         Err(folder.fault(
             "a record",
-            &io::Error::other("its journal is taken away again and again"),
+            &io::Error::other("its journal disappears again and again"),
         ))
     }
 
-    /// The oldest segments, as far as their writers have most likely ended.
+    /// The oldest segments whose writers have most likely ended.
     pub(super) fn settled(&self) -> io::Result<BTreeSet<Segment>> {
         let now = unix_nanos();
         let writing = self.writer.as_ref().map(|writer| &writer.segment);
@@ -164,10 +164,10 @@ impl Journal {
         Ok(self.list()?.into_iter().take_while(settled).collect())
     }
 
-    /// Puts one segment with these entries, as JSON, in place of the settled ones.
+    /// Replaces the settled segments by one with these entries, as JSON.
     ///
-    /// May be stopped at any point: the new segment is whole before an old one goes, and
-    /// the old ones go oldest first, so that what forgets an entry outlives the entry.
+    /// It may be killed at any point: the new segment is complete before an old one is removed, and
+    /// the oldest are removed first, so that a line that revokes an entry outlives the entry.
     pub(super) fn replace(
         &mut self,
         folder: &Folder,
@@ -194,13 +194,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Everything found so far that could not be read.
+    /// Everything found so far that cannot be read.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.problems.iter().cloned().collect()
     }
 
-    /// The oldest segments up to the last one with a line that could not be read. That their
-    /// writers may add to them yet is no harm: see [`replace`](Self::replace).
+    /// The oldest segments up to the last one with an unreadable line. Their writers may still add
+    /// to them: [`replace`](Self::replace) copes with that.
     pub(super) fn up_to_problems(&self) -> io::Result<BTreeSet<Segment>> {
         let is_read = |segment: &Segment| self.read.contains_key(segment);
         let segments: Vec<Segment> = self.list()?.into_iter().take_while(is_read).collect();
@@ -212,7 +212,7 @@ impl Journal {
         Ok(segments.into_iter().take(count).collect())
     }
 
-    /// Whether a line of one of these segments could not be read.
+    /// Whether a line of one of these segments is unreadable.
     pub(super) fn has_problems_in(&self, segments: &BTreeSet<Segment>) -> bool {
         let files: BTreeSet<PathBuf> = segments.iter().map(|segment| self.path(segment)).collect();
         self.problems
@@ -245,7 +245,7 @@ impl Journal {
         });
     }
 
-    /// The segment from where it was read last.
+    /// Opens the segment where reading stopped last.
     fn open(&self, path: &Path, segment: &Segment) -> io::Result<(BufReader<File>, u64)> {
         let start = self.read.get(segment).copied().unwrap_or(0);
         let mut file = File::open(path)?;
@@ -277,17 +277,17 @@ impl Journal {
         Ok(())
     }
 
-    /// The segment the line is in, or `None` when that segment was merged away meanwhile.
+    /// The segment of the new line, or `None` when that segment was merged meanwhile.
     fn append_line(&mut self, folder: &Folder, line: &[u8]) -> io::Result<Option<Segment>> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.begin(folder)?,
         };
-        // On failure the writer is gone: a torn line may only be the last of its segment.
+        // On failure the writer is dropped: a torn line may only be the last of its segment.
         writer.file.write_all(line)?;
         writer.file.sync_data()?;
         writer.length += line.len() as u64;
-        // Opening asks a network file system anew, where a look-up may be answered from memory.
+        // On a network file system, opening asks the server; a look-up may be answered from memory.
         match File::open(self.path(&writer.segment)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => drop(other?),
@@ -309,9 +309,9 @@ impl Journal {
         })
     }
 
-    /// Removes a merged segment, unless its writer lives after all and added to it. The
-    /// segment is moved away first: what its writer adds from then on, it adds again
-    /// elsewhere (see [`append_line`](Self::append_line)).
+    /// Removes a merged segment, unless its writer is still alive and has added to it. The segment is
+    /// moved away first: its writer notices and adds later lines elsewhere, too (see
+    /// [`append_line`](Self::append_line)).
     fn retire(&self, folder: &Folder, segment: &Segment) -> io::Result<()> {
         let (path, aside) = (self.path(segment), folder.temporary());
         match fs::rename(&path, &aside) {

@@ -1,5 +1,5 @@
-//! The line format of the store's journals: `<16 hex digits> <json>\n`, the digits being
-//! the start of the blake3 digest of the JSON, so that damage is seen line by line.
+//! The line format of the store's journals: `<16 hex digits> <json>\n`. The digits are the start
+//! of the blake3 digest of the JSON, so that damage is found line by line.
 
 use std::io::{self, BufRead, Read};
 use std::panic::resume_unwind;
@@ -8,19 +8,19 @@ use std::thread;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// Bytes a line may have; bounds what a damaged file makes us read into memory.
+/// The most bytes of a line; bounds the memory that a damaged file can use.
 const LONGEST: u64 = 16 << 20;
 
 /// Bytes decoded at a time.
 const BLOCK: u64 = 16 << 20;
 
-/// Bytes below which decoding is faster than starting a thread for it.
+/// Fewer bytes are decoded faster than a thread starts.
 const WORTH_A_THREAD: usize = 1 << 20;
 
 /// Hex digits of the checksum.
 const CHECK: usize = 16;
 
-/// The line of an entry, with its line end.
+/// The line of an entry, with its line break.
 ///
 /// # Errors
 /// When the entry is too long, which is a bug.
@@ -33,13 +33,13 @@ pub(super) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
     if line.len() as u64 > LONGEST {
         let length = line.len();
         return Err(Fault::Bug(format!(
-            "a record of {length} bytes is too long to keep"
+            "a record of {length} bytes is too long to store"
         )));
     }
     Ok(line)
 }
 
-/// Makes an entry of its JSON, when it is one.
+/// Decodes an entry from its JSON, if it is valid.
 pub(super) type Decode<T> = fn(&[u8]) -> Option<T>;
 
 fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
@@ -51,7 +51,7 @@ fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
     entry(json).ok_or("unknown entry")
 }
 
-/// The byte a line starts at, and its entry or what is wrong with it.
+/// The byte at which a line starts, and its entry or what is wrong with it.
 pub(super) type Entry<T> = (u64, Result<T, &'static str>);
 
 /// The complete lines of a file, decoded block by block in bounded memory.
@@ -62,7 +62,7 @@ pub(super) struct Blocks<R> {
 }
 
 impl<R: BufRead> Blocks<R> {
-    /// The lines from here on, which is byte `start` of the file.
+    /// The lines from the position of the reader, byte `start` of the file.
     pub(super) fn new(reader: R, start: u64) -> Self {
         Self {
             reader,
@@ -76,8 +76,8 @@ impl<R: BufRead> Blocks<R> {
         self.end
     }
 
-    /// The next entries in order; none at the end of the file. A last line without its end
-    /// is no line: its writer was killed, or is still writing, unless nobody writes such a one.
+    /// The next entries in order; none at the end of the file. An incomplete last line does not
+    /// count, as its writer was killed or is still writing, unless no writer writes such a line.
     pub(super) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
         let Self { reader, buffer, .. } = self;
         buffer.clear();
@@ -93,20 +93,20 @@ impl<R: BufRead> Blocks<R> {
             entries.push((self.end, Err("too long")));
             self.end += rest.len() as u64 + reader.skip_until(b'\n')? as u64;
         } else if !may_be_begun(rest) {
-            entries.push((self.end, Err("no line")));
+            entries.push((self.end, Err("not a line")));
         }
         Ok(entries)
     }
 }
 
-/// Whether a line may begin so.
+/// Whether a line may begin like this.
 fn may_be_begun(rest: &[u8]) -> bool {
     let (check, json) = rest.split_at(rest.len().min(CHECK));
     let is_begun = json.is_empty() || json.starts_with(b" ");
     is_begun && check.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// The entries of complete lines, in order; large blocks by all cores.
+/// The entries of complete lines, in order; large blocks are decoded on all cores.
 fn decode_block<T: Send>(block: &[u8], start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(1 + block.len() / WORTH_A_THREAD);
@@ -138,7 +138,7 @@ fn decode_lines<T>(lines: &[u8], mut start: u64, entry: Decode<T>) -> Vec<Entry<
     entries
 }
 
-/// About equal pieces of whole lines.
+/// About equal pieces of complete lines.
 fn split_lines(mut block: &[u8], count: usize) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     for left in (1..=count).rev() {
@@ -206,7 +206,7 @@ mod tests {
                 Err("wrong checksum"),
                 Err("unknown entry"),
                 Ok("two".to_owned()),
-                Err("no line"),
+                Err("not a line"),
             ]
         );
     }

@@ -1,10 +1,9 @@
-//! Where the store of an experiment is when nobody says.
+//! The default place of a store.
 
 use std::path::{Path, PathBuf};
 
-/// The folder of the store: `.farcast` beside the nearest `farcast.toml` above the
-/// experiment's file, else beside the file. Commands without a file give the folder they run
-/// in instead.
+/// The folder of the store: `.farcast` beside the nearest `farcast.toml` at or above the folder of
+/// the experiment's file, else beside the file. Commands without a file pass the folder they run in.
 pub fn default_path(near: &Path) -> PathBuf {
     let file = project_file(near);
     let project = file.as_deref().and_then(Path::parent);
@@ -13,7 +12,7 @@ pub fn default_path(near: &Path) -> PathBuf {
 
 /// The nearest `farcast.toml` above a file, or above or in a folder.
 pub fn project_file(near: &Path) -> Option<PathBuf> {
-    // An empty path has no absolute form, but means this folder too.
+    // An empty path has no absolute form, but means this folder, too.
     let absolute = std::path::absolute(Path::new(".").join(folder(near))).ok()?;
     let mut candidates = absolute.ancestors().map(|above| above.join("farcast.toml"));
     candidates.find(|file| file.is_file())

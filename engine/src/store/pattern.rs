@@ -1,4 +1,4 @@
-//! Data files named together: `ckpt/step-*.safetensors`.
+//! Data files named by a pattern: `ckpt/step-*.safetensors`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// The files a path names: itself, or, when its last part holds a `*`, all files of that
-/// folder whose names match, sorted by name. A `*` stands for any text.
+/// The files that a path names: itself or, when its last part contains a `*`, all files of that
+/// folder whose names match, sorted by name. A `*` matches any text.
 ///
 /// # Errors
 /// [`Fault::Environment`] when the folder cannot be listed or no file matches.
@@ -40,7 +40,8 @@ pub fn matching(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     }
 }
 
-/// The digest of a file by `of`, or of the names and digests of all a pattern matches.
+/// The digest of a file according to `of`, or of the names and digests of all files that a pattern
+/// matches.
 pub(super) fn digest(
     path: &Path,
     of: impl Fn(&Path) -> Result<Digest, Fault>,

@@ -1,8 +1,8 @@
-//! What was run from a store: for each run a record and a table of scores, as bytes.
+//! The runs of a store: a record and a score table for each, as bytes.
 //!
 //! ```text
 //! runs/<name>.json      the record; its name ends with the start of its digest
-//! runs/<name>.parquet   the scores, there before the record is
+//! runs/<name>.parquet   the scores, written before the record
 //! ```
 
 use std::fs::{self, File};
@@ -16,15 +16,15 @@ use super::dir::DirStore;
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// Larger ones are not read: no run leaves such.
+/// Larger files are not read: no run writes them.
 const LARGEST: u64 = 256 << 20;
 
 impl DirStore {
-    /// Keeps the record of a run, and its scores when it has any.
+    /// Stores the record of a run, and its scores if it has any.
     ///
     /// # Errors
-    /// [`Fault::Environment`] when the store cannot keep them; a record is there whole or not
-    /// at all.
+    /// [`Fault::Environment`] when the machine cannot store them; a record is stored completely or
+    /// not at all.
     pub fn keep_run(&self, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
         let what = "the record of the run";
         if let Some(scores) = scores {
@@ -54,18 +54,18 @@ impl DirStore {
         Ok(names)
     }
 
-    /// The record of a run, as it was kept.
+    /// The record of a run, as it was stored.
     ///
     /// # Errors
-    /// [`Fault::Damaged`] when it is not what was kept, [`Fault::Environment`] when it cannot
-    /// be read.
+    /// [`Fault::Damaged`] when it is not what was stored, [`Fault::Environment`] when it cannot be
+    /// read.
     pub fn run(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let record = read_limited(&self.record_file(name))?;
         let digest = Digest::of(&record).short();
         let promised = name.rsplit('-').next().unwrap_or_default();
         if promised.is_empty() || !digest.starts_with(promised) {
             return Err(Fault::Damaged(format!(
-                "the record of run `{name}` is not what was kept"
+                "the record of run `{name}` is damaged"
             )));
         }
         Ok(record)
@@ -75,12 +75,12 @@ impl DirStore {
         self.folder.path("runs").join(format!("{name}.json"))
     }
 
-    /// Where the scores of a run are; whoever knows their digest verifies them.
+    /// The file with the scores of a run; its digest is in the record.
     pub fn scores_file(&self, name: &str) -> PathBuf {
         self.folder.path("runs").join(format!("{name}.parquet"))
     }
 
-    /// Moves a damaged run out of the way.
+    /// Moves a damaged run to `damaged/`.
     pub(super) fn set_run_aside(&self, name: &str) {
         for path in [self.record_file(name), self.scores_file(name)] {
             self.folder.set_aside(&path);
@@ -112,10 +112,10 @@ impl DirStore {
     }
 }
 
-/// A file of reasonable size, whole.
+/// The content of a file of reasonable size.
 ///
 /// # Errors
-/// [`Fault::Environment`] when it cannot be read or is larger than any run leaves.
+/// [`Fault::Environment`] when it cannot be read or is larger than any file of a run.
 pub fn read_limited(path: &Path) -> Result<Vec<u8>, Fault> {
     let shown = path.display();
     let read = || -> io::Result<Vec<u8>> {

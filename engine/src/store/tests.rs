@@ -199,7 +199,7 @@ fn a_damaged_object_is_set_aside_and_made_again() {
     let (short, aside) = (digest.short(), path.join(format!("damaged/{digest}-0")));
     let expected = format!(
         "stored object `{short}` (part `weights`) is not what was stored: \
-         it was set aside as `{}` and will be made again",
+         it was set aside as `{}` and will be computed again",
         aside.display()
     );
     assert_eq!(text, expected);
@@ -234,7 +234,7 @@ fn a_missing_or_cut_object_is_not_found() {
     assert_eq!(store.find(&saved.key), None);
     let text = store.load(&saved).unwrap_err().to_string();
     assert!(
-        text.ends_with("is missing: it will be made again"),
+        text.ends_with("is missing: it will be computed again"),
         "{text}"
     );
 }
@@ -315,7 +315,7 @@ fn other_folders_and_newer_stores_are_refused() {
     fs::write(&path, "a file").unwrap();
     assert_eq!(
         told(&path, Access::Write),
-        "the store `S`: expected a folder, found a file"
+        "the store `S` is not a directory"
     );
     assert!(told(&path.join("below"), Access::Write).contains("`S`"));
     fs::remove_file(&path).unwrap();
@@ -331,7 +331,7 @@ fn other_folders_and_newer_stores_are_refused() {
     fs::write(path.join("version"), "2\n").unwrap();
     assert_eq!(
         told(&path, Access::Read),
-        "the store `S` was made by a newer farcast: expected format 1, found 2"
+        "the store `S` was written by a newer farcast: expected format 1, found 2"
     );
 }
 
@@ -348,7 +348,7 @@ fn a_store_opened_for_reading_changes_nothing() {
     assert_eq!(store.find(&saved.key), Some(saved.clone()));
     let text = store.load(&saved).unwrap_err().to_string();
     assert!(
-        text.ends_with("is not what was stored: it will be made again"),
+        text.ends_with("is not what was stored: it will be computed again"),
         "{text}"
     );
     assert_eq!(store.find(&saved.key), None);

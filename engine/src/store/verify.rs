@@ -1,4 +1,4 @@
-//! Reads the whole store and says what is not as it should be.
+//! Reads the whole store and reports what is damaged.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,37 +9,37 @@ use super::{Defect, Objects, Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
 
-/// What is done about damage that is found.
+/// What to do about damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDamage {
-    /// It is told; nothing changes.
+    /// Report it; nothing changes.
     Report,
-    /// What is damaged is set aside and records that need it forgotten, so that the next run
-    /// makes it again; lines that cannot be read are left out of the journals.
+    /// Set it aside and forget the records that need it, so that the next run computes it again;
+    /// remove unreadable lines from the journals.
     SetAside,
 }
 
-/// How everything in the store was found.
+/// The state of everything in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
-    /// How many objects that a record refers to are what was stored.
+    /// How many objects that a record refers to are intact.
     pub intact: u64,
-    /// Those that are not.
+    /// Those that are damaged.
     pub damaged: Vec<Digest>,
-    /// Those that are not there.
+    /// Those that are missing.
     pub missing: Vec<Digest>,
-    /// How many runs are what was kept of them.
+    /// How many runs are intact.
     pub intact_runs: u64,
-    /// Those of which the record or the scores are not.
+    /// Those whose record or scores are damaged.
     pub runs: Vec<String>,
-    /// The holds that are not what was kept.
+    /// The damaged holds.
     pub holds: Vec<PathBuf>,
     /// Lines of the journals that cannot be read.
     pub problems: Vec<Problem>,
 }
 
 impl VerifyReport {
-    /// Whether everything is as it should be.
+    /// Whether nothing is damaged or missing.
     pub fn is_clean(&self) -> bool {
         self.damaged.is_empty()
             && self.missing.is_empty()
@@ -50,7 +50,7 @@ impl VerifyReport {
 }
 
 impl DirStore {
-    /// Reads every object that a record refers to, and whatever else is kept.
+    /// Reads every object that a record refers to, all runs, holds and journals.
     ///
     /// # Errors
     /// [`Fault::Environment`] when the store cannot be read, or written to with
@@ -103,7 +103,7 @@ impl DirStore {
                 self.records.forget(record);
             }
         }
-        // Last, so that whoever is stopped here has left no record without its objects.
+        // Last, so that a process killed here leaves no record without its objects.
         for digest in &report.damaged {
             self.objects.discard(digest, Defect::Damaged);
         }
