@@ -21,13 +21,13 @@ Examples:
   farcast new storms                        write a commented starter, storms.farcast
   farcast check storms.farcast              find every mistake before anything runs
   farcast run storms.farcast                train, fine-tune, regress, score, report
-  farcast run storms.farcast --set degree=2 change a `param`; only what depends on it runs
-  farcast plan storms.farcast               what would run, and why
-  farcast runs                              what was run, and what came out
-  farcast compare last~1 last               two runs side by side
-  farcast plugins mlp                       what a plugin takes")]
+  farcast run storms.farcast --set degree=2 change a `param`; run only what depends on it
+  farcast plan storms.farcast               show what would run, and why
+  farcast runs                              list earlier runs and their scores
+  farcast compare last~1 last               compare two runs
+  farcast plugins mlp                       describe a plugin and its parameters")]
 pub struct Arguments {
-    /// What holds for many commands.
+    /// The settings given as flags.
     #[command(flatten)]
     pub flags: Flags,
     /// What to do.
@@ -43,13 +43,13 @@ pub enum Command {
         after_help = "Examples:\n  farcast check *.farcast\n  farcast check storms.farcast --set degree=2\n  farcast check storms.farcast --json"
     )]
     Check(Check),
-    /// Bring experiment files into the one canonical layout.
+    /// Rewrite experiment files in the canonical layout.
     #[command(after_help = "Examples:\n  farcast fmt *.farcast\n  farcast fmt --check *.farcast")]
     Fmt(Fmt),
-    /// Say what a run would do, and why, without doing it.
+    /// Show what a run would do, and why, without doing it.
     #[command(after_help = "Example:\n  farcast plan storms.farcast --set degree=2")]
     Plan(Plan),
-    /// Run an experiment: whatever earlier runs made is reused.
+    /// Run an experiment, reusing the results of earlier runs.
     #[command(after_help = "\
 Examples:
   farcast run storms.farcast
@@ -60,15 +60,15 @@ Examples:
     /// Draw the graph of an experiment.
     #[command(after_help = "Example:\n  farcast graph storms.farcast --format svg > storms.svg")]
     Graph(Graph),
-    /// Write the report of an experiment again, running only what is missing.
+    /// Rewrite the report of an experiment, running only what is missing.
     #[command(after_help = "Example:\n  farcast report storms.farcast --out results")]
     Report(Report),
-    /// List the plugins, or say all about one.
+    /// List the plugins, or describe one.
     #[command(
         after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json"
     )]
     Plugins(Plugins),
-    /// List what was run from this store: when, with what, and the scores that came out.
+    /// List the runs of this store: time, params and scores.
     #[command(after_help = "Examples:\n  farcast runs\n  farcast runs --limit 5 --json")]
     Runs(Runs),
     /// Show one run: its parameters, data, versions and scores.
@@ -78,44 +78,44 @@ Examples:
   farcast show 20261121-0451
   farcast show out/storms")]
     Show(Show),
-    /// Set runs side by side: params that differ, scores, differences and their confidence.
+    /// Compare runs: params that differ, scores, differences and their confidence intervals.
     #[command(after_help = "\
-Each is a run of `farcast runs` (or the start of its name, `last`, `last~1` the one before), a
-folder of results, a run.json, or an experiment file, which is run first. Differences are
-against the first. Where members of two runs descend from the same trained parents, their
-differences are taken pair by pair; elsewhere the means are compared (Welch). Intervals are
-95 % intervals of Student's t over members.
+Each RUN is a name from `farcast runs` or its start, `last`, `last~1` (the one before), an output
+folder, a run.json, or an experiment file, which runs first. Differences are from the first.
+Where members of two runs descend from the same trained parents, the comparison is paired by
+member; elsewhere it compares means (Welch). Intervals are 95 % intervals of Student's t over
+members.
 
 Examples:
   farcast compare last~1 last
   farcast compare out/storms out/storms-deep --html storms.html
   farcast compare linear.farcast spline.farcast --json")]
     Compare(Compare),
-    /// Run again what a run.json tells of, and say whether the scores are the same.
+    /// Repeat a run from its run.json, and check that the scores are the same.
     #[command(after_help = "\
-The texts, the settings and the digests of all data are in run.json; paths start at the folder
-the run took place in, or here when that is gone. Results in the store are reused unless
-`--fresh` is given. Exits with 1 when the scores are not the same, byte for byte.
+run.json contains the texts, the settings and the digests of all data. Paths are relative to the
+folder of the run, or to the working folder if that no longer exists. Results in the store are
+reused unless `--fresh` is given. Exits with 1 if the scores are not byte-identical.
 
 Examples:
   farcast rerun out/storms/run.json
   farcast rerun last --fresh")]
     Rerun(Rerun),
-    /// Look after the store of results.
+    /// Inspect and clean the store of results.
     #[command(
         subcommand,
         after_help = "Examples:\n  farcast cache ls\n  farcast cache gc --older-than 30 --dry-run"
     )]
     Cache(Cache),
-    /// Print every setting, what it is, and who said so.
+    /// Print every setting, its value and its source.
     #[command(after_help = "\
-The first that says something counts:
+The first source that sets a value wins:
   1. the flag: --jobs 4
   2. the environment: FARCAST_JOBS=4
   3. the profile chosen by --profile or FARCAST_PROFILE: jobs = 4 in [profile.NAME]
   4. jobs = 4 in the nearest farcast.toml at or above the experiment's folder
   5. the default
-Paths in farcast.toml start at its folder. A profile may also set params, as --set does:
+Paths in farcast.toml are relative to its folder. A profile may also set params:
   [profile.quick]
   jobs = 1
   set = { members = 2, hidden = \"[8, 8]\" }
@@ -146,8 +146,8 @@ Examples:
 }
 
 impl Command {
-    /// The path at or above which `farcast.toml` is looked for; none for commands that look at
-    /// no experiment and no store.
+    /// The path at or above which to look for `farcast.toml`; none for commands without experiment
+    /// and store.
     pub fn near(&self) -> Option<&Path> {
         let here = Path::new(".");
         match self {
@@ -171,12 +171,12 @@ impl Command {
     }
 }
 
-/// The experiment and what is set in it.
+/// An experiment and the params set in it.
 #[derive(Debug, Args)]
 pub struct ExperimentArgs {
     /// The experiment file.
     pub file: PathBuf,
-    /// Give a `param` another value; may be repeated.
+    /// Set a `param`; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
 }
@@ -187,10 +187,10 @@ pub struct Check {
     /// The files.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Give a `param` another value; may be repeated.
+    /// Set a `param`; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -201,7 +201,7 @@ pub struct Fmt {
     /// The files.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Change nothing; exit with 1 when a file is not in canonical layout.
+    /// Change nothing; exit with 1 if a file is not in canonical layout.
     #[arg(long)]
     pub check: bool,
 }
@@ -211,7 +211,7 @@ pub struct Fmt {
 pub struct Plan {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -225,10 +225,10 @@ pub struct Run {
     pub options: RunOptions,
 }
 
-/// How to run, what to say and what to write.
+/// How to run, what to print and what to write.
 #[derive(Debug, Default, Args)]
 pub struct RunOptions {
-    /// When an action fails, go on with all that does not need it.
+    /// When an action fails, run everything that does not depend on it.
     #[arg(long)]
     pub keep_going: bool,
     /// Print one JSON object to standard output.
@@ -276,9 +276,9 @@ pub struct Report {
 /// `farcast plugins`
 #[derive(Debug, Args)]
 pub struct Plugins {
-    /// The plugin to say all about.
+    /// The plugin to describe.
     pub name: Option<String>,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -286,10 +286,10 @@ pub struct Plugins {
 /// `farcast runs`
 #[derive(Debug, Args)]
 pub struct Runs {
-    /// Only the newest so many.
+    /// Only the newest N.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub limit: Option<u64>,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -297,9 +297,9 @@ pub struct Runs {
 /// `farcast show`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A name of `farcast runs` or its start, `last`, a folder of results or a run.json.
+    /// A name from `farcast runs` or its start, `last`, an output folder or a run.json.
     pub run: String,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -307,13 +307,13 @@ pub struct Show {
 /// `farcast compare`
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// Names of `farcast runs`, folders of results, run.json files, experiment files.
+    /// Names from `farcast runs`, output folders, run.json files or experiment files.
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     pub runs: Vec<String>,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Write a page, too.
+    /// Write an HTML page, too.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
@@ -321,9 +321,9 @@ pub struct Compare {
 /// `farcast rerun`
 #[derive(Debug, Args)]
 pub struct Rerun {
-    /// A run.json, a folder of results, or a name of `farcast runs`.
+    /// A run.json, an output folder, or a name from `farcast runs`.
     pub run: String,
-    /// Reuse nothing: make every result again, in a store that is gone afterwards.
+    /// Reuse nothing: compute every result again, in a temporary store.
     #[arg(long)]
     pub fresh: bool,
     #[command(flatten)]
@@ -333,38 +333,38 @@ pub struct Rerun {
 /// `farcast cache …`
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// List what is stored.
+    /// List the stored results.
     Ls,
-    /// Say where the room goes: by plugin, the largest first.
+    /// Show how much each plugin stores, the largest first.
     Du,
-    /// Say why a statement runs, or does not.
+    /// Show why a statement runs, or does not.
     #[command(
         after_help = "Examples:\n  farcast cache why storms.farcast shift\n  farcast cache why storms.farcast --set steps=200"
     )]
     Why(Why),
-    /// Read everything stored and say what is damaged; exits with 1 when anything is.
+    /// Read the whole store and report damage; exits with 1 if there is any.
     Verify {
-        /// Set what is damaged aside, so that the next run makes it again.
+        /// Set damaged results aside, so that the next run computes them again.
         #[arg(long)]
         repair: bool,
     },
-    /// Remove what no result needs; what runs or is pinned stays.
+    /// Remove what no result needs; results of running and pinned runs stay.
     #[command(
         after_help = "Examples:\n  farcast cache gc --dry-run --older-than 90\n  farcast cache gc --max-size 20GB\n  farcast cache gc --only storms.farcast --only waves.farcast"
     )]
     Gc(Gc),
-    /// Keep the results of a run from `gc`.
+    /// Protect the results of a run from `gc`.
     #[command(after_help = "Examples:\n  farcast cache pin last\n  farcast cache pin out/storms")]
     Pin {
         /// The run: `last`, its name or the start of it, an out folder or a `run.json`.
         run: String,
     },
-    /// Let `gc` have a pinned run.
+    /// Remove the protection of a pinned run.
     Unpin {
         /// The name of the pin, as `farcast cache ls` lists it.
         pin: String,
     },
-    /// Print where the store is.
+    /// Print the path of the store.
     Path,
 }
 
@@ -380,16 +380,16 @@ pub struct Why {
 /// `farcast cache gc`
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Remove results made more than so many days ago, too.
+    /// Remove results older than DAYS days, too.
     #[arg(long, value_name = "DAYS", value_parser = whole, allow_negative_numbers = true)]
     pub older_than: Option<u64>,
-    /// Remove the results made longest ago until the others take no more than this.
+    /// Remove the oldest results until the others need no more than SIZE.
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub max_size: Option<u64>,
     /// Remove results that none of these experiments needs; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub only: Vec<PathBuf>,
-    /// Only say what would be removed.
+    /// Only show what would be removed.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -397,9 +397,9 @@ pub struct Gc {
 /// `farcast config`
 #[derive(Debug, Args)]
 pub struct Config {
-    /// The experiment (or folder) whose settings to print [default: this folder's].
+    /// The experiment (or folder) whose settings to print [default: the working folder].
     pub file: Option<PathBuf>,
-    /// Print one JSON object instead of words.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
@@ -409,7 +409,7 @@ pub struct Config {
 pub struct New {
     /// The experiment's name; `NAME.farcast` is written in the working folder.
     pub name: String,
-    /// Which method to start from.
+    /// The method to start from.
     #[arg(long, value_name = "METHOD", default_value = TEMPLATES[0].name,
         value_parser = PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.name)))]
     pub from: String,
@@ -418,7 +418,7 @@ pub struct New {
 /// `farcast docs`
 #[derive(Debug, Args)]
 pub struct Docs {
-    /// Write a man page for every command into this folder instead.
+    /// Write a man page for every command to this folder instead.
     #[arg(long, value_name = "DIR")]
     pub man: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Rows of words as columns.
+//! Text in aligned columns.
 
 /// The rows with every cell as wide as its column, two spaces between; one line each.
 pub fn aligned(rows: &[Vec<String>]) -> String {

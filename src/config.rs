@@ -1,4 +1,4 @@
-//! `farcast.toml`: settings and profiles, every mistake at its place.
+//! `farcast.toml`: settings and profiles; a diagnostic points at every mistake.
 //!
 //! ```toml
 //! jobs = 4
@@ -19,12 +19,12 @@ use dsl::source::{FileId, Source, Sources, Span};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::setting::{SETTINGS, Setting, Takes, listed};
+use crate::setting::{SETTINGS, Setting, ValueType, listed};
 
-/// A value and the line that gives it.
+/// A value and the line that sets it.
 pub type Given = (String, String);
 
-/// What a `farcast.toml` says.
+/// The content of a `farcast.toml`.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigFile {
     /// Values of settings by name.
@@ -33,12 +33,12 @@ pub struct ConfigFile {
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What is said once and used on demand.
+/// A named set of values, used on demand.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// Values of settings by name.
     pub values: BTreeMap<&'static str, Given>,
-    /// Values of params, as `--set` takes them.
+    /// Values of params, in the form of `--set`.
     pub params: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ impl ConfigFile {
     /// The text of the file at this path.
     ///
     /// # Errors
-    /// Everything that is wrong with it, with the text for rendering.
+    /// Every mistake in it, with the text for rendering.
     pub fn parse(path: &str, text: &str) -> Result<Self, (Vec<Diagnostic>, Sources)> {
         let mut reader = Reader {
             source: Source::new(path, text),
@@ -83,7 +83,7 @@ struct Reader<'a> {
     found: Vec<Diagnostic>,
 }
 
-/// The names a table may hold beside settings.
+/// The names that a table may contain beside settings.
 const PROFILE: &str = "profile";
 const SET: &str = "set";
 
@@ -122,10 +122,11 @@ impl Reader<'_> {
                     Some(text) => profile.params.push((name.get_ref().to_string(), text)),
                     None => {
                         let found = format!(
-                            "expected a number, `true`, `false` or a text in quotes, found {}",
+                            "expected a number, `true`, `false` or a quoted text, found {}",
                             article(value.get_ref())
                         );
-                        let hint = "a text is read as after `--set`: `\"[8, 16]\"` is a list";
+                        let hint =
+                            "a text is read like the value of `--set`: `\"[8, 16]\"` is a list";
                         self.wrong(value, found, Some(hint.to_owned()));
                     }
                 }
@@ -134,7 +135,7 @@ impl Reader<'_> {
         profile
     }
 
-    /// Takes in `key = value`; `other` is what the table may hold beside settings.
+    /// ValueType in `key = value`; `other` is what the table may hold beside settings.
     fn setting(
         &mut self,
         key: &Spanned<impl AsRef<str>>,
@@ -143,23 +144,22 @@ impl Reader<'_> {
         values: &mut BTreeMap<&'static str, Given>,
     ) {
         let name = key.get_ref().as_ref();
-        let known = Setting::named(name).filter(|setting| setting.takes != Takes::Profile);
+        let known = Setting::named(name).filter(|setting| setting.value_type != ValueType::Profile);
         let Some(setting) = known else {
             self.unknown(name, key.span(), other);
             return;
         };
-        let text = match (setting.takes, value.get_ref()) {
-            (Takes::Path, DeValue::String(text)) if !text.is_empty() => {
+        let text = match (setting.value_type, value.get_ref()) {
+            (ValueType::Path, DeValue::String(text)) if !text.is_empty() => {
                 Ok(self.folder.join(&**text).to_string_lossy().into_owned())
             }
-            (Takes::Count, DeValue::Integer(number)) => setting.checked(number.as_str()),
-            (Takes::Choice(_), DeValue::String(text)) => setting.checked(text),
-            (Takes::Count, other) => Err(format!("expected a number, found {}", article(other))),
+            (ValueType::Count, DeValue::Integer(number)) => setting.checked(number.as_str()),
+            (ValueType::Choice(_), DeValue::String(text)) => setting.checked(text),
+            (ValueType::Count, other) => {
+                Err(format!("expected a number, found {}", article(other)))
+            }
             (_, DeValue::String(text)) => setting.checked(text),
-            (_, other) => Err(format!(
-                "expected a text in quotes, found {}",
-                article(other)
-            )),
+            (_, other) => Err(format!("expected a quoted text, found {}", article(other))),
         };
         match text {
             Ok(text) => {
@@ -174,7 +174,7 @@ impl Reader<'_> {
         let names = || {
             let settings = SETTINGS
                 .iter()
-                .filter(|setting| setting.takes != Takes::Profile);
+                .filter(|setting| setting.value_type != ValueType::Profile);
             settings.map(|setting| setting.name).chain([other])
         };
         let message = format!("unknown setting `{name}`");
@@ -212,7 +212,7 @@ fn span(place: Range<usize>) -> Span {
     Span::new(FileId(0), place.start, place.end)
 }
 
-/// A value as `--set` takes it.
+/// A value in the form of `--set`.
 fn written(value: &DeValue) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),

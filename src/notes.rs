@@ -1,4 +1,4 @@
-//! What results say their readers must know, gathered so that it can be read.
+//! The notes of results, grouped so that people can read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,14 @@ use dsl::experiment::Node;
 
 use crate::terminal::Terminal;
 
-/// Of the notes of a statement that differ in their numbers only, so many are kept.
+/// Of the notes of a statement that differ only in their numbers, this many are kept.
 const MOST_ALIKE: usize = 3;
 
 /// How many notes of one statement the terminal shows.
 const TOLD: usize = 3;
 
-/// Statement and note, statement by statement: each note once, those at points of a sweep
-/// after what is made once, and of those that differ in their numbers only, as members and
-/// points make them, the first few.
+/// Statement and note, statement by statement: each note once, those at points of a sweep last. Of
+/// those that differ only in their numbers, as for members and points, the first few.
 pub fn gathered(mut notes: Vec<(&Node, String)>) -> Vec<(String, String)> {
     notes.sort_by_key(|(node, _)| !node.point.is_empty());
     let mut kept: Vec<(String, String)> = Vec::new();
@@ -46,7 +45,7 @@ fn wording(note: &str) -> String {
     note.replace(|c: char| c.is_ascii_digit() || "-.".contains(c), "")
 }
 
-/// The notes of each statement together, also where it stands at many points of a sweep.
+/// The notes of each statement, those at all points of a sweep together.
 fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut first = BTreeMap::new();
     for (at, (statement, _)) in notes.iter().enumerate() {
@@ -56,7 +55,7 @@ fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
     notes
 }
 
-/// Says the first notes of each statement, and how many more there are.
+/// Prints the first notes of each statement, and how many more there are.
 pub fn say_notes(notes: &[(String, String)], terminal: &Terminal) {
     for group in notes.chunk_by(|a, b| a.0 == b.0) {
         for (statement, note) in group.iter().take(TOLD) {

@@ -1,4 +1,4 @@
-//! What a run shows while it goes: bars on a terminal, one plain line per ended action otherwise.
+//! The progress of a run: bars on a terminal, otherwise one plain line for each action that ends.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ fn style(template: &str) -> ProgressStyle {
 impl Observer for Bars {
     fn planned(&self, count: usize) {
         if count > 0 {
-            // What an earlier round left undone is part of the count.
+            // Actions that an earlier round did not finish are counted already.
             self.overall
                 .set_length(self.overall.position() + count as u64);
             self.overall.enable_steady_tick(Duration::from_millis(250));
@@ -97,7 +97,7 @@ impl Drop for Bars {
     }
 }
 
-/// One line for each ended action.
+/// One line for each action that ends.
 pub struct Lines {
     terminal: Terminal,
     total: AtomicUsize,

@@ -1,11 +1,11 @@
-//! The table of scores a run ends with.
+//! The score table at the end of a run.
 
 use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use engine::table::ScoreLine;
 
-/// How many lines a table shows before it says how many more there are.
+/// How many lines a table shows; the others are counted.
 const SHOWN: usize = 40;
 
 /// The scores without groups as a table: the ensemble first, then the spread over members.
@@ -18,7 +18,7 @@ pub fn table(lines: &[ScoreLine]) -> String {
         }
     }
     let mut rows = rows(&whole);
-    // What the points of a sweep were tried for comes before them.
+    // The scores that depend on the choice of a sweep come before those of its points.
     rows.sort_by_key(|(key, _)| !key.point.is_empty());
     let has_points = rows.iter().any(|(key, _)| !key.point.is_empty());
     let has_horizons = rows.iter().any(|(key, _)| !key.horizon.is_empty());

@@ -1,5 +1,5 @@
-//! The table of settings: what people say once for many commands. Help, documentation,
-//! `farcast config` and `farcast.toml` all come from it.
+//! The table of settings that many commands share. Help, documentation, `farcast config` and
+//! `farcast.toml` all derive from it.
 
 use clap::Arg;
 use clap::builder::{PossibleValuesParser, ValueParser};
@@ -9,18 +9,18 @@ use clap::builder::{PossibleValuesParser, ValueParser};
 pub struct Setting {
     /// `jobs`: the flag is `--jobs`, the variable `FARCAST_JOBS`.
     pub name: &'static str,
-    /// What it takes.
-    pub takes: Takes,
-    /// What holds when nobody says anything, in words.
+    /// The type of its values.
+    pub value_type: ValueType,
+    /// The default, in words.
     pub default: &'static str,
-    /// What it is for, in a line.
+    /// Its meaning, in one line.
     pub doc: &'static str,
 }
 
-/// What a setting takes.
+/// The type of the values of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// A path; in the file, as seen from the file's folder.
+pub enum ValueType {
+    /// A path; in `farcast.toml`, relative to its folder.
     Path,
     /// A whole number of at least 1.
     Count,
@@ -34,33 +34,33 @@ pub enum Takes {
 pub const SETTINGS: [Setting; 5] = [
     Setting {
         name: "store",
-        takes: Takes::Path,
+        value_type: ValueType::Path,
         default: ".farcast beside farcast.toml, or beside the experiment",
-        doc: "Where results are kept and found again",
+        doc: "The folder of stored results",
     },
     Setting {
         name: "out",
-        takes: Takes::Path,
+        value_type: ValueType::Path,
         default: "out/{name}",
-        doc: "Where tables and report are written; {name} is the experiment's file name",
+        doc: "The folder for tables and report; {name} is the experiment's file name",
     },
     Setting {
         name: "jobs",
-        takes: Takes::Count,
+        value_type: ValueType::Count,
         default: "one per core",
-        doc: "How many actions run at a time",
+        doc: "How many actions run at the same time",
     },
     Setting {
         name: "color",
-        takes: Takes::Choice(&["auto", "always", "never"]),
+        value_type: ValueType::Choice(&["auto", "always", "never"]),
         default: "auto",
         doc: "When to use colour; auto honours NO_COLOR",
     },
     Setting {
         name: "profile",
-        takes: Takes::Profile,
+        value_type: ValueType::Profile,
         default: "none",
-        doc: "Which [profile.NAME] of farcast.toml to use",
+        doc: "The [profile.NAME] of farcast.toml to use",
     },
 ];
 
@@ -75,32 +75,32 @@ impl Setting {
         format!("FARCAST_{}", self.name.to_uppercase())
     }
 
-    /// The text when the setting can be that, or what was expected.
+    /// The text if it is a valid value, or what was expected.
     pub fn checked(&self, text: &str) -> Result<String, String> {
         let wrong = |expected: String| Err(format!("expected {expected}, found `{text}`"));
-        match self.takes {
-            Takes::Count if text.parse::<u16>().is_ok_and(|count| count > 0) => {}
-            Takes::Count => return wrong("a whole number from 1 to 65535".to_owned()),
-            Takes::Choice(words) if words.contains(&text) => {}
-            Takes::Choice(words) => return wrong(listed(words.iter().copied(), " or ")),
-            Takes::Path | Takes::Profile if text.is_empty() => {
-                return wrong(match self.takes {
-                    Takes::Path => "a path".to_owned(),
+        match self.value_type {
+            ValueType::Count if text.parse::<u16>().is_ok_and(|count| count > 0) => {}
+            ValueType::Count => return wrong("a whole number from 1 to 65535".to_owned()),
+            ValueType::Choice(words) if words.contains(&text) => {}
+            ValueType::Choice(words) => return wrong(listed(words.iter().copied(), " or ")),
+            ValueType::Path | ValueType::Profile if text.is_empty() => {
+                return wrong(match self.value_type {
+                    ValueType::Path => "a path".to_owned(),
                     _ => "a name".to_owned(),
                 });
             }
-            Takes::Path | Takes::Profile => {}
+            ValueType::Path | ValueType::Profile => {}
         }
         Ok(text.to_owned())
     }
 
     /// The flag.
     pub fn flag(&'static self) -> Arg {
-        let (value_name, parser) = match self.takes {
-            Takes::Choice(words) => ("WHEN", PossibleValuesParser::new(words).into()),
-            Takes::Path => ("DIR", self.parser()),
-            Takes::Count => ("N", self.parser()),
-            Takes::Profile => ("NAME", self.parser()),
+        let (value_name, parser) = match self.value_type {
+            ValueType::Choice(words) => ("WHEN", PossibleValuesParser::new(words).into()),
+            ValueType::Path => ("DIR", self.parser()),
+            ValueType::Count => ("N", self.parser()),
+            ValueType::Profile => ("NAME", self.parser()),
         };
         let help = format!(
             "{} [default: {}] [env: {}]",

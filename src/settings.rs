@@ -1,5 +1,5 @@
-//! The value of every setting, and where it comes from. The first that says something counts:
-//! flag, environment, profile, `farcast.toml`, default.
+//! The value of every setting, and its source. The first source that sets it wins: flag,
+//! environment, profile, `farcast.toml`, default.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,15 +59,15 @@ pub struct Settings {
 pub struct Effective {
     /// The setting.
     pub setting: &'static Setting,
-    /// What it is; none when nobody said anything.
+    /// Its value; none by default.
     pub value: Option<String>,
-    /// Who said so: `--jobs`, `FARCAST_JOBS`, `farcast.toml:3`, `default`.
+    /// Its source: `--jobs`, `FARCAST_JOBS`, `farcast.toml:3`, `default`.
     pub from: String,
 }
 
 impl Settings {
-    /// The settings for a command that works near this path, which has no `farcast.toml` to
-    /// look at when there is none; says what is wrong.
+    /// The settings of a command that works near this path; without a path, `farcast.toml` is not
+    /// read. Prints what is wrong.
     pub fn resolve(flags: &Flags, near: Option<&Path>, terminal: &Terminal) -> Result<Self, Abort> {
         let file = near.and_then(project_file);
         let config = match &file {
@@ -122,7 +122,7 @@ impl Settings {
         name.map_or_else(String::new, |name| format!("profile {name}"))
     }
 
-    /// The folder of the store for what is at this path.
+    /// The folder of the store for an experiment at this path.
     pub fn store(&self, near: &Path) -> PathBuf {
         self.get("store")
             .map_or_else(|| default_path(near), PathBuf::from)
@@ -158,7 +158,7 @@ pub fn first_color(flags: &Flags) -> ColorChoice {
     ColorChoice::from_word(typed.get("color").map(|(word, _)| word.as_str()))
 }
 
-/// What flags and environment say, with who says so.
+/// The values of flags and environment, with their source.
 fn typed(flags: &Flags) -> Result<BTreeMap<&'static str, (String, String)>, String> {
     let mut typed = BTreeMap::new();
     for setting in &SETTINGS {

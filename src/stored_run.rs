@@ -1,4 +1,4 @@
-//! A run as people name it: by its name in the store, its folder, its `run.json`.
+//! A run that is named on the command line: by its name in the store, its folder or its `run.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,17 +13,17 @@ use crate::session::open_store;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-/// A run that was found.
+/// A stored run.
 pub struct StoredRun {
-    /// What it is called: its name in the store, or the path of its `run.json`.
+    /// Its name in the store, or the path of its `run.json`.
     pub name: String,
-    /// What it says of itself.
+    /// Its record.
     pub record: RunRecord,
     scores: PathBuf,
 }
 
 impl StoredRun {
-    /// The run that this names; says why there is none.
+    /// The run of this name; prints why there is none.
     pub fn find(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Self, Abort> {
         let path = Path::new(named);
         if path.is_dir() || path.is_file() || named.contains('/') {
@@ -54,7 +54,7 @@ impl StoredRun {
             other => other,
         })?;
         if is_changed(&bytes) {
-            terminal.note(format!("`{shown}` is not as the run left it"));
+            terminal.note(format!("`{shown}` was changed after the run"));
         }
         Ok(Self {
             name: shown.to_string(),
@@ -74,16 +74,16 @@ impl StoredRun {
         })
     }
 
-    /// What the last run of a store says of itself, if it can be read.
+    /// The record of the last run of a store, if it can be read.
     pub fn last(store: &DirStore) -> Option<RunRecord> {
         let name = store.runs().ok()?.pop()?;
         RunRecord::parse(&store.run(&name).ok()?).ok()
     }
 
-    /// Its scores, verified; none when it has none.
+    /// Its scores, verified; empty without scores.
     ///
     /// # Errors
-    /// When they cannot be read or are not those of this run.
+    /// When they cannot be read or belong to another run.
     pub fn scores(&self) -> Result<Vec<ScoreLine>, Fault> {
         let Some(promised) = self.record.scores else {
             return Ok(Vec::new());
@@ -92,7 +92,7 @@ impl StoredRun {
         if Digest::of(&bytes) != promised {
             let name = &self.name;
             return Err(Fault::user(format!(
-                "the scores beside `{name}` are not those of that run"
+                "the scores beside `{name}` belong to another run"
             )));
         }
         let mut lines = read_scores(&bytes)?;
@@ -103,7 +103,7 @@ impl StoredRun {
     }
 }
 
-/// Says what is wrong, with what to do about it.
+/// Prints what is wrong, and what to do about it.
 pub fn report_fault(fault: &Fault, terminal: &Terminal) -> Abort {
     terminal.error(fault.to_string());
     if let Fault::User {
@@ -115,7 +115,7 @@ pub fn report_fault(fault: &Fault, terminal: &Terminal) -> Abort {
     Abort::Failed
 }
 
-/// The one of the names that is meant: `last`, `last~2`, the whole name or its start.
+/// The name that is meant by `last`, `last~2`, a complete name or the start of one.
 fn chosen<'a>(named: &str, names: &'a [String], store: &str) -> Result<&'a str, Fault> {
     let back = match named.strip_prefix("last") {
         Some("") => Some(0),

@@ -1,4 +1,4 @@
-//! Where words go: standard output for results, standard error for everything else.
+//! The output streams: standard output for results, standard error for everything else.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -18,7 +18,7 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// The choice a checked word names; nothing is `auto`.
+    /// The choice of a checked word; none means `auto`.
     pub fn from_word(word: Option<&str>) -> Self {
         match word {
             Some("always") => Self::Always,
@@ -33,7 +33,7 @@ impl ColorChoice {
 pub struct Terminal {
     /// Whether messages are coloured.
     pub color: bool,
-    /// Whether somebody watches standard error.
+    /// Whether standard error is a terminal.
     pub watched: bool,
 }
 
@@ -51,19 +51,19 @@ impl Terminal {
         Self { color, watched }
     }
 
-    /// A result; a reader that went away is no error.
+    /// Prints a result; a reader that has closed the pipe is not an error.
     pub fn out(&self, text: impl AsRef<str>) {
         let mut stream = io::stdout().lock();
         let _ = stream.write_all(text.as_ref().as_bytes());
         let _ = stream.flush();
     }
 
-    /// A message.
+    /// Prints a message.
     pub fn say(&self, text: impl AsRef<str>) {
         let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
     }
 
-    /// A complaint of one line, with what to do.
+    /// Prints an error of one line, with what to do.
     pub fn error(&self, text: impl AsRef<str>) {
         let (bold, end) = if self.color {
             ("\u{1b}[1;31m", "\u{1b}[0m")
@@ -73,7 +73,7 @@ impl Terminal {
         self.say(format!("{bold}error{end}: {}", text.as_ref()));
     }
 
-    /// Diagnostics, with the lines they point at.
+    /// Prints diagnostics, with the lines they point at.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         let style = if self.color {
             Style::Color
@@ -85,7 +85,7 @@ impl Terminal {
         }
     }
 
-    /// Something to know.
+    /// Prints a note.
     pub fn note(&self, text: impl AsRef<str>) {
         let (bold, end) = if self.color {
             ("\u{1b}[1;36m", "\u{1b}[0m")
@@ -96,8 +96,8 @@ impl Terminal {
     }
 }
 
-/// The text without anything that a terminal would obey: what is read from a file of others
-/// may hold it.
+/// The text with control characters escaped, which a terminal would obey: text from the files of
+/// others may contain them.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| match c.is_control() {
         true => c.escape_debug().to_string(),

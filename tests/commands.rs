@@ -241,7 +241,7 @@ fn new_writes_a_starter_that_runs() {
     let again = folder.farcast(&["new", "it"]);
     assert_eq!(
         (again.code, again.err.as_str()),
-        (1, "error: `it.farcast` exists already\n")
+        (1, "error: `it.farcast` already exists\n")
     );
     assert_eq!(folder.farcast(&["new", "../it"]).code, 2);
 }

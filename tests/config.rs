@@ -166,13 +166,13 @@ fn a_wrong_value_in_a_profile() {
               |
               = help: did you mean `color`?
               = help: settings: `store`, `out`, `jobs`, `color`, `set`
-            error[wrong-type]: expected a number, `true`, `false` or a text in quotes, found a list
+            error[wrong-type]: expected a number, `true`, `false` or a quoted text, found a list
              --> HERE/farcast.toml:4:17
               |
             4 | set = { width = [8] }
               |                 ^^^
               |
-              = help: a text is read as after `--set`: `"[8, 16]"` is a list
+              = help: a text is read like the value of `--set`: `"[8, 16]"` is a list
         "#]],
     );
 }
@@ -187,7 +187,7 @@ fn a_table_that_is_none() {
               |
             1 | profile = "quick"
               |           ^^^^^^^
-            error[wrong-type]: expected a text in quotes, found a number
+            error[wrong-type]: expected a quoted text, found a number
              --> HERE/farcast.toml:2:7
               |
             2 | out = 3

@@ -95,7 +95,7 @@ fn told(said: &Said) -> Option<String> {
         let is_advice = advised.any(|name| line.starts_with(&format!("note: {name}: ")))
             || line.contains(" cached in ")
             || line.contains(" ran, ");
-        !is_advice && !line.starts_with("the next run")
+        !is_advice && !line.starts_with("a run that needs a damaged result")
     };
     let out = said.out.lines().filter(|line| line.starts_with("damaged "));
     let line = said.err.lines().filter(is_of_damage).chain(out).next();
@@ -165,13 +165,11 @@ fn damage_of_any_file_gives_no_wrong_result() {
     expect![[r#"
         .gitignore: a byte changed, its first byte changed, cut in half, empty, zeros
         CACHEDIR.TAG: a byte changed, its first byte changed, cut in half, empty, zeros
-        digests: a byte changed, its first byte changed
-          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: wrong checksum
+        digests: a byte changed, its first byte changed, zeros
+          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
         digests: cut in half, empty
-        digests: zeros
-          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: not a line
         holds: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 damaged  `./.farcast/holds/N`
+          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
           cache gc --dry-run: 1 error: the hold `./.farcast/holds/N` is damaged, so the results it protects are unknown: nothing was removed; `farcast cache verify --repair` sets the hold aside
         journal: a byte changed
           cache verify: 1 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte N: wrong checksum
@@ -193,23 +191,23 @@ fn damage_of_any_file_gives_no_wrong_result() {
           rerun out/it --quiet --json: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
           run it.farcast --json: 0 note: the journal of the store is damaged: `.farcast/journal/N.log`, byte 0: not a line
         objects: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 damaged  N
+          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
         report.html: a byte changed, its first byte changed, cut in half, empty, zeros
         run.json: a byte changed
-          show out/it: 0 note: `out/it/run.json` is not as the run left it
-          rerun out/it --quiet --json: 0 note: `out/it/run.json` is not as the run left it
+          show out/it: 0 note: `out/it/run.json` was changed after the run
+          rerun out/it --quiet --json: 0 note: `out/it/run.json` was changed after the run
         run.json: its first byte changed, cut in half, empty, zeros
           show out/it: 1 error: `out/it/run.json`: not the record of a run
           rerun out/it --quiet --json: 1 error: `out/it/run.json`: not the record of a run
         runs/*.json: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 damaged  run N
+          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
           show last: 1 error: the record of run `N` is damaged
         runs/*.parquet: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 damaged  run N
-          show last: 1 error: the scores beside `N` are not those of that run
+          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+          show last: 1 error: the scores beside `N` belong to another run
         scores.csv: a byte changed, its first byte changed, cut in half, empty, zeros
         scores.parquet: a byte changed, its first byte changed, cut in half, empty, zeros
-          show out/it: 1 error: the scores beside `out/it/run.json` are not those of that run
+          show out/it: 1 error: the scores beside `out/it/run.json` belong to another run
         version: a byte changed, cut in half
         version: its first byte changed
           cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
@@ -479,9 +477,9 @@ fn a_read_only_store_serves_what_it_has() {
         cache gc: fine
         cache gc --dry-run: fine
         cache pin last: 1 error: the store `./.farcast` is read-only: name another with `--store` or `FARCAST_STORE`
-        cache unpin it: 1 error: no pin is called `it`
-        rerun last --quiet: 0 the scores are the same, byte for byte
-        rerun last --fresh --quiet: 0 the scores are the same, byte for byte
+        cache unpin it: 1 error: there is no pin `it`
+        rerun last --quiet: 0 the scores are byte-identical
+        rerun last --fresh --quiet: 0 the scores are byte-identical
         compare out/it last: fine
         show last: fine
         runs: fine

@@ -197,7 +197,7 @@ fn a_damaged_record_is_told_and_the_others_are_listed() {
     assert_eq!(said.code, 1);
     assert_eq!(
         said.err,
-        "error: the scores beside `out/it/run.json` are not those of that run\n"
+        "error: the scores beside `out/it/run.json` belong to another run\n"
     );
 }
 
@@ -286,7 +286,7 @@ fn a_fresh_rerun_gives_the_same_bytes() {
     fs::remove_file(folder.path("it.farcast")).unwrap();
     let said = folder.farcast(&["rerun", "out/it/run.json", "--fresh", "--quiet"]);
     assert_eq!(said.code, 0, "{said:?}");
-    assert_eq!(said.err, "the scores are the same, byte for byte\n");
+    assert_eq!(said.err, "the scores are byte-identical\n");
     for file in ["scores.parquet", "scores.csv"] {
         let (before, after) = (format!("out/it/{file}"), format!("out/it-rerun/{file}"));
         assert!(folder.bytes(&before) == folder.bytes(&after), "{file}");
@@ -328,7 +328,7 @@ fn a_changed_data_file_is_told() {
     assert_eq!(said.code, 1, "{said:?}");
     expect![[r#"
         note: data file `a.csv` was 2ce6ba117435, is 0427305fd837
-        error: the scores are not the same: `farcast compare out/it/run.json out/it-rerun` shows how
+        error: the scores differ: `farcast compare out/it/run.json out/it-rerun` shows how
     "#]]
     .assert_eq(&said.err);
     fs::remove_file(folder.path("a.csv")).unwrap();

@@ -140,11 +140,11 @@ fn why_names_what_differs_and_where_it_stands() {
     .assert_eq(&why(&["drift"]));
     folder.run(&[]);
     expect![[r#"
-        nothing runs: all results are there
+        nothing runs: all results are in the store
     "#]]
     .assert_eq(&why(&[]));
     expect![[r#"
-        skill is cached: made in # s on HOST
+        skill is cached: computed in # s on HOST
     "#]]
     .assert_eq(&why(&["skill"]).replace(&hostname(), "HOST"));
     expect![[r#"
@@ -184,7 +184,7 @@ fn why_names_what_differs_and_where_it_stands() {
     let said = folder.farcast(&["cache", "why", "it.farcast", "drifd"]);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     expect![[r#"
-        error: nothing that is needed is called `drifd`
+        error: no statement that is needed is called `drifd`
           = help: did you mean `drift`?
     "#]]
     .assert_eq(&said.err);
@@ -253,8 +253,8 @@ fn ls_and_du_tell_what_there_is() {
         # B polynomial
         # B columns
         # B mlp
-        # B that no result needs
-        # B in all
+        # B not needed by any result
+        # B in total
     "#]]
     .assert_eq(&printed(&folder.farcast(&["cache", "du"])));
 }
@@ -292,7 +292,7 @@ fn a_pinned_run_stays_until_it_is_unpinned() {
     assert_eq!(said.code, 1);
     assert_eq!(
         said.err,
-        format!("error: no pin is called `best`\n  = help: pins: `{pin}`\n")
+        format!("error: there is no pin `best`\n  = help: pins: `{pin}`\n")
     );
     assert_eq!(folder.farcast(&["cache", "unpin", &pin]).code, 0);
     age(&folder.path(".farcast"));
@@ -383,7 +383,7 @@ fn verify_repairs_whatever_is_damaged() {
         43 objects and 0 runs intact, 5 damaged, 0 missing
         ---
         note: the journal of the store is damaged: `./.farcast/journal/SEGMENT.log`, byte 0: wrong checksum
-        the next run that needs results sets them aside and makes them again; `--repair` sets all aside now
+        a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
     "#]].assert_eq(&masked(said));
     let said = folder.farcast(&["cache", "gc"]);
     assert_eq!(said.code, 1);
@@ -403,7 +403,7 @@ fn verify_repairs_whatever_is_damaged() {
         43 objects and 0 runs intact, 5 damaged, 0 missing
         ---
         note: the journal of the store is damaged: `./.farcast/journal/SEGMENT.log`, byte 0: wrong checksum
-        set aside: the next run makes results again; runs and pins are gone
+        set aside: the next run computes the results again; damaged runs and pins are lost
     "#]].assert_eq(&masked(said));
     expect![[r#"
         43 objects and 0 runs intact, 0 damaged, 0 missing

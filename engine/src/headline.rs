@@ -10,7 +10,7 @@ use dsl::sweep::Best;
 use crate::metric::{Better, significant};
 use crate::table::ScoreLine;
 
-/// One comparison: what the method gave against what there was before.
+/// One comparison: the method against its baseline.
 pub struct Headline {
     /// The metric.
     pub metric: String,
@@ -18,15 +18,15 @@ pub struct Headline {
     pub statement: String,
     /// The scored statement.
     pub model: String,
-    /// Its value, of the ensemble when there is one.
+    /// Its value, for the ensemble if there is one.
     pub value: String,
-    /// What it is compared with, name and value.
+    /// Name and value of the baseline.
     pub base: Option<(String, String)>,
     /// The relative change, such as `−83 %`.
     pub change: Option<String>,
     /// `better`, `worse` or `same`; empty without a comparison.
     pub verdict: &'static str,
-    /// Where and among what: ensemble, members, horizon, sweep point.
+    /// Details: ensemble, members, horizon, point of a sweep.
     pub notes: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ fn chosen(experiment: &Experiment) -> BTreeSet<(&str, &str)> {
         .collect()
 }
 
-/// The statements in the order of the file, those at points of a sweep after what is made once.
+/// The statements in the order of the file, those at points of a sweep last.
 pub(crate) fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
     let mut statements = firsts(lines, |line| &line.statement);
     let is_swept = |statement: &str| {
@@ -93,7 +93,7 @@ pub(crate) fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
     statements
 }
 
-/// Whether a metric tells something about the members of an ensemble, not how good it is.
+/// Whether a metric describes the members of an ensemble rather than its quality.
 fn about_members(metric: &str) -> bool {
     metric.starts_with("inner_") || metric.starts_with("spread")
 }
@@ -161,8 +161,7 @@ fn verdict(cost: f64, base: f64) -> &'static str {
     }
 }
 
-/// How many members improved on the same member of what they are compared with; one without
-/// a value has not.
+/// How many members are better than the same member of the baseline; one without a value is not.
 fn members_better(
     lines: &[&ScoreLine],
     model: &ScoreLine,
@@ -189,7 +188,7 @@ fn members_better(
     shared.then(|| format!("{better} of {} members better", members.len()))
 }
 
-/// The rows of all members together: means where there are, else medians, else single members.
+/// The lines of the ensemble: means if there are any, else medians, else single members.
 pub(crate) fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
     ["mean", "median"]
         .iter()
@@ -198,7 +197,7 @@ pub(crate) fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
         .unwrap_or_else(|| lines.to_vec())
 }
 
-/// The best row that has a value.
+/// The best line that has a value.
 pub(crate) fn lowest<'a>(lines: &[&'a ScoreLine], aim: Better) -> Option<(&'a ScoreLine, f64)> {
     lines
         .iter()

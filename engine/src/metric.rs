@@ -1,4 +1,4 @@
-//! Metrics as readers take them: which values are better, and how a value is written.
+//! Metrics for readers: which values are better, and how a value is printed.
 
 /// Which values of a metric are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Better {
 }
 
 impl Better {
-    /// As the metric is usually read.
+    /// The usual reading of a metric.
     pub fn of(metric: &str) -> Self {
         match metric {
             "accuracy" | "r2" | "correlation" | "skill" | "nse" | "explained" => Better::Higher,
@@ -21,7 +21,7 @@ impl Better {
         }
     }
 
-    /// The sign of a change for the better; 0 where the sign does not tell.
+    /// The sign of an improvement; 0 where the sign does not decide.
     pub fn good_sign(self) -> f64 {
         match self {
             Better::Lower => -1.0,
@@ -39,7 +39,7 @@ impl Better {
         }
     }
 
-    /// The relative change in what counts.
+    /// The relative change, of absolute values where those near zero are better.
     pub fn change(self, from: f64, to: f64) -> Option<f64> {
         let (from, to) = match self {
             Better::NearZero => (from.abs(), to.abs()),

@@ -1,4 +1,4 @@
-//! `farcast cache`: look after the store of results.
+//! `farcast cache`: inspects and cleans the store of results.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
     })
 }
 
-/// What may go.
+/// What `gc` may remove.
 fn policy(
     args: &Gc,
     store: &DirStore,
@@ -100,14 +100,14 @@ fn unpin(store: &DirStore, pin: &str, terminal: &Terminal) -> Result<Exit, Fault
     if pins.iter().any(|known| known == pin) && store.unpin(pin)? {
         return Ok(Exit::Fine);
     }
-    terminal.error(format!("no pin is called `{pin}`"));
+    terminal.error(format!("there is no pin `{pin}`"));
     if !pins.is_empty() {
         terminal.say(format!("  = help: pins: `{}`", pins.join("`, `")));
     }
     Ok(Exit::Failed)
 }
 
-/// Where the room goes: an object that several results share counts for the first.
+/// How much each plugin stores; an object that several results share counts for the first.
 fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut seen = BTreeSet::new();
     let mut plugins: BTreeMap<String, u64> = BTreeMap::new();
@@ -128,14 +128,14 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let usage = store.usage()?;
     let unreferred = usage.bytes.saturating_sub(referred);
     terminal.out(format!(
-        "{:>10}  that no result needs\n",
+        "{:>10}  not needed by any result\n",
         size_text(unreferred)
     ));
-    terminal.out(format!("{:>10}  in all\n", size_text(usage.bytes)));
+    terminal.out(format!("{:>10}  in total\n", size_text(usage.bytes)));
     Ok(Exit::Fine)
 }
 
-/// What is stored, by plugin: how many results, how large, how long they took.
+/// The number, size and duration of the stored results, by plugin.
 fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut plugins: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
     for record in store.records().all() {
@@ -203,10 +203,12 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     }
     terminal.say(match on_damage {
         OnDamage::Report => {
-            "the next run that needs results sets them aside and makes them again; `--repair` \
+            "a run that needs a damaged result sets it aside and computes it again; `--repair` \
              sets all aside now"
         }
-        OnDamage::SetAside => "set aside: the next run makes results again; runs and pins are gone",
+        OnDamage::SetAside => {
+            "set aside: the next run computes the results again; damaged runs and pins are lost"
+        }
     });
     Ok(Exit::Failed)
 }

@@ -1,4 +1,4 @@
-//! `farcast check`: every mistake, before anything runs.
+//! `farcast check`: finds every mistake before anything runs.
 
 use dsl::diagnostic::Severity;
 use dsl::render::json;

@@ -1,4 +1,4 @@
-//! `farcast compare`: runs side by side.
+//! `farcast compare`: compares runs.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ fn side(named: &str, settings: &Settings, terminal: &Terminal) -> Result<Side, A
     })
 }
 
-/// An experiment file as a run: whatever the store lacks is made first.
+/// An experiment file as a run: results that are not in the store are computed first.
 fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<Side, Abort> {
     let experiment = ExperimentArgs {
         file: file.to_owned(),
@@ -87,7 +87,7 @@ fn words(comparison: &Comparison) -> String {
     let mut text = aligned(&heads.collect::<Vec<_>>());
     text.push('\n');
     if comparison.given.is_empty() {
-        text.push_str("texts, params, data and versions are the same\n");
+        text.push_str("texts, params, data and versions are equal\n");
     }
     let given = comparison.given.iter().map(|given| {
         let values = given.values.iter();
@@ -110,7 +110,7 @@ fn words(comparison: &Comparison) -> String {
     text
 }
 
-/// A line for each difference, the first with what they are about.
+/// A line for each difference; the first names the score.
 fn lines(row: &ScoreComparison) -> Vec<Vec<String>> {
     let mut model = row.model.clone();
     if !row.point.is_empty() {
@@ -132,7 +132,7 @@ fn lines(row: &ScoreComparison) -> Vec<Vec<String>> {
     lines
 }
 
-/// Difference, interval, how it was found and what it says.
+/// Difference, interval, method and verdict.
 fn words_of(difference: &Difference) -> [String; 3] {
     let interval = difference.interval;
     let interval = interval.map_or_else(String::new, |(low, high)| {

@@ -1,4 +1,4 @@
-//! `farcast config`: every setting, what it is, and who said so.
+//! `farcast config`: prints every setting, its value and its source.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `farcast fmt`: one canonical layout.
+//! `farcast fmt`: rewrites files in the canonical layout.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn run(args: &Fmt, terminal: &Terminal) -> Result<Exit, Abort> {
     Ok(exit)
 }
 
-/// Whether all is well with this file.
+/// Whether this file is in canonical layout now.
 fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
     let path = file.to_string_lossy();
     let text = match read_text(&path) {

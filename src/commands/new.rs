@@ -1,4 +1,4 @@
-//! `farcast new`: a commented starter that runs.
+//! `farcast new`: writes a commented starter that runs.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub fn run(args: &New, terminal: &Terminal) -> Result<Exit, Abort> {
     }
     let path = PathBuf::from(format!("{}.farcast", args.name));
     if path.exists() {
-        terminal.error(format!("`{}` exists already", path.display()));
+        terminal.error(format!("`{}` already exists", path.display()));
         return Err(Abort::Failed);
     }
     let template = TEMPLATES.iter().find(|template| template.name == args.from);

@@ -1,4 +1,4 @@
-//! `farcast plan`: what a run would do, and why.
+//! `farcast plan`: shows what a run would do, and why.
 
 use dsl::sweep::{Best, Sweep};
 use engine::graph::{ActionId, Graph};
@@ -27,7 +27,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         let reason = reasons.get(&ActionId(index));
         let (state, reason) = match plan.step(ActionId(index)) {
             Step::Cached(_) => ("cached", String::new()),
-            Step::NotNeeded => ("cached", "not needed: what takes it is cached".to_owned()),
+            Step::NotNeeded => ("cached", "not needed: its dependents are cached".to_owned()),
             Step::Run => ("run", reason.map(Reason::to_string).unwrap_or_default()),
         };
         (action, node, state, reason)
@@ -110,7 +110,7 @@ fn trainers(session: &Session, graph: &Graph) -> Vec<(String, String)> {
     told
 }
 
-/// What is known of a sweep: its points and what they cost, those to come, its choice.
+/// The state of a sweep: its points and their actions, those to come, its choice.
 fn summary(sweep: &Sweep, graph: &Graph) -> String {
     let name = &sweep.name;
     if sweep.is_waiting {

@@ -1,4 +1,4 @@
-//! `farcast plugins`: what can be called, and all about one of them.
+//! `farcast plugins`: lists the plugins, or describes one.
 
 use dsl::signature::{Catalog, Makes, Signature};
 use dsl::types::Kind;
@@ -81,5 +81,5 @@ fn listing(catalog: &Catalog) -> String {
             text.push_str(&format!("  {:14} {first}\n", signature.name));
         }
     }
-    text + "\nfarcast plugins NAME tells all about one.\n"
+    text + "\nfarcast plugins NAME describes one.\n"
 }

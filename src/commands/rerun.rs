@@ -1,4 +1,4 @@
-//! `farcast rerun`: what a `run.json` tells of, again, and whether the scores are the same.
+//! `farcast rerun`: repeats the run of a `run.json`, and checks that the scores are the same.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,8 @@ pub fn session(record: &RunRecord, terminal: &Terminal) -> Result<Session, Abort
     Session::kept(&file, &texts, record.set.clone(), terminal)
 }
 
-/// The folder where the run's paths start: its own, or none (here) when that is gone or is here.
+/// The folder to which the run's paths are relative: its own, or none for the working folder, if that
+/// is the same or the run's no longer exists.
 fn base(record: &RunRecord) -> PathBuf {
     let folder = Path::new(&record.folder);
     let is_here = std::env::current_dir().is_ok_and(|here| here == folder);
@@ -59,8 +60,8 @@ fn base(record: &RunRecord) -> PathBuf {
     }
 }
 
-/// The texts by their paths as seen from here, and the path of the experiment's own. They stay
-/// in memory: whatever their paths say, nothing is written there.
+/// The texts by their paths relative to the working folder, and the path of the experiment's own.
+/// They stay in memory: nothing is written to their paths.
 fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     let place = |text: &Text| {
         let path = join("", &base.join(&text.path).to_string_lossy());
@@ -70,7 +71,7 @@ fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     (file, record.texts.iter().map(place).collect())
 }
 
-/// Says what differs from the run it repeats.
+/// Prints what differs from the run that it repeats.
 fn verdict(
     args: &Rerun,
     before: &RunRecord,
@@ -96,24 +97,24 @@ fn verdict(
         });
         terminal.out(format!("{answer}\n"));
     } else if is_same && before.scores.is_none() {
-        terminal.say("there were no scores to compare");
+        terminal.say("there are no scores to compare");
     } else if is_same {
-        terminal.say("the scores are the same, byte for byte");
+        terminal.say("the scores are byte-identical");
         if cached > 0 {
             terminal.say(format!(
-                "{cached} results came from the store: `--fresh` makes them again"
+                "{cached} results came from the store: `--fresh` computes them again"
             ));
         }
     } else if after.ok {
         let file = base.join(before.file());
         terminal.error(format!(
-            "the scores are not the same: `farcast compare {} {}` shows how",
+            "the scores differ: `farcast compare {} {}` shows how",
             args.run, after.out
         ));
         if differs.is_empty() {
             let file = printable(&file.display().to_string());
             terminal.say(format!(
-                "  = help: versions, texts and data of `{file}` are: another machine may differ in \
+                "  = help: versions, texts and data of `{file}` are the same: another machine may differ in \
                  the last bits"
             ));
         }
@@ -124,7 +125,7 @@ fn verdict(
     }
 }
 
-/// What the new run had that the old one had not.
+/// The differences in versions, data and params.
 fn differences(before: &RunRecord, after: &RunRecord, base: &Path) -> Vec<String> {
     let mut differs = Vec::new();
     let mut differ = |what: &str, old: &str, new: &str| {

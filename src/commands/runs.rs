@@ -1,4 +1,4 @@
-//! `farcast runs`: what was run from a store, and what came out.
+//! `farcast runs`: lists the runs of a store and their scores.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ fn row(name: &str, run: &RunRecord) -> Vec<String> {
     .to_vec()
 }
 
-/// What was set, as `name=value` with commas.
+/// The params that were set, as `name=value` separated by commas.
 pub fn set(run: &RunRecord) -> String {
     let set = run
         .set

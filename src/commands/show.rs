@@ -1,4 +1,4 @@
-//! `farcast show`: all about one run.
+//! `farcast show`: describes one run.
 
 use std::iter;
 
@@ -36,7 +36,7 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
     Ok(Exit::Fine)
 }
 
-/// What the results of each statement took.
+/// What the results of each statement cost.
 fn costs(run: &RunRecord) -> Vec<Vec<String>> {
     let head = ["statement", "plugin", "actions", "seconds", "size"];
     let rows = run.costs.iter().map(|cost| {

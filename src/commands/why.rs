@@ -35,11 +35,13 @@ pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit,
                 let made = store
                     .find(&action.key.digest)
                     .map_or(String::new(), |record| {
-                        format!(": made in {:.1} s on {}", record.seconds, record.host)
+                        format!(": computed in {:.1} s on {}", record.seconds, record.host)
                     });
                 terminal.out(format!("{title} is cached{made}\n"));
             }
-            _ => terminal.out(format!("{title} is not needed: what takes it is cached\n")),
+            _ => terminal.out(format!(
+                "{title} is not needed: its dependents are cached\n"
+            )),
         }
     }
     Ok(Exit::Fine)
@@ -55,7 +57,7 @@ fn asked(
 ) -> Result<Vec<ActionId>, Abort> {
     let Some(name) = &args.statement else {
         if reasons.is_empty() {
-            terminal.out("nothing runs: all results are there\n");
+            terminal.out("nothing runs: all results are in the store\n");
         }
         return Ok(reasons.keys().copied().collect());
     };
@@ -67,7 +69,7 @@ fn asked(
         .flat_map(|(_, actions)| actions.iter().copied())
         .collect();
     if found.is_empty() {
-        terminal.error(format!("nothing that is needed is called `{name}`"));
+        terminal.error(format!("no statement that is needed is called `{name}`"));
         let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
         if let Some(near) = nearest(name, names) {
             terminal.say(format!("  = help: did you mean `{near}`?"));
@@ -77,8 +79,8 @@ fn asked(
     Ok(found.into_iter().collect())
 }
 
-/// What an action runs for in the end: those of its inputs, and their inputs, that run for
-/// another reason than an input.
+/// The root causes of an action: those of its inputs, and of their inputs, that run for another
+/// reason than an input.
 fn roots(id: ActionId, graph: &Graph, reasons: &BTreeMap<ActionId, Reason>) -> BTreeSet<ActionId> {
     let (mut roots, mut seen, mut queue) = (BTreeSet::new(), BTreeSet::new(), vec![id]);
     while let Some(id) = queue.pop() {
@@ -97,7 +99,7 @@ fn roots(id: ActionId, graph: &Graph, reasons: &BTreeMap<ActionId, Reason>) -> B
     roots
 }
 
-/// Says the reasons of a root, each component of the key with its place in the text, once.
+/// Prints the reasons of a root cause once, each component of the key with its place in the text.
 fn say(
     id: ActionId,
     session: &Session,

@@ -1,4 +1,4 @@
-//! What was compared and what came out of it, as data.
+//! A comparison of runs, as data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use crate::table::ScoreLine;
 
 /// One of the runs that are compared.
 pub struct Side {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it says of itself.
+    /// Its record.
     pub record: RunRecord,
     /// Its scores.
     pub lines: Vec<ScoreLine>,
@@ -25,13 +25,13 @@ pub struct Side {
 pub struct Comparison {
     /// The runs.
     pub runs: Vec<RunHead>,
-    /// What they were given and is not the same in all.
+    /// The inputs that are not the same in all runs.
     pub given: Vec<InputDifference>,
-    /// What came out, in the order of the score tables.
+    /// The scores, in the order of the score tables.
     pub scores: Vec<ScoreComparison>,
 }
 
-/// What a run is called.
+/// The names of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunHead {
     /// Its name or the path of its `run.json`.
@@ -44,12 +44,12 @@ pub struct RunHead {
     pub when: String,
 }
 
-/// Something the runs were given that is not the same in all.
+/// An input that is not the same in all runs: a param, a text, a data file or a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputDifference {
     /// ``param `width` ``, ``data `x.nc` ``.
     pub what: String,
-    /// For each run; none where it has no such thing.
+    /// Its value for each run, if the run has it.
     pub values: Vec<Option<String>>,
 }
 
@@ -70,7 +70,7 @@ pub struct ScoreComparison {
     pub horizon: Option<f64>,
     /// `members` for the mean over members, else the ensemble: `mean` or `median`.
     pub of: String,
-    /// For each run; none where it has no such score.
+    /// The value for each run, if the run has it.
     pub values: Vec<Option<f64>>,
     /// How many members of each run have a value; empty for ensembles.
     pub members: Vec<usize>,
@@ -78,28 +78,28 @@ pub struct ScoreComparison {
     pub differences: Vec<Option<Difference>>,
 }
 
-/// How far a run is from the first.
+/// The difference between a run and the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// The run's value minus that of the first; over members, the mean of that.
+    /// The run's value minus that of the first; for members, the mean of the differences.
     pub value: f64,
     /// The ends of its 95 % interval over members; none for ensembles and single members.
     pub interval: Option<(f64, f64)>,
-    /// How the interval was found.
+    /// How the interval is computed.
     pub method: Method,
-    /// `better` or `worse` where the interval excludes 0 and the metric has a good side.
+    /// `better` or `worse` where the interval excludes 0 and the sign decides.
     pub verdict: &'static str,
 }
 
-/// How members of two runs were compared.
+/// How the members of two runs are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Pair by pair, over so many members that descend from the same parents.
+    /// Paired, over this many members that descend from the same parents.
     Paired(usize),
     /// Mean against mean.
     Welch,
-    /// There is nothing to find an interval from.
+    /// Too few members for an interval.
     None,
 }
 
@@ -142,7 +142,7 @@ fn given(sides: &[Side]) -> Vec<InputDifference> {
     given
 }
 
-/// Everything a run was given, as name and value.
+/// All inputs of a run, as name and value.
 fn things(run: &RunRecord) -> Vec<(String, String)> {
     let named = |kind: &str, name: &str, value: String| (format!("{kind} `{name}`"), value);
     let mut things: Vec<_> = run
@@ -170,7 +170,7 @@ fn things(run: &RunRecord) -> Vec<(String, String)> {
     things
 }
 
-/// What two lines of different runs have in common to be compared.
+/// What identifies a score in different runs.
 type Key<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
 
 /// The values of one key in one run.
@@ -260,7 +260,7 @@ fn rows(values: &[Values], sides: &[Side]) -> Vec<ScoreComparison> {
             .iter()
             .map(|values| values.ensembles.get(word).copied().flatten())
             .collect();
-        // Some scores have no ensemble: what they call `mean` is the mean over members.
+        // Some scores have no ensemble: their `mean` is the mean over members.
         if of_sides
             .iter()
             .zip(&means)
@@ -301,7 +301,7 @@ fn is_near(one: Option<f64>, other: Option<f64>) -> bool {
     }
 }
 
-/// The mean difference of the members that two runs have in common, else of their means.
+/// The mean difference of the members that two runs share, else the difference of their means.
 fn over_members(
     (first, first_run): (&Values, &RunRecord),
     (other, other_run): (&Values, &RunRecord),

@@ -1,4 +1,4 @@
-//! Runs side by side: what they were given, what came out, and how sure the differences are.
+//! Comparisons of runs: different inputs, scores, and confidence intervals of their differences.
 
 mod comparison;
 mod student;

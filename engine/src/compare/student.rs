@@ -1,6 +1,6 @@
-//! Student's t: how far a mean of few numbers may be from the truth.
+//! Student's t: confidence intervals of means of few numbers.
 
-/// A mean with the interval that holds the truth in 95 of 100 cases.
+/// A mean with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The estimate.
@@ -12,8 +12,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The interval of the mean of these differences, with one degree of freedom less than
-    /// there are; none for fewer than two.
+    /// The interval of the mean of n differences, with n − 1 degrees of freedom; none for fewer than
+    /// two.
     pub fn paired(differences: &[f64]) -> Option<Self> {
         let (mean, variance) = moments(differences)?;
         let count = differences.len() as f64;
@@ -36,7 +36,7 @@ impl Interval {
         Some(Self::around(mean_b - mean_a, square.sqrt(), freedom))
     }
 
-    /// Whether the truth is probably not 0.
+    /// Whether the interval excludes 0.
     pub fn excludes_zero(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
     }
@@ -66,14 +66,14 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
     Some((mean, squares / (count - 1.0)))
 }
 
-/// The number below which Student's t with so many degrees of freedom stays with this
-/// probability, which is at least one half; degrees of freedom from 1.
+/// The quantile of Student's t for a probability of at least one half and at least one degree of
+/// freedom.
 pub fn quantile(probability: f64, freedom: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while below(high, freedom) < probability && high < 1e12 {
         (low, high) = (high, high * 2.0);
     }
-    // 100 halvings are more than an f64 has bits for.
+    // 100 halvings exceed the precision of an f64.
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
         if below(middle, freedom) < probability {
@@ -85,7 +85,7 @@ pub fn quantile(probability: f64, freedom: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// The probability of being below `t ≥ 0`: `1 − ½ I_x(ν/2, ½)` at `x = ν / (ν + t²)`.
+/// The cumulative distribution at `t ≥ 0`: `1 − ½ I_x(ν/2, ½)` at `x = ν / (ν + t²)`.
 fn below(t: f64, freedom: f64) -> f64 {
     let x = freedom / (freedom + t * t);
     1.0 - 0.5 * incomplete_beta(x, 0.5 * freedom, 0.5)
@@ -124,8 +124,8 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     log_front.exp() * fraction / a
 }
 
-/// The logarithm of the gamma function of a positive number: Stirling's series (DLMF 5.11.1)
-/// far out, and from there the recurrence.
+/// The logarithm of the gamma function of a positive number: Stirling's series (DLMF 5.11.1) for
+/// large arguments, to which the recurrence leads.
 fn ln_gamma(x: f64) -> f64 {
     let mut shift = 0.0;
     let mut x = x;

@@ -1,9 +1,9 @@
-//! The words that text and page use for the parts of a comparison.
+//! The words for the parts of a comparison, on the terminal and in the page.
 
 use super::{Method, ScoreComparison};
 use crate::metric::significant;
 
-/// `A`, `B`, …, `Z`, `27`, …: what a run is called in tables.
+/// `A`, `B`, …, `Z`, `27`, …: the name of a run in tables.
 pub fn letter(index: usize) -> String {
     match u8::try_from(index) {
         Ok(index) if index < 26 => char::from(b'A' + index).to_string(),
@@ -26,7 +26,7 @@ pub fn of(row: &ScoreComparison) -> String {
     }
 }
 
-/// A value with four digits; nothing where there is none.
+/// A value with four digits; empty without a value.
 pub fn shown(value: Option<f64>) -> String {
     value.map_or_else(String::new, significant)
 }

@@ -4,7 +4,7 @@
 //! the neighbours are that keep boxes apart. The crate `layout-rs` does the same job; its
 //! pictures are hard to read and it is barely kept, and this is short.
 
-/// The space kept between boxes of a layer.
+/// The space between boxes of a layer.
 const GAP: f64 = 22.0;
 /// Rounds of ordering and of placing; more changes nothing visible.
 const ROUNDS: usize = 12;
@@ -132,7 +132,7 @@ impl Grid {
         }
     }
 
-    /// Where the neighbours of an item say it should be.
+    /// The best place of an item according to its neighbours.
     fn barycentre(&self, item: usize, pass: Pass) -> f64 {
         let neighbours = match pass {
             Pass::Down => &self.above[item],

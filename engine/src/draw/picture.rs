@@ -11,12 +11,12 @@ pub(super) struct Statement {
     pub(super) kind: Kind,
     /// The statement's plugin, then those of the calls inside it.
     pub(super) plugins: Vec<String>,
-    /// At how many points of a sweep it stands.
+    /// At how many points of a sweep it exists.
     pub(super) points: usize,
 }
 
 impl Statement {
-    /// Its name, and how many it stands for.
+    /// Its name, and the number of its points.
     pub(super) fn heading(&self) -> String {
         match self.points {
             0 | 1 => self.name.clone(),
@@ -46,7 +46,7 @@ impl Picture {
             arrows: Vec::new(),
         };
         let mut boxes: BTreeMap<&str, usize> = BTreeMap::new();
-        // Statements first, so that each takes its own kind and plugin, not an inner call's.
+        // Statements first, so that each has its own kind and plugin, not those of an inner call.
         for (index, node) in experiment.nodes.iter().enumerate() {
             if owners[index] != index {
                 continue;

@@ -15,7 +15,7 @@ const MARGIN: f64 = 2.0;
 /// Longer texts are cut.
 const LONGEST: usize = 32;
 
-/// The graph as SVG; it scales to the width it is given.
+/// The graph as SVG; it scales to the available width.
 pub fn svg(experiment: &Experiment) -> String {
     let picture = Picture::of(experiment);
     let widths: Vec<f64> = picture.statements.iter().map(width).collect();
@@ -49,7 +49,7 @@ fn top(layer: usize) -> f64 {
     MARGIN + layer as f64 * PITCH
 }
 
-/// There is no font to measure with; these widths hold for the usual sans-serif faces.
+/// No font is available for measuring; these widths fit the usual sans-serif fonts.
 fn width(statement: &Statement) -> f64 {
     let length = |text: String| text.chars().count().min(LONGEST) as f64;
     let heading = 8.2 * length(statement.heading());

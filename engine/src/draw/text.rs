@@ -57,7 +57,7 @@ pub fn mermaid(experiment: &Experiment) -> String {
     text
 }
 
-/// Mermaid reads HTML and Markdown inside labels: what is not plainly text is given by number.
+/// Mermaid reads HTML and Markdown inside labels: everything but plain text is escaped by number.
 fn entities(text: &str) -> String {
     let mut plain = String::new();
     for character in text.chars() {

@@ -18,7 +18,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The scale of an axis that says whether it is logarithmic.
+    /// The scale of an axis that is logarithmic or not.
     pub fn of(log: bool) -> Self {
         if log { Scale::Log } else { Scale::Linear }
     }
@@ -40,7 +40,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// What holds all of these drawable values; none when there are none.
+    /// The range of these drawable values; none without values.
     pub fn of(scale: Scale, values: impl Iterator<Item = f64>) -> Option<Self> {
         values
             .map(|value| scale.apply(value))
@@ -51,7 +51,7 @@ impl Extent {
             .map(|(low, high)| Self { scale, low, high })
     }
 
-    /// What holds both.
+    /// The range that contains both.
     pub fn and(self, other: Self) -> Self {
         Self {
             scale: self.scale,
@@ -156,7 +156,7 @@ impl Axis {
         }
     }
 
-    /// The pixels of marks with what to write there, about one for every `every` pixels.
+    /// The positions of marks in pixels and their labels, about one for every `every` pixels.
     pub fn ticks(&self, every: f64) -> Vec<(f64, String)> {
         let most = ((self.to - self.from).abs() / every).max(2.0);
         let values = match self.extent.scale {

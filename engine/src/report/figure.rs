@@ -1,6 +1,6 @@
-//! A [`Figure`] as SVG; equal figures give equal bytes.
+//! A [`Figure`] as SVG; equal figures produce equal bytes.
 //!
-//! Drawn with the writer in `crate::svg`, which says why it is not plotters.
+//! It uses the writer in `crate::svg`, which says why not plotters.
 
 use crate::artifact::{Figure, Series, Style};
 use crate::svg::{Svg, UNBROKEN, color, dashes, number, shorten};
@@ -14,10 +14,10 @@ const TOP: f64 = 10.0;
 const RIGHT: f64 = WIDTH - 12.0;
 /// A line with more points than this has no marks.
 const MOST_MARKS: usize = 60;
-/// The width of a character of the 13 px text; there is no font to measure with.
+/// The assumed width of a character of the 13 px text; no font is available for measuring.
 const CHARACTER: f64 = 6.8;
 
-/// The figure as SVG; it scales to the width it is given.
+/// The figure as SVG; it scales to the available width.
 pub fn svg(figure: &Figure) -> String {
     let mut svg = Svg::default();
     let height = match Frame::of(figure) {
@@ -61,7 +61,7 @@ struct Frame {
     x: Axis,
     y: Axis,
     left: f64,
-    /// Where what stands under the axes begins.
+    /// The upper end of what is below the axes.
     below: f64,
 }
 
@@ -181,7 +181,7 @@ impl Frame {
 /// The longest name on an axis.
 const NAME: usize = 22;
 
-/// Whether names are too long to stand side by side.
+/// Whether names are too long for one row.
 fn turned(names: &[String]) -> bool {
     let room = (RIGHT - 70.0) / names.len().max(1) as f64;
     names
@@ -241,7 +241,7 @@ fn draw_series(svg: &mut Svg, figure: &Figure, frame: &Frame) {
     }
 }
 
-/// A line through the points; broken where one is left out, so that no value is made up.
+/// A line through the points; broken where one is missing, so that no value is invented.
 fn draw_line(svg: &mut Svg, figure: &Figure, series: &Series, frame: &Frame, style: &Attributes) {
     let (scale_x, scale_y) = (Scale::of(figure.log_x), Scale::of(figure.log_y));
     let mut path = String::new();
@@ -288,7 +288,7 @@ fn draw_stroke(svg: &mut Svg, path: &str, series: &Series, style: &Attributes) {
     svg.shape("path", &[&fixed, style].concat());
 }
 
-/// Bars of several series stand side by side.
+/// Bars of several series are side by side.
 fn draw_bars(
     svg: &mut Svg,
     figure: &Figure,
@@ -315,7 +315,7 @@ fn draw_bars(
     }
 }
 
-/// Below the axes, in as many rows as it takes; gives the height of the whole picture.
+/// Below the axes, in as many rows as needed; returns the height of the picture.
 fn draw_legend(svg: &mut Svg, figure: &Figure, top: f64) -> f64 {
     let mut entries: Vec<&Series> = Vec::new();
     for series in figure

@@ -47,7 +47,7 @@ fn token(text: &str, first: char) -> (usize, &'static str) {
             let length = run(text, |c| c == '_' || c.is_alphanumeric());
             let word = &text[..length];
             let known = WORDS.contains(&word) || Kind::from_keyword(word).is_some();
-            // `seed: 1..=5` names an argument; only what is not followed by `:` or `(` is a keyword.
+            // `seed: 1..=5` names an argument; a keyword is not followed by `:` or `(`.
             let after = text[length..].trim_start().chars().next();
             let keyword = known && !matches!(after, Some(':' | '(' | ',' | ')'));
             (length, if keyword { "k" } else { "" })

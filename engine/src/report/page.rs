@@ -1,7 +1,7 @@
 //! `report.html`: one file without network, script or fonts of its own.
 //!
-//! Readable on a phone, on paper and in the dark. The template escapes everything; what is
-//! passed on unescaped is made here or in `svg`, `highlight` and `draw`, which escape.
+//! It is readable on a phone, on paper and in dark mode. The template escapes everything except what
+//! this file, `svg`, `highlight` and `draw` produce, which escape themselves.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::store::size_text;
 use crate::svg::escape;
 use crate::table::ScoreLine;
 
-/// What a report is made of.
+/// The content of a report.
 pub struct ReportInput<'a> {
     /// The title of the experiment.
     pub title: &'a str,
@@ -27,17 +27,17 @@ pub struct ReportInput<'a> {
     pub sources: &'a [(String, String)],
     /// For the graph.
     pub experiment: &'a Experiment,
-    /// What the report statements made, labels replaced by names.
+    /// The results of report statements, with names instead of labels.
     pub pages: &'a [Page],
     /// All score tables.
     pub scores: &'a [ScoreLine],
-    /// Statement and what was noted while it ran.
+    /// Statement and note.
     pub notes: &'a [(String, String)],
-    /// The command lines that make this report again.
+    /// The command lines that reproduce this report.
     pub command: &'a str,
     /// Name and value: version, actions, seconds, parameters, keys.
     pub facts: &'a [(String, String)],
-    /// What the results of each statement took.
+    /// What the results of each statement cost.
     pub costs: &'a [StatementCost],
 }
 
@@ -65,7 +65,7 @@ struct Report<'a> {
 struct Warnings {
     /// Said at once.
     first: Vec<String>,
-    /// Said when asked for.
+    /// Shown on demand.
     more: Vec<String>,
 }
 
@@ -140,7 +140,7 @@ fn cost_row(cost: &StatementCost) -> [String; 5] {
     ]
 }
 
-/// Notes statement by statement, then what the sections warn of, each once.
+/// Notes statement by statement, then the warnings of the sections, each once.
 fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<Warnings> {
     let mut said = BTreeSet::new();
     let mut is_new = |warning: &String| said.insert(warning.clone());
@@ -182,7 +182,7 @@ impl<'a> SectionView<'a> {
     }
 }
 
-/// What is said of paragraphs and figures that are too many to be shown.
+/// The sentence about paragraphs and figures that are left out.
 fn left_out(section: &Section) -> Option<String> {
     let more = |count: usize, noun: &str| {
         let more = count.saturating_sub(MOST);

@@ -15,7 +15,7 @@ pub struct ScoreTable {
     pub statement: String,
     /// The head of each column.
     pub header: Vec<String>,
-    /// How many columns of text come before the numbers.
+    /// How many columns of text precede the numbers.
     pub words: usize,
     /// Ensemble rows first; in a sweep those only, the best point first.
     pub rows: Vec<TableRow>,
@@ -73,7 +73,7 @@ fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
         .collect();
     let all = rows.len();
     if swept && rows.iter().any(|row| row.ensemble) {
-        // Points are to be compared with each other; members would stand between them.
+        // Readers compare points with each other; members would separate them.
         rows.retain(|row| row.ensemble);
     }
     rows.truncate(if swept { MOST_SWEPT } else { MOST_ROWS });

@@ -14,7 +14,7 @@ const MOST_LINES: usize = 200;
 /// Values that span more than this ratio are drawn on a log axis.
 const WIDE: f64 = 50.0;
 
-/// The score against one param: members, points, the mean at each value, what was chosen.
+/// The score against one param: members, points, the mean at each value, the choice.
 pub fn response(runs: &Runs, param: usize) -> Option<Figure> {
     let places = Places::of(runs, param);
     let at = |group: &Group| places.of_setting(group.settings[param].as_ref()?);
@@ -140,7 +140,7 @@ fn dots(name: &str, color: usize) -> Series {
     }
 }
 
-/// Where the values of one param stand on an axis.
+/// The positions of the values of one param on an axis.
 struct Places {
     /// Words in the order of first use; empty for numbers.
     names: Vec<String>,

@@ -10,7 +10,7 @@ use crate::metric::Better;
 use crate::sweep::score_of;
 use crate::table::ScoreLine;
 
-/// What a sweep gave.
+/// The results of a sweep.
 pub struct Runs<'a> {
     pub sweep: &'a Sweep,
     /// The swept params but the seed.
@@ -25,7 +25,7 @@ pub struct Runs<'a> {
 /// A point with all its seeds.
 pub struct Group<'a> {
     pub number: usize,
-    /// For each of the params; none where it has no say.
+    /// The value of each param, if it applies.
     pub settings: Vec<&'a Option<Setting>>,
     pub runs: Vec<OneRun>,
     /// Over the seeds, if each has a value.
@@ -40,17 +40,17 @@ pub struct OneRun {
     pub members: Vec<f64>,
 }
 
-/// Which values are better: as the sweep says, or as the metric is usually read.
+/// Which values are better: according to the sweep, or to the usual reading of the metric.
 #[derive(Clone, Copy)]
 enum Ranking {
-    Said(Aim),
+    Declared(Aim),
     Usual(Better),
 }
 
 impl Ranking {
     fn cost(self, value: f64) -> f64 {
         match self {
-            Ranking::Said(aim) => aim.cost(value),
+            Ranking::Declared(aim) => aim.cost(value),
             Ranking::Usual(aim) => aim.cost(value),
         }
     }
@@ -85,7 +85,7 @@ impl<'a> Runs<'a> {
             span: sweep.span,
         });
         let aim = match &sweep.objective {
-            Some(objective) => Ranking::Said(objective.aim),
+            Some(objective) => Ranking::Declared(objective.aim),
             None => Ranking::Usual(Better::of(&line.metric)),
         };
         let rows_of = |trial: &Trial| -> Vec<ScoreRow> {
