@@ -165,11 +165,13 @@ fn damage_of_any_file_gives_no_wrong_result() {
     expect![[r#"
         .gitignore: a byte changed, its first byte changed, cut in half, empty, zeros
         CACHEDIR.TAG: a byte changed, its first byte changed, cut in half, empty, zeros
-        digests: a byte changed, its first byte changed, zeros
-          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+        digests: a byte changed, its first byte changed
+          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: wrong checksum
         digests: cut in half, empty
+        digests: zeros
+          cache verify: 1 damaged  `./.farcast/digests/N.log`, byte 0: not a line
         holds: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+          cache verify: 1 damaged  `./.farcast/holds/N`
           cache gc --dry-run: 1 error: the hold `./.farcast/holds/N` is damaged, so the results it protects are unknown: nothing was removed; `farcast cache verify --repair` sets the hold aside
         journal: a byte changed
           cache verify: 1 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte N: wrong checksum
@@ -191,7 +193,7 @@ fn damage_of_any_file_gives_no_wrong_result() {
           rerun out/it --quiet --json: 0 note: the journal of the store is damaged: `./.farcast/journal/N.log`, byte 0: not a line
           run it.farcast --json: 0 note: the journal of the store is damaged: `.farcast/journal/N.log`, byte 0: not a line
         objects: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+          cache verify: 1 damaged  N
         report.html: a byte changed, its first byte changed, cut in half, empty, zeros
         run.json: a byte changed
           show out/it: 0 note: `out/it/run.json` was changed after the run
@@ -200,10 +202,10 @@ fn damage_of_any_file_gives_no_wrong_result() {
           show out/it: 1 error: `out/it/run.json`: not the record of a run
           rerun out/it --quiet --json: 1 error: `out/it/run.json`: not the record of a run
         runs/*.json: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+          cache verify: 1 damaged  run N
           show last: 1 error: the record of run `N` is damaged
         runs/*.parquet: a byte changed, its first byte changed, cut in half, empty, zeros
-          cache verify: 1 a run that needs a damaged result sets it aside and computes it again; `--repair` sets all aside now
+          cache verify: 1 damaged  run N
           show last: 1 error: the scores beside `N` belong to another run
         scores.csv: a byte changed, its first byte changed, cut in half, empty, zeros
         scores.parquet: a byte changed, its first byte changed, cut in half, empty, zeros
