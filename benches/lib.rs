@@ -15,8 +15,9 @@ use engine::outside::Disk;
 use engine::params::{Bindings, Loaded, ParamType};
 use engine::plugin::{Context, Registry};
 use engine::store::{MemStore, Store};
-use plugins::parents::{Network, Parent};
-use plugins::training::{Optimizer, Samples};
+use plugins::networks::{Network, Samples};
+use plugins::parents::Parent;
+use plugins::training::Optimizer;
 
 pub mod machine;
 

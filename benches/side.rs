@@ -6,8 +6,9 @@ use benches::machine::{best, peak, peak_memory, reset_peak_memory, seconds, stre
 use benches::{Made, Training, child, finetune, parent, regression};
 use engine::artifact::Dataset;
 use plugins::children::Child;
+use plugins::networks::TrainerChoice;
 use plugins::parents::Parent;
-use plugins::training::{FanOut, Trainer};
+use plugins::training::Trainer;
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -42,7 +43,7 @@ fn step(rows: usize, widths: &[usize]) -> String {
     const STEPS: usize = 20;
     let of = Training::of(widths, rows);
     let batches = vec![of.batch; STEPS];
-    let mut trainer = FanOut::new(&of.network, &of.optimizer);
+    let mut trainer = Trainer::new(&of.network, TrainerChoice::FanOut, &of.optimizer);
     // As many children as make a run long enough to be timed.
     let children = (200_000_000 / (rows * of.weights.len() * 6 * STEPS)).max(1);
     let time = best(9, || {

@@ -6,8 +6,9 @@ use benches::{Made, Training, child, farcast, finetune, regression};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::artifact::Dataset;
 use plugins::children::Child;
-use plugins::parents::{DfdxTrainer, Parent};
-use plugins::training::{FanOut, Trainer};
+use plugins::networks::TrainerChoice;
+use plugins::parents::Parent;
+use plugins::training::Trainer;
 
 /// One step of one network, by the fast trainer and by the reference.
 fn step(criterion: &mut Criterion) {
@@ -17,11 +18,11 @@ fn step(criterion: &mut Criterion) {
             let case = format!("{widths:?} batch {rows}");
             let of = Training::of(widths, rows);
             let mut weights = of.weights.clone();
-            let mut trainer = FanOut::new(&of.network, &of.optimizer);
+            let mut trainer = Trainer::new(&of.network, TrainerChoice::FanOut, &of.optimizer);
             group.bench_function(BenchmarkId::new("fan_out", &case), |bencher| {
                 bencher.iter(|| trainer.step(&mut weights, black_box(&of.batch), 1.0));
             });
-            let mut trainer = DfdxTrainer::new(&of.network, &of.optimizer);
+            let mut trainer = Trainer::new(&of.network, TrainerChoice::Dfdx, &of.optimizer);
             group.bench_function(BenchmarkId::new("dfdx", &case), |bencher| {
                 bencher.iter(|| trainer.step(&mut weights, black_box(&of.batch), 1.0));
             });

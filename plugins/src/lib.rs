@@ -7,8 +7,10 @@ pub mod data;
 pub mod farcasts;
 #[cfg(test)]
 mod golden;
+pub mod networks;
 pub mod parents;
 pub mod predictors;
+pub mod recipes;
 pub mod reference;
 pub mod regressions;
 pub mod reports;

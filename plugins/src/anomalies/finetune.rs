@@ -12,9 +12,11 @@ use rand::{Rng, RngExt};
 
 use super::signal;
 use crate::complete::complete;
-use crate::parents::{Network, Parent, TrainerChoice, parent_of, trainer_of};
+use crate::networks::Samples;
+use crate::networks::{Network, TrainerChoice};
+use crate::parents::{Parent, parent_of, trainer_of};
 use crate::subsets::Subsets;
-use crate::training::{Optimizer, Samples, Trainer};
+use crate::training::{Optimizer, Trainer};
 
 words! {
     /// The weights a subset's fine-tuning starts from.
@@ -103,7 +105,7 @@ impl Plugin for Finetune {
                 return Err(Fault::at("mix", message).with_hint("write `mix: 0`"));
             }
         };
-        let mut trainer = self.trainer.trainer(network, &self.optimizer);
+        let mut trainer = Trainer::new(network, self.trainer, &self.optimizer);
         let mut notes = Notes::default();
         let total = self.subsets.rows.len() * self.repeats as usize;
         let mut table = Vec::with_capacity(total * self.parent.weights.len());
@@ -122,7 +124,7 @@ impl Plugin for Finetune {
             notes.before((at, repeat), mix.subset, network, &weights);
             trainer.restart();
             let rng = context.rng(&stream(at, repeat));
-            let finite = mix.train(&mut *trainer, &mut weights, self.steps, rng);
+            let finite = mix.train(&mut trainer, &mut weights, self.steps, rng);
             notes.after(finite, mix.subset, network, &weights);
             match (finite, self.from) {
                 (false, _) => table.extend(weights.iter().map(|_| f32::NAN)),
@@ -225,7 +227,7 @@ impl Mix<'_> {
     /// Takes the steps; whether the weights are finite numbers after them.
     fn train(
         &self,
-        trainer: &mut dyn Trainer,
+        trainer: &mut Trainer,
         weights: &mut [f32],
         steps: u64,
         mut rng: impl Rng,

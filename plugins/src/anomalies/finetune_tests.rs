@@ -3,7 +3,7 @@
 use engine::artifact::{Artifact, DataColumn};
 
 use super::*;
-use crate::parents::{Activation, Loss, Scaled};
+use crate::networks::{Activation, Loss, Scaled};
 use crate::training::Sgd;
 
 fn data(x: &[f64], y: &[f64]) -> Dataset {

@@ -82,7 +82,7 @@ mod tests {
     use crate::children::Child;
     use crate::farcasts::Persistence;
     use crate::farcasts::testing::{gather, run};
-    use crate::parents::{Activation, Loss, Network, Scaled};
+    use crate::networks::{Activation, Loss, Network, Scaled};
     use crate::predictors::tests::dataset;
 
     fn adopt(horizon: u64) -> Adopt {

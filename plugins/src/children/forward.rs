@@ -1,7 +1,7 @@
 //! Every row by its own network, without making the weights of any.
 
 use super::Child;
-use crate::parents::Dense;
+use crate::networks::Dense;
 use crate::predictors::PredictorRows;
 
 /// How many rows have their factors kept at a time.

@@ -298,7 +298,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::parents::{Activation, Loss, Network, Scaled};
+    use crate::networks::{Activation, Loss, Network, Scaled};
     use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
 

@@ -11,8 +11,8 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use flate2::bufread::MultiGzDecoder;
 
+use super::pixels::pixel;
 use super::source;
-use crate::parents::pixel;
 
 plugin! {
     /// Images and their labels from IDX files, as those of MNIST and Fashion-MNIST.

@@ -10,6 +10,7 @@ pub(crate) mod groups;
 mod idx;
 mod netcdf;
 mod parquet;
+pub(crate) mod pixels;
 mod source;
 mod split;
 pub(crate) mod surroundings;

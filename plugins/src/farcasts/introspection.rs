@@ -11,8 +11,9 @@ use rand::seq::{SliceRandom, index};
 use super::runs::Runs;
 use super::window::{History, Window};
 use super::{Counts, Farcast, Origin, forecast};
-use crate::parents::{Activation, Loss, Network, Scaled};
-use crate::training::{Adam, FanOut, Optimizer, Samples, Trainer};
+use crate::networks::Samples;
+use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
+use crate::training::{Adam, Optimizer, Trainer};
 
 /// Neurons of the hidden layer.
 const HIDDEN: usize = 40;
@@ -191,7 +192,7 @@ impl Introspection {
         let mut best = (held_out.loss(&network, &weights), weights.clone());
         let (mut since, mut epochs) = (0, 0);
         {
-            let mut trainer = FanOut::new(&network, &optimizer);
+            let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &optimizer);
             while epochs < self.epochs && since < PATIENCE {
                 order.shuffle(&mut rng);
                 for rows in order.chunks(self.batch) {

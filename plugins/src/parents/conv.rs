@@ -1,16 +1,19 @@
 //! `conv`: convolutional networks over images, one member per action.
 
-use dsl::experiment::{Experiment, Node};
+use dsl::experiment::{Experiment, Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin::{Context, Plugin};
 
-use super::images::pixels;
-use super::scaling::scaled_target;
+use super::Parent;
 use super::trained::trained;
-use super::{Activation, Front, Images, Loss, Network, Parent, Scaled, TrainerChoice, trainer_of};
 use crate::complete::complete;
+use crate::data::pixels::pixels;
+use crate::networks::{
+    Activation, Front, Images, Loss, Network, Scaled, TrainerChoice, scaled_target,
+};
+use crate::recipes::trainer_words;
 
 trained! {
     /// Convolutional networks over images, one for each member.
@@ -59,16 +62,27 @@ impl Plugin for Conv {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_of(call, call))
+        Some(trainer_words(call, Self::not_fused(call)))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.recipe(TrainerChoice::Auto, context)?;
-        recipe.member(&self.data, context, |train| self.network(train))
+        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        Ok(trained.into())
     }
 }
 
 impl Conv {
+    /// What the fused kernel cannot do for the networks of a call: without channels they have no
+    /// convolutions.
+    pub(super) fn not_fused(call: &Node) -> Option<&'static str> {
+        let channels = call.args.get("channels").map(|channels| &channels.value);
+        match channels {
+            Some(Value::List(none)) if none.is_empty() => None,
+            _ => Some("convolutions"),
+        }
+    }
+
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let (names, size) = pixels(&self.data)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;

@@ -7,8 +7,9 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use faer::Mat;
 
-use super::{Activation, Loss, Network, Parent, Scaled};
+use super::Parent;
 use crate::complete::complete;
+use crate::networks::{Activation, Loss, Network, Scaled};
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.

@@ -7,8 +7,9 @@ use engine::params::{Column, Input};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::scaling::{scaled_inputs, scaled_target};
-use super::{Activation, Length, Loss, Network, Parent, Recipe, TrainerChoice, trainer_of};
+use super::Parent;
+use crate::networks::{Activation, Loss, Network, TrainerChoice, scaled_inputs, scaled_target};
+use crate::recipes::{Length, Recipe, trainer_words};
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -49,7 +50,7 @@ impl Plugin for LinearRegression {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_of(call, call))
+        Some(trainer_words(call, None))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -64,7 +65,8 @@ impl Plugin for LinearRegression {
             trainer: TrainerChoice::Auto,
             jumps: None,
         };
-        recipe.member(&self.data, context, |train| self.network(train))
+        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        Ok(trained.into())
     }
 }
 

@@ -6,9 +6,10 @@ use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin::{Context, Plugin};
 
-use super::scaling::{scaled_inputs, scaled_target};
+use super::Parent;
 use super::trained::trained;
-use super::{Activation, Loss, Network, Parent, TrainerChoice, trainer_of};
+use crate::networks::{Activation, Loss, Network, TrainerChoice, scaled_inputs, scaled_target};
+use crate::recipes::trainer_words;
 
 trained! {
     /// Multilayer perceptrons trained on all rows, one for each member.
@@ -47,12 +48,13 @@ impl Plugin for Mlp {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_of(call, call))
+        Some(trainer_words(call, None))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.recipe(self.trainer, context)?;
-        recipe.member(&self.data, context, |train| self.network(train))
+        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        Ok(trained.into())
     }
 }
 
@@ -82,7 +84,8 @@ mod tests {
 
     use super::*;
     use crate::data::{Law, Synthetic};
-    use crate::training::{Adam, Constant, Optimizer, Samples, Schedule, Sgd};
+    use crate::networks::Samples;
+    use crate::training::{Adam, Constant, Optimizer, Schedule, Sgd, Trainer};
 
     fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
         let columns = columns
@@ -263,7 +266,7 @@ mod tests {
                     rate,
                     momentum: 0.0,
                 });
-                let mut trainer = TrainerChoice::Auto.trainer(&network, &optimizer);
+                let mut trainer = Trainer::new(&network, TrainerChoice::Auto, &optimizer);
                 let mut starts = [weights.clone(), weights.clone()];
                 starts[1][0] += 1e-6;
                 let steps = (0..200).map(|_| {

@@ -4,7 +4,8 @@ use dsl::types::Kind;
 use engine::artifact::{Artifact, Metadata, Parts};
 use engine::error::Fault;
 
-use super::{Network, Training};
+use crate::networks::Network;
+use crate::recipes::{Trained, Training};
 
 /// One trained member.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,17 @@ pub struct Parent {
     pub losses: Vec<(u64, f64, Option<f64>)>,
     /// How it was trained; `None` where that was elsewhere.
     pub training: Option<Training>,
+}
+
+impl From<Trained> for Parent {
+    fn from(trained: Trained) -> Self {
+        Self {
+            network: trained.network,
+            weights: trained.weights,
+            losses: trained.losses,
+            training: Some(trained.training),
+        }
+    }
 }
 
 impl Parent {

@@ -30,17 +30,17 @@ macro_rules! trained {
                 /// back to the weights of the smallest.
                 patience: Option<u64>, range("1..");
                 /// Leave the path of the gradients now and then.
-                jump: Option<$crate::parents::Jump>, apart();
+                jump: Option<$crate::recipes::Jump>, apart();
             }
         }
 
         impl $Struct {
             fn recipe(
                 &self,
-                trainer: $crate::parents::TrainerChoice,
+                trainer: $crate::networks::TrainerChoice,
                 context: &engine::plugin::Context,
-            ) -> Result<$crate::parents::Recipe, engine::error::Fault> {
-                use $crate::parents::{Jumps, Length, Recipe};
+            ) -> Result<$crate::recipes::Recipe, engine::error::Fault> {
+                use $crate::recipes::{Jumps, Length, Recipe};
                 let jumps = self.jump.as_ref().map(|jump| Jumps::new(jump, self.hold_out));
                 Ok(Recipe {
                     streams: context.streams(),

@@ -6,9 +6,12 @@ use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin::{Context, Plugin};
 
-use super::scaling::{scaled_inputs, scaled_target};
+use super::Parent;
 use super::trained::trained;
-use super::{Activation, Encoder, Front, Loss, Network, Parent, TrainerChoice, trainer_of};
+use crate::networks::{
+    Activation, Encoder, Front, Loss, Network, TrainerChoice, scaled_inputs, scaled_target,
+};
+use crate::recipes::trainer_words;
 
 trained! {
     /// Small transformer encoders over the inputs of a row, one for each member.
@@ -62,16 +65,20 @@ impl Plugin for Transformer {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_of(call, call))
+        Some(trainer_words(call, Some(Self::NOT_FUSED)))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.recipe(TrainerChoice::Auto, context)?;
-        recipe.member(&self.data, context, |train| self.network(train))
+        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        Ok(trained.into())
     }
 }
 
 impl Transformer {
+    /// What the fused kernel cannot do for these networks.
+    pub(super) const NOT_FUSED: &str = "transformers";
+
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
@@ -99,8 +106,7 @@ mod tests {
 
     use super::*;
     use crate::data::testing::table;
-    use crate::parents::encoder::tests::encoder;
-    use crate::parents::images::tests::made_up;
+    use crate::networks::testing::{encoder, made_up};
     use crate::training::{Adam, Constant, Optimizer, Schedule};
 
     /// A product, which no sum of functions of its factors is.

@@ -12,8 +12,9 @@ use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
 use super::shared::{Sources, regression};
 use super::{Basis, Regression, Unit};
-use crate::parents::{Activation, Loss, Network, Scaled};
-use crate::training::{FanOut, Optimizer, Samples, Trainer};
+use crate::networks::Samples;
+use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
+use crate::training::{Optimizer, Trainer};
 
 regression! {
     /// A small network from the predictors to the anomalies of all weights.
@@ -97,7 +98,7 @@ impl Hidden {
             let limit = 1.0 / (pair[0] as f32).sqrt();
             weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
         }
-        let mut trainer = FanOut::new(&network, &self.optimizer);
+        let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &self.optimizer);
         for step in 0..self.steps {
             context.check_stop()?;
             let loss = trainer.step(&mut weights, &samples, 1.0);

@@ -87,7 +87,8 @@ use polars::prelude::{Column, DataFrame};
 use proptest::prelude::*;
 
 use super::*;
-use crate::parents::{Activation, Loss, Network, Parent, Scaled};
+use crate::networks::{Activation, Loss, Network, Scaled};
+use crate::parents::Parent;
 use crate::predictors::Predictors;
 use crate::predictors::tests::dataset;
 use crate::subsets::Subsets;

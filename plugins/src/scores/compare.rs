@@ -313,7 +313,7 @@ mod tests {
     use super::*;
     use crate::children::tests::{child, data};
     use crate::children::{Cloud, Missing};
-    use crate::parents::Loss;
+    use crate::networks::Loss;
 
     /// The children's data with a truth, `t`, of 10 in every row.
     fn scored(rows: usize) -> Dataset {

@@ -8,8 +8,9 @@ use engine::{plugin, words};
 
 use super::table::{Measured, rows_of};
 use crate::complete::complete;
-use crate::parents::{Loss, Parent};
-use crate::training::Samples;
+use crate::networks::Loss;
+use crate::networks::Samples;
+use crate::parents::Parent;
 
 words! {
     /// What is measured of a network.

@@ -10,8 +10,9 @@ use engine::{plugin, words};
 
 use super::distances::{Distances, distances};
 use crate::farcasts::Farcast;
-use crate::parents::{Loss, Network, Parent};
-use crate::training::Samples;
+use crate::networks::Samples;
+use crate::networks::{Loss, Network};
+use crate::parents::Parent;
 
 words! {
     /// What is measured of a farcast.

@@ -7,7 +7,7 @@ use engine::params::Label;
 use super::*;
 use crate::farcasts::testing::{gather, run_of};
 use crate::farcasts::{Linear, Persistence};
-use crate::parents::{Activation, Scaled};
+use crate::networks::{Activation, Scaled};
 
 /// Weights that all grow by the square of the step, members at different paces.
 fn truth() -> Gather<Trajectory> {

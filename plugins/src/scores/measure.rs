@@ -9,7 +9,8 @@ use super::Metric;
 use super::ensemble::Ensemble;
 use super::groups::Group;
 use crate::children::Child;
-use crate::parents::{Loss, Network, Parent};
+use crate::networks::{Loss, Network};
+use crate::parents::Parent;
 
 /// The first member that did not diverge.
 ///

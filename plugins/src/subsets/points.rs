@@ -5,7 +5,7 @@ use engine::error::Fault;
 use engine::params::Column;
 
 use crate::complete::complete;
-use crate::parents::Scaled;
+use crate::networks::Scaled;
 use crate::sphere;
 
 /// Points, row after row.

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use super::Samples;
+use crate::networks::Samples;
 
 /// Minibatches in a new random order each epoch; the last of an epoch may be smaller.
 pub struct Batches<'a, R> {

@@ -7,7 +7,7 @@ use engine::params::Label;
 use polars::prelude::{Column as Coordinates, DataFrame};
 
 use super::*;
-use crate::parents::{Activation, Loss, Network};
+use crate::networks::{Activation, Loss, Network};
 use crate::predictors::Fitted;
 use crate::regressions::{Basis, Evidence, Form};
 
@@ -58,7 +58,7 @@ fn scores() -> Scores {
 }
 
 fn parent(weight: f32) -> Parent {
-    let scaled = |name: &str| crate::parents::Scaled {
+    let scaled = |name: &str| crate::networks::Scaled {
         name: name.to_owned(),
         mean: 0.0,
         std: 1.0,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Activation;
 use super::dense::Dense;
-use crate::training::exp;
+use super::lanes::exp;
 
 /// A transformer encoder over the inputs of a row.
 ///
@@ -30,7 +30,7 @@ pub struct Encoder {
 }
 
 /// What is added to variances before tokens are divided by their root, as in torch.
-pub(super) const EPSILON: f32 = 1e-5;
+pub(in crate::networks) const EPSILON: f32 = 1e-5;
 
 /// How many rows are encoded at a time, so that the numbers in between stay few.
 const ROWS: usize = 64;
@@ -161,7 +161,7 @@ impl Encoder {
 }
 
 /// The next so many weights.
-pub(super) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &'a [f32] {
+pub(in crate::networks) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &'a [f32] {
     weights.split_off(..count).unwrap_or_default()
 }
 
@@ -197,19 +197,9 @@ fn softmax(values: &mut [f32]) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::networks) mod tests {
     use super::*;
-    use crate::parents::images::tests::made_up;
-
-    pub(crate) fn encoder() -> Encoder {
-        Encoder {
-            tokens: 3,
-            width: 4,
-            heads: 2,
-            layers: 2,
-            wide: 5,
-        }
-    }
+    use crate::networks::testing::{encoder, made_up};
 
     /// `weight · value + bias` for one token; takes both from the weights.
     fn dense(weights: &mut &[f64], sizes: [usize; 2], tokens: &[Vec<f64>]) -> Vec<Vec<f64>> {

@@ -7,7 +7,7 @@
 
 use pulp::Simd;
 
-use super::lanes::{Lanes, exchange, quads};
+use crate::networks::lanes::{Lanes, exchange, quads};
 
 /// Rows of a batch treated together.
 pub(super) const TILE: usize = 32;

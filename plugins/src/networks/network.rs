@@ -1,14 +1,102 @@
-//! Running a network forward, and what its outputs are worth.
+//! A network as plain data: layers, activation, loss, and the scaling of what goes in and out.
 
 use std::borrow::Cow;
 
-use pulp::{Arch, Scalar};
+use engine::artifact::{Dataset, Layout, Tensor};
+use engine::error::Fault;
+use pulp::Arch;
+use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
-use super::{Activation, Front, Loss, Network};
-use crate::training::{tanh, vectorised};
+use super::dfdx::Tape;
+use super::fused::Fused;
+use super::lanes::vectorised;
+use super::loss::{likeliest, surprise};
+use super::scaled::standardised;
+use super::{Activation, Convolution, Differentiate, Encoder, Images, Loss, Scaled, TrainerChoice};
+
+/// The shape of a network and the scaling of what goes in and out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// The input columns with mean and standard deviation of the training data.
+    pub inputs: Vec<Scaled>,
+    /// The target columns (one for regression and for class indices).
+    pub targets: Vec<Scaled>,
+    /// What comes before the dense layers.
+    #[serde(flatten)]
+    pub front: Option<Front>,
+    /// Widths of the dense layers: what the first takes, then what each gives.
+    pub widths: Vec<usize>,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// What training made small.
+    pub loss: Loss,
+}
+
+/// What makes features of the inputs, for the dense layers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Front {
+    /// Convolutions over images.
+    Images(Images),
+    /// A transformer encoder.
+    Encoder(Encoder),
+}
 
 impl Network {
+    /// The tensors of its weights, in order.
+    pub fn layout(&self) -> Layout {
+        let convolutions = self.convolutions().into_iter().map(|layer| {
+            let [inputs, outputs] = [layer.from[0], layer.to[0]];
+            vec![outputs, inputs, layer.kernel, layer.kernel]
+        });
+        let dense = self.widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
+        let Layout { tensors } = Layout::layers(convolutions.chain(dense));
+        let Some(encoder) = self.encoder() else {
+            return Layout { tensors };
+        };
+        // Its own layers are called so; there is one dense layer after them.
+        let head = tensors.into_iter().map(|tensor| Tensor {
+            name: tensor.name.replacen("layers.0", "head", 1),
+            ..tensor
+        });
+        Layout {
+            tensors: encoder.tensors().into_iter().chain(head).collect(),
+        }
+    }
+
+    /// The convolutions before the dense layers.
+    pub fn convolutions(&self) -> Vec<Convolution> {
+        match &self.front {
+            Some(Front::Images(images)) => images.convolutions(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The encoder before the dense layer.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match &self.front {
+            Some(Front::Encoder(encoder)) => Some(encoder),
+            _ => None,
+        }
+    }
+
+    /// The standardised inputs of every row, row after row, `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn inputs_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.inputs, data)
+    }
+
+    /// The standardised targets of every row, `[rows, targets]`; class indices as they are.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn targets_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.targets, data)
+    }
+
     /// The outputs of the network with these weights, `[rows, outputs]`: standardised targets,
     /// or the logits of the classes.
     ///
@@ -30,6 +118,16 @@ impl Network {
             },
         );
         Dense::new(&self.widths, self.activation, &[dense]).run(rows, &features, &[])
+    }
+
+    /// What computes gradients; convolutions and encoders are for dfdx alone.
+    pub fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate + '_> {
+        match (choice, &self.front) {
+            (TrainerChoice::Dfdx, _) | (_, Some(_)) => Box::new(Tape::new(self)),
+            (TrainerChoice::Auto | TrainerChoice::FanOut, None) => {
+                Box::new(Fused::new(self, Arch::new()))
+            }
+        }
     }
 
     /// The mean loss of outputs, `[rows, outputs]`, against standardised targets or class
@@ -65,61 +163,9 @@ impl Network {
     }
 }
 
-/// Minus the logarithm of the softmax probability of a class.
-fn surprise(logits: &[f32], class: usize) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| f64::from(logit - largest).exp())
-        .sum();
-    sum.ln() - f64::from(logits[class] - largest)
-}
-
-/// The index of the largest logit; not a number when the logits are not.
-fn likeliest(logits: &[f32]) -> f64 {
-    if logits.iter().any(|logit| logit.is_nan()) {
-        return f64::NAN;
-    }
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best as f64
-}
-
-/// `sqrt(2 / pi)`, of the tanh form of the Gaussian error linear unit.
-pub(crate) const GELU_SCALE: f32 = 0.797_884_6;
-/// The cubic coefficient of the same.
-pub(crate) const GELU_CUBIC: f32 = 0.044_715;
-
-impl Activation {
-    /// Turns numbers into their activations.
-    #[inline(always)]
-    pub fn apply(self, values: &mut [f32]) {
-        // One loop for each activation, so that each becomes one of vectors.
-        match self {
-            Activation::Tanh => values.iter_mut().for_each(|x| *x = tanh(Scalar::new(), *x)),
-            // Not `max`, which hides a NaN.
-            Activation::Relu => values
-                .iter_mut()
-                .for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-            Activation::Gelu => values.iter_mut().for_each(|x| {
-                let inner = GELU_SCALE * (*x + GELU_CUBIC * *x * *x * *x);
-                *x *= 0.5 * (1.0 + tanh(Scalar::new(), inner));
-            }),
-            Activation::Sigmoid => values
-                .iter_mut()
-                .for_each(|x| *x = 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parents::Scaled;
 
     fn network(widths: &[usize], loss: Loss) -> Network {
         let scaled = |name: &str, mean, std| Scaled {
@@ -163,23 +209,5 @@ mod tests {
         let logits = [0.0, 2.0, 1.0, 5.0, 5.0, -1.0];
         assert_eq!(network.unscale(&logits), [1.0, 0.0]);
         assert!(network.unscale(&[0.0, f32::NAN, 1.0])[0].is_nan());
-    }
-
-    #[test]
-    fn activations_have_their_published_values() {
-        // tanh(1), the tanh form of GELU at 1 (Hendrycks & Gimpel 2016, eq. 2), 1/(1+e^-1).
-        for (activation, value) in [
-            (Activation::Tanh, 0.761_594_2),
-            (Activation::Relu, 1.0),
-            (Activation::Gelu, 0.841_192),
-            (Activation::Sigmoid, 0.731_058_6),
-        ] {
-            let mut found = [1.0];
-            activation.apply(&mut found);
-            assert!((found[0] - value).abs() < 1e-6, "{activation:?}");
-        }
-        let mut found = [-1.0, f32::NAN];
-        Activation::Relu.apply(&mut found);
-        assert!(found[0] == 0.0 && found[1].is_nan());
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Activation;
-use crate::training::Lanes;
+use super::lanes::Lanes;
 
 /// How many rows go side by side.
 const BLOCK: usize = 16;
@@ -192,7 +192,7 @@ mod tests {
     use pulp::Scalar;
 
     use super::*;
-    use crate::parents::images::tests::made_up;
+    use crate::networks::testing::made_up;
 
     /// What the layers are, row by row and number by number.
     fn plainly(widths: &[usize], mut weights: &[f32], inputs: &[f32]) -> Vec<f32> {

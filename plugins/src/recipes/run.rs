@@ -3,10 +3,10 @@
 use engine::error::Fault;
 use engine::plugin::Context;
 
-use super::jump::{Jumper, OptimizerMemory};
-use super::recipe::Watch;
-use super::{Counts, Length, Network, Recipe};
-use crate::training::{Batches, Samples};
+use super::jump::{Counts, Jumper, OptimizerMemory};
+use super::recipe::{Length, Recipe, Watch};
+use crate::networks::{Network, Samples};
+use crate::training::{Batches, Trainer};
 
 /// The loss along training: `(step, training loss, held-out loss)`.
 pub type Curve = Vec<(u64, f64, Option<f64>)>;
@@ -44,7 +44,7 @@ impl Run<'_> {
             Length::Epochs(epochs) => epochs.saturating_mul(self.steps_per_epoch()),
         };
         let interval = steps.div_ceil(POINTS);
-        let mut trainer = recipe.trainer.trainer(self.network, &recipe.optimizer);
+        let mut trainer = Trainer::new(self.network, recipe.trainer, &recipe.optimizer);
         let mut batches = Batches::new(self.train, recipe.batch, recipe.streams.rng("batches"));
         let mut curve = Curve::new();
         let mut interval_loss = Mean::default();

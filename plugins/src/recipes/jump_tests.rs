@@ -5,7 +5,8 @@ use engine::params::{Column, Input};
 
 use super::*;
 use crate::data::testing::table;
-use crate::parents::{Activation, Loss, Mlp, Parent, TrainerChoice};
+use crate::networks::{Activation, Loss, TrainerChoice};
+use crate::parents::{Mlp, Parent};
 use crate::training::{Adam, Constant, Optimizer, Schedule};
 
 fn nowcast(method: Method) -> Nowcast {

@@ -50,13 +50,13 @@ impl<const N: usize> Lanes<N> {
 ///
 /// For registers of four lanes or more.
 #[inline(always)]
-pub(super) fn exchange<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [S::f32s; 4] {
+pub(in crate::networks) fn exchange<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [S::f32s; 4] {
     simd.deinterleave_shfl_f32s(registers)
 }
 
 /// The lanes of a register, four by four.
 #[inline(always)]
-pub(super) fn quads<S: Simd>(register: S::f32s) -> impl Iterator<Item = [f32; 4]> {
+pub(in crate::networks) fn quads<S: Simd>(register: S::f32s) -> impl Iterator<Item = [f32; 4]> {
     let mut lanes = Lanes([0.0; 16]);
     lanes.registers_mut::<S>()[0] = register;
     (0..S::F32_LANES / 4).map(move |at| std::array::from_fn(|lane| lanes.0[4 * at + lane]))
@@ -64,7 +64,7 @@ pub(super) fn quads<S: Simd>(register: S::f32s) -> impl Iterator<Item = [f32; 4]
 
 /// The sums of the lanes of each of four registers.
 #[inline(always)]
-pub(super) fn sums<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [f32; 4] {
+pub(in crate::networks) fn sums<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [f32; 4] {
     if S::F32_LANES < 4 {
         return registers.map(|register| simd.reduce_sum_f32s(register));
     }
@@ -80,7 +80,7 @@ pub(super) fn sums<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [f32; 4] {
 
 /// The larger of `x` and `limit`; a NaN stays one.
 #[inline(always)]
-pub(super) fn at_least<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
+pub(in crate::networks) fn at_least<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
     let limit = simd.splat_f32s(limit);
     simd.select_f32s(simd.less_than_f32s(x, limit), limit, x)
 }

@@ -2,9 +2,9 @@
 
 use dfdx::prelude::*;
 
-use super::dfdx_trainer::{Taped, Vector, activated};
-use super::encoder::{EPSILON, taken};
-use super::{Activation, Encoder};
+use super::{Taped, Vector, activated};
+use crate::networks::encoder::{EPSILON, taken};
+use crate::networks::{Activation, Encoder};
 
 type Tokens = Tensor<(usize, usize, usize), f32, Cpu, OwnedTape<f32, Cpu>>;
 type Heads = Tensor<(usize, usize, usize, usize), f32, Cpu, OwnedTape<f32, Cpu>>;

@@ -1,5 +1,5 @@
-//! The fast trainer of small multilayer perceptrons: one fused pass forward, backward and
-//! update, for thousands of short fine-tunes from one parent.
+//! Fast gradients of small multilayer perceptrons: one fused pass forward and backward, for
+//! thousands of short fine-tunes from one parent.
 //!
 //! A batch is cut into tiles of [`TILE`] rows. Activations are kept feature by feature with
 //! the rows of the tile side by side in vector lanes, so forward and backward are sums of
@@ -11,19 +11,21 @@
 //! taken. Machines that differ in this may give results that differ in the last bits; on one
 //! machine they are always the same.
 
+mod products;
+mod tile;
+
 use pulp::{Arch, Simd, WithSimd};
 
-use super::lanes::{Lanes, at_least, exp, tanh, vectorised};
-use super::products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
-use super::tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
-use super::{Optimizer, OptimizerState, Samples, Trainer};
-use crate::parents::{Activation, GELU_CUBIC, GELU_SCALE, Loss, Network};
+use products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
+use tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 
-/// Trains one network after another of the same shape; see the module.
-pub struct FanOut<'a> {
+use super::activation::{GELU_CUBIC, GELU_SCALE};
+use super::lanes::{Lanes, at_least, exp, tanh};
+use super::{Activation, Differentiate, Loss, Network, Samples};
+
+/// The gradients of one network after another of the same shape; see the module.
+pub struct Fused<'a> {
     network: &'a Network,
-    optimizer: &'a Optimizer,
-    state: OptimizerState,
     layers: Vec<Layer>,
     /// In parameter order.
     gradients: Vec<f32>,
@@ -80,9 +82,9 @@ impl Layer {
     }
 }
 
-impl<'a> FanOut<'a> {
-    /// A trainer of networks of this shape, its optimiser fresh.
-    pub fn new(network: &'a Network, optimizer: &'a Optimizer) -> Self {
+impl<'a> Fused<'a> {
+    /// Gradients of networks of this shape, by these instructions.
+    pub fn new(network: &'a Network, arch: Arch) -> Self {
         let mut weights = 0;
         let layers = network
             .widths
@@ -95,16 +97,15 @@ impl<'a> FanOut<'a> {
             .collect();
         Self {
             network,
-            optimizer,
-            state: OptimizerState::new(weights),
             layers,
             gradients: vec![0.0; weights],
-            arch: Arch::new(),
+            arch,
         }
     }
+}
 
-    /// The mean loss of the batch and its gradient by the weights, in parameter order.
-    pub fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
+impl Differentiate for Fused<'_> {
+    fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
         let loss = self.arch.dispatch(Pass {
             network: self.network,
             layers: &mut self.layers,
@@ -113,25 +114,6 @@ impl<'a> FanOut<'a> {
             batch,
         });
         (loss, &self.gradients)
-    }
-}
-
-impl Trainer for FanOut<'_> {
-    fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
-        let (loss, _) = self.gradient(weights, batch);
-        vectorised(
-            self.arch,
-            #[inline(always)]
-            || {
-                self.optimizer
-                    .update(&mut self.state, weights, &self.gradients, share);
-            },
-        );
-        loss
-    }
-
-    fn restart(&mut self) {
-        self.state.reset();
     }
 }
 
@@ -394,5 +376,4 @@ fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count:
 }
 
 #[cfg(test)]
-#[path = "fan_out_tests.rs"]
 mod tests;

@@ -1,81 +1,18 @@
 //! How a member is trained: enough, with its data, to train it again to the same bytes.
 
-use dsl::experiment::{Experiment, Node, NodeId, Value};
+use dsl::experiment::{Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
-use engine::params::Declared;
 use engine::plugin::Context;
 use engine::streams::Streams;
-use engine::words;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::run::Run;
-use super::{Conv, Counts, DfdxTrainer, Jumps, Network, Parent, Transformer};
-use crate::training::{FanOut, Optimizer, Samples, Schedule, Trainer};
-
-words! {
-    /// What computes the gradients.
-    pub enum TrainerChoice {
-        /// The fastest that can.
-        Auto = "auto",
-        /// The fused kernel.
-        FanOut = "fan_out",
-        /// dfdx, the reference.
-        Dfdx = "dfdx",
-    }
-}
-
-impl TrainerChoice {
-    /// The trainer of a network of this shape; convolutions and encoders are for dfdx alone.
-    pub fn trainer<'a>(
-        self,
-        network: &'a Network,
-        optimizer: &'a Optimizer,
-    ) -> Box<dyn Trainer + 'a> {
-        match (self, &network.front) {
-            (TrainerChoice::Dfdx, _) | (_, Some(_)) => {
-                Box::new(DfdxTrainer::new(network, optimizer))
-            }
-            (TrainerChoice::Auto | TrainerChoice::FanOut, None) => {
-                Box::new(FanOut::new(network, optimizer))
-            }
-        }
-    }
-}
-
-/// What trains the networks that `parent` made in a call that may choose, in the words of the plan.
-pub fn trainer_of(call: &Node, parent: &Node) -> String {
-    let chosen = call.args.get("trainer").map(|argument| &argument.value);
-    let told = match chosen {
-        _ if has_convolutions(parent) => "dfdx, because fan_out takes no convolutions",
-        _ if parent.plugin == Transformer::NAME => "dfdx, because fan_out takes no transformers",
-        Some(Value::Text(word)) if word == TrainerChoice::Dfdx.word() => "dfdx, as it says",
-        _ => "fan_out",
-    };
-    told.to_owned()
-}
-
-/// Whether a call makes networks with convolutions: without channels `conv` makes none.
-fn has_convolutions(parent: &Node) -> bool {
-    let channels = parent.args.get("channels").map(|channels| &channels.value);
-    parent.plugin == Conv::NAME && !matches!(channels, Some(Value::List(none)) if none.is_empty())
-}
-
-/// What leads from a call to the networks it goes on from: `adopt` takes those that its farcast
-/// foretells.
-const LEADS: [&str; 3] = ["parent", "farcast", "trajectory"];
-
-/// The call that made the networks that a call goes on from, farcast and adopted or not.
-pub fn parent_of<'a>(call: &Node, experiment: &'a Experiment) -> Option<&'a Node> {
-    let lead = LEADS.iter().find_map(|lead| call.args.get(*lead))?;
-    let Value::Node(NodeId(from)) = lead.value else {
-        return None;
-    };
-    let from = experiment.nodes.get(from)?;
-    parent_of(from, experiment).or(Some(from))
-}
+use super::jump::{Counts, Jumps};
+use super::run::{Curve, Run};
+use crate::networks::{Network, Samples, TrainerChoice};
+use crate::training::{Optimizer, Schedule};
 
 /// How long training goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +55,20 @@ pub struct Training {
     pub counts: Counts,
 }
 
-/// Who is told the weights before the first step and after every step.
+/// One trained member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// How to run the weights.
+    pub network: Network,
+    /// The weights at the end, in parameter order.
+    pub weights: Vec<f32>,
+    /// The loss along training.
+    pub losses: Curve,
+    /// How it was trained.
+    pub training: Training,
+}
+
+/// Receives the weights before the first step and after every step.
 pub type Watch<'a> = dyn FnMut(u64, &[f32]) -> Result<(), Fault> + 'a;
 
 /// Which rows are for what.
@@ -166,7 +116,7 @@ impl Recipe {
         data: &Dataset,
         context: &Context,
         network: impl FnOnce(&Dataset) -> Result<Network, Fault>,
-    ) -> Result<Parent, Fault> {
+    ) -> Result<Trained, Fault> {
         let [train, held_out] = self.parts(data)?;
         let network = network(&train)?;
         self.train_on(network, [&train, &held_out], context, &mut |_, _| Ok(()))
@@ -182,7 +132,7 @@ impl Recipe {
         data: &Dataset,
         context: &Context,
         watch: &mut Watch,
-    ) -> Result<Parent, Fault> {
+    ) -> Result<Trained, Fault> {
         let [train, held_out] = self.parts(data)?;
         self.train_on(network, [&train, &held_out], context, watch)
     }
@@ -199,7 +149,7 @@ impl Recipe {
         [train, held_out]: [&Dataset; 2],
         context: &Context,
         watch: &mut Watch,
-    ) -> Result<Parent, Fault> {
+    ) -> Result<Trained, Fault> {
         let run = Run {
             train: &Samples::new(&network, train)?,
             held_out: &Samples::new(&network, held_out)?,
@@ -208,14 +158,14 @@ impl Recipe {
             context,
         };
         let (weights, losses, counts) = run.train(initial(&network, &self.streams), watch)?;
-        Ok(Parent {
+        Ok(Trained {
+            network,
             weights,
             losses,
-            network,
-            training: Some(Training {
+            training: Training {
                 recipe: self,
                 counts,
-            }),
+            },
         })
     }
 }
@@ -238,4 +188,17 @@ fn initial(network: &Network, streams: &Streams) -> Vec<f32> {
         weights.extend((0..count).map(|_| rng.random_range(-limit..limit)));
     }
     weights
+}
+
+/// What computes the gradients of a call that may choose, in the words of the plan; `refused` is
+/// what the fused kernel cannot do for its networks.
+pub fn trainer_words(call: &Node, refused: Option<&str>) -> String {
+    let chosen = call.args.get("trainer").map(|argument| &argument.value);
+    match (refused, chosen) {
+        (Some(what), _) => format!("dfdx, because fan_out takes no {what}"),
+        (None, Some(Value::Text(word))) if word == TrainerChoice::Dfdx.word() => {
+            "dfdx, as it says".to_owned()
+        }
+        (None, _) => "fan_out".to_owned(),
+    }
 }

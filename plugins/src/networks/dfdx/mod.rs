@@ -1,35 +1,36 @@
-//! The reference trainer: gradients by dfdx's tape, one operation after another.
+//! The reference gradients, by dfdx's tape, one operation after another.
+
+mod encoder;
 
 use dfdx::losses::mse_loss;
 use dfdx::prelude::*;
 
-use super::dfdx_encoder::EncoderLeaves;
-use super::{Activation, Convolution, Encoder, Loss, Network};
-use crate::training::{Optimizer, OptimizerState, Samples, Trainer};
+use encoder::EncoderLeaves;
+
+use super::{Activation, Convolution, Differentiate, Encoder, Loss, Network, Samples};
 
 type Matrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
 pub(super) type Taped = Matrix<OwnedTape<f32, Cpu>>;
 pub(super) type Vector = Tensor<(usize,), f32, Cpu>;
 type Indices = Tensor<(usize,), usize, Cpu>;
 
-/// Trains by dfdx tensors of runtime sizes; its own layers need constant ones.
+/// Gradients by dfdx tensors of runtime sizes; its own layers need constant ones.
 ///
 /// Values go feature by feature with the rows of the batch side by side, so that a layer is
 /// `weight · values` with the weight as it is stored. dfdx's convolution needs nightly Rust:
 /// here the values under the kernel at every place are gathered, and multiplied by the kernels.
 /// What encoders do is in a file of its own.
-pub struct DfdxTrainer<'a> {
+pub struct Tape<'a> {
     network: &'a Network,
-    optimizer: &'a Optimizer,
-    state: OptimizerState,
+    gradient: Vec<f32>,
     device: Cpu,
     /// The convolutions, each with the features its kernels see.
     convolutions: Vec<(Convolution, Indices)>,
 }
 
-impl<'a> DfdxTrainer<'a> {
-    /// A trainer of a network of this shape.
-    pub fn new(network: &'a Network, optimizer: &'a Optimizer) -> Self {
+impl<'a> Tape<'a> {
+    /// Gradients of networks of this shape.
+    pub fn new(network: &'a Network) -> Self {
         let device = Cpu::default();
         let convolutions = network.convolutions().into_iter().map(|layer| {
             let seen = seen(&layer);
@@ -38,15 +39,13 @@ impl<'a> DfdxTrainer<'a> {
         });
         Self {
             network,
-            optimizer,
-            state: OptimizerState::new(network.layout().len()),
+            gradient: Vec::new(),
             convolutions: convolutions.collect(),
             device,
         }
     }
 
-    /// The mean loss of a batch and its gradient by the weights, in parameter order.
-    pub fn gradient(&self, weights: &[f32], batch: &Samples) -> (f64, Vec<f32>) {
+    fn loss_and_gradient(&self, weights: &[f32], batch: &Samples) -> (f64, Vec<f32>) {
         let encoder = self.network.encoder();
         let encoder = encoder.map(|encoder| EncoderLeaves::new(encoder, &self.device, weights));
         let layers = self.layers(weights);
@@ -187,16 +186,11 @@ fn grid(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
 }
 
-impl Trainer for DfdxTrainer<'_> {
-    fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
-        let (loss, gradient) = self.gradient(weights, batch);
-        self.optimizer
-            .update(&mut self.state, weights, &gradient, share);
-        loss
-    }
-
-    fn restart(&mut self) {
-        self.state.reset();
+impl Differentiate for Tape<'_> {
+    fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
+        let (loss, gradient) = self.loss_and_gradient(weights, batch);
+        self.gradient = gradient;
+        (loss, &self.gradient)
     }
 }
 
@@ -210,10 +204,10 @@ fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parents::encoder::tests as encoding;
-    use crate::parents::images::tests::{by_definition, made_up};
-    use crate::parents::{Front, Images, Scaled};
-    use crate::training::Sgd;
+    use crate::networks::encoder::tests as encoding;
+    use crate::networks::images::tests::by_definition;
+    use crate::networks::testing::{encoder, made_up};
+    use crate::networks::{Front, Images, Scaled};
 
     fn network(inputs: usize, front: Front, features: usize, loss: Loss) -> Network {
         Network {
@@ -245,7 +239,7 @@ mod tests {
     }
 
     fn transformer(loss: Loss) -> Network {
-        let encoder = encoding::encoder();
+        let encoder = encoder();
         let width = encoder.width;
         network(encoder.tokens, Front::Encoder(encoder), width, loss)
     }
@@ -298,10 +292,6 @@ mod tests {
 
     #[test]
     fn gradients_are_the_differences_of_the_loss() {
-        let optimizer = Optimizer::Sgd(Sgd {
-            rate: 0.1,
-            momentum: 0.0,
-        });
         for network in [
             convolutions(1, Loss::Mse),
             convolutions(3, Loss::CrossEntropy),
@@ -310,8 +300,7 @@ mod tests {
         ] {
             let batch = batch(&network);
             let weights = made_up(network.layout().len(), 1);
-            let (mean, gradient) =
-                DfdxTrainer::new(&network, &optimizer).gradient(&weights, &batch);
+            let (mean, gradient) = Tape::new(&network).loss_and_gradient(&weights, &batch);
             let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
             let expected = loss_by_definition(&network, &exact, &batch);
             assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");

@@ -3,7 +3,7 @@
 use engine::artifact::Dataset;
 use engine::error::Fault;
 
-use crate::parents::Network;
+use super::Network;
 
 /// Rows of standardised inputs and targets.
 #[derive(Clone, Debug, Default, PartialEq)]

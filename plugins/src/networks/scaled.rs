@@ -3,9 +3,47 @@
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
+use serde::{Deserialize, Serialize};
 
-use super::{Loss, Scaled};
+use super::Loss;
 use crate::complete::complete;
+
+/// A column and its standardisation: `(x - mean) / std`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaled {
+    /// The column.
+    pub name: String,
+    /// Mean over the training data.
+    pub mean: f64,
+    /// Standard deviation over the training data; 1 for a constant column.
+    pub std: f64,
+}
+
+impl Scaled {
+    /// The standardisation of a column by its own values.
+    pub fn of(name: &str, values: &[f64]) -> Self {
+        let count = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let std = (squares / count).sqrt();
+        // Rounding leaves a constant column with a deviation of about its last digit.
+        let constant = std <= mean.abs() * 1e-12;
+        Self {
+            name: name.to_owned(),
+            mean,
+            std: if constant { 1.0 } else { std },
+        }
+    }
+
+    /// A column taken as it is.
+    pub fn as_is(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mean: 0.0,
+            std: 1.0,
+        }
+    }
+}
 
 /// The input columns, complete in all of `data`, standardised by the rows of `train`.
 ///
@@ -64,4 +102,21 @@ fn classes(name: &str, values: &[f64]) -> Result<usize, Fault> {
     }
     let largest = values.iter().copied().fold(0.0, f64::max);
     Ok(largest as usize + 1)
+}
+
+/// The standardised columns, row after row.
+pub(super) fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
+    let columns = scaled
+        .iter()
+        .map(|scaled| Ok((scaled, data.values(&scaled.name)?)))
+        .collect::<Result<Vec<_>, Fault>>()?;
+    let mut values = Vec::with_capacity(data.rows() * columns.len());
+    for row in 0..data.rows() {
+        values.extend(
+            columns
+                .iter()
+                .map(|(scaled, column)| ((column[row] - scaled.mean) / scaled.std) as f32),
+        );
+    }
+    Ok(values)
 }

@@ -7,8 +7,8 @@
 
 use pulp::Simd;
 
-use super::lanes::{Lanes, sums};
 use super::tile::{ByRow, GROUP, Rows, TILE};
+use crate::networks::lanes::{Lanes, sums};
 
 /// Sums held in registers at a time: `R` rows of `C` registers.
 type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];

@@ -1,0 +1,99 @@
+//! The kernel against finite differences and against itself on other instructions.
+
+use super::*;
+use crate::networks::testing::{dense as network, distance, draw, instruction_sets};
+
+/// The mean loss in f64 throughout, written as the textbook has it.
+fn loss_f64(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
+    let width = network.widths[0];
+    let layers = network.widths.len() - 1;
+    let outputs = network.widths[layers];
+    let mut total = 0.0;
+    for row in 0..batch.rows {
+        let mut values: Vec<f64> = batch.inputs[row * width..][..width]
+            .iter()
+            .map(|value| f64::from(*value))
+            .collect();
+        let mut start = 0;
+        for (at, pair) in network.widths.windows(2).enumerate() {
+            let (weight, bias) = (start, start + pair[0] * pair[1]);
+            start = bias + pair[1];
+            values = (0..pair[1])
+                .map(|out| {
+                    let dot: f64 = (0..pair[0])
+                        .map(|i| weights[weight + out * pair[0] + i] * values[i])
+                        .sum();
+                    let z = dot + weights[bias + out];
+                    match network.activation {
+                        _ if at + 1 == layers => z,
+                        Activation::Tanh => z.tanh(),
+                        Activation::Relu => z.max(0.0),
+                        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+                        Activation::Gelu => {
+                            let scale = (2.0 / std::f64::consts::PI).sqrt();
+                            0.5 * z * (1.0 + (scale * (z + 0.044715 * z.powi(3))).tanh())
+                        }
+                    }
+                })
+                .collect();
+        }
+        total += match network.loss {
+            Loss::Mse => values
+                .iter()
+                .zip(&batch.targets[row * outputs..])
+                .map(|(value, target)| (value - f64::from(*target)).powi(2) / outputs as f64)
+                .sum::<f64>(),
+            Loss::CrossEntropy => {
+                let sum: f64 = values.iter().map(|value| value.exp()).sum();
+                sum.ln() - values[batch.targets[row] as usize]
+            }
+        };
+    }
+    total / batch.rows as f64
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    let activations = [
+        Activation::Tanh,
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::Sigmoid,
+    ];
+    for activation in activations {
+        for loss in [Loss::Mse, Loss::CrossEntropy] {
+            let network = network(&[3, 5, 4, 2], activation, loss);
+            let (weights, batch) = draw(&network, 37, 5);
+            let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+            let mut fused = Fused::new(&network, Arch::new());
+            let (mean, gradient) = fused.gradient(&weights, &batch);
+            assert!((mean - loss_f64(&network, &exact, &batch)).abs() < 1e-6);
+            for (at, found) in gradient.iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut moved = exact.clone();
+                    moved[at] += by;
+                    loss_f64(&network, &moved, &batch)
+                };
+                // Small enough that no ReLU of these samples changes side.
+                let expected = (moved(1e-7) - moved(-1e-7)) / 2e-7;
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-6,
+                    "{activation:?} {loss:?} weight {at}: {found} {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_gradient() {
+    let network = network(&[7, 33, 18, 3], Activation::Gelu, Loss::CrossEntropy);
+    let (weights, batch) = draw(&network, 50, 11);
+    let mut fused = Fused::new(&network, Arch::new());
+    let best = fused.gradient(&weights, &batch).1.to_vec();
+    for arch in instruction_sets() {
+        fused.arch = arch;
+        let found = fused.gradient(&weights, &batch).1;
+        assert!(distance(found, &best) < 1e-5, "{arch:?}");
+    }
+}

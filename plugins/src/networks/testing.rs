@@ -1,0 +1,82 @@
+//! Numbers and networks for the tests of networks.
+
+use pulp::Arch;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+use super::{Activation, Encoder, Loss, Network, Samples, Scaled};
+
+/// Made-up numbers of magnitude up to one.
+pub(crate) fn made_up(count: usize, salt: usize) -> Vec<f32> {
+    (0..count)
+        .map(|index| ((index * 37 + salt * 101) as f32 * 0.618).sin())
+        .collect()
+}
+
+/// A multilayer perceptron.
+pub(crate) fn dense(widths: &[usize], activation: Activation, loss: Loss) -> Network {
+    Network {
+        inputs: vec![Scaled::as_is("x"); widths[0]],
+        targets: vec![Scaled::as_is("y"); widths[widths.len() - 1]],
+        front: None,
+        widths: widths.to_vec(),
+        activation,
+        loss,
+    }
+}
+
+/// Weights in ±1/√inputs and samples in ±2, as training meets them.
+pub(crate) fn draw(network: &Network, rows: usize, seed: u64) -> (Vec<f32>, Samples) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut weights = Vec::new();
+    for pair in network.widths.windows(2) {
+        let limit = 1.0 / (pair[0] as f32).sqrt();
+        weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
+    }
+    let outputs = network.widths[network.widths.len() - 1];
+    let inputs = (0..rows * network.widths[0]).map(|_| rng.random_range(-2.0..2.0));
+    let inputs = inputs.collect();
+    let targets = match network.loss {
+        Loss::Mse => (0..rows * outputs)
+            .map(|_| rng.random_range(-2.0..2.0))
+            .collect(),
+        Loss::CrossEntropy => (0..rows)
+            .map(|_| rng.random_range(0..outputs) as f32)
+            .collect(),
+    };
+    let samples = Samples {
+        inputs,
+        targets,
+        rows,
+    };
+    (weights, samples)
+}
+
+/// All that this machine can run the kernel on, and code without any vectors.
+pub(crate) fn instruction_sets() -> Vec<Arch> {
+    let mut sets = vec![Arch::Scalar, Arch::new()];
+    // Where there is AVX-512, machines that have AVX2 alone are tried too.
+    #[cfg(target_arch = "x86_64")]
+    sets.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    sets
+}
+
+/// The largest difference over the largest size.
+pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, f32::max);
+    let scale = largest(&mut expected.iter().map(|value| value.abs()));
+    let error = largest(&mut found.iter().zip(expected).map(|(f, e)| (f - e).abs()));
+    error / scale.max(1e-3)
+}
+
+/// A small transformer encoder.
+pub(crate) fn encoder() -> Encoder {
+    Encoder {
+        tokens: 3,
+        width: 4,
+        heads: 2,
+        layers: 2,
+        wide: 5,
+    }
+}

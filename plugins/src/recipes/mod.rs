@@ -1,0 +1,16 @@
+//! Recipes: how a member is trained from its start to its end, so that it can be done again to
+//! the same bytes, with the jumps in between.
+
+mod jump;
+mod recipe;
+mod run;
+
+pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
+pub use recipe::{Length, Recipe, Trained, Training, Watch, trainer_words};
+
+use engine::plugin::Registry;
+
+/// Adds the jumps to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.constructors(Jump::constructors());
+}
