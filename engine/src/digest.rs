@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// 32 bytes that name other bytes.
@@ -89,5 +92,97 @@ impl<'de> Deserialize<'de> for Digest {
         }
 
         deserializer.deserialize_str(Digits)
+    }
+}
+
+/// The digest of bytes that arrive block after block, and one of each block by itself, so that
+/// blocks read again are recognised without reading the rest.
+#[derive(Clone, Debug, Default)]
+pub struct BlockDigests {
+    /// The subtree of every block in blake3's tree.
+    blocks: Vec<ChainingValue>,
+    /// The digest of the first block as if it were all.
+    first: Option<Digest>,
+}
+
+impl BlockDigests {
+    /// The size of every block but the last.
+    pub const BYTES: usize = 1 << 16;
+
+    /// How many blocks have arrived.
+    pub fn count(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Adds the next block.
+    pub fn push(&mut self, block: &[u8]) {
+        self.first.get_or_insert_with(|| Digest::of(block));
+        self.blocks.push(subtree(self.blocks.len(), block));
+    }
+
+    /// Whether the block at this position has these bytes.
+    pub fn is_block(&self, position: usize, bytes: &[u8]) -> bool {
+        let known = self.blocks.get(position);
+        !bytes.is_empty() && known == Some(&subtree(position, bytes))
+    }
+
+    /// The digest of all bytes: the same as [`Digest::of`] them.
+    pub fn digest(&self) -> Digest {
+        match (&self.blocks[..], self.first) {
+            ([], _) | (_, None) => Digest::of(&[]),
+            ([_], Some(only)) => only,
+            (blocks, _) => {
+                let (left, right) = blocks.split_at(left_blocks(blocks.len()));
+                let root = merge_subtrees_root(&merged(left), &merged(right), Mode::Hash);
+                Digest(*root.as_bytes())
+            }
+        }
+    }
+}
+
+fn subtree(position: usize, block: &[u8]) -> ChainingValue {
+    blake3::Hasher::new()
+        .set_input_offset((position * BlockDigests::BYTES) as u64)
+        .update(block)
+        .finalize_non_root()
+}
+
+fn merged(blocks: &[ChainingValue]) -> ChainingValue {
+    match blocks {
+        [only] => *only,
+        several => {
+            let (left, right) = several.split_at(left_blocks(several.len()));
+            merge_subtrees_non_root(&merged(left), &merged(right), Mode::Hash)
+        }
+    }
+}
+
+/// How many of these blocks, at least two, are in the left half of blake3's tree: the largest
+/// power of two that leaves some for the right.
+fn left_blocks(count: usize) -> usize {
+    1 << (count - 1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_have_the_digest_of_all_bytes() {
+        let most = 5 * BlockDigests::BYTES + 1;
+        let bytes: Vec<u8> = (0..most).map(|at| (at * at / 7) as u8).collect();
+        let edges = (0..=5).map(|blocks| blocks * BlockDigests::BYTES);
+        for size in edges.flat_map(|edge| [edge.saturating_sub(1), edge, edge + 1]) {
+            let mut digests = BlockDigests::default();
+            for block in bytes[..size].chunks(BlockDigests::BYTES) {
+                digests.push(block);
+            }
+            assert_eq!(digests.digest(), Digest::of(&bytes[..size]), "{size}");
+            for (position, block) in bytes[..size].chunks(BlockDigests::BYTES).enumerate() {
+                assert!(digests.is_block(position, block));
+                assert!(!digests.is_block(position + 1, block));
+                assert!(!digests.is_block(position, &block[1..]));
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong while an action runs, and whose fault it is.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 /// Why an action gave no result.
@@ -21,6 +23,9 @@ pub enum Fault {
     /// The machine said no: a disk that is full, a file that is gone.
     #[error("{0}")]
     Environment(String),
+    /// A data file, or what a pattern matches, is not what the action's key holds.
+    #[error("`{}` changed while it was read", .0.display())]
+    Changed(PathBuf),
     /// Stored bytes are not what was stored; they are made again.
     #[error("{0}")]
     Damaged(String),

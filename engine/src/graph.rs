@@ -39,6 +39,8 @@ pub struct Action {
     pub streams: Streams,
     /// The results it reads.
     pub inputs: Vec<Input>,
+    /// The digests of its data files, or of all files of a pattern, by path; its key holds them.
+    pub files: BTreeMap<String, Digest>,
 }
 
 /// One reference of an action to the results of another node.

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod digest;
 pub mod draw;
 pub mod error;
+pub mod files;
 pub mod graph;
 pub mod headline;
 pub mod key;

@@ -1,8 +1,7 @@
 //! The world outside a file, for the checker: used texts and the headers of data files.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::Path;
 
 use dsl::check::{Outside, SchemaError};
@@ -10,9 +9,9 @@ use dsl::experiment::Arguments;
 use dsl::types::Schema;
 
 use crate::error::Fault;
+use crate::files::{self, Files, NotOpened, matching};
 use crate::params::Bindings;
 use crate::plugin::Registry;
-use crate::store::matching;
 
 /// The largest text that is read; the checker refuses smaller ones with a better message.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -31,14 +30,16 @@ impl Outside for Disk<'_> {
 
     fn find(&self, path: &str) -> Result<(), String> {
         let files = matching(Path::new(path)).map_err(|fault| fault.to_string())?;
-        files.iter().try_for_each(|file| match file.metadata() {
-            Ok(metadata) if metadata.is_file() => Ok(()),
-            Ok(_) => Err(format!("`{}` is not a file", file.display())),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(format!("`{}` does not exist", file.display()))
-            }
-            Err(error) => Err(format!("cannot read `{}`: {error}", file.display())),
-        })
+        files
+            .iter()
+            .try_for_each(|file| match files::look_at(file) {
+                Ok(_) => Ok(()),
+                Err(NotOpened::Missing) => Err(format!("`{}` does not exist", file.display())),
+                Err(NotOpened::NotAFile(found)) => {
+                    Err(format!("`{}` is a {found}, not a file", file.display()))
+                }
+                Err(error) => Err(error.message(file)),
+            })
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
@@ -49,7 +50,7 @@ impl Outside for Disk<'_> {
         let Some(entry) = self.registry.get(plugin) else {
             return Ok(Schema::default());
         };
-        (entry.schema)(&bindings).map_err(|fault| match fault {
+        (entry.schema)(&bindings, &Files::unchecked()).map_err(|fault| match fault {
             Fault::User {
                 param,
                 message,
@@ -97,9 +98,10 @@ impl Outside for Kept<'_> {
 /// # Errors
 /// Why it cannot be read, in one line: not there, a folder, not text, larger than 16 MiB.
 pub fn read_text(path: &str) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => format!("`{path}` does not exist"),
-        _ => format!("`{path}` cannot be read: {error}"),
+    let file = files::open(Path::new(path)).map_err(|error| match error {
+        NotOpened::Missing => format!("`{path}` does not exist"),
+        NotOpened::NotAFile(found) => format!("`{path}` is a {found}, not a file"),
+        NotOpened::Refused(error) => format!("`{path}` cannot be read: {error}"),
     })?;
     let mut bytes = Vec::new();
     file.take(LARGEST_TEXT + 1)

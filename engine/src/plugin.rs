@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::artifact::{Artifact, Kept, Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::Files;
 use crate::params::{Bindings, Declared, Implicit, join_doc};
 use crate::params::{PARENT, Replayed};
 use crate::store::{Record, Store};
@@ -46,7 +47,8 @@ pub trait Plugin: Declared + 'static {
     ///
     /// # Errors
     /// When the file is not there or not what it should be.
-    fn schema(&self) -> Result<Schema, Fault> {
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        let _ = files;
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
     }
 
@@ -71,6 +73,7 @@ pub struct Context<'a> {
     progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
     store: Option<&'a dyn Store>,
+    files: Files,
 }
 
 /// How far an action is.
@@ -99,6 +102,7 @@ impl<'a> Context<'a> {
             progress,
             notes: Mutex::default(),
             store: None,
+            files: Files::unchecked(),
         }
     }
 
@@ -106,6 +110,17 @@ impl<'a> Context<'a> {
     pub fn with_store(mut self, store: &'a dyn Store) -> Self {
         self.store = Some(store);
         self
+    }
+
+    /// The same with the data files that its key holds the digests of.
+    pub fn with_files(mut self, files: Files) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// What opens its data files: the only way for a plugin to read them.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Keeps bytes of the result before all of it is made; in memory without a store.
@@ -193,7 +208,7 @@ pub struct Entry {
     /// Reads a stored result.
     pub load: fn(&Parts) -> Result<Arc<dyn Stored>, Fault>,
     /// Reads the columns of a source.
-    pub schema: fn(&Bindings) -> Result<Schema, Fault>,
+    pub schema: fn(&Bindings, &Files) -> Result<Schema, Fault>,
 }
 
 impl Entry {
@@ -251,7 +266,7 @@ impl Registry {
                 Ok(Arc::new(output))
             },
             load: |parts| Ok(Arc::new(P::Output::from_parts(parts)?)),
-            schema: |bindings| P::decode(bindings)?.schema(),
+            schema: |bindings, files| P::decode(bindings)?.schema(files),
         };
         self.entries.insert(P::NAME.to_owned(), entry);
     }

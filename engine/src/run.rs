@@ -12,6 +12,7 @@ use dsl::types::Kind;
 use crate::artifact::{Parts, Stored};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::Files;
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Blame, Ending, Failure, Observer};
 use crate::params::{Bindings, Loaded};
@@ -347,11 +348,26 @@ impl<'a> Pass<'a> {
         let observer = self.work.observer;
         let report = |progress| observer.progress(id, progress);
         let stop = Arc::clone(&self.settings.stop);
-        let context =
-            Context::new(action.streams, action.member, stop, &report).with_store(self.work.store);
+        let digests = action.files.iter();
+        let digests = digests.map(|(path, digest)| (path.into(), *digest));
+        let files = Files::expected(digests.collect(), Arc::clone(&stop));
+        let context = Context::new(action.streams, action.member, stop, &report)
+            .with_store(self.work.store)
+            .with_files(files);
         let made = catch_unwind(AssertUnwindSafe(|| (entry.run)(&bindings, &context)));
         *notes = context.take_notes();
-        let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))))?;
+        let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))));
+        if let Err(Fault::Cancelled) = made {
+            return Err(Fault::Cancelled);
+        }
+        // Whatever it made or complains of may come of bytes that are not those of its key.
+        if let Err(fault) = context.files().verify() {
+            if let Fault::Changed(path) = &fault {
+                self.work.store.forget_file_digest(path);
+            }
+            return Err(fault);
+        }
+        let made = made?;
         let outcome = RecordedOutcome::Parts(BTreeMap::new());
         self.save(id, outcome, notes, started, &made.to_parts()?)?;
         if lock(&self.shared).users[id.0] > 0 || self.work.graph.goals.contains(&id) {
@@ -569,6 +585,12 @@ fn failure(fault: Fault) -> Failure {
             param: None,
             message,
             hint: None,
+        },
+        Fault::Changed(_) => Failure {
+            blame: Blame::Environment,
+            param: None,
+            message,
+            hint: Some("run again, to use the file as it is now".to_owned()),
         },
         _ => Failure {
             blame: Blame::Environment,

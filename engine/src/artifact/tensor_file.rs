@@ -2,15 +2,15 @@
 //! piece by piece.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Layout, Tensor};
 use crate::error::Fault;
+use crate::files::{DataFile, Files};
 
 /// The largest header that is read; those of the largest published models have a few MiB.
 const LARGEST_HEADER: u64 = 32 << 20;
@@ -18,7 +18,7 @@ const LARGEST_HEADER: u64 = 32 << 20;
 /// A safetensors file whose header was read and found sound.
 #[derive(Clone, Debug)]
 pub struct TensorFile {
-    path: PathBuf,
+    file: DataFile,
     /// What its header says beside the tensors.
     pub metadata: BTreeMap<String, String>,
     /// The tensors of weights, in the order of their bytes.
@@ -60,24 +60,32 @@ impl TensorFile {
     /// # Errors
     /// The user's fault when it is not there, not safetensors, or holds weights that are not
     /// `F32`, `F16` or `BF16`.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
+    pub fn open(path: &Path, files: &Files) -> Result<Self, Fault> {
+        Self::read_header(files.open(path)?)
+    }
+
+    /// Checks the header of a file that is open.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn read_header(file: DataFile) -> Result<Self, Fault> {
+        let path = file.path().to_owned();
         let bad = |what: String| Fault::user(format!("`{}`: {what}", path.display()));
         let unreadable = |error: std::io::Error| bad(format!("cannot be read: {error}"));
-        let mut file = File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
+        let (size, mut reader) = (file.size(), file.reader());
         let mut length = [0; 8];
         let not = |what: &str| bad(format!("not a safetensors file: {what}"));
-        (file.read_exact(&mut length)).map_err(|_| not("it is shorter than 8 bytes"))?;
+        (reader.read_exact(&mut length)).map_err(|_| not("it is shorter than 8 bytes"))?;
         let length = u64::from_le_bytes(length);
         if length > size.saturating_sub(8) || length > LARGEST_HEADER {
             return Err(not(&format!("its header would have {length} bytes")));
         }
         let mut text = Vec::new();
-        (file.take(length).read_to_end(&mut text)).map_err(unreadable)?;
+        (reader.take(length).read_to_end(&mut text)).map_err(unreadable)?;
         let header: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(&text).map_err(|_| not("its header is not a JSON object"))?;
         let mut found = Self {
-            path: path.to_owned(),
+            file,
             metadata: BTreeMap::new(),
             tensors: Vec::new(),
             others: Vec::new(),
@@ -163,7 +171,7 @@ impl TensorFile {
 
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// That it has the tensors of a layout, in any order, and no others.
@@ -275,16 +283,12 @@ impl TensorFile {
         bytes: &mut [u8],
     ) -> Result<(), Fault> {
         let start = stored.start + (first * stored.precision.bytes()) as u64;
-        let mut read = || {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(bytes)
-        };
-        read().map_err(|error| self.bad(format!("cannot be read: {error}")))
+        let read = self.file.read_at(start, bytes);
+        read.map_err(|error| self.bad(format!("cannot be read: {error}")))
     }
 
     fn bad(&self, what: String) -> Fault {
-        Fault::user(format!("`{}`: {what}", self.path.display()))
+        Fault::user(format!("`{}`: {what}", self.path().display()))
     }
 }
 
@@ -431,7 +435,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         std::fs::write(&path, bytes).unwrap();
-        TensorFile::open(&path).map_err(|fault| {
+        TensorFile::open(&path, &Files::unchecked()).map_err(|fault| {
             let shown = format!("`{}`: ", path.display());
             fault.to_string().replace(&shown, "")
         })

@@ -179,6 +179,7 @@ impl Lowering<'_> {
                         key,
                         streams,
                         inputs,
+                        files: files.clone(),
                     })
                 }
             };

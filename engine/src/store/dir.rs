@@ -22,9 +22,10 @@ use super::file_digests::FileDigests;
 use super::folder::Folder;
 use super::objects::DirObjects;
 use super::records::DirRecords;
-use super::{Access, Hold, Objects, Problem, Records, Store, pattern};
+use super::{Access, Hold, Objects, Problem, Records, Store};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::{self, matching};
 
 /// A store in a folder.
 pub struct DirStore {
@@ -113,6 +114,12 @@ impl Store for DirStore {
     }
 
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
-        pattern::digest(path, |file| self.file_digests.of(file, &self.folder))
+        files::digest(path, |file| self.file_digests.of(file, &self.folder))
+    }
+
+    fn forget_file_digest(&self, path: &Path) {
+        for file in matching(path).unwrap_or_default() {
+            self.file_digests.forget(&file, &self.folder);
+        }
     }
 }

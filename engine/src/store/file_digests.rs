@@ -2,8 +2,8 @@
 //! that nothing is new would make every plan slow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
-use std::io::{self, BufReader};
+use std::fs::{self, Metadata};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,20 +15,18 @@ use super::folder::Folder;
 use super::journal::{Journal, Problem, Segment};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::{self, NotOpened};
 
 /// A file that changed this recently may change again without a new time stamp.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// The digest of a file, read in bounded memory.
 pub(super) fn read(path: &Path) -> Result<Digest, Fault> {
-    let read = || -> io::Result<Digest> {
-        Digest::of_reader(BufReader::with_capacity(1 << 18, File::open(path)?))
+    let read = || -> Result<Digest, NotOpened> {
+        let reader = BufReader::with_capacity(1 << 18, files::open(path)?);
+        Ok(Digest::of_reader(reader)?)
     };
-    read().map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Fault {
-    Fault::Environment(format!("cannot read `{}`: {error}", path.display()))
+    read().map_err(|error| Fault::Environment(error.message(path)))
 }
 
 /// The digest of a file, and the state of the file when it was taken.
@@ -81,6 +79,16 @@ impl Stamp {
         }
     }
 
+    /// That of no file.
+    fn none() -> Self {
+        Self {
+            size: u64::MAX,
+            inode: 0,
+            modified: (0, 0),
+            changed: (0, 0),
+        }
+    }
+
     /// Whether any later change is certain to show.
     fn is_settled(&self) -> bool {
         let latest = self.modified.max(self.changed);
@@ -130,6 +138,23 @@ impl FileDigests {
         Ok(digest)
     }
 
+    /// Forgets the digest of a file, which is read when it is next asked for.
+    pub(super) fn forget(&self, path: &Path, folder: &Folder) {
+        let mut memory = self.lock();
+        let known = absolute_name(path).filter(|path| memory.knows(path));
+        if let Some(path) = known {
+            let (stamp, digest) = (Stamp::none(), Digest::of(&[]));
+            memory.remember(
+                FileDigest {
+                    path,
+                    stamp,
+                    digest,
+                },
+                folder,
+            );
+        }
+    }
+
     /// Merges old segments, without files that have changed since.
     pub(super) fn compact(&self, folder: &Folder) -> Result<(), Fault> {
         let mut memory = self.lock();
@@ -173,6 +198,11 @@ impl Memory {
         }
         let known = self.known.get(path)?;
         (known.stamp == *stamp).then_some(known.digest)
+    }
+
+    fn knows(&mut self, path: &str) -> bool {
+        self.refresh();
+        self.known.contains_key(path)
     }
 
     /// A digest that cannot be stored is forgotten silently: that only costs time.

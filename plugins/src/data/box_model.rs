@@ -4,6 +4,7 @@ use dsl::signature::ColumnRule;
 use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use rand_distr::{Distribution, StandardNormal};
@@ -73,7 +74,7 @@ impl Plugin for BoxModel {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
+    fn schema(&self, _: &Files) -> Result<Schema, Fault> {
         let column = |name: &str| ColumnInfo {
             name: name.to_owned(),
             unit: None,

@@ -1,10 +1,13 @@
 //! NetCDF files read by the CF conventions: variables by name or meaning, values unpacked.
 
+use std::sync::Arc;
+
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::DataPath;
 use netcdf_reader::masked::MaskParams;
 use netcdf_reader::unpack::{SignParams, UnpackParams};
-use netcdf_reader::{NcAttrValue, NcFile, NcFormat, NcType, NcVariable};
+use netcdf_reader::{NcAttrValue, NcFile, NcFormat, NcType, NcVariable, RangeRequestStorage};
 
 use super::source;
 use crate::sphere::LONGITUDE;
@@ -21,10 +24,16 @@ impl<'a> CfFile<'a> {
     ///
     /// # Errors
     /// When the file is not there or not NetCDF.
-    pub fn open(path: &'a DataPath) -> Result<Self, Fault> {
-        let bytes = source::open(path)?.metadata()?.len();
-        let file =
-            NcFile::open(&path.0).map_err(|error| source::unreadable(path, "netcdf", &error))?;
+    pub fn open(path: &'a DataPath, files: &Files) -> Result<Self, Fault> {
+        let opened = source::open(path, files)?;
+        let bytes = opened.size();
+        let storage = RangeRequestStorage::new(bytes, move |start, count| {
+            let mut range = vec![0; count];
+            opened.read_at(start, &mut range)?;
+            Ok(range)
+        });
+        let file = NcFile::from_storage(Arc::new(storage))
+            .map_err(|error| source::unreadable(path, "netcdf", &error))?;
         Ok(Self { path, file, bytes })
     }
 

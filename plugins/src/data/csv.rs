@@ -1,12 +1,13 @@
 //! `csv`: rows of a text table with a header.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use dsl::signature::ColumnRule;
 use dsl::types::Schema;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{Column, DataPath};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
@@ -56,12 +57,12 @@ impl Plugin for Csv {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
-        Ok(self.load(Rows::Sample)?.0.schema())
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        Ok(self.load(Rows::Sample, files)?.0.schema())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let (data, left_out) = self.load(Rows::All)?;
+        let (data, left_out) = self.load(Rows::All, context.files())?;
         if !left_out.is_empty() {
             context.note(format!("left out: {}", left_out.join(", ")));
         }
@@ -71,8 +72,8 @@ impl Plugin for Csv {
 
 impl Csv {
     /// The data and the names of the columns left out.
-    fn load(&self, rows: Rows) -> Result<(Dataset, Vec<String>), Fault> {
-        let frame = self.read(rows)?;
+    fn load(&self, rows: Rows, files: &Files) -> Result<(Dataset, Vec<String>), Fault> {
+        let frame = self.read(rows, files)?;
         let headings = self.headings(&frame)?;
         if frame.height() == 0 {
             return Err(self.fault("has a header but no rows"));
@@ -100,33 +101,39 @@ impl Csv {
     }
 
     /// Every field as text, so that what counts as a number or as missing is decided here.
-    fn read(&self, rows: Rows) -> Result<DataFrame, Fault> {
-        let mut prefix = Vec::new();
-        source::open(&self.file)?
-            .take(PREFIX)
-            .read_to_end(&mut prefix)?;
-        let separator = self.separator(&prefix)?;
+    fn read(&self, rows: Rows, files: &Files) -> Result<DataFrame, Fault> {
+        let bytes = self.bytes(rows, files)?;
+        let separator = self.separator(&bytes[..bytes.len().min(PREFIX as usize)])?;
         let options = CsvReadOptions::default()
             .with_infer_schema_length(Some(0))
+            .with_n_rows(match rows {
+                Rows::Sample => Some(SAMPLE),
+                Rows::All => None,
+            })
             .map_parse_options(|options| options.with_separator(separator));
-        let frame = match rows {
-            Rows::All => options
-                .try_into_reader_with_file_path(Some(self.file.0.clone()))
-                .and_then(SerReader::finish),
-            Rows::Sample => {
-                if prefix.len() as u64 == PREFIX {
-                    let line = prefix.iter().rposition(|byte| *byte == b'\n');
-                    prefix.truncate(line.map_or(prefix.len(), |end| end + 1));
-                }
-                options
-                    .with_n_rows(Some(SAMPLE))
-                    .into_reader_with_file_handle(Cursor::new(prefix))
-                    .finish()
-            }
-        };
-        frame
+        options
+            .into_reader_with_file_handle(Cursor::new(bytes))
+            .finish()
             .and_then(without_blank_lines)
             .map_err(|error| source::unreadable(&self.file, "csv", &error))
+    }
+
+    /// Those of the whole file, or of its first lines.
+    fn bytes(&self, rows: Rows, files: &Files) -> Result<Vec<u8>, Fault> {
+        let file = source::open(&self.file, files)?;
+        let read = || -> io::Result<Vec<u8>> {
+            let Rows::Sample = rows else {
+                return file.read_all();
+            };
+            let mut prefix = Vec::new();
+            file.reader().take(PREFIX).read_to_end(&mut prefix)?;
+            if prefix.len() as u64 == PREFIX {
+                let line = prefix.iter().rposition(|byte| *byte == b'\n');
+                prefix.truncate(line.map_or(prefix.len(), |end| end + 1));
+            }
+            Ok(prefix)
+        };
+        read().map_err(|error| source::unreadable(&self.file, "csv", &error))
     }
 
     fn separator(&self, prefix: &[u8]) -> Result<u8, Fault> {
@@ -276,7 +283,7 @@ mod tests {
     fn numbers_units_and_missing_values_are_read() {
         let context = Context::alone("csv");
         let table = csv(testdata("tiny.csv"));
-        let schema = table.schema().expect("a schema");
+        let schema = table.schema(&Files::unchecked()).expect("a schema");
         let data = table.run(&context).expect("data");
         assert_eq!(data.schema(), schema);
         let units: Vec<_> = schema
@@ -305,7 +312,7 @@ mod tests {
             columns: Some(vec![Column("TEMP".to_owned()), Column("depth".to_owned())]),
             ..csv(testdata("tiny.csv"))
         };
-        let schema = table.schema().expect("a schema");
+        let schema = table.schema(&Files::unchecked()).expect("a schema");
         let names: Vec<_> = schema.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["TEMP", "depth"]);
     }
@@ -352,7 +359,7 @@ mod tests {
     fn a_word_after_the_sample_is_an_error_with_its_row() {
         let text = format!("a\n{}oops\n", "1\n".repeat(SAMPLE));
         let (_folder, table) = written(text.as_bytes());
-        assert!(table.schema().is_ok());
+        assert!(table.schema(&Files::unchecked()).is_ok());
         let (_, message) = complaint(table.run(&Context::alone("csv")));
         assert_eq!(
             message,
@@ -363,7 +370,7 @@ mod tests {
     #[test]
     fn a_missing_file_and_an_unknown_column_are_named() {
         let gone = csv(DataPath("/nowhere/at/all.csv".into()));
-        let (param, message) = complaint(gone.schema());
+        let (param, message) = complaint(gone.schema(&Files::unchecked()));
         assert_eq!(
             (param, message.as_str()),
             (Some("file"), "there is no file `/nowhere/at/all.csv`")
@@ -372,7 +379,7 @@ mod tests {
             columns: Some(vec![Column("dept".to_owned())]),
             ..csv(testdata("tiny.csv"))
         };
-        let (param, message) = complaint(unknown.schema());
+        let (param, message) = complaint(unknown.schema(&Files::unchecked()));
         assert_eq!(
             (param, message.as_str()),
             (Some("columns"), "the file has no column `dept`")

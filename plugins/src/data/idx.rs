@@ -6,6 +6,7 @@ use dsl::signature::ColumnRule;
 use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::DataPath;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
@@ -49,8 +50,8 @@ impl Plugin for Idx {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
-        let (images, _) = self.open()?;
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        let (images, _) = self.open(files)?;
         let names = images.pixels().into_iter();
         let label = self.labels.iter().map(|_| LABEL.to_owned());
         let columns = names
@@ -61,8 +62,8 @@ impl Plugin for Idx {
         })
     }
 
-    fn run(self, _: &Context) -> Result<Dataset, Fault> {
-        let (images, labels) = self.open()?;
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        let (images, labels) = self.open(context.files())?;
         let count = images.count.min(self.first.unwrap_or(usize::MAX));
         let pixels = images.pixels();
         if count.saturating_mul(pixels.len()) > MOST_NUMBERS {
@@ -103,8 +104,8 @@ const LABEL: &str = "label";
 
 impl Idx {
     /// Both files after their headers, which fit each other.
-    fn open(&self) -> Result<(Array, Option<Array>), Fault> {
-        let images = Array::open(&self.file, "file", &[3, 4])?;
+    fn open(&self, files: &Files) -> Result<(Array, Option<Array>), Fault> {
+        let images = Array::open(&self.file, files, "file", &[3, 4])?;
         let lengths = images.shape.iter();
         let pixels = lengths.fold(1, |pixels: usize, length| pixels.saturating_mul(*length));
         if pixels == 0 || images.count == 0 {
@@ -118,7 +119,7 @@ impl Idx {
         let Some(path) = &self.labels else {
             return Ok((images, None));
         };
-        let labels = Array::open(path, "labels", &[1])?;
+        let labels = Array::open(path, files, "labels", &[1])?;
         if labels.count != images.count {
             return Err(labels.fault(&format!(
                 "expected {} labels, found {}",
@@ -143,8 +144,14 @@ struct Array {
 impl Array {
     /// Opens the file of a parameter and reads its header, which gives one of these numbers of
     /// dimensions.
-    fn open(path: &DataPath, param: &'static str, dimensions: &[u8]) -> Result<Self, Fault> {
-        let mut file = BufReader::new(source::open(path).map_err(|fault| moved(fault, param))?);
+    fn open(
+        path: &DataPath,
+        files: &Files,
+        param: &'static str,
+        dimensions: &[u8],
+    ) -> Result<Self, Fault> {
+        let opened = source::open(path, files).map_err(|fault| moved(fault, param))?;
+        let mut file = BufReader::new(opened.reader());
         let mut array = Self {
             path: path.clone(),
             param,
@@ -275,7 +282,10 @@ mod tests {
         // testdata/shapes-*.gz: image k of 24, 6 by 7, has (7 row + column + k) % 5 * 50 in
         // every pixel and class k % 5.
         let data = shapes().run(&Context::alone("idx")).expect("data");
-        assert_eq!(data.schema(), shapes().schema().expect("a schema"));
+        assert_eq!(
+            data.schema(),
+            shapes().schema(&Files::unchecked()).expect("a schema")
+        );
         assert_eq!((data.rows(), data.columns().len()), (24, 43));
         let pixel = data.values("pixel_2_3").expect("a pixel");
         let label = data.values("label").expect("labels");
@@ -351,7 +361,7 @@ mod tests {
         bytes.push(9);
         let (_folder, mut idx) = written(&bytes);
         idx.labels = shapes().labels;
-        let (param, message) = complaint(idx.schema());
+        let (param, message) = complaint(idx.schema(&Files::unchecked()));
         assert_eq!(param, Some("labels"));
         assert!(
             message.ends_with("as idx: expected 1 labels, found 24"),

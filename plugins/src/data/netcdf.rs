@@ -6,6 +6,7 @@ use dsl::signature::ColumnRule;
 use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{Column, DataPath};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
@@ -52,8 +53,8 @@ impl Plugin for NetCdf {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
-        let file = CfFile::open(&self.file)?;
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        let file = CfFile::open(&self.file, files)?;
         let columns = self
             .choose(&file)?
             .columns()
@@ -66,7 +67,7 @@ impl Plugin for NetCdf {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let file = CfFile::open(&self.file)?;
+        let file = CfFile::open(&self.file, context.files())?;
         let chosen = self.choose(&file)?;
         let mut columns = Vec::new();
         for (_, variable) in chosen.columns() {
@@ -344,7 +345,7 @@ mod tests {
             let context = Context::alone("netcdf");
             let wanted = ["lat", "lon", "time"];
             let source = netcdf(testdata(file), &["sst", "relief"], &wanted);
-            let schema = source.schema().expect("a schema");
+            let schema = source.schema(&Files::unchecked()).expect("a schema");
             let data = source.run(&context).expect("data");
             assert_eq!(data.schema(), schema);
             // stored * 0.01 + 10 where not -999, not above 5000, and relief is not 1e20.
@@ -379,7 +380,7 @@ mod tests {
             is_unlimited: false,
         });
         let path = testdata("tiny3.nc");
-        let file = CfFile::open(&path).expect("a file");
+        let file = CfFile::open(&path, &Files::unchecked()).expect("a file");
         let variables = file.variables().expect("variables");
         let relief = cf::find("inputs", "relief", &variables).expect("relief");
         let turned = Grid {
@@ -398,7 +399,7 @@ mod tests {
             coords: None,
         };
         let names: Vec<String> = source
-            .schema()
+            .schema(&Files::unchecked())
             .expect("a schema")
             .columns
             .into_iter()
@@ -502,7 +503,7 @@ mod tests {
     #[test]
     fn unknown_variables_are_answered_with_what_there_is() {
         let fault = levitus(&["tempp"], &[])
-            .schema()
+            .schema(&Files::unchecked())
             .expect_err("no such variable");
         let Fault::User {
             param,
@@ -522,13 +523,13 @@ mod tests {
 
     #[test]
     fn grids_that_do_not_fit_are_refused() {
-        let (param, message) = complaint(levitus(&["lat", "lon"], &[]).schema());
+        let (param, message) = complaint(levitus(&["lat", "lon"], &[]).schema(&Files::unchecked()));
         assert_eq!(param, Some("inputs"));
         assert_eq!(message, "`lat` (lat) is not on the grid of `lon` (lon)");
-        let (param, message) = complaint(levitus(&["temp"], &["temp"]).schema());
+        let (param, message) = complaint(levitus(&["temp"], &["temp"]).schema(&Files::unchecked()));
         assert_eq!(param, Some("coords"));
         assert_eq!(message, "column `temp` exists twice");
-        let (param, _) = complaint(levitus(&[], &[]).schema());
+        let (param, _) = complaint(levitus(&[], &[]).schema(&Files::unchecked()));
         assert_eq!(param, Some("inputs"));
     }
 

@@ -1,6 +1,7 @@
 //! `parquet`: the numeric columns of a Parquet file.
 
-use std::fs::File;
+use std::fmt::Display;
+use std::io::{self, Cursor, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use dsl::signature::ColumnRule;
 use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{Column, DataPath};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
@@ -43,9 +45,9 @@ impl Plugin for Parquet {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
         let columns = self
-            .footer()?
+            .footer(self.tail(files)?)?
             .kept
             .into_iter()
             .map(|heading| ColumnInfo {
@@ -57,7 +59,9 @@ impl Plugin for Parquet {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let footer = self.footer()?;
+        let file = source::open(&self.file, context.files())?;
+        let bytes = file.read_all().map_err(|error| self.unreadable(&error))?;
+        let footer = self.footer(bytes)?;
         if !footer.left_out.is_empty() {
             context.note(format!("left out: {}", footer.left_out.join(", ")));
         }
@@ -73,9 +77,12 @@ impl Plugin for Parquet {
     }
 }
 
+/// How many bytes begin and end the file.
+const MAGIC: u64 = 4;
+
 /// What the end of the file says of its columns.
 struct Footer {
-    reader: ParquetReader<File>,
+    reader: ParquetReader<Cursor<Vec<u8>>>,
     kept: Vec<Heading>,
     left_out: Vec<String>,
 }
@@ -85,13 +92,36 @@ impl Parquet {
     /// 0.55); nothing of its state is used after that.
     fn guarded<T>(&self, read: impl FnOnce() -> PolarsResult<T>) -> Result<T, Fault> {
         match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(read) => read.map_err(|error| source::unreadable(&self.file, "parquet", &error)),
-            Err(_) => Err(source::unreadable(&self.file, "parquet", &"damaged data")),
+            Ok(read) => read.map_err(|error| self.unreadable(&error)),
+            Err(_) => Err(self.unreadable(&"damaged data")),
         }
     }
 
-    fn footer(&self) -> Result<Footer, Fault> {
-        let mut reader = ParquetReader::new(source::open(&self.file)?);
+    fn unreadable(&self, error: &dyn Display) -> Fault {
+        source::unreadable(&self.file, "parquet", error)
+    }
+
+    /// The end of the file, which has all but the numbers.
+    fn tail(&self, files: &Files) -> Result<Vec<u8>, Fault> {
+        let file = source::open(&self.file, files)?;
+        let read = || -> io::Result<Vec<u8>> {
+            // The length of the footer in four bytes, then `PAR1`.
+            let mut end = [0; 8];
+            let start = file.size().checked_sub(8).ok_or(ErrorKind::UnexpectedEof)?;
+            file.read_at(start, &mut end)?;
+            let [a, b, c, d, ..] = end;
+            let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+            let length = (length + 8 + MAGIC).min(file.size());
+            let mut tail = vec![0; length as usize];
+            file.read_at(file.size() - length, &mut tail)?;
+            Ok(tail)
+        };
+        read().map_err(|error| self.unreadable(&error))
+    }
+
+    /// What the end of these bytes says.
+    fn footer(&self, bytes: Vec<u8>) -> Result<Footer, Fault> {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
         let schema = self.guarded(|| reader.schema())?;
         let fields: Vec<&Field> = schema.iter_values().collect();
         let headings: Vec<Heading> = fields.iter().map(|field| heading(field)).collect();
@@ -188,7 +218,7 @@ mod tests {
     #[test]
     fn numbers_and_booleans_are_read() {
         let context = Context::alone("parquet");
-        let schema = tiny().schema().expect("a schema");
+        let schema = tiny().schema(&Files::unchecked()).expect("a schema");
         let data = tiny().run(&context).expect("data");
         assert_eq!(data.schema(), schema);
         assert_eq!(schema.columns[0].unit.as_deref(), Some("m"));
@@ -213,7 +243,7 @@ mod tests {
             columns: Some(vec![Column("ship".to_owned())]),
             ..tiny()
         };
-        let (param, message) = complaint(text.schema());
+        let (param, message) = complaint(text.schema(&Files::unchecked()));
         assert_eq!(param, Some("columns"));
         assert_eq!(
             message,

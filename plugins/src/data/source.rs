@@ -1,10 +1,9 @@
 //! What the plugins that read files share: opening, headings, and columns found by name.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::ErrorKind;
 
 use engine::error::Fault;
+use engine::files::{DataFile, Files};
 use engine::params::{Column, DataPath};
 
 /// The head of a column in a file: `depth [m]` and `depth (m)` name a unit.
@@ -50,20 +49,12 @@ fn identifier(text: &str) -> String {
 /// Opens the file of parameter `file`.
 ///
 /// # Errors
-/// When it is not there, is a folder or cannot be read.
-pub fn open(path: &DataPath) -> Result<File, Fault> {
-    let shown = path.0.display();
-    let file = File::open(&path.0).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Fault::at("file", format!("there is no file `{shown}`")),
-        _ => unreadable(path, "a file", &error),
-    })?;
-    if file.metadata()?.is_dir() {
-        return Err(Fault::at(
-            "file",
-            format!("expected a file, found the folder `{shown}`"),
-        ));
-    }
-    Ok(file)
+/// When it is missing, something other than a file or unreadable.
+pub fn open(path: &DataPath, files: &Files) -> Result<DataFile, Fault> {
+    files.open(&path.0).map_err(|fault| match fault {
+        Fault::User { message, .. } => Fault::at("file", message),
+        other => other,
+    })
 }
 
 /// The complaint about a file that is not what it should be; `expected` is such as `parquet`.

@@ -4,6 +4,7 @@ use dsl::signature::ColumnRule;
 use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use engine::words;
@@ -62,7 +63,7 @@ impl Plugin for Synthetic {
         ColumnRule::Source
     }
 
-    fn schema(&self) -> Result<Schema, Fault> {
+    fn schema(&self, _: &Files) -> Result<Schema, Fault> {
         let columns = self
             .names()
             .iter()
@@ -162,7 +163,9 @@ mod tests {
             (Law::Waves, |x, _| x.sin() + 0.5 * (3.0 * x).sin()),
         ];
         for (law, truth) in laws {
-            let schema = synthetic(law).schema().expect("a schema");
+            let schema = synthetic(law)
+                .schema(&Files::unchecked())
+                .expect("a schema");
             let data = synthetic(law).run(&Context::alone("s")).expect("data");
             assert_eq!(data.schema(), schema);
             let x = column(&data, "x");

@@ -122,6 +122,8 @@ mod tests {
     use engine::artifact::TensorFile;
 
     use super::super::testing::{gather, predictions, run};
+    use engine::files::Files;
+
     use super::*;
 
     fn path(file: &str) -> PathBuf {
@@ -157,7 +159,8 @@ mod tests {
 
     #[test]
     fn reversed_states_recur_through_the_network_of_the_file() {
-        let file = TensorFile::open(&path("known_random.safetensors")).unwrap();
+        let file =
+            TensorFile::open(&path("known_random.safetensors"), &Files::unchecked()).unwrap();
         let net = KnownNet::load(&file, "").unwrap();
         let call = known("known_random.safetensors");
         let farcast = call.run(&Context::alone("known")).unwrap();

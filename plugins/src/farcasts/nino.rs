@@ -57,7 +57,7 @@ impl Plugin for Nino {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let net = NinoNet::load(&self.weights.0)?;
+        let net = NinoNet::load(&self.weights.0, context.files())?;
         let observe = self.observe.as_ref();
         farcast(&net, &self.trajectory, observe, &self.horizon, context)
     }

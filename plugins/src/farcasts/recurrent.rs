@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::artifact::{TensorFile, Trajectory};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin::Context;
 use rand::seq::index;
@@ -90,13 +91,13 @@ impl Nets {
         context: &Context,
     ) -> Result<Self, Fault> {
         match file {
-            Some(path) => Self::load(path, scaling),
+            Some(path) => Self::load(path, scaling, context.files()),
             None => Self::learn(learning, scaling, window, context),
         }
     }
 
-    fn load(path: &DataPath, scaling: Scaling) -> Result<Self, Fault> {
-        let file = TensorFile::open(&path.0).map_err(at_weights)?;
+    fn load(path: &DataPath, scaling: Scaling, files: &Files) -> Result<Self, Fault> {
+        let file = TensorFile::open(&path.0, files).map_err(at_weights)?;
         let is_one = file.shape("head.kernel").is_some();
         let nets = ROLES.map(|(role, prefix)| {
             let prefix = if is_one { "" } else { prefix };

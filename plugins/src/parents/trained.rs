@@ -41,7 +41,8 @@ macro_rules! trained {
                 context: &engine::plugin::Context,
             ) -> Result<$crate::recipes::Recipe, engine::error::Fault> {
                 use $crate::recipes::{Jumps, Length, Recipe};
-                let jumps = self.jump.as_ref().map(|jump| Jumps::new(jump, self.hold_out));
+                let jumps = self.jump.as_ref();
+                let jumps = jumps.map(|jump| Jumps::new(jump, self.hold_out, context.files()));
                 Ok(Recipe {
                     streams: context.streams(),
                     optimizer: self.optimizer.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::artifact::{Layout, Trajectory};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{DataPath, Gather, Label, Steps};
 use engine::plugin::{Context, Plugin};
 use engine::{constructor, made, words};
@@ -115,7 +116,7 @@ impl Jumps {
     /// # Errors
     /// The user's fault when the numbers do not fit each other or the method, or when the
     /// network cannot be read.
-    pub fn new(jump: &Jump, hold_out: f64) -> Result<Self, Fault> {
+    pub fn new(jump: &Jump, hold_out: f64, files: &Files) -> Result<Self, Fault> {
         let Jump::Nowcast(nowcast) = jump;
         let (every, ahead) = (nowcast.every.0, nowcast.ahead.0);
         let at_jump = |message: String| Err(Fault::at("jump", message));
@@ -159,7 +160,7 @@ impl Jumps {
             ahead,
             guard: nowcast.guard,
             memory: nowcast.optimizer_state,
-            net: nowcast.net()?,
+            net: nowcast.net(files)?,
         })
     }
 
@@ -219,9 +220,9 @@ impl Jumps {
 }
 
 impl Nowcast {
-    fn net(&self) -> Result<Option<NinoNet>, Fault> {
+    fn net(&self, files: &Files) -> Result<Option<NinoNet>, Fault> {
         match (self.method, &self.weights) {
-            (Method::Nino, Some(path)) => NinoNet::load(&path.0).map(Some),
+            (Method::Nino, Some(path)) => NinoNet::load(&path.0, files).map(Some),
             (Method::Nino, None) => Err(Fault::at("jump", "`nino` needs the file of its network")
                 .with_hint("give `weights: \"nino_mlp.safetensors\"` to `nowcast`")),
             (method, Some(_)) => {

@@ -22,7 +22,7 @@ fn nowcast(method: Method) -> Nowcast {
 }
 
 fn jumps(nowcast: Nowcast) -> Result<Jumps, Fault> {
-    Jumps::new(&Jump::Nowcast(nowcast), 0.5)
+    Jumps::new(&Jump::Nowcast(nowcast), 0.5, &Files::unchecked())
 }
 
 fn layout() -> Layout {
@@ -203,7 +203,11 @@ fn numbers_that_do_not_fit_are_refused() {
         change(&mut changed);
         assert_eq!(jumps(changed).expect_err(expected).to_string(), expected);
     }
-    let unheld = Jumps::new(&Jump::Nowcast(nowcast(Method::Linear)), 0.0);
+    let unheld = Jumps::new(
+        &Jump::Nowcast(nowcast(Method::Linear)),
+        0.0,
+        &Files::unchecked(),
+    );
     assert_eq!(
         unheld.expect_err("a fault").to_string(),
         "the guard of `nowcast` needs rows held out"

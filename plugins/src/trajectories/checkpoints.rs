@@ -5,9 +5,9 @@ use std::path::Path;
 
 use engine::artifact::{Layout, Precision, TensorFile, Trajectory};
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::DataPath;
 use engine::plugin::{Context, Plugin};
-use engine::store::matching;
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
@@ -53,7 +53,7 @@ impl Plugin for Checkpoints {
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
-        let run = Run::open(&self.files.0)?;
+        let run = Run::open(&self.files.0, context.files())?;
         if self.spacing == Spacing::Equal {
             run.expect_equal_steps()?;
         }
@@ -90,10 +90,10 @@ struct Run {
 }
 
 impl Run {
-    fn open(pattern: &Path) -> Result<Self, Fault> {
+    fn open(pattern: &Path, opener: &Files) -> Result<Self, Fault> {
         let mut files = Vec::new();
-        for path in matching(pattern).map_err(|fault| Fault::at("files", fault.to_string()))? {
-            let file = TensorFile::open(&path).map_err(at_files)?;
+        for file in opener.open_all(pattern).map_err(at_files)? {
+            let file = TensorFile::read_header(file).map_err(at_files)?;
             files.push((step_of(&file)?, file));
         }
         files.sort_by_key(|(step, _)| *step);

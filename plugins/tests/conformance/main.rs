@@ -3,9 +3,14 @@
 mod subject;
 mod values;
 
+use std::cell::RefCell;
+
 use dsl::diagnostic::Diagnostic;
 use dsl::format::format;
 use dsl::signature::{Param, Signature};
+use engine::digest::Digest;
+use engine::observer::{Blame, Ending};
+use engine::store::{MemStore, Store};
 
 use self::subject::{CATALOG, Lowered, SUBJECTS, Subject, Written, example};
 use self::values::{out_of_range, two_values, wrong_type};
@@ -98,6 +103,51 @@ fn examples_run_to_the_same_bytes_whatever_the_threads_and_are_read_back() {
             [one, two] => [one, two].into_iter().filter_map(Result::err).collect(),
         }
     });
+}
+
+/// As if each file were replaced after its digest was taken and before it is read.
+#[test]
+fn a_file_that_is_not_the_one_in_the_key_leaves_no_result() {
+    let readers = RefCell::new(Vec::new());
+    every(|subject| {
+        let other = |path: &str| Ok(Digest::of(path.as_bytes()));
+        let lowered = match subject.written.lower_with(&[], &other) {
+            Ok(lowered) => lowered,
+            Err(why) => return vec![why],
+        };
+        let store = MemStore::default();
+        let endings = lowered.endings_of_readers(&store);
+        if !endings.is_empty() {
+            readers.borrow_mut().push(subject.signature.name.clone());
+        }
+        let has_changed = |ending: &Ending| match ending {
+            Ending::Failed(failure) => {
+                failure.blame == Blame::Environment
+                    && failure.message.ends_with("` changed while it was read")
+            }
+            Ending::NotNeeded | Ending::Skipped => true,
+            _ => false,
+        };
+        let complaints = endings.into_iter().filter_map(|(action, ending)| {
+            if store.find(&action.key.digest).is_some() {
+                return Some(format!("a result is kept: {}", action.key.text));
+            }
+            (!has_changed(&ending)).then(|| format!("{ending:?}"))
+        });
+        complaints.collect()
+    });
+    let readers = readers.into_inner();
+    for reader in [
+        "checkpoints",
+        "csv",
+        "idx",
+        "known",
+        "netcdf",
+        "nino",
+        "parquet",
+    ] {
+        assert!(readers.iter().any(|name| name == reader), "{reader}");
+    }
 }
 
 #[test]
@@ -197,7 +247,7 @@ fn own_lines(key_text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn keys(written: &Written) -> Result<Vec<engine::digest::Digest>, String> {
+fn keys(written: &Written) -> Result<Vec<Digest>, String> {
     Ok(written.lower(&[])?.keys())
 }
 

@@ -14,6 +14,7 @@ use dsl::parse::parse;
 use dsl::signature::{Catalog, Makes, Param, Signature};
 use dsl::source::{FileId, Span};
 use engine::digest::Digest;
+use engine::error::Fault;
 use engine::graph::{Action, Graph};
 use engine::lower::{self, lower};
 use engine::observer::{Ending, Silent};
@@ -186,12 +187,22 @@ impl Written {
 
     /// The actions; the messages of the errors when there are any.
     pub fn lower(&self, settings: &[(String, String)]) -> Result<Lowered, String> {
+        self.lower_with(settings, &|path| {
+            MemStore::default().file_digest(Path::new(path))
+        })
+    }
+
+    /// The same where data files have these digests.
+    pub fn lower_with(
+        &self,
+        settings: &[(String, String)],
+        digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+    ) -> Result<Lowered, String> {
         let checked = self.check(settings);
         let Some(experiment) = checked.experiment else {
             return Err(messages(&checked.diagnostics));
         };
-        let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
-        let lowered = lower(experiment, &REGISTRY, &digest).map_err(|error| error.message)?;
+        let lowered = lower(experiment, &REGISTRY, digest).map_err(|error| error.message)?;
         let lower::Lowered { experiment, graph } = lowered;
         let around = experiment.nodes.iter().enumerate().filter(|(_, node)| {
             let span = range(node.span);
@@ -247,7 +258,27 @@ impl Lowered {
             .collect()
     }
 
+    /// How the actions that read data files end in a run over a store.
+    pub fn endings_of_readers(&self, store: &MemStore) -> Vec<(&Action, Ending)> {
+        let actions = self.graph.actions.iter().zip(self.endings(store, 1));
+        let readers = actions.filter(|(action, _)| !action.files.is_empty());
+        readers.collect()
+    }
+
     fn run(&self, store: &MemStore, jobs: usize, well: fn(&Ending) -> bool) -> Result<(), String> {
+        let endings = self.endings(store, jobs);
+        let bad = self.graph.actions.iter().zip(endings);
+        let bad: Vec<String> = bad
+            .filter(|(_, ending)| !well(ending))
+            .map(|(action, ending)| format!("{}: {ending:?}", action.title(&self.experiment)))
+            .collect();
+        match bad.is_empty() {
+            true => Ok(()),
+            false => Err(bad.join("; ")),
+        }
+    }
+
+    fn endings(&self, store: &MemStore, jobs: usize) -> Vec<Ending> {
         let work = Work {
             graph: &self.graph,
             experiment: &self.experiment,
@@ -261,15 +292,6 @@ impl Lowered {
             stop: Default::default(),
             host: "test".to_owned(),
         };
-        let endings = run(work, &settings).endings;
-        let bad = self.graph.actions.iter().zip(endings);
-        let bad: Vec<String> = bad
-            .filter(|(_, ending)| !well(ending))
-            .map(|(action, ending)| format!("{}: {ending:?}", action.title(&self.experiment)))
-            .collect();
-        match bad.is_empty() {
-            true => Ok(()),
-            false => Err(bad.join("; ")),
-        }
+        run(work, &settings).endings
     }
 }

@@ -336,6 +336,8 @@ fn leak(value: f32) -> f32 {
 mod tests {
     use std::path::Path;
 
+    use engine::files::Files;
+
     use super::*;
 
     fn golden(name: &str) -> std::path::PathBuf {
@@ -346,7 +348,8 @@ mod tests {
 
     #[test]
     fn rows_and_three_recurrences_are_those_of_the_golden_file() {
-        let file = TensorFile::open(&golden("known_random.safetensors")).unwrap();
+        let file =
+            TensorFile::open(&golden("known_random.safetensors"), &Files::unchecked()).unwrap();
         let net = KnownNet::load(&file, "").unwrap();
         let text = std::fs::read_to_string(golden("known_random.json")).unwrap();
         let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -415,7 +418,8 @@ mod tests {
 
     #[test]
     fn gradients_agree_with_finite_differences() {
-        let file = TensorFile::open(&golden("known_random.safetensors")).unwrap();
+        let file =
+            TensorFile::open(&golden("known_random.safetensors"), &Files::unchecked()).unwrap();
         let net = KnownNet::load(&file, "").unwrap();
         let text = std::fs::read_to_string(golden("known_random.json")).unwrap();
         let golden: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::artifact::TensorFile;
 use engine::error::Fault;
+use engine::files::Files;
 use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
@@ -29,8 +30,8 @@ impl NinoNet {
     ///
     /// # Errors
     /// The user's fault when a tensor is missing or the shapes do not fit together.
-    pub fn load(path: &Path) -> Result<Self, Fault> {
-        let file = TensorFile::open(path).map_err(at_weights)?;
+    pub fn load(path: &Path, files: &Files) -> Result<Self, Fault> {
+        let file = TensorFile::open(path, files).map_err(at_weights)?;
         let hidden = match file.shape("edge_proj.fc.0.weight") {
             Some([hidden, STATES]) => *hidden,
             _ => STATES,
@@ -120,7 +121,9 @@ mod tests {
         let networks = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/networks");
         let refused = |name: &str| {
             let path = networks.join(name);
-            let message = NinoNet::load(&path).unwrap_err().to_string();
+            let message = NinoNet::load(&path, &Files::unchecked())
+                .unwrap_err()
+                .to_string();
             message.replace(&format!("`{}`: ", path.display()), "")
         };
         assert_eq!(

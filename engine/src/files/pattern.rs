@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::data_file::DataFile;
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -40,22 +41,55 @@ pub fn matching(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     }
 }
 
-/// The digest of a file according to `of`, or of the names and digests of all files that a pattern
-/// matches.
-pub(super) fn digest(
+/// The digest of a file by `of`, or of the names and digests of all files that a pattern matches.
+///
+/// # Errors
+/// As [`matching`], and those of `of`.
+pub(crate) fn digest(
     path: &Path,
     of: impl Fn(&Path) -> Result<Digest, Fault>,
 ) -> Result<Digest, Fault> {
-    let files = matching(path)?;
-    if files == [path] {
-        return of(path);
+    digest_of(path, &matching(path)?, |file| of(file))
+}
+
+/// The same for the files that a path or pattern stands for.
+pub(super) fn digest_of<F: Named>(
+    path: &Path,
+    files: &[F],
+    of: impl Fn(&F) -> Result<Digest, Fault>,
+) -> Result<Digest, Fault> {
+    if let [only] = files
+        && only.path() == path
+    {
+        return of(only);
     }
     let mut text = String::new();
     for file in files {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        text.push_str(&format!("{} {name}\n", of(&file)?));
+        let name = file
+            .path()
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        text.push_str(&format!("{} {name}\n", of(file)?));
     }
     Ok(Digest::of(text.as_bytes()))
+}
+
+/// What has the path of a file.
+pub(super) trait Named {
+    fn path(&self) -> &Path;
+}
+
+impl Named for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+}
+
+impl Named for DataFile {
+    fn path(&self) -> &Path {
+        self.path()
+    }
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

@@ -1,0 +1,98 @@
+//! Opening regular files only: a FIFO, a socket or a device would be waited for.
+
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// What an action cannot read as a file.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// Nothing has this path.
+    Missing,
+    /// Something other than a file has it: a directory, a FIFO, a socket, a device.
+    NotAFile(&'static str),
+    /// The machine refuses.
+    Refused(io::Error),
+}
+
+impl NotOpened {
+    /// What is wrong with the file of this path, in one line.
+    pub fn message(&self, path: &Path) -> String {
+        let shown = path.display();
+        match self {
+            Self::Missing => format!("there is no file `{shown}`"),
+            Self::NotAFile(found) => format!("expected a file, found the {found} `{shown}`"),
+            Self::Refused(error) => format!("cannot read `{shown}`: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for NotOpened {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Missing,
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// That this is a file, and what is known of it; it is not opened.
+///
+/// # Errors
+/// See [`NotOpened`].
+pub fn look_at(path: &Path) -> Result<Metadata, NotOpened> {
+    let metadata = path.metadata()?;
+    expect_file(&metadata)?;
+    Ok(metadata)
+}
+
+/// Opens a file for reading, without waiting for whatever has its path.
+///
+/// # Errors
+/// See [`NotOpened`].
+pub fn open(path: &Path) -> Result<File, NotOpened> {
+    // Before opening, as that can be enough to make a device act.
+    look_at(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    without_waiting(&mut options);
+    let file = options.open(path)?;
+    // Again: something else may have taken its place in between.
+    expect_file(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn expect_file(metadata: &Metadata) -> Result<(), NotOpened> {
+    match metadata.is_file() {
+        true => Ok(()),
+        false => Err(NotOpened::NotAFile(name(metadata.file_type()))),
+    }
+}
+
+#[cfg(unix)]
+fn without_waiting(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+}
+
+#[cfg(not(unix))]
+fn without_waiting(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+fn name(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_dir() => "directory",
+        kind if kind.is_fifo() => "FIFO",
+        kind if kind.is_socket() => "socket",
+        _ => "device",
+    }
+}
+
+#[cfg(not(unix))]
+fn name(kind: FileType) -> &'static str {
+    match kind.is_dir() {
+        true => "directory",
+        false => "device",
+    }
+}
