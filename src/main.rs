@@ -19,8 +19,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::exit::Exit;
 use crate::settings::{Settings, first_color};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, is_output_lost};
 
 /// Checking, planning and tables are many small allocations; this allocator makes them in
 /// about two thirds of the system's time.
@@ -32,10 +33,13 @@ fn main() -> ExitCode {
     let terminal = Terminal::new(first_color(&arguments.flags));
     let near = arguments.command.near();
     match Settings::resolve(&arguments.flags, near, &terminal) {
-        Err(abort) => exit::Exit::from(abort).into(),
+        Err(abort) => Exit::from(abort).into(),
         Ok(settings) => {
             let terminal = Terminal::new(settings.color());
-            commands::run(arguments.command, &settings, &terminal).into()
+            match commands::run(arguments.command, &settings, &terminal) {
+                Exit::Fine if is_output_lost() => Exit::Failed.into(),
+                exit => exit.into(),
+            }
         }
     }
 }

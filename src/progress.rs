@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use dsl::render::printable;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::plugin::Progress;
@@ -52,7 +53,7 @@ impl Observer for Bars {
         bar.set_style(style(
             "  {prefix:28!} {bar:20.green/dim} {percent:>3}% {msg}",
         ));
-        bar.set_prefix(title.to_owned());
+        bar.set_prefix(printable(title));
         self.running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -81,13 +82,13 @@ impl Observer for Bars {
             self.all.remove(&bar);
         }
         if let Some(line) = unusual(title, ending) {
-            let _ = self.all.println(line);
+            let _ = self.all.println(printable(&line));
         }
         self.overall.inc(1);
     }
 
     fn remark(&self, text: &str) {
-        let _ = self.all.println(format!("note: {text}"));
+        let _ = self.all.println(format!("note: {}", printable(text)));
     }
 }
 

@@ -1,9 +1,11 @@
 //! The output streams: standard output for results, standard error for everything else.
 
-use std::io::{self, IsTerminal, Write};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dsl::diagnostic::Diagnostic;
-use dsl::render::{Style, render};
+use dsl::render::{Style, printable, render};
 use dsl::source::Sources;
 
 /// When to use colour.
@@ -51,26 +53,43 @@ impl Terminal {
         Self { color, watched }
     }
 
-    /// Prints a result; a reader that has closed the pipe is not an error.
+    /// Prints a result. A reader that has closed the pipe is not an error; anything else that
+    /// prevents writing makes the command fail in the end: see [`is_output_lost`].
     pub fn out(&self, text: impl AsRef<str>) {
         let mut stream = io::stdout().lock();
-        let _ = stream.write_all(text.as_ref().as_bytes());
-        let _ = stream.flush();
+        let text = printable_lines(text.as_ref());
+        let written = stream.write_all(text.as_bytes());
+        match written.and_then(|()| stream.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                if !OUTPUT_LOST.swap(true, Ordering::Relaxed) {
+                    self.error(format!("cannot write to standard output: {error}"));
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Prints a message.
     pub fn say(&self, text: impl AsRef<str>) {
-        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+        self.say_styled(&printable_lines(text.as_ref()));
+    }
+
+    fn say_styled(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// A word in bold and colour where the terminal shows them.
+    fn marked(&self, word: &str, color: u8) -> String {
+        match self.color {
+            true => format!("\u{1b}[1;{color}m{word}\u{1b}[0m"),
+            false => word.to_owned(),
+        }
     }
 
     /// Prints an error of one line, with what to do.
     pub fn error(&self, text: impl AsRef<str>) {
-        let (bold, end) = if self.color {
-            ("\u{1b}[1;31m", "\u{1b}[0m")
-        } else {
-            ("", "")
-        };
-        self.say(format!("{bold}error{end}: {}", text.as_ref()));
+        let text = printable_lines(text.as_ref());
+        self.say_styled(&format!("{}: {text}", self.marked("error", 31)));
     }
 
     /// Prints diagnostics, with the lines they point at.
@@ -81,27 +100,38 @@ impl Terminal {
             Style::Plain
         };
         for diagnostic in diagnostics {
-            self.say(render(diagnostic, sources, style));
+            // Rendering escapes what the texts contain.
+            self.say_styled(&render(diagnostic, sources, style));
         }
     }
 
     /// Prints a note.
     pub fn note(&self, text: impl AsRef<str>) {
-        let (bold, end) = if self.color {
-            ("\u{1b}[1;36m", "\u{1b}[0m")
-        } else {
-            ("", "")
-        };
-        self.say(format!("{bold}note{end}: {}", text.as_ref()));
+        let text = printable_lines(text.as_ref());
+        self.say_styled(&format!("{}: {text}", self.marked("note", 36)));
     }
 }
 
-/// The text with control characters escaped, which a terminal would obey: text from the files of
-/// others may contain them.
-pub fn printable(text: &str) -> String {
-    let shown = |c: char| match c.is_control() {
-        true => c.escape_debug().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(shown).collect()
+static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result could not be printed, as on a full disk.
+pub fn is_output_lost() -> bool {
+    OUTPUT_LOST.load(Ordering::Relaxed)
+}
+
+/// Text of several lines, each [`printable`]; tabs stay.
+fn printable_lines(text: &str) -> Cow<'_, str> {
+    let is_layout = |c: char| matches!(c, '\n' | '\t');
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~'))
+    {
+        return Cow::Borrowed(text);
+    }
+    let parts = text.split_inclusive(is_layout).map(|part| {
+        let end = part.chars().next_back().filter(|c| is_layout(*c));
+        let line = part.strip_suffix(is_layout).unwrap_or(part);
+        printable(line) + &end.map(String::from).unwrap_or_default()
+    });
+    parts.collect()
 }

@@ -15,4 +15,5 @@ mod records;
 mod runs;
 mod store;
 mod sweeps;
+mod terminal;
 mod tidy;

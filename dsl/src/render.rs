@@ -43,18 +43,33 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
                 .label(label.text.as_str())
         });
         let snippet = Snippet::source(source.text.as_str())
-            .path(source.path.as_str())
+            .path(printable(&source.path))
             .annotations(annotations);
         group = group.element(snippet);
     }
     for hint in &diagnostic.hints {
-        group = group.element(Level::HELP.message(hint.as_str()));
+        group = group.element(Level::HELP.message(printable(hint)));
     }
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Color => Renderer::styled(),
     };
     renderer.term_width(WIDTH).render(&[group])
+}
+
+/// The text with control characters and changes of the writing direction escaped, which a terminal
+/// would obey: text from the files of others may contain them.
+pub fn printable(text: &str) -> String {
+    let is_direction = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_direction(c) {
+            shown.extend(c.escape_debug());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// The labels of each file, the file of the first label first.

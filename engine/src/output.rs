@@ -49,6 +49,37 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     })
 }
 
+/// Replaces the content of an existing file, and keeps its mode, its owner and the links to it.
+///
+/// While the file is written, the new content is complete in a temporary file beside it, where the
+/// folder can be written.
+///
+/// # Errors
+/// When the machine cannot write it.
+pub fn rewrite_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| {
+        Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
+    };
+    let target = path.canonicalize().map_err(failed)?;
+    remove_leftovers(&target);
+    let copy = temporary(&target, std::process::id());
+    let is_copied = write_synced(fs::File::create(&copy), bytes).is_ok();
+    let file = fs::File::options().write(true).open(&target);
+    let written = write_synced(file, bytes);
+    if is_copied && written.is_ok() {
+        // A leftover does no harm.
+        let _ = fs::remove_file(&copy);
+    }
+    written.map_err(failed)
+}
+
+fn write_synced(file: std::io::Result<fs::File>, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = file?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()
+}
+
 fn temporary(path: &Path, process: u32) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{process}.tmp"));
@@ -229,20 +260,40 @@ pub fn export(
                 ),
             };
             if let Some(bytes) = bytes {
-                let point = if node.point.is_empty() {
-                    String::new()
-                } else {
-                    format!("@{}", node.point)
+                let point = match node.point.as_str() {
+                    "" => String::new(),
+                    point => format!("@{point}"),
                 };
                 let member = node.members.map_or(String::new(), |_| format!(".{member}"));
-                let name = format!("{}{point}{member}.{extension}", node.name);
-                let path = folder.join(name.replace(['/', '\\', '"'], "_"));
+                let name = file_name(&format!("{}{point}{member}", node.name), extension);
+                let path = folder.join(name);
                 write_file(&path, &bytes)?;
                 written.push(path);
             }
         }
     }
     Ok(written)
+}
+
+/// The longest name that every file system and a temporary file beside it allow, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// The name of the file of a result. Where the result's own name does not suit file systems, or is
+/// too long, it ends in a digest, so that different results have different files.
+fn file_name(result: &str, extension: &str) -> String {
+    let is_plain = |c: char| !c.is_control() && !"/\\\"?*:<>|".contains(c);
+    if result.len() <= LONGEST_NAME && result.chars().all(is_plain) && !result.contains('~') {
+        return format!("{result}.{extension}");
+    }
+    let digest = Digest::of(result.as_bytes()).short();
+    let mut name = String::new();
+    for c in result.chars() {
+        if name.len() + c.len_utf8() > LONGEST_NAME - digest.len() {
+            break;
+        }
+        name.push(if is_plain(c) { c } else { '_' });
+    }
+    format!("{name}~{digest}.{extension}")
 }
 
 /// The key and, of random plugins, the seed.
@@ -270,4 +321,55 @@ fn stored(
     let plugin = &experiment.nodes[action.node.0].plugin;
     let title = action.title(experiment);
     registry.read(plugin, &title, &record, store).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_stay_and_others_differ() {
+        assert_eq!(
+            file_name("net@w=2.0", "safetensors"),
+            "net@w=2.0.safetensors"
+        );
+        let points = [
+            "w=\"a/b\"",
+            "w=\"a_b\"",
+            "w=\"a b\"",
+            "w=\"a?b\"",
+            "w=_a_b_",
+        ];
+        let long = ["x".repeat(300), "x".repeat(301)];
+        let results = points.iter().map(|point| (*point).to_owned()).chain(long);
+        let names: Vec<String> = results
+            .map(|result| file_name(&result, "parquet"))
+            .collect();
+        for (index, name) in names.iter().enumerate() {
+            assert!(!names[..index].contains(name), "{name}");
+            assert!(
+                name.len() < 220 && !name.contains(['/', '"', '?']),
+                "{name}"
+            );
+        }
+        assert_eq!(names[0], "w=_a_b_~9c4d3b0f0e53.parquet");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_rewritten_file_keeps_mode_and_links() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), "a longer text").unwrap();
+        fs::set_permissions(at("a"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(at("a"), at("hard")).unwrap();
+        symlink("a", at("soft")).unwrap();
+        rewrite_file(&at("soft"), b"text").unwrap();
+        assert!(fs::symlink_metadata(at("soft")).unwrap().is_symlink());
+        let metadata = fs::metadata(at("a")).unwrap();
+        assert_eq!((metadata.mode() & 0o777, metadata.nlink()), (0o600, 2));
+        assert_eq!(fs::read_to_string(at("hard")).unwrap(), "text");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use dsl::render::printable;
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::graph::Graph;
@@ -16,7 +17,7 @@ use crate::exit::{Abort, Exit};
 use crate::session::{Session, open_store};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
-use crate::terminal::{Terminal, printable};
+use crate::terminal::Terminal;
 
 pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let here = Path::new(".");

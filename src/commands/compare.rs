@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use engine::compare::{Comparison, Difference, ScoreComparison, Side, compare};
+use dsl::render::printable;
+use engine::compare::{Comparison, ScoreComparison, ScoreDifference, Side, compare};
 use engine::compare::{letter, method, of, shown, signed};
 use engine::output::write_file;
 use engine::report::render_comparison;
@@ -15,7 +16,7 @@ use crate::exit::{Abort, Exit};
 use crate::session::open;
 use crate::settings::Settings;
 use crate::stored_run::{StoredRun, report_fault};
-use crate::terminal::{Terminal, printable};
+use crate::terminal::Terminal;
 
 pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let sides: Result<Vec<Side>, Abort> = args
@@ -132,8 +133,8 @@ fn lines(row: &ScoreComparison) -> Vec<Vec<String>> {
     lines
 }
 
-/// Difference, interval, method and verdict.
-fn words_of(difference: &Difference) -> [String; 3] {
+/// ScoreDifference, interval, method and verdict.
+fn words_of(difference: &ScoreDifference) -> [String; 3] {
     let interval = difference.interval;
     let interval = interval.map_or_else(String::new, |(low, high)| {
         format!("{} … {}", signed(low), signed(high))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dsl::format::format;
 use dsl::source::{Source, Sources};
-use engine::output::write_file;
+use engine::output::rewrite_file;
 use engine::outside::read_text;
 
 use crate::args::Fmt;
@@ -49,7 +49,7 @@ fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
         ));
         return false;
     }
-    match write_file(file, formatted.as_bytes()) {
+    match rewrite_file(file, formatted.as_bytes()) {
         Ok(()) => true,
         Err(fault) => {
             terminal.error(fault.to_string());

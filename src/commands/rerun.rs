@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dsl::check::join;
+use dsl::render::printable;
 use engine::outside::Texts;
 use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
@@ -14,7 +15,7 @@ use crate::exit::{Abort, Exit};
 use crate::session::{Session, open_store};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
-use crate::terminal::{Terminal, printable};
+use crate::terminal::Terminal;
 
 pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let found = StoredRun::find(&args.run, settings, terminal)?;

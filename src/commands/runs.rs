@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dsl::render::printable;
 use engine::record::RunRecord;
 use engine::store::Access;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::exit::{Abort, Exit};
 use crate::session::open_store;
 use crate::settings::Settings;
 use crate::stored_run::report_fault;
-use crate::terminal::{Terminal, printable};
+use crate::terminal::Terminal;
 
 pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let store = open_store(settings, Path::new("."), Access::Read, terminal)?;

@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use dsl::render::printable;
 use engine::record::RunRecord;
 use engine::store::size_text;
 use serde_json::json;
@@ -13,7 +14,7 @@ use crate::exit::{Abort, Exit};
 use crate::scores;
 use crate::settings::Settings;
 use crate::stored_run::{StoredRun, report_fault};
-use crate::terminal::{Terminal, printable};
+use crate::terminal::Terminal;
 
 pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let found = StoredRun::find(&args.run, settings, terminal)?;

@@ -75,12 +75,12 @@ pub struct ScoreComparison {
     /// How many members of each run have a value; empty for ensembles.
     pub members: Vec<usize>,
     /// For each run but the first; none where either has no value.
-    pub differences: Vec<Option<Difference>>,
+    pub differences: Vec<Option<ScoreDifference>>,
 }
 
 /// The difference between a run and the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Difference {
+pub struct ScoreDifference {
     /// The run's value minus that of the first; for members, the mean of the differences.
     pub value: f64,
     /// The ends of its 95 % interval over members; none for ensembles and single members.
@@ -269,7 +269,7 @@ fn rows(values: &[Values], sides: &[Side]) -> Vec<ScoreComparison> {
             continue;
         }
         let differences = of_sides.iter().skip(1).map(|value| {
-            Some(Difference {
+            Some(ScoreDifference {
                 value: (*value)? - of_sides[0]?,
                 interval: None,
                 method: Method::None,
@@ -306,7 +306,7 @@ fn over_members(
     (first, first_run): (&Values, &RunRecord),
     (other, other_run): (&Values, &RunRecord),
     better: Better,
-) -> Option<Difference> {
+) -> Option<ScoreDifference> {
     let pairs: Vec<f64> = other
         .members
         .iter()
@@ -332,7 +332,7 @@ fn over_members(
         Some(_) if value * good < 0.0 => "worse",
         _ => "",
     };
-    Some(Difference {
+    Some(ScoreDifference {
         value,
         interval: interval.map(|interval| (interval.low, interval.high)),
         method,

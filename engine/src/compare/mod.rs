@@ -7,7 +7,7 @@ mod tests;
 mod words;
 
 pub use comparison::{
-    Comparison, Difference, InputDifference, Method, RunHead, ScoreComparison, Side, compare,
+    Comparison, InputDifference, Method, RunHead, ScoreComparison, ScoreDifference, Side, compare,
 };
 pub use student::Interval;
 pub use words::{letter, method, of, shown, signed};

@@ -72,7 +72,7 @@ fn members(sides: &[Side]) -> ScoreComparison {
     row.filter(|row| row.of == "members").unwrap()
 }
 
-fn only(row: &ScoreComparison) -> &Difference {
+fn only(row: &ScoreComparison) -> &ScoreDifference {
     row.differences[0].as_ref().unwrap()
 }
 

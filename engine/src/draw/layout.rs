@@ -26,10 +26,10 @@ pub fn layered(widths: &[f64], arrows: &[(usize, usize)]) -> Placement {
     let layers = layers(widths.len(), arrows);
     let mut grid = Grid::new(widths, &layers, arrows);
     for round in 0..ROUNDS {
-        grid.order(Pass::of(round));
+        grid.order(Direction::of(round));
     }
     for round in 0..ROUNDS {
-        grid.place(Pass::of(round));
+        grid.place(Direction::of(round));
     }
     grid.finish(widths.len())
 }
@@ -54,17 +54,17 @@ fn layers(boxes: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
 }
 
 #[derive(Clone, Copy)]
-enum Pass {
+enum Direction {
     Down,
     Up,
 }
 
-impl Pass {
+impl Direction {
     fn of(round: usize) -> Self {
         if round.is_multiple_of(2) {
-            Pass::Down
+            Direction::Down
         } else {
-            Pass::Up
+            Direction::Up
         }
     }
 }
@@ -133,10 +133,10 @@ impl Grid {
     }
 
     /// The best place of an item according to its neighbours.
-    fn barycentre(&self, item: usize, pass: Pass) -> f64 {
+    fn barycentre(&self, item: usize, pass: Direction) -> f64 {
         let neighbours = match pass {
-            Pass::Down => &self.above[item],
-            Pass::Up => &self.below[item],
+            Direction::Down => &self.above[item],
+            Direction::Up => &self.below[item],
         };
         if neighbours.is_empty() {
             return self.middles[item];
@@ -145,14 +145,14 @@ impl Grid {
         sum / neighbours.len() as f64
     }
 
-    fn rows_in(&self, pass: Pass) -> Vec<usize> {
+    fn rows_in(&self, pass: Direction) -> Vec<usize> {
         match pass {
-            Pass::Down => (0..self.rows.len()).collect(),
-            Pass::Up => (0..self.rows.len()).rev().collect(),
+            Direction::Down => (0..self.rows.len()).collect(),
+            Direction::Up => (0..self.rows.len()).rev().collect(),
         }
     }
 
-    fn order(&mut self, pass: Pass) {
+    fn order(&mut self, pass: Direction) {
         for row in self.rows_in(pass) {
             let mut items = std::mem::take(&mut self.rows[row]);
             items.sort_by(|a, b| {
@@ -164,7 +164,7 @@ impl Grid {
         }
     }
 
-    fn place(&mut self, pass: Pass) {
+    fn place(&mut self, pass: Direction) {
         for row in self.rows_in(pass) {
             let items = &self.rows[row];
             let wanted: Vec<f64> = items

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::page::prose;
 use crate::compare::{
-    Comparison, Difference, RunHead, ScoreComparison, letter, method, of, shown, signed,
+    Comparison, RunHead, ScoreComparison, ScoreDifference, letter, method, of, shown, signed,
 };
 use crate::error::Fault;
 
@@ -125,7 +125,7 @@ fn what(row: &ScoreComparison, with_point: bool) -> String {
     what
 }
 
-fn described(run: usize, difference: Option<&Difference>, scale: f64) -> DifferenceView {
+fn described(run: usize, difference: Option<&ScoreDifference>, scale: f64) -> DifferenceView {
     let interval = difference.and_then(|difference| Some((difference, difference.interval?)));
     DifferenceView {
         what: format!("{} − A", letter(run)),
@@ -142,7 +142,7 @@ fn described(run: usize, difference: Option<&Difference>, scale: f64) -> Differe
 }
 
 /// The interval as a bar about its mean, beside the line of no difference.
-fn picture(difference: &Difference, (low, high): (f64, f64), scale: f64) -> String {
+fn picture(difference: &ScoreDifference, (low, high): (f64, f64), scale: f64) -> String {
     let x = |value: f64| {
         if scale > 0.0 {
             70.0 + 64.0 * value / scale
