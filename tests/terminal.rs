@@ -44,6 +44,20 @@ fn diagnostics_about_strange_paths_are_escaped() {
     assert!(said.err.contains(r"--> a\u{1b}[31m.farcast:"), "{said:?}");
 }
 
+/// An experiment of a stranger shows nobody the lines of other files.
+#[test]
+fn only_experiments_are_used() {
+    let folder = Folder::with("use \"secret.txt\" as s\n\ndata a = synthetic(waves)\n");
+    folder.write("secret.txt", "password 1234\n");
+    let said = folder.farcast(&["check", "it.farcast"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("`secret.txt` is not a `.farcast` file"),
+        "{said:?}"
+    );
+    assert!(!said.err.contains("1234"), "{said:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_that_cannot_be_printed_is_an_error() {

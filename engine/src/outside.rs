@@ -25,6 +25,13 @@ pub struct Disk<'a> {
 
 impl Outside for Disk<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
+        // Diagnostics show lines of used files: those of others than experiments stay private.
+        if Path::new(path)
+            .extension()
+            .is_none_or(|end| end != "farcast")
+        {
+            return Err(format!("`{path}` is not a `.farcast` file"));
+        }
         read_text(path)
     }
 
