@@ -115,14 +115,16 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         "engine/src",
         &[
             "artifact::parts artifact::pieces",
-            "graph params params::inputs plugin replay store store::record",
+            "params params::inputs params::replay plugin",
         ],
     ),
     (
         "plugins/src",
         &[
             "children children::apply children::nearest",
+            "networks::dfdx networks::dfdx::encoder networks::fused networks::gradient networks::network networks::samples",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::matrix predictors::neighbourhood predictors::season predictors::table",
+            "parents recipes recipes::recipe recipes::run",
             "regressions regressions::evidence regressions::fit",
         ],
     ),

@@ -352,7 +352,7 @@ mod tests {
                 "{name}"
             );
         }
-        assert_eq!(names[0], "w=_a_b_~9c4d3b0f0e53.parquet");
+        assert_eq!(names[0], "w=_a_b_~442eca7b38c0.parquet");
     }
 
     #[cfg(unix)]
