@@ -14,6 +14,10 @@ bless:
     BLESS=1 UPDATE_EXPECT=1 cargo test --release --workspace
     cargo run --release -- docs > docs/reference.md
 
+# The program as it is installed: everything optimised, without symbols.
+dist:
+    cargo build --profile dist --locked
+
 # The documentation of the code, and the generated reference.
 docs:
     cargo doc --release --workspace --no-deps

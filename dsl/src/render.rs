@@ -26,7 +26,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(diagnostic.message.as_str())
+        .primary_title(printable(&diagnostic.message))
         .id(diagnostic.code.as_str());
     let mut group = Group::with_title(title);
     for (file, labels) in by_file(&diagnostic.labels) {
@@ -40,7 +40,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
                 _ => AnnotationKind::Context,
             };
             kind.span(range(source, label.span))
-                .label(label.text.as_str())
+                .label(printable(&label.text))
         });
         let snippet = Snippet::source(source.text.as_str())
             .path(printable(&source.path))
@@ -219,4 +219,27 @@ codes! {
     UnusedStatement = "unused-statement",
     SameStatement = "same-statement",
     OuterObjective = "outer-objective",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_diagnostic_commands_a_terminal() {
+        let strange = "a\u{1b}[31m\u{202e}b";
+        let mut sources = Sources::default();
+        let file = sources.add(Source::new(strange, strange));
+        let span = Span {
+            file,
+            start: 0,
+            end: 1,
+        };
+        let diagnostic = Diagnostic::error(Code::SyntaxError, span, strange)
+            .and(span, strange)
+            .hint(strange);
+        let text = render(&diagnostic, &sources, Style::Plain);
+        let is_command = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(is_command), "{text:?}");
+    }
 }
