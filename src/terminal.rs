@@ -59,13 +59,11 @@ impl Terminal {
         let mut stream = io::stdout().lock();
         let text = printable_lines(text.as_ref());
         let written = stream.write_all(text.as_bytes());
-        match written.and_then(|()| stream.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                if !OUTPUT_LOST.swap(true, Ordering::Relaxed) {
-                    self.error(format!("cannot write to standard output: {error}"));
-                }
-            }
-            _ => {}
+        let lost = written.and_then(|()| stream.flush()).err();
+        if let Some(error) = lost.filter(|error| error.kind() != ErrorKind::BrokenPipe)
+            && !OUTPUT_LOST.swap(true, Ordering::Relaxed)
+        {
+            self.error(format!("cannot write to standard output: {error}"));
         }
     }
 
