@@ -11,7 +11,7 @@ use engine::artifact::Layout;
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::farcast::{Folder, Said};
+use crate::farcast::{Folder, Said, shipped};
 use crate::runs::objects;
 use crate::store::{files_below, object_of_score};
 
@@ -41,6 +41,34 @@ fn folder() -> Folder {
         .open(folder.path("a.csv"));
     file.unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     folder
+}
+
+/// Files that polars panics on, on one thread or another.
+#[test]
+fn a_damaged_table_is_refused_in_one_message() {
+    let whole = fs::read(shipped("plugins/testdata/tiny.parquet")).unwrap();
+    let damages: [&[(usize, u8)]; 3] = [
+        &[(218, 0), (219, 0)],
+        &[(318, 0), (319, 0), (321, 1)],
+        &[(49, 16), (100, 0), (101, 0), (102, 1), (103, 0), (104, 0)],
+    ];
+    for damage in damages {
+        let mut bytes = whole.clone();
+        for (at, byte) in damage {
+            bytes[*at] = *byte;
+        }
+        let folder = Folder::with("data a = parquet(\"a.parquet\")\n");
+        folder.write("a.parquet", bytes);
+        let said = folder.farcast(&["run", "it.farcast"]);
+        assert!(matches!(said.code, 0 | 1), "{}", said.err);
+        assert!(!said.err.contains("panicked"), "{}", said.err);
+        let expected = "error[action-failed]: cannot read `a.parquet` as parquet: ";
+        assert!(
+            said.code == 0 || said.err.contains(expected),
+            "{}",
+            said.err
+        );
+    }
 }
 
 /// What is done to a file, in words and as code.

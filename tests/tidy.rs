@@ -149,6 +149,26 @@ fn imports_go_in_no_new_circle() {
     }
 }
 
+/// Plugins read files through their context alone, which notices those that change meanwhile.
+#[test]
+fn plugins_open_no_files_themselves() {
+    let words = ["std::fs", "File::open", "with_file_path", "memmap", "Mmap"];
+    let own = ["TensorFile::open(", "CfFile::open("];
+    for path in files(&root().join("plugins/src"), "rs") {
+        if shown(&path).ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code = own
+            .iter()
+            .fold(code.to_owned(), |code, own| code.replace(own, ""));
+        for word in words {
+            assert!(!code.contains(word), "{} uses `{word}`", shown(&path));
+        }
+    }
+}
+
 #[test]
 fn foreign_crates_have_one_home() {
     let homes = [

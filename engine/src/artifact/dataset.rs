@@ -1,6 +1,6 @@
 //! Rows of numbers with named columns and units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ impl Dataset {
     /// When they differ in length or share a name.
     pub fn new(columns: Vec<DataColumn>) -> Result<Self, Fault> {
         let rows = columns.first().map_or(0, |column| column.values.len());
-        for (index, column) in columns.iter().enumerate() {
+        let mut names = HashSet::with_capacity(columns.len());
+        for column in &columns {
             if column.values.len() != rows {
                 return Err(Fault::Bug(format!(
                     "column `{}` has {} rows, not {rows}",
@@ -43,10 +44,7 @@ impl Dataset {
                     column.values.len()
                 )));
             }
-            if columns[..index]
-                .iter()
-                .any(|other| other.name == column.name)
-            {
+            if !names.insert(column.name.as_str()) {
                 return Err(Fault::user(format!(
                     "column `{}` exists twice",
                     column.name

@@ -1,7 +1,7 @@
 //! Safetensors files of any size and from anywhere: the header is checked, tensors are read
 //! piece by piece.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -23,6 +23,8 @@ pub struct TensorFile {
     pub metadata: BTreeMap<String, String>,
     /// The tensors of weights, in the order of their bytes.
     tensors: Vec<StoredTensor>,
+    /// Where each is among them, by name.
+    places: BTreeMap<String, usize>,
     /// The names of tensors of whole numbers and truths, which are no weights.
     pub others: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl TensorFile {
             file,
             metadata: BTreeMap::new(),
             tensors: Vec::new(),
+            places: BTreeMap::new(),
             others: Vec::new(),
         };
         let mut spans = Vec::new();
@@ -111,6 +114,11 @@ impl TensorFile {
             return Err(not("the tensors do not fill it without gaps"));
         }
         found.tensors.sort_by_key(|stored| stored.start);
+        let names = found
+            .tensors
+            .iter()
+            .map(|stored| stored.tensor.name.clone());
+        found.places = names.zip(0..).collect();
         Ok(found)
     }
 
@@ -182,10 +190,12 @@ impl TensorFile {
         for tensor in &layout.tensors {
             self.find(&tensor.name, &tensor.shape)?;
         }
-        let more = self.tensors.iter().find(|stored| {
-            let name = &stored.tensor.name;
-            !layout.tensors.iter().any(|tensor| tensor.name == *name)
-        });
+        let expected = layout.tensors.iter().map(|tensor| &*tensor.name);
+        let expected: BTreeSet<&str> = expected.collect();
+        let more = self
+            .tensors
+            .iter()
+            .find(|stored| !expected.contains(&*stored.tensor.name));
         match more {
             Some(more) => Err(self.bad(format!("tensor `{}` is not expected", more.tensor.name))),
             None => Ok(()),
@@ -205,10 +215,7 @@ impl TensorFile {
 
     /// The shape of a tensor, when there is one of this name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        let stored = self
-            .tensors
-            .iter()
-            .find(|stored| stored.tensor.name == name);
+        let stored = self.named(name);
         stored.map(|stored| &stored.tensor.shape[..])
     }
 
@@ -260,12 +267,12 @@ impl TensorFile {
         Ok(())
     }
 
+    fn named(&self, name: &str) -> Option<&StoredTensor> {
+        self.tensors.get(*self.places.get(name)?)
+    }
+
     fn find(&self, name: &str, shape: &[usize]) -> Result<&StoredTensor, Fault> {
-        let stored = self
-            .tensors
-            .iter()
-            .find(|stored| stored.tensor.name == name);
-        match stored {
+        match self.named(name) {
             None => Err(self.bad(format!("tensor `{name}` is missing"))),
             Some(stored) if stored.tensor.shape != shape => Err(self.bad(format!(
                 "tensor `{name}`: expected shape {shape:?}, found {:?}",

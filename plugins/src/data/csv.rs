@@ -1,5 +1,6 @@
 //! `csv`: rows of a text table with a header.
 
+use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
@@ -87,11 +88,14 @@ impl Csv {
         }
         let left_out = match &self.columns {
             Some(_) => Vec::new(),
-            None => headings
-                .into_iter()
-                .filter(|heading| chosen.iter().all(|(_, kept)| kept != heading))
-                .map(|heading| format!("`{}`", heading.name))
-                .collect(),
+            None => {
+                let chosen: BTreeSet<usize> = chosen.iter().map(|(index, _)| *index).collect();
+                let headings = headings.iter().enumerate();
+                headings
+                    .filter(|(index, _)| !chosen.contains(index))
+                    .map(|(_, heading)| format!("`{}`", heading.name))
+                    .collect()
+            }
         };
         let columns = chosen
             .into_iter()

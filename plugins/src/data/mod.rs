@@ -4,6 +4,7 @@ mod aggregate;
 mod box_model;
 mod cf;
 mod csv;
+mod damage;
 mod derive;
 mod edge;
 pub(crate) mod groups;

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Cursor, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dsl::signature::ColumnRule;
@@ -17,6 +16,7 @@ use polars::prelude::{
     ArrowDataType, ArrowField as Field, DataFrame, DataType, ParquetReader, PolarsResult, SerReader,
 };
 
+use super::damage::survive;
 use super::source::{self, Heading};
 
 plugin! {
@@ -68,14 +68,27 @@ impl Plugin for Parquet {
         let names = footer.kept.iter().map(|heading| heading.raw.clone());
         let reader = footer.reader.with_columns(Some(names.collect()));
         let frame = self.guarded(|| reader.finish())?;
-        let columns = footer
-            .kept
-            .into_iter()
-            .map(|heading| column(&frame, heading))
-            .collect::<Result<_, Fault>>()?;
+        let columns: PolarsResult<Vec<DataColumn>> = self.guarded(|| {
+            let columns = footer
+                .kept
+                .into_iter()
+                .map(|heading| column(&frame, heading));
+            Ok(columns.collect())
+        })?;
+        let columns = columns.map_err(|error| self.unreadable(&error))?;
+        // Damaged pages can hold more or fewer values than the footer says.
+        if columns
+            .iter()
+            .any(|column| column.values.len() != frame.height())
+        {
+            return Err(self.unreadable(&DAMAGED));
+        }
         Dataset::new(columns)
     }
 }
+
+/// What is wrong with pages that do not read.
+const DAMAGED: &str = "damaged data";
 
 /// How many bytes begin and end the file.
 const MAGIC: u64 = 4;
@@ -91,9 +104,9 @@ impl Parquet {
     /// polars panics on some damaged pages (an assertion in `split_buffer` of polars-parquet
     /// 0.55); nothing of its state is used after that.
     fn guarded<T>(&self, read: impl FnOnce() -> PolarsResult<T>) -> Result<T, Fault> {
-        match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(read) => read.map_err(|error| self.unreadable(&error)),
-            Err(_) => Err(self.unreadable(&"damaged data")),
+        match survive(read) {
+            Some(read) => read.map_err(|error| self.unreadable(&error)),
+            None => Err(self.unreadable(&DAMAGED)),
         }
     }
 
@@ -186,7 +199,7 @@ fn is_numeric(ty: &ArrowDataType) -> bool {
     )
 }
 
-fn column(frame: &DataFrame, heading: Heading) -> Result<DataColumn, Fault> {
+fn column(frame: &DataFrame, heading: Heading) -> PolarsResult<DataColumn> {
     let numbers = frame.column(&heading.raw)?.cast(&DataType::Float64)?;
     let values: Arc<[f64]> = numbers
         .f64()?
@@ -288,7 +301,9 @@ mod tests {
                     columns: None,
                 };
                 // Either it is read or refused; a panic would fail the test.
-                let _ = broken.run(&Context::alone("parquet"));
+                if let Err(fault) = broken.run(&Context::alone("parquet")) {
+                    assert!(matches!(fault, Fault::User { .. }), "{at}: {fault:?}");
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the plugins that read files share: opening, headings, and columns found by name.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use engine::error::Fault;
@@ -73,29 +74,27 @@ pub fn unreadable(path: &DataPath, expected: &str, error: &dyn Display) -> Fault
 /// # Errors
 /// When there is none of a name.
 pub fn select(headings: &[Heading], wanted: &[Column]) -> Result<Vec<(usize, Heading)>, Fault> {
-    wanted
-        .iter()
-        .map(|Column(name)| {
-            let position = headings
-                .iter()
-                .position(|heading| heading.name == *name)
-                .or_else(|| {
-                    headings
-                        .iter()
-                        .position(|heading| heading.name.eq_ignore_ascii_case(name))
-                })
-                .ok_or_else(|| {
-                    let names: Vec<&str> = headings.iter().map(|h| h.name.as_str()).collect();
-                    Fault::at("columns", format!("the file has no column `{name}`"))
-                        .with_hint(choices(name, &names))
-                })?;
-            let heading = Heading {
-                name: name.clone(),
-                ..headings[position].clone()
-            };
-            Ok((position, heading))
-        })
-        .collect()
+    // Of equal names the first.
+    let numbered = || headings.iter().enumerate().rev();
+    let exact = numbered().map(|(position, heading)| (heading.name.as_str(), position));
+    let exact: HashMap<&str, usize> = exact.collect();
+    let lower = numbered().map(|(place, heading)| (heading.name.to_ascii_lowercase(), place));
+    let lower: HashMap<String, usize> = lower.collect();
+    let found = wanted.iter().map(|Column(name)| {
+        let position = exact.get(name.as_str());
+        let position = position.or_else(|| lower.get(&name.to_ascii_lowercase()));
+        let position = *position.ok_or_else(|| {
+            let names: Vec<&str> = headings.iter().map(|h| h.name.as_str()).collect();
+            Fault::at("columns", format!("the file has no column `{name}`"))
+                .with_hint(choices(name, &names))
+        })?;
+        let heading = Heading {
+            name: name.clone(),
+            ..headings[position].clone()
+        };
+        Ok((position, heading))
+    });
+    found.collect()
 }
 
 /// Refuses two columns of one name.
@@ -106,14 +105,11 @@ pub fn distinct<'a>(
     param: &'static str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), Fault> {
-    let mut seen = Vec::new();
-    for name in names {
-        if seen.contains(&name) {
-            return Err(Fault::at(param, format!("column `{name}` exists twice")));
-        }
-        seen.push(name);
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(Fault::at(param, format!("column `{name}` exists twice"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A hint with the nearest name, when one is near, and all the others.

@@ -61,7 +61,7 @@ impl Plugin for Surroundings {
             for range in &groups.ranges {
                 context.check_stop()?;
                 let rows = &groups.rows[range.clone()];
-                let near = self.near(&data, rows, formula)?;
+                let near = self.near(&data, rows, formula, context)?;
                 for (row, value) in rows.iter().zip(near) {
                     values[*row as usize] = value;
                 }
@@ -77,14 +77,20 @@ impl Plugin for Surroundings {
 }
 
 impl Surroundings {
-    fn near(&self, data: &Dataset, rows: &[u32], formula: &ColumnExpr) -> Result<Vec<f64>, Fault> {
+    fn near(
+        &self,
+        data: &Dataset,
+        rows: &[u32],
+        formula: &ColumnExpr,
+        context: &Context,
+    ) -> Result<Vec<f64>, Fault> {
         let data = data.take(rows);
         let near = Near {
             radius: self.radius,
             lat: self.lat.0.clone(),
             lon: self.lon.0.clone(),
         };
-        Field::new(&data, formula, near)?.around(&data)
+        Field::new(&data, formula, near)?.around(&data, || context.check_stop())
     }
 }
 
@@ -151,16 +157,22 @@ impl Field {
     }
 
     /// The number for what lies around each row of these data; missing where nothing does.
+    /// Before each row `may_go_on` is asked.
     ///
     /// # Errors
-    /// When the data have no such columns of places.
-    pub fn around(&self, data: &Dataset) -> Result<Vec<f64>, Fault> {
+    /// When the data have no such columns of places; those of `may_go_on`.
+    pub fn around(
+        &self,
+        data: &Dataset,
+        may_go_on: impl Fn() -> Result<(), Fault>,
+    ) -> Result<Vec<f64>, Fault> {
         let (lats, lons) = (data.values(&self.near.lat)?, data.values(&self.near.lon)?);
         let places = Places::new(&self.lat, &self.lon);
         // Rows of many times share few places.
         let mut known: BTreeMap<[u64; 2], f64> = BTreeMap::new();
         let mut values = Vec::with_capacity(data.rows());
         for (lat, lon) in lats.iter().zip(lons.iter()) {
+            may_go_on()?;
             let lon = sphere::east(*lon);
             let value = match known.entry([ordered(*lat), ordered(lon)]) {
                 Entry::Occupied(known) => *known.get(),

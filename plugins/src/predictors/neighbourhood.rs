@@ -56,7 +56,7 @@ impl Plugin for Neighbourhood {
 pub(super) fn rows(field: &Field, data: &Dataset) -> Result<PredictorRows, Fault> {
     Ok(PredictorRows {
         names: vec![field.name()],
-        values: field.around(data)?,
+        values: field.around(data, || Ok(()))?,
     })
 }
 

@@ -4,6 +4,8 @@ mod subject;
 mod values;
 
 use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
 
 use dsl::diagnostic::Diagnostic;
 use dsl::format::format;
@@ -148,6 +150,44 @@ fn a_file_that_is_not_the_one_in_the_key_leaves_no_result() {
     ] {
         assert!(readers.iter().any(|name| name == reader), "{reader}");
     }
+}
+
+#[test]
+fn a_file_replaced_after_its_digest_was_taken_is_read_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.csv");
+    let text = format!("data late = csv(\"{}\")", file.display());
+    let call = 12..text.len();
+    let written = Written { text, call };
+    let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
+    let ended = |lowered: &Lowered, store: &MemStore| {
+        let endings = lowered.endings_of_readers(store);
+        endings.into_iter().map(|(_, ending)| ending).next()
+    };
+    let store = MemStore::default();
+    fs::write(&file, "a\n1\n").unwrap();
+    let replace = |path: &str| {
+        let before = digest(path);
+        fs::write(path, "a\n2\n")?;
+        before
+    };
+    let late = written.lower_with(&[], &replace).unwrap();
+    let Some(Ending::Failed(failure)) = ended(&late, &store) else {
+        panic!("the file is not the one in the key");
+    };
+    let expected = format!("`{}` changed while it was read", file.display());
+    assert_eq!(failure.message, expected);
+
+    let next = written.lower(&[]).unwrap();
+    assert!(matches!(ended(&next, &store), Some(Ending::Ran(_))));
+    // What failed left nothing behind for the file as it was.
+    fs::write(&file, "a\n1\n").unwrap();
+    let first = written.lower(&[]).unwrap();
+    assert_eq!(first.keys(), late.keys());
+    assert!(matches!(ended(&first, &store), Some(Ending::Ran(_))));
+    let clean = first.outcomes(1).unwrap();
+    let record = store.find(&first.keys()[0]).unwrap();
+    assert_eq!((record.outcome, record.notes), clean[0]);
 }
 
 #[test]
