@@ -1,7 +1,6 @@
 //! The work that is measured: experiments as users write them, so that every argument that is
 //! not named here has the declared default.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -72,7 +71,7 @@ impl Made {
 
     /// What a statement made, for its first member.
     pub fn result<A: Artifact>(&self, name: &str) -> Arc<A> {
-        A::from_made(self.loaded(self.action(name))).expect("a result of this type")
+        A::from_stored(&self.loaded(self.action(name))).expect("a result of this type")
     }
 
     /// An argument of a statement, given or by default.
@@ -93,8 +92,8 @@ impl Made {
         self.graph.of_node[self.node(name)][0].0
     }
 
-    fn loaded(&self, action: usize) -> Arc<dyn Any + Send + Sync> {
-        Arc::clone(&self.results[action]).as_any()
+    fn loaded(&self, action: usize) -> Arc<dyn Stored> {
+        Arc::clone(&self.results[action])
     }
 
     fn run(&self, action: &Action) -> Arc<dyn Stored> {
@@ -113,9 +112,9 @@ impl Made {
             args: node.args.clone(),
             inputs: inputs.collect::<BTreeMap<_, _>>(),
         };
-        let entry = REGISTRY.get(&node.plugin).expect("registered");
+        let operation = REGISTRY.get(&node.plugin).expect("registered");
         let context = Context::new(action.streams, action.member, Arc::default(), &|_| ());
-        (entry.run)(&bindings, &context).expect("runs")
+        operation.run(&bindings, &context).expect("runs")
     }
 }
 

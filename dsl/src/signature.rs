@@ -84,37 +84,49 @@ pub struct Param {
     /// Its name.
     pub name: String,
     /// Documentation.
+    #[serde(default)]
     pub doc: String,
     /// Its type.
     pub ty: Type,
     /// The default, in the language; required when absent unless `optional`.
+    #[serde(default)]
     pub default: Option<String>,
     /// Whether it may be left out without a default.
+    #[serde(default)]
     pub optional: bool,
     /// The allowed values, in the language: `1..=100`, `0..`.
+    #[serde(default)]
     pub range: Option<String>,
     /// The parameter of which it must be a divisor.
+    #[serde(default)]
     pub divides: Option<String>,
     /// Whether positional arguments from here on are collected in this list.
+    #[serde(default)]
     pub variadic: bool,
     /// Whether `name = formula` arguments go here (type `List(Formula)`).
+    #[serde(default)]
     pub definitions: bool,
     /// What its columns mean for data met later.
+    #[serde(default)]
     pub need: Need,
     /// For a data argument: whether rows must carry the target too, not only the inputs.
+    #[serde(default)]
     pub truth: bool,
     /// For an argument with members: whether all members are taken together.
+    #[serde(default)]
     pub gather: bool,
     /// Whether the result has its members although they are taken together: one action then
     /// makes what stands for all of them.
-    pub spread: bool,
+    #[serde(default)]
+    pub one_for_all: bool,
 }
 
 /// Whether columns named here must exist in data the result is used with later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// Only here.
+    #[default]
     Here,
     /// In all data the result is used with: a network's inputs, a predictor.
     Always,

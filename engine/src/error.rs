@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why an action gave no result.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The experiment or its data ask for something that cannot be done.
     #[error("{message}")]
     User {
         /// The parameter to point at, when one is to blame.
-        param: Option<&'static str>,
+        param: Option<String>,
         /// One line: lower case, names in backticks, no final period.
         message: String,
         /// What to do about it.
@@ -48,9 +50,9 @@ impl Fault {
     }
 
     /// The user's fault, at the argument of this parameter.
-    pub fn at(param: &'static str, message: impl Into<String>) -> Self {
+    pub fn at(param: impl Into<String>, message: impl Into<String>) -> Self {
         Fault::User {
-            param: Some(param),
+            param: Some(param.into()),
             message: message.into(),
             hint: None,
         }

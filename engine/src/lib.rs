@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod compare;
+mod context;
 pub mod digest;
 pub mod draw;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod params;
 pub mod plan;
 pub mod plugin;
 pub mod record;
+mod registry;
 pub mod report;
 pub mod run;
 pub mod store;

@@ -300,7 +300,7 @@ fn file_name(result: &str, extension: &str) -> String {
 fn origin(key: Digest, node: &Node, registry: &Registry) -> Metadata {
     let is_random = registry
         .get(&node.plugin)
-        .is_some_and(|entry| entry.signature.random);
+        .is_some_and(|operation| operation.declaration().signature.random);
     let seed = is_random.then(|| ("seed".to_owned(), node.seed.to_string()));
     std::iter::once(("key".to_owned(), key.to_string()))
         .chain(seed)
@@ -318,9 +318,8 @@ fn stored(
     let Some(record) = record.filter(|record| !record.is_diverged()) else {
         return Ok(None);
     };
-    let plugin = &experiment.nodes[action.node.0].plugin;
     let title = action.title(experiment);
-    registry.read(plugin, &title, &record, store).map(Some)
+    registry.read(&title, &record, store).map(Some)
 }
 
 #[cfg(test)]

@@ -54,16 +54,17 @@ impl Outside for Disk<'_> {
             args: args.clone(),
             inputs: BTreeMap::new(),
         };
-        let Some(entry) = self.registry.get(plugin) else {
+        let Some(operation) = self.registry.get(plugin) else {
             return Ok(Schema::default());
         };
-        (entry.schema)(&bindings, &Files::unchecked()).map_err(|fault| match fault {
+        let schema = operation.schema(&bindings, &Files::unchecked());
+        schema.map_err(|fault| match fault {
             Fault::User {
                 param,
                 message,
                 hint,
             } => SchemaError {
-                param: param.map(str::to_owned),
+                param,
                 message,
                 hint,
             },

@@ -23,10 +23,9 @@ mod replay;
 
 pub use inputs::{Ancestors, Gather, Input, MaybeVia, Via};
 pub(crate) use inputs::{gathered, single};
+pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
-pub use replay::{Fold, Replay, Replayed};
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,8 +33,9 @@ use dsl::column::ColumnExpr;
 use dsl::experiment::{Arguments, NodeId, Value};
 use dsl::signature::{Need, Param};
 use dsl::types::{Kind, Over, Type};
+use serde::{Deserialize, Serialize};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Stored};
 use crate::error::Fault;
 pub use crate::label::Label;
 
@@ -47,20 +47,21 @@ pub struct Field {
     /// Set for inputs that users do not write.
     pub implicit: Option<Implicit>,
     /// Set for models that are repeated inside their training data: the plugin that cuts these.
-    pub replayed: Option<&'static str>,
+    pub replayed: Option<String>,
     /// Whether it has no part in the random streams.
-    pub apart: bool,
+    pub not_in_stream: bool,
 }
 
 /// How the graph finds an input that users do not write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Implicit {
     /// The argument reached by this path: `subsets.data` is the `data` of what made `subsets`.
-    Via(&'static str),
+    Via(String),
     /// Everything of one kind that this argument was made from, in graph order.
     Ancestors {
         /// The argument to start from.
-        of: &'static str,
+        of: String,
         /// The kind asked for.
         kind: Kind,
     },
@@ -83,11 +84,11 @@ impl Field {
                 need: Need::Here,
                 truth: false,
                 gather: false,
-                spread: false,
+                one_for_all: false,
             },
             implicit: None,
             replayed: None,
-            apart: false,
+            not_in_stream: false,
         }
     }
 
@@ -99,8 +100,8 @@ impl Field {
     }
 
     /// All members are taken together, and the result has as many all the same.
-    pub fn spread(mut self) -> Self {
-        self.param.spread = true;
+    pub fn one_for_all(mut self) -> Self {
+        self.param.one_for_all = true;
         self
     }
 
@@ -158,26 +159,27 @@ impl Field {
 
     /// Repeated inside its training data, cut by this plugin: for
     /// [`Replay`](crate::replay::Replay).
-    pub fn replay(mut self, cut: &'static str) -> Self {
-        self.replayed = Some(cut);
+    pub fn replay(mut self, cut: &str) -> Self {
+        self.replayed = Some(cut.to_owned());
         self
     }
 
-    /// Without part in the random streams: calls that differ in it alone meet the same chance.
-    pub fn apart(mut self) -> Self {
-        self.apart = true;
+    /// Without part in the random streams: calls that differ in it alone draw the same numbers.
+    pub fn not_in_stream(mut self) -> Self {
+        self.not_in_stream = true;
         self
     }
 
     /// Not written by users: found along this path of arguments.
-    pub fn via(mut self, path: &'static str) -> Self {
-        self.implicit = Some(Implicit::Via(path));
+    pub fn via(mut self, path: &str) -> Self {
+        self.implicit = Some(Implicit::Via(path.to_owned()));
         self
     }
 
     /// Not written by users: everything of the field's kind that argument was made from.
-    pub fn ancestors(mut self, of: &'static str) -> Self {
+    pub fn ancestors(mut self, of: &str) -> Self {
         if let Type::Kind(kind) = self.param.ty {
+            let of = of.to_owned();
             self.implicit = Some(Implicit::Ancestors { of, kind });
         }
         self
@@ -230,7 +232,7 @@ pub struct Loaded {
     /// The keyword itself is in no key, so nothing may follow from it.
     pub kind: Option<Kind>,
     /// The artifacts in member order; `None` where the member diverged.
-    pub members: Vec<Option<Arc<dyn Any + Send + Sync>>>,
+    pub members: Vec<Option<Arc<dyn Stored>>>,
 }
 
 impl Bindings {
@@ -271,13 +273,13 @@ pub trait ParamType: Sized {
     ///
     /// # Errors
     /// When the value has another type (a bug) or does not fit (the user's fault).
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault>;
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault>;
 
     /// The field from its argument.
     ///
     /// # Errors
     /// As [`from_value`](Self::from_value), or when it is missing.
-    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
         match bindings.args.get(field) {
             Some(argument) => Self::from_value(field, &argument.value, bindings),
             None => Self::absent()
@@ -301,7 +303,7 @@ impl ParamType for i64 {
         Type::Int
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Int(value) => Ok(*value),
             other => Err(mismatch(field, "Int", other)),
@@ -316,7 +318,7 @@ macro_rules! whole_numbers {
                 Type::Int
             }
 
-            fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+            fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
                 let value = i64::from_value(field, value, bindings)?;
                 <$ty>::try_from(value)
                     .map_err(|_| Fault::at(field, format!("{value} is out of range for `{field}`")))
@@ -331,7 +333,7 @@ impl ParamType for f64 {
         Type::Float
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Float(value) => Ok(*value),
             Value::Int(value) => Ok(*value as f64),
@@ -345,7 +347,7 @@ impl ParamType for bool {
         Type::Bool
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Bool(value) => Ok(*value),
             other => Err(mismatch(field, "Bool", other)),
@@ -358,7 +360,7 @@ impl ParamType for String {
         Type::String
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Text(text) => Ok(text.clone()),
             other => Err(mismatch(field, "String", other)),
@@ -375,7 +377,7 @@ impl ParamType for Steps {
         Type::Quantity("steps".to_owned())
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         let steps = f64::from_value(field, value, bindings)?;
         match steps.fract() == 0.0 && (0.0..2f64.powi(53)).contains(&steps) {
             true => Ok(Self(steps as u64)),
@@ -429,7 +431,7 @@ impl ParamType for Numbers {
         ])
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         let number = |value: &Value| i64::from_value(field, value, bindings);
         match value {
             Value::Range(first, last, step) => {
@@ -449,7 +451,7 @@ impl ParamType for DataPath {
         Type::Path
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Path(path) => Ok(Self(path.into())),
             other => Err(mismatch(field, "Path", other)),
@@ -466,7 +468,7 @@ impl ParamType for Column {
         Type::Column
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Text(text) => Ok(Self(text.clone())),
             other => Err(mismatch(field, "Column", other)),
@@ -483,7 +485,7 @@ impl ParamType for Formula {
         Type::Formula(Over::Columns)
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Formula(formula) => Ok(Self(formula.clone())),
             other => Err(mismatch(field, "Formula", other)),
@@ -500,7 +502,7 @@ impl ParamType for Condition {
         Type::Condition(Over::Columns)
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Formula(formula) => Ok(Self(formula.clone())),
             other => Err(mismatch(field, "Condition", other)),
@@ -517,7 +519,7 @@ impl ParamType for Definitions {
         Type::List(Box::new(Type::Formula(Over::Columns)))
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Definitions(definitions) => Ok(Self(definitions.clone())),
             other => Err(mismatch(field, "definitions", other)),
@@ -532,7 +534,7 @@ impl<T: ParamType> ParamType for Vec<T> {
         Type::List(Box::new(T::ty()))
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::List(values) => values
                 .iter()
@@ -551,7 +553,7 @@ impl<T: ParamType> ParamType for Option<T> {
         T::ty()
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         T::from_value(field, value, bindings).map(Some)
     }
 
@@ -653,7 +655,7 @@ macro_rules! made {
             }
 
             fn from_value(
-                field: &'static str,
+                field: &str,
                 value: &dsl::experiment::Value,
                 bindings: &$crate::params::Bindings,
             ) -> Result<Self, $crate::error::Fault> {
@@ -696,7 +698,7 @@ macro_rules! words {
             }
 
             fn from_value(
-                field: &'static str,
+                field: &str,
                 value: &dsl::experiment::Value,
                 _: &$crate::params::Bindings,
             ) -> Result<Self, $crate::error::Fault> {

@@ -154,9 +154,12 @@ impl RunRecord {
         for action in &graph.actions {
             let node = &experiment.nodes[action.node.0];
             if !plugins.contains_key(&node.plugin)
-                && let Some(entry) = registry.get(&node.plugin)
+                && let Some(operation) = registry.get(&node.plugin)
             {
-                plugins.insert(node.plugin.clone(), entry.signature.version);
+                plugins.insert(
+                    node.plugin.clone(),
+                    operation.declaration().signature.version,
+                );
             }
             if let (Kind::Parent, Some(member)) = (node.kind, action.member) {
                 let keys = members.entry(member).or_default();

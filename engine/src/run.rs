@@ -339,7 +339,7 @@ impl<'a> Pass<'a> {
             return Err(Fault::Diverged(why));
         }
         let node = &self.work.experiment.nodes[action.node.0];
-        let entry = self
+        let operation = self
             .work
             .registry
             .get(&node.plugin)
@@ -354,7 +354,7 @@ impl<'a> Pass<'a> {
         let context = Context::new(action.streams, action.member, stop, &report)
             .with_store(self.work.store)
             .with_files(files);
-        let made = catch_unwind(AssertUnwindSafe(|| (entry.run)(&bindings, &context)));
+        let made = catch_unwind(AssertUnwindSafe(|| operation.run(&bindings, &context)));
         *notes = context.take_notes();
         let made = made.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))));
         if let Err(Fault::Cancelled) = made {
@@ -420,7 +420,7 @@ impl<'a> Pass<'a> {
             let members = input
                 .actions
                 .iter()
-                .map(|taken| Ok(self.load(*taken)?.map(Stored::as_any)))
+                .map(|taken| self.load(*taken))
                 .collect::<Result<Vec<_>, Fault>>()?;
             let label = self.work.graph.label(input.node).unwrap_or_default();
             let plugin = &self.work.experiment.nodes[input.node.0].plugin;
@@ -455,9 +455,8 @@ impl<'a> Pass<'a> {
                 "the stored result of `{title}` is gone: it is made again"
             ))
         })?;
-        let node = &self.work.experiment.nodes[action.node.0];
         let registry = self.work.registry;
-        let made = registry.read(&node.plugin, &title, &record, self.work.store)?;
+        let made = registry.read(&title, &record, self.work.store)?;
         *slot = Some(Arc::clone(&made));
         Ok(Some(made))
     }
@@ -576,7 +575,7 @@ fn failure(fault: Fault) -> Failure {
             hint,
         } => Failure {
             blame: Blame::User,
-            param: param.map(str::to_owned),
+            param,
             message,
             hint,
         },

@@ -39,9 +39,8 @@ pub fn note_scores(
         let score = if record.is_diverged() {
             None
         } else {
-            let plugin = &experiment.nodes[node.0].plugin;
             let title = action.title(experiment);
-            let Ok(made) = registry.read(plugin, &title, &record, store) else {
+            let Ok(made) = registry.read(&title, &record, store) else {
                 continue;
             };
             let scores = Stored::as_any(made).downcast::<Scores>();

@@ -24,15 +24,21 @@ use engine::why::reasons;
 #[derive(Debug, PartialEq)]
 pub struct Number<const KIND: usize>(f64);
 
+/// The part of a number of each kind.
+const NUMBERS: [&str; 10] = [
+    "data", "parent", "2", "3", "4", "5", "6", "child", "8", "score",
+];
+
 impl<const KIND: usize> Artifact for Number<KIND> {
     const KIND: Kind = Kind::ALL[KIND];
+    const PARTS: &'static [&'static str] = &[NUMBERS[KIND]];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        Parts::default().with_json("number", &self.0)
+        Parts::default().with_json(NUMBERS[KIND], &self.0)
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
-        parts.json("number").map(Self)
+        parts.json(NUMBERS[KIND]).map(Self)
     }
 }
 
@@ -73,7 +79,7 @@ plugin! {
         /// The member that diverges.
         bad: i64 = "-1";
         /// How the member that diverges is told.
-        aloud: Option<bool>, apart();
+        aloud: Option<bool>, not_in_stream();
     }
 }
 
@@ -153,6 +159,10 @@ impl Plugin for Total {
 
 fn registry() -> Registry {
     let mut registry = Registry::default();
+    registry.artifact::<Data>();
+    registry.artifact::<Parent>();
+    registry.artifact::<Child>();
+    registry.artifact::<Score>();
     registry.plugin::<Constant>();
     registry.plugin::<Train>();
     registry.plugin::<Shift>();

@@ -38,3 +38,11 @@ pub fn registry() -> Registry {
     reports::register(&mut registry);
     registry
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_declaration_is_valid() {
+        assert_eq!(super::registry().validate(), Ok(()));
+    }
+}

@@ -225,9 +225,8 @@ fn made<T: Artifact>(text: &str, statement: &str, store: &MemStore) -> Arc<T> {
     let action = &graph.actions[graph.of_node[node][0].0];
     let record = store.find(&action.key.digest).expect("a record");
     let registry = plugins::registry();
-    let plugin = &experiment.nodes[node].plugin;
     let made = registry
-        .read(plugin, statement, &record, store)
+        .read(statement, &record, store)
         .expect("an artifact");
     Stored::as_any(made).downcast().expect("its type")
 }

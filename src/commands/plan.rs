@@ -102,8 +102,8 @@ fn trainers(session: &Session, graph: &Graph) -> Vec<(String, String)> {
     let nodes = session.experiment.nodes.iter().zip(&graph.of_node);
     let mut told: Vec<(String, String)> = Vec::new();
     for (node, _) in nodes.filter(|(_, actions)| !actions.is_empty()) {
-        let entry = session.registry.get(&node.plugin);
-        let trainer = entry.and_then(|entry| (entry.trainer)(node, &session.experiment));
+        let operation = session.registry.get(&node.plugin);
+        let trainer = operation.and_then(|it| it.trainer(node, &session.experiment));
         let line = trainer.map(|trainer| (node.name.clone(), trainer));
         told.extend(line.filter(|line| !told.contains(line)));
     }

@@ -137,7 +137,7 @@ impl<'p> Checker<'p> {
             let Some((count, said)) = self.facts[node.0].members else {
                 continue;
             };
-            if param.gather && !param.spread {
+            if param.gather && !param.one_for_all {
                 continue;
             }
             match first {

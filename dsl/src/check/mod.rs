@@ -12,6 +12,7 @@ mod call;
 mod checker;
 mod columns;
 mod conversion;
+mod declaration;
 mod describe;
 mod env;
 mod facts;
@@ -25,6 +26,7 @@ mod sweep;
 mod usage;
 mod value;
 
+pub use declaration::declaration_faults;
 pub use scope::join;
 
 use crate::diagnostic::Diagnostic;

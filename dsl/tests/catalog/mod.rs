@@ -22,7 +22,7 @@ fn param(name: &str, ty: Type) -> Param {
         need: Need::Here,
         truth: false,
         gather: false,
-        spread: false,
+        one_for_all: false,
     }
 }
 

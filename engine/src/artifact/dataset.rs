@@ -124,6 +124,7 @@ impl Dataset {
 
 impl Artifact for Dataset {
     const KIND: Kind = Kind::Data;
+    const PARTS: &'static [&'static str] = &["table.parquet", "units.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         let columns = self

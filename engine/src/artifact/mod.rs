@@ -34,6 +34,9 @@ pub trait Artifact: Any + Send + Sync + Sized {
     /// Its kind in the language; the usual one when there are several.
     const KIND: Kind;
 
+    /// The parts it always has: no two types have the same.
+    const PARTS: &'static [&'static str];
+
     /// Its bytes, by part name such as `weights.safetensors`. Equal artifacts give equal bytes.
     ///
     /// # Errors
@@ -46,9 +49,9 @@ pub trait Artifact: Any + Send + Sync + Sized {
     /// When a part is missing or is not what `to_parts` writes.
     fn from_parts(parts: &Parts) -> Result<Self, Fault>;
 
-    /// It from what an action made, when that is it or can stand for it.
-    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
-        made.downcast().ok()
+    /// The artifact behind a result, when it is this type or can be read as it.
+    fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
+        downcast(stored)
     }
 
     /// The weight table to export with `--tables`, for those that are one.
@@ -68,6 +71,14 @@ pub trait Artifact: Any + Send + Sync + Sized {
         let _ = made_by;
         Ok(None)
     }
+}
+
+/// A result of whatever type.
+pub type AnyArtifact = Arc<dyn Stored>;
+
+/// The artifact behind a result, when it is this type.
+pub fn downcast<A: Artifact>(stored: &AnyArtifact) -> Option<Arc<A>> {
+    Arc::clone(stored).as_any().downcast().ok()
 }
 
 /// An [`Artifact`] with its type erased.

@@ -82,6 +82,7 @@ pub enum Style {
 
 impl Artifact for Page {
     const KIND: Kind = Kind::Report;
+    const PARTS: &'static [&'static str] = &["page.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("page.json", self)

@@ -45,6 +45,7 @@ pub struct ScoreRow {
 
 impl Artifact for Scores {
     const KIND: Kind = Kind::Score;
+    const PARTS: &'static [&'static str] = &["scores.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("scores.json", self)

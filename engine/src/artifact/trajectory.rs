@@ -3,7 +3,6 @@
 //! A block is one object in the store, row after row, and every piece of it has a digest of its
 //! own: a few rows of some columns are read and verified without the rest.
 
-use std::any::Any;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
-use super::{Artifact, Kept, Layout, Parts, Precision, WeightTable};
+use super::{AnyArtifact, Artifact, Kept, Layout, Parts, Precision, WeightTable, downcast};
 use crate::error::Fault;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
@@ -249,6 +248,12 @@ fn ranges(columns: Range<usize>, width: usize) -> impl Iterator<Item = Range<usi
 
 impl Artifact for Trajectory {
     const KIND: Kind = Kind::Trajectory;
+    const PARTS: &'static [&'static str] = &[
+        "coordinates.parquet",
+        "layout.json",
+        "width.json",
+        "weights.digests",
+    ];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         let mut parts = Parts::default()
@@ -297,12 +302,11 @@ impl Artifact for Trajectory {
     }
 
     /// A table of fine-tuned weights that has steps is a trajectory too.
-    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
-        let made = match made.downcast::<Self>() {
-            Ok(trajectory) => return Some(trajectory),
-            Err(made) => made,
-        };
-        let table = made.downcast::<WeightTable>().ok()?;
+    fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
+        if let Some(trajectory) = downcast(stored) {
+            return Some(trajectory);
+        }
+        let table = WeightTable::from_stored(stored)?;
         let coordinates = table.coordinates.clone();
         Self::from_rows(table.layout.clone(), coordinates, &table.weights)
             .ok()
@@ -331,7 +335,7 @@ impl Artifact for Trajectory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::Tensor;
+    use crate::artifact::{Scores, Tensor};
     use crate::store::{MemStore, Store};
 
     /// Five weights at three steps, the weight `k` of row `r` being `10 r + k`.
@@ -502,13 +506,14 @@ mod tests {
 
     #[test]
     fn fine_tuned_weights_are_taken_for_one() {
-        let made: Arc<dyn Any + Send + Sync> = Arc::new(table());
-        let trajectory = Trajectory::from_made(made).unwrap();
+        let stored: AnyArtifact = Arc::new(table());
+        let trajectory = Trajectory::from_stored(&stored).unwrap();
         assert_eq!(
             trajectory.networks(&[0, 1, 2]).unwrap().concat(),
             table().weights
         );
-        assert!(Trajectory::from_made(Arc::new(1)).is_none());
+        let scores: AnyArtifact = Arc::new(Scores::default());
+        assert!(Trajectory::from_stored(&scores).is_none());
     }
 
     #[test]

@@ -226,6 +226,7 @@ impl WeightTable {
 
 impl Artifact for WeightTable {
     const KIND: Kind = Kind::Anomaly;
+    const PARTS: &'static [&'static str] = &["table.parquet", "layout.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default()

@@ -16,7 +16,7 @@ use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph, Input};
 use crate::key::{Key, KeyParts};
 use crate::params::Implicit;
-use crate::plugin::{Entry, Registry};
+use crate::plugin::{Declaration, Registry};
 use crate::streams::Streams;
 
 use repeat::{expand, repeats};
@@ -144,7 +144,7 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     fn node(&mut self, id: NodeId) -> Result<(), Box<Diagnostic>> {
         let node = &self.experiment.nodes[id.0];
-        let Some(entry) = self.registry.get(&node.plugin) else {
+        let Some(operation) = self.registry.get(&node.plugin) else {
             let message = format!("plugin `{}` is not registered", node.plugin);
             return Err(Box::new(Diagnostic::error(
                 Code::UnknownPlugin,
@@ -154,8 +154,10 @@ impl Lowering<'_> {
         };
         let files = self.files(node)?;
         self.graph.files.extend(files.clone());
-        let references = self.references(node, entry);
-        let is_shared = entry.signature.params.iter().any(|param| param.spread);
+        let declaration = operation.declaration();
+        let references = self.references(node, declaration);
+        let params = &declaration.signature.params;
+        let is_shared = params.iter().any(|param| param.one_for_all);
         for member in 0..node.members.unwrap_or(1) {
             let inputs: Vec<Input> = references
                 .iter()
@@ -163,7 +165,7 @@ impl Lowering<'_> {
                 .collect();
             let call = Call {
                 node,
-                entry,
+                declaration,
                 member,
                 inputs: &inputs,
                 files: &files,
@@ -209,7 +211,7 @@ impl Lowering<'_> {
     }
 
     /// What a node takes, written or implicit, before a member is chosen.
-    fn references<'a>(&self, node: &'a Node, entry: &'a Entry) -> Vec<Reference<'a>> {
+    fn references<'a>(&self, node: &'a Node, declaration: &'a Declaration) -> Vec<Reference<'a>> {
         let mut references = Vec::new();
         let mut add = |field: &'a str, taken: Taken, nodes: Vec<NodeId>| {
             references.extend(
@@ -219,24 +221,24 @@ impl Lowering<'_> {
             );
         };
         for (field, argument) in &node.args {
-            let taken = match entry.signature.param(field) {
-                _ if entry.only_names(field) => Taken::Name,
+            let taken = match declaration.signature.param(field) {
+                _ if declaration.only_names(field) => Taken::Name,
                 Some(param) if !param.gather => Taken::Member,
                 _ => Taken::All,
             };
             add(field, taken, argument.value.nodes());
         }
-        for (field, implicit) in &entry.implicit {
+        for (field, implicit) in &declaration.implicit {
             let taken = match implicit.gather {
                 true => Taken::All,
                 false => Taken::Member,
             };
-            add(field, taken, self.implicit(node, implicit.how));
+            add(field, taken, self.implicit(node, &implicit.how));
         }
         references
     }
 
-    fn implicit(&self, node: &Node, how: Implicit) -> Vec<NodeId> {
+    fn implicit(&self, node: &Node, how: &Implicit) -> Vec<NodeId> {
         match how {
             Implicit::Via(path) => {
                 let mut at = node;
@@ -266,7 +268,7 @@ impl Lowering<'_> {
                     }
                 }
                 seen.into_iter()
-                    .filter(|id| self.experiment.nodes[id.0].kind == kind)
+                    .filter(|id| self.experiment.nodes[id.0].kind == *kind)
                     .collect()
             }
         }
@@ -274,8 +276,9 @@ impl Lowering<'_> {
 
     /// The nodes a node takes something of, not those it only names.
     fn taken_by(&self, node: &Node) -> Vec<NodeId> {
-        let entry = self.registry.get(&node.plugin);
-        let only_named = |field: &str| entry.is_some_and(|entry| entry.only_names(field));
+        let operation = self.registry.get(&node.plugin);
+        let declaration = operation.map(|operation| operation.declaration());
+        let only_named = |field: &str| declaration.is_some_and(|it| it.only_names(field));
         let args = node.args.iter().filter(|(field, _)| !only_named(field));
         args.flat_map(|(_, arg)| arg.value.nodes()).collect()
     }
@@ -298,23 +301,24 @@ impl Lowering<'_> {
     }
 
     fn key(&self, call: &Call) -> Key {
-        let version = call.entry.signature.version;
+        let version = call.declaration.signature.version;
         Key::of(call.text(version, &[], |id| self.graph.actions[id.0].key.digest))
     }
 
     /// As the key, but of streams all the way up, so that what has no part in the randomness
     /// of one call has none in its dependents.
     fn streams(&self, call: &Call, key: Digest) -> Streams {
-        let Entry { streams, apart, .. } = call.entry;
+        let streams = call.declaration.streams;
+        let without = &call.declaration.not_in_stream;
         let inputs = call.inputs.iter().flat_map(|input| &input.actions);
         let mut inputs = inputs.map(|id| &self.graph.actions[id.0]);
-        let is_key = *streams == call.entry.signature.version
-            && apart.is_empty()
+        let is_key = streams == call.declaration.signature.version
+            && without.is_empty()
             && inputs.all(|action| action.streams.0 == action.key.digest);
         if is_key {
             return Streams(key);
         }
-        let text = call.text(*streams, apart, |id| self.graph.actions[id.0].streams.0);
+        let text = call.text(streams, without, |id| self.graph.actions[id.0].streams.0);
         Streams(Digest::of(text.as_bytes()))
     }
 }
@@ -322,7 +326,7 @@ impl Lowering<'_> {
 /// One call of a plugin for one member, about to become an action.
 struct Call<'a> {
     node: &'a Node,
-    entry: &'a Entry,
+    declaration: &'a Declaration,
     member: u32,
     inputs: &'a [Input],
     files: &'a BTreeMap<String, Digest>,
@@ -336,7 +340,7 @@ impl Call<'_> {
         without: &[String],
         digest: impl Fn(&ActionId) -> Digest,
     ) -> String {
-        let signature = &self.entry.signature;
+        let signature = &self.declaration.signature;
         let parts = KeyParts {
             plugin: &self.node.plugin,
             version,

@@ -14,7 +14,7 @@ use dsl::experiment::{Argument, Arguments, Experiment, Node, NodeId, Value};
 use dsl::signature::Signature;
 use dsl::types::Kind;
 
-use crate::params::{FOLDS, PARENT, Replayed};
+use crate::params::{Cutter, FOLDS, PARENT, Replayed};
 use crate::plugin::Registry;
 
 /// The argument that says how many folds there are; one without it.
@@ -67,7 +67,11 @@ pub(super) fn repeats(experiment: &Experiment, registry: &Registry) -> bool {
 
 /// The argument of a call whose model is to be repeated, unless it is already.
 fn to_repeat<'r>(node: &Node, registry: &'r Registry) -> Option<&'r Replayed> {
-    let replayed = registry.get(&node.plugin)?.replayed.as_ref()?;
+    let replayed = registry
+        .get(&node.plugin)?
+        .declaration()
+        .replayed
+        .as_ref()?;
     let folds = format!("{}.{FOLDS}", replayed.field);
     node.args.get(&folds).is_none().then_some(replayed)
 }
@@ -114,9 +118,12 @@ impl Expansion<'_> {
         let (Some(argument), Some(model)) = (argument, model) else {
             return Ok(Added::new());
         };
-        let cut = self.registry.get(replayed.cut);
+        let cut = self.registry.get(&replayed.cut).and_then(|operation| {
+            let declaration = operation.declaration();
+            Some((&declaration.signature, declaration.cutter.as_ref()?))
+        });
         let cut = cut.ok_or_else(|| {
-            let message = format!("plugin `{}` is not registered", replayed.cut);
+            let message = format!("no plugin `{}` cuts training data", replayed.cut);
             Box::new(Diagnostic::error(Code::UnknownPlugin, node.span, message))
         })?;
         let ends = self.ends(model, argument)?;
@@ -125,7 +132,7 @@ impl Expansion<'_> {
             _ => 1,
         };
         let folds = (1..=count)
-            .map(|fold| self.fold(node, &cut.signature, &ends, fold))
+            .map(|fold| self.fold(node, cut, &ends, fold))
             .collect();
         let parent = Value::Node(self.place[ends.parent.0]);
         let added = [(FOLDS, Value::List(folds)), (PARENT, parent)];
@@ -138,9 +145,15 @@ impl Expansion<'_> {
     }
 
     /// The repeated model, its parent and the rows held out.
-    fn fold(&mut self, node: &Node, cut: &Signature, ends: &Ends, fold: i64) -> Value {
+    fn fold(
+        &mut self,
+        node: &Node,
+        (cut, cutter): (&Signature, &Cutter),
+        ends: &Ends,
+        fold: i64,
+    ) -> Value {
         let prefix = format!("{}.fold{fold}", node.name);
-        let [rest, edge] = ["rest", "edge"].map(|part| {
+        let [rest, edge] = [&cutter.rest, &cutter.edge].map(|part| {
             let mut args: Arguments = node
                 .args
                 .iter()
@@ -148,14 +161,14 @@ impl Expansion<'_> {
                 .map(|(name, argument)| (name.clone(), argument.clone()))
                 .collect();
             let given = [
-                ("data", Value::Node(self.place[ends.training.0])),
-                ("toward", Value::Node(self.place[ends.application.0])),
-                ("fold", Value::Int(fold)),
-                ("part", Value::Text(part.to_owned())),
+                (&cutter.data, Value::Node(self.place[ends.training.0])),
+                (&cutter.toward, Value::Node(self.place[ends.application.0])),
+                (&cutter.fold, Value::Int(fold)),
+                (&cutter.part, Value::Text(part.clone())),
             ];
             let span = node.span;
             let argument = |value| Argument { value, span };
-            args.extend(given.map(|(name, value)| (name.to_owned(), argument(value))));
+            args.extend(given.map(|(name, value)| (name.clone(), argument(value))));
             self.add(Node {
                 name: format!("{prefix}.{part}"),
                 named: false,

@@ -1,6 +1,5 @@
 //! What an action takes from others: one result, all members, or what is found along the way.
 
-use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -34,12 +33,12 @@ impl<T> Input<T> {
 
 fn downcast<T: Artifact>(
     field: &str,
-    member: &Option<Arc<dyn Any + Send + Sync>>,
+    member: &Option<Arc<dyn Stored>>,
 ) -> Result<Option<Arc<T>>, Fault> {
     let Some(artifact) = member else {
         return Ok(None);
     };
-    match T::from_made(Arc::clone(artifact)) {
+    match T::from_stored(artifact) {
         Some(artifact) => Ok(Some(artifact)),
         None => Err(Fault::Bug(format!("input `{field}` is of another type"))),
     }
@@ -64,7 +63,7 @@ impl<T: Artifact> ParamType for Input<T> {
         Type::Kind(T::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Node(node) => single(field, bindings.loaded(field, *node)?),
             other => Err(mismatch(field, "a statement", other)),
@@ -88,7 +87,7 @@ impl<T: Artifact> ParamType for Gather<T> {
         Type::Kind(T::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         match value {
             Value::Node(node) => gathered(field, bindings.loaded(field, *node)?),
             other => Err(mismatch(field, "a statement", other)),
@@ -124,11 +123,11 @@ impl<T: Artifact> ParamType for Via<T> {
         Type::Kind(T::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         Err(mismatch(field, "nothing written", value))
     }
 
-    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
         match bindings.implicit(field).next() {
             Some(loaded) => single(field, loaded).map(Self),
             None => Err(Fault::Bug(format!("input `{field}` was not found"))),
@@ -145,11 +144,11 @@ impl<T: Artifact> ParamType for MaybeVia<T> {
         Type::Kind(T::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         Err(mismatch(field, "nothing written", value))
     }
 
-    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
         let loaded = bindings.implicit(field).next();
         loaded
             .map(|loaded| single(field, loaded))
@@ -169,11 +168,11 @@ impl<T: Artifact> ParamType for Ancestors<T> {
         Type::Kind(T::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         Err(mismatch(field, "nothing written", value))
     }
 
-    fn decode(field: &'static str, bindings: &Bindings) -> Result<Self, Fault> {
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
         bindings
             .implicit(field)
             .map(|loaded| gathered(field, loaded))

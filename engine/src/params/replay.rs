@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::artifact::Dataset;
+use dsl::signature::Signature;
 
 /// A model repeated inside its training data: declared with `replay("edge")`.
 ///
@@ -41,7 +42,7 @@ impl<M: Artifact, P: Artifact> ParamType for Replay<M, P> {
         Type::Kind(M::KIND)
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         let Value::Node(model) = value else {
             return Err(mismatch(field, "a statement", value));
         };
@@ -76,12 +77,40 @@ impl<M: Artifact, P: Artifact> ParamType for Replay<M, P> {
 }
 
 /// An argument of a plugin that names a model to be repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replayed {
     /// The argument.
     pub field: String,
-    /// The data plugin that cuts the training data. It takes `data`, `toward` (the data the
-    /// model is applied to), `fold` (from 1), `part` (`rest` or `edge`), and whatever else the
-    /// call has under the same name.
-    pub cut: &'static str,
+    /// The plugin that cuts the training data; it declares a [`Cutter`]. What else it has under
+    /// the same name as the call is copied from there.
+    pub cut: String,
+}
+
+/// The parameters by which a plugin cuts training data in two, for [`Replay`]: of one fold, the
+/// edge or the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cutter {
+    /// The training data.
+    pub data: String,
+    /// The data the model is applied to: the edge is cut in their direction.
+    pub toward: String,
+    /// The fold, from 1.
+    pub fold: String,
+    /// Which of the two parts is returned.
+    pub part: String,
+    /// The word for the rows to learn from.
+    pub rest: String,
+    /// The word for the rows held out.
+    pub edge: String,
+}
+
+impl Cutter {
+    /// A role whose parameter the plugin does not have.
+    pub(crate) fn unknown(&self, signature: &Signature) -> Option<&str> {
+        let roles = [&self.data, &self.toward, &self.fold, &self.part];
+        let unknown = roles
+            .into_iter()
+            .find(|role| signature.param(role).is_none());
+        unknown.map(String::as_str)
+    }
 }

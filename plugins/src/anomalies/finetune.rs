@@ -71,7 +71,7 @@ plugin! {
         /// Where each subset starts.
         from: Start = "parent";
         /// What computes the gradients.
-        trainer: TrainerChoice = "auto", apart();
+        trainer: TrainerChoice = "auto", not_in_stream();
         /// The rows the subsets are of.
         data: Via<Dataset>, via("subsets.data");
         /// The rows the parent was trained on.

@@ -72,10 +72,9 @@ impl Plugin for Adopt {
 
 #[cfg(test)]
 mod tests {
-    use std::any::Any;
     use std::sync::Arc;
 
-    use engine::artifact::Artifact;
+    use engine::artifact::{AnyArtifact, Artifact};
     use engine::params::Numbers;
 
     use super::*;
@@ -116,8 +115,8 @@ mod tests {
         let parent = adopt(30).run(&Context::alone("adopt")).unwrap();
         let expected = run(0.3).networks(&[2]).unwrap().concat();
         assert_eq!(parent.weights, expected);
-        let made: Arc<dyn Any + Send + Sync> = Arc::new(parent.clone());
-        let child = Child::from_made(made).unwrap();
+        let stored: AnyArtifact = Arc::new(parent.clone());
+        let child = Child::from_stored(&stored).unwrap();
         let data = dataset(&[("a", &[0.1, 0.2]), ("b", &[0.3, -0.4]), ("c", &[0.0, 1.0])]);
         let network = &parent.network;
         let inputs = network.inputs_of(&data).unwrap();

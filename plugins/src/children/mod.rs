@@ -7,11 +7,10 @@ mod guard;
 mod nearest;
 mod tangent;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Dataset, Layout, Metadata, Parts, Tensor};
+use engine::artifact::{AnyArtifact, Artifact, Dataset, Layout, Metadata, Parts, Tensor, downcast};
 use engine::error::Fault;
 use engine::plugin::Registry;
 
@@ -28,6 +27,7 @@ use tangent::Tangent;
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Child>();
     registry.plugin::<Apply>();
     registry.plugin::<NearestSubset>();
     registry.plugin::<Adopt>();
@@ -183,6 +183,16 @@ impl Child {
 
 impl Artifact for Child {
     const KIND: Kind = Kind::Child;
+    const PARTS: &'static [&'static str] = &[
+        "weights.safetensors",
+        "network.json",
+        "losses.json",
+        "training.json",
+        "coefficients.f32",
+        "layout.json",
+        "form.json",
+        "guard.json",
+    ];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         let mut parts = self.parent.to_parts()?.and(self.regression.to_parts()?);
@@ -211,12 +221,11 @@ impl Artifact for Child {
     }
 
     /// A network alone is a child too: the same for all rows.
-    fn from_made(made: Arc<dyn Any + Send + Sync>) -> Option<Arc<Self>> {
-        let made = match made.downcast::<Self>() {
-            Ok(child) => return Some(child),
-            Err(made) => made,
-        };
-        let parent = Parent::clone(&*made.downcast().ok()?);
+    fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
+        if let Some(child) = downcast(stored) {
+            return Some(child);
+        }
+        let parent = Parent::clone(&*Parent::from_stored(stored)?);
         let layout = parent.network.layout();
         let form = Form {
             predictors: Vec::new(),

@@ -3,7 +3,7 @@
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
-use engine::params::{Column, Input};
+use engine::params::{Column, Cutter, Input};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use engine::words;
@@ -68,6 +68,17 @@ impl Plugin for Edge {
 
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
+    }
+
+    fn cutter() -> Option<Cutter> {
+        Some(Cutter {
+            data: "data".to_owned(),
+            toward: "toward".to_owned(),
+            fold: "fold".to_owned(),
+            part: "part".to_owned(),
+            rest: EdgePart::Rest.word().to_owned(),
+            edge: EdgePart::Edge.word().to_owned(),
+        })
     }
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {

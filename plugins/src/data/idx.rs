@@ -235,7 +235,7 @@ const UNSIGNED_BYTE: u8 = 0x08;
 fn moved(fault: Fault, param: &'static str) -> Fault {
     match fault {
         Fault::User { message, hint, .. } => Fault::User {
-            param: Some(param),
+            param: Some(param.to_owned()),
             message,
             hint,
         },

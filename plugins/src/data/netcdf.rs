@@ -513,7 +513,7 @@ mod tests {
         else {
             panic!("expected the user's fault, found {fault:?}");
         };
-        assert_eq!(param, Some("inputs"));
+        assert_eq!(param.as_deref(), Some("inputs"));
         assert_eq!(message, "the file has no variable `tempp`");
         assert_eq!(
             hint.as_deref(),

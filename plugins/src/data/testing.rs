@@ -16,7 +16,7 @@ pub fn testdata(name: &str) -> DataPath {
 /// The parameter and message of a user's fault.
 pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) {
     match result {
-        Err(Fault::User { param, message, .. }) => (param, message),
+        Err(Fault::User { param, message, .. }) => (param.map(|param| &*param.leak()), message),
         Err(other) => panic!("expected the user's fault, found {other:?}"),
         Ok(_) => panic!("expected a fault, found a result"),
     }

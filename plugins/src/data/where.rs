@@ -111,7 +111,7 @@ mod tests {
         let Fault::User { param, hint, .. } = fault else {
             panic!("expected the user's fault, found {fault:?}");
         };
-        assert_eq!(param, Some("condition"));
+        assert_eq!(param.as_deref(), Some("condition"));
         assert_eq!(hint.as_deref(), Some("`depth` is 0..1500"));
     }
 }

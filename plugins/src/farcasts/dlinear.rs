@@ -30,7 +30,7 @@ plugin! {
     "dlinear" version 2
     pub struct DLinear {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out.
         observe: Option<Numbers>;

@@ -46,7 +46,7 @@ plugin! {
     "introspection" version 2
     pub struct Introspection {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out.
         observe: Option<Numbers>;

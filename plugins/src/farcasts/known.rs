@@ -39,7 +39,7 @@ plugin! {
     "known" version 2
     pub struct Known {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all when left out. Five of
         /// them count, evenly chosen.
         observe: Option<Numbers>;

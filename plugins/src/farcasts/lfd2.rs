@@ -36,7 +36,7 @@ plugin! {
     "lfd2" version 2
     pub struct Lfd2 {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out. The first and the last count.
         observe: Option<Numbers>;

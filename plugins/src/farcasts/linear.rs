@@ -21,7 +21,7 @@ plugin! {
     "linear" version 2
     pub struct Linear {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out.
         observe: Option<Numbers>;

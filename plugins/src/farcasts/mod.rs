@@ -51,6 +51,7 @@ use window::{History, Window};
 
 /// Adds the farcasters.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Farcast>();
     registry.plugin::<Persistence>();
     registry.plugin::<Linear>();
     registry.plugin::<Exponential>();
@@ -132,6 +133,13 @@ impl Farcast {
 
 impl Artifact for Farcast {
     const KIND: Kind = Kind::Farcast;
+    const PARTS: &'static [&'static str] = &[
+        "coordinates.parquet",
+        "layout.json",
+        "width.json",
+        "weights.digests",
+        "origin.json",
+    ];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         self.predicted

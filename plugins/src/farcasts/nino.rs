@@ -40,7 +40,7 @@ plugin! {
     "nino" version 2
     pub struct Nino {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out. Five of them count, evenly chosen.
         observe: Option<Numbers>;

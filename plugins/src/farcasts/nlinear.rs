@@ -27,7 +27,7 @@ plugin! {
     "nlinear" version 2
     pub struct NLinear {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out.
         observe: Option<Numbers>;

@@ -21,7 +21,7 @@ plugin! {
     "persistence" version 2
     pub struct Persistence {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out.
         observe: Option<Numbers>;

@@ -29,7 +29,7 @@ plugin! {
     "shrink" version 2
     pub struct Shrink {
         /// The runs to go on from.
-        trajectory: Gather<Trajectory>, spread();
+        trajectory: Gather<Trajectory>, one_for_all();
         /// The steps observed: a range of those recorded, or a list; all before the first
         /// horizon when left out. The last counts.
         observe: Option<Numbers>;

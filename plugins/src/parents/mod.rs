@@ -21,6 +21,7 @@ use engine::plugin::Registry;
 
 /// Adds the parents to the registry, with the optimisers, schedules and jumps they train by.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Parent>();
     crate::training::register(registry);
     crate::recipes::register(registry);
     registry.plugin::<LeastSquares>();

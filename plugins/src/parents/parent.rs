@@ -48,6 +48,12 @@ impl Parent {
 
 impl Artifact for Parent {
     const KIND: Kind = Kind::Parent;
+    const PARTS: &'static [&'static str] = &[
+        "weights.safetensors",
+        "network.json",
+        "losses.json",
+        "training.json",
+    ];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default()

@@ -30,7 +30,7 @@ macro_rules! trained {
                 /// back to the weights of the smallest.
                 patience: Option<u64>, range("1..");
                 /// Leave the path of the gradients now and then.
-                jump: Option<$crate::recipes::Jump>, apart();
+                jump: Option<$crate::recipes::Jump>, not_in_stream();
             }
         }
 

@@ -32,6 +32,7 @@ pub use table::{Lookup, Table};
 
 /// Adds the predictors.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Predictors>();
     registry.plugin::<Columns>();
     registry.plugin::<Expr>();
     registry.plugin::<Eof>();
@@ -174,6 +175,7 @@ impl PredictorRows {
 
 impl Artifact for Predictors {
     const KIND: Kind = Kind::Predictor;
+    const PARTS: &'static [&'static str] = &["predictors.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("predictors.json", self)

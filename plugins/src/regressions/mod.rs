@@ -41,6 +41,7 @@ pub use spline::Spline;
 
 /// Adds the regressions.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Regression>();
     registry.plugin::<Ols>();
     registry.plugin::<Ridge>();
     registry.plugin::<Polynomial>();
@@ -114,6 +115,7 @@ impl Regression {
 
 impl Artifact for Regression {
     const KIND: Kind = Kind::Regression;
+    const PARTS: &'static [&'static str] = &["coefficients.f32", "layout.json", "form.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         let bytes: Vec<u8> = self

@@ -89,7 +89,7 @@ impl ParamType for Model {
         Type::OneOf(vec![Type::Kind(Kind::Child), Type::Kind(Kind::Parent)])
     }
 
-    fn from_value(field: &'static str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         // A parent could be read as a child that is the same for all rows.
         match bindings.kind(field, value) {
             Some(Kind::Parent) => Gather::from_value(field, value, bindings).map(Model::Baseline),

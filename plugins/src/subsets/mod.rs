@@ -39,6 +39,7 @@ pub struct Subsets {
 
 impl Artifact for Subsets {
     const KIND: Kind = Kind::Subset;
+    const PARTS: &'static [&'static str] = &["subsets.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("subsets.json", self)
@@ -51,6 +52,7 @@ impl Artifact for Subsets {
 
 /// Adds the subset plugins to the registry.
 pub fn register(registry: &mut Registry) {
+    registry.artifact::<Subsets>();
     registry.plugin::<Bins>();
     registry.plugin::<Cluster>();
     registry.plugin::<Each>();

@@ -56,7 +56,7 @@ pub fn tensors_in(layout: &Layout, columns: &Range<usize>) -> Vec<(usize, Role, 
 pub fn at_weights(fault: Fault) -> Fault {
     match fault {
         Fault::User { message, hint, .. } => Fault::User {
-            param: Some("weights"),
+            param: Some("weights".to_owned()),
             message,
             hint,
         },

@@ -1,0 +1,84 @@
+//! What is wrong with the defaults and ranges that a plugin declares.
+
+use super::Outside;
+use super::SchemaError;
+use super::checker::Checker;
+use super::env::Env;
+use super::facts::Columns;
+use super::scope::{NOWHERE, Program};
+use super::value::Want;
+use crate::diagnostic::Diagnostic;
+use crate::experiment::Arguments;
+use crate::signature::{Catalog, Param, Signature};
+use crate::sweep::Choices;
+use crate::types::Schema;
+
+/// The parameters whose default or range cannot be used, each with the reason: it does not
+/// parse, has another type, or the default is out of the range.
+pub fn declaration_faults(signature: &Signature, catalog: &Catalog) -> Vec<(String, String)> {
+    let program = Program::load("", "", catalog, &Nothing);
+    let choices = Choices::default();
+    let mut faults = Vec::new();
+    for param in &signature.params {
+        let mut checker = Checker::new(&program, catalog, &Nothing, &choices, Vec::new());
+        if let Err(message) = checker.declared(param) {
+            faults.push((param.name.clone(), message));
+        }
+    }
+    faults
+}
+
+impl Checker<'_> {
+    fn declared(&mut self, param: &Param) -> Result<(), String> {
+        let env = Env::file(NOWHERE);
+        let bounds = match &param.range {
+            None => None,
+            Some(range) => {
+                let snippet = self.snippet(&format!("0 in {range}"));
+                let expr = snippet.as_ref().and_then(|snippet| snippet.1.as_ref());
+                let expr = expr.ok_or_else(|| format!("the range `{range}` does not parse"))?;
+                let bounds = self.bounds(expr, &param.ty, env);
+                let bounds = bounds.ok_or_else(|| self.complaint("range", range));
+                Some((range, bounds?))
+            }
+        };
+        let Some(default) = &param.default else {
+            return Ok(());
+        };
+        let snippet = self.snippet(default);
+        let snippet = snippet.ok_or_else(|| format!("the default `{default}` does not parse"))?;
+        let want = Want {
+            ty: &param.ty,
+            columns: &Columns::Free,
+            name: &param.name,
+            statement: false,
+        };
+        let value = self.value(&snippet.0, env, want);
+        let value = value.ok_or_else(|| self.complaint("default", default))?;
+        match bounds {
+            Some((range, bounds)) if bounds.refused(&value).is_some() => Err(format!(
+                "the default `{default}` is out of the range `{range}`"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn complaint(&self, what: &str, text: &str) -> String {
+        let first = self.diagnostics.iter().find(|it| it.is_error());
+        let reason = first.map_or("it cannot be evaluated", |it: &Diagnostic| &it.message);
+        format!("the {what} `{text}`: {reason}")
+    }
+}
+
+/// A world without files.
+struct Nothing;
+
+impl Outside for Nothing {
+    fn read(&self, path: &str) -> Result<String, String> {
+        Err(format!("`{path}` does not exist"))
+    }
+
+    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, SchemaError> {
+        Ok(Schema::default())
+    }
+}

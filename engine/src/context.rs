@@ -1,0 +1,133 @@
+//! What an action may use while it runs, beside its inputs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::artifact::Kept;
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::files::Files;
+use crate::store::Store;
+use crate::streams::Streams;
+
+/// What an action may use while it runs, beside its inputs.
+pub struct Context<'a> {
+    streams: Streams,
+    member: Option<u32>,
+    stop: Arc<AtomicBool>,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    notes: Mutex<Vec<String>>,
+    store: Option<&'a dyn Store>,
+    files: Files,
+}
+
+/// How far an action is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+    /// The loss at this step, when there is one.
+    pub loss: Option<f64>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of an action with these streams.
+    pub fn new(
+        streams: Streams,
+        member: Option<u32>,
+        stop: Arc<AtomicBool>,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Self {
+        Self {
+            streams,
+            member,
+            stop,
+            progress,
+            notes: Mutex::default(),
+            store: None,
+            files: Files::unchecked(),
+        }
+    }
+
+    /// The same with a place for what is too large for memory.
+    pub fn with_store(mut self, store: &'a dyn Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The same with the data files that its key holds the digests of.
+    pub fn with_files(mut self, files: Files) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// What opens its data files: the only way for a plugin to read them.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Keeps bytes of the result before all of it is made; in memory without a store.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot keep them.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+        match self.store {
+            Some(store) => store.keep(bytes),
+            None => Ok(Kept::in_memory(bytes)),
+        }
+    }
+
+    /// A context for tests and direct calls: silent, never stopped, streams derived from `name`.
+    pub fn alone(name: &str) -> Self {
+        let streams = Streams(Digest::of(name.as_bytes()));
+        Self::new(streams, None, Arc::default(), &|_| ())
+    }
+
+    /// An independent random stream, the same for the same action and name on every machine.
+    pub fn rng(&self, name: &str) -> ChaCha8Rng {
+        self.streams.rng(name)
+    }
+
+    /// What all its random streams are derived from, to be kept by what will be done again.
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    /// Which member this action makes, from 0; `None` without members.
+    pub fn member(&self) -> Option<u32> {
+        self.member
+    }
+
+    /// Tells how far the action is; cheap enough to call for every step.
+    pub fn progress(&self, done: u64, total: u64, loss: Option<f64>) {
+        (self.progress)(Progress { done, total, loss });
+    }
+
+    /// To be asked now and then during long work: stops it when the run was asked to stop.
+    ///
+    /// # Errors
+    /// [`Fault::Cancelled`] then.
+    pub fn check_stop(&self) -> Result<(), Fault> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Fault::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Something a reader of the results must know; kept with the result, shown on every run.
+    pub fn note(&self, text: impl Into<String>) {
+        self.notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text.into());
+    }
+
+    /// The notes so far.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
