@@ -2,18 +2,16 @@
 //! not named here has the declared default.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use dsl::check::check;
 use dsl::experiment::{Experiment, NodeId};
 use engine::artifact::{Artifact, Stored};
 use engine::graph::{Action, Graph};
-use engine::lower::{Lowered, lower};
 use engine::outside::Disk;
 use engine::params::{Bindings, Loaded, ParamType};
 use engine::plugin::{Context, Registry};
-use engine::store::{MemStore, Store};
+use engine::store::MemStore;
+use engine::study::Study;
 use plugins::networks::{Network, Samples};
 use plugins::parents::Parent;
 use plugins::training::Optimizer;
@@ -21,24 +19,22 @@ use plugins::training::Optimizer;
 pub mod machine;
 
 /// All plugins.
-pub static REGISTRY: LazyLock<Registry> = LazyLock::new(plugins::registry);
+pub static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(plugins::registry()));
 
 /// The experiment of a text and its actions.
 ///
 /// # Panics
 /// When the text has errors.
 pub fn lowered(text: &str) -> (Experiment, Graph) {
-    let outside = Disk {
+    let world = Disk {
         registry: &REGISTRY,
     };
-    let checked = check("bench.farcast", text, &[], &REGISTRY.catalog(), &outside);
-    let Some(experiment) = checked.experiment else {
-        panic!("{:?}", checked.diagnostics);
-    };
-    let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
-    let lowered = lower(experiment, &REGISTRY, &digest).expect("its files are there");
-    let Lowered { experiment, graph } = lowered;
-    (experiment, graph)
+    let registry = Arc::clone(&REGISTRY);
+    let study = Study::of_text("bench.farcast", text, Vec::new(), registry, &world);
+    let mut study = study.expect("no mistakes");
+    let graph = study.actions(&MemStore::default());
+    let graph = graph.expect("its files are there");
+    (study.experiment, graph)
 }
 
 /// An experiment that was run, with the results of all its actions.

@@ -55,7 +55,8 @@ Examples:
   farcast run storms.farcast
   farcast run storms.farcast --set degree=2 --set members=20
   farcast run storms.farcast --json --quiet > scores.json
-  farcast run storms.farcast --out results --tables --weights")]
+  farcast run storms.farcast --out results --tables --weights
+  farcast run storms.farcast --executor processes")]
     Run(Run),
     /// Draw the graph of an experiment.
     #[command(after_help = "Example:\n  farcast graph storms.farcast --format svg > storms.svg")]
@@ -135,6 +136,9 @@ Examples:
         after_help = "Examples:\n  farcast docs > reference.md\n  farcast docs --man ~/.local/share/man/man1"
     )]
     Docs(Docs),
+    /// Carry out the orders of a run that uses worker processes.
+    #[command(hide = true)]
+    Work(Work),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  farcast completions bash > ~/.local/share/bash-completion/completions/farcast"
@@ -166,6 +170,7 @@ impl Command {
             Command::Plugins(_)
             | Command::New(_)
             | Command::Docs(_)
+            | Command::Work(_)
             | Command::Completions { .. } => None,
         }
     }
@@ -223,6 +228,18 @@ pub struct Run {
     pub experiment: ExperimentArgs,
     #[command(flatten)]
     pub options: RunOptions,
+    /// What actions run in.
+    #[arg(long, value_enum, default_value_t = Executor::Threads)]
+    pub executor: Executor,
+}
+
+/// What actions run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Executor {
+    /// Threads of one process: results stay in memory while something reads them.
+    Threads,
+    /// Worker processes, over the same store: an action that crashes or is killed fails alone.
+    Processes,
 }
 
 /// How to run, what to print and what to write.
@@ -413,6 +430,13 @@ pub struct New {
     #[arg(long, value_name = "METHOD", default_value = TEMPLATES[0].name,
         value_parser = PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.name)))]
     pub from: String,
+}
+
+/// `farcast work`
+#[derive(Debug, Args)]
+pub struct Work {
+    /// The folder of the store.
+    pub folder: PathBuf,
 }
 
 /// `farcast docs`

@@ -5,6 +5,7 @@ mod columns;
 mod commands;
 mod config;
 mod exit;
+mod host;
 mod notes;
 mod progress;
 mod scores;

@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod crashes;
 mod damage;
+mod executors;
 mod farcast;
 mod imports;
 mod kills;

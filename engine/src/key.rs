@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use dsl::experiment::{Arguments, Made, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
@@ -15,7 +16,7 @@ pub const KEY_VERSION: u32 = 1;
 const TEXT_BYTES: usize = 256;
 
 /// The identity of a result: equal keys, equal bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// The digest of `text`.
     pub digest: Digest,

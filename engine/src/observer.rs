@@ -62,7 +62,7 @@ pub enum Ending {
 }
 
 /// Why an action failed, kept as text so that it can be told and written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// Whose fault it is.
     pub blame: Blame,
@@ -75,7 +75,7 @@ pub struct Failure {
 }
 
 /// Whose fault a failure is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blame {
     /// The experiment's or its data's.
     User,

@@ -1,23 +1,25 @@
 //! Runs of small experiments over a store in memory, told by what ran.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use dsl::check::{Checked, Outside, SchemaError, check};
+use dsl::check::{Outside, SchemaError};
 use dsl::experiment::Arguments;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
 use engine::error::Fault;
+use engine::executor::Threads;
 use engine::graph::{ActionId, Graph};
-use engine::lower::{Lowered, lower};
 use engine::observer::{Blame, Ending, Observer};
+use engine::order::{Order, order};
 use engine::params::{Gather, Input};
-use engine::plan::plan;
 use engine::plugin;
 use engine::plugin::{Context, Plugin, Registry};
-use engine::run::{OnFailure, Outcome, Settings, Work, run};
+use engine::run::{Outcome, Settings};
+use engine::scheduler::OnFailure;
 use engine::store::{MemStore, RecordedOutcome, Store};
+use engine::study::{Finished, Planned, Study};
 use engine::why::reasons;
 
 /// A number, standing for whatever actions make.
@@ -208,32 +210,28 @@ struct Told {
     graph: Graph,
 }
 
-/// Runs a text and tells what ran, sorted.
+fn study(text: &str) -> Study {
+    let registry = Arc::new(registry());
+    let study = Study::of_text("test.farcast", text, Vec::new(), registry, &Nowhere);
+    study.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// The actions of a text that reads no files.
+fn lowered(text: &str) -> Graph {
+    study(text).actions(&MemStore::default()).unwrap()
+}
+
+/// Runs a text and returns what ran, sorted.
 fn told_with(text: &str, store: &MemStore, jobs: usize, on_failure: OnFailure) -> Told {
-    let registry = registry();
-    let Checked {
-        experiment,
-        diagnostics,
-        ..
-    } = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
-    let experiment = experiment.unwrap_or_else(|| panic!("{diagnostics:?}"));
-    let Lowered { experiment, graph } =
-        lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
     let observer = Seen::default();
-    let work = Work {
-        graph: &graph,
-        experiment: &experiment,
-        registry: &registry,
-        store,
-        observer: &observer,
-    };
     let settings = Settings {
-        jobs,
         on_failure,
         stop: Default::default(),
         host: "test".to_owned(),
     };
-    let outcome = run(work, &settings);
+    let backend = Threads { jobs };
+    let finished = study(text).run(store, &backend, &observer, &settings);
+    let Finished { graph, outcome } = finished.unwrap();
     let mut titles = observer.titles.into_inner().unwrap();
     titles.sort();
     Told {
@@ -397,7 +395,7 @@ fn damaged_results_are_made_again() {
     let store = MemStore::default();
     let first = told(BASE, &store);
     let object = |key: &Digest| match store.find(key).unwrap().outcome {
-        RecordedOutcome::Parts(parts) => parts["number"].0,
+        RecordedOutcome::Parts(parts) => parts.values().next().unwrap().0,
         RecordedOutcome::Diverged(_) => unreachable!(),
     };
     // The parent's second member and the final score are damaged; a changed child needs both.
@@ -445,15 +443,10 @@ fn notes_are_told_again_when_cached() {
 fn the_plan_says_why() {
     let store = MemStore::default();
     ran(BASE, &store);
-    let registry = registry();
-    let text = BASE.replace("by: 2", "by: 3");
-    let experiment = check("test.farcast", &text, &[], &registry.catalog(), &Nowhere)
-        .experiment
-        .unwrap();
-    let Lowered { experiment, graph } =
-        lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
-    let title = |id: ActionId| graph.actions[id.0].title(&experiment);
-    let reasons: Vec<String> = reasons(&graph, &store, &plan(&graph, &store))
+    let mut study = study(&BASE.replace("by: 2", "by: 3"));
+    let Planned { graph, plan } = study.plan(&store).unwrap();
+    let title = |id: ActionId| graph.actions[id.0].title(&study.experiment);
+    let reasons: Vec<String> = reasons(&graph, &store, &plan)
         .into_iter()
         .map(|(id, reason)| format!("{}: {reason}", title(id)))
         .collect();
@@ -470,11 +463,7 @@ fn the_plan_says_why() {
 
 #[test]
 fn keys_do_not_change_between_releases() {
-    let registry = registry();
-    let experiment = check("test.farcast", BASE, &[], &registry.catalog(), &Nowhere)
-        .experiment
-        .unwrap();
-    let Lowered { graph, .. } = lower(experiment, &registry, &|_| Ok(Digest::of(b""))).unwrap();
+    let graph = lowered(BASE);
     let child = graph
         .actions
         .iter()
@@ -513,13 +502,6 @@ fn keys_do_not_change_between_releases() {
 
 #[test]
 fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
-    let registry = registry();
-    let lowered = |text: &str| {
-        let checked = check("test.farcast", text, &[], &registry.catalog(), &Nowhere);
-        let experiment = checked.experiment.unwrap();
-        let lowered = lower(experiment, &registry, &|_| Ok(Digest::of(b"")));
-        lowered.unwrap().graph
-    };
     let plain = lowered(BASE);
     let with = |arguments: &str| lowered(&BASE.replace("train(one)", arguments));
     let (apart, bad) = (with("train(one, aloud: true)"), with("train(one, bad: 1)"));
@@ -535,4 +517,30 @@ fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
         // Without such parameters the streams are those of the key.
         assert_eq!(plain.streams.0, plain.key.digest);
     }
+}
+
+#[test]
+fn an_order_comes_back_from_json_as_it_was() {
+    let mut study = study(BASE);
+    let graph = study.actions(&MemStore::default()).unwrap();
+    for index in 0..graph.actions.len() {
+        let id = ActionId(index);
+        let order = order(id, &graph, &study.experiment, &study.registry);
+        let json = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+    }
+    let last = ActionId(graph.actions.len() - 1);
+    let sum = order(last, &graph, &study.experiment, &study.registry);
+    let read = sum.inputs.iter().map(|input| {
+        let members = input.members.iter().map(|member| &member.title[..]);
+        (input.node.0, members.collect::<Vec<_>>())
+    });
+    // References are numbered among the inputs, not in the experiment.
+    assert_eq!(
+        read.collect::<Vec<_>>(),
+        [
+            (1, vec!["moved[0]", "moved[1]", "moved[2]"]),
+            (0, vec!["net[0]", "net[1]", "net[2]"]),
+        ]
+    );
 }

@@ -1,18 +1,18 @@
 //! Whole experiments in memory: what ran, what was chosen, what was recovered.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use dsl::check::check;
-use dsl::experiment::{Experiment, NodeId};
+use dsl::experiment::NodeId;
 use engine::artifact::{Artifact, DataColumn, Dataset, Stored};
-use engine::graph::{ActionId, Graph};
-use engine::lower::{Lowered, lower};
+use engine::executor::Threads;
+use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::outside::Disk;
-use engine::run::{OnFailure, Settings, Work, run};
+use engine::run::Settings;
+use engine::scheduler::OnFailure;
 use engine::store::{MemStore, Store};
+use engine::study::{Finished, Study, StudyError};
 use engine::table::{ScoreLine, score_lines};
 use plugins::children::Child;
 
@@ -29,42 +29,39 @@ impl Observer for Titles {
     }
 }
 
-fn lowered(text: &str, store: &MemStore) -> Result<(Experiment, Graph), String> {
-    let registry = plugins::registry();
-    let outside = Disk {
+fn study(text: &str) -> Result<Study, String> {
+    let registry = Arc::new(plugins::registry());
+    let world = Disk {
         registry: &registry,
     };
-    let checked = check("test.farcast", text, &[], &registry.catalog(), &outside);
-    let experiment = checked
-        .experiment
-        .ok_or(format!("{:?}", checked.diagnostics))?;
-    let digest = |path: &str| store.file_digest(Path::new(path));
-    let lowered = lower(experiment, &registry, &digest).map_err(|error| error.message)?;
-    let Lowered { experiment, graph } = lowered;
-    Ok((experiment, graph))
+    let path = "test.farcast";
+    Study::of_text(path, text, Vec::new(), Arc::clone(&registry), &world).map_err(messages)
+}
+
+fn messages(error: StudyError) -> String {
+    match error {
+        StudyError::Unreadable(message) => message,
+        StudyError::Mistakes(diagnostics, _) => {
+            let messages = diagnostics.into_iter().map(|diagnostic| diagnostic.message);
+            messages.collect::<Vec<_>>().join("; ")
+        }
+    }
 }
 
 /// The sorted titles of what ran, and the scores.
 fn ran(text: &str, store: &MemStore) -> (Vec<String>, Vec<ScoreLine>) {
-    let (experiment, graph) = lowered(text, store).expect("an experiment");
+    let mut study = study(text).expect("an experiment");
     let titles = Titles::default();
-    let work = Work {
-        graph: &graph,
-        experiment: &experiment,
-        registry: &plugins::registry(),
-        store,
-        observer: &titles,
-    };
     let settings = Settings {
-        jobs: 2,
         on_failure: OnFailure::KeepGoing,
         stop: Default::default(),
         host: "test".to_owned(),
     };
-    let outcome = run(work, &settings);
+    let finished = study.run(store, &Threads { jobs: 2 }, &titles, &settings);
+    let Finished { graph, outcome } = finished.map_err(messages).expect("a run");
     let mut titles = titles.0.into_inner().expect("titles");
     titles.sort();
-    (titles, score_lines(&experiment, &graph, &outcome))
+    (titles, score_lines(&study.experiment, &graph, &outcome))
 }
 
 const SMALL: &str = "
@@ -145,7 +142,7 @@ fn a_sweep_that_chooses_by_it_reads_each_score_at_its_own_point() {
          sweep degrees = grid(degree: [1, 2, 3], minimise: inside.rmse)\n\
          score skill = compare(net, adapted, on: unseen)\n"
     );
-    let (experiment, _) = lowered(&text, &MemStore::default()).expect("an experiment");
+    let Study { experiment, .. } = study(&text).expect("an experiment");
     let trials = &experiment.sweeps[0].trials;
     assert_eq!(trials.len(), 3);
     for trial in trials {
@@ -162,7 +159,7 @@ fn subsets_of_rows_that_are_not_cut_are_refused() {
     let leaking = SMALL.replace("where(seen, x > -2.5)", "where(all, z < 0.7)");
     let text = format!("{leaking}score inside = inner(adapted, by: z)\n");
     assert_eq!(
-        lowered(&text, &MemStore::default()).err().as_deref(),
+        study(&text).err().as_deref(),
         Some("`near` is drawn from `near.data`, which is not cut where `seen` is")
     );
 }
@@ -219,7 +216,9 @@ fn the_inner_choice_is_the_degree_of_the_planted_law() {
 
 /// The artifact of a statement's first member.
 fn made<T: Artifact>(text: &str, statement: &str, store: &MemStore) -> Arc<T> {
-    let (experiment, graph) = lowered(text, store).expect("an experiment");
+    let mut study = study(text).expect("an experiment");
+    let graph = study.actions(store).map_err(messages).expect("actions");
+    let experiment = &study.experiment;
     let node = { experiment.nodes.iter() }.position(|node| node.name == statement);
     let node = node.expect("a statement");
     let action = &graph.actions[graph.of_node[node][0].0];

@@ -14,7 +14,7 @@ use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, size_te
 use super::{rerun, why};
 use crate::args::{Cache, ExperimentArgs, Gc};
 use crate::exit::{Abort, Exit};
-use crate::session::{Session, open_store};
+use crate::session::{abort, open_store, study};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
@@ -42,9 +42,12 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
         Cache::Pin { run } => {
             let store = open(Access::Write)?;
             let found = StoredRun::find(run, settings, terminal)?;
-            let mut session = rerun::session(&found.record, terminal)?;
-            let keys = keys(&session.graph(&store, terminal)?);
-            let name = format!("{}-{}", found.record.when, session.stem());
+            let mut study = rerun::study(&found.record, terminal)?;
+            let graph = study
+                .actions(&store)
+                .map_err(|error| abort(&error, terminal))?;
+            let keys = keys(&graph);
+            let name = format!("{}-{}", found.record.when, study.stem());
             let pinned = store.pin(&name, &keys).map(|()| Exit::Fine);
             if pinned.is_ok() {
                 terminal.say(format!("pinned {} results as `{name}`", keys.len()));
@@ -72,8 +75,11 @@ fn policy(
             file: file.clone(),
             settings: Vec::new(),
         };
-        let mut session = Session::open(&experiment, settings, terminal)?;
-        only.extend(keys(&session.graph(store, terminal)?));
+        let mut study = study(&experiment, settings, terminal)?;
+        let graph = study
+            .actions(store)
+            .map_err(|error| abort(&error, terminal))?;
+        only.extend(keys(&graph));
     }
     Ok(GcPolicy {
         older_than: args

@@ -9,7 +9,7 @@ use engine::output::write_file;
 use engine::report::render_comparison;
 use engine::store::Access;
 
-use super::run::{Job, default_out};
+use super::run::{Job, default_out, in_threads};
 use crate::args::{Compare, ExperimentArgs, RunOptions};
 use crate::columns::aligned;
 use crate::exit::{Abort, Exit};
@@ -62,13 +62,13 @@ fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<S
         file: file.to_owned(),
         settings: Vec::new(),
     };
-    let (mut session, store) = open(&experiment, settings, Access::Write, terminal)?;
+    let (mut study, store) = open(&experiment, settings, Access::Write, terminal)?;
     let job = Job {
         options: &RunOptions::default(),
-        settings,
+        backend: in_threads(settings),
         out: default_out(settings, file),
     };
-    let finished = job.make(&mut session, &store, terminal)?;
+    let finished = job.make(&mut study, &store, terminal)?;
     if finished.complain(terminal) != Exit::Fine {
         return Err(Abort::Failed);
     }

@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod show;
 mod why;
+mod work;
 
 use clap::CommandFactory;
 
@@ -41,6 +42,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Config(args) => config::run(&args, settings, terminal),
         Command::New(args) => new::run(&args, terminal),
         Command::Docs(args) => docs::run(&args, terminal),
+        Command::Work(args) => work::run(&args, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "farcast", &mut script);

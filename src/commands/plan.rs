@@ -2,8 +2,9 @@
 
 use dsl::sweep::{Best, Sweep};
 use engine::graph::{ActionId, Graph};
-use engine::plan::{Step, plan};
+use engine::plan::Step;
 use engine::store::Access;
+use engine::study::{Planned, Study};
 use engine::sweep::{Sharing, sharing};
 use engine::why::{Reason, reasons};
 use serde_json::json;
@@ -11,19 +12,19 @@ use serde_json::json;
 use super::run::waits;
 use crate::args::Plan;
 use crate::exit::{Abort, Exit};
-use crate::session::{Session, open};
+use crate::session::{abort, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
-    let (mut session, store) = open(&args.experiment, settings, Access::Read, terminal)?;
-    let graph = session.graph(&store, terminal)?;
-    let plan = plan(&graph, &store);
+    let (mut study, store) = open(&args.experiment, settings, Access::Read, terminal)?;
+    let planned = study.plan(&store);
+    let Planned { graph, plan } = planned.map_err(|error| abort(&error, terminal))?;
     let to_run = plan.to_run();
     let cached = graph.actions.len() - to_run;
     let reasons = reasons(&graph, &store, &plan);
     let actions = graph.actions.iter().enumerate().map(|(index, action)| {
-        let node = &session.experiment.nodes[action.node.0];
+        let node = &study.experiment.nodes[action.node.0];
         let reason = reasons.get(&ActionId(index));
         let (state, reason) = match plan.step(ActionId(index)) {
             Step::Cached(_) => ("cached", String::new()),
@@ -41,12 +42,12 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
                 })
             })
             .collect();
-        let waiting = session
+        let waiting = study
             .experiment
             .waiting
             .iter()
             .map(|waiting| json!({ "statement": waiting.statement, "sweeps": waiting.sweeps }));
-        let sweeps = session.experiment.sweeps.iter().map(|sweep| {
+        let sweeps = study.experiment.sweeps.iter().map(|sweep| {
             let Sharing { shared, alone } = sharing(sweep, &graph);
             json!({
                 "sweep": sweep.name, "points": sweep.trials.len(), "to_come": sweep.to_come,
@@ -55,7 +56,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         });
         let answer = json!({
             "actions": actions, "cached": cached, "run": to_run,
-            "trainers": trainers(&session, &graph)
+            "trainers": trainers(&study, &graph)
                 .into_iter()
                 .map(|(statement, trainer)| json!({ "statement": statement, "trainer": trainer }))
                 .collect::<Vec<_>>(),
@@ -67,7 +68,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let rows: Vec<(String, &str, &str, String)> = actions
         .map(|(action, node, state, reason)| {
             (
-                action.title(&session.experiment),
+                action.title(&study.experiment),
                 node.plugin.as_str(),
                 state,
                 reason,
@@ -84,13 +85,13 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");
         terminal.out(format!("{}\n", line.trim_end()));
     }
-    for (statement, trainer) in trainers(&session, &graph) {
+    for (statement, trainer) in trainers(&study, &graph) {
         terminal.out(format!("`{statement}` is trained by {trainer}\n"));
     }
-    for waiting in &session.experiment.waiting {
+    for waiting in &study.experiment.waiting {
         terminal.out(format!("{}\n", waits(waiting)));
     }
-    for sweep in &session.experiment.sweeps {
+    for sweep in &study.experiment.sweeps {
         terminal.out(format!("{}\n", summary(sweep, &graph)));
     }
     terminal.out(format!("{to_run} to run, {cached} cached\n"));
@@ -98,12 +99,12 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
 }
 
 /// The statements that train and what computes their gradients, in the order of the graph.
-fn trainers(session: &Session, graph: &Graph) -> Vec<(String, String)> {
-    let nodes = session.experiment.nodes.iter().zip(&graph.of_node);
+fn trainers(study: &Study, graph: &Graph) -> Vec<(String, String)> {
+    let nodes = study.experiment.nodes.iter().zip(&graph.of_node);
     let mut told: Vec<(String, String)> = Vec::new();
     for (node, _) in nodes.filter(|(_, actions)| !actions.is_empty()) {
-        let operation = session.registry.get(&node.plugin);
-        let trainer = operation.and_then(|it| it.trainer(node, &session.experiment));
+        let operation = study.registry.get(&node.plugin);
+        let trainer = operation.and_then(|it| it.trainer(node, &study.experiment));
         let line = trainer.map(|trainer| (node.name.clone(), trainer));
         told.extend(line.filter(|line| !told.contains(line)));
     }

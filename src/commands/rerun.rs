@@ -7,12 +7,13 @@ use dsl::render::printable;
 use engine::outside::Texts;
 use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
+use engine::study::Study;
 use serde_json::json;
 
-use super::run::{Finished, Job, default_out};
+use super::run::{Finished, Job, default_out, in_threads};
 use crate::args::Rerun;
 use crate::exit::{Abort, Exit};
-use crate::session::{Session, open_store};
+use crate::session::{kept_study, open_store};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
@@ -21,27 +22,27 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
     let found = StoredRun::find(&args.run, settings, terminal)?;
     let record = &found.record;
     let base = base(record);
-    let mut session = session(record, terminal)?;
-    let again = format!("{}-rerun", session.stem());
+    let mut study = study(record, terminal)?;
+    let again = format!("{}-rerun", study.stem());
     let job = Job {
         options: &args.options,
-        settings,
+        backend: in_threads(settings),
         out: default_out(settings, Path::new(&format!("{again}.farcast"))),
     };
     if args.fresh {
-        let finished = job.run(&mut session, &MemStore::default(), terminal)?;
+        let finished = job.run(&mut study, &MemStore::default(), terminal)?;
         return Ok(verdict(args, record, &base, &finished, terminal));
     }
     let store: DirStore = open_store(settings, Path::new("."), Access::Write, terminal)?;
-    let mut finished = job.run(&mut session, &store as &dyn Store, terminal)?;
+    let mut finished = job.run(&mut study, &store as &dyn Store, terminal)?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
 }
 
 /// The experiment of a run, as it was.
-pub fn session(record: &RunRecord, terminal: &Terminal) -> Result<Session, Abort> {
+pub fn study(record: &RunRecord, terminal: &Terminal) -> Result<Study, Abort> {
     let (file, texts) = placed(record, &base(record));
-    Session::kept(&file, &texts, record.set.clone(), terminal)
+    kept_study(&file, &texts, record.set.clone(), terminal)
 }
 
 /// The folder to which the run's paths are relative: its own, or none for the working folder, if that

@@ -9,41 +9,45 @@ use std::time::Instant;
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::sweep::{Best, Waiting};
 use engine::error::Fault;
+use engine::executor::{Backend, Processes, Threads};
 use engine::graph::{ActionId, Graph};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
 use engine::output::{Export, export, run_answer, run_json, write_file};
 use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
-use engine::run::{Endings, OnFailure, Outcome, Settings as RunSettings, Work, run_after};
+use engine::run::{Outcome, Settings as RunSettings};
+use engine::scheduler::OnFailure;
 use engine::store::{Access, DirStore, Store};
+use engine::study::{self, Study};
 use engine::sweep::failed_points;
 use engine::table::{ScoreLine, pages, score_files, score_lines};
 
-use crate::args::{Report, Run, RunOptions};
+use crate::args::{Executor, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
+use crate::host::hostname;
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{Session, open};
+use crate::session::{abort, open};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
-    let (mut session, store) = open(&args.experiment, settings, Access::Write, terminal)?;
+    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
     let job = Job {
         options: &args.options,
-        settings,
+        backend: backend(args.executor, settings, &store),
         out: default_out(settings, &args.experiment.file),
     };
-    let mut finished = job.run(&mut session, &store, terminal)?;
+    let mut finished = job.run(&mut study, &store, terminal)?;
     finished.keep(&store, terminal);
     let exit = finished.say(terminal);
     // The process ends here: giving back a hundred thousand actions one by one would take a
     // quarter of a second.
     forget(finished);
-    forget(session);
+    forget(study);
     Ok(exit)
 }
 
@@ -52,8 +56,27 @@ pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<
     let args = Run {
         experiment: args.experiment,
         options: RunOptions::default(),
+        executor: Executor::Threads,
     };
     run(&args, settings, terminal)
+}
+
+/// Actions in threads of this process.
+pub fn in_threads(settings: &Settings) -> Box<dyn Backend> {
+    let jobs = settings.jobs();
+    Box::new(Threads { jobs })
+}
+
+/// What actions run in, over this store.
+fn backend(executor: Executor, settings: &Settings, store: &DirStore) -> Box<dyn Backend> {
+    match executor {
+        Executor::Threads => in_threads(settings),
+        Executor::Processes => Box::new(Processes {
+            program: std::env::current_exe().unwrap_or_else(|_| "farcast".into()),
+            arguments: vec!["work".into(), store.path().into()],
+            jobs: settings.jobs(),
+        }),
+    }
 }
 
 /// Where the results of an experiment file go.
@@ -65,8 +88,8 @@ pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
 pub struct Job<'a> {
     /// How to run and what to write.
     pub options: &'a RunOptions,
-    /// The settings.
-    pub settings: &'a Settings,
+    /// What actions run in.
+    pub backend: Box<dyn Backend>,
     /// Where results go.
     pub out: PathBuf,
 }
@@ -75,12 +98,12 @@ impl<'a> Job<'a> {
     /// Runs what the store lacks, and writes the results.
     pub fn run(
         self,
-        session: &'a mut Session,
+        study: &'a mut Study,
         store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
         self.check_out(terminal)?;
-        let mut finished = self.make(session, store, terminal)?;
+        let mut finished = self.make(study, store, terminal)?;
         let written = finished.write(store, terminal);
         finished.is_written = written.is_ok();
         if let Err(fault) = written {
@@ -105,26 +128,26 @@ impl<'a> Job<'a> {
     /// The same without writing anything but what the store keeps.
     pub fn make(
         self,
-        session: &'a mut Session,
+        study: &'a mut Study,
         store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
         let started = Instant::now();
-        let jobs = self.settings.jobs();
-        let (graph, outcome) = execute(self.options, jobs, session, store, terminal)?;
-        let lines = score_lines(&session.experiment, &graph, &outcome);
+        let finished = execute(&self, study, store, terminal)?;
+        let study::Finished { graph, outcome } = finished;
+        let lines = score_lines(&study.experiment, &graph, &outcome);
         let files = score_files(&lines).map_err(|fault| {
             terminal.error(fault.to_string());
             Abort::Failed
         })?;
         let has_scores = !lines.is_empty();
         let record = RunRecord::new(
-            &session.experiment,
+            &study.experiment,
             &graph,
-            &session.registry,
+            &study.registry,
             FinishedRun {
-                sources: &session.sources,
-                set: &session.set,
+                sources: &study.sources,
+                set: &study.set,
                 scores: (&lines, has_scores.then_some(&files.0)),
                 outcome: &outcome,
                 seconds: started.elapsed().as_secs_f64(),
@@ -134,7 +157,7 @@ impl<'a> Job<'a> {
         );
         Ok(Finished {
             job: self,
-            session,
+            study,
             graph,
             outcome,
             lines,
@@ -145,50 +168,28 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Runs the graph; as long as that tells a sweep something new, the next round, too.
+/// Runs what the store lacks, in as many rounds as its sweeps take.
 fn execute(
-    args: &RunOptions,
-    jobs: usize,
-    session: &mut Session,
+    job: &Job<'_>,
+    study: &mut Study,
     store: &dyn Store,
     terminal: &Terminal,
-) -> Result<(Graph, Outcome), Abort> {
+) -> Result<study::Finished, Abort> {
     let observer: Box<dyn Observer> = match () {
-        () if args.quiet => Box::new(Silent),
+        () if job.options.quiet => Box::new(Silent),
         () if terminal.watched => Box::new(Bars::new()),
         () => Box::new(Lines::new(*terminal)),
     };
     let settings = RunSettings {
-        jobs,
-        on_failure: if args.keep_going {
-            OnFailure::KeepGoing
-        } else {
-            OnFailure::Stop
+        on_failure: match job.options.keep_going {
+            true => OnFailure::KeepGoing,
+            false => OnFailure::Stop,
         },
         stop: stop_on_interrupt(*terminal),
         host: hostname(),
     };
-    let mut graph = session.graph(store, terminal)?;
-    let mut earlier = Endings::new();
-    loop {
-        let work = Work {
-            graph: &graph,
-            experiment: &session.experiment,
-            registry: &session.registry,
-            store,
-            observer: &*observer,
-        };
-        let outcome = run_after(work, &settings, &earlier);
-        let has_failed = Counts::of(&outcome.endings).failed > 0;
-        if outcome.stopped || (has_failed && !args.keep_going) {
-            return Ok((graph, outcome));
-        }
-        let Some(next) = session.next_round(&graph, &outcome, store, terminal)? else {
-            return Ok((graph, outcome));
-        };
-        earlier.extend(outcome.by_key(&graph));
-        graph = next;
-    }
+    let finished = study.run(store, &*job.backend, &*observer, &settings);
+    finished.map_err(|error| abort(&error, terminal))
 }
 
 /// A flag that the first Ctrl-C raises; the second ends the process, which loses nothing
@@ -210,19 +211,10 @@ fn stop_on_interrupt(terminal: Terminal) -> Arc<AtomicBool> {
     Arc::clone(stop)
 }
 
-fn hostname() -> String {
-    std::fs::read_to_string("/etc/hostname")
-        .ok()
-        .map(|name| name.trim().to_owned())
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .or_else(|| std::env::var("COMPUTERNAME").ok())
-        .unwrap_or_else(|| "unknown".to_owned())
-}
-
 /// A run that has come to its end.
 pub struct Finished<'a> {
     job: Job<'a>,
-    session: &'a mut Session,
+    study: &'a mut Study,
     graph: Graph,
     outcome: Outcome,
     /// Its scores.
@@ -260,12 +252,12 @@ impl Finished<'_> {
 
     fn write_results(&self) -> Result<(), Fault> {
         let Self {
-            session,
+            study,
             graph,
             outcome,
             ..
         } = self;
-        let experiment = &session.experiment;
+        let experiment = &study.experiment;
         let facts = self.facts();
         let out = &self.job.out;
         let run = run_json(&self.record, experiment, graph, outcome, &facts)?;
@@ -276,7 +268,7 @@ impl Finished<'_> {
         let (parquet, csv) = &self.files;
         write_file(&out.join("scores.parquet"), parquet)?;
         write_file(&out.join("scores.csv"), csv)?;
-        let sources: Vec<(String, String)> = session
+        let sources: Vec<(String, String)> = study
             .sources
             .iter()
             .map(|(_, source)| (source.path.clone(), source.text.clone()))
@@ -316,17 +308,17 @@ impl Finished<'_> {
                 }
                 passes_left -= 1;
                 terminal.note(message);
-                let (options, jobs) = (self.job.options, self.job.settings.jobs());
-                (self.graph, self.outcome) =
-                    execute(options, jobs, self.session, store, terminal).map_err(|_| fault)?;
+                let again = execute(&self.job, self.study, store, terminal);
+                let study::Finished { graph, outcome } = again.map_err(|_| fault)?;
+                (self.graph, self.outcome) = (graph, outcome);
             }
         }
         Ok(())
     }
 
     fn export_all(&self, what: Export, store: &dyn Store) -> Result<(), Fault> {
-        let (session, out) = (&self.session, &self.job.out);
-        let (experiment, registry) = (&session.experiment, &session.registry);
+        let (study, out) = (&self.study, &self.job.out);
+        let (experiment, registry) = (&study.experiment, &study.registry);
         export(what, experiment, &self.graph, registry, store, out).map(drop)
     }
 
@@ -340,7 +332,7 @@ impl Finished<'_> {
     }
 
     fn names(&self) -> Names<'_> {
-        Names::of(&self.session.experiment, &self.graph)
+        Names::of(&self.study.experiment, &self.graph)
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -358,7 +350,7 @@ impl Finished<'_> {
             ("seconds".to_owned(), format!("{:.1}", self.record.seconds)),
         ];
         facts.extend(
-            self.session
+            self.study
                 .experiment
                 .params
                 .iter()
@@ -377,7 +369,7 @@ impl Finished<'_> {
         let noted = self.outcome.notes.iter().map(|(id, note)| (*id, note));
         let names = self.names();
         let all = diverged.chain(noted).map(|(id, note)| {
-            let node = &self.session.experiment.nodes[self.graph.actions[id.0].node.0];
+            let node = &self.study.experiment.nodes[self.graph.actions[id.0].node.0];
             (node, names.put_in(note).into_owned())
         });
         gathered(all.collect())
@@ -385,19 +377,19 @@ impl Finished<'_> {
 
     fn command(&self) -> String {
         let settings: String = self
-            .session
+            .study
             .set
             .iter()
             .map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))))
             .collect();
-        format!("farcast run {}{settings}", quoted(self.session.file()))
+        format!("farcast run {}{settings}", quoted(self.study.file()))
     }
 
     /// Says what came out, and what is to be known of it.
     pub fn say(&self, terminal: &Terminal) -> Exit {
         let exit = self.complain(terminal);
         if self.job.options.json {
-            let experiment = &self.session.experiment;
+            let experiment = &self.study.experiment;
             let answer = run_answer(
                 experiment,
                 exit == Exit::Fine,
@@ -449,7 +441,7 @@ impl Finished<'_> {
 
     /// The points that failed, each with its reason, and what waits for a choice in vain.
     fn say_sweeps(&self, terminal: &Terminal) {
-        let experiment = &self.session.experiment;
+        let experiment = &self.study.experiment;
         let failed = failed_points(experiment, &self.graph, &self.outcome);
         for sweep in &experiment.sweeps {
             let of_sweep = failed.iter().filter(|failed| failed.sweep == sweep.name);
@@ -505,7 +497,7 @@ impl Finished<'_> {
         let mut said = Vec::new();
         for (index, failure) in failures {
             let action = &self.graph.actions[*index];
-            let node = &self.session.experiment.nodes[action.node.0];
+            let node = &self.study.experiment.nodes[action.node.0];
             let argument = failure
                 .param
                 .as_ref()
@@ -518,7 +510,7 @@ impl Finished<'_> {
                 said.push(diagnostic);
             }
         }
-        terminal.diagnostics(&said, &self.session.sources);
+        terminal.diagnostics(&said, &self.study.sources);
     }
 }
 

@@ -4,31 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::nearest;
 use engine::graph::{ActionId, Graph};
-use engine::plan::{Step, plan};
+use engine::plan::Step;
 use engine::store::{Access, Store};
+use engine::study::{Planned, Study};
 use engine::why::{Reason, reasons};
 
 use crate::args::Why;
 use crate::exit::{Abort, Exit};
-use crate::session::{Session, open};
+use crate::session::{abort, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
-    let (mut session, store) = open(&args.experiment, settings, Access::Read, terminal)?;
-    let graph = session.graph(&store, terminal)?;
-    let plan = plan(&graph, &store);
+    let (mut study, store) = open(&args.experiment, settings, Access::Read, terminal)?;
+    let planned = study.plan(&store);
+    let Planned { graph, plan } = planned.map_err(|error| abort(&error, terminal))?;
     let reasons = reasons(&graph, &store, &plan);
-    let asked = asked(args, &session, &graph, &reasons, terminal)?;
+    let asked = asked(args, &study, &graph, &reasons, terminal)?;
     let mut told = BTreeSet::new();
     for id in asked {
         let action = &graph.actions[id.0];
-        let title = action.title(&session.experiment);
+        let title = action.title(&study.experiment);
         match (plan.step(id), reasons.get(&id)) {
             (Step::Run, Some(_)) => {
                 terminal.out(format!("{title} runs\n"));
                 for root in roots(id, &graph, &reasons) {
-                    say(root, &session, &graph, &reasons[&root], &mut told, terminal);
+                    say(root, &study, &graph, &reasons[&root], &mut told, terminal);
                 }
             }
             (Step::Cached(_), _) => {
@@ -50,7 +51,7 @@ pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit,
 /// The actions of the statement, or all that run.
 fn asked(
     args: &Why,
-    session: &Session,
+    study: &Study,
     graph: &Graph,
     reasons: &BTreeMap<ActionId, Reason>,
     terminal: &Terminal,
@@ -61,7 +62,7 @@ fn asked(
         }
         return Ok(reasons.keys().copied().collect());
     };
-    let nodes = &session.experiment.nodes;
+    let nodes = &study.experiment.nodes;
     let found: BTreeSet<ActionId> = nodes
         .iter()
         .zip(&graph.of_node)
@@ -102,16 +103,16 @@ fn roots(id: ActionId, graph: &Graph, reasons: &BTreeMap<ActionId, Reason>) -> B
 /// Prints the reasons of a root cause once, each component of the key with its place in the text.
 fn say(
     id: ActionId,
-    session: &Session,
+    study: &Study,
     graph: &Graph,
     reason: &Reason,
     told: &mut BTreeSet<String>,
     terminal: &Terminal,
 ) {
-    let node = &session.experiment.nodes[graph.actions[id.0].node.0];
+    let node = &study.experiment.nodes[graph.actions[id.0].node.0];
     let place = |name: &str| {
         let span = node.args.get(name).map_or(node.span, |arg| arg.span);
-        let source = session.sources.get(span.file);
+        let source = study.sources.get(span.file);
         format!("{}:{}", source.path, source.position(span.start))
     };
     let lines: Vec<String> = match reason {

@@ -109,6 +109,10 @@ impl Store for DirStore {
         &self.records
     }
 
+    fn refresh(&self) -> Result<(), Fault> {
+        self.records.refresh()
+    }
+
     fn hold(&self, keys: &BTreeSet<Digest>) -> Option<Hold> {
         Some(self.hold_keys(keys))
     }

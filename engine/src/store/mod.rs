@@ -184,6 +184,14 @@ pub trait Store: Send + Sync {
         Ok(record)
     }
 
+    /// Takes in what other processes have recorded; for stores that several may use at once.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the records cannot be read.
+    fn refresh(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Protects the results of these keys, present or still to come, from removal for as long as
     /// the hold lives; for stores that remove results.
     fn hold(&self, keys: &BTreeSet<Digest>) -> Option<Hold> {

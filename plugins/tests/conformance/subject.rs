@@ -4,24 +4,28 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use dsl::ast::{Arg, Expr, ExprKind, ItemKind};
-use dsl::check::{Checked, check};
+use dsl::check::Checked;
 use dsl::diagnostic::Diagnostic;
 use dsl::experiment::{Experiment, NodeId};
 use dsl::parse::parse;
 use dsl::signature::{Catalog, Makes, Param, Signature};
 use dsl::source::{FileId, Span};
+use dsl::sweep::Choices;
 use engine::digest::Digest;
 use engine::error::Fault;
+use engine::executor::{Backend, Place, Threads};
 use engine::graph::{Action, Graph};
 use engine::lower::{self, lower};
 use engine::observer::{Ending, Silent};
 use engine::outside::Disk;
 use engine::plugin::{DEFINITIONS, Registry};
-use engine::run::{OnFailure, Settings, Work, run};
+use engine::run::{Endings, Work, run_after};
+use engine::scheduler::OnFailure;
 use engine::store::{MemStore, RecordedOutcome, Store};
+use engine::study;
 use plugins::reference::PRELUDE;
 
 /// The file the examples would stand in: beside the data files of the tests.
@@ -182,7 +186,8 @@ impl Written {
         let outside = Disk {
             registry: &REGISTRY,
         };
-        check(PATH, &self.text, settings, &CATALOG, &outside)
+        let choices = Choices::default();
+        study::check(PATH, &self.text, settings, &choices, &REGISTRY, &outside)
     }
 
     /// The actions; the messages of the errors when there are any.
@@ -279,19 +284,24 @@ impl Lowered {
     }
 
     fn endings(&self, store: &MemStore, jobs: usize) -> Vec<Ending> {
-        let work = Work {
-            graph: &self.graph,
-            experiment: &self.experiment,
+        let stop = Arc::default();
+        let place = Place {
             registry: &REGISTRY,
             store,
             observer: &Silent,
+            stop: &stop,
+            host: "test",
         };
-        let settings = Settings {
-            jobs,
-            on_failure: OnFailure::KeepGoing,
-            stop: Default::default(),
-            host: "test".to_owned(),
+        let work = Work {
+            graph: &self.graph,
+            experiment: &self.experiment,
+            place,
         };
-        run(work, &settings).endings
+        let mut endings = Vec::new();
+        Threads { jobs }.open(place, &mut |executor| {
+            let outcome = run_after(work, OnFailure::KeepGoing, executor, &Endings::new());
+            endings = outcome.endings;
+        });
+        endings
     }
 }

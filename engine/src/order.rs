@@ -1,0 +1,115 @@
+//! One action as plain data: all that a process with the program and the store needs to carry it
+//! out to the same bytes.
+//!
+//! An order is written on demand, for an action that is about to run: planning a hundred thousand
+//! actions writes none.
+
+use std::collections::BTreeMap;
+
+use dsl::experiment::{Arguments, Experiment, NodeId};
+use dsl::types::Kind;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::graph::{ActionId, Graph, Input};
+use crate::key::Key;
+use crate::label::Label;
+use crate::plugin::Registry;
+use crate::streams::Streams;
+
+/// A call of a plugin for one member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The plugin.
+    pub plugin: String,
+    /// The version of the plugin that the key is for.
+    pub version: u32,
+    /// The checked arguments; a reference in them is an index among the nodes of the inputs.
+    pub arguments: Arguments,
+    /// The member it produces or works on.
+    pub member: Option<u32>,
+    /// What its random streams are derived from.
+    pub streams: Streams,
+    /// The key of the result.
+    pub key: Key,
+    /// What people call the action: `net[3]`.
+    pub title: String,
+    /// The digest of every data file it reads.
+    pub files: BTreeMap<String, Digest>,
+    /// What it reads.
+    pub inputs: Vec<OrderInput>,
+}
+
+/// The results of another statement that an order reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderInput {
+    /// The field they are bound to.
+    pub field: String,
+    /// What the arguments call the statement.
+    pub node: NodeId,
+    /// Stands for the statement's name in results.
+    pub label: Label,
+    /// What the plugin of the statement produces by default.
+    pub kind: Option<Kind>,
+    /// Whether the results are read together, so that the action runs without diverged members.
+    pub gather: bool,
+    /// The results in member order; none where only the name is used.
+    pub members: Vec<OrderMember>,
+}
+
+/// One result that an order reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderMember {
+    /// Its key.
+    pub key: Digest,
+    /// What people call the action that produced it.
+    pub title: String,
+}
+
+/// The order for one action of a graph.
+///
+/// It fails on no graph that was lowered with this registry: a plugin that is missing in it gets
+/// version 0, which no plugin has, and is refused when the order is carried out.
+pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
+    let action = &graph.actions[id.0];
+    let node = &experiment.nodes[action.node.0];
+    let operation = registry.get(&node.plugin);
+    // In the order of the graph, which inputs that are found by their kind keep.
+    let mut nodes: Vec<NodeId> = action.inputs.iter().map(|input| input.node).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let mut local = |node: NodeId| NodeId(nodes.binary_search(&node).unwrap_or(nodes.len()));
+    let mut arguments = node.args.clone();
+    for (_, argument) in &mut arguments {
+        argument.value.map_nodes(&mut local);
+    }
+    let mut input = |input: &Input| {
+        let plugin = &experiment.nodes[input.node.0].plugin;
+        let member = |id: &ActionId| {
+            let action = &graph.actions[id.0];
+            OrderMember {
+                key: action.key.digest,
+                title: action.title(experiment),
+            }
+        };
+        OrderInput {
+            field: input.field.clone(),
+            node: local(input.node),
+            label: graph.label(input.node).unwrap_or_default(),
+            kind: registry.default_kind(plugin),
+            gather: input.gather,
+            members: input.actions.iter().map(member).collect(),
+        }
+    };
+    Order {
+        plugin: node.plugin.clone(),
+        version: operation.map_or(0, |it| it.declaration().signature.version),
+        arguments,
+        member: action.member,
+        streams: action.streams,
+        key: action.key.clone(),
+        title: action.title(experiment),
+        files: action.files.clone(),
+        inputs: action.inputs.iter().map(&mut input).collect(),
+    }
+}

@@ -1,0 +1,285 @@
+//! The life of an experiment in one place.
+//!
+//! ```text
+//! text ──open(world)──▶ Study ──plan(store)──▶ Planned       what would run
+//!                         │
+//!                         └──run(store, backend, observer)──▶ Finished
+//!
+//!         check ─▶ lower ─▶ plan ─▶ run ─▶ note scores       one round
+//!           ▲                                  │
+//!           └────── a sweep knows more ────────┘
+//! ```
+//!
+//! A study prints nothing and asks nobody: mistakes are values, the world outside the text is
+//! behind [`Outside`] while it is opened and behind [`Store`] afterwards. A sweep that chooses
+//! runs in rounds. Each round is a pure function of the text and the scores so far, so a later
+//! run replays them from the store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dsl::check::{Checked, Outside, check_with};
+use dsl::diagnostic::Diagnostic;
+use dsl::experiment::Experiment;
+use dsl::source::Sources;
+use dsl::sweep::Choices;
+
+use crate::executor::{Backend, Executor, Place};
+use crate::graph::Graph;
+use crate::lower::{Lowered, lower, validate};
+use crate::observer::{Counts, Observer};
+use crate::outside::{Kept, Texts};
+use crate::plan::{Plan, plan};
+use crate::plugin::Registry;
+use crate::run::{Endings, Outcome, Settings, Work, run_after};
+use crate::scheduler::OnFailure;
+use crate::store::Store;
+use crate::sweep::{note_failures, note_scores};
+
+/// An experiment without mistakes, its texts, and what is known of its sweeps.
+pub struct Study {
+    /// The plugins.
+    pub registry: Arc<Registry>,
+    /// What the text says, as far as its sweeps are known.
+    pub experiment: Experiment,
+    /// The texts that were read, the experiment's own first.
+    pub sources: Sources,
+    /// The params that were set from outside, as name and value.
+    pub set: Vec<(String, String)>,
+    /// What the checker has to say of a text without mistakes.
+    pub warnings: Vec<Diagnostic>,
+    choices: Choices,
+    stage: Stage,
+}
+
+/// How far the experiment of a study is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Checked,
+    /// With the calls that nobody writes.
+    Lowered,
+}
+
+/// Why there is no study, or why it cannot go on.
+#[derive(Debug)]
+pub enum StudyError {
+    /// The text cannot be read.
+    Unreadable(String),
+    /// The text has mistakes; some show only when a sweep has chosen, or a data file is read.
+    Mistakes(Vec<Diagnostic>, Sources),
+}
+
+/// What a run would do.
+#[derive(Debug)]
+pub struct Planned {
+    /// The actions.
+    pub graph: Graph,
+    /// What happens to each.
+    pub plan: Plan,
+}
+
+/// A run that has ended, with the actions of its last round.
+pub struct Finished {
+    /// The actions.
+    pub graph: Graph,
+    /// How they ended.
+    pub outcome: Outcome,
+}
+
+impl Study {
+    /// Reads and checks the experiment at `path`, with params set as `set` says.
+    ///
+    /// # Errors
+    /// When the text cannot be read or has mistakes.
+    pub fn open(
+        path: &str,
+        set: Vec<(String, String)>,
+        registry: Arc<Registry>,
+        world: &dyn Outside,
+    ) -> Result<Self, StudyError> {
+        let text = world.read(path).map_err(StudyError::Unreadable)?;
+        Self::of_text(path, &text, set, registry, world)
+    }
+
+    /// The same with the text at hand.
+    ///
+    /// # Errors
+    /// When the text has mistakes.
+    pub fn of_text(
+        path: &str,
+        text: &str,
+        set: Vec<(String, String)>,
+        registry: Arc<Registry>,
+        world: &dyn Outside,
+    ) -> Result<Self, StudyError> {
+        let choices = Choices::default();
+        let checked = check(path, text, &set, &choices, &registry, world);
+        let Some(experiment) = checked.experiment else {
+            return Err(StudyError::Mistakes(checked.diagnostics, checked.sources));
+        };
+        Ok(Self {
+            registry,
+            experiment,
+            sources: checked.sources,
+            set,
+            warnings: checked.diagnostics,
+            choices,
+            stage: Stage::Checked,
+        })
+    }
+
+    /// The path of the experiment's own text.
+    pub fn file(&self) -> &str {
+        let mut sources = self.sources.iter();
+        sources.next().map_or("", |(_, source)| &source.path)
+    }
+
+    /// The name of that file without its ending.
+    pub fn stem(&self) -> String {
+        let stem = Path::new(self.file()).file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    }
+
+    /// The actions, with the sweeps as far as the scores in the store lead them.
+    ///
+    /// # Errors
+    /// When a data file cannot be read, or a choice does not fit where it is used.
+    pub fn actions(&mut self, store: &dyn Store) -> Result<Graph, StudyError> {
+        if self.stage == Stage::Lowered {
+            self.check_again()?;
+        }
+        loop {
+            let graph = self.lower(store)?;
+            let (experiment, registry) = (&self.experiment, &self.registry);
+            if !note_scores(experiment, &graph, registry, store, &mut self.choices) {
+                return Ok(graph);
+            }
+            self.check_again()?;
+        }
+    }
+
+    /// What a run would do.
+    ///
+    /// # Errors
+    /// As [`actions`](Self::actions).
+    pub fn plan(&mut self, store: &dyn Store) -> Result<Planned, StudyError> {
+        let graph = self.actions(store)?;
+        let plan = plan(&graph, store);
+        Ok(Planned { graph, plan })
+    }
+
+    /// Runs what the store lacks; as long as that tells a sweep something new, the next round,
+    /// too.
+    ///
+    /// # Errors
+    /// As [`actions`](Self::actions). An action that fails is no error of the run: see
+    /// [`Outcome::endings`].
+    pub fn run(
+        &mut self,
+        store: &dyn Store,
+        backend: &dyn Backend,
+        observer: &dyn Observer,
+        settings: &Settings,
+    ) -> Result<Finished, StudyError> {
+        let registry = Arc::clone(&self.registry);
+        let place = Place {
+            registry: &registry,
+            store,
+            observer,
+            stop: &settings.stop,
+            host: &settings.host,
+        };
+        let mut finished = None;
+        backend.open(place, &mut |executor| {
+            finished = Some(self.rounds(place, executor, settings));
+        });
+        finished.expect("a backend calls its body")
+    }
+
+    fn rounds(
+        &mut self,
+        place: Place<'_>,
+        executor: &mut dyn Executor,
+        settings: &Settings,
+    ) -> Result<Finished, StudyError> {
+        let store = place.store;
+        let mut graph = self.actions(store)?;
+        let mut earlier = Endings::new();
+        loop {
+            let work = Work {
+                graph: &graph,
+                experiment: &self.experiment,
+                place,
+            };
+            let outcome = run_after(work, settings.on_failure, executor, &earlier);
+            let has_failed = Counts::of(&outcome.endings).failed > 0;
+            let is_over = outcome.stopped || (has_failed && settings.on_failure == OnFailure::Stop);
+            if is_over || !self.learns(&graph, &outcome, store) {
+                return Ok(Finished { graph, outcome });
+            }
+            earlier.extend(outcome.by_key(&graph));
+            graph = self.actions(store)?;
+        }
+    }
+
+    /// Notes what a round tells of the sweeps; whether that is anything new.
+    fn learns(&mut self, graph: &Graph, outcome: &Outcome, store: &dyn Store) -> bool {
+        let (experiment, registry) = (&self.experiment, &self.registry);
+        let choices = &mut self.choices;
+        let has_scores = note_scores(experiment, graph, registry, store, choices);
+        let has_failures = note_failures(experiment, graph, outcome, choices);
+        has_scores || has_failures
+    }
+
+    fn lower(&mut self, store: &dyn Store) -> Result<Graph, StudyError> {
+        let digest = |path: &str| store.file_digest(Path::new(path));
+        let checked = std::mem::take(&mut self.experiment);
+        match lower(checked, &self.registry, &digest) {
+            Ok(Lowered { experiment, graph }) => {
+                self.experiment = experiment;
+                self.stage = Stage::Lowered;
+                Ok(graph)
+            }
+            Err(mistake) => Err(StudyError::Mistakes(vec![*mistake], self.sources.clone())),
+        }
+    }
+
+    /// Checks the texts with what is known of their sweeps now.
+    fn check_again(&mut self) -> Result<(), StudyError> {
+        let sources = self.sources.iter();
+        let texts: Texts = sources
+            .map(|(_, source)| (source.path.clone(), source.text.clone()))
+            .collect();
+        let world = Kept {
+            registry: &self.registry,
+            texts: &texts,
+        };
+        let text = texts.get(self.file()).map_or("", String::as_str);
+        let (registry, choices) = (&self.registry, &self.choices);
+        let checked = check(self.file(), text, &self.set, choices, registry, &world);
+        let Some(experiment) = checked.experiment else {
+            return Err(StudyError::Mistakes(checked.diagnostics, checked.sources));
+        };
+        self.experiment = experiment;
+        self.stage = Stage::Checked;
+        Ok(())
+    }
+}
+
+/// Checks a text, with what is known of its sweeps, for all that can be known before it runs.
+pub fn check(
+    path: &str,
+    text: &str,
+    set: &[(String, String)],
+    choices: &Choices,
+    registry: &Registry,
+    world: &dyn Outside,
+) -> Checked {
+    let mut checked = check_with(path, text, set, choices, &registry.catalog(), world);
+    let refused = { checked.experiment.as_ref() }.map(|it| validate(it, registry));
+    if let Some(Err(diagnostic)) = refused {
+        checked.experiment = None;
+        checked.diagnostics.push(*diagnostic);
+    }
+    checked
+}
