@@ -108,7 +108,6 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         &[
             "check::argument check::binding check::bounds check::call check::checker check::columns check::describe check::env check::facts check::params check::sweep check::sweep::form check::sweep::objective check::value",
             "experiment search search::space sweep",
-            "layout parse parse::expected parse::tree",
         ],
     ),
     (

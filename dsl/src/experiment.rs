@@ -91,14 +91,14 @@ pub enum Value {
     /// The `name = formula` arguments, in the order written.
     Definitions(Vec<(String, ColumnExpr)>),
     /// A value made by a constructor.
-    Made(Made),
+    Constructed(Constructed),
     /// The result of another call.
     Node(NodeId),
 }
 
 /// A constructor with all its arguments: `adam(rate: 1e-3, …)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Made {
+pub struct Constructed {
     /// The constructor.
     pub name: String,
     /// Every parameter that has a value.
@@ -128,7 +128,7 @@ impl Value {
         match self {
             Value::Node(node) => found.push(*node),
             Value::List(values) => values.iter().for_each(|value| value.collect_nodes(found)),
-            Value::Made(made) => {
+            Value::Constructed(made) => {
                 let args = made.args.values();
                 args.for_each(|argument| argument.value.collect_nodes(found));
             }
@@ -141,7 +141,7 @@ impl Value {
         match self {
             Value::Node(id) => *id = map(*id),
             Value::List(values) => values.iter_mut().for_each(|value| value.map_nodes(map)),
-            Value::Made(made) => {
+            Value::Constructed(made) => {
                 let args = made.args.iter_mut();
                 args.for_each(|(_, argument)| argument.value.map_nodes(map));
             }
@@ -163,7 +163,7 @@ impl Value {
         match self {
             Value::Path(path) => vec![path],
             Value::List(values) => values.iter().flat_map(Self::paths).collect(),
-            Value::Made(made) => {
+            Value::Constructed(made) => {
                 let args = made.args.values();
                 args.flat_map(|argument| argument.value.paths()).collect()
             }
@@ -197,7 +197,7 @@ impl fmt::Display for Value {
                 }
                 Ok(())
             }
-            Value::Made(made) => {
+            Value::Constructed(made) => {
                 write!(f, "{}(", made.name)?;
                 for (index, (name, argument)) in made.args.iter().enumerate() {
                     let comma = if index == 0 { "" } else { ", " };

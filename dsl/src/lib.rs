@@ -11,7 +11,6 @@ pub mod diagnostic;
 pub mod experiment;
 pub mod format;
 mod groups;
-mod layout;
 mod nearest;
 pub mod parse;
 pub mod render;

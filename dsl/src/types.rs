@@ -112,7 +112,7 @@ pub enum Type {
     /// Yes or no computed from columns: `depth <= 1 km`.
     Condition(Over),
     /// A value made by a constructor of this group: `Optimizer` by `adam(rate: 1e-3)`.
-    Made(String),
+    Constructed(String),
     /// What a statement of this kind makes.
     Kind(Kind),
     /// Any of these.
@@ -147,7 +147,7 @@ impl fmt::Display for Type {
             Type::Condition(Over::Columns) => f.write_str("Condition"),
             Type::Formula(Over::Names(names)) => write!(f, "Formula({})", names.join(", ")),
             Type::Condition(Over::Names(names)) => write!(f, "Condition({})", names.join(", ")),
-            Type::Made(group) => f.write_str(group),
+            Type::Constructed(group) => f.write_str(group),
             Type::Kind(kind) => f.write_str(kind.keyword()),
             Type::OneOf(types) => {
                 let names: Vec<String> = types.iter().map(Type::to_string).collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use dsl::experiment::{Arguments, Made, Value};
+use dsl::experiment::{Arguments, Constructed, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -108,12 +108,12 @@ fn by_content<'a>(value: &'a Value, files: &BTreeMap<String, Digest>) -> Cow<'a,
             let values = values.iter().map(|value| by_content(value, files));
             Value::List(values.map(Cow::into_owned).collect())
         }
-        Value::Made(made) => {
+        Value::Constructed(made) => {
             let mut args = made.args.clone();
             for (_, argument) in &mut args {
                 argument.value = by_content(&argument.value, files).into_owned();
             }
-            Value::Made(Made {
+            Value::Constructed(Constructed {
                 name: made.name.clone(),
                 args,
             })

@@ -651,7 +651,7 @@ macro_rules! made {
 
         impl $crate::params::ParamType for $Enum {
             fn ty() -> dsl::types::Type {
-                dsl::types::Type::Made(stringify!($Enum).to_owned())
+                dsl::types::Type::Constructed(stringify!($Enum).to_owned())
             }
 
             fn from_value(
@@ -660,7 +660,7 @@ macro_rules! made {
                 bindings: &$crate::params::Bindings,
             ) -> Result<Self, $crate::error::Fault> {
                 match value {
-                    $( dsl::experiment::Value::Made(made)
+                    $( dsl::experiment::Value::Constructed(made)
                         if made.name == <$Variant as $crate::params::Declared>::NAME =>
                     {
                         <$Variant as $crate::params::Declared>::decode(&bindings.inside(&made.args))

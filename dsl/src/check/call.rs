@@ -8,7 +8,7 @@ use super::facts::{Columns, Facts};
 use super::sweep::SWEPT;
 use super::value::Want;
 use crate::ast::Arg;
-use crate::experiment::{Made, Node, NodeId, Value};
+use crate::experiment::{Constructed, Node, NodeId, Value};
 use crate::signature::Signature;
 use crate::source::Span;
 use crate::types::Kind;
@@ -109,7 +109,7 @@ impl<'p> Checker<'p> {
         if args.broken {
             return None;
         }
-        Some(Value::Made(Made {
+        Some(Value::Constructed(Constructed {
             name: signature.name.clone(),
             args: args.values,
         }))

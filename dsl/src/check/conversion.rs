@@ -58,7 +58,7 @@ impl Checker<'_> {
                 }
                 _ => match ty {
                     Type::Word(words) => words.contains(&path[0].text),
-                    Type::Made(_) => self.makes(&path[0].text, ty),
+                    Type::Constructed(_) => self.makes(&path[0].text, ty),
                     Type::Column | Type::Formula(_) => true,
                     _ => false,
                 },
@@ -96,7 +96,7 @@ impl Checker<'_> {
                 };
                 assignable(ty) || !known
             }
-            (Type::Made(_), [name]) => assignable(ty) || !self.makes(&name.text, ty),
+            (Type::Constructed(_), [name]) => assignable(ty) || !self.makes(&name.text, ty),
             _ => true,
         }
     }
@@ -105,7 +105,7 @@ impl Checker<'_> {
         let makes = self.catalog.get(callee).map(|signature| &signature.makes);
         match (makes, ty) {
             (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => kinds.contains(kind),
-            (Some(Makes::Value(group)), Type::Made(wanted)) => group == wanted,
+            (Some(Makes::Value(group)), Type::Constructed(wanted)) => group == wanted,
             _ => false,
         }
     }

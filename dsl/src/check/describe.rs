@@ -22,7 +22,7 @@ impl<'p> Checker<'p> {
         let message = format!("expected {}, found {found}", type_name(ty));
         let diagnostic = Diagnostic::error(code, expr.span, message);
         let diagnostic = match (ty, &expr.kind) {
-            (Type::Made(group), _) => {
+            (Type::Constructed(group), _) => {
                 let makes = Makes::Value(group.clone());
                 diagnostic.choices("choices", self.names_making(|other| *other == makes))
             }

@@ -294,7 +294,7 @@ fn collect(value: &Value, nodes: &mut Vec<NodeId>) {
     match value {
         Value::Node(node) => nodes.push(*node),
         Value::List(values) => values.iter().for_each(|value| collect(value, nodes)),
-        Value::Made(made) => {
+        Value::Constructed(made) => {
             let args = made.args.values();
             args.for_each(|argument| collect(&argument.value, nodes));
         }

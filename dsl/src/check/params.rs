@@ -100,7 +100,7 @@ impl Checker<'_> {
             "Word" => Type::Word(Vec::new()),
             "Column" => Type::Column,
             "List" | "Range" | "Quantity" => Type::Bool,
-            _ if self.groups().contains(&name) => Type::Made(name.to_owned()),
+            _ if self.groups().contains(&name) => Type::Constructed(name.to_owned()),
             _ => {
                 let mut names = vec![
                     "Int", "Float", "Bool", "String", "Path", "Duration", "Word", "Column", "List",

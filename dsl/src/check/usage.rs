@@ -117,7 +117,7 @@ fn encode(value: &Value, class: &[usize], bytes: &mut Vec<u8>) {
             tagged(4, values.len() as u64);
             values.iter().for_each(|value| encode(value, class, bytes));
         }
-        Value::Made(made) => {
+        Value::Constructed(made) => {
             tagged(5, made.args.len() as u64);
             encode_text(&made.name, bytes);
             encode_args(&made.args, class, bytes);

@@ -88,7 +88,7 @@ impl<'p> Checker<'p> {
             Type::List(inner) => self.list(expr, env, inner, want),
             Type::Range(inner) => self.range(expr, env, inner, want),
             Type::Kind(kind) => self.node(expr, env, *kind, want),
-            Type::Made(group) => self.made(expr, env, group, want),
+            Type::Constructed(group) => self.made(expr, env, group, want),
             Type::Column => self.column(expr, env, want),
             Type::Formula(over) => self.formula(expr, env, over, Sort::Number, want),
             Type::Condition(over) => self.formula(expr, env, over, Sort::Truth, want),

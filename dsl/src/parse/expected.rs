@@ -2,10 +2,10 @@
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
-use super::Place;
 use super::grammar::Rule;
+use super::layout::{Token, Tokens, is_reserved};
+use super::place::Place;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::layout::{Token, Tokens, is_reserved};
 use crate::source::Span;
 
 impl Place<'_> {

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use pest::iterators::{Pair, Pairs};
 use pest::pratt_parser::{Assoc, Op, PrattParser};
 
-use super::Place;
 use super::expected::{reserved_hint, visible};
 use super::grammar::Rule;
+use super::place::Place;
 use crate::ast::{
     Arg, BinaryOp, DefineParam, Expr, ExprKind, ItemKind, Name, OpSpan, Text, TypeExpr, UnaryOp,
 };

@@ -56,7 +56,7 @@ fn words(words: &[&str]) -> Type {
 }
 
 fn made(group: &str) -> Type {
-    Type::Made(group.to_owned())
+    Type::Constructed(group.to_owned())
 }
 
 fn plugin(name: &str, kind: Kind, params: Vec<Param>) -> Signature {

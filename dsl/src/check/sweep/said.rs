@@ -185,7 +185,7 @@ fn renumber(value: &mut Value, places: &[Option<NodeId>]) {
             }
         }
         Value::List(values) => values.iter_mut().for_each(|value| renumber(value, places)),
-        Value::Made(made) => {
+        Value::Constructed(made) => {
             let args = made.args.iter_mut();
             args.for_each(|(_, argument)| renumber(&mut argument.value, places));
         }

@@ -8,8 +8,13 @@ use std::ops::Range;
 
 use crate::ast::Comment;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::parse::{MAX_HEIGHT, MAX_NESTING};
 use crate::source::{FileId, Span};
+
+/// How many brackets may be open at once.
+pub const MAX_NESTING: usize = 128;
+
+/// How high an expression's tree may be: operators and brackets on the way to a leaf.
+pub const MAX_HEIGHT: usize = 256;
 
 /// The items and comments of a text.
 pub(crate) struct Layout {

@@ -5,6 +5,9 @@
 //! the grammar is seen outside this module.
 
 mod expected;
+mod grammar;
+mod layout;
+mod place;
 mod tree;
 
 use std::panic::resume_unwind;
@@ -12,32 +15,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, available_parallelism, scope};
 
 use pest::Parser;
-use pest::iterators::Pair;
 
 use self::grammar::{Grammar, Rule};
+use self::layout::{Chunk, Token, Tokens, layout};
+use self::place::Place;
 use self::tree::Tree;
 use crate::ast::{File, Item};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::layout::{Chunk, Token, Tokens, layout};
 use crate::source::{FileId, Span};
+
+pub use self::layout::{MAX_HEIGHT, MAX_NESTING};
 
 /// The longest text that is read, in bytes.
 pub const MAX_TEXT: usize = 4 << 20;
 
-/// How many brackets may be open at once.
-pub const MAX_NESTING: usize = 128;
-
-/// How high an expression's tree may be: operators and brackets on the way to a leaf.
-pub const MAX_HEIGHT: usize = 256;
-
 /// How many errors are told of one text; nobody reads more.
 pub const MAX_ERRORS: usize = 100;
-
-mod grammar {
-    #[derive(pest_derive::Parser)]
-    #[grammar = "grammar.pest"]
-    pub(super) struct Grammar;
-}
 
 /// The tree of a text and everything wrong with its form; what could not be read is left out.
 pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
@@ -113,52 +106,33 @@ fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Vec<Diagnostic>
         start: chunk.range.start,
         end: chunk.range.end,
     };
-    place.item()
+    item(place)
 }
 
-/// The text of one item.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    file: FileId,
-    text: &'a str,
-    start: usize,
-    end: usize,
-}
-
-impl<'a> Place<'a> {
-    fn item(self) -> Result<Item, Vec<Diagnostic>> {
-        let written = &self.text[self.start..self.end];
-        let mut tokens = Tokens::new(written);
-        let rule = match tokens.next() {
-            Some((Token::Word, first)) => match (&written[first], tokens.next()) {
-                ("experiment", _) => Rule::experiment,
-                ("use", _) => Rule::import,
-                ("param", _) => Rule::param,
-                ("define", _) => Rule::define,
-                // `seed x = …` is read as a statement of an unknown kind.
-                ("seed", Some((Token::Word, _))) => Rule::statement,
-                ("seed", _) => Rule::seed,
-                _ => Rule::statement,
-            },
-            _ => return Err(vec![self.no_item()]),
-        };
-        let pair = Grammar::parse(rule, written)
-            .map_err(|error| vec![self.syntax_error(rule, &error)])?
-            .next()
-            .unwrap_or_else(|| unreachable!("pest gives the rule it was asked for"));
-        let kind = Tree::of(self, pair)?;
-        let span = Span::new(self.file, self.start, self.end);
-        Ok(Item { kind, span })
-    }
-
-    fn span(self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        Span::new(
-            self.file,
-            self.start + span.start(),
-            self.start + span.end(),
-        )
-    }
+/// The tree of one item, or why there is none.
+fn item(place: Place<'_>) -> Result<Item, Vec<Diagnostic>> {
+    let written = &place.text[place.start..place.end];
+    let mut tokens = Tokens::new(written);
+    let rule = match tokens.next() {
+        Some((Token::Word, first)) => match (&written[first], tokens.next()) {
+            ("experiment", _) => Rule::experiment,
+            ("use", _) => Rule::import,
+            ("param", _) => Rule::param,
+            ("define", _) => Rule::define,
+            // `seed x = …` is read as a statement of an unknown kind.
+            ("seed", Some((Token::Word, _))) => Rule::statement,
+            ("seed", _) => Rule::seed,
+            _ => Rule::statement,
+        },
+        _ => return Err(vec![place.no_item()]),
+    };
+    let pair = Grammar::parse(rule, written)
+        .map_err(|error| vec![place.syntax_error(rule, &error)])?
+        .next()
+        .unwrap_or_else(|| unreachable!("pest gives the rule it was asked for"));
+    let kind = Tree::of(place, pair)?;
+    let span = Span::new(place.file, place.start, place.end);
+    Ok(Item { kind, span })
 }
 
 #[cfg(test)]
