@@ -8,7 +8,8 @@ use std::thread::{self, ScopedJoinHandle};
 use dsl::check::Checked;
 use dsl::sweep::Choices;
 use engine::error::Fault;
-use engine::outside::{Disk, Kept, Texts, read_text};
+use engine::files::FirstSeen;
+use engine::outside::{Disk, Kept, Texts, Watched, read_text};
 use engine::plugin::Registry;
 use engine::store::{Access, DirStore};
 use engine::study::{self, Study, StudyError};
@@ -25,14 +26,17 @@ pub fn study(
     terminal: &Terminal,
 ) -> Result<Study, Abort> {
     let registry = Arc::new(plugins::registry());
-    let world = Disk {
+    let seen = FirstSeen::default();
+    let disk = Disk {
         registry: &registry,
     };
+    let world = Watched { disk, seen: &seen };
     let set = with_profile(&settings.params, &args.settings);
     let path = args.file.to_string_lossy();
     let text =
         text(&args.file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
     let study = Study::of_text(&path, &text, set, Arc::clone(&registry), &world);
+    let study = study.map(|study| study.with_files(seen));
     opened_study(study, terminal).inspect_err(|_| {
         for (name, value) in &settings.params {
             let profile = settings.profile();

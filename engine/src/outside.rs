@@ -1,6 +1,7 @@
 //! The world outside a file, for the checker: used texts and the headers of data files.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use dsl::experiment::Arguments;
 use dsl::types::Schema;
 
 use crate::error::Fault;
-use crate::files::{self, Files, NotOpened, matching};
+use crate::files::{self, Files, FirstSeen, NotOpened, matching};
 use crate::params::Bindings;
 use crate::plugin::Registry;
 
@@ -32,7 +33,7 @@ impl Outside for Disk<'_> {
         {
             return Err(format!("`{path}` is not a `.farcast` file"));
         }
-        read_text(path)
+        text_of(path, files::open(Path::new(path)))
     }
 
     fn find(&self, path: &str) -> Result<(), String> {
@@ -50,31 +51,67 @@ impl Outside for Disk<'_> {
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
-        let bindings = Bindings {
-            args: args.clone(),
-            inputs: BTreeMap::new(),
-        };
-        let Some(operation) = self.registry.get(plugin) else {
-            return Ok(Schema::default());
-        };
-        let schema = operation.schema(&bindings, &Files::unchecked());
-        schema.map_err(|fault| match fault {
-            Fault::User {
-                param,
-                message,
-                hint,
-            } => SchemaError {
-                param,
-                message,
-                hint,
-            },
-            other => SchemaError {
-                param: None,
-                message: other.to_string(),
-                hint: None,
-            },
-        })
+        schema_of(self.registry, plugin, args, &Files::unchecked())
     }
+}
+
+/// The same, and what was seen of the files is remembered.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    /// The files.
+    pub disk: Disk<'a>,
+    /// What is known of them.
+    pub seen: &'a FirstSeen,
+}
+
+impl Outside for Watched<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.disk.read(path)
+    }
+
+    fn find(&self, path: &str) -> Result<(), String> {
+        self.disk.find(path)
+    }
+
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
+        let files = Files::unchecked();
+        let schema = schema_of(self.disk.registry, plugin, args, &files);
+        self.seen.note(&files);
+        schema
+    }
+}
+
+/// The columns of a source, from the headers of its files.
+fn schema_of(
+    registry: &Registry,
+    plugin: &str,
+    args: &Arguments,
+    files: &Files,
+) -> Result<Schema, SchemaError> {
+    let bindings = Bindings {
+        args: args.clone(),
+        inputs: BTreeMap::new(),
+    };
+    let Some(operation) = registry.get(plugin) else {
+        return Ok(Schema::default());
+    };
+    let schema = operation.schema(&bindings, files);
+    schema.map_err(|fault| match fault {
+        Fault::User {
+            param,
+            message,
+            hint,
+        } => SchemaError {
+            param,
+            message,
+            hint,
+        },
+        other => SchemaError {
+            param: None,
+            message: other.to_string(),
+            hint: None,
+        },
+    })
 }
 
 /// Texts by their paths.
@@ -101,20 +138,24 @@ impl Outside for Kept<'_> {
     }
 }
 
-/// A text file, whole.
+/// The whole of a text that the user names: a file, or what a pipe delivers.
 ///
 /// # Errors
-/// Why it cannot be read, in one line: not there, a folder, not text, larger than 16 MiB.
+/// Why it cannot be read, in one line: it is missing, a directory, not text, larger than 16 MiB.
 pub fn read_text(path: &str) -> Result<String, String> {
-    let file = files::open(Path::new(path)).map_err(|error| match error {
+    text_of(path, File::open(path).map_err(NotOpened::from))
+}
+
+fn text_of(path: &str, file: Result<File, NotOpened>) -> Result<String, String> {
+    let unreadable = |error| format!("`{path}` cannot be read: {error}");
+    let file = file.map_err(|error| match error {
         NotOpened::Missing => format!("`{path}` does not exist"),
         NotOpened::NotAFile(found) => format!("`{path}` is a {found}, not a file"),
-        NotOpened::Refused(error) => format!("`{path}` cannot be read: {error}"),
+        NotOpened::Refused(error) => unreadable(error),
     })?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_TEXT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("`{path}` cannot be read: {error}"))?;
+    let mut limited = file.take(LARGEST_TEXT + 1);
+    limited.read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_TEXT {
         return Err(format!(
             "`{path}` is larger than {} MiB",

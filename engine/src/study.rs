@@ -25,6 +25,7 @@ use dsl::source::Sources;
 use dsl::sweep::Choices;
 
 use crate::executor::{Backend, Executor, Place};
+use crate::files::FirstSeen;
 use crate::graph::Graph;
 use crate::lower::{Lowered, lower, validate};
 use crate::observer::{Counts, Observer};
@@ -50,6 +51,8 @@ pub struct Study {
     pub warnings: Vec<Diagnostic>,
     choices: Choices,
     stage: Stage,
+    /// Its data files as they were first seen.
+    seen: FirstSeen,
 }
 
 /// How far the experiment of a study is.
@@ -125,7 +128,15 @@ impl Study {
             warnings: checked.diagnostics,
             choices,
             stage: Stage::Checked,
+            seen: FirstSeen::default(),
         })
+    }
+
+    /// The same that uses a data file only as its header was read while the text was checked:
+    /// what a [`Watched`](crate::outside::Watched) world noted.
+    pub fn with_files(mut self, seen: FirstSeen) -> Self {
+        self.seen = seen;
+        self
     }
 
     /// The path of the experiment's own text.
@@ -232,7 +243,8 @@ impl Study {
     }
 
     fn lower(&mut self, store: &dyn Store) -> Result<Graph, StudyError> {
-        let digest = |path: &str| store.file_digest(Path::new(path));
+        let seen = &self.seen;
+        let digest = |path: &str| seen.digest(Path::new(path), |path| store.file_digest(path));
         let checked = std::mem::take(&mut self.experiment);
         match lower(checked, &self.registry, &digest) {
             Ok(Lowered { experiment, graph }) => {

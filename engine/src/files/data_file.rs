@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::regular::{self, NotOpened};
+use super::stamp::Stamp;
 use crate::digest::{BlockDigests, Digest};
 
 /// A file that a plugin reads, from anywhere in it and as often as it likes.
@@ -23,6 +24,7 @@ pub struct DataFile {
 struct Shared {
     path: PathBuf,
     size: u64,
+    stamp: Stamp,
     digesting: Digesting,
     state: Mutex<State>,
     stop: Arc<AtomicBool>,
@@ -74,7 +76,8 @@ impl DataFile {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, NotOpened> {
         let file = regular::open(path)?;
-        let size = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
         let state = State {
             handle: (handle == Handle::Kept).then_some(file),
             digests: BlockDigests::default(),
@@ -84,6 +87,7 @@ impl DataFile {
         let shared = Shared {
             path: path.to_owned(),
             size,
+            stamp,
             digesting,
             state: Mutex::new(state),
             stop,
@@ -101,6 +105,11 @@ impl DataFile {
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         self.shared.size
+    }
+
+    /// What it was like when it was opened.
+    pub(super) fn stamp(&self) -> &Stamp {
+        &self.shared.stamp
     }
 
     /// Fills `bytes` from a position in the file.

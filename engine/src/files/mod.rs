@@ -5,8 +5,10 @@
 //! are digested once more as they are read, and its result counts only when the digests agree.
 
 mod data_file;
+mod first_seen;
 mod pattern;
 mod regular;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +22,12 @@ use crate::error::Fault;
 use data_file::{Digesting, Handle, NoDigest};
 
 pub use data_file::{DataFile, Reader};
+pub use first_seen::FirstSeen;
 pub(crate) use pattern::digest;
 pub use pattern::matching;
 pub use regular::NotOpened;
 pub(crate) use regular::{look_at, open};
+pub(crate) use stamp::Stamp;
 
 /// How many files of an action stay open; further ones are opened for every read.
 const MOST_OPEN: usize = 64;
@@ -106,6 +110,14 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// What every file was like when it was opened.
+    fn stamps(&self) -> BTreeMap<PathBuf, Stamp> {
+        let opened = self.opened();
+        let files = opened.iter().flat_map(|opened| &opened.files);
+        let stamps = files.map(|file| (file.path().to_owned(), file.stamp().clone()));
+        stamps.collect()
     }
 
     fn open_one(&self, path: &Path) -> Result<DataFile, Fault> {

@@ -239,3 +239,26 @@ fn what_would_be_waited_for_is_refused() {
     let message = "expected a file, found the device `/dev/zero`";
     assert_eq!(refused(Path::new("/dev/zero")), message);
 }
+
+#[test]
+fn a_file_that_changes_after_its_header_was_read_has_no_digest() {
+    let case = Case::of(&content(0));
+    let digest = |path: &Path| Ok(Digest::of(&fs::read(path)?));
+    let seen = FirstSeen::default();
+    let headers = Files::unchecked();
+    headers.open(&case.path()).unwrap();
+    seen.note(&headers);
+    case.overwrite(&content(1)[..BLOCK]);
+    // Over the old bytes and never of the same time, however coarse the clock is.
+    let file = OpenOptions::new().write(true).open(case.path()).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let changed = seen.digest(&case.path(), digest).unwrap_err();
+    assert!(matches!(changed, Fault::Changed(path) if path == case.path()));
+
+    // One whose digest was taken keeps it in every round.
+    let seen = FirstSeen::default();
+    let first = seen.digest(&case.path(), digest).unwrap();
+    case.overwrite(&content(2));
+    assert_eq!(seen.digest(&case.path(), digest).unwrap(), first);
+    assert_ne!(digest(&case.path()).unwrap(), first);
+}

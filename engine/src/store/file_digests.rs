@@ -2,23 +2,17 @@
 //! that nothing is new would make every plan slow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::since_1970;
 use super::folder::Folder;
 use super::journal::{Journal, Problem, Segment};
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::files::{self, NotOpened};
-
-/// A file that changed this recently may change again without a new time stamp.
-const UNSETTLED: Duration = Duration::from_secs(2);
+use crate::files::{self, NotOpened, Stamp};
 
 /// The digest of a file, read in bounded memory.
 pub(super) fn read(path: &Path) -> Result<Digest, Fault> {
@@ -43,63 +37,6 @@ impl FileDigest {
     }
 }
 
-/// What changes when a file does: size in bytes, and seconds and nanoseconds since 1970 of its last
-/// change of content and (where the file system has it) of anything.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Stamp {
-    size: u64,
-    inode: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self {
-            size: metadata.len(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> Self {
-        use std::time::UNIX_EPOCH;
-        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-        let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let modified = (age.as_secs() as i64, i64::from(age.subsec_nanos()));
-        Self {
-            size: metadata.len(),
-            inode: 0,
-            modified,
-            changed: modified,
-        }
-    }
-
-    /// That of no file.
-    fn none() -> Self {
-        Self {
-            size: u64::MAX,
-            inode: 0,
-            modified: (0, 0),
-            changed: (0, 0),
-        }
-    }
-
-    /// Whether any later change is certain to show.
-    fn is_settled(&self) -> bool {
-        let latest = self.modified.max(self.changed);
-        let latest = Duration::new(
-            u64::try_from(latest.0).unwrap_or_default(),
-            u32::try_from(latest.1).unwrap_or_default(),
-        );
-        since_1970() > latest.saturating_add(UNSETTLED)
-    }
-}
-
 /// The remembered digests; read from the store on first use.
 pub(super) struct FileDigests {
     memory: Mutex<Memory>,
@@ -119,7 +56,7 @@ impl FileDigests {
     /// The digest of a file, which is read only if it is new or has changed.
     pub(super) fn of(&self, path: &Path, folder: &Folder) -> Result<Digest, Fault> {
         let name = absolute_name(path);
-        let before = stamp(path).filter(Stamp::is_settled);
+        let before = Stamp::at(path).filter(Stamp::is_settled);
         let (Some(path_text), Some(stamp_before)) = (name, before) else {
             return read(path);
         };
@@ -127,7 +64,7 @@ impl FileDigests {
             return Ok(digest);
         }
         let digest = read(path)?;
-        if stamp(path).as_ref() == Some(&stamp_before) {
+        if Stamp::at(path).as_ref() == Some(&stamp_before) {
             let known = FileDigest {
                 path: path_text,
                 stamp: stamp_before,
@@ -215,7 +152,7 @@ impl Memory {
 
     fn merge(&mut self, folder: &Folder, segments: &BTreeSet<Segment>) -> Result<(), Fault> {
         let Self { journal, known } = self;
-        known.retain(|path, known| stamp(Path::new(path)).as_ref() == Some(&known.stamp));
+        known.retain(|path, known| Stamp::at(Path::new(path)).as_ref() == Some(&known.stamp));
         let json: Vec<Vec<u8>> = known.values().filter_map(FileDigest::to_json).collect();
         let json: Vec<&[u8]> = json.iter().map(Vec::as_slice).collect();
         journal.replace(folder, segments, &json)
@@ -229,10 +166,6 @@ impl Memory {
             known.insert(entry.path.clone(), entry);
         });
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
 }
 
 /// The absolute path as text, if it is UTF-8.
