@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use super::binding::Given;
+use super::binding::Binding;
 use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
 use super::env::Env;
-use super::facts::{Columns, Needed, nodes_of, takes_kind};
+use super::inferred::{Columns, Needed, nodes_of, takes_kind};
 use super::scope::NOWHERE;
-use super::value::Want;
+use super::value::Expected;
 use crate::ast::{Arg, Expr, Name};
 use crate::column::ColumnExpr;
 use crate::diagnostic::{Code, Diagnostic};
@@ -44,7 +44,7 @@ impl<'p> Checker<'p> {
         for (param, given) in pairs().filter(|(param, _)| takes_kind(&param.ty)) {
             let nodes_before = result.values.len();
             self.argument(call, param, given, &Columns::Free, &mut result);
-            let failed = result.values.len() == nodes_before && !matches!(given, Given::Nothing);
+            let failed = result.values.len() == nodes_before && !matches!(given, Binding::Nothing);
             if columns.is_none() {
                 columns = match failed {
                     true => Some(Columns::Poisoned),
@@ -81,19 +81,19 @@ impl<'p> Checker<'p> {
         &mut self,
         call: &Call<'_, 'p>,
         param: &'p Param,
-        given: &Given,
+        given: &Binding,
         columns: &Columns,
         result: &mut Args,
     ) {
         let key = (call.signature.name.as_str(), param.name.as_str());
-        if let (Given::Nothing, Some(value)) = (given, self.defaults.get(&key)) {
+        if let (Binding::Nothing, Some(value)) = (given, self.defaults.get(&key)) {
             let (value, span) = (value.clone(), call.span);
             let argument = Argument { value, span };
             result.values.insert(param.name.clone(), argument);
             return;
         }
         let name = format_args!("{}.{}", call.name, param.name);
-        let want = Want {
+        let want = Expected {
             ty: &param.ty,
             columns,
             name: &name,
@@ -101,12 +101,12 @@ impl<'p> Checker<'p> {
         };
         let seen = self.seen.len();
         let value = match given {
-            Given::Nothing => match self.default_value(call, param, want) {
+            Binding::Nothing => match self.default_value(call, param, want) {
                 Some(value) => value,
                 None => return,
             },
-            Given::One(expr, _) => self.value(expr, call.env, want),
-            Given::Many(exprs) => match (exprs.as_slice(), &param.ty) {
+            Binding::One(expr, _) => self.value(expr, call.env, want),
+            Binding::Many(exprs) => match (exprs.as_slice(), &param.ty) {
                 ([expr], _) => self.value(expr, call.env, want),
                 (exprs, Type::List(inner)) => {
                     self.items(exprs.iter().copied(), call.env, inner, want)
@@ -115,7 +115,7 @@ impl<'p> Checker<'p> {
                     .first()
                     .and_then(|expr| self.mismatch(expr, call.env, ty)),
             },
-            Given::New(new) => self.definitions(call, new, columns, result),
+            Binding::New(new) => self.definitions(call, new, columns, result),
         };
         let span = given.span().unwrap_or(call.span);
         let named = self.seen[seen..].iter();
@@ -241,7 +241,7 @@ impl<'p> Checker<'p> {
         &mut self,
         call: &Call<'_, 'p>,
         param: &'p Param,
-        want: Want,
+        want: Expected,
     ) -> Option<Option<Value>> {
         let text = param.default.as_deref()?;
         let (errors, nodes, seen) = (self.diagnostics.len(), self.nodes.len(), self.seen.len());
@@ -288,7 +288,7 @@ impl<'p> Checker<'p> {
                 continue;
             }
             let ty = Type::Formula(Over::Columns);
-            let want = Want {
+            let want = Expected {
                 ty: &ty,
                 columns: &columns,
                 name: call.name,

@@ -10,7 +10,7 @@ use crate::signature::{Param, Signature};
 use crate::source::Span;
 
 /// What was written for one parameter.
-pub enum Given<'e> {
+pub enum Binding<'e> {
     Nothing,
     /// One value, named or not.
     One(&'e Expr, Span),
@@ -20,16 +20,16 @@ pub enum Given<'e> {
     New(Vec<(&'e Name, &'e Expr)>),
 }
 
-impl Given<'_> {
+impl Binding<'_> {
     pub fn span(&self) -> Option<Span> {
         match self {
-            Given::Nothing => None,
-            Given::One(expr, _) => Some(expr.span),
-            Given::Many(exprs) => match (exprs.first(), exprs.last()) {
+            Binding::Nothing => None,
+            Binding::One(expr, _) => Some(expr.span),
+            Binding::Many(exprs) => match (exprs.first(), exprs.last()) {
                 (Some(first), Some(last)) => Some(first.span.to(last.span)),
                 _ => None,
             },
-            Given::New(new) => match (new.first(), new.last()) {
+            Binding::New(new) => match (new.first(), new.last()) {
                 (Some((name, _)), Some((_, last))) => Some(name.span.to(last.span)),
                 _ => None,
             },
@@ -39,9 +39,9 @@ impl Given<'_> {
 
 impl Checker<'_> {
     /// Which expression is for which parameter.
-    pub fn bind<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Given<'e>>, bool) {
+    pub fn bind<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Binding<'e>>, bool) {
         let params = &call.signature.params;
-        let mut given: Vec<Given> = params.iter().map(|_| Given::Nothing).collect();
+        let mut given: Vec<Binding> = params.iter().map(|_| Binding::Nothing).collect();
         let mut broken = false;
         let mut next = 0;
         let mut named: Option<Span> = None;
@@ -74,7 +74,7 @@ impl Checker<'_> {
         call: &Call,
         value: &'e Expr,
         next: &mut usize,
-        given: &mut [Given<'e>],
+        given: &mut [Binding<'e>],
     ) -> Option<()> {
         let params = &call.signature.params;
         while params.get(*next).is_some_and(|param| param.definitions) {
@@ -91,12 +91,12 @@ impl Checker<'_> {
         };
         if !param.variadic {
             *next += 1;
-            *slot = Given::One(value, value.span);
+            *slot = Binding::One(value, value.span);
             return Some(());
         }
         match slot {
-            Given::Many(values) => values.push(value),
-            _ => *slot = Given::Many(vec![value]),
+            Binding::Many(values) => values.push(value),
+            _ => *slot = Binding::Many(vec![value]),
         }
         Some(())
     }
@@ -106,7 +106,7 @@ impl Checker<'_> {
         call: &Call,
         name: &Name,
         value: &'e Expr,
-        given: &mut [Given<'e>],
+        given: &mut [Binding<'e>],
     ) -> Option<()> {
         let signature = call.signature;
         let at = signature
@@ -126,11 +126,11 @@ impl Checker<'_> {
             return None;
         };
         let before = match slot {
-            Given::Nothing => {
-                *slot = Given::One(value, name.span);
+            Binding::Nothing => {
+                *slot = Binding::One(value, name.span);
                 return Some(());
             }
-            Given::One(_, span) => Some(*span),
+            Binding::One(_, span) => Some(*span),
             other => other.span(),
         };
         let message = format!("`{}` is given twice", signature.params[at].name);
@@ -145,7 +145,7 @@ impl Checker<'_> {
         call: &Call,
         name: &'e Name,
         value: &'e Expr,
-        given: &mut [Given<'e>],
+        given: &mut [Binding<'e>],
     ) -> Option<()> {
         let signature = call.signature;
         let at = signature.params.iter().position(|param| param.definitions);
@@ -158,21 +158,21 @@ impl Checker<'_> {
             return None;
         };
         match slot {
-            Given::New(new) => new.push((name, value)),
-            _ => *slot = Given::New(vec![(name, value)]),
+            Binding::New(new) => new.push((name, value)),
+            _ => *slot = Binding::New(vec![(name, value)]),
         }
         Some(())
     }
 
     /// Refuses a call that leaves out what has no default.
-    pub fn refuse_missing(&mut self, call: &Call, given: &[Given]) -> Option<()> {
+    pub fn refuse_missing(&mut self, call: &Call, given: &[Binding]) -> Option<()> {
         let missing: Vec<&Param> = call
             .signature
             .params
             .iter()
             .zip(given)
             .filter(|(param, given)| {
-                matches!(given, Given::Nothing) && param.default.is_none() && !param.optional
+                matches!(given, Binding::Nothing) && param.default.is_none() && !param.optional
             })
             .map(|(param, _)| param)
             .collect();

@@ -2,8 +2,8 @@
 
 use super::checker::Checker;
 use super::env::Env;
-use super::facts::Columns;
-use super::value::Want;
+use super::inferred::Columns;
+use super::value::Expected;
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -65,7 +65,7 @@ impl Checker<'_> {
     /// Bounds from what was written; none when an error was reported.
     pub fn bounds(&mut self, expr: &Expr, ty: &Type, env: Env) -> Option<Bounds> {
         let element = element(ty);
-        let want = |ty| Want {
+        let want = |ty| Expected {
             ty,
             columns: &Columns::Free,
             name: &"",

@@ -4,9 +4,8 @@ use std::fmt;
 
 use super::checker::Checker;
 use super::env::Env;
-use super::facts::{Columns, Facts};
-use super::sweep::SWEPT;
-use super::value::Want;
+use super::inferred::{Columns, Inferred};
+use super::value::Expected;
 use crate::ast::Arg;
 use crate::experiment::{Constructed, Node, NodeId, Value};
 use crate::signature::Signature;
@@ -31,7 +30,7 @@ impl<'p> Checker<'p> {
         args: &[Arg],
         span: Span,
         env: Env,
-        want: Want,
+        want: Expected,
     ) -> Option<NodeId> {
         let outer = std::mem::take(&mut self.reads);
         let call = Call {
@@ -75,11 +74,16 @@ impl<'p> Checker<'p> {
     }
 
     /// Adds a node; a call inside a statement that is the same at another point is shared.
-    fn add(&mut self, node: Node, facts: Facts) -> NodeId {
+    fn add(&mut self, node: Node, facts: Inferred) -> NodeId {
         let next = NodeId(self.nodes.len());
         if !node.named && !self.sweep.dims.is_empty() {
-            let choice = facts.reads & !SWEPT;
-            let key = format!("{} {} {choice} {}", node.name, node.kind, call_text(&node));
+            let choice = facts.reads.choices();
+            let key = format!(
+                "{} {} {choice:?} {}",
+                node.name,
+                node.kind,
+                call_text(&node)
+            );
             if let Some(known) = self.shared.get(&key) {
                 return *known;
             }
@@ -97,7 +101,7 @@ impl<'p> Checker<'p> {
         args: &[Arg],
         span: Span,
         env: Env,
-        want: Want,
+        want: Expected,
     ) -> Option<Value> {
         let call = Call {
             signature,

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use super::Outside;
 use super::bounds::Bounds;
 use super::env::Env;
-use super::facts::{Columns, Facts};
+use super::inferred::{Columns, Inferred};
 use super::params::ParamState;
+use super::reads::Reads;
 use super::scope::{MAIN, Program};
-use super::sweep::{AWAITS, CHOICE, Sweep};
-use super::value::Want;
+use super::sweep::Sweep;
+use super::value::Expected;
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, Node, NodeId, Value};
@@ -33,14 +34,13 @@ pub struct Checker<'p> {
     pub choices: &'p Choices,
     pub diagnostics: Vec<Diagnostic>,
     pub nodes: Vec<Node>,
-    pub facts: Vec<Facts>,
+    pub facts: Vec<Inferred>,
     pub params: Vec<ParamState>,
     pub sweep: Sweep,
     /// Which value of each swept param is in force; none is the default.
     pub point: Vec<Option<u32>>,
-    /// The swept params read since it was last cleared, one bit each; the bits above say
-    /// whether a choice was read.
-    pub reads: u64,
+    /// The swept params and choices read since it was last cleared.
+    pub reads: Reads,
     /// The columns named since the start of the argument at hand.
     pub seen: Vec<(String, Span)>,
     pub depth: usize,
@@ -66,7 +66,7 @@ pub struct Checker<'p> {
 
 #[derive(Clone, Default)]
 struct StatementState {
-    reads: u64,
+    reads: Reads,
     /// Only looked up, never listed.
     results: HashMap<Vec<Option<u32>>, Option<NodeId>>,
 }
@@ -94,7 +94,7 @@ impl<'p> Checker<'p> {
             params: Vec::new(),
             sweep: Sweep::default(),
             point: Vec::new(),
-            reads: 0,
+            reads: Reads::default(),
             seen: Vec::new(),
             depth: 0,
             expansions: 0,
@@ -127,7 +127,7 @@ impl<'p> Checker<'p> {
         for at in 0..self.sweep.points.len() {
             self.enter(Some(at));
             for statement in &others {
-                if at == 0 || Self::is_swept(self.statements[*statement].reads) {
+                if at == 0 || self.statements[*statement].reads.is_swept() {
                     self.statement(*statement);
                 }
             }
@@ -147,8 +147,8 @@ impl<'p> Checker<'p> {
     }
 
     pub fn finish(mut self) -> (Experiment, Vec<Diagnostic>) {
-        let waiting = self.said_waiting();
-        let mut sweeps = self.said_sweeps();
+        let waiting = self.export_waiting();
+        let mut sweeps = self.export_sweeps();
         let places = self.drop_waiting();
         let place = |node: &NodeId| places.get(node.0).copied().flatten();
         for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
@@ -175,7 +175,7 @@ impl<'p> Checker<'p> {
     }
 
     /// What a statement was found to read.
-    pub fn reads_of(&self, at: usize) -> u64 {
+    pub fn reads_of(&self, at: usize) -> Reads {
         self.statements[at].reads
     }
 
@@ -189,9 +189,9 @@ impl<'p> Checker<'p> {
     }
 
     /// The part of the point that these reads depend on.
-    pub fn key(&self, reads: u64) -> Vec<Option<u32>> {
+    pub fn key(&self, reads: Reads) -> Vec<Option<u32>> {
         let dims = self.point.iter().enumerate();
-        dims.filter(|(dim, _)| reads >> dim & 1 == 1)
+        dims.filter(|(dim, _)| reads.has_param(*dim))
             .map(|(_, value)| *value)
             .collect()
     }
@@ -246,14 +246,14 @@ impl<'p> Checker<'p> {
         };
         self.gathering = kind == Kind::Report;
         let name = program.full_name(statement.module, &statement.name);
-        let want = Want {
+        let want = Expected {
             ty: &Type::Kind(kind),
             columns: &Columns::Free,
             name: &name,
             statement: true,
         };
         let value = self.value(&statement.value, env, want);
-        if kind == Kind::Report && Self::is_swept(self.reads) {
+        if kind == Kind::Report && self.reads.is_swept() {
             let message = "a report is made once, but this one reads a swept param";
             let diagnostic = Diagnostic::error(Code::NotConstant, statement.value.span, message)
                 .hint("a report lists its scores at every point; its other arguments must not depend on a sweep");
@@ -267,10 +267,10 @@ impl<'p> Checker<'p> {
     }
 
     /// What an expression makes at every point of the sweeps, each once.
-    pub fn at_every_point(&mut self, expr: &Expr, env: Env, want: Want) -> Vec<Option<Value>> {
+    pub fn at_every_point(&mut self, expr: &Expr, env: Env, want: Expected) -> Vec<Option<Value>> {
         let outer = self.reads;
         self.gathering = false;
-        let mut reads = 0;
+        let mut reads = Reads::default();
         let mut done = BTreeSet::new();
         let mut values = Vec::new();
         for at in 0..self.sweep.points.len() {
@@ -278,19 +278,19 @@ impl<'p> Checker<'p> {
             if done.contains(&self.key(reads)) {
                 continue;
             }
-            self.reads = 0;
+            self.reads = Reads::default();
             let value = self.value(expr, env, want);
             reads |= self.reads;
             done.insert(self.key(reads));
             let broken = value.is_none();
             values.push(value);
-            if broken || !Self::is_swept(reads) {
+            if broken || !reads.is_swept() {
                 break;
             }
         }
         self.enter(None);
         self.gathering = true;
-        self.reads = outer | reads & (AWAITS | CHOICE);
+        self.reads = outer | reads.choices();
         values
     }
 

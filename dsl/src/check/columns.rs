@@ -2,8 +2,8 @@
 
 use super::checker::Checker;
 use super::describe::dotted;
-use super::env::{Env, Found};
-use super::facts::Columns;
+use super::env::{Env, Resolved};
+use super::inferred::Columns;
 use super::scope::Entity;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::calendar;
@@ -161,9 +161,9 @@ impl Checker<'_> {
 
     fn named_term(&mut self, path: &[Name], expr: &Expr, env: Env, names: Names) -> Option<Term> {
         match self.find(path, env) {
-            Found::Failed => None,
-            Found::Arg(inner, env) => self.term(inner, env, names),
-            Found::Entity(Entity::Param(param)) => {
+            Resolved::Failed => None,
+            Resolved::Arg(inner, env) => self.term(inner, env, names),
+            Resolved::Entity(Entity::Param(param)) => {
                 if let Names::Columns(columns) = names {
                     self.refuse_ambiguous(path, columns, env)?;
                 }
@@ -171,11 +171,11 @@ impl Checker<'_> {
                 let ty = self.params[param].ty.clone()?;
                 self.known_term(value, ty, expr, env, names)
             }
-            Found::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
+            Resolved::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
                 self.column_term(&path[0].text, expr.span, env, names)
             }
-            Found::Entity(_) => self.no_term(expr, env),
-            Found::Nothing => {
+            Resolved::Entity(_) => self.no_term(expr, env),
+            Resolved::Nothing => {
                 let name = &path[0];
                 let Some(value) = column::constant(&name.text) else {
                     return self.column_term(&name.text, name.span, env, names);
@@ -327,8 +327,8 @@ impl Checker<'_> {
         names: Names,
     ) -> Option<Term> {
         match self.find(callee, env) {
-            Found::Failed => return None,
-            Found::Entity(Entity::Define(define)) => {
+            Resolved::Failed => return None,
+            Resolved::Entity(Entity::Define(define)) => {
                 return self.expand(define, args, expr.span, env, |checker, body, inner| {
                     checker.term(body, inner, names)
                 });

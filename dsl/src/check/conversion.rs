@@ -2,10 +2,10 @@
 
 use super::checker::Checker;
 use super::describe::dotted;
-use super::env::{Env, Found};
-use super::facts::Columns;
+use super::env::{Env, Resolved};
+use super::inferred::Columns;
 use super::scope::Entity;
-use super::value::Want;
+use super::value::Expected;
 use crate::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::column::{self, Sort};
 use crate::experiment::Value;
@@ -15,7 +15,7 @@ use crate::units;
 
 impl Checker<'_> {
     /// Whether an expression looks like a value of this type, to choose among several.
-    pub fn fits(&mut self, expr: &Expr, env: Env, want: Want) -> bool {
+    pub fn fits(&mut self, expr: &Expr, env: Env, want: Expected) -> bool {
         let ty = want.ty;
         if let Type::OneOf(types) = ty {
             return types.iter().any(|ty| self.fits(expr, env, want.part(ty)));
@@ -44,15 +44,15 @@ impl Checker<'_> {
                 known.is_some_and(|known| assignable(&known, ty))
             }
             ExprKind::Name(path) => match self.find(path, env) {
-                Found::Arg(inner, env) => return self.fits(inner, env, want),
-                Found::Entity(Entity::Param(param))
+                Resolved::Arg(inner, env) => return self.fits(inner, env, want),
+                Resolved::Entity(Entity::Param(param))
                     if matches!(ty, Type::Formula(_) | Type::Condition(_))
                         || self.means_param(param, path, ty, want.columns) =>
                 {
                     let known = self.params[param].ty.clone();
                     known.is_some_and(|known| assignable(&known, ty))
                 }
-                Found::Entity(Entity::Statement(at)) => {
+                Resolved::Entity(Entity::Statement(at)) => {
                     let keyword = self.program.statements[at].keyword.text.as_str();
                     matches!(ty, Type::Kind(kind) if kind.keyword() == keyword)
                 }
@@ -111,7 +111,13 @@ impl Checker<'_> {
     }
 
     /// The value of a param where a value is wanted.
-    pub fn param_as(&mut self, param: usize, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    pub fn param_as(
+        &mut self,
+        param: usize,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+    ) -> Option<Value> {
         let value = self.param(param)?;
         let ty = self.params[param].ty.clone()?;
         self.known_as(value, &ty, expr, env, want)
@@ -124,7 +130,7 @@ impl Checker<'_> {
         ty: &Type,
         expr: &Expr,
         env: Env,
-        want: Want,
+        want: Expected,
     ) -> Option<Value> {
         if let (Type::Column, Type::Column, Value::Text(column)) = (ty, want.ty, &value) {
             if let ExprKind::Name(path) = &expr.kind {

@@ -4,9 +4,9 @@ use super::Outside;
 use super::SchemaError;
 use super::checker::Checker;
 use super::env::Env;
-use super::facts::Columns;
+use super::inferred::Columns;
 use super::scope::{NOWHERE, Program};
-use super::value::Want;
+use super::value::Expected;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Arguments;
 use crate::signature::{Catalog, Param, Signature};
@@ -47,7 +47,7 @@ impl Checker<'_> {
         };
         let snippet = self.snippet(default);
         let snippet = snippet.ok_or_else(|| format!("the default `{default}` does not parse"))?;
-        let want = Want {
+        let want = Expected {
             ty: &param.ty,
             columns: &Columns::Free,
             name: &param.name,

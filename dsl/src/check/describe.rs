@@ -1,8 +1,8 @@
 //! Expressions, values and types in the words of messages.
 
 use super::checker::Checker;
-use super::env::{Env, Found};
-use super::facts::takes_kind;
+use super::env::{Env, Resolved};
+use super::inferred::takes_kind;
 use super::scope::Entity;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -50,16 +50,18 @@ impl<'p> Checker<'p> {
             ExprKind::Name(path) => {
                 let text = dotted(path);
                 match self.find(path, env) {
-                    Found::Entity(Entity::Param(param)) => match &self.params[param].ty {
+                    Resolved::Entity(Entity::Param(param)) => match &self.params[param].ty {
                         Some(ty) => format!("`{text}`, which is {}", type_name(ty)),
                         None => format!("`{text}`"),
                     },
-                    Found::Entity(Entity::Statement(at)) => {
+                    Resolved::Entity(Entity::Statement(at)) => {
                         let keyword = &self.program.statements[at].keyword.text;
                         format!("`{text}`, which is {}", a(keyword))
                     }
-                    Found::Entity(Entity::Define(_)) => format!("`{text}`, which is a definition"),
-                    Found::Entity(Entity::Module(_)) => format!("`{text}`, which is a file"),
+                    Resolved::Entity(Entity::Define(_)) => {
+                        format!("`{text}`, which is a definition")
+                    }
+                    Resolved::Entity(Entity::Module(_)) => format!("`{text}`, which is a file"),
                     _ => format!("the name `{text}`"),
                 }
             }

@@ -24,7 +24,7 @@ pub struct Frame<'e> {
 }
 
 /// What a name was found to be.
-pub enum Found<'e> {
+pub enum Resolved<'e> {
     /// An argument of the definition at hand.
     Arg(&'e Expr, Env<'e>),
     /// A name of the file.
@@ -86,18 +86,18 @@ impl<'p> Checker<'p> {
     }
 
     /// What a name means here.
-    pub fn find<'e>(&mut self, path: &[Name], env: Env<'e>) -> Found<'e> {
+    pub fn find<'e>(&mut self, path: &[Name], env: Env<'e>) -> Resolved<'e> {
         let single = path.len() == 1;
         if single
             && let Some(name) = path.first()
             && let Some((expr, env)) = env.arg(&name.text)
         {
-            return Found::Arg(expr, env);
+            return Resolved::Arg(expr, env);
         }
         match self.program.resolve(env.module, path) {
-            Ok(Entity::Broken) => Found::Failed,
-            Ok(entity) => Found::Entity(entity),
-            Err(_) if single => Found::Nothing,
+            Ok(Entity::Broken) => Resolved::Failed,
+            Ok(entity) => Resolved::Entity(entity),
+            Err(_) if single => Resolved::Nothing,
             Err((module, name)) => {
                 let program = self.program;
                 let module = &program.modules[module];
@@ -108,7 +108,7 @@ impl<'p> Checker<'p> {
                         .meant(&name.text, names);
                     self.report(env, diagnostic);
                 }
-                Found::Failed
+                Resolved::Failed
             }
         }
     }

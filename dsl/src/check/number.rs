@@ -3,8 +3,8 @@
 use super::checker::Checker;
 use super::columns::{Names, Term};
 use super::describe::dotted;
-use super::env::{Env, Found};
-use super::value::Want;
+use super::env::{Env, Resolved};
+use super::value::Expected;
 use crate::ast::{Expr, ExprKind};
 use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
@@ -15,7 +15,7 @@ use crate::units;
 
 impl Checker<'_> {
     /// Constant arithmetic: literals, params, functions of them.
-    pub fn number(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    pub fn number(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
         match &expr.kind {
             ExprKind::Int { value, unit: None } if *want.ty == Type::Int => {
                 return Some(Value::Int(*value));
@@ -23,7 +23,7 @@ impl Checker<'_> {
             ExprKind::Text(_) | ExprKind::List(_) | ExprKind::Range { .. } | ExprKind::Bool(_) => {
                 return self.mismatch(expr, env, want.ty);
             }
-            ExprKind::Name(path) if matches!(self.find(path, env), Found::Entity(_)) => {
+            ExprKind::Name(path) if matches!(self.find(path, env), Resolved::Entity(_)) => {
                 return self.mismatch(expr, env, want.ty);
             }
             ExprKind::Call { callee, .. } if self.catalog.get(&dotted(callee)).is_some() => {

@@ -7,9 +7,10 @@ use super::bounds::{Bounds, shown};
 use super::checker::{Checker, Snippet};
 use super::describe::type_name;
 use super::env::Env;
-use super::facts::Columns;
+use super::inferred::Columns;
+use super::reads::Reads;
 use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
-use super::value::Want;
+use super::value::Expected;
 use crate::ast::{Expr, ExprKind, ItemKind, Name, TypeExpr};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -35,7 +36,7 @@ pub struct ParamState {
 enum Evaluated {
     Not,
     Open,
-    Done(Option<Value>, u64),
+    Done(Option<Value>, Reads),
 }
 
 impl Checker<'_> {
@@ -81,7 +82,7 @@ impl Checker<'_> {
         for param in 0..self.params.len() {
             self.param(param);
         }
-        self.reads = 0;
+        self.reads = Reads::default();
         for state in &mut self.params {
             state.used = false;
         }
@@ -167,7 +168,7 @@ impl Checker<'_> {
         self.params[param].used = true;
         match &self.params[param].value {
             Evaluated::Done(value, reads) => {
-                self.reads |= reads;
+                self.reads |= *reads;
                 return value.clone();
             }
             Evaluated::Open => {
@@ -192,7 +193,7 @@ impl Checker<'_> {
 
     fn evaluate_param(&mut self, param: usize) -> Option<Value> {
         if let Some(dim) = self.params[param].dim {
-            self.reads |= 1 << dim;
+            self.reads |= Reads::param(dim);
             if let Some(value) = self.point.get(dim).copied().flatten() {
                 return self.sweep.dims[dim].values.get(value as usize).cloned();
             }
@@ -213,7 +214,7 @@ impl Checker<'_> {
     pub fn param_value(&mut self, param: usize, expr: &Expr, env: Env) -> Option<Value> {
         let ty = self.params[param].ty.clone()?;
         let name = &self.program.params[param].name.text;
-        let want = Want {
+        let want = Expected {
             ty: &ty,
             columns: &Columns::Free,
             name,
@@ -278,7 +279,8 @@ impl Checker<'_> {
     /// After the point has changed: values that depended on it are not known any more.
     pub fn forget_swept_params(&mut self) {
         for state in &mut self.params {
-            if !matches!(state.value, Evaluated::Done(_, 0)) {
+            let is_fixed = matches!(&state.value, Evaluated::Done(_, reads) if reads.is_nothing());
+            if !is_fixed {
                 state.value = Evaluated::Not;
             }
         }
@@ -458,7 +460,7 @@ impl Checker<'_> {
         let states = self.params.iter().zip(&self.program.params);
         states
             .filter_map(|(state, declared)| match (&state.value, &state.ty) {
-                (Evaluated::Done(Some(value), 0), Some(ty)) => {
+                (Evaluated::Done(Some(value), reads), Some(ty)) if reads.is_nothing() => {
                     Some((self.full_param_name(declared), value_text(value, ty)))
                 }
                 _ => None,

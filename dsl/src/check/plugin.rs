@@ -2,9 +2,9 @@
 
 use super::checker::Checker;
 use super::describe::made_name;
-use super::env::{Env, Found};
+use super::env::{Env, Resolved};
 use super::scope::Entity;
-use super::value::Want;
+use super::value::Expected;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -14,7 +14,7 @@ use crate::types::Kind;
 
 impl<'p> Checker<'p> {
     /// The value of a constructor of this group.
-    pub fn made(&mut self, expr: &Expr, env: Env, group: &str, want: Want) -> Option<Value> {
+    pub fn made(&mut self, expr: &Expr, env: Env, group: &str, want: Expected) -> Option<Value> {
         let (callee, args) = match &expr.kind {
             ExprKind::Name(path) => (path, [].as_slice()),
             ExprKind::Call { callee, args } => (callee, args.as_slice()),
@@ -28,7 +28,7 @@ impl<'p> Checker<'p> {
                 self.constructed(signature, args, name.span, env, want)
             }
             Some(_) => self.mismatch(expr, env, want.ty),
-            None if !matches!(self.find(callee, env), Found::Nothing) => {
+            None if !matches!(self.find(callee, env), Resolved::Nothing) => {
                 self.mismatch(expr, env, want.ty)
             }
             None => {
@@ -54,10 +54,10 @@ impl<'p> Checker<'p> {
     }
 
     /// The node of a statement that is named, or of a plugin that is called.
-    pub fn node(&mut self, expr: &Expr, env: Env, kind: Kind, want: Want) -> Option<Value> {
+    pub fn node(&mut self, expr: &Expr, env: Env, kind: Kind, want: Expected) -> Option<Value> {
         match &expr.kind {
             ExprKind::Name(path) => match self.find(path, env) {
-                Found::Entity(Entity::Statement(at)) => {
+                Resolved::Entity(Entity::Statement(at)) => {
                     let statement = &self.program.statements[at];
                     let found = Kind::from_keyword(&statement.keyword.text);
                     if want.statement {
@@ -76,7 +76,7 @@ impl<'p> Checker<'p> {
                     }
                     self.statement(at).map(Value::Node)
                 }
-                Found::Nothing => {
+                Resolved::Nothing => {
                     let name = &path[0];
                     let message = format!("unknown name `{}`", name.text);
                     let program = self.program;

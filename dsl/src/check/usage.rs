@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::checker::Checker;
 use super::env::Env;
 use super::scope::{MAIN, Statement};
-use super::sweep::CHOICE;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Arguments, NodeId, Value};
 use crate::types::Kind;
@@ -82,7 +81,7 @@ impl Checker<'_> {
             let own = *first.entry(call).or_insert(at);
             class.push(own);
             // A choice may well be what another statement has.
-            if !node.named || self.facts[at].reads & CHOICE != 0 {
+            if !node.named || self.facts[at].reads.has_choice() {
                 continue;
             }
             match named.get(&own) {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::checker::Checker;
 use super::columns::{Names, sort_name};
 use super::describe::{dotted, type_name};
-use super::env::{Env, Found};
-use super::facts::{Columns, takes_kind};
+use super::env::{Env, Resolved};
+use super::inferred::{Columns, takes_kind};
 use super::scope::{Entity, join};
 use crate::ast::{Expr, ExprKind};
 use crate::column::Sort;
@@ -17,7 +17,7 @@ use crate::types::{Over, Type};
 
 /// What is asked of an expression.
 #[derive(Clone, Copy)]
-pub struct Want<'w> {
+pub struct Expected<'w> {
     pub ty: &'w Type,
     /// What bare names of columns may mean.
     pub columns: &'w Columns,
@@ -27,7 +27,7 @@ pub struct Want<'w> {
     pub statement: bool,
 }
 
-impl<'w> Want<'w> {
+impl<'w> Expected<'w> {
     /// The same for a part of it.
     pub fn part(self, ty: &'w Type) -> Self {
         Self {
@@ -40,18 +40,18 @@ impl<'w> Want<'w> {
 
 impl<'p> Checker<'p> {
     /// The value of an expression as the wanted type; none when an error was reported.
-    pub fn value(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    pub fn value(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
         self.deeper(expr.span, env, |checker| {
             checker.shallow_value(expr, env, want)
         })
     }
 
-    fn shallow_value(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    fn shallow_value(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
         match &expr.kind {
             ExprKind::Name(path) => match self.find(path, env) {
-                Found::Arg(inner, env) => return self.value(inner, env, want),
-                Found::Failed => return None,
-                Found::Entity(Entity::Param(param))
+                Resolved::Arg(inner, env) => return self.value(inner, env, want),
+                Resolved::Failed => return None,
+                Resolved::Entity(Entity::Param(param))
                     if self.means_param(param, path, want.ty, want.columns) =>
                 {
                     return self.param_as(param, expr, env, want);
@@ -59,8 +59,8 @@ impl<'p> Checker<'p> {
                 _ => {}
             },
             ExprKind::Call { callee, args } => match self.find(callee, env) {
-                Found::Failed => return None,
-                Found::Entity(Entity::Define(define)) => {
+                Resolved::Failed => return None,
+                Resolved::Entity(Entity::Define(define)) => {
                     return self.expand(define, args, expr.span, env, |checker, body, inner| {
                         checker.value(body, inner, want)
                     });
@@ -81,7 +81,7 @@ impl<'p> Checker<'p> {
                 // Where only results can stand, an unknown name is a mistake of its own.
                 let unknown = || types.first().filter(|_| types.iter().all(takes_kind));
                 match fit.or_else(|| unknown().filter(|_| self.is_unknown(expr, env))) {
-                    Some(ty) => self.value(expr, env, Want { ty, ..want }),
+                    Some(ty) => self.value(expr, env, Expected { ty, ..want }),
                     None => self.mismatch(expr, env, want.ty),
                 }
             }
@@ -103,13 +103,13 @@ impl<'p> Checker<'p> {
     /// Whether this names, or calls, what is nowhere defined.
     fn is_unknown(&mut self, expr: &Expr, env: Env) -> bool {
         match &expr.kind {
-            ExprKind::Name(path) => matches!(self.find(path, env), Found::Nothing),
+            ExprKind::Name(path) => matches!(self.find(path, env), Resolved::Nothing),
             ExprKind::Call { callee, .. } => self.catalog.get(&dotted(callee)).is_none(),
             _ => false,
         }
     }
 
-    fn literal(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    fn literal(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
         match (want.ty, &expr.kind) {
             (Type::Bool, ExprKind::Bool(value)) => Some(Value::Bool(*value)),
             (Type::String, ExprKind::Text(text)) => Some(Value::Text(text.clone())),
@@ -121,7 +121,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn list(&mut self, expr: &Expr, env: Env, inner: &Type, want: Want) -> Option<Value> {
+    fn list(&mut self, expr: &Expr, env: Env, inner: &Type, want: Expected) -> Option<Value> {
         let items = match &expr.kind {
             ExprKind::List(items) => items.as_slice(),
             _ => std::slice::from_ref(expr),
@@ -135,13 +135,13 @@ impl<'p> Checker<'p> {
         items: impl Iterator<Item = &'e Expr>,
         env: Env,
         inner: &Type,
-        want: Want,
+        want: Expected,
     ) -> Option<Value> {
         let mut values = Vec::new();
         let gather = self.gathering && takes_kind(inner);
         for (index, item) in items.enumerate() {
             let numbered = format_args!("{}.{}", want.name, index + 1);
-            let want = Want {
+            let want = Expected {
                 name: if index == 0 { want.name } else { &numbered },
                 ..want.part(inner)
             };
@@ -154,7 +154,7 @@ impl<'p> Checker<'p> {
         values.into_iter().collect::<Option<_>>().map(Value::List)
     }
 
-    fn range(&mut self, expr: &Expr, env: Env, inner: &Type, want: Want) -> Option<Value> {
+    fn range(&mut self, expr: &Expr, env: Env, inner: &Type, want: Expected) -> Option<Value> {
         let ExprKind::Range {
             start,
             end,
@@ -224,7 +224,7 @@ impl<'p> Checker<'p> {
         None
     }
 
-    fn word(&mut self, expr: &Expr, env: Env, words: &[String], want: Want) -> Option<Value> {
+    fn word(&mut self, expr: &Expr, env: Env, words: &[String], want: Expected) -> Option<Value> {
         let text = match &expr.kind {
             ExprKind::Name(path) if path.len() == 1 => &path[0].text,
             ExprKind::Text(text) if words.contains(text) => {
@@ -265,7 +265,7 @@ impl<'p> Checker<'p> {
         env: Env,
         over: &Over,
         sort: Sort,
-        want: Want,
+        want: Expected,
     ) -> Option<Value> {
         let names = match over {
             Over::Columns => Names::Columns(want.columns),
@@ -282,7 +282,7 @@ impl<'p> Checker<'p> {
         Some(Value::Formula(term.expr))
     }
 
-    fn column(&mut self, expr: &Expr, env: Env, want: Want) -> Option<Value> {
+    fn column(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
         let ExprKind::Name(path) = &expr.kind else {
             return self.mismatch(expr, env, want.ty);
         };

@@ -4,9 +4,9 @@ use super::super::bounds::shown;
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::Env;
-use super::super::facts::Columns;
+use super::super::inferred::Columns;
 use super::super::params::value_text;
-use super::super::value::Want;
+use super::super::value::Expected;
 use super::MAX_POINTS;
 use super::form::Form;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
@@ -205,8 +205,8 @@ impl Checker<'_> {
     }
 }
 
-fn plain(ty: &Type) -> Want<'_> {
-    Want {
+fn plain(ty: &Type) -> Expected<'_> {
+    Expected {
         ty,
         columns: &Columns::Free,
         name: &"",

@@ -2,9 +2,9 @@
 
 use super::super::checker::Checker;
 use super::super::describe::dotted;
-use super::super::env::{Env, Found};
+use super::super::env::{Env, Resolved};
+use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
-use super::{AWAITS, CHOICE};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -74,11 +74,11 @@ impl Checker<'_> {
             return None;
         };
         let ty = self.params[param].ty.clone()?;
-        self.reads |= CHOICE;
+        self.reads |= Reads::CHOICE;
         let index = match swept.best {
             Best::Trial(at) => swept.points[at].get(&dim).copied(),
             Best::Never | Best::Open | Best::Nothing => {
-                self.reads |= AWAITS;
+                self.reads |= Reads::OPEN_CHOICE;
                 swept
                     .points
                     .iter()
@@ -123,7 +123,7 @@ impl Checker<'_> {
         };
         let program = self.program;
         let (found, argument) = match self.find(path, env) {
-            Found::Arg(inner, outer) => {
+            Resolved::Arg(inner, outer) => {
                 let ExprKind::Name(path) = &inner.kind else {
                     return self.mismatch(inner, outer, &Type::Kind(Kind::Sweep));
                 };
@@ -132,14 +132,14 @@ impl Checker<'_> {
             found => (found, argument?),
         };
         match found {
-            Found::Entity(Entity::Statement(at))
+            Resolved::Entity(Entity::Statement(at))
                 if program.statements[at].keyword.text == Kind::Sweep.keyword()
                     && program.statements[at].module == MAIN =>
             {
                 Some(at)
             }
-            Found::Failed => None,
-            Found::Nothing => {
+            Resolved::Failed => None,
+            Resolved::Nothing => {
                 let name = &path[0];
                 let sweeps = program.statements.iter().filter(|statement| {
                     statement.module == MAIN && statement.keyword.text == Kind::Sweep.keyword()
@@ -152,7 +152,7 @@ impl Checker<'_> {
                 self.unknown(env, diagnostic);
                 None
             }
-            Found::Arg(..) | Found::Entity(_) => {
+            Resolved::Arg(..) | Resolved::Entity(_) => {
                 self.mismatch(argument, env, &Type::Kind(Kind::Sweep))
             }
         }

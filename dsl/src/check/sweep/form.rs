@@ -3,11 +3,12 @@
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::Env;
-use super::super::facts::Columns;
+use super::super::inferred::Columns;
+use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
-use super::super::value::Want;
+use super::super::value::Expected;
 use super::objective::Goal;
-use super::{MAX_DIMS, MAX_POINTS, Point, Swept};
+use super::{MAX_POINTS, Point, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -316,7 +317,8 @@ impl Checker<'_> {
             let Some(dim) = self.dim(*param) else {
                 let name = args.params.iter().find(|(known, ..)| known == param);
                 let span = name.map(|(_, name, _)| name.span).unwrap_or_default();
-                let message = format!("more than {MAX_DIMS} params are swept");
+                let most = Reads::MAX_PARAMS;
+                let message = format!("more than {most} params are swept");
                 self.report(env, Diagnostic::error(Code::SweepTooLarge, span, message));
                 return None;
             };
@@ -375,7 +377,7 @@ impl Checker<'_> {
 
     /// A whole number that is not below `least`.
     fn whole(&mut self, expr: &Expr, least: i64, env: Env) -> Option<u64> {
-        let want = Want {
+        let want = Expected {
             ty: &Type::Int,
             columns: &Columns::Free,
             name: &"",

@@ -6,10 +6,10 @@
 
 mod axis;
 mod best;
+mod export;
 mod form;
 mod join;
 mod objective;
-mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,6 +17,7 @@ use std::rc::Rc;
 use super::checker::Checker;
 use super::env::Env;
 use super::params::value_text;
+use super::reads::Reads;
 use super::scope::{MAIN, SEED};
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
@@ -94,16 +95,6 @@ impl Default for Sweep {
 
 /// How many points one experiment may have.
 const MAX_POINTS: usize = 100_000;
-/// How many params may be swept: reads are kept in 64 bits, and two say something else.
-const MAX_DIMS: usize = 62;
-
-/// The bit of `reads` that says that a choice was read which is not made yet.
-pub const AWAITS: u64 = 1 << 63;
-/// The bit of `reads` that says that a choice was read, made or not.
-pub const CHOICE: u64 = 1 << 62;
-/// The bits of `reads` that stand for swept params.
-pub const SWEPT: u64 = CHOICE - 1;
-
 impl Checker<'_> {
     /// Finds the points of all sweeps of the main file.
     pub fn read_sweeps(&mut self) {
@@ -165,7 +156,7 @@ impl Checker<'_> {
         let swept = self.form(&statement.value, &statement.name.text, Env::file(MAIN));
         self.open.pop();
         self.seen.truncate(seen);
-        let is_waiting = self.reads & AWAITS != 0;
+        let is_waiting = self.reads.has_open_choice();
         self.reads = reads;
         let swept = swept.map(|swept| {
             let mut swept = swept;
@@ -302,7 +293,7 @@ impl Checker<'_> {
         if let Some(at) = dims.iter().position(|dim| dim.param == param) {
             return Some(at);
         }
-        if dims.len() == MAX_DIMS {
+        if dims.len() == Reads::MAX_PARAMS {
             return None;
         }
         let declared = &self.program.params[param];
@@ -346,9 +337,9 @@ impl Checker<'_> {
     }
 
     /// The swept params that were read, as results name the point.
-    pub fn point_text(&self, reads: u64) -> String {
+    pub fn point_text(&self, reads: Reads) -> String {
         let values = self.point.iter().enumerate();
-        let read = values.filter(|(dim, _)| reads >> dim & 1 == 1);
+        let read = values.filter(|(dim, _)| reads.has_param(*dim));
         self.text_of(
             &read
                 .filter_map(|(dim, value)| Some((dim, (*value)?)))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
 use super::super::env::Env;
-use super::super::facts::nodes_of;
+use super::super::inferred::nodes_of;
 use super::super::scope::{Entity, MAIN};
 use super::form::SweepArgs;
 use crate::ast::{Expr, ExprKind, Name};

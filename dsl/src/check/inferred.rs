@@ -6,6 +6,7 @@ use super::argument::Args;
 use super::call::Call;
 use super::checker::Checker;
 use super::columns::unknown_column;
+use super::reads::Reads;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
 use crate::signature::{ColumnRule, Need, Param};
@@ -14,15 +15,15 @@ use crate::types::{Kind, Schema, Type};
 
 /// What is known of a node.
 #[derive(Clone, Default)]
-pub struct Facts {
+pub struct Inferred {
     /// The columns of the data it is, or was made from.
     pub schema: Option<Rc<Schema>>,
     /// The columns that data it is used with must have.
     pub needs: Rc<Vec<Needed>>,
     /// How many members it has, and where that is said.
     pub members: Option<(u32, Span)>,
-    /// What it reads: swept params and choices, as bits.
-    pub reads: u64,
+    /// The swept params and choices it reads.
+    pub reads: Reads,
 }
 
 /// A column that data met later must have.
@@ -46,7 +47,7 @@ pub enum Columns {
 
 impl<'p> Checker<'p> {
     /// What is known of the result of a call whose arguments checked.
-    pub fn facts_of(&mut self, call: &Call<'_, 'p>, args: &Args) -> Option<Facts> {
+    pub fn facts_of(&mut self, call: &Call<'_, 'p>, args: &Args) -> Option<Inferred> {
         let mut needs = Rc::new(Vec::new());
         let inputs: Vec<(&Param, &Argument, NodeId)> = call
             .signature
@@ -73,11 +74,11 @@ impl<'p> Checker<'p> {
         }
         let members = self.members(call, args, &inputs);
         let schema = self.schema_of(call, args, &inputs);
-        let facts = Facts {
+        let facts = Inferred {
             needs,
             members: members?,
             schema: schema?,
-            reads: 0,
+            reads: Reads::default(),
         };
         sound.then_some(facts)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
 use super::super::scope::MAIN;
-use super::{AWAITS, Point, SWEPT, Swept, full};
+use super::{Point, Swept, full};
 use crate::experiment::{NodeId, Value};
 use crate::source::Span;
 use crate::sweep::{Best, Objective, Setting, Sweep, SweptParam, Trial, Waiting};
@@ -12,7 +12,7 @@ use crate::types::Kind;
 
 impl Checker<'_> {
     /// All sweeps with their points and calls.
-    pub fn said_sweeps(&mut self) -> Vec<Sweep> {
+    pub fn export_sweeps(&mut self) -> Vec<Sweep> {
         if !self.sweep.set.is_empty() {
             // Every point of the file's sweeps runs at every value set: they are one sweep.
             let points = self.sweep.points.iter().map(|point| {
@@ -111,11 +111,11 @@ impl Checker<'_> {
     }
 
     /// The statements that wait for a choice, and for which.
-    pub fn said_waiting(&mut self) -> Vec<Waiting> {
+    pub fn export_waiting(&mut self) -> Vec<Waiting> {
         let statements = 0..self.program.statements.len();
         let waiting = statements.filter(|at| {
             let is_main = self.program.statements[*at].module == MAIN;
-            is_main && self.reads_of(*at) & AWAITS != 0
+            is_main && self.reads_of(*at).has_open_choice()
         });
         let waiting: Vec<usize> = waiting.collect();
         waiting
@@ -151,7 +151,7 @@ impl Checker<'_> {
         let mut next = 0;
         let mut places = Vec::with_capacity(self.nodes.len());
         for facts in &self.facts {
-            let stays = facts.reads & AWAITS == 0;
+            let stays = !facts.reads.has_open_choice();
             places.push(stays.then_some(NodeId(next)));
             next += usize::from(stays);
         }
@@ -161,34 +161,15 @@ impl Checker<'_> {
                 .filter(|(_, place)| place.is_some())
                 .map(|(mut node, _)| {
                     for (_, argument) in &mut node.args {
-                        renumber(&mut argument.value, &places);
+                        // Calls that stay refer only to calls that stay.
+                        argument
+                            .value
+                            .map_nodes(&mut |id| places[id.0].unwrap_or(id));
                     }
                     node
                 })
                 .collect();
         }
         places
-    }
-
-    /// Whether what was read depends on the point.
-    pub fn is_swept(reads: u64) -> bool {
-        reads & SWEPT != 0
-    }
-}
-
-/// Calls that stay refer only to calls that stay.
-fn renumber(value: &mut Value, places: &[Option<NodeId>]) {
-    match value {
-        Value::Node(node) => {
-            if let Some(place) = places[node.0] {
-                *node = place;
-            }
-        }
-        Value::List(values) => values.iter_mut().for_each(|value| renumber(value, places)),
-        Value::Constructed(made) => {
-            let args = made.args.iter_mut();
-            args.for_each(|(_, argument)| renumber(&mut argument.value, places));
-        }
-        _ => {}
     }
 }
