@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 
 use dsl::check::Checked;
+use dsl::diagnostic::{Code, Diagnostic};
+use dsl::render;
+use dsl::source::Sources;
 use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
@@ -13,6 +16,7 @@ use engine::outside::{Disk, Kept, Texts, Watched, read_text};
 use engine::plugin::Registry;
 use engine::store::{Access, DirStore};
 use engine::study::{self, Study, StudyError};
+use serde_json::json;
 
 use crate::args::ExperimentArgs;
 use crate::exit::Abort;
@@ -82,7 +86,29 @@ pub fn abort(error: &StudyError, terminal: &Terminal) -> Abort {
         StudyError::Unreadable(message) => terminal.error(message),
         StudyError::Mistakes(diagnostics, sources) => terminal.diagnostics(diagnostics, sources),
     }
+    if terminal.json {
+        let diagnostics = match error {
+            StudyError::Unreadable(message) => vec![unreadable(message)],
+            StudyError::Mistakes(diagnostics, sources) => in_json(diagnostics, sources),
+        };
+        let answer = json!({ "ok": false, "diagnostics": diagnostics });
+        terminal.out(format!("{answer}\n"));
+    }
     Abort::Failed
+}
+
+/// Diagnostics as `check --json` prints them.
+pub fn in_json(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<serde_json::Value> {
+    let diagnostics = diagnostics.iter();
+    diagnostics
+        .map(|diagnostic| json!(render::json(diagnostic, sources)))
+        .collect()
+}
+
+/// A text that cannot be read, as a diagnostic in JSON.
+pub fn unreadable(message: &str) -> serde_json::Value {
+    let diagnostic = Diagnostic::without_place(Code::UnreadableFile, message);
+    json!(render::json(&diagnostic, &Sources::default()))
 }
 
 /// Checks a file.

@@ -37,6 +37,8 @@ pub struct Terminal {
     pub color: bool,
     /// Whether standard error is a terminal.
     pub watched: bool,
+    /// Whether standard output carries one JSON object and nothing else.
+    pub json: bool,
 }
 
 impl Terminal {
@@ -50,7 +52,11 @@ impl Terminal {
                 watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
-        Self { color, watched }
+        Self {
+            color,
+            watched,
+            json: false,
+        }
     }
 
     /// Prints a result. A reader that has closed the pipe is not an error; anything else that

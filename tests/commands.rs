@@ -352,3 +352,38 @@ fn output_of_a_quiet_json_run_is_one_object() {
         .collect();
     assert_eq!(actions, ["total", "ran", "cached", "failed"]);
 }
+
+#[test]
+fn run_and_plan_answer_in_json_when_the_file_has_mistakes() {
+    let folder = Folder::with("data all = synthetic(regme)\n");
+    let mut answers = ["check", "plan", "run"].map(|command| {
+        let said = folder.farcast(&[command, "it.farcast", "--json"]);
+        assert_eq!(said.code, 1, "{said:?}");
+        let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(answer["ok"], false);
+        answer["diagnostics"].clone()
+    });
+    answers[0].as_array().unwrap().first().expect("a mistake");
+    let checked = answers[0].take();
+    assert_eq!(answers[1], checked);
+    assert_eq!(answers[2], checked);
+    let missing = folder.farcast(&["run", "no.farcast", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&missing.out).unwrap();
+    assert_eq!(answer["diagnostics"][0]["code"], "unreadable-file");
+}
+
+#[test]
+fn a_failed_run_has_its_errors_in_its_json() {
+    let text = "data all = synthetic(regime, rows: 10)\ndata none = where(all, z > 9)\n";
+    let folder = Folder::with(text);
+    let said = folder.farcast(&["run", "it.farcast", "--json"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&answer["ok"], &answer["actions"]["failed"]),
+        (&false.into(), &1.into())
+    );
+    let diagnostic = &answer["diagnostics"][0];
+    assert_eq!(diagnostic["code"], "action-failed");
+    assert_eq!(diagnostic["line"], 2);
+}

@@ -17,6 +17,10 @@ use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let terminal = &Terminal {
+        json: args.json,
+        ..*terminal
+    };
     let (mut study, store) = open(&args.experiment, settings, Access::Read, terminal)?;
     let planned = study.plan(&store);
     let Planned { graph, plan } = planned.map_err(|error| abort(&error, terminal))?;

@@ -29,12 +29,16 @@ use crate::host::hostname;
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{abort, open};
+use crate::session::{abort, in_json, open};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let terminal = &Terminal {
+        json: args.options.json,
+        ..*terminal
+    };
     let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
     let job = Job {
         options: &args.options,
@@ -390,7 +394,7 @@ impl Finished<'_> {
         let exit = self.complain(terminal);
         if self.job.options.json {
             let experiment = &self.study.experiment;
-            let answer = run_answer(
+            let mut answer = run_answer(
                 experiment,
                 exit == Exit::Fine,
                 self.record.seconds,
@@ -398,6 +402,10 @@ impl Finished<'_> {
                 &self.lines,
                 &self.job.out,
             );
+            let failures = self.diagnostics(&self.failures());
+            if !failures.is_empty() {
+                answer["diagnostics"] = in_json(&failures, &self.study.sources).into();
+            }
             terminal.out(format!("{answer}\n"));
             return exit;
         }
@@ -493,6 +501,10 @@ impl Finished<'_> {
 
     /// Every failure at its place in the text; equal ones of several members once.
     fn say_failures(&self, failures: &[(usize, &Failure)], terminal: &Terminal) {
+        terminal.diagnostics(&self.diagnostics(failures), &self.study.sources);
+    }
+
+    fn diagnostics(&self, failures: &[(usize, &Failure)]) -> Vec<Diagnostic> {
         let names = self.names();
         let mut said = Vec::new();
         for (index, failure) in failures {
@@ -510,7 +522,7 @@ impl Finished<'_> {
                 said.push(diagnostic);
             }
         }
-        terminal.diagnostics(&said, &self.study.sources);
+        said
     }
 }
 
