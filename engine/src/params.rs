@@ -1,23 +1,7 @@
-//! One declaration per parameter: from it come the checker's signature, the decoded
-//! struct, the reference page and the text in the key.
-//!
-//! A plugin is written as
-//!
-//! ```ignore
-//! plugin! {
-//!     /// Windows of neighbouring rows in the order of a column.
-//!     "window" version 1
-//!     pub struct Window {
-//!         /// The rows to draw from.
-//!         data: Input<Dataset>;
-//!         /// The column whose order the windows follow.
-//!         by: Column;
-//!         /// How many windows.
-//!         count: usize = "256", range("1..=1000000");
-//!     }
-//! }
-//! ```
+//! What the fields of a declaration are: from each comes the checker's signature, the decoded
+//! value, the entry of the reference page and the text in the key.
 
+mod declare;
 mod inputs;
 mod replay;
 
@@ -186,6 +170,17 @@ impl Field {
     }
 }
 
+/// The fields of a group, one of them with another default.
+pub fn with_default(fields: Vec<Field>, name: &str, default: &str) -> Vec<Field> {
+    let with = |mut field: Field| {
+        if field.param.name == name {
+            field.param.default = Some(default.to_owned());
+        }
+        field
+    };
+    fields.into_iter().map(with).collect()
+}
+
 /// Documentation lines as rustc hands them over, joined and with their indent removed.
 pub fn join_doc(lines: &[&str]) -> String {
     let lines: Vec<&str> = lines
@@ -195,22 +190,28 @@ pub fn join_doc(lines: &[&str]) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// A struct declared by [`plugin!`](crate::plugin!) or [`constructor!`](crate::constructor!).
-pub trait Declared: Sized {
-    /// The name in the language.
-    const NAME: &'static str;
-    /// Goes up whenever the same call gives other bytes.
-    const VERSION: u32;
-    /// The documentation lines.
-    const DOC: &'static [&'static str];
+/// A struct with declared fields: a plugin, a constructor, or a group of parameters that several
+/// of these flatten into their own.
+pub trait Fields: Sized {
     /// The declared fields in positional order.
     fn fields() -> Vec<Field>;
+
     /// The struct from checked arguments and loaded inputs.
     ///
     /// # Errors
-    /// When an argument is not what the checker let pass, which is a bug, or out of what
-    /// the Rust type can hold, which is the user's fault.
+    /// When an argument has a type that the checker refuses, which is a bug, or a value that the
+    /// Rust type cannot hold, which is the user's fault.
     fn decode(bindings: &Bindings) -> Result<Self, Fault>;
+}
+
+/// A struct declared by [`plugin!`](crate::plugin!) or [`constructor!`](crate::constructor!).
+pub trait Declared: Fields {
+    /// The name in the language.
+    const NAME: &'static str;
+    /// Rises whenever the same call returns other bytes.
+    const VERSION: u32;
+    /// The documentation lines.
+    const DOC: &'static [&'static str];
 }
 
 /// What is bound to the fields of one call when it runs.
@@ -569,144 +570,4 @@ impl Bindings {
             .filter(move |((name, _), _)| name == field)
             .map(|(_, loaded)| loaded)
     }
-}
-
-/// Declares a plugin: its documentation, name, version and parameters.
-#[macro_export]
-macro_rules! plugin {
-    ($(#[doc = $doc:literal])* $name:literal version $version:literal
-     pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] [] $name $version $Struct { $($body)* } }
-    };
-}
-
-/// Declares a constructor of a value, such as `adam(rate: 1e-3)`.
-#[macro_export]
-macro_rules! constructor {
-    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? $name:literal
-     pub struct $Struct:ident { $($body:tt)* }) => {
-        $crate::declared! { [$($doc),*] [$($($derive),*)?] $name 1 $Struct { $($body)* } }
-    };
-}
-
-/// What [`plugin!`] and [`constructor!`] have in common.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! declared {
-    ([$($doc:literal),*] [$($derive:ident),*] $name:literal $version:literal $Struct:ident {
-        $( $(#[doc = $field_doc:literal])* $field:ident : $ty:ty
-           $(= $default:literal)? $(, $attribute:ident ( $($value:expr),* ))* ; )*
-    }) => {
-        $(#[doc = $doc])*
-        #[derive(Debug $(, $derive)*)]
-        pub struct $Struct {
-            $( $(#[doc = $field_doc])* pub $field: $ty, )*
-        }
-
-        impl $crate::params::Declared for $Struct {
-            const NAME: &'static str = $name;
-            const VERSION: u32 = $version;
-            const DOC: &'static [&'static str] = &[$($doc),*];
-
-            fn fields() -> Vec<$crate::params::Field> {
-                vec![$(
-                    $crate::params::Field::new(
-                        stringify!($field),
-                        &[$($field_doc),*],
-                        <$ty as $crate::params::ParamType>::ty(),
-                        None::<&str>$(.or(Some($default)))?,
-                    )
-                    .of_type::<$ty>()
-                    $(.$attribute($($value),*))*
-                ),*]
-            }
-
-            fn decode(bindings: &$crate::params::Bindings) -> Result<Self, $crate::error::Fault> {
-                let _ = bindings;
-                Ok(Self {
-                    $( $field: <$ty as $crate::params::ParamType>::decode(stringify!($field), bindings)?, )*
-                })
-            }
-        }
-    };
-}
-
-/// Declares a value that one of several constructors makes: `Optimizer` by `sgd`, `adam`, ….
-#[macro_export]
-macro_rules! made {
-    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])?
-     pub enum $Enum:ident { $($Variant:ident),* $(,)? }) => {
-        $(#[doc = $doc])*
-        #[derive(Debug $($(, $derive)*)?)]
-        pub enum $Enum {
-            $( #[doc = concat!("Made by [`", stringify!($Variant), "`].")] $Variant($Variant), )*
-        }
-
-        impl $Enum {
-            /// The signatures of the constructors.
-            pub fn constructors() -> Vec<dsl::signature::Signature> {
-                vec![$( $crate::plugin::constructor_signature::<$Variant>(stringify!($Enum)) ),*]
-            }
-        }
-
-        impl $crate::params::ParamType for $Enum {
-            fn ty() -> dsl::types::Type {
-                dsl::types::Type::Constructed(stringify!($Enum).to_owned())
-            }
-
-            fn from_value(
-                field: &str,
-                value: &dsl::experiment::Value,
-                bindings: &$crate::params::Bindings,
-            ) -> Result<Self, $crate::error::Fault> {
-                match value {
-                    $( dsl::experiment::Value::Constructed(made)
-                        if made.name == <$Variant as $crate::params::Declared>::NAME =>
-                    {
-                        <$Variant as $crate::params::Declared>::decode(&bindings.inside(&made.args))
-                            .map($Enum::$Variant)
-                    } )*
-                    other => Err($crate::params::mismatch(field, stringify!($Enum), other)),
-                }
-            }
-        }
-    };
-}
-
-/// Declares a choice of words: an enum whose variants are written bare in the language.
-#[macro_export]
-macro_rules! words {
-    ($(#[doc = $doc:literal])* pub enum $Enum:ident {
-        $( $(#[doc = $variant_doc:literal])* $Variant:ident = $word:literal ),* $(,)?
-    }) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        pub enum $Enum {
-            $( $(#[doc = $variant_doc])* #[serde(rename = $word)] $Variant, )*
-        }
-
-        impl $Enum {
-            /// The word as written.
-            pub fn word(self) -> &'static str {
-                match self { $( $Enum::$Variant => $word, )* }
-            }
-        }
-
-        impl $crate::params::ParamType for $Enum {
-            fn ty() -> dsl::types::Type {
-                dsl::types::Type::Word(vec![$( $word.to_owned() ),*])
-            }
-
-            fn from_value(
-                field: &str,
-                value: &dsl::experiment::Value,
-                _: &$crate::params::Bindings,
-            ) -> Result<Self, $crate::error::Fault> {
-                match value {
-                    $( dsl::experiment::Value::Text(text) if text == $word => Ok($Enum::$Variant), )*
-                    other => Err($crate::params::mismatch(field, stringify!($Enum), other)),
-                }
-            }
-        }
-    };
 }

@@ -17,6 +17,8 @@ pub mod reports;
 pub mod scores;
 mod sphere;
 pub mod subsets;
+#[cfg(test)]
+mod testing;
 pub mod training;
 pub mod trajectories;
 

@@ -75,21 +75,18 @@ mod tests {
     use std::sync::Arc;
 
     use engine::artifact::{AnyArtifact, Artifact};
-    use engine::params::Numbers;
 
     use super::*;
     use crate::children::Child;
     use crate::farcasts::Persistence;
-    use crate::farcasts::testing::{gather, run};
+    use crate::farcasts::testing::run;
     use crate::networks::{Activation, Loss, Network, Scaled};
     use crate::predictors::tests::dataset;
+    use crate::testing::{call, given};
 
     fn adopt(horizon: u64) -> Adopt {
-        let last = Persistence {
-            trajectory: gather([Some(run(0.3))]),
-            observe: Some(Numbers::Listed(vec![20])),
-            horizon: vec![30],
-        };
+        let runs = [("w", given(run(0.3)))];
+        let last: Persistence = call("w, observe: [20], horizon: [30]", &runs);
         let columns = |names: &[&str]| names.iter().map(|name| Scaled::as_is(name)).collect();
         Adopt {
             farcast: Input::new(last.run(&Context::alone("last")).unwrap()),

@@ -1,16 +1,15 @@
 //! `dlinear`: one linear layer on a trend, one on what remains.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Farcast;
+use super::adam::AdamOptions;
 use super::linear_map::{Features, Start, Training, farcast};
 use super::objective::Objective;
-use super::runs::Runs;
-use super::window::Window;
+use super::runs::{FitRuns, Runs};
+use super::window::Observed;
 
 plugin! {
     /// DLinear: a linear layer on the moving average of the states, one on what remains.
@@ -29,30 +28,17 @@ plugin! {
     /// ```
     "dlinear" version 2
     pub struct DLinear {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
         /// How many of the states observed are used, evenly chosen with the first and the last;
         /// all when left out.
         history: Option<usize>, range("2..=1000");
         /// How many states the moving average is over.
         kernel: usize = "25", range("1..=1000");
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
-        /// How many weights are drawn for the minibatches.
-        sample: usize = "65536", range("10..=10000000");
-        /// Goes over them at most.
-        epochs: usize = "100", range("1..=100000");
-        /// Weights of a minibatch.
-        batch: usize = "1024", range("1..=1000000");
-        /// Learning rate of Adam.
-        rate: f64 = "1e-3", range("0..");
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
+        /// How it is trained.
+        adam: AdamOptions, flatten();
     }
 }
 
@@ -63,21 +49,17 @@ impl Plugin for DLinear {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.with_history(self.history)?;
-        let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
-        let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+        let runs = Runs::new(&self.observed.trajectory, &self.fit_runs, &window)?;
         let training = Training {
             objective: Objective::Squared,
             start: Start::Mean,
-            sample: self.sample,
-            epochs: self.epochs,
-            batch: self.batch,
-            rate: self.rate,
+            adam: self.adam,
         };
         let features = Features::TrendAndRest(self.kernel);
         farcast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &runs,
             window,
             features,

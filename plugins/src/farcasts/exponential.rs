@@ -1,12 +1,10 @@
 //! `exponential`: every weight relaxes towards its own end.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::window::Window;
+use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -25,13 +23,8 @@ plugin! {
     /// ```
     "exponential" version 2
     pub struct Exponential {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
     }
 }
 
@@ -41,11 +34,11 @@ impl Plugin for Exponential {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.equally_spaced(3)?;
         let ahead = window.ahead((window.steps[1] - window.steps[0]) as f64);
         let predicted = forecast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &window,
             Counts::Steps,
             context,
@@ -91,16 +84,14 @@ fn relax(states: impl Iterator<Item = f32>, ahead: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run};
+    use super::super::testing::{predictions, run};
     use super::*;
+    use crate::testing::{call, given};
 
     #[test]
     fn relaxing_runs_go_on_as_they_must() {
-        let call = Exponential {
-            trajectory: gather([Some(run(0.3))]),
-            observe: Some(Numbers::Listed(vec![0, 10, 20])),
-            horizon: vec![30, 60],
-        };
+        let runs = [("w", given(run(0.3)))];
+        let call: Exponential = call("w, observe: [0, 10, 20], horizon: [30, 60]", &runs);
         let farcast = call.run(&Context::alone("exponential")).unwrap();
         let truth = run(0.3).networks(&[3, 6]).unwrap();
         for (found, expected) in predictions(&farcast).concat().iter().zip(truth.concat()) {

@@ -1,15 +1,14 @@
 //! `introspection`: one small network on four moments of a weight's past.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};
 
-use super::runs::Runs;
-use super::window::{History, Window};
+use super::adam::AdamOptions;
+use super::runs::{FitRuns, Runs};
+use super::window::{History, Observed, Window};
 use super::{Counts, Farcast, Origin, forecast};
 use crate::networks::Samples;
 use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
@@ -45,25 +44,12 @@ plugin! {
     /// ```
     "introspection" version 2
     pub struct Introspection {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
-        /// How many weights are drawn to learn from.
-        sample: usize = "65536", range("10..=10000000");
-        /// Goes over them at most.
-        epochs: usize = "100", range("1..=100000");
-        /// Weights of a minibatch.
-        batch: usize = "256", range("1..=1000000");
-        /// Learning rate of Adam.
-        rate: f64 = "1e-3", range("0..");
+        /// What is observed and predicted.
+        observed: Observed, flatten();
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
+        /// How it is trained.
+        adam: AdamOptions, flatten(batch = "256");
     }
 }
 
@@ -74,15 +60,14 @@ impl Plugin for Introspection {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         window.expect(MOMENTS.len())?;
         let window = window.nearest_to(&MOMENTS);
-        let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
-        let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+        let runs = Runs::new(&self.observed.trajectory, &self.fit_runs, &window)?;
         let (samples, size) = self.draw(&runs, &window, context)?;
         let (net, fit_operations) = self.train(&window, &samples, context)?;
         let predicted = forecast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &window,
             Counts::Steps,
             context,
@@ -112,7 +97,7 @@ impl Introspection {
     ) -> Result<(Samples, f32), Fault> {
         let all = runs.weights();
         let mut rng = context.rng("sample");
-        let mut places = index::sample(&mut rng, all, self.sample.min(all)).into_vec();
+        let mut places = index::sample(&mut rng, all, self.adam.sample.min(all)).into_vec();
         places.sort_unstable();
         let mut samples = Samples {
             rows: places.len(),
@@ -170,7 +155,7 @@ impl Introspection {
             loss: Loss::Mse,
         };
         let optimizer = Optimizer::Adam(Adam {
-            rate: self.rate,
+            rate: self.adam.rate,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -193,14 +178,14 @@ impl Introspection {
         let (mut since, mut epochs) = (0, 0);
         {
             let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &optimizer);
-            while epochs < self.epochs && since < PATIENCE {
+            while epochs < self.adam.epochs && since < PATIENCE {
                 order.shuffle(&mut rng);
-                for rows in order.chunks(self.batch) {
+                for rows in order.chunks(self.adam.batch) {
                     context.check_stop()?;
                     trainer.step(&mut weights, &samples.take(rows), 1.0);
                 }
                 let loss = held_out.loss(&network, &weights);
-                context.progress(epochs as u64, self.epochs as u64, Some(loss));
+                context.progress(epochs as u64, self.adam.epochs as u64, Some(loss));
                 since += 1;
                 epochs += 1;
                 if loss < best.0 {
@@ -237,23 +222,18 @@ impl Net {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run};
+    use super::super::testing::{predictions, run};
     use super::*;
+    use crate::testing::{call, members};
 
     #[test]
     fn a_network_trained_on_some_runs_predicts_another() {
         let rates = [0.2, 0.22, 0.26, 0.28, 0.3, 0.24];
-        let call = Introspection {
-            trajectory: gather(rates.map(|rate| Some(run(rate)))),
-            observe: Some(Numbers::Ranged(0, 30, 1)),
-            horizon: vec![60],
-            train_on: Some(Numbers::Ranged(0, 4, 1)),
-            runs: None,
-            sample: 10_000,
-            epochs: 2000,
-            batch: 32,
-            rate: 3e-3,
-        };
+        let runs = [("w", members(rates.map(|rate| Some(run(rate)))))];
+        let call: Introspection = call(
+            "w, observe: 0..=30, horizon: [60], train_on: 0..=4, epochs: 2000, batch: 32, rate: 3e-3",
+            &runs,
+        );
         let farcast = call.run(&Context::alone("introspection")).unwrap();
         assert_eq!(farcast.origin.observed, [30, 20, 10, 0]);
         let found = &predictions(&farcast)[5];

@@ -6,8 +6,10 @@ use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::nets::{INPUTS, KnownNet, Training};
+use super::adam::AdamOptions;
+use super::nets::{INPUTS, KnownNet};
 use super::recurrent::{Learning, Nets, Scaling};
+use super::runs::FitRuns;
 use super::window::Window;
 use super::{Counts, Farcast, Origin, forecast};
 
@@ -49,18 +51,10 @@ plugin! {
         recur: usize = "3", range("1..=1000");
         /// A file with the networks; trained on runs when left out.
         weights: Option<DataPath>;
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
-        /// How many weights of each run are drawn to learn from.
-        sample: usize = "4096", range("10..=10000000");
-        /// Goes over what is drawn at most.
-        epochs: usize = "50", range("1..=100000");
-        /// Examples of a minibatch.
-        batch: usize = "256", range("1..=1000000");
-        /// Learning rate of Adam.
-        rate: f64 = "1e-3", range("0..");
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
+        /// How it is trained.
+        adam: AdamOptions, flatten(sample = "4096", epochs = "50", batch = "256");
     }
 }
 
@@ -88,14 +82,8 @@ impl Plugin for Known {
         };
         let learning = Learning {
             trajectory: &self.trajectory,
-            runs: self.runs.as_ref(),
-            train_on: self.train_on.as_ref(),
-            sample: self.sample,
-            training: Training {
-                epochs: self.epochs,
-                batch: self.batch,
-                rate: self.rate,
-            },
+            fit_runs: &self.fit_runs,
+            adam: self.adam,
         };
         let file = self.weights.as_ref();
         let nets = Nets::new(file, learning, Scaling::None, &window, context)?;
@@ -121,10 +109,11 @@ mod tests {
 
     use engine::artifact::TensorFile;
 
-    use super::super::testing::{gather, predictions, run};
+    use super::super::testing::{predictions, run};
     use engine::files::Files;
 
     use super::*;
+    use crate::testing::{call, given};
 
     fn path(file: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/networks");
@@ -132,19 +121,11 @@ mod tests {
     }
 
     fn known(file: &str) -> Known {
-        Known {
-            trajectory: gather([Some(run(0.3))]),
-            observe: Some(Numbers::Ranged(20, 60, 10)),
-            reverse: true,
-            recur: 3,
-            weights: Some(DataPath(path(file))),
-            train_on: None,
-            runs: None,
-            sample: 10,
-            epochs: 1,
-            batch: 1,
-            rate: 0.0,
-        }
+        let arguments = format!(
+            "w, observe: 20..=60 step 10, reverse: true, weights: {:?}",
+            path(file)
+        );
+        call(&arguments, &[("w", given(run(0.3)))])
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! `lfd2`: one linear layer on the first and last state observed.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::linear_map::{Features, FitBy, Start, Training, farcast};
-use super::objective::Objective;
-use super::runs::Runs;
-use super::window::Window;
-use super::{Farcast, Norm};
+use super::Farcast;
+use super::linear_map::{Features, LayerFit, farcast};
+use super::runs::{FitRuns, Runs};
+use super::window::Observed;
 
 plugin! {
     /// LFD-2: one linear layer on the first and last state, shared by all weights.
@@ -35,31 +32,12 @@ plugin! {
     /// ```
     "lfd2" version 2
     pub struct Lfd2 {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out. The first and the last count.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
         /// How it is fitted.
-        fit: FitBy = "minibatches";
-        /// The share of L_grad in the loss.
-        beta: f64 = "0.1", range("0..");
-        /// How moves are measured in L_grad.
-        norm: Norm = "l2";
-        /// How many weights are drawn for the minibatches.
-        sample: usize = "65536", range("10..=10000000");
-        /// Goes over them at most.
-        epochs: usize = "100", range("1..=100000");
-        /// Weights of a minibatch.
-        batch: usize = "1024", range("1..=1000000");
-        /// Learning rate of Adam.
-        rate: f64 = "1e-3", range("0..");
+        layer: LayerFit, flatten();
     }
 }
 
@@ -70,23 +48,12 @@ impl Plugin for Lfd2 {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.thinned(2)?;
-        let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
-        let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
-        let training = (self.fit == FitBy::Minibatches).then_some(Training {
-            objective: Objective::Absolute {
-                beta: self.beta,
-                norm: self.norm,
-            },
-            start: Start::LeastSquares,
-            sample: self.sample,
-            epochs: self.epochs,
-            batch: self.batch,
-            rate: self.rate,
-        });
+        let runs = Runs::new(&self.observed.trajectory, &self.fit_runs, &window)?;
+        let training = self.layer.training();
         farcast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &runs,
             window,
             Features::States,

@@ -1,12 +1,10 @@
 //! `linear`: the velocity stays.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::window::Window;
+use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -20,13 +18,8 @@ plugin! {
     /// ```
     "linear" version 2
     pub struct Linear {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
     }
 }
 
@@ -36,11 +29,11 @@ impl Plugin for Linear {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.thinned(2)?;
         let ahead = window.ahead((window.steps[1] - window.steps[0]) as f64);
         let predicted = forecast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &window,
             Counts::Steps,
             context,
@@ -69,17 +62,15 @@ impl Plugin for Linear {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run_of};
+    use super::super::testing::{predictions, run_of};
     use super::*;
+    use crate::testing::{call, given};
 
     #[test]
     fn straight_runs_go_on_exactly() {
         let straight = |k: usize, step: u64| k as f32 - 0.25 * step as f32;
-        let call = Linear {
-            trajectory: gather([Some(run_of(&[0, 3, 4], straight))]),
-            observe: None,
-            horizon: vec![6, 100],
-        };
+        let runs = [("w", given(run_of(&[0, 3, 4], straight)))];
+        let call: Linear = call("w, horizon: [6, 100]", &runs);
         let farcast = call.run(&Context::alone("linear")).unwrap();
         let expected = [6, 100].map(|step| (0..26).map(|k| straight(k, step)).collect::<Vec<_>>());
         assert_eq!(predictions(&farcast), expected);

@@ -4,11 +4,12 @@ use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin::Context;
-use engine::words;
+use engine::{group, words};
 use rand::seq::{SliceRandom, index};
 
+use super::adam::AdamOptions;
 use super::moments::{Moments, Whitening};
-use super::objective::{Batch, Objective};
+use super::objective::{Batch, Norm, Objective};
 use super::runs::Runs;
 use super::window::Window;
 use super::{Counts, Farcast, Origin, forecast};
@@ -21,6 +22,34 @@ words! {
         Minibatches = "minibatches",
         /// By exact least squares over all weights.
         LeastSquares = "least_squares",
+    }
+}
+
+group! {
+    /// How the layer of LFD is fitted.
+    pub struct LayerFit {
+        /// How it is fitted.
+        fit: FitBy = "minibatches";
+        /// The share of L_grad in the loss.
+        beta: f64 = "0.1", range("0..");
+        /// How moves are measured in L_grad.
+        norm: Norm = "l2";
+        /// By which minibatches.
+        adam: AdamOptions, flatten();
+    }
+}
+
+impl LayerFit {
+    /// The training from the least-squares solution on; none where that solution is the fit.
+    pub fn training(&self) -> Option<Training> {
+        (self.fit == FitBy::Minibatches).then_some(Training {
+            objective: Objective::Absolute {
+                beta: self.beta,
+                norm: self.norm,
+            },
+            start: Start::LeastSquares,
+            adam: self.adam,
+        })
     }
 }
 
@@ -42,14 +71,8 @@ pub struct Training {
     pub objective: Objective,
     /// Where it starts.
     pub start: Start,
-    /// How many weights are drawn to learn from, and to decide when to stop.
-    pub sample: usize,
-    /// Goes over the drawn weights at most.
-    pub epochs: usize,
-    /// Weights of a minibatch.
-    pub batch: usize,
-    /// Learning rate of Adam.
-    pub rate: f64,
+    /// What it learns from, a tenth of it to decide when to stop, and for how long.
+    pub adam: AdamOptions,
 }
 
 /// Where the training of a layer starts.
@@ -295,7 +318,7 @@ impl Layer {
         let scale = drawn.size();
         let problem = Problem::new(&self.whitening, drawn, scale, window);
         let optimizer = Optimizer::Adam(Adam {
-            rate: training.rate,
+            rate: training.adam.rate,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -319,10 +342,10 @@ impl Layer {
         let mut best = (problem.loss(&exact, &held_out, training.objective).0, None);
         let (mut since, mut epochs) = (0, 0);
         let mut rng = context.rng("order");
-        while epochs < training.epochs && since < PATIENCE {
+        while epochs < training.adam.epochs && since < PATIENCE {
             context.check_stop()?;
             order.shuffle(&mut rng);
-            for batch in order.chunks(training.batch) {
+            for batch in order.chunks(training.adam.batch) {
                 let at: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
                 let (_, gradient) = problem.loss(&at, batch, training.objective);
                 let gradient: Vec<f32> = gradient.iter().map(|part| *part as f32).collect();
@@ -330,7 +353,7 @@ impl Layer {
             }
             let at: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
             let (loss, _) = problem.loss(&at, &held_out, training.objective);
-            context.progress(epochs as u64, training.epochs as u64, Some(loss));
+            context.progress(epochs as u64, training.adam.epochs as u64, Some(loss));
             since += 1;
             epochs += 1;
             if loss < best.0 {
@@ -451,7 +474,7 @@ impl Drawn {
     fn new(runs: &Runs, training: Training, context: &Context) -> Self {
         let all = runs.weights();
         let mut rng = context.rng("sample");
-        let mut places = index::sample(&mut rng, all, training.sample.min(all)).into_vec();
+        let mut places = index::sample(&mut rng, all, training.adam.sample.min(all)).into_vec();
         places.sort_unstable();
         Self {
             places,

@@ -2,7 +2,7 @@
 
 use engine::params::Numbers;
 
-use super::super::objective::Norm;
+use super::super::runs::FitRuns;
 use super::super::testing::{gather, made_up, run, run_of};
 use super::*;
 
@@ -21,10 +21,12 @@ fn trained(beta: f64, norm: Norm) -> Training {
     Training {
         objective: Objective::Absolute { beta, norm },
         start: Start::LeastSquares,
-        sample: 1000,
-        epochs: 20,
-        batch: 16,
-        rate: 1e-3,
+        adam: AdamOptions {
+            sample: 1000,
+            epochs: 20,
+            batch: 16,
+            rate: 1e-3,
+        },
     }
 }
 
@@ -37,12 +39,15 @@ fn error(
     training: Option<Training>,
 ) -> f32 {
     let members = gather(members);
-    let others = Numbers::Ranged(0, members.members.len() as i64 - 2, 1);
+    let others = FitRuns {
+        train_on: Some(Numbers::Ranged(0, members.members.len() as i64 - 2, 1)),
+        runs: None,
+    };
     let window = Window::new(&members, None, horizons)
         .unwrap()
         .thinned(states)
         .unwrap();
-    let runs = Runs::new(&members, None, Some(&others), &window).unwrap();
+    let runs = Runs::new(&members, &others, &window).unwrap();
     let context = Context::alone("linear map");
     let made = farcast(&members, &runs, window, features, training, &context).unwrap();
     let judged = members.members.last().unwrap().as_deref().unwrap();
@@ -93,7 +98,11 @@ fn least_squares_agrees_with_numpy() {
     let runs = gather([Some(run(0.3))]);
     let observed = Numbers::Listed(vec![0, 20]);
     let window = Window::new(&runs, Some(&observed), &[40]).unwrap();
-    let fitted = Runs::new(&runs, None, None, &window).unwrap();
+    let all = FitRuns {
+        train_on: None,
+        runs: None,
+    };
+    let fitted = Runs::new(&runs, &all, &window).unwrap();
     let context = Context::alone("numpy");
     let (map, _) = LinearMap::fit(&fitted, &window, Features::States, None, &context).unwrap();
     let expected = NUMPY;
@@ -113,17 +122,18 @@ fn training_makes_its_objective_smaller_on_weights_it_did_not_see() {
         .unwrap()
         .thinned(2)
         .unwrap();
-    let fitted = Runs::new(&runs, None, None, &window).unwrap();
+    let all = FitRuns {
+        train_on: None,
+        runs: None,
+    };
+    let fitted = Runs::new(&runs, &all, &window).unwrap();
     let context = Context::alone("training");
     let objective = Objective::Absolute {
         beta: 0.5,
         norm: Norm::L2,
     };
-    let training = Training {
-        objective,
-        epochs: 300,
-        ..trained(0.5, Norm::L2)
-    };
+    let mut training = trained(0.5, Norm::L2);
+    training.adam.epochs = 300;
     let mut drawn = Drawn::new(&fitted, training, &context);
     fitted
         .visit(|example| {

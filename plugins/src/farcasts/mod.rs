@@ -1,5 +1,6 @@
 //! Farcasts: the weights of steps to come, from those observed.
 
+mod adam;
 mod dlinear;
 mod exponential;
 mod introspection;
@@ -30,6 +31,7 @@ use engine::plugin::{Context, Registry};
 use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
+pub use adam::AdamOptions;
 pub use dlinear::DLinear;
 pub use exponential::Exponential;
 pub use introspection::Introspection;
@@ -37,13 +39,15 @@ pub use known::Known;
 pub use lfd::Lfd;
 pub use lfd2::Lfd2;
 pub use linear::Linear;
-pub use linear_map::FitBy;
+pub use linear_map::{FitBy, LayerFit};
 pub use nets::NinoNet;
 pub use nino::Nino;
 pub use nlinear::NLinear;
 pub use objective::Norm;
 pub use persistence::Persistence;
+pub use runs::FitRuns;
 pub use shrink::Shrink;
+pub use window::Observed;
 pub use wnn::Wnn;
 
 pub(crate) use nets::tensors_in;
@@ -215,16 +219,14 @@ fn forecast(
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{gather, run};
+    use super::testing::run;
     use super::*;
+    use crate::testing::{call, members};
 
     #[test]
     fn a_farcast_comes_back_from_its_parts_and_finds_its_rows() {
-        let last = Persistence {
-            trajectory: gather([Some(run(0.1)), None, Some(run(0.2))]),
-            observe: None,
-            horizon: vec![30, 40],
-        };
+        let runs = members([Some(run(0.1)), None, Some(run(0.2))]);
+        let last: Persistence = call("w, horizon: [30, 40]", &[("w", runs)]);
         let farcast = engine::plugin::Plugin::run(last, &Context::alone("last")).unwrap();
         let read = Farcast::from_parts(&farcast.to_parts().unwrap()).unwrap();
         assert_eq!(read, farcast);

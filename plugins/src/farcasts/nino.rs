@@ -7,7 +7,7 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::nets::{NinoNet, Role, tensors_in};
-use super::window::{History, Window, finished};
+use super::window::{History, Observed, Window, finished};
 use super::{Counts, Farcast, Origin, forecast};
 
 /// How many states are observed.
@@ -39,13 +39,8 @@ plugin! {
     /// ```
     "nino" version 2
     pub struct Nino {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out. Five of them count, evenly chosen.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
         /// The file with the network.
         weights: DataPath;
     }
@@ -58,8 +53,14 @@ impl Plugin for Nino {
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let net = NinoNet::load(&self.weights.0, context.files())?;
-        let observe = self.observe.as_ref();
-        farcast(&net, &self.trajectory, observe, &self.horizon, context)
+        let observe = self.observed.observe.as_ref();
+        farcast(
+            &net,
+            &self.observed.trajectory,
+            observe,
+            &self.observed.horizon,
+            context,
+        )
     }
 }
 
@@ -204,8 +205,9 @@ mod tests {
     use engine::artifact::{Layout, Tensor};
     use polars::prelude::{DataFrame, NamedFrom, Series};
 
-    use super::super::testing::{gather, run};
+    use super::super::testing::run;
     use super::*;
+    use crate::testing::{call, given};
 
     /// All five states of a tensor as a run, `[weights, 5]` turned to rows.
     fn tensor(states: &[Vec<f64>], edge_type: u64) -> Trajectory {
@@ -234,12 +236,11 @@ mod tests {
             let states: Vec<Vec<f64>> = serde_json::from_value(entry["states"].clone()).unwrap();
             let run = tensor(&states, entry["edge_type"].as_u64().unwrap());
             for (ahead, expected) in entry["pred"].as_object().unwrap() {
-                let call = Nino {
-                    trajectory: gather([Some(run.clone())]),
-                    observe: None,
-                    horizon: vec![40 + 10 * ahead.parse::<u64>().unwrap()],
-                    weights: DataPath(network(entry)),
-                };
+                let step = 40 + 10 * ahead.parse::<u64>().unwrap();
+                let call: Nino = call(
+                    &format!("w, horizon: [{step}], weights: {:?}", network(entry)),
+                    &[("w", given(run.clone()))],
+                );
                 let farcast = call.run(&Context::alone("nino")).unwrap();
                 let found = farcast.predicted.networks(&[0]).unwrap().concat();
                 let expected: Vec<f64> = serde_json::from_value(expected.clone()).unwrap();
@@ -273,23 +274,22 @@ mod tests {
     #[test]
     fn horizons_are_multiples_of_the_distance() {
         let path = "testdata/networks/nino_mlp_random.safetensors";
-        let call = |horizon: u64| {
-            let call = Nino {
-                trajectory: gather([Some(run(0.3))]),
-                observe: Some(Numbers::Ranged(0, 40, 10)),
-                horizon: vec![horizon],
-                weights: DataPath(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)),
-            };
+        let farcast = |horizon: u64| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            let call: Nino = call(
+                &format!("w, observe: 0..=40 step 10, horizon: [{horizon}], weights: {path:?}"),
+                &[("w", given(run(0.3)))],
+            );
             call.run(&Context::alone("nino"))
                 .map_err(|fault| fault.to_string())
         };
-        assert!(call(440).is_ok());
+        assert!(farcast(440).is_ok());
         assert_eq!(
-            call(450).unwrap_err(),
+            farcast(450).unwrap_err(),
             "step 450 is not among 50..=440 step 10"
         );
         assert_eq!(
-            call(55).unwrap_err(),
+            farcast(55).unwrap_err(),
             "step 55 is not among 50..=440 step 10"
         );
     }

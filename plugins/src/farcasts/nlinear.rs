@@ -1,15 +1,13 @@
 //! `nlinear`: one linear layer on the moves from the last state.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Farcast;
 use super::linear_map::{Features, farcast};
-use super::runs::Runs;
-use super::window::Window;
+use super::runs::{FitRuns, Runs};
+use super::window::Observed;
 
 plugin! {
     /// NLinear: the last state is subtracted, one linear layer applied, and added again.
@@ -26,20 +24,13 @@ plugin! {
     /// ```
     "nlinear" version 2
     pub struct NLinear {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
         /// How many of the states observed are used, evenly chosen with the first and the last;
         /// all when left out.
         history: Option<usize>, range("2..=1000");
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
     }
 }
 
@@ -49,13 +40,12 @@ impl Plugin for NLinear {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.with_history(self.history)?;
         window.expect(2)?;
-        let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
-        let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+        let runs = Runs::new(&self.observed.trajectory, &self.fit_runs, &window)?;
         farcast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &runs,
             window,
             Features::Moves,

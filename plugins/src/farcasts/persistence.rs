@@ -1,12 +1,10 @@
 //! `persistence`: nothing changes.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::window::Window;
+use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -20,13 +18,8 @@ plugin! {
     /// ```
     "persistence" version 2
     pub struct Persistence {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out.
-        observe: Option<Numbers>;
-        /// The steps to predict.
-        horizon: Vec<u64>;
+        /// What is observed and predicted.
+        observed: Observed, flatten();
     }
 }
 
@@ -36,10 +29,10 @@ impl Plugin for Persistence {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
-        let window = Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)?;
+        let window = self.observed.window()?;
         let window = window.thinned(1)?;
         let predicted = forecast(
-            &self.trajectory,
+            &self.observed.trajectory,
             &window,
             Counts::Steps,
             context,
@@ -59,16 +52,14 @@ impl Plugin for Persistence {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run};
+    use super::super::testing::{predictions, run};
     use super::*;
+    use crate::testing::{call, members};
 
     #[test]
     fn every_horizon_is_the_last_state() {
-        let call = Persistence {
-            trajectory: gather([Some(run(0.3)), Some(run(0.1))]),
-            observe: Some(Numbers::Ranged(0, 20, 1)),
-            horizon: vec![30, 1000],
-        };
+        let runs = [("w", members([Some(run(0.3)), Some(run(0.1))]))];
+        let call: Persistence = call("w, observe: 0..=20, horizon: [30, 1000]", &runs);
         let farcast = call.run(&Context::alone("last")).unwrap();
         let [one, other] = [run(0.3), run(0.1)].map(|run| run.networks(&[2]).unwrap().concat());
         assert_eq!(

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use engine::artifact::{TensorFile, Trajectory};
 use engine::error::Fault;
 use engine::files::Files;
-use engine::params::{DataPath, Gather, Numbers};
+use engine::params::{DataPath, Gather};
 use engine::plugin::Context;
 use rand::seq::index;
 
-use super::nets::{INPUTS, KnownNet, Role, Training, at_weights, tensors_in};
-use super::runs::choose;
+use super::adam::AdamOptions;
+use super::nets::{INPUTS, KnownNet, Role, at_weights, tensors_in};
+use super::runs::{FitRuns, choose};
 use super::window::{History, Window, steps_of};
 
 /// How the states of a weight are brought to a common scale.
@@ -26,14 +27,10 @@ pub enum Scaling {
 pub struct Learning<'a> {
     /// The runs that are predicted.
     pub trajectory: &'a Gather<Trajectory>,
-    /// Others to learn from instead.
-    pub runs: Option<&'a Gather<Trajectory>>,
-    /// Which of them.
-    pub train_on: Option<&'a Numbers>,
-    /// How many weights are drawn.
-    pub sample: usize,
-    /// How the networks are trained.
-    pub training: Training,
+    /// Which of them, or others, are learned from.
+    pub fit_runs: &'a FitRuns,
+    /// How many weights of each run are drawn, and how the networks are trained.
+    pub adam: AdamOptions,
 }
 
 /// A network for each role, and how it is used.
@@ -117,12 +114,12 @@ impl Nets {
         window: &Window,
         context: &Context,
     ) -> Result<Self, Fault> {
-        let (runs, fitted_on) = choose(learning.trajectory, learning.runs, learning.train_on)?;
+        let (runs, fitted_on) = choose(learning.trajectory, learning.fit_runs)?;
         let mut examples: BTreeMap<Role, Vec<Example>> = BTreeMap::new();
         for (at, run) in runs.into_iter().enumerate() {
             let mut rng = context.rng(&format!("sample {at}"));
             let all = run.layout.len();
-            let mut places = index::sample(&mut rng, all, learning.sample.min(all)).into_vec();
+            let mut places = index::sample(&mut rng, all, learning.adam.sample.min(all)).into_vec();
             places.sort_unstable();
             collect(run, &places, window, scaling, &mut examples)?;
         }
@@ -142,7 +139,7 @@ impl Nets {
         for (role, examples) in examples {
             let name = format!("{role:?}");
             let mut net = KnownNet::random(context, &name);
-            nets.operations += net.train(&examples, learning.training, context, &name)?;
+            nets.operations += net.train(&examples, learning.adam, context, &name)?;
             nets.by_role.insert(role, net);
         }
         Ok(nets)

@@ -2,9 +2,20 @@
 
 use engine::artifact::Trajectory;
 use engine::error::Fault;
+use engine::group;
 use engine::params::{Gather, Numbers};
 
 use super::window::{Window, finished};
+
+group! {
+    /// Which runs a method is fitted on.
+    pub struct FitRuns {
+        /// The members to fit on, counted from 0; all when left out.
+        train_on: Option<Numbers>;
+        /// Other runs to fit on.
+        runs: Option<Gather<Trajectory>>;
+    }
+}
 
 /// Runs with what is observed of them and what came after.
 pub struct Runs<'a> {
@@ -31,19 +42,19 @@ pub struct Example<'a> {
     pub targets: Vec<&'a [f32]>,
 }
 
-/// The runs of `other`, or of `own` when there is none; of these the members that `train_on`
-/// asks for. Gives those of `own` among them by number, too.
+/// The `runs` of `fit`, or else `own`; of these the members that `train_on` lists. Returns the
+/// numbers of those members of `own`, too.
 ///
 /// # Errors
 /// The user's fault when there are none.
 pub fn choose<'a>(
     own: &'a Gather<Trajectory>,
-    other: Option<&'a Gather<Trajectory>>,
-    train_on: Option<&Numbers>,
+    fit: &'a FitRuns,
 ) -> Result<(Vec<&'a Trajectory>, Vec<u32>), Fault> {
+    let other = fit.runs.as_ref();
     let from = other.unwrap_or(own);
     let members: Vec<u64> = (0..from.members.len() as u64).collect();
-    let wanted = match train_on {
+    let wanted = match &fit.train_on {
         None => members,
         Some(numbers) => numbers.among(&members).map_err(|member| {
             let message = format!("there is no member {member} in `{}`", from.label);
@@ -72,11 +83,10 @@ impl<'a> Runs<'a> {
     /// Those of [`choose`]; the user's fault when a run lacks a step.
     pub fn new(
         own: &'a Gather<Trajectory>,
-        other: Option<&'a Gather<Trajectory>>,
-        train_on: Option<&Numbers>,
+        fit: &'a FitRuns,
         window: &Window,
     ) -> Result<Self, Fault> {
-        let (chosen, fitted_on) = choose(own, other, train_on)?;
+        let (chosen, fitted_on) = choose(own, fit)?;
         let run = |trajectory: &'a Trajectory| {
             let (history, targets) = window.rows_in(trajectory)?;
             Ok(Run {

@@ -1,14 +1,13 @@
 //! `shrink`: all weights by the same factor.
 
-use engine::artifact::Trajectory;
 use engine::error::Fault;
-use engine::params::{Gather, Numbers};
+use engine::params::Gather;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::moments::dot;
-use super::runs::Runs;
-use super::window::{Window, finished};
+use super::runs::{FitRuns, Runs};
+use super::window::{Observed, Window, finished};
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -28,21 +27,14 @@ plugin! {
     /// ```
     "shrink" version 2
     pub struct Shrink {
-        /// The runs to go on from.
-        trajectory: Gather<Trajectory>, one_for_all();
-        /// The steps observed: a range of those recorded, or a list; all before the first
-        /// horizon when left out. The last counts.
-        observe: Option<Numbers>;
-        /// The steps to predict; those of `like` when left out.
-        horizon: Vec<u64> = "[]";
+        /// What is observed and predicted.
+        observed: Observed, flatten(horizon = "[]");
         /// The factor at every horizon.
         factor: Option<f64>;
         /// The farcast whose shrinkage is imitated.
         like: Option<Gather<Farcast>>;
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
     }
 }
 
@@ -62,7 +54,7 @@ impl Plugin for Shrink {
         let (factors, fitted_on, fit_operations) = match (self.factor, like) {
             (Some(factor), _) => (vec![factor; window.horizons.len()], Vec::new(), 0.0),
             (None, Some(like)) => {
-                let members = finished(&self.trajectory).count() as f64;
+                let members = finished(&self.observed.trajectory).count() as f64;
                 (
                     self.imitate(like, &window)?,
                     like.origin.fitted_on.clone(),
@@ -70,8 +62,7 @@ impl Plugin for Shrink {
                 )
             }
             (None, None) => {
-                let (other, train_on) = (self.runs.as_ref(), self.train_on.as_ref());
-                let runs = Runs::new(&self.trajectory, other, train_on, &window)?;
+                let runs = Runs::new(&self.observed.trajectory, &self.fit_runs, &window)?;
                 let mut ratio = Ratio::new(window.horizons.len());
                 runs.visit(|example| {
                     ratio.add(example.states[0], &example.targets);
@@ -81,13 +72,19 @@ impl Plugin for Shrink {
                 (ratio.factors(), runs.fitted_on, 4.0 * all)
             }
         };
-        let predicted = forecast(&self.trajectory, &window, counts, context, |_, history| {
-            let scaled = |factor: f64| {
-                let weights = history.last().iter();
-                weights.map(move |weight| (f64::from(*weight) * factor) as f32)
-            };
-            Ok(factors.iter().flat_map(|factor| scaled(*factor)).collect())
-        })?;
+        let predicted = forecast(
+            &self.observed.trajectory,
+            &window,
+            counts,
+            context,
+            |_, history| {
+                let scaled = |factor: f64| {
+                    let weights = history.last().iter();
+                    weights.map(move |weight| (f64::from(*weight) * factor) as f32)
+                };
+                Ok(factors.iter().flat_map(|factor| scaled(*factor)).collect())
+            },
+        )?;
         Ok(Farcast {
             predicted,
             origin: Origin {
@@ -103,7 +100,7 @@ impl Plugin for Shrink {
 impl Shrink {
     /// What is observed, and the horizons: those of `like` where none are given.
     fn window(&self, like: Option<&Farcast>) -> Result<(Window, Counts), Fault> {
-        let horizons = match (&self.horizon[..], like) {
+        let horizons = match (&self.observed.horizon[..], like) {
             ([], Some(like)) => like.horizons()?,
             ([], None) => {
                 let message = "expected steps to predict, found none";
@@ -111,20 +108,20 @@ impl Shrink {
             }
             (horizons, _) => horizons.to_vec(),
         };
-        let observe = self.observe.as_ref();
-        if self.horizon.is_empty() && like.is_some_and(|like| !like.has_steps()) {
-            let mut window = Window::open(&self.trajectory, observe)?.thinned(1)?;
+        let observe = self.observed.observe.as_ref();
+        if self.observed.horizon.is_empty() && like.is_some_and(|like| !like.has_steps()) {
+            let mut window = Window::open(&self.observed.trajectory, observe)?.thinned(1)?;
             window.horizons = horizons;
             return Ok((window, Counts::Recurrences));
         }
-        let window = Window::new(&self.trajectory, observe, &horizons)?;
+        let window = Window::new(&self.observed.trajectory, observe, &horizons)?;
         Ok((window.thinned(1)?, Counts::Steps))
     }
 
     /// The factors that come nearest to the predictions of another farcast.
     fn imitate(&self, like: &Farcast, window: &Window) -> Result<Vec<f64>, Fault> {
         let mut ratio = Ratio::new(window.horizons.len());
-        for (member, run) in finished(&self.trajectory) {
+        for (member, run) in finished(&self.observed.trajectory) {
             let rows = like.rows_of(member as u32)?;
             let row = |horizon: &u64| rows.iter().find(|(h, _)| h == horizon).map(|(_, row)| *row);
             let Some(rows) = window.horizons.iter().map(row).collect::<Option<Vec<_>>>() else {
@@ -179,71 +176,48 @@ impl Ratio {
 #[cfg(test)]
 mod tests {
     use super::super::Known;
-    use super::super::testing::{gather, predictions, run, run_of};
+    use super::super::testing::{predictions, run, run_of};
     use super::*;
+    use crate::testing::{Given, call, given};
 
     /// Weights that shrink to a half and a quarter, one of them with a flipped sign.
-    fn shrink(factor: Option<f64>) -> Shrink {
+    fn shrink(arguments: &str, like: &[(&'static str, Given)]) -> Farcast {
         let weight = |k: usize, step: u64| (k as f32 - 9.0) * 0.5f32.powi(step as i32);
-        Shrink {
-            trajectory: gather([Some(run_of(&[0, 1, 2], weight))]),
-            observe: Some(Numbers::Listed(vec![0])),
-            horizon: vec![1, 2],
-            factor,
-            like: None,
-            train_on: None,
-            runs: None,
-        }
+        let mut inputs = vec![("w", given(run_of(&[0, 1, 2], weight)))];
+        inputs.extend_from_slice(like);
+        let shrink: Shrink = call(arguments, &inputs);
+        shrink.run(&Context::alone("shrink")).unwrap()
     }
 
     #[test]
     fn factors_are_given_fitted_or_imitated() {
-        let context = Context::alone("shrink");
         let at = |factor: f32| {
             (0..26)
                 .map(|k| (k as f32 - 9.0) * factor)
                 .collect::<Vec<_>>()
         };
-        let given = shrink(Some(0.75)).run(&context).unwrap();
-        assert_eq!(predictions(&given), [at(0.75), at(0.75)]);
-        let fitted = shrink(None).run(&context).unwrap();
+        let by_factor = shrink("w, observe: [0], horizon: [1, 2], factor: 0.75", &[]);
+        assert_eq!(predictions(&by_factor), [at(0.75), at(0.75)]);
+        let fitted = shrink("w, observe: [0], horizon: [1, 2]", &[]);
         assert_eq!(predictions(&fitted), [at(0.5), at(0.25)]);
         assert_eq!(fitted.origin.fitted_on, [0]);
-        let mut like = shrink(None);
-        like.horizon = Vec::new();
-        like.like = Some(Gather {
-            label: Default::default(),
-            members: vec![Some(std::sync::Arc::new(given.clone()))],
-        });
-        assert_eq!(like.run(&context).unwrap().predicted, given.predicted);
+        let like = [("ahead", given(by_factor.clone()))];
+        let imitated = shrink("w, observe: [0], like: ahead", &like);
+        assert_eq!(imitated.predicted, by_factor.predicted);
     }
 
     #[test]
     fn recurrences_are_imitated_as_recurrences() {
-        let context = Context::alone("shrink");
-        let known = Known {
-            trajectory: gather([Some(run(0.3))]),
-            observe: Some(Numbers::Ranged(20, 60, 10)),
-            reverse: true,
-            recur: 2,
-            weights: None,
-            train_on: None,
-            runs: None,
-            sample: 10,
-            epochs: 1,
-            batch: 1,
-            rate: 0.0,
-        };
-        let known = known.run(&context).unwrap();
-        let mut like = shrink(None);
-        like.trajectory = gather([Some(run(0.3))]);
-        like.observe = Some(Numbers::Listed(vec![20]));
-        like.horizon = Vec::new();
-        like.like = Some(Gather {
-            label: Default::default(),
-            members: vec![Some(std::sync::Arc::new(known.clone()))],
-        });
-        let shrunk = like.run(&context).unwrap();
+        let runs = [("w", given(run(0.3)))];
+        let known: Known = call(
+            "w, observe: 20..=60, reverse: true, recur: 2, sample: 10, epochs: 1",
+            &runs,
+        );
+        let known = known.run(&Context::alone("known")).unwrap();
+        let [walk] = runs;
+        let inputs = [walk, ("more", given(known.clone()))];
+        let like: Shrink = call("w, observe: [20], like: more", &inputs);
+        let shrunk = like.run(&Context::alone("shrink")).unwrap();
         assert!(!shrunk.has_steps());
         assert_eq!(shrunk.horizons().unwrap(), [1, 2]);
         let newest = run(0.3).networks(&[2]).unwrap().concat();

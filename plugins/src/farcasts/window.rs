@@ -4,7 +4,31 @@ use std::ops::Range;
 
 use engine::artifact::{Block, Layout, Trajectory};
 use engine::error::Fault;
+use engine::group;
 use engine::params::{Gather, Numbers};
+
+group! {
+    /// What is observed of a trajectory and which steps are predicted.
+    pub struct Observed {
+        /// The runs to go on from.
+        trajectory: Gather<Trajectory>, one_for_all();
+        /// The steps observed: a range of those recorded, or a list; all before the first
+        /// horizon when left out.
+        observe: Option<Numbers>;
+        /// The steps to predict.
+        horizon: Vec<u64>;
+    }
+}
+
+impl Observed {
+    /// The rows observed and the horizons; see [`Window::new`].
+    ///
+    /// # Errors
+    /// The user's fault when the runs lack a step or the horizons are not ahead.
+    pub fn window(&self) -> Result<Window, Fault> {
+        Window::new(&self.trajectory, self.observe.as_ref(), &self.horizon)
+    }
+}
 
 /// The observed rows of every member, and the horizons.
 #[derive(Clone, Debug)]

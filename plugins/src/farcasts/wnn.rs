@@ -6,8 +6,10 @@ use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
-use super::nets::{INPUTS, KnownNet, Training};
+use super::adam::AdamOptions;
+use super::nets::{INPUTS, KnownNet};
 use super::recurrent::{Learning, Nets, Scaling};
+use super::runs::FitRuns;
 use super::window::Window;
 use super::{Counts, Farcast, Origin, forecast};
 
@@ -42,18 +44,10 @@ plugin! {
         recur: usize = "1", range("1..=1000");
         /// A file with the networks; trained on runs when left out.
         weights: Option<DataPath>;
-        /// The members to fit on, counted from 0; all when left out.
-        train_on: Option<Numbers>;
-        /// Other runs to fit on.
-        runs: Option<Gather<Trajectory>>;
-        /// How many weights of each run are drawn to learn from.
-        sample: usize = "4096", range("10..=10000000");
-        /// Goes over what is drawn at most.
-        epochs: usize = "50", range("1..=100000");
-        /// Examples of a minibatch.
-        batch: usize = "256", range("1..=1000000");
-        /// Learning rate of Adam.
-        rate: f64 = "1e-3", range("0..");
+        /// What it is fitted on.
+        fit_runs: FitRuns, flatten();
+        /// How it is trained.
+        adam: AdamOptions, flatten(sample = "4096", epochs = "50", batch = "256");
     }
 }
 
@@ -72,14 +66,8 @@ impl Plugin for Wnn {
             .collect();
         let learning = Learning {
             trajectory: &self.trajectory,
-            runs: self.runs.as_ref(),
-            train_on: self.train_on.as_ref(),
-            sample: self.sample,
-            training: Training {
-                epochs: self.epochs,
-                batch: self.batch,
-                rate: self.rate,
-            },
+            fit_runs: &self.fit_runs,
+            adam: self.adam,
         };
         let file = self.weights.as_ref();
         let nets = Nets::new(file, learning, Scaling::Range, &window, context)?;
@@ -107,27 +95,20 @@ impl Plugin for Wnn {
 mod tests {
     use super::super::testing::{gather, predictions, run};
     use super::*;
+    use crate::testing::{call, members};
 
-    fn wnn(train_on: Numbers) -> Wnn {
-        Wnn {
-            trajectory: gather([Some(run(0.3)), Some(run(0.2)), Some(run(0.25))]),
-            observe: Some(Numbers::Ranged(0, 40, 10)),
-            recur: 2,
-            weights: None,
-            train_on: Some(train_on),
-            runs: None,
-            sample: 1000,
-            epochs: 300,
-            batch: 16,
-            rate: 2e-3,
-        }
+    fn wnn(train_on: &str) -> Wnn {
+        let runs = members([Some(run(0.3)), Some(run(0.2)), Some(run(0.25))]);
+        let arguments = format!(
+            "w, observe: 0..=40 step 10, recur: 2, train_on: {train_on}, sample: 1000, \
+             epochs: 300, batch: 16, rate: 2e-3"
+        );
+        call(&arguments, &[("w", runs)])
     }
 
     #[test]
     fn a_network_trained_on_some_runs_predicts_another() {
-        let farcast = wnn(Numbers::Listed(vec![0, 1]))
-            .run(&Context::alone("wnn"))
-            .unwrap();
+        let farcast = wnn("[0, 1]").run(&Context::alone("wnn")).unwrap();
         assert_eq!(farcast.origin.fitted_on, [0, 1]);
         assert_eq!(farcast.rows_of(2).unwrap(), [(50, 4), (60, 5)]);
         let truth = run(0.25).networks(&[4, 5, 6]).unwrap();
@@ -148,7 +129,7 @@ mod tests {
     #[test]
     fn too_few_states_are_refused() {
         let refused = |change: &dyn Fn(&mut Wnn)| {
-            let mut call = wnn(Numbers::Listed(vec![0]));
+            let mut call = wnn("[0]");
             change(&mut call);
             call.run(&Context::alone("wnn")).unwrap_err().to_string()
         };
@@ -157,7 +138,7 @@ mod tests {
             "expected at least 5 observed states, found 4"
         );
         assert_eq!(
-            refused(&|call| call.train_on = Some(Numbers::Listed(vec![3]))),
+            refused(&|call| call.fit_runs.train_on = Some(Numbers::Listed(vec![3]))),
             "there is no member 3 in `w`"
         );
         assert_eq!(

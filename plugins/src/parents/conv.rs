@@ -4,18 +4,18 @@ use dsl::experiment::{Experiment, Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Parent;
-use super::trained::trained;
 use crate::complete::complete;
 use crate::data::pixels::pixels;
 use crate::networks::{
     Activation, Front, Images, Loss, Network, Scaled, TrainerChoice, scaled_target,
 };
-use crate::recipes::trainer_words;
+use crate::recipes::{TrainOptions, trainer_words};
 
-trained! {
+plugin! {
     /// Convolutional networks over images, one for each member.
     ///
     /// The inputs are all pixels, columns `pixel_ROW_COLUMN` as `idx` makes them or, of images
@@ -33,7 +33,7 @@ trained! {
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// ```
-    "conv" version 2, optimizer "adam(rate: 1e-3)", epochs "5", members "3"
+    "conv" version 2
     pub struct Conv {
         /// The images and what is to be predicted of them.
         data: Input<Dataset>, with_truth();
@@ -51,6 +51,8 @@ trained! {
         activation: Activation = "relu";
         /// What training makes small.
         loss: Loss = "cross_entropy";
+        /// How it is trained.
+        training: TrainOptions, flatten(epochs = "5");
     }
 }
 
@@ -66,7 +68,7 @@ impl Plugin for Conv {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = self.recipe(TrainerChoice::Auto, context)?;
+        let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
         let trained = recipe.member(&self.data, context, |train| self.network(train))?;
         Ok(trained.into())
     }
@@ -179,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::data::Idx;
-    use crate::training::{Adam, Constant, Optimizer, Schedule};
+    use crate::testing::{call, given};
 
     /// 24 images of 6 by 7 in five classes; see the tests of `idx`.
     fn shapes() -> Dataset {
@@ -199,30 +201,10 @@ mod tests {
     }
 
     fn conv(data: Dataset) -> Conv {
-        Conv {
-            data: Input::new(data),
-            target: Column("label".to_owned()),
-            channels: vec![3],
-            kernel: 3,
-            pool: 2,
-            dense: vec![8],
-            activation: Activation::Relu,
-            loss: Loss::CrossEntropy,
-            optimizer: Optimizer::Adam(Adam {
-                rate: 1e-2,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            }),
-            schedule: Schedule::Constant(Constant {}),
-            batch: 8,
-            epochs: 100,
-            steps: None,
-            members: 1,
-            hold_out: 0.0,
-            patience: None,
-            jump: None,
-        }
+        call(
+            "shapes, channels: [3], dense: [8], optimizer: adam(rate: 1e-2), batch: 8, epochs: 100",
+            &[("shapes", given(data))],
+        )
     }
 
     fn message(conv: Conv) -> String {
@@ -263,7 +245,7 @@ mod tests {
     fn the_same_action_gives_the_same_bytes() {
         let run = |name| {
             let mut conv = conv(shapes());
-            conv.steps = Some(5);
+            conv.training.steps = Some(5);
             let parent = conv.run(&Context::alone(name)).expect("trains");
             parent.to_parts().expect("parts")
         };
@@ -275,7 +257,7 @@ mod tests {
     fn without_channels_it_is_a_perceptron_of_the_pixels() {
         let mut conv = conv(shapes());
         conv.channels = Vec::new();
-        conv.steps = Some(1);
+        conv.training.steps = Some(1);
         let network = conv.run(&Context::alone("c")).expect("trains").network;
         assert_eq!((network.front, network.widths), (None, vec![42, 8, 5]));
     }

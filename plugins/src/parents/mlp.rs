@@ -4,14 +4,14 @@ use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Parent;
-use super::trained::trained;
 use crate::networks::{Activation, Loss, Network, TrainerChoice, scaled_inputs, scaled_target};
-use crate::recipes::trainer_words;
+use crate::recipes::{TrainOptions, trainer_words};
 
-trained! {
+plugin! {
     /// Multilayer perceptrons trained on all rows, one for each member.
     ///
     /// Inputs and target are standardised by the mean and standard deviation of the training
@@ -21,7 +21,7 @@ trained! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 3, optimizer "adam(rate: 3e-3)", epochs "60", members "10"
+    "mlp" version 3
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -37,6 +37,8 @@ trained! {
         loss: Loss = "mse";
         /// What computes the gradients.
         trainer: TrainerChoice = "auto";
+        /// How it is trained.
+        training: TrainOptions, flatten(optimizer = "adam(rate: 3e-3)", members = "10");
     }
 }
 
@@ -52,7 +54,7 @@ impl Plugin for Mlp {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = self.recipe(self.trainer, context)?;
+        let recipe = self.training.recipe(self.trainer, context)?;
         let trained = recipe.member(&self.data, context, |train| self.network(train))?;
         Ok(trained.into())
     }
@@ -85,9 +87,10 @@ mod tests {
     use super::*;
     use crate::data::{Law, Synthetic};
     use crate::networks::Samples;
-    use crate::training::{Adam, Constant, Optimizer, Schedule, Sgd, Trainer};
+    use crate::testing::{call, given};
+    use crate::training::{Optimizer, Sgd, Trainer};
 
-    fn data(columns: &[(&str, Vec<f64>)]) -> Input<Dataset> {
+    fn data(columns: &[(&str, Vec<f64>)]) -> Dataset {
         let columns = columns
             .iter()
             .map(|(name, values)| DataColumn {
@@ -96,39 +99,25 @@ mod tests {
                 values: values.clone().into(),
             })
             .collect();
-        Input::new(Dataset::new(columns).expect("columns of one length"))
+        Dataset::new(columns).expect("columns of one length")
     }
 
-    fn wave(rows: usize) -> Input<Dataset> {
+    fn wave(rows: usize) -> Dataset {
         let x: Vec<f64> = (0..rows).map(|i| i as f64 / 20.0).collect();
         let y = x.iter().map(|x| 5.0 + 3.0 * x.sin()).collect();
         data(&[("x", x), ("y", y)])
     }
 
-    fn mlp(data: Input<Dataset>) -> Mlp {
-        Mlp {
-            data,
-            inputs: vec![Column("x".to_owned())],
-            target: Column("y".to_owned()),
-            hidden: vec![16, 16],
-            activation: Activation::Tanh,
-            loss: Loss::Mse,
-            optimizer: Optimizer::Adam(Adam {
-                rate: 1e-2,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            }),
-            schedule: Schedule::Constant(Constant {}),
-            batch: 32,
-            epochs: 200,
-            steps: None,
-            members: 1,
-            hold_out: 0.0,
-            patience: None,
-            trainer: TrainerChoice::Auto,
-            jump: None,
-        }
+    fn mlp(data: Dataset) -> Mlp {
+        mlp_of(&["x".to_owned()], data)
+    }
+
+    fn mlp_of(inputs: &[String], data: Dataset) -> Mlp {
+        let arguments = format!(
+            "seen, inputs: [{}], target: y, optimizer: adam(rate: 1e-2), batch: 32, epochs: 200",
+            inputs.join(", ")
+        );
+        call(&arguments, &[("seen", given(data))])
     }
 
     fn message(result: Result<Parent, Fault>) -> String {
@@ -160,7 +149,7 @@ mod tests {
     fn the_same_action_gives_the_same_bytes_and_another_one_others() {
         let run = |name| {
             let mut mlp = mlp(wave(50));
-            mlp.epochs = 3;
+            mlp.training.epochs = 3;
             let parent = mlp.run(&Context::alone(name)).expect("trains");
             parent.to_parts().expect("parts")
         };
@@ -172,7 +161,7 @@ mod tests {
     fn both_trainers_go_the_same_way() {
         let run = |trainer| {
             let mut mlp = mlp(wave(50));
-            mlp.epochs = 5;
+            mlp.training.epochs = 5;
             mlp.trainer = trainer;
             mlp.run(&Context::alone("same")).expect("trains").weights
         };
@@ -187,10 +176,10 @@ mod tests {
     #[test]
     fn early_stopping_returns_the_best_weights() {
         let mut mlp = mlp(wave(60));
-        mlp.hold_out = 0.5;
-        mlp.patience = Some(5);
-        mlp.epochs = 5000;
-        let data = Input::new(wave(60).clone());
+        mlp.training.hold_out = 0.5;
+        mlp.training.patience = Some(5);
+        mlp.training.epochs = 5000;
+        let data = wave(60);
         let parent = mlp.run(&Context::alone("stop")).expect("trains");
         let training = parent.training.as_ref().expect("how it was trained");
         let held_out = data.take(&training.recipe.rows(&data).expect("rows").held_out);
@@ -217,7 +206,7 @@ mod tests {
     }
 
     /// The classes of `experiments/farcast_syn.farcast`, mixed by noise, with 16 harmonics.
-    fn mixed_classes() -> (Vec<Column>, Dataset) {
+    fn mixed_classes() -> (Vec<String>, Dataset) {
         let line = Synthetic {
             law: Law::Linear,
             rows: 512,
@@ -237,25 +226,24 @@ mod tests {
             ]
         });
         let mut columns: Vec<(String, Vec<f64>)> = waves.collect();
-        let inputs = columns.iter().map(|(name, _)| Column(name.clone()));
+        let inputs = columns.iter().map(|(name, _)| name.clone());
         let inputs = inputs.collect();
         let is_upper = |(x, y): (&f64, &f64)| f64::from(y + (3.0 * x).sin() > 2.0 * x + 1.0);
         columns.push(("y".to_owned(), x.iter().zip(&y).map(is_upper).collect()));
         let columns: Vec<_> = (columns.iter())
             .map(|(name, values)| (name.as_str(), values.clone()))
             .collect();
-        (inputs, data(&columns).clone())
+        (inputs, data(&columns))
     }
 
     #[test]
     fn beyond_the_edge_of_stability_runs_from_nearly_equal_starts_part() {
         let (inputs, classes) = mixed_classes();
         for member in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-            let mut mlp = mlp(Input::new(classes.clone()));
-            mlp.inputs.clone_from(&inputs);
+            let mut mlp = mlp_of(&inputs, classes.clone());
             mlp.loss = Loss::CrossEntropy;
             mlp.hidden = vec![16];
-            mlp.steps = Some(1);
+            mlp.training.steps = Some(1);
             let Parent {
                 network, weights, ..
             } = mlp.run(&Context::alone(member)).expect("trains");
@@ -321,7 +309,7 @@ mod tests {
     fn divergence_says_who_and_when() {
         let mut mlp = mlp(wave(50));
         mlp.activation = Activation::Relu;
-        mlp.optimizer = Optimizer::Sgd(Sgd {
+        mlp.training.optimizer = Optimizer::Sgd(Sgd {
             rate: 1e6,
             momentum: 0.0,
         });

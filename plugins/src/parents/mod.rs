@@ -6,7 +6,6 @@ mod lineage;
 mod linear_regression;
 mod mlp;
 mod parent;
-mod trained;
 mod transformer;
 
 pub use conv::Conv;

@@ -4,16 +4,16 @@ use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Parent;
-use super::trained::trained;
 use crate::networks::{
     Activation, Encoder, Front, Loss, Network, TrainerChoice, scaled_inputs, scaled_target,
 };
-use crate::recipes::trainer_words;
+use crate::recipes::{TrainOptions, trainer_words};
 
-trained! {
+plugin! {
     /// Small transformer encoders over the inputs of a row, one for each member.
     ///
     /// Each input is a token of `width` numbers: its value times a vector of weights plus
@@ -36,7 +36,7 @@ trained! {
     /// ```farcast
     /// parent small = transformer(seen, inputs: [x, z], target: y, width: 4, steps: 4, members: 2)
     /// ```
-    "transformer" version 1, optimizer "adam(rate: 1e-3)", epochs "60", members "3"
+    "transformer" version 1
     pub struct Transformer {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -56,6 +56,8 @@ trained! {
         activation: Activation = "relu";
         /// What training makes small.
         loss: Loss = "mse";
+        /// How it is trained.
+        training: TrainOptions, flatten();
     }
 }
 
@@ -69,7 +71,7 @@ impl Plugin for Transformer {
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
-        let recipe = self.recipe(TrainerChoice::Auto, context)?;
+        let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
         let trained = recipe.member(&self.data, context, |train| self.network(train))?;
         Ok(trained.into())
     }
@@ -107,38 +109,18 @@ mod tests {
     use super::*;
     use crate::data::testing::table;
     use crate::networks::testing::{encoder, made_up};
-    use crate::training::{Adam, Constant, Optimizer, Schedule};
+    use crate::testing::{call, given};
 
     /// A product, which no sum of functions of its factors is.
     fn product() -> Transformer {
         let a: Vec<f64> = (0..64).map(|row| f64::from(row % 8) - 3.5).collect();
         let b: Vec<f64> = (0..64).map(|row| f64::from(row / 8) - 3.5).collect();
         let y: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
-        Transformer {
-            data: Input::new(table(&[("a", &a[..]), ("b", &b), ("y", &y)])),
-            inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
-            target: Column("y".to_owned()),
-            width: 8,
-            heads: 2,
-            layers: 1,
-            wide: 16,
-            activation: Activation::Relu,
-            loss: Loss::Mse,
-            optimizer: Optimizer::Adam(Adam {
-                rate: 1e-2,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            }),
-            schedule: Schedule::Constant(Constant {}),
-            batch: 64,
-            epochs: 300,
-            steps: None,
-            members: 1,
-            hold_out: 0.0,
-            patience: None,
-            jump: None,
-        }
+        call(
+            "seen, inputs: [a, b], target: y, width: 8, layers: 1, wide: 16, epochs: 300,
+             optimizer: adam(rate: 1e-2)",
+            &[("seen", given(table(&[("a", &a[..]), ("b", &b), ("y", &y)])))],
+        )
     }
 
     #[test]

@@ -11,7 +11,10 @@ use engine::{constructor, made, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
-use crate::farcasts::{Exponential, Farcast, FitBy, Lfd2, Linear, NinoNet, Norm, nino};
+use crate::farcasts::{
+    AdamOptions, Exponential, Farcast, FitBy, FitRuns, LayerFit, Lfd2, Linear, NinoNet, Norm,
+    Observed, nino,
+};
 
 words! {
     /// What says where the weights go.
@@ -172,15 +175,11 @@ impl Jumps {
         let runs = runs(layout, states, 0)?;
         let farcast = match self.method {
             Method::Linear => Linear {
-                trajectory: runs,
-                observe: None,
-                horizon,
+                observed: observed(runs, horizon),
             }
             .run(&context),
             Method::Exponential => Exponential {
-                trajectory: runs,
-                observe: None,
-                horizon,
+                observed: observed(runs, horizon),
             }
             .run(&context),
             Method::Lfd2 => self.lfd2(layout, states, horizon)?.run(&context),
@@ -203,19 +202,32 @@ impl Jumps {
         let gap = self.every / self.history as u64;
         let seen = (self.ahead / gap) as usize;
         Ok(Lfd2 {
-            trajectory: runs(layout, &states[seen..], 0)?,
-            observe: None,
-            horizon,
-            train_on: None,
-            runs: Some(runs(layout, states, self.ahead)?),
-            fit: FitBy::LeastSquares,
-            beta: 0.0,
-            norm: Norm::L2,
-            sample: 0,
-            epochs: 0,
-            batch: 0,
-            rate: 0.0,
+            observed: observed(runs(layout, &states[seen..], 0)?, horizon),
+            fit_runs: FitRuns {
+                train_on: None,
+                runs: Some(runs(layout, states, self.ahead)?),
+            },
+            layer: LayerFit {
+                fit: FitBy::LeastSquares,
+                beta: 0.0,
+                norm: Norm::L2,
+                adam: AdamOptions {
+                    sample: 0,
+                    epochs: 0,
+                    batch: 0,
+                    rate: 0.0,
+                },
+            },
         })
+    }
+}
+
+/// All states observed, and these horizons.
+fn observed(trajectory: Gather<Trajectory>, horizon: Vec<u64>) -> Observed {
+    Observed {
+        trajectory,
+        observe: None,
+        horizon,
     }
 }
 

@@ -1,13 +1,11 @@
 //! Jumps where what must come out is known: weights on formulas, and guards that always refuse.
 
 use engine::artifact::{Artifact, Tensor};
-use engine::params::{Column, Input};
 
 use super::*;
 use crate::data::testing::table;
-use crate::networks::{Activation, Loss, TrainerChoice};
 use crate::parents::{Mlp, Parent};
-use crate::training::{Adam, Constant, Optimizer, Schedule};
+use crate::testing::{call, given};
 
 fn nowcast(method: Method) -> Nowcast {
     Nowcast {
@@ -70,36 +68,20 @@ fn each_method_lands_where_its_law_leads() {
     });
 }
 
-fn wave() -> Input<engine::artifact::Dataset> {
+fn wave() -> engine::artifact::Dataset {
     let x: Vec<f64> = (0..80).map(|i| f64::from(i) / 20.0).collect();
     let y: Vec<f64> = x.iter().map(|x| x.sin()).collect();
-    Input::new(table(&[("x", &x), ("y", &y)]))
+    table(&[("x", &x), ("y", &y)])
 }
 
 fn mlp(jump: Option<Nowcast>) -> Mlp {
-    Mlp {
-        data: wave(),
-        inputs: vec![Column("x".to_owned())],
-        target: Column("y".to_owned()),
-        hidden: vec![8],
-        activation: Activation::Tanh,
-        loss: Loss::Mse,
-        optimizer: Optimizer::Adam(Adam {
-            rate: 1e-2,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-        }),
-        schedule: Schedule::Constant(Constant {}),
-        batch: 16,
-        epochs: 1,
-        steps: Some(220),
-        members: 1,
-        hold_out: 0.25,
-        patience: None,
-        trainer: TrainerChoice::Auto,
-        jump: jump.map(Jump::Nowcast),
-    }
+    let mut mlp: Mlp = call(
+        "seen, inputs: [x], target: y, hidden: [8], optimizer: adam(rate: 1e-2), batch: 16,
+         steps: 220, hold_out: 0.25",
+        &[("seen", given(wave()))],
+    );
+    mlp.training.jump = jump.map(Jump::Nowcast);
+    mlp
 }
 
 fn train(mlp: Mlp) -> Parent {

@@ -2,10 +2,12 @@
 //! the same bytes, with the jumps in between.
 
 mod jump;
+mod options;
 mod recipe;
 mod run;
 
 pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
+pub use options::TrainOptions;
 pub use recipe::{Length, Recipe, Trained, Training, Watch, trainer_words};
 
 use engine::plugin::Registry;

@@ -2,12 +2,12 @@
 
 use engine::error::Fault;
 use engine::plugin::{Context, Plugin};
-use engine::words;
+use engine::{plugin, words};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
-use super::shared::regression;
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
 words! {
@@ -20,7 +20,7 @@ words! {
     }
 }
 
-regression! {
+plugin! {
     /// A generalised additive model: smooth curves of the predictors, summed.
     ///
     /// The curves of `spline` with many knots, and a cost on their roughness: minimises
@@ -35,12 +35,16 @@ regression! {
     /// ```
     "gam" version 3
     pub struct Gam {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
         /// How many knots each predictor has.
         knots: usize = "8", range("3..=40");
         /// What roughness costs; by generalised cross-validation when left out.
         penalty: Option<f64>, range("0..");
         /// Whether each predictor has a penalty of its own.
         smoothing: Smoothing = "each";
+        /// What all regressions share.
+        options: FitOptions, flatten();
     }
 }
 
@@ -50,7 +54,8 @@ impl Plugin for Gam {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
-        regress(&self.sources(), &self, context)
+        let sources = Sources::new(&self.variables, &self.options);
+        regress(&sources, &self, context)
     }
 }
 

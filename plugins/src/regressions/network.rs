@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use engine::error::Fault;
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use rand::RngExt;
 
@@ -10,13 +11,13 @@ use super::components::Components;
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
-use super::shared::{Sources, regression};
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression, Unit};
 use crate::networks::Samples;
 use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
 use crate::training::{Optimizer, Trainer};
 
-regression! {
+plugin! {
     /// A small network from the predictors to the anomalies of all weights.
     ///
     /// One hidden layer of tangents, trained on all subsets at once to give the leading
@@ -30,6 +31,8 @@ regression! {
     /// ```
     "network" version 3
     pub struct Hidden {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
         /// How many units the hidden layer has.
         units: usize = "6", range("1..=256");
         /// How gradients move the weights of the network.
@@ -38,6 +41,8 @@ regression! {
         steps: u64 = "1000", range("1..");
         /// What a squared slope of the last layer costs.
         penalty: f64 = "1e-3", range("0..");
+        /// What all regressions share.
+        options: FitOptions, flatten();
     }
 }
 
@@ -53,7 +58,7 @@ impl Plugin for Hidden {
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources {
             pca: Some(self.components()),
-            ..self.sources()
+            ..Sources::new(&self.variables, &self.options)
         };
         regress(&sources, &self, context)
     }
@@ -71,7 +76,7 @@ impl Method for Hidden {
 
 impl Hidden {
     fn components(&self) -> usize {
-        self.pca.unwrap_or(COMPONENTS)
+        self.options.pca.unwrap_or(COMPONENTS)
     }
 
     /// The hidden layer after training.

@@ -1,15 +1,16 @@
 //! `ols(shift, z)`: straight lines by ordinary least squares.
 
 use engine::error::Fault;
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
 use super::sample::Sample;
-use super::shared::regression;
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
-regression! {
+plugin! {
     /// Straight lines from predictors to the anomalies of all weights, by least squares.
     ///
     /// One multi-right-hand-side problem: the predictors are the same for all weights. A
@@ -28,7 +29,12 @@ regression! {
     /// regression line = ols(shift, regime, keep: snr > 2)
     /// ```
     "ols" version 4
-    pub struct Ols {}
+    pub struct Ols {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
+        /// What all regressions share.
+        options: FitOptions, flatten();
+    }
 }
 
 impl Plugin for Ols {
@@ -37,7 +43,8 @@ impl Plugin for Ols {
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
-        regress(&self.sources(), &self, context)
+        let sources = Sources::new(&self.variables, &self.options);
+        regress(&sources, &self, context)
     }
 }
 

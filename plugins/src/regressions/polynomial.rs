@@ -1,15 +1,16 @@
 //! `polynomial(shift, z, degree: 2)`: polynomials by ordinary least squares.
 
 use engine::error::Fault;
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
 use super::sample::Sample;
-use super::shared::regression;
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
-regression! {
+plugin! {
     /// Polynomials of the predictors, by least squares: `ols` with products of predictors.
     ///
     /// All monomials of total degree up to `degree`. A straight line is the safe choice where
@@ -21,8 +22,12 @@ regression! {
     /// ```
     "polynomial" version 4
     pub struct Polynomial {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
         /// The highest total degree.
         degree: usize = "1", range("1..=3");
+        /// What all regressions share.
+        options: FitOptions, flatten();
     }
 }
 
@@ -38,7 +43,8 @@ impl Plugin for Polynomial {
                 self.degree
             ));
         }
-        regress(&self.sources(), &self, context)
+        let sources = Sources::new(&self.variables, &self.options);
+        regress(&sources, &self, context)
     }
 }
 

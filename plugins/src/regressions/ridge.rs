@@ -1,15 +1,16 @@
 //! `ridge(shift, z)`: straight lines with shrunken slopes, the penalty by cross-validation.
 
 use engine::error::Fault;
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
-use super::shared::regression;
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
-regression! {
+plugin! {
     /// Straight lines from predictors to the anomalies of all weights, slopes held small.
     ///
     /// Minimises `‖Y - X B‖² / n + penalty ‖B‖²` over `n` subsets with standardised
@@ -23,8 +24,12 @@ regression! {
     /// ```
     "ridge" version 4
     pub struct Ridge {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
         /// What a squared slope costs; by generalised cross-validation when left out.
         penalty: Option<f64>, range("0..");
+        /// What all regressions share.
+        options: FitOptions, flatten();
     }
 }
 
@@ -34,7 +39,8 @@ impl Plugin for Ridge {
     const STREAMS: u32 = 2;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
-        regress(&self.sources(), &self, context)
+        let sources = Sources::new(&self.variables, &self.options);
+        regress(&sources, &self, context)
     }
 }
 

@@ -1,9 +1,9 @@
-//! What all regressions take, and how it is found.
+//! The parameters that all regressions share.
 
 use dsl::column::ColumnExpr;
 use engine::artifact::{Dataset, WeightTable};
-use engine::params::Input;
-use engine::words;
+use engine::params::{Condition, Input, MaybeVia, Via};
+use engine::{group, words};
 
 use crate::parents::Parent;
 use crate::predictors::Predictors;
@@ -19,6 +19,38 @@ words! {
         Anomalies = "anomalies",
         /// The fine-tuned weights themselves.
         Weights = "weights",
+    }
+}
+
+group! {
+    /// The dependent and the independent variables of a regression.
+    pub struct Variables {
+        /// The fine-tuned weights to explain.
+        anomalies: Input<WeightTable>;
+        /// What explains them.
+        predictors: Vec<Input<Predictors>>, variadic();
+    }
+}
+
+group! {
+    /// What is done to the coefficients of a regression, and what the engine adds to its inputs.
+    pub struct FitOptions {
+        /// Which slopes stay; the others become zero. All stay when left out.
+        keep: Option<Condition>, names(&[SNR]);
+        /// How many principal components of the anomalies are regressed in place of
+        /// every weight; the rest of their variance counts as noise.
+        pca: Option<usize>, range("1..=10000");
+        /// Whether anomalies are explained or whole weights. As the intercept is free, both
+        /// give the same children.
+        against: Against = "anomalies";
+        /// The rows of each subset.
+        subsets: Via<Subsets>, via("anomalies.subsets");
+        /// The data the subsets were drawn from.
+        data: Via<Dataset>, via("anomalies.subsets.data");
+        /// The data the parent was trained on; none for one that was adopted.
+        training: MaybeVia<Dataset>, via("anomalies.parent.data");
+        /// The network that was fine-tuned.
+        parent: Via<Parent>, via("anomalies.parent");
     }
 }
 
@@ -44,53 +76,19 @@ pub(super) struct Sources<'a> {
     pub parent: &'a Parent,
 }
 
-/// Declares a regression: [`engine::plugin!`] with the parameters that all regressions have.
-macro_rules! regression {
-    ($(#[doc = $doc:literal])* $name:literal version $version:literal
-     pub struct $Struct:ident { $($own:tt)* }) => {
-        engine::plugin! {
-            $(#[doc = $doc])*
-            $name version $version
-            pub struct $Struct {
-                /// The fine-tuned weights to explain.
-                anomalies: engine::params::Input<engine::artifact::WeightTable>;
-                /// What explains them.
-                predictors: Vec<engine::params::Input<crate::predictors::Predictors>>, variadic();
-                $($own)*
-                /// Which slopes stay; the others become zero. All stay when left out.
-                keep: Option<engine::params::Condition>, names(&[$crate::regressions::shared::SNR]);
-                /// How many principal components of the anomalies are regressed in place of
-                /// every weight; the rest of their variance counts as noise.
-                pca: Option<usize>, range("1..=10000");
-                /// Whether anomalies are explained or whole weights. As the intercept is free, both
-                /// give the same children.
-                against: $crate::regressions::Against = "anomalies";
-                /// The rows of each subset.
-                subsets: engine::params::Via<crate::subsets::Subsets>, via("anomalies.subsets");
-                /// The data the subsets were drawn from.
-                data: engine::params::Via<engine::artifact::Dataset>, via("anomalies.subsets.data");
-                /// The data the parent was trained on; none for one that was adopted.
-                training: engine::params::MaybeVia<engine::artifact::Dataset>, via("anomalies.parent.data");
-                /// The network that was fine-tuned.
-                parent: engine::params::Via<crate::parents::Parent>, via("anomalies.parent");
-            }
+impl<'a> Sources<'a> {
+    /// The parameters that all regressions share, put together.
+    pub fn new(variables: &'a Variables, options: &'a FitOptions) -> Self {
+        Self {
+            anomalies: &variables.anomalies,
+            predictors: &variables.predictors,
+            keep: options.keep.as_ref().map(|keep| &keep.0),
+            pca: options.pca,
+            against: options.against,
+            subsets: &options.subsets,
+            data: &options.data,
+            training: options.training.0.as_deref().unwrap_or(&options.data),
+            parent: &options.parent,
         }
-
-        impl $Struct {
-            fn sources(&self) -> $crate::regressions::shared::Sources<'_> {
-                $crate::regressions::shared::Sources {
-                    anomalies: &self.anomalies,
-                    predictors: &self.predictors,
-                    keep: self.keep.as_ref().map(|keep| &keep.0),
-                    pca: self.pca,
-                    against: self.against,
-                    subsets: &self.subsets,
-                    data: &self.data,
-                    training: self.training.0.as_deref().unwrap_or(&self.data),
-                    parent: &self.parent,
-                }
-            }
-        }
-    };
+    }
 }
-pub(super) use regression;

@@ -1,15 +1,16 @@
 //! `spline(shift, z)`: natural cubic splines by ordinary least squares.
 
 use engine::error::Fault;
+use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
 use super::sample::Sample;
-use super::shared::regression;
+use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
-regression! {
+plugin! {
     /// Natural cubic splines of the predictors, by least squares: the usual choice.
     ///
     /// The sum of one curve per predictor, twice continuously differentiable, cubic between
@@ -24,8 +25,12 @@ regression! {
     /// ```
     "spline" version 3
     pub struct Spline {
+        /// The anomalies and the predictors.
+        variables: Variables, flatten();
         /// How many knots each predictor has.
         knots: usize = "4", range("3..=20");
+        /// What all regressions share.
+        options: FitOptions, flatten();
     }
 }
 
@@ -35,7 +40,8 @@ impl Plugin for Spline {
     const STREAMS: u32 = 1;
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
-        regress(&self.sources(), &self, context)
+        let sources = Sources::new(&self.variables, &self.options);
+        regress(&sources, &self, context)
     }
 }
 

@@ -126,15 +126,8 @@ struct Case {
 macro_rules! call {
     ($case:expr, $Regression:ident { $($own:tt)* }) => {
         $Regression {
-            anomalies: Input::new($case.table()),
-            predictors: $case.predictors(),
-            keep: $case.keep.map(snr_above),
-            pca: $case.pca,
-            against: $case.against,
-            subsets: Via(Input::new($case.subsets())),
-            data: Via(Input::new($case.data())),
-            training: MaybeVia(Some(Input::new($case.data()))),
-            parent: Via(Input::new(parent())),
+            variables: $case.variables(),
+            options: $case.options(),
             $($own)*
         }
     };
@@ -190,6 +183,25 @@ impl Case {
             layout: Layout::mlp(&[2, 1]),
             coordinates: DataFrame::new(self.anomalies.len(), vec![subset]).unwrap(),
             weights: self.anomalies.iter().flat_map(|(_, w)| w.clone()).collect(),
+        }
+    }
+
+    fn variables(&self) -> Variables {
+        Variables {
+            anomalies: Input::new(self.table()),
+            predictors: self.predictors(),
+        }
+    }
+
+    fn options(&self) -> FitOptions {
+        FitOptions {
+            keep: self.keep.map(snr_above),
+            pca: self.pca,
+            against: self.against,
+            subsets: Via(Input::new(self.subsets())),
+            data: Via(Input::new(self.data())),
+            training: MaybeVia(Some(Input::new(self.data()))),
+            parent: Via(Input::new(parent())),
         }
     }
 
@@ -566,8 +578,8 @@ fn predictors_are_fitted_on_the_training_data_not_on_the_subsets_data() {
     // A parent that was adopted has no training data.
     for (training, expected) in [(Some(wider.clone()), wider), (None, case.data())] {
         let mut call = call!(case, Ols {});
-        call.predictors = vec![Input::new(eof.clone())];
-        call.training = MaybeVia(training.map(Input::new));
+        call.variables.predictors = vec![Input::new(eof.clone())];
+        call.options.training = MaybeVia(training.map(Input::new));
         let regression = call.run(&Context::alone("ols")).unwrap();
         assert_eq!(regression.form.predictors, [eof.fit(&expected).unwrap()]);
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::farcasts::testing::{gather, run_of};
 use crate::farcasts::{Linear, Persistence};
 use crate::networks::{Activation, Scaled};
+use crate::testing::{call, members};
 
 /// Weights that all grow by the square of the step, members at different paces.
 fn truth() -> Gather<Trajectory> {
@@ -28,18 +29,15 @@ fn labelled(label: &str, farcast: Farcast) -> Gather<Farcast> {
 }
 
 fn score(metrics: Vec<Measure>) -> ForecastError {
-    let (observe, horizon) = (Some(Numbers::Ranged(0, 2, 1)), vec![3, 4]);
     let context = Context::alone("farcast");
-    let last = Persistence {
-        trajectory: truth(),
-        observe: observe.clone(),
-        horizon: horizon.clone(),
+    let runs = || {
+        [(
+            "w",
+            members(truth().members.iter().map(|run| run.as_deref().cloned())),
+        )]
     };
-    let straight = Linear {
-        trajectory: truth(),
-        observe,
-        horizon,
-    };
+    let last: Persistence = call("w, observe: 0..=2, horizon: [3, 4]", &runs());
+    let straight: Linear = call("w, observe: 0..=2, horizon: [3, 4]", &runs());
     ForecastError {
         farcasts: vec![
             labelled("last", last.run(&context).unwrap()),

@@ -6,6 +6,7 @@ use engine::plugin::Context;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
+use super::super::adam::AdamOptions;
 use super::at_weights;
 use super::dense::Dense;
 use crate::training::{Adam, Optimizer, OptimizerState};
@@ -15,17 +16,6 @@ pub const INPUTS: usize = 5;
 
 /// The slope of the leaky rectifier below zero.
 const LEAK: f32 = 0.3;
-
-/// How it is trained.
-#[derive(Clone, Copy, Debug)]
-pub struct Training {
-    /// Goes over the examples at most.
-    pub epochs: usize,
-    /// Examples of a minibatch.
-    pub batch: usize,
-    /// Learning rate of Adam.
-    pub rate: f64,
-}
 
 /// The share of examples that decide when training stops.
 const HELD_OUT: usize = 10;
@@ -190,7 +180,7 @@ impl KnownNet {
     pub fn train(
         &mut self,
         examples: &[[f32; INPUTS + 1]],
-        training: Training,
+        training: AdamOptions,
         context: &Context,
         name: &str,
     ) -> Result<f64, Fault> {
@@ -449,7 +439,8 @@ mod tests {
     fn training_learns_how_weights_relax() {
         let context = Context::alone("training");
         let mut net = KnownNet::random(&context, "net");
-        let training = Training {
+        let training = AdamOptions {
+            sample: 0,
             epochs: 60,
             batch: 16,
             rate: 1e-3,

@@ -8,7 +8,7 @@ use engine::artifact::{Layout, Tensor};
 use engine::error::Fault;
 use std::ops::Range;
 
-pub use known_net::{INPUTS, KnownNet, Training};
+pub use known_net::{INPUTS, KnownNet};
 pub use nino_net::NinoNet;
 
 /// What a tensor does in its network.
