@@ -25,10 +25,10 @@ plugin! {
     ///
     /// The networks, one for convolutions, one for dense layers, one for biases, are those of a
     /// safetensors file (names `w.in.kernel`, …, kernels `[inputs, outputs]`, after `dense.`,
-    /// `bias.`, `convolution.`, or without these one for all), or trained as those of `wnn`.
-    /// The published ones shrink weights (a constant history comes back times 0.66 to 1.0):
-    /// compare with `shrink(…, like: it)` and `persistence`. Some 17 700 operations a weight and
-    /// recurrence; memory one block.
+    /// `bias.`, `convolution.`, or without these one for all), or trained as those of `wnn`, on
+    /// `sample` weights of each run. The published ones shrink weights (a constant history comes
+    /// back times 0.66 to 1.0): compare with `shrink(…, like: it)` and `persistence`. Some 17 700
+    /// operations a weight and recurrence; memory one block.
     ///
     /// ```farcast
     /// farcast more = known(

@@ -16,13 +16,13 @@ const STATES: usize = 5;
 plugin! {
     /// NiNo, MLP variant: a network for all weights that knows what kind of tensor each is in.
     ///
-    /// Five states of a weight, equally far apart (200 steps where the published networks were
+    /// Five of the states observed, equally far apart (200 steps where the published networks were
     /// trained), standardised by mean and standard deviation of all states of its tensor, go
-    /// through a dense layer; an embedding of the tensor's role (dense, bias, convolution, norm)
-    /// is added; three dense layers with SiLU and one more give the moves from the newest state
-    /// to forty states ahead at once (Knyazev et al., ICLR 2025, arXiv 2409.04434). Horizons
-    /// are therefore whole multiples of the distance, at most forty. The graph variant, which
-    /// sees the neurons around a weight, is not here.
+    /// through a dense layer; an embedding of the tensor's role (dense, bias, convolution, norm) is
+    /// added; three dense layers with SiLU and one more give the moves from the newest state to
+    /// forty states ahead at once (Knyazev et al., ICLR 2025, arXiv 2409.04434). Horizons are
+    /// therefore whole multiples of the distance, at most forty. The graph variant, which sees the
+    /// neurons around a weight, is not here.
     ///
     /// The published networks (MIT licence, <https://github.com/SamsungSAILMontreal/nino>) are
     /// PyTorch files; in Python, `save_file(torch.load(path)["model"], "nino_mlp.safetensors")`

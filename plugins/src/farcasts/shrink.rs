@@ -13,12 +13,13 @@ use super::{Counts, Farcast, Origin, forecast};
 plugin! {
     /// All weights times one factor: the ablation that unmasks shrinkage.
     ///
-    /// `ŵ_h = c_h w_n`. The factors are given; or those that come nearest to the predictions of
-    /// another farcast (`like`): `c_h = ⟨w_n, ŵ_h⟩ / ⟨w_n, w_n⟩` over all its members; or
-    /// nearest to the truth of runs that reached the horizons. A method that is no better than
-    /// `shrink(…, like: it)` does nothing but shrink. Where the horizons of `like` are
-    /// recurrences (`known` in reverse), so are those here; observe its newest state then. One
-    /// operation a weight and horizon; one block in memory.
+    /// `ŵ_h = c_h w_n`, `w_n` the last state observed. The factors are given; or those that come
+    /// nearest to the predictions of another farcast (`like`): `c_h = ⟨w_n, ŵ_h⟩ / ⟨w_n, w_n⟩` over
+    /// all its members; or nearest to the truth of runs that reached the horizons. Without
+    /// `horizon` the horizons are those of `like`. A method that is no better than
+    /// `shrink(…, like: it)` does nothing but shrink. Where the horizons of `like` are recurrences (`known` in
+    /// reverse), so are those here; observe its newest state then. One operation a weight and
+    /// horizon; one block in memory.
     ///
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], train_on: [0])

@@ -27,8 +27,9 @@ plugin! {
     /// The networks, one for convolutions, one for dense layers, one for biases, are those of a
     /// safetensors file (names `w.in.kernel`, …, kernels `[inputs, outputs]`, after `dense.`,
     /// `bias.`, `convolution.`, or without these one for all), or trained on the mean absolute
-    /// error over all sequences of six states of the runs to fit on; a scale of a normalisation
-    /// counts as bias. Some 17 700 operations a weight and horizon; memory one block.
+    /// error over all sequences of six states of `sample` weights of each run to fit on; a scale of
+    /// a normalisation counts as bias. Some 17 700 operations a weight and horizon; memory one
+    /// block.
     ///
     /// ```farcast
     /// farcast scaled = wnn(walk, observe: 4..=20, epochs: 3, train_on: [0])
