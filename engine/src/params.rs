@@ -142,7 +142,7 @@ impl Field {
     }
 
     /// Repeated inside its training data, cut by this plugin: for
-    /// [`Replay`](crate::replay::Replay).
+    /// [`Replay`].
     pub fn replay(mut self, cut: &str) -> Self {
         self.replayed = Some(cut.to_owned());
         self

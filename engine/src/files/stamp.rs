@@ -2,9 +2,11 @@
 
 use std::fs::{self, Metadata};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::clock::since_1970;
 
 /// A file that changed this recently may change again without a new time stamp.
 const UNSETTLED: Duration = Duration::from_secs(2);
@@ -40,8 +42,10 @@ impl Stamp {
     /// That of a file of which this is known.
     #[cfg(not(unix))]
     pub fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-        let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = metadata.modified().unwrap_or(std::time::UNIX_EPOCH);
+        let age = modified
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let modified = (age.as_secs() as i64, i64::from(age.subsec_nanos()));
         Self {
             size: metadata.len(),
@@ -68,7 +72,6 @@ impl Stamp {
             u64::try_from(latest.0).unwrap_or_default(),
             u32::try_from(latest.1).unwrap_or_default(),
         );
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.unwrap_or_default() > latest.saturating_add(UNSETTLED)
+        since_1970() > latest.saturating_add(UNSETTLED)
     }
 }

@@ -1,7 +1,7 @@
 //! A checked experiment as actions.
 //!
 //! A pure function of the experiment, the plugins and the digests of the data files. The calls
-//! that nobody writes ([`repeat`]) are added here, so that no caller can forget them.
+//! that nobody writes (`repeat.rs`) are added here, so that no caller can forget them.
 
 mod repeat;
 

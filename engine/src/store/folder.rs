@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::Access;
-use super::clock;
+use crate::clock;
 use crate::error::Fault;
 
 /// Rises when an older farcast can no longer read the store.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::clock::since_1970;
 use super::journal::Segment;
 use super::{Cost, Record, Summary};
+use crate::clock::since_1970;
 use crate::digest::Digest;
 use crate::error::Fault;
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::unix_nanos;
 use super::folder::{Folder, sync_folder, unique};
 use super::lines::{Blocks, Decode, encode};
+use crate::clock::unix_nanos;
 use crate::error::Fault;
 
 /// Segments younger than this are not merged.

@@ -4,7 +4,6 @@
 //! the same calls. [`DirStore`] keeps them in a folder, [`MemStore`] in memory.
 
 mod access;
-mod clock;
 mod defect;
 mod dir;
 mod effect;
@@ -35,8 +34,8 @@ use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files;
 
+pub use crate::clock::unix_millis;
 pub use access::Access;
-pub use clock::unix_millis;
 pub use defect::Defect;
 pub use dir::{DirStore, Usage};
 pub use effect::Effect;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::clock;
 use super::folder::Folder;
 use super::{Defect, Objects};
 use crate::artifact::Piece;
+use crate::clock;
 use crate::digest::Digest;
 use crate::error::Fault;
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::artifact::Piece;
+use crate::clock;
 
 const APPLY: GcPolicy = GcPolicy::UNREFERRED;
 

@@ -21,7 +21,7 @@ group! {
 }
 
 impl Observed {
-    /// The rows observed and the horizons; see [`Window::new`].
+    /// The rows observed and the horizons.
     ///
     /// # Errors
     /// The user's fault when the runs lack a step or the horizons are not ahead.

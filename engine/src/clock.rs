@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
     clippy::disallowed_methods,
     reason = "the age of files is measured against it; no result depends on it"
 )]
-pub(super) fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
 /// The time since 1970 on this machine.
-pub(super) fn since_1970() -> Duration {
+pub(crate) fn since_1970() -> Duration {
     now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Nanoseconds since 1970; they fit for some centuries.
-pub(super) fn unix_nanos() -> u64 {
+pub(crate) fn unix_nanos() -> u64 {
     u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
 }
 
