@@ -114,7 +114,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         "engine/src",
         &[
             "artifact::parts artifact::pieces",
-            "params params::inputs params::replay plugin",
+            "params params::inputs params::replay params::signature",
         ],
     ),
     (

@@ -42,6 +42,7 @@ pub enum Code {
     UnknownChoice,
     MembersDiffer,
     NotConstant,
+    ImpossibleCall,
     // structure
     CyclicStatements,
     CyclicUse,
@@ -61,6 +62,7 @@ pub enum Code {
     UnusedStatement,
     SameStatement,
     OuterObjective,
+    DoubtfulCall,
 }
 
 /// How bad it is.

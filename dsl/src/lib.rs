@@ -9,6 +9,7 @@ pub mod check;
 pub mod column;
 pub mod diagnostic;
 pub mod experiment;
+pub mod facts;
 pub mod format;
 mod groups;
 mod nearest;

@@ -204,6 +204,7 @@ codes! {
     UnknownChoice = "unknown-choice",
     MembersDiffer = "members-differ",
     NotConstant = "not-constant",
+    ImpossibleCall = "impossible-call",
     CyclicStatements = "cyclic-statements",
     CyclicUse = "cyclic-use",
     CyclicDefine = "cyclic-define",
@@ -219,6 +220,7 @@ codes! {
     UnusedStatement = "unused-statement",
     SameStatement = "same-statement",
     OuterObjective = "outer-objective",
+    DoubtfulCall = "doubtful-call",
 }
 
 #[cfg(test)]

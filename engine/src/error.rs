@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dsl::facts::Complaint;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -58,6 +59,25 @@ impl Fault {
         }
     }
 
+    /// The same at an argument inside that of `field`: `every` is `jump.every` there.
+    pub fn inside(self, field: &str) -> Self {
+        match self {
+            Fault::User {
+                param,
+                message,
+                hint,
+            } => Fault::User {
+                param: Some(match param {
+                    Some(param) => format!("{field}.{param}"),
+                    None => field.to_owned(),
+                }),
+                message,
+                hint,
+            },
+            other => other,
+        }
+    }
+
     /// The same with what to do about it; other faults are returned as they are.
     pub fn with_hint(self, text: impl Into<String>) -> Self {
         match self {
@@ -80,5 +100,25 @@ impl From<std::io::Error> for Fault {
 impl From<polars::error::PolarsError> for Fault {
     fn from(error: polars::error::PolarsError) -> Self {
         Fault::Environment(format!("table: {error}"))
+    }
+}
+
+impl From<Fault> for Complaint {
+    fn from(fault: Fault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            Fault::User { param, hint, .. } => Self {
+                param,
+                message,
+                hint,
+                warning: false,
+            },
+            _ => Self {
+                param: None,
+                message,
+                hint: None,
+                warning: false,
+            },
+        }
     }
 }

@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dsl::check::{Outside, SchemaError};
-use dsl::experiment::Arguments;
+use dsl::check::Outside;
+use dsl::experiment::{Arguments, NodeId};
+use dsl::facts::{About, Complaint, Examined};
 use dsl::types::Schema;
 
-use crate::error::Fault;
 use crate::files::{self, Files, FirstSeen, NotOpened, matching};
 use crate::params::Bindings;
 use crate::plugin::Registry;
+use crate::sketch::Sketch;
 
 /// The largest text that is read; the checker refuses smaller ones with a better message.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -50,8 +51,20 @@ impl Outside for Disk<'_> {
             })
     }
 
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
         schema_of(self.registry, plugin, args, &Files::unchecked())
+    }
+
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        args: &Arguments,
+        about: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        match self.registry.get(plugin) {
+            Some(operation) => operation.examine(&Sketch::new(args, about)),
+            None => Examined::default(),
+        }
     }
 }
 
@@ -73,11 +86,20 @@ impl Outside for Watched<'_> {
         self.disk.find(path)
     }
 
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
         let files = Files::unchecked();
         let schema = schema_of(self.disk.registry, plugin, args, &files);
         self.seen.note(&files);
         schema
+    }
+
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        args: &Arguments,
+        about: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        self.disk.examine(plugin, args, about)
     }
 }
 
@@ -87,7 +109,7 @@ fn schema_of(
     plugin: &str,
     args: &Arguments,
     files: &Files,
-) -> Result<Schema, SchemaError> {
+) -> Result<Schema, Complaint> {
     let bindings = Bindings {
         args: args.clone(),
         inputs: BTreeMap::new(),
@@ -96,22 +118,7 @@ fn schema_of(
         return Ok(Schema::default());
     };
     let schema = operation.schema(&bindings, files);
-    schema.map_err(|fault| match fault {
-        Fault::User {
-            param,
-            message,
-            hint,
-        } => SchemaError {
-            param,
-            message,
-            hint,
-        },
-        other => SchemaError {
-            param: None,
-            message: other.to_string(),
-            hint: None,
-        },
-    })
+    schema.map_err(Complaint::from)
 }
 
 /// Texts by their paths.
@@ -132,9 +139,19 @@ impl Outside for Kept<'_> {
         text.ok_or_else(|| format!("`{path}` was not kept"))
     }
 
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
         let registry = self.registry;
         Disk { registry }.schema(plugin, args)
+    }
+
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        args: &Arguments,
+        about: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        let registry = self.registry;
+        Disk { registry }.examine(plugin, args, about)
     }
 }
 

@@ -4,11 +4,14 @@
 mod declare;
 mod inputs;
 mod replay;
+mod signature;
 
 pub use inputs::{Ancestors, Gather, Input, MaybeVia, Via};
 pub(crate) use inputs::{gathered, single};
 pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
+pub(crate) use signature::visible_params;
+pub use signature::{DEFINITIONS, constructor_signature};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -202,6 +205,18 @@ pub trait Fields: Sized {
     /// When an argument has a type that the checker refuses, which is a bug, or a value that the
     /// Rust type cannot hold, which is the user's fault.
     fn decode(bindings: &Bindings) -> Result<Self, Fault>;
+
+    /// Why arguments do not decode, inputs aside: numbers that the Rust types cannot hold.
+    fn undecodable(bindings: &Bindings) -> Vec<Fault>;
+}
+
+/// Why an argument does not decode through the user's fault.
+pub fn undecodable<T: ParamType>(field: &str, bindings: &Bindings) -> Vec<Fault> {
+    match T::decode(field, bindings) {
+        Err(fault @ Fault::User { .. }) => vec![fault],
+        // Inputs are missing before the run.
+        Err(_) | Ok(_) => Vec::new(),
+    }
 }
 
 /// A struct declared by [`plugin!`](crate::plugin!) or [`constructor!`](crate::constructor!).

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
+pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,12 @@ use crate::artifact::{Artifact, Stored};
 pub use crate::context::{Context, Progress};
 use crate::error::Fault;
 use crate::files::Files;
-use crate::params::{Bindings, Cutter, Declared, Implicit, PARENT, Replayed, join_doc};
+pub use crate::params::DEFINITIONS;
+use crate::params::{
+    Bindings, Cutter, Declared, Implicit, PARENT, Replayed, join_doc, visible_params,
+};
 pub use crate::registry::{Registry, RegistryError};
+pub use crate::sketch::Sketch;
 
 /// One thing an experiment can call; declared by [`plugin!`](crate::plugin!).
 pub trait Plugin: Declared + 'static {
@@ -58,6 +63,20 @@ pub trait Plugin: Declared + 'static {
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
     }
 
+    /// What is wrong with a call, as far as its arguments and the facts of its inputs show.
+    ///
+    /// The checker asks at every point of a sweep. [`run`](Self::run) then refuses a call only
+    /// for what the data or the machine decide.
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let _ = call;
+        Vec::new()
+    }
+
+    /// What is known of the result before it exists.
+    fn facts(call: &Sketch<'_>) -> Facts {
+        call.inherited()
+    }
+
     /// What computes its gradients, where it trains, and why that: for the plan.
     fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
         let _ = (call, experiment);
@@ -90,6 +109,12 @@ pub trait Operation: Send + Sync {
         let _ = (bindings, files);
         let name = &self.declaration().signature.name;
         Err(Fault::Bug(format!("`{name}` has no schema")))
+    }
+
+    /// What is wrong with a call before it runs, and what is known of its result.
+    fn examine(&self, call: &Sketch<'_>) -> Examined {
+        let _ = call;
+        Examined::default()
     }
 
     /// What computes its gradients, where it trains, and why that: for the plan.
@@ -207,6 +232,18 @@ impl<P: Plugin> Operation for Typed<P> {
         P::decode(bindings)?.schema(files)
     }
 
+    fn examine(&self, call: &Sketch<'_>) -> Examined {
+        // Numbers that the Rust types cannot hold first: what relates numbers needs them.
+        let mut complaints = call.undecodable::<P>();
+        if complaints.is_empty() {
+            complaints = P::check(call);
+        }
+        Examined {
+            complaints,
+            facts: P::facts(call),
+        }
+    }
+
     fn trainer(&self, call: &Node, experiment: &Experiment) -> Option<String> {
         P::trainer(call, experiment)
     }
@@ -218,38 +255,9 @@ fn signature<P: Plugin>() -> Signature {
         makes: Makes::Kinds(P::kinds()),
         version: P::VERSION,
         doc: join_doc(P::DOC),
-        params: visible::<P>(),
+        params: visible_params::<P>(),
         random: P::RANDOM,
         columns: P::columns(),
         members: P::MEMBERS.map(str::to_owned),
     }
 }
-
-/// The signature of a constructor of `group`.
-pub fn constructor_signature<C: Declared>(group: &str) -> Signature {
-    Signature {
-        name: C::NAME.to_owned(),
-        makes: Makes::Value(group.to_owned()),
-        version: C::VERSION,
-        doc: join_doc(C::DOC),
-        params: visible::<C>(),
-        random: false,
-        columns: ColumnRule::None,
-        members: None,
-    }
-}
-
-fn visible<D: Declared>() -> Vec<dsl::signature::Param> {
-    D::fields()
-        .into_iter()
-        .filter(|field| field.implicit.is_none())
-        .map(|field| {
-            let mut param = field.param;
-            param.definitions = param.name == DEFINITIONS;
-            param
-        })
-        .collect()
-}
-
-/// The field name that collects `name = formula` arguments.
-pub const DEFINITIONS: &str = "definitions";

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use dsl::check::{Outside, SchemaError};
+use dsl::check::Outside;
 use dsl::experiment::Arguments;
+use dsl::facts::Complaint;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
@@ -179,7 +180,7 @@ impl Outside for Nowhere {
         Err(format!("`{path}` does not exist"))
     }
 
-    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
         Ok(Schema::default())
     }
 }

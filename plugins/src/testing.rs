@@ -4,8 +4,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use dsl::check::{Outside, SchemaError, check};
+use dsl::check::{Outside, check};
 use dsl::experiment::{Arguments, NodeId};
+use dsl::facts::Complaint;
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Dataset};
@@ -136,7 +137,7 @@ impl Outside for Headers<'_> {
         Err(format!("`{path}`: tests have no files"))
     }
 
-    fn schema(&self, plugin: &str, _: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, plugin: &str, _: &Arguments) -> Result<Schema, Complaint> {
         let at = plugin.strip_prefix("given_").and_then(|at| at.parse().ok());
         let given = at.and_then(|at: usize| self.0.get(at));
         Ok(given.map_or_else(Schema::default, |(_, given)| given.schema.clone()))

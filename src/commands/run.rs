@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
+use dsl::facts::place_of;
 use dsl::sweep::{Best, Waiting};
 use engine::error::Fault;
 use engine::executor::{Backend, Processes, Threads};
@@ -510,11 +511,9 @@ impl Finished<'_> {
         for (index, failure) in failures {
             let action = &self.graph.actions[*index];
             let node = &self.study.experiment.nodes[action.node.0];
-            let argument = failure
-                .param
-                .as_ref()
-                .and_then(|param| node.args.get(param));
-            let span = argument.map_or(node.span, |argument| argument.span);
+            let param = failure.param.as_ref();
+            let place = param.and_then(|param| place_of(&node.args, param));
+            let span = place.unwrap_or(node.span);
             let message = names.put_in(&failure.message);
             let mut diagnostic = Diagnostic::error(Code::ActionFailed, span, message);
             diagnostic.hints.extend(failure.hint.clone());

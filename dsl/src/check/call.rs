@@ -57,6 +57,7 @@ impl<'p> Checker<'p> {
             return None;
         }
         let mut facts = self.facts_of(call, &args)?;
+        facts.known = self.examine(call, &args)?;
         let seed = if signature.random { self.seed() } else { 0 };
         facts.reads = self.reads;
         let node = Node {

@@ -1,7 +1,6 @@
 //! What is wrong with the defaults and ranges that a plugin declares.
 
 use super::Outside;
-use super::SchemaError;
 use super::checker::Checker;
 use super::env::Env;
 use super::inferred::Columns;
@@ -9,6 +8,7 @@ use super::scope::{NOWHERE, Program};
 use super::value::Expected;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Arguments;
+use crate::facts::Complaint;
 use crate::signature::{Catalog, Param, Signature};
 use crate::sweep::Choices;
 use crate::types::Schema;
@@ -78,7 +78,7 @@ impl Outside for Nothing {
         Err(format!("`{path}` does not exist"))
     }
 
-    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, SchemaError> {
+    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
         Ok(Schema::default())
     }
 }

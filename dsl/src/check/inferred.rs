@@ -9,6 +9,7 @@ use super::columns::unknown_column;
 use super::reads::Reads;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
+use crate::facts::{Facts, place_of};
 use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
 use crate::types::{Kind, Schema, Type};
@@ -24,6 +25,8 @@ pub struct Inferred {
     pub members: Option<(u32, Span)>,
     /// The swept params and choices it reads.
     pub reads: Reads,
+    /// What its plugin says of it.
+    pub known: Facts,
 }
 
 /// A column that data met later must have.
@@ -79,6 +82,7 @@ impl<'p> Checker<'p> {
             members: members?,
             schema: schema?,
             reads: Reads::default(),
+            known: Facts::default(),
         };
         sound.then_some(facts)
     }
@@ -241,8 +245,9 @@ impl<'p> Checker<'p> {
                 Some(schema)
             }
             Err(error) => {
-                let argument = error.param.and_then(|param| args.values.get(&param));
-                let span = argument.map_or(call.span, |argument| argument.span);
+                let param = error.param.as_ref();
+                let place = param.and_then(|param| place_of(&args.values, param));
+                let span = place.unwrap_or(call.span);
                 let mut diagnostic = Diagnostic::error(Code::DataFile, span, error.message);
                 diagnostic.hints.extend(error.hint);
                 self.report(call.env, diagnostic);

@@ -15,6 +15,7 @@ mod conversion;
 mod declaration;
 mod describe;
 mod env;
+mod examine;
 mod inferred;
 mod number;
 mod operator;
@@ -31,7 +32,8 @@ pub use declaration::declaration_faults;
 pub use scope::join;
 
 use crate::diagnostic::Diagnostic;
-use crate::experiment::{Arguments, Experiment};
+use crate::experiment::{Arguments, Experiment, NodeId};
+use crate::facts::{About, Complaint, Examined};
 use crate::signature::Catalog;
 use crate::source::Sources;
 use crate::sweep::Choices;
@@ -58,18 +60,19 @@ pub trait Outside {
     ///
     /// # Errors
     /// Why they cannot be known, with the argument to blame.
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, SchemaError>;
-}
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint>;
 
-/// Why the columns of a source cannot be known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaError {
-    /// The argument to point at; the call when none.
-    pub param: Option<String>,
-    /// One line.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
+    /// What a plugin finds in a call whose arguments have the right types, and what is known of
+    /// its result.
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        args: &Arguments,
+        about: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        let _ = (plugin, args, about);
+        Examined::default()
+    }
 }
 
 /// What checking gives: always the texts read and the diagnostics, the experiment if no errors.

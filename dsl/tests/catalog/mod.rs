@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dsl::check::{Outside, SchemaError};
-use dsl::experiment::{Arguments, Value};
+use dsl::check::Outside;
+use dsl::experiment::{Arguments, NodeId, Value};
+use dsl::facts::{About, Complaint, Examined, Facts};
 use dsl::signature::{Catalog, ColumnRule, Makes, Need, Param, Signature};
 use dsl::types::{ColumnInfo, Kind, Over, Schema, Type};
 
@@ -337,17 +338,37 @@ impl Outside for Table {
             .ok_or_else(|| "no such file".to_owned())
     }
 
-    fn schema(&self, _: &str, args: &Arguments) -> Result<Schema, SchemaError> {
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        args: &Arguments,
+        _: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        let value = |name: &str| args.get(name).map(|argument| &argument.value);
+        let complaints = match (plugin, value("size"), value("optimizer")) {
+            ("window", Some(Value::Int(1)), _) => {
+                vec![Complaint::at("size", "expected two rows or more, found 1").with_hint("say 2")]
+            }
+            ("finetune", _, Some(Value::Constructed(made))) => {
+                let rate = made.args.get("rate").map(|rate| &rate.value);
+                let is_high = matches!(rate, Some(Value::Float(rate)) if *rate > 1.0);
+                let warning = Complaint::at("optimizer.rate", "the rate is high").as_warning();
+                Vec::from_iter(is_high.then_some(warning))
+            }
+            _ => Vec::new(),
+        };
+        let facts = Facts::default();
+        Examined { complaints, facts }
+    }
+
+    fn schema(&self, _: &str, args: &Arguments) -> Result<Schema, Complaint> {
         let path = match args.get("path").map(|argument| &argument.value) {
             Some(Value::Path(path)) => path.as_str(),
             _ => "",
         };
         if path.contains("missing") {
-            return Err(SchemaError {
-                param: Some("path".to_owned()),
-                message: format!("cannot read `{path}`"),
-                hint: Some("look for the file".to_owned()),
-            });
+            let message = format!("cannot read `{path}`");
+            return Err(Complaint::at("path", message).with_hint("look for the file"));
         }
         let unit = |unit: &str| (!path.ends_with(".csv")).then(|| unit.to_owned());
         let column = |(name, text): &(&str, &str)| ColumnInfo {

@@ -106,6 +106,14 @@ macro_rules! declared {
                     )?, )*
                 })
             }
+
+            fn undecodable(bindings: &$crate::params::Bindings) -> Vec<$crate::error::Fault> {
+                let faults: Vec<Vec<$crate::error::Fault>> = vec![$(
+                    $crate::undecodable_field!(bindings, $field: $ty $(, $attribute)*)
+                ),*];
+                let _ = bindings;
+                faults.concat()
+            }
         }
     };
 }
@@ -149,6 +157,18 @@ macro_rules! decoded_field {
     };
 }
 
+/// Why arguments of one field of the struct do not decode: its own, or those of a group.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! undecodable_field {
+    ($bindings:ident, $field:ident : $ty:ty, flatten) => {
+        <$ty as $crate::params::Fields>::undecodable($bindings)
+    };
+    ($bindings:ident, $field:ident : $ty:ty $(, $attribute:ident)*) => {
+        $crate::params::undecodable::<$ty>(stringify!($field), $bindings)
+    };
+}
+
 /// Declares a value that one of several constructors returns: `Optimizer` by `sgd`, `adam`, ….
 #[macro_export]
 macro_rules! made {
@@ -163,7 +183,7 @@ macro_rules! made {
         impl $Enum {
             /// The signatures of the constructors.
             pub fn constructors() -> Vec<dsl::signature::Signature> {
-                vec![$( $crate::plugin::constructor_signature::<$Variant>(stringify!($Enum)) ),*]
+                vec![$( $crate::params::constructor_signature::<$Variant>(stringify!($Enum)) ),*]
             }
         }
 
@@ -183,6 +203,7 @@ macro_rules! made {
                     {
                         <$Variant as $crate::params::Fields>::decode(&bindings.inside(&made.args))
                             .map($Enum::$Variant)
+                            .map_err(|fault| fault.inside(field))
                     } )*
                     other => Err($crate::params::mismatch(field, stringify!($Enum), other)),
                 }

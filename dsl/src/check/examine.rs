@@ -1,0 +1,40 @@
+//! What a plugin itself says of a call before it runs.
+
+use super::argument::Args;
+use super::call::Call;
+use super::checker::Checker;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::NodeId;
+use crate::facts::{About, Facts, place_of};
+
+impl Checker<'_> {
+    /// What follows for the result from a call's arguments; none when an error was reported.
+    pub fn examine(&mut self, call: &Call, args: &Args) -> Option<Facts> {
+        let about = |node: NodeId| {
+            let inferred = &self.facts[node.0];
+            About {
+                kind: self.nodes[node.0].kind,
+                node,
+                facts: &inferred.known,
+                schema: inferred.schema.as_deref(),
+                members: inferred.members.map(|(count, _)| count),
+            }
+        };
+        let name = &call.signature.name;
+        let examined = self.outside.examine(name, &args.values, &about);
+        let mut sound = true;
+        for complaint in examined.complaints {
+            let place = complaint.param.as_ref();
+            let place = place.and_then(|param| place_of(&args.values, param));
+            let span = place.unwrap_or(call.span);
+            let mut diagnostic = match complaint.warning {
+                true => Diagnostic::warning(Code::DoubtfulCall, span, complaint.message),
+                false => Diagnostic::error(Code::ImpossibleCall, span, complaint.message),
+            };
+            diagnostic.hints.extend(complaint.hint);
+            sound &= complaint.warning;
+            self.report(call.env, diagnostic);
+        }
+        sound.then_some(examined.facts)
+    }
+}

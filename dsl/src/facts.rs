@@ -1,0 +1,123 @@
+//! What is known of a call before it runs: facts of its inputs in, complaints and facts out.
+
+use std::sync::Arc;
+
+use crate::experiment::{Arguments, NodeId, Value};
+use crate::source::Span;
+use crate::types::{Kind, Schema};
+
+/// What is known of a result before it exists, as far as it follows from arguments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The largest number of rows it can have.
+    pub rows: Option<u64>,
+    /// The steps of its states in ascending order: those recorded, or those predicted.
+    pub steps: Option<Arc<[u64]>>,
+    /// The network it holds, or that its weights belong to.
+    pub network: Option<Arc<NetworkFacts>>,
+}
+
+/// What is known of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkFacts {
+    /// The columns it reads; empty when these follow from the data.
+    pub inputs: Vec<String>,
+    /// The column it predicts.
+    pub target: String,
+    /// Whether it predicts classes; otherwise a quantity.
+    pub classes: bool,
+    /// How its weights came about.
+    pub training: Training,
+}
+
+/// How the weights of a network came about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Training {
+    /// By gradient steps of this program, with or without rows held out.
+    Steps {
+        /// How many, when the arguments say.
+        count: Option<u64>,
+        /// Whether some rows were held out.
+        held_out: bool,
+    },
+    /// By an exact solution, on rows that are known.
+    Solved,
+    /// Elsewhere, or by a prediction: the rows it was trained on are not known.
+    Unknown,
+}
+
+/// What is known of an input of a call.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// The call that makes it.
+    pub node: NodeId,
+    /// What follows from its arguments.
+    pub facts: &'a Facts,
+    /// The columns of the data it is, or was made from.
+    pub schema: Option<&'a Schema>,
+    /// How many members it has.
+    pub members: Option<u32>,
+}
+
+/// What examining a call finds.
+#[derive(Clone, Debug, Default)]
+pub struct Examined {
+    /// What is wrong with it.
+    pub complaints: Vec<Complaint>,
+    /// What is known of its result.
+    pub facts: Facts,
+}
+
+/// What is wrong with a call, or unlikely to be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The argument to point at, `jump.every` for one inside another; the call when none.
+    pub param: Option<String>,
+    /// One line.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Whether it is a warning: the call can run.
+    pub warning: bool,
+}
+
+impl Complaint {
+    /// About an argument.
+    pub fn at(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            param: Some(param.into()),
+            message: message.into(),
+            hint: None,
+            warning: false,
+        }
+    }
+
+    /// The same with what to do about it.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same as a warning.
+    pub fn as_warning(mut self) -> Self {
+        self.warning = true;
+        self
+    }
+}
+
+/// The place of an argument, `jump.every` for one inside another, or of the nearest one around
+/// it; none when the call has no such argument.
+pub fn place_of(args: &Arguments, path: &str) -> Option<Span> {
+    let (first, rest) = match path.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    let argument = args.get(first)?;
+    let inner = match (&argument.value, rest) {
+        (Value::Constructed(made), Some(rest)) => place_of(&made.args, rest),
+        _ => None,
+    };
+    Some(inner.unwrap_or(argument.span))
+}

@@ -1,0 +1,97 @@
+//! A call before it runs: its arguments, and what is known of its inputs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dsl::experiment::{Arguments, NodeId};
+use dsl::facts::{About, Complaint, Facts, NetworkFacts};
+use dsl::types::Schema;
+
+use crate::params::{Bindings, Fields, ParamType};
+
+/// A call before it runs, for [`Plugin::check`](crate::plugin::Plugin::check).
+pub struct Sketch<'a> {
+    bindings: Bindings,
+    about: &'a dyn Fn(NodeId) -> About<'a>,
+}
+
+impl<'a> Sketch<'a> {
+    /// Of these arguments; `about` says what is known of the calls they refer to.
+    pub fn new(args: &Arguments, about: &'a dyn Fn(NodeId) -> About<'a>) -> Self {
+        let args = args.clone();
+        let inputs = BTreeMap::new();
+        Self {
+            bindings: Bindings { args, inputs },
+            about,
+        }
+    }
+
+    /// Whether an argument has a value: one that was written, or a default.
+    pub fn has(&self, field: &str) -> bool {
+        self.bindings.args.get(field).is_some()
+    }
+
+    /// An argument that is no input, as the plugin's field has it; none when it is left out.
+    pub fn get<T: ParamType>(&self, field: &str) -> Option<T> {
+        let argument = self.bindings.args.get(field)?;
+        T::from_value(field, &argument.value, &self.bindings).ok()
+    }
+
+    /// A group of parameters without inputs.
+    pub fn group<G: Fields>(&self) -> Option<G> {
+        G::decode(&self.bindings).ok()
+    }
+
+    /// What is known of each input in an argument, in order.
+    pub fn inputs(&self, field: &str) -> Vec<About<'a>> {
+        let argument = self.bindings.args.get(field);
+        let nodes = argument.map_or_else(Vec::new, |argument| argument.value.nodes());
+        nodes.into_iter().map(self.about).collect()
+    }
+
+    /// What is known of the first input in an argument.
+    pub fn input(&self, field: &str) -> Option<About<'a>> {
+        self.inputs(field).first().copied()
+    }
+
+    /// The largest number of rows that an input can have.
+    pub fn rows(&self, field: &str) -> Option<u64> {
+        self.input(field)?.facts.rows
+    }
+
+    /// The steps of an input's states.
+    pub fn steps(&self, field: &str) -> Option<&'a [u64]> {
+        self.input(field)?.facts.steps.as_deref()
+    }
+
+    /// The network that an input holds or belongs to.
+    pub fn network(&self, field: &str) -> Option<&'a Arc<NetworkFacts>> {
+        self.input(field)?.facts.network.as_ref()
+    }
+
+    /// The columns of an input.
+    pub fn schema(&self, field: &str) -> Option<&'a Schema> {
+        self.input(field)?.schema
+    }
+
+    /// What a result has of its inputs where its plugin says nothing else: their network.
+    pub fn inherited(&self) -> Facts {
+        let mut inputs = self.bindings.args.values();
+        let network = inputs.find_map(|argument| {
+            let nodes = argument.value.nodes();
+            nodes
+                .into_iter()
+                .find_map(|node| (self.about)(node).facts.network.clone())
+        });
+        Facts {
+            network,
+            ..Facts::default()
+        }
+    }
+
+    /// Why arguments do not decode, inputs aside.
+    pub(crate) fn undecodable<F: Fields>(&self) -> Vec<Complaint> {
+        let faults = F::undecodable(&self.bindings);
+        faults.into_iter().map(Complaint::from).collect()
+    }
+}
