@@ -15,7 +15,6 @@ mod groups;
 mod nearest;
 pub mod parse;
 pub mod render;
-pub mod search;
 pub mod signature;
 pub mod source;
 pub mod sweep;

@@ -28,6 +28,7 @@ mod registry;
 pub mod report;
 pub mod run;
 pub mod scheduler;
+pub mod search;
 pub mod sketch;
 pub mod store;
 pub mod streams;

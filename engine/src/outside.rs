@@ -8,11 +8,14 @@ use std::path::Path;
 use dsl::check::Outside;
 use dsl::experiment::{Arguments, NodeId};
 use dsl::facts::{About, Complaint, Examined};
+use dsl::sweep::search::{Finding, Proposal, Search};
+use dsl::sweep::space::Setting;
 use dsl::types::Schema;
 
 use crate::files::{self, Files, FirstSeen, NotOpened, matching};
 use crate::params::Bindings;
 use crate::plugin::Registry;
+use crate::search::propose;
 use crate::sketch::Sketch;
 
 /// The largest text that is read; the checker refuses smaller ones with a better message.
@@ -66,6 +69,10 @@ impl Outside for Disk<'_> {
             None => Examined::default(),
         }
     }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        propose(search, score)
+    }
 }
 
 /// The same, and what was seen of the files is remembered.
@@ -100,6 +107,10 @@ impl Outside for Watched<'_> {
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         self.disk.examine(plugin, args, about)
+    }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        self.disk.propose(search, score)
     }
 }
 
@@ -152,6 +163,10 @@ impl Outside for Kept<'_> {
     ) -> Examined {
         let registry = self.registry;
         Disk { registry }.examine(plugin, args, about)
+    }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        propose(search, score)
     }
 }
 

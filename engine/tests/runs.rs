@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use dsl::check::Outside;
 use dsl::experiment::Arguments;
 use dsl::facts::Complaint;
+use dsl::sweep::search::{Finding, Proposal, Search};
+use dsl::sweep::space::Setting;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
@@ -182,6 +184,10 @@ impl Outside for Nowhere {
 
     fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
         Ok(Schema::default())
+    }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        engine::search::propose(search, score)
     }
 }
 

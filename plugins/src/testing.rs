@@ -8,6 +8,8 @@ use dsl::check::{Outside, check};
 use dsl::experiment::{Arguments, NodeId};
 use dsl::facts::Complaint;
 use dsl::signature::{ColumnRule, Makes, Signature};
+use dsl::sweep::search::{Finding, Proposal, Search};
+use dsl::sweep::space::Setting;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Dataset};
 use engine::params::{Bindings, Label, Loaded};
@@ -141,6 +143,10 @@ impl Outside for Headers<'_> {
         let at = plugin.strip_prefix("given_").and_then(|at| at.parse().ok());
         let given = at.and_then(|at: usize| self.0.get(at));
         Ok(given.map_or_else(Schema::default, |(_, given)| given.schema.clone()))
+    }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        engine::search::propose(search, score)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::experiment::Arguments;
 use crate::facts::Complaint;
 use crate::signature::{Catalog, Param, Signature};
 use crate::sweep::Choices;
+use crate::sweep::search::{Finding, Proposal, Search};
+use crate::sweep::space::Setting;
 use crate::types::Schema;
 
 /// The parameters whose default or range cannot be used, each with the reason: it does not
@@ -80,5 +82,9 @@ impl Outside for Nothing {
 
     fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
         Ok(Schema::default())
+    }
+
+    fn propose(&self, _: &Search, _: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        Proposal::default()
     }
 }

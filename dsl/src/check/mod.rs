@@ -37,6 +37,8 @@ use crate::facts::{About, Complaint, Examined};
 use crate::signature::Catalog;
 use crate::source::Sources;
 use crate::sweep::Choices;
+use crate::sweep::search::{Finding, Proposal, Search};
+use crate::sweep::space::Setting;
 use crate::types::Schema;
 
 /// The world outside the text, as far as checking needs it.
@@ -73,6 +75,12 @@ pub trait Outside {
         let _ = (plugin, args, about);
         Examined::default()
     }
+
+    /// The points of a search; `score` returns what is known of one.
+    ///
+    /// It asks for the scores of each batch of points before it proposes the next, and ends
+    /// where one is not known yet. Equal scores give equal points.
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal;
 }
 
 /// What checking gives: always the texts read and the diagnostics, the experiment if no errors.

@@ -6,6 +6,8 @@ use dsl::check::Outside;
 use dsl::experiment::{Arguments, NodeId, Value};
 use dsl::facts::{About, Complaint, Examined, Facts};
 use dsl::signature::{Catalog, ColumnRule, Makes, Need, Param, Signature};
+use dsl::sweep::search::{Finding, Method, Proposal, Search};
+use dsl::sweep::space::Setting;
 use dsl::types::{ColumnInfo, Kind, Over, Schema, Type};
 
 /// A parameter without default.
@@ -391,5 +393,34 @@ impl Outside for Table {
         Ok(Schema {
             columns: columns.iter().chain(times).map(column).collect(),
         })
+    }
+
+    /// Points at even distances, on each budget the better half of those before.
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        let share = |at: usize| (at as f64 + 0.5) / search.count as f64;
+        let evenly = (0..search.count).map(|at| search.space.point(|_| share(at)));
+        let mut points: Vec<Vec<Setting>> = evenly.collect();
+        let Method::Halving(budgets) = &search.method else {
+            return points.into();
+        };
+        let mut proposal = Proposal::default();
+        for (rung, budget) in budgets.iter().enumerate() {
+            let budget = Some(Value::Int(*budget));
+            let on_budget = points
+                .iter()
+                .map(|point| [point, [budget.clone()].as_slice()].concat());
+            let on_budget: Vec<_> = on_budget.collect();
+            let costs: Vec<Finding> = on_budget.iter().map(|point| score(point)).collect();
+            proposal.points.extend(on_budget);
+            if costs.contains(&Finding::Unknown) {
+                proposal.to_come = budgets.len() - rung - 1;
+                break;
+            }
+            let mut ranked: Vec<_> = costs.iter().zip(points).collect();
+            ranked.sort_by(|(one, _), (other, _)| one.cost().total_cmp(&other.cost()));
+            ranked.truncate(ranked.len().div_ceil(2));
+            points = ranked.into_iter().map(|(_, point)| point).collect();
+        }
+        proposal
     }
 }

@@ -12,7 +12,7 @@ use super::form::Form;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
-use crate::search::{Axis, Scale, Values, When};
+use crate::sweep::space::{Axis, Scale, Values, When};
 use crate::types::Type;
 
 impl Checker<'_> {

@@ -12,8 +12,9 @@ use super::{MAX_POINTS, Point, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
-use crate::search::{self, Axis, Finding, Scale, Setting, Space, Stream};
 use crate::sweep;
+use crate::sweep::search::{Finding, Method, Search};
+use crate::sweep::space::{Axis, Scale, Setting, Space};
 use crate::types::Type;
 
 /// A way to say which points.
@@ -253,16 +254,26 @@ impl Checker<'_> {
             goal: args.goal,
             ..Swept::default()
         };
+        let method = match (form, budget) {
+            (Form::Random, _) => Some(Method::Random),
+            (Form::Latin, _) => Some(Method::Latin),
+            (Form::Tpe, _) => Some(Method::Tpe),
+            (_, Some((_, budgets))) => Some(Method::Halving(budgets)),
+            (_, None) => None,
+        };
+        let outside = self.outside;
         let mut score = |settings: &[Setting]| self.candidate(name, &swept, settings, &seeds);
-        let stream = &mut Stream::new(seed);
-        let proposed = match (form, &budget) {
-            (Form::Random, _) => search::random(&space, count, stream).into(),
-            (Form::Latin, _) => search::latin(&space, count, stream).into(),
-            (Form::Tpe, _) => search::tpe(&space, count, seed, &mut score),
-            (Form::Halving, Some((_, budgets))) => {
-                search::halving(&space, count, budgets, seed, &mut score)
+        let proposed = match method {
+            None => space.grid().into(),
+            Some(method) => {
+                let search = Search {
+                    method,
+                    space,
+                    count,
+                    seed,
+                };
+                outside.propose(&search, &mut score)
             }
-            _ => search::grid(&space).into(),
         };
         if self.is_too_large((proposed.points.len() * seeds.len()) as f64, value, env) {
             return None;

@@ -22,7 +22,7 @@ use super::scope::{MAIN, SEED};
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
-use crate::search::Finding;
+use crate::sweep::search::Finding;
 use crate::sweep::{self, Best};
 use crate::types::Kind;
 

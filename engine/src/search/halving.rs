@@ -1,14 +1,15 @@
 //! Successive halving: many points on a small budget, the best of them on larger ones.
 
+use dsl::experiment::Value;
+use dsl::sweep::search::{Finding, Proposal};
+use dsl::sweep::space::{Setting, Space};
+
 use super::sampling::latin;
-use super::space::{Setting, Space};
 use super::stream::Stream;
-use super::{Finding, Proposal};
-use crate::experiment::Value;
 
 /// How many of `count` points run on each budget: as many as make every budget cost the same
 /// in all, at least one (Jamieson and Talwalkar, 2016, with `count · first / budget` points).
-pub fn rungs(count: usize, budgets: &[i64]) -> Vec<usize> {
+fn rungs(count: usize, budgets: &[i64]) -> Vec<usize> {
     let first = budgets.first().copied().unwrap_or(1) as f64;
     budgets
         .iter()
@@ -61,7 +62,8 @@ pub fn halving(
 
 #[cfg(test)]
 mod tests {
-    use super::super::space::{Axis, Scale, Values};
+    use dsl::sweep::space::{Axis, Scale, Values};
+
     use super::*;
 
     #[test]

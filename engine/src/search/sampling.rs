@@ -1,39 +1,14 @@
-//! Points chosen before any score is known: all combinations, random ones, Latin hypercubes.
+//! Points chosen before any score is known: random ones, Latin hypercubes.
 
-use super::space::{Setting, Space, Values};
+use dsl::experiment::Value;
+use dsl::sweep::space::{Setting, Space};
+
 use super::stream::Stream;
-use crate::experiment::Value;
 
 /// How often a point that is known already is drawn again before the space counts as empty.
 const TRIES: usize = 100;
 
-/// All combinations of listed values, the last axis changing fastest.
-pub fn grid(space: &Space) -> Vec<Vec<Setting>> {
-    let mut points: Vec<Vec<Setting>> = vec![Vec::new()];
-    for axis in &space.axes {
-        let values: &[Value] = match &axis.values {
-            Values::Among(values) => values,
-            Values::Whole(..) | Values::Real(..) => &[],
-        };
-        points = points
-            .iter()
-            .flat_map(|point| {
-                let settings: Vec<Setting> = match axis.is_open(point) {
-                    true => values.iter().cloned().map(Some).collect(),
-                    false => vec![None],
-                };
-                settings.into_iter().map(move |setting| {
-                    let mut point = point.clone();
-                    point.push(setting);
-                    point
-                })
-            })
-            .collect();
-    }
-    points
-}
-
-/// So many different points, each drawn alone; fewer when the space has no more.
+/// `count` different points, each drawn alone; fewer when the space has no more.
 pub fn random(space: &Space, count: usize, stream: &mut Stream) -> Vec<Vec<Setting>> {
     let mut drawn = Drawn::default();
     for _ in 0..count {
@@ -44,7 +19,7 @@ pub fn random(space: &Space, count: usize, stream: &mut Stream) -> Vec<Vec<Setti
     drawn.points
 }
 
-/// So many points, each value of each axis as often as any other (McKay, Beckman and Conover,
+/// `count` points, each value of each axis as often as any other (McKay, Beckman and Conover,
 /// 1979); equal ones once.
 pub fn latin(space: &Space, count: usize, stream: &mut Stream) -> Vec<Vec<Setting>> {
     let orders: Vec<Vec<usize>> = space.axes.iter().map(|_| stream.shuffled(count)).collect();
@@ -87,7 +62,8 @@ impl Drawn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::space::{Axis, Scale};
+    use dsl::sweep::space::{Axis, Scale, Values};
+
     use super::*;
 
     fn square() -> Space {

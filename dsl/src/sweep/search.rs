@@ -1,20 +1,32 @@
-//! Where sweeps look next: points of a space, from nothing or from the scores of earlier points.
-//!
-//! Pure and replayable: a search says from the start which points it proposes, asking for the
-//! scores of each batch before the next, and ends where a score is not known yet. Equal scores
-//! therefore give equal points, in one process or in many.
+//! What an optimiser of sweeps is asked, and what it answers, as data. The optimisers are outside.
 
-mod halving;
-mod sampling;
-mod space;
-mod stream;
-mod tpe;
+use super::space::{Setting, Space};
 
-pub use halving::{halving, rungs};
-pub use sampling::{grid, latin, random};
-pub use space::{Axis, Scale, Setting, Space, Values, When};
-pub use stream::Stream;
-pub use tpe::{BATCH, START, tpe};
+/// A search for the points of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// How points are chosen.
+    pub method: Method,
+    /// What may be chosen.
+    pub space: Space,
+    /// How many points, at most.
+    pub count: usize,
+    /// What its random numbers follow from.
+    pub seed: u64,
+}
+
+/// A way to choose points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Each drawn alone.
+    Random,
+    /// A Latin hypercube.
+    Latin,
+    /// A tree-structured Parzen estimator.
+    Tpe,
+    /// Successive halving on these budgets. The budget is the last setting of each point.
+    Halving(Vec<i64>),
+}
 
 /// What is known of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,15 +7,16 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
+use dsl::sweep::search::{Finding, Proposal};
+use dsl::sweep::space::{Axis, Setting, Space};
+
 use super::sampling::{Drawn, latin};
-use super::space::{Axis, Setting, Space};
 use super::stream::Stream;
-use super::{Finding, Proposal};
 
 /// How many points of a Latin hypercube come before the first estimate.
-pub const START: usize = 10;
+const START: usize = 10;
 /// How many points are proposed from one estimate, so that they can run at the same time.
-pub const BATCH: usize = 4;
+const BATCH: usize = 4;
 /// How many values are drawn from the good density for each that is taken.
 const CANDIDATES: usize = 24;
 /// How many points count as good at most.
@@ -205,11 +206,12 @@ fn below(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use dsl::ast::BinaryOp;
+    use dsl::experiment::Value;
+    use dsl::sweep::space::{Scale, Values, When};
+
     use super::super::sampling::random;
-    use super::super::space::{Scale, Values, When};
     use super::*;
-    use crate::ast::BinaryOp;
-    use crate::experiment::Value;
 
     fn real(first: f64, last: f64) -> Axis {
         Axis {

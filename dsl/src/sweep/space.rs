@@ -183,6 +183,32 @@ impl Space {
         }
         settings
     }
+
+    /// All combinations of listed values, the last axis changing fastest.
+    pub fn grid(&self) -> Vec<Vec<Setting>> {
+        let mut points: Vec<Vec<Setting>> = vec![Vec::new()];
+        for axis in &self.axes {
+            let values: &[Value] = match &axis.values {
+                Values::Among(values) => values,
+                Values::Whole(..) | Values::Real(..) => &[],
+            };
+            points = points
+                .iter()
+                .flat_map(|point| {
+                    let settings: Vec<Setting> = match axis.is_open(point) {
+                        true => values.iter().cloned().map(Some).collect(),
+                        false => vec![None],
+                    };
+                    settings.into_iter().map(move |setting| {
+                        let mut point = point.clone();
+                        point.push(setting);
+                        point
+                    })
+                })
+                .collect();
+        }
+        points
+    }
 }
 
 #[cfg(test)]

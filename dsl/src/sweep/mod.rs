@@ -1,10 +1,13 @@
 //! What an experiment says of its sweeps, and what a run tells the checker of them.
 
+pub mod search;
+pub mod space;
+
 use std::collections::BTreeMap;
 
 use crate::experiment::NodeId;
-use crate::search::Finding;
 use crate::source::Span;
+use search::Finding;
 
 /// The scores of points, as far as they are known: what choosing and proposing points needs.
 ///
