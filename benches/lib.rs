@@ -195,7 +195,7 @@ impl Training {
     pub fn of(widths: &[usize], rows: usize) -> Self {
         let made = Made::by(&finetune(widths, 1, rows, 1));
         let parent: Arc<Parent> = made.result("net");
-        let all = Samples::new(&parent.network, &made.result("all")).expect("all columns");
+        let all = parent.network.samples(&made.result("all")).expect("all columns");
         Self {
             network: parent.network.clone(),
             optimizer: made.argument("shift", "optimizer"),

@@ -121,7 +121,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         "plugins/src",
         &[
             "children children::apply children::nearest",
-            "networks::dfdx networks::dfdx::encoder networks::fused networks::gradient networks::network networks::samples",
+            "networks::dfdx networks::dfdx::encoder",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::matrix predictors::neighbourhood predictors::season predictors::table",
             "parents recipes recipes::recipe recipes::run",
             "regressions regressions::evidence regressions::fit",

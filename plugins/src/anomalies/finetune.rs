@@ -190,10 +190,10 @@ impl Finetune {
     /// The rows of `data` as the network sees them, none with a gap.
     fn samples(&self, data: &Dataset, param: &'static str) -> Result<Samples, Fault> {
         let network = &self.parent.network;
-        for column in network.inputs.iter().chain(&network.targets) {
+        for column in network.inputs().iter().chain(network.targets()) {
             complete(data, &column.name, param)?;
         }
-        Samples::new(network, data)
+        network.samples(data)
     }
 
     fn coordinates(&self, notes: Notes) -> Result<DataFrame, Fault> {
@@ -272,13 +272,13 @@ impl Notes {
         self.subset.push(at as u32);
         self.repeat.push(repeat);
         self.rows.push(subset.rows as u32);
-        self.loss_before.push(subset.loss(network, weights));
+        self.loss_before.push(network.loss_on(subset, weights));
     }
 
     fn after(&mut self, finite: bool, subset: &Samples, network: &Network, weights: &[f32]) {
         self.diverged.push(!finite);
         self.loss_after.push(match finite {
-            true => subset.loss(network, weights),
+            true => network.loss_on(subset, weights),
             false => f64::NAN,
         });
     }

@@ -3,7 +3,8 @@
 use engine::artifact::{Artifact, DataColumn};
 
 use super::*;
-use crate::networks::{Activation, Loss, Scaled};
+use crate::networks::testing::network;
+use crate::networks::{Loss, Scaled};
 use crate::training::Sgd;
 
 fn data(x: &[f64], y: &[f64]) -> Dataset {
@@ -26,14 +27,11 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         .collect();
     Finetune {
         parent: Input::new(Parent {
-            network: Network {
-                inputs: vec![Scaled::as_is("x")],
-                targets: vec![Scaled::as_is("y")],
-                front: None,
-                widths: vec![1, 1],
-                activation: Activation::Tanh,
-                loss: Loss::Mse,
-            },
+            network: network(
+                [vec![Scaled::as_is("x")], vec![Scaled::as_is("y")]],
+                &[1, 1],
+                Loss::Mse,
+            ),
             weights: vec![1.0, 0.0],
             losses: Vec::new(),
             training: None,

@@ -80,7 +80,8 @@ mod tests {
     use crate::children::Child;
     use crate::farcasts::Persistence;
     use crate::farcasts::testing::run;
-    use crate::networks::{Activation, Loss, Network, Scaled};
+    use crate::networks::testing::network;
+    use crate::networks::{Loss, Scaled};
     use crate::predictors::tests::dataset;
     use crate::testing::{call, given};
 
@@ -92,14 +93,11 @@ mod tests {
             farcast: Input::new(last.run(&Context::alone("last")).unwrap()),
             horizon,
             parent: Via(Input::new(Parent {
-                network: Network {
-                    inputs: columns(&["a", "b", "c"]),
-                    targets: columns(&["s", "t"]),
-                    front: None,
-                    widths: vec![3, 4, 2],
-                    activation: Activation::Tanh,
-                    loss: Loss::Mse,
-                },
+                network: network(
+                    [columns(&["a", "b", "c"]), columns(&["s", "t"])],
+                    &[3, 4, 2],
+                    Loss::Mse,
+                ),
                 weights: vec![0.0; 26],
                 losses: vec![(1, 0.5, None)],
                 training: None,

@@ -1,7 +1,6 @@
 //! Every row by its own network, without making the weights of any.
 
 use super::Child;
-use crate::networks::Dense;
 use crate::predictors::PredictorRows;
 
 /// How many rows have their factors kept at a time.
@@ -13,7 +12,17 @@ impl Child {
     ///
     /// The weights of a row are those of the parent and the intercept of the regression, and the
     /// coefficients of each further term with its value there as factor.
-    pub(super) fn outputs(&self, rows: usize, inputs: &[f32], points: &PredictorRows) -> Vec<f32> {
+    ///
+    /// None where the weights of a row are no such sums, or where to make them is as fast.
+    pub(super) fn outputs(
+        &self,
+        rows: usize,
+        inputs: &[f32],
+        points: &PredictorRows,
+    ) -> Option<Vec<f32>> {
+        if self.clip.is_some() || self.nearest.is_some() {
+            return None;
+        }
         let (regression, network) = (&self.regression, &self.parent.network);
         let intercept = regression.coefficients_of(0);
         let base = self.parent.weights.iter().zip(intercept);
@@ -26,8 +35,8 @@ impl Child {
                 sets.push(coefficients);
             }
         }
-        let dense = Dense::new(&network.widths, network.activation, &sets);
-        let width = network.inputs.len();
+        let sums = network.sums(&sets)?;
+        let width = network.inputs().len();
         let (mut outputs, mut factors) = (Vec::new(), Vec::new());
         for start in (0..rows).step_by(ROWS) {
             let end = rows.min(start + ROWS);
@@ -37,9 +46,9 @@ impl Child {
                 factors.extend(values.map(|value| value as f32));
             }
             let inputs = &inputs[start * width..end * width];
-            outputs.append(&mut dense.run(end - start, inputs, &factors));
+            outputs.append(&mut sums.evaluate(inputs, &factors, end - start));
         }
-        outputs
+        Some(outputs)
     }
 }
 

@@ -60,19 +60,17 @@ impl Child {
         let network = &self.parent.network;
         let rows = data.rows();
         let inputs = network.inputs_of(data)?;
-        let width = network.inputs.len();
+        let width = network.inputs().len();
         let inputs_of = |row: usize| &inputs[row * width..(row + 1) * width];
         let points = self.points(data)?;
-        let is_sum = self.clip.is_none() && self.nearest.is_none() && network.front.is_none();
-        if !is_sum {
+        let Some(mut outputs) = self.outputs(rows, &inputs, &points) else {
             // These are no sums of a few terms: every row's weights are made.
             let outputs = (0..rows).flat_map(|row| {
                 let weights = self.weights_at(points.row(row));
                 network.evaluate(&weights, inputs_of(row), 1)
             });
             return Ok(network.unscale(&outputs.collect::<Vec<f32>>()));
-        }
-        let mut outputs = self.outputs(rows, &inputs, &points);
+        };
         let falls_back = |row: &usize| self.guard.falls_back(points.row(*row));
         let fallen: Vec<usize> = (0..rows).filter(falls_back).collect();
         let theirs: Vec<f32> = fallen
@@ -307,7 +305,8 @@ fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::networks::{Activation, Loss, Network, Scaled};
+    use crate::networks::testing::network;
+    use crate::networks::{Loss, Scaled};
     use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
 
@@ -323,14 +322,14 @@ pub(crate) mod tests {
             mean,
             std,
         };
-        let network = Network {
-            inputs: vec![scaled("a", 1.0, 2.0), scaled("b", -0.5, 0.3)],
-            targets: vec![scaled("t", 10.0, 3.0)],
-            front: None,
-            widths: vec![2, 5, 4, 1],
-            activation: Activation::Tanh,
-            loss: Loss::Mse,
-        };
+        let network = network(
+            [
+                vec![scaled("a", 1.0, 2.0), scaled("b", -0.5, 0.3)],
+                vec![scaled("t", 10.0, 3.0)],
+            ],
+            &[2, 5, 4, 1],
+            Loss::Mse,
+        );
         let layout = network.layout();
         let terms = degree + 1;
         Child {

@@ -10,8 +10,9 @@ use super::adam::AdamOptions;
 use super::runs::{FitRuns, Runs};
 use super::window::{History, Observed, Window};
 use super::{Counts, Farcast, Origin, forecast};
-use crate::networks::Samples;
-use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
+use crate::networks::{
+    Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,
+};
 use crate::training::{Adam, Optimizer, Trainer};
 
 /// Neurons of the hidden layer.
@@ -146,14 +147,18 @@ impl Introspection {
                 .collect()
         };
         let outputs = window.horizons.len();
-        let network = Network {
-            inputs: names(MOMENTS.len()),
-            targets: names(outputs),
-            front: None,
-            widths: vec![MOMENTS.len(), HIDDEN, outputs],
-            activation: Activation::Relu,
+        let widths = vec![MOMENTS.len(), HIDDEN, outputs];
+        let network = Network::from(Feedforward {
+            columns: Columns {
+                inputs: names(MOMENTS.len()),
+                targets: names(outputs),
+            },
+            layers: Layers {
+                widths: widths.clone(),
+                activation: Activation::Relu,
+            },
             loss: Loss::Mse,
-        };
+        });
         let optimizer = Optimizer::Adam(Adam {
             rate: self.adam.rate,
             beta1: 0.9,
@@ -162,10 +167,10 @@ impl Introspection {
         });
         let mut rng = context.rng("network");
         let mut weights: Vec<f32> = Vec::new();
-        for (layer, pair) in network.widths.windows(2).enumerate() {
+        for pair in widths.windows(2) {
             // Uniform within the root of 1 / inputs, as torch.nn.Linear starts.
             let limit = (1.0 / pair[0] as f32).sqrt();
-            let count = network.layout().tensors[2 * layer].len() + pair[1];
+            let count = (pair[0] + 1) * pair[1];
             weights.extend((0..count).map(|_| rng.random_range(-limit..limit)));
         }
         let part = |held: bool| -> Vec<u32> {
@@ -174,7 +179,7 @@ impl Introspection {
         };
         let held_out = samples.take(&part(true));
         let mut order = part(false);
-        let mut best = (held_out.loss(&network, &weights), weights.clone());
+        let mut best = (network.loss_on(&held_out, &weights), weights.clone());
         let (mut since, mut epochs) = (0, 0);
         {
             let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &optimizer);
@@ -184,7 +189,7 @@ impl Introspection {
                     context.check_stop()?;
                     trainer.step(&mut weights, &samples.take(rows), 1.0);
                 }
-                let loss = held_out.loss(&network, &weights);
+                let loss = network.loss_on(&held_out, &weights);
                 context.progress(epochs as u64, self.adam.epochs as u64, Some(loss));
                 since += 1;
                 epochs += 1;
@@ -211,7 +216,7 @@ impl Net {
         let inputs = (0..history.len()).flat_map(|weight| history.of(weight));
         let inputs: Vec<f32> = inputs.map(|value| value / size).collect();
         let outputs = self.network.evaluate(&self.weights, &inputs, history.len());
-        let horizons = self.network.targets.len();
+        let horizons = self.network.targets().len();
         let horizon = |at: usize| outputs.iter().skip(at).step_by(horizons);
         (0..horizons)
             .flat_map(horizon)

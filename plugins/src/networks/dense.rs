@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Activation;
 use super::lanes::Lanes;
+use super::{Activation, Layers, Sums};
 
 /// How many rows go side by side.
 const BLOCK: usize = 16;
@@ -35,6 +35,11 @@ struct Layer {
 }
 
 impl Dense {
+    /// Layers of this shape; `sets` are the weights `W_0`, `W_1`, …, each in parameter order.
+    pub fn of(layers: &Layers, sets: &[&[f32]]) -> Self {
+        Self::new(&layers.widths, layers.activation, sets)
+    }
+
     /// Layers of these widths: what the first takes, then what each gives.
     ///
     /// `sets` are the weights `W_0`, `W_1`, …, each in parameter order.
@@ -72,6 +77,12 @@ impl Dense {
             inputs,
             factors,
         })
+    }
+}
+
+impl Sums for Dense {
+    fn evaluate(&self, inputs: &[f32], factors: &[f32], rows: usize) -> Vec<f32> {
+        self.run(rows, inputs, factors)
     }
 }
 

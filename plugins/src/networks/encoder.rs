@@ -51,6 +51,11 @@ impl Encoder {
         tokens.into_iter().chain(layers).collect()
     }
 
+    /// How many weights it has.
+    pub fn weights(&self) -> usize {
+        self.tensors().iter().map(Tensor::len).sum()
+    }
+
     /// The tensors of one layer, in the order of torch.
     fn layer(&self) -> [(&'static str, Vec<usize>); 12] {
         let (width, wide) = (self.width, self.wide);
@@ -275,14 +280,10 @@ pub(in crate::networks) mod tests {
         (0..width).map(|at| mean(at) / count as f64).collect()
     }
 
-    pub(crate) fn count(encoder: &Encoder) -> usize {
-        encoder.tensors().iter().map(Tensor::len).sum()
-    }
-
     #[test]
     fn features_are_those_of_the_definition() {
         let encoder = encoder();
-        let weights = made_up(count(&encoder), 5);
+        let weights = made_up(encoder.weights(), 5);
         let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
         // More rows than are encoded at a time.
         let inputs = made_up(100 * 3, 2);
@@ -316,6 +317,6 @@ pub(in crate::networks) mod tests {
                 "layers.0.self_attn.out_proj.bias [4]",
             ]
         );
-        assert_eq!(count(&encoder()), 24 + 2 * (60 + 20 + 25 + 24 + 16));
+        assert_eq!(encoder().weights(), 24 + 2 * (60 + 20 + 25 + 24 + 16));
     }
 }

@@ -3,30 +3,40 @@
 //! Nothing here knows an optimiser or a plugin. dfdx is used in `dfdx/` alone.
 
 mod activation;
+mod convolutional;
 mod dense;
 mod dfdx;
 mod encoder;
+mod feedforward;
 mod fused;
 mod gradient;
 mod images;
+mod initial;
 mod lanes;
+mod layers;
 mod loss;
+mod model;
 mod network;
 mod samples;
 mod scaled;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transformer;
 
 pub use activation::Activation;
-pub(crate) use dense::Dense;
+pub use convolutional::Convolutional;
 pub use encoder::Encoder;
+pub use feedforward::Feedforward;
 pub use gradient::{Differentiate, TrainerChoice};
 pub use images::{Convolution, Images};
 pub(crate) use lanes::vectorised;
+pub use layers::Layers;
 pub use loss::Loss;
-pub use network::{Front, Network};
+pub use model::{Model, Sums};
+pub use network::Network;
 pub use samples::Samples;
-pub use scaled::{Scaled, scaled_inputs, scaled_target};
+pub use scaled::{Columns, Scaled, scaled_inputs, scaled_target};
+pub use transformer::EncoderNetwork;
 
 #[cfg(test)]
 pub(crate) use fused::Fused;

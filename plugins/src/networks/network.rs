@@ -1,84 +1,90 @@
-//! A network as plain data: layers, activation, loss, and the scaling of what goes in and out.
+//! A network: how to run rows of weights, shared by all who hold such rows.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use engine::artifact::{Dataset, Layout, Tensor};
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
-use pulp::Arch;
+use rand::Rng;
+use serde::de::Deserializer;
+use serde::ser::{Error, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::dense::Dense;
-use super::dfdx::Tape;
-use super::fused::Fused;
-use super::lanes::vectorised;
+use super::initial::initial;
 use super::loss::{likeliest, surprise};
-use super::scaled::standardised;
-use super::{Activation, Convolution, Differentiate, Encoder, Images, Loss, Scaled, TrainerChoice};
+use super::{
+    Convolutional, Differentiate, EncoderNetwork, Feedforward, Loss, Model, Samples, Scaled, Sums,
+    TrainerChoice,
+};
 
-/// The shape of a network and the scaling of what goes in and out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Network {
-    /// The input columns with mean and standard deviation of the training data.
-    pub inputs: Vec<Scaled>,
-    /// The target columns (one for regression and for class indices).
-    pub targets: Vec<Scaled>,
-    /// What comes before the dense layers.
-    #[serde(flatten)]
-    pub front: Option<Front>,
-    /// Widths of the dense layers: what the first takes, then what each gives.
-    pub widths: Vec<usize>,
-    /// What follows each hidden layer.
-    pub activation: Activation,
-    /// What training made small.
-    pub loss: Loss,
+/// How to run rows of weights: any [`Model`].
+#[derive(Clone, Debug)]
+pub struct Network(Arc<dyn Model>);
+
+/// The networks that are read back, each by the field that the others lack; a feedforward one
+/// has no such field.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Convolutional(Convolutional),
+    Encoder(EncoderNetwork),
+    Feedforward(Feedforward),
 }
 
-/// What makes features of the inputs, for the dense layers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Front {
-    /// Convolutions over images.
-    Images(Images),
-    /// A transformer encoder.
-    Encoder(Encoder),
+impl<M: Model + 'static> From<M> for Network {
+    fn from(model: M) -> Self {
+        Self(Arc::new(model))
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = self.0.to_json().map_err(S::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Stored::deserialize(deserializer)? {
+            Stored::Convolutional(network) => network.into(),
+            Stored::Encoder(network) => network.into(),
+            Stored::Feedforward(network) => network.into(),
+        })
+    }
+}
+
+/// Networks are equal when what is stored of them is.
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        let [one, other] = [self, other].map(|network| network.0.to_json().ok());
+        one.is_some() && one == other
+    }
 }
 
 impl Network {
     /// The tensors of its weights, in order.
     pub fn layout(&self) -> Layout {
-        let convolutions = self.convolutions().into_iter().map(|layer| {
-            let [inputs, outputs] = [layer.from[0], layer.to[0]];
-            vec![outputs, inputs, layer.kernel, layer.kernel]
-        });
-        let dense = self.widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
-        let Layout { tensors } = Layout::layers(convolutions.chain(dense));
-        let Some(encoder) = self.encoder() else {
-            return Layout { tensors };
-        };
-        // Its own layers are called so; there is one dense layer after them.
-        let head = tensors.into_iter().map(|tensor| Tensor {
-            name: tensor.name.replacen("layers.0", "head", 1),
-            ..tensor
-        });
-        Layout {
-            tensors: encoder.tensors().into_iter().chain(head).collect(),
-        }
+        self.0.layout()
     }
 
-    /// The convolutions before the dense layers.
-    pub fn convolutions(&self) -> Vec<Convolution> {
-        match &self.front {
-            Some(Front::Images(images)) => images.convolutions(),
-            _ => Vec::new(),
-        }
+    /// The input columns with mean and standard deviation of the training data.
+    pub fn inputs(&self) -> &[Scaled] {
+        &self.0.columns().inputs
     }
 
-    /// The encoder before the dense layer.
-    pub fn encoder(&self) -> Option<&Encoder> {
-        match &self.front {
-            Some(Front::Encoder(encoder)) => Some(encoder),
-            _ => None,
-        }
+    /// The target columns (one for regression and for class indices).
+    pub fn targets(&self) -> &[Scaled] {
+        &self.0.columns().targets
+    }
+
+    /// What training minimises.
+    pub fn loss(&self) -> Loss {
+        self.0.loss()
+    }
+
+    /// The weights that training starts from.
+    pub fn initial(&self, rng: &mut impl Rng) -> Vec<f32> {
+        initial(&self.layout(), rng)
     }
 
     /// The standardised inputs of every row, row after row, `[rows, inputs]`.
@@ -86,15 +92,19 @@ impl Network {
     /// # Errors
     /// When a column is missing.
     pub fn inputs_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
-        standardised(&self.inputs, data)
+        self.0.columns().inputs_of(data)
     }
 
-    /// The standardised targets of every row, `[rows, targets]`; class indices as they are.
+    /// The standardised inputs and targets of every row; class indices unchanged.
     ///
     /// # Errors
     /// When a column is missing.
-    pub fn targets_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
-        standardised(&self.targets, data)
+    pub fn samples(&self, data: &Dataset) -> Result<Samples, Fault> {
+        Ok(Samples {
+            inputs: self.inputs_of(data)?,
+            targets: self.0.columns().targets_of(data)?,
+            rows: data.rows(),
+        })
     }
 
     /// The outputs of the network with these weights, `[rows, outputs]`: standardised targets,
@@ -102,45 +112,36 @@ impl Network {
     ///
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
-        let dense = Dense::weights(&self.widths);
-        let (front, dense) = weights.split_at(weights.len() - dense);
-        let features = vectorised(
-            Arch::new(),
-            #[inline(always)]
-            || match &self.front {
-                Some(Front::Images(images)) => {
-                    Cow::Owned(images.features(self.activation, front, inputs))
-                }
-                Some(Front::Encoder(encoder)) => {
-                    Cow::Owned(encoder.features(self.activation, front, inputs))
-                }
-                None => Cow::Borrowed(inputs),
-            },
-        );
-        Dense::new(&self.widths, self.activation, &[dense]).run(rows, &features, &[])
+        self.0.evaluate(weights, inputs, rows)
     }
 
-    /// What computes gradients; convolutions and encoders are for dfdx alone.
-    pub fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate + '_> {
-        match (choice, &self.front) {
-            (TrainerChoice::Dfdx, _) | (_, Some(_)) => Box::new(Tape::new(self)),
-            (TrainerChoice::Auto | TrainerChoice::FanOut, None) => {
-                Box::new(Fused::new(self, Arch::new()))
-            }
-        }
+    /// What computes gradients, for one row of weights after another.
+    pub fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate> {
+        self.0.differentiate(choice)
+    }
+
+    /// See [`Model::sums`].
+    pub fn sums(&self, sets: &[&[f32]]) -> Option<Box<dyn Sums>> {
+        self.0.sums(sets)
+    }
+
+    /// The mean loss on samples with these weights; not a number without rows.
+    pub fn loss_on(&self, samples: &Samples, weights: &[f32]) -> f64 {
+        let outputs = self.evaluate(weights, &samples.inputs, samples.rows);
+        self.mean_loss(&outputs, &samples.targets)
     }
 
     /// The mean loss of outputs, `[rows, outputs]`, against standardised targets or class
     /// indices, `[rows, targets]`; not a number without rows.
     pub fn mean_loss(&self, outputs: &[f32], targets: &[f32]) -> f64 {
-        let errors: f64 = match self.loss {
+        let errors: f64 = match self.loss() {
             Loss::Mse => outputs
                 .iter()
                 .zip(targets)
                 .map(|(output, target)| f64::from(output - target).powi(2))
                 .sum(),
             Loss::CrossEntropy => outputs
-                .chunks_exact(self.widths.last().copied().unwrap_or(1))
+                .chunks_exact(self.0.outputs())
                 .zip(targets)
                 .map(|(logits, class)| surprise(logits, *class as usize))
                 .sum(),
@@ -151,12 +152,14 @@ impl Network {
     /// Outputs in the unit of the target, `[rows, targets]`; for classes the index of the
     /// likeliest one, the first of equals.
     pub fn unscale(&self, outputs: &[f32]) -> Vec<f64> {
-        let width = self.widths.last().copied().unwrap_or(1);
-        match self.loss {
-            Loss::CrossEntropy => outputs.chunks_exact(width).map(likeliest).collect(),
+        match self.loss() {
+            Loss::CrossEntropy => {
+                let rows = outputs.chunks_exact(self.0.outputs());
+                rows.map(likeliest).collect()
+            }
             Loss::Mse => outputs
                 .iter()
-                .zip(self.targets.iter().cycle())
+                .zip(self.targets().iter().cycle())
                 .map(|(output, target)| target.mean + target.std * f64::from(*output))
                 .collect(),
         }
@@ -166,6 +169,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::{Activation, Columns, Layers};
 
     fn network(widths: &[usize], loss: Loss) -> Network {
         let scaled = |name: &str, mean, std| Scaled {
@@ -173,14 +177,20 @@ mod tests {
             mean,
             std,
         };
-        Network {
+        let columns = Columns {
             inputs: vec![scaled("a", 0.0, 1.0), scaled("b", 0.0, 1.0)],
             targets: vec![scaled("t", 10.0, 2.0)],
-            front: None,
+        };
+        let layers = Layers {
             widths: widths.to_vec(),
             activation: Activation::Tanh,
+        };
+        let network = Feedforward {
+            columns,
+            layers,
             loss,
-        }
+        };
+        network.into()
     }
 
     #[test]
@@ -209,5 +219,25 @@ mod tests {
         let logits = [0.0, 2.0, 1.0, 5.0, 5.0, -1.0];
         assert_eq!(network.unscale(&logits), [1.0, 0.0]);
         assert!(network.unscale(&[0.0, f32::NAN, 1.0])[0].is_nan());
+    }
+
+    #[test]
+    fn each_network_is_stored_with_the_same_text_and_read_back() {
+        let text = |front: &str| {
+            format!(
+                r#"{{"inputs":[{{"name":"x","mean":0.1,"std":2.0}}],"targets":[],{front}"widths":[12,5],"activation":"relu","loss":"cross_entropy"}}"#
+            )
+        };
+        let images = r#""images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"#;
+        let encoder = r#""encoder":{"tokens":1,"width":12,"heads":2,"layers":1,"wide":4},"#;
+        for (front, first) in [
+            ("", &[5, 12][..]),
+            (images, &[3, 1, 3, 3]),
+            (encoder, &[1, 12]),
+        ] {
+            let network: Network = serde_json::from_str(&text(front)).expect("a network");
+            assert_eq!(network.layout().tensors[0].shape, first);
+            assert_eq!(serde_json::to_string(&network).expect("json"), text(front));
+        }
     }
 }

@@ -1,10 +1,5 @@
 //! Standardised inputs and targets, row after row: all training data, or one batch of them.
 
-use engine::artifact::Dataset;
-use engine::error::Fault;
-
-use super::Network;
-
 /// Rows of standardised inputs and targets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
@@ -17,18 +12,6 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// The rows of `data` as the network sees them.
-    ///
-    /// # Errors
-    /// When a column is missing.
-    pub fn new(network: &Network, data: &Dataset) -> Result<Self, Fault> {
-        Ok(Self {
-            inputs: network.inputs_of(data)?,
-            targets: network.targets_of(data)?,
-            rows: data.rows(),
-        })
-    }
-
     /// Takes all rows out, to be filled again without allocation.
     pub fn clear(&mut self) {
         self.inputs.clear();
@@ -49,14 +32,6 @@ impl Samples {
         let mut taken = Self::default();
         taken.extend(self, rows);
         taken
-    }
-
-    /// The mean loss of the network with these weights; not a number without rows.
-    pub fn loss(&self, network: &Network, weights: &[f32]) -> f64 {
-        network.mean_loss(
-            &network.evaluate(weights, &self.inputs, self.rows),
-            &self.targets,
-        )
     }
 }
 

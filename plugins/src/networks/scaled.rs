@@ -45,6 +45,33 @@ impl Scaled {
     }
 }
 
+/// What a network reads and predicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Columns {
+    /// The input columns with mean and standard deviation of the training data.
+    pub inputs: Vec<Scaled>,
+    /// The target columns (one for regression and for class indices).
+    pub targets: Vec<Scaled>,
+}
+
+impl Columns {
+    /// The standardised inputs of every row, `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn inputs_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.inputs, data)
+    }
+
+    /// The standardised targets of every row, `[rows, targets]`; class indices unchanged.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn targets_of(&self, data: &Dataset) -> Result<Vec<f32>, Fault> {
+        standardised(&self.targets, data)
+    }
+}
+
 /// The input columns, complete in all of `data`, standardised by the rows of `train`.
 ///
 /// # Errors
@@ -105,7 +132,7 @@ fn classes(name: &str, values: &[f64]) -> Result<usize, Fault> {
 }
 
 /// The standardised columns, row after row.
-pub(super) fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
+fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
     let columns = scaled
         .iter()
         .map(|scaled| Ok((scaled, data.values(&scaled.name)?)))

@@ -4,7 +4,7 @@ use pulp::Arch;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use super::{Activation, Encoder, Loss, Network, Samples, Scaled};
+use super::{Activation, Columns, Encoder, Feedforward, Layers, Loss, Network, Samples, Scaled};
 
 /// Made-up numbers of magnitude up to one.
 pub(crate) fn made_up(count: usize, salt: usize) -> Vec<f32> {
@@ -14,27 +14,42 @@ pub(crate) fn made_up(count: usize, salt: usize) -> Vec<f32> {
 }
 
 /// A multilayer perceptron.
-pub(crate) fn dense(widths: &[usize], activation: Activation, loss: Loss) -> Network {
-    Network {
-        inputs: vec![Scaled::as_is("x"); widths[0]],
-        targets: vec![Scaled::as_is("y"); widths[widths.len() - 1]],
-        front: None,
-        widths: widths.to_vec(),
-        activation,
+pub(crate) fn dense(widths: &[usize], activation: Activation, loss: Loss) -> Feedforward {
+    let of = |name: &str, count: usize| vec![Scaled::as_is(name); count];
+    Feedforward {
+        columns: Columns {
+            inputs: of("x", widths[0]),
+            targets: of("y", widths[widths.len() - 1]),
+        },
+        layers: Layers {
+            widths: widths.to_vec(),
+            activation,
+        },
         loss,
     }
 }
 
+/// A network of tangents that reads and predicts these columns.
+pub(crate) fn network(columns: [Vec<Scaled>; 2], widths: &[usize], loss: Loss) -> Network {
+    let [inputs, targets] = columns;
+    let shape = dense(widths, Activation::Tanh, loss);
+    Network::from(Feedforward {
+        columns: Columns { inputs, targets },
+        ..shape
+    })
+}
+
 /// Weights in ±1/√inputs and samples in ±2, as training meets them.
-pub(crate) fn draw(network: &Network, rows: usize, seed: u64) -> (Vec<f32>, Samples) {
+pub(crate) fn draw(network: &Feedforward, rows: usize, seed: u64) -> (Vec<f32>, Samples) {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut weights = Vec::new();
-    for pair in network.widths.windows(2) {
+    let widths = &network.layers.widths;
+    for pair in widths.windows(2) {
         let limit = 1.0 / (pair[0] as f32).sqrt();
         weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
     }
-    let outputs = network.widths[network.widths.len() - 1];
-    let inputs = (0..rows * network.widths[0]).map(|_| rng.random_range(-2.0..2.0));
+    let outputs = widths[widths.len() - 1];
+    let inputs = (0..rows * widths[0]).map(|_| rng.random_range(-2.0..2.0));
     let inputs = inputs.collect();
     let targets = match network.loss {
         Loss::Mse => (0..rows * outputs)

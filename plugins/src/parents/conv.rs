@@ -11,7 +11,8 @@ use super::Parent;
 use crate::complete::complete;
 use crate::data::pixels::pixels;
 use crate::networks::{
-    Activation, Front, Images, Loss, Network, Scaled, TrainerChoice, scaled_target,
+    Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
+    TrainerChoice, scaled_target,
 };
 use crate::recipes::{TrainOptions, trainer_words};
 
@@ -99,13 +100,27 @@ impl Conv {
         let mut widths = vec![features];
         widths.extend(&self.dense);
         widths.push(outputs);
-        Ok(Network {
+        let columns = Columns {
             inputs: self.scaled(&names, size, train)?,
             targets: vec![target],
-            front: images.map(Front::Images),
+        };
+        let layers = Layers {
             widths,
             activation: self.activation,
-            loss: self.loss,
+        };
+        let loss = self.loss;
+        Ok(match images {
+            Some(images) => Network::from(Convolutional {
+                columns,
+                images,
+                layers,
+                loss,
+            }),
+            None => Network::from(Feedforward {
+                columns,
+                layers,
+                loss,
+            }),
         })
     }
 
@@ -176,7 +191,7 @@ impl Conv {
 
 #[cfg(test)]
 mod tests {
-    use engine::artifact::{Artifact, DataColumn};
+    use engine::artifact::{Artifact, DataColumn, Layout};
     use engine::params::DataPath;
 
     use super::*;
@@ -259,7 +274,7 @@ mod tests {
         conv.channels = Vec::new();
         conv.training.steps = Some(1);
         let network = conv.run(&Context::alone("c")).expect("trains").network;
-        assert_eq!((network.front, network.widths), (None, vec![42, 8, 5]));
+        assert_eq!(network.layout(), Layout::mlp(&[42, 8, 5]));
     }
 
     #[test]
@@ -273,7 +288,7 @@ mod tests {
             .collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let squares: f64 = all.iter().map(|value| (value - mean).powi(2)).sum();
-        for input in &network.inputs {
+        for input in network.inputs() {
             assert!((input.mean - mean).abs() < 1e-12);
             assert!((input.std - (squares / all.len() as f64).sqrt()).abs() < 1e-12);
         }
@@ -300,7 +315,7 @@ mod tests {
         let conv = conv(data.clone());
         let network = conv.network(&data).expect("a network");
         assert_eq!(network.layout().tensors[0].shape, [3, 2, 3, 3]);
-        let (one, two) = (&network.inputs[41], &network.inputs[42]);
+        let (one, two) = (&network.inputs()[41], &network.inputs()[42]);
         assert_eq!(
             (&one.name[..], &two.name[..]),
             ("pixel_0_5_6", "pixel_1_0_0")
@@ -310,21 +325,6 @@ mod tests {
         assert!(parent.losses.last().expect("a curve").1 < 0.1);
         let parts = parent.to_parts().expect("parts");
         assert_eq!(Parent::from_parts(&parts).expect("a parent"), parent);
-    }
-
-    #[test]
-    fn what_was_stored_of_images_without_channels_reads_still() {
-        let json = r#"{"inputs":[],"targets":[],"images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"widths":[12,5],"activation":"relu","loss":"cross_entropy"}"#;
-        let network: Network = serde_json::from_str(json).expect("a network");
-        assert_eq!(network.convolutions()[0].from, [1, 6, 7]);
-        assert_eq!(serde_json::to_string(&network).expect("json"), json);
-        let plain = json.replace(
-            r#""images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"#,
-            "",
-        );
-        let network: Network = serde_json::from_str(&plain).expect("a network");
-        assert_eq!(network.front, None);
-        assert_eq!(serde_json::to_string(&network).expect("json"), plain);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use faer::Mat;
 
 use super::Parent;
 use crate::complete::complete;
-use crate::networks::{Activation, Loss, Network, Scaled};
+use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Network, Scaled};
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -63,14 +63,17 @@ impl Plugin for LeastSquares {
         // Standardised columns have mean zero, and so has what is left of the target.
         weights.push(0.0);
         Ok(Parent {
-            network: Network {
-                widths: vec![inputs.len(), 1],
-                inputs,
-                targets: vec![target],
-                activation: Activation::Tanh,
+            network: Network::from(Feedforward {
+                layers: Layers {
+                    widths: vec![inputs.len(), 1],
+                    activation: Activation::Tanh,
+                },
+                columns: Columns {
+                    inputs,
+                    targets: vec![target],
+                },
                 loss: Loss::Mse,
-                front: None,
-            },
+            }),
             weights: weights.into_iter().map(|weight| weight as f32).collect(),
             losses: Vec::new(),
             training: None,

@@ -8,7 +8,10 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Parent;
-use crate::networks::{Activation, Loss, Network, TrainerChoice, scaled_inputs, scaled_target};
+use crate::networks::{
+    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
+    scaled_target,
+};
 use crate::recipes::{Length, Recipe, trainer_words};
 use crate::training::{Optimizer, Schedule};
 
@@ -74,14 +77,17 @@ impl LinearRegression {
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, train)?;
-        Ok(Network {
-            widths: vec![inputs.len(), outputs],
-            inputs,
-            targets: vec![target],
-            front: None,
-            activation: Activation::Tanh,
+        Ok(Network::from(Feedforward {
+            layers: Layers {
+                widths: vec![inputs.len(), outputs],
+                activation: Activation::Tanh,
+            },
+            columns: Columns {
+                inputs,
+                targets: vec![target],
+            },
             loss: Loss::Mse,
-        })
+        }))
     }
 }
 
@@ -113,8 +119,8 @@ mod tests {
     #[test]
     fn it_ends_at_the_exact_law() {
         let parent = train(line(0.3, 0.0, 400));
-        let [a, b] = [0, 1].map(|at| parent.network.inputs[at].std);
-        let y = parent.network.targets[0].std;
+        let [a, b] = [0, 1].map(|at| parent.network.inputs()[at].std);
+        let y = parent.network.targets()[0].std;
         let expected = [3.0 * a / y, -b / y, 0.0];
         for (weight, expected) in parent.weights.iter().zip(expected) {
             assert!(
@@ -131,7 +137,7 @@ mod tests {
         let parent = train(line(0.1, 0.0, 1));
         let data = line(0.1, 0.0, 1).data;
         let x = parent.network.inputs_of(&data).expect("inputs");
-        let y = parent.network.targets_of(&data).expect("targets");
+        let y = parent.network.samples(&data).expect("targets").targets;
         let (one, two) = (steps(1), steps(2));
         let mut gradient = [0.0; 3];
         for (x, y) in x.chunks(2).zip(&y) {

@@ -8,7 +8,10 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::Parent;
-use crate::networks::{Activation, Loss, Network, TrainerChoice, scaled_inputs, scaled_target};
+use crate::networks::{
+    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
+    scaled_target,
+};
 use crate::recipes::{TrainOptions, trainer_words};
 
 plugin! {
@@ -67,14 +70,17 @@ impl Mlp {
         let mut widths = vec![inputs.len()];
         widths.extend(&self.hidden);
         widths.push(outputs);
-        Ok(Network {
-            inputs,
-            targets: vec![target],
-            front: None,
-            widths,
-            activation: self.activation,
+        Ok(Network::from(Feedforward {
+            columns: Columns {
+                inputs,
+                targets: vec![target],
+            },
+            layers: Layers {
+                widths,
+                activation: self.activation,
+            },
             loss: self.loss,
-        })
+        }))
     }
 }
 
@@ -82,11 +88,10 @@ impl Mlp {
 mod tests {
     use std::f64::consts::PI;
 
-    use engine::artifact::{Artifact, DataColumn};
+    use engine::artifact::{Artifact, DataColumn, Layout};
 
     use super::*;
     use crate::data::{Law, Synthetic};
-    use crate::networks::Samples;
     use crate::testing::{call, given};
     use crate::training::{Optimizer, Sgd, Trainer};
 
@@ -183,8 +188,8 @@ mod tests {
         let parent = mlp.run(&Context::alone("stop")).expect("trains");
         let training = parent.training.as_ref().expect("how it was trained");
         let held_out = data.take(&training.recipe.rows(&data).expect("rows").held_out);
-        let samples = Samples::new(&parent.network, &held_out).expect("columns");
-        let kept = samples.loss(&parent.network, &parent.weights);
+        let samples = parent.network.samples(&held_out).expect("columns");
+        let kept = parent.network.loss_on(&samples, &parent.weights);
         let curve = parent.losses.iter().filter_map(|(_, _, loss)| *loss);
         assert!(curve.clone().count() > 0);
         assert!(curve.fold(f64::INFINITY, f64::min) >= kept);
@@ -199,7 +204,7 @@ mod tests {
         mlp.loss = Loss::CrossEntropy;
         mlp.activation = Activation::Gelu;
         let parent = mlp.run(&Context::alone("classes")).expect("trains");
-        assert_eq!(parent.network.widths, [1, 16, 16, 3]);
+        assert_eq!(parent.network.layout(), Layout::mlp(&[1, 16, 16, 3]));
         let x = [-1.5, 0.0, 1.5];
         let logits = parent.network.evaluate(&parent.weights, &x, 3);
         assert_eq!(parent.network.unscale(&logits), [0.0, 1.0, 2.0]);
@@ -247,7 +252,7 @@ mod tests {
             let Parent {
                 network, weights, ..
             } = mlp.run(&Context::alone(member)).expect("trains");
-            let all = Samples::new(&network, &classes).expect("columns");
+            let all = network.samples(&classes).expect("columns");
             // How far two runs on all rows get that begin 1e-6 apart in one weight.
             let apart = |rate: f64| -> Vec<f64> {
                 let optimizer = Optimizer::Sgd(Sgd {
@@ -279,7 +284,7 @@ mod tests {
         let mut mlp = mlp(data(&[("x", vec![7.0; 10]), ("y", vec![3.0; 10])]));
         mlp.hidden = Vec::new();
         let parent = mlp.run(&Context::alone("flat")).expect("trains");
-        assert_eq!(parent.network.inputs[0].std, 1.0);
+        assert_eq!(parent.network.inputs()[0].std, 1.0);
         assert_eq!(parent.weights.len(), 2);
     }
 

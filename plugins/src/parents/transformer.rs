@@ -9,7 +9,8 @@ use engine::plugin::{Context, Plugin};
 
 use super::Parent;
 use crate::networks::{
-    Activation, Encoder, Front, Loss, Network, TrainerChoice, scaled_inputs, scaled_target,
+    Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
+    scaled_inputs, scaled_target,
 };
 use crate::recipes::{TrainOptions, trainer_words};
 
@@ -91,14 +92,18 @@ impl Transformer {
             layers: self.layers,
             wide: self.wide,
         };
-        Ok(Network {
-            inputs,
-            targets: vec![target],
-            front: Some(Front::Encoder(encoder)),
-            widths: vec![self.width, outputs],
-            activation: self.activation,
+        Ok(Network::from(EncoderNetwork {
+            columns: Columns {
+                inputs,
+                targets: vec![target],
+            },
+            encoder,
+            layers: Layers {
+                widths: vec![self.width, outputs],
+                activation: self.activation,
+            },
             loss: self.loss,
-        })
+        }))
     }
 }
 
@@ -137,14 +142,18 @@ mod tests {
 
     #[test]
     fn outputs_are_those_of_numpy() {
-        let network = Network {
-            inputs: Vec::new(),
-            targets: Vec::new(),
-            front: Some(Front::Encoder(encoder())),
-            widths: vec![4, 2],
-            activation: Activation::Gelu,
+        let network = Network::from(EncoderNetwork {
+            columns: Columns {
+                inputs: Vec::new(),
+                targets: Vec::new(),
+            },
+            encoder: encoder(),
+            layers: Layers {
+                widths: vec![4, 2],
+                activation: Activation::Gelu,
+            },
             loss: Loss::Mse,
-        };
+        });
         let tensors = network.layout().tensors;
         let head: Vec<&str> = tensors[26..].iter().map(|t| t.name.as_str()).collect();
         assert_eq!(head, ["head.weight", "head.bias"]);

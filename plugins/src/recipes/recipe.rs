@@ -5,13 +5,12 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::plugin::Context;
 use engine::streams::Streams;
-use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
-use crate::networks::{Network, Samples, TrainerChoice};
+use crate::networks::{Network, TrainerChoice};
 use crate::training::{Optimizer, Schedule};
 
 /// How long training goes on.
@@ -150,14 +149,15 @@ impl Recipe {
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Trained, Fault> {
+        let start = network.initial(&mut self.streams.rng("init"));
         let run = Run {
-            train: &Samples::new(&network, train)?,
-            held_out: &Samples::new(&network, held_out)?,
+            train: &network.samples(train)?,
+            held_out: &network.samples(held_out)?,
             recipe: &self,
             network: &network,
             context,
         };
-        let (weights, losses, counts) = run.train(initial(&network, &self.streams), watch)?;
+        let (weights, losses, counts) = run.train(start, watch)?;
         Ok(Trained {
             network,
             weights,
@@ -168,26 +168,6 @@ impl Recipe {
             },
         })
     }
-}
-
-/// Weights and biases uniform within ±1/√inputs, as `torch.nn.Linear` and `Conv2d` start; norms
-/// that change nothing.
-fn initial(network: &Network, streams: &Streams) -> Vec<f32> {
-    let mut rng = streams.rng("init");
-    let layout = network.layout();
-    let mut weights = Vec::with_capacity(layout.len());
-    for layer in layout.tensors.chunks_exact(2) {
-        if let [scales] = layer[0].shape[..] {
-            weights.extend(std::iter::repeat_n(1.0, scales));
-            weights.extend(std::iter::repeat_n(0.0, scales));
-            continue;
-        }
-        let inputs: usize = layer[0].shape[1..].iter().product();
-        let limit = 1.0 / (inputs as f32).sqrt();
-        let count = layer[0].len() + layer[1].len();
-        weights.extend((0..count).map(|_| rng.random_range(-limit..limit)));
-    }
-    weights
 }
 
 /// What computes the gradients of a call that may choose, in the words of the plan; `refused` is

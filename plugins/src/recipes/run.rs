@@ -101,7 +101,7 @@ impl Run<'_> {
     }
 
     fn held_out_loss(&self, weights: &[f32]) -> Option<f64> {
-        (self.held_out.rows > 0).then(|| self.held_out.loss(self.network, weights))
+        (self.held_out.rows > 0).then(|| self.network.loss_on(self.held_out, weights))
     }
 
     /// Whether early stopping ends training after this step, the last of an epoch.

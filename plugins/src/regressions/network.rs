@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use rand::RngExt;
 
 use super::components::Components;
 use super::fit::{Method, Model, regress};
@@ -13,8 +12,9 @@ use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
 use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression, Unit};
-use crate::networks::Samples;
-use crate::networks::{Activation, Loss, Network, Scaled, TrainerChoice};
+use crate::networks::{
+    Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,
+};
 use crate::training::{Optimizer, Trainer};
 
 plugin! {
@@ -84,25 +84,19 @@ impl Hidden {
         let samples = samples(sample, self.components(), context)?;
         let inputs = sample.names().len();
         let outputs = samples.targets.len() / samples.rows.max(1);
-        let unscaled = |name: &String| Scaled {
-            name: name.clone(),
-            mean: 0.0,
-            std: 1.0,
-        };
-        let network = Network {
-            inputs: sample.names().iter().map(unscaled).collect(),
-            targets: Vec::new(),
-            widths: vec![inputs, self.units, outputs],
-            activation: Activation::Tanh,
+        let unscaled = |name: &String| Scaled::as_is(name);
+        let network = Network::from(Feedforward {
+            columns: Columns {
+                inputs: sample.names().iter().map(unscaled).collect(),
+                targets: Vec::new(),
+            },
+            layers: Layers {
+                widths: vec![inputs, self.units, outputs],
+                activation: Activation::Tanh,
+            },
             loss: Loss::Mse,
-            front: None,
-        };
-        let mut rng = context.rng("network");
-        let mut weights = Vec::new();
-        for pair in network.widths.windows(2) {
-            let limit = 1.0 / (pair[0] as f32).sqrt();
-            weights.extend((0..(pair[0] + 1) * pair[1]).map(|_| rng.random_range(-limit..limit)));
-        }
+        });
+        let mut weights = network.initial(&mut context.rng("network"));
         let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &self.optimizer);
         for step in 0..self.steps {
             context.check_stop()?;

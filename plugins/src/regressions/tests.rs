@@ -87,7 +87,8 @@ use polars::prelude::{Column, DataFrame};
 use proptest::prelude::*;
 
 use super::*;
-use crate::networks::{Activation, Loss, Network, Scaled};
+use crate::networks::testing::network;
+use crate::networks::{Loss, Scaled};
 use crate::parents::Parent;
 use crate::predictors::Predictors;
 use crate::predictors::tests::dataset;
@@ -142,14 +143,7 @@ fn parent() -> Parent {
     };
     Parent {
         weights: vec![1.0, -2.0, 0.5],
-        network: Network {
-            inputs: vec![input("x"), input("y")],
-            targets: vec![],
-            widths: vec![2, 1],
-            activation: Activation::Tanh,
-            loss: Loss::Mse,
-            front: None,
-        },
+        network: network([vec![input("x"), input("y")], vec![]], &[2, 1], Loss::Mse),
         losses: vec![],
         training: None,
     }

@@ -313,7 +313,8 @@ mod tests {
     use super::*;
     use crate::children::tests::{child, data};
     use crate::children::{Cloud, Missing};
-    use crate::networks::Loss;
+    use crate::networks::testing::network;
+    use crate::networks::{Loss, Scaled};
 
     /// The children's data with a truth, `t`, of 10 in every row.
     fn scored(rows: usize) -> Dataset {
@@ -602,7 +603,9 @@ mod tests {
             "expected rows with `t` and all inputs, found none among 0"
         );
         let mut classes = constant(0.0).parent;
-        classes.network.loss = Loss::CrossEntropy;
+        let columns = [classes.network.inputs(), classes.network.targets()];
+        let columns = columns.map(<[Scaled]>::to_vec);
+        classes.network = network(columns, &[2, 5, 4, 1], Loss::CrossEntropy);
         let mut call = compare(scored(3));
         call.parent = gather("net", [Some(classes)]);
         assert_eq!(

@@ -9,7 +9,6 @@ use engine::{plugin, words};
 use super::table::{Measured, rows_of};
 use crate::complete::complete;
 use crate::networks::Loss;
-use crate::networks::Samples;
 use crate::parents::Parent;
 
 words! {
@@ -76,17 +75,17 @@ impl Evaluate {
     /// The metrics of one member.
     fn measured(&self, parent: &Parent) -> Result<Measured, Fault> {
         let network = &parent.network;
-        if self.metrics.contains(&Quality::Accuracy) && network.loss != Loss::CrossEntropy {
+        if self.metrics.contains(&Quality::Accuracy) && network.loss() != Loss::CrossEntropy {
             let message = "`accuracy` is of classes, found a network of quantities";
             return Err(Fault::at("metrics", message).with_hint("`compare` has their metrics"));
         }
-        for column in network.inputs.iter().chain(&network.targets) {
+        for column in network.inputs().iter().chain(network.targets()) {
             complete(&self.on, &column.name, "on")?;
         }
         let rows: Vec<u32> = (0..self.on.rows() as u32).collect();
         let (mut loss, mut right) = (0.0, 0.0);
         for rows in rows.chunks(BLOCK) {
-            let samples = Samples::new(network, &self.on.take(rows))?;
+            let samples = network.samples(&self.on.take(rows))?;
             let outputs = network.evaluate(&parent.weights, &samples.inputs, samples.rows);
             loss += network.mean_loss(&outputs, &samples.targets) * rows.len() as f64;
             let classes = network.unscale(&outputs);

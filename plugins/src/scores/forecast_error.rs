@@ -221,7 +221,7 @@ impl ForecastError {
                 "measure `mse` and `mae`, or export the weights and run them elsewhere",
             ));
         };
-        if self.wants(Measure::Accuracy) && parent.network.loss != Loss::CrossEntropy {
+        if self.wants(Measure::Accuracy) && parent.network.loss() != Loss::CrossEntropy {
             return Err(Fault::at(
                 "metrics",
                 "`accuracy` needs a parent trained on classes",
@@ -233,7 +233,7 @@ impl ForecastError {
         };
         Ok(Some(Judge {
             network: &parent.network,
-            samples: Samples::new(&parent.network, data)?,
+            samples: parent.network.samples(data)?,
             wanted,
         }))
     }

@@ -7,7 +7,8 @@ use engine::params::Label;
 use super::*;
 use crate::farcasts::testing::{gather, run_of};
 use crate::farcasts::{Linear, Persistence};
-use crate::networks::{Activation, Scaled};
+use crate::networks::testing::network;
+use crate::networks::{Loss, Scaled};
 use crate::testing::{call, members};
 
 /// Weights that all grow by the square of the step, members at different paces.
@@ -125,14 +126,11 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
             .map(|at| Scaled::as_is(&format!("c{at}")))
             .collect()
     };
-    let network = Network {
-        inputs: scaled(3),
-        targets: vec![Scaled::as_is("class")],
-        front: None,
-        widths: vec![3, 4, 2],
-        activation: Activation::Relu,
-        loss: Loss::CrossEntropy,
-    };
+    let network = network(
+        [scaled(3), vec![Scaled::as_is("class")]],
+        &[3, 4, 2],
+        Loss::CrossEntropy,
+    );
     let column = |name: &str, values: &[f64]| engine::artifact::DataColumn {
         name: name.to_owned(),
         unit: None,
@@ -159,16 +157,16 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
     }]);
     call.train = MaybeVia(Some(Input::new(data.clone())));
     let scores = call.run(&Context::alone("score")).unwrap();
-    let samples = Samples::new(&network, &data).unwrap();
+    let samples = network.samples(&data).unwrap();
     let run = truth().members[0].clone().unwrap();
     let last = run.networks(&[2, 4]).unwrap();
     assert_eq!(
         value(&scores, "last 0 loss 4"),
-        Some(samples.loss(&network, &last[0]))
+        Some(network.loss_on(&samples, &last[0]))
     );
     assert_eq!(
         value(&scores, "w 0 loss 4"),
-        Some(samples.loss(&network, &last[1]))
+        Some(network.loss_on(&samples, &last[1]))
     );
     // All weights are large: every row is in the same class.
     let accuracy = value(&scores, "w 0 accuracy 3").unwrap();

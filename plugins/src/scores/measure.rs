@@ -26,7 +26,7 @@ pub(super) fn first<'a, T>(model: &'a Gather<T>, param: &'static str) -> Result<
 
 /// The one column that a network predicts.
 pub(super) fn target<'a>(network: &'a Network, param: &'static str) -> Result<&'a str, Fault> {
-    match (&network.targets[..], network.loss) {
+    match (network.targets(), network.loss()) {
         ([target], Loss::Mse) => Ok(&target.name),
         _ => Err(Fault::at(
             param,
@@ -45,7 +45,7 @@ pub(super) fn scored<'a>(
     context: &Context,
 ) -> Result<Dataset, Fault> {
     let target = target(network, param)?;
-    let inputs = network.inputs.iter().map(|input| input.name.as_str());
+    let inputs = network.inputs().iter().map(|input| input.name.as_str());
     let columns = inputs
         .chain([target])
         .map(|name| data.values(name))
@@ -91,7 +91,7 @@ const BLOCK: usize = 4096;
 /// The target for each row, in its own unit.
 pub(super) fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, Fault> {
     let network = &parent.network;
-    let width = network.inputs.len().max(1);
+    let width = network.inputs().len().max(1);
     let inputs = network.inputs_of(data)?;
     Ok(inputs
         .chunks(BLOCK * width)

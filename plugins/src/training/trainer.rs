@@ -7,7 +7,7 @@ use crate::networks::{Differentiate, Network, Samples, TrainerChoice, vectorised
 
 /// Moves the weights of one network down the gradient of its loss.
 pub struct Trainer<'a> {
-    gradient: Box<dyn Differentiate + 'a>,
+    gradient: Box<dyn Differentiate>,
     optimizer: &'a Optimizer,
     state: OptimizerState,
     arch: Arch,
@@ -15,7 +15,7 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A trainer of networks of this shape, its optimiser fresh.
-    pub fn new(network: &'a Network, choice: TrainerChoice, optimizer: &'a Optimizer) -> Self {
+    pub fn new(network: &Network, choice: TrainerChoice, optimizer: &'a Optimizer) -> Self {
         let weights = network.layout().len();
         Self::by(
             network.differentiate(choice),
@@ -26,7 +26,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn by(
-        gradient: Box<dyn Differentiate + 'a>,
+        gradient: Box<dyn Differentiate>,
         weights: usize,
         optimizer: &'a Optimizer,
         arch: Arch,

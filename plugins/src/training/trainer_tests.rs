@@ -64,7 +64,8 @@ proptest! {
         widths.push(ends.1);
         let network = dense(&widths, activation, loss);
         let (start, batch) = draw(&network, rows, seed);
-        let mut reference = Trainer::new(&network, TrainerChoice::Dfdx, &optimizer);
+        let shared = Network::from(network.clone());
+        let mut reference = Trainer::new(&shared, TrainerChoice::Dfdx, &optimizer);
         let (expected_loss, expected_gradient) = reference.gradient.gradient(&start, &batch);
         let expected_gradient = expected_gradient.to_vec();
         let mut weights = start.clone();
@@ -75,7 +76,7 @@ proptest! {
             })
             .collect();
         for arch in instruction_sets() {
-            let fused = Box::new(Fused::new(&network, arch));
+            let fused = Box::new(Fused::new(&network.layers, network.loss, arch));
             let mut fast = Trainer::by(fused, start.len(), &optimizer, arch);
             let (loss, gradient) = fast.gradient.gradient(&start, &batch);
             prop_assert!((loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));
@@ -97,7 +98,7 @@ fn a_diverged_network_leaves_nothing_behind() {
     let network = dense(&[2, 16, 1], Activation::Relu, Loss::Mse);
     let (start, batch) = draw(&network, 20, 3);
     let optimizer = sgd();
-    let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &optimizer);
+    let mut trainer = Trainer::new(&network.into(), TrainerChoice::FanOut, &optimizer);
     let mut clean = start.clone();
     trainer.step(&mut clean, &batch, 1.0);
     trainer.restart();

@@ -7,7 +7,8 @@ use dfdx::prelude::*;
 
 use encoder::EncoderLeaves;
 
-use super::{Activation, Convolution, Differentiate, Encoder, Loss, Network, Samples};
+use super::encoder::taken;
+use super::{Activation, Convolution, Differentiate, Encoder, Images, Layers, Loss, Samples};
 
 type Matrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
 pub(super) type Taped = Matrix<OwnedTape<f32, Cpu>>;
@@ -20,38 +21,53 @@ type Indices = Tensor<(usize,), usize, Cpu>;
 /// `weight · values` with the weight as it is stored. dfdx's convolution needs nightly Rust:
 /// here the values under the kernel at every place are gathered, and multiplied by the kernels.
 /// What encoders do is in a file of its own.
-pub struct Tape<'a> {
-    network: &'a Network,
+pub struct Tape {
+    dense: Layers,
+    objective: Loss,
     gradient: Vec<f32>,
     device: Cpu,
+    encoder: Option<Encoder>,
     /// The convolutions, each with the features its kernels see.
     convolutions: Vec<(Convolution, Indices)>,
 }
 
-impl<'a> Tape<'a> {
-    /// Gradients of networks of this shape.
-    pub fn new(network: &'a Network) -> Self {
-        let device = Cpu::default();
-        let convolutions = network.convolutions().into_iter().map(|layer| {
-            let seen = seen(&layer);
-            let count = seen.len();
-            (layer, device.tensor_from_vec(seen, (count,)))
-        });
+impl Tape {
+    /// Gradients of networks of these dense layers.
+    pub fn new(dense: &Layers, loss: Loss) -> Self {
         Self {
-            network,
+            dense: dense.clone(),
+            objective: loss,
             gradient: Vec::new(),
-            convolutions: convolutions.collect(),
-            device,
+            device: Cpu::default(),
+            encoder: None,
+            convolutions: Vec::new(),
         }
     }
 
+    /// The same with convolutions before the dense layers.
+    pub fn after_convolutions(mut self, images: &Images) -> Self {
+        let convolutions = images.convolutions().into_iter().map(|layer| {
+            let seen = seen(&layer);
+            let count = seen.len();
+            (layer, self.device.tensor_from_vec(seen, (count,)))
+        });
+        self.convolutions = convolutions.collect();
+        self
+    }
+
+    /// The same with an encoder before the dense layers.
+    pub fn after_encoder(mut self, encoder: &Encoder) -> Self {
+        self.encoder = Some(encoder.clone());
+        self
+    }
+
     fn loss_and_gradient(&self, weights: &[f32], batch: &Samples) -> (f64, Vec<f32>) {
-        let encoder = self.network.encoder();
+        let encoder = self.encoder.as_ref();
         let encoder = encoder.map(|encoder| EncoderLeaves::new(encoder, &self.device, weights));
         let layers = self.layers(weights);
         let (convolutions, dense) = layers.split_at(self.convolutions.len());
         let mut values = match &encoder {
-            Some(encoder) => encoder.encode(self.network.activation, &batch.inputs),
+            Some(encoder) => encoder.encode(self.dense.activation, &batch.inputs),
             None => {
                 let width = batch.inputs.len() / batch.rows;
                 let inputs = transposed(&batch.inputs, batch.rows, width);
@@ -64,7 +80,7 @@ impl<'a> Tape<'a> {
         for (at, (weight, bias)) in dense.iter().enumerate() {
             values = affine(weight, bias, values);
             if at + 1 < dense.len() {
-                values = activated(self.network.activation, values);
+                values = activated(self.dense.activation, values);
             }
         }
         let loss = self.loss(values, batch);
@@ -85,7 +101,7 @@ impl<'a> Tape<'a> {
     fn loss(&self, outputs: Taped, batch: &Samples) -> Tensor<(), f32, Cpu, OwnedTape<f32, Cpu>> {
         let rows = batch.rows;
         let out = outputs.shape().0;
-        match self.network.loss {
+        match self.objective {
             Loss::Mse => {
                 let targets = transposed(&batch.targets, rows, out);
                 mse_loss(outputs, self.matrix(targets, out))
@@ -102,19 +118,21 @@ impl<'a> Tape<'a> {
     }
 
     /// The weight, `[out, in]`, and bias of each layer that is no encoder's.
-    fn layers(&self, weights: &[f32]) -> Vec<(Matrix, Vector)> {
-        let layout = self.network.layout();
-        let encoder = self.network.encoder().map_or(Vec::new(), Encoder::tensors);
-        let tensors: Vec<_> = layout.ranges().skip(encoder.len()).collect();
-        let layer = |pair: &[(_, std::ops::Range<usize>)]| {
-            let [weight, bias] = [0, 1].map(|at| weights[pair[at].1.clone()].to_vec());
-            let out = bias.len();
+    fn layers(&self, mut weights: &[f32]) -> Vec<(Matrix, Vector)> {
+        let encoder = self.encoder.as_ref().map_or(0, Encoder::weights);
+        taken(&mut weights, encoder);
+        let convolutions = self.convolutions.iter();
+        let convolutions = convolutions.map(|(layer, _)| [layer.inputs(), layer.to[0]]);
+        let dense = self.dense.widths.windows(2).map(|pair| [pair[0], pair[1]]);
+        let layers = convolutions.chain(dense).map(|[inputs, outputs]| {
+            let weight = taken(&mut weights, outputs * inputs).to_vec();
+            let bias = taken(&mut weights, outputs).to_vec();
             (
-                self.matrix(weight, out),
-                self.device.tensor_from_vec(bias, (out,)),
+                self.matrix(weight, outputs),
+                self.device.tensor_from_vec(bias, (outputs,)),
             )
-        };
-        tensors.chunks_exact(2).map(layer).collect()
+        });
+        layers.collect()
     }
 
     /// A convolution, the activation and the pooling; `[channels · rows · columns, batch]`.
@@ -133,7 +151,7 @@ impl<'a> Tape<'a> {
         let seen = values
             .gather(seen.clone())
             .reshape_like(&(layer.inputs(), places));
-        let values = activated(self.network.activation, affine(weight, bias, seen));
+        let values = activated(self.dense.activation, affine(weight, bias, seen));
         let windows = (channels * rows, layer.pool, columns, layer.pool, batch);
         let pooled: Tensor<(usize, usize, usize), _, _, _> =
             values.reshape_like(&windows).max::<_, Axes2<1, 3>>();
@@ -186,7 +204,7 @@ fn grid(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
 }
 
-impl Differentiate for Tape<'_> {
+impl Differentiate for Tape {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
         let (loss, gradient) = self.loss_and_gradient(weights, batch);
         self.gradient = gradient;
@@ -207,20 +225,24 @@ mod tests {
     use crate::networks::encoder::tests as encoding;
     use crate::networks::images::tests::by_definition;
     use crate::networks::testing::{encoder, made_up};
-    use crate::networks::{Front, Images, Scaled};
+    use crate::networks::{Columns, Convolutional, EncoderNetwork, Model, Scaled};
 
-    fn network(inputs: usize, front: Front, features: usize, loss: Loss) -> Network {
-        Network {
+    fn columns(inputs: usize) -> Columns {
+        Columns {
             inputs: vec![Scaled::as_is("x"); inputs],
             targets: vec![Scaled::as_is("y")],
-            front: Some(front),
-            widths: vec![features, if loss == Loss::Mse { 1 } else { 3 }],
-            activation: Activation::Tanh,
-            loss,
         }
     }
 
-    fn convolutions(depth: usize, loss: Loss) -> Network {
+    fn layers(hidden: &[usize], loss: Loss) -> Layers {
+        let outputs = if loss == Loss::Mse { 1 } else { 3 };
+        Layers {
+            widths: [hidden, &[outputs]].concat(),
+            activation: Activation::Tanh,
+        }
+    }
+
+    fn convolutional(depth: usize, loss: Loss) -> Convolutional {
         let images = Images {
             depth,
             height: 8,
@@ -229,57 +251,55 @@ mod tests {
             kernel: 2,
             pool: 2,
         };
-        let features = images
-            .convolutions()
-            .last()
-            .map_or(0, |l| l.to.iter().product());
-        let mut network = network(depth * 56, Front::Images(images), features, loss);
-        network.widths.insert(1, 4);
-        network
-    }
-
-    fn transformer(loss: Loss) -> Network {
-        let encoder = encoder();
-        let width = encoder.width;
-        network(encoder.tokens, Front::Encoder(encoder), width, loss)
-    }
-
-    fn batch(network: &Network) -> Samples {
-        Samples {
-            inputs: made_up(5 * network.inputs.len(), 3),
-            targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
-            rows: 5,
+        let last = images.convolutions().pop();
+        let features = last.map_or(0, |last| last.to.iter().product());
+        Convolutional {
+            columns: columns(depth * 56),
+            images,
+            layers: layers(&[features, 4], loss),
+            loss,
         }
     }
 
+    fn transformer(loss: Loss) -> EncoderNetwork {
+        let encoder = encoder();
+        EncoderNetwork {
+            columns: columns(encoder.tokens),
+            layers: layers(&[encoder.width], loss),
+            encoder,
+            loss,
+        }
+    }
+
+    /// Features and how many weights they took, with everything written out, in f64.
+    type Front<'a> = &'a dyn Fn(&[f64], Vec<f64>) -> (Vec<f64>, usize);
+
     /// The mean loss with everything written out, in f64.
-    fn loss_by_definition(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
+    fn loss_by_definition(
+        front: Front,
+        layers: &Layers,
+        loss: Loss,
+        weights: &[f64],
+        batch: &Samples,
+    ) -> f64 {
         let mut losses = 0.0;
-        let rows = batch.inputs.chunks(network.inputs.len());
+        let rows = batch.inputs.chunks(batch.inputs.len() / batch.rows);
         for (row, target) in rows.zip(&batch.targets) {
-            let mut values: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
-            let mut start = 0;
-            for layer in network.convolutions() {
-                values = by_definition(&layer, &weights[start..], &values);
-                start += layer.weights() + layer.to[0];
-            }
-            if let Some(encoder) = network.encoder() {
-                values = encoding::by_definition(encoder, weights, &values);
-                start = encoding::count(encoder);
-            }
-            for (at, pair) in network.widths.windows(2).enumerate() {
+            let row = row.iter().map(|value| f64::from(*value)).collect();
+            let (mut values, mut start) = front(weights, row);
+            for (at, pair) in layers.widths.windows(2).enumerate() {
                 let (weight, bias) = weights[start..].split_at(pair[0] * pair[1]);
                 let rows = weight.chunks(pair[0]).zip(bias);
                 let sums = rows.map(|(weight, bias)| {
                     bias + weight.iter().zip(&values).map(|(w, v)| w * v).sum::<f64>()
                 });
-                let last = at + 2 == network.widths.len();
+                let last = at + 2 == layers.widths.len();
                 values = sums
                     .map(|sum| if last { sum } else { sum.tanh() })
                     .collect();
                 start += (pair[0] + 1) * pair[1];
             }
-            losses += match network.loss {
+            losses += match loss {
                 Loss::Mse => (values[0] - f64::from(*target)).powi(2),
                 Loss::CrossEntropy => {
                     let sum: f64 = values.iter().map(|logit| logit.exp()).sum();
@@ -290,37 +310,65 @@ mod tests {
         losses / batch.rows as f64
     }
 
+    fn expect_differences(model: &dyn Model, layers: &Layers, front: Front) {
+        let batch = Samples {
+            inputs: made_up(5 * model.columns().inputs.len(), 3),
+            targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
+            rows: 5,
+        };
+        let weights = made_up(model.layout().len(), 1);
+        let mut differentiate = model.differentiate(crate::networks::TrainerChoice::Dfdx);
+        let (mean, gradient) = differentiate.gradient(&weights, &batch);
+        let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+        let by_definition =
+            |exact: &[f64]| loss_by_definition(front, layers, model.loss(), exact, &batch);
+        let expected = by_definition(&exact);
+        assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
+        assert_eq!(gradient.len(), weights.len());
+        for (at, gradient) in gradient.iter().enumerate() {
+            let mut at_shifted = |shift: f64| {
+                let before = exact[at];
+                exact[at] = before + shift;
+                let loss = by_definition(&exact);
+                exact[at] = before;
+                loss
+            };
+            let difference = (at_shifted(1e-5) - at_shifted(-1e-5)) / 2e-5;
+            assert!(
+                (f64::from(*gradient) - difference).abs() < 1e-5,
+                "weight {at}: {gradient} {difference}"
+            );
+        }
+    }
+
     #[test]
-    fn gradients_are_the_differences_of_the_loss() {
+    fn gradients_of_convolutional_networks_are_the_differences_of_the_loss() {
         for network in [
-            convolutions(1, Loss::Mse),
-            convolutions(3, Loss::CrossEntropy),
-            transformer(Loss::Mse),
-            transformer(Loss::CrossEntropy),
+            convolutional(1, Loss::Mse),
+            convolutional(3, Loss::CrossEntropy),
         ] {
-            let batch = batch(&network);
-            let weights = made_up(network.layout().len(), 1);
-            let (mean, gradient) = Tape::new(&network).loss_and_gradient(&weights, &batch);
-            let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let expected = loss_by_definition(&network, &exact, &batch);
-            assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
-            let forward = batch.loss(&network, &weights);
-            assert!((forward - expected).abs() < 1e-5, "{forward} {expected}");
-            assert_eq!(gradient.len(), weights.len());
-            for (at, gradient) in gradient.iter().enumerate() {
-                let mut at_shifted = |shift: f64| {
-                    let before = exact[at];
-                    exact[at] = before + shift;
-                    let loss = loss_by_definition(&network, &exact, &batch);
-                    exact[at] = before;
-                    loss
-                };
-                let difference = (at_shifted(1e-5) - at_shifted(-1e-5)) / 2e-5;
-                assert!(
-                    (f64::from(*gradient) - difference).abs() < 1e-5,
-                    "weight {at}: {gradient} {difference}"
-                );
-            }
+            let front = |weights: &[f64], mut values: Vec<f64>| {
+                let mut start = 0;
+                for layer in network.images.convolutions() {
+                    values = by_definition(&layer, &weights[start..], &values);
+                    start += layer.weights() + layer.to[0];
+                }
+                (values, start)
+            };
+            expect_differences(&network, &network.layers, &front);
+        }
+    }
+
+    #[test]
+    fn gradients_of_transformers_are_the_differences_of_the_loss() {
+        for loss in [Loss::Mse, Loss::CrossEntropy] {
+            let network = transformer(loss);
+            let encoder = &network.encoder;
+            let front = |weights: &[f64], values: Vec<f64>| {
+                let values = encoding::by_definition(encoder, weights, &values);
+                (values, encoder.weights())
+            };
+            expect_differences(&network, &network.layers, &front);
         }
     }
 }

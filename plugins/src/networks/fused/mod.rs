@@ -21,11 +21,12 @@ use tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 
 use super::activation::{GELU_CUBIC, GELU_SCALE};
 use super::lanes::{Lanes, at_least, exp, tanh};
-use super::{Activation, Differentiate, Loss, Network, Samples};
+use super::{Activation, Differentiate, Layers, Loss, Samples};
 
 /// The gradients of one network after another of the same shape; see the module.
-pub struct Fused<'a> {
-    network: &'a Network,
+pub struct Fused {
+    activation: Activation,
+    loss: Loss,
     layers: Vec<Layer>,
     /// In parameter order.
     gradients: Vec<f32>,
@@ -82,11 +83,11 @@ impl Layer {
     }
 }
 
-impl<'a> Fused<'a> {
+impl Fused {
     /// Gradients of networks of this shape, by these instructions.
-    pub fn new(network: &'a Network, arch: Arch) -> Self {
+    pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Self {
         let mut weights = 0;
-        let layers = network
+        let layers = shape
             .widths
             .windows(2)
             .map(|pair| {
@@ -96,7 +97,8 @@ impl<'a> Fused<'a> {
             })
             .collect();
         Self {
-            network,
+            activation: shape.activation,
+            loss,
             layers,
             gradients: vec![0.0; weights],
             arch,
@@ -104,10 +106,11 @@ impl<'a> Fused<'a> {
     }
 }
 
-impl Differentiate for Fused<'_> {
+impl Differentiate for Fused {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
         let loss = self.arch.dispatch(Pass {
-            network: self.network,
+            activation: self.activation,
+            loss: self.loss,
             layers: &mut self.layers,
             gradients: &mut self.gradients,
             weights,
@@ -119,7 +122,8 @@ impl Differentiate for Fused<'_> {
 
 /// One pass forward and backward over a batch.
 struct Pass<'a> {
-    network: &'a Network,
+    activation: Activation,
+    loss: Loss,
     layers: &'a mut [Layer],
     gradients: &'a mut [f32],
     weights: &'a [f32],
@@ -192,7 +196,7 @@ impl Pass<'_> {
             };
             in_blocks(simd, bias.len(), affine);
             if let Some(next) = after.first_mut() {
-                activate(simd, self.network.activation, &mut layer.outputs, next);
+                activate(simd, self.activation, &mut layer.outputs, next);
                 rows_from_columns(simd, &next.inputs, &mut next.by_row);
             }
         }
@@ -223,7 +227,7 @@ impl Pass<'_> {
         };
         let batch = self.batch;
         let rows = TILE.min(batch.rows - start);
-        match self.network.loss {
+        match self.loss {
             Loss::Mse => {
                 let width = layer.outputs.len();
                 let targets = &batch.targets[start * width..][..rows * width];

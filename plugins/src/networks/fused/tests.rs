@@ -1,13 +1,14 @@
 //! The kernel against finite differences and against itself on other instructions.
 
 use super::*;
+use crate::networks::Feedforward;
 use crate::networks::testing::{dense as network, distance, draw, instruction_sets};
 
 /// The mean loss in f64 throughout, written as the textbook has it.
-fn loss_f64(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
-    let width = network.widths[0];
-    let layers = network.widths.len() - 1;
-    let outputs = network.widths[layers];
+fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
+    let width = network.layers.widths[0];
+    let layers = network.layers.widths.len() - 1;
+    let outputs = network.layers.widths[layers];
     let mut total = 0.0;
     for row in 0..batch.rows {
         let mut values: Vec<f64> = batch.inputs[row * width..][..width]
@@ -15,7 +16,7 @@ fn loss_f64(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
             .map(|value| f64::from(*value))
             .collect();
         let mut start = 0;
-        for (at, pair) in network.widths.windows(2).enumerate() {
+        for (at, pair) in network.layers.widths.windows(2).enumerate() {
             let (weight, bias) = (start, start + pair[0] * pair[1]);
             start = bias + pair[1];
             values = (0..pair[1])
@@ -24,7 +25,7 @@ fn loss_f64(network: &Network, weights: &[f64], batch: &Samples) -> f64 {
                         .map(|i| weights[weight + out * pair[0] + i] * values[i])
                         .sum();
                     let z = dot + weights[bias + out];
-                    match network.activation {
+                    match network.layers.activation {
                         _ if at + 1 == layers => z,
                         Activation::Tanh => z.tanh(),
                         Activation::Relu => z.max(0.0),
@@ -65,7 +66,7 @@ fn gradients_are_finite_differences() {
             let network = network(&[3, 5, 4, 2], activation, loss);
             let (weights, batch) = draw(&network, 37, 5);
             let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let mut fused = Fused::new(&network, Arch::new());
+            let mut fused = Fused::new(&network.layers, network.loss, Arch::new());
             let (mean, gradient) = fused.gradient(&weights, &batch);
             assert!((mean - loss_f64(&network, &exact, &batch)).abs() < 1e-6);
             for (at, found) in gradient.iter().enumerate() {
@@ -89,7 +90,7 @@ fn gradients_are_finite_differences() {
 fn every_instruction_set_gives_the_same_gradient() {
     let network = network(&[7, 33, 18, 3], Activation::Gelu, Loss::CrossEntropy);
     let (weights, batch) = draw(&network, 50, 11);
-    let mut fused = Fused::new(&network, Arch::new());
+    let mut fused = Fused::new(&network.layers, network.loss, Arch::new());
     let best = fused.gradient(&weights, &batch).1.to_vec();
     for arch in instruction_sets() {
         fused.arch = arch;

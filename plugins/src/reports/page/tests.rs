@@ -7,7 +7,8 @@ use engine::params::Label;
 use polars::prelude::{Column as Coordinates, DataFrame};
 
 use super::*;
-use crate::networks::{Activation, Loss, Network};
+use crate::networks::Loss;
+use crate::networks::testing::network;
 use crate::predictors::Fitted;
 use crate::regressions::{Basis, Evidence, Form};
 
@@ -64,14 +65,11 @@ fn parent(weight: f32) -> Parent {
         std: 1.0,
     };
     Parent {
-        network: Network {
-            inputs: vec![scaled("temp")],
-            targets: vec![scaled("density")],
-            front: None,
-            widths: vec![1, 1],
-            activation: Activation::Tanh,
-            loss: Loss::Mse,
-        },
+        network: network(
+            [vec![scaled("temp")], vec![scaled("density")]],
+            &[1, 1],
+            Loss::Mse,
+        ),
         weights: vec![weight, -weight],
         losses: vec![(0, 1.0, Some(1.2)), (10, 0.1, None), (20, 0.01, Some(0.03))],
         training: None,

@@ -1,0 +1,67 @@
+//! Convolutional networks: convolutions over images, then dense layers.
+
+use engine::artifact::Layout;
+use pulp::Arch;
+use serde::{Deserialize, Serialize};
+
+use super::dense::Dense;
+use super::dfdx::Tape;
+use super::lanes::vectorised;
+use super::{Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
+
+/// Convolutions over the inputs, then dense layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Convolutional {
+    /// What it reads and predicts: the pixels of an image are its inputs.
+    #[serde(flatten)]
+    pub columns: Columns,
+    /// The images and their convolutions.
+    pub images: Images,
+    /// The dense layers.
+    #[serde(flatten)]
+    pub layers: Layers,
+    /// What training minimises.
+    pub loss: Loss,
+}
+
+impl Model for Convolutional {
+    fn layout(&self) -> Layout {
+        let convolutions = self.images.convolutions().into_iter().map(|layer| {
+            let [inputs, outputs] = [layer.from[0], layer.to[0]];
+            vec![outputs, inputs, layer.kernel, layer.kernel]
+        });
+        Layout::layers(convolutions.chain(self.layers.shapes()))
+    }
+
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn outputs(&self) -> usize {
+        self.layers.outputs()
+    }
+
+    fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
+        let dense = Dense::weights(&self.layers.widths);
+        let (front, dense) = weights.split_at(weights.len() - dense);
+        let features = vectorised(
+            Arch::new(),
+            #[inline(always)]
+            || self.images.features(self.layers.activation, front, inputs),
+        );
+        Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
+    }
+
+    fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
+        let tape = Tape::new(&self.layers, self.loss);
+        Box::new(tape.after_convolutions(&self.images))
+    }
+
+    fn to_json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
+}

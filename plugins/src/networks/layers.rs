@@ -1,0 +1,26 @@
+//! The shape of dense layers.
+
+use serde::{Deserialize, Serialize};
+
+use super::Activation;
+
+/// Dense layers without their weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Widths: the inputs of the first layer, then the outputs of each.
+    pub widths: Vec<usize>,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+}
+
+impl Layers {
+    /// How many outputs the last has.
+    pub fn outputs(&self) -> usize {
+        self.widths.last().copied().unwrap_or(1)
+    }
+
+    /// The shape of each weight, `[out, in]`.
+    pub fn shapes(&self) -> impl Iterator<Item = Vec<usize>> {
+        self.widths.windows(2).map(|pair| vec![pair[1], pair[0]])
+    }
+}

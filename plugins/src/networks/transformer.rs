@@ -1,0 +1,71 @@
+//! Transformers: an encoder over the inputs, then one dense layer.
+
+use engine::artifact::{Layout, Tensor};
+use pulp::Arch;
+use serde::{Deserialize, Serialize};
+
+use super::dense::Dense;
+use super::dfdx::Tape;
+use super::lanes::vectorised;
+use super::{Columns, Differentiate, Encoder, Layers, Loss, Model, TrainerChoice};
+
+/// A transformer encoder over the inputs, then one dense layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderNetwork {
+    /// What it reads and predicts: each input is a token.
+    #[serde(flatten)]
+    pub columns: Columns,
+    /// The encoder.
+    pub encoder: Encoder,
+    /// The dense layer.
+    #[serde(flatten)]
+    pub layers: Layers,
+    /// What training minimises.
+    pub loss: Loss,
+}
+
+impl Model for EncoderNetwork {
+    fn layout(&self) -> Layout {
+        // The encoder's own layers have the name.
+        let head = Layout::layers(self.layers.shapes()).tensors.into_iter();
+        let head = head.map(|tensor| Tensor {
+            name: tensor.name.replacen("layers.0", "head", 1),
+            ..tensor
+        });
+        Layout {
+            tensors: self.encoder.tensors().into_iter().chain(head).collect(),
+        }
+    }
+
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn outputs(&self) -> usize {
+        self.layers.outputs()
+    }
+
+    fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
+        let dense = Dense::weights(&self.layers.widths);
+        let (front, dense) = weights.split_at(weights.len() - dense);
+        let features = vectorised(
+            Arch::new(),
+            #[inline(always)]
+            || self.encoder.features(self.layers.activation, front, inputs),
+        );
+        Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
+    }
+
+    fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
+        let tape = Tape::new(&self.layers, self.loss);
+        Box::new(tape.after_encoder(&self.encoder))
+    }
+
+    fn to_json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
+}
