@@ -7,7 +7,7 @@ use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
 use super::env::Env;
-use super::inferred::{Columns, Needed, nodes_of, takes_kind};
+use super::inferred::{Columns, Needed, takes_kind};
 use super::scope::NOWHERE;
 use super::value::Expected;
 use crate::ast::{Arg, Expr, Name};
@@ -69,7 +69,7 @@ impl<'p> Checker<'p> {
 
     fn columns_of(&self, param: &Param, args: &Args) -> Option<Columns> {
         let argument = args.values.get(&param.name)?;
-        let nodes = nodes_of(&argument.value);
+        let nodes = argument.value.nodes();
         let schema = nodes
             .iter()
             .find_map(|node| self.facts.get(node.0)?.schema.clone())?;
@@ -230,10 +230,9 @@ impl<'p> Checker<'p> {
     /// The bounds a plugin declares; none for text that is no bounds, a mistake of the plugin.
     fn declared_bounds(&mut self, range: &str, ty: &Type) -> Option<Bounds> {
         let snippet = self.snippet(&format!("0 in {range}"))?;
-        let before = self.diagnostics.len();
-        let bounds = self.bounds(snippet.1.as_ref()?, ty, Env::file(NOWHERE));
-        self.diagnostics.truncate(before);
-        bounds
+        let range = snippet.1.as_ref()?;
+        let bounds = |checker: &mut Self| checker.bounds(range, ty, Env::file(NOWHERE));
+        self.quietly(bounds).0
     }
 
     /// The default of a parameter: outer none without one, inner none when it did not check.
@@ -244,15 +243,19 @@ impl<'p> Checker<'p> {
         want: Expected,
     ) -> Option<Option<Value>> {
         let text = param.default.as_deref()?;
-        let (errors, nodes, seen) = (self.diagnostics.len(), self.nodes.len(), self.seen.len());
-        let value = match self.snippet(text) {
-            Some(snippet) => self.value(&snippet.0, Env::file(NOWHERE), want),
-            None => None,
+        let (nodes, seen) = (self.nodes.len(), self.seen.len());
+        let (value, found) = match self.snippet(text) {
+            Some(snippet) => {
+                let value = |it: &mut Self| it.value(&snippet.0, Env::file(NOWHERE), want);
+                self.quietly(value)
+            }
+            None => (None, Vec::new()),
         };
         // It stands in no file: complaints about it go to the call.
-        for diagnostic in &mut self.diagnostics[errors..] {
+        for diagnostic in found {
             let message = format!("the default of `{}`: {}", param.name, diagnostic.message);
-            *diagnostic = Diagnostic::error(diagnostic.code, call.span, message);
+            let diagnostic = Diagnostic::error(diagnostic.code, call.span, message);
+            self.sink.report(diagnostic);
         }
         if let Some(value) = &value
             && (self.nodes.len(), self.seen.len()) == (nodes, seen)

@@ -10,6 +10,7 @@ use super::inferred::{Columns, Inferred};
 use super::params::ParamState;
 use super::reads::Reads;
 use super::scope::{MAIN, Program};
+use super::sink::Sink;
 use super::sweep::Sweep;
 use super::value::Expected;
 use crate::ast::Expr;
@@ -32,7 +33,7 @@ pub struct Checker<'p> {
     pub catalog: &'p Catalog,
     pub outside: &'p dyn Outside,
     pub choices: &'p Choices,
-    pub diagnostics: Vec<Diagnostic>,
+    pub sink: Sink,
     pub nodes: Vec<Node>,
     pub facts: Vec<Inferred>,
     pub params: Vec<ParamState>,
@@ -71,9 +72,6 @@ struct StatementState {
     results: HashMap<Vec<Option<u32>>, Option<NodeId>>,
 }
 
-/// Past this many, other sweep points have nothing new to say.
-const ENOUGH: usize = 1000;
-
 impl<'p> Checker<'p> {
     pub fn new(
         program: &'p Program,
@@ -88,7 +86,7 @@ impl<'p> Checker<'p> {
             catalog,
             outside,
             choices,
-            diagnostics,
+            sink: Sink::new(diagnostics),
             nodes: Vec::with_capacity(count),
             facts: Vec::with_capacity(count),
             params: Vec::new(),
@@ -134,7 +132,7 @@ impl<'p> Checker<'p> {
             if at == 0 {
                 self.first_nodes = self.nodes.len();
             }
-            if self.diagnostics.len() > ENOUGH {
+            if self.sink.is_full() {
                 break;
             }
         }
@@ -162,7 +160,7 @@ impl<'p> Checker<'p> {
             sweeps,
             waiting,
         };
-        (experiment, self.diagnostics)
+        (experiment, self.sink.finish())
     }
 
     /// Makes a point of the sweeps the one in force; none is the defaults.

@@ -39,9 +39,8 @@ impl Checker<'_> {
                 let snippet = self.snippet(&format!("0 in {range}"));
                 let expr = snippet.as_ref().and_then(|snippet| snippet.1.as_ref());
                 let expr = expr.ok_or_else(|| format!("the range `{range}` does not parse"))?;
-                let bounds = self.bounds(expr, &param.ty, env);
-                let bounds = bounds.ok_or_else(|| self.complaint("range", range));
-                Some((range, bounds?))
+                let bounds = self.quietly(|checker| checker.bounds(expr, &param.ty, env));
+                Some((range, sound(bounds, "range", range)?))
             }
         };
         let Some(default) = &param.default else {
@@ -55,8 +54,8 @@ impl Checker<'_> {
             name: &param.name,
             statement: false,
         };
-        let value = self.value(&snippet.0, env, want);
-        let value = value.ok_or_else(|| self.complaint("default", default))?;
+        let value = self.quietly(|checker| checker.value(&snippet.0, env, want));
+        let value = sound(value, "default", default)?;
         match bounds {
             Some((range, bounds)) if bounds.refused(&value).is_some() => Err(format!(
                 "the default `{default}` is out of the range `{range}`"
@@ -64,12 +63,19 @@ impl Checker<'_> {
             _ => Ok(()),
         }
     }
+}
 
-    fn complaint(&self, what: &str, text: &str) -> String {
-        let first = self.diagnostics.iter().find(|it| it.is_error());
-        let reason = first.map_or("it cannot be evaluated", |it: &Diagnostic| &it.message);
+/// What a text was evaluated to, or why it cannot be.
+fn sound<T>(
+    (result, found): (Option<T>, Vec<Diagnostic>),
+    what: &str,
+    text: &str,
+) -> Result<T, String> {
+    result.ok_or_else(|| {
+        let first = found.iter().find(|it| it.is_error());
+        let reason = first.map_or("it cannot be evaluated", |it| &it.message);
         format!("the {what} `{text}`: {reason}")
-    }
+    })
 }
 
 /// A world without files.

@@ -82,7 +82,7 @@ impl<'p> Checker<'p> {
             }
         }
         diagnostic.labels.retain(|label| label.span.file != NO_FILE);
-        self.diagnostics.push(diagnostic);
+        self.sink.report(diagnostic);
     }
 
     /// What a name means here.

@@ -58,7 +58,7 @@ impl<'p> Checker<'p> {
             .iter()
             .filter_map(|param| Some((param, args.values.get(&param.name)?)))
             .flat_map(|(param, argument)| {
-                let nodes = nodes_of(&argument.value);
+                let nodes = argument.value.nodes();
                 nodes.into_iter().map(move |node| (param, argument, node))
             })
             .collect();
@@ -287,25 +287,6 @@ fn columns_in(argument: Option<&Argument>) -> Vec<&str> {
         _ => None,
     });
     names.collect()
-}
-
-/// The nodes a value refers to.
-pub fn nodes_of(value: &Value) -> Vec<NodeId> {
-    let mut nodes = Vec::new();
-    collect(value, &mut nodes);
-    nodes
-}
-
-fn collect(value: &Value, nodes: &mut Vec<NodeId>) {
-    match value {
-        Value::Node(node) => nodes.push(*node),
-        Value::List(values) => values.iter().for_each(|value| collect(value, nodes)),
-        Value::Constructed(made) => {
-            let args = made.args.values();
-            args.for_each(|argument| collect(&argument.value, nodes));
-        }
-        _ => {}
-    }
 }
 
 /// Both lists of needs, each column once.

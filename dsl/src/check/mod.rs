@@ -24,6 +24,7 @@ mod params;
 mod plugin;
 mod reads;
 mod scope;
+mod sink;
 mod sweep;
 mod usage;
 mod value;
@@ -94,9 +95,6 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// How many diagnostics are given at most.
-const MAX_DIAGNOSTICS: usize = 100;
-
 /// Checks the file at `path` with this text, with `param`s set as `name`, `value` says, when
 /// nothing is known of its sweeps.
 pub fn check(
@@ -125,48 +123,10 @@ pub fn check_with(
     checker.set(settings);
     checker.run();
     let (experiment, diagnostics) = checker.finish();
-    let diagnostics = tidy(diagnostics);
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     Checked {
         experiment: sound.then_some(experiment),
         diagnostics,
         sources: program.sources,
     }
-}
-
-/// Of what is wrong at one place of a definition wherever it is called, the first.
-fn first_of_calls(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let place = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span);
-    let is_same = |a: &Diagnostic, b: &Diagnostic| {
-        place(a).is_some() && (place(a), a.code, &a.message) == (place(b), b.code, &b.message)
-    };
-    let told = diagnostics.chunk_by(is_same).map(|alike| {
-        let first = alike[0].clone();
-        match alike.len() - 1 {
-            0 => first,
-            1 => first.hint("the same in one more call"),
-            more => first.hint(format!("the same in {more} more calls")),
-        }
-    });
-    told.collect()
-}
-
-/// In the order of the text, each once, not more than anyone reads.
-fn tidy(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by_cached_key(|diagnostic| {
-        let place = diagnostic.labels.first().map(|label| label.span);
-        (place, diagnostic.code, diagnostic.message.clone())
-    });
-    diagnostics.dedup();
-    let mut diagnostics = first_of_calls(diagnostics);
-    let more = diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
-    // Errors are what must not be cut off.
-    if more > 0 {
-        diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
-        diagnostics.truncate(MAX_DIAGNOSTICS);
-        if let Some(last) = diagnostics.last_mut() {
-            last.hints.push(format!("{more} more are not shown"));
-        }
-    }
-    diagnostics
 }

@@ -311,19 +311,18 @@ impl Checker<'_> {
                     continue;
                 }
             };
-            let before = self.diagnostics.len();
-            match self.listed(param, text) {
+            let ((), found) = self.quietly(|checker| match checker.listed(param, text) {
                 Some(list) => {
-                    if let Some(values) = self.swept_setting(param, &list) {
-                        self.sweep.set.push((param, values));
+                    if let Some(values) = checker.swept_setting(param, &list) {
+                        checker.sweep.set.push((param, values));
                     }
                 }
                 None => {
-                    let value = self.setting(param, text);
-                    self.params[param].set = Some(value);
+                    let value = checker.setting(param, text);
+                    checker.params[param].set = Some(value);
                 }
-            }
-            self.reword_setting(param, (name, text), before);
+            });
+            self.reword_setting(param, (name, text), found);
         }
     }
 
@@ -338,12 +337,11 @@ impl Checker<'_> {
         let diagnostic = Diagnostic::without_place(Code::UnknownParam, message)
             .meant(name, names.iter().map(String::as_str))
             .choices("params", names.iter().map(String::as_str));
-        self.diagnostics.push(diagnostic);
+        self.sink.report(diagnostic);
     }
 
     /// Says of a bad `--set` what the param takes, where it is no value at all.
-    fn reword_setting(&mut self, param: usize, (name, text): (&str, &str), before: usize) {
-        let found = self.diagnostics.split_off(before);
+    fn reword_setting(&mut self, param: usize, (name, text): (&str, &str), found: Vec<Diagnostic>) {
         let Some(first) = found.into_iter().find(Diagnostic::is_error) else {
             return;
         };
@@ -368,7 +366,7 @@ impl Checker<'_> {
         let message = format!("`--set {name}={text}`: {message}");
         let mut diagnostic = Diagnostic::without_place(first.code, message);
         diagnostic.hints = first.hints;
-        self.diagnostics.push(diagnostic);
+        self.sink.report(diagnostic);
     }
 
     /// The value among those that `--set` lists which is none.
@@ -377,11 +375,10 @@ impl Checker<'_> {
         if values.len() == 1 {
             return None;
         }
-        let before = self.diagnostics.len();
         let mut values = values.into_iter().map(str::trim);
-        let bad = values.find(|value| self.setting(param, value).is_none());
-        self.diagnostics.truncate(before);
-        bad
+        let is_bad = |it: &mut Self, value: &str| it.setting(param, value).is_none();
+        let bad = self.quietly(|it| values.find(|value| is_bad(it, value)));
+        bad.0
     }
 
     /// The values that `--set` lists, as a list in the language: `8,16,32` or `1..=3`. Commas
@@ -421,7 +418,7 @@ impl Checker<'_> {
             Some((expr, None)) => self.param_value(param, expr, env),
             _ => {
                 let diagnostic = Diagnostic::without_place(Code::SyntaxError, "no value");
-                self.diagnostics.push(diagnostic);
+                self.sink.report(diagnostic);
                 None
             }
         }

@@ -12,7 +12,7 @@ use crate::types::Kind;
 impl Checker<'_> {
     /// Warns of what is probably a mistake; only in a file without errors, where all is known.
     pub fn warn(&mut self) {
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
+        if self.sink.has_errors() {
             return;
         }
         let mut warnings = self.unused_statements();

@@ -240,8 +240,8 @@ impl Checker<'_> {
             let name = &self.program.statements[*at].name.text;
             let message = format!("`--set` lists values, but `{name}` chooses among its own");
             let diagnostic = Diagnostic::without_place(Code::SweepJoin, message);
-            self.diagnostics
-                .push(diagnostic.hint("set one value, or list the values in the file"));
+            self.sink
+                .report(diagnostic.hint("set one value, or list the values in the file"));
             return;
         }
         if points.is_empty() {
@@ -269,7 +269,7 @@ impl Checker<'_> {
                     points.len()
                 );
                 let diagnostic = Diagnostic::without_place(Code::SweepTooLarge, message);
-                self.diagnostics.push(diagnostic);
+                self.sink.report(diagnostic);
                 points.clear();
                 return;
             }

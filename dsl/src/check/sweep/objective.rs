@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
 use super::super::env::Env;
-use super::super::inferred::nodes_of;
 use super::super::scope::{Entity, MAIN};
 use super::form::SweepArgs;
 use crate::ast::{Expr, ExprKind, Name};
@@ -224,7 +223,7 @@ impl Checker<'_> {
             };
             for param in signature.params.iter().filter(|param| param.truth) {
                 let argument = node.args.get(&param.name);
-                let data = argument.map_or(Vec::new(), |argument| nodes_of(&argument.value));
+                let data = argument.map_or(Vec::new(), |argument| argument.value.nodes());
                 if let Some(outer) = data.into_iter().find(|data| !training.contains(data)) {
                     return Some(outer);
                 }
@@ -238,7 +237,7 @@ impl Checker<'_> {
         while let Some(id) = open.pop() {
             if all.insert(id) {
                 let args = self.nodes[id.0].args.values();
-                open.extend(args.flat_map(|argument| nodes_of(&argument.value)));
+                open.extend(args.flat_map(|argument| argument.value.nodes()));
             }
         }
         all
