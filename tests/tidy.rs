@@ -106,7 +106,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     (
         "dsl/src",
         &[
-            "check::argument check::binding check::bounds check::call check::checker check::columns check::describe check::env check::inferred check::params check::sweep check::sweep::form check::sweep::objective check::value",
+            "check::checker check::columns check::describe check::params check::sweep check::sweep::form check::sweep::objective check::value",
             "experiment sweep sweep::search sweep::space",
         ],
     ),

@@ -7,7 +7,10 @@ use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
 use super::env::Env;
-use super::inferred::{Columns, Needed, takes_kind};
+use super::known::{Columns, Needed, takes_kind};
+use super::memo::Failed;
+use super::notes::Notes;
+use super::reads::Reads;
 use super::scope::NOWHERE;
 use super::value::Expected;
 use crate::ast::{Arg, Expr, Name};
@@ -26,15 +29,21 @@ pub struct Args {
     /// The columns of `name = formula` arguments.
     pub defined: Vec<ColumnInfo>,
     pub broken: bool,
+    /// What the data were found to read, whose columns the other arguments name.
+    data_reads: Reads,
 }
 
 impl<'p> Checker<'p> {
     /// All arguments: first what holds data, then what speaks of its columns.
-    pub fn args(&mut self, call: &Call<'_, 'p>, args: &[Arg], outer: &Columns) -> Option<Args> {
+    pub fn args(
+        &mut self,
+        call: &Call<'_, 'p>,
+        args: &[Arg],
+        outer: &Columns,
+        notes: &mut Notes,
+    ) -> Option<Args> {
         let params = &call.signature.params;
-        let (given, mut broken) = self.bind(call, args);
-        // An argument that found no parameter is most likely the one that is missing.
-        broken = broken || self.refuse_missing(call, &given).is_none();
+        let (given, mut broken) = self.bind_once(call, args);
         let mut result = Args {
             values: Arguments::with_capacity(params.len()),
             ..Args::default()
@@ -43,7 +52,7 @@ impl<'p> Checker<'p> {
         let mut columns = None;
         for (param, given) in pairs().filter(|(param, _)| takes_kind(&param.ty)) {
             let nodes_before = result.values.len();
-            self.argument(call, param, given, &Columns::Free, &mut result);
+            self.argument(call, param, given, &Columns::Free, &mut result, notes);
             let failed = result.values.len() == nodes_before && !matches!(given, Binding::Nothing);
             if columns.is_none() {
                 columns = match failed {
@@ -57,8 +66,9 @@ impl<'p> Checker<'p> {
             Makes::Kinds(_) if broken => Columns::Poisoned,
             Makes::Kinds(_) => Columns::Free,
         });
+        result.data_reads = notes.reads;
         for (param, given) in pairs().filter(|(param, _)| !takes_kind(&param.ty)) {
-            self.argument(call, param, given, &columns, &mut result);
+            self.argument(call, param, given, &columns, &mut result, notes);
         }
         for param in params {
             broken |= self.divides(call, param, &result.values).is_none();
@@ -67,12 +77,28 @@ impl<'p> Checker<'p> {
         Some(result)
     }
 
+    /// Which expression is for which parameter. What is wrong with that is wrong at every point.
+    fn bind_once<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Binding<'e>>, bool) {
+        let place = || Failed::at("", call.span, call.env);
+        if self.memo.failed(place).is_some() {
+            let (given, _) = self.quietly(|checker| checker.bind(call, args)).0;
+            return (given, true);
+        }
+        let (given, mut broken) = self.bind(call, args);
+        // An argument that found no parameter is most likely the one that is missing.
+        broken = broken || self.refuse_missing(call, &given).is_none();
+        if broken {
+            self.memo.fail(place(), Reads::default());
+        }
+        (given, broken)
+    }
+
     fn columns_of(&self, param: &Param, args: &Args) -> Option<Columns> {
         let argument = args.values.get(&param.name)?;
         let nodes = argument.value.nodes();
         let schema = nodes
             .iter()
-            .find_map(|node| self.facts.get(node.0)?.schema.clone())?;
+            .find_map(|node| self.calls.facts.get(node.0)?.schema.clone())?;
         Some(Columns::Known(schema, argument.span))
     }
 
@@ -84,12 +110,20 @@ impl<'p> Checker<'p> {
         given: &Binding,
         columns: &Columns,
         result: &mut Args,
+        notes: &mut Notes,
     ) {
         let key = (call.signature.name.as_str(), param.name.as_str());
-        if let (Binding::Nothing, Some(value)) = (given, self.defaults.get(&key)) {
+        if let (Binding::Nothing, Some(value)) = (given, self.memo.defaults.get(&key)) {
             let (value, span) = (value.clone(), call.span);
             let argument = Argument { value, span };
             result.values.insert(param.name.clone(), argument);
+            return;
+        }
+        let span = given.span().unwrap_or(call.span);
+        let place = || Failed::at(&param.name, span, call.env);
+        if let Some(reads) = self.memo.failed(place) {
+            notes.reads |= reads;
+            result.broken = true;
             return;
         }
         let name = format_args!("{}.{}", call.name, param.name);
@@ -98,34 +132,36 @@ impl<'p> Checker<'p> {
             columns,
             name: &name,
             statement: false,
+            gather: call.gather,
         };
-        let seen = self.seen.len();
+        let mut own = Notes::default();
         let value = match given {
-            Binding::Nothing => match self.default_value(call, param, want) {
+            Binding::Nothing => match self.default_value(call, param, want, &mut own) {
                 Some(value) => value,
                 None => return,
             },
-            Binding::One(expr, _) => self.value(expr, call.env, want),
+            Binding::One(expr, _) => self.value(expr, call.env, want, &mut own),
             Binding::Many(exprs) => match (exprs.as_slice(), &param.ty) {
-                ([expr], _) => self.value(expr, call.env, want),
+                ([expr], _) => self.value(expr, call.env, want, &mut own),
                 (exprs, Type::List(inner)) => {
-                    self.items(exprs.iter().copied(), call.env, inner, want)
+                    self.items(exprs.iter().copied(), call.env, inner, want, &mut own)
                 }
                 (exprs, ty) => exprs
                     .first()
                     .and_then(|expr| self.mismatch(expr, call.env, ty)),
             },
-            Binding::New(new) => self.definitions(call, new, columns, result),
+            Binding::New(new) => self.definitions(call, new, columns, result, &mut own),
         };
-        let span = given.span().unwrap_or(call.span);
-        let named = self.seen[seen..].iter();
         if param.need != Need::Here {
+            let named = own.columns.iter();
             result.needs.extend(named.map(|(column, span)| Needed {
                 column: column.clone(),
                 span: *span,
                 need: param.need,
             }));
         }
+        let reads = own.reads;
+        notes.add(own);
         let value = value.filter(|value| self.in_range(call, param, value, span).is_some());
         let value = value.filter(|value| self.of_one_row(call, param, value, span).is_some());
         let value = value.filter(|value| self.is_there(call, value, span));
@@ -134,7 +170,14 @@ impl<'p> Checker<'p> {
                 let argument = Argument { value, span };
                 result.values.insert(param.name.clone(), argument);
             }
-            None => result.broken = true,
+            None => {
+                result.broken = true;
+                // The columns of a constructor's arguments are those of the call around it.
+                let is_node = matches!(call.signature.makes, Makes::Kinds(_));
+                if is_node && !(reads | result.data_reads).is_swept() {
+                    self.memo.fail(place(), reads);
+                }
+            }
         }
     }
 
@@ -170,11 +213,11 @@ impl<'p> Checker<'p> {
             return Some(());
         };
         let key = (call.signature.name.as_str(), param.name.as_str());
-        if !self.ranges.contains_key(&key) {
+        if !self.memo.ranges.contains_key(&key) {
             let bounds = self.declared_bounds(range, &param.ty);
-            self.ranges.insert(key, bounds);
+            self.memo.ranges.insert(key, bounds);
         }
-        let bounds = self.ranges.get(&key).and_then(Option::as_ref);
+        let bounds = self.memo.ranges.get(&key).and_then(Option::as_ref);
         let Some(bad) = bounds.and_then(|bounds| bounds.refused(value)) else {
             return Some(());
         };
@@ -216,7 +259,7 @@ impl<'p> Checker<'p> {
         match value {
             _ if call.signature.columns == ColumnRule::Source => true,
             Value::Path(path) => {
-                let found = self.outside.find(path);
+                let found = self.names.outside.find(path);
                 if let Err(message) = &found {
                     self.report(call.env, Diagnostic::error(Code::DataFile, span, message));
                 }
@@ -241,12 +284,13 @@ impl<'p> Checker<'p> {
         call: &Call<'_, 'p>,
         param: &'p Param,
         want: Expected,
+        notes: &mut Notes,
     ) -> Option<Option<Value>> {
         let text = param.default.as_deref()?;
-        let (nodes, seen) = (self.nodes.len(), self.seen.len());
+        let (nodes, seen) = (self.calls.nodes.len(), notes.columns.len());
         let (value, found) = match self.snippet(text) {
             Some(snippet) => {
-                let value = |it: &mut Self| it.value(&snippet.0, Env::file(NOWHERE), want);
+                let value = |it: &mut Self| it.value(&snippet.0, Env::file(NOWHERE), want, notes);
                 self.quietly(value)
             }
             None => (None, Vec::new()),
@@ -258,10 +302,10 @@ impl<'p> Checker<'p> {
             self.sink.report(diagnostic);
         }
         if let Some(value) = &value
-            && (self.nodes.len(), self.seen.len()) == (nodes, seen)
+            && (self.calls.nodes.len(), notes.columns.len()) == (nodes, seen)
         {
             let key = (call.signature.name.as_str(), param.name.as_str());
-            self.defaults.insert(key, value.clone());
+            self.memo.defaults.insert(key, value.clone());
         }
         Some(value)
     }
@@ -273,6 +317,7 @@ impl<'p> Checker<'p> {
         new: &[(&Name, &Expr)],
         columns: &Columns,
         result: &mut Args,
+        notes: &mut Notes,
     ) -> Option<Value> {
         let mut columns = columns.clone();
         let mut definitions = Vec::new();
@@ -296,8 +341,9 @@ impl<'p> Checker<'p> {
                 columns: &columns,
                 name: call.name,
                 statement: false,
+                gather: call.gather,
             };
-            let value = self.value(expr, call.env, want);
+            let value = self.value(expr, call.env, want, notes);
             let Some(Value::Formula(formula)) = value else {
                 sound = false;
                 // Its users must not be told that it does not exist.

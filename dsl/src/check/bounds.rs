@@ -1,11 +1,5 @@
 //! The values a param or an argument may have: what follows `in`, or a declared range.
 
-use super::checker::Checker;
-use super::env::Env;
-use super::inferred::Columns;
-use super::value::Expected;
-use crate::ast::{Expr, ExprKind};
-use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
 use crate::types::Type;
 
@@ -61,63 +55,6 @@ impl Bounds {
     }
 }
 
-impl Checker<'_> {
-    /// Bounds from what was written; none when an error was reported.
-    pub fn bounds(&mut self, expr: &Expr, ty: &Type, env: Env) -> Option<Bounds> {
-        let element = element(ty);
-        let want = |ty| Expected {
-            ty,
-            columns: &Columns::Free,
-            name: &"",
-            statement: false,
-        };
-        match &expr.kind {
-            ExprKind::List(items) => {
-                let values = items
-                    .iter()
-                    .map(|item| self.value(item, env, want(element)));
-                values.collect::<Option<_>>().map(Bounds::Among)
-            }
-            ExprKind::Range {
-                start,
-                end,
-                inclusive,
-                step: None,
-            } => {
-                let number = match element {
-                    Type::Int | Type::Float => Type::Float,
-                    Type::Duration => Type::Quantity("s".to_owned()),
-                    Type::Quantity(_) => element.clone(),
-                    _ => return self.bad_bounds(expr, ty, env),
-                };
-                let mut end_value = |end: &Option<Box<Expr>>| match end {
-                    None => Some(None),
-                    Some(end) => match self.value(end, env, want(&number))? {
-                        Value::Float(value) => Some(Some(value)),
-                        _ => Some(None),
-                    },
-                };
-                let (least, most) = (end_value(start), end_value(end));
-                Some(Bounds::Between {
-                    least: least?,
-                    most: most?,
-                    inclusive: *inclusive,
-                })
-            }
-            _ => self.bad_bounds(expr, ty, env),
-        }
-    }
-
-    fn bad_bounds<R>(&mut self, expr: &Expr, ty: &Type, env: Env) -> Option<R> {
-        let found = self.describe(expr, env);
-        let message = format!("expected allowed values of `{ty}`, found {found}");
-        let diagnostic = Diagnostic::error(Code::BadParam, expr.span, message)
-            .hint("write a range of numbers, `1..=10`, or a list of values, `[a, b]`");
-        self.report(env, diagnostic);
-        None
-    }
-}
-
 /// A value in a message: words bare, whole numbers without a point, quantities with their unit.
 pub fn shown(value: &Value, ty: &Type) -> String {
     let text = match value {
@@ -135,7 +72,7 @@ pub fn shown(value: &Value, ty: &Type) -> String {
 }
 
 /// The type of the single values in lists and ranges.
-fn element(ty: &Type) -> &Type {
+pub fn element(ty: &Type) -> &Type {
     match ty {
         Type::List(inner) | Type::Range(inner) => element(inner),
         Type::OneOf(types) => types.first().map_or(ty, element),

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::checker::Checker;
 use super::env::Env;
-use super::inferred::{Columns, Inferred};
+use super::known::{Columns, Inferred};
+use super::notes::Notes;
 use super::value::Expected;
 use crate::ast::Arg;
 use crate::experiment::{Constructed, Node, NodeId, Value};
@@ -19,28 +20,36 @@ pub struct Call<'c, 'p> {
     pub env: Env<'c>,
     /// What its result is named.
     pub name: &'c dyn fmt::Display,
+    /// Whether lists take what they name at every point of the sweep.
+    pub gather: bool,
+}
+
+impl<'c, 'p> Call<'c, 'p> {
+    /// A call where something is wanted.
+    pub fn new(signature: &'p Signature, span: Span, env: Env<'c>, want: Expected<'c>) -> Self {
+        Self {
+            signature,
+            span,
+            env,
+            name: want.name,
+            gather: want.gather,
+        }
+    }
 }
 
 impl<'p> Checker<'p> {
     /// The node of a plugin call; none when an error was reported.
     pub fn call(
         &mut self,
-        signature: &'p Signature,
+        call: &Call<'_, 'p>,
         kind: Kind,
         args: &[Arg],
-        span: Span,
-        env: Env,
-        want: Expected,
+        named: bool,
+        notes: &mut Notes,
     ) -> Option<NodeId> {
-        let outer = std::mem::take(&mut self.reads);
-        let call = Call {
-            signature,
-            span,
-            env,
-            name: want.name,
-        };
-        let node = self.call_node(&call, kind, args, want.statement);
-        self.reads |= outer;
+        let mut own = Notes::default();
+        let node = self.call_node(call, kind, args, named, &mut own);
+        notes.add(own);
         node
     }
 
@@ -50,16 +59,21 @@ impl<'p> Checker<'p> {
         kind: Kind,
         args: &[Arg],
         named: bool,
+        notes: &mut Notes,
     ) -> Option<NodeId> {
         let signature = call.signature;
-        let args = self.args(call, args, &Columns::Free)?;
+        let args = self.args(call, args, &Columns::Free, notes)?;
         if args.broken {
             return None;
         }
         let mut facts = self.facts_of(call, &args)?;
         facts.known = self.examine(call, &args)?;
-        let seed = if signature.random { self.seed() } else { 0 };
-        facts.reads = self.reads;
+        let seed = if signature.random {
+            self.seed(notes)
+        } else {
+            0
+        };
+        facts.reads = notes.reads;
         let node = Node {
             name: call.name.to_string(),
             named,
@@ -67,7 +81,7 @@ impl<'p> Checker<'p> {
             plugin: signature.name.clone(),
             args: args.values,
             seed,
-            point: self.point_text(self.reads),
+            point: self.point_text(notes.reads),
             members: facts.members.map(|(count, _)| count),
             span: call.env.outermost_call().unwrap_or(call.span),
         };
@@ -76,7 +90,7 @@ impl<'p> Checker<'p> {
 
     /// Adds a node; a call inside a statement that is the same at another point is shared.
     fn add(&mut self, node: Node, facts: Inferred) -> NodeId {
-        let next = NodeId(self.nodes.len());
+        let next = NodeId(self.calls.nodes.len());
         if !node.named && !self.sweep.dims.is_empty() {
             let choice = facts.reads.choices();
             let key = format!(
@@ -85,37 +99,30 @@ impl<'p> Checker<'p> {
                 node.kind,
                 call_text(&node)
             );
-            if let Some(known) = self.shared.get(&key) {
+            if let Some(known) = self.memo.shared.get(&key) {
                 return *known;
             }
-            self.shared.insert(key, next);
+            self.memo.shared.insert(key, next);
         }
-        self.nodes.push(node);
-        self.facts.push(facts);
+        self.calls.nodes.push(node);
+        self.calls.facts.push(facts);
         next
     }
 
-    /// The value of a constructor call.
+    /// The value of a constructor call, where columns may be named.
     pub fn constructed(
         &mut self,
-        signature: &'p Signature,
+        call: &Call<'_, 'p>,
         args: &[Arg],
-        span: Span,
-        env: Env,
-        want: Expected,
+        columns: &Columns,
+        notes: &mut Notes,
     ) -> Option<Value> {
-        let call = Call {
-            signature,
-            span,
-            env,
-            name: want.name,
-        };
-        let args = self.args(&call, args, want.columns)?;
+        let args = self.args(call, args, columns, notes)?;
         if args.broken {
             return None;
         }
         Some(Value::Constructed(Constructed {
-            name: signature.name.clone(),
+            name: call.signature.name.clone(),
             args: args.values,
         }))
     }

@@ -1,122 +1,79 @@
 //! The state of checking, and the loop over statements and sweep points.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
+use std::collections::BTreeSet;
 
-use super::Outside;
-use super::bounds::Bounds;
 use super::env::Env;
-use super::inferred::{Columns, Inferred};
+use super::known::Columns;
+use super::lookup::Lookup;
+use super::memo::Memo;
+use super::notes::Notes;
 use super::params::ParamState;
+use super::progress::{Calls, Progress};
 use super::reads::Reads;
-use super::scope::{MAIN, Program};
+use super::scope::MAIN;
 use super::sink::Sink;
 use super::sweep::Sweep;
 use super::value::Expected;
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::experiment::{Experiment, Node, NodeId, Value};
-use crate::signature::Catalog;
-use crate::source::Span;
-use crate::sweep::Choices;
-use crate::types::{Kind, Schema, Type};
-
-/// An expression that comes from no file, with what follows it after `in`.
-pub type Snippet = Rc<(Expr, Option<Expr>)>;
+use crate::experiment::{Experiment, NodeId, Value};
+use crate::types::{Kind, Type};
 
 /// Everything known so far.
 ///
 /// Evaluation is by need and remembered: a statement is evaluated once for each
 /// combination of values of the swept params it reads, so points share what they can.
 pub struct Checker<'p> {
-    pub program: &'p Program,
-    pub catalog: &'p Catalog,
-    pub outside: &'p dyn Outside,
-    pub choices: &'p Choices,
+    pub names: Lookup<'p>,
     pub sink: Sink,
-    pub nodes: Vec<Node>,
-    pub facts: Vec<Inferred>,
     pub params: Vec<ParamState>,
     pub sweep: Sweep,
-    /// Which value of each swept param is in force; none is the default.
-    pub point: Vec<Option<u32>>,
-    /// The swept params and choices read since it was last cleared.
-    pub reads: Reads,
-    /// The columns named since the start of the argument at hand.
-    pub seen: Vec<(String, Span)>,
-    pub depth: usize,
-    pub expansions: usize,
-    pub snippets: BTreeMap<String, Option<Snippet>>,
-    /// The defaults of parameters of plugins, once evaluated; only looked up.
-    pub defaults: HashMap<(&'p str, &'p str), Value>,
-    /// The ranges of parameters of plugins, once evaluated; only looked up.
-    pub ranges: HashMap<(&'p str, &'p str), Option<Bounds>>,
-    pub schemas: BTreeMap<String, Rc<Schema>>,
-    /// Calls inside statements, to be shared between points.
-    pub shared: BTreeMap<String, NodeId>,
-    /// Whether lists take what they name at every point of the sweep, as reports do.
-    pub gathering: bool,
-    /// The statements each statement refers to.
-    pub edges: Vec<BTreeSet<usize>>,
-    /// How many nodes there were after the first point.
-    pub first_nodes: usize,
-    statements: Vec<StatementState>,
-    /// The statements being evaluated, outermost first.
-    pub open: Vec<usize>,
+    pub calls: Calls,
+    pub progress: Progress,
+    pub memo: Memo<'p>,
+    pub limits: Limits,
 }
 
-#[derive(Clone, Default)]
-struct StatementState {
-    reads: Reads,
-    /// Only looked up, never listed.
-    results: HashMap<Vec<Option<u32>>, Option<NodeId>>,
+/// How much of what is bounded was used.
+#[derive(Default)]
+pub struct Limits {
+    /// How deep the expression at hand is.
+    pub depth: usize,
+    /// How many definitions were expanded.
+    pub expansions: usize,
 }
 
 impl<'p> Checker<'p> {
-    pub fn new(
-        program: &'p Program,
-        catalog: &'p Catalog,
-        outside: &'p dyn Outside,
-        choices: &'p Choices,
-        diagnostics: Vec<Diagnostic>,
-    ) -> Self {
-        let count = program.statements.len();
+    pub fn new(names: Lookup<'p>, diagnostics: Vec<Diagnostic>) -> Self {
         let mut checker = Self {
-            program,
-            catalog,
-            outside,
-            choices,
+            names,
             sink: Sink::new(diagnostics),
-            nodes: Vec::with_capacity(count),
-            facts: Vec::with_capacity(count),
             params: Vec::new(),
             sweep: Sweep::default(),
-            point: Vec::new(),
-            reads: Reads::default(),
-            seen: Vec::new(),
-            depth: 0,
-            expansions: 0,
-            snippets: BTreeMap::new(),
-            defaults: HashMap::new(),
-            ranges: HashMap::new(),
-            schemas: BTreeMap::new(),
-            shared: BTreeMap::new(),
-            gathering: false,
-            edges: vec![BTreeSet::new(); count],
-            first_nodes: 0,
-            statements: vec![StatementState::default(); count],
-            open: Vec::new(),
+            calls: Calls::default(),
+            progress: Progress::new(names.program.statements.len()),
+            memo: Memo::default(),
+            limits: Limits::default(),
         };
         checker.declare_params();
         checker
+    }
+
+    /// What `inside` returns, and the diagnostics it found, which are not reported.
+    pub fn quietly<R>(&mut self, inside: impl FnOnce(&mut Self) -> R) -> (R, Vec<Diagnostic>) {
+        let before = self.sink.count();
+        let result = inside(self);
+        (result, self.sink.take_after(before))
     }
 
     /// Evaluates every statement of the main file at every point, reports last.
     pub fn run(&mut self) {
         self.validate_params();
         self.read_sweeps();
-        let of_kind = |at: &usize| Kind::from_keyword(&self.program.statements[*at].keyword.text);
+        let of_kind =
+            |at: &usize| Kind::from_keyword(&self.names.program.statements[*at].keyword.text);
         let (reports, others): (Vec<usize>, Vec<usize>) = self
+            .names
             .program
             .main_statements()
             .into_iter()
@@ -125,12 +82,12 @@ impl<'p> Checker<'p> {
         for at in 0..self.sweep.points.len() {
             self.enter(Some(at));
             for statement in &others {
-                if at == 0 || self.statements[*statement].reads.is_swept() {
-                    self.statement(*statement);
+                if at == 0 || self.progress.reads(*statement).is_swept() {
+                    self.statement(*statement, &mut Notes::default());
                 }
             }
             if at == 0 {
-                self.first_nodes = self.nodes.len();
+                self.calls.at_first_point = self.calls.nodes.len();
             }
             if self.sink.is_full() {
                 break;
@@ -138,7 +95,7 @@ impl<'p> Checker<'p> {
         }
         self.enter(None);
         for report in reports {
-            self.statement(report);
+            self.statement(report, &mut Notes::default());
         }
         self.validate_objectives();
         self.warn();
@@ -154,9 +111,9 @@ impl<'p> Checker<'p> {
             trial.scores = trial.scores.iter().filter_map(place).collect();
         }
         let experiment = Experiment {
-            title: self.program.title.clone(),
+            title: self.names.program.title.clone(),
             params: self.effective_params(),
-            nodes: self.nodes,
+            nodes: self.calls.nodes,
             sweeps,
             waiting,
         };
@@ -165,71 +122,35 @@ impl<'p> Checker<'p> {
 
     /// Makes a point of the sweeps the one in force; none is the defaults.
     pub fn enter(&mut self, at: Option<usize>) {
-        self.point = match at.and_then(|at| self.sweep.points.get(at)) {
+        self.sweep.point = match at.and_then(|at| self.sweep.points.get(at)) {
             Some(point) => point.clone(),
             None => vec![None; self.sweep.dims.len()],
         };
         self.forget_swept_params();
     }
 
-    /// What a statement was found to read.
-    pub fn reads_of(&self, at: usize) -> Reads {
-        self.statements[at].reads
-    }
-
-    /// What a statement has made at a point.
-    pub fn made_at(&mut self, point: Vec<Option<u32>>, at: usize) -> Option<NodeId> {
-        let before = std::mem::replace(&mut self.point, point);
-        let state = &self.statements[at];
-        let made = state.results.get(&self.key(state.reads)).copied().flatten();
-        self.point = before;
-        made
-    }
-
-    /// The part of the point that these reads depend on.
-    pub fn key(&self, reads: Reads) -> Vec<Option<u32>> {
-        let dims = self.point.iter().enumerate();
-        dims.filter(|(dim, _)| reads.has_param(*dim))
-            .map(|(_, value)| *value)
-            .collect()
-    }
-
     /// What a statement makes at the point in force; none when it did not check.
-    pub fn statement(&mut self, at: usize) -> Option<NodeId> {
-        if let Some(user) = self.open.last() {
-            self.edges[*user].insert(at);
+    pub fn statement(&mut self, at: usize, notes: &mut Notes) -> Option<NodeId> {
+        self.progress.refer(at);
+        if let Some(made) = self.progress.made(at, &self.sweep.point) {
+            notes.reads |= self.progress.reads(at);
+            return made;
         }
-        let state = &self.statements[at];
-        if let Some(result) = state.results.get(&self.key(state.reads)) {
-            self.reads |= state.reads;
-            return *result;
-        }
-        if let Some(start) = self.open.iter().position(|open| *open == at) {
+        if let Some(start) = self.progress.open.iter().position(|open| *open == at) {
             self.refuse_cycle(start);
             return None;
         }
-        let outer = std::mem::take(&mut self.reads);
-        let seen = std::mem::take(&mut self.seen);
-        let gathering = std::mem::take(&mut self.gathering);
-        self.open.push(at);
-        let result = self.elaborate(at);
-        self.open.pop();
-        self.gathering = gathering;
-        self.seen = seen;
-        let reads = self.reads;
-        self.reads |= outer;
-        let key = self.key(reads);
-        let state = &mut self.statements[at];
-        if state.reads != reads {
-            state.reads = reads;
-            state.results.clear();
-        }
-        state.results.insert(key, result);
-        result
+        let mut own = Notes::default();
+        self.progress.open.push(at);
+        let made = self.elaborate(at, &mut own);
+        self.progress.open.pop();
+        notes.reads |= own.reads;
+        self.progress.note(at, &self.sweep.point, own.reads, made);
+        made
     }
 
-    fn elaborate(&mut self, at: usize) -> Option<NodeId> {
-        let program = self.program;
+    fn elaborate(&mut self, at: usize, notes: &mut Notes) -> Option<NodeId> {
+        let program = self.names.program;
         let statement = &program.statements[at];
         let env = Env::file(statement.module);
         let word = &statement.keyword;
@@ -242,16 +163,16 @@ impl<'p> Checker<'p> {
             self.report(env, diagnostic);
             return None;
         };
-        self.gathering = kind == Kind::Report;
         let name = program.full_name(statement.module, &statement.name);
         let want = Expected {
             ty: &Type::Kind(kind),
             columns: &Columns::Free,
             name: &name,
             statement: true,
+            gather: kind == Kind::Report,
         };
-        let value = self.value(&statement.value, env, want);
-        if kind == Kind::Report && self.reads.is_swept() {
+        let value = self.value(&statement.value, env, want, notes);
+        if kind == Kind::Report && notes.reads.is_swept() {
             let message = "a report is made once, but this one reads a swept param";
             let diagnostic = Diagnostic::error(Code::NotConstant, statement.value.span, message)
                 .hint("a report lists its scores at every point; its other arguments must not depend on a sweep");
@@ -265,21 +186,29 @@ impl<'p> Checker<'p> {
     }
 
     /// What an expression makes at every point of the sweeps, each once.
-    pub fn at_every_point(&mut self, expr: &Expr, env: Env, want: Expected) -> Vec<Option<Value>> {
-        let outer = self.reads;
-        self.gathering = false;
+    pub fn at_every_point(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Vec<Option<Value>> {
+        let want = Expected {
+            gather: false,
+            ..want
+        };
         let mut reads = Reads::default();
         let mut done = BTreeSet::new();
         let mut values = Vec::new();
         for at in 0..self.sweep.points.len() {
             self.enter(Some(at));
-            if done.contains(&self.key(reads)) {
+            if done.contains(&reads.key(&self.sweep.point)) {
                 continue;
             }
-            self.reads = Reads::default();
-            let value = self.value(expr, env, want);
-            reads |= self.reads;
-            done.insert(self.key(reads));
+            let mut own = Notes::default();
+            let value = self.value(expr, env, want, &mut own);
+            reads |= own.reads;
+            done.insert(reads.key(&self.sweep.point));
             let broken = value.is_none();
             values.push(value);
             if broken || !reads.is_swept() {
@@ -287,14 +216,13 @@ impl<'p> Checker<'p> {
             }
         }
         self.enter(None);
-        self.gathering = true;
-        self.reads = outer | reads.choices();
+        notes.reads |= reads.choices();
         values
     }
 
     fn refuse_cycle(&mut self, start: usize) {
-        let statements = &self.program.statements;
-        let mut cycle = self.open[start..].to_vec();
+        let statements = &self.names.program.statements;
+        let mut cycle = self.progress.open[start..].to_vec();
         let first = (0..cycle.len()).min_by_key(|at| statements[cycle[*at]].name.span);
         cycle.rotate_left(first.unwrap_or_default());
         let mut cycle = cycle.iter().map(|at| &statements[*at].name);

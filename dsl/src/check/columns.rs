@@ -3,7 +3,8 @@
 use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Resolved};
-use super::inferred::Columns;
+use super::known::Columns;
+use super::notes::Notes;
 use super::scope::Entity;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::calendar;
@@ -77,13 +78,19 @@ impl Term {
 
 impl Checker<'_> {
     /// A formula; none when an error was reported.
-    pub fn term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
+    pub fn term(&mut self, expr: &Expr, env: Env, names: Names, notes: &mut Notes) -> Option<Term> {
         self.deeper(expr.span, env, |checker| {
-            checker.shallow_term(expr, env, names)
+            checker.shallow_term(expr, env, names, notes)
         })
     }
 
-    fn shallow_term(&mut self, expr: &Expr, env: Env, names: Names) -> Option<Term> {
+    fn shallow_term(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        names: Names,
+        notes: &mut Notes,
+    ) -> Option<Term> {
         match &expr.kind {
             ExprKind::Int { value, unit } => {
                 let unit = self.unit_of(unit.as_ref(), env)?;
@@ -102,14 +109,16 @@ impl Checker<'_> {
             ExprKind::Text(_) | ExprKind::List(_) | ExprKind::Range { .. } => {
                 self.no_term(expr, env)
             }
-            ExprKind::Name(path) => self.named_term(path, expr, env, names),
+            ExprKind::Name(path) => self.named_term(path, expr, env, names, notes),
             ExprKind::Part { whole, path } => {
-                let (value, ty) = self.chosen(whole, path, env)?;
-                self.known_term(value, ty, expr, env, names)
+                let (value, ty) = self.chosen(whole, path, env, notes)?;
+                self.known_term(value, ty, expr, env, names, notes)
             }
-            ExprKind::Call { callee, args } => self.call_term(callee, args, expr, env, names),
+            ExprKind::Call { callee, args } => {
+                self.call_term(callee, args, expr, env, names, notes)
+            }
             ExprKind::Unary { op, operand } => {
-                let term = self.term(operand, env, names)?;
+                let term = self.term(operand, env, names, notes)?;
                 let sort = match op {
                     UnaryOp::Negate => Sort::Number,
                     UnaryOp::Not => Sort::Truth,
@@ -121,8 +130,8 @@ impl Checker<'_> {
             ExprKind::Binary {
                 op, left, right, ..
             } => {
-                let first = self.term(left, env, names);
-                let second = self.term(right, env, names);
+                let first = self.term(left, env, names, notes);
+                let second = self.term(right, env, names, notes);
                 self.binary(*op, (first?, left.span), (second?, right.span), env, names)
             }
         }
@@ -159,26 +168,33 @@ impl Checker<'_> {
         }
     }
 
-    fn named_term(&mut self, path: &[Name], expr: &Expr, env: Env, names: Names) -> Option<Term> {
+    fn named_term(
+        &mut self,
+        path: &[Name],
+        expr: &Expr,
+        env: Env,
+        names: Names,
+        notes: &mut Notes,
+    ) -> Option<Term> {
         match self.find(path, env) {
             Resolved::Failed => None,
-            Resolved::Arg(inner, env) => self.term(inner, env, names),
+            Resolved::Arg(inner, env) => self.term(inner, env, names, notes),
             Resolved::Entity(Entity::Param(param)) => {
                 if let Names::Columns(columns) = names {
                     self.refuse_ambiguous(path, columns, env)?;
                 }
-                let value = self.param(param)?;
+                let value = self.param(param, notes)?;
                 let ty = self.params[param].ty.clone()?;
-                self.known_term(value, ty, expr, env, names)
+                self.known_term(value, ty, expr, env, names, notes)
             }
             Resolved::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
-                self.column_term(&path[0].text, expr.span, env, names)
+                self.column_term(&path[0].text, expr.span, env, names, notes)
             }
             Resolved::Entity(_) => self.no_term(expr, env),
             Resolved::Nothing => {
                 let name = &path[0];
                 let Some(value) = column::constant(&name.text) else {
-                    return self.column_term(&name.text, name.span, env, names);
+                    return self.column_term(&name.text, name.span, env, names, notes);
                 };
                 if let Names::Columns(columns) = names {
                     self.refuse_ambiguous(path, columns, env)?;
@@ -196,6 +212,7 @@ impl Checker<'_> {
         expr: &Expr,
         env: Env,
         names: Names,
+        notes: &mut Notes,
     ) -> Option<Term> {
         match (value, ty) {
             (Value::Int(value), _) => {
@@ -212,7 +229,9 @@ impl Checker<'_> {
                 let value = f64::from(u8::from(value));
                 Some(Term::truth(ColumnExpr::Number(value)))
             }
-            (Value::Text(column), Type::Column) => self.column_term(&column, expr.span, env, names),
+            (Value::Text(column), Type::Column) => {
+                self.column_term(&column, expr.span, env, names, notes)
+            }
             _ => self.no_term(expr, env),
         }
     }
@@ -236,7 +255,7 @@ impl Checker<'_> {
             return Some(());
         }
         let text = &name.text;
-        let what = match self.program.modules[env.module].names.get(text) {
+        let what = match self.names.program.modules[env.module].names.get(text) {
             Some(_) => "a param",
             None => "a constant",
         };
@@ -248,10 +267,17 @@ impl Checker<'_> {
         None
     }
 
-    fn column_term(&mut self, name: &str, span: Span, env: Env, names: Names) -> Option<Term> {
+    fn column_term(
+        &mut self,
+        name: &str,
+        span: Span,
+        env: Env,
+        names: Names,
+        notes: &mut Notes,
+    ) -> Option<Term> {
         let unit = match names {
             Names::Columns(columns) => {
-                self.column_named(name, span, env, columns)?;
+                self.column_named(name, span, env, columns, notes)?;
                 match columns {
                     Columns::Known(schema, _) => {
                         schema.find(name).and_then(|column| column.unit.clone())
@@ -281,7 +307,7 @@ impl Checker<'_> {
                         format!("expected a number known before the run, found column `{name}`");
                     self.report(env, Diagnostic::error(Code::NotConstant, span, message));
                 } else {
-                    let program = self.program;
+                    let program = self.names.program;
                     let known = program.modules[env.module].names.keys();
                     let message = format!("unknown name `{name}`");
                     let diagnostic = Diagnostic::error(Code::UnknownName, span, message)
@@ -306,6 +332,7 @@ impl Checker<'_> {
         span: Span,
         env: Env,
         columns: &Columns,
+        notes: &mut Notes,
     ) -> Option<()> {
         if let Columns::Known(schema, data) = columns
             && schema.find(name).is_none()
@@ -314,7 +341,7 @@ impl Checker<'_> {
             self.report(env, diagnostic);
             return None;
         }
-        self.seen.push((name.to_owned(), span));
+        notes.columns.push((name.to_owned(), span));
         Some(())
     }
 
@@ -325,22 +352,23 @@ impl Checker<'_> {
         expr: &Expr,
         env: Env,
         names: Names,
+        notes: &mut Notes,
     ) -> Option<Term> {
         match self.find(callee, env) {
             Resolved::Failed => return None,
             Resolved::Entity(Entity::Define(define)) => {
                 return self.expand(define, args, expr.span, env, |checker, body, inner| {
-                    checker.term(body, inner, names)
+                    checker.term(body, inner, names, notes)
                 });
             }
             _ => {}
         }
         let text = dotted(callee);
         let Some(function) = column::function(&text) else {
-            if self.catalog.get(&text).is_some() {
+            if self.names.catalog.get(&text).is_some() {
                 return self.no_term(expr, env);
             }
-            let program = self.program;
+            let program = self.names.program;
             let defines = program.modules[env.module].names.keys().map(String::as_str);
             let functions = column::FUNCTIONS.iter().map(|function| function.name);
             let message = format!("unknown function `{text}`");
@@ -361,7 +389,7 @@ impl Checker<'_> {
         for (arg, (_, sort)) in args.iter().zip(function.takes) {
             let value = arg.value();
             let term = self
-                .term(value, env, names)
+                .term(value, env, names, notes)
                 .filter(|term| self.expect_sort(term, *sort, value.span, env).is_some());
             let term = term.and_then(|term| match function.of_time() {
                 true => self.days(term, value.span, env, names),

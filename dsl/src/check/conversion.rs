@@ -3,19 +3,19 @@
 use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Resolved};
-use super::inferred::Columns;
+use super::known::Columns;
+use super::notes::Notes;
 use super::scope::Entity;
 use super::value::Expected;
 use crate::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::column::{self, Sort};
 use crate::experiment::Value;
-use crate::signature::Makes;
 use crate::types::Type;
 use crate::units;
 
 impl Checker<'_> {
     /// Whether an expression looks like a value of this type, to choose among several.
-    pub fn fits(&mut self, expr: &Expr, env: Env, want: Expected) -> bool {
+    pub fn fits(&self, expr: &Expr, env: Env, want: Expected) -> bool {
         let ty = want.ty;
         if let Type::OneOf(types) = ty {
             return types.iter().any(|ty| self.fits(expr, env, want.part(ty)));
@@ -43,7 +43,7 @@ impl Checker<'_> {
                 let known = self.part_type(path);
                 known.is_some_and(|known| assignable(&known, ty))
             }
-            ExprKind::Name(path) => match self.find(path, env) {
+            ExprKind::Name(path) => match self.names.find(path, env) {
                 Resolved::Arg(inner, env) => return self.fits(inner, env, want),
                 Resolved::Entity(Entity::Param(param))
                     if matches!(ty, Type::Formula(_) | Type::Condition(_))
@@ -53,12 +53,12 @@ impl Checker<'_> {
                     known.is_some_and(|known| assignable(&known, ty))
                 }
                 Resolved::Entity(Entity::Statement(at)) => {
-                    let keyword = self.program.statements[at].keyword.text.as_str();
+                    let keyword = self.names.program.statements[at].keyword.text.as_str();
                     matches!(ty, Type::Kind(kind) if kind.keyword() == keyword)
                 }
                 _ => match ty {
                     Type::Word(words) => words.contains(&path[0].text),
-                    Type::Constructed(_) => self.makes(&path[0].text, ty),
+                    Type::Constructed(_) => self.names.makes(&path[0].text, ty),
                     Type::Column | Type::Formula(_) => true,
                     _ => false,
                 },
@@ -68,7 +68,7 @@ impl Checker<'_> {
                     Sort::Number => number,
                     Sort::Truth => matches!(ty, Type::Condition(_)),
                 },
-                None => self.makes(&dotted(callee), ty),
+                None => self.names.makes(&dotted(callee), ty),
             },
         };
         let alone = !matches!(expr.kind, ExprKind::List(_));
@@ -96,17 +96,8 @@ impl Checker<'_> {
                 };
                 assignable(ty) || !known
             }
-            (Type::Constructed(_), [name]) => assignable(ty) || !self.makes(&name.text, ty),
+            (Type::Constructed(_), [name]) => assignable(ty) || !self.names.makes(&name.text, ty),
             _ => true,
-        }
-    }
-
-    fn makes(&self, callee: &str, ty: &Type) -> bool {
-        let makes = self.catalog.get(callee).map(|signature| &signature.makes);
-        match (makes, ty) {
-            (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => kinds.contains(kind),
-            (Some(Makes::Value(group)), Type::Constructed(wanted)) => group == wanted,
-            _ => false,
         }
     }
 
@@ -117,10 +108,11 @@ impl Checker<'_> {
         expr: &Expr,
         env: Env,
         want: Expected,
+        notes: &mut Notes,
     ) -> Option<Value> {
-        let value = self.param(param)?;
+        let value = self.param(param, notes)?;
         let ty = self.params[param].ty.clone()?;
-        self.known_as(value, &ty, expr, env, want)
+        self.known_as(value, &ty, expr, env, want, notes)
     }
 
     /// A value that a param has or a sweep chose, where a value is wanted.
@@ -131,12 +123,13 @@ impl Checker<'_> {
         expr: &Expr,
         env: Env,
         want: Expected,
+        notes: &mut Notes,
     ) -> Option<Value> {
         if let (Type::Column, Type::Column, Value::Text(column)) = (ty, want.ty, &value) {
             if let ExprKind::Name(path) = &expr.kind {
                 self.refuse_ambiguous(path, want.columns, env)?;
             }
-            self.column_named(column, expr.span, env, want.columns)?;
+            self.column_named(column, expr.span, env, want.columns, notes)?;
         }
         if let (Type::Word(_), Type::Word(words), Value::Text(word)) = (ty, want.ty, &value)
             && !words.is_empty()

@@ -3,7 +3,8 @@
 use super::Outside;
 use super::checker::Checker;
 use super::env::Env;
-use super::inferred::Columns;
+use super::lookup::Lookup;
+use super::notes::Notes;
 use super::scope::{NOWHERE, Program};
 use super::value::Expected;
 use crate::diagnostic::Diagnostic;
@@ -20,9 +21,15 @@ use crate::types::Schema;
 pub fn declaration_faults(signature: &Signature, catalog: &Catalog) -> Vec<(String, String)> {
     let program = Program::load("", "", catalog, &Nothing);
     let choices = Choices::default();
+    let names = Lookup {
+        program: &program,
+        catalog,
+        outside: &Nothing,
+        choices: &choices,
+    };
     let mut faults = Vec::new();
     for param in &signature.params {
-        let mut checker = Checker::new(&program, catalog, &Nothing, &choices, Vec::new());
+        let mut checker = Checker::new(names, Vec::new());
         if let Err(message) = checker.declared(param) {
             faults.push((param.name.clone(), message));
         }
@@ -48,13 +55,9 @@ impl Checker<'_> {
         };
         let snippet = self.snippet(default);
         let snippet = snippet.ok_or_else(|| format!("the default `{default}` does not parse"))?;
-        let want = Expected {
-            ty: &param.ty,
-            columns: &Columns::Free,
-            name: &param.name,
-            statement: false,
-        };
-        let value = self.quietly(|checker| checker.value(&snippet.0, env, want));
+        let want = Expected::plain(&param.ty);
+        let value =
+            self.quietly(|checker| checker.value(&snippet.0, env, want, &mut Notes::default()));
         let value = sound(value, "default", default)?;
         match bounds {
             Some((range, bounds)) if bounds.refused(&value).is_some() => Err(format!(

@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::env::{Env, Resolved};
-use super::inferred::takes_kind;
+use super::known::takes_kind;
 use super::scope::Entity;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -24,7 +24,7 @@ impl<'p> Checker<'p> {
         let diagnostic = match (ty, &expr.kind) {
             (Type::Constructed(group), _) => {
                 let makes = Makes::Value(group.clone());
-                diagnostic.choices("choices", self.names_making(|other| *other == makes))
+                diagnostic.choices("choices", self.names.names_making(|other| *other == makes))
             }
             (Type::String | Type::Path, ExprKind::Name(_)) => {
                 diagnostic.hint("write text in quotes")
@@ -38,7 +38,7 @@ impl<'p> Checker<'p> {
     }
 
     /// What an expression is, in words.
-    pub fn describe(&mut self, expr: &Expr, env: Env) -> String {
+    pub fn describe(&self, expr: &Expr, env: Env) -> String {
         match &expr.kind {
             ExprKind::Int { value, unit } => number_name(&value.to_string(), unit.as_ref()),
             ExprKind::Float { value, unit } => number_name(&format!("{value:?}"), unit.as_ref()),
@@ -49,13 +49,13 @@ impl<'p> Checker<'p> {
             ExprKind::Unary { .. } | ExprKind::Binary { .. } => "a formula".to_owned(),
             ExprKind::Name(path) => {
                 let text = dotted(path);
-                match self.find(path, env) {
+                match self.names.find(path, env) {
                     Resolved::Entity(Entity::Param(param)) => match &self.params[param].ty {
                         Some(ty) => format!("`{text}`, which is {}", type_name(ty)),
                         None => format!("`{text}`"),
                     },
                     Resolved::Entity(Entity::Statement(at)) => {
-                        let keyword = &self.program.statements[at].keyword.text;
+                        let keyword = &self.names.program.statements[at].keyword.text;
                         format!("`{text}`, which is {}", a(keyword))
                     }
                     Resolved::Entity(Entity::Define(_)) => {
@@ -74,7 +74,7 @@ impl<'p> Checker<'p> {
             }
             ExprKind::Call { callee, .. } => {
                 let text = dotted(callee);
-                match self.catalog.get(&text) {
+                match self.names.catalog.get(&text) {
                     Some(plugin) => format!("`{text}`, which makes {}", made_name(&plugin.makes)),
                     None => format!("a call of `{text}`"),
                 }

@@ -11,9 +11,9 @@ impl Checker<'_> {
     /// What follows for the result from a call's arguments; none when an error was reported.
     pub fn examine(&mut self, call: &Call, args: &Args) -> Option<Facts> {
         let about = |node: NodeId| {
-            let inferred = &self.facts[node.0];
+            let inferred = &self.calls.facts[node.0];
             About {
-                kind: self.nodes[node.0].kind,
+                kind: self.calls.nodes[node.0].kind,
                 node,
                 facts: &inferred.known,
                 schema: inferred.schema.as_deref(),
@@ -21,7 +21,7 @@ impl Checker<'_> {
             }
         };
         let name = &call.signature.name;
-        let examined = self.outside.examine(name, &args.values, &about);
+        let examined = self.names.outside.examine(name, &args.values, &about);
         let mut sound = true;
         for complaint in examined.complaints {
             let place = complaint.param.as_ref();

@@ -1,4 +1,4 @@
-//! What is known of a call's result beside its value: columns, what it needs, members.
+//! What follows for a call's result from its arguments: columns, what it needs, members.
 
 use std::rc::Rc;
 
@@ -6,47 +6,14 @@ use super::argument::Args;
 use super::call::Call;
 use super::checker::Checker;
 use super::columns::unknown_column;
+use super::known::{Inferred, Needed, holds_rows, union};
 use super::reads::Reads;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
 use crate::facts::{Facts, place_of};
 use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
-use crate::types::{Kind, Schema, Type};
-
-/// What is known of a node.
-#[derive(Clone, Default)]
-pub struct Inferred {
-    /// The columns of the data it is, or was made from.
-    pub schema: Option<Rc<Schema>>,
-    /// The columns that data it is used with must have.
-    pub needs: Rc<Vec<Needed>>,
-    /// How many members it has, and where that is said.
-    pub members: Option<(u32, Span)>,
-    /// The swept params and choices it reads.
-    pub reads: Reads,
-    /// What its plugin says of it.
-    pub known: Facts,
-}
-
-/// A column that data met later must have.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Needed {
-    pub column: String,
-    pub span: Span,
-    pub need: Need,
-}
-
-/// The columns that names in a call may mean.
-#[derive(Clone)]
-pub enum Columns {
-    /// Those of the data at this place.
-    Known(Rc<Schema>, Span),
-    /// Any: no data are at hand yet.
-    Free,
-    /// Those of data that did not check; nothing is said about them.
-    Poisoned,
-}
+use crate::types::Schema;
 
 impl<'p> Checker<'p> {
     /// What is known of the result of a call whose arguments checked.
@@ -64,14 +31,14 @@ impl<'p> Checker<'p> {
             .collect();
         for (_, _, node) in &inputs {
             needs = match needs.is_empty() {
-                true => Rc::clone(&self.facts[node.0].needs),
-                false => union(&needs, &self.facts[node.0].needs),
+                true => Rc::clone(&self.calls.facts[node.0].needs),
+                false => union(&needs, &self.calls.facts[node.0].needs),
             };
         }
         needs = union(&needs, &args.needs);
         let mut sound = true;
         for (param, argument, node) in &inputs {
-            if holds_rows(self.nodes[node.0].kind) {
+            if holds_rows(self.calls.nodes[node.0].kind) {
                 sound &= self.meets_needs(call, param, argument, *node, &needs);
             }
         }
@@ -96,7 +63,7 @@ impl<'p> Checker<'p> {
         node: NodeId,
         needs: &[Needed],
     ) -> bool {
-        let Some(schema) = self.facts[node.0].schema.clone() else {
+        let Some(schema) = self.calls.facts[node.0].schema.clone() else {
             return true;
         };
         let mut sound = true;
@@ -139,7 +106,7 @@ impl<'p> Checker<'p> {
         }
         let mut first: Option<(u32, Span, Span)> = None;
         for (param, argument, node) in inputs {
-            let Some((count, said)) = self.facts[node.0].members else {
+            let Some((count, said)) = self.calls.facts[node.0].members else {
                 continue;
             };
             if param.gather && !param.one_for_all {
@@ -172,12 +139,12 @@ impl<'p> Checker<'p> {
     ) -> Option<Option<Rc<Schema>>> {
         let of = |checker: &Self, name: &str| {
             let input = inputs.iter().find(|(param, ..)| param.name == name);
-            input.and_then(|(_, _, node)| checker.facts[node.0].schema.clone())
+            input.and_then(|(_, _, node)| checker.calls.facts[node.0].schema.clone())
         };
         let any = |checker: &Self| {
             inputs
                 .iter()
-                .find_map(|(_, _, node)| checker.facts[node.0].schema.clone())
+                .find_map(|(_, _, node)| checker.calls.facts[node.0].schema.clone())
         };
         Some(match &call.signature.columns {
             ColumnRule::None => any(self),
@@ -235,13 +202,13 @@ impl<'p> Checker<'p> {
         for (name, argument) in &args.values {
             key.push_str(&format!(" {name}: {}", argument.value));
         }
-        if let Some(schema) = self.schemas.get(&key) {
+        if let Some(schema) = self.memo.schemas.get(&key) {
             return Some(Rc::clone(schema));
         }
-        match self.outside.schema(plugin, &args.values) {
+        match self.names.outside.schema(plugin, &args.values) {
             Ok(schema) => {
                 let schema = Rc::new(schema);
-                self.schemas.insert(key, Rc::clone(&schema));
+                self.memo.schemas.insert(key, Rc::clone(&schema));
                 Some(schema)
             }
             Err(error) => {
@@ -257,24 +224,6 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// Whether results of some kind may stand here.
-pub fn takes_kind(ty: &Type) -> bool {
-    match ty {
-        Type::Kind(_) => true,
-        Type::List(inner) | Type::Range(inner) => takes_kind(inner),
-        Type::OneOf(types) => types.iter().any(takes_kind),
-        _ => false,
-    }
-}
-
-/// Whether a thing of this kind is rows of data, or groups them.
-pub fn holds_rows(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Data | Kind::Subset | Kind::Anomaly | Kind::Trajectory
-    )
-}
-
 /// The names of columns in an argument.
 fn columns_in(argument: Option<&Argument>) -> Vec<&str> {
     let values = match argument.map(|argument| &argument.value) {
@@ -287,25 +236,4 @@ fn columns_in(argument: Option<&Argument>) -> Vec<&str> {
         _ => None,
     });
     names.collect()
-}
-
-/// Both lists of needs, each column once.
-pub fn union(left: &Rc<Vec<Needed>>, right: &[Needed]) -> Rc<Vec<Needed>> {
-    let fresh: Vec<&Needed> = right.iter().filter(|needed| !has(left, needed)).collect();
-    if fresh.is_empty() {
-        return Rc::clone(left);
-    }
-    let mut all = left.to_vec();
-    for needed in fresh {
-        if !has(&all, needed) {
-            all.push(needed.clone());
-        }
-    }
-    Rc::new(all)
-}
-
-fn has(needs: &[Needed], needed: &Needed) -> bool {
-    needs
-        .iter()
-        .any(|other| other.column == needed.column && other.need == needed.need)
 }

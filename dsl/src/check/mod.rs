@@ -5,6 +5,7 @@
 //! expression to the type that is wanted, `columns` reads formulas, `call` makes nodes of
 //! the `argument`s of plugins.
 
+mod allowed;
 mod argument;
 mod binding;
 mod bounds;
@@ -16,12 +17,18 @@ mod declaration;
 mod describe;
 mod env;
 mod examine;
+mod expand;
 mod inferred;
+mod known;
+mod lookup;
+mod memo;
+mod notes;
 mod number;
 mod operator;
 mod order;
 mod params;
 mod plugin;
+mod progress;
 mod reads;
 mod scope;
 mod sink;
@@ -119,7 +126,13 @@ pub fn check_with(
 ) -> Checked {
     let mut program = scope::Program::load(path, text, catalog, outside);
     let found = std::mem::take(&mut program.diagnostics);
-    let mut checker = checker::Checker::new(&program, catalog, outside, choices, found);
+    let names = lookup::Lookup {
+        program: &program,
+        catalog,
+        outside,
+        choices,
+    };
+    let mut checker = checker::Checker::new(names, found);
     checker.set(settings);
     checker.run();
     let (experiment, diagnostics) = checker.finish();

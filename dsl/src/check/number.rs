@@ -4,6 +4,7 @@ use super::checker::Checker;
 use super::columns::{Names, Term};
 use super::describe::dotted;
 use super::env::{Env, Resolved};
+use super::notes::Notes;
 use super::value::Expected;
 use crate::ast::{Expr, ExprKind};
 use crate::column::{ColumnExpr, Sort};
@@ -15,7 +16,13 @@ use crate::units;
 
 impl Checker<'_> {
     /// Constant arithmetic: literals, params, functions of them.
-    pub fn number(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
+    pub fn number(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         match &expr.kind {
             ExprKind::Int { value, unit: None } if *want.ty == Type::Int => {
                 return Some(Value::Int(*value));
@@ -26,12 +33,12 @@ impl Checker<'_> {
             ExprKind::Name(path) if matches!(self.find(path, env), Resolved::Entity(_)) => {
                 return self.mismatch(expr, env, want.ty);
             }
-            ExprKind::Call { callee, .. } if self.catalog.get(&dotted(callee)).is_some() => {
+            ExprKind::Call { callee, .. } if self.names.catalog.get(&dotted(callee)).is_some() => {
                 return self.mismatch(expr, env, want.ty);
             }
             _ => {}
         }
-        let term = self.term(expr, env, Names::Constant(want.columns))?;
+        let term = self.term(expr, env, Names::Constant(want.columns), notes)?;
         self.number_from(&term, expr, env, want.ty)
     }
 

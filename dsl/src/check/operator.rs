@@ -3,7 +3,7 @@
 use super::checker::Checker;
 use super::columns::{Names, Term};
 use super::env::Env;
-use super::inferred::Columns;
+use super::known::Columns;
 use crate::ast::BinaryOp;
 use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bounds::{Bounds, shown};
-use super::checker::{Checker, Snippet};
+use super::checker::Checker;
 use super::describe::type_name;
 use super::env::Env;
-use super::inferred::Columns;
+use super::memo::Snippet;
+use super::notes::Notes;
 use super::reads::Reads;
 use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
 use super::value::Expected;
@@ -15,7 +16,6 @@ use crate::ast::{Expr, ExprKind, ItemKind, Name, TypeExpr};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
 use crate::parse::parse;
-use crate::signature::Makes;
 use crate::source::Span;
 use crate::types::Type;
 
@@ -42,7 +42,7 @@ enum Evaluated {
 impl Checker<'_> {
     /// Types and bounds of all params.
     pub fn declare_params(&mut self) {
-        let program = self.program;
+        let program = self.names.program;
         for declared in &program.params {
             let ty = match &declared.ty {
                 Some(ty) => self.param_type(ty, Env::file(declared.module)),
@@ -80,9 +80,8 @@ impl Checker<'_> {
     /// Evaluates every default once, so that bad ones are found where nothing reads them.
     pub fn validate_params(&mut self) {
         for param in 0..self.params.len() {
-            self.param(param);
+            self.param(param, &mut Notes::default());
         }
-        self.reads = Reads::default();
         for state in &mut self.params {
             state.used = false;
         }
@@ -101,13 +100,13 @@ impl Checker<'_> {
             "Word" => Type::Word(Vec::new()),
             "Column" => Type::Column,
             "List" | "Range" | "Quantity" => Type::Bool,
-            _ if self.groups().contains(&name) => Type::Constructed(name.to_owned()),
+            _ if self.names.groups().contains(&name) => Type::Constructed(name.to_owned()),
             _ => {
                 let mut names = vec![
                     "Int", "Float", "Bool", "String", "Path", "Duration", "Word", "Column", "List",
                     "Range", "Quantity",
                 ];
-                names.extend(self.groups());
+                names.extend(self.names.groups());
                 let message = format!("unknown type `{name}`");
                 let diagnostic = Diagnostic::error(Code::UnknownType, ty.name.span, message)
                     .meant(name, names.iter().copied())
@@ -149,30 +148,16 @@ impl Checker<'_> {
         })
     }
 
-    fn groups(&self) -> Vec<&str> {
-        let mut groups: Vec<&str> = self
-            .catalog
-            .iter()
-            .filter_map(|signature| match &signature.makes {
-                Makes::Value(group) => Some(group.as_str()),
-                Makes::Kinds(_) => None,
-            })
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
-    }
-
     /// The value of a param at the point in force; none when it did not check.
-    pub fn param(&mut self, param: usize) -> Option<Value> {
+    pub fn param(&mut self, param: usize, notes: &mut Notes) -> Option<Value> {
         self.params[param].used = true;
         match &self.params[param].value {
             Evaluated::Done(value, reads) => {
-                self.reads |= *reads;
+                notes.reads |= *reads;
                 return value.clone();
             }
             Evaluated::Open => {
-                let name = &self.program.params[param].name;
+                let name = &self.names.program.params[param].name;
                 let message = format!("`{}` is defined by itself", name.text);
                 let diagnostic = Diagnostic::error(Code::CyclicDefine, name.span, message);
                 self.report(Env::file(MAIN), diagnostic);
@@ -181,46 +166,42 @@ impl Checker<'_> {
             Evaluated::Not => {}
         }
         self.params[param].value = Evaluated::Open;
-        let outer = std::mem::take(&mut self.reads);
-        let seen = self.seen.len();
-        let value = self.evaluate_param(param);
-        self.seen.truncate(seen);
-        let reads = self.reads;
-        self.reads |= outer;
-        self.params[param].value = Evaluated::Done(value.clone(), reads);
+        let mut own = Notes::default();
+        let value = self.evaluate_param(param, &mut own);
+        notes.reads |= own.reads;
+        self.params[param].value = Evaluated::Done(value.clone(), own.reads);
         value
     }
 
-    fn evaluate_param(&mut self, param: usize) -> Option<Value> {
+    fn evaluate_param(&mut self, param: usize, notes: &mut Notes) -> Option<Value> {
         if let Some(dim) = self.params[param].dim {
-            self.reads |= Reads::param(dim);
-            if let Some(value) = self.point.get(dim).copied().flatten() {
+            notes.reads |= Reads::param(dim);
+            if let Some(value) = self.sweep.point.get(dim).copied().flatten() {
                 return self.sweep.dims[dim].values.get(value as usize).cloned();
             }
         }
-        self.unswept(param)
+        self.unswept(param, notes)
     }
 
     /// The value of a param where no sweep says anything: what `--set` says, or the default.
-    pub fn unswept(&mut self, param: usize) -> Option<Value> {
+    pub fn unswept(&mut self, param: usize, notes: &mut Notes) -> Option<Value> {
         if let Some(value) = &self.params[param].set {
             return value.clone();
         }
-        let declared = &self.program.params[param];
-        self.param_value(param, &declared.default, Env::file(declared.module))
+        let declared = &self.names.program.params[param];
+        self.param_value(param, &declared.default, Env::file(declared.module), notes)
     }
 
     /// An expression as a value of a param, within its bounds.
-    pub fn param_value(&mut self, param: usize, expr: &Expr, env: Env) -> Option<Value> {
+    pub fn param_value(
+        &mut self,
+        param: usize,
+        expr: &Expr,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         let ty = self.params[param].ty.clone()?;
-        let name = &self.program.params[param].name.text;
-        let want = Expected {
-            ty: &ty,
-            columns: &Columns::Free,
-            name,
-            statement: false,
-        };
-        let value = self.value(expr, env, want)?;
+        let value = self.value(expr, env, Expected::plain(&ty), notes)?;
         self.within(param, &value, expr.span, env)?;
         Some(value)
     }
@@ -235,7 +216,7 @@ impl Checker<'_> {
         else {
             return Some(());
         };
-        let program = self.program;
+        let program = self.names.program;
         let declared = &program.params[param];
         let shown = match &state.ty {
             Some(ty) => shown(bad, ty),
@@ -258,7 +239,7 @@ impl Checker<'_> {
 
     /// What a param's values must be in, as written.
     fn bounds_text(&self, param: usize) -> Option<&str> {
-        match &self.program.params[param].bounds {
+        match &self.names.program.params[param].bounds {
             _ if param == SEED => Some("0.."),
             bounds => Some(self.source(bounds.as_ref()?.span)),
         }
@@ -266,6 +247,7 @@ impl Checker<'_> {
 
     fn source(&self, span: Span) -> &str {
         match self
+            .names
             .program
             .sources
             .iter()
@@ -303,7 +285,7 @@ impl Checker<'_> {
                     span: Span::default(),
                 })
                 .collect();
-            let param = match self.program.resolve(MAIN, &path) {
+            let param = match self.names.program.resolve(MAIN, &path) {
                 _ if name == "seed" => SEED,
                 Ok(Entity::Param(param)) => param,
                 _ => {
@@ -327,7 +309,7 @@ impl Checker<'_> {
     }
 
     fn refuse_setting(&mut self, name: &str) {
-        let program = self.program;
+        let program = self.names.program;
         let names: Vec<String> = program
             .params
             .iter()
@@ -398,7 +380,7 @@ impl Checker<'_> {
     }
 
     fn swept_setting(&mut self, param: usize, list: &Snippet) -> Option<Vec<Value>> {
-        self.swept_values(param, &list.0, Env::file(NOWHERE))
+        self.swept_values(param, &list.0, Env::file(NOWHERE), &mut Notes::default())
     }
 
     fn setting(&mut self, param: usize, text: &str) -> Option<Value> {
@@ -415,7 +397,7 @@ impl Checker<'_> {
             return Some(value);
         }
         match self.snippet(text).as_deref() {
-            Some((expr, None)) => self.param_value(param, expr, env),
+            Some((expr, None)) => self.param_value(param, expr, env, &mut Notes::default()),
             _ => {
                 let diagnostic = Diagnostic::without_place(Code::SyntaxError, "no value");
                 self.sink.report(diagnostic);
@@ -426,7 +408,7 @@ impl Checker<'_> {
 
     /// An expression that comes from no file, with what follows it after `in`.
     pub fn snippet(&mut self, text: &str) -> Option<Snippet> {
-        if let Some(known) = self.snippets.get(text) {
+        if let Some(known) = self.memo.snippets.get(text) {
             return known.clone();
         }
         let (tree, errors) = parse(NO_FILE, &format!("param x: Int = {text}"));
@@ -440,13 +422,13 @@ impl Checker<'_> {
             ) if errors.is_empty() => Some(Rc::new((default, bounds))),
             _ => None,
         };
-        self.snippets.insert(text.to_owned(), parsed.clone());
+        self.memo.snippets.insert(text.to_owned(), parsed.clone());
         parsed
     }
 
     /// The seed at the point in force.
-    pub fn seed(&mut self) -> u64 {
-        match self.param(SEED) {
+    pub fn seed(&mut self, notes: &mut Notes) -> u64 {
+        match self.param(SEED, notes) {
             Some(Value::Int(seed)) => u64::try_from(seed).unwrap_or_default(),
             _ => 0,
         }
@@ -454,7 +436,7 @@ impl Checker<'_> {
 
     /// The value of every param outside sweeps, as text in the language.
     pub fn effective_params(&self) -> BTreeMap<String, String> {
-        let states = self.params.iter().zip(&self.program.params);
+        let states = self.params.iter().zip(&self.names.program.params);
         states
             .filter_map(|(state, declared)| match (&state.value, &state.ty) {
                 (Evaluated::Done(Some(value), reads), Some(ty)) if reads.is_nothing() => {
@@ -466,12 +448,18 @@ impl Checker<'_> {
     }
 
     fn full_param_name(&self, declared: &ParamDecl) -> String {
-        self.program.full_name(declared.module, &declared.name)
+        self.names
+            .program
+            .full_name(declared.module, &declared.name)
     }
 
     /// Warnings about params of the main file that nothing reads.
     pub fn unused_params(&self) -> impl Iterator<Item = (&ParamDecl, bool)> {
-        let states = self.params.iter().zip(&self.program.params).skip(SEED + 1);
+        let states = self
+            .params
+            .iter()
+            .zip(&self.names.program.params)
+            .skip(SEED + 1);
         states
             .filter(|(state, declared)| !state.used && declared.module == MAIN)
             .map(|(state, declared)| (declared, state.dim.is_some()))

@@ -1,8 +1,10 @@
 //! What a name or a call makes: the node of a statement or plugin, the value of a constructor.
 
+use super::call::Call;
 use super::checker::Checker;
 use super::describe::made_name;
 use super::env::{Env, Resolved};
+use super::notes::Notes;
 use super::scope::Entity;
 use super::value::Expected;
 use crate::ast::{Expr, ExprKind, Name};
@@ -14,7 +16,14 @@ use crate::types::Kind;
 
 impl<'p> Checker<'p> {
     /// The value of a constructor of this group.
-    pub fn made(&mut self, expr: &Expr, env: Env, group: &str, want: Expected) -> Option<Value> {
+    pub fn made(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        group: &str,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         let (callee, args) = match &expr.kind {
             ExprKind::Name(path) => (path, [].as_slice()),
             ExprKind::Call { callee, args } => (callee, args.as_slice()),
@@ -23,9 +32,10 @@ impl<'p> Checker<'p> {
         let [name] = callee.as_slice() else {
             return self.mismatch(expr, env, want.ty);
         };
-        match self.catalog.get(&name.text) {
+        match self.names.catalog.get(&name.text) {
             Some(signature) if signature.makes == Makes::Value(group.to_owned()) => {
-                self.constructed(signature, args, name.span, env, want)
+                let call = Call::new(signature, name.span, env, want);
+                self.constructed(&call, args, want.columns, notes)
             }
             Some(_) => self.mismatch(expr, env, want.ty),
             None if !matches!(self.find(callee, env), Resolved::Nothing) => {
@@ -33,7 +43,7 @@ impl<'p> Checker<'p> {
             }
             None => {
                 let makes = Makes::Value(group.to_owned());
-                let names = self.names_making(|other| *other == makes);
+                let names = self.names.names_making(|other| *other == makes);
                 let message = format!("unknown `{group}` `{}`", name.text);
                 let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
                     .meant(&name.text, names.iter().copied())
@@ -44,21 +54,19 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// The plugins and constructors that make something fitting.
-    pub fn names_making(&self, fits: impl Fn(&Makes) -> bool) -> Vec<&'p str> {
-        let fitting = self
-            .catalog
-            .iter()
-            .filter(|signature| fits(&signature.makes));
-        fitting.map(|signature| signature.name.as_str()).collect()
-    }
-
     /// The node of a statement that is named, or of a plugin that is called.
-    pub fn node(&mut self, expr: &Expr, env: Env, kind: Kind, want: Expected) -> Option<Value> {
+    pub fn node(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        kind: Kind,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         match &expr.kind {
             ExprKind::Name(path) => match self.find(path, env) {
                 Resolved::Entity(Entity::Statement(at)) => {
-                    let statement = &self.program.statements[at];
+                    let statement = &self.names.program.statements[at];
                     let found = Kind::from_keyword(&statement.keyword.text);
                     if want.statement {
                         let message = "expected a call of a plugin, found a name";
@@ -74,16 +82,16 @@ impl<'p> Checker<'p> {
                     if found.is_some_and(|found| found != kind) {
                         return self.mismatch(expr, env, want.ty);
                     }
-                    self.statement(at).map(Value::Node)
+                    self.statement(at, notes).map(Value::Node)
                 }
                 Resolved::Nothing => {
                     let name = &path[0];
                     let message = format!("unknown name `{}`", name.text);
-                    let program = self.program;
+                    let program = self.names.program;
                     let names = program.modules[env.module].names.keys();
                     let mut diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
                         .meant(&name.text, names.map(String::as_str));
-                    if self.catalog.get(&name.text).is_some() {
+                    if self.names.catalog.get(&name.text).is_some() {
                         diagnostic = diagnostic.hint(format!("call it: `{}(…)`", name.text));
                     }
                     self.unknown(env, diagnostic);
@@ -93,7 +101,8 @@ impl<'p> Checker<'p> {
             },
             ExprKind::Call { callee, args } => {
                 let signature = self.plugin(callee, env, kind)?;
-                let node = self.call(signature, kind, args, expr.span, env, want)?;
+                let call = Call::new(signature, expr.span, env, want);
+                let node = self.call(&call, kind, args, want.statement, notes)?;
                 Some(Value::Node(node))
             }
             _ => self.mismatch(expr, env, want.ty),
@@ -104,7 +113,7 @@ impl<'p> Checker<'p> {
     fn plugin(&mut self, callee: &[Name], env: Env, kind: Kind) -> Option<&'p Signature> {
         let name = callee.last()?;
         let signature = match callee.len() {
-            1 => self.catalog.get(&name.text),
+            1 => self.names.catalog.get(&name.text),
             _ => None,
         };
         match signature.map(|signature| (signature, &signature.makes)) {
@@ -120,15 +129,19 @@ impl<'p> Checker<'p> {
                 None
             }
             None => {
-                let names = self.names_making(
+                let names = self.names.names_making(
                     |makes| matches!(makes, Makes::Kinds(kinds) if kinds.contains(&kind)),
                 );
-                let program = self.program;
+                let program = self.names.program;
                 let defines = program.modules[env.module].names.iter();
                 let defines = defines
                     .filter(|(_, (entity, _))| matches!(entity, Entity::Define(_)))
                     .map(|(name, _)| name.as_str());
-                let all = self.catalog.iter().map(|signature| signature.name.as_str());
+                let all = self
+                    .names
+                    .catalog
+                    .iter()
+                    .map(|signature| signature.name.as_str());
                 let message = format!("unknown plugin `{}`", name.text);
                 let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
                     .meant(&name.text, all.chain(defines))

@@ -29,6 +29,14 @@ impl Reads {
         self.0 >> dim & 1 == 1
     }
 
+    /// The part of a point that depends on.
+    pub fn key(self, point: &[Option<u32>]) -> Vec<Option<u32>> {
+        let dims = point.iter().enumerate();
+        dims.filter(|(dim, _)| self.has_param(*dim))
+            .map(|(_, value)| *value)
+            .collect()
+    }
+
     /// Whether nothing was read that can change.
     pub fn is_nothing(self) -> bool {
         self == Self::default()

@@ -1,6 +1,5 @@
 //! Where diagnostics go while a file is checked.
 
-use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 
 /// Every diagnostic so far, in the order found.
@@ -22,6 +21,16 @@ impl Sink {
 
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
+    }
+
+    /// How many were reported.
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Takes back those after the first `count`.
+    pub fn take_after(&mut self, count: usize) -> Vec<Diagnostic> {
+        self.found.split_off(count)
     }
 
     pub fn has_errors(&self) -> bool {
@@ -52,15 +61,6 @@ impl Sink {
             }
         }
         diagnostics
-    }
-}
-
-impl Checker<'_> {
-    /// What `inside` returns, and the diagnostics it found, which are not reported.
-    pub fn quietly<R>(&mut self, inside: impl FnOnce(&mut Self) -> R) -> (R, Vec<Diagnostic>) {
-        let before = self.sink.found.len();
-        let result = inside(self);
-        (result, self.sink.found.split_off(before))
     }
 }
 

@@ -36,11 +36,11 @@ impl Checker<'_> {
             let kind = Kind::from_keyword(&statement.keyword.text);
             kind.is_some_and(|kind| kinds.contains(&kind))
         };
-        let main: Vec<usize> = (0..self.program.statements.len())
-            .filter(|at| self.program.statements[*at].module == MAIN)
-            .filter(|at| !of_kind(&self.program.statements[*at], &[Kind::Sweep]))
+        let main: Vec<usize> = (0..self.names.program.statements.len())
+            .filter(|at| self.names.program.statements[*at].module == MAIN)
+            .filter(|at| !of_kind(&self.names.program.statements[*at], &[Kind::Sweep]))
             .collect();
-        let statements = &self.program.statements;
+        let statements = &self.names.program.statements;
         let mut open: Vec<usize> = main
             .iter()
             .copied()
@@ -53,7 +53,7 @@ impl Checker<'_> {
         let mut used = BTreeSet::new();
         while let Some(at) = open.pop() {
             if used.insert(at) {
-                open.extend(&self.edges[at]);
+                open.extend(&self.progress.edges[at]);
             }
         }
         main.iter()
@@ -68,11 +68,17 @@ impl Checker<'_> {
 
     /// Statements of the first point that are the same call with the same arguments.
     fn same_statements(&self) -> Vec<Diagnostic> {
-        let mut first: HashMap<Vec<u8>, usize> = HashMap::with_capacity(self.first_nodes);
+        let mut first: HashMap<Vec<u8>, usize> = HashMap::with_capacity(self.calls.at_first_point);
         let mut class: Vec<usize> = Vec::new();
         let mut named: BTreeMap<usize, usize> = BTreeMap::new();
         let mut warnings = Vec::new();
-        for (at, node) in self.nodes.iter().enumerate().take(self.first_nodes) {
+        for (at, node) in self
+            .calls
+            .nodes
+            .iter()
+            .enumerate()
+            .take(self.calls.at_first_point)
+        {
             let mut call = Vec::new();
             encode_text(node.kind.keyword(), &mut call);
             encode_text(&node.plugin, &mut call);
@@ -81,7 +87,7 @@ impl Checker<'_> {
             let own = *first.entry(call).or_insert(at);
             class.push(own);
             // A choice may well be what another statement has.
-            if !node.named || self.facts[at].reads.has_choice() {
+            if !node.named || self.calls.facts[at].reads.has_choice() {
                 continue;
             }
             match named.get(&own) {
@@ -89,7 +95,7 @@ impl Checker<'_> {
                     named.insert(own, at);
                 }
                 Some(before) => {
-                    let before = &self.nodes[*before];
+                    let before = &self.calls.nodes[*before];
                     let message = format!("`{}` is the same as `{}`", node.name, before.name);
                     let diagnostic = Diagnostic::warning(Code::SameStatement, node.span, message)
                         .and(before.span, "the same call");

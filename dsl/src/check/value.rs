@@ -6,7 +6,8 @@ use super::checker::Checker;
 use super::columns::{Names, sort_name};
 use super::describe::{dotted, type_name};
 use super::env::{Env, Resolved};
-use super::inferred::{Columns, takes_kind};
+use super::known::{Columns, takes_kind};
+use super::notes::Notes;
 use super::scope::{Entity, join};
 use crate::ast::{Expr, ExprKind};
 use crate::column::Sort;
@@ -25,9 +26,22 @@ pub struct Expected<'w> {
     pub name: &'w dyn fmt::Display,
     /// Whether it is the whole of a statement.
     pub statement: bool,
+    /// Whether lists take what they name at every point of the sweep, as reports do.
+    pub gather: bool,
 }
 
 impl<'w> Expected<'w> {
+    /// A value known before the run, that makes no call.
+    pub fn plain(ty: &'w Type) -> Self {
+        Self {
+            ty,
+            columns: &Columns::Free,
+            name: &"",
+            statement: false,
+            gather: false,
+        }
+    }
+
     /// The same for a part of it.
     pub fn part(self, ty: &'w Type) -> Self {
         Self {
@@ -40,21 +54,33 @@ impl<'w> Expected<'w> {
 
 impl<'p> Checker<'p> {
     /// The value of an expression as the wanted type; none when an error was reported.
-    pub fn value(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
+    pub fn value(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         self.deeper(expr.span, env, |checker| {
-            checker.shallow_value(expr, env, want)
+            checker.shallow_value(expr, env, want, notes)
         })
     }
 
-    fn shallow_value(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
+    fn shallow_value(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         match &expr.kind {
             ExprKind::Name(path) => match self.find(path, env) {
-                Resolved::Arg(inner, env) => return self.value(inner, env, want),
+                Resolved::Arg(inner, env) => return self.value(inner, env, want, notes),
                 Resolved::Failed => return None,
                 Resolved::Entity(Entity::Param(param))
                     if self.means_param(param, path, want.ty, want.columns) =>
                 {
-                    return self.param_as(param, expr, env, want);
+                    return self.param_as(param, expr, env, want, notes);
                 }
                 _ => {}
             },
@@ -62,7 +88,7 @@ impl<'p> Checker<'p> {
                 Resolved::Failed => return None,
                 Resolved::Entity(Entity::Define(define)) => {
                     return self.expand(define, args, expr.span, env, |checker, body, inner| {
-                        checker.value(body, inner, want)
+                        checker.value(body, inner, want, notes)
                     });
                 }
                 _ => {}
@@ -70,8 +96,8 @@ impl<'p> Checker<'p> {
             ExprKind::Part { whole, path }
                 if !matches!(want.ty, Type::Formula(_) | Type::Condition(_)) =>
             {
-                let (value, ty) = self.chosen(whole, path, env)?;
-                return self.known_as(value, &ty, expr, env, want);
+                let (value, ty) = self.chosen(whole, path, env, notes)?;
+                return self.known_as(value, &ty, expr, env, want, notes);
             }
             _ => {}
         }
@@ -81,30 +107,30 @@ impl<'p> Checker<'p> {
                 // Where only results can stand, an unknown name is a mistake of its own.
                 let unknown = || types.first().filter(|_| types.iter().all(takes_kind));
                 match fit.or_else(|| unknown().filter(|_| self.is_unknown(expr, env))) {
-                    Some(ty) => self.value(expr, env, Expected { ty, ..want }),
+                    Some(ty) => self.value(expr, env, Expected { ty, ..want }, notes),
                     None => self.mismatch(expr, env, want.ty),
                 }
             }
-            Type::List(inner) => self.list(expr, env, inner, want),
-            Type::Range(inner) => self.range(expr, env, inner, want),
-            Type::Kind(kind) => self.node(expr, env, *kind, want),
-            Type::Constructed(group) => self.made(expr, env, group, want),
-            Type::Column => self.column(expr, env, want),
-            Type::Formula(over) => self.formula(expr, env, over, Sort::Number, want),
-            Type::Condition(over) => self.formula(expr, env, over, Sort::Truth, want),
+            Type::List(inner) => self.list(expr, env, inner, want, notes),
+            Type::Range(inner) => self.range(expr, env, inner, want, notes),
+            Type::Kind(kind) => self.node(expr, env, *kind, want, notes),
+            Type::Constructed(group) => self.made(expr, env, group, want, notes),
+            Type::Column => self.column(expr, env, want, notes),
+            Type::Formula(over) => self.formula(expr, env, over, Sort::Number, want, notes),
+            Type::Condition(over) => self.formula(expr, env, over, Sort::Truth, want, notes),
             Type::Word(words) => self.word(expr, env, words, want),
             Type::Bool | Type::String | Type::Path => self.literal(expr, env, want),
             Type::Int | Type::Float | Type::Duration | Type::Quantity(_) => {
-                self.number(expr, env, want)
+                self.number(expr, env, want, notes)
             }
         }
     }
 
     /// Whether this names, or calls, what is nowhere defined.
-    fn is_unknown(&mut self, expr: &Expr, env: Env) -> bool {
+    fn is_unknown(&self, expr: &Expr, env: Env) -> bool {
         match &expr.kind {
-            ExprKind::Name(path) => matches!(self.find(path, env), Resolved::Nothing),
-            ExprKind::Call { callee, .. } => self.catalog.get(&dotted(callee)).is_none(),
+            ExprKind::Name(path) => matches!(self.names.find(path, env), Resolved::Nothing),
+            ExprKind::Call { callee, .. } => self.names.catalog.get(&dotted(callee)).is_none(),
             _ => false,
         }
     }
@@ -114,19 +140,26 @@ impl<'p> Checker<'p> {
             (Type::Bool, ExprKind::Bool(value)) => Some(Value::Bool(*value)),
             (Type::String, ExprKind::Text(text)) => Some(Value::Text(text.clone())),
             (Type::Path, ExprKind::Text(text)) => {
-                let folder = &self.program.modules[env.module].folder;
+                let folder = &self.names.program.modules[env.module].folder;
                 Some(Value::Path(join(folder, text)))
             }
             _ => self.mismatch(expr, env, want.ty),
         }
     }
 
-    fn list(&mut self, expr: &Expr, env: Env, inner: &Type, want: Expected) -> Option<Value> {
+    fn list(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        inner: &Type,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         let items = match &expr.kind {
             ExprKind::List(items) => items.as_slice(),
             _ => std::slice::from_ref(expr),
         };
-        self.items(items.iter(), env, inner, want)
+        self.items(items.iter(), env, inner, want, notes)
     }
 
     /// The values of a list's items; those of a report are taken at every point.
@@ -136,9 +169,10 @@ impl<'p> Checker<'p> {
         env: Env,
         inner: &Type,
         want: Expected,
+        notes: &mut Notes,
     ) -> Option<Value> {
         let mut values = Vec::new();
-        let gather = self.gathering && takes_kind(inner);
+        let gather = want.gather && takes_kind(inner);
         for (index, item) in items.enumerate() {
             let numbered = format_args!("{}.{}", want.name, index + 1);
             let want = Expected {
@@ -146,15 +180,22 @@ impl<'p> Checker<'p> {
                 ..want.part(inner)
             };
             if gather {
-                values.extend(self.at_every_point(item, env, want));
+                values.extend(self.at_every_point(item, env, want, notes));
             } else {
-                values.push(self.value(item, env, want));
+                values.push(self.value(item, env, want, notes));
             }
         }
         values.into_iter().collect::<Option<_>>().map(Value::List)
     }
 
-    fn range(&mut self, expr: &Expr, env: Env, inner: &Type, want: Expected) -> Option<Value> {
+    fn range(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        inner: &Type,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         let ExprKind::Range {
             start,
             end,
@@ -174,10 +215,10 @@ impl<'p> Checker<'p> {
             return None;
         };
         let want = want.part(inner);
-        let first = self.value(start, env, want);
-        let last = self.value(end, env, want);
+        let first = self.value(start, env, want, notes);
+        let last = self.value(end, env, want, notes);
         let step = match step {
-            Some(step) => self.value(step, env, want),
+            Some(step) => self.value(step, env, want, notes),
             None => Some(match inner {
                 Type::Int => Value::Int(1),
                 _ => Value::Float(1.0),
@@ -266,12 +307,13 @@ impl<'p> Checker<'p> {
         over: &Over,
         sort: Sort,
         want: Expected,
+        notes: &mut Notes,
     ) -> Option<Value> {
         let names = match over {
             Over::Columns => Names::Columns(want.columns),
             Over::Names(names) => Names::Only(names),
         };
-        let term = self.term(expr, env, names)?;
+        let term = self.term(expr, env, names, notes)?;
         if term.sort != sort {
             let expected = sort_name(sort);
             let found = sort_name(term.sort);
@@ -282,14 +324,20 @@ impl<'p> Checker<'p> {
         Some(Value::Formula(term.expr))
     }
 
-    fn column(&mut self, expr: &Expr, env: Env, want: Expected) -> Option<Value> {
+    fn column(
+        &mut self,
+        expr: &Expr,
+        env: Env,
+        want: Expected,
+        notes: &mut Notes,
+    ) -> Option<Value> {
         let ExprKind::Name(path) = &expr.kind else {
             return self.mismatch(expr, env, want.ty);
         };
         let [name] = path.as_slice() else {
             return self.mismatch(expr, env, want.ty);
         };
-        self.column_named(&name.text, name.span, env, want.columns)?;
+        self.column_named(&name.text, name.span, env, want.columns, notes)?;
         Some(Value::Text(name.text.clone()))
     }
 }

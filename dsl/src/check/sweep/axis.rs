@@ -4,7 +4,7 @@ use super::super::bounds::shown;
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::Env;
-use super::super::inferred::Columns;
+use super::super::notes::Notes;
 use super::super::params::value_text;
 use super::super::value::Expected;
 use super::MAX_POINTS;
@@ -24,15 +24,17 @@ impl Checker<'_> {
         expr: &Expr,
         earlier: &[(usize, &Name, &Expr)],
         env: Env,
+        notes: &mut Notes,
     ) -> Option<Axis> {
         let (when, expr) = match call(expr, "when") {
             None => (None, expr),
-            Some([Arg::Positional(condition), Arg::Positional(values)]) => {
-                (Some(self.condition(condition, earlier, env)?), values)
-            }
+            Some([Arg::Positional(condition), Arg::Positional(values)]) => (
+                Some(self.condition(condition, earlier, env, notes)?),
+                values,
+            ),
             Some(_) => return self.bad_when(expr, env),
         };
-        let values = self.axis_values(form, param, expr, env)?;
+        let values = self.axis_values(form, param, expr, env, notes)?;
         Some(Axis { values, when })
     }
 
@@ -42,6 +44,7 @@ impl Checker<'_> {
         expr: &Expr,
         earlier: &[(usize, &Name, &Expr)],
         env: Env,
+        notes: &mut Notes,
     ) -> Option<When> {
         let ExprKind::Binary {
             op, left, right, ..
@@ -73,7 +76,7 @@ impl Checker<'_> {
             return None;
         };
         let ty = self.params[param].ty.clone()?;
-        let value = self.value(right, env, plain(&ty))?;
+        let value = self.value(right, env, Expected::plain(&ty), notes)?;
         Some(When {
             axis,
             op: *op,
@@ -91,7 +94,14 @@ impl Checker<'_> {
         None
     }
 
-    fn axis_values(&mut self, form: Form, param: usize, expr: &Expr, env: Env) -> Option<Values> {
+    fn axis_values(
+        &mut self,
+        form: Form,
+        param: usize,
+        expr: &Expr,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Values> {
         let ty = self.params[param].ty.clone()?;
         let (range, scale) = match call(expr, "log") {
             Some([Arg::Positional(range)]) if is_range(range) => (range, Scale::Log),
@@ -107,10 +117,11 @@ impl Checker<'_> {
         }
         let has_step = matches!(&range.kind, ExprKind::Range { step: Some(_), .. });
         if is_listed || has_step || !is_range(range) {
-            return Some(Values::Among(self.swept_values(param, range, env)?));
+            return Some(Values::Among(self.swept_values(param, range, env, notes)?));
         }
         let want = Type::Range(Box::new(ty));
-        let Value::Range(first, last, _) = self.value(range, env, plain(&want))? else {
+        let Value::Range(first, last, _) = self.value(range, env, Expected::plain(&want), notes)?
+        else {
             return None;
         };
         for end in [&first, &last] {
@@ -138,10 +149,16 @@ impl Checker<'_> {
     }
 
     /// All values of a list or a range, each once.
-    pub fn swept_values(&mut self, param: usize, expr: &Expr, env: Env) -> Option<Vec<Value>> {
+    pub fn swept_values(
+        &mut self,
+        param: usize,
+        expr: &Expr,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Vec<Value>> {
         let ty = self.params[param].ty.clone()?;
         let values = if is_range(expr) && !matches!(ty, Type::Range(_)) {
-            let values = self.counted(&ty, expr, env)?;
+            let values = self.counted(&ty, expr, env, notes)?;
             let sound = values
                 .iter()
                 .all(|value| self.within(param, value, expr.span, env).is_some());
@@ -158,7 +175,7 @@ impl Checker<'_> {
             };
             let values: Vec<Option<Value>> = items
                 .iter()
-                .map(|item| self.param_value(param, item, env))
+                .map(|item| self.param_value(param, item, env, notes))
                 .collect();
             values.into_iter().collect::<Option<_>>()?
         };
@@ -172,9 +189,17 @@ impl Checker<'_> {
     }
 
     /// The values of a range.
-    fn counted(&mut self, ty: &Type, expr: &Expr, env: Env) -> Option<Vec<Value>> {
+    fn counted(
+        &mut self,
+        ty: &Type,
+        expr: &Expr,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Vec<Value>> {
         let want = Type::Range(Box::new(ty.clone()));
-        let Value::Range(first, last, step) = self.value(expr, env, plain(&want))? else {
+        let Value::Range(first, last, step) =
+            self.value(expr, env, Expected::plain(&want), notes)?
+        else {
             return None;
         };
         let count = match (&*first, &*last, &*step) {
@@ -202,15 +227,6 @@ impl Checker<'_> {
                 })
                 .collect(),
         )
-    }
-}
-
-fn plain(ty: &Type) -> Expected<'_> {
-    Expected {
-        ty,
-        columns: &Columns::Free,
-        name: &"",
-        statement: false,
     }
 }
 

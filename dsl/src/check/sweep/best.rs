@@ -3,6 +3,7 @@
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::{Env, Resolved};
+use super::super::notes::Notes;
 use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
 use crate::ast::{Arg, Expr, ExprKind, Name};
@@ -18,13 +19,17 @@ impl Checker<'_> {
     ///
     /// As long as the choice is open, the first value the param may have stands for it, so that
     /// all that depends on it is checked; `reads` says that it does.
-    pub fn chosen(&mut self, whole: &Expr, path: &[Name], env: Env) -> Option<(Value, Type)> {
+    pub fn chosen(
+        &mut self,
+        whole: &Expr,
+        path: &[Name],
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<(Value, Type)> {
         let at = self.chosen_sweep(whole, env)?;
-        if let Some(user) = self.open.last() {
-            self.edges[*user].insert(at);
-        }
+        self.progress.refer(at);
         let swept = self.swept(at)?;
-        let sweep = &self.program.statements[at].name;
+        let sweep = &self.names.program.statements[at].name;
         let name = Name {
             text: dotted(path),
             span: path
@@ -74,11 +79,11 @@ impl Checker<'_> {
             return None;
         };
         let ty = self.params[param].ty.clone()?;
-        self.reads |= Reads::CHOICE;
+        notes.reads |= Reads::CHOICE;
         let index = match swept.best {
             Best::Trial(at) => swept.points[at].get(&dim).copied(),
             Best::Never | Best::Open | Best::Nothing => {
-                self.reads |= Reads::OPEN_CHOICE;
+                notes.reads |= Reads::OPEN_CHOICE;
                 swept
                     .points
                     .iter()
@@ -89,7 +94,7 @@ impl Checker<'_> {
         let value = match index {
             Some(index) => self.sweep.dims[dim].values.get(index as usize).cloned()?,
             // At the chosen point it has no say, or there is no point yet.
-            None => self.unswept(param)?,
+            None => self.unswept(param, notes)?,
         };
         Some((value, ty))
     }
@@ -99,7 +104,7 @@ impl Checker<'_> {
         if dotted(path) == "seed" {
             return Some(Type::Int);
         }
-        match self.program.resolve(MAIN, path) {
+        match self.names.program.resolve(MAIN, path) {
             Ok(Entity::Param(param)) => self.params[param].ty.clone(),
             _ => None,
         }
@@ -121,7 +126,7 @@ impl Checker<'_> {
             self.report(env, diagnostic.hint(USAGE));
             return None;
         };
-        let program = self.program;
+        let program = self.names.program;
         let (found, argument) = match self.find(path, env) {
             Resolved::Arg(inner, outer) => {
                 let ExprKind::Name(path) = &inner.kind else {

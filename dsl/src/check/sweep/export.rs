@@ -31,7 +31,7 @@ impl Checker<'_> {
         let mut sweeps = Vec::new();
         for at in self.sweep.own.clone() {
             if let Some(swept) = self.swept(at) {
-                let statement = &self.program.statements[at];
+                let statement = &self.names.program.statements[at];
                 sweeps.push(self.said(&swept, &statement.name.text, statement.value.span));
             }
         }
@@ -46,7 +46,7 @@ impl Checker<'_> {
             .map(|(point, group)| {
                 let place = full(point, self.sweep.dims.len());
                 let text = self.text_of(point);
-                let mut made = |statement: &usize| self.made_at(place.clone(), *statement);
+                let made = |statement: &usize| self.progress.made(*statement, &place).flatten();
                 let objective = swept.goal.as_ref().and_then(|goal| made(&goal.statement));
                 let scores = scores.iter().filter_map(made).collect();
                 Trial {
@@ -56,7 +56,7 @@ impl Checker<'_> {
                         .map(|dim| self.setting_of(point, *dim))
                         .collect(),
                     group,
-                    finding: self.choices.get(name, &text),
+                    finding: self.names.choices.get(name, &text),
                     objective,
                     scores,
                     point: text,
@@ -74,8 +74,10 @@ impl Checker<'_> {
                 .collect(),
             objective: swept.goal.as_ref().map(|goal| Objective {
                 statement: {
-                    let statement = &self.program.statements[goal.statement];
-                    self.program.full_name(statement.module, &statement.name)
+                    let statement = &self.names.program.statements[goal.statement];
+                    self.names
+                        .program
+                        .full_name(statement.module, &statement.name)
                 },
                 metric: goal.metric.text.clone(),
                 member: goal.member.as_ref().map(|member| member.text.clone()),
@@ -103,7 +105,7 @@ impl Checker<'_> {
     }
 
     fn statements_of(&self, kind: Kind) -> Vec<usize> {
-        let statements = self.program.statements.iter().enumerate();
+        let statements = self.names.program.statements.iter().enumerate();
         let of_kind = statements.filter(|(_, statement)| {
             statement.module == MAIN && statement.keyword.text == kind.keyword()
         });
@@ -112,16 +114,16 @@ impl Checker<'_> {
 
     /// The statements that wait for a choice, and for which.
     pub fn export_waiting(&mut self) -> Vec<Waiting> {
-        let statements = 0..self.program.statements.len();
+        let statements = 0..self.names.program.statements.len();
         let waiting = statements.filter(|at| {
-            let is_main = self.program.statements[*at].module == MAIN;
-            is_main && self.reads_of(*at).has_open_choice()
+            let is_main = self.names.program.statements[*at].module == MAIN;
+            is_main && self.progress.reads(*at).has_open_choice()
         });
         let waiting: Vec<usize> = waiting.collect();
         waiting
             .into_iter()
             .map(|at| Waiting {
-                statement: self.program.statements[at].name.text.clone(),
+                statement: self.names.program.statements[at].name.text.clone(),
                 sweeps: self.awaited(at),
             })
             .collect()
@@ -133,14 +135,14 @@ impl Checker<'_> {
         let mut open = vec![from];
         while let Some(at) = open.pop() {
             if seen.insert(at) {
-                open.extend(&self.edges[at]);
+                open.extend(&self.progress.edges[at]);
             }
         }
         let mut names = Vec::new();
         for at in self.sweep.own.clone() {
             let swept = self.swept(at).filter(|_| seen.contains(&at));
             if swept.is_some_and(|swept| matches!(swept.best, Best::Open | Best::Nothing)) {
-                names.push(self.program.statements[at].name.text.clone());
+                names.push(self.names.program.statements[at].name.text.clone());
             }
         }
         names
@@ -149,15 +151,17 @@ impl Checker<'_> {
     /// Drops the calls that wait for a choice; gives what each of the others is called now.
     pub fn drop_waiting(&mut self) -> Vec<Option<NodeId>> {
         let mut next = 0;
-        let mut places = Vec::with_capacity(self.nodes.len());
-        for facts in &self.facts {
+        let mut places = Vec::with_capacity(self.calls.nodes.len());
+        for facts in &self.calls.facts {
             let stays = !facts.reads.has_open_choice();
             places.push(stays.then_some(NodeId(next)));
             next += usize::from(stays);
         }
-        if next < self.nodes.len() {
-            let nodes = std::mem::take(&mut self.nodes).into_iter().zip(&places);
-            self.nodes = nodes
+        if next < self.calls.nodes.len() {
+            let nodes = std::mem::take(&mut self.calls.nodes)
+                .into_iter()
+                .zip(&places);
+            self.calls.nodes = nodes
                 .filter(|(_, place)| place.is_some())
                 .map(|(mut node, _)| {
                     for (_, argument) in &mut node.args {

@@ -3,7 +3,7 @@
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::Env;
-use super::super::inferred::Columns;
+use super::super::notes::Notes;
 use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
 use super::super::value::Expected;
@@ -76,7 +76,13 @@ pub(super) struct SweepArgs<'e> {
 
 impl Checker<'_> {
     /// What a sweep's text says; `name` is how its scores are known.
-    pub(super) fn form(&mut self, value: &Expr, name: &str, env: Env) -> Option<Swept> {
+    pub(super) fn form(
+        &mut self,
+        value: &Expr,
+        name: &str,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Swept> {
         let ExprKind::Call { callee, args } = &value.kind else {
             let found = self.describe(value, env);
             let message = format!("expected a sweep, found {found}");
@@ -97,9 +103,9 @@ impl Checker<'_> {
         };
         let args = self.sweep_args(*form, args, env);
         if let Form::Product | Form::Zip = form {
-            return self.joined(*form, args, value, env);
+            return self.joined(*form, args, value, env, notes);
         }
-        self.searched(*form, args, value, name, env)
+        self.searched(*form, args, value, name, env, notes)
     }
 
     fn sweep_args<'e>(&mut self, form: Form, args: &'e [Arg], env: Env) -> SweepArgs<'e> {
@@ -165,7 +171,7 @@ impl Checker<'_> {
 
     /// The param a name means, that of a used file as `file.param`.
     pub(super) fn param_named(&mut self, name: &Name, env: Env) -> Option<usize> {
-        let program = self.program;
+        let program = self.names.program;
         if name.text == "seed" {
             return Some(SEED);
         }
@@ -204,11 +210,12 @@ impl Checker<'_> {
         value: &Expr,
         name: &str,
         env: Env,
+        notes: &mut Notes,
     ) -> Option<Swept> {
-        let (count, seed) = self.count_and_seed(form, &args, value, env)?;
+        let (count, seed) = self.count_and_seed(form, &args, value, env, notes)?;
         let mut params = args.params.clone();
         let budget = match form {
-            Form::Halving => Some(self.budget(&args, value, env)?),
+            Form::Halving => Some(self.budget(&args, value, env, notes)?),
             _ => None,
         };
         if let Some((over, _)) = &budget {
@@ -219,7 +226,7 @@ impl Checker<'_> {
         let seed_values = seed_at
             .filter(|_| form != Form::Grid)
             .map(|at| params.remove(at).2);
-        let space = self.space(form, &params, env)?;
+        let space = self.space(form, &params, env, notes)?;
         if args.broken {
             return None;
         }
@@ -241,7 +248,7 @@ impl Checker<'_> {
         order.extend(budget.as_ref().map(|(over, _)| *over));
         let dims = self.dims(&order, &args, env)?;
         let seeds = match seed_values {
-            Some(values) => self.seeds(values, &args, env)?,
+            Some(values) => self.seeds(values, &args, env, notes)?,
             None => vec![Point::new()],
         };
         let logs = dims.iter().zip(&space.axes);
@@ -261,7 +268,7 @@ impl Checker<'_> {
             (_, Some((_, budgets))) => Some(Method::Halving(budgets)),
             (_, None) => None,
         };
-        let outside = self.outside;
+        let outside = self.names.outside;
         let mut score = |settings: &[Setting]| self.candidate(name, &swept, settings, &seeds);
         let proposed = match method {
             None => space.grid().into(),
@@ -315,8 +322,14 @@ impl Checker<'_> {
         point
     }
 
-    fn seeds(&mut self, values: &Expr, args: &SweepArgs, env: Env) -> Option<Vec<Point>> {
-        let values = self.swept_values(SEED, values, env)?;
+    fn seeds(
+        &mut self,
+        values: &Expr,
+        args: &SweepArgs,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Vec<Point>> {
+        let values = self.swept_values(SEED, values, env, notes)?;
         let dim = *self.dims(&[SEED], args, env)?.first()?;
         let point = |value| Point::from([(dim, self.value_index(dim, value))]);
         Some(values.iter().map(point).collect())
@@ -338,11 +351,17 @@ impl Checker<'_> {
         Some(dims)
     }
 
-    fn space(&mut self, form: Form, params: &[(usize, &Name, &Expr)], env: Env) -> Option<Space> {
+    fn space(
+        &mut self,
+        form: Form,
+        params: &[(usize, &Name, &Expr)],
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Space> {
         let axes: Vec<Option<Axis>> = params
             .iter()
             .enumerate()
-            .map(|(at, (param, _, expr))| self.axis(form, *param, expr, &params[..at], env))
+            .map(|(at, (param, _, expr))| self.axis(form, *param, expr, &params[..at], env, notes))
             .collect();
         let axes = axes.into_iter().collect::<Option<_>>()?;
         Some(Space { axes })
@@ -355,6 +374,7 @@ impl Checker<'_> {
         args: &SweepArgs,
         value: &Expr,
         env: Env,
+        notes: &mut Notes,
     ) -> Option<(usize, u64)> {
         let takes = match form {
             Form::Grid => 0,
@@ -375,26 +395,21 @@ impl Checker<'_> {
             self.report(env, diagnostic.hint(form.usage()));
             return None;
         };
-        let points = self.whole(count, 1, env)?;
+        let points = self.whole(count, 1, env, notes)?;
         if self.is_too_large(points as f64, count, env) {
             return None;
         }
         let seed = match args.positional.get(1) {
-            Some(seed) => self.whole(seed, 0, env)?,
-            None => self.seed(),
+            Some(seed) => self.whole(seed, 0, env, notes)?,
+            None => self.seed(notes),
         };
         Some((usize::try_from(points).unwrap_or(MAX_POINTS), seed))
     }
 
     /// A whole number that is not below `least`.
-    fn whole(&mut self, expr: &Expr, least: i64, env: Env) -> Option<u64> {
-        let want = Expected {
-            ty: &Type::Int,
-            columns: &Columns::Free,
-            name: &"",
-            statement: false,
-        };
-        let Value::Int(number) = self.value(expr, env, want)? else {
+    fn whole(&mut self, expr: &Expr, least: i64, env: Env, notes: &mut Notes) -> Option<u64> {
+        let want = Expected::plain(&Type::Int);
+        let Value::Int(number) = self.value(expr, env, want, notes)? else {
             return None;
         };
         if number < least {
@@ -406,7 +421,13 @@ impl Checker<'_> {
     }
 
     /// The param that is the budget of a halving, and what it is from rung to rung.
-    fn budget(&mut self, args: &SweepArgs, value: &Expr, env: Env) -> Option<(usize, Vec<i64>)> {
+    fn budget(
+        &mut self,
+        args: &SweepArgs,
+        value: &Expr,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<(usize, Vec<i64>)> {
         let usage = Form::Halving.usage();
         let over = args.over.map(|over| (over, &over.kind));
         let Some((over, ExprKind::Name(path))) = over else {
@@ -433,7 +454,7 @@ impl Checker<'_> {
             return None;
         };
         let budgets: Vec<i64> = self
-            .swept_values(param, values, env)?
+            .swept_values(param, values, env, notes)?
             .iter()
             .filter_map(|value| match value {
                 Value::Int(value) => Some(*value),

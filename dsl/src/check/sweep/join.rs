@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
 use super::super::env::Env;
+use super::super::notes::Notes;
 use super::super::scope::{Entity, MAIN};
 use super::form::{Form, SweepArgs};
 use super::{Point, Swept};
@@ -19,11 +20,12 @@ impl Checker<'_> {
         args: SweepArgs,
         value: &Expr,
         env: Env,
+        notes: &mut Notes,
     ) -> Option<Swept> {
         let parts: Vec<Option<(&Expr, Swept)>> = args
             .positional
             .iter()
-            .map(|expr| Some((*expr, self.part(expr, env)?)))
+            .map(|expr| Some((*expr, self.part(expr, env, notes)?)))
             .collect();
         let parts: Vec<(&Expr, Swept)> = parts.into_iter().collect::<Option<_>>()?;
         if args.broken {
@@ -85,8 +87,8 @@ impl Checker<'_> {
     }
 
     /// A sweep that another one takes.
-    fn part(&mut self, expr: &Expr, env: Env) -> Option<Swept> {
-        let program = self.program;
+    fn part(&mut self, expr: &Expr, env: Env, notes: &mut Notes) -> Option<Swept> {
+        let program = self.names.program;
         let part = match &expr.kind {
             ExprKind::Name(path) => match program.resolve(MAIN, path) {
                 Ok(Entity::Statement(at))
@@ -110,7 +112,7 @@ impl Checker<'_> {
                     return None;
                 }
             },
-            _ => self.form(expr, "", env)?,
+            _ => self.form(expr, "", env, notes)?,
         };
         let (message, hint) = if part.is_adaptive {
             (
@@ -133,7 +135,7 @@ impl Checker<'_> {
     /// The sweep statements that others take, which do not run on their own.
     pub(super) fn parts_of_others(&self) -> BTreeSet<usize> {
         let mut parts = BTreeSet::new();
-        for statement in &self.program.statements {
+        for statement in &self.names.program.statements {
             let is_sweep = statement.keyword.text == Kind::Sweep.keyword();
             if is_sweep && statement.module == MAIN {
                 self.note_parts(&statement.value, &mut parts);
@@ -150,8 +152,8 @@ impl Checker<'_> {
             let Arg::Positional(expr) = arg else { continue };
             match &expr.kind {
                 ExprKind::Name(path) => {
-                    if let Ok(Entity::Statement(at)) = self.program.resolve(MAIN, path)
-                        && self.program.statements[at].keyword.text == Kind::Sweep.keyword()
+                    if let Ok(Entity::Statement(at)) = self.names.program.resolve(MAIN, path)
+                        && self.names.program.statements[at].keyword.text == Kind::Sweep.keyword()
                     {
                         parts.insert(at);
                     }

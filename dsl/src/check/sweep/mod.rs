@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use super::checker::Checker;
 use super::env::Env;
+use super::notes::Notes;
 use super::params::value_text;
 use super::reads::Reads;
 use super::scope::{MAIN, SEED};
@@ -39,6 +40,8 @@ pub struct Sweep {
     pub own: Vec<usize>,
     /// What `--set` sweeps, and the values.
     pub set: Vec<(usize, Vec<Value>)>,
+    /// Which value of each swept param is in force; none is the default.
+    pub point: Vec<Option<u32>>,
     read: BTreeMap<usize, Reading>,
 }
 
@@ -88,6 +91,7 @@ impl Default for Sweep {
             points: vec![Vec::new()],
             own: Vec::new(),
             set: Vec::new(),
+            point: Vec::new(),
             read: BTreeMap::new(),
         }
     }
@@ -98,7 +102,7 @@ const MAX_POINTS: usize = 100_000;
 impl Checker<'_> {
     /// Finds the points of all sweeps of the main file.
     pub fn read_sweeps(&mut self) {
-        let program = self.program;
+        let program = self.names.program;
         let sweeps = program.statements.iter().enumerate();
         let sweeps = sweeps.filter(|(_, statement)| {
             statement.module == MAIN && statement.keyword.text == Kind::Sweep.keyword()
@@ -136,7 +140,7 @@ impl Checker<'_> {
 
     /// What a sweep statement says; none when it did not check.
     pub(super) fn swept(&mut self, at: usize) -> Option<Rc<Swept>> {
-        let program = self.program;
+        let program = self.names.program;
         let statement = &program.statements[at];
         match self.sweep.read.get(&at) {
             Some(Reading::Done(swept)) => return swept.clone(),
@@ -150,14 +154,16 @@ impl Checker<'_> {
             None => {}
         }
         self.sweep.read.insert(at, Reading::Open);
-        let reads = std::mem::take(&mut self.reads);
-        let seen = self.seen.len();
-        self.open.push(at);
-        let swept = self.form(&statement.value, &statement.name.text, Env::file(MAIN));
-        self.open.pop();
-        self.seen.truncate(seen);
-        let is_waiting = self.reads.has_open_choice();
-        self.reads = reads;
+        let notes = &mut Notes::default();
+        self.progress.open.push(at);
+        let swept = self.form(
+            &statement.value,
+            &statement.name.text,
+            Env::file(MAIN),
+            notes,
+        );
+        self.progress.open.pop();
+        let is_waiting = notes.reads.has_open_choice();
         let swept = swept.map(|swept| {
             let mut swept = swept;
             if is_waiting {
@@ -204,7 +210,7 @@ impl Checker<'_> {
     }
 
     fn finding(&self, sweep: &str, point: &str, goal: &Goal) -> Finding {
-        match self.choices.get(sweep, point) {
+        match self.names.choices.get(sweep, point) {
             None => Finding::Unknown,
             Some(None) => Finding::Nothing,
             Some(Some(score)) => Finding::Cost(goal.aim.cost(score)),
@@ -237,7 +243,7 @@ impl Checker<'_> {
             matches!(reading, Some(Reading::Done(Some(swept))) if swept.goal.is_some())
         });
         if let Some(at) = chosen {
-            let name = &self.program.statements[*at].name.text;
+            let name = &self.names.program.statements[*at].name.text;
             let message = format!("`--set` lists values, but `{name}` chooses among its own");
             let diagnostic = Diagnostic::without_place(Code::SweepJoin, message);
             self.sink
@@ -296,10 +302,13 @@ impl Checker<'_> {
         if dims.len() == Reads::MAX_PARAMS {
             return None;
         }
-        let declared = &self.program.params[param];
+        let declared = &self.names.program.params[param];
         dims.push(Dim {
             param,
-            name: self.program.full_name(declared.module, &declared.name),
+            name: self
+                .names
+                .program
+                .full_name(declared.module, &declared.name),
             values: Vec::new(),
             texts: Vec::new(),
             known: BTreeMap::new(),
@@ -338,7 +347,7 @@ impl Checker<'_> {
 
     /// The swept params that were read, as results name the point.
     pub fn point_text(&self, reads: Reads) -> String {
-        let values = self.point.iter().enumerate();
+        let values = self.sweep.point.iter().enumerate();
         let read = values.filter(|(dim, _)| reads.has_param(*dim));
         self.text_of(
             &read

@@ -41,7 +41,7 @@ impl Checker<'_> {
             self.report(env, diagnostic);
             return None;
         }
-        let program = self.program;
+        let program = self.names.program;
         let ExprKind::Name(path) = &value.kind else {
             return self.no_score(value, env);
         };
@@ -116,8 +116,8 @@ impl Checker<'_> {
                 continue;
             };
             if self.reaches(goal.statement, at) {
-                let name = &self.program.statements[at].name.text;
-                let score = &self.program.statements[goal.statement].name.text;
+                let name = &self.names.program.statements[at].name.text;
+                let score = &self.names.program.statements[goal.statement].name.text;
                 let message =
                     format!("`{name}` is chosen by `{score}`, which is made from its choice");
                 let diagnostic = Diagnostic::error(Code::CyclicStatements, goal.span, message);
@@ -131,8 +131,9 @@ impl Checker<'_> {
 
     /// The call of the objective's score at the first point.
     fn goal_node(&self, goal: &Goal) -> Option<NodeId> {
-        let name = &self.program.statements[goal.statement].name;
+        let name = &self.names.program.statements[goal.statement].name;
         let named = self
+            .calls
             .nodes
             .iter()
             .position(|node| node.named && node.kind == Kind::Score && node.name == name.text);
@@ -140,7 +141,7 @@ impl Checker<'_> {
     }
 
     fn validate_metric(&mut self, goal: &Goal, node: NodeId) {
-        let metrics = self.nodes[node.0].args.get("metrics");
+        let metrics = self.calls.nodes[node.0].args.get("metrics");
         let Some(Value::List(metrics)) = metrics.map(|argument| &argument.value) else {
             return;
         };
@@ -155,7 +156,7 @@ impl Checker<'_> {
         if metrics.is_empty() || metrics.contains(metric) {
             return;
         }
-        let score = &self.program.statements[goal.statement].name.text;
+        let score = &self.names.program.statements[goal.statement].name.text;
         let message = format!("`{score}` does not measure `{metric}`");
         let metrics = metrics.iter().map(String::as_str);
         let diagnostic = Diagnostic::error(Code::UnknownChoice, goal.metric.span, message)
@@ -173,7 +174,7 @@ impl Checker<'_> {
                 return true;
             }
             if seen.insert(at) {
-                open.extend(self.edges[at].clone());
+                open.extend(self.progress.edges[at].clone());
                 let is_sweep = self.sweep.own.contains(&at);
                 let swept = is_sweep.then(|| self.swept(at)).flatten();
                 open.extend(swept.and_then(|swept| Some(swept.goal.as_ref()?.statement)));
@@ -194,8 +195,8 @@ impl Checker<'_> {
             let Some(data) = self.goal_node(goal).and_then(|node| self.outer_truth(node)) else {
                 continue;
             };
-            let (data, name) = (&self.nodes[data.0], &goal.metric.text);
-            let score = &self.program.statements[goal.statement].name.text;
+            let (data, name) = (&self.calls.nodes[data.0], &goal.metric.text);
+            let score = &self.names.program.statements[goal.statement].name.text;
             let message = format!(
                 "`{score}.{name}` is measured on `{}`, which no parent was trained on: the choice sees the truth it may be judged by",
                 data.name
@@ -213,12 +214,12 @@ impl Checker<'_> {
         let all = self.ancestors(vec![score]);
         let is = |kind: Kind| {
             let all = all.iter().copied();
-            all.filter(move |id| self.nodes[id.0].kind == kind)
+            all.filter(move |id| self.calls.nodes[id.0].kind == kind)
         };
         let training = self.ancestors(is(Kind::Parent).collect());
         for score in is(Kind::Score) {
-            let node = &self.nodes[score.0];
-            let Some(signature) = self.catalog.get(&node.plugin) else {
+            let node = &self.calls.nodes[score.0];
+            let Some(signature) = self.names.catalog.get(&node.plugin) else {
                 continue;
             };
             for param in signature.params.iter().filter(|param| param.truth) {
@@ -236,7 +237,7 @@ impl Checker<'_> {
         let mut all = BTreeSet::new();
         while let Some(id) = open.pop() {
             if all.insert(id) {
-                let args = self.nodes[id.0].args.values();
+                let args = self.calls.nodes[id.0].args.values();
                 open.extend(args.flat_map(|argument| argument.value.nodes()));
             }
         }

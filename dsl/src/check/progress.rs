@@ -1,0 +1,80 @@
+//! How far the statements are evaluated.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::known::Inferred;
+use super::reads::Reads;
+use crate::experiment::{Node, NodeId};
+
+/// Which value of each swept param is in force; none is the default.
+pub type Point = Vec<Option<u32>>;
+
+/// The calls made so far.
+#[derive(Default)]
+pub struct Calls {
+    pub nodes: Vec<Node>,
+    /// What is known of each.
+    pub facts: Vec<Inferred>,
+    /// How many there were after the first point.
+    pub at_first_point: usize,
+}
+
+/// What every statement made, and which others it named.
+pub struct Progress {
+    states: Vec<State>,
+    /// The statements each statement refers to.
+    pub edges: Vec<BTreeSet<usize>>,
+    /// The statements being evaluated, outermost first.
+    pub open: Vec<usize>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    reads: Reads,
+    /// Only looked up, never listed.
+    results: HashMap<Point, Option<NodeId>>,
+}
+
+impl Progress {
+    pub fn new(statements: usize) -> Self {
+        Self {
+            states: vec![State::default(); statements],
+            edges: vec![BTreeSet::new(); statements],
+            open: Vec::new(),
+        }
+    }
+
+    /// Notes that the statement at hand refers to another.
+    pub fn refer(&mut self, to: usize) {
+        if let Some(user) = self.open.last() {
+            self.edges[*user].insert(to);
+        }
+    }
+
+    /// What a statement was found to read.
+    pub fn reads(&self, statement: usize) -> Reads {
+        self.states[statement].reads
+    }
+
+    /// What a statement made at a point; outer none when it is not evaluated there yet.
+    pub fn made(&self, statement: usize, point: &[Option<u32>]) -> Option<Option<NodeId>> {
+        let state = &self.states[statement];
+        state.results.get(&state.reads.key(point)).copied()
+    }
+
+    /// Remembers what a statement made at a point and read for it.
+    pub fn note(
+        &mut self,
+        statement: usize,
+        point: &[Option<u32>],
+        reads: Reads,
+        made: Option<NodeId>,
+    ) {
+        let state = &mut self.states[statement];
+        if state.reads != reads {
+            state.reads = reads;
+            state.results.clear();
+        }
+        state.results.insert(reads.key(point), made);
+    }
+}
