@@ -119,16 +119,16 @@ fn a_caption_says_at_which_point_its_figure_is() {
     }
 }
 
-/// Parts of the sweep's points fail: subsets of 500 rows cannot be taken from 200.
+/// Parts of the sweep's points fail: subsets of 180 rows cannot be taken from 104.
 const FAILING: &str = "\
 param size: Int = 10
-data all = synthetic(regime, rows: 200)
+data all = where(synthetic(regime, rows: 200), z <= 0.5)
 parent net = mlp(all, inputs: [x], target: y, epochs: 1, members: 2)
 subset some = random(all, count: 4, size: size)
 anomaly shift = finetune(net, some, steps: 5)
 child moved = apply(polynomial(shift, columns(z)), all)
 score inside = compare(net, moved, on: all, metrics: [rmse])
-sweep sizes = grid(size: [10, 500, 20, 600], minimise: inside.rmse)
+sweep sizes = grid(size: [10, 180, 20, 190], minimise: inside.rmse)
 ";
 
 #[test]
@@ -137,23 +137,23 @@ fn failed_points_are_listed_and_only_they_are_tried_again() {
     let first = folder.farcast(&["run", "it.farcast", "--keep-going", "--json", "--quiet"]);
     assert_eq!(first.code, 1);
     expect![[r#"
-        error[action-failed]: expected subsets no larger than the data, found 500 of 200 rows
+        error[action-failed]: expected subsets no larger than the data, found 180 of 104 rows
          --> it.farcast:4:43
           |
         4 | subset some = random(all, count: 4, size: size)
           |                                           ^^^^
           |
-          = help: `size` can be 1 to 200
-        error[action-failed]: expected subsets no larger than the data, found 600 of 200 rows
+          = help: `size` can be 1 to 104
+        error[action-failed]: expected subsets no larger than the data, found 190 of 104 rows
          --> it.farcast:4:43
           |
         4 | subset some = random(all, count: 4, size: size)
           |                                           ^^^^
           |
-          = help: `size` can be 1 to 200
+          = help: `size` can be 1 to 104
         sweep `sizes`: 2 of 4 points failed
-          size=500  some at size=500: expected subsets no larger than the data, found 500 of 200 rows
-          size=600  some at size=600: expected subsets no larger than the data, found 600 of 200 rows
+          size=180  some at size=180: expected subsets no larger than the data, found 180 of 104 rows
+          size=190  some at size=190: expected subsets no larger than the data, found 190 of 104 rows
           the next run tries them again
     "#]]
     .assert_eq(&first.err);
@@ -166,9 +166,9 @@ fn failed_points_are_listed_and_only_they_are_tried_again() {
         [0, 1, 2, 3].map(reason),
         [
             "none",
-            "some at size=500: expected subsets no larger than the data, found 500 of 200 rows",
+            "some at size=180: expected subsets no larger than the data, found 180 of 104 rows",
             "none",
-            "some at size=600: expected subsets no larger than the data, found 600 of 200 rows",
+            "some at size=190: expected subsets no larger than the data, found 190 of 104 rows",
         ]
     );
     assert!(sweep["best"] == "size=10" || sweep["best"] == "size=20");

@@ -11,8 +11,17 @@ use crate::types::{Kind, Schema};
 pub struct Facts {
     /// The largest number of rows it can have.
     pub rows: Option<u64>,
-    /// The steps of its states in ascending order: those recorded, or those predicted.
-    pub steps: Option<Arc<[u64]>>,
+    /// The steps of its states: those recorded, or those predicted.
+    pub steps: Option<Steps>,
+    /// Whether its steps count recurrences of a method, not steps of training.
+    pub recurrences: bool,
+    /// How many numbers it has for each row, when it is a predictor.
+    pub predictors: Option<u64>,
+    /// The columns that must be times, in a unit such as `days since 1970-01-01`, in all data
+    /// that it is used with.
+    pub times: Vec<String>,
+    /// The model it scores inside that model's training data, when it does.
+    pub inside: Option<NodeId>,
     /// The network it holds, or that its weights belong to.
     pub network: Option<Arc<NetworkFacts>>,
 }
@@ -35,8 +44,10 @@ pub struct NetworkFacts {
 pub enum Training {
     /// By gradient steps of this program, with or without rows held out.
     Steps {
-        /// How many, when the arguments say.
-        count: Option<u64>,
+        /// The largest number of steps.
+        most: Option<u64>,
+        /// Whether it is that many for certain.
+        exact: bool,
         /// Whether some rows were held out.
         held_out: bool,
     },
@@ -46,13 +57,64 @@ pub enum Training {
     Unknown,
 }
 
+/// Steps of states, as far as they are known before these exist.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Steps {
+    /// These, in ascending order.
+    Listed(Arc<[u64]>),
+    /// `first`, and every so many from there to an end that the data decide.
+    Series {
+        /// The first.
+        first: u64,
+        /// The distance of two.
+        every: u64,
+        /// The last one is not after this.
+        most: Option<u64>,
+    },
+}
+
+impl Steps {
+    /// More possible ends than these are not tried.
+    const MOST_ENDS: u64 = 256;
+
+    /// Whether a step can be among them.
+    pub fn may_have(&self, step: u64) -> bool {
+        match self {
+            Steps::Listed(steps) => steps.contains(&step),
+            Steps::Series { first, every, most } => {
+                let is_in_range = step >= *first && most.is_none_or(|most| step <= most);
+                is_in_range && (step - first).is_multiple_of(*every)
+            }
+        }
+    }
+
+    /// All that they can be, the longest last, when they matter up to a step beyond `until`
+    /// only; none when these are too many to list.
+    pub fn possible(&self, until: Option<u64>) -> Option<Vec<Vec<u64>>> {
+        match self {
+            Steps::Listed(steps) => Some(vec![steps.to_vec()]),
+            Steps::Series { first, every, most } => {
+                let until = until.map(|until| until.saturating_add(*every));
+                let last = until.into_iter().chain(*most).min()?;
+                let count = last.checked_sub(*first)? / every + 1;
+                let prefix = |count: u64| (0..count).map(|at| first + at * every).collect();
+                (count <= Self::MOST_ENDS).then(|| (1..=count).map(prefix).collect())
+            }
+        }
+    }
+}
+
 /// What is known of an input of a call.
 #[derive(Clone, Copy)]
 pub struct About<'a> {
+    /// Its name in the experiment.
+    pub name: &'a str,
     /// Its kind.
     pub kind: Kind,
     /// The call that makes it.
     pub node: NodeId,
+    /// The arguments of that call.
+    pub args: &'a Arguments,
     /// What follows from its arguments.
     pub facts: &'a Facts,
     /// The columns of the data it is, or was made from.

@@ -10,7 +10,7 @@ use dsl::experiment::{Arguments, NodeId};
 use dsl::facts::{About, Complaint, Examined};
 use dsl::sweep::search::{Finding, Proposal, Search};
 use dsl::sweep::space::Setting;
-use dsl::types::Schema;
+use dsl::types::{Kind, Schema};
 
 use crate::files::{self, Files, FirstSeen, NotOpened, matching};
 use crate::params::Bindings;
@@ -61,11 +61,12 @@ impl Outside for Disk<'_> {
     fn examine<'a>(
         &self,
         plugin: &str,
+        kind: Kind,
         args: &Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         match self.registry.get(plugin) {
-            Some(operation) => operation.examine(&Sketch::new(args, about)),
+            Some(operation) => operation.examine(&Sketch::new(kind, args, about)),
             None => Examined::default(),
         }
     }
@@ -103,10 +104,11 @@ impl Outside for Watched<'_> {
     fn examine<'a>(
         &self,
         plugin: &str,
+        kind: Kind,
         args: &Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
-        self.disk.examine(plugin, args, about)
+        self.disk.examine(plugin, kind, args, about)
     }
 
     fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
@@ -158,11 +160,12 @@ impl Outside for Kept<'_> {
     fn examine<'a>(
         &self,
         plugin: &str,
+        kind: Kind,
         args: &Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         let registry = self.registry;
-        Disk { registry }.examine(plugin, args, about)
+        Disk { registry }.examine(plugin, kind, args, about)
     }
 
     fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
-pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Training};
+pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Steps, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 use serde::{Deserialize, Serialize};

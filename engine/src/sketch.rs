@@ -3,27 +3,34 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dsl::experiment::{Arguments, NodeId};
-use dsl::facts::{About, Complaint, Facts, NetworkFacts};
-use dsl::types::Schema;
+use dsl::experiment::{Arguments, NodeId, Value};
+use dsl::facts::{About, Complaint, Facts, NetworkFacts, Steps};
+use dsl::types::{Kind, Schema};
 
 use crate::params::{Bindings, Fields, ParamType};
 
 /// A call before it runs, for [`Plugin::check`](crate::plugin::Plugin::check).
 pub struct Sketch<'a> {
+    kind: Kind,
     bindings: Bindings,
     about: &'a dyn Fn(NodeId) -> About<'a>,
 }
 
 impl<'a> Sketch<'a> {
     /// Of these arguments; `about` says what is known of the calls they refer to.
-    pub fn new(args: &Arguments, about: &'a dyn Fn(NodeId) -> About<'a>) -> Self {
+    pub fn new(kind: Kind, args: &Arguments, about: &'a dyn Fn(NodeId) -> About<'a>) -> Self {
         let args = args.clone();
         let inputs = BTreeMap::new();
         Self {
+            kind,
             bindings: Bindings { args, inputs },
             about,
         }
+    }
+
+    /// The kind that the statement asks for.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Whether an argument has a value: one that was written, or a default.
@@ -44,9 +51,24 @@ impl<'a> Sketch<'a> {
 
     /// What is known of each input in an argument, in order.
     pub fn inputs(&self, field: &str) -> Vec<About<'a>> {
-        let argument = self.bindings.args.get(field);
+        self.inputs_of(&self.bindings.args, field)
+    }
+
+    fn inputs_of(&self, args: &Arguments, field: &str) -> Vec<About<'a>> {
+        let argument = args.get(field);
         let nodes = argument.map_or_else(Vec::new, |argument| argument.value.nodes());
         nodes.into_iter().map(self.about).collect()
+    }
+
+    /// What is known of the input that this path of arguments leads to: `subsets.data` is the
+    /// `data` of what makes `subsets`.
+    pub fn via(&self, path: &str) -> Option<About<'a>> {
+        let mut fields = path.split('.');
+        let mut reached = self.input(fields.next()?)?;
+        for field in fields {
+            reached = self.inputs_of(reached.args, field).first().copied()?;
+        }
+        Some(reached)
     }
 
     /// What is known of the first input in an argument.
@@ -60,8 +82,8 @@ impl<'a> Sketch<'a> {
     }
 
     /// The steps of an input's states.
-    pub fn steps(&self, field: &str) -> Option<&'a [u64]> {
-        self.input(field)?.facts.steps.as_deref()
+    pub fn steps(&self, field: &str) -> Option<&'a Steps> {
+        self.input(field)?.facts.steps.as_ref()
     }
 
     /// The network that an input holds or belongs to.
@@ -69,24 +91,31 @@ impl<'a> Sketch<'a> {
         self.input(field)?.facts.network.as_ref()
     }
 
+    /// How many members an input has.
+    pub fn members(&self, field: &str) -> Option<u32> {
+        self.input(field)?.members
+    }
+
     /// The columns of an input.
     pub fn schema(&self, field: &str) -> Option<&'a Schema> {
         self.input(field)?.schema
     }
 
-    /// What a result has of its inputs where its plugin says nothing else: their network.
+    /// What a result has of its inputs where its plugin says nothing else: the first network,
+    /// and all columns that must be times.
     pub fn inherited(&self) -> Facts {
-        let mut inputs = self.bindings.args.values();
-        let network = inputs.find_map(|argument| {
-            let nodes = argument.value.nodes();
-            nodes
-                .into_iter()
-                .find_map(|node| (self.about)(node).facts.network.clone())
-        });
-        Facts {
-            network,
-            ..Facts::default()
+        let mut facts = Facts::default();
+        let nodes = |value: &Value| value.nodes();
+        for node in self.bindings.args.values().flat_map(|it| nodes(&it.value)) {
+            let input = (self.about)(node).facts;
+            facts.network = facts.network.or_else(|| input.network.clone());
+            for column in &input.times {
+                if !facts.times.contains(column) {
+                    facts.times.push(column.clone());
+                }
+            }
         }
+        facts
     }
 
     /// Why arguments do not decode, inputs aside.

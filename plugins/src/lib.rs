@@ -1,6 +1,7 @@
 //! The plugins farcast ships, registered in one list per kind.
 
 pub mod anomalies;
+mod calls;
 pub mod children;
 mod complete;
 pub mod data;

@@ -67,7 +67,7 @@ impl<'p> Checker<'p> {
             return None;
         }
         let mut facts = self.facts_of(call, &args)?;
-        facts.known = self.examine(call, &args)?;
+        facts.known = self.examine(call, kind, &args)?;
         let seed = if signature.random {
             self.seed(notes)
         } else {

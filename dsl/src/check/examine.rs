@@ -6,22 +6,27 @@ use super::checker::Checker;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::NodeId;
 use crate::facts::{About, Facts, place_of};
+use crate::types::Kind;
 
 impl Checker<'_> {
     /// What follows for the result from a call's arguments; none when an error was reported.
-    pub fn examine(&mut self, call: &Call, args: &Args) -> Option<Facts> {
+    pub fn examine(&mut self, call: &Call, kind: Kind, args: &Args) -> Option<Facts> {
         let about = |node: NodeId| {
             let inferred = &self.calls.facts[node.0];
+            let made = &self.calls.nodes[node.0];
             About {
-                kind: self.calls.nodes[node.0].kind,
+                name: &made.name,
+                kind: made.kind,
                 node,
+                args: &made.args,
                 facts: &inferred.known,
                 schema: inferred.schema.as_deref(),
                 members: inferred.members.map(|(count, _)| count),
             }
         };
         let name = &call.signature.name;
-        let examined = self.names.outside.examine(name, &args.values, &about);
+        let outside = self.names.outside;
+        let examined = outside.examine(name, kind, &args.values, &about);
         let mut sound = true;
         for complaint in examined.complaints {
             let place = complaint.param.as_ref();

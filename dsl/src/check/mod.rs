@@ -47,7 +47,7 @@ use crate::source::Sources;
 use crate::sweep::Choices;
 use crate::sweep::search::{Finding, Proposal, Search};
 use crate::sweep::space::Setting;
-use crate::types::Schema;
+use crate::types::{Kind, Schema};
 
 /// The world outside the text, as far as checking needs it.
 pub trait Outside {
@@ -77,10 +77,11 @@ pub trait Outside {
     fn examine<'a>(
         &self,
         plugin: &str,
+        kind: Kind,
         args: &Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
-        let _ = (plugin, args, about);
+        let _ = (plugin, kind, args, about);
         Examined::default()
     }
 

@@ -343,6 +343,7 @@ impl Outside for Table {
     fn examine<'a>(
         &self,
         plugin: &str,
+        _: Kind,
         args: &Arguments,
         _: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {

@@ -1,14 +1,16 @@
 //! `finetune`: forgetful online learning, one network per subset.
 
+use crate::calls::complaints;
 use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia, Via};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
+use std::sync::Arc;
 
 use super::signal;
 use crate::complete::complete;
@@ -79,6 +81,8 @@ plugin! {
     }
 }
 
+const NO_ROWS: &str = "the rows these networks were trained on are not known";
+
 impl Plugin for Finetune {
     type Output = WeightTable;
     const RANDOM: bool = true;
@@ -93,17 +97,75 @@ impl Plugin for Finetune {
         parent_of(call, experiment).map(|parent| trainer_of(call, parent))
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let (batch, repeats) = (call.get::<usize>("batch"), call.get::<u32>("repeats"));
+        let rows = call.get::<usize>("mix_rows");
+        let many = rows.zip(batch).filter(|(rows, batch)| rows > batch);
+        let many = many.map(|(rows, batch)| {
+            let message = format!("expected at most `batch` ({batch}) rows, found {rows}");
+            Complaint::at("mix_rows", message)
+        });
+        let mixed = rows.or(call
+            .get("mix")
+            .zip(batch)
+            .map(|(mix, batch)| mixed(mix, batch)));
+        let is_unknown = |network: &&Arc<NetworkFacts>| network.training == Training::Unknown;
+        let unknown = call.network("parent").filter(is_unknown);
+        let unknown = unknown
+            .filter(|_| mixed.is_some_and(|rows| rows > 0))
+            .map(|_| {
+                let place = if rows.is_some() { "mix_rows" } else { "mix" };
+                Complaint::at(place, NO_ROWS).with_hint(format!("write `{place}: 0`"))
+            });
+        let kind = match (call.get::<Start>("from"), call.kind()) {
+            (Some(Start::Previous), Kind::Anomaly) => Some((
+                "weights that go on from the previous ones are no anomalies",
+                "call it a `trajectory`, or leave `from` out",
+            )),
+            (Some(Start::Parent), Kind::Trajectory) => Some((
+                "fine-tunings that all start from the parent make no trajectory",
+                "write `from: previous`, or call it an `anomaly`",
+            )),
+            _ => None,
+        };
+        let kind = kind.map(|(message, hint)| Complaint::at("from", message).with_hint(hint));
+        let again = repeats.filter(|count| call.kind() == Kind::Trajectory && *count > 1);
+        let again = again.map(|count| {
+            let message = format!("expected 1 repeat of a trajectory, found {count}");
+            Complaint::at("repeats", message)
+        });
+        complaints([many, unknown, kind, again])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let (subsets, repeats) = (call.rows("subsets"), call.get::<u64>("repeats"));
+        let rows = subsets
+            .zip(repeats)
+            .map(|(subsets, repeats)| subsets.saturating_mul(repeats));
+        let every = call
+            .get::<u64>("steps")
+            .filter(|_| call.kind() == Kind::Trajectory);
+        let steps = every.map(|every| Steps::Series {
+            first: every,
+            every,
+            most: rows.map(|rows| rows.saturating_mul(every)),
+        });
+        Facts {
+            rows,
+            steps,
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
         let network = &self.parent.network;
-        let mixed_rows = self.mixed_rows()?;
+        let mixed_rows = self.mixed_rows();
         let rows = self.samples(&self.data, "subsets")?;
         let train = match &self.train.0 {
             Some(train) => self.samples(train, "parent")?,
             None if mixed_rows == 0 => Samples::default(),
-            None => {
-                let message = "the rows these networks were trained on are not known";
-                return Err(Fault::at("mix", message).with_hint("write `mix: 0`"));
-            }
+            // Known to the checker, unless the parent is of a plugin that says nothing of it.
+            None => return Err(Fault::at("mix", NO_ROWS).with_hint("write `mix: 0`")),
         };
         let mut trainer = Trainer::new(network, self.trainer, &self.optimizer);
         let mut notes = Notes::default();
@@ -169,22 +231,15 @@ fn stream(subset: usize, repeat: u32) -> String {
     }
 }
 
+/// How many rows of a batch a share of it is.
+fn mixed(share: f64, batch: usize) -> usize {
+    (share * batch as f64).round() as usize
+}
+
 impl Finetune {
     /// Rows of each minibatch that are drawn from the training data.
-    fn mixed_rows(&self) -> Result<usize, Fault> {
-        if self.from == Start::Previous && self.repeats > 1 {
-            let message = format!("expected 1 repeat of a trajectory, found {}", self.repeats);
-            return Err(Fault::at("repeats", message));
-        }
-        match self.mix_rows {
-            None => Ok((self.mix * self.batch as f64).round() as usize),
-            Some(rows) if rows <= self.batch => Ok(rows),
-            Some(rows) => {
-                let batch = self.batch;
-                let message = format!("expected at most `batch` ({batch}) rows, found {rows}");
-                Err(Fault::at("mix_rows", message))
-            }
-        }
+    fn mixed_rows(&self) -> usize {
+        self.mix_rows.unwrap_or_else(|| mixed(self.mix, self.batch))
     }
 
     /// The rows of `data` as the network sees them, none with a gap.

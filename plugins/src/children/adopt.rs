@@ -1,10 +1,12 @@
 //! `adopt`: networks with farcast weights.
 
+use std::sync::Arc;
+
 use dsl::types::Kind;
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 
 use crate::farcasts::Farcast;
 use crate::parents::Parent;
@@ -36,6 +38,38 @@ impl Plugin for Adopt {
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Child, Kind::Parent]
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let (horizon, farcast) = (call.get::<u64>("horizon"), call.input("farcast"));
+        let (Some(horizon), Some(farcast)) = (horizon, farcast) else {
+            return Vec::new();
+        };
+        let lacking = farcast.facts.steps.as_ref();
+        let lacking = lacking.filter(|steps| !steps.may_have(horizon));
+        let complaint = |steps: &Steps| {
+            let message = format!("`{}` has no horizon {horizon}", farcast.name);
+            let complaint = Complaint::at("horizon", message);
+            match steps {
+                Steps::Listed(steps) => {
+                    let known: Vec<String> = steps.iter().map(u64::to_string).collect();
+                    complaint.with_hint(format!("horizons: {}", known.join(", ")))
+                }
+                Steps::Series { .. } => complaint,
+            }
+        };
+        Vec::from_iter(lacking.map(complaint))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let network = call.network("farcast").map(|network| NetworkFacts {
+            training: Training::Unknown,
+            ..NetworkFacts::clone(network)
+        });
+        Facts {
+            network: network.map(Arc::new),
+            ..call.inherited()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

@@ -1,10 +1,11 @@
 //! `apply(drift, deep)`: the networks a regression gives for application data.
 
+use crate::regressions::times;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::{Child, Clip, Cloud, Guard, Missing, Outside};
 use crate::parents::Parent;
@@ -54,6 +55,10 @@ plugin! {
 
 impl Plugin for Apply {
     type Output = Child;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        Vec::from_iter(times(call, "regression", call.input("data")))
+    }
 
     fn run(self, context: &Context) -> Result<Child, Fault> {
         if self.regression.layout != self.parent.network.layout() {

@@ -1,10 +1,12 @@
 //! `nearest(drift, deep)`: the parent as fine-tuned on the subset most like each row.
 
+use crate::regressions::times;
+use dsl::experiment::Value;
 use engine::artifact::{Dataset, Parts, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::apply::subset_points;
 use super::{Child, Guard};
@@ -39,8 +41,20 @@ plugin! {
     }
 }
 
+const ONCE: &str = "each subset must be fine-tuned once";
+
 impl Plugin for NearestSubset {
     type Output = Child;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let anomalies = call.via("regression.anomalies");
+        let repeats = anomalies.and_then(|it| it.args.get("repeats"));
+        let repeated = repeats.is_some_and(|it| matches!(it.value, Value::Int(count) if count > 1));
+        let message = "expected one anomaly for each subset, found several";
+        let again = Complaint::at("regression", message).with_hint(ONCE);
+        let times = times(call, "regression", call.input("data"));
+        repeated.then_some(again).into_iter().chain(times).collect()
+    }
 
     fn run(self, context: &Context) -> Result<Child, Fault> {
         let points = subset_points(&self.regression.form, &self.subsets, &self.rows)?;
@@ -84,7 +98,7 @@ impl Nearest {
                 "regression",
                 format!("{} anomalies of {} subsets", table.rows(), points.len()),
             )
-            .with_hint("each subset must be fine-tuned once"));
+            .with_hint(ONCE));
         }
         let mut nearest = Self {
             points: Vec::new(),

@@ -1,11 +1,12 @@
 //! `aggregate`: one row for all rows that are alike in some columns.
 
+use crate::calls::{complaints, distinct, filled};
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::groups::Groups;
 
@@ -38,6 +39,17 @@ impl Plugin for Aggregate {
 
     fn columns() -> ColumnRule {
         ColumnRule::Groups("by".to_owned())
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([filled(call, "by", "column"), distinct(call, "by")])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.rows("data"),
+            ..call.inherited()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
@@ -76,9 +88,6 @@ impl Plugin for Aggregate {
 impl Aggregate {
     /// The groups that have a value in each of their columns.
     fn complete_groups(&self, context: &Context) -> Result<Groups, Fault> {
-        if self.by.is_empty() {
-            return Err(Fault::at("by", "expected one column or more, found none"));
-        }
         let mut groups = Groups::of(&self.data, &self.by, None)?;
         let keys = self
             .by

@@ -6,7 +6,7 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::files::Files;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 use rand_distr::{Distribution, StandardNormal};
 
 plugin! {
@@ -82,6 +82,13 @@ impl Plugin for BoxModel {
         Ok(Schema {
             columns: COLUMNS.map(column).to_vec(),
         })
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("rows"),
+            ..Facts::default()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

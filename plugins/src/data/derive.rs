@@ -5,7 +5,7 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 
 use super::groups::Groups;
 
@@ -39,6 +39,13 @@ impl Plugin for Derive {
 
     fn columns() -> ColumnRule {
         ColumnRule::Extend("data".to_owned())
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.rows("data"),
+            ..call.inherited()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

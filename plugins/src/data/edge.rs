@@ -1,11 +1,12 @@
 //! `edge(seen, unseen, by: z)`: the rows nearest to where a method will be applied.
 
+use crate::calls::complaints;
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Cutter, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 
 use crate::complete::complete;
@@ -81,6 +82,26 @@ impl Plugin for Edge {
         })
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let side = call.get::<Side>("side");
+        let nodes = (call.input("data"), call.input("toward"));
+        let is_same = matches!(nodes, (Some(data), Some(toward)) if data.node == toward.node);
+        let same = is_same && side == Some(Side::Auto);
+        let message = "the data to apply to are those to cut: they lie on neither side";
+        let hint = "say `side: upper` or `side: lower`, or name the data to apply to";
+        complaints([
+            same.then(|| Complaint::at("toward", message).with_hint(hint)),
+            room_for_layers(call, "fold"),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.rows("data"),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, _: &Context) -> Result<Dataset, Fault> {
         let values = complete(&self.data, &self.by.0, "by")?;
         let sign = if self.is_upper(values)? { -1.0 } else { 1.0 };
@@ -128,6 +149,18 @@ impl Plugin for Edge {
         rows.sort_unstable();
         Ok(self.data.take(&rows))
     }
+}
+
+/// Refuses a layer that begins where no rows are left; `field` is the number of the last one.
+pub fn room_for_layers(call: &Sketch, field: &str) -> Option<Complaint> {
+    let (hold, layers) = (call.get::<f64>("hold")?, call.get::<u32>(field)?);
+    let before = f64::from(layers - 1) * hold;
+    let is_empty = before >= 1.0 || (hold == 0.0 && layers > 1);
+    let message = format!(
+        "no rows are left for layer {layers}: each holds {} % of the rows",
+        100.0 * hold
+    );
+    is_empty.then(|| Complaint::at("hold", message).with_hint("hold out less, or use fewer layers"))
 }
 
 impl Edge {

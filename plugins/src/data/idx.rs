@@ -9,7 +9,7 @@ use engine::error::Fault;
 use engine::files::Files;
 use engine::params::DataPath;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 use flate2::bufread::MultiGzDecoder;
 
 use super::pixels::pixel;
@@ -60,6 +60,13 @@ impl Plugin for Idx {
         Ok(Schema {
             columns: columns.collect(),
         })
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("first"),
+            ..Facts::default()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

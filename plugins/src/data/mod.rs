@@ -26,7 +26,7 @@ pub use aggregate::Aggregate;
 pub use box_model::BoxModel;
 pub use csv::Csv;
 pub use derive::Derive;
-pub use edge::{Edge, EdgePart, Side};
+pub use edge::{Edge, EdgePart, Side, room_for_layers};
 pub use idx::Idx;
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;

@@ -30,8 +30,16 @@ fn place(name: &str) -> Option<[usize; 3]> {
 /// When there are none, or when some of the box are missing or there twice.
 pub fn pixels(data: &Dataset) -> Result<(Vec<String>, [usize; 3]), Fault> {
     let names = data.columns().iter().map(|column| &column.name);
-    let mut found: Vec<([usize; 3], &String)> = names
-        .filter_map(|name| Some((place(name)?, name)))
+    size(&names.collect::<Vec<_>>())
+}
+
+/// The same of the names of columns.
+///
+/// # Errors
+/// As [`pixels`].
+pub fn size(names: &[&String]) -> Result<(Vec<String>, [usize; 3]), Fault> {
+    let mut found: Vec<([usize; 3], &String)> = (names.iter())
+        .filter_map(|name| Some((place(name)?, *name)))
         .collect();
     if found.is_empty() {
         return Err(

@@ -5,7 +5,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 use rand::seq::SliceRandom;
 
@@ -52,10 +52,28 @@ impl Plugin for Split {
         ColumnRule::Like("data".to_owned())
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let rows = call.rows("data").unwrap_or(MOST_ROWS);
+        let (Some(share), Some(part)) = (call.get("share"), call.get::<Part>("part")) else {
+            return Vec::new();
+        };
+        let message = || format!("no rows are left for `{}`", part.word());
+        let is_empty = part.rows(share, rows as usize) == 0;
+        Vec::from_iter(is_empty.then(|| Complaint::at("share", message())))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let (share, part) = (call.get("share"), call.get::<Part>("part"));
+        let rows = call.rows("data").zip(share.zip(part));
+        Facts {
+            rows: rows.map(|(rows, (share, part))| part.rows(share, rows as usize) as u64),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, _: &Context) -> Result<Dataset, Fault> {
         let mut order = self.order()?;
-        let first = (self.share * order.len() as f64).round() as usize;
-        let test = order.split_off(first.min(order.len()));
+        let test = order.split_off(Part::Train.rows(self.share, order.len()));
         let mut rows = match self.part {
             Part::Train => order,
             Part::Test => test,
@@ -66,6 +84,20 @@ impl Plugin for Split {
         }
         rows.sort_unstable();
         Ok(self.data.take(&rows))
+    }
+}
+
+/// More rows than any data have.
+const MOST_ROWS: u64 = 1 << 40;
+
+impl Part {
+    /// How many of some rows belong to it; more of more rows.
+    fn rows(self, share: f64, rows: usize) -> usize {
+        let first = ((share * rows as f64).round() as usize).min(rows);
+        match self {
+            Part::Train => first,
+            Part::Test => rows - first,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::groups::Groups;
@@ -52,11 +52,24 @@ impl Plugin for Surroundings {
         ColumnRule::Extend("data".to_owned())
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let definitions = call.get::<Definitions>("definitions");
+        let formulas = definitions.into_iter().flat_map(|it| it.0);
+        let complaints = formulas.filter_map(|(_, it)| varies("definitions", &it));
+        complaints.collect()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.rows("data"),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let groups = Groups::of(&self.data, &self.by, None)?;
         let mut data = (*self.data).clone();
         for (name, formula) in &self.definitions.0 {
-            expect_one_number("definitions", formula)?;
             let mut values = vec![f64::NAN; data.rows()];
             for range in &groups.ranges {
                 context.check_stop()?;
@@ -221,19 +234,12 @@ fn ordered(value: f64) -> u64 {
     }
 }
 
-/// Refuses a formula that does not give one number for many rows.
-///
-/// # Errors
-/// The user's fault, at `param`.
-pub fn expect_one_number(param: &'static str, formula: &ColumnExpr) -> Result<(), Fault> {
-    match formula.varies_with(&[]) {
-        None => Ok(()),
-        Some(column) => Err(Fault::at(
-            param,
-            format!("expected one number for many rows, `{column}` has many"),
-        )
-        .with_hint(format!("say which: `mean({column})`, `std({column})`, …"))),
-    }
+/// Refuses a formula that has another value for each of many rows.
+pub fn varies(param: &str, formula: &ColumnExpr) -> Option<Complaint> {
+    let column = formula.varies_with(&[])?;
+    let message = format!("expected one number for many rows, `{column}` has many");
+    let hint = format!("say which: `mean({column})`, `std({column})`, …");
+    Some(Complaint::at(param, message).with_hint(hint))
 }
 
 #[cfg(test)]
@@ -310,18 +316,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_or_many_numbers_is_refused() {
+    fn what_has_no_place_is_refused() {
         let data = table(&[("lat", &[91.0]), ("lon", &[0.0]), ("u", &[1.0])]);
-        let (param, message) = complaint(surroundings(data.clone(), mean("u"), &[]));
+        let (param, message) = complaint(surroundings(data, mean("u"), &[]));
         assert_eq!(param, Some("lat"));
         assert_eq!(
             message,
             "expected latitudes from -90 to 90 in `lat`, found 91"
-        );
-        let many = surroundings(data, ColumnExpr::Column("u".to_owned()), &[]);
-        assert_eq!(
-            complaint(many).1,
-            "expected one number for many rows, `u` has many"
         );
     }
 }

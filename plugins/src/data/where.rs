@@ -5,7 +5,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Condition, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 plugin! {
     /// The rows that meet a condition, in their order.
@@ -30,6 +30,23 @@ impl Plugin for Where {
 
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let condition = call.get::<Condition>("condition");
+        let constant = condition.filter(|condition| condition.0.columns().is_empty());
+        // Without columns it is the same for every row: one tells.
+        let met = constant.and_then(|it| it.0.evaluate(1, &|_| None).ok());
+        let is_false = met.is_some_and(|met| met != [1.0]);
+        let message = "no row meets the condition: it is false whatever the data";
+        Vec::from_iter(is_false.then(|| Complaint::at("condition", message)))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.rows("data"),
+            ..call.inherited()
+        }
     }
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {

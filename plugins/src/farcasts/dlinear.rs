@@ -1,8 +1,9 @@
 //! `dlinear`: one linear layer on a trend, one on what remains.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
 use super::adam::AdamOptions;
@@ -47,6 +48,15 @@ impl Plugin for DLinear {
     const RANDOM: bool = true;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let history = call.get::<usize>("history");
+        examine::fitted(call, |window| window.with_history(history))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

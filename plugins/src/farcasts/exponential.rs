@@ -1,8 +1,9 @@
 //! `exponential`: every weight relaxes towards its own end.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
@@ -32,6 +33,14 @@ impl Plugin for Exponential {
     type Output = Farcast;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::observing(call, |window| window.equally_spaced(3))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

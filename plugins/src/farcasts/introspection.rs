@@ -1,8 +1,9 @@
 //! `introspection`: one small network on four moments of a weight's past.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};
 
@@ -59,6 +60,17 @@ impl Plugin for Introspection {
     const RANDOM: bool = true;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::fitted(call, |window| {
+            window.expect(MOMENTS.len())?;
+            Ok(window.nearest_to(&MOMENTS))
+        })
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

@@ -1,10 +1,11 @@
 //! `known`: from less and less data to more than there are.
 
+use super::{examine, recurrent};
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::adam::AdamOptions;
 use super::nets::{INPUTS, KnownNet};
@@ -64,19 +65,40 @@ impl Plugin for Known {
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        match call.get("reverse") {
+            Some(true) => recurrent::check(call, Window::reversed),
+            _ => recurrent::check(call, |window| window),
+        }
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let recurrences = call.get("reverse").unwrap_or(false);
+        let recur = call.get("recur").unwrap_or(1);
+        let window = recurrent::window(call);
+        let steps = match recurrences {
+            true => Some((1..=recur).collect()),
+            false => window.map(|window| window.recurrences(recur)),
+        };
+        Facts {
+            steps: steps.map(examine::listed),
+            recurrences,
+            ..examine::of_runs(call)
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::open(&self.trajectory, self.observe.as_ref())?;
         let mut window = window.equally_spaced(INPUTS)?;
-        let times = 1..=self.recur as u64;
+        let recur = self.recur as u64;
         let counts = match self.reverse {
             true => {
                 window = window.reversed();
-                window.horizons = times.collect();
+                window.horizons = (1..=recur).collect();
                 Counts::Recurrences
             }
             false => {
-                let gap = window.steps[1] - window.steps[0];
-                window.horizons = times.map(|time| window.last() + time * gap).collect();
+                window.horizons = window.recurrences(recur);
                 Counts::Steps
             }
         };

@@ -1,8 +1,9 @@
 //! `lfd2`: one linear layer on the first and last state observed.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
 use super::linear_map::{Features, LayerFit, farcast};
@@ -46,6 +47,14 @@ impl Plugin for Lfd2 {
     const RANDOM: bool = true;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::fitted(call, |window| window.thinned(2))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

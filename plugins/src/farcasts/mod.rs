@@ -2,6 +2,7 @@
 
 mod adam;
 mod dlinear;
+mod examine;
 mod exponential;
 mod introspection;
 mod known;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use adam::AdamOptions;
 pub use dlinear::DLinear;
+pub(crate) use examine::members_among;
 pub use exponential::Exponential;
 pub use introspection::Introspection;
 pub use known::Known;

@@ -1,10 +1,11 @@
 //! `nino`: the MLP variant of NiNo, with published weights.
 
+use super::examine;
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::nets::{NinoNet, Role, tensors_in};
 use super::window::{History, Observed, Window, finished};
@@ -50,6 +51,14 @@ impl Plugin for Nino {
     type Output = Farcast;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::observing(call, |window| window.equally_spaced(STATES))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let net = NinoNet::load(&self.weights.0, context.files())?;

@@ -1,8 +1,9 @@
 //! `nlinear`: one linear layer on the moves from the last state.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
 use super::linear_map::{Features, farcast};
@@ -38,6 +39,18 @@ impl Plugin for NLinear {
     type Output = Farcast;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let history = call.get::<usize>("history");
+        examine::fitted(call, |window| {
+            let window = window.with_history(history)?;
+            window.expect(2).map(|()| window)
+        })
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

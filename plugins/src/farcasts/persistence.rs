@@ -1,8 +1,9 @@
 //! `persistence`: nothing changes.
 
+use super::examine;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
@@ -27,6 +28,14 @@ impl Plugin for Persistence {
     type Output = Farcast;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::observing(call, Ok)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::at_horizons(call)
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::examine;
 use engine::artifact::{TensorFile, Trajectory};
 use engine::error::Fault;
 use engine::files::Files;
 use engine::params::{DataPath, Gather};
-use engine::plugin::Context;
+use engine::plugin::{Complaint, Context, Sketch};
 use rand::seq::index;
 
 use super::adam::AdamOptions;
@@ -124,11 +125,7 @@ impl Nets {
             collect(run, &places, window, scaling, &mut examples)?;
         }
         if examples.is_empty() {
-            return Err(Fault::at(
-                "train_on",
-                "expected six recorded states as far apart as those observed, found fewer",
-            )
-            .with_hint("observe states that are closer, or give networks with `weights`"));
+            return Err(Fault::at("trajectory", FEW_STATES).with_hint(CLOSER));
         }
         let mut nets = Self {
             by_role: BTreeMap::new(),
@@ -192,6 +189,55 @@ impl Nets {
     }
 }
 
+/// The rows of all states in a row that are as far apart as those observed: the inputs of a
+/// network and what it predicts.
+fn sequences(recorded: &[u64], window: &Window) -> Vec<Vec<usize>> {
+    let row = |step: i128| recorded.iter().position(|known| i128::from(*known) == step);
+    let gap = i128::from(window.steps[1]) - i128::from(window.steps[0]);
+    let sequence = |first: &u64| {
+        let places = 0..=INPUTS as i128;
+        places
+            .map(|at| row(i128::from(*first) + at * gap))
+            .collect()
+    };
+    recorded.iter().filter_map(sequence).collect()
+}
+
+/// What is wrong with a method that predicts the state after five equally far apart.
+pub fn check(call: &Sketch, states: fn(Window) -> Window) -> Vec<Complaint> {
+    let from_file = call.has("weights");
+    let others = call.steps("runs").map(|steps| steps.possible(None));
+    let learnable = |window: &Window| match &others {
+        None if call.has("runs") => true,
+        None => !sequences(window.recorded(), window).is_empty(),
+        Some(None) => true,
+        Some(Some(others)) => others
+            .iter()
+            .any(|steps| !sequences(steps, window).is_empty()),
+    };
+    let few = examine::unobserved(call, None, |window| {
+        let window = states(window.equally_spaced(INPUTS)?);
+        match from_file || learnable(&window) {
+            true => Ok(window),
+            false => Err(Fault::at("trajectory", FEW_STATES).with_hint(CLOSER)),
+        }
+    });
+    examine::no_runs(call).into_iter().chain(few).collect()
+}
+
+/// What a call observes, when that is known before the run.
+pub fn window(call: &Sketch) -> Option<Window> {
+    let mut windows = examine::windows(call, None)?;
+    let only = windows
+        .next()?
+        .and_then(|window| window.equally_spaced(INPUTS))
+        .ok();
+    only.filter(|_| windows.next().is_none())
+}
+
+const FEW_STATES: &str = "expected six recorded states as far apart as those observed, found fewer";
+const CLOSER: &str = "observe states that are closer, or give networks with `weights`";
+
 /// Adds all sequences of six states of the drawn weights that are as far apart as those observed.
 fn collect(
     run: &Trajectory,
@@ -200,17 +246,7 @@ fn collect(
     scaling: Scaling,
     examples: &mut BTreeMap<Role, Vec<Example>>,
 ) -> Result<(), Fault> {
-    let recorded = steps_of(run)?;
-    let row = |step: i128| recorded.iter().position(|known| i128::from(*known) == step);
-    let gap = i128::from(window.steps[1]) - i128::from(window.steps[0]);
-    let sequences: Vec<Vec<usize>> = recorded
-        .iter()
-        .filter_map(|first| {
-            (0..=INPUTS)
-                .map(|at| row(i128::from(*first) + at as i128 * gap))
-                .collect()
-        })
-        .collect();
+    let sequences = sequences(&steps_of(run)?, window);
     let mut rows = sequences.concat();
     rows.sort_unstable();
     rows.dedup();

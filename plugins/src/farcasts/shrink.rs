@@ -1,9 +1,11 @@
 //! `shrink`: all weights by the same factor.
 
+use super::examine;
+use dsl::facts::About;
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Steps};
 
 use super::moments::dot;
 use super::runs::{FitRuns, Runs};
@@ -43,6 +45,49 @@ impl Plugin for Shrink {
     type Output = Farcast;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let mut found = Vec::from_iter(examine::no_runs(call));
+        let Some(horizons) = horizons(call) else {
+            return found;
+        };
+        let like = call.input("like");
+        let beyond = |like: &About| {
+            let steps = like.facts.steps.as_ref()?;
+            horizons.iter().find(|step| !steps.may_have(**step))
+        };
+        let unlike = like.and_then(|like| Some((like.name, *beyond(&like)?)));
+        if let Some((name, step)) = unlike {
+            let message = format!("`{name}` does not predict step {step}");
+            found.push(Complaint::at("horizon", message));
+        } else if horizons.is_empty() {
+            let complaint = Complaint::at("horizon", "expected steps to predict, found none");
+            found.push(complaint.with_hint("give `horizon`, or `like`"));
+        } else {
+            let is_fitted = !call.has("factor") && like.is_none() && !call.has("runs");
+            let horizons = like
+                .is_none_or(|like| !like.facts.recurrences)
+                .then_some(horizons);
+            let last = |window: Window| match is_fitted {
+                true => window.thinned(1)?.within_recorded(),
+                false => window.thinned(1),
+            };
+            found.extend(examine::unobserved(call, horizons, last));
+        }
+        found
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let is_like = call
+            .get::<Vec<u64>>("horizon")
+            .is_some_and(|it| it.is_empty());
+        let like = call.input("like").map(|like| like.facts);
+        Facts {
+            steps: horizons(call).map(examine::listed),
+            recurrences: is_like && like.is_some_and(|like| like.recurrences),
+            ..examine::of_runs(call)
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let like = self
@@ -98,15 +143,23 @@ impl Plugin for Shrink {
     }
 }
 
+/// The steps that a call predicts: those it names, or those of what it is like.
+fn horizons(call: &Sketch) -> Option<Vec<u64>> {
+    let named = call.get::<Vec<u64>>("horizon")?;
+    match (named.is_empty(), call.input("like")) {
+        (true, Some(like)) => match like.facts.steps.as_ref()? {
+            Steps::Listed(steps) => Some(steps.to_vec()),
+            Steps::Series { .. } => None,
+        },
+        _ => Some(named),
+    }
+}
+
 impl Shrink {
     /// What is observed, and the horizons: those of `like` where none are given.
     fn window(&self, like: Option<&Farcast>) -> Result<(Window, Counts), Fault> {
         let horizons = match (&self.observed.horizon[..], like) {
             ([], Some(like)) => like.horizons()?,
-            ([], None) => {
-                let message = "expected steps to predict, found none";
-                return Err(Fault::at("horizon", message));
-            }
             (horizons, _) => horizons.to_vec(),
         };
         let observe = self.observed.observe.as_ref();

@@ -41,6 +41,8 @@ pub struct Window {
     rows: Vec<usize>,
     /// The steps to predict, nearest first.
     pub horizons: Vec<u64>,
+    /// All steps recorded.
+    recorded: Vec<u64>,
 }
 
 /// What is observed of some weights.
@@ -101,12 +103,27 @@ impl Window {
             let message = format!("all members of `{}` diverged", trajectory.label);
             return Err(Fault::at("trajectory", message));
         };
-        let recorded = steps_of(first)?;
+        let window = Self::of_steps(&steps_of(first)?, observe, horizons)?;
+        Ok(Self {
+            layout: first.layout.clone(),
+            ..window
+        })
+    }
+
+    /// The same of recorded steps alone: it has no layout, and reads nothing.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_steps(
+        recorded: &[u64],
+        observe: Option<&Numbers>,
+        horizons: &[u64],
+    ) -> Result<Self, Fault> {
         let mut horizons = horizons.to_vec();
         horizons.sort_unstable();
         horizons.dedup();
         let nearest = horizons.first().copied().unwrap_or(u64::MAX);
-        let shown = || format!("recorded: {}", shown(&recorded));
+        let shown = || format!("recorded: {}", shown(recorded));
         let steps = match observe {
             None => recorded
                 .iter()
@@ -114,7 +131,7 @@ impl Window {
                 .filter(|step| *step < nearest)
                 .collect(),
             Some(numbers) => {
-                let mut steps = numbers.among(&recorded).map_err(|step| {
+                let mut steps = numbers.among(recorded).map_err(|step| {
                     let message = format!("step {step} was not recorded");
                     Fault::at("observe", message).with_hint(shown())
                 })?;
@@ -131,8 +148,9 @@ impl Window {
             return Err(Fault::at("horizon", message));
         }
         Ok(Self {
-            layout: first.layout.clone(),
-            rows: rows(&recorded, &steps)?,
+            layout: Layout::default(),
+            recorded: recorded.to_vec(),
+            rows: rows(recorded, &steps)?,
             steps,
             horizons,
         })
@@ -153,6 +171,18 @@ impl Window {
         self.steps.reverse();
         self.rows.reverse();
         self
+    }
+
+    /// All steps recorded.
+    pub fn recorded(&self) -> &[u64] {
+        &self.recorded
+    }
+
+    /// The steps of the next `times` states, as far apart as those observed.
+    pub fn recurrences(&self, times: u64) -> Vec<u64> {
+        let gap = self.steps[1] - self.steps[0];
+        let step = |time: u64| self.last().saturating_add(time.saturating_mul(gap));
+        (1..=times).map(step).collect()
     }
 
     /// The last step observed.
@@ -271,21 +301,34 @@ impl Window {
     /// # Errors
     /// The user's fault when a step was not recorded there.
     pub fn rows_in(&self, run: &Trajectory) -> Result<(Vec<usize>, Vec<usize>), Fault> {
-        let recorded = steps_of(run)?;
-        let beyond = self
-            .horizons
-            .iter()
-            .find(|horizon| !recorded.contains(horizon));
-        if let Some(beyond) = beyond {
+        self.rows_among(&steps_of(run)?)
+    }
+
+    /// The same window, when its horizons were recorded too, so that a method can be fitted.
+    ///
+    /// # Errors
+    /// As [`rows_in`](Self::rows_in).
+    pub fn within_recorded(self) -> Result<Self, Fault> {
+        self.rows_among(&self.recorded)?;
+        Ok(self)
+    }
+
+    /// The same among recorded steps.
+    ///
+    /// # Errors
+    /// As [`rows_in`](Self::rows_in).
+    pub fn rows_among(&self, recorded: &[u64]) -> Result<(Vec<usize>, Vec<usize>), Fault> {
+        let mut horizons = self.horizons.iter();
+        if let Some(beyond) = horizons.find(|horizon| !recorded.contains(horizon)) {
             let message =
                 format!("step {beyond} was not recorded, so that nothing can be fitted to it");
             return Err(
-                Fault::at("horizon", message).with_hint(format!("recorded: {}", shown(&recorded)))
+                Fault::at("horizon", message).with_hint(format!("recorded: {}", shown(recorded)))
             );
         }
         Ok((
-            rows(&recorded, &self.steps)?,
-            rows(&recorded, &self.horizons)?,
+            rows(recorded, &self.steps)?,
+            rows(recorded, &self.horizons)?,
         ))
     }
 }

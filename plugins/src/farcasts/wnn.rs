@@ -1,10 +1,11 @@
 //! `wnn`: a small network per weight, each weight scaled by its range.
 
+use super::{examine, recurrent};
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::adam::AdamOptions;
 use super::nets::{INPUTS, KnownNet};
@@ -58,13 +59,23 @@ impl Plugin for Wnn {
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        recurrent::check(call, |window| window)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let window = recurrent::window(call);
+        let recur = call.get("recur").unwrap_or(1);
+        Facts {
+            steps: window.map(|window| examine::listed(window.recurrences(recur))),
+            ..examine::of_runs(call)
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = Window::open(&self.trajectory, self.observe.as_ref())?;
         let mut window = window.equally_spaced(INPUTS)?;
-        let gap = window.steps[1] - window.steps[0];
-        window.horizons = (1..=self.recur as u64)
-            .map(|time| window.last() + time * gap)
-            .collect();
+        window.horizons = window.recurrences(self.recur as u64);
         let learning = Learning {
             trajectory: &self.trajectory,
             fit_runs: &self.fit_runs,

@@ -81,12 +81,6 @@ pub fn scaled_inputs(
     data: &Dataset,
     train: &Dataset,
 ) -> Result<Vec<Scaled>, Fault> {
-    if columns.is_empty() {
-        return Err(Fault::at(
-            "inputs",
-            "expected one input or more, found none",
-        ));
-    }
     let scaled = columns.iter().map(|Column(name)| {
         complete(data, name, "inputs")?;
         Ok(Scaled::of(name, train.values(name)?))

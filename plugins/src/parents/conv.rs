@@ -1,15 +1,16 @@
 //! `conv`: convolutional networks over images, one member per action.
 
+use super::examine;
 use dsl::experiment::{Experiment, Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use crate::complete::complete;
-use crate::data::pixels::pixels;
+use crate::data::pixels::{pixels, size};
 use crate::networks::{
     Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
     TrainerChoice, scaled_target,
@@ -68,10 +69,34 @@ impl Plugin for Conv {
         Some(trainer_words(call, Self::not_fused(call)))
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let images = Self::no_images(call);
+        TrainOptions::check(call)
+            .into_iter()
+            .chain(images)
+            .collect()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::network(call, TrainOptions::training(call))
+    }
+
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
         let trained = recipe.member(&self.data, context, |train| self.network(train))?;
         Ok(trained.into())
+    }
+}
+
+fn images(size: [usize; 3], channels: Vec<usize>, kernel: usize, pool: usize) -> Images {
+    let [depth, height, width] = size;
+    Images {
+        depth,
+        height,
+        width,
+        channels,
+        kernel,
+        pool,
     }
 }
 
@@ -89,7 +114,7 @@ impl Conv {
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let (names, size) = pixels(&self.data)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
-        let images = self.images(size)?;
+        let images = self.images(size);
         let features = match images
             .as_ref()
             .and_then(|images| images.convolutions().pop())
@@ -124,33 +149,31 @@ impl Conv {
         })
     }
 
-    /// The convolutions; `None` without channels.
-    fn images(&self, [depth, height, width]: [usize; 3]) -> Result<Option<Images>, Fault> {
-        if self.channels.is_empty() {
-            return Ok(None);
-        }
-        let images = Images {
-            depth,
-            height,
-            width,
-            channels: self.channels.clone(),
-            kernel: self.kernel,
-            pool: self.pool,
+    /// Why the columns of the data, as far as they are known, are no images for the network.
+    fn no_images(call: &Sketch) -> Option<Complaint> {
+        let columns = call.schema("data")?.columns.iter();
+        let names: Vec<&String> = columns.map(|column| &column.name).collect();
+        let size = match size(&names) {
+            Ok((_, size)) => size,
+            Err(fault) => return Some(fault.into()),
         };
-        let fit = images.convolutions().len();
-        if fit < self.channels.len() {
-            return Err(Fault::at(
-                "channels",
-                format!(
-                    "images of {height} by {width} have room for {fit} convolutions with kernel \
-                     {} and pool {}, found {}",
-                    self.kernel,
-                    self.pool,
-                    self.channels.len()
-                ),
-            ));
-        }
-        Ok(Some(images))
+        let channels = call.get::<Vec<usize>>("channels")?;
+        let (kernel, pool) = (call.get("kernel")?, call.get("pool")?);
+        let wanted = channels.len();
+        let [_, height, width] = size;
+        let fit = images(size, channels, kernel, pool).convolutions().len();
+        let message = format!(
+            "images of {height} by {width} have room for {fit} convolutions with kernel {kernel} \
+             and pool {pool}, found {wanted}"
+        );
+        (fit < wanted).then(|| Complaint::at("channels", message))
+    }
+
+    /// The convolutions; `None` without channels.
+    fn images(&self, size: [usize; 3]) -> Option<Images> {
+        let channels = self.channels.clone();
+        let is_flat = channels.is_empty();
+        (!is_flat).then(|| images(size, channels, self.kernel, self.pool))
     }
 
     /// All pixels, those of a channel with one mean and standard deviation, of the images
@@ -328,13 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_convolutions_and_missing_pixels_are_refused() {
-        let mut deep = conv(shapes());
-        deep.channels = vec![2, 2];
-        assert_eq!(
-            message(deep),
-            "images of 6 by 7 have room for 1 convolutions with kernel 3 and pool 2, found 2"
-        );
+    fn missing_pixels_are_refused() {
         let columns: Vec<DataColumn> = shapes().columns()[1..].to_vec();
         let holed = Dataset::new(columns).expect("data");
         assert_eq!(

@@ -1,10 +1,11 @@
 //! `least_squares`: linear regression with its exact solution, as a network of one layer.
 
+use super::examine;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
 
 use super::Parent;
@@ -39,11 +40,15 @@ plugin! {
 impl Plugin for LeastSquares {
     type Output = Parent;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        examine::columns(call)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::network(call, Training::Solved)
+    }
+
     fn run(self, _: &Context) -> Result<Parent, Fault> {
-        if self.inputs.is_empty() {
-            let message = "expected one input or more, found none";
-            return Err(Fault::at("inputs", message));
-        }
         let inputs = (self.inputs.iter())
             .map(|Column(name)| Ok(Scaled::of(name, complete(&self.data, name, "inputs")?)))
             .collect::<Result<Vec<_>, Fault>>()?;

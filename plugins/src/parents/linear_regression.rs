@@ -1,11 +1,13 @@
 //! `linear_regression`: a straight line through all rows by plain gradient descent.
 
+use super::examine;
+use crate::recipes::rows_left;
 use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
 use crate::networks::{
@@ -54,6 +56,20 @@ impl Plugin for LinearRegression {
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
         Some(trainer_words(call, None))
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let left = rows_left(call, call.get("hold_out").unwrap_or_default());
+        examine::columns(call).into_iter().chain(left).collect()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let training = Training::Steps {
+            most: call.get("steps"),
+            exact: true,
+            held_out: call.get::<f64>("hold_out").is_some_and(|share| share > 0.0),
+        };
+        examine::network(call, training)
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

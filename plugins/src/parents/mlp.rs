@@ -1,11 +1,12 @@
 //! `mlp`: multilayer perceptrons, one member per action.
 
+use super::examine;
 use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use crate::networks::{
@@ -54,6 +55,14 @@ impl Plugin for Mlp {
 
     fn trainer(call: &Node, _: &Experiment) -> Option<String> {
         Some(trainer_words(call, None))
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        [examine::columns(call), TrainOptions::check(call)].concat()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        examine::network(call, TrainOptions::training(call))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

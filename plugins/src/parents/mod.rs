@@ -1,6 +1,7 @@
 //! Parents: networks trained on all training data, one action per member.
 
 mod conv;
+mod examine;
 mod least_squares;
 mod lineage;
 mod linear_regression;

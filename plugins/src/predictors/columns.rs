@@ -1,10 +1,11 @@
 //! `columns(depth, lat)`: the values of columns as they are.
 
+use crate::calls::{complaints, distinct, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{PredictorRows, Predictors};
 
@@ -28,10 +29,22 @@ plugin! {
 impl Plugin for Columns {
     type Output = Predictors;
 
-    fn run(self, _: &Context) -> Result<Predictors, Fault> {
-        if self.columns.is_empty() {
-            return Err(Fault::at("columns", "expected at least one column"));
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([
+            filled(call, "columns", "column"),
+            distinct(call, "columns").map(Complaint::as_warning),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let columns = call.get::<Vec<Column>>("columns");
+        Facts {
+            predictors: columns.map(|columns| columns.len() as u64),
+            ..Facts::default()
         }
+    }
+
+    fn run(self, _: &Context) -> Result<Predictors, Fault> {
         let names = self.columns.into_iter().map(|column| column.0).collect();
         Ok(Predictors::Columns(names))
     }
@@ -61,12 +74,5 @@ mod tests {
         let data = dataset(&[("a", &[1.0])]);
         let fault = rows(&["b".to_owned()], &data).unwrap_err();
         assert_eq!(fault.to_string(), "the data have no column `b`");
-    }
-
-    #[test]
-    fn no_column_at_all_is_refused() {
-        let call = Columns { columns: vec![] };
-        let fault = call.run(&Context::alone("columns")).unwrap_err();
-        assert_eq!(fault.to_string(), "expected at least one column");
     }
 }

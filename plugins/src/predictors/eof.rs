@@ -1,10 +1,11 @@
 //! `eof([jan, feb, …], modes: 2)`: leading principal components of columns.
 
+use crate::calls::{complaints, distinct, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,42 @@ plugin! {
 impl Plugin for Eof {
     type Output = Predictors;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let count = |field| call.get::<Vec<Column>>(field).unwrap_or_default().len();
+        let (columns, modes) = (count("columns"), call.get::<usize>("modes").unwrap_or(1));
+        let lone = match (count("over"), count("at")) {
+            (0, 0) if modes > columns => {
+                let expected = format!("expected at most one mode per column ({columns})");
+                Some(Complaint::at("modes", format!("{expected}, found {modes}")))
+            }
+            (0, 0) => None,
+            (0, _) => Some(Complaint::at("at", "expected `over` beside `at`")),
+            (_, 0) => Some(Complaint::at("over", "expected `at` beside `over`")),
+            (_, _) if columns != 1 => {
+                let message = format!("expected one column for a field, found {columns}");
+                Some(Complaint::at("columns", message))
+            }
+            _ => None,
+        };
+        let both = call.get::<Vec<Column>>("over").unwrap_or_default();
+        let at = call.get::<Vec<Column>>("at").unwrap_or_default();
+        let twice = both.iter().find(|column| at.contains(column));
+        let message = |Column(name): &Column| format!("`{name}` is in `over` as well");
+        complaints([
+            filled(call, "columns", "column"),
+            distinct(call, "columns").map(Complaint::as_warning),
+            lone,
+            twice.map(|column| Complaint::at("at", message(column))),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            predictors: call.get("modes"),
+            ..Facts::default()
+        }
+    }
+
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
         let names = |columns: Vec<Column>| columns.into_iter().map(|column| column.0).collect();
         let analysis = Analysis {
@@ -61,23 +98,7 @@ impl Plugin for Eof {
             at: names(self.at),
             area: self.area.map(|column| column.0),
         };
-        let columns = analysis.columns.len();
-        match (analysis.over.is_empty(), analysis.at.is_empty()) {
-            (true, true) if analysis.modes > columns => Err(Fault::at(
-                "modes",
-                format!(
-                    "expected at most one mode per column ({columns}), found {}",
-                    analysis.modes
-                ),
-            )),
-            (false, false) if columns != 1 => Err(Fault::at(
-                "columns",
-                format!("expected one column for a field, found {columns}"),
-            )),
-            (true, false) => Err(Fault::at("at", "expected `over` beside `at`")),
-            (false, true) => Err(Fault::at("over", "expected `at` beside `over`")),
-            _ => Ok(Predictors::Eof(analysis)),
-        }
+        Ok(Predictors::Eof(analysis))
     }
 }
 
@@ -429,19 +450,6 @@ mod tests {
         assert_eq!(
             fault.to_string(),
             "the columns `a`, `b`, `c` do not vary: they have no principal components"
-        );
-        let call = Eof {
-            columns: vec![Column("a".to_owned())],
-            modes: 2,
-            standardise: true,
-            over: vec![],
-            at: vec![],
-            area: None,
-        };
-        let fault = call.run(&Context::alone("eof")).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "expected at most one mode per column (1), found 2"
         );
     }
 

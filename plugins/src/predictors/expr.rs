@@ -5,7 +5,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Formula;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{PredictorRows, Predictors};
 
@@ -29,6 +29,20 @@ plugin! {
 
 impl Plugin for Expr {
     type Output = Predictors;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let formula = call.get::<Formula>("formula");
+        let is_constant = formula.is_some_and(|formula| formula.0.columns().is_empty());
+        let message = "expected a formula of columns, found the same number for every row";
+        Vec::from_iter(is_constant.then(|| Complaint::at("formula", message)))
+    }
+
+    fn facts(_: &Sketch<'_>) -> Facts {
+        Facts {
+            predictors: Some(1),
+            ..Facts::default()
+        }
+    }
 
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
         Ok(Predictors::Expr(self.formula.0))

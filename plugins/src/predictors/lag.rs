@@ -4,7 +4,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictorRows, Predictors};
@@ -42,6 +42,13 @@ plugin! {
 
 impl Plugin for Lag {
     type Output = Predictors;
+
+    fn facts(_: &Sketch<'_>) -> Facts {
+        Facts {
+            predictors: Some(1),
+            ..Facts::default()
+        }
+    }
 
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
         let times = complete(&self.series, &self.by.0, "by")?;

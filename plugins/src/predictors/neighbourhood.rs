@@ -4,10 +4,10 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Formula, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{PredictorRows, Predictors};
-use crate::data::surroundings::{Field, Near, expect_one_number};
+use crate::data::surroundings::{Field, Near, varies};
 
 plugin! {
     /// A number computed from the rows of a grid that lie around a row.
@@ -42,8 +42,19 @@ plugin! {
 impl Plugin for Neighbourhood {
     type Output = Predictors;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let formula = call.get::<Formula>("formula");
+        Vec::from_iter(formula.and_then(|formula| varies("formula", &formula.0)))
+    }
+
+    fn facts(_: &Sketch<'_>) -> Facts {
+        Facts {
+            predictors: Some(1),
+            ..Facts::default()
+        }
+    }
+
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
-        expect_one_number("formula", &self.formula.0)?;
         let near = Near {
             radius: self.radius,
             lat: self.lat.0,

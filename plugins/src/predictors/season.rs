@@ -7,7 +7,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictorRows, Predictors};
@@ -36,6 +36,15 @@ plugin! {
 
 impl Plugin for Season {
     type Output = Predictors;
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let time = call.get::<Column>("time").filter(|_| !call.has("period"));
+        Facts {
+            predictors: call.get::<u64>("harmonics").map(|harmonics| 2 * harmonics),
+            times: time.into_iter().map(|column| column.0).collect(),
+            ..Facts::default()
+        }
+    }
 
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
         Ok(Predictors::Season(Cycle {

@@ -1,12 +1,13 @@
 //! `table(indices, by: [year, month])`: columns of other data, joined by keys.
 
+use crate::calls::{complaints, distinct, filled};
 use std::collections::BTreeMap;
 
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictorRows, Predictors};
@@ -39,11 +40,30 @@ plugin! {
 impl Plugin for Table {
     type Output = Predictors;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let is_empty = taken(call) == Some(0);
+        let message = "the table has no column beside its keys";
+        let place = if call.has("columns") {
+            "columns"
+        } else {
+            "rows"
+        };
+        complaints([
+            filled(call, "by", "column"),
+            distinct(call, "by"),
+            is_empty.then(|| Complaint::at(place, message)),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            predictors: taken(call).map(|columns| columns as u64),
+            ..Facts::default()
+        }
+    }
+
     fn run(self, _: &Context) -> Result<Predictors, Fault> {
         let keys: Vec<String> = self.by.into_iter().map(|column| column.0).collect();
-        if keys.is_empty() {
-            return Err(Fault::at("by", "expected one column or more, found none"));
-        }
         let names: Vec<String> = match self.columns {
             Some(columns) => columns.into_iter().map(|column| column.0).collect(),
             None => {
@@ -51,12 +71,6 @@ impl Plugin for Table {
                 all.filter(|name| !keys.contains(name)).collect()
             }
         };
-        if names.is_empty() {
-            return Err(Fault::at(
-                "columns",
-                "the table has no column beside its keys",
-            ));
-        }
         let columns = names
             .iter()
             .map(|name| self.rows.values(name))
@@ -76,6 +90,20 @@ impl Plugin for Table {
         }
         Ok(Predictors::Table(Lookup { keys, names, known }))
     }
+}
+
+/// How many columns a call takes, as far as those of the table are known.
+fn taken(call: &Sketch) -> Option<usize> {
+    if let Some(columns) = call.get::<Vec<Column>>("columns") {
+        return Some(columns.len());
+    }
+    let keys = call.get::<Vec<Column>>("by")?;
+    let columns = call.schema("rows")?.columns.iter();
+    Some(
+        columns
+            .filter(|column| keys.iter().all(|key| key.0 != column.name))
+            .count(),
+    )
 }
 
 /// Values by keys.

@@ -6,7 +6,7 @@ use engine::artifact::{Layout, Trajectory};
 use engine::error::Fault;
 use engine::files::Files;
 use engine::params::{DataPath, Gather, Label, Steps};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin};
 use engine::{constructor, made, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
@@ -114,53 +114,17 @@ pub struct Jumps {
 }
 
 impl Jumps {
-    /// What the statement asks for; `hold_out` is the share of rows the guard can go by.
+    /// What the statement asks for.
     ///
     /// # Errors
-    /// The user's fault when the numbers do not fit each other or the method, or when the
-    /// network cannot be read.
-    pub fn new(jump: &Jump, hold_out: f64, files: &Files) -> Result<Self, Fault> {
+    /// When the network cannot be read.
+    pub fn new(jump: &Jump, files: &Files) -> Result<Self, Fault> {
         let Jump::Nowcast(nowcast) = jump;
-        let (every, ahead) = (nowcast.every.0, nowcast.ahead.0);
-        let at_jump = |message: String| Err(Fault::at("jump", message));
-        if nowcast.guard == Guard::HeldOutLoss && hold_out == 0.0 {
-            let message = "the guard of `nowcast` needs rows held out".to_owned();
-            return Err(Fault::at("jump", message)
-                .with_hint("give `hold_out: 0.1` too, or `guard: unguarded`"));
-        }
-        let gap = every / nowcast.history as u64;
-        if gap == 0 || gap * nowcast.history as u64 != every {
-            let history = nowcast.history;
-            return at_jump(format!(
-                "`every` must be a multiple of `history`, found {every} and {history}"
-            ));
-        }
-        let most = match nowcast.method {
-            Method::Linear | Method::Exponential => u64::MAX,
-            Method::Lfd2 => gap * (nowcast.history as u64 - 2),
-            Method::Nino => gap * 40,
-        };
-        let whole = most == u64::MAX || ahead.is_multiple_of(gap);
-        if !whole || ahead > most {
-            return at_jump(format!(
-                "expected `ahead` among {gap}..={most} step {gap} for `{}`, found {ahead}",
-                nowcast.method.word()
-            ));
-        }
-        match nowcast.method {
-            Method::Exponential if nowcast.history.is_multiple_of(2) => {
-                return at_jump("`exponential` needs an odd `history`".to_owned());
-            }
-            Method::Nino if nowcast.history != 5 => {
-                return at_jump("`nino` needs `history: 5`".to_owned());
-            }
-            _ => {}
-        }
         Ok(Self {
             method: nowcast.method,
-            every,
+            every: nowcast.every.0,
             history: nowcast.history,
-            ahead,
+            ahead: nowcast.ahead.0,
             guard: nowcast.guard,
             memory: nowcast.optimizer_state,
             net: nowcast.net(files)?,
@@ -231,18 +195,63 @@ fn observed(trajectory: Gather<Trajectory>, horizon: Vec<u64>) -> Observed {
     }
 }
 
+impl Jump {
+    /// What is wrong with it where `hold_out` is the share of rows that the guard goes by.
+    pub fn complaint(&self, hold_out: f64) -> Option<Complaint> {
+        let Jump::Nowcast(nowcast) = self;
+        nowcast.complaint(hold_out)
+    }
+}
+
 impl Nowcast {
-    fn net(&self, files: &Files) -> Result<Option<NinoNet>, Fault> {
-        match (self.method, &self.weights) {
-            (Method::Nino, Some(path)) => NinoNet::load(&path.0, files).map(Some),
-            (Method::Nino, None) => Err(Fault::at("jump", "`nino` needs the file of its network")
-                .with_hint("give `weights: \"nino_mlp.safetensors\"` to `nowcast`")),
-            (method, Some(_)) => {
-                let message = format!("`{}` has no network to read from `weights`", method.word());
-                Err(Fault::at("jump", message))
-            }
-            (_, None) => Ok(None),
+    fn complaint(&self, hold_out: f64) -> Option<Complaint> {
+        let at =
+            |field: &str, message: String| Some(Complaint::at(format!("jump.{field}"), message));
+        let (every, ahead, history) = (self.every.0, self.ahead.0, self.history as u64);
+        if self.guard == Guard::HeldOutLoss && hold_out == 0.0 {
+            let message = "the guard of `nowcast` needs rows held out";
+            let complaint = Complaint::at("jump", message);
+            return Some(complaint.with_hint("give `hold_out: 0.1` too, or `guard: unguarded`"));
         }
+        let method = self.method.word();
+        match (self.method, &self.weights) {
+            (Method::Exponential, _) if history.is_multiple_of(2) => {
+                return at("history", "`exponential` needs an odd `history`".to_owned());
+            }
+            (Method::Nino, _) if history != 5 => {
+                return at("history", "`nino` needs `history: 5`".to_owned());
+            }
+            (Method::Nino, None) => {
+                let complaint = Complaint::at("jump", "`nino` needs the file of its network");
+                return Some(
+                    complaint.with_hint("give `weights: \"nino_mlp.safetensors\"` to `nowcast`"),
+                );
+            }
+            (Method::Nino, Some(_)) | (_, None) => {}
+            (_, Some(_)) => {
+                let message = format!("`{method}` has no network to read from `weights`");
+                return at("weights", message);
+            }
+        }
+        let gap = every / history;
+        if gap * history != every {
+            let message = "`every` must be a multiple of `history`";
+            return at("every", format!("{message}, found {every} and {history}"));
+        }
+        let most = match self.method {
+            Method::Linear | Method::Exponential => return None,
+            Method::Lfd2 => gap * (history - 2),
+            Method::Nino => gap * 40,
+        };
+        if ahead <= most && ahead.is_multiple_of(gap) {
+            return None;
+        }
+        let expected = format!("expected `ahead` among {gap}..={most} step {gap} for `{method}`");
+        at("ahead", format!("{expected}, found {ahead}"))
+    }
+    fn net(&self, files: &Files) -> Result<Option<NinoNet>, Fault> {
+        let file = self.weights.as_ref();
+        file.map(|path| NinoNet::load(&path.0, files)).transpose()
     }
 }
 

@@ -7,7 +7,7 @@ mod recipe;
 mod run;
 
 pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
-pub use options::TrainOptions;
+pub use options::{TrainOptions, rows_left};
 pub use recipe::{Length, Recipe, Trained, Training, Watch, trainer_words};
 
 use engine::plugin::Registry;

@@ -2,9 +2,10 @@
 
 use engine::error::Fault;
 use engine::group;
-use engine::plugin::Context;
+use engine::plugin::{Complaint, Context, Sketch, Training};
 
 use super::{Jump, Jumps, Length, Recipe};
+use crate::calls::complaints;
 use crate::networks::TrainerChoice;
 use crate::training::{Optimizer, Schedule};
 
@@ -34,13 +35,49 @@ group! {
 }
 
 impl TrainOptions {
+    /// What is wrong with the training of a call.
+    pub fn check(call: &Sketch) -> Vec<Complaint> {
+        let Some(options) = call.group::<Self>() else {
+            return Vec::new();
+        };
+        let hold_out = options.hold_out;
+        let impatient = options.patience.is_some() && hold_out == 0.0;
+        let patience = || Complaint::at("patience", "`patience` needs rows held out");
+        complaints([
+            impatient.then(|| patience().with_hint("give `hold_out: 0.1` too")),
+            options.jump.and_then(|jump| jump.complaint(hold_out)),
+            rows_left(call, hold_out),
+        ])
+    }
+
+    /// How the network of a call is trained.
+    pub fn training(call: &Sketch) -> Training {
+        let Some(options) = call.group::<Self>() else {
+            return Training::Steps {
+                most: None,
+                exact: false,
+                held_out: false,
+            };
+        };
+        let per_epoch = call.rows("data").map(|rows| {
+            let held_out = (rows as f64 * options.hold_out).round() as u64;
+            rows.saturating_sub(held_out).div_ceil(options.batch as u64)
+        });
+        let epochs = per_epoch.map(|steps| steps.saturating_mul(options.epochs));
+        Training::Steps {
+            most: options.steps.or(epochs),
+            exact: options.steps.is_some() && options.patience.is_none(),
+            held_out: options.hold_out > 0.0,
+        }
+    }
+
     /// How a member is trained, its gradients computed by this trainer.
     ///
     /// # Errors
     /// Those of reading the file with the network of a jump.
     pub fn recipe(&self, trainer: TrainerChoice, context: &Context) -> Result<Recipe, Fault> {
         let jumps = self.jump.as_ref();
-        let jumps = jumps.map(|jump| Jumps::new(jump, self.hold_out, context.files()));
+        let jumps = jumps.map(|jump| Jumps::new(jump, context.files()));
         Ok(Recipe {
             streams: context.streams(),
             optimizer: self.optimizer.clone(),
@@ -56,4 +93,12 @@ impl TrainOptions {
             jumps: jumps.transpose()?,
         })
     }
+}
+
+/// Refuses data of which too few rows are left to train on.
+pub fn rows_left(call: &Sketch, hold_out: f64) -> Option<Complaint> {
+    let rows = call.rows("data")?;
+    let left = rows.saturating_sub((rows as f64 * hold_out).round() as u64);
+    let message = format!("expected 2 rows or more to train on, found at most {left}");
+    (left < 2).then(|| Complaint::at("data", message))
 }

@@ -82,12 +82,8 @@ impl Recipe {
     /// The rows to train on and the rows held out.
     ///
     /// # Errors
-    /// When fewer than two are left, or when patience has nothing to go by.
+    /// When fewer than two are left.
     pub fn rows(&self, data: &Dataset) -> Result<Rows, Fault> {
-        if self.patience.is_some() && self.hold_out == 0.0 {
-            return Err(Fault::at("patience", "`patience` needs rows held out")
-                .with_hint("give `hold_out: 0.1` too"));
-        }
         let rows = data.rows();
         let held_out = (rows as f64 * self.hold_out).round() as usize;
         let left = rows - held_out;

@@ -1,5 +1,6 @@
 //! From a sample to a regression: the same steps for every form.
 
+use super::shared::MORE_SUBSETS;
 use std::ops::Range;
 
 use dsl::column::ColumnExpr;
@@ -329,8 +330,7 @@ impl<'a> Solution<'a> {
 fn too_few(rows: usize, terms: usize) -> Fault {
     let message =
         format!("expected at least {terms} usable subsets for {terms} terms, found {rows}");
-    Fault::at("anomalies", message)
-        .with_hint("draw more subsets, or use fewer predictors, fewer knots or a lower degree")
+    Fault::at("anomalies", message).with_hint(MORE_SUBSETS)
 }
 
 /// What cross-validation needs of the anomalies, or of the components in their place.

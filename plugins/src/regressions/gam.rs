@@ -1,7 +1,8 @@
 //! `gam(shift, z)`: additive splines whose roughness costs.
 
+use super::shared;
 use engine::error::Fault;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
 use super::fit::{Method, Model, regress};
@@ -52,6 +53,14 @@ impl Plugin for Gam {
     type Output = Regression;
     // Later versions sum in another order.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        shared::check(call, None)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        shared::facts(call)
+    }
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources::new(&self.variables, &self.options);

@@ -36,7 +36,7 @@ pub use network::Hidden;
 pub use ols::Ols;
 pub use polynomial::Polynomial;
 pub use ridge::Ridge;
-pub use shared::{Against, FitOptions, Variables};
+pub use shared::{Against, FitOptions, Variables, times};
 pub use spline::Spline;
 
 /// Adds the regressions.

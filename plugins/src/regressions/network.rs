@@ -1,10 +1,11 @@
 //! `network(shift, z)`: a small network from predictors to all weights.
 
+use super::shared;
 use std::cmp::Ordering;
 
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::components::Components;
 use super::fit::{Method, Model, regress};
@@ -54,6 +55,14 @@ impl Plugin for Hidden {
     const RANDOM: bool = true;
     // Later versions sum in another order.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        shared::check(call, None)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        shared::facts(call)
+    }
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources {

@@ -1,8 +1,9 @@
 //! `polynomial(shift, z, degree: 2)`: polynomials by ordinary least squares.
 
+use super::shared;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
@@ -35,6 +36,14 @@ impl Plugin for Polynomial {
     type Output = Regression;
     // Later versions sum in another order.
     const STREAMS: u32 = 2;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        shared::check(call, call.get("degree"))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        shared::facts(call)
+    }
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         if self.degree > 1 {

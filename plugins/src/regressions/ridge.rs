@@ -1,8 +1,9 @@
 //! `ridge(shift, z)`: straight lines with shrunken slopes, the penalty by cross-validation.
 
+use super::shared;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
@@ -37,6 +38,14 @@ impl Plugin for Ridge {
     type Output = Regression;
     // Later versions sum in another order.
     const STREAMS: u32 = 2;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        shared::check(call, None)
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        shared::facts(call)
+    }
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources::new(&self.variables, &self.options);

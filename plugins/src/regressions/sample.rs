@@ -56,9 +56,6 @@ impl<'a> Sample<'a> {
         is_usable: fn(&[f32]) -> bool,
         context: &Context,
     ) -> Result<Self, Fault> {
-        if sources.predictors.is_empty() {
-            return Err(Fault::at("predictors", "expected at least one predictor"));
-        }
         let predictors = sources
             .predictors
             .iter()

@@ -1,10 +1,14 @@
 //! The parameters that all regressions share.
 
+use dsl::calendar;
 use dsl::column::ColumnExpr;
+use dsl::facts::About;
 use engine::artifact::{Dataset, WeightTable};
 use engine::params::{Condition, Input, MaybeVia, Via};
+use engine::plugin::{Complaint, Facts, Sketch};
 use engine::{group, words};
 
+use crate::calls::complaints;
 use crate::parents::Parent;
 use crate::predictors::Predictors;
 use crate::subsets::Subsets;
@@ -51,6 +55,66 @@ group! {
         training: MaybeVia<Dataset>, via("anomalies.parent.data");
         /// The network that was fine-tuned.
         parent: Via<Parent>, via("anomalies.parent");
+    }
+}
+
+/// What is wrong with a regression; `degree` is that of polynomials without a penalty.
+pub(super) fn check(call: &Sketch, degree: Option<u64>) -> Vec<Complaint> {
+    let predictors = call.inputs("predictors");
+    let count: Option<u64> = predictors.iter().map(|it| it.facts.predictors).sum();
+    let (rows, terms) = (call.rows("anomalies"), count.zip(degree));
+    let terms = terms.map(|(count, degree)| monomials(count, degree));
+    let short = match (rows, terms) {
+        (Some(rows), _) if rows < 2 => {
+            Some(format!("expected at least 2 subsets, found at most {rows}"))
+        }
+        (Some(rows), Some(terms)) if rows < terms => Some(format!(
+            "expected at least {terms} subsets for {terms} terms, found at most {rows}"
+        )),
+        (Some(rows), Some(terms)) if rows == terms && call.has("keep") => Some(format!(
+            "{rows} subsets for as many terms: `keep` needs more, for standard errors"
+        )),
+        _ => None,
+    };
+    complaints([
+        predictors
+            .is_empty()
+            .then(|| Complaint::at("predictors", "expected at least one predictor")),
+        short.map(|message| Complaint::at("anomalies", message).with_hint(MORE_SUBSETS)),
+        times(call, "predictors", call.via("anomalies.subsets.data")),
+    ])
+}
+
+/// What to do about fewer subsets than terms.
+pub(super) const MORE_SUBSETS: &str =
+    "draw more subsets, or use fewer predictors, fewer knots or a lower degree";
+
+/// How many products of at most `degree` of some predictors there are, with that of none.
+fn monomials(predictors: u64, degree: u64) -> u64 {
+    (1..=degree).fold(1, |count: u64, at| {
+        count.saturating_mul(predictors.saturating_add(at)) / at
+    })
+}
+
+/// Refuses data in which a column of the calls in an argument is no time, where it must be one.
+pub fn times(call: &Sketch, field: &str, data: Option<About>) -> Option<Complaint> {
+    let schema = data?.schema?;
+    let inputs = call.inputs(field);
+    let mut columns = inputs.iter().flat_map(|input| &input.facts.times);
+    let is_no_time = |name: &&String| {
+        let unit = schema.find(name).map(|column| column.unit.as_deref());
+        unit.is_some_and(|unit| unit.and_then(calendar::days_since_1970).is_none())
+    };
+    let name = columns.find(is_no_time)?;
+    let message = format!("column `{name}` has no unit such as `days since 1970-01-01`");
+    Some(Complaint::at(field, message).with_hint("name the length of its year: `period: 12`"))
+}
+
+/// What is known of a regression: that it has a row for each anomaly.
+pub(super) fn facts(call: &Sketch) -> Facts {
+    Facts {
+        rows: call.rows("anomalies"),
+        ..call.inherited()
     }
 }
 

@@ -1,8 +1,9 @@
 //! `spline(shift, z)`: natural cubic splines by ordinary least squares.
 
+use super::shared;
 use engine::error::Fault;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
@@ -38,6 +39,14 @@ impl Plugin for Spline {
     type Output = Regression;
     // Later versions sum in another order.
     const STREAMS: u32 = 1;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        shared::check(call, Some(1))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        shared::facts(call)
+    }
 
     fn run(self, context: &Context) -> Result<Regression, Fault> {
         let sources = Sources::new(&self.variables, &self.options);

@@ -1,12 +1,13 @@
 //! `compare(net, adapted, on: deep)`: parents, children and baselines against the truth.
 
+use crate::calls::complaints;
 use dsl::experiment::Value;
 use dsl::types::{Kind, Type};
 use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Bindings, Column, Gather, Input, ParamType};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::Metric;
 use super::ensemble::Ensemble;
@@ -117,8 +118,36 @@ impl Model {
     }
 }
 
+const INNER: &str = "give `inner` one of these models, with `rmse` among its metrics";
+
 impl Plugin for Compare {
     type Output = Scores;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let Some(parent) = call.input("parent") else {
+            return Vec::new();
+        };
+        let Some(network) = &parent.facts.network else {
+            return Vec::new();
+        };
+        let models = call.inputs("models");
+        let other = models.iter().find_map(|model| {
+            let other = model.facts.network.as_ref()?;
+            let differs = other.target != network.target;
+            differs.then(|| {
+                let message = format!(
+                    "`{}` predicts `{}`, `{}` predicts `{}`",
+                    model.name, other.target, parent.name, network.target
+                );
+                Complaint::at("models", message).with_hint("compare models of one target")
+            })
+        });
+        complaints([
+            measure::quantity(call, "parent"),
+            other,
+            Self::not_inside(call),
+        ])
+    }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let network = &measure::first(&self.parent, "parent")?.network;
@@ -165,6 +194,27 @@ impl Plugin for Compare {
 }
 
 impl Compare {
+    /// Why the scores in `inner` cannot weight what is compared.
+    fn not_inside(call: &Sketch) -> Option<Complaint> {
+        let inner = call.input("inner")?;
+        let Some(model) = inner.facts.inside else {
+            let message = format!("`{}` is not scored inside the training data", inner.name);
+            let hint = "`inner` takes the scores of a call of `inner`";
+            return Some(Complaint::at("inner", message).with_hint(hint));
+        };
+        let metrics = inner.args.get("metrics").map(|metrics| &metrics.value);
+        let is_rmse = |value: &Value| *value == Value::Text(Metric::Rmse.word().to_owned());
+        let has_rmse = match metrics {
+            Some(Value::List(metrics)) => metrics.iter().any(is_rmse),
+            _ => true,
+        };
+        let models = call.inputs("models");
+        let is_compared = models.iter().any(|compared| compared.node == model);
+        let message = format!("`{}` says nothing about what is compared", inner.name);
+        let complaint = Complaint::at("inner", message).with_hint(INNER);
+        (!is_compared || !has_rmse).then_some(complaint)
+    }
+
     /// One finished member of each child: what is known of a row is the same for all members.
     fn children(&self) -> impl Iterator<Item = &Child> {
         self.models.iter().filter_map(|model| match model {
@@ -202,8 +252,7 @@ impl Compare {
             .collect();
         if trials.iter().all(Option::is_none) {
             let message = format!("`{}` says nothing about what is compared", inner.label);
-            return Err(Fault::at("inner", message)
-                .with_hint("give `inner` one of these models, with `rmse` among its metrics"));
+            return Err(Fault::at("inner", message).with_hint(INNER));
         }
         for (ensemble, trial) in ensembles.iter_mut().zip(&trials) {
             if let Some(trial) = trial {

@@ -3,12 +3,11 @@
 use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Gather, Input};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use engine::{plugin, words};
 
 use super::table::{Measured, rows_of};
 use crate::complete::complete;
-use crate::networks::Loss;
 use crate::parents::Parent;
 
 words! {
@@ -44,8 +43,20 @@ plugin! {
     }
 }
 
+const OF_CLASSES: &str = "`accuracy` is of classes, found a network of quantities";
+const OTHERS: &str = "`compare` has their metrics";
+
 impl Plugin for Evaluate {
     type Output = Scores;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let metrics = call.get::<Vec<Quality>>("metrics").unwrap_or_default();
+        let networks = call.inputs("parents").into_iter();
+        let mut networks = networks.filter_map(|input| input.facts.network.as_ref());
+        let is_wrong = metrics.contains(&Quality::Accuracy) && networks.any(|it| !it.classes);
+        let complaint = Complaint::at("metrics", OF_CLASSES).with_hint(OTHERS);
+        Vec::from_iter(is_wrong.then_some(complaint))
+    }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let mut rows: Vec<ScoreRow> = Vec::new();
@@ -75,10 +86,6 @@ impl Evaluate {
     /// The metrics of one member.
     fn measured(&self, parent: &Parent) -> Result<Measured, Fault> {
         let network = &parent.network;
-        if self.metrics.contains(&Quality::Accuracy) && network.loss() != Loss::CrossEntropy {
-            let message = "`accuracy` is of classes, found a network of quantities";
-            return Err(Fault::at("metrics", message).with_hint("`compare` has their metrics"));
-        }
         for column in network.inputs().iter().chain(network.targets()) {
             complete(&self.on, &column.name, "on")?;
         }

@@ -1,11 +1,14 @@
 //! `forecast_error(ahead, last, truth: run)`: farcast weights against those training reached.
 
+use crate::calls::complaints;
+use crate::farcasts::members_among;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine::artifact::{Dataset, ScoreRow, Scores, Trajectory};
 use engine::error::Fault;
 use engine::params::{Ancestors, Gather, Input, MaybeVia, Numbers};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch, Steps};
 use engine::{plugin, words};
 
 use super::distances::{Distances, distances};
@@ -97,10 +100,27 @@ plugin! {
     }
 }
 
+const RELATED: &str = "judge a farcast by the runs that it goes on from";
+const RECURRENCES: &str =
+    "has recurrences for horizons, not steps: there is no truth to compare with";
+
 impl Plugin for ForecastError {
     type Output = Scores;
     // Version 3 sums in another order.
     const STREAMS: u32 = 2;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let metrics = call.get::<Vec<Measure>>("metrics").unwrap_or_default();
+        let network = call.network("truth");
+        let quantity =
+            metrics.contains(&Measure::Accuracy) && network.is_some_and(|it| !it.classes);
+        complaints([
+            members_among(call, "on", "truth", "to judge by"),
+            Self::no_truth(call),
+            quantity
+                .then(|| Complaint::at("metrics", "`accuracy` needs a parent trained on classes")),
+        ])
+    }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let members = self.members(context)?;
@@ -148,6 +168,34 @@ impl Plugin for ForecastError {
 }
 
 impl ForecastError {
+    /// Why a farcast cannot be compared with the truth: it has no steps, or others.
+    fn no_truth(call: &Sketch) -> Option<Complaint> {
+        let truth = call.input("truth")?;
+        let recorded = truth.facts.steps.as_ref();
+        call.inputs("farcasts").into_iter().find_map(|farcast| {
+            let name = farcast.name;
+            if farcast.facts.recurrences {
+                let message = format!("`{name}` {RECURRENCES}");
+                return Some(Complaint::at("farcasts", message));
+            }
+            let networks = (&farcast.facts.network, &truth.facts.network);
+            if matches!(networks, (Some(own), Some(other)) if !Arc::ptr_eq(own, other)) {
+                let message = format!("`{name}` is of other networks than `{}`", truth.name);
+                return Some(Complaint::at("truth", message).with_hint(RELATED));
+            }
+            let Some(Steps::Listed(steps)) = &farcast.facts.steps else {
+                return None;
+            };
+            let mut steps = steps.iter();
+            let beyond = steps.find(|step| recorded.is_some_and(|it| !it.may_have(**step)))?;
+            let message = format!(
+                "`{name}` predicts step {beyond}, which `{}` did not record",
+                truth.name
+            );
+            Some(Complaint::at("farcasts", message))
+        })
+    }
+
     /// The members judged: those asked for, or those no method was fitted on.
     fn members(&self, context: &Context) -> Result<Vec<u32>, Fault> {
         let mut fitted = Vec::new();
@@ -345,8 +393,7 @@ impl<'a> Pair<'a> {
         let label = &farcast.label.0;
         let bad = |what: String| Fault::at("farcasts", format!("`{label}` {what}"));
         if !made.has_steps() {
-            let what = "has recurrences for horizons, not steps: there is no truth to compare with";
-            return Err(bad(what.to_owned()));
+            return Err(bad(RECURRENCES.to_owned()));
         }
         let run = truth
             .members

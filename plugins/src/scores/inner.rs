@@ -1,18 +1,19 @@
 //! `inner(adapted, by: depth)`: how the whole method does at the edge of its training data.
 
+use crate::calls::complaints;
 use engine::artifact::{ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::Column;
 use engine::params::{Fold, Replay};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Metric;
 use super::ensemble::Ensemble;
 use super::groups::Group;
 use super::measure::{self, Measure};
 use crate::children::Child;
-use crate::data::Side;
+use crate::data::{Side, room_for_layers};
 use crate::parents::Parent;
 
 plugin! {
@@ -51,6 +52,20 @@ plugin! {
 
 impl Plugin for Inner {
     type Output = Scores;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([
+            measure::quantity(call, "model"),
+            room_for_layers(call, "folds"),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            inside: call.input("model").map(|model| model.node),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let mut scores = Scores::default();

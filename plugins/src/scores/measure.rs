@@ -3,7 +3,7 @@
 use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
 use engine::params::Gather;
-use engine::plugin::Context;
+use engine::plugin::{Complaint, Context, Sketch};
 
 use super::Metric;
 use super::ensemble::Ensemble;
@@ -24,14 +24,22 @@ pub(super) fn first<'a, T>(model: &'a Gather<T>, param: &'static str) -> Result<
     })
 }
 
+/// Refuses networks of classes, whose scores `evaluate` takes.
+pub(super) fn quantity(call: &Sketch, param: &str) -> Option<Complaint> {
+    let networks = call.inputs(param).into_iter();
+    let mut networks = networks.filter_map(|input| input.facts.network.as_ref());
+    let classes = networks.any(|network| network.classes);
+    classes.then(|| Complaint::at(param, NO_QUANTITY).with_hint("`evaluate` is for classes"))
+}
+
+const NO_QUANTITY: &str =
+    "expected a network with one target that is a quantity, found classes or several";
+
 /// The one column that a network predicts.
 pub(super) fn target<'a>(network: &'a Network, param: &'static str) -> Result<&'a str, Fault> {
     match (network.targets(), network.loss()) {
         ([target], Loss::Mse) => Ok(&target.name),
-        _ => Err(Fault::at(
-            param,
-            "expected a network with one target that is a quantity, found classes or several",
-        )),
+        _ => Err(Fault::at(param, NO_QUANTITY)),
     }
 }
 

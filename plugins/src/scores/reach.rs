@@ -4,7 +4,7 @@ use engine::artifact::Scores;
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch, Training};
 
 use super::table::{Measured, rows_of};
 use crate::parents::Parent;
@@ -61,6 +61,20 @@ const METRICS: [&str; 8] = [
 
 impl Plugin for Reach {
     type Output = Scores;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let without = call.inputs("parents").into_iter().find(|parent| {
+            let network = parent.facts.network.as_ref();
+            let training = network.map(|network| network.training);
+            let held_out = |training| matches!(training, Training::Steps { held_out: true, .. });
+            training.is_some_and(|training| !held_out(training))
+        });
+        let complaint = |name| {
+            let message = format!("`{name}` was trained without rows held out");
+            Complaint::at("parents", message).with_hint("give `hold_out: 0.1` to each")
+        };
+        Vec::from_iter(without.map(|parent| complaint(parent.name)))
+    }
 
     fn run(self, _: &Context) -> Result<Scores, Fault> {
         let first = self.parents.first().map_or(&[][..], |first| &first.members);

@@ -1,10 +1,11 @@
 //! `cluster`: rows that lie together, by k-means.
 
+use crate::calls::{at_most_rows, complaints, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::{Rng, RngExt};
 
 use super::Subsets;
@@ -41,6 +42,20 @@ const MOST_ROUNDS: usize = 300;
 impl Plugin for Cluster {
     type Output = Subsets;
     const RANDOM: bool = true;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([
+            filled(call, "by", "column"),
+            at_most_rows(call, "data", "count", "no more clusters than rows"),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("count"),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let points = Points::standardised(&self.data, &self.by, "by")?;

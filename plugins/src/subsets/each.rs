@@ -4,7 +4,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Input;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Facts, Plugin, Sketch};
 
 use super::Subsets;
 
@@ -25,6 +25,14 @@ plugin! {
 
 impl Plugin for Each {
     type Output = Subsets;
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let (rows, limit) = (call.rows("data"), call.get("limit"));
+        Facts {
+            rows: rows.into_iter().chain(limit).min(),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, _: &Context) -> Result<Subsets, Fault> {
         let rows = self.data.rows().min(self.limit.unwrap_or(usize::MAX));

@@ -1,9 +1,10 @@
 //! `neighbours`: the rows nearest to random ones.
 
+use crate::calls::{at_most_rows, complaints, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 use rand::seq::index::sample;
 
@@ -48,6 +49,29 @@ plugin! {
 impl Plugin for Neighbours {
     type Output = Subsets;
     const RANDOM: bool = true;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let around = call.get::<Vec<Column>>("around").unwrap_or_default();
+        let is_sphere = call.get::<Space>("space") == Some(Space::Sphere);
+        let off_sphere = is_sphere && around.len() != 2;
+        let message = format!(
+            "expected the columns of latitude and longitude, found {} columns",
+            around.len()
+        );
+        complaints([
+            filled(call, "around", "column"),
+            off_sphere.then(|| Complaint::at("around", message)),
+            at_most_rows(call, "data", "count", "no more subsets than rows"),
+            at_most_rows(call, "data", "size", "subsets no larger than the data"),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("count"),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let total = self.data.rows();

@@ -4,7 +4,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Input;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::SliceRandom;
 
 use super::Subsets;
@@ -34,18 +34,36 @@ impl Plugin for Nested {
     type Output = Subsets;
     const RANDOM: bool = true;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let sizes = call.get::<f64>("ratio").zip(call.get::<u32>("levels"));
+        let (Some(rows), Some((ratio, levels))) = (call.rows("data"), sizes) else {
+            return Vec::new();
+        };
+        let message = || format!("at most {rows} rows do not last for {levels} levels");
+        let is_empty = size(rows as usize, ratio, levels as i32 - 1) == 0;
+        let complaint = || Complaint::at("levels", message()).with_hint(FEWER);
+        Vec::from_iter(is_empty.then(complaint))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("levels"),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let total = self.data.rows();
         let mut order: Vec<u32> = (0..total as u32).collect();
         order.shuffle(&mut context.rng("order"));
-        let size = |level| (total as f64 * self.ratio.powi(level)).round() as usize;
+        let size = |level| size(total, self.ratio, level);
         let levels = i32::try_from(self.levels).unwrap_or(i32::MAX);
         if size(levels - 1) == 0 {
             return Err(Fault::at(
                 "levels",
                 format!("{total} rows do not last for {levels} levels"),
             )
-            .with_hint("ask for fewer levels, or a larger `ratio`"));
+            .with_hint(FEWER));
         }
         Ok(Subsets {
             rows: (0..levels)
@@ -53,6 +71,13 @@ impl Plugin for Nested {
                 .collect(),
         })
     }
+}
+
+const FEWER: &str = "ask for fewer levels, or a larger `ratio`";
+
+/// How many of some rows are in a level.
+fn size(rows: usize, ratio: f64, level: i32) -> usize {
+    (rows as f64 * ratio.powi(level)).round() as usize
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `random`: rows drawn at random.
 
+use crate::calls::{at_most_rows, complaints};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Input;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::index::sample;
 
 use super::{Subsets, check_size};
@@ -31,6 +32,22 @@ plugin! {
 impl Plugin for Random {
     type Output = Subsets;
     const RANDOM: bool = true;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([at_most_rows(
+            call,
+            "data",
+            "size",
+            "subsets no larger than the data",
+        )])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("count"),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         check_size(self.size, self.data.rows())?;

@@ -1,9 +1,10 @@
 //! `regions`: rows within boxes of latitude and longitude.
 
+use crate::calls::{at_most_rows, complaints, exactly_one};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{constructor, made, plugin};
 
 use super::Subsets;
@@ -69,25 +70,40 @@ plugin! {
 impl Plugin for Regions {
     type Output = Subsets;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let areas = call.get::<Vec<Region>>("areas");
+        let empty = areas.as_ref().is_some_and(Vec::is_empty);
+        let mut found = complaints([
+            exactly_one(call, &["areas", "size"]),
+            empty.then(|| Complaint::at("areas", "expected one area or more, found none")),
+            at_most_rows(call, "data", "minimum", "regions no larger than the data"),
+        ]);
+        let areas = areas.unwrap_or_default();
+        found.extend(
+            areas
+                .iter()
+                .filter_map(|Region::Area(area)| area.emptiness()),
+        );
+        found
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let areas = call.get::<Vec<Region>>("areas");
+        Facts {
+            rows: areas.map(|areas| areas.len() as u64),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let (lats, lons) = sphere::coordinates(&self.data, &self.lat.0, &self.lon.0)?;
         let mut rows = match (&self.areas, self.size) {
-            (Some(areas), None) => {
+            (Some(areas), _) => {
                 let areas = areas.iter().map(|Region::Area(area)| area);
-                areas
-                    .map(|area| area.rows(lats, lons))
-                    .collect::<Result<_, _>>()?
+                areas.map(|area| area.rows(lats, lons)).collect()
             }
             (None, Some(size)) => tiles(size, lats, lons),
-            (Some(_), Some(_)) => {
-                return Err(Fault::at("size", "expected `areas` or `size`, found both"));
-            }
-            (None, None) => {
-                return Err(Fault::at(
-                    "data",
-                    "expected `areas` or `size`, found neither",
-                ));
-            }
+            (None, None) => Vec::new(),
         };
         let total = rows.len();
         let largest = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -110,21 +126,28 @@ impl Plugin for Regions {
 }
 
 impl Area {
-    fn rows(&self, lats: &[f64], lons: &[f64]) -> Result<Vec<u32>, Fault> {
-        if self.south >= self.north {
-            return Err(Fault::at(
-                "areas",
+    /// Why no row can be in it.
+    fn emptiness(&self) -> Option<Complaint> {
+        let found = format!("found {} and {}", self.south, self.north);
+        let message = match self {
+            _ if self.south >= self.north => format!("expected `south` below `north`, {found}"),
+            _ if self.west == self.east => {
                 format!(
-                    "expected `south` below `north`, found {} and {}",
-                    self.south, self.north
-                ),
-            ));
-        }
+                    "expected `west` and `east` to differ, found {} twice",
+                    self.west
+                )
+            }
+            _ => return None,
+        };
+        Some(Complaint::at("areas", message))
+    }
+
+    fn rows(&self, lats: &[f64], lons: &[f64]) -> Vec<u32> {
         let places = lats.iter().zip(lons).zip(0..);
-        Ok(places
+        places
             .filter(|((lat, lon), _)| self.holds(**lat, **lon))
             .map(|(_, row)| row)
-            .collect())
+            .collect()
     }
 
     fn holds(&self, lat: f64, lon: f64) -> bool {
@@ -227,13 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_regions_are_refused() {
-        assert!(regions(None, None, &LON).0.is_err());
-        assert!(
-            regions(Some(vec![[10.0, 10.0, 0.0, 1.0]]), None, &LON)
-                .0
-                .is_err()
-        );
+    fn regions_without_rows_are_refused() {
         let (empty, _) = regions(Some(vec![[50.0, 60.0, 0.0, 360.0]]), None, &LON);
         assert_eq!(
             empty.map(|_| ()).expect_err("no rows").to_string(),

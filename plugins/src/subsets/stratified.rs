@@ -1,10 +1,11 @@
 //! `stratified`: random rows with the same share of every stratum.
 
+use crate::calls::{at_most_rows, complaints};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::index::sample;
 
 use super::{Subsets, check_size};
@@ -41,19 +42,29 @@ impl Plugin for Stratified {
     type Output = Subsets;
     const RANDOM: bool = true;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let sizes = call.get::<usize>("strata").zip(call.get::<usize>("size"));
+        let narrow = sizes.filter(|(strata, size)| strata > size);
+        let message = |(strata, size)| {
+            format!("expected no more strata than rows of a subset, found {strata} of {size}")
+        };
+        complaints([
+            narrow.map(|sizes| Complaint::at("strata", message(sizes))),
+            at_most_rows(call, "data", "size", "subsets no larger than the data"),
+        ])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("count"),
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let values = complete(&self.data, &self.by.0, "by")?;
         let total = values.len();
         check_size(self.size, total)?;
-        if self.strata > self.size {
-            return Err(Fault::at(
-                "strata",
-                format!(
-                    "expected no more strata than rows of a subset, found {} of {}",
-                    self.strata, self.size
-                ),
-            ));
-        }
         let mut order: Vec<u32> = (0..total as u32).collect();
         order.sort_by(|a, b| values[*a as usize].total_cmp(&values[*b as usize]));
         let share = |of: usize, at: usize| of / self.strata + usize::from(at < of % self.strata);
@@ -111,11 +122,5 @@ mod tests {
                 [3, 3, 2, 2]
             );
         }
-    }
-
-    #[test]
-    fn more_strata_than_rows_are_refused() {
-        assert!(stratified(11, 10).is_err());
-        assert!(stratified(50, 50).is_ok());
     }
 }

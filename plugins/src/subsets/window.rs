@@ -1,10 +1,11 @@
 //! `window`: neighbouring rows in the order of a column.
 
+use crate::calls::{at_most_rows, complaints};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{Subsets, check_size};
 use crate::complete::complete;
@@ -33,6 +34,22 @@ plugin! {
 
 impl Plugin for Window {
     type Output = Subsets;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        complaints([at_most_rows(
+            call,
+            "data",
+            "size",
+            "subsets no larger than the data",
+        )])
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            rows: call.get("count"),
+            ..call.inherited()
+        }
+    }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let values = complete(&self.data, &self.by.0, "by")?;

@@ -1,14 +1,14 @@
 //! `record(net, every: 10)`: the weights of a parent while it was trained.
 
+use crate::parents::{Parent, parent_of, trainer_of};
 use dsl::experiment::{Experiment, Node};
+use dsl::facts;
 use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
 use engine::params::{Input, Steps, Via};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
-
-use crate::parents::{Parent, parent_of, trainer_of};
 
 plugin! {
     /// The weights of a parent before its training and after every so many steps.
@@ -35,6 +35,25 @@ plugin! {
 /// The most bytes of weights a trajectory may have.
 const MOST_BYTES: usize = 2 << 30;
 
+/// More steps than these are not listed before the run.
+const MOST_LISTED: u64 = 1 << 16;
+
+/// The steps recorded, one in `every` of a training.
+fn recorded((every, training): (u64, Training)) -> Option<facts::Steps> {
+    let Training::Steps { most, exact, .. } = training else {
+        return None;
+    };
+    let listed = most.filter(|most| exact && most / every < MOST_LISTED);
+    Some(match listed {
+        Some(last) => facts::Steps::Listed((0..=last / every).map(|at| at * every).collect()),
+        None => facts::Steps::Series {
+            first: 0,
+            every,
+            most,
+        },
+    })
+}
+
 impl Plugin for Record {
     type Output = Trajectory;
     // Version 2 lies in other blocks.
@@ -42,6 +61,31 @@ impl Plugin for Record {
 
     fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
         parent_of(call, experiment).map(|parent| trainer_of(parent, parent))
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let training = call.network("parent").map(|network| network.training);
+        let (message, hint) = match training {
+            Some(Training::Unknown) => (
+                "its training is not known: it was made elsewhere",
+                "`checkpoints` reads the states that were saved there",
+            ),
+            Some(Training::Solved) => (
+                "it was solved exactly, without steps to record",
+                "record a parent that is trained by steps, such as `linear_regression`",
+            ),
+            Some(Training::Steps { .. }) | None => return Vec::new(),
+        };
+        vec![Complaint::at("parent", message).with_hint(hint)]
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let every = call.get::<Steps>("every").map(|every| every.0);
+        let training = call.network("parent").map(|network| network.training);
+        Facts {
+            steps: every.zip(training).and_then(recorded),
+            ..call.inherited()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {

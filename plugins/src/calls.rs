@@ -1,0 +1,50 @@
+//! What several plugins check of a call before it runs.
+
+use engine::params::Column;
+use engine::plugin::{Complaint, Sketch};
+
+/// Refuses an empty list; `what` names one of its members.
+pub fn filled(call: &Sketch, field: &str, what: &str) -> Option<Complaint> {
+    let values = call.get::<Vec<Column>>(field)?;
+    let message = || format!("expected one {what} or more, found none");
+    values.is_empty().then(|| Complaint::at(field, message()))
+}
+
+/// Refuses a column that a list names twice.
+pub fn distinct(call: &Sketch, field: &str) -> Option<Complaint> {
+    let values = call.get::<Vec<Column>>(field)?;
+    let mut rest = values.iter().enumerate();
+    let (_, Column(twice)) = rest.find(|(at, value)| values[..*at].contains(value))?;
+    Some(Complaint::at(
+        field,
+        format!("column `{twice}` is named twice"),
+    ))
+}
+
+/// Refuses a call in which none or several of some arguments are written.
+pub fn exactly_one(call: &Sketch, fields: &[&str]) -> Option<Complaint> {
+    let written = fields.iter().filter(|field| call.has(field));
+    let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let expected = format!("expected {}", names.join(" or "));
+    match written.collect::<Vec<_>>()[..] {
+        [] => Some(Complaint {
+            param: None,
+            ..Complaint::at("", format!("{expected}, found neither"))
+        }),
+        [_] => None,
+        [_, second, ..] => Some(Complaint::at(*second, format!("{expected}, found both"))),
+    }
+}
+
+/// Refuses a number of rows that an input cannot have; `expected` says what the number is for.
+pub fn at_most_rows(call: &Sketch, input: &str, field: &str, expected: &str) -> Option<Complaint> {
+    let count = call.get::<u64>(field)?;
+    let rows = call.rows(input).filter(|rows| count > *rows)?;
+    let message = format!("expected {expected}, found {count} of at most {rows} rows");
+    Some(Complaint::at(field, message))
+}
+
+/// What is wrong, of several answers.
+pub fn complaints<const N: usize>(found: [Option<Complaint>; N]) -> Vec<Complaint> {
+    found.into_iter().flatten().collect()
+}

@@ -1,0 +1,43 @@
+//! What parents check of a call before it runs, and what is known of their networks.
+
+use std::sync::Arc;
+
+use engine::params::Column;
+use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
+
+use crate::calls::{complaints, distinct, filled};
+use crate::networks::Loss;
+
+/// What is wrong with the columns of a network.
+pub fn columns(call: &Sketch) -> Vec<Complaint> {
+    let (inputs, target) = columns_of(call);
+    let cheats = inputs.contains(&target);
+    let message = format!("the target `{target}` is among the inputs: its prediction is a copy");
+    complaints([
+        filled(call, "inputs", "input"),
+        distinct(call, "inputs").map(Complaint::as_warning),
+        cheats.then(|| Complaint::at("inputs", message).as_warning()),
+    ])
+}
+
+/// What is known of the network of a call, trained like this.
+pub fn network(call: &Sketch, training: Training) -> Facts {
+    let (inputs, target) = columns_of(call);
+    let network = NetworkFacts {
+        inputs,
+        target,
+        classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
+        training,
+    };
+    Facts {
+        network: Some(Arc::new(network)),
+        ..Facts::default()
+    }
+}
+
+fn columns_of(call: &Sketch) -> (Vec<String>, String) {
+    let inputs = call.get::<Vec<Column>>("inputs").unwrap_or_default();
+    let target = call.get::<Column>("target").map(|column| column.0);
+    let inputs = inputs.into_iter().map(|column| column.0);
+    (inputs.collect(), target.unwrap_or_default())
+}
