@@ -91,6 +91,7 @@ impl Plugin for Edge {
         let hint = "say `side: upper` or `side: lower`, or name the data to apply to";
         complaints([
             same.then(|| Complaint::at("toward", message).with_hint(hint)),
+            Self::unseen_column(call),
             room_for_layers(call, "fold"),
         ])
     }
@@ -164,6 +165,16 @@ pub fn room_for_layers(call: &Sketch, field: &str) -> Option<Complaint> {
 }
 
 impl Edge {
+    /// Refuses data to apply to that lack the column, where it decides the side.
+    fn unseen_column(call: &Sketch) -> Option<Complaint> {
+        let (by, toward) = (call.get::<Column>("by")?.0, call.schema("toward")?);
+        let is_read = call.get::<Side>("side") == Some(Side::Auto);
+        let message = format!("the data to apply to have no column `{by}`");
+        let complaint = Complaint::at("toward", message);
+        (is_read && toward.find(&by).is_none())
+            .then(|| complaint.with_hint("say `side: upper` or `side: lower`"))
+    }
+
     fn is_upper(&self, values: &[f64]) -> Result<bool, Fault> {
         Ok(match self.side {
             Side::Upper => true,

@@ -33,7 +33,7 @@ pub fn fitted(call: &Sketch, states: impl Fn(Window) -> Result<Window, Fault>) -
                 false => window.within_recorded(),
             }
         }),
-        other_runs(call, &states),
+        other_runs(call, call.get("horizon"), &states),
     ];
     found.into_iter().flatten().collect()
 }
@@ -59,16 +59,19 @@ pub fn unobserved(
 }
 
 /// Why other runs have not the steps that a method is fitted to.
-fn other_runs(
+pub fn other_runs(
     call: &Sketch,
+    horizons: Option<Vec<u64>>,
     states: impl Fn(Window) -> Result<Window, Fault>,
 ) -> Option<Complaint> {
     let runs = call.steps("runs")?;
     let possible = runs.possible(mentioned(call))?;
     let mut last = None;
-    for window in windows(call, call.get("horizon"))? {
+    for window in windows(call, horizons)? {
         // What cannot be observed is told already.
-        let window = window.and_then(&states).ok()?;
+        let Ok(window) = window.and_then(&states) else {
+            continue;
+        };
         for steps in &possible {
             last = match window.rows_among(steps) {
                 Ok(_) => return None,

@@ -72,7 +72,12 @@ impl Plugin for Shrink {
                 true => window.thinned(1)?.within_recorded(),
                 false => window.thinned(1),
             };
-            found.extend(examine::unobserved(call, horizons, last));
+            found.extend(examine::unobserved(call, horizons.clone(), last));
+            if !call.has("factor") && like.is_none() {
+                found.extend(examine::other_runs(call, horizons, |window| {
+                    window.thinned(1)
+                }));
+            }
         }
         found
     }
