@@ -10,7 +10,7 @@ pub use inputs::{Ancestors, Gather, Input, MaybeVia, Via};
 pub(crate) use inputs::{gathered, single};
 pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
-pub(crate) use signature::visible_params;
+pub(crate) use signature::as_written;
 pub use signature::{DEFINITIONS, constructor_signature};
 
 use std::collections::BTreeMap;
@@ -186,11 +186,13 @@ pub fn with_default(fields: Vec<Field>, name: &str, default: &str) -> Vec<Field>
 
 /// Documentation lines as rustc hands them over, joined and with their indent removed.
 pub fn join_doc(lines: &[&str]) -> String {
-    let lines: Vec<&str> = lines
-        .iter()
-        .map(|line| line.strip_prefix(' ').unwrap_or(line))
-        .collect();
-    lines.join("\n").trim().to_owned()
+    let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    for line in lines {
+        text.push_str(line.strip_prefix(' ').unwrap_or(line));
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// A struct with declared fields: a plugin, a constructor, or a group of parameters that several

@@ -18,9 +18,7 @@ pub use crate::context::{Context, Progress};
 use crate::error::Fault;
 use crate::files::Files;
 pub use crate::params::DEFINITIONS;
-use crate::params::{
-    Bindings, Cutter, Declared, Implicit, PARENT, Replayed, join_doc, visible_params,
-};
+use crate::params::{Bindings, Cutter, Declared, Implicit, PARENT, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};
 pub use crate::sketch::Sketch;
 
@@ -177,8 +175,9 @@ impl Declaration {
         let mut declaration = Self::new(signature::<P>());
         declaration.streams = P::STREAMS;
         declaration.cutter = P::cutter();
+        // Every program declares all plugins when it starts: each field is made once.
         for field in P::fields() {
-            let name = field.param.name;
+            let name = &field.param.name;
             if field.not_in_stream {
                 declaration.not_in_stream.push(name.clone());
             }
@@ -186,10 +185,13 @@ impl Declaration {
                 let field = name.clone();
                 declaration.replayed = Some(Replayed { field, cut });
             }
-            if let Some(how) = field.implicit {
-                let gather = field.param.gather;
-                let input = ImplicitInput { how, gather };
-                declaration.implicit.push((name, input));
+            match field.implicit {
+                Some(how) => {
+                    let gather = field.param.gather;
+                    let input = ImplicitInput { how, gather };
+                    declaration.implicit.push((field.param.name, input));
+                }
+                None => declaration.signature.params.push(as_written(field.param)),
             }
         }
         declaration
@@ -255,7 +257,7 @@ fn signature<P: Plugin>() -> Signature {
         makes: Makes::Kinds(P::kinds()),
         version: P::VERSION,
         doc: join_doc(P::DOC),
-        params: visible_params::<P>(),
+        params: Vec::new(),
         random: P::RANDOM,
         columns: P::columns(),
         members: P::MEMBERS.map(str::to_owned),

@@ -95,7 +95,7 @@ macro_rules! declared {
                         $(, $attribute($($value)*))*
                     )
                 ),*];
-                fields.concat()
+                fields.into_iter().flatten().collect()
             }
 
             fn decode(bindings: &$crate::params::Bindings) -> Result<Self, $crate::error::Fault> {
@@ -112,7 +112,7 @@ macro_rules! declared {
                     $crate::undecodable_field!(bindings, $field: $ty $(, $attribute)*)
                 ),*];
                 let _ = bindings;
-                faults.concat()
+                faults.into_iter().flatten().collect()
             }
         }
     };

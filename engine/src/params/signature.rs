@@ -19,16 +19,15 @@ pub fn constructor_signature<C: Declared>(group: &str) -> Signature {
 }
 
 /// The parameters that users write, in positional order.
-pub(crate) fn visible_params<D: Declared>() -> Vec<Param> {
-    D::fields()
-        .into_iter()
-        .filter(|field| field.implicit.is_none())
-        .map(|field| {
-            let mut param = field.param;
-            param.definitions = param.name == DEFINITIONS;
-            param
-        })
-        .collect()
+fn visible_params<D: Declared>() -> Vec<Param> {
+    let written = D::fields().into_iter().filter(|it| it.implicit.is_none());
+    written.map(|field| as_written(field.param)).collect()
+}
+
+/// A parameter that users write.
+pub(crate) fn as_written(mut param: Param) -> Param {
+    param.definitions = param.name == DEFINITIONS;
+    param
 }
 
 /// The field name that collects `name = formula` arguments.
