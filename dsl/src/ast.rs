@@ -134,7 +134,7 @@ impl PartialEq for Text {
 pub struct TypeExpr {
     /// The head.
     pub name: Name,
-    /// What stands in parentheses.
+    /// The expression in parentheses.
     pub args: Vec<TypeExpr>,
     /// The whole.
     pub span: Span,

@@ -232,12 +232,12 @@ pub const FUNCTIONS: &[Function] = &[
     along(
         "lag",
         groups::lag,
-        "value so many rows before, in the order of the rows",
+        "value N rows before, in the order of the rows",
     ),
     along(
         "running_mean",
         groups::running_mean,
-        "mean of so many rows up to this one; missing before there are as many",
+        "mean of N rows up to this one; missing for the first N - 1 rows",
     ),
 ];
 

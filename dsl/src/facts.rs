@@ -62,7 +62,7 @@ pub enum Training {
 pub enum Steps {
     /// These, in ascending order.
     Listed(Arc<[u64]>),
-    /// `first`, and every so many from there to an end that the data decide.
+    /// `first`, then every `every` steps, to an end that the data decide.
     Series {
         /// The first.
         first: u64,

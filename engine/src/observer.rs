@@ -1,4 +1,4 @@
-//! Who is told what happens during a run.
+//! Observers of a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl Observer for Silent {}
 pub enum Ending {
     /// Its result was there.
     Cached,
-    /// It ran, for so many seconds.
+    /// It ran, for this many seconds.
     Ran(f64),
     /// Its member diverged.
     Diverged {

@@ -295,7 +295,7 @@ impl<'p> Checker<'p> {
             }
             None => (None, Vec::new()),
         };
-        // It stands in no file: complaints about it go to the call.
+        // It is in no file: complaints about it point at the call.
         for diagnostic in found {
             let message = format!("the default of `{}`: {}", param.name, diagnostic.message);
             let diagnostic = Diagnostic::error(diagnostic.code, call.span, message);

@@ -29,7 +29,7 @@ pub use self::layout::{MAX_HEIGHT, MAX_NESTING};
 /// The longest text that is read, in bytes.
 pub const MAX_TEXT: usize = 4 << 20;
 
-/// How many errors are told of one text; nobody reads more.
+/// How many errors of one text are reported; nobody reads more.
 pub const MAX_ERRORS: usize = 100;
 
 /// The tree of a text and everything wrong with its form; what could not be read is left out.

@@ -64,7 +64,7 @@ const SPAN_BYTES: usize = 4 << 20;
 const LARGEST_TABLE: usize = 4 << 30;
 
 impl Trajectory {
-    /// How many columns a block of so many rows has.
+    /// How many columns a block with this number of rows has.
     pub fn block_width(rows: usize, precision: Precision) -> usize {
         columns_in(BLOCK_BYTES, rows, precision)
     }
@@ -238,7 +238,7 @@ fn columns_in(bytes: usize, rows: usize, precision: Precision) -> usize {
     most.checked_ilog2().map_or(1, |power| 1 << power)
 }
 
-/// Neighbouring columns, so many at once.
+/// Neighbouring columns, `width` at once.
 fn ranges(columns: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
     let end = columns.end;
     columns
@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    /// Those weights in blocks of so many columns.
+    /// Those weights in blocks of `width` columns.
     fn written(
         table: &WeightTable,
         width: usize,

@@ -1,4 +1,4 @@
-//! Worker processes that are shell scripts: they answer, crash or end as they are told.
+//! Worker processes that are shell scripts: each answers, crashes or ends as its text says.
 #![cfg(unix)]
 
 use std::sync::Mutex;

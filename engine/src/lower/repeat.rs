@@ -20,7 +20,7 @@ use crate::plugin::Registry;
 /// The argument that says how many folds there are; one without it.
 const COUNT: &str = "folds";
 
-/// The experiment with every repetition as calls of its own, each before what takes it.
+/// The experiment with every repetition as calls of its own, each before its dependents.
 ///
 /// # Errors
 /// A diagnostic at the call whose model has no single set of training data to cut, or is made

@@ -32,7 +32,7 @@ plugin! {
         file: DataPath;
         /// The class of each image, `[count]`.
         labels: Option<DataPath>;
-        /// Only so many images, the first.
+        /// Only the first N images.
         first: Option<usize>, range("1..");
     }
 }

@@ -68,7 +68,7 @@ pub fn other_runs(
     let possible = runs.possible(mentioned(call))?;
     let mut last = None;
     for window in windows(call, horizons)? {
-        // What cannot be observed is told already.
+        // What cannot be observed is reported already.
         let Ok(window) = window.and_then(&states) else {
             continue;
         };

@@ -75,7 +75,7 @@ impl Plugin for Exponential {
     }
 }
 
-/// Where a weight with these three states is, so many moves ahead.
+/// Where a weight with these three states is, `ahead` moves later.
 fn relax(states: impl Iterator<Item = f32>, ahead: f64) -> f32 {
     let states: Vec<f64> = states.map(f64::from).collect();
     let [first, middle, last] = states[..] else {

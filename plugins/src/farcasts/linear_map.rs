@@ -60,7 +60,7 @@ pub enum Features {
     States,
     /// The states less the last one; the layer predicts the move from the last state.
     Moves,
-    /// A moving average over so many states, and what remains of each state.
+    /// A moving average over N states, and what remains of each state.
     TrendAndRest(usize),
 }
 
@@ -101,7 +101,7 @@ const HELD_OUT: usize = 10;
 const PATIENCE: usize = 10;
 
 impl Features {
-    /// How many features so many states have.
+    /// How many features a number of states has.
     fn count(self, states: usize) -> usize {
         match self {
             Features::States => states,

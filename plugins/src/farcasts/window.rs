@@ -190,7 +190,7 @@ impl Window {
         self.steps.last().copied().unwrap_or_default()
     }
 
-    /// The same with so many of the states: the first, the last, and evenly many between.
+    /// The same with `count` of the states: the first, the last, and others evenly between.
     ///
     /// # Errors
     /// The user's fault when fewer are observed.
@@ -206,7 +206,7 @@ impl Window {
         Ok(self)
     }
 
-    /// The same with so many of the states, or all of them.
+    /// The same with `history` of the states, or all of them.
     ///
     /// # Errors
     /// As [`thinned`](Self::thinned).
@@ -217,7 +217,7 @@ impl Window {
         }
     }
 
-    /// The same with so many states that are equally far apart.
+    /// The same with `count` states that are equally far apart.
     ///
     /// # Errors
     /// The user's fault when there are none such.
@@ -241,7 +241,7 @@ impl Window {
         }
     }
 
-    /// That at least so many states are observed.
+    /// Refuses fewer observed states than `count`.
     ///
     /// # Errors
     /// The user's fault when they are not.

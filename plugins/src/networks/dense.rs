@@ -124,7 +124,7 @@ impl WithSimd for Run<'_> {
     }
 }
 
-/// Takes the rows of a block from a table of so many rows, column by column.
+/// Takes the rows of a block from a table, column by column.
 #[inline(always)]
 fn load(columns: &mut Vec<Rows>, table: &[f32], rows: usize, block: Range<usize>) {
     let width = table.len() / rows;

@@ -165,7 +165,7 @@ impl Encoder {
     }
 }
 
-/// The next so many weights.
+/// The next `count` weights.
 pub(in crate::networks) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &'a [f32] {
     weights.split_off(..count).unwrap_or_default()
 }

@@ -35,7 +35,7 @@ impl Samples {
     }
 }
 
-/// Adds rows of so many numbers; short ones number by number, as to call `memcpy` would take
+/// Adds rows of `width` numbers; short ones number by number, as to call `memcpy` would take
 /// longer.
 fn add_rows(to: &mut Vec<f32>, from: &[f32], width: usize, rows: &[u32]) {
     match width {

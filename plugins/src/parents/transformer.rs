@@ -21,7 +21,7 @@ plugin! {
     /// Each input is a token of `width` numbers: its value times a vector of weights plus
     /// another one that tells its place, both its own (Gorishniy et al. 2021, section 3.3). Each
     /// of the `layers` is one of `torch.nn.TransformerEncoderLayer` without dropout: attention in
-    /// so many `heads`, then two dense layers with `wide` numbers and the activation between
+    /// `heads` parts, then two dense layers with `wide` numbers and the activation between
     /// them, a norm after either (Vaswani et al. 2017). A dense layer makes the target of the
     /// mean of the tokens. Inputs and target are standardised as those of `mlp`; weights start
     /// uniform within ±1/√inputs, norms such that they change nothing.

@@ -51,7 +51,7 @@ words! {
 }
 
 constructor! {
-    /// Every so many steps the weights jump to where a farcaster sees them some steps later.
+    /// Every N steps the weights jump to where a farcaster predicts them some steps later.
     ///
     /// The farcaster goes by `history` states of this very run, the newest being now, `every`
     /// divided by `history` steps apart and all after the jump before. With the guard the loss
@@ -255,7 +255,7 @@ impl Nowcast {
     }
 }
 
-/// One run of these states, each so many steps later.
+/// One run of these states, each `later` steps later.
 fn runs(
     layout: &Layout,
     states: &[(u64, Vec<f32>)],

@@ -1,9 +1,9 @@
-//! Sums over sets of subsets, for many weights at once, straight from the rows of the table.
+//! Rows are partitioned into classes by the sets that contain them; each class is summed once, and
+//! the sum of a set is the sum of its classes: `M_s = Σ M_c` over the classes `c` of `s`.
 //!
-//! A few rows at a time are multiplied with all their factors and added to sums that stay in a
-//! core's cache: so few that the processor sees where each is going and fetches it ahead.
-//! Subsets that are in the same sets are treated one after the other and summed once; the sum is
-//! then added to each of the sets.
+//! The rows are those of the weight table, for many weights at once. A few rows at a time are
+//! multiplied by all their factors and added to sums that stay in a core's cache: few enough that
+//! the processor prefetches each of them.
 
 use faer::Mat;
 use pulp::{Arch, Simd, WithSimd};
@@ -19,18 +19,18 @@ const KEPT: usize = 1 << 16;
 
 /// What is summed over sets of subsets: anomalies times factors, and their squares.
 pub(super) struct Sums {
-    groups: Vec<Group>,
+    classes: Vec<Class>,
     terms: usize,
     sets: usize,
 }
 
-/// Subsets that are in the same sets.
-struct Group {
+/// The rows that the same sets contain.
+struct Class {
     tiles: Vec<Tile>,
     sets: Vec<usize>,
 }
 
-/// Rows that are read at once; what is missing from the last of a group counts nothing.
+/// Rows that are read at once; what is missing from the last of a class counts nothing.
 struct Tile {
     rows: [Option<usize>; ROWS],
     /// Term after term.
@@ -41,10 +41,10 @@ impl Sums {
     /// Over sets of subsets, with factors `[all subsets, terms]`.
     pub fn over_sets(factors: &Mat<f64>, sets: &[Vec<usize>]) -> Self {
         let parts = parts(factors.nrows(), sets);
-        let groups = parts.iter().flat_map(Part::groups);
+        let classes = parts.iter().flat_map(Part::classes);
         Self {
-            groups: groups
-                .map(|(sets, rows)| Group::new(sets, &rows, |row| row, factors))
+            classes: classes
+                .map(|(sets, rows)| Class::new(sets, &rows, |row| row, factors))
                 .collect(),
             terms: factors.ncols(),
             sets: sets.len(),
@@ -55,7 +55,7 @@ impl Sums {
     pub fn over(subsets: &[usize], factors: &Mat<f64>) -> Self {
         let all: Vec<usize> = (0..subsets.len()).collect();
         Self {
-            groups: vec![Group::new(vec![0], &all, |row| subsets[row], factors)],
+            classes: vec![Class::new(vec![0], &all, |row| subsets[row], factors)],
             terms: factors.ncols(),
             sets: 1,
         }
@@ -76,11 +76,11 @@ impl Sums {
         let (whole, rest) = shift.split_at(shift.len() / STRIP * STRIP);
         let width = (KEPT / (self.terms + 1)).max(1).next_multiple_of(STRIP);
         let mut sums = vec![Strip::ZERO; width / STRIP * (self.terms + 1)];
-        for group in &self.groups {
+        for class in &self.classes {
             for (panel, shift) in whole.chunks(width).enumerate() {
                 let start = panel * width;
                 let part = |row: &usize| &rows[*row][start..][..shift.len()];
-                group.add(part, shift, &mut sums, (&mut found, start));
+                class.add(part, shift, &mut sums, (&mut found, start));
             }
         }
         if !rest.is_empty() {
@@ -92,16 +92,16 @@ impl Sums {
             };
             let rows: Vec<[f32; STRIP]> = rows.iter().map(|row| padded(row)).collect();
             let shift = padded(shift);
-            for group in &self.groups {
+            for class in &self.classes {
                 let part = |row: &usize| &rows[*row][..];
-                group.add(part, &shift, &mut sums, (&mut found, whole.len()));
+                class.add(part, &shift, &mut sums, (&mut found, whole.len()));
             }
         }
         found
     }
 }
 
-impl Group {
+impl Class {
     /// Adds the sums of weights whose rows fill strips to what is found, from `start` on; `sums`
     /// is room for them.
     fn add<'a>(
@@ -208,20 +208,20 @@ impl Part {
     }
 
     /// The subsets of each class that is in any set, with these sets.
-    fn groups(&self) -> Vec<(Vec<usize>, Vec<usize>)> {
+    fn classes(&self) -> Vec<(Vec<usize>, Vec<usize>)> {
         let none = |sets: &Vec<usize>| (sets.clone(), Vec::new());
-        let mut groups: Vec<_> = self.sets.iter().map(none).collect();
+        let mut classes: Vec<_> = self.sets.iter().map(none).collect();
         for (subset, class) in self.classes.iter().enumerate() {
-            groups[*class].1.push(subset);
+            classes[*class].1.push(subset);
         }
-        groups.retain(|(sets, subsets)| !sets.is_empty() && !subsets.is_empty());
-        groups
+        classes.retain(|(sets, subsets)| !sets.is_empty() && !subsets.is_empty());
+        classes
     }
 
-    /// What its sums take: to add those of a group to a set is about as dear as a tile.
+    /// What its sums take: to add those of a class to a set is about as dear as a tile.
     fn cost(&self) -> usize {
-        let groups = self.groups().into_iter();
-        groups
+        let classes = self.classes().into_iter();
+        classes
             .map(|(sets, subsets)| subsets.len().div_ceil(ROWS) + sets.len())
             .sum()
     }
@@ -264,7 +264,7 @@ impl Strip {
     }
 }
 
-/// Adds the products and squares of some rows to the sums of a group.
+/// Adds the products and squares of some rows to the sums of a class.
 struct AddTile<'a> {
     rows: [&'a [f32]; ROWS],
     /// Term after term.
@@ -334,7 +334,7 @@ impl AddTile<'_> {
     }
 }
 
-/// Adds the sums of one term, each so many strips after the last, to those of a set.
+/// Adds the sums of one term, which are `step` strips apart, to those of a set.
 struct AddColumn<'a> {
     sums: &'a [Strip],
     step: usize,

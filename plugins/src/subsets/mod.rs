@@ -65,7 +65,7 @@ pub fn register(registry: &mut Registry) {
     registry.constructors(Region::constructors());
 }
 
-/// That so many rows can be taken from the data.
+/// Refuses subsets that are larger than the data.
 ///
 /// # Errors
 /// The user's fault, at `size`.

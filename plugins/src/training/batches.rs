@@ -16,7 +16,7 @@ pub struct Batches<'a, R> {
 }
 
 impl<'a, R: Rng> Batches<'a, R> {
-    /// Batches of so many rows; without a size all rows in their own order.
+    /// Batches of `size` rows; without a size all rows in their own order.
     pub fn new(train: &'a Samples, size: Option<usize>, rng: R) -> Self {
         Self {
             train,

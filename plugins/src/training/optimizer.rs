@@ -103,7 +103,7 @@ pub struct OptimizerState {
 }
 
 impl OptimizerState {
-    /// Nothing remembered, for so many weights.
+    /// An empty memory for a number of weights.
     pub fn new(weights: usize) -> Self {
         Self {
             first: vec![0.0; weights],
@@ -236,7 +236,7 @@ constructor! {
 }
 
 constructor! {
-    /// The learning rate times a factor after every so many steps.
+    /// The learning rate times a factor after every N steps.
     ///
     /// ```farcast
     /// parent halved = mlp(seen, inputs: [x], target: y, schedule: step(every: 20), members: 2)
@@ -274,7 +274,7 @@ made! {
 }
 
 impl Schedule {
-    /// The share of the learning rate at a step, from 0, out of so many.
+    /// The share of the learning rate at a step, from 0, of all steps.
     pub fn share(&self, step: u64, steps: u64) -> f64 {
         match self {
             Schedule::Constant(_) => 1.0,

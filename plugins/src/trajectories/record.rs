@@ -11,7 +11,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 plugin! {
-    /// The weights of a parent before its training and after every so many steps.
+    /// The weights of a parent before its training and after every N steps.
     ///
     /// The parent is trained again, by the same trainer from the same start on the same
     /// minibatches, jumps included, and what comes out is compared with it to the bit; so this

@@ -1,4 +1,4 @@
-//! A tile of a batch: so many rows, kept feature by feature or row by row.
+//! A tile of a batch: a fixed number of rows, kept feature by feature or row by row.
 
 #![expect(
     clippy::needless_range_loop,
