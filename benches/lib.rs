@@ -195,9 +195,10 @@ impl Training {
     pub fn of(widths: &[usize], rows: usize) -> Self {
         let made = Made::by(&finetune(widths, 1, rows, 1));
         let parent: Arc<Parent> = made.result("net");
-        let all = parent.network.samples(&made.result("all")).expect("all columns");
+        let network = parent.network().expect("a network").clone();
+        let all = network.samples(&made.result("all")).expect("all columns");
         Self {
-            network: parent.network.clone(),
+            network,
             optimizer: made.argument("shift", "optimizer"),
             weights: parent.weights.clone(),
             batch: all.take(&(0..rows as u32).collect::<Vec<_>>()),

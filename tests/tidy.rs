@@ -120,7 +120,6 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     (
         "plugins/src",
         &[
-            "children children::apply children::nearest",
             "networks::dfdx networks::dfdx::encoder",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::matrix predictors::neighbourhood predictors::season predictors::table",
             "parents recipes recipes::recipe recipes::run",

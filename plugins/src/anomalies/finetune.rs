@@ -158,7 +158,7 @@ impl Plugin for Finetune {
     }
 
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
-        let network = &self.parent.network;
+        let network = self.network()?;
         let mixed_rows = self.mixed_rows();
         let rows = self.samples(&self.data, "subsets")?;
         let train = match &self.train.0 {
@@ -242,9 +242,15 @@ impl Finetune {
         self.mix_rows.unwrap_or_else(|| mixed(self.mix, self.batch))
     }
 
+    /// How to run the weights.
+    fn network(&self) -> Result<&Network, Fault> {
+        let network = self.parent.network();
+        network.map_err(|fault| fault.inside("parent"))
+    }
+
     /// The rows of `data` as the network sees them, none with a gap.
     fn samples(&self, data: &Dataset, param: &'static str) -> Result<Samples, Fault> {
-        let network = &self.parent.network;
+        let network = self.network()?;
         for column in network.inputs().iter().chain(network.targets()) {
             complete(data, &column.name, param)?;
         }

@@ -26,16 +26,14 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         .map(|(row, x)| if row < 20 { *x } else { x + 2.0 })
         .collect();
     Finetune {
-        parent: Input::new(Parent {
-            network: network(
+        parent: Input::new(Parent::new(
+            network(
                 [vec![Scaled::as_is("x")], vec![Scaled::as_is("y")]],
                 &[1, 1],
                 Loss::Mse,
             ),
-            weights: vec![1.0, 0.0],
-            losses: Vec::new(),
-            training: None,
-        }),
+            vec![1.0, 0.0],
+        )),
         subsets: Input::new(Subsets { rows: subsets }),
         optimizer: sgd(0.1),
         steps: 200,

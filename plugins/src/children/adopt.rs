@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::error::Fault;
-use engine::params::{Input, Via};
+use engine::params::{Input, MaybeVia};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 
@@ -28,8 +28,8 @@ plugin! {
         farcast: Input<Farcast>;
         /// Which of its horizons: a step, or the number of recurrences.
         horizon: u64;
-        /// The networks they are weights of.
-        parent: Via<Parent>, via("farcast.trajectory.parent");
+        /// The networks they are weights of; none for runs from elsewhere.
+        parent: MaybeVia<Parent>, via("farcast.trajectory.parent");
     }
 }
 
@@ -91,15 +91,18 @@ impl Plugin for Adopt {
                 "the farcast weights are not finite".to_owned(),
             ));
         }
-        if self.farcast.predicted.layout != self.parent.network.layout() {
+        let layout = self.farcast.predicted.layout.clone();
+        let parent = self.parent.0.as_deref();
+        if parent.is_some_and(|parent| parent.layout != layout) {
             let what = "the farcast is of another network than the parent";
             return Err(Fault::Bug(what.to_owned()));
         }
         Ok(Parent {
+            layout,
             weights,
+            network: parent.and_then(|parent| parent.network.clone()),
             losses: Vec::new(),
             training: None,
-            ..Parent::clone(&self.parent)
         })
     }
 }
@@ -126,16 +129,14 @@ mod tests {
         Adopt {
             farcast: Input::new(last.run(&Context::alone("last")).unwrap()),
             horizon,
-            parent: Via(Input::new(Parent {
-                network: network(
+            parent: MaybeVia(Some(Input::new(Parent::new(
+                network(
                     [columns(&["a", "b", "c"]), columns(&["s", "t"])],
                     &[3, 4, 2],
                     Loss::Mse,
                 ),
-                weights: vec![0.0; 26],
-                losses: vec![(1, 0.5, None)],
-                training: None,
-            })),
+                vec![0.0; 26],
+            )))),
         }
     }
 
@@ -147,7 +148,7 @@ mod tests {
         let stored: AnyArtifact = Arc::new(parent.clone());
         let child = Child::from_stored(&stored).unwrap();
         let data = dataset(&[("a", &[0.1, 0.2]), ("b", &[0.3, -0.4]), ("c", &[0.0, 1.0])]);
-        let network = &parent.network;
+        let network = parent.network().unwrap();
         let inputs = network.inputs_of(&data).unwrap();
         let expected = network.unscale(&network.evaluate(&expected, &inputs, 2));
         for (found, expected) in child.predict(&data).unwrap().iter().zip(expected) {

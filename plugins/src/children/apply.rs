@@ -7,7 +7,7 @@ use engine::params::{Input, Via};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
-use super::{Child, Clip, Cloud, Guard, Missing, Outside};
+use super::{Child, Clip, Cloud, Correction, Guard, Missing, Outside};
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
 use crate::regressions::{Form, Regression};
@@ -61,7 +61,7 @@ impl Plugin for Apply {
     }
 
     fn run(self, context: &Context) -> Result<Child, Fault> {
-        if self.regression.layout != self.parent.network.layout() {
+        if self.regression.layout != self.parent.layout {
             return Err(Fault::Bug(
                 "the regression is of another network than the parent".to_owned(),
             ));
@@ -69,8 +69,7 @@ impl Plugin for Apply {
         let form = &self.regression.form;
         let mut known = subset_points(form, &self.subsets, &self.rows)?;
         known.retain(|point| point.iter().all(|value| value.is_finite()));
-        let child = Child {
-            parent: Parent::clone(&self.parent),
+        let correction = Correction {
             regression: Regression::clone(&self.regression),
             guard: Guard {
                 cloud: Cloud::of(&known),
@@ -81,11 +80,14 @@ impl Plugin for Apply {
             clip: self.clip.map(|times| Clip::of(&self.anomalies, times)),
             nearest: None,
         };
-        let form = &child.regression.form;
+        let form = &correction.regression.form;
         let rows = PredictorRows::of(&form.predictors, &self.data)?;
         note_extrapolation(form, &rows, context);
-        note_guard(&child, &rows, self.data.rows(), context);
-        Ok(child)
+        note_guard(&correction, &rows, self.data.rows(), context);
+        Ok(Child {
+            parent: Parent::clone(&self.parent),
+            correction: Some(correction),
+        })
     }
 }
 
@@ -101,20 +103,20 @@ pub(super) fn subset_points(
 }
 
 /// Says how many rows and weights the safeguards meet.
-fn note_guard(child: &Child, rows: &PredictorRows, count: usize, context: &Context) {
-    let guard = &child.guard;
+fn note_guard(correction: &Correction, rows: &PredictorRows, count: usize, context: &Context) {
+    let guard = &correction.guard;
     let (mut missing, mut outside, mut clipped) = (0, 0, 0);
     for row in 0..count {
-        let standardised = child.regression.form.standardised(rows.row(row));
+        let standardised = correction.regression.form.standardised(rows.row(row));
         if standardised.iter().any(|value| !value.is_finite()) {
             missing += 1;
             continue;
         }
         outside += usize::from(guard.is_outside(&standardised));
-        if let Some(clip) = &child.clip
+        if let Some(clip) = &correction.clip
             && !guard.falls_back(&standardised)
         {
-            clipped += clip.apply(&mut child.corrections(&standardised));
+            clipped += clip.apply(&mut correction.corrections(&standardised));
         }
     }
     if missing > 0 {
@@ -139,7 +141,7 @@ fn note_guard(child: &Child, rows: &PredictorRows, count: usize, context: &Conte
         ));
     }
     if clipped > 0 {
-        let share = clipped as f64 / (count * child.parent.weights.len()) as f64;
+        let share = clipped as f64 / (count * correction.regression.layout.len()) as f64;
         context.note(format!(
             "{} % of the corrections of weights were clipped",
             short(100.0 * share)
@@ -187,11 +189,11 @@ mod tests {
     use polars::prelude::df;
 
     use super::*;
-    use crate::children::tests::{child, data};
+    use crate::children::tests::{child, correction, correction_mut, data};
 
     /// A call for five rows with predictor 0, 1, 2, 3, 4 and subsets around 0, 1, 2, 3.
     fn call(child: &Child, outside: Outside) -> Apply {
-        let layout = child.regression.layout.clone();
+        let layout = correction(child).regression.layout.clone();
         let subsets: Vec<u32> = (0..4).collect();
         let anomalies = WeightTable {
             coordinates: df!("subset" => &subsets).unwrap(),
@@ -201,7 +203,7 @@ mod tests {
             layout,
         };
         Apply {
-            regression: Input::new(child.regression.clone()),
+            regression: Input::new(correction(child).regression.clone()),
             data: Input::new(data(5)),
             trust: 2.0,
             outside,
@@ -218,7 +220,7 @@ mod tests {
 
     fn notes(degree: usize, seen: (f64, f64)) -> Vec<String> {
         let mut child = child(degree);
-        child.regression.form.seen = vec![seen];
+        correction_mut(&mut child).regression.form.seen = vec![seen];
         let context = Context::alone("apply");
         let call = Apply {
             trust: 5.0,
@@ -247,7 +249,7 @@ mod tests {
     /// A call with one row at z = 40, another without z.
     fn far(outside: Outside) -> Apply {
         let mut child = child(2);
-        child.regression.form.seen = vec![(0.0, 3.0)];
+        correction_mut(&mut child).regression.form.seen = vec![(0.0, 3.0)];
         let values = [0.0, 1.0, 2.0, 40.0, f64::NAN];
         let whole = data(5);
         let columns = whole.columns().iter().map(|column| {
@@ -298,7 +300,7 @@ mod tests {
             missing: Missing::Parent,
             ..far(Outside::Parent)
         });
-        let network = &child.parent.network;
+        let network = child.parent.network().unwrap();
         let inputs = network.inputs_of(&data).unwrap();
         let parent = network.unscale(&network.evaluate(&child.parent.weights, &inputs, 5));
         assert_eq!(found[..3], plain[..3]);
@@ -312,8 +314,9 @@ mod tests {
         // Mean 1.5, deviation 1.2: z = 3 and 40 are x = 1.25 and 385 / 12. The square there
         // goes on as 1.25² + 2 · 1.25 (x - 1.25).
         let x = 385.0 / 12.0;
-        let terms = child.regression.form.terms();
-        let values = |x: f64| child.values(&terms, &[x]).collect::<Vec<f64>>();
+        let correction = correction(&child);
+        let terms = correction.regression.form.terms();
+        let values = |x: f64| correction.values(&terms, &[x]).collect::<Vec<f64>>();
         let expected = [1.0, x, 1.25 * 1.25 + 2.5 * (x - 1.25)];
         for (found, expected) in values(x).into_iter().zip(expected) {
             assert!(

@@ -1,31 +1,33 @@
 //! Every row by its own network, without making the weights of any.
 
-use super::Child;
+use super::Correction;
+use crate::networks::Network;
 use crate::predictors::PredictorRows;
 
 /// How many rows have their factors kept at a time.
 const ROWS: usize = 4096;
 
-impl Child {
-    /// The outputs of the row's own network for each of so many rows, `[rows, outputs]`; `points`
-    /// are their standardised predictors.
+impl Correction {
+    /// The outputs of the row's own network for each row, `[rows, outputs]`; `points` are their
+    /// standardised predictors.
     ///
     /// The weights of a row are those of the parent and the intercept of the regression, and the
-    /// coefficients of each further term with its value there as factor.
-    ///
-    /// None where the weights of a row are no such sums, or where to make them is as fast.
-    pub(super) fn outputs(
+    /// coefficients of each further term with its value there as factor. None where the weights of
+    /// a row are no such sums, or where the network does not take them.
+    pub(super) fn outputs_by_sums(
         &self,
-        rows: usize,
+        parent: &[f32],
+        network: &Network,
         inputs: &[f32],
         points: &PredictorRows,
+        rows: usize,
     ) -> Option<Vec<f32>> {
         if self.clip.is_some() || self.nearest.is_some() {
             return None;
         }
-        let (regression, network) = (&self.regression, &self.parent.network);
+        let regression = &self.regression;
         let intercept = regression.coefficients_of(0);
-        let base = self.parent.weights.iter().zip(intercept);
+        let base = parent.iter().zip(intercept);
         let base: Vec<f32> = base.map(|(weight, intercept)| weight + intercept).collect();
         let (mut terms, mut sets) = (Vec::new(), vec![&base[..]]);
         for (at, term) in regression.form.terms().into_iter().enumerate().skip(1) {
@@ -57,15 +59,16 @@ mod tests {
     use engine::artifact::Dataset;
 
     use super::*;
-    use crate::children::tests::{child, data};
+    use crate::children::tests::{child, correction, data};
 
     #[test]
     fn a_row_is_what_its_materialised_network_gives() {
         for degree in [1, 2, 3] {
             let child = child(degree);
             let data = data(37);
-            let network = &child.parent.network;
-            let predictors = PredictorRows::of(&child.regression.form.predictors, &data).unwrap();
+            let network = child.parent.network().unwrap();
+            let predictors =
+                PredictorRows::of(&correction(&child).regression.form.predictors, &data).unwrap();
             let inputs = network.inputs_of(&data).unwrap();
             let found = child.predict(&data).unwrap();
             assert_eq!(found.len(), data.rows());
@@ -82,12 +85,13 @@ mod tests {
     #[test]
     fn networks_differ_from_row_to_row_and_from_the_parent() {
         let (child, data) = (child(1), data(2));
-        let predictors = PredictorRows::of(&child.regression.form.predictors, &data).unwrap();
+        let predictors =
+            PredictorRows::of(&correction(&child).regression.form.predictors, &data).unwrap();
         assert_ne!(
             child.weights(predictors.row(0)),
             child.weights(predictors.row(1))
         );
-        let network = &child.parent.network;
+        let network = child.parent.network().unwrap();
         let inputs = network.inputs_of(&data).unwrap();
         let parent = network.unscale(&network.evaluate(&child.parent.weights, &inputs, 2));
         for (child, parent) in child.predict(&data).unwrap().iter().zip(parent) {

@@ -1,7 +1,9 @@
 //! Children: networks for rows no network was trained on, one per row, never materialised.
 
 mod adopt;
+mod anomalies;
 mod apply;
+mod correction;
 mod forward;
 mod guard;
 mod nearest;
@@ -15,15 +17,15 @@ use engine::error::Fault;
 use engine::plugin::Registry;
 
 use crate::parents::Parent;
-use crate::predictors::PredictorRows;
-use crate::regressions::{Basis, Evidence, Form, Regression, Term};
+use crate::regressions::Regression;
 
 pub use adopt::Adopt;
+pub use anomalies::Nearest;
+use anomalies::floats;
 pub use apply::Apply;
+pub use correction::Correction;
 pub use guard::{Clip, Cloud, Guard, Missing, Outside};
-pub use nearest::{Nearest, NearestSubset};
-
-use tangent::Tangent;
+pub use nearest::NearestSubset;
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
@@ -33,19 +35,13 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Adopt>();
 }
 
-/// A parent and the regression that moves its weights: a network for every row of any data.
+/// A parent and what moves its weights: a network for every row of any data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     /// Where the weights start.
     pub parent: Parent,
-    /// How they move with the predictors.
-    pub regression: Regression,
-    /// What it does where the subsets showed nothing.
-    pub guard: Guard,
-    /// The range of each weight's correction, when it is limited.
-    pub clip: Option<Clip>,
-    /// Anomalies that are taken as they are, instead of what the regression gives.
-    pub nearest: Option<Nearest>,
+    /// What moves them; without it, all rows have the parent's.
+    pub correction: Option<Correction>,
 }
 
 impl Child {
@@ -55,34 +51,15 @@ impl Child {
     /// guard says otherwise.
     ///
     /// # Errors
-    /// When the data lack an input or a predictor.
+    /// When the data lack an input or a predictor, or when the weights cannot be run.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<f64>, Fault> {
-        let network = &self.parent.network;
-        let rows = data.rows();
+        let network = self.parent.network()?;
         let inputs = network.inputs_of(data)?;
-        let width = network.inputs().len();
-        let inputs_of = |row: usize| &inputs[row * width..(row + 1) * width];
-        let points = self.points(data)?;
-        let Some(mut outputs) = self.outputs(rows, &inputs, &points) else {
-            // These are no sums of a few terms: every row's weights are made.
-            let outputs = (0..rows).flat_map(|row| {
-                let weights = self.weights_at(points.row(row));
-                network.evaluate(&weights, inputs_of(row), 1)
-            });
-            return Ok(network.unscale(&outputs.collect::<Vec<f32>>()));
+        let weights = &self.parent.weights;
+        let outputs = match &self.correction {
+            Some(correction) => correction.outputs(weights, network, &inputs, data)?,
+            None => network.evaluate(weights, &inputs, data.rows()),
         };
-        let falls_back = |row: &usize| self.guard.falls_back(points.row(*row));
-        let fallen: Vec<usize> = (0..rows).filter(falls_back).collect();
-        let theirs: Vec<f32> = fallen
-            .iter()
-            .flat_map(|row| inputs_of(*row))
-            .copied()
-            .collect();
-        let parent = network.evaluate(&self.parent.weights, &theirs, fallen.len());
-        let width = outputs.len() / rows.max(1);
-        for (at, row) in fallen.into_iter().enumerate() {
-            outputs[row * width..][..width].copy_from_slice(&parent[at * width..][..width]);
-        }
         Ok(network.unscale(&outputs))
     }
 
@@ -90,68 +67,16 @@ impl Child {
     ///
     /// `predictors` are those of the row, in their own units.
     pub fn weights(&self, predictors: &[f64]) -> Vec<f32> {
-        self.weights_at(&self.regression.form.standardised(predictors))
+        match &self.correction {
+            Some(correction) => correction.weights(&self.parent.weights, predictors),
+            None => self.parent.weights.clone(),
+        }
     }
 
-    fn weights_at(&self, standardised: &[f64]) -> Vec<f32> {
-        if self.guard.falls_back(standardised) {
-            return self.parent.weights.clone();
-        }
-        let mut corrections = self.corrections(standardised);
-        if let Some(clip) = &self.clip {
-            clip.apply(&mut corrections);
-        }
-        let weights = self.parent.weights.iter().zip(corrections);
-        weights
-            .map(|(weight, correction)| (f64::from(*weight) + correction) as f32)
-            .collect()
-    }
-
-    /// What is added to each weight of the parent, before any limit.
-    fn corrections(&self, standardised: &[f64]) -> Vec<f64> {
-        if let Some(nearest) = &self.nearest {
-            return nearest.corrections(standardised, self.parent.weights.len());
-        }
-        let terms = self.regression.form.terms();
-        let mut corrections = vec![0.0; self.parent.weights.len()];
-        for (index, value) in self.values(&terms, standardised).enumerate() {
-            let coefficients = self.regression.coefficients_of(index);
-            for (correction, coefficient) in corrections.iter_mut().zip(coefficients) {
-                *correction += value * f64::from(*coefficient);
-            }
-        }
-        corrections
-    }
-
-    /// The terms at standardised predictors; with `outside: linear` their tangents at the edge
-    /// of the range of the subsets, beyond it.
-    fn values<'a>(
-        &self,
-        terms: &'a [Term],
-        standardised: &'a [f64],
-    ) -> impl Iterator<Item = f64> + use<'a> {
-        let tangent = match self.guard.outside {
-            Outside::Linear => Tangent::of(&self.regression.form, standardised),
-            Outside::Keep | Outside::Parent => None,
-        };
-        terms.iter().map(move |term| match &tangent {
-            Some(tangent) => tangent.value(term),
-            None => term.value(standardised),
-        })
-    }
-
-    /// The standardised predictors of every row.
-    fn points(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
-        let mut rows = self.predictors(data)?;
-        let form = &self.regression.form;
-        for row in rows.values.chunks_exact_mut(form.names.len().max(1)) {
-            form.standardise(row);
-        }
-        Ok(rows)
-    }
-
-    fn predictors(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
-        PredictorRows::of(&self.regression.form.predictors, data)
+    /// Whether its weights are those of subsets: the baseline of a regression.
+    pub fn is_baseline(&self) -> bool {
+        let correction = self.correction.as_ref();
+        correction.is_some_and(|correction| correction.nearest.is_some())
     }
 
     /// For every row whether its predictors are farther from the subsets than is trusted;
@@ -160,9 +85,10 @@ impl Child {
     /// # Errors
     /// When the data lack a predictor.
     pub fn outside(&self, data: &Dataset) -> Result<Vec<bool>, Fault> {
-        let points = self.points(data)?;
-        let outside = |row| self.guard.is_outside(points.row(row));
-        Ok((0..data.rows()).map(outside).collect())
+        match &self.correction {
+            Some(correction) => correction.outside(data),
+            None => Ok(vec![false; data.rows()]),
+        }
     }
 
     /// For every row whether it has no prediction, because a predictor is missing.
@@ -170,12 +96,10 @@ impl Child {
     /// # Errors
     /// When the data lack a predictor.
     pub fn left_out(&self, data: &Dataset) -> Result<Vec<bool>, Fault> {
-        let predictors = self.predictors(data)?;
-        let missing = |row| predictors.row(row).iter().any(|value| !value.is_finite());
-        let leave_out = self.guard.missing == Missing::LeaveOut;
-        Ok((0..data.rows())
-            .map(|row| leave_out && missing(row))
-            .collect())
+        match &self.correction {
+            Some(correction) => correction.left_out(data),
+            None => Ok(vec![false; data.rows()]),
+        }
     }
 }
 
@@ -183,7 +107,6 @@ impl Artifact for Child {
     const KIND: Kind = Kind::Child;
     const PARTS: &'static [&'static str] = &[
         "weights.safetensors",
-        "network.json",
         "losses.json",
         "training.json",
         "coefficients.f32",
@@ -193,21 +116,24 @@ impl Artifact for Child {
     ];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let mut parts = self.parent.to_parts()?.and(self.regression.to_parts()?);
-        if let Some(clip) = &self.clip {
+        let parts = self.parent.to_parts()?;
+        let Some(correction) = &self.correction else {
+            return Ok(parts);
+        };
+        let mut parts = parts.and(correction.regression.to_parts()?);
+        if let Some(clip) = &correction.clip {
             let bounds = clip.low.iter().chain(&clip.high);
             let bytes: Vec<u8> = bounds.flat_map(|bound| bound.to_le_bytes()).collect();
             parts = parts.with("clip.f32", bytes);
         }
-        if let Some(nearest) = &self.nearest {
+        if let Some(nearest) = &correction.nearest {
             parts = nearest.add_to(parts)?;
         }
-        parts.with_json("guard.json", &self.guard)
+        parts.with_json("guard.json", &correction.guard)
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
-        Ok(Self {
-            parent: Parent::from_parts(parts)?,
+        let correction = Correction {
             regression: Regression::from_parts(parts)?,
             guard: parts.json("guard.json")?,
             clip: match parts.has("clip.f32") {
@@ -215,6 +141,10 @@ impl Artifact for Child {
                 false => None,
             },
             nearest: Nearest::from_parts(parts)?,
+        };
+        Ok(Self {
+            parent: Parent::from_parts(parts)?,
+            correction: Some(correction),
         })
     }
 
@@ -224,60 +154,39 @@ impl Artifact for Child {
             return Some(child);
         }
         let parent = Parent::clone(&*Parent::from_stored(stored)?);
-        let layout = parent.network.layout();
-        let form = Form {
-            predictors: Vec::new(),
-            names: Vec::new(),
-            scaling: Vec::new(),
-            seen: Vec::new(),
-            basis: Basis::Polynomial(0),
-            rows: 0,
-            evidence: Evidence::default(),
-            explained: vec![0.0; layout.tensors.len()],
-            pruned: vec![0.0; layout.tensors.len()],
-        };
-        Some(Arc::new(Self {
-            regression: Regression {
-                form,
-                coefficients: vec![0.0; layout.len()],
-                layout,
-            },
-            parent,
-            guard: Guard::default(),
-            clip: None,
-            nearest: None,
-        }))
+        let correction = None;
+        Some(Arc::new(Self { parent, correction }))
     }
 
-    /// The parent's weights as they are, and one group of tensors per term: `terms.{t}.` and
+    /// The parent's weights unchanged, and one group of tensors per term: `terms.{t}.` and
     /// the tensor's name. The metadata say what to multiply each group by: `terms` the
     /// products of predictors in order, `names` and `scaling` the predictors with what is
     /// subtracted from each and what it is divided by, `form` the fitted recipes.
     fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
-        let form = &self.regression.form;
+        let Some(correction) = &self.correction else {
+            return self.parent.weights_file(made_by);
+        };
+        let regression = &correction.regression;
+        let form = &regression.form;
         let terms = form.terms();
         let groups = (0..terms.len()).flat_map(|term| {
-            self.regression
-                .layout
-                .tensors
-                .iter()
-                .map(move |tensor| Tensor {
-                    name: format!("terms.{term}.{}", tensor.name),
-                    shape: tensor.shape.clone(),
-                })
+            regression.layout.tensors.iter().map(move |tensor| Tensor {
+                name: format!("terms.{term}.{}", tensor.name),
+                shape: tensor.shape.clone(),
+            })
         });
-        let mut tensors = self.regression.layout.tensors.clone();
+        let mut tensors = regression.layout.tensors.clone();
         tensors.extend(groups);
-        let weights = [&self.parent.weights[..], &self.regression.coefficients].concat();
+        let weights = [&self.parent.weights[..], &regression.coefficients].concat();
         let names: Vec<String> = terms.iter().map(|term| term.name(&form.names)).collect();
         let metadata = [
             ("format".to_owned(), "pt".to_owned()),
-            ("network".to_owned(), json(&self.parent.network)?),
+            ("network".to_owned(), json(self.parent.network()?)?),
             ("terms".to_owned(), json(&names)?),
             ("names".to_owned(), json(&form.names)?),
             ("scaling".to_owned(), json(&form.scaling)?),
             ("form".to_owned(), json(form)?),
-            ("guard".to_owned(), json(&self.guard)?),
+            ("guard".to_owned(), json(&correction.guard)?),
         ];
         Layout { tensors }
             .to_safetensors(&weights, metadata.into_iter().chain(made_by))
@@ -291,13 +200,6 @@ fn clip(parts: &Parts) -> Result<Clip, Fault> {
     Ok(Clip { low, high })
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    let fours = bytes.chunks_exact(4);
-    fours
-        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-        .collect()
-}
-
 fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|error| Fault::Bug(error.to_string()))
 }
@@ -309,6 +211,7 @@ pub(crate) mod tests {
     use crate::networks::{Loss, Scaled};
     use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
+    use crate::regressions::{Basis, Form};
 
     /// Made-up weights of magnitude up to one.
     fn made_up(count: usize, salt: usize) -> impl Iterator<Item = f32> {
@@ -333,31 +236,36 @@ pub(crate) mod tests {
         let layout = network.layout();
         let terms = degree + 1;
         Child {
-            parent: Parent {
-                weights: made_up(layout.len(), 1).collect(),
-                network,
-                losses: vec![],
-                training: None,
-            },
-            regression: Regression {
-                form: Form {
-                    predictors: vec![Fitted::Columns(vec!["z".to_owned()])],
-                    names: vec!["z".to_owned()],
-                    scaling: vec![(1.5, 1.2)],
-                    seen: vec![(0.0, 3.0)],
-                    basis: Basis::Polynomial(degree),
-                    rows: 9,
-                    explained: vec![0.5; layout.tensors.len()],
-                    pruned: vec![0.0; layout.tensors.len()],
-                    evidence: Default::default(),
+            parent: Parent::new(network, made_up(layout.len(), 1).collect()),
+            correction: Some(Correction {
+                regression: Regression {
+                    form: Form {
+                        predictors: vec![Fitted::Columns(vec!["z".to_owned()])],
+                        names: vec!["z".to_owned()],
+                        scaling: vec![(1.5, 1.2)],
+                        seen: vec![(0.0, 3.0)],
+                        basis: Basis::Polynomial(degree),
+                        rows: 9,
+                        explained: vec![0.5; layout.tensors.len()],
+                        pruned: vec![0.0; layout.tensors.len()],
+                        evidence: Default::default(),
+                    },
+                    coefficients: made_up(terms * layout.len(), 2).map(|c| c * 0.2).collect(),
+                    layout,
                 },
-                coefficients: made_up(terms * layout.len(), 2).map(|c| c * 0.2).collect(),
-                layout,
-            },
-            guard: Guard::default(),
-            clip: None,
-            nearest: None,
+                guard: Guard::default(),
+                clip: None,
+                nearest: None,
+            }),
         }
+    }
+
+    pub(crate) fn correction(child: &Child) -> &Correction {
+        child.correction.as_ref().expect("a correction")
+    }
+
+    pub(crate) fn correction_mut(child: &mut Child) -> &mut Correction {
+        child.correction.as_mut().expect("a correction")
     }
 
     /// Rows with inputs `a`, `b` and predictor `z` = 0, 1, 2, … modulo 5.
@@ -380,7 +288,8 @@ pub(crate) mod tests {
     fn the_weights_file_holds_the_parent_and_a_group_per_term() {
         let child = child(2);
         let bytes = child.weights_file(Vec::new()).unwrap().unwrap();
-        let layout = &child.regression.layout;
+        let regression = &correction(&child).regression;
+        let layout = &regression.layout;
         assert_eq!(
             layout.from_safetensors(&bytes).unwrap(),
             child.parent.weights
@@ -392,7 +301,7 @@ pub(crate) mod tests {
             }
             assert_eq!(
                 group.from_safetensors(&bytes).unwrap(),
-                child.regression.coefficients_of(term)
+                regression.coefficients_of(term)
             );
         }
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

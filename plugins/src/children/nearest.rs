@@ -2,14 +2,15 @@
 
 use crate::regressions::times;
 use dsl::experiment::Value;
-use engine::artifact::{Dataset, Parts, WeightTable};
+use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
+use super::anomalies::{Nearest, ONCE};
 use super::apply::subset_points;
-use super::{Child, Guard};
+use super::{Child, Correction, Guard};
 use crate::parents::Parent;
 use crate::regressions::Regression;
 use crate::subsets::Subsets;
@@ -41,8 +42,6 @@ plugin! {
     }
 }
 
-const ONCE: &str = "each subset must be fine-tuned once";
-
 impl Plugin for NearestSubset {
     type Output = Child;
 
@@ -61,10 +60,12 @@ impl Plugin for NearestSubset {
         let nearest = Nearest::of(points, &self.anomalies)?;
         let child = Child {
             parent: Parent::clone(&self.parent),
-            regression: Regression::clone(&self.regression),
-            guard: Guard::default(),
-            clip: None,
-            nearest: Some(nearest),
+            correction: Some(Correction {
+                regression: Regression::clone(&self.regression),
+                guard: Guard::default(),
+                clip: None,
+                nearest: Some(nearest),
+            }),
         };
         let missing = child
             .left_out(&self.data)?
@@ -81,94 +82,17 @@ impl Plugin for NearestSubset {
     }
 }
 
-/// The anomalies of subsets, to be taken as they are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Nearest {
-    /// The standardised predictors of each subset.
-    points: Vec<Vec<f64>>,
-    /// The anomaly of each, row after row.
-    anomalies: Vec<f32>,
-}
-
-impl Nearest {
-    /// Of the subsets that did not diverge and lack no predictor.
-    fn of(points: Vec<Vec<f64>>, table: &WeightTable) -> Result<Self, Fault> {
-        if points.len() != table.rows() {
-            return Err(Fault::at(
-                "regression",
-                format!("{} anomalies of {} subsets", table.rows(), points.len()),
-            )
-            .with_hint(ONCE));
-        }
-        let mut nearest = Self {
-            points: Vec::new(),
-            anomalies: Vec::new(),
-        };
-        for (row, point) in points.into_iter().enumerate() {
-            let anomaly = table.row(row);
-            let known = point.iter().all(|value| value.is_finite());
-            if known && anomaly.iter().all(|weight| weight.is_finite()) {
-                nearest.points.push(point);
-                nearest.anomalies.extend_from_slice(anomaly);
-            }
-        }
-        match nearest.points.is_empty() {
-            true => Err(Fault::at("regression", "no subset has all predictors")),
-            false => Ok(nearest),
-        }
-    }
-
-    /// The anomaly of the subset nearest to standardised predictors; NaN where one is missing.
-    pub(super) fn corrections(&self, standardised: &[f64], weights: usize) -> Vec<f64> {
-        let distance = |point: &Vec<f64>| -> f64 {
-            point
-                .iter()
-                .zip(standardised)
-                .map(|(a, b)| (a - b).powi(2))
-                .sum()
-        };
-        let distances = self.points.iter().map(distance).enumerate();
-        match distances.min_by(|a, b| a.1.total_cmp(&b.1)) {
-            Some((subset, distance)) if distance.is_finite() => {
-                let anomaly = &self.anomalies[subset * weights..(subset + 1) * weights];
-                anomaly.iter().map(|weight| f64::from(*weight)).collect()
-            }
-            _ => vec![f64::NAN; weights],
-        }
-    }
-
-    pub(super) fn add_to(&self, parts: Parts) -> Result<Parts, Fault> {
-        let bytes = self
-            .anomalies
-            .iter()
-            .flat_map(|weight| weight.to_le_bytes());
-        parts
-            .with("nearest.f32", bytes.collect::<Vec<u8>>())
-            .with_json("nearest.json", &self.points)
-    }
-
-    pub(super) fn from_parts(parts: &Parts) -> Result<Option<Self>, Fault> {
-        if !parts.has("nearest.json") {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            points: parts.json("nearest.json")?,
-            anomalies: super::floats(parts.get("nearest.f32")?),
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use engine::artifact::Artifact;
     use polars::prelude::df;
 
     use super::*;
-    use crate::children::tests::{child, data};
+    use crate::children::tests::{child, correction, data};
 
     #[test]
     fn a_row_has_the_weights_of_the_subset_most_like_it() {
-        let regression = child(1).regression;
+        let regression = correction(&child(1)).regression.clone();
         let weights = regression.layout.len();
         let subsets: Vec<u32> = (0..3).collect();
         let table = WeightTable {

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn it_tells_images_apart_and_has_the_shapes_of_torch() {
         let parent = conv(shapes()).run(&Context::alone("c")).expect("trains");
-        let network = &parent.network;
+        let network = parent.network().expect("a network");
         let shapes_of: Vec<Vec<usize>> = network
             .layout()
             .tensors
@@ -296,8 +296,8 @@ mod tests {
         let mut conv = conv(shapes());
         conv.channels = Vec::new();
         conv.training.steps = Some(1);
-        let network = conv.run(&Context::alone("c")).expect("trains").network;
-        assert_eq!(network.layout(), Layout::mlp(&[42, 8, 5]));
+        let parent = conv.run(&Context::alone("c")).expect("trains");
+        assert_eq!(parent.layout, Layout::mlp(&[42, 8, 5]));
     }
 
     #[test]

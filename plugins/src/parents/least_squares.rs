@@ -10,7 +10,7 @@ use faer::Mat;
 
 use super::Parent;
 use crate::complete::complete;
-use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Network, Scaled};
+use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Scaled};
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -67,22 +67,19 @@ impl Plugin for LeastSquares {
         let mut weights = ridge(&columns, &standardised(&target)?, self.penalty)?;
         // Standardised columns have mean zero, and so has what is left of the target.
         weights.push(0.0);
-        Ok(Parent {
-            network: Network::from(Feedforward {
-                layers: Layers {
-                    widths: vec![inputs.len(), 1],
-                    activation: Activation::Tanh,
-                },
-                columns: Columns {
-                    inputs,
-                    targets: vec![target],
-                },
-                loss: Loss::Mse,
-            }),
-            weights: weights.into_iter().map(|weight| weight as f32).collect(),
-            losses: Vec::new(),
-            training: None,
-        })
+        let network = Feedforward {
+            layers: Layers {
+                widths: vec![inputs.len(), 1],
+                activation: Activation::Tanh,
+            },
+            columns: Columns {
+                inputs,
+                targets: vec![target],
+            },
+            loss: Loss::Mse,
+        };
+        let weights = weights.into_iter().map(|weight| weight as f32).collect();
+        Ok(Parent::new(network.into(), weights))
     }
 }
 
@@ -140,7 +137,7 @@ mod tests {
         let parent = call
             .run(&Context::alone("least_squares"))
             .expect("a parent");
-        let network = &parent.network;
+        let network = parent.network().expect("a network");
         let inputs = network.inputs_of(&data).expect("inputs");
         network.unscale(&network.evaluate(&parent.weights, &inputs, data.rows()))
     }

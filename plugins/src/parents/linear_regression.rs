@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn it_ends_at_the_exact_law() {
         let parent = train(line(0.3, 0.0, 400));
-        let [a, b] = [0, 1].map(|at| parent.network.inputs()[at].std);
-        let y = parent.network.targets()[0].std;
+        let [a, b] = [0, 1].map(|at| parent.network().expect("a network").inputs()[at].std);
+        let y = parent.network().expect("a network").targets()[0].std;
         let expected = [3.0 * a / y, -b / y, 0.0];
         for (weight, expected) in parent.weights.iter().zip(expected) {
             assert!(
@@ -152,8 +152,17 @@ mod tests {
         let steps = |count| train(line(0.1, 0.0, count)).weights;
         let parent = train(line(0.1, 0.0, 1));
         let data = line(0.1, 0.0, 1).data;
-        let x = parent.network.inputs_of(&data).expect("inputs");
-        let y = parent.network.samples(&data).expect("targets").targets;
+        let x = parent
+            .network()
+            .expect("a network")
+            .inputs_of(&data)
+            .expect("inputs");
+        let y = parent
+            .network()
+            .expect("a network")
+            .samples(&data)
+            .expect("targets")
+            .targets;
         let (one, two) = (steps(1), steps(2));
         let mut gradient = [0.0; 3];
         for (x, y) in x.chunks(2).zip(&y) {

@@ -146,9 +146,16 @@ mod tests {
         assert!(parent.losses.len() <= 200);
         assert!(last < 0.02, "{last}");
         // The mean error in the unit of the target, whose standard deviation is about 2.
-        let x = parent.network.inputs_of(&wave(100)).expect("inputs");
-        let outputs = parent.network.evaluate(&parent.weights, &x, 100);
-        let found = parent.network.unscale(&outputs);
+        let x = parent
+            .network()
+            .expect("a network")
+            .inputs_of(&wave(100))
+            .expect("inputs");
+        let outputs = parent
+            .network()
+            .expect("a network")
+            .evaluate(&parent.weights, &x, 100);
+        let found = parent.network().expect("a network").unscale(&outputs);
         let truth = wave(100);
         let truth = truth.values("y").expect("y");
         let error: f64 = found
@@ -197,8 +204,15 @@ mod tests {
         let parent = mlp.run(&Context::alone("stop")).expect("trains");
         let training = parent.training.as_ref().expect("how it was trained");
         let held_out = data.take(&training.recipe.rows(&data).expect("rows").held_out);
-        let samples = parent.network.samples(&held_out).expect("columns");
-        let kept = parent.network.loss_on(&samples, &parent.weights);
+        let samples = parent
+            .network()
+            .expect("a network")
+            .samples(&held_out)
+            .expect("columns");
+        let kept = parent
+            .network()
+            .expect("a network")
+            .loss_on(&samples, &parent.weights);
         let curve = parent.losses.iter().filter_map(|(_, _, loss)| *loss);
         assert!(curve.clone().count() > 0);
         assert!(curve.fold(f64::INFINITY, f64::min) >= kept);
@@ -213,10 +227,19 @@ mod tests {
         mlp.loss = Loss::CrossEntropy;
         mlp.activation = Activation::Gelu;
         let parent = mlp.run(&Context::alone("classes")).expect("trains");
-        assert_eq!(parent.network.layout(), Layout::mlp(&[1, 16, 16, 3]));
+        assert_eq!(
+            parent.network().expect("a network").layout(),
+            Layout::mlp(&[1, 16, 16, 3])
+        );
         let x = [-1.5, 0.0, 1.5];
-        let logits = parent.network.evaluate(&parent.weights, &x, 3);
-        assert_eq!(parent.network.unscale(&logits), [0.0, 1.0, 2.0]);
+        let logits = parent
+            .network()
+            .expect("a network")
+            .evaluate(&parent.weights, &x, 3);
+        assert_eq!(
+            parent.network().expect("a network").unscale(&logits),
+            [0.0, 1.0, 2.0]
+        );
     }
 
     /// The classes of `experiments/farcast_syn.farcast`, mixed by noise, with 16 harmonics.
@@ -261,6 +284,7 @@ mod tests {
             let Parent {
                 network, weights, ..
             } = mlp.run(&Context::alone(member)).expect("trains");
+            let network = network.expect("a network");
             let all = network.samples(&classes).expect("columns");
             // How far two runs on all rows get that begin 1e-6 apart in one weight.
             let apart = |rate: f64| -> Vec<f64> {
@@ -293,7 +317,7 @@ mod tests {
         let mut mlp = mlp(data(&[("x", vec![7.0; 10]), ("y", vec![3.0; 10])]));
         mlp.hidden = Vec::new();
         let parent = mlp.run(&Context::alone("flat")).expect("trains");
-        assert_eq!(parent.network.inputs()[0].std, 1.0);
+        assert_eq!(parent.network().expect("a network").inputs()[0].std, 1.0);
         assert_eq!(parent.weights.len(), 2);
     }
 

@@ -1,19 +1,22 @@
-//! What training makes of a member: its network, its weights and how they came about.
+//! A row of weights in the role of a parent: how it came about, and how to run it where that is
+//! known.
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Metadata, Parts};
+use engine::artifact::{Artifact, Layout, Metadata, Parts};
 use engine::error::Fault;
 
 use crate::networks::Network;
 use crate::recipes::{Trained, Training};
 
-/// One trained member.
+/// One member: trained here, or adopted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parent {
-    /// Shape and scaling.
-    pub network: Network,
-    /// The weights in parameter order, as `network.layout()` says.
+    /// The tensors of its weights.
+    pub layout: Layout,
+    /// The weights in the order of the layout.
     pub weights: Vec<f32>,
+    /// How to run them; none for weights that came from files, which do not say it.
+    pub network: Option<Network>,
     /// The loss along training: `(step, training loss, held-out loss)`.
     pub losses: Vec<(u64, f64, Option<f64>)>,
     /// How it was trained; `None` where that was elsewhere.
@@ -23,54 +26,80 @@ pub struct Parent {
 impl From<Trained> for Parent {
     fn from(trained: Trained) -> Self {
         Self {
-            network: trained.network,
-            weights: trained.weights,
             losses: trained.losses,
             training: Some(trained.training),
+            ..Self::new(trained.network, trained.weights)
         }
     }
 }
 
 impl Parent {
+    /// Weights of a network that was not trained by steps.
+    pub fn new(network: Network, weights: Vec<f32>) -> Self {
+        Self {
+            layout: network.layout(),
+            weights,
+            network: Some(network),
+            losses: Vec::new(),
+            training: None,
+        }
+    }
+
+    /// How to run the weights.
+    ///
+    /// # Errors
+    /// The user's fault when that is not known.
+    pub fn network(&self) -> Result<&Network, Fault> {
+        self.network.as_ref().ok_or_else(|| {
+            Fault::user(NO_NETWORK).with_hint("export them with `--weights` and run them elsewhere")
+        })
+    }
+
     fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
-        let network =
-            serde_json::to_string(&self.network).map_err(|error| Fault::Bug(error.to_string()))?;
-        let metadata = [
-            ("format".to_owned(), "pt".to_owned()),
-            ("network".to_owned(), network),
-        ];
-        let metadata = metadata.into_iter().chain(made_by);
-        self.network
-            .layout()
-            .to_safetensors(&self.weights, metadata)
+        let network = self.network.as_ref().map(serde_json::to_string);
+        let network = network
+            .transpose()
+            .map_err(|error| Fault::Bug(error.to_string()))?;
+        let network = network.map(|network| ("network".to_owned(), network));
+        let metadata = std::iter::once(("format".to_owned(), "pt".to_owned()));
+        let metadata = metadata.chain(network).chain(made_by);
+        self.layout.to_safetensors(&self.weights, metadata)
     }
 }
 
+/// Why weights cannot be run.
+pub const NO_NETWORK: &str =
+    "these weights cannot be run: they come from files, which hold no network";
+
 impl Artifact for Parent {
     const KIND: Kind = Kind::Parent;
-    const PARTS: &'static [&'static str] = &[
-        "weights.safetensors",
-        "network.json",
-        "losses.json",
-        "training.json",
-    ];
+    const PARTS: &'static [&'static str] = &["weights.safetensors", "losses.json", "training.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        Parts::default()
-            .with("weights.safetensors", self.safetensors(Metadata::new())?)
-            .with_json("network.json", &self.network)?
+        let parts =
+            Parts::default().with("weights.safetensors", self.safetensors(Metadata::new())?);
+        let parts = match &self.network {
+            Some(network) => parts.with_json("network.json", network)?,
+            None => parts.with_json("layout.json", &self.layout)?,
+        };
+        parts
             .with_json("losses.json", &self.losses)?
             .with_json("training.json", &self.training)
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
-        let network: Network = parts.json("network.json")?;
-        let weights = network
-            .layout()
-            .from_safetensors(parts.get("weights.safetensors")?)?;
+        let network: Option<Network> = match parts.has("network.json") {
+            true => Some(parts.json("network.json")?),
+            false => None,
+        };
+        let layout = match &network {
+            Some(network) => network.layout(),
+            None => parts.json("layout.json")?,
+        };
         Ok(Self {
+            weights: layout.from_safetensors(parts.get("weights.safetensors")?)?,
+            layout,
             network,
-            weights,
             losses: parts.json("losses.json")?,
             training: parts.json("training.json")?,
         })

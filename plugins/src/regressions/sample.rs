@@ -93,7 +93,7 @@ impl<'a> Sample<'a> {
                 "the anomalies are of another network than the parent".to_owned(),
             ));
         }
-        let inputs = sources.parent.network.inputs().iter();
+        let inputs = sources.parent.network()?.inputs().iter();
         Ok(Self {
             table: sources.anomalies,
             origin: &sources.parent.weights,

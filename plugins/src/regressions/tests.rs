@@ -141,12 +141,8 @@ fn parent() -> Parent {
         mean: 0.0,
         std: 1.0,
     };
-    Parent {
-        weights: vec![1.0, -2.0, 0.5],
-        network: network([vec![input("x"), input("y")], vec![]], &[2, 1], Loss::Mse),
-        losses: vec![],
-        training: None,
-    }
+    let network = network([vec![input("x"), input("y")], vec![]], &[2, 1], Loss::Mse);
+    Parent::new(network, vec![1.0, -2.0, 0.5])
 }
 
 impl Case {

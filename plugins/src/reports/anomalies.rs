@@ -86,7 +86,7 @@ fn parent_of<'a>(
         let mut members = parents.members.iter().flatten();
         members
             .next()
-            .is_some_and(|parent| parent.network.layout() == *layout)
+            .is_some_and(|parent| parent.layout == *layout)
     };
     let same_place = parents.get(index).filter(|_| parents.len() == tables);
     same_place

@@ -103,9 +103,9 @@ impl Model {
     fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
         match self {
             Model::Child(children) => {
-                let role = match measure::first(children, "models")?.nearest {
-                    Some(_) => "baseline",
-                    None => "child",
+                let role = match measure::first(children, "models")?.is_baseline() {
+                    true => "baseline",
+                    false => "child",
                 };
                 Ensemble::of(children, role, |child| child.predict(data))
             }
@@ -150,7 +150,7 @@ impl Plugin for Compare {
     }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
-        let network = &measure::first(&self.parent, "parent")?.network;
+        let network = measure::network(&self.parent, "parent")?;
         let target = measure::target(network, "parent")?;
         let data = measure::scored(&self.on, network, self.children(), "on", context)?;
         let mut ensembles = self.ensembles(&data, context)?;
@@ -360,7 +360,7 @@ mod tests {
     use engine::params::Label;
 
     use super::*;
-    use crate::children::tests::{child, data};
+    use crate::children::tests::{child, correction_mut, data};
     use crate::children::{Cloud, Missing};
     use crate::networks::testing::network;
     use crate::networks::{Loss, Scaled};
@@ -379,7 +379,7 @@ mod tests {
     fn constant(bias: f32) -> Child {
         let mut child = child(1);
         child.parent.weights.fill(0.0);
-        child.regression.coefficients.fill(0.0);
+        correction_mut(&mut child).regression.coefficients.fill(0.0);
         *child.parent.weights.last_mut().unwrap() = bias;
         child
     }
@@ -508,7 +508,11 @@ mod tests {
         let context = Context::alone("compare");
         let mut call = compare(with_value(&scored(10), "z", 7, 1e300));
         let mut moving = constant(0.0);
-        *moving.regression.coefficients.last_mut().unwrap() = 1e-3;
+        *correction_mut(&mut moving)
+            .regression
+            .coefficients
+            .last_mut()
+            .unwrap() = 1e-3;
         let members = [Some(moving), None, Some(constant(1.0))];
         call.models = vec![Model::Child(gather("adapted", members))];
         call.by = Some(Column("z".to_owned()));
@@ -539,7 +543,7 @@ mod tests {
         );
         let mut call = compare(with_gap(&scored(10), "z", 7));
         let mut falling_back = constant(0.0);
-        falling_back.guard.missing = Missing::Parent;
+        correction_mut(&mut falling_back).guard.missing = Missing::Parent;
         call.models = vec![Model::Child(gather("adapted", [Some(falling_back)]))];
         let scores = call.run(&context).unwrap();
         assert_eq!(scores.parity[1].1.len(), 10);
@@ -566,8 +570,8 @@ mod tests {
         let mut call = compare(scored(10));
         let mut child = constant(0.0);
         let points: Vec<Vec<f64>> = (-1..=1).map(|x| vec![f64::from(x)]).collect();
-        child.guard.cloud = Cloud::of(&points);
-        child.guard.trust = 1.5;
+        correction_mut(&mut child).guard.cloud = Cloud::of(&points);
+        correction_mut(&mut child).guard.trust = 1.5;
         call.models = vec![Model::Child(gather("adapted", [Some(child)]))];
         // Standardised, z is -1.25, -0.42, 0.42, 1.25 and 2.08; the subsets vary by 1.
         let scores = call.run(&Context::alone("compare")).unwrap();
@@ -652,9 +656,9 @@ mod tests {
             "expected rows with `t` and all inputs, found none among 0"
         );
         let mut classes = constant(0.0).parent;
-        let columns = [classes.network.inputs(), classes.network.targets()];
-        let columns = columns.map(<[Scaled]>::to_vec);
-        classes.network = network(columns, &[2, 5, 4, 1], Loss::CrossEntropy);
+        let quantity = classes.network().unwrap();
+        let columns = [quantity.inputs(), quantity.targets()].map(<[Scaled]>::to_vec);
+        classes.network = Some(network(columns, &[2, 5, 4, 1], Loss::CrossEntropy));
         let mut call = compare(scored(3));
         call.parent = gather("net", [Some(classes)]);
         assert_eq!(

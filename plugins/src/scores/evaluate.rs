@@ -85,7 +85,7 @@ const BLOCK: usize = 4096;
 impl Evaluate {
     /// The metrics of one member.
     fn measured(&self, parent: &Parent) -> Result<Measured, Fault> {
-        let network = &parent.network;
+        let network = parent.network().map_err(|fault| fault.inside("parents"))?;
         for column in network.inputs().iter().chain(network.targets()) {
             complete(&self.on, &column.name, "on")?;
         }

@@ -269,7 +269,8 @@ impl ForecastError {
                 "measure `mse` and `mae`, or export the weights and run them elsewhere",
             ));
         };
-        if self.wants(Measure::Accuracy) && parent.network.loss() != Loss::CrossEntropy {
+        let network = parent.network().map_err(|fault| fault.inside("metrics"))?;
+        if self.wants(Measure::Accuracy) && network.loss() != Loss::CrossEntropy {
             return Err(Fault::at(
                 "metrics",
                 "`accuracy` needs a parent trained on classes",
@@ -280,8 +281,8 @@ impl ForecastError {
                 .with_hint("name them: `data: …`"));
         };
         Ok(Some(Judge {
-            network: &parent.network,
-            samples: parent.network.samples(data)?,
+            network,
+            samples: network.samples(data)?,
             wanted,
         }))
     }

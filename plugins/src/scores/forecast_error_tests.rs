@@ -148,12 +148,7 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
     call = score(vec![Measure::Loss, Measure::Accuracy]);
     call.parents = Ancestors(vec![Gather {
         label: Label::default(),
-        members: vec![Some(Arc::new(Parent {
-            network: network.clone(),
-            weights: Vec::new(),
-            losses: Vec::new(),
-            training: None,
-        }))],
+        members: vec![Some(Arc::new(Parent::new(network.clone(), Vec::new())))],
     }]);
     call.train = MaybeVia(Some(Input::new(data.clone())));
     let scores = call.run(&Context::alone("score")).unwrap();

@@ -93,7 +93,7 @@ impl Inner {
         scores: &mut Scores,
         context: &Context,
     ) -> Result<Vec<ScoreRow>, Fault> {
-        let network = &measure::first(&fold.parent, "model")?.network;
+        let network = measure::network(&fold.parent, "model")?;
         // All children may have diverged: then they have no numbers.
         let child = fold.model.members.iter().flatten().next();
         let child = child.into_iter().map(|child| &**child);

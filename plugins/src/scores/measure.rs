@@ -35,6 +35,18 @@ pub(super) fn quantity(call: &Sketch, param: &str) -> Option<Complaint> {
 const NO_QUANTITY: &str =
     "expected a network with one target that is a quantity, found classes or several";
 
+/// How to run the first member that did not diverge.
+///
+/// # Errors
+/// When there is none, or its weights cannot be run: the user's fault, at `param`.
+pub(super) fn network<'a>(
+    parents: &'a Gather<Parent>,
+    param: &'static str,
+) -> Result<&'a Network, Fault> {
+    let network = first(parents, param)?.network();
+    network.map_err(|fault| fault.inside(param))
+}
+
 /// The one column that a network predicts.
 pub(super) fn target<'a>(network: &'a Network, param: &'static str) -> Result<&'a str, Fault> {
     match (network.targets(), network.loss()) {
@@ -98,7 +110,7 @@ const BLOCK: usize = 4096;
 
 /// The target for each row, in its own unit.
 pub(super) fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, Fault> {
-    let network = &parent.network;
+    let network = parent.network()?;
     let width = network.inputs().len().max(1);
     let inputs = network.inputs_of(data)?;
     Ok(inputs

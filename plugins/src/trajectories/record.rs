@@ -5,7 +5,7 @@ use dsl::experiment::{Experiment, Node};
 use dsl::facts;
 use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
-use engine::params::{Input, Steps, Via};
+use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
@@ -28,7 +28,7 @@ plugin! {
         /// The steps between two states.
         every: Steps = "10 steps", range("1..");
         /// The rows the parent was trained on.
-        data: Via<Dataset>, via("parent.data");
+        data: MaybeVia<Dataset>, via("parent.data");
     }
 }
 
@@ -90,13 +90,13 @@ impl Plugin for Record {
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
         let parent = &*self.parent;
-        let Some(training) = &parent.training else {
+        let (Some(training), Some(data)) = (&parent.training, &self.data.0) else {
             let message = "its training is not known: it was made elsewhere";
             return Err(Fault::at("parent", message)
                 .with_hint("`checkpoints` reads the states that were saved there"));
         };
         let (mut steps, mut weights): (Vec<u64>, Vec<f32>) = Default::default();
-        let network = parent.network.clone();
+        let network = parent.network()?.clone();
         let mut keep = |step: u64, state: &[f32]| {
             if step.is_multiple_of(self.every.0) {
                 if size_of_val(&weights[..]) + size_of_val(state) > MOST_BYTES {
@@ -111,7 +111,7 @@ impl Plugin for Record {
         let again = training
             .recipe
             .clone()
-            .train(network, &self.data, context, &mut keep)?;
+            .train(network, data, context, &mut keep)?;
         let same = again.weights.iter().zip(&parent.weights);
         if !same
             .clone()
@@ -125,7 +125,7 @@ impl Plugin for Record {
         }
         let step = Series::new("step".into(), &steps);
         let coordinates = DataFrame::new(steps.len(), vec![step.into()])?;
-        Trajectory::from_rows(parent.network.layout(), coordinates, &weights)
+        Trajectory::from_rows(parent.layout.clone(), coordinates, &weights)
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let call = Record {
             parent: Input::new(parent),
             every: Steps(3),
-            data: Via(Input::new(data())),
+            data: MaybeVia(Some(Input::new(data()))),
         };
         // Another action than that of the parent.
         call.run(&Context::alone("record"))

@@ -64,15 +64,14 @@ fn parent(weight: f32) -> Parent {
         mean: 0.0,
         std: 1.0,
     };
+    let network = network(
+        [vec![scaled("temp")], vec![scaled("density")]],
+        &[1, 1],
+        Loss::Mse,
+    );
     Parent {
-        network: network(
-            [vec![scaled("temp")], vec![scaled("density")]],
-            &[1, 1],
-            Loss::Mse,
-        ),
-        weights: vec![weight, -weight],
         losses: vec![(0, 1.0, Some(1.2)), (10, 0.1, None), (20, 0.01, Some(0.03))],
-        training: None,
+        ..Parent::new(network, vec![weight, -weight])
     }
 }
 
