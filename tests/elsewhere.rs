@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::farcast::Folder;
@@ -71,4 +72,81 @@ fn adopted_weights_are_written_with_the_names_they_came_with() {
     }
     // They are read back from the store.
     assert_eq!(folder.run(&["--weights"])["actions"]["ran"], 0);
+}
+
+#[test]
+fn what_needs_a_network_is_refused_before_anything_runs() {
+    let folder = folder(
+        "data all = synthetic(regime, rows: 40)\n\
+         subset near = window(all, by: z, count: 4, size: 10)\n\
+         anomaly shift = finetune(grown, near, mix: 0)\n\
+         trajectory again = record(grown)\n\
+         score errors = compare(grown, on: all)\n\
+         score losses = evaluate(grown, on: all)\n\
+         score missed = forecast_error(later, truth: walk, on: [0], metrics: [loss])\n",
+    );
+    let said = folder.farcast(&["check", "it.farcast"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    expect![[r#"
+        error[impossible-call]: these weights cannot be run: they come from files, which hold no network
+         --> it.farcast:6:26
+          |
+        6 | anomaly shift = finetune(grown, near, mix: 0)
+          |                          ^^^^^
+          |
+          = help: export them with `--weights` and run them elsewhere
+        error[impossible-call]: its training is not known: it was made elsewhere
+         --> it.farcast:7:27
+          |
+        7 | trajectory again = record(grown)
+          |                           ^^^^^
+          |
+          = help: `checkpoints` reads the states that were saved there
+        error[impossible-call]: these weights cannot be run: they come from files, which hold no network
+         --> it.farcast:8:24
+          |
+        8 | score errors = compare(grown, on: all)
+          |                        ^^^^^
+          |
+          = help: export them with `--weights` and run them elsewhere
+        error[impossible-call]: these weights cannot be run: they come from files, which hold no network
+         --> it.farcast:9:25
+          |
+        9 | score losses = evaluate(grown, on: all)
+          |                         ^^^^^
+          |
+          = help: export them with `--weights` and run them elsewhere
+        error[impossible-call]: `walk` has no parent, so that its networks cannot be run
+          --> it.farcast:10:69
+           |
+        10 | score missed = forecast_error(later, truth: walk, on: [0], metrics: [loss])
+           |                                                                     ^^^^^^
+           |
+           = help: measure `mse` and `mae`, or export the weights and run them elsewhere
+        5 errors, 0 warnings
+    "#]]
+    .assert_eq(&said.err);
+}
+
+#[test]
+fn networks_that_were_not_trained_by_steps_are_not_recorded() {
+    let folder = Folder::with(
+        "data all = synthetic(regime, rows: 400, slope: 2)\n\
+         parent net = mlp(all, inputs: [x], target: y, hidden: [4], epochs: 2, members: 2)\n\
+         trajectory walk = record(net, every: 2 steps)\n\
+         parent grown = adopt(linear(walk, observe: 0..=4, horizon: [8]), horizon: 8)\n\
+         trajectory again = record(grown)\n",
+    );
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    expect![[r#"
+        error[impossible-call]: its training is not known: it was made elsewhere
+         --> it.farcast:5:27
+          |
+        5 | trajectory again = record(grown)
+          |                           ^^^^^
+          |
+          = help: `checkpoints` reads the states that were saved there
+    "#]]
+    .assert_eq(&said.err);
 }

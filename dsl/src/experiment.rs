@@ -51,6 +51,8 @@ pub struct Node {
     pub point: String,
     /// How many members it has, when it has any.
     pub members: Option<u32>,
+    /// What computes its gradients, where it trains, and why that: for the plan.
+    pub trainer: Option<String>,
     /// The call in the text.
     pub span: Span,
 }

@@ -24,6 +24,10 @@ pub struct Facts {
     pub inside: Option<NodeId>,
     /// The network it holds, or that its weights belong to.
     pub network: Option<Arc<NetworkFacts>>,
+    /// Whether its weights are known to come without a network to run them.
+    pub no_network: bool,
+    /// What computes gradients in the call, and why that: for the plan.
+    pub trainer: Option<String>,
 }
 
 /// What is known of a network.
@@ -37,6 +41,8 @@ pub struct NetworkFacts {
     pub classes: bool,
     /// How its weights came about.
     pub training: Training,
+    /// What only the reference trainer can differentiate in it, such as `convolutions`.
+    pub reference_only: Option<&'static str>,
 }
 
 /// How the weights of a network came about.

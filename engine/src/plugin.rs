@@ -7,7 +7,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dsl::experiment::{Experiment, Node};
 pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Steps, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
@@ -75,12 +74,6 @@ pub trait Plugin: Declared + 'static {
         call.inherited()
     }
 
-    /// What computes its gradients, where it trains, and why that: for the plan.
-    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
-        let _ = (call, experiment);
-        None
-    }
-
     /// Computes the result.
     ///
     /// # Errors
@@ -113,12 +106,6 @@ pub trait Operation: Send + Sync {
     fn examine(&self, call: &Sketch<'_>) -> Examined {
         let _ = call;
         Examined::default()
-    }
-
-    /// What computes its gradients, where it trains, and why that: for the plan.
-    fn trainer(&self, call: &Node, experiment: &Experiment) -> Option<String> {
-        let _ = (call, experiment);
-        None
     }
 }
 
@@ -244,10 +231,6 @@ impl<P: Plugin> Operation for Typed<P> {
             complaints,
             facts: P::facts(call),
         }
-    }
-
-    fn trainer(&self, call: &Node, experiment: &Experiment) -> Option<String> {
-        P::trainer(call, experiment)
     }
 }
 

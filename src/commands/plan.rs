@@ -107,9 +107,8 @@ fn trainers(study: &Study, graph: &Graph) -> Vec<(String, String)> {
     let nodes = study.experiment.nodes.iter().zip(&graph.of_node);
     let mut told: Vec<(String, String)> = Vec::new();
     for (node, _) in nodes.filter(|(_, actions)| !actions.is_empty()) {
-        let operation = study.registry.get(&node.plugin);
-        let trainer = operation.and_then(|it| it.trainer(node, &study.experiment));
-        let line = trainer.map(|trainer| (node.name.clone(), trainer));
+        let line = node.trainer.clone();
+        let line = line.map(|trainer| (node.name.clone(), trainer));
         told.extend(line.filter(|line| !told.contains(line)));
     }
     told

@@ -83,6 +83,7 @@ impl<'p> Checker<'p> {
             seed,
             point: self.point_text(notes.reads),
             members: facts.members.map(|(count, _)| count),
+            trainer: facts.known.trainer.clone(),
             span: call.env.outermost_call().unwrap_or(call.span),
         };
         Some(self.add(node, facts))

@@ -27,6 +27,7 @@ pub fn node(name: &str, kind: Kind, plugin: &str, from: &[usize]) -> Node {
         seed: 0,
         point: String::new(),
         members: None,
+        trainer: None,
         span: Span::default(),
     }
 }

@@ -178,6 +178,7 @@ impl Expansion<'_> {
                 seed: 0,
                 point: node.point.clone(),
                 members: None,
+                trainer: None,
                 span,
             })
         });

@@ -1,7 +1,6 @@
 //! `finetune`: forgetful online learning, one network per subset.
 
 use crate::calls::complaints;
-use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
@@ -16,7 +15,8 @@ use super::signal;
 use crate::complete::complete;
 use crate::networks::Samples;
 use crate::networks::{Network, TrainerChoice};
-use crate::parents::{Parent, parent_of, trainer_of};
+use crate::parents::{Parent, not_runnable};
+use crate::recipes::trainer_words;
 use crate::subsets::Subsets;
 use crate::training::{Optimizer, Trainer};
 
@@ -93,10 +93,6 @@ impl Plugin for Finetune {
         vec![Kind::Anomaly, Kind::Trajectory]
     }
 
-    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
-        parent_of(call, experiment).map(|parent| trainer_of(call, parent))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let (batch, repeats) = (call.get::<usize>("batch"), call.get::<u32>("repeats"));
         let rows = call.get::<usize>("mix_rows");
@@ -134,7 +130,7 @@ impl Plugin for Finetune {
             let message = format!("expected 1 repeat of a trajectory, found {count}");
             Complaint::at("repeats", message)
         });
-        complaints([many, unknown, kind, again])
+        complaints([not_runnable(call, "parent"), many, unknown, kind, again])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -150,9 +146,12 @@ impl Plugin for Finetune {
             every,
             most: rows.map(|rows| rows.saturating_mul(every)),
         });
+        let network = call.network("parent");
+        let reference_only = network.and_then(|network| network.reference_only);
         Facts {
             rows,
             steps,
+            trainer: Some(trainer_words(call.get("trainer"), reference_only)),
             ..call.inherited()
         }
     }

@@ -14,8 +14,9 @@ use crate::parents::Parent;
 plugin! {
     /// Networks with the weights of a farcast, the same for all rows.
     ///
-    /// As a `child` they are compared with their parents, as a `parent` they can be fine-tuned
-    /// and recorded on. Time and memory are those of copying one network.
+    /// As a `child` they are compared with their parents, as a `parent` they can be fine-tuned.
+    /// A farcast of `checkpoints` has no network to run its weights: `--weights` writes them with
+    /// the tensor names they came with. Time and memory are those of copying one network.
     ///
     /// ```farcast
     /// farcast later = linear(walk, observe: 4..=16, horizon: [24, 32])
@@ -62,12 +63,15 @@ impl Plugin for Adopt {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        let network = call.network("farcast").map(|network| NetworkFacts {
+        let parent = call.via("farcast.trajectory.parent");
+        let network = parent.and_then(|parent| parent.facts.network.as_ref());
+        let network = network.map(|network| NetworkFacts {
             training: Training::Unknown,
             ..NetworkFacts::clone(network)
         });
         Facts {
             network: network.map(Arc::new),
+            no_network: parent.is_none_or(|parent| parent.facts.no_network),
             ..call.inherited()
         }
     }

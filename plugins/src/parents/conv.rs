@@ -1,7 +1,6 @@
 //! `conv`: convolutional networks over images, one member per action.
 
 use super::examine;
-use dsl::experiment::{Experiment, Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -15,7 +14,7 @@ use crate::networks::{
     Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
     TrainerChoice, scaled_target,
 };
-use crate::recipes::{TrainOptions, trainer_words};
+use crate::recipes::TrainOptions;
 
 plugin! {
     /// Convolutional networks over images, one for each member.
@@ -65,10 +64,6 @@ impl Plugin for Conv {
     const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
 
-    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_words(call, Self::not_fused(call)))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let images = Self::no_images(call);
         TrainOptions::check(call)
@@ -78,7 +73,11 @@ impl Plugin for Conv {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, TrainOptions::training(call))
+        examine::network(
+            call,
+            TrainOptions::training(call),
+            Self::reference_only(call),
+        )
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -101,14 +100,11 @@ fn images(size: [usize; 3], channels: Vec<usize>, kernel: usize, pool: usize) ->
 }
 
 impl Conv {
-    /// What the fused kernel cannot do for the networks of a call: without channels they have no
-    /// convolutions.
-    pub(super) fn not_fused(call: &Node) -> Option<&'static str> {
-        let channels = call.args.get("channels").map(|channels| &channels.value);
-        match channels {
-            Some(Value::List(none)) if none.is_empty() => None,
-            _ => Some("convolutions"),
-        }
+    /// What only dfdx differentiates: without channels there are no convolutions.
+    fn reference_only(call: &Sketch) -> Option<&'static str> {
+        let channels = call.get::<Vec<usize>>("channels");
+        let is_flat = channels.is_some_and(|channels| channels.is_empty());
+        (!is_flat).then_some("convolutions")
     }
 
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {

@@ -7,6 +7,7 @@ use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
 use crate::calls::{complaints, distinct, filled};
 use crate::networks::Loss;
+use crate::recipes::trainer_words;
 
 /// What is wrong with the columns of a network.
 pub fn columns(call: &Sketch) -> Vec<Complaint> {
@@ -20,16 +21,21 @@ pub fn columns(call: &Sketch) -> Vec<Complaint> {
     ])
 }
 
-/// What is known of the network of a call, trained like this.
-pub fn network(call: &Sketch, training: Training) -> Facts {
+/// What is known of the network of a call, trained like this; `reference_only` is what the fused
+/// kernel cannot differentiate in it.
+pub fn network(call: &Sketch, training: Training, reference_only: Option<&'static str>) -> Facts {
     let (inputs, target) = columns_of(call);
     let network = NetworkFacts {
         inputs,
         target,
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
         training,
+        reference_only,
     };
+    let is_trained = matches!(training, Training::Steps { .. });
+    let chosen = call.get("trainer");
     Facts {
+        trainer: is_trained.then(|| trainer_words(chosen, reference_only)),
         network: Some(Arc::new(network)),
         ..Facts::default()
     }

@@ -2,7 +2,6 @@
 
 use super::examine;
 use crate::recipes::rows_left;
-use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -14,7 +13,7 @@ use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,
 };
-use crate::recipes::{Length, Recipe, trainer_words};
+use crate::recipes::{Length, Recipe};
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -54,10 +53,6 @@ impl Plugin for LinearRegression {
     const RANDOM: bool = true;
     const MEMBERS: Option<&'static str> = Some("members");
 
-    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_words(call, None))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let left = rows_left(call, call.get("hold_out").unwrap_or_default());
         examine::columns(call).into_iter().chain(left).collect()
@@ -69,7 +64,7 @@ impl Plugin for LinearRegression {
             exact: true,
             held_out: call.get::<f64>("hold_out").is_some_and(|share| share > 0.0),
         };
-        examine::network(call, training)
+        examine::network(call, training, None)
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

@@ -1,7 +1,6 @@
 //! `mlp`: multilayer perceptrons, one member per action.
 
 use super::examine;
-use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -13,7 +12,7 @@ use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,
 };
-use crate::recipes::{TrainOptions, trainer_words};
+use crate::recipes::TrainOptions;
 
 plugin! {
     /// Multilayer perceptrons trained on all rows, one for each member.
@@ -53,16 +52,12 @@ impl Plugin for Mlp {
     const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
 
-    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_words(call, None))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         [examine::columns(call), TrainOptions::check(call)].concat()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, TrainOptions::training(call))
+        examine::network(call, TrainOptions::training(call), None)
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

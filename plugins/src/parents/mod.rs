@@ -3,7 +3,6 @@
 mod conv;
 mod examine;
 mod least_squares;
-mod lineage;
 mod linear_regression;
 mod mlp;
 mod parent;
@@ -11,10 +10,10 @@ mod transformer;
 
 pub use conv::Conv;
 pub use least_squares::LeastSquares;
-pub use lineage::{parent_of, trainer_of};
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
 pub use parent::Parent;
+pub(crate) use parent::not_runnable;
 pub use transformer::Transformer;
 
 use engine::plugin::Registry;

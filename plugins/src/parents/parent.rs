@@ -4,6 +4,7 @@
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Layout, Metadata, Parts};
 use engine::error::Fault;
+use engine::plugin::{Complaint, Sketch};
 
 use crate::networks::Network;
 use crate::recipes::{Trained, Training};
@@ -50,9 +51,9 @@ impl Parent {
     /// # Errors
     /// The user's fault when that is not known.
     pub fn network(&self) -> Result<&Network, Fault> {
-        self.network.as_ref().ok_or_else(|| {
-            Fault::user(NO_NETWORK).with_hint("export them with `--weights` and run them elsewhere")
-        })
+        self.network
+            .as_ref()
+            .ok_or_else(|| Fault::user(NO_NETWORK).with_hint(ELSEWHERE))
     }
 
     fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
@@ -67,9 +68,15 @@ impl Parent {
     }
 }
 
-/// Why weights cannot be run.
-pub const NO_NETWORK: &str =
-    "these weights cannot be run: they come from files, which hold no network";
+const NO_NETWORK: &str = "these weights cannot be run: they come from files, which hold no network";
+const ELSEWHERE: &str = "export them with `--weights` and run them elsewhere";
+
+/// Why one of the inputs in an argument cannot be run.
+pub fn not_runnable(call: &Sketch, param: &str) -> Option<Complaint> {
+    let mut inputs = call.inputs(param).into_iter();
+    let is_bare = inputs.any(|input| input.facts.no_network);
+    is_bare.then(|| Complaint::at(param, NO_NETWORK).with_hint(ELSEWHERE))
+}
 
 impl Artifact for Parent {
     const KIND: Kind = Kind::Parent;

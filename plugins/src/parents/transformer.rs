@@ -1,7 +1,6 @@
 //! `transformer`: transformer encoders over the inputs of a row, one member per action.
 
 use super::examine;
-use dsl::experiment::{Experiment, Node};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -13,7 +12,7 @@ use crate::networks::{
     Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
     scaled_inputs, scaled_target,
 };
-use crate::recipes::{TrainOptions, trainer_words};
+use crate::recipes::TrainOptions;
 
 plugin! {
     /// Small transformer encoders over the inputs of a row, one for each member.
@@ -68,16 +67,12 @@ impl Plugin for Transformer {
     const RANDOM: bool = true;
     const MEMBERS: Option<&'static str> = Some("members");
 
-    fn trainer(call: &Node, _: &Experiment) -> Option<String> {
-        Some(trainer_words(call, Some(Self::NOT_FUSED)))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         [examine::columns(call), TrainOptions::check(call)].concat()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, TrainOptions::training(call))
+        examine::network(call, TrainOptions::training(call), Some("transformers"))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -88,9 +83,6 @@ impl Plugin for Transformer {
 }
 
 impl Transformer {
-    /// What the fused kernel cannot do for these networks.
-    pub(super) const NOT_FUSED: &str = "transformers";
-
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;

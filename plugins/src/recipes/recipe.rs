@@ -1,6 +1,5 @@
 //! How a member is trained: enough, with its data, to train it again to the same bytes.
 
-use dsl::experiment::{Node, Value};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::plugin::Context;
@@ -166,15 +165,12 @@ impl Recipe {
     }
 }
 
-/// What computes the gradients of a call that may choose, in the words of the plan; `refused` is
-/// what the fused kernel cannot do for its networks.
-pub fn trainer_words(call: &Node, refused: Option<&str>) -> String {
-    let chosen = call.args.get("trainer").map(|argument| &argument.value);
-    match (refused, chosen) {
+/// What computes gradients where `chosen` may be, in the words of the plan; `reference_only` is
+/// what the fused kernel cannot differentiate in the networks.
+pub fn trainer_words(chosen: Option<TrainerChoice>, reference_only: Option<&str>) -> String {
+    match (reference_only, chosen) {
         (Some(what), _) => format!("dfdx, because fan_out takes no {what}"),
-        (None, Some(Value::Text(word))) if word == TrainerChoice::Dfdx.word() => {
-            "dfdx, as it says".to_owned()
-        }
+        (None, Some(TrainerChoice::Dfdx)) => "dfdx, as it says".to_owned(),
         (None, _) => "fan_out".to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use super::groups::{Group, groups};
 use super::measure::{self, Measure};
 use super::trial::{Agreement, Trial};
 use crate::children::Child;
-use crate::parents::Parent;
+use crate::parents::{Parent, not_runnable};
 
 plugin! {
     /// Parents, children and baselines against the truth, member by member and as ensembles.
@@ -124,11 +124,12 @@ impl Plugin for Compare {
     type Output = Scores;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let bare = ["parent", "models"].map(|param| not_runnable(call, param));
         let Some(parent) = call.input("parent") else {
-            return Vec::new();
+            return complaints(bare);
         };
         let Some(network) = &parent.facts.network else {
-            return Vec::new();
+            return complaints(bare);
         };
         let models = call.inputs("models");
         let other = models.iter().find_map(|model| {
@@ -142,8 +143,10 @@ impl Plugin for Compare {
                 Complaint::at("models", message).with_hint("compare models of one target")
             })
         });
+        let [_, model] = bare;
         complaints([
             measure::quantity(call, "parent"),
+            model,
             other,
             Self::not_inside(call),
         ])

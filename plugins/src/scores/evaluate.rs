@@ -8,7 +8,7 @@ use engine::{plugin, words};
 
 use super::table::{Measured, rows_of};
 use crate::complete::complete;
-use crate::parents::Parent;
+use crate::parents::{Parent, not_runnable};
 
 words! {
     /// What is measured of a network.
@@ -55,7 +55,9 @@ impl Plugin for Evaluate {
         let mut networks = networks.filter_map(|input| input.facts.network.as_ref());
         let is_wrong = metrics.contains(&Quality::Accuracy) && networks.any(|it| !it.classes);
         let complaint = Complaint::at("metrics", OF_CLASSES).with_hint(OTHERS);
-        Vec::from_iter(is_wrong.then_some(complaint))
+        let complaint = is_wrong.then_some(complaint);
+        let bare = not_runnable(call, "parents");
+        bare.into_iter().chain(complaint).collect()
     }
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {

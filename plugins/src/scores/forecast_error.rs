@@ -100,6 +100,11 @@ plugin! {
     }
 }
 
+fn no_parent(truth: &str) -> String {
+    format!("`{truth}` has no parent, so that its networks cannot be run")
+}
+
+const WEIGHTS_ALONE: &str = "measure `mse` and `mae`, or export the weights and run them elsewhere";
 const RELATED: &str = "judge a farcast by the runs that it goes on from";
 const RECURRENCES: &str =
     "has recurrences for horizons, not steps: there is no truth to compare with";
@@ -119,6 +124,7 @@ impl Plugin for ForecastError {
             Self::no_truth(call),
             quantity
                 .then(|| Complaint::at("metrics", "`accuracy` needs a parent trained on classes")),
+            Self::no_parent(call, &metrics),
         ])
     }
 
@@ -168,6 +174,14 @@ impl Plugin for ForecastError {
 }
 
 impl ForecastError {
+    /// Why the networks of the truth cannot be run.
+    fn no_parent(call: &Sketch, metrics: &[Measure]) -> Option<Complaint> {
+        let truth = call.input("truth")?;
+        let runs = |metric: &Measure| matches!(metric, Measure::Loss | Measure::Accuracy);
+        let lacks = metrics.iter().any(runs) && call.via("truth.parent").is_none();
+        lacks.then(|| Complaint::at("metrics", no_parent(truth.name)).with_hint(WEIGHTS_ALONE))
+    }
+
     /// Why a farcast cannot be compared with the truth: it has no steps, or others.
     fn no_truth(call: &Sketch) -> Option<Complaint> {
         let truth = call.input("truth")?;
@@ -261,13 +275,8 @@ impl ForecastError {
         }
         let parents = self.parents.0.iter().flat_map(|parent| &parent.members);
         let Some(parent) = parents.flatten().next() else {
-            let message = format!(
-                "`{}` has no parent, so that its networks cannot be run",
-                self.truth.label
-            );
-            return Err(Fault::at("metrics", message).with_hint(
-                "measure `mse` and `mae`, or export the weights and run them elsewhere",
-            ));
+            let message = no_parent(&self.truth.label.0);
+            return Err(Fault::at("metrics", message).with_hint(WEIGHTS_ALONE));
         };
         let network = parent.network().map_err(|fault| fault.inside("metrics"))?;
         if self.wants(Measure::Accuracy) && network.loss() != Loss::CrossEntropy {

@@ -1,7 +1,6 @@
 //! `record(net, every: 10)`: the weights of a parent while it was trained.
 
-use crate::parents::{Parent, parent_of, trainer_of};
-use dsl::experiment::{Experiment, Node};
+use crate::parents::Parent;
 use dsl::facts;
 use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
@@ -59,12 +58,13 @@ impl Plugin for Record {
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
 
-    fn trainer(call: &Node, experiment: &Experiment) -> Option<String> {
-        parent_of(call, experiment).map(|parent| trainer_of(parent, parent))
-    }
-
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let parent = call.input("parent");
         let training = call.network("parent").map(|network| network.training);
+        let training = match parent.is_some_and(|parent| parent.facts.no_network) {
+            true => Some(Training::Unknown),
+            false => training,
+        };
         let (message, hint) = match training {
             Some(Training::Unknown) => (
                 "its training is not known: it was made elsewhere",
@@ -81,9 +81,11 @@ impl Plugin for Record {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let every = call.get::<Steps>("every").map(|every| every.0);
+        let parent = call.input("parent");
         let training = call.network("parent").map(|network| network.training);
         Facts {
             steps: every.zip(training).and_then(recorded),
+            trainer: parent.and_then(|parent| parent.facts.trainer.clone()),
             ..call.inherited()
         }
     }
