@@ -1,5 +1,7 @@
 //! A diagnostic as people read it, and as programs do.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::Renderer;
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
 use serde::Serialize;
@@ -34,15 +36,23 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
             continue;
         };
         let primary = diagnostic.labels.first();
-        let annotations = labels.into_iter().map(|label| {
+        let ranges = labels.iter().map(|label| range(source, label.span));
+        let ranges: Vec<Range<usize>> = ranges.collect();
+        let start = ranges.iter().map(|range| range.start).min();
+        let end = ranges.iter().map(|range| range.end).max();
+        // The renderer looks through every line it has: the others are left out.
+        let around = start.unwrap_or_default()..end.unwrap_or_default();
+        let (line, shown) = source.lines_around(&around);
+        let annotations = labels.into_iter().zip(ranges).map(|(label, range)| {
             let kind = match primary {
                 Some(first) if std::ptr::eq(first, label) => AnnotationKind::Primary,
                 _ => AnnotationKind::Context,
             };
-            kind.span(range(source, label.span))
+            kind.span(range.start - shown.start..range.end - shown.start)
                 .label(printable(&label.text))
         });
-        let snippet = Snippet::source(source.text.as_str())
+        let snippet = Snippet::source(&source.text[shown.clone()])
+            .line_start(line)
             .path(printable(&source.path))
             .annotations(annotations);
         group = group.element(snippet);
@@ -90,7 +100,7 @@ fn source(sources: &Sources, file: FileId) -> Option<&Source> {
 }
 
 /// The bytes of a span, moved to where characters begin and the text ends.
-fn range(source: &Source, span: Span) -> std::ops::Range<usize> {
+fn range(source: &Source, span: Span) -> Range<usize> {
     let text = &source.text;
     let boundary = |byte: u32| {
         let mut before = (0..=(byte as usize).min(text.len())).rev();

@@ -1,6 +1,7 @@
 //! The texts an experiment is made of, and places in them.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +92,17 @@ impl Source {
             line: line + 1,
             column: column + 1,
         }
+    }
+
+    /// The lines that hold these bytes, with one more before and after: the number of the first,
+    /// from 1, and their bytes.
+    pub(crate) fn lines_around(&self, bytes: &Range<usize>) -> (usize, Range<usize>) {
+        let starts = &self.line_starts;
+        let line = |byte: usize| starts.partition_point(|start| *start as usize <= byte) - 1;
+        let first = line(bytes.start).saturating_sub(1);
+        let after = starts.get(line(bytes.end) + 2);
+        let end = after.map_or(self.text.len(), |start| *start as usize);
+        (first + 1, starts[first] as usize..end)
     }
 
     /// The text of a span of this file; empty when it is out of range.

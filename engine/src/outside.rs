@@ -62,7 +62,7 @@ impl Outside for Disk<'_> {
         &self,
         plugin: &str,
         kind: Kind,
-        args: &Arguments,
+        args: &'a Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         match self.registry.get(plugin) {
@@ -105,7 +105,7 @@ impl Outside for Watched<'_> {
         &self,
         plugin: &str,
         kind: Kind,
-        args: &Arguments,
+        args: &'a Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         self.disk.examine(plugin, kind, args, about)
@@ -161,7 +161,7 @@ impl Outside for Kept<'_> {
         &self,
         plugin: &str,
         kind: Kind,
-        args: &Arguments,
+        args: &'a Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         let registry = self.registry;

@@ -209,15 +209,30 @@ pub trait Fields: Sized {
     fn decode(bindings: &Bindings) -> Result<Self, Fault>;
 
     /// Why arguments do not decode, inputs aside: numbers that the Rust types cannot hold.
-    fn undecodable(bindings: &Bindings) -> Vec<Fault>;
+    fn undecodable(args: &Arguments) -> Vec<Fault>;
 }
 
 /// Why an argument does not decode through the user's fault.
-pub fn undecodable<T: ParamType>(field: &str, bindings: &Bindings) -> Vec<Fault> {
-    match T::decode(field, bindings) {
-        Err(fault @ Fault::User { .. }) => vec![fault],
+pub fn undecodable<T: ParamType>(field: &str, args: &Arguments) -> Option<Fault> {
+    let value = &args.get(field)?.value;
+    if !may_misfit(value) {
+        return None;
+    }
+    match T::from_value(field, value, &Bindings::default()) {
+        Err(fault @ Fault::User { .. }) => Some(fault),
         // Inputs are missing before the run.
-        Err(_) | Ok(_) => Vec::new(),
+        Err(_) | Ok(_) => None,
+    }
+}
+
+/// Whether a Rust type may not hold a value of the right type in the language: numbers alone have
+/// narrower types there.
+fn may_misfit(value: &Value) -> bool {
+    match value {
+        Value::Int(_) | Value::Float(_) | Value::Range(..) => true,
+        Value::List(values) => values.iter().any(may_misfit),
+        Value::Constructed(made) => made.args.values().any(|it| may_misfit(&it.value)),
+        _ => false,
     }
 }
 

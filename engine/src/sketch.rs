@@ -1,6 +1,5 @@
 //! A call before it runs: its arguments, and what is known of its inputs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::experiment::{Arguments, NodeId, Value};
@@ -12,20 +11,14 @@ use crate::params::{Bindings, Fields, ParamType};
 /// A call before it runs, for [`Plugin::check`](crate::plugin::Plugin::check).
 pub struct Sketch<'a> {
     kind: Kind,
-    bindings: Bindings,
+    args: &'a Arguments,
     about: &'a dyn Fn(NodeId) -> About<'a>,
 }
 
 impl<'a> Sketch<'a> {
     /// Of these arguments; `about` says what is known of the calls they refer to.
-    pub fn new(kind: Kind, args: &Arguments, about: &'a dyn Fn(NodeId) -> About<'a>) -> Self {
-        let args = args.clone();
-        let inputs = BTreeMap::new();
-        Self {
-            kind,
-            bindings: Bindings { args, inputs },
-            about,
-        }
+    pub fn new(kind: Kind, args: &'a Arguments, about: &'a dyn Fn(NodeId) -> About<'a>) -> Self {
+        Self { kind, args, about }
     }
 
     /// The kind that the statement asks for.
@@ -35,23 +28,23 @@ impl<'a> Sketch<'a> {
 
     /// Whether an argument has a value: one that was written, or a default.
     pub fn has(&self, field: &str) -> bool {
-        self.bindings.args.get(field).is_some()
+        self.args.get(field).is_some()
     }
 
     /// An argument that is no input, as the plugin's field has it; none when it is left out.
     pub fn get<T: ParamType>(&self, field: &str) -> Option<T> {
-        let argument = self.bindings.args.get(field)?;
-        T::from_value(field, &argument.value, &self.bindings).ok()
+        let argument = self.args.get(field)?;
+        T::from_value(field, &argument.value, &Bindings::default()).ok()
     }
 
     /// A group of parameters without inputs.
     pub fn group<G: Fields>(&self) -> Option<G> {
-        G::decode(&self.bindings).ok()
+        G::decode(&Bindings::default().inside(self.args)).ok()
     }
 
     /// What is known of each input in an argument, in order.
     pub fn inputs(&self, field: &str) -> Vec<About<'a>> {
-        self.inputs_of(&self.bindings.args, field)
+        self.inputs_of(self.args, field)
     }
 
     fn inputs_of(&self, args: &Arguments, field: &str) -> Vec<About<'a>> {
@@ -106,7 +99,7 @@ impl<'a> Sketch<'a> {
     pub fn inherited(&self) -> Facts {
         let mut facts = Facts::default();
         let nodes = |value: &Value| value.nodes();
-        for node in self.bindings.args.values().flat_map(|it| nodes(&it.value)) {
+        for node in self.args.values().flat_map(|it| nodes(&it.value)) {
             let input = (self.about)(node).facts;
             facts.network = facts.network.or_else(|| input.network.clone());
             for column in &input.times {
@@ -120,7 +113,7 @@ impl<'a> Sketch<'a> {
 
     /// Why arguments do not decode, inputs aside.
     pub(crate) fn undecodable<F: Fields>(&self) -> Vec<Complaint> {
-        let faults = F::undecodable(&self.bindings);
+        let faults = F::undecodable(self.args);
         faults.into_iter().map(Complaint::from).collect()
     }
 }

@@ -78,7 +78,7 @@ pub trait Outside {
         &self,
         plugin: &str,
         kind: Kind,
-        args: &Arguments,
+        args: &'a Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
         let _ = (plugin, kind, args, about);

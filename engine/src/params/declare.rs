@@ -107,12 +107,11 @@ macro_rules! declared {
                 })
             }
 
-            fn undecodable(bindings: &$crate::params::Bindings) -> Vec<$crate::error::Fault> {
-                let faults: Vec<Vec<$crate::error::Fault>> = vec![$(
-                    $crate::undecodable_field!(bindings, $field: $ty $(, $attribute)*)
-                ),*];
-                let _ = bindings;
-                faults.into_iter().flatten().collect()
+            fn undecodable(args: &dsl::experiment::Arguments) -> Vec<$crate::error::Fault> {
+                let mut faults = Vec::new();
+                $( faults.extend($crate::undecodable_field!(args, $field: $ty $(, $attribute)*)); )*
+                let _ = args;
+                faults
             }
         }
     };
@@ -161,11 +160,11 @@ macro_rules! decoded_field {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! undecodable_field {
-    ($bindings:ident, $field:ident : $ty:ty, flatten) => {
-        <$ty as $crate::params::Fields>::undecodable($bindings)
+    ($args:ident, $field:ident : $ty:ty, flatten) => {
+        <$ty as $crate::params::Fields>::undecodable($args)
     };
-    ($bindings:ident, $field:ident : $ty:ty $(, $attribute:ident)*) => {
-        $crate::params::undecodable::<$ty>(stringify!($field), $bindings)
+    ($args:ident, $field:ident : $ty:ty $(, $attribute:ident)*) => {
+        $crate::params::undecodable::<$ty>(stringify!($field), $args)
     };
 }
 
