@@ -83,6 +83,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// A change of the text that does away with a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced.
+    pub span: Span,
+    /// What comes in its place.
+    pub text: String,
+}
+
 /// A message about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -96,6 +105,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do: valid choices, the nearest name.
     pub hints: Vec<String>,
+    /// Changes that are likely what was meant; each does away with the mistake by itself.
+    pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
@@ -110,6 +121,7 @@ impl Diagnostic {
                 text: String::new(),
             }],
             hints: Vec::new(),
+            fixes: Vec::new(),
         }
     }
 
@@ -149,6 +161,13 @@ impl Diagnostic {
     /// The same with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// The same with a fix.
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.fixes.push(Fix { span, text });
         self
     }
 

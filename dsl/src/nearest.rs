@@ -43,15 +43,29 @@ pub fn a(word: &str) -> String {
     format!("{article} `{word}`")
 }
 
+/// Whether a text can be written as a name, or as names with points between them.
+fn is_name(text: &str) -> bool {
+    text.chars()
+        .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'))
+}
+
 impl Diagnostic {
-    /// The same with the nearest choice as a hint, if any is near.
+    /// The same with the nearest choice as a hint and a fix, if any is near. The name is what
+    /// the first place of the diagnostic holds.
     pub(crate) fn meant<'a>(
         self,
         name: &str,
         choices: impl IntoIterator<Item = &'a str>,
     ) -> Diagnostic {
         match nearest(name, choices) {
-            Some(choice) => self.hint(format!("did you mean `{choice}`?")),
+            Some(choice) => {
+                let place = self.labels.first().map(|label| label.span);
+                let diagnostic = self.hint(format!("did you mean `{choice}`?"));
+                match place.filter(|_| is_name(choice)) {
+                    Some(place) => diagnostic.fix(place, choice),
+                    None => diagnostic,
+                }
+            }
             None => self,
         }
     }

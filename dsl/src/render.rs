@@ -133,6 +133,25 @@ pub struct Json {
     pub end_column: usize,
     /// What to do.
     pub hints: Vec<String>,
+    /// Changes of the text that do away with it.
+    pub fixes: Vec<JsonFix>,
+}
+
+/// A fix for programs: the place to replace, and the text to put there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JsonFix {
+    /// The file.
+    pub file: String,
+    /// First line.
+    pub line: usize,
+    /// First column.
+    pub column: usize,
+    /// Last line.
+    pub end_line: usize,
+    /// One past the last column.
+    pub end_column: usize,
+    /// What comes there.
+    pub text: String,
 }
 
 /// The form of a diagnostic that programs read.
@@ -147,6 +166,19 @@ pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Json {
         (line, column) = (start.line, start.column);
         (end_line, end_column) = (end.line, end.column);
     }
+    let fixes = diagnostic.fixes.iter().filter_map(|fix| {
+        let source = source(sources, fix.span.file)?;
+        let start = source.position(fix.span.start);
+        let end = source.position(fix.span.end);
+        Some(JsonFix {
+            file: source.path.clone(),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            text: fix.text.clone(),
+        })
+    });
     Json {
         code: diagnostic.code.as_str(),
         severity: diagnostic.severity.as_str(),
@@ -157,6 +189,7 @@ pub fn json(diagnostic: &Diagnostic, sources: &Sources) -> Json {
         end_line,
         end_column,
         hints: diagnostic.hints.clone(),
+        fixes: fixes.collect(),
     }
 }
 

@@ -138,6 +138,7 @@ fn programs_get_places_in_characters() {
                 end_line: 1,
                 end_column: 17,
                 hints: [],
+                fixes: [],
             },
             Json {
                 code: "syntax-error",
@@ -151,6 +152,7 @@ fn programs_get_places_in_characters() {
                 end_line: 2,
                 end_column: 11,
                 hints: [],
+                fixes: [],
             },
         ]
     "#]]

@@ -3,7 +3,7 @@
 //! `#!` lines direct a case. `#! set name=value`, `#! score SWEEP POINT VALUE` (`none` for a
 //! point that ended without one) and `#! nodes` (list what was meant, too) stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
 //! the end of the first file: `#! error CODE PLACE "message"`, `#! label …`, `#! hint …`,
-//! `#! node …`. `BLESS=1` writes what is said now; read it before committing it.
+//! `#! fix …`, `#! node …`. `BLESS=1` writes what is said now; read it before committing it.
 
 mod catalog;
 
@@ -82,6 +82,39 @@ fn every_diagnostic_is_one_quiet_line() {
             }
         }
     }
+}
+
+/// Every fix by itself, in the main file and in those it uses.
+#[test]
+fn every_fix_does_away_with_its_diagnostic() {
+    let mut fixes = 0;
+    for case in cases() {
+        let before = run(&case);
+        let of = |checked: &Checked, diagnostic: &Diagnostic| {
+            let all = checked.diagnostics.iter();
+            all.filter(|other| {
+                (other.code, &other.message) == (diagnostic.code, &diagnostic.message)
+            })
+            .count()
+        };
+        for diagnostic in &before.diagnostics {
+            for fix in &diagnostic.fixes {
+                let range = fix.span.start as usize..fix.span.end as usize;
+                let mut fixed = read(case.path.clone());
+                let path = &before.sources.get(fix.span.file).path;
+                let text = match fix.span.file {
+                    FileId(0) => &mut fixed.text,
+                    _ => fixed.files.get_mut(path).unwrap(),
+                };
+                text.replace_range(range, &fix.text);
+                let after = run(&fixed);
+                let (was, is) = (of(&before, diagnostic), of(&after, diagnostic));
+                assert!(is < was, "{}: {diagnostic:?}", case.path.display());
+                fixes += 1;
+            }
+        }
+    }
+    assert!(fixes > 0);
 }
 
 fn run(case: &Case) -> Checked {
@@ -172,6 +205,10 @@ fn say_diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Vec<String> {
             .iter()
             .map(|hint| format!("#! hint {hint:?}")),
     );
+    lines.extend(diagnostic.fixes.iter().map(|fix| {
+        let place = self::place(fix.span, sources);
+        format!("#! fix {place} {:?}", fix.text)
+    }));
     lines
 }
 
@@ -210,7 +247,7 @@ fn read(path: PathBuf) -> Case {
     let (main, rest) = whole.split_at(cut);
     let said = |line: &&str| {
         [
-            "error", "warning", "label", "hint", "node ", "waits ", "sweep ",
+            "error", "warning", "label", "hint", "fix ", "node ", "waits ", "sweep ",
         ]
         .iter()
         .any(|word| line.starts_with(&format!("#! {word}")))

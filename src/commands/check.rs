@@ -24,7 +24,7 @@ pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exi
                     "code": "unreadable-file", "severity": "error",
                     "message": format!("`{}` cannot be read", file.display()),
                     "file": file, "line": 1, "column": 1, "end_line": 1, "end_column": 1,
-                    "hints": [],
+                    "hints": [], "fixes": [],
                 }));
                 continue;
             }

@@ -155,7 +155,8 @@ impl Checker<'_> {
             ..
         } = error
         {
-            diagnostic = diagnostic.hint(format!("did you mean `{nearest}`?"));
+            let hint = format!("did you mean `{nearest}`?");
+            diagnostic = diagnostic.hint(hint).fix(unit.span, nearest);
         }
         self.report(env, diagnostic);
         None
@@ -338,6 +339,7 @@ impl Checker<'_> {
             && schema.find(name).is_none()
         {
             let diagnostic = unknown_column(name, span, schema, *data);
+            let diagnostic = self.fixed_where_written(name, diagnostic);
             self.report(env, diagnostic);
             return None;
         }

@@ -30,6 +30,7 @@ impl<'p> Checker<'p> {
             }
         }
         diagnostic.labels.retain(|label| label.span.file != NO_FILE);
+        diagnostic.fixes.retain(|fix| fix.span.file != NO_FILE);
         self.sink.report(diagnostic);
     }
 

@@ -72,6 +72,7 @@ impl<'p> Checker<'p> {
             if asked && schema.find(&needed.column).is_none() {
                 let diagnostic =
                     unknown_column(&needed.column, needed.span, &schema, argument.span);
+                let diagnostic = self.fixed_where_written(&needed.column, diagnostic);
                 self.report(call.env, diagnostic);
                 sound = false;
             }

@@ -245,6 +245,13 @@ impl Checker<'_> {
         }
     }
 
+    /// The same without a fix where the text holds another name than the wrong one: that of a
+    /// param whose value it is.
+    pub fn fixed_where_written(&self, name: &str, mut diagnostic: Diagnostic) -> Diagnostic {
+        diagnostic.fixes.retain(|fix| self.source(fix.span) == name);
+        diagnostic
+    }
+
     fn source(&self, span: Span) -> &str {
         match self
             .names

@@ -271,7 +271,8 @@ impl<'p> Checker<'p> {
             ExprKind::Text(text) if words.contains(text) => {
                 let message = format!("expected {}, found text", type_name(want.ty));
                 let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
-                self.report(env, diagnostic.hint("write the word without quotes"));
+                let diagnostic = diagnostic.hint("write the word without quotes");
+                self.report(env, diagnostic.fix(expr.span, text));
                 return None;
             }
             _ => return self.mismatch(expr, env, want.ty),
@@ -296,6 +297,7 @@ impl<'p> Checker<'p> {
         let diagnostic = Diagnostic::error(Code::UnknownChoice, span, message)
             .meant(text, words.clone())
             .choices("choices", words);
+        let diagnostic = self.fixed_where_written(text, diagnostic);
         self.report(env, diagnostic);
         None
     }

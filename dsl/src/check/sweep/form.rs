@@ -12,6 +12,7 @@ use super::{MAX_POINTS, Point, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::source::Span;
 use crate::sweep;
 use crate::sweep::search::{Finding, Method, Search};
 use crate::sweep::space::{Axis, Scale, Setting, Space};
@@ -93,7 +94,8 @@ impl Checker<'_> {
         let word = dotted(callee);
         let Some((_, form)) = FORMS.iter().find(|(known, _)| *known == word) else {
             let words = FORMS.map(|(word, _)| word);
-            let span = callee.first().map_or(value.span, |name| name.span);
+            let span = callee.iter().map(|name| name.span).reduce(Span::to);
+            let span = span.unwrap_or(value.span);
             let message = format!("unknown sweep `{word}`");
             let diagnostic = Diagnostic::error(Code::UnknownPlugin, span, message)
                 .meant(&word, words)
