@@ -16,7 +16,38 @@ fn check_answers_in_json() {
     let said = folder.farcast(&["check", "it.farcast", "--json"]);
     assert_eq!((said.code, said.err.as_str()), (1, ""));
     let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    expect![[]].assert_eq(&format!("{answer:#}\n"));
+    expect![[r#"
+        {
+          "ok": false,
+          "diagnostics": [
+            {
+              "code": "unknown-argument",
+              "severity": "error",
+              "message": "`synthetic` has no parameter `rowz`",
+              "file": "it.farcast",
+              "line": 1,
+              "column": 30,
+              "end_line": 1,
+              "end_column": 34,
+              "hints": [
+                "did you mean `rows`?",
+                "parameters: `law`, `rows`, `noise`, `from`, `to`, `slope`"
+              ],
+              "fixes": [
+                {
+                  "file": "it.farcast",
+                  "line": 1,
+                  "column": 30,
+                  "end_line": 1,
+                  "end_column": 34,
+                  "text": "rows"
+                }
+              ]
+            }
+          ]
+        }
+    "#]]
+    .assert_eq(&format!("{answer:#}\n"));
 }
 
 #[test]

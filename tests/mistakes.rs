@@ -408,6 +408,14 @@ anomaly w = finetune(nett, s, steps: -1)
           |
         1 | data a = synthetic(regime, rows: 0)
           |                                  ^
+        error[unknown-plugin]: unknown plugin `mpl`
+         --> it.farcast:2:14
+          |
+        2 | parent net = mpl(a, inputs: [x], target: y)
+          |              ^^^
+          |
+          = help: did you mean `mlp`?
+          = help: plugins that make a `parent`: `adopt`, `conv`, `least_squares`, `linear_regression`, `mlp`, `transformer`
         error[syntax-error]: unclosed `(`
          --> it.farcast:3:18
           |
@@ -415,12 +423,19 @@ anomaly w = finetune(nett, s, steps: -1)
           |                  ^ opened here
         4 | anomaly w = finetune(nett, s, steps: -1)
           | ------- the next item begins here
+        error[unknown-name]: unknown name `nett`
+         --> it.farcast:4:22
+          |
+        4 | anomaly w = finetune(nett, s, steps: -1)
+          |                      ^^^^
+          |
+          = help: did you mean `net`?
         error[out-of-range]: `-1` is out of range: `steps` must be in `1..`
          --> it.farcast:4:38
           |
         4 | anomaly w = finetune(nett, s, steps: -1)
           |                                      ^^
-        3 errors, 0 warnings
+        5 errors, 0 warnings
     "#]]
     .assert_eq(&said.err);
 }

@@ -88,6 +88,13 @@ pub enum ItemKind {
         /// What it is.
         value: Expr,
     },
+    /// What did not parse.
+    Broken {
+        /// Its first word.
+        keyword: Option<Name>,
+        /// The name it introduces, as far as that can be seen.
+        name: Option<Name>,
+    },
 }
 
 /// A parameter of a `define`.

@@ -11,7 +11,7 @@ use super::known::{Columns, Needed, takes_kind};
 use super::memo::Failed;
 use super::notes::Notes;
 use super::reads::Reads;
-use super::scope::NOWHERE;
+use super::scope::{NO_FILE, NOWHERE};
 use super::value::Expected;
 use crate::ast::{Arg, Expr, Name};
 use crate::column::ColumnExpr;
@@ -67,6 +67,15 @@ impl<'p> Checker<'p> {
             Makes::Kinds(_) => Columns::Free,
         });
         result.data_reads = notes.reads;
+        if let Some(trace) = self.names.trace
+            && call.span.file != NO_FILE
+        {
+            let schema = match &columns {
+                Columns::Known(schema, _) => Some(schema.as_ref()),
+                Columns::Free | Columns::Poisoned => None,
+            };
+            trace.call(call.span, call.signature, schema);
+        }
         for (param, given) in pairs().filter(|(param, _)| !takes_kind(&param.ty)) {
             self.argument(call, param, given, &columns, &mut result, notes);
         }

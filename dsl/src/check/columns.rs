@@ -6,6 +6,7 @@ use super::env::{Env, Resolved};
 use super::known::Columns;
 use super::notes::Notes;
 use super::scope::Entity;
+use super::trace::Meaning;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::calendar;
 use crate::column::{self, ColumnExpr, Sort};
@@ -342,6 +343,9 @@ impl Checker<'_> {
             let diagnostic = self.fixed_where_written(name, diagnostic);
             self.report(env, diagnostic);
             return None;
+        }
+        if let (Some(trace), Columns::Known(_, data)) = (self.names.trace, columns) {
+            trace.name(span, Meaning::Column, *data);
         }
         notes.columns.push((name.to_owned(), span));
         Some(())

@@ -26,6 +26,7 @@ pub fn declaration_faults(signature: &Signature, catalog: &Catalog) -> Vec<(Stri
         catalog,
         outside: &Nothing,
         choices: &choices,
+        trace: None,
     };
     let mut faults = Vec::new();
     for param in &signature.params {

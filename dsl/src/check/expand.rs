@@ -37,8 +37,9 @@ impl<'p> Checker<'p> {
     /// What a name means here; an unknown part of a path is reported.
     pub fn find<'e>(&mut self, path: &[Name], env: Env<'e>) -> Resolved<'e> {
         let found = self.names.find(path, env);
-        if matches!(found, Resolved::Failed) {
-            self.refuse_path(path, env);
+        match found {
+            Resolved::Failed => self.refuse_path(path, env),
+            _ => self.names.trace_name(path, &found),
         }
         found
     }

@@ -2,7 +2,8 @@
 
 use super::Outside;
 use super::env::{Env, Resolved};
-use super::scope::{Entity, Program};
+use super::scope::{Entity, NO_FILE, Program};
+use super::trace::{Meaning, Trace};
 use crate::ast::Name;
 use crate::signature::{Catalog, Makes};
 use crate::sweep::Choices;
@@ -15,6 +16,8 @@ pub struct Lookup<'p> {
     pub catalog: &'p Catalog,
     pub outside: &'p dyn Outside,
     pub choices: &'p Choices,
+    /// Who hears what is resolved.
+    pub trace: Option<&'p dyn Trace>,
 }
 
 impl<'p> Lookup<'p> {
@@ -32,6 +35,29 @@ impl<'p> Lookup<'p> {
             Ok(entity) => Resolved::Entity(entity),
             Err(_) if single => Resolved::Nothing,
             Err(_) => Resolved::Failed,
+        }
+    }
+
+    /// Tells whoever hears it what a name was found to be.
+    pub fn trace_name(self, path: &[Name], found: &Resolved) {
+        let (Some(trace), [.., name]) = (self.trace, path) else {
+            return;
+        };
+        let program = self.program;
+        let (meaning, said) = match found {
+            Resolved::Arg(expr, _) => (Meaning::Argument, expr.span),
+            Resolved::Entity(Entity::Param(at)) => (Meaning::Param, program.params[*at].name.span),
+            Resolved::Entity(Entity::Define(at)) => {
+                (Meaning::Define, program.defines[*at].name.span)
+            }
+            Resolved::Entity(Entity::Statement(at)) => {
+                (Meaning::Statement, program.statements[*at].name.span)
+            }
+            Resolved::Entity(Entity::Module(at)) => (Meaning::File, program.modules[*at].used),
+            Resolved::Entity(Entity::Broken) | Resolved::Nothing | Resolved::Failed => return,
+        };
+        if name.span.file != NO_FILE {
+            trace.name(name.span, meaning, said);
         }
     }
 

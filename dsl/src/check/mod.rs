@@ -33,11 +33,13 @@ mod reads;
 mod scope;
 mod sink;
 mod sweep;
+mod trace;
 mod usage;
 mod value;
 
 pub use declaration::declaration_faults;
 pub use scope::join;
+pub use trace::{Meaning, Trace};
 
 use crate::diagnostic::Diagnostic;
 use crate::experiment::{Arguments, Experiment, NodeId};
@@ -99,6 +101,8 @@ pub struct Checked {
     pub sources: Sources,
     /// The experiment; `None` when there are errors.
     pub experiment: Option<Experiment>,
+    /// When there are errors, what could be checked in spite of them.
+    pub partial: Option<Experiment>,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -125,6 +129,19 @@ pub fn check_with(
     catalog: &Catalog,
     outside: &dyn Outside,
 ) -> Checked {
+    check_traced(path, text, (settings, choices), catalog, outside, None)
+}
+
+/// The same, and `trace` hears what everything was found to be. The settings come with what is
+/// known of sweeps.
+pub fn check_traced(
+    path: &str,
+    text: &str,
+    (settings, choices): (&[(String, String)], &Choices),
+    catalog: &Catalog,
+    outside: &dyn Outside,
+    trace: Option<&dyn Trace>,
+) -> Checked {
     let mut program = scope::Program::load(path, text, catalog, outside);
     let found = std::mem::take(&mut program.diagnostics);
     let names = lookup::Lookup {
@@ -132,14 +149,20 @@ pub fn check_with(
         catalog,
         outside,
         choices,
+        trace,
     };
     let mut checker = checker::Checker::new(names, found);
     checker.set(settings);
     checker.run();
     let (experiment, diagnostics) = checker.finish();
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    let (experiment, partial) = match sound {
+        true => (Some(experiment), None),
+        false => (None, Some(experiment)),
+    };
     Checked {
-        experiment: sound.then_some(experiment),
+        experiment,
+        partial,
         diagnostics,
         sources: program.sources,
     }

@@ -40,6 +40,8 @@ pub struct Module {
     pub prefix: String,
     /// Only looked up, and searched for the nearest: they have no order.
     pub names: HashMap<String, (Entity, Span)>,
+    /// The path in the `use` that read it first.
+    pub used: Span,
     /// Whether parts of it could not be read, so that names may be missing.
     pub torn: bool,
 }
@@ -51,7 +53,7 @@ pub enum Entity {
     Param(usize),
     Define(usize),
     Statement(usize),
-    /// A `use` that failed.
+    /// An item that did not parse, or a `use` that failed.
     Broken,
 }
 
@@ -258,7 +260,9 @@ impl Loader<'_> {
         let file = self.program.sources.add(Source::new(path, text));
         let (tree, mut diagnostics) = parse(file, text);
         self.program.modules[module].folder = folder(path).to_owned();
-        self.program.modules[module].torn = diagnostics.iter().any(Diagnostic::is_error);
+        // Of a text that is too large nothing is read.
+        let is_unread = tree.items.is_empty() && !diagnostics.is_empty();
+        self.program.modules[module].torn = is_unread;
         self.program.diagnostics.append(&mut diagnostics);
         self.open.push((key, by));
         let mut titled = None;
@@ -292,6 +296,14 @@ impl Loader<'_> {
     fn item(&mut self, module: usize, item: Item) {
         match item.kind {
             ItemKind::Experiment { .. } => {}
+            ItemKind::Broken {
+                name: Some(name), ..
+            } => self.name(module, &name, Entity::Broken),
+            ItemKind::Broken { keyword, .. } => {
+                let keyword = keyword.as_ref().map(|keyword| keyword.text.as_str());
+                let is_nameless = matches!(keyword, Some("experiment" | "seed"));
+                self.program.modules[module].torn |= !is_nameless;
+            }
             ItemKind::Use { path, name } => {
                 let entity = self.used(module, &path, &name);
                 self.name(module, &name, entity);
@@ -458,6 +470,7 @@ impl Loader<'_> {
                 let prefix = self.program.full_name(module, name) + ".";
                 self.program.modules.push(Module {
                     prefix,
+                    used: path.span,
                     ..Module::default()
                 });
                 let key = path_text.clone();

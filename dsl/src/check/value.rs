@@ -8,7 +8,7 @@ use super::describe::{dotted, type_name};
 use super::env::{Env, Resolved};
 use super::known::{Columns, takes_kind};
 use super::notes::Notes;
-use super::scope::{Entity, join};
+use super::scope::{Entity, NO_FILE, join};
 use crate::ast::{Expr, ExprKind};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
@@ -61,9 +61,15 @@ impl<'p> Checker<'p> {
         want: Expected,
         notes: &mut Notes,
     ) -> Option<Value> {
-        self.deeper(expr.span, env, |checker| {
+        let value = self.deeper(expr.span, env, |checker| {
             checker.shallow_value(expr, env, want, notes)
-        })
+        });
+        if let (Some(trace), Some(value)) = (self.names.trace, &value)
+            && expr.span.file != NO_FILE
+        {
+            trace.value(expr.span, value, want.ty);
+        }
+        value
     }
 
     fn shallow_value(

@@ -141,6 +141,7 @@ impl<'a> Printer<'a> {
 
     fn item(&mut self, item: &Item) {
         match &item.kind {
+            ItemKind::Broken { .. } => self.source(item.span),
             ItemKind::Experiment { title } => {
                 self.push("experiment ");
                 self.source(title.span);
@@ -515,7 +516,7 @@ impl<'a> Printer<'a> {
 /// Whether a comment stands in brackets of an item that may be broken over lines.
 fn item_houses(item: &Item, at: u32) -> bool {
     match &item.kind {
-        ItemKind::Experiment { .. } | ItemKind::Use { .. } => false,
+        ItemKind::Experiment { .. } | ItemKind::Use { .. } | ItemKind::Broken { .. } => false,
         ItemKind::Param {
             default, bounds, ..
         } => houses(default, at) || bounds.as_ref().is_some_and(|bounds| houses(bounds, at)),

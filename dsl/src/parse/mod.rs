@@ -10,6 +10,7 @@ mod layout;
 mod place;
 mod tree;
 
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, available_parallelism, scope};
@@ -17,10 +18,10 @@ use std::thread::{Builder, available_parallelism, scope};
 use pest::Parser;
 
 use self::grammar::{Grammar, Rule};
-use self::layout::{Chunk, Token, Tokens, layout};
+use self::layout::{Chunk, Token, Tokens, is_reserved, layout};
 use self::place::Place;
 use self::tree::Tree;
-use crate::ast::{File, Item};
+use crate::ast::{File, Item, ItemKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 
@@ -32,7 +33,8 @@ pub const MAX_TEXT: usize = 4 << 20;
 /// How many errors of one text are reported; nobody reads more.
 pub const MAX_ERRORS: usize = 100;
 
-/// The tree of a text and everything wrong with its form; what could not be read is left out.
+/// The tree of a text and everything wrong with its form; items that could not be read are
+/// [`ItemKind::Broken`].
 pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     if text.len() > MAX_TEXT {
         let start = Span::new(file, 0, 0);
@@ -48,7 +50,10 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     for item in parts.into_iter().flatten() {
         match item {
             Ok(item) => items.push(item),
-            Err(errors) => diagnostics.extend(errors),
+            Err((broken, errors)) => {
+                items.extend(broken);
+                diagnostics.extend(errors);
+            }
         }
     }
     diagnostics.truncate(MAX_ERRORS);
@@ -96,21 +101,71 @@ fn in_parts<T: Send>(chunks: &[Chunk], read: impl Fn(&Chunk) -> T + Sync) -> Vec
     parts.into_iter().map(|(_, items)| items).collect()
 }
 
-fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Vec<Diagnostic>> {
-    if let Some(fault) = &chunk.fault {
-        return Err(vec![fault.clone()]);
-    }
+/// What is left of an item that does not parse, and why it does not.
+type Broken = (Vec<Item>, Vec<Diagnostic>);
+
+fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Broken> {
     let place = Place {
         file,
         text,
         start: chunk.range.start,
         end: chunk.range.end,
     };
-    item(place)
+    let kind = match &chunk.fault {
+        Some(fault) => Err(vec![fault.clone()]),
+        None => item(place),
+    };
+    let span = Span::new(file, place.start, place.end);
+    match kind {
+        Ok(kind) => Ok(Item { kind, span }),
+        Err(errors) => Err((broken(place), errors)),
+    }
 }
 
-/// The tree of one item, or why there is none.
-fn item(place: Place<'_>) -> Result<Item, Vec<Diagnostic>> {
+/// What can be seen of an item that does not parse. Where a bracket is left open it may have
+/// swallowed others, which begin at the start of a line.
+fn broken(place: Place<'_>) -> Vec<Item> {
+    let written = &place.text[place.start..place.end];
+    let is_start = |at: usize| written[at..].starts_with(char::is_alphabetic);
+    let lines = written.match_indices('\n').map(|(at, _)| at + 1);
+    let mut starts = vec![0];
+    starts.extend(lines.filter(|at| is_start(*at)));
+    let ends = starts.iter().skip(1).copied().chain([written.len()]);
+    let items = starts.iter().zip(ends).map(|(start, end)| {
+        let end = start + written[*start..end].trim_end().len();
+        let span = Span::new(place.file, place.start + start, place.start + end);
+        let kind = broken_item(place, *start..end);
+        Item { kind, span }
+    });
+    items.collect()
+}
+
+/// `KIND name` or `use "path" as name` of an item that does not parse.
+fn broken_item(place: Place<'_>, range: Range<usize>) -> ItemKind {
+    let start = place.start + range.start;
+    let written = &place.text[start..place.start + range.end];
+    let mut tokens = Tokens::new(written).filter(|(token, _)| *token != Token::Newline);
+    let name = |found: Option<(Token, Range<usize>)>| {
+        let (_, range) = found.filter(|(token, _)| *token == Token::Word)?;
+        let span = Span::new(place.file, start + range.start, start + range.end);
+        let text = written[range].to_owned();
+        Some(Name { text, span })
+    };
+    let keyword = name(tokens.next());
+    let name = match keyword.as_ref().map(|keyword| keyword.text.as_str()) {
+        Some("experiment" | "seed") | None => None,
+        Some("use") => {
+            tokens.find(|(_, range)| &written[range.clone()] == "as");
+            name(tokens.next())
+        }
+        Some(_) => name(tokens.next()),
+    };
+    let name = name.filter(|name| !is_reserved(&name.text));
+    ItemKind::Broken { keyword, name }
+}
+
+/// What one item is, or why it cannot be read.
+fn item(place: Place<'_>) -> Result<ItemKind, Vec<Diagnostic>> {
     let written = &place.text[place.start..place.end];
     let mut tokens = Tokens::new(written);
     let rule = match tokens.next() {
@@ -130,9 +185,7 @@ fn item(place: Place<'_>) -> Result<Item, Vec<Diagnostic>> {
         .map_err(|error| vec![place.syntax_error(rule, &error)])?
         .next()
         .unwrap_or_else(|| unreachable!("pest gives the rule it was asked for"));
-    let kind = Tree::of(place, pair)?;
-    let span = Span::new(place.file, place.start, place.end);
-    Ok(Item { kind, span })
+    Tree::of(place, pair)
 }
 
 #[cfg(test)]

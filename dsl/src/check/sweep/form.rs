@@ -2,7 +2,7 @@
 
 use super::super::checker::Checker;
 use super::super::describe::dotted;
-use super::super::env::Env;
+use super::super::env::{Env, Resolved};
 use super::super::notes::Notes;
 use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
@@ -186,6 +186,8 @@ impl Checker<'_> {
             })
             .collect();
         if let Ok(Entity::Param(param)) = program.resolve(MAIN, &path) {
+            let found = Resolved::Entity(Entity::Param(param));
+            self.names.trace_name(&path, &found);
             return Some(param);
         }
         let params: Vec<String> = program

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
-use super::super::env::Env;
+use super::super::env::{Env, Resolved};
 use super::super::scope::{Entity, MAIN};
 use super::form::SweepArgs;
 use crate::ast::{Expr, ExprKind, Name};
@@ -71,6 +71,8 @@ impl Checker<'_> {
         let Ok(Entity::Statement(statement)) = program.resolve(MAIN, &path[..count]) else {
             return None;
         };
+        let found = Resolved::Entity(Entity::Statement(statement));
+        self.names.trace_name(&path[..count], &found);
         let is_score = program.statements[statement].keyword.text == Kind::Score.keyword();
         let (metric, member) = match &path[count..] {
             [metric] if is_score => (metric, None),
