@@ -57,8 +57,8 @@ fn check_any(text: &str) {
             assert_eq!(errors, [], "{formatted}");
             assert_eq!(again.items, file.items, "{formatted}");
             assert_eq!(
-                sorted_comments(&again),
-                sorted_comments(&file),
+                placed_comments(&again),
+                placed_comments(&file),
                 "{formatted}"
             );
             assert_eq!(format(&formatted).as_ref(), Ok(&formatted));
@@ -66,12 +66,16 @@ fn check_any(text: &str) {
     }
 }
 
-/// A comment may move before the thing it is about, never vanish.
-fn sorted_comments(file: &File) -> Vec<&str> {
+/// Every comment in order, with how many items end before it. One in an item may move before the
+/// thing it is about, never past another comment, nor into another item.
+fn placed_comments(file: &File) -> Vec<(&str, usize)> {
     let comments = file.comments.iter();
-    let mut comments: Vec<&str> = comments.map(|comment| comment.text.as_str()).collect();
-    comments.sort_unstable();
-    comments
+    let placed = comments.map(|comment| {
+        let ended = |item: &&Item| item.span.end <= comment.span.start;
+        let before = file.items.iter().filter(ended).count();
+        (comment.text.as_str(), before)
+    });
+    placed.collect()
 }
 
 // ---------------------------------------------------------------- trees
@@ -251,6 +255,13 @@ impl Writer {
         self.out.push_str(&gap);
     }
 
+    /// A gap where the item goes on whatever follows: in brackets, or beside an operator.
+    fn open_gap(&mut self) {
+        self.depth += 1;
+        self.gap();
+        self.depth -= 1;
+    }
+
     fn token(&mut self, token: &str) {
         if matches!(token, ")" | "]") {
             self.depth -= 1;
@@ -259,7 +270,14 @@ impl Writer {
         if matches!(token, "(" | "[") {
             self.depth += 1;
         }
-        self.gap();
+        match token {
+            // A `%` at the end of a line is a unit.
+            "=" | ":" | "in" | "as" | "-" | "not" => self.open_gap(),
+            operator if operator != "%" && OPERATORS.iter().any(|op| op.symbol() == operator) => {
+                self.open_gap();
+            }
+            _ => self.gap(),
+        }
     }
 
     fn text(&mut self, value: &str) {
@@ -354,6 +372,7 @@ impl Writer {
                 op, left, right, ..
             } => {
                 self.in_parens(left);
+                self.open_gap();
                 self.token(op.symbol());
                 self.in_parens(right);
             }

@@ -3,7 +3,8 @@
 //! The printer walks the tree and takes comments from beside it by position. Where things
 //! follow one another (the items of a file, what stands in brackets) a comment keeps its
 //! place: on a line of its own before the next thing, or after the thing it follows. A
-//! comment anywhere else goes before the nearest such thing around it.
+//! comment anywhere else goes before the nearest such thing around it, with all comments in
+//! that thing before it: comments never change their order.
 
 mod strength;
 
@@ -481,14 +482,14 @@ impl<'a> Printer<'a> {
         self.line();
     }
 
-    /// Prints the comments inside `span` that nothing in it will print.
+    /// Prints the comments inside `span` up to the last one that nothing in it will print.
     fn homeless(&mut self, span: Span, is_housed: impl Fn(u32) -> bool) {
-        let inside = self.comments.range(span.start..span.end);
-        let homeless: Vec<(u32, &str)> = inside
-            .filter(|(at, _)| !is_housed(**at))
-            .map(|(at, text)| (*at, *text))
-            .collect();
-        for (at, text) in homeless {
+        let mut inside = self.comments.range(span.start..span.end);
+        let Some((last, _)) = inside.rfind(|(at, _)| !is_housed(**at)) else {
+            return;
+        };
+        let last = *last;
+        while let Some((at, text)) = self.first_comment(span.start, last + 1) {
             self.own_line(at, text);
         }
     }

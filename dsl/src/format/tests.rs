@@ -143,3 +143,22 @@ fn comments_keep_their_place() {
         "#]],
     );
 }
+
+#[test]
+fn comments_keep_their_order() {
+    check(
+        "data b = derive(sea#x\n, temp = salt, x = 1)\n# note\n-rest(\"casts.nc\")\n",
+        expect![[r#"
+        "#]],
+    );
+    check(
+        "data a = where(  # rows\n  sea,  # all\n\n  # warm\n  temp > 1  # degrees\n    and salt # salty\n > 2 # g/kg\n , # last\n) # after\n\n# end\n\n\n# of file",
+        expect![[r#"
+        "#]],
+    );
+    check(
+        "define f(a, # first\n b # second\n) = # body\n a + # plus\n g(b, # inner\n 1) # done\n",
+        expect![[r#"
+        "#]],
+    );
+}
