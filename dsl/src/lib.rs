@@ -10,6 +10,7 @@ pub mod column;
 pub mod diagnostic;
 pub mod experiment;
 pub mod facts;
+mod foreign;
 pub mod format;
 mod groups;
 mod nearest;

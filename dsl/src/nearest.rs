@@ -1,6 +1,7 @@
 //! The valid choice a mistyped name was meant to be.
 
 use crate::diagnostic::Diagnostic;
+use crate::foreign;
 
 /// The choice that differs by the fewest typing slips, when they are few: one, or one for every
 /// three letters, and never as many as there are letters.
@@ -57,7 +58,7 @@ impl Diagnostic {
         name: &str,
         choices: impl IntoIterator<Item = &'a str>,
     ) -> Diagnostic {
-        match nearest(name, choices) {
+        let told = match nearest(name, choices) {
             Some(choice) => {
                 let place = self.labels.first().map(|label| label.span);
                 let diagnostic = self.hint(format!("did you mean `{choice}`?"));
@@ -67,6 +68,10 @@ impl Diagnostic {
                 }
             }
             None => self,
+        };
+        match foreign::word(name) {
+            Some(hint) => told.hint(hint),
+            None => told,
         }
     }
 

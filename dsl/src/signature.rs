@@ -122,7 +122,7 @@ pub struct Param {
 }
 
 /// Whether columns named here must exist in data the result is used with later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// Only here.

@@ -129,7 +129,7 @@ fn programs_get_places_in_characters() {
             Json {
                 code: "syntax-error",
                 severity: "error",
-                message: "expected an expression or `)`, found `é`",
+                message: "unexpected letter `é` (U+00E9)",
                 file: Some(
                     "main.farcast",
                 ),
@@ -137,13 +137,15 @@ fn programs_get_places_in_characters() {
                 column: 16,
                 end_line: 1,
                 end_column: 17,
-                hints: [],
+                hints: [
+                    "names are made of the letters a to z, digits and `_`",
+                ],
                 fixes: [],
             },
             Json {
                 code: "syntax-error",
                 severity: "error",
-                message: "expected an expression, found `ü`",
+                message: "unexpected letter `ü` (U+00FC)",
                 file: Some(
                     "main.farcast",
                 ),
@@ -151,7 +153,9 @@ fn programs_get_places_in_characters() {
                 column: 10,
                 end_line: 2,
                 end_column: 11,
-                hints: [],
+                hints: [
+                    "names are made of the letters a to z, digits and `_`",
+                ],
                 fixes: [],
             },
         ]

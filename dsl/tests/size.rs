@@ -39,3 +39,96 @@ fn sweeps_share_what_does_not_change() {
     // Data, windows, predictor, report; 2000 networks and anomalies; 10 000 of the rest.
     assert_eq!(nodes(text), 4 + 2 * 2000 + 3 * 10_000);
 }
+
+/// The message of the only error of a text.
+fn refused(text: &str) -> String {
+    let (catalog, outside) = (catalog::catalog(), catalog::Table(BTreeMap::new()));
+    let checked = check("main.farcast", text, &[], &catalog, &outside);
+    assert!(checked.experiment.is_none());
+    let errors: Vec<_> = checked
+        .diagnostics
+        .iter()
+        .filter(|it| it.is_error())
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors[0].message.clone()
+}
+
+/// Each of `count` lines after a first one, written from its number.
+fn lines(first: &str, count: usize, line: impl Fn(usize) -> String) -> String {
+    let lines = (1..=count).map(|at| format!("{}\n", line(at)));
+    format!(
+        "data sea = netcdf(\"a.nc\")\n{first}\n{}",
+        lines.collect::<String>()
+    )
+}
+
+#[test]
+fn what_few_lines_expand_to_is_bounded() {
+    let sum = |args: &str| {
+        let define = |at: usize| format!("define a{at}(y) = a{}({args})", at - 1);
+        lines("define a0(x) = x", 29, define) + "data b = where(sea, a29(depth) > 0 m)\n"
+    };
+    let message = "`a29` expands to more than 100000 values";
+    assert_eq!(refused(&sum("y + y")), message);
+    assert_eq!(refused(&sum("max(y, y)")), message);
+    let pair = |at: usize| format!("define a{at}(y) = a{}(y) + a{}(y)", at - 1, at - 1);
+    let bodies = lines("define a0(x) = x", 29, pair) + "data b = where(sea, a29(depth) > 0 m)\n";
+    assert_eq!(refused(&bodies), message);
+    let rows = |at: usize| format!("define a{at}(y) = where(a{}(y), depth > {at} m)", at - 1);
+    let rows = lines("define a0(x) = x", 50, rows) + "data b = a50(sea)\n";
+    assert_eq!(nodes(&rows), 51);
+}
+
+#[test]
+fn lists_of_lists_are_bounded() {
+    let list = |at: usize| {
+        let ty = format!("{}Int{}", "List(".repeat(at + 1), ")".repeat(at + 1));
+        format!("param l{at}: {ty} = [l{}, l{}]", at - 1, at - 1)
+    };
+    let text = lines("param l0: List(Int) = [1, 2]", 29, list);
+    assert_eq!(
+        refused(&text),
+        "the experiment has more than 6000000 values"
+    );
+    let define = |at: usize| format!("define a{at}(y) = [a{}(y), a{}(y)]", at - 1, at - 1);
+    let text = lines("define a0(x) = [x, x]", 29, define)
+        + "parent net = mlp(sea, temp, density, hidden: a29(3))\n";
+    assert!(!refused(&text).is_empty());
+}
+
+#[test]
+fn sweeps_are_bounded() {
+    let params = "param a: Int = 1\nparam b: Int = 1";
+    let of_sweeps = |form: &str| {
+        let sweep = |at: usize| format!("sweep s{at} = {form}(s{})", at - 1);
+        lines(
+            &format!("{params}\nsweep s0 = grid(a: 1..=100000)"),
+            90,
+            sweep,
+        )
+    };
+    let message = "the experiment has more than 6000000 values";
+    assert_eq!(refused(&of_sweeps("zip")), message);
+    assert_eq!(refused(&of_sweeps("product")), message);
+    let axes = |at: usize| format!("param p{at}: Int = 1");
+    let all: String = (1..=60).map(|at| format!(", p{at}: 1..=100000")).collect();
+    let many = lines("", 60, axes) + &format!("sweep s = random(100000{all})\n");
+    assert_eq!(refused(&many), message);
+    let networks = |at: usize| format!("parent n{at} = mlp(sea, temp, density, epochs: a)");
+    let many = lines(
+        &format!("{params}\nsweep s = grid(a: 1..=100000)"),
+        25,
+        networks,
+    );
+    assert_eq!(refused(&many), message);
+}
+
+#[test]
+fn long_names_and_texts_are_bounded() {
+    let name = "x".repeat(1_000_000);
+    let text = format!(
+        "define twice(x) = x + x\ndefine four(x) = twice(twice(x))\npredictor p = expr(four(four(four({name}))))\n"
+    );
+    assert_eq!(refused(&text), "`four` expands to more than 100000 values");
+}

@@ -17,6 +17,11 @@ impl Checker<'_> {
         let notes = &mut Notes::default();
         let want = Expected::plain;
         match &expr.kind {
+            ExprKind::List(items) if items.is_empty() => {
+                let message = "the list of allowed values is empty";
+                self.report(env, Diagnostic::error(Code::BadParam, expr.span, message));
+                None
+            }
             ExprKind::List(items) => {
                 let values = items
                     .iter()
@@ -43,9 +48,15 @@ impl Checker<'_> {
                     },
                 };
                 let (least, most) = (end_value(start), end_value(end));
+                let (least, most) = (least?, most?);
+                if let (Some(least), Some(most)) = (least, most)
+                    && (least > most || (least == most && !inclusive))
+                {
+                    return self.empty_range(expr, env);
+                }
                 Some(Bounds::Between {
-                    least: least?,
-                    most: most?,
+                    least,
+                    most,
                     inclusive: *inclusive,
                 })
             }

@@ -7,6 +7,7 @@ use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
 use super::env::Env;
+use super::extent::size;
 use super::known::{Columns, Needed, takes_kind};
 use super::memo::Failed;
 use super::notes::Notes;
@@ -124,6 +125,10 @@ impl<'p> Checker<'p> {
         let key = (call.signature.name.as_str(), param.name.as_str());
         if let (Binding::Nothing, Some(value)) = (given, self.memo.defaults.get(&key)) {
             let (value, span) = (value.clone(), call.span);
+            if self.count(size(&value), span, call.env).is_none() {
+                result.broken = true;
+                return;
+            }
             let argument = Argument { value, span };
             result.values.insert(param.name.clone(), argument);
             return;
@@ -144,6 +149,7 @@ impl<'p> Checker<'p> {
             gather: call.gather,
         };
         let mut own = Notes::default();
+        let before = self.sink.count();
         let value = match given {
             Binding::Nothing => match self.default_value(call, param, want, &mut own) {
                 Some(value) => value,
@@ -161,6 +167,7 @@ impl<'p> Checker<'p> {
             },
             Binding::New(new) => self.definitions(call, new, columns, result, &mut own),
         };
+        self.mark_default(param, before);
         if param.need != Need::Here {
             let named = own.columns.iter();
             result.needs.extend(named.map(|(column, span)| Needed {
@@ -188,6 +195,22 @@ impl<'p> Checker<'p> {
                 }
             }
         }
+    }
+
+    /// Says which of the choices that errors list is the default.
+    fn mark_default(&mut self, param: &Param, before: usize) {
+        let Some(default) = &param.default else {
+            return;
+        };
+        let word = format!("`{default}`");
+        self.sink.amend_after(before, |diagnostic| {
+            let is_list = |hint: &&mut String| hint.starts_with("choices: ");
+            if diagnostic.code == Code::UnknownChoice
+                && let Some(hint) = diagnostic.hints.iter_mut().find(is_list)
+            {
+                *hint = hint.replacen(&word, &format!("{word} (the default)"), 1);
+            }
+        });
     }
 
     /// Refuses a function of many rows in what is used row by row with other data later.
@@ -332,6 +355,12 @@ impl<'p> Checker<'p> {
         let mut definitions = Vec::new();
         let mut sound = true;
         for (name, expr) in new {
+            let known = match &columns {
+                Columns::Known(schema, _) => schema.columns.len(),
+                _ => 0,
+            };
+            let looks = 1 + (name.text.len() + known) / 64;
+            self.count(looks, name.span, call.env)?;
             let place = match &columns {
                 Columns::Known(schema, data) => schema.find(&name.text).map(|_| *data),
                 _ => None,

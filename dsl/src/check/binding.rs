@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::nearest::{count, quoted};
 use crate::signature::{Param, Signature};
 use crate::source::Span;
+use crate::types::Type;
 
 /// What was written for one parameter.
 pub enum Binding<'e> {
@@ -150,11 +151,7 @@ impl Checker<'_> {
         let signature = call.signature;
         let at = signature.params.iter().position(|param| param.definitions);
         let Some(slot) = at.and_then(|at| given.get_mut(at)) else {
-            let message = format!("`{}` makes no new columns", signature.name);
-            let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message).hint(
-                format!("an argument is written with a colon: `{}: …`", name.text),
-            );
-            self.report(call.env, diagnostic);
+            self.refuse_new(call, name, value, given);
             return None;
         };
         match slot {
@@ -162,6 +159,31 @@ impl Checker<'_> {
             _ => *slot = Binding::New(vec![(name, value)]),
         }
         Some(())
+    }
+
+    /// Refuses `name = value` where nothing new is made: a comparison, or an argument.
+    fn refuse_new(&mut self, call: &Call, name: &Name, value: &Expr, given: &[Binding]) {
+        let signature = call.signature;
+        let mut slots = signature.params.iter().zip(given);
+        let next = slots.find(|(_, given)| matches!(given, Binding::Nothing));
+        let is_condition = next.is_some_and(|(param, _)| matches!(param.ty, Type::Condition(_)));
+        let is_param = param_names(signature).any(|known| known == name.text);
+        let (text, span) = (&name.text, name.span.to(value.span));
+        let written = self.source(value.span);
+        let diagnostic = if is_condition && !is_param {
+            let message = format!("expected a condition, found a new column `{text}`");
+            Diagnostic::error(Code::WrongType, span, message)
+                .hint(format!("to compare, write `{text} == {written}`"))
+        } else {
+            let message = match is_param {
+                true => "expected `:` after the name of an argument, found `=`".to_owned(),
+                false => format!("`{}` makes no new columns", signature.name),
+            };
+            Diagnostic::error(Code::UnknownArgument, name.span, message).hint(format!(
+                "an argument is written with a colon: `{text}: {written}`"
+            ))
+        };
+        self.report(call.env, diagnostic);
     }
 
     /// Refuses a call that leaves out what has no default.

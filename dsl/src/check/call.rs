@@ -74,14 +74,16 @@ impl<'p> Checker<'p> {
             0
         };
         facts.reads = notes.reads;
+        let (name, point) = (call.name.to_string(), self.point_text(notes.reads));
+        self.count(4 + (name.len() + point.len()) / 64, call.span, call.env)?;
         let node = Node {
-            name: call.name.to_string(),
+            name,
             named,
             kind,
             plugin: signature.name.clone(),
             args: args.values,
             seed,
-            point: self.point_text(notes.reads),
+            point,
             members: facts.members.map(|(count, _)| count),
             trainer: facts.known.trainer.clone(),
             span: call.env.outermost_call().unwrap_or(call.span),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::env::Env;
+use super::extent::Extent;
 use super::known::Columns;
 use super::lookup::Lookup;
 use super::memo::Memo;
@@ -17,6 +18,7 @@ use super::value::Expected;
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, NodeId, Value};
+use crate::foreign;
 use crate::types::{Kind, Type};
 
 /// Everything known so far.
@@ -39,8 +41,8 @@ pub struct Checker<'p> {
 pub struct Limits {
     /// How deep the expression at hand is.
     pub depth: usize,
-    /// How many definitions were expanded.
-    pub expansions: usize,
+    /// How much was made.
+    pub extent: Extent,
 }
 
 impl<'p> Checker<'p> {
@@ -79,8 +81,19 @@ impl<'p> Checker<'p> {
             .into_iter()
             .filter(|at| of_kind(at) != Some(Kind::Sweep))
             .partition(|at| of_kind(at) == Some(Kind::Report));
+        // At each point all of them are looked at.
+        let looks = 1 + (self.params.len() + others.len()) / 8;
+        let sweep = self
+            .sweep
+            .own
+            .first()
+            .map(|at| &self.names.program.statements[*at]);
+        let sweep = sweep.map(|sweep| sweep.value.span).unwrap_or_default();
         for at in 0..self.sweep.points.len() {
             self.enter(Some(at));
+            if at > 0 && self.count(looks, sweep, Env::file(MAIN)).is_none() {
+                break;
+            }
             for statement in &others {
                 if at == 0 || self.progress.reads(*statement).is_swept() {
                     self.statement(*statement, &mut Notes::default());
@@ -142,7 +155,7 @@ impl<'p> Checker<'p> {
         }
         let mut own = Notes::default();
         self.progress.open.push(at);
-        let made = self.elaborate(at, &mut own);
+        let made = self.apart(|checker| checker.elaborate(at, &mut own));
         self.progress.open.pop();
         notes.reads |= own.reads;
         self.progress.note(at, &self.sweep.point, own.reads, made);
@@ -158,8 +171,12 @@ impl<'p> Checker<'p> {
             let keywords = Kind::ALL.map(Kind::keyword);
             let message = format!("unknown kind `{}`", word.text);
             let diagnostic = Diagnostic::error(Code::UnknownKind, word.span, message)
-                .meant(&word.text, keywords)
-                .choices("kinds", keywords);
+                .meant(&word.text, keywords);
+            let diagnostic = match foreign::data_type(&word.text) {
+                Some(_) => diagnostic.hint(foreign::A_PARAM),
+                None => diagnostic,
+            };
+            let diagnostic = diagnostic.choices("kinds", keywords);
             self.report(env, diagnostic);
             return None;
         };
@@ -204,6 +221,9 @@ impl<'p> Checker<'p> {
             self.enter(Some(at));
             if done.contains(&reads.key(&self.sweep.point)) {
                 continue;
+            }
+            if self.count(4, expr.span, env).is_none() {
+                break;
             }
             let mut own = Notes::default();
             let value = self.value(expr, env, want, &mut own);

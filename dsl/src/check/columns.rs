@@ -3,6 +3,7 @@
 use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Resolved};
+use super::extent::own_size;
 use super::known::Columns;
 use super::notes::Notes;
 use super::scope::Entity;
@@ -80,6 +81,7 @@ impl Term {
 impl Checker<'_> {
     /// A formula; none when an error was reported.
     pub fn term(&mut self, expr: &Expr, env: Env, names: Names, notes: &mut Notes) -> Option<Term> {
+        self.count(own_size(expr), expr.span, env)?;
         self.deeper(expr.span, env, |checker| {
             checker.shallow_term(expr, env, names, notes)
         })
@@ -187,7 +189,10 @@ impl Checker<'_> {
                 }
                 let value = self.param(param, notes)?;
                 let ty = self.params[param].ty.clone()?;
-                self.known_term(value, ty, expr, env, names, notes)
+                let before = self.sink.count();
+                let term = self.known_term(value, ty, expr, env, names, notes);
+                self.blame_param(param, before);
+                term
             }
             Resolved::Entity(Entity::Statement(_)) if self.is_column(path, names) => {
                 self.column_term(&path[0].text, expr.span, env, names, notes)
@@ -309,11 +314,9 @@ impl Checker<'_> {
                         format!("expected a number known before the run, found column `{name}`");
                     self.report(env, Diagnostic::error(Code::NotConstant, span, message));
                 } else {
-                    let program = self.names.program;
-                    let known = program.modules[env.module].names.keys();
                     let message = format!("unknown name `{name}`");
                     let diagnostic = Diagnostic::error(Code::UnknownName, span, message)
-                        .meant(name, known.map(String::as_str));
+                        .meant(name, self.names_of(env.module));
                     self.unknown(env, diagnostic);
                 }
                 return None;
@@ -374,8 +377,7 @@ impl Checker<'_> {
             if self.names.catalog.get(&text).is_some() {
                 return self.no_term(expr, env);
             }
-            let program = self.names.program;
-            let defines = program.modules[env.module].names.keys().map(String::as_str);
+            let defines = self.names_of(env.module);
             let functions = column::FUNCTIONS.iter().map(|function| function.name);
             let message = format!("unknown function `{text}`");
             let place = callee.iter().map(|name| name.span).reduce(Span::to);
@@ -383,7 +385,7 @@ impl Checker<'_> {
             let diagnostic = Diagnostic::error(Code::UnknownFunction, place, message)
                 .meant(&text, functions.clone().chain(defines));
             let diagnostic = match text.as_str() {
-                "if" => diagnostic.hint("write `choose(condition, yes, no)`"),
+                "if" => diagnostic,
                 _ => diagnostic.choices("functions", functions),
             };
             self.unknown(env, diagnostic);
@@ -473,6 +475,23 @@ impl Checker<'_> {
             Arg::Positional(_) => None,
             Arg::Named { name, .. } | Arg::New { name, .. } => Some(name),
         });
+        let compared = args
+            .iter()
+            .zip(function.takes)
+            .find_map(|(arg, (_, sort))| match arg {
+                Arg::New { name, value } if *sort == Sort::Truth => Some((name, value.span)),
+                _ => None,
+            });
+        if let Some((name, value)) = compared {
+            let (text, span) = (&name.text, name.span.to(value));
+            let message = format!("expected a condition, found a new column `{text}`");
+            let hint = format!("to compare, write `{text} == {}`", self.source(value));
+            self.report(
+                env,
+                Diagnostic::error(Code::WrongType, span, message).hint(hint),
+            );
+            return None;
+        }
         let (code, span, message) = if let Some(name) = named {
             let message = format!(
                 "`{}` is a function: its arguments have no names",

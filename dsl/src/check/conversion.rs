@@ -3,6 +3,7 @@
 use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Resolved};
+use super::extent::size;
 use super::known::Columns;
 use super::notes::Notes;
 use super::scope::Entity;
@@ -111,8 +112,12 @@ impl Checker<'_> {
         notes: &mut Notes,
     ) -> Option<Value> {
         let value = self.param(param, notes)?;
+        self.count(size(&value), expr.span, env)?;
         let ty = self.params[param].ty.clone()?;
-        self.known_as(value, &ty, expr, env, want, notes)
+        let before = self.sink.count();
+        let value = self.known_as(value, &ty, expr, env, want, notes);
+        self.blame_param(param, before);
+        value
     }
 
     /// A value that a param has or a sweep chose, where a value is wanted.

@@ -6,6 +6,7 @@ use super::known::takes_kind;
 use super::scope::Entity;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::foreign;
 use crate::nearest::{a, quoted};
 use crate::signature::Makes;
 use crate::types::Type;
@@ -26,11 +27,23 @@ impl<'p> Checker<'p> {
                 let makes = Makes::Value(group.clone());
                 diagnostic.choices("choices", self.names.names_making(|other| *other == makes))
             }
-            (Type::String | Type::Path, ExprKind::Name(_)) => {
-                diagnostic.hint("write text in quotes")
-            }
+            (
+                Type::String | Type::Path,
+                ExprKind::Name(_) | ExprKind::Binary { .. } | ExprKind::Int { .. },
+            ) => match self.source(expr.span) {
+                written if !written.is_empty() && !written.contains(['"', '\n', '\\']) => {
+                    diagnostic.hint(format!("text stands in quotes: `\"{written}\"`"))
+                }
+                _ => diagnostic.hint("text stands in quotes"),
+            },
             (Type::Column, ExprKind::Text(_)) => diagnostic.hint("write the name without quotes"),
             (Type::Range(_), _) => diagnostic.hint("write `first..=last`"),
+            (_, ExprKind::Name(path)) => {
+                match path.last().and_then(|name| foreign::word(&name.text)) {
+                    Some(hint) => diagnostic.hint(hint),
+                    None => diagnostic,
+                }
+            }
             _ => diagnostic,
         };
         self.report(env, diagnostic);

@@ -2,7 +2,8 @@
 
 use super::checker::Checker;
 use super::env::{Env, Frame, Resolved};
-use super::scope::NO_FILE;
+use super::extent::{MAX_EXPANSION, MAX_VALUES, TooLarge};
+use super::scope::{Entity, NO_FILE};
 use crate::ast::{Arg, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::nearest::{count, quoted};
@@ -10,8 +11,8 @@ use crate::source::Span;
 
 /// How many calls of definitions are shown around a mistake, beside the outermost one.
 const MAX_CALLS: usize = 3;
-/// How many expansions one experiment may take.
-const MAX_EXPANSIONS: usize = 100_000;
+/// How many names are compared with unknown ones.
+const MAX_COMPARED: usize = 2_000_000;
 /// How deeply expressions and definitions may be nested together.
 const MAX_DEPTH: usize = 300;
 
@@ -31,6 +32,7 @@ impl<'p> Checker<'p> {
         }
         diagnostic.labels.retain(|label| label.span.file != NO_FILE);
         diagnostic.fixes.retain(|fix| fix.span.file != NO_FILE);
+        self.limits.extent.note_diagnostic();
         self.sink.report(diagnostic);
     }
 
@@ -49,13 +51,29 @@ impl<'p> Checker<'p> {
         let Err((module, name)) = program.resolve(env.module, path) else {
             return;
         };
-        let module = &program.modules[module];
-        if !module.torn {
+        if !program.modules[module].torn {
             let message = format!("unknown name `{}`", name.text);
-            let names = module.names.keys().map(String::as_str);
-            let diagnostic =
-                Diagnostic::error(Code::UnknownName, name.span, message).meant(&name.text, names);
+            let diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
+                .meant(&name.text, self.names_of(module));
+            let is_result = matches!(
+                program.resolve(env.module, &path[..1]),
+                Ok(Entity::Statement(_))
+            );
+            let diagnostic = match is_result {
+                true => diagnostic.hint("a column is named alone, without its data"),
+                false => diagnostic,
+            };
             self.report(env, diagnostic);
+        }
+    }
+
+    /// The names of a file, to offer the nearest: of many, only for the first mistakes, since each
+    /// is compared with all.
+    pub fn names_of(&self, module: usize) -> Vec<&'p str> {
+        let names = &self.names.program.modules[module].names;
+        match names.len().saturating_mul(self.sink.count()) {
+            0..MAX_COMPARED => names.keys().map(String::as_str).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -64,6 +82,37 @@ impl<'p> Checker<'p> {
         if !self.names.program.modules[env.module].torn {
             self.report(env, diagnostic);
         }
+    }
+
+    /// Counts values about to be made at a place; none when there are too many already.
+    pub fn count(&mut self, values: usize, span: Span, env: Env) -> Option<()> {
+        let diagnostic = match self.limits.extent.count(values) {
+            Ok(()) => return Some(()),
+            Err(TooLarge::Still) => return None,
+            Err(TooLarge::Experiment) => {
+                let message = format!("the experiment has more than {MAX_VALUES} values");
+                Diagnostic::error(Code::TooLarge, span, message)
+                    .hint("definitions, lists and sweeps multiply: sweep fewer values at once")
+            }
+            Err(TooLarge::Expansion(expansion)) => {
+                let define = &self.names.program.defines[expansion.define].name;
+                let name = &define.text;
+                let message = format!("`{name}` expands to more than {MAX_EXPANSION} values");
+                Diagnostic::error(Code::TooLarge, expansion.call, message)
+                    .and(define.span, "defined here")
+                    .hint("a definition repeats its arguments: make a column of what is repeated")
+            }
+        };
+        self.report(Env::file(env.module), diagnostic);
+        None
+    }
+
+    /// Runs `inside` as no part of a definition's expansion: its result is kept and used again.
+    pub fn apart<R>(&mut self, inside: impl FnOnce(&mut Self) -> R) -> R {
+        let expansion = self.limits.extent.pause();
+        let result = inside(self);
+        self.limits.extent.resume(expansion);
+        result
     }
 
     /// Runs `inside` one level deeper; nothing beyond the limit.
@@ -77,7 +126,7 @@ impl<'p> Checker<'p> {
             let message = format!("nested more than {MAX_DEPTH} deep");
             self.report(env, Diagnostic::error(Code::TooDeep, span, message));
             // Once is enough: what got this deep gets there in many ways.
-            self.limits.expansions = self.limits.expansions.max(MAX_EXPANSIONS + 1);
+            self.limits.extent.give_up();
             return None;
         }
         self.limits.depth += 1;
@@ -95,16 +144,9 @@ impl<'p> Checker<'p> {
         env: Env,
         inside: impl FnOnce(&mut Self, &Expr, Env) -> Option<R>,
     ) -> Option<R> {
-        let define = &self.names.program.defines[define];
+        let at = define;
+        let define = &self.names.program.defines[at];
         if define.cyclic {
-            return None;
-        }
-        self.limits.expansions += 1;
-        if self.limits.expansions > MAX_EXPANSIONS {
-            if self.limits.expansions == MAX_EXPANSIONS + 1 {
-                let message = format!("definitions expand to more than {MAX_EXPANSIONS} calls");
-                self.report(env, Diagnostic::error(Code::TooLarge, span, message));
-            }
             return None;
         }
         let names: Vec<&str> = define.params.iter().map(|p| p.name.text.as_str()).collect();
@@ -172,7 +214,10 @@ impl<'p> Checker<'p> {
             module: define.module,
             frame: Some(&frame),
         };
-        inside(self, &define.body, inner)
+        self.limits.extent.open(at, span);
+        let result = inside(self, &define.body, inner);
+        self.limits.extent.close();
+        result
     }
 
     fn refuse_arg(&mut self, arg: &Arg, define: &Name, names: &[&str], place: Span, env: Env) {

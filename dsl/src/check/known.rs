@@ -1,5 +1,6 @@
 //! What is known of a call's result beside its value, and of the columns a call may name.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::reads::Reads;
@@ -62,21 +63,16 @@ pub fn holds_rows(kind: Kind) -> bool {
 
 /// Both lists of needs, each column once.
 pub fn union(left: &Rc<Vec<Needed>>, right: &[Needed]) -> Rc<Vec<Needed>> {
-    let fresh: Vec<&Needed> = right.iter().filter(|needed| !has(left, needed)).collect();
+    let key = |needed: &Needed| (needed.column.clone(), needed.need);
+    let mut known: HashSet<_> = match right.is_empty() {
+        true => return Rc::clone(left),
+        false => left.iter().map(key).collect(),
+    };
+    let fresh: Vec<&Needed> = right.iter().filter(|it| known.insert(key(it))).collect();
     if fresh.is_empty() {
         return Rc::clone(left);
     }
     let mut all = left.to_vec();
-    for needed in fresh {
-        if !has(&all, needed) {
-            all.push(needed.clone());
-        }
-    }
+    all.extend(fresh.into_iter().cloned());
     Rc::new(all)
-}
-
-fn has(needs: &[Needed], needed: &Needed) -> bool {
-    needs
-        .iter()
-        .any(|other| other.column == needed.column && other.need == needed.need)
 }

@@ -18,6 +18,7 @@ mod describe;
 mod env;
 mod examine;
 mod expand;
+mod extent;
 mod inferred;
 mod known;
 mod lookup;

@@ -74,8 +74,23 @@ impl Checker<'_> {
             return Some(Value::Float(value));
         }
         if !term.whole || value.abs() > MAX_EXACT {
-            let message = format!("expected an `Int`, found `{value:?}`");
-            self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
+            let is_literal = match &expr.kind {
+                ExprKind::Unary { operand, .. } => matches!(operand.kind, ExprKind::Float { .. }),
+                kind => matches!(kind, ExprKind::Float { .. }),
+            };
+            let found = match self.source(expr.span) {
+                written if is_literal && !written.is_empty() => written.to_owned(),
+                _ => format!("{value:?}"),
+            };
+            let message = format!("expected an `Int`, found `{found}`");
+            let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
+            let is_exact = value.fract() == 0.0 && value.abs() <= MAX_EXACT;
+            let diagnostic = match is_literal {
+                true if is_exact => diagnostic.hint(format!("write `{value}`")),
+                true => diagnostic,
+                false => diagnostic.hint("write `floor(…)`, `ceil(…)` or `round(…)` around it"),
+            };
+            self.report(env, diagnostic);
             return None;
         }
         Some(Value::Int(value as i64))

@@ -13,8 +13,9 @@ use super::reads::Reads;
 use super::scope::{Entity, MAIN, NO_FILE, NOWHERE, ParamDecl, SEED};
 use super::value::Expected;
 use crate::ast::{Expr, ExprKind, ItemKind, Name, TypeExpr};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Label};
 use crate::experiment::Value;
+use crate::foreign;
 use crate::parse::parse;
 use crate::source::Span;
 use crate::types::Type;
@@ -35,8 +36,16 @@ pub struct ParamState {
 
 enum Evaluated {
     Not,
-    Open,
+    /// In evaluation, since this depth.
+    Open(usize),
     Done(Option<Value>, Reads),
+}
+
+impl ParamState {
+    /// Whether `--set` says what it is.
+    pub fn is_set(&self) -> bool {
+        self.set.is_some()
+    }
 }
 
 impl Checker<'_> {
@@ -108,9 +117,12 @@ impl Checker<'_> {
                 ];
                 names.extend(self.names.groups());
                 let message = format!("unknown type `{name}`");
-                let diagnostic = Diagnostic::error(Code::UnknownType, ty.name.span, message)
-                    .meant(name, names.iter().copied())
-                    .choices("types", names.iter().copied());
+                let diagnostic = Diagnostic::error(Code::UnknownType, ty.name.span, message);
+                let diagnostic = match foreign::data_type(name) {
+                    Some(ours) => diagnostic.hint(format!("did you mean `{ours}`?")),
+                    None => diagnostic.meant(name, names.iter().copied()),
+                };
+                let diagnostic = diagnostic.choices("types", names.iter().copied());
                 self.report(env, diagnostic);
                 return None;
             }
@@ -156,21 +168,80 @@ impl Checker<'_> {
                 notes.reads |= *reads;
                 return value.clone();
             }
-            Evaluated::Open => {
-                let name = &self.names.program.params[param].name;
-                let message = format!("`{}` is defined by itself", name.text);
-                let diagnostic = Diagnostic::error(Code::CyclicDefine, name.span, message);
-                self.report(Env::file(MAIN), diagnostic);
+            Evaluated::Open(since) => {
+                self.refuse_param_cycle(*since);
                 return None;
             }
             Evaluated::Not => {}
         }
-        self.params[param].value = Evaluated::Open;
+        self.params[param].value = Evaluated::Open(self.limits.depth);
         let mut own = Notes::default();
-        let value = self.evaluate_param(param, &mut own);
+        let value = self.apart(|checker| checker.evaluate_param(param, &mut own));
         notes.reads |= own.reads;
         self.params[param].value = Evaluated::Done(value.clone(), own.reads);
         value
+    }
+
+    /// An error: the params in evaluation since this depth need one another.
+    fn refuse_param_cycle(&mut self, since: usize) {
+        let states = self.params.iter().zip(&self.names.program.params);
+        let open = states.filter_map(|(state, declared)| match state.value {
+            Evaluated::Open(depth) if depth >= since => Some((depth, &declared.name)),
+            _ => None,
+        });
+        let mut cycle: Vec<(usize, &Name)> = open.collect();
+        cycle.sort_by_key(|(depth, _)| *depth);
+        let first = (0..cycle.len()).min_by_key(|at| cycle[*at].1.span);
+        cycle.rotate_left(first.unwrap_or_default());
+        let mut names = cycle.into_iter().map(|(_, name)| name);
+        let Some(first) = names.next() else { return };
+        let message = format!("`{}` is defined by itself", first.text);
+        let mut diagnostic = Diagnostic::error(Code::CyclicDefine, first.span, message);
+        for name in names {
+            diagnostic = diagnostic.and(name.span, format!("through `{}`", name.text));
+        }
+        self.report(Env::file(MAIN), diagnostic);
+    }
+
+    /// Says of the errors since `before` where the value of a param comes from.
+    pub fn blame_param(&mut self, param: usize, before: usize) {
+        if self.sink.count() == before {
+            return;
+        }
+        let declared = &self.names.program.params[param];
+        let name = self.full_param_name(declared);
+        let state = &self.params[param];
+        let swept = state.dim.and_then(|dim| {
+            let value = self.sweep.point.get(dim).copied().flatten()?;
+            self.sweep.dims[dim].values.get(value as usize)
+        });
+        let set = state.set.as_ref().and_then(Option::as_ref);
+        let text = |value: &Value| match &state.ty {
+            Some(ty) => value_text(value, ty),
+            None => value.to_string(),
+        };
+        let hint = match (swept, set) {
+            (Some(value), _) => Some(format!("the sweep sets `{name}` to `{}`", text(value))),
+            (None, Some(value)) => {
+                let value = text(value);
+                Some(format!("the value comes from `--set {name}={value}`"))
+            }
+            (None, None) => None,
+        };
+        self.sink.amend_after(before, |diagnostic| {
+            // Others follow from its type.
+            if !matches!(diagnostic.code, Code::UnknownChoice | Code::UnknownColumn) {
+                return;
+            }
+            match &hint {
+                Some(hint) => diagnostic.hints.push(hint.clone()),
+                None if declared.default.span.file != NO_FILE => diagnostic.labels.push(Label {
+                    span: declared.default.span,
+                    text: format!("the default of `{name}`"),
+                }),
+                None => {}
+            }
+        });
     }
 
     fn evaluate_param(&mut self, param: usize, notes: &mut Notes) -> Option<Value> {
@@ -252,7 +323,8 @@ impl Checker<'_> {
         diagnostic
     }
 
-    fn source(&self, span: Span) -> &str {
+    /// What is written at a place; nothing for text that comes from no file.
+    pub fn source(&self, span: Span) -> &str {
         match self
             .names
             .program
@@ -284,6 +356,7 @@ impl Checker<'_> {
 
     /// Takes what `--set` says.
     pub fn set(&mut self, settings: &[(String, String)]) {
+        let mut known = BTreeMap::new();
         for (name, text) in settings {
             let path: Vec<Name> = name
                 .split('.')
@@ -300,6 +373,13 @@ impl Checker<'_> {
                     continue;
                 }
             };
+            if let Some(first) = known.insert(param, text) {
+                let message = format!("`--set {name}` is given twice: `{first}` and `{text}`");
+                let diagnostic = Diagnostic::without_place(Code::DuplicateArgument, message)
+                    .hint(format!("to sweep, list the values: `--set {name}=a,b`"));
+                self.sink.report(diagnostic);
+                continue;
+            }
             let ((), found) = self.quietly(|checker| match checker.listed(param, text) {
                 Some(list) => {
                     if let Some(values) = checker.swept_setting(param, &list) {

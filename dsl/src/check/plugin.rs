@@ -87,10 +87,8 @@ impl<'p> Checker<'p> {
                 Resolved::Nothing => {
                     let name = &path[0];
                     let message = format!("unknown name `{}`", name.text);
-                    let program = self.names.program;
-                    let names = program.modules[env.module].names.keys();
                     let mut diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
-                        .meant(&name.text, names.map(String::as_str));
+                        .meant(&name.text, self.names_of(env.module));
                     if self.names.catalog.get(&name.text).is_some() {
                         diagnostic = diagnostic.hint(format!("call it: `{}(…)`", name.text));
                     }

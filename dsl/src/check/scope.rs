@@ -99,6 +99,7 @@ impl Program {
             outside,
             open: Vec::new(),
             known: BTreeMap::new(),
+            length: 0,
         };
         loader.program.params.push(default_seed());
         loader.program.modules.push(Module::default());
@@ -250,10 +251,14 @@ struct Loader<'a> {
     /// The files being read, outermost first, with the `use` that asked for them.
     open: Vec<(String, Span)>,
     known: BTreeMap<String, Entity>,
+    /// Bytes of all used files so far.
+    length: usize,
 }
 
 /// How deeply files may use files.
 const MAX_USES: usize = 32;
+/// How many bytes the files that are used may have together.
+const MAX_USED_TEXT: usize = 8 << 20;
 
 impl Loader<'_> {
     fn read(&mut self, module: usize, by: Span, key: String, (path, text): (&str, &str)) {
@@ -432,6 +437,11 @@ impl Loader<'_> {
     }
 
     fn used(&mut self, module: usize, path: &Text, name: &Name) -> Entity {
+        if path.value.is_empty() {
+            let error = Diagnostic::error(Code::UnreadableFile, path.span, "the path is empty");
+            self.program.diagnostics.push(error);
+            return Entity::Broken;
+        }
         let path_text = join(&self.program.modules[module].folder, &path.value);
         if let Some(at) = self.open.iter().position(|(open, _)| *open == path_text) {
             let mut diagnostic = Diagnostic::error(
@@ -465,7 +475,14 @@ impl Loader<'_> {
                 self.program.diagnostics.push(diagnostic.hint(hint));
                 Entity::Broken
             }
+            Ok(text) if self.length + text.len() > MAX_USED_TEXT => {
+                let message = format!("the files used have more than {MAX_USED_TEXT} bytes");
+                let diagnostic = Diagnostic::error(Code::TooLarge, path.span, message);
+                self.program.diagnostics.push(diagnostic);
+                Entity::Broken
+            }
             Ok(text) => {
+                self.length += text.len();
                 let inner = self.program.modules.len();
                 let prefix = self.program.full_name(module, name) + ".";
                 self.program.modules.push(Module {
@@ -493,7 +510,10 @@ pub fn join(folder: &str, path: &str) -> String {
     if path.starts_with('/') {
         normalise(path)
     } else {
-        normalise(&format!("{folder}{path}"))
+        match normalise(&format!("{folder}{path}")) {
+            here if here.is_empty() => ".".to_owned(),
+            path => path,
+        }
     }
 }
 
@@ -525,5 +545,7 @@ mod tests {
         assert_eq!(join("a/b/", "../../../x"), "../x");
         assert_eq!(join("a/", "/tmp/../x"), "/x");
         assert_eq!(join("", "x"), "x");
+        assert_eq!(join("", "."), ".");
+        assert_eq!(join("a/", ".."), ".");
     }
 }

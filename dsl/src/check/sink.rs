@@ -33,6 +33,11 @@ impl Sink {
         self.found.split_off(count)
     }
 
+    /// Says more in those after the first `count`.
+    pub fn amend_after(&mut self, count: usize, amend: impl FnMut(&mut Diagnostic)) {
+        self.found.iter_mut().skip(count).for_each(amend);
+    }
+
     pub fn has_errors(&self) -> bool {
         self.found.iter().any(Diagnostic::is_error)
     }

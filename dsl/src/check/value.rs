@@ -6,10 +6,11 @@ use super::checker::Checker;
 use super::columns::{Names, sort_name};
 use super::describe::{dotted, type_name};
 use super::env::{Env, Resolved};
+use super::extent::own_size;
 use super::known::{Columns, takes_kind};
 use super::notes::Notes;
 use super::scope::{Entity, NO_FILE, join};
-use crate::ast::{Expr, ExprKind};
+use crate::ast::{Expr, ExprKind, Name};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -61,6 +62,7 @@ impl<'p> Checker<'p> {
         want: Expected,
         notes: &mut Notes,
     ) -> Option<Value> {
+        self.count(own_size(expr), expr.span, env)?;
         let value = self.deeper(expr.span, env, |checker| {
             checker.shallow_value(expr, env, want, notes)
         });
@@ -80,6 +82,13 @@ impl<'p> Checker<'p> {
         notes: &mut Notes,
     ) -> Option<Value> {
         match &expr.kind {
+            ExprKind::Name(path) if self.is_bare_file(path, env, want.ty) => {
+                let message = format!("expected a `Path`, found the name `{}`", dotted(path));
+                let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message)
+                    .hint(format!("a path is text: `\"{}\"`", dotted(path)));
+                self.report(env, diagnostic);
+                return None;
+            }
             ExprKind::Name(path) => match self.find(path, env) {
                 Resolved::Arg(inner, env) => return self.value(inner, env, want, notes),
                 Resolved::Failed => return None,
@@ -132,6 +141,16 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Whether this is a path without quotes, such as `sea.csv`.
+    fn is_bare_file(&self, path: &[Name], env: Env, ty: &Type) -> bool {
+        let takes_path = match ty {
+            Type::List(inner) => **inner == Type::Path,
+            Type::OneOf(types) => types.contains(&Type::Path),
+            ty => *ty == Type::Path,
+        };
+        takes_path && path.len() > 1 && self.names.program.resolve(env.module, path).is_err()
+    }
+
     /// Whether this names, or calls, what is nowhere defined.
     fn is_unknown(&self, expr: &Expr, env: Env) -> bool {
         match &expr.kind {
@@ -145,6 +164,11 @@ impl<'p> Checker<'p> {
         match (want.ty, &expr.kind) {
             (Type::Bool, ExprKind::Bool(value)) => Some(Value::Bool(*value)),
             (Type::String, ExprKind::Text(text)) => Some(Value::Text(text.clone())),
+            (Type::Path, ExprKind::Text(text)) if text.is_empty() => {
+                let diagnostic = Diagnostic::error(Code::DataFile, expr.span, "the path is empty");
+                self.report(env, diagnostic);
+                None
+            }
             (Type::Path, ExprKind::Text(text)) => {
                 let folder = &self.names.program.modules[env.module].folder;
                 Some(Value::Path(join(folder, text)))
@@ -265,9 +289,39 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn empty_range(&mut self, expr: &Expr, env: Env) -> Option<Value> {
-        let message = "the range holds no value";
-        self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
+    /// An error: nothing is between the ends of a range, or its step does not lead from one to
+    /// the other.
+    pub fn empty_range<R>(&mut self, expr: &Expr, env: Env) -> Option<R> {
+        let ExprKind::Range {
+            start: Some(start),
+            end: Some(end),
+            inclusive,
+            step,
+        } = &expr.kind
+        else {
+            return None;
+        };
+        let [first, last] = [start, end].map(|end| self.source(end.span).to_owned());
+        let message = match self.source(expr.span) {
+            "" => "the range holds no value".to_owned(),
+            written => format!("the range `{written}` holds no value"),
+        };
+        let diagnostic = Diagnostic::error(Code::OutOfRange, expr.span, message);
+        let is_down = step.as_ref().is_some_and(|step| {
+            let is_zero = matches!(step.kind, ExprKind::Int { value: 0, .. });
+            is_zero || matches!(step.kind, ExprKind::Unary { .. })
+        });
+        let diagnostic = if first.is_empty() || last.is_empty() {
+            diagnostic
+        } else if is_down {
+            diagnostic.hint("a range goes up: its step is above 0")
+        } else if first == last && !inclusive {
+            diagnostic.hint(format!("with its end it is `{first}..={last}`"))
+        } else {
+            let dots = if *inclusive { "..=" } else { ".." };
+            diagnostic.hint(format!("a range goes up: `{last}{dots}{first}`"))
+        };
+        self.report(env, diagnostic);
         None
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::ast::Comment;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::foreign;
 use crate::source::{FileId, Span};
 
 /// How many brackets may be open at once.
@@ -247,7 +248,7 @@ impl Splitter<'_> {
         } else if chunk.wants_more {
             self.is_head(first, rest)
         } else {
-            !continues(token, first)
+            !continues(token, first) || foreign::begins_comment(&self.text[range.start..])
         }
     }
 
@@ -293,18 +294,15 @@ impl Splitter<'_> {
                 }
             }
             Token::Close => self.close(written, span),
-            Token::UnclosedText => chunk.blame(|| {
-                Diagnostic::error(
-                    Code::SyntaxError,
-                    span,
-                    "expected `\"`, found the end of the line",
-                )
-                .says("the text begins here")
-            }),
+            Token::UnclosedText => chunk.blame(|| unclosed(written, span)),
             Token::Symbol if written == "," => {
                 let level = chunk.level();
                 level.before = level.height();
                 (level.operators, level.inner) = (0, 0);
+            }
+            Token::Symbol if foreign::symbol(&self.text[range.start..]).is_some() => {
+                let text = self.text;
+                chunk.blame(|| foreign_symbol(text, range.start, file));
             }
             Token::Symbol | Token::Word if is_operator(written) => {
                 let level = chunk.level();
@@ -408,6 +406,48 @@ pub(crate) fn is_reserved(word: &str) -> bool {
 
 fn is_word(written: &str) -> bool {
     written.bytes().all(is_letter) && !written.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn unclosed(written: &str, span: Span) -> Diagnostic {
+    let message = "expected `\"`, found the end of the line";
+    let diagnostic =
+        Diagnostic::error(Code::SyntaxError, span, message).says("the text begins here");
+    let curly = |it: &char| foreign::quoted(&format!("“{it}")).is_some();
+    match written.chars().skip(1).find(curly) {
+        Some(curly) => diagnostic.hint(format!("the text ends at `\"`, not at `{curly}`")),
+        None => diagnostic,
+    }
+}
+
+/// What other languages write at a place of a text, and what to write instead.
+fn foreign_symbol(text: &str, at: usize, file: FileId) -> Diagnostic {
+    let rest = &text[at..];
+    let error = |start, end, found: &str, hint| {
+        let span = Span::new(file, start, end);
+        let message = format!("unexpected {found}");
+        Diagnostic::error(Code::SyntaxError, span, message).hint(hint)
+    };
+    let Some(symbol) = foreign::symbol(rest) else {
+        return error(at, at, "symbol", String::new());
+    };
+    if let Some(path) = foreign::path(text, at) {
+        return unquoted_path(text, path, file);
+    }
+    let (length, hint) = match foreign::quoted(rest) {
+        Some((length, inner)) => (length, format!("write `\"{inner}\"`")),
+        None => (symbol.length, symbol.hint),
+    };
+    error(at, at + length, &symbol.found, hint)
+}
+
+/// Refuses a path that stands in the text without quotes.
+pub(crate) fn unquoted_path(text: &str, path: Range<usize>, file: FileId) -> Diagnostic {
+    let written = &text[path.clone()];
+    let span = Span::new(file, path.start, path.end);
+    let message = format!("expected text in quotes, found `{written}`");
+    let quoted = written.replace('\\', "/");
+    Diagnostic::error(Code::SyntaxError, span, message)
+        .hint(format!("a path is text: `\"{quoted}\"`"))
 }
 
 fn too_deep(span: Span) -> Diagnostic {

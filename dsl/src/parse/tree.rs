@@ -248,6 +248,7 @@ impl<'a> Tree<'a> {
             return self.term(term);
         }
         self.refuse_chains(parts.clone());
+        self.refuse_dates(parts.clone());
         let place = self.place;
         OPERATORS
             .map_primary(|pair| self.term(pair))
@@ -298,6 +299,36 @@ impl<'a> Tree<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Reports `2012-01-31`, which would be read as a subtraction.
+    fn refuse_dates(&mut self, operation: Pairs<'_, Rule>) {
+        let parts: Vec<Pair<'_, Rule>> = operation.collect();
+        for date in parts.windows(5) {
+            let words = [0, 2, 4].map(|at| date[at].as_str());
+            // `01T06` is a number with a unit.
+            let day = words[2].split('T').next().unwrap_or_default();
+            let numbers = [words[0], words[1], day];
+            let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+            let span = self.place.span(&date[0]).to(self.place.span(&date[4]));
+            let is_date = date[1].as_str() == "-"
+                && date[3].as_str() == "-"
+                && numbers.into_iter().all(is_number)
+                && words[0].len() == 4
+                && [words[1], day].iter().all(|word| matches!(word.len(), 1 | 2))
+                // Written without blanks.
+                && (span.end - span.start) as usize == words.iter().map(|it| it.len()).sum::<usize>() + 2;
+            if !is_date {
+                continue;
+            }
+            let written = words.join("-");
+            let message = format!("`{written}` is read as a subtraction, not as a date");
+            let year = words[0];
+            let hint =
+                format!("compare parts of a time: `year(time) >= {year}`, `month(time) == 1`");
+            self.errors
+                .push(Diagnostic::error(Code::SyntaxError, span, message).hint(hint));
         }
     }
 
@@ -353,7 +384,7 @@ impl<'a> Tree<'a> {
             return Arg::Positional(first);
         };
         let value = self.expr(parts.need());
-        let name = self.argument_name(first, sign.as_rule());
+        let name = self.argument_name(first, &sign);
         if sign.as_rule() == Rule::colon {
             Arg::Named { name, value }
         } else {
@@ -362,9 +393,10 @@ impl<'a> Tree<'a> {
     }
 
     /// The name before a `:`, which may be that of a used file's param, or before an `=`.
-    fn argument_name(&mut self, expr: Expr, sign: Rule) -> Name {
+    fn argument_name(&mut self, expr: Expr, sign: &Pair<'_, Rule>) -> Name {
+        let is_colon = sign.as_rule() == Rule::colon;
         if let ExprKind::Name(path) = &expr.kind
-            && (sign == Rule::colon || path.len() == 1)
+            && (is_colon || path.len() == 1)
         {
             let names: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
             return Name {
@@ -372,8 +404,35 @@ impl<'a> Tree<'a> {
                 span: expr.span,
             };
         }
-        let message = "expected the name of an argument before `:` or `=`";
-        let error = Diagnostic::error(Code::SyntaxError, expr.span, message);
+        let is_told = self.errors.iter().any(|error| {
+            let first = error.labels.first();
+            first.is_some_and(|label| {
+                expr.span.start <= label.span.start && label.span.end <= expr.span.end
+            })
+        });
+        if is_told {
+            return Name::default();
+        }
+        let error = if is_colon {
+            let message = "expected the name of an argument before `:`";
+            let error = Diagnostic::error(Code::SyntaxError, expr.span, message);
+            match &expr.kind {
+                ExprKind::Int {
+                    value,
+                    unit: Some(unit),
+                } => error.hint(format!(
+                    "a `,` is missing between `{value}` and `{}`",
+                    unit.text
+                )),
+                ExprKind::Text(text) => error.hint(format!("a name has no quotes: `{text}: …`")),
+                _ => error,
+            }
+        } else {
+            let span = self.place.span(sign);
+            let span = Span::new(span.file, span.start as usize, span.start as usize + 1);
+            let message = "unexpected `=` in a formula";
+            Diagnostic::error(Code::SyntaxError, span, message).hint("to compare, write `==`")
+        };
         self.errors.push(error);
         Name::default()
     }

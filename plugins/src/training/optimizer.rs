@@ -17,7 +17,7 @@ constructor! {
         /// The learning rate.
         rate: f64 = "1e-2", range("0..");
         /// The share of the last move that is kept.
-        momentum: f64 = "0", range("0..=1");
+        momentum: f64 = "0", range("0..1");
     }
 }
 
@@ -33,9 +33,9 @@ constructor! {
         /// The learning rate.
         rate: f64 = "1e-3", range("0..");
         /// Decay of the mean of gradients.
-        beta1: f64 = "0.9", range("0..=1");
+        beta1: f64 = "0.9", range("0..1");
         /// Decay of the mean of squared gradients.
-        beta2: f64 = "0.999", range("0..=1");
+        beta2: f64 = "0.999", range("0..1");
         /// Added to the root of the latter.
         epsilon: f64 = "1e-8", range("0..");
     }
@@ -55,9 +55,9 @@ constructor! {
         /// The learning rate.
         rate: f64 = "1e-3", range("0..");
         /// Decay of the mean of gradients.
-        beta1: f64 = "0.9", range("0..=1");
+        beta1: f64 = "0.9", range("0..1");
         /// Decay of the mean of squared gradients.
-        beta2: f64 = "0.999", range("0..=1");
+        beta2: f64 = "0.999", range("0..1");
         /// Added to the root of the latter.
         epsilon: f64 = "1e-8", range("0..");
         /// Weight decay.
@@ -79,7 +79,7 @@ constructor! {
         /// The learning rate.
         rate: f64 = "1e-3", range("0..");
         /// Decay of the mean of squared gradients.
-        decay: f64 = "0.9", range("0..=1");
+        decay: f64 = "0.9", range("0..1");
         /// Added to its root.
         epsilon: f64 = "1e-8", range("0..");
     }

@@ -216,6 +216,7 @@ impl Checker<'_> {
             self.is_too_large(count, expr, env);
             return None;
         }
+        self.count(count as usize, expr.span, env)?;
         Some(
             (0..count as i64)
                 .map(|at| match (&*first, &*step) {

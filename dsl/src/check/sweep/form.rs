@@ -12,6 +12,7 @@ use super::{MAX_POINTS, Point, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::nearest::nearest;
 use crate::source::Span;
 use crate::sweep;
 use crate::sweep::search::{Finding, Method, Search};
@@ -124,6 +125,7 @@ impl Checker<'_> {
                         result.over = Some(value);
                         Some(())
                     }
+                    _ if self.is_misspelt(form, name, env) => None,
                     _ => self.add_param(form, name, value, env, &mut result),
                 },
                 Arg::New { name, value } => self.not_a_param(form, name, value, env),
@@ -131,6 +133,26 @@ impl Checker<'_> {
             result.broken |= done.is_none();
         }
         result
+    }
+
+    /// Refuses `minimize` and its like, which are no params.
+    fn is_misspelt(&mut self, form: Form, name: &Name, env: Env) -> bool {
+        let words: &[&str] = match form {
+            Form::Halving => &["minimise", "maximise", "over"],
+            _ => &["minimise", "maximise"],
+        };
+        let meant = nearest(&name.text, words.iter().copied());
+        let Some(meant) = meant.filter(|_| {
+            let path = std::slice::from_ref(name);
+            self.names.program.resolve(MAIN, path).is_err()
+        }) else {
+            return false;
+        };
+        let message = format!("`{}` has no parameter `{}`", form.word(), name.text);
+        let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
+            .hint(format!("did you mean `{meant}`?"));
+        self.report(env, diagnostic);
+        true
     }
 
     fn not_a_param(&mut self, form: Form, name: &Name, value: &Expr, env: Env) -> Option<()> {
@@ -217,6 +239,12 @@ impl Checker<'_> {
         notes: &mut Notes,
     ) -> Option<Swept> {
         let (count, seed) = self.count_and_seed(form, &args, value, env, notes)?;
+        if args.params.is_empty() && !args.broken {
+            let message = format!("`{}` is missing the params to sweep", form.word());
+            let diagnostic = Diagnostic::error(Code::MissingArgument, value.span, message);
+            self.report(env, diagnostic.hint(form.usage()));
+            return None;
+        }
         let mut params = args.params.clone();
         let budget = match form {
             Form::Halving => Some(self.budget(&args, value, env, notes)?),
@@ -241,13 +269,16 @@ impl Checker<'_> {
             self.report(env, diagnostic.hint(form.usage()));
             return None;
         }
+        let mut points = count;
         if form == Form::Grid {
             let sizes = space.axes.iter().filter_map(|axis| axis.values.count());
-            let count = sizes.map(|size| size as f64).product();
-            if self.is_too_large(count, value, env) {
+            let product = sizes.map(|size| size as f64).product();
+            if self.is_too_large(product, value, env) {
                 return None;
             }
+            points = product as usize;
         }
+        self.count_points(points, space.axes.len(), value.span, env)?;
         let mut order: Vec<usize> = params.iter().map(|(param, ..)| *param).collect();
         order.extend(budget.as_ref().map(|(over, _)| *over));
         let dims = self.dims(&order, &args, env)?;

@@ -53,6 +53,10 @@ impl Checker<'_> {
                 return None;
             }
             whole.dims.extend(&part.dims);
+            let (points, dims) = (whole.points.len().max(part.points.len()), whole.dims.len());
+            if form == Form::Zip {
+                self.count_points(points, dims, expr.span, env)?;
+            }
             whole.logs.extend(&part.logs);
             whole.is_waiting |= part.is_waiting;
             let merged = |one: &Point, other: &Point| -> Point {
@@ -78,6 +82,7 @@ impl Checker<'_> {
             if self.is_too_large(count, value, env) {
                 return None;
             }
+            self.count_points(count as usize, dims, expr.span, env)?;
             let points = whole.points.iter();
             whole.points = points
                 .flat_map(|one| part.points.iter().map(move |other| merged(one, other)))
@@ -104,10 +109,9 @@ impl Checker<'_> {
                     return None;
                 }
                 Err((module, name)) => {
-                    let names = program.modules[module].names.keys();
                     let message = format!("unknown name `{}`", name.text);
                     let diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
-                        .meant(&name.text, names.map(String::as_str));
+                        .meant(&name.text, self.names_of(module));
                     self.unknown(env, diagnostic);
                     return None;
                 }

@@ -23,6 +23,7 @@ use super::scope::{MAIN, SEED};
 use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::source::Span;
 use crate::sweep::search::Finding;
 use crate::sweep::{self, Best};
 use crate::types::Kind;
@@ -125,7 +126,10 @@ impl Checker<'_> {
                 }
             }
         }
-        self.add_set(&mut points);
+        self.warn_of_one_sweep_in_two();
+        if self.refuse_set_of_swept().is_some() {
+            self.add_set(&mut points);
+        }
         if !points.is_empty() {
             let dims = self.sweep.dims.len();
             let points = points.iter().map(|point| full(point, dims));
@@ -232,6 +236,64 @@ impl Checker<'_> {
         points.collect()
     }
 
+    /// What the sweeps that run on their own say, with their statements.
+    fn own_sweeps(&self) -> Vec<(usize, Rc<Swept>)> {
+        let own = self.sweep.own.iter();
+        let read = own.filter_map(|at| match self.sweep.read.get(at) {
+            Some(Reading::Done(Some(swept))) => Some((*at, Rc::clone(swept))),
+            _ => None,
+        });
+        read.collect()
+    }
+
+    /// Refuses `--set` of what a sweep sets at each of its points.
+    fn refuse_set_of_swept(&mut self) -> Option<()> {
+        let program = self.names.program;
+        let mut sound = Some(());
+        for (at, swept) in self.own_sweeps() {
+            for dim in &swept.dims {
+                let dim = &self.sweep.dims[*dim];
+                let is_listed = self.sweep.set.iter().any(|(param, _)| *param == dim.param);
+                if !is_listed && !self.params[dim.param].is_set() {
+                    continue;
+                }
+                let sweep = &program.statements[at];
+                let name = &dim.name;
+                let message = format!("`--set {name}`: `{}` sweeps `{name}`", sweep.name.text);
+                let diagnostic = Diagnostic::error(Code::SweepJoin, sweep.value.span, message)
+                    .hint("change the values of the sweep in the file");
+                self.report(Env::file(MAIN), diagnostic);
+                sound = None;
+            }
+        }
+        sound
+    }
+
+    /// Warns of two sweeps over the same params: nothing tells their points apart.
+    fn warn_of_one_sweep_in_two(&mut self) {
+        let program = self.names.program;
+        let mut known: BTreeMap<BTreeSet<usize>, usize> = BTreeMap::new();
+        for (at, swept) in self.own_sweeps() {
+            // The points of one that chooses are its own.
+            if swept.goal.is_some() {
+                continue;
+            }
+            let dims = swept.dims.iter().copied().collect();
+            let Some(first) = known.insert(dims, at) else {
+                continue;
+            };
+            let [first, second] = [first, at].map(|at| &program.statements[at]);
+            let message = format!(
+                "`{}` sweeps the same params as `{}`: their points are one sweep",
+                second.name.text, first.name.text
+            );
+            let diagnostic = Diagnostic::warning(Code::SweepJoin, second.name.span, message)
+                .and(first.name.span, "the other sweep")
+                .hint("list all values in one sweep");
+            self.report(Env::file(MAIN), diagnostic);
+        }
+    }
+
     /// Runs every point at each of the values that `--set` lists.
     fn add_set(&mut self, points: &mut Vec<Point>) {
         let set = std::mem::take(&mut self.sweep.set);
@@ -281,6 +343,11 @@ impl Checker<'_> {
             }
         }
         self.sweep.set = set;
+    }
+
+    /// Counts the values of points about to be made, each with its place in several lists.
+    fn count_points(&mut self, points: usize, dims: usize, span: Span, env: Env) -> Option<()> {
+        self.count(points.saturating_mul(2 + 2 * dims), span, env)
     }
 
     fn is_too_large(&mut self, count: f64, expr: &Expr, env: Env) -> bool {
