@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// A bug.
     Bug,
+    /// This signal ended it before its time.
+    Signal(u8),
 }
 
 /// A command that cannot go on; the messages are already printed.
@@ -40,6 +42,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Bug => 101,
+            Exit::Signal(signal) => 128 + signal,
         })
     }
 }

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod host;
+mod interrupt;
 mod notes;
 mod progress;
 mod scores;
@@ -15,6 +16,7 @@ mod settings;
 mod stored_run;
 mod templates;
 mod terminal;
+mod unfinished;
 
 use std::process::ExitCode;
 

@@ -64,14 +64,30 @@ impl StoredRun {
     }
 
     fn stored(named: &str, store: &DirStore) -> Result<Self, Fault> {
-        let names = store.runs()?;
+        let mut names = store.runs()?;
+        if named.starts_with("last") {
+            names.retain(|name| !Self::is_running(name, store));
+        }
         let name = chosen(named, &names, &store.path().display().to_string())?.to_owned();
-        let record = RunRecord::parse(&store.run(&name)?)?;
+        let record = Self::read(&name, store)?;
         Ok(Self {
             scores: store.scores_file(&name),
             name,
             record,
         })
+    }
+
+    /// The record of a run of the store, as it is known now.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn read(name: &str, store: &DirStore) -> Result<RunRecord, Fault> {
+        RunRecord::parse(&store.run(name)?).map(RunRecord::as_of_now)
+    }
+
+    fn is_running(name: &str, store: &DirStore) -> bool {
+        let is_begun = store.is_begun(name);
+        is_begun && Self::read(name, store).is_ok_and(|run| run.ended() == "running")
     }
 
     /// The record of the last run of a store, if it can be read.

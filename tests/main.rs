@@ -8,6 +8,7 @@ mod elsewhere;
 mod executors;
 mod farcast;
 mod imports;
+mod interrupts;
 mod kills;
 mod memory;
 mod mistakes;

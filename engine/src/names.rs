@@ -9,6 +9,7 @@ use dsl::types::Kind;
 
 use crate::digest::Digest;
 use crate::graph::Graph;
+use crate::observer::Failure;
 
 /// The names that labels stand for in what a graph made.
 pub struct Names<'a> {
@@ -41,6 +42,16 @@ impl<'a> Names<'a> {
     /// Of equal calls one outside sweeps gives the name.
     pub fn put_in<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.put_in_at("", text)
+    }
+
+    /// The failure with the names of statements in its message and its hint.
+    pub fn put_in_failure(&self, failure: &Failure) -> Failure {
+        let named = |text: &String| self.put_in(text).into_owned();
+        Failure {
+            message: named(&failure.message),
+            hint: failure.hint.as_ref().map(named),
+            ..failure.clone()
+        }
     }
 
     /// The same as a statement at this point of a sweep calls them.

@@ -1,6 +1,6 @@
 //! The files that a run writes for people and other programs, each completely or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ use serde_json::json;
 use crate::artifact::{Metadata, Stored, to_parquet};
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::graph::{Action, Graph};
+use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Counts, Ending};
+use crate::out_folder::{Exported, ExportedFiles};
 use crate::plugin::Registry;
 use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
@@ -121,12 +122,14 @@ pub fn run_json(
     graph: &Graph,
     outcome: &Outcome,
     facts: &[(String, String)],
+    files: &ExportedFiles,
 ) -> Result<Vec<u8>, Fault> {
     #[derive(Serialize)]
     struct Document<'a> {
         #[serde(flatten)]
         record: &'a RunRecord,
         facts: BTreeMap<&'a str, &'a str>,
+        files: &'a ExportedFiles,
         actions: Vec<ActionLine<'a>>,
         sweeps: Vec<SweepLine<'a>>,
     }
@@ -136,6 +139,7 @@ pub fn run_json(
     let document = Document {
         record,
         facts: facts.collect(),
+        files,
         actions: actions
             .map(|(action, (ending, cost))| {
                 let node = &experiment.nodes[action.node.0];
@@ -197,15 +201,15 @@ impl<'a> ActionLine<'a> {
 
 /// The `--json` answer of a run.
 pub fn run_answer(
-    experiment: &Experiment,
+    title: &str,
     is_ok: impl Into<serde_json::Value>,
     seconds: f64,
     counts: Counts,
     scores: &[ScoreLine],
-    out: &Path,
+    out: &str,
 ) -> serde_json::Value {
     json!({
-        "experiment": experiment.title, "ok": is_ok.into(), "seconds": seconds,
+        "experiment": title, "ok": is_ok.into(), "seconds": seconds,
         "actions": counts, "scores": scores, "out": out,
     })
 }
@@ -219,7 +223,90 @@ pub enum Export {
     Weights,
 }
 
-/// Writes the artifacts of `export` to a folder and returns the paths.
+impl Export {
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Tables => &[Kind::Anomaly, Kind::Trajectory],
+            Self::Weights => &[Kind::Parent, Kind::Child],
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Tables => "parquet",
+            Self::Weights => "safetensors",
+        }
+    }
+}
+
+/// A result and the name of the file it is exported to.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    node: usize,
+    action: ActionId,
+}
+
+/// The length of the longest name of a file of `exports`, as far as the points of sweeps are known.
+pub fn longest_file_name(exports: &[Export], experiment: &Experiment) -> usize {
+    let nodes = experiment.nodes.iter();
+    let exported = nodes.filter(|node| exports.iter().any(|it| it.kinds().contains(&node.kind)));
+    let lengths = exported.map(|node| {
+        let member = node
+            .members
+            .map_or(0, |members| members.to_string().len() + 1);
+        node.name.len() + node.point.len() + 1 + member
+    });
+    lengths.max().unwrap_or(0).min(LONGEST_NAME) + ".safetensors".len()
+}
+
+/// The files of `export`: which key each name is for. Names differ even where letter case does
+/// not count.
+pub fn file_names(
+    export: Export,
+    experiment: &Experiment,
+    graph: &Graph,
+) -> BTreeMap<String, Digest> {
+    let places = places(export, experiment, graph).into_iter();
+    let named = places.map(|(name, place)| (name, graph.actions[place.action.0].key.digest));
+    named.collect()
+}
+
+fn places(export: Export, experiment: &Experiment, graph: &Graph) -> Vec<(String, Place)> {
+    let mut found = Vec::new();
+    let mut likes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (index, (node, actions)) in experiment.nodes.iter().zip(&graph.of_node).enumerate() {
+        if !export.kinds().contains(&node.kind) {
+            continue;
+        }
+        for (member, action) in actions.iter().enumerate() {
+            let point = match node.point.as_str() {
+                "" => String::new(),
+                point => format!("@{point}"),
+            };
+            let member = node.members.map_or(String::new(), |_| format!(".{member}"));
+            let result = format!("{}{point}{member}", node.name);
+            likes
+                .entry(result.to_lowercase())
+                .or_default()
+                .insert(result.clone());
+            let place = Place {
+                node: index,
+                action: *action,
+            };
+            found.push((result, place));
+        }
+    }
+    let named = found.into_iter().map(|(result, place)| {
+        let likeness = match likes[&result.to_lowercase()].len() {
+            1 => Likeness::None,
+            _ => Likeness::Case,
+        };
+        (file_name(&result, likeness, export.extension()), place)
+    });
+    named.collect()
+}
+
+/// Writes the artifacts of `export` to a folder and returns the files.
 ///
 /// # Errors
 /// When a result cannot be read or a file cannot be written.
@@ -230,49 +317,38 @@ pub fn export(
     registry: &Registry,
     store: &dyn Store,
     folder: &Path,
-) -> Result<Vec<PathBuf>, Fault> {
-    let kinds: &[Kind] = match export {
-        Export::Tables => &[Kind::Anomaly, Kind::Trajectory],
-        Export::Weights => &[Kind::Parent, Kind::Child],
-    };
-    let mut written = Vec::new();
-    for (node, actions) in experiment.nodes.iter().zip(&graph.of_node) {
-        if !kinds.contains(&node.kind) {
+) -> Result<ExportedFiles, Fault> {
+    let mut written = ExportedFiles::new();
+    for (name, place) in places(export, experiment, graph) {
+        let (node, action) = (
+            &experiment.nodes[place.node],
+            &graph.actions[place.action.0],
+        );
+        let Some(result) = stored(action, experiment, registry, store)? else {
             continue;
-        }
-        for (member, action) in actions.iter().enumerate() {
-            let action = &graph.actions[action.0];
-            let Some(result) = stored(action, experiment, registry, store)? else {
-                continue;
-            };
-            let key = action.key.digest;
-            let (bytes, extension) = match export {
-                Export::Tables => (
-                    result
-                        .table()?
-                        .map(|mut frame| to_parquet(&mut frame))
-                        .transpose()?,
-                    "parquet",
-                ),
-                Export::Weights => (
-                    result.weights_file(origin(key, node, registry))?,
-                    "safetensors",
-                ),
-            };
-            if let Some(bytes) = bytes {
-                let point = match node.point.as_str() {
-                    "" => String::new(),
-                    point => format!("@{point}"),
-                };
-                let member = node.members.map_or(String::new(), |_| format!(".{member}"));
-                let name = file_name(&format!("{}{point}{member}", node.name), extension);
-                let path = folder.join(name);
-                write_file(&path, &bytes)?;
-                written.push(path);
-            }
+        };
+        let key = action.key.digest;
+        let bytes = match export {
+            Export::Tables => result
+                .table()?
+                .map(|mut frame| to_parquet(&mut frame))
+                .transpose()?,
+            Export::Weights => result.weights_file(origin(key, node, registry))?,
+        };
+        if let Some(bytes) = bytes {
+            write_file(&folder.join(&name), &bytes)?;
+            let digest = Digest::of(&bytes);
+            written.insert(name, Exported { key, digest });
         }
     }
     Ok(written)
+}
+
+/// Whether another result has the same name but for letter case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    None,
+    Case,
 }
 
 /// The longest name that every file system and a temporary file beside it allow, in bytes.
@@ -280,9 +356,11 @@ const LONGEST_NAME: usize = 200;
 
 /// The name of the file of a result. Where the result's own name does not suit file systems, or is
 /// too long, it ends in a digest, so that different results have different files.
-fn file_name(result: &str, extension: &str) -> String {
+fn file_name(result: &str, likeness: Likeness, extension: &str) -> String {
     let is_plain = |c: char| !c.is_control() && !"/\\\"?*:<>|".contains(c);
-    if result.len() <= LONGEST_NAME && result.chars().all(is_plain) && !result.contains('~') {
+    let is_short = result.len() <= LONGEST_NAME;
+    let is_alone = likeness == Likeness::None && !result.contains('~');
+    if is_short && is_alone && result.chars().all(is_plain) {
         return format!("{result}.{extension}");
     }
     let digest = Digest::of(result.as_bytes()).short();
@@ -329,7 +407,7 @@ mod tests {
     #[test]
     fn plain_names_stay_and_others_differ() {
         assert_eq!(
-            file_name("net@w=2.0", "safetensors"),
+            file_name("net@w=2.0", Likeness::None, "safetensors"),
             "net@w=2.0.safetensors"
         );
         let points = [
@@ -342,7 +420,7 @@ mod tests {
         let long = ["x".repeat(300), "x".repeat(301)];
         let results = points.iter().map(|point| (*point).to_owned()).chain(long);
         let names: Vec<String> = results
-            .map(|result| file_name(&result, "parquet"))
+            .map(|result| file_name(&result, Likeness::None, "parquet"))
             .collect();
         for (index, name) in names.iter().enumerate() {
             assert!(!names[..index].contains(name), "{name}");

@@ -16,6 +16,7 @@ use crate::headline::headlines;
 use crate::key::KEY_VERSION;
 use crate::observer::Counts;
 use crate::plugin::Registry;
+use crate::process::Process;
 use crate::run::Outcome;
 use crate::store::Cost;
 use crate::table::ScoreLine;
@@ -55,6 +56,12 @@ pub struct RunRecord {
     pub members: BTreeMap<u32, BTreeSet<String>>,
     /// Whether nothing failed.
     pub ok: bool,
+    /// Why it has not come to its end; none when it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Unfinished>,
+    /// The process, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
     /// How many actions ended in which way.
     pub counts: Counts,
     /// How long it took.
@@ -71,6 +78,18 @@ pub struct RunRecord {
     pub scores: Option<Digest>,
     /// The unit of each metric that has one.
     pub units: BTreeMap<String, String>,
+}
+
+/// Why a run has not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfinished {
+    /// It still runs.
+    Running,
+    /// Ctrl-C or another signal asked it to stop.
+    Interrupted,
+    /// Its process is gone and left no other word: it was killed, or the machine went down.
+    Killed,
 }
 
 /// What the results of a statement cost, at all points of sweeps and for all members together.
@@ -139,6 +158,31 @@ pub struct FinishedRun<'a> {
     pub out: String,
 }
 
+/// A run that begins: what its record needs beside the experiment.
+pub struct BegunRun<'a> {
+    /// The texts.
+    pub sources: &'a Sources,
+    /// The params set by `--set` and the profile.
+    pub set: &'a [(String, String)],
+    /// The machine.
+    pub host: String,
+    /// The folder of its results.
+    pub out: String,
+}
+
+fn texts(sources: &Sources) -> Vec<Text> {
+    let texts = sources.iter().map(|(_, source)| Text {
+        path: source.path.clone(),
+        text: source.text.clone(),
+    });
+    texts.collect()
+}
+
+fn working_folder() -> String {
+    let folder = std::env::current_dir();
+    folder.map_or_else(|_| String::new(), |path| path.to_string_lossy().into())
+}
+
 impl RunRecord {
     /// The record of a run that ends now.
     pub fn new(
@@ -169,10 +213,6 @@ impl RunRecord {
         let units = lines
             .iter()
             .filter_map(|line| Some((line.metric.clone(), line.unit.clone()?)));
-        let texts = run.sources.iter().map(|(_, source)| Text {
-            path: source.path.clone(),
-            text: source.text.clone(),
-        });
         Self {
             format: FORMAT,
             experiment: experiment.title.clone(),
@@ -180,15 +220,16 @@ impl RunRecord {
             key_version: KEY_VERSION,
             when: crate::store::unix_millis(),
             host: run.host,
-            folder: std::env::current_dir()
-                .map_or_else(|_| String::new(), |path| path.to_string_lossy().into()),
-            texts: texts.collect(),
+            folder: working_folder(),
+            texts: texts(run.sources),
             set: run.set.to_vec(),
             params: experiment.params.clone(),
             plugins,
             data: graph.files.clone(),
             members,
-            ok: counts.failed == 0,
+            ok: counts.failed == 0 && !run.outcome.stopped,
+            unfinished: run.outcome.stopped.then_some(Unfinished::Interrupted),
+            process: None,
             counts,
             seconds: run.seconds,
             costs: costs(experiment, graph, &run.outcome.costs),
@@ -199,6 +240,71 @@ impl RunRecord {
                 .collect(),
             scores: bytes.map(Digest::of),
             units: units.collect(),
+        }
+    }
+
+    /// What is known of a run that begins now, in this process.
+    pub fn begun(experiment: &Experiment, registry: &Registry, run: BegunRun<'_>) -> Self {
+        let plugins = { experiment.nodes.iter() }.filter_map(|node| {
+            let version = registry.get(&node.plugin)?.declaration().signature.version;
+            Some((node.plugin.clone(), version))
+        });
+        Self {
+            format: FORMAT,
+            experiment: experiment.title.clone(),
+            farcast: env!("CARGO_PKG_VERSION").to_owned(),
+            key_version: KEY_VERSION,
+            when: crate::store::unix_millis(),
+            host: run.host,
+            folder: working_folder(),
+            texts: texts(run.sources),
+            set: run.set.to_vec(),
+            params: experiment.params.clone(),
+            plugins: plugins.collect(),
+            data: BTreeMap::new(),
+            members: BTreeMap::new(),
+            ok: false,
+            unfinished: Some(Unfinished::Running),
+            process: Some(Process::this()),
+            counts: Counts::default(),
+            seconds: 0.0,
+            costs: Vec::new(),
+            out: run.out,
+            headlines: Vec::new(),
+            scores: None,
+            units: BTreeMap::new(),
+        }
+    }
+
+    /// The same after a signal has ended the run.
+    pub fn interrupted(mut self, counts: Counts, seconds: f64) -> Self {
+        self.unfinished = Some(Unfinished::Interrupted);
+        self.process = None;
+        self.when = crate::store::unix_millis();
+        (self.counts, self.seconds) = (counts, seconds);
+        self
+    }
+
+    /// The same as it is known now: a run whose process is gone was killed.
+    pub fn as_of_now(mut self) -> Self {
+        if self
+            .process
+            .as_ref()
+            .is_some_and(|process| process.is_gone(self.when))
+        {
+            self.unfinished = Some(Unfinished::Killed);
+        }
+        self
+    }
+
+    /// How it ended, as a word.
+    pub fn ended(&self) -> &'static str {
+        match self.unfinished {
+            Some(Unfinished::Running) => "running",
+            Some(Unfinished::Interrupted) => "interrupted",
+            Some(Unfinished::Killed) => "killed",
+            None if self.ok => "ok",
+            None => "failed",
         }
     }
 

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::error::Fault;
 use crate::executor::{Answer, Conclusion, Executor, Place, failure};
 use crate::graph::{Action, ActionId, Graph};
+use crate::names::Names;
 use crate::observer::Ending;
 use crate::order::{Order, order};
 use crate::plan::{Step, plan};
@@ -258,10 +259,23 @@ impl Orders for Pass<'_> {
             self.work.place.observer.remark(what);
         }
         let title = self.action(id).title(self.work.experiment);
-        self.work.place.observer.ended(id, &title, ending);
+        let names = Names::of(self.work.experiment, self.work.graph);
+        let ending = named(ending, &names);
+        self.work.place.observer.ended(id, &title, &ending);
         self.costs[id.0] = answer.cost;
         self.notes.insert(id, answer.notes);
     }
+}
+
+/// How an action ended, with the names of the file.
+fn named(ending: &Ending, names: &Names<'_>) -> Ending {
+    let mut ending = ending.clone();
+    match &mut ending {
+        Ending::Diverged { why, .. } => *why = names.put_in(why).into_owned(),
+        Ending::Failed(failure) => *failure = names.put_in_failure(failure),
+        _ => {}
+    }
+    ending
 }
 
 fn has_failed(ending: &Ending) -> bool {

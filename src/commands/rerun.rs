@@ -13,6 +13,7 @@ use serde_json::json;
 use super::run::{Finished, Job, default_out, in_threads};
 use crate::args::Rerun;
 use crate::exit::{Abort, Exit};
+use crate::interrupt::ends_in_order;
 use crate::session::{kept_study, open_store};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
@@ -30,11 +31,15 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
         out: default_out(settings, Path::new(&format!("{again}.farcast"))),
     };
     if args.fresh {
-        let finished = job.run(&mut study, &MemStore::default(), terminal)?;
+        let finished = job.run(&mut study, &MemStore::default(), None, terminal);
+        ends_in_order();
+        let finished = finished?;
         return Ok(verdict(args, record, &base, &finished, terminal));
     }
     let store: DirStore = open_store(settings, Path::new("."), Access::Write, terminal)?;
-    let mut finished = job.run(&mut study, &store as &dyn Store, terminal)?;
+    let finished = job.run(&mut study, &store as &dyn Store, Some(&store), terminal);
+    ends_in_order();
+    let mut finished = finished?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
 }

@@ -2,11 +2,11 @@
 
 use std::mem::forget;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
+use dsl::experiment::Experiment;
 use dsl::facts::place_of;
 use dsl::sweep::{Best, Waiting};
 use engine::error::Fault;
@@ -14,7 +14,12 @@ use engine::executor::{Backend, Processes, Threads};
 use engine::graph::{ActionId, Graph};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
-use engine::output::{Export, export, run_answer, run_json, write_file};
+use engine::out_folder::{
+    ExportedFiles, begin_writing, exported_before, probe, remove_export, run_digest,
+};
+use engine::output::{
+    Export, export, file_names, longest_file_name, run_answer, run_json, write_file,
+};
 use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
 use engine::run::{Outcome, Settings as RunSettings};
@@ -27,6 +32,7 @@ use engine::table::{ScoreLine, pages, score_files, score_lines};
 use crate::args::{Executor, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
+use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
@@ -34,6 +40,7 @@ use crate::session::{abort, in_json, open};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
+use crate::unfinished::Unfinished;
 
 pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let terminal = &Terminal {
@@ -46,7 +53,9 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         backend: backend(args.executor, settings, &store),
         out: default_out(settings, &args.experiment.file),
     };
-    let mut finished = job.run(&mut study, &store, terminal)?;
+    let finished = job.run(&mut study, &store, Some(&store), terminal);
+    ends_in_order();
+    let mut finished = finished?;
     finished.keep(&store, terminal);
     let exit = finished.say(terminal);
     // The process ends here: giving back a hundred thousand actions one by one would take a
@@ -100,15 +109,28 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// Runs what the store lacks, and writes the results.
+    /// Runs what the store lacks, and writes the results. The run is listed in `runs`, if there
+    /// is such a store, from its beginning.
     pub fn run(
         self,
         study: &'a mut Study,
         store: &dyn Store,
+        runs: Option<&DirStore>,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
-        self.check_out(terminal)?;
-        let mut finished = self.make(study, store, terminal)?;
+        self.check_out(&study.experiment, terminal)?;
+        stop_flag(*terminal);
+        let out = self.out.to_string_lossy().into_owned();
+        let unfinished = Unfinished::begin(study, out, runs, *terminal);
+        let before = run_digest(&self.out);
+        let mut finished = self.made(study, store, Some(unfinished), terminal)?;
+        let _writing = begin_writing(&finished.job.out);
+        if run_digest(&finished.job.out) != before && !finished.has_nothing_to_show() {
+            let out = finished.job.out.display();
+            terminal.note(format!(
+                "another run has written to `{out}`: its files are replaced"
+            ));
+        }
         let written = finished.write(store, terminal);
         finished.is_written = written.is_ok();
         if let Err(fault) = written {
@@ -118,16 +140,29 @@ impl<'a> Job<'a> {
     }
 
     /// That the results can be in a folder of that name, before hours are spent on them.
-    fn check_out(&self, terminal: &Terminal) -> Result<(), Abort> {
+    fn check_out(&self, experiment: &Experiment, terminal: &Terminal) -> Result<(), Abort> {
         let nearest = self.out.ancestors().find(|path| path.exists());
-        match nearest.filter(|path| !path.is_dir()) {
-            None => Ok(()),
-            Some(file) => {
-                let (out, file) = (self.out.display(), file.display());
-                terminal.error(format!("cannot write to `{out}`: `{file}` is no folder"));
-                Err(Abort::Failed)
+        let why = match nearest.filter(|path| !path.is_dir()) {
+            Some(file) => format!("`{}` is no folder", file.display()),
+            None => {
+                let longest = longest_file_name(&self.exports(), experiment);
+                match probe(&self.out, longest) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error.to_string(),
+                }
             }
-        }
+        };
+        terminal.error(format!("cannot write to `{}`: {why}", self.out.display()));
+        Err(Abort::Failed)
+    }
+
+    fn exports(&self) -> Vec<Export> {
+        let RunOptions {
+            tables, weights, ..
+        } = *self.options;
+        let wanted = [(tables, Export::Tables), (weights, Export::Weights)];
+        let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.map(|(_, export)| export).collect()
     }
 
     /// The same without writing anything but what the store keeps.
@@ -137,8 +172,18 @@ impl<'a> Job<'a> {
         store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
+        self.made(study, store, None, terminal)
+    }
+
+    fn made(
+        self,
+        study: &'a mut Study,
+        store: &dyn Store,
+        unfinished: Option<Arc<Unfinished>>,
+        terminal: &Terminal,
+    ) -> Result<Finished<'a>, Abort> {
         let started = Instant::now();
-        let finished = execute(&self, study, store, terminal)?;
+        let finished = execute(&self, study, store, unfinished.as_ref(), terminal)?;
         let study::Finished { graph, outcome } = finished;
         let lines = score_lines(&study.experiment, &graph, &outcome);
         let files = score_files(&lines).map_err(|fault| {
@@ -168,6 +213,7 @@ impl<'a> Job<'a> {
             lines,
             files,
             record,
+            unfinished,
             is_written: true,
         })
     }
@@ -178,6 +224,7 @@ fn execute(
     job: &Job<'_>,
     study: &mut Study,
     store: &dyn Store,
+    unfinished: Option<&Arc<Unfinished>>,
     terminal: &Terminal,
 ) -> Result<study::Finished, Abort> {
     let observer: Box<dyn Observer> = match () {
@@ -185,35 +232,20 @@ fn execute(
         () if terminal.watched => Box::new(Bars::new()),
         () => Box::new(Lines::new(*terminal)),
     };
+    let observer = match unfinished {
+        Some(run) => run.counted(observer),
+        None => observer,
+    };
     let settings = RunSettings {
         on_failure: match job.options.keep_going {
             true => OnFailure::KeepGoing,
             false => OnFailure::Stop,
         },
-        stop: stop_on_interrupt(*terminal),
+        stop: stop_flag(*terminal),
         host: hostname(),
     };
     let finished = study.run(store, &*job.backend, &*observer, &settings);
     finished.map_err(|error| abort(&error, terminal))
-}
-
-/// A flag that the first Ctrl-C raises; the second ends the process, which loses nothing
-/// that was recorded.
-fn stop_on_interrupt(terminal: Terminal) -> Arc<AtomicBool> {
-    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    let stop = STOP.get_or_init(|| {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        // Without a handler Ctrl-C kills the process, which is safe too: hence no error.
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(1);
-            }
-            terminal.say("stopping: running actions end, what is finished is kept");
-        });
-        stop
-    });
-    Arc::clone(stop)
 }
 
 /// A run that has come to its end.
@@ -228,6 +260,7 @@ pub struct Finished<'a> {
     files: (Vec<u8>, Vec<u8>),
     /// What it says of itself.
     pub record: RunRecord,
+    unfinished: Option<Arc<Unfinished>>,
     is_written: bool,
 }
 
@@ -241,7 +274,11 @@ impl Finished<'_> {
             .map_err(|error| Fault::Bug(error.to_string()))
             .and_then(|bytes| {
                 let scores = self.record.scores.map(|_| self.files.0.as_slice());
-                store.keep_run(&self.record.name(&bytes), &bytes, scores)
+                let name = self.record.name(&bytes);
+                match self.unfinished.as_ref().and_then(|run| run.begun()) {
+                    Some(begun) => begun.end(&name, &bytes, scores),
+                    None => store.keep_run(&name, &bytes, scores),
+                }
             });
         if let Err(fault) = kept
             && !self.job.options.quiet
@@ -251,8 +288,43 @@ impl Finished<'_> {
     }
 
     fn write(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<(), Fault> {
+        let before = exported_before(&self.job.out);
+        self.write_run(&before)?;
+        if self.has_nothing_to_show() {
+            return Ok(());
+        }
         self.write_results()?;
-        self.export(store, terminal)
+        let mut files = self.export(store, terminal)?;
+        if before.is_empty() && files.is_empty() {
+            return Ok(());
+        }
+        let names = [Export::Tables, Export::Weights]
+            .map(|export| file_names(export, &self.study.experiment, &self.graph));
+        for (name, exported) in before {
+            let is_of_this_run = names.iter().any(|it| it.get(&name) == Some(&exported.key));
+            if files.contains_key(&name) {
+                continue;
+            }
+            match is_of_this_run {
+                true => drop(files.insert(name, exported)),
+                false => remove_export(&self.job.out, &name, &exported),
+            }
+        }
+        self.write_run(&files)
+    }
+
+    fn write_run(&self, files: &ExportedFiles) -> Result<(), Fault> {
+        let (study, record) = (&self.study, &self.record);
+        let (facts, outcome) = (self.facts(), &self.outcome);
+        let run = run_json(
+            record,
+            &study.experiment,
+            &self.graph,
+            outcome,
+            &facts,
+            files,
+        )?;
+        write_file(&self.job.out.join("run.json"), &run)
     }
 
     fn write_results(&self) -> Result<(), Fault> {
@@ -265,11 +337,6 @@ impl Finished<'_> {
         let experiment = &study.experiment;
         let facts = self.facts();
         let out = &self.job.out;
-        let run = run_json(&self.record, experiment, graph, outcome, &facts)?;
-        write_file(&out.join("run.json"), &run)?;
-        if self.has_nothing_to_show() {
-            return Ok(());
-        }
         let (parquet, csv) = &self.files;
         write_file(&out.join("scores.parquet"), parquet)?;
         write_file(&out.join("scores.csv"), csv)?;
@@ -293,18 +360,16 @@ impl Finished<'_> {
     }
 
     /// Writes the tables and weights that are asked for. What turns out damaged is made again.
-    fn export(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<(), Fault> {
-        if self.has_nothing_to_show() {
-            return Ok(());
-        }
-        let RunOptions {
-            tables, weights, ..
-        } = self.job.options;
-        let wanted = [(tables, Export::Tables), (weights, Export::Weights)];
-        for (_, what) in wanted.into_iter().filter(|(is_wanted, _)| **is_wanted) {
+    fn export(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<ExportedFiles, Fault> {
+        let mut files = ExportedFiles::new();
+        for what in self.job.exports() {
             // Every time one is damaged less, unless the disk damages all it is given.
             let mut passes_left = self.graph.actions.len();
-            while let Err(fault) = self.export_all(what, store) {
+            loop {
+                let fault = match self.export_all(what, store) {
+                    Ok(written) => break files.extend(written),
+                    Err(fault) => fault,
+                };
                 let Fault::Damaged(message) = &fault else {
                     return Err(fault);
                 };
@@ -313,18 +378,19 @@ impl Finished<'_> {
                 }
                 passes_left -= 1;
                 terminal.note(message);
-                let again = execute(&self.job, self.study, store, terminal);
+                let run = self.unfinished.as_ref();
+                let again = execute(&self.job, self.study, store, run, terminal);
                 let study::Finished { graph, outcome } = again.map_err(|_| fault)?;
                 (self.graph, self.outcome) = (graph, outcome);
             }
         }
-        Ok(())
+        Ok(files)
     }
 
-    fn export_all(&self, what: Export, store: &dyn Store) -> Result<(), Fault> {
+    fn export_all(&self, what: Export, store: &dyn Store) -> Result<ExportedFiles, Fault> {
         let (study, out) = (&self.study, &self.job.out);
         let (experiment, registry) = (&study.experiment, &study.registry);
-        export(what, experiment, &self.graph, registry, store, out).map(drop)
+        export(what, experiment, &self.graph, registry, store, out)
     }
 
     /// Whether results of an earlier run are better left alone than replaced by none.
@@ -396,12 +462,12 @@ impl Finished<'_> {
         if self.job.options.json {
             let experiment = &self.study.experiment;
             let mut answer = run_answer(
-                experiment,
+                &experiment.title,
                 exit == Exit::Fine,
                 self.record.seconds,
                 self.counts(),
                 &self.lines,
-                &self.job.out,
+                &self.record.out,
             );
             let failures = self.diagnostics(&self.failures());
             if !failures.is_empty() {
@@ -433,6 +499,7 @@ impl Finished<'_> {
         let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
         match () {
             () if failures.iter().any(is_bug) => Exit::Bug,
+            () if self.outcome.stopped => interrupted(),
             () if self.is_written && self.counts().failed == 0 => Exit::Fine,
             () => Exit::Failed,
         }
@@ -514,9 +581,9 @@ impl Finished<'_> {
             let param = failure.param.as_ref();
             let place = param.and_then(|param| place_of(&node.args, param));
             let span = place.unwrap_or(node.span);
-            let message = names.put_in(&failure.message);
+            let Failure { message, hint, .. } = names.put_in_failure(failure);
             let mut diagnostic = Diagnostic::error(Code::ActionFailed, span, message);
-            diagnostic.hints.extend(failure.hint.clone());
+            diagnostic.hints.extend(hint);
             if !said.contains(&diagnostic) {
                 said.push(diagnostic);
             }

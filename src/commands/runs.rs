@@ -12,7 +12,7 @@ use crate::columns::aligned;
 use crate::exit::{Abort, Exit};
 use crate::session::open_store;
 use crate::settings::Settings;
-use crate::stored_run::report_fault;
+use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::Terminal;
 
 pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
@@ -24,7 +24,7 @@ pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let left_out = names.len().saturating_sub(limit.unwrap_or(usize::MAX));
     let mut runs = Vec::new();
     for name in names.into_iter().skip(left_out) {
-        match store.run(&name).and_then(|bytes| RunRecord::parse(&bytes)) {
+        match StoredRun::read(&name, &store) {
             Ok(record) => runs.push((name, record)),
             Err(fault) => terminal.note(fault.to_string()),
         }
@@ -59,7 +59,7 @@ fn row(name: &str, run: &RunRecord) -> Vec<String> {
         name,
         run.file(),
         &set(run),
-        if run.ok { "ok" } else { "failed" },
+        run.ended(),
         &format!("{:.1}", run.seconds),
         &scores,
     ]
@@ -80,7 +80,7 @@ pub fn set(run: &RunRecord) -> String {
 pub fn described(name: &str, run: &RunRecord) -> Value {
     json!({
         "run": name, "when": run.time(), "file": run.file(), "experiment": run.experiment,
-        "set": run.set, "params": run.params, "ok": run.ok, "actions": run.counts,
+        "set": run.set, "params": run.params, "ok": run.ok, "ended": run.ended(), "actions": run.counts,
         "seconds": run.seconds, "host": run.host, "farcast": run.farcast,
         "plugins": run.plugins, "data": run.data, "folder": run.folder, "out": run.out,
         "headlines": run.headlines, "costs": run.costs,

@@ -57,7 +57,7 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
     let counts = run.counts;
     let ended = format!(
         "{}: {} ran, {} cached, {} failed in {:.1} s",
-        if run.ok { "ok" } else { "failed" },
+        run.ended(),
         counts.ran,
         counts.cached,
         counts.failed,

@@ -49,6 +49,8 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         data: BTreeMap::new(),
         members: shared,
         ok: true,
+        unfinished: None,
+        process: None,
         counts: Default::default(),
         seconds: 1.0,
         costs: Vec::new(),

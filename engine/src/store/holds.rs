@@ -23,6 +23,7 @@ use super::folder::unique;
 use super::objects::list_files;
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::process::machine;
 
 /// When a hold of another machine expires.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);
@@ -167,11 +168,4 @@ fn process_here(owner: &str) -> Option<u32> {
 
 fn is_alive(process: u32) -> bool {
     Path::new("/proc").join(process.to_string()).exists()
-}
-
-/// The name of this machine, in characters that suit a file name.
-fn machine() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    name.trim().chars().take(64).map(plain).collect()
 }

@@ -45,7 +45,7 @@ pub use journal::Problem;
 pub use locate::{default_path, project_file};
 pub use memory::{MemObjects, MemRecords, MemStore};
 pub use record::{Cost, Record, RecordedOutcome, Summary, size_text};
-pub use runs::read_limited;
+pub use runs::{Begun, read_limited};
 pub use verify::{OnDamage, VerifyReport};
 
 /// Bytes, each under its digest.

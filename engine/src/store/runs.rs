@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<name>.json      the record; its name ends with the start of its digest
 //! runs/<name>.parquet   the scores, written before the record
+//! runs/<name>.begun     the record of a run that has not ended; it stays when the run is killed
 //! ```
 
 use std::fs::{self, File};
@@ -13,27 +14,75 @@ use serde::Deserialize;
 
 use super::Defect;
 use super::dir::DirStore;
+use super::folder::Folder;
 use crate::digest::Digest;
 use crate::error::Fault;
 
 /// Larger files are not read: no run writes them.
 const LARGEST: u64 = 256 << 20;
 
+/// A run that has begun: a file in the store, which its end removes. It stays when the process is
+/// killed.
+pub struct Begun {
+    folder: Folder,
+    file: PathBuf,
+}
+
+impl Begun {
+    /// Stores the record of the run, and its scores if it has any, in place of what was known
+    /// when it began.
+    ///
+    /// # Errors
+    /// As [`DirStore::keep_run`].
+    pub fn end(&self, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
+        keep(&self.folder, name, record, scores)?;
+        self.remove();
+        Ok(())
+    }
+
+    fn remove(&self) {
+        // One that cannot be removed is only listed in vain.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn keep(folder: &Folder, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
+    let what = "the record of the run";
+    let runs = folder.path("runs");
+    if let Some(scores) = scores {
+        folder.write(&runs.join(format!("{name}.parquet")), what, scores)?;
+    }
+    folder.write(&runs.join(format!("{name}.json")), what, record)
+}
+
 impl DirStore {
+    /// Stores the record of a run that begins, so that it is known even if it is killed.
+    ///
+    /// # Errors
+    /// [`Fault::Environment`] when the machine cannot store it.
+    pub fn begin_run(&self, name: &str, record: &[u8]) -> Result<Begun, Fault> {
+        let file = self.folder.path("runs").join(format!("{name}.begun"));
+        self.folder.write(&file, "the record of the run", record)?;
+        let folder = self.folder.clone();
+        Ok(Begun { folder, file })
+    }
+
     /// Stores the record of a run, and its scores if it has any.
     ///
     /// # Errors
     /// [`Fault::Environment`] when the machine cannot store them; a record is stored completely or
     /// not at all.
     pub fn keep_run(&self, name: &str, record: &[u8], scores: Option<&[u8]>) -> Result<(), Fault> {
-        let what = "the record of the run";
-        if let Some(scores) = scores {
-            self.folder.write(&self.scores_file(name), what, scores)?;
-        }
-        self.folder.write(&self.record_file(name), what, record)
+        keep(&self.folder, name, record, scores)
     }
 
-    /// The names of all runs, the oldest first.
+    /// The names of all runs, the oldest first; also of those that have not ended.
     ///
     /// # Errors
     /// [`Fault::Environment`] when they cannot be listed.
@@ -47,7 +96,10 @@ impl DirStore {
             let name = entry
                 .map_err(|error| self.folder.unreadable(&error))?
                 .file_name();
-            let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let name = name.to_str().and_then(|name| {
+                let ended = name.strip_suffix(".json");
+                ended.or_else(|| name.strip_suffix(".begun"))
+            });
             names.extend(name.map(str::to_owned));
         }
         names.sort();
@@ -72,7 +124,15 @@ impl DirStore {
     }
 
     fn record_file(&self, name: &str) -> PathBuf {
-        self.folder.path("runs").join(format!("{name}.json"))
+        let file = self.folder.path("runs").join(format!("{name}.json"));
+        let begun = file.with_extension("begun");
+        if begun.exists() { begun } else { file }
+    }
+
+    /// Whether this is the record of a run from when it began.
+    pub fn is_begun(&self, name: &str) -> bool {
+        let file = self.record_file(name);
+        file.extension().is_some_and(|kind| kind == "begun")
     }
 
     /// The file with the scores of a run; its digest is in the record.
@@ -96,6 +156,8 @@ impl DirStore {
         let record = match self.run(name) {
             Ok(record) => record,
             Err(Fault::Damaged(_)) => return Ok(Some(Defect::Damaged)),
+            // It has ended since, and has another name now.
+            Err(_) if !self.record_file(name).exists() => return Ok(None),
             Err(fault) => return Err(fault),
         };
         let Ok(Promise { scores }) = serde_json::from_slice(&record) else {
