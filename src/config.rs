@@ -16,6 +16,7 @@ use std::path::Path;
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::nearest;
 use dsl::source::{FileId, Source, Sources, Span};
+use engine::path_text::path_text;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -151,7 +152,7 @@ impl Reader<'_> {
         };
         let text = match (setting.value_type, value.get_ref()) {
             (ValueType::Path, DeValue::String(text)) if !text.is_empty() => {
-                Ok(self.folder.join(&**text).to_string_lossy().into_owned())
+                Ok(path_text(&self.folder.join(&**text)))
             }
             (ValueType::Count, DeValue::Integer(number)) => setting.checked(number.as_str()),
             (ValueType::Choice(_), DeValue::String(text)) => setting.checked(text),

@@ -13,6 +13,7 @@ use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
 use engine::outside::{Disk, Kept, Texts, Watched, read_text};
+use engine::path_text::path_text;
 use engine::plugin::Registry;
 use engine::store::{Access, DirStore};
 use engine::study::{self, Study, StudyError};
@@ -36,7 +37,7 @@ pub fn study(
     };
     let world = Watched { disk, seen: &seen };
     let set = with_profile(&settings.params, &args.settings);
-    let path = args.file.to_string_lossy();
+    let path = path_text(&args.file);
     let text =
         text(&args.file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
     let study = Study::of_text(&path, &text, set, Arc::clone(&registry), &world);
@@ -119,13 +120,13 @@ pub fn checked(
     terminal: &Terminal,
 ) -> Result<Checked, Abort> {
     let text = text(file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
-    let (path, choices) = (file.to_string_lossy(), Choices::default());
+    let (path, choices) = (path_text(file), Choices::default());
     let world = Disk { registry };
     Ok(study::check(&path, &text, set, &choices, registry, &world))
 }
 
 fn text(file: &Path) -> Result<String, String> {
-    let path = file.to_string_lossy();
+    let path = path_text(file);
     match file.is_dir() {
         true => Err(format!("`{path}` is a folder: expected an experiment file")),
         false => read_text(&path),

@@ -1,8 +1,11 @@
 //! The table of settings that many commands share. Help, documentation, `farcast config` and
 //! `farcast.toml` all derive from it.
 
+use std::path::Path;
+
 use clap::Arg;
-use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser, ValueParser};
+use engine::path_text::path_text;
 
 /// One setting. Flag, variable and key in the file follow from its name.
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl Setting {
     pub fn flag(&'static self) -> Arg {
         let (value_name, parser) = match self.value_type {
             ValueType::Choice(words) => ("WHEN", PossibleValuesParser::new(words).into()),
-            ValueType::Path => ("DIR", self.parser()),
+            ValueType::Path => ("DIR", self.path_parser()),
             ValueType::Count => ("N", self.parser()),
             ValueType::Profile => ("NAME", self.parser()),
         };
@@ -119,6 +122,11 @@ impl Setting {
             "jobs" => flag.short('j'),
             _ => flag,
         }
+    }
+
+    fn path_parser(&'static self) -> ValueParser {
+        let parser = OsStringValueParser::new();
+        ValueParser::from(parser.try_map(|path| self.checked(&path_text(Path::new(&path)))))
     }
 
     fn parser(&'static self) -> ValueParser {

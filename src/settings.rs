@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use dsl::nearest;
 use engine::outside::read_text;
+use engine::path_text::{path_text, text_path};
 use engine::store::{default_path, project_file};
 
 use crate::config::ConfigFile;
 use crate::exit::Abort;
-use crate::setting::{SETTINGS, Setting, listed};
+use crate::setting::{SETTINGS, Setting, ValueType, listed};
 use crate::terminal::{ColorChoice, Terminal};
 
 /// The settings given as flags, as typed.
@@ -125,13 +126,13 @@ impl Settings {
     /// The folder of the store for an experiment at this path.
     pub fn store(&self, near: &Path) -> PathBuf {
         self.get("store")
-            .map_or_else(|| default_path(near), PathBuf::from)
+            .map_or_else(|| default_path(near), text_path)
     }
 
     /// The folder for the results of an experiment of this name.
     pub fn out(&self, name: &str) -> PathBuf {
         let pattern = self.get("out").unwrap_or("out/{name}");
-        pattern.replace("{name}", name).into()
+        text_path(&pattern.replace("{name}", name))
     }
 
     /// How many actions run at a time.
@@ -167,10 +168,13 @@ fn typed(flags: &Flags) -> Result<BTreeMap<&'static str, (String, String)>, Stri
             let from = format!("--{}", setting.name);
             typed.insert(setting.name, (text.clone(), from));
         } else if let Some(text) = std::env::var_os(&variable).filter(|text| !text.is_empty()) {
-            let text = text
-                .to_str()
-                .ok_or_else(|| format!("`{variable}` is not text in UTF-8"))?;
-            let text = setting.checked(text);
+            let text = match setting.value_type {
+                ValueType::Path => path_text(Path::new(&text)),
+                _ => text
+                    .into_string()
+                    .map_err(|_| format!("`{variable}` is not text in UTF-8"))?,
+            };
+            let text = setting.checked(&text);
             let text = text.map_err(|wrong| format!("`{variable}`: {wrong}"))?;
             typed.insert(setting.name, (text, variable));
         }
@@ -179,7 +183,7 @@ fn typed(flags: &Flags) -> Result<BTreeMap<&'static str, (String, String)>, Stri
 }
 
 fn read(file: &Path, terminal: &Terminal) -> Result<ConfigFile, Abort> {
-    let path = file.to_string_lossy();
+    let path = path_text(file);
     let text = read_text(&path).map_err(|message| {
         terminal.error(message);
         Abort::Failed

@@ -13,6 +13,7 @@ mod kills;
 mod memory;
 mod mistakes;
 mod ocean;
+mod paths;
 mod readme;
 mod records;
 mod runs;

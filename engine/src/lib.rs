@@ -22,6 +22,7 @@ pub mod out_folder;
 pub mod output;
 pub mod outside;
 pub mod params;
+pub mod path_text;
 pub mod plan;
 pub mod plugin;
 pub mod process;

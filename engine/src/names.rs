@@ -114,11 +114,18 @@ fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2], shown: Shown) -> S
         named.push_str(&rest[..start]);
         match lists.iter().find_map(|list| labelled(list, label)) {
             Some(node) => named.push_str(&shown(node)),
+            None if is_label(label) => named.push_str("another statement"),
             None => named.push_str(label),
         }
         rest = &rest[end..];
     }
     named + rest
+}
+
+/// Whether a text in these brackets is a placeholder, rather than what somebody wrote.
+fn is_label(text: &str) -> bool {
+    let digest = text.trim_matches(['‹', '›']);
+    digest.len() == 12 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The statement that a label stands for.

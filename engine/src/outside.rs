@@ -14,6 +14,7 @@ use dsl::types::{Kind, Schema};
 
 use crate::files::{self, Files, FirstSeen, NotOpened, matching};
 use crate::params::Bindings;
+use crate::path_text::text_path;
 use crate::plugin::Registry;
 use crate::search::propose;
 use crate::sketch::Sketch;
@@ -30,18 +31,23 @@ pub struct Disk<'a> {
 
 impl Outside for Disk<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
-        // Diagnostics show lines of used files: those of others than experiments stay private.
-        if Path::new(path)
-            .extension()
-            .is_none_or(|end| end != "farcast")
-        {
+        // Diagnostics show lines of used files: those of others than experiments stay private,
+        // also where a link leads to them.
+        let is_experiment = |path: &Path| path.extension().is_some_and(|end| end == "farcast");
+        let file = text_path(path);
+        if !is_experiment(&file) {
             return Err(format!("`{path}` is not a `.farcast` file"));
         }
-        text_of(path, files::open(Path::new(path)))
+        if file.canonicalize().is_ok_and(|file| !is_experiment(&file)) {
+            return Err(format!(
+                "`{path}` links to a file that is not a `.farcast` file"
+            ));
+        }
+        text_of(path, files::open(&text_path(path)))
     }
 
     fn find(&self, path: &str) -> Result<(), String> {
-        let files = matching(Path::new(path)).map_err(|fault| fault.to_string())?;
+        let files = matching(&text_path(path)).map_err(|fault| fault.to_string())?;
         files
             .iter()
             .try_for_each(|file| match files::look_at(file) {
@@ -178,7 +184,7 @@ impl Outside for Kept<'_> {
 /// # Errors
 /// Why it cannot be read, in one line: it is missing, a directory, not text, larger than 16 MiB.
 pub fn read_text(path: &str) -> Result<String, String> {
-    text_of(path, File::open(path).map_err(NotOpened::from))
+    text_of(path, File::open(text_path(path)).map_err(NotOpened::from))
 }
 
 fn text_of(path: &str, file: Result<File, NotOpened>) -> Result<String, String> {

@@ -486,7 +486,7 @@ impl ParamType for DataPath {
 
     fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
-            Value::Path(path) => Ok(Self(path.into())),
+            Value::Path(path) => Ok(Self(crate::path_text::text_path(path))),
             other => Err(mismatch(field, "Path", other)),
         }
     }

@@ -15,6 +15,7 @@ use crate::graph::Graph;
 use crate::headline::headlines;
 use crate::key::KEY_VERSION;
 use crate::observer::Counts;
+use crate::path_text::path_text;
 use crate::plugin::Registry;
 use crate::process::Process;
 use crate::run::Outcome;
@@ -180,7 +181,7 @@ fn texts(sources: &Sources) -> Vec<Text> {
 
 fn working_folder() -> String {
     let folder = std::env::current_dir();
-    folder.map_or_else(|_| String::new(), |path| path.to_string_lossy().into())
+    folder.map_or_else(|_| String::new(), |path| path_text(&path))
 }
 
 impl RunRecord {

@@ -30,6 +30,7 @@ use crate::graph::Graph;
 use crate::lower::{Lowered, lower, validate};
 use crate::observer::{Counts, Observer};
 use crate::outside::{Kept, Texts};
+use crate::path_text::{path_text, text_path};
 use crate::plan::{Plan, plan};
 use crate::plugin::Registry;
 use crate::run::{Endings, Outcome, Settings, Work, run_after};
@@ -147,8 +148,8 @@ impl Study {
 
     /// The name of that file without its ending.
     pub fn stem(&self) -> String {
-        let stem = Path::new(self.file()).file_stem().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
+        let file = text_path(self.file());
+        path_text(Path::new(file.file_stem().unwrap_or_default()))
     }
 
     /// The actions, with the sweeps as far as the scores in the store lead them.
@@ -244,7 +245,7 @@ impl Study {
 
     fn lower(&mut self, store: &dyn Store) -> Result<Graph, StudyError> {
         let seen = &self.seen;
-        let digest = |path: &str| seen.digest(Path::new(path), |path| store.file_digest(path));
+        let digest = |path: &str| seen.digest(&text_path(path), |path| store.file_digest(path));
         let checked = std::mem::take(&mut self.experiment);
         match lower(checked, &self.registry, &digest) {
             Ok(Lowered { experiment, graph }) => {

@@ -6,6 +6,7 @@ use dsl::format::format;
 use dsl::source::{Source, Sources};
 use engine::output::rewrite_file;
 use engine::outside::read_text;
+use engine::path_text::path_text;
 
 use crate::args::Fmt;
 use crate::exit::{Abort, Exit};
@@ -23,7 +24,7 @@ pub fn run(args: &Fmt, terminal: &Terminal) -> Result<Exit, Abort> {
 
 /// Whether this file is in canonical layout now.
 fn one(file: &Path, args: &Fmt, terminal: &Terminal) -> bool {
-    let path = file.to_string_lossy();
+    let path = path_text(file);
     let text = match read_text(&path) {
         Ok(text) => text,
         Err(message) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dsl::check::join;
 use dsl::render::printable;
 use engine::outside::Texts;
+use engine::path_text::{path_text, text_path};
 use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
 use engine::study::Study;
@@ -28,7 +29,7 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
     let job = Job {
         options: &args.options,
         backend: in_threads(settings),
-        out: default_out(settings, Path::new(&format!("{again}.farcast"))),
+        out: default_out(settings, &text_path(&format!("{again}.farcast"))),
     };
     if args.fresh {
         let finished = job.run(&mut study, &MemStore::default(), None, terminal);
@@ -53,15 +54,15 @@ pub fn study(record: &RunRecord, terminal: &Terminal) -> Result<Study, Abort> {
 /// The folder to which the run's paths are relative: its own, or none for the working folder, if that
 /// is the same or the run's no longer exists.
 fn base(record: &RunRecord) -> PathBuf {
-    let folder = Path::new(&record.folder);
+    let folder = text_path(&record.folder);
     let is_here = std::env::current_dir().is_ok_and(|here| here == folder);
     let is_there = folder.is_absolute()
         && record
             .data
             .keys()
-            .all(|path| folder.join(path).is_file() || Path::new(path).is_absolute());
+            .all(|path| folder.join(text_path(path)).is_file() || Path::new(path).is_absolute());
     if is_there && !is_here && folder.is_dir() {
-        folder.to_owned()
+        folder
     } else {
         PathBuf::new()
     }
@@ -71,7 +72,7 @@ fn base(record: &RunRecord) -> PathBuf {
 /// They stay in memory: nothing is written to their paths.
 fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     let place = |text: &Text| {
-        let path = join("", &base.join(&text.path).to_string_lossy());
+        let path = join("", &path_text(&base.join(text_path(&text.path))));
         (path, text.text.clone())
     };
     let file = record.texts.first().map(place).unwrap_or_default().0;
@@ -156,7 +157,7 @@ fn differences(before: &RunRecord, after: &RunRecord, base: &Path) -> Vec<String
         );
     }
     for (path, old) in &before.data {
-        let here = join("", &base.join(path).to_string_lossy());
+        let here = join("", &path_text(&base.join(text_path(path))));
         let new = after.data.get(&here).or_else(|| after.data.get(path));
         let new = new.map_or("not read".to_owned(), |digest| digest.short());
         differ(&format!("data file `{path}`"), &old.short(), &new);

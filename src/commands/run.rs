@@ -20,6 +20,7 @@ use engine::out_folder::{
 use engine::output::{
     Export, export, file_names, longest_file_name, run_answer, run_json, write_file,
 };
+use engine::path_text::path_text;
 use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
 use engine::run::{Outcome, Settings as RunSettings};
@@ -95,7 +96,7 @@ fn backend(executor: Executor, settings: &Settings, store: &DirStore) -> Box<dyn
 
 /// Where the results of an experiment file go.
 pub fn default_out(settings: &Settings, file: &Path) -> PathBuf {
-    settings.out(&file.file_stem().unwrap_or_default().to_string_lossy())
+    settings.out(&path_text(Path::new(file.file_stem().unwrap_or_default())))
 }
 
 /// What is asked of a run.
@@ -120,7 +121,7 @@ impl<'a> Job<'a> {
     ) -> Result<Finished<'a>, Abort> {
         self.check_out(&study.experiment, terminal)?;
         stop_flag(*terminal);
-        let out = self.out.to_string_lossy().into_owned();
+        let out = path_text(&self.out);
         let unfinished = Unfinished::begin(study, out, runs, *terminal);
         let before = run_digest(&self.out);
         let mut finished = self.made(study, store, Some(unfinished), terminal)?;
@@ -202,7 +203,7 @@ impl<'a> Job<'a> {
                 outcome: &outcome,
                 seconds: started.elapsed().as_secs_f64(),
                 host: hostname(),
-                out: self.out.to_string_lossy().into_owned(),
+                out: path_text(&self.out),
             },
         );
         Ok(Finished {

@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::observer::{Blame, Failure};
 use crate::order::{Order, OrderInput, OrderMember};
 use crate::params::{Bindings, Loaded};
+use crate::path_text::text_path;
 use crate::plugin::{Context, Operation, Progress};
 use crate::store::{Cost, Record, RecordedOutcome};
 
@@ -71,7 +72,7 @@ impl Carrier<'_> {
         } = *self.order;
         let Place { stop, store, .. } = *self.place;
         let digests = self.order.files.iter();
-        let digests = digests.map(|(path, digest)| (path.into(), *digest));
+        let digests = digests.map(|(path, digest)| (text_path(path), *digest));
         let files = Files::expected(digests.collect(), Arc::clone(stop));
         let context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)
