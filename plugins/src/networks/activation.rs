@@ -3,6 +3,7 @@
 use engine::words;
 use pulp::Scalar;
 
+use super::gelu::{gelu, gelu_tanh};
 use super::lanes::tanh;
 
 words! {
@@ -12,17 +13,14 @@ words! {
         Tanh = "tanh",
         /// `max(x, 0)`.
         Relu = "relu",
-        /// Gaussian error linear unit, in its tanh form (Hendrycks & Gimpel 2016, eq. 2).
+        /// Gaussian error linear unit `x Φ(x)`, as `torch.nn.GELU()`.
         Gelu = "gelu",
+        /// The same with a tanh for `Φ`, as `torch.nn.GELU(approximate="tanh")`.
+        GeluTanh = "gelu_tanh",
         /// Logistic function.
         Sigmoid = "sigmoid",
     }
 }
-
-/// `sqrt(2 / pi)`, of the tanh form of the Gaussian error linear unit.
-pub(crate) const GELU_SCALE: f32 = 0.797_884_6;
-/// The cubic coefficient of the same.
-pub(crate) const GELU_CUBIC: f32 = 0.044_715;
 
 impl Activation {
     /// Turns numbers into their activations.
@@ -35,10 +33,12 @@ impl Activation {
             Activation::Relu => values
                 .iter_mut()
                 .for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-            Activation::Gelu => values.iter_mut().for_each(|x| {
-                let inner = GELU_SCALE * (*x + GELU_CUBIC * *x * *x * *x);
-                *x *= 0.5 * (1.0 + tanh(Scalar::new(), inner));
-            }),
+            Activation::Gelu => values
+                .iter_mut()
+                .for_each(|x| *x = gelu(Scalar::new(), *x).0),
+            Activation::GeluTanh => values
+                .iter_mut()
+                .for_each(|x| *x = gelu_tanh(Scalar::new(), *x).0),
             Activation::Sigmoid => values
                 .iter_mut()
                 .for_each(|x| *x = 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
@@ -52,16 +52,17 @@ mod tests {
 
     #[test]
     fn activations_have_their_published_values() {
-        // tanh(1), the tanh form of GELU at 1 (Hendrycks & Gimpel 2016, eq. 2), 1/(1+e^-1).
+        // tanh(1), Φ(1), the tanh form of GELU at 1 (Hendrycks & Gimpel 2016, eq. 2), 1/(1+e^-1).
         for (activation, value) in [
             (Activation::Tanh, 0.761_594_2),
             (Activation::Relu, 1.0),
-            (Activation::Gelu, 0.841_192),
+            (Activation::Gelu, 0.841_344_75),
+            (Activation::GeluTanh, 0.841_192),
             (Activation::Sigmoid, 0.731_058_6),
         ] {
             let mut found = [1.0];
             activation.apply(&mut found);
-            assert!((found[0] - value).abs() < 1e-6, "{activation:?}");
+            assert!((found[0] - value).abs() < 2e-7, "{activation:?}");
         }
         let mut found = [-1.0, f32::NAN];
         Activation::Relu.apply(&mut found);

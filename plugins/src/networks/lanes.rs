@@ -87,14 +87,18 @@ pub(in crate::networks) fn at_least<S: Simd>(simd: S, limit: f32, x: S::f32s) ->
 
 /// The smaller of `x` and `limit`; a NaN stays one.
 #[inline(always)]
-fn at_most<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
+pub(in crate::networks) fn at_most<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
     let limit = simd.splat_f32s(limit);
     simd.select_f32s(simd.greater_than_f32s(x, limit), limit, x)
 }
 
 /// The value of the polynomial with these coefficients, highest power first.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; N]) -> S::f32s {
+pub(in crate::networks) fn polynomial<S: Simd, const N: usize>(
+    simd: S,
+    x: S::f32s,
+    coefficients: [f32; N],
+) -> S::f32s {
     let mut value = simd.splat_f32s(coefficients[0]);
     for coefficient in &coefficients[1..] {
         value = simd.mul_add_e_f32s(value, x, simd.splat_f32s(*coefficient));

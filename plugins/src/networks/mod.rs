@@ -9,6 +9,7 @@ mod dfdx;
 mod encoder;
 mod feedforward;
 mod fused;
+mod gelu;
 mod gradient;
 mod images;
 mod initial;

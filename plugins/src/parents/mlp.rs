@@ -24,7 +24,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 3
+    "mlp" version 4
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -48,7 +48,8 @@ plugin! {
 impl Plugin for Mlp {
     type Output = Parent;
     const RANDOM: bool = true;
-    // Later versions note how it trained, and round the loss on rows held out otherwise.
+    // Later versions note how it trained, round the loss on rows held out otherwise, and have the
+    // exact `gelu`.
     const STREAMS: u32 = 1;
     const MEMBERS: Option<&'static str> = Some("members");
 

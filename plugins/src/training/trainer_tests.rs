@@ -52,7 +52,8 @@ proptest! {
         hidden in prop::collection::vec(1usize..40, 0..4),
         ends in (1usize..20, 1usize..6),
         activation in prop::sample::select(vec![
-            Activation::Tanh, Activation::Relu, Activation::Gelu, Activation::Sigmoid,
+            Activation::Tanh, Activation::Relu, Activation::Gelu, Activation::GeluTanh,
+            Activation::Sigmoid,
         ]),
         loss in prop::sample::select(vec![Loss::Mse, Loss::CrossEntropy]),
         optimizer in optimizers(),

@@ -172,9 +172,25 @@ pub(super) fn activated<S: Shape>(
     match activation {
         Activation::Tanh => values.tanh(),
         Activation::Relu => values.relu(),
-        Activation::Gelu => values.fast_gelu(),
+        Activation::Gelu => gelu(values),
+        Activation::GeluTanh => values.fast_gelu(),
         Activation::Sigmoid => values.sigmoid(),
     }
+}
+
+/// The exact GELU.
+///
+/// dfdx takes `Φ + √2 x φ` for its derivative, with `φ` the normal density, instead of `Φ + x φ`:
+/// a sum whose value is zero but whose derivative is not makes up for the difference.
+fn gelu<S: Shape>(
+    values: Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>,
+) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    const EXCESS: f32 = (std::f32::consts::SQRT_2 - 1.0) * 0.398_942_3;
+    let (values, tape) = values.split_tape();
+    let bell = (values.clone().square() * -0.5).exp() * EXCESS;
+    let traced = values.retaped::<OwnedTape<f32, Cpu>>();
+    let bend = (traced.square() * -0.5).exp() * EXCESS - bell;
+    values.put_tape(tape).accurate_gelu() + bend
 }
 
 /// `weight · values + bias`, `[out, places]`.

@@ -19,7 +19,7 @@ use pulp::{Arch, Simd, WithSimd};
 use products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
 use tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 
-use super::activation::{GELU_CUBIC, GELU_SCALE};
+use super::gelu::{gelu, gelu_tanh};
 use super::lanes::{Lanes, at_least, exp, tanh};
 use super::{Activation, Differentiate, Layers, Loss, Samples};
 
@@ -280,24 +280,13 @@ fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next
             #[inline(always)]
             |x| gelu(simd, x),
         ),
+        Activation::GeluTanh => apply::<S>(
+            outputs,
+            next,
+            #[inline(always)]
+            |x| gelu_tanh(simd, x),
+        ),
     }
-}
-
-/// GELU in its tanh form and its derivative.
-#[inline(always)]
-fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
-    let [half, one] = [0.5, 1.0].map(|value| simd.splat_f32s(value));
-    let scale = simd.splat_f32s(GELU_SCALE);
-    let cubic = |factor| simd.splat_f32s(factor * GELU_CUBIC);
-    let square = simd.mul_f32s(x, x);
-    let inner = simd.mul_add_e_f32s(cubic(1.0), square, one);
-    let bend = tanh(simd, simd.mul_f32s(simd.mul_f32s(scale, x), inner));
-    let share = simd.mul_add_e_f32s(half, bend, half);
-    let inner_slope = simd.mul_f32s(scale, simd.mul_add_e_f32s(cubic(3.0), square, one));
-    let bend_slope = simd.negate_mul_add_e_f32s(bend, bend, one);
-    let half_x = simd.mul_f32s(half, x);
-    let slope = simd.mul_add_e_f32s(simd.mul_f32s(half_x, bend_slope), inner_slope, share);
-    (simd.mul_f32s(x, share), slope)
 }
 
 #[inline(always)]

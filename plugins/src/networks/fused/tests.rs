@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::networks::Feedforward;
+use crate::networks::gelu::tests::cumulative;
 use crate::networks::testing::{dense as network, distance, draw, instruction_sets};
 
 /// The mean loss in f64 throughout, written as the textbook has it.
@@ -30,7 +31,8 @@ fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
                         Activation::Tanh => z.tanh(),
                         Activation::Relu => z.max(0.0),
                         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-                        Activation::Gelu => {
+                        Activation::Gelu => z * cumulative(z),
+                        Activation::GeluTanh => {
                             let scale = (2.0 / std::f64::consts::PI).sqrt();
                             0.5 * z * (1.0 + (scale * (z + 0.044715 * z.powi(3))).tanh())
                         }
@@ -59,6 +61,7 @@ fn gradients_are_finite_differences() {
         Activation::Tanh,
         Activation::Relu,
         Activation::Gelu,
+        Activation::GeluTanh,
         Activation::Sigmoid,
     ];
     for activation in activations {
