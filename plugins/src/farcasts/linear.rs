@@ -4,23 +4,38 @@ use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::words;
 
 use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
+words! {
+    /// Over which of the observed states a velocity is taken.
+    pub enum Velocity {
+        /// Over all: from the first to the last.
+        First = "first",
+        /// Over the last two.
+        Last = "last",
+    }
+}
+
 plugin! {
     /// Every weight goes on at its mean velocity over the steps observed.
     ///
-    /// `ŵ_h = w_n + (w_n − w_0) (h − t_n) / (t_n − t_0)`, the first and last state observed.
+    /// `ŵ_h = w_n + (w_n − w_0) (h − t_n) / (t_n − t_0)`, the first and last state observed; with
+    /// `from: last` the last two, so that the velocity is the newest one known.
     /// Three operations a weight and horizon; two states in memory, block by block.
     ///
     /// ```farcast
     /// farcast straight = linear(walk, observe: 4..=16, horizon: [24, 32])
+    /// farcast tangent = linear(walk, observe: 4..=16, horizon: [24, 32], from: last)
     /// ```
     "linear" version 2
     pub struct Linear {
         /// What is observed and predicted.
         observed: Observed, flatten();
+        /// Over which states the velocity is taken.
+        from: Velocity = "first";
     }
 }
 
@@ -39,7 +54,10 @@ impl Plugin for Linear {
 
     fn run(self, context: &Context) -> Result<Farcast, Fault> {
         let window = self.observed.window()?;
-        let window = window.thinned(2)?;
+        let window = match self.from {
+            Velocity::First => window.thinned(2)?,
+            Velocity::Last => window.newest(2)?,
+        };
         let ahead = window.ahead((window.steps[1] - window.steps[0]) as f64);
         let predicted = forecast(
             &self.observed.trajectory,
@@ -83,5 +101,28 @@ mod tests {
         let farcast = call.run(&Context::alone("linear")).unwrap();
         let expected = [6, 100].map(|step| (0..26).map(|k| straight(k, step)).collect::<Vec<_>>());
         assert_eq!(predictions(&farcast), expected);
+    }
+
+    #[test]
+    fn the_velocity_is_that_of_the_states_asked_for() {
+        // Fast at first, then slow.
+        let bent = |k: usize, step: u64| k as f32 + [0.0, 6.0, 7.0][step as usize / 10];
+        let runs = [("w", given(run_of(&[0, 10, 20], bent)))];
+        let predicted = |arguments: &str| {
+            let call: Linear = call(arguments, &runs);
+            let farcast = call.run(&Context::alone("linear")).unwrap();
+            (
+                predictions(&farcast)[0][..2].to_vec(),
+                farcast.origin.observed,
+            )
+        };
+        assert_eq!(
+            predicted("w, horizon: [40]"),
+            (vec![14.0, 15.0], vec![0, 20])
+        );
+        assert_eq!(
+            predicted("w, horizon: [40], from: last"),
+            (vec![9.0, 10.0], vec![10, 20])
+        );
     }
 }

@@ -40,7 +40,7 @@ pub use introspection::Introspection;
 pub use known::Known;
 pub use lfd::Lfd;
 pub use lfd2::Lfd2;
-pub use linear::Linear;
+pub use linear::{Linear, Velocity};
 pub use linear_map::{FitBy, LayerFit};
 pub use nets::NinoNet;
 pub use nino::Nino;

@@ -206,6 +206,17 @@ impl Window {
         Ok(self)
     }
 
+    /// The same with only the newest `count` states.
+    ///
+    /// # Errors
+    /// The user's fault when fewer are observed.
+    pub fn newest(mut self, count: usize) -> Result<Self, Fault> {
+        self.expect(count)?;
+        self.rows.drain(..self.rows.len() - count);
+        self.steps.drain(..self.steps.len() - count);
+        Ok(self)
+    }
+
     /// The same with `history` of the states, or all of them.
     ///
     /// # Errors

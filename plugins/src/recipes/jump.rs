@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::farcasts::{
     AdamOptions, Exponential, Farcast, FitBy, FitRuns, LayerFit, Lfd2, Linear, NinoNet, Norm,
-    Observed, nino,
+    Observed, Velocity, nino,
 };
 
 words! {
@@ -140,6 +140,7 @@ impl Jumps {
         let farcast = match self.method {
             Method::Linear => Linear {
                 observed: observed(runs, horizon),
+                from: Velocity::First,
             }
             .run(&context),
             Method::Exponential => Exponential {
