@@ -93,7 +93,7 @@ pub fn abort(error: &StudyError, terminal: &Terminal) -> Abort {
             StudyError::Mistakes(diagnostics, sources) => in_json(diagnostics, sources),
         };
         let answer = json!({ "ok": false, "diagnostics": diagnostics });
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
     }
     Abort::Failed
 }

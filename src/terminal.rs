@@ -1,6 +1,7 @@
 //! The output streams: standard output for results, standard error for everything else.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,6 +72,22 @@ impl Terminal {
         {
             self.error(format!("cannot write to standard output: {error}"));
         }
+    }
+
+    /// Prints an answer for programs: JSON, in which what a terminal obeys is escaped as in `\u202e`.
+    pub fn answer(&self, json: impl Display) {
+        let mut text = String::new();
+        for c in json.to_string().chars() {
+            let is_plain = c == '\n' || (' '..='~').contains(&c);
+            if is_plain || printable(c.encode_utf8(&mut [0; 4])).chars().eq([c]) {
+                text.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+        self.out(text + "\n");
     }
 
     /// Prints a message.

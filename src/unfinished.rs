@@ -93,7 +93,7 @@ impl Unfinished {
         }
         if terminal.json {
             let answer = run_answer(&record.experiment, false, seconds, counts, &[], &record.out);
-            terminal.out(format!("{answer}\n"));
+            terminal.answer(&answer);
         }
         terminal.say("stopped: the next run goes on from here");
     }

@@ -21,8 +21,11 @@ fn checkpoint(step: u32) -> Vec<u8> {
     bytes.chain(weights).collect()
 }
 
-/// Each tensor of a file with its shape and numbers, and the names of its metadata.
-fn tensors(bytes: &[u8]) -> (BTreeMap<String, (Value, Vec<f32>)>, Vec<String>) {
+/// The shape and the numbers of a tensor.
+type Contents = (Value, Vec<f32>);
+
+/// Each tensor of a file, and the names of its metadata.
+fn tensors(bytes: &[u8]) -> (BTreeMap<String, Contents>, Vec<String>) {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let (head, numbers) = bytes[8..].split_at(length);
     let mut head: serde_json::Map<String, Value> = serde_json::from_slice(head).unwrap();

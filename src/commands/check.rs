@@ -41,10 +41,7 @@ pub fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Result<Exi
         }
     }
     if args.json {
-        terminal.out(format!(
-            "{}\n",
-            json!({ "ok": errors == 0, "diagnostics": found })
-        ));
+        terminal.answer(json!({ "ok": errors == 0, "diagnostics": found }));
     } else if errors + warnings == 0 {
         terminal.say(match args.files.len() {
             1 => "no mistakes found".to_owned(),

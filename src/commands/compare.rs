@@ -33,7 +33,7 @@ pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<E
     }
     if args.json {
         let answer = serde_json::to_string(&comparison).unwrap_or_default();
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
     } else {
         terminal.out(words(&comparison));
     }

@@ -31,7 +31,7 @@ pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Ex
             .map(|(name, value)| (name.clone(), json!(value)))
             .collect();
         let answer = json!({ "file": settings.file, "settings": list, "set": params });
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
         return Ok(Exit::Fine);
     }
     let mut rows: Vec<Vec<String>> = settings

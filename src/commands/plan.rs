@@ -66,7 +66,7 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
                 .collect::<Vec<_>>(),
             "waiting": waiting.collect::<Vec<_>>(), "sweeps": sweeps.collect::<Vec<_>>(),
         });
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
         return Ok(Exit::Fine);
     }
     let rows: Vec<(String, &str, &str, String)> = actions

@@ -27,7 +27,7 @@ pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Abort> {
             .iter()
             .map(|signature| described(signature))
             .collect();
-        terminal.out(format!("{}\n", json!({ "plugins": list })));
+        terminal.answer(json!({ "plugins": list }));
     } else if args.name.is_some() {
         chosen
             .iter()

@@ -103,7 +103,7 @@ fn verdict(
             "same": is_same, "differs": differs, "ok": after.ok, "seconds": after.seconds,
             "actions": after.counts, "out": after.out,
         });
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
     } else if is_same && before.scores.is_none() {
         terminal.say("there are no scores to compare");
     } else if is_same {

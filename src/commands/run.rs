@@ -474,7 +474,7 @@ impl Finished<'_> {
             if !failures.is_empty() {
                 answer["diagnostics"] = in_json(&failures, &self.study.sources).into();
             }
-            terminal.out(format!("{answer}\n"));
+            terminal.answer(&answer);
             return exit;
         }
         if !self.lines.is_empty() {

@@ -34,7 +34,7 @@ pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit
             .iter()
             .map(|(name, run)| described(name, run))
             .collect();
-        terminal.out(format!("{}\n", json!({ "runs": list })));
+        terminal.answer(json!({ "runs": list }));
         return Ok(Exit::Fine);
     }
     if runs.is_empty() {

@@ -24,7 +24,7 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
     if args.json {
         let mut answer = described(&found.name, &found.record);
         answer["scores"] = json!(lines);
-        terminal.out(format!("{answer}\n"));
+        terminal.answer(&answer);
         return Ok(Exit::Fine);
     }
     terminal.out(aligned(&facts(&found.name, &found.record)));

@@ -32,9 +32,9 @@ impl<'p> Checker<'p> {
                 ExprKind::Name(_) | ExprKind::Binary { .. } | ExprKind::Int { .. },
             ) => match self.source(expr.span) {
                 written if !written.is_empty() && !written.contains(['"', '\n', '\\']) => {
-                    diagnostic.hint(format!("text stands in quotes: `\"{written}\"`"))
+                    diagnostic.hint(format!("text is in quotes: `\"{written}\"`"))
                 }
-                _ => diagnostic.hint("text stands in quotes"),
+                _ => diagnostic.hint("text is in quotes"),
             },
             (Type::Column, ExprKind::Text(_)) => diagnostic.hint("write the name without quotes"),
             (Type::Range(_), _) => diagnostic.hint("write `first..=last`"),

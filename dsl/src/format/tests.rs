@@ -148,17 +148,41 @@ fn comments_keep_their_place() {
 fn comments_keep_their_order() {
     check(
         "data b = derive(sea#x\n, temp = salt, x = 1)\n# note\n-rest(\"casts.nc\")\n",
-        expect![[r#"
-        "#]],
+        expect![[r##"
+            #x
+            # note
+            data b = derive(sea, temp = salt, x = 1) - rest("casts.nc")
+        "##]],
     );
     check(
         "data a = where(  # rows\n  sea,  # all\n\n  # warm\n  temp > 1  # degrees\n    and salt # salty\n > 2 # g/kg\n , # last\n) # after\n\n# end\n\n\n# of file",
         expect![[r#"
+            data a = where(
+                # rows
+                sea,  # all
+                # warm
+                # degrees
+                # salty
+                temp > 1 and salt > 2,  # g/kg
+                # last
+            )  # after
+
+            # end
+
+            # of file
         "#]],
     );
     check(
         "define f(a, # first\n b # second\n) = # body\n a + # plus\n g(b, # inner\n 1) # done\n",
         expect![[r#"
+            # first
+            # second
+            # body
+            # plus
+            define f(a, b) = a + g(
+                b,  # inner
+                1,
+            )  # done
         "#]],
     );
 }

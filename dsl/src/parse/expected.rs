@@ -124,7 +124,7 @@ impl Stop<'_> {
         }
         if self.wanted.contains(&Rule::text) && !self.wanted.contains(&Rule::name) {
             let line = self.rest_of_line();
-            return (!line.is_empty()).then(|| format!("text stands in quotes: `\"{line}\"`"));
+            return (!line.is_empty()).then(|| format!("text is in quotes: `\"{line}\"`"));
         }
         if written == "+" && !self.wants_operator() {
             return Some("a number has no `+` before it".to_owned());

@@ -264,6 +264,7 @@ fn every_item_has_its_own_error() {
             data ok = a
             ! SyntaxError: expected `,` or `)`, found `c`
                 1:17 `c` 
+                hint: a `,` is missing between `b` and `c`
             ! SyntaxError: expected a name, found the end of the line
                 2:4 `` 
                 hint: a statement is a kind, a name, `=` and what it is: `data sea = csv("sea.csv")`
@@ -275,9 +276,10 @@ fn every_item_has_its_own_error() {
             ! SyntaxError: expected an expression or `)`, found `in`
                 5:12 `in` 
                 hint: `in` is a word of the language, not a name
-            ! SyntaxError: expected the name of an argument before `:` or `=`
-                6:12 `a.b` 
-            ! SyntaxError: expected the name of an argument before `:` or `=`
+            ! SyntaxError: unexpected `=` in a formula
+                6:16 `=` 
+                hint: to compare, write `==`
+            ! SyntaxError: expected the name of an argument before `:`
                 6:20 `true` 
             ! SyntaxError: expected an expression, found the end of the line
                 7:9 `` 
@@ -285,12 +287,15 @@ fn every_item_has_its_own_error() {
                 8:10 `3` 
             ! SyntaxError: expected `,` or `)`, found `b`
                 9:12 `b` 
+                hint: a `,` is missing between `a` and `b`
             ! SyntaxError: unexpected `]`
                 10:10 `]` no bracket is open here
-            ! SyntaxError: expected `:`, found `=`
+            ! SyntaxError: expected the type of `p`, found `=`
                 11:9 `=` 
+                hint: write `param p: Int = 3`
             ! SyntaxError: expected `as`, found `+`
                 13:1 `+` 
+                hint: a number has no `+` before it
             ! SyntaxError: expected a statement, found `@`
                 14:1 `@` 
                 hint: a statement is a kind, a name, `=` and what it is: `data sea = csv("sea.csv")`
@@ -298,6 +303,7 @@ fn every_item_has_its_own_error() {
                 15:6 `3` 
             ! SyntaxError: expected text in quotes, found `title`
                 16:12 `title` 
+                hint: text is in quotes: `"title"`
         "#]],
     );
 }

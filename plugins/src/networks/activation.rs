@@ -56,7 +56,7 @@ mod tests {
         for (activation, value) in [
             (Activation::Tanh, 0.761_594_2),
             (Activation::Relu, 1.0),
-            (Activation::Gelu, 0.841_344_75),
+            (Activation::Gelu, 0.841_344_7),
             (Activation::GeluTanh, 0.841_192),
             (Activation::Sigmoid, 0.731_058_6),
         ] {
