@@ -39,6 +39,8 @@ pub struct NetworkFacts {
     pub target: String,
     /// Whether it predicts classes; otherwise a quantity.
     pub classes: bool,
+    /// The least number of weights it has.
+    pub weights: Option<u64>,
     /// How its weights came about.
     pub training: Training,
     /// What only the reference trainer can differentiate in it, such as `convolutions`.

@@ -14,6 +14,7 @@ pub mod headline;
 pub mod key;
 pub mod label;
 pub mod lower;
+pub mod memory;
 pub mod metric;
 pub mod names;
 pub mod observer;

@@ -1,5 +1,6 @@
 //! What several plugins check of a call before it runs.
 
+use engine::memory;
 use engine::params::Column;
 use engine::plugin::{Complaint, Sketch};
 
@@ -42,6 +43,28 @@ pub fn at_most_rows(call: &Sketch, input: &str, field: &str, expected: &str) -> 
     let rows = call.rows(input).filter(|rows| count > *rows)?;
     let message = format!("expected {expected}, found {count} of at most {rows} rows");
     Some(Complaint::at(field, message))
+}
+
+/// Refuses what needs more memory than the machine has, and warns of more than half of it.
+pub fn too_large(field: &str, bytes: u64) -> Option<Complaint> {
+    let has = memory::of_machine()?;
+    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let (needs, has_text) = (gigabytes(bytes), gigabytes(has));
+    let message = format!("this needs about {needs} of memory, the machine has {has_text}");
+    let complaint = Complaint::at(field, message);
+    match bytes {
+        _ if bytes > has => Some(complaint),
+        _ if bytes > has / 2 => Some(complaint.as_warning()),
+        _ => None,
+    }
+}
+
+/// The same for subsets of `size` rows each.
+pub fn too_many_rows(call: &Sketch) -> Option<Complaint> {
+    let (count, size) = (call.get::<u64>("count")?, call.get::<u64>("size")?);
+    // Numbers of rows, and the JSON text that keeps them.
+    let bytes = count.saturating_mul(size).saturating_mul(4 + 7);
+    too_large("count", bytes)
 }
 
 /// What is wrong, of several answers.

@@ -75,6 +75,7 @@ impl Plugin for Conv {
     fn facts(call: &Sketch<'_>) -> Facts {
         examine::network(
             call,
+            None,
             TrainOptions::training(call),
             Self::reference_only(call),
         )

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::params::Column;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
-use crate::calls::{complaints, distinct, filled};
+use crate::calls::{complaints, distinct, filled, too_large};
 use crate::networks::Loss;
 use crate::recipes::trainer_words;
 
@@ -23,9 +23,15 @@ pub fn columns(call: &Sketch) -> Vec<Complaint> {
 
 /// What is known of the network of a call, trained like this; `reference_only` is what the fused
 /// kernel cannot differentiate in it.
-pub fn network(call: &Sketch, training: Training, reference_only: Option<&'static str>) -> Facts {
+pub fn network(
+    call: &Sketch,
+    weights: Option<u64>,
+    training: Training,
+    reference_only: Option<&'static str>,
+) -> Facts {
     let (inputs, target) = columns_of(call);
     let network = NetworkFacts {
+        weights,
         inputs,
         target,
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
@@ -39,6 +45,19 @@ pub fn network(call: &Sketch, training: Training, reference_only: Option<&'stati
         network: Some(Arc::new(network)),
         ..Facts::default()
     }
+}
+
+/// How many weights dense layers of these widths have; none when that is no number.
+pub fn dense(widths: &[u64]) -> Option<u64> {
+    let layers = widths.windows(2);
+    let weights = layers.map(|pair| pair[0].checked_add(1)?.checked_mul(pair[1]));
+    weights.sum()
+}
+
+/// Refuses a network whose training needs more memory than there is: weights, their gradients,
+/// two moments of the optimiser and the best weights so far.
+pub fn trainable(field: &str, weights: Option<u64>) -> Option<Complaint> {
+    too_large(field, weights?.saturating_mul(5 * size_of::<f32>() as u64))
 }
 
 fn columns_of(call: &Sketch) -> (Vec<String>, String) {

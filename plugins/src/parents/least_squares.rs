@@ -45,7 +45,7 @@ impl Plugin for LeastSquares {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, Training::Solved, None)
+        examine::network(call, None, Training::Solved, None)
     }
 
     fn run(self, _: &Context) -> Result<Parent, Fault> {

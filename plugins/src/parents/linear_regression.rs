@@ -64,7 +64,7 @@ impl Plugin for LinearRegression {
             exact: true,
             held_out: call.get::<f64>("hold_out").is_some_and(|share| share > 0.0),
         };
-        examine::network(call, training, None)
+        examine::network(call, None, training, None)
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

@@ -54,11 +54,14 @@ impl Plugin for Mlp {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        [examine::columns(call), TrainOptions::check(call)].concat()
+        let large = examine::trainable("hidden", Self::weights(call));
+        let found = [examine::columns(call), TrainOptions::check(call)].concat();
+        found.into_iter().chain(large).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, TrainOptions::training(call), None)
+        let weights = Self::weights(call);
+        examine::network(call, weights, TrainOptions::training(call), None)
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -69,6 +72,16 @@ impl Plugin for Mlp {
 }
 
 impl Mlp {
+    /// How many weights the network of a call has; of classes these depend on the data.
+    fn weights(call: &Sketch) -> Option<u64> {
+        let is_quantity = call.get::<Loss>("loss") == Some(Loss::Mse);
+        let inputs = call.get::<Vec<Column>>("inputs").filter(|_| is_quantity)?;
+        let mut widths = vec![inputs.len() as u64];
+        widths.extend(call.get::<Vec<u64>>("hidden")?);
+        widths.push(1);
+        examine::dense(&widths)
+    }
+
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;

@@ -70,11 +70,15 @@ impl Plugin for Transformer {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        [examine::columns(call), TrainOptions::check(call)].concat()
+        let large = examine::trainable("width", Self::weights(call));
+        let found = [examine::columns(call), TrainOptions::check(call)].concat();
+        found.into_iter().chain(large).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, TrainOptions::training(call), Some("transformers"))
+        let weights = Self::weights(call);
+        let training = TrainOptions::training(call);
+        examine::network(call, weights, training, Some("transformers"))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -85,6 +89,15 @@ impl Plugin for Transformer {
 }
 
 impl Transformer {
+    /// How many weights the layers of a call have: attention, two dense layers, two norms; the
+    /// tokens and the head are few beside them.
+    fn weights(call: &Sketch) -> Option<u64> {
+        let (width, wide) = (call.get::<u64>("width")?, call.get::<u64>("wide")?);
+        let attention = 4 * width * (width + 1);
+        let layer = attention + 2 * width * wide + wide + width + 4 * width;
+        layer.checked_mul(call.get("layers")?)
+    }
+
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;

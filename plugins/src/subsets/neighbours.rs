@@ -1,6 +1,6 @@
 //! `neighbours`: the rows nearest to random ones.
 
-use crate::calls::{at_most_rows, complaints, filled};
+use crate::calls::{at_most_rows, complaints, filled, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -63,6 +63,7 @@ impl Plugin for Neighbours {
             off_sphere.then(|| Complaint::at("around", message)),
             at_most_rows(call, "data", "count", "no more subsets than rows"),
             at_most_rows(call, "data", "size", "subsets no larger than the data"),
+            too_many_rows(call),
         ])
     }
 

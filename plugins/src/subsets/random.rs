@@ -1,6 +1,6 @@
 //! `random`: rows drawn at random.
 
-use crate::calls::{at_most_rows, complaints};
+use crate::calls::{at_most_rows, complaints, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Input;
@@ -34,12 +34,10 @@ impl Plugin for Random {
     const RANDOM: bool = true;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        complaints([at_most_rows(
-            call,
-            "data",
-            "size",
-            "subsets no larger than the data",
-        )])
+        complaints([
+            at_most_rows(call, "data", "size", "subsets no larger than the data"),
+            too_many_rows(call),
+        ])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

@@ -1,6 +1,6 @@
 //! `stratified`: random rows with the same share of every stratum.
 
-use crate::calls::{at_most_rows, complaints};
+use crate::calls::{at_most_rows, complaints, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -51,6 +51,7 @@ impl Plugin for Stratified {
         complaints([
             narrow.map(|sizes| Complaint::at("strata", message(sizes))),
             at_most_rows(call, "data", "size", "subsets no larger than the data"),
+            too_many_rows(call),
         ])
     }
 

@@ -34,6 +34,30 @@ plugin! {
 /// The most bytes of weights a trajectory may have.
 const MOST_BYTES: usize = 2 << 30;
 
+impl Record {
+    /// Refuses more states than a trajectory can hold, where training and network are known.
+    fn too_many(call: &Sketch) -> Option<Complaint> {
+        let network = call.network("parent")?;
+        let every = call.get::<Steps>("every")?.0;
+        let Training::Steps {
+            most, exact: true, ..
+        } = network.training
+        else {
+            return None;
+        };
+        let states = most? / every + 1;
+        let weights = states.saturating_mul(network.weights?);
+        let bytes = weights.saturating_mul(size_of::<f32>() as u64);
+        let message = format!(
+            "{states} states of {:.1} GB together, at most {:.1} GB are recorded",
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9
+        );
+        let complaint = Complaint::at("every", message).with_hint("record fewer states");
+        (bytes > MOST_BYTES as u64).then_some(complaint)
+    }
+}
+
 /// More steps than these are not listed before the run.
 const MOST_LISTED: u64 = 1 << 16;
 
@@ -74,7 +98,7 @@ impl Plugin for Record {
                 "it was solved exactly, without steps to record",
                 "record a parent that is trained by steps, such as `linear_regression`",
             ),
-            Some(Training::Steps { .. }) | None => return Vec::new(),
+            Some(Training::Steps { .. }) | None => return Vec::from_iter(Self::too_many(call)),
         };
         vec![Complaint::at("parent", message).with_hint(hint)]
     }
