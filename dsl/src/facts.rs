@@ -6,7 +6,7 @@ use crate::experiment::{Arguments, NodeId, Value};
 use crate::source::Span;
 use crate::types::{Kind, Schema};
 
-/// What is known of a result before it exists, as far as it follows from arguments.
+/// What follows from arguments about a result, before it exists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The largest number of rows it can have.
@@ -65,7 +65,7 @@ pub enum Training {
     Unknown,
 }
 
-/// Steps of states, as far as they are known before these exist.
+/// What is known of the steps of states before these exist.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Steps {
     /// These, in ascending order.
@@ -154,13 +154,21 @@ pub struct Complaint {
 }
 
 impl Complaint {
+    /// About the call.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            param: None,
+            message: message.into(),
+            hint: None,
+            warning: false,
+        }
+    }
+
     /// About an argument.
     pub fn at(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             param: Some(param.into()),
-            message: message.into(),
-            hint: None,
-            warning: false,
+            ..Self::new(message)
         }
     }
 

@@ -105,20 +105,14 @@ impl From<polars::error::PolarsError> for Fault {
 
 impl From<Fault> for Complaint {
     fn from(fault: Fault) -> Self {
-        let message = fault.to_string();
+        let complaint = Self::new(fault.to_string());
         match fault {
             Fault::User { param, hint, .. } => Self {
                 param,
-                message,
                 hint,
-                warning: false,
+                ..complaint
             },
-            _ => Self {
-                param: None,
-                message,
-                hint: None,
-                warning: false,
-            },
+            _ => complaint,
         }
     }
 }

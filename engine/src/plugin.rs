@@ -60,7 +60,7 @@ pub trait Plugin: Declared + 'static {
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
     }
 
-    /// What is wrong with a call, as far as its arguments and the facts of its inputs show.
+    /// What its arguments and the facts of its inputs show to be wrong with a call.
     ///
     /// The checker asks at every point of a sweep. [`run`](Self::run) then refuses a call only
     /// for what the data or the machine decide.

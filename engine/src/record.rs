@@ -195,17 +195,8 @@ impl RunRecord {
         let (lines, bytes) = run.scores;
         let counts = Counts::of(&run.outcome.endings);
         let mut members: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
-        let mut plugins = BTreeMap::new();
         for action in &graph.actions {
             let node = &experiment.nodes[action.node.0];
-            if !plugins.contains_key(&node.plugin)
-                && let Some(operation) = registry.get(&node.plugin)
-            {
-                plugins.insert(
-                    node.plugin.clone(),
-                    operation.declaration().signature.version,
-                );
-            }
             if let (Kind::Parent, Some(member)) = (node.kind, action.member) {
                 let keys = members.entry(member).or_default();
                 keys.insert(action.key.digest.short());
@@ -214,18 +205,13 @@ impl RunRecord {
         let units = lines
             .iter()
             .filter_map(|line| Some((line.metric.clone(), line.unit.clone()?)));
-        Self {
-            format: FORMAT,
-            experiment: experiment.title.clone(),
-            farcast: env!("CARGO_PKG_VERSION").to_owned(),
-            key_version: KEY_VERSION,
-            when: crate::store::unix_millis(),
+        let begun = BegunRun {
+            sources: run.sources,
+            set: run.set,
             host: run.host,
-            folder: working_folder(),
-            texts: texts(run.sources),
-            set: run.set.to_vec(),
-            params: experiment.params.clone(),
-            plugins,
+            out: run.out,
+        };
+        Self {
             data: graph.files.clone(),
             members,
             ok: counts.failed == 0 && !run.outcome.stopped,
@@ -234,13 +220,13 @@ impl RunRecord {
             counts,
             seconds: run.seconds,
             costs: costs(experiment, graph, &run.outcome.costs),
-            out: run.out,
             headlines: headlines(experiment, lines)
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
             scores: bytes.map(Digest::of),
             units: units.collect(),
+            ..Self::begun(experiment, registry, begun)
         }
     }
 

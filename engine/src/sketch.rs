@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dsl::experiment::{Arguments, NodeId, Value};
+use dsl::experiment::{Arguments, NodeId};
 use dsl::facts::{About, Complaint, Facts, NetworkFacts, Steps};
 use dsl::types::{Kind, Schema};
 
@@ -84,11 +84,6 @@ impl<'a> Sketch<'a> {
         self.input(field)?.facts.network.as_ref()
     }
 
-    /// How many members an input has.
-    pub fn members(&self, field: &str) -> Option<u32> {
-        self.input(field)?.members
-    }
-
     /// The columns of an input.
     pub fn schema(&self, field: &str) -> Option<&'a Schema> {
         self.input(field)?.schema
@@ -98,8 +93,7 @@ impl<'a> Sketch<'a> {
     /// and all columns that must be times.
     pub fn inherited(&self) -> Facts {
         let mut facts = Facts::default();
-        let nodes = |value: &Value| value.nodes();
-        for node in self.args.values().flat_map(|it| nodes(&it.value)) {
+        for node in self.args.values().flat_map(|it| it.value.nodes()) {
             let input = (self.about)(node).facts;
             facts.network = facts.network.or_else(|| input.network.clone());
             for column in &input.times {

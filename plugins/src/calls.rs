@@ -2,7 +2,7 @@
 
 use engine::memory;
 use engine::params::Column;
-use engine::plugin::{Complaint, Sketch};
+use engine::plugin::{Complaint, Facts, Sketch};
 
 /// Refuses an empty list; `what` names one of its members.
 pub fn filled(call: &Sketch, field: &str, what: &str) -> Option<Complaint> {
@@ -28,10 +28,7 @@ pub fn exactly_one(call: &Sketch, fields: &[&str]) -> Option<Complaint> {
     let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     let expected = format!("expected {}", names.join(" or "));
     match written.collect::<Vec<_>>()[..] {
-        [] => Some(Complaint {
-            param: None,
-            ..Complaint::at("", format!("{expected}, found neither"))
-        }),
+        [] => Some(Complaint::new(format!("{expected}, found neither"))),
         [_] => None,
         [_, second, ..] => Some(Complaint::at(*second, format!("{expected}, found both"))),
     }
@@ -65,6 +62,14 @@ pub fn too_many_rows(call: &Sketch) -> Option<Complaint> {
     // Numbers of rows, and the JSON text that keeps them.
     let bytes = count.saturating_mul(size).saturating_mul(4 + 7);
     too_large("count", bytes)
+}
+
+/// What is known of a result with at most this many rows.
+pub fn with_rows(call: &Sketch, rows: Option<u64>) -> Facts {
+    Facts {
+        rows,
+        ..call.inherited()
+    }
 }
 
 /// What is wrong, of several answers.

@@ -1,6 +1,7 @@
 //! `finetune`: forgetful online learning, one network per subset.
 
-use crate::calls::complaints;
+use std::sync::Arc;
+
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
@@ -9,9 +10,9 @@ use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, St
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
-use std::sync::Arc;
 
 use super::signal;
+use crate::calls::complaints;
 use crate::complete::complete;
 use crate::networks::Samples;
 use crate::networks::{Network, TrainerChoice};

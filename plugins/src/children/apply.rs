@@ -1,6 +1,5 @@
 //! `apply(drift, deep)`: the networks a regression gives for application data.
 
-use crate::regressions::times;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
@@ -10,6 +9,7 @@ use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use super::{Child, Clip, Cloud, Correction, Guard, Missing, Outside};
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
+use crate::regressions::times;
 use crate::regressions::{Form, Regression};
 use crate::subsets::Subsets;
 

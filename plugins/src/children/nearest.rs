@@ -1,6 +1,5 @@
 //! `nearest(drift, deep)`: the parent as fine-tuned on the subset most like each row.
 
-use crate::regressions::times;
 use dsl::experiment::Value;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
@@ -13,6 +12,7 @@ use super::apply::subset_points;
 use super::{Child, Correction, Guard};
 use crate::parents::Parent;
 use crate::regressions::Regression;
+use crate::regressions::times;
 use crate::subsets::Subsets;
 
 plugin! {

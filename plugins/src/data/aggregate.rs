@@ -1,6 +1,5 @@
 //! `aggregate`: one row for all rows that are alike in some columns.
 
-use crate::calls::{complaints, distinct, filled};
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
@@ -9,6 +8,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::groups::Groups;
+use crate::calls::{complaints, distinct, filled, with_rows};
 
 plugin! {
     /// One row for all rows that are alike in some columns, each `name = formula` of them.
@@ -46,10 +46,7 @@ impl Plugin for Aggregate {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.rows("data"),
-            ..call.inherited()
-        }
+        with_rows(call, call.rows("data"))
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

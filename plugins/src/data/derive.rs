@@ -8,6 +8,7 @@ use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 
 use super::groups::Groups;
+use crate::calls::with_rows;
 
 plugin! {
     /// The same rows with more columns, each `name = formula`.
@@ -42,10 +43,7 @@ impl Plugin for Derive {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.rows("data"),
-            ..call.inherited()
-        }
+        with_rows(call, call.rows("data"))
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

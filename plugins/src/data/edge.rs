@@ -1,6 +1,5 @@
 //! `edge(seen, unseen, by: z)`: the rows nearest to where a method will be applied.
 
-use crate::calls::complaints;
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
@@ -9,6 +8,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 
+use crate::calls::{complaints, with_rows};
 use crate::complete::complete;
 
 words! {
@@ -97,10 +97,7 @@ impl Plugin for Edge {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.rows("data"),
-            ..call.inherited()
-        }
+        with_rows(call, call.rows("data"))
     }
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {

@@ -9,6 +9,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 use rand::seq::SliceRandom;
 
+use crate::calls::with_rows;
+
 words! {
     /// Which part of the rows.
     pub enum Part {
@@ -65,10 +67,10 @@ impl Plugin for Split {
     fn facts(call: &Sketch<'_>) -> Facts {
         let (share, part) = (call.get("share"), call.get::<Part>("part"));
         let rows = call.rows("data").zip(share.zip(part));
-        Facts {
-            rows: rows.map(|(rows, (share, part))| part.rows(share, rows as usize) as u64),
-            ..call.inherited()
-        }
+        with_rows(
+            call,
+            rows.map(|(rows, (share, part))| part.rows(share, rows as usize) as u64),
+        )
     }
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {

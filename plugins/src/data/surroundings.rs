@@ -13,6 +13,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::groups::Groups;
+use crate::calls::with_rows;
 use crate::sphere::{self, Places};
 
 plugin! {
@@ -60,10 +61,7 @@ impl Plugin for Surroundings {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.rows("data"),
-            ..call.inherited()
-        }
+        with_rows(call, call.rows("data"))
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

@@ -7,6 +7,8 @@ use engine::params::{Condition, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use crate::calls::with_rows;
+
 plugin! {
     /// The rows that meet a condition, in their order.
     ///
@@ -43,10 +45,7 @@ impl Plugin for Where {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.rows("data"),
-            ..call.inherited()
-        }
+        with_rows(call, call.rows("data"))
     }
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {

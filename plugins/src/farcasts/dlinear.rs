@@ -1,12 +1,12 @@
 //! `dlinear`: one linear layer on a trend, one on what remains.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
 use super::adam::AdamOptions;
+use super::examine;
 use super::linear_map::{Features, Start, Training, farcast};
 use super::objective::Objective;
 use super::runs::{FitRuns, Runs};

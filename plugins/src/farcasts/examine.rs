@@ -21,21 +21,28 @@ pub fn observing(
 
 /// The same of a method that is fitted to runs as well.
 pub fn fitted(call: &Sketch, states: impl Fn(Window) -> Result<Window, Fault>) -> Vec<Complaint> {
-    let own = call.has("runs");
-    let found = [
-        no_horizon(call),
-        no_runs(call),
-        unobserved(call, call.get("horizon"), |window| {
-            let window = states(window)?;
-            // Without other runs the steps are those of what is observed, in each possible case.
-            match own {
-                true => Ok(window),
-                false => window.within_recorded(),
-            }
-        }),
-        other_runs(call, call.get("horizon"), &states),
-    ];
-    found.into_iter().flatten().collect()
+    let found = [no_horizon(call), no_runs(call)];
+    let unfit = unfit(call, call.get("horizon"), states);
+    found.into_iter().flatten().chain(unfit).collect()
+}
+
+/// Why a method cannot be fitted to the steps recorded, whatever the data decide of these.
+pub fn unfit(
+    call: &Sketch,
+    horizons: Option<Vec<u64>>,
+    states: impl Fn(Window) -> Result<Window, Fault>,
+) -> Vec<Complaint> {
+    let has_others = call.has("runs");
+    let observed = unobserved(call, horizons.clone(), |window| {
+        let window = states(window)?;
+        // Without other runs it is fitted to those observed, in each possible case.
+        match has_others {
+            true => Ok(window),
+            false => window.within_recorded(),
+        }
+    });
+    let others = other_runs(call, horizons, &states);
+    observed.into_iter().chain(others).collect()
 }
 
 /// Why nothing can be observed, whatever the data decide of the steps recorded.
@@ -59,7 +66,7 @@ pub fn unobserved(
 }
 
 /// Why other runs have not the steps that a method is fitted to.
-pub fn other_runs(
+fn other_runs(
     call: &Sketch,
     horizons: Option<Vec<u64>>,
     states: impl Fn(Window) -> Result<Window, Fault>,

@@ -1,10 +1,10 @@
 //! `exponential`: every weight relaxes towards its own end.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::examine;
 use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 

@@ -1,6 +1,5 @@
 //! `introspection`: one small network on four moments of a weight's past.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
@@ -8,6 +7,7 @@ use rand::RngExt;
 use rand::seq::{SliceRandom, index};
 
 use super::adam::AdamOptions;
+use super::examine;
 use super::runs::{FitRuns, Runs};
 use super::window::{History, Observed, Window};
 use super::{Counts, Farcast, Origin, forecast};

@@ -1,6 +1,5 @@
 //! `known`: from less and less data to more than there are.
 
-use super::{examine, recurrent};
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
@@ -13,6 +12,7 @@ use super::recurrent::{Learning, Nets, Scaling};
 use super::runs::FitRuns;
 use super::window::Window;
 use super::{Counts, Farcast, Origin, forecast};
+use super::{examine, recurrent};
 
 plugin! {
     /// KNOW: a network maps five states of a weight to the one that more data would give.

@@ -1,11 +1,11 @@
 //! `lfd`: one linear layer on many states observed.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
+use super::examine;
 use super::linear_map::{Features, LayerFit, farcast};
 use super::runs::{FitRuns, Runs};
 use super::window::Observed;

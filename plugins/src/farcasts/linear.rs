@@ -1,11 +1,11 @@
 //! `linear`: the velocity stays.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 
+use super::examine;
 use super::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 

@@ -1,12 +1,12 @@
 //! `nino`: the MLP variant of NiNo, with published weights.
 
-use super::examine;
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::examine;
 use super::nets::{NinoNet, Role, tensors_in};
 use super::window::{History, Observed, Window, finished};
 use super::{Counts, Farcast, Origin, forecast};

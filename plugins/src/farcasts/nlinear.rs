@@ -1,11 +1,11 @@
 //! `nlinear`: one linear layer on the moves from the last state.
 
-use super::examine;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
+use super::examine;
 use super::linear_map::{Features, farcast};
 use super::runs::{FitRuns, Runs};
 use super::window::Observed;

@@ -1,12 +1,12 @@
 //! `shrink`: all weights by the same factor.
 
-use super::examine;
 use dsl::facts::About;
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Steps};
 
+use super::examine;
 use super::moments::dot;
 use super::runs::{FitRuns, Runs};
 use super::window::{Observed, Window, finished};
@@ -64,19 +64,13 @@ impl Plugin for Shrink {
             let complaint = Complaint::at("horizon", "expected steps to predict, found none");
             found.push(complaint.with_hint("give `horizon`, or `like`"));
         } else {
-            let is_fitted = !call.has("factor") && like.is_none() && !call.has("runs");
             let horizons = like
                 .is_none_or(|like| !like.facts.recurrences)
                 .then_some(horizons);
-            let last = |window: Window| match is_fitted {
-                true => window.thinned(1)?.within_recorded(),
-                false => window.thinned(1),
-            };
-            found.extend(examine::unobserved(call, horizons.clone(), last));
-            if !call.has("factor") && like.is_none() {
-                found.extend(examine::other_runs(call, horizons, |window| {
-                    window.thinned(1)
-                }));
+            let last = |window: Window| window.thinned(1);
+            match call.has("factor") || like.is_some() {
+                true => found.extend(examine::unobserved(call, horizons, last)),
+                false => found.extend(examine::unfit(call, horizons, last)),
             }
         }
         found

@@ -1,6 +1,5 @@
 //! `wnn`: a small network per weight, each weight scaled by its range.
 
-use super::{examine, recurrent};
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{DataPath, Gather, Numbers};
@@ -13,6 +12,7 @@ use super::recurrent::{Learning, Nets, Scaling};
 use super::runs::FitRuns;
 use super::window::Window;
 use super::{Counts, Farcast, Origin, forecast};
+use super::{examine, recurrent};
 
 plugin! {
     /// WNN: a network maps five states of a weight, scaled by their range, to the next.

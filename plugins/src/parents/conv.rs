@@ -1,6 +1,5 @@
 //! `conv`: convolutional networks over images, one member per action.
 
-use super::examine;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -8,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
+use super::examine;
 use crate::complete::complete;
 use crate::data::pixels::{pixels, size};
 use crate::networks::{
@@ -146,7 +146,7 @@ impl Conv {
         })
     }
 
-    /// Why the columns of the data, as far as they are known, are no images for the network.
+    /// Why the known columns of the data are not images that fit the network.
     fn no_images(call: &Sketch) -> Option<Complaint> {
         let columns = call.schema("data")?.columns.iter();
         let names: Vec<&String> = columns.map(|column| &column.name).collect();

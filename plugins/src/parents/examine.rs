@@ -47,7 +47,7 @@ pub fn network(
     }
 }
 
-/// How many weights dense layers of these widths have; none when that is no number.
+/// How many weights dense layers of these widths have; none when the count overflows.
 pub fn dense(widths: &[u64]) -> Option<u64> {
     let layers = widths.windows(2);
     let weights = layers.map(|pair| pair[0].checked_add(1)?.checked_mul(pair[1]));

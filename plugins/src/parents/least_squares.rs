@@ -1,6 +1,5 @@
 //! `least_squares`: linear regression with its exact solution, as a network of one layer.
 
-use super::examine;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -9,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
 
 use super::Parent;
+use super::examine;
 use crate::complete::complete;
 use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Scaled};
 

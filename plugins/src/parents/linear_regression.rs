@@ -1,7 +1,5 @@
 //! `linear_regression`: a straight line through all rows by plain gradient descent.
 
-use super::examine;
-use crate::recipes::rows_left;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -9,10 +7,12 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
+use super::examine;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,
 };
+use crate::recipes::rows_left;
 use crate::recipes::{Length, Recipe};
 use crate::training::{Optimizer, Schedule};
 

@@ -1,6 +1,5 @@
 //! `mlp`: multilayer perceptrons, one member per action.
 
-use super::examine;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -8,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
+use super::examine;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,

@@ -1,6 +1,5 @@
 //! `columns(depth, lat)`: the values of columns as they are.
 
-use crate::calls::{complaints, distinct, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
@@ -8,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{PredictorRows, Predictors};
+use crate::calls::{complaints, distinct, filled};
 
 plugin! {
     /// The values of columns.

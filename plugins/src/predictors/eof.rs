@@ -1,6 +1,5 @@
 //! `eof([jan, feb, …], modes: 2)`: leading principal components of columns.
 
-use crate::calls::{complaints, distinct, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 use super::{PredictorRows, Predictors};
+use crate::calls::{complaints, distinct, filled};
 
 plugin! {
     /// Principal components (empirical orthogonal functions) of columns or of a field.

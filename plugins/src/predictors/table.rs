@@ -1,6 +1,5 @@
 //! `table(indices, by: [year, month])`: columns of other data, joined by keys.
 
-use crate::calls::{complaints, distinct, filled};
 use std::collections::BTreeMap;
 
 use engine::artifact::Dataset;
@@ -11,6 +10,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictorRows, Predictors};
+use crate::calls::{complaints, distinct, filled};
 use crate::sphere;
 
 plugin! {
@@ -92,7 +92,7 @@ impl Plugin for Table {
     }
 }
 
-/// How many columns a call takes, as far as those of the table are known.
+/// How many columns a call takes; none when those of the table are not known.
 fn taken(call: &Sketch) -> Option<usize> {
     if let Some(columns) = call.get::<Vec<Column>>("columns") {
         return Some(columns.len());

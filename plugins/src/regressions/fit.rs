@@ -1,6 +1,5 @@
 //! From a sample to a regression: the same steps for every form.
 
-use super::shared::MORE_SUBSETS;
 use std::ops::Range;
 
 use dsl::column::ColumnExpr;
@@ -14,6 +13,7 @@ use super::evidence::{self, Edges};
 use super::moments::Moments;
 use super::penalty::{Penalty, Seen};
 use super::sample::{Sample, begins_finite, is_finite};
+use super::shared::MORE_SUBSETS;
 use super::shared::{SNR, Sources};
 use super::sums::{Pass, Sums};
 use super::{Basis, Form, Regression, Term};

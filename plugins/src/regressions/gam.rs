@@ -1,6 +1,5 @@
 //! `gam(shift, z)`: additive splines whose roughness costs.
 
-use super::shared;
 use engine::error::Fault;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
@@ -8,6 +7,7 @@ use engine::{plugin, words};
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
+use super::shared;
 use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 

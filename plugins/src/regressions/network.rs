@@ -1,6 +1,5 @@
 //! `network(shift, z)`: a small network from predictors to all weights.
 
-use super::shared;
 use std::cmp::Ordering;
 
 use engine::error::Fault;
@@ -11,6 +10,7 @@ use super::components::Components;
 use super::fit::{Method, Model, regress};
 use super::penalty::{Penalty, Strength};
 use super::sample::Sample;
+use super::shared;
 use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression, Unit};
 use crate::networks::{

@@ -1,6 +1,5 @@
 //! `polynomial(shift, z, degree: 2)`: polynomials by ordinary least squares.
 
-use super::shared;
 use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
@@ -8,6 +7,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::fit::{Method, Model, regress};
 use super::penalty::Penalty;
 use super::sample::Sample;
+use super::shared;
 use super::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 

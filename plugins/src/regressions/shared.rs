@@ -8,7 +8,7 @@ use engine::params::{Condition, Input, MaybeVia, Via};
 use engine::plugin::{Complaint, Facts, Sketch};
 use engine::{group, words};
 
-use crate::calls::complaints;
+use crate::calls::{complaints, with_rows};
 use crate::parents::Parent;
 use crate::predictors::Predictors;
 use crate::subsets::Subsets;
@@ -112,10 +112,7 @@ pub fn times(call: &Sketch, field: &str, data: Option<About>) -> Option<Complain
 
 /// What is known of a regression: that it has a row for each anomaly.
 pub(super) fn facts(call: &Sketch) -> Facts {
-    Facts {
-        rows: call.rows("anomalies"),
-        ..call.inherited()
-    }
+    with_rows(call, call.rows("anomalies"))
 }
 
 /// Where the rows come from and what is done with them: what all regressions share.

@@ -1,6 +1,5 @@
 //! `compare(net, adapted, on: deep)`: parents, children and baselines against the truth.
 
-use crate::calls::complaints;
 use dsl::experiment::Value;
 use dsl::types::{Kind, Type};
 use engine::artifact::{Dataset, ScoreRow, Scores};
@@ -14,6 +13,7 @@ use super::ensemble::Ensemble;
 use super::groups::{Group, groups};
 use super::measure::{self, Measure};
 use super::trial::{Agreement, Trial};
+use crate::calls::complaints;
 use crate::children::Child;
 use crate::parents::{Parent, not_runnable};
 

@@ -1,7 +1,5 @@
 //! `forecast_error(ahead, last, truth: run)`: farcast weights against those training reached.
 
-use crate::calls::complaints;
-use crate::farcasts::members_among;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +10,9 @@ use engine::plugin::{Complaint, Context, Plugin, Sketch, Steps};
 use engine::{plugin, words};
 
 use super::distances::{Distances, distances};
+use crate::calls::complaints;
 use crate::farcasts::Farcast;
+use crate::farcasts::members_among;
 use crate::networks::Samples;
 use crate::networks::{Loss, Network};
 use crate::parents::Parent;

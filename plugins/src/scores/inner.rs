@@ -1,6 +1,5 @@
 //! `inner(adapted, by: depth)`: how the whole method does at the edge of its training data.
 
-use crate::calls::complaints;
 use engine::artifact::{ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::Column;
@@ -12,6 +11,7 @@ use super::Metric;
 use super::ensemble::Ensemble;
 use super::groups::Group;
 use super::measure::{self, Measure};
+use crate::calls::complaints;
 use crate::children::Child;
 use crate::data::{Side, room_for_layers};
 use crate::parents::Parent;

@@ -1,6 +1,5 @@
 //! `bins`: rows whose values of a column fall between two edges.
 
-use crate::calls::{at_most_rows, complaints, exactly_one};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -8,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Subsets;
+use crate::calls::{at_most_rows, complaints, exactly_one, with_rows};
 use crate::complete::complete;
 
 plugin! {
@@ -52,10 +52,7 @@ impl Plugin for Bins {
     fn facts(call: &Sketch<'_>) -> Facts {
         let edges = call.get::<Vec<f64>>("edges");
         let bins = edges.map(|edges| edges.len().saturating_sub(1) as u64);
-        Facts {
-            rows: call.get("count").or(bins),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count").or(bins))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

@@ -1,6 +1,5 @@
 //! `cluster`: rows that lie together, by k-means.
 
-use crate::calls::{at_most_rows, complaints, filled};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -10,6 +9,7 @@ use rand::{Rng, RngExt};
 
 use super::Subsets;
 use super::points::Points;
+use crate::calls::{at_most_rows, complaints, filled, with_rows};
 
 plugin! {
     /// Rows that lie together in some columns, one subset per cluster.
@@ -51,10 +51,7 @@ impl Plugin for Cluster {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("count"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

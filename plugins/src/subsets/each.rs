@@ -7,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 
 use super::Subsets;
+use crate::calls::with_rows;
 
 plugin! {
     /// Every row as a subset of its own, in the order of the data.
@@ -28,10 +29,7 @@ impl Plugin for Each {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let (rows, limit) = (call.rows("data"), call.get("limit"));
-        Facts {
-            rows: rows.into_iter().chain(limit).min(),
-            ..call.inherited()
-        }
+        with_rows(call, rows.into_iter().chain(limit).min())
     }
 
     fn run(self, _: &Context) -> Result<Subsets, Fault> {

@@ -1,6 +1,5 @@
 //! `neighbours`: the rows nearest to random ones.
 
-use crate::calls::{at_most_rows, complaints, filled, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -10,6 +9,7 @@ use rand::seq::index::sample;
 
 use super::points::Points;
 use super::{Subsets, check_size};
+use crate::calls::{at_most_rows, complaints, filled, too_many_rows, with_rows};
 
 words! {
     /// In which space rows are near.
@@ -68,10 +68,7 @@ impl Plugin for Neighbours {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("count"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::SliceRandom;
 
 use super::Subsets;
+use crate::calls::with_rows;
 
 plugin! {
     /// Nested parts of the rows: prefixes of one random order, each a share of the one before.
@@ -46,10 +47,7 @@ impl Plugin for Nested {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("levels"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("levels"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

@@ -1,6 +1,5 @@
 //! `random`: rows drawn at random.
 
-use crate::calls::{at_most_rows, complaints, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Input;
@@ -9,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::index::sample;
 
 use super::{Subsets, check_size};
+use crate::calls::{at_most_rows, complaints, too_many_rows, with_rows};
 
 plugin! {
     /// Rows drawn at random, none twice in a subset.
@@ -41,10 +41,7 @@ impl Plugin for Random {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("count"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

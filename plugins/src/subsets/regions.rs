@@ -1,6 +1,5 @@
 //! `regions`: rows within boxes of latitude and longitude.
 
-use crate::calls::{at_most_rows, complaints, exactly_one};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -8,6 +7,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{constructor, made, plugin};
 
 use super::Subsets;
+use crate::calls::{at_most_rows, complaints, exactly_one, with_rows};
 use crate::sphere;
 
 constructor! {
@@ -89,10 +89,7 @@ impl Plugin for Regions {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let areas = call.get::<Vec<Region>>("areas");
-        Facts {
-            rows: areas.map(|areas| areas.len() as u64),
-            ..call.inherited()
-        }
+        with_rows(call, areas.map(|areas| areas.len() as u64))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

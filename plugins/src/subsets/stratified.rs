@@ -1,6 +1,5 @@
 //! `stratified`: random rows with the same share of every stratum.
 
-use crate::calls::{at_most_rows, complaints, too_many_rows};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -9,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::seq::index::sample;
 
 use super::{Subsets, check_size};
+use crate::calls::{at_most_rows, complaints, too_many_rows, with_rows};
 use crate::complete::complete;
 
 plugin! {
@@ -56,10 +56,7 @@ impl Plugin for Stratified {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("count"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

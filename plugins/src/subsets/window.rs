@@ -1,6 +1,5 @@
 //! `window`: neighbouring rows in the order of a column.
 
-use crate::calls::{at_most_rows, complaints};
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -8,6 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{Subsets, check_size};
+use crate::calls::{at_most_rows, complaints, with_rows};
 use crate::complete::complete;
 
 plugin! {
@@ -45,10 +45,7 @@ impl Plugin for Window {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        Facts {
-            rows: call.get("count"),
-            ..call.inherited()
-        }
+        with_rows(call, call.get("count"))
     }
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {

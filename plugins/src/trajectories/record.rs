@@ -1,6 +1,5 @@
 //! `record(net, every: 10)`: the weights of a parent while it was trained.
 
-use crate::parents::Parent;
 use dsl::facts;
 use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
@@ -8,6 +7,8 @@ use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
+
+use crate::parents::Parent;
 
 plugin! {
     /// The weights of a parent before its training and after every N steps.

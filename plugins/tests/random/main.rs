@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use dsl::signature::Catalog;
 use dsl::types::Kind;
 use engine::executor::{Backend, Place, Threads};
 use engine::lower::{Lowered, lower};
@@ -94,7 +95,7 @@ fn what_check_passes_runs_unless_the_data_forbid_it() {
     let mut refused: BTreeMap<String, String> = BTreeMap::new();
     for seed in 0..CALLS {
         let call = Writer::new(&catalog, &NAMES, seed).statement();
-        let Some(lowered) = checked(&registry, &call) else {
+        let Some(lowered) = checked(&registry, &catalog, &call) else {
             continue;
         };
         ran += 1;
@@ -122,13 +123,13 @@ fn what_check_passes_runs_unless_the_data_forbid_it() {
 }
 
 /// The actions of a call that passes.
-fn checked(registry: &Registry, call: &str) -> Option<Lowered> {
+fn checked(registry: &Registry, catalog: &Catalog, call: &str) -> Option<Lowered> {
     // Scores are the goals where there are any; the others would not run.
     let is_kept = |line: &&str| call.contains("quality") || !line.starts_with("score");
     let statements = STATEMENTS.lines().filter(is_kept);
     let text = statements.chain([call]).collect::<Vec<_>>().join("\n");
     let outside = Disk { registry };
-    let checked = dsl::check::check("d.farcast", &text, &[], &registry.catalog(), &outside);
+    let checked = dsl::check::check("d.farcast", &text, &[], catalog, &outside);
     let digest = |path: &str| MemStore::default().file_digest(Path::new(path));
     Some(lower(checked.experiment?, registry, &digest).expect("a graph"))
 }
