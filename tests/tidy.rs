@@ -121,9 +121,9 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         "plugins/src",
         &[
             "networks::dfdx networks::dfdx::encoder",
-            "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::matrix predictors::neighbourhood predictors::season predictors::table",
+            "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::neighbourhood predictors::season predictors::support::matrix predictors::table",
             "parents recipes recipes::recipe recipes::run",
-            "regressions regressions::evidence regressions::fit",
+            "regressions regressions::support::evidence regressions::support::fit",
         ],
     ),
     ("src", &[]),
@@ -218,6 +218,46 @@ fn every_plugin_file_is_in_its_list() {
                 "`{name}` of {} is in no list",
                 shown(&path)
             );
+        }
+    }
+}
+
+/// Listing the folder of a kind lists its plugins; what they share is in `support/`.
+#[test]
+fn beside_mod_are_plugins_alone() {
+    let kinds = [
+        "anomalies",
+        "children",
+        "data",
+        "farcasts",
+        "parents",
+        "predictors",
+        "regressions",
+        "reports",
+        "scores",
+        "subsets",
+        "trajectories",
+    ];
+    for kind in kinds {
+        let folder = root().join("plugins/src").join(kind);
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                let own = path.with_extension("rs").exists();
+                assert!(
+                    own || name == "support",
+                    "{} is not a plugin's",
+                    shown(&path)
+                );
+            } else if !["mod.rs", "tests.rs"].contains(&name) {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(
+                    text.contains("\" version "),
+                    "{} declares no plugin: move it to support/",
+                    shown(&path)
+                );
+            }
         }
     }
 }

@@ -152,7 +152,7 @@ impl Outside for Headers<'_> {
 
 mod tests {
     use super::*;
-    use crate::data::testing::table;
+    use crate::data::support::testing::table;
     use crate::parents::Mlp;
 
     #[test]

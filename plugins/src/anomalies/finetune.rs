@@ -11,7 +11,7 @@ use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
 
-use super::signal;
+use super::support::signal;
 use crate::calls::complaints;
 use crate::complete::complete;
 use crate::networks::Samples;
@@ -398,5 +398,4 @@ fn root_mean_square(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 #[cfg(test)]
-#[path = "finetune_tests.rs"]
 mod tests;

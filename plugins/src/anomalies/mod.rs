@@ -1,7 +1,7 @@
 //! Anomalies: how weights move when a parent is fine-tuned on subsets.
 
 mod finetune;
-mod signal;
+pub(crate) mod support;
 
 pub use finetune::{Finetune, Start};
 

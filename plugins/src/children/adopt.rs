@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::children::Child;
     use crate::farcasts::Persistence;
-    use crate::farcasts::testing::run;
+    use crate::farcasts::support::testing::run;
     use crate::networks::testing::network;
     use crate::networks::{Loss, Scaled};
     use crate::predictors::tests::dataset;

@@ -1,13 +1,9 @@
 //! Children: networks for rows no network was trained on, one per row, never materialised.
 
 mod adopt;
-mod anomalies;
 mod apply;
-mod correction;
-mod forward;
-mod guard;
 mod nearest;
-mod tangent;
+pub(crate) mod support;
 
 use std::sync::Arc;
 
@@ -20,12 +16,12 @@ use crate::parents::Parent;
 use crate::regressions::Regression;
 
 pub use adopt::Adopt;
-pub use anomalies::Nearest;
-use anomalies::floats;
 pub use apply::Apply;
-pub use correction::Correction;
-pub use guard::{Clip, Cloud, Guard, Missing, Outside};
 pub use nearest::NearestSubset;
+pub use support::anomalies::Nearest;
+use support::anomalies::floats;
+pub use support::correction::Correction;
+pub use support::guard::{Clip, Cloud, Guard, Missing, Outside};
 
 /// Adds the children.
 pub fn register(registry: &mut Registry) {

@@ -7,8 +7,8 @@ use engine::params::{Input, Via};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
-use super::anomalies::{Nearest, ONCE};
 use super::apply::subset_points;
+use super::support::anomalies::{Nearest, ONCE};
 use super::{Child, Correction, Guard};
 use crate::parents::Parent;
 use crate::regressions::Regression;

@@ -7,7 +7,7 @@ use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::groups::Groups;
+use super::support::groups::Groups;
 use crate::calls::{complaints, distinct, filled, with_rows};
 
 plugin! {
@@ -124,7 +124,7 @@ mod tests {
     use dsl::column::ColumnExpr;
 
     use super::*;
-    use crate::data::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, table};
 
     fn column(name: &str) -> ColumnExpr {
         ColumnExpr::Column(name.to_owned())

@@ -14,7 +14,7 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use polars::prelude::{CsvReadOptions, DataFrame, PolarsResult, SerReader};
 
-use super::source::{self, Heading};
+use super::support::source::{self, Heading};
 
 plugin! {
     /// Rows of a text table with a header line.
@@ -266,7 +266,7 @@ const REPEATED: &str = "_duplicated_";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, testdata};
 
     fn csv(file: DataPath) -> Csv {
         Csv {

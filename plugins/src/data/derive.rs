@@ -7,7 +7,7 @@ use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 
-use super::groups::Groups;
+use super::support::groups::Groups;
 use crate::calls::with_rows;
 
 plugin! {
@@ -82,7 +82,7 @@ mod tests {
     use dsl::column::ColumnExpr;
 
     use super::*;
-    use crate::data::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, table};
 
     fn times(column: &str, factor: f64) -> ColumnExpr {
         ColumnExpr::Binary(

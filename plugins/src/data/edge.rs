@@ -204,7 +204,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, table};
 
     fn edge(toward: &[f64], hold: f64, fold: usize) -> Edge {
         Edge {

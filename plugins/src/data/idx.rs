@@ -12,8 +12,8 @@ use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 use flate2::bufread::MultiGzDecoder;
 
-use super::pixels::pixel;
-use super::source;
+use super::support::pixels::pixel;
+use super::support::source;
 
 plugin! {
     /// Images and their labels from IDX files, as those of MNIST and Fashion-MNIST.
@@ -253,7 +253,7 @@ fn moved(fault: Fault, param: &'static str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, testdata};
 
     fn shapes() -> Idx {
         Idx {

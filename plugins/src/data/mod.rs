@@ -2,22 +2,16 @@
 
 mod aggregate;
 mod box_model;
-mod cf;
 mod csv;
-mod damage;
 mod derive;
 mod edge;
-pub(crate) mod groups;
 mod idx;
 mod netcdf;
 mod parquet;
-pub(crate) mod pixels;
-mod source;
 mod split;
+pub(crate) mod support;
 pub(crate) mod surroundings;
 mod synthetic;
-#[cfg(test)]
-pub(crate) mod testing;
 mod r#where;
 
 use engine::plugin::Registry;

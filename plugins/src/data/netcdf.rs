@@ -12,8 +12,8 @@ use engine::plugin;
 use engine::plugin::{Context, Plugin};
 use netcdf_reader::{NcDimension, NcVariable};
 
-use super::cf::{self, CfFile};
-use super::source::{self, grouped};
+use super::support::cf::{self, CfFile};
+use super::support::source::{self, grouped};
 
 plugin! {
     /// The cells of gridded variables of a NetCDF-3 or NetCDF-4 file, one row each.
@@ -283,7 +283,7 @@ fn listed(dimensions: &[NcDimension]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, testdata};
 
     // `tiny3.nc` and `tiny4.nc` hold the same and were written by netCDF4 1.7 for Python:
     //

@@ -16,8 +16,8 @@ use polars::prelude::{
     ArrowDataType, ArrowField as Field, DataFrame, DataType, ParquetReader, PolarsResult, SerReader,
 };
 
-use super::damage::survive;
-use super::source::{self, Heading};
+use super::support::damage::survive;
+use super::support::source::{self, Heading};
 
 plugin! {
     /// The numeric columns of a Parquet file.
@@ -216,7 +216,7 @@ fn column(frame: &DataFrame, heading: Heading) -> PolarsResult<DataColumn> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, testdata};
 
     fn tiny() -> Parquet {
         // Written by polars 1.x for Python:

@@ -129,7 +129,7 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, table};
 
     fn split(part: Part, by: Option<&str>, seed: u64) -> Split {
         let count: Vec<f64> = (0..100).map(f64::from).collect();

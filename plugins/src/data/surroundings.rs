@@ -12,7 +12,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use serde::{Deserialize, Serialize};
 
-use super::groups::Groups;
+use super::support::groups::Groups;
 use crate::calls::with_rows;
 use crate::sphere::{self, Places};
 
@@ -243,7 +243,7 @@ pub fn varies(param: &str, formula: &ColumnExpr) -> Option<Complaint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, table};
 
     fn surroundings(data: Dataset, formula: ColumnExpr, by: &[&str]) -> Result<Dataset, Fault> {
         Surroundings {

@@ -92,7 +92,7 @@ mod tests {
     use dsl::column::ColumnExpr;
 
     use super::*;
-    use crate::data::testing::table;
+    use crate::data::support::testing::table;
 
     fn deeper_than(limit: f64) -> Where {
         Where {

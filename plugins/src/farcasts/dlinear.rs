@@ -5,12 +5,12 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
-use super::adam::AdamOptions;
-use super::examine;
-use super::linear_map::{Features, Start, Training, farcast};
-use super::objective::Objective;
-use super::runs::{FitRuns, Runs};
-use super::window::Observed;
+use super::support::adam::AdamOptions;
+use super::support::examine;
+use super::support::linear_map::{Features, Start, Training, farcast};
+use super::support::objective::Objective;
+use super::support::runs::{FitRuns, Runs};
+use super::support::window::Observed;
 
 plugin! {
     /// DLinear: a linear layer on the moving average of the states, one on what remains.

@@ -4,8 +4,8 @@ use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::examine;
-use super::window::Observed;
+use super::support::examine;
+use super::support::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -93,7 +93,7 @@ fn relax(states: impl Iterator<Item = f32>, ahead: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{predictions, run};
+    use super::super::support::testing::{predictions, run};
     use super::*;
     use crate::testing::{call, given};
 

@@ -6,10 +6,10 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};
 
-use super::adam::AdamOptions;
-use super::examine;
-use super::runs::{FitRuns, Runs};
-use super::window::{History, Observed, Window};
+use super::support::adam::AdamOptions;
+use super::support::examine;
+use super::support::runs::{FitRuns, Runs};
+use super::support::window::{History, Observed, Window};
 use super::{Counts, Farcast, Origin, forecast};
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,
@@ -239,7 +239,7 @@ impl Net {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{predictions, run};
+    use super::super::support::testing::{predictions, run};
     use super::*;
     use crate::testing::{call, members};
 

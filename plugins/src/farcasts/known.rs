@@ -6,13 +6,13 @@ use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::adam::AdamOptions;
-use super::nets::{INPUTS, KnownNet};
-use super::recurrent::{Learning, Nets, Scaling};
-use super::runs::FitRuns;
-use super::window::Window;
+use super::support::adam::AdamOptions;
+use super::support::nets::{INPUTS, KnownNet};
+use super::support::recurrent::{Learning, Nets, Scaling};
+use super::support::runs::FitRuns;
+use super::support::window::Window;
+use super::support::{examine, recurrent};
 use super::{Counts, Farcast, Origin, forecast};
-use super::{examine, recurrent};
 
 plugin! {
     /// KNOW: a network maps five states of a weight to the one that more data would give.
@@ -131,7 +131,7 @@ mod tests {
 
     use engine::artifact::TensorFile;
 
-    use super::super::testing::{predictions, run};
+    use super::super::support::testing::{predictions, run};
     use engine::files::Files;
 
     use super::*;

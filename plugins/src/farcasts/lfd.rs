@@ -5,10 +5,10 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Farcast;
-use super::examine;
-use super::linear_map::{Features, LayerFit, farcast};
-use super::runs::{FitRuns, Runs};
-use super::window::Observed;
+use super::support::examine;
+use super::support::linear_map::{Features, LayerFit, farcast};
+use super::support::runs::{FitRuns, Runs};
+use super::support::window::Observed;
 
 plugin! {
     /// LFD: one linear layer on all states observed, shared by all weights.

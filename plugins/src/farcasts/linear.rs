@@ -5,8 +5,8 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 
-use super::examine;
-use super::window::Observed;
+use super::support::examine;
+use super::support::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 words! {
@@ -89,7 +89,7 @@ impl Plugin for Linear {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{predictions, run_of};
+    use super::super::support::testing::{predictions, run_of};
     use super::*;
     use crate::testing::{call, given};
 

@@ -1,27 +1,17 @@
 //! Farcasts: the weights of steps to come, from those observed.
 
-mod adam;
 mod dlinear;
-mod examine;
 mod exponential;
 mod introspection;
 mod known;
 mod lfd;
 mod lfd2;
 mod linear;
-mod linear_map;
-mod moments;
-mod nets;
 pub mod nino;
 mod nlinear;
-mod objective;
 mod persistence;
-mod recurrent;
-mod runs;
 mod shrink;
-#[cfg(test)]
-pub(crate) mod testing;
-mod window;
+pub(crate) mod support;
 mod wnn;
 
 use dsl::types::Kind;
@@ -32,28 +22,28 @@ use engine::plugin::{Context, Registry};
 use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
-pub use adam::AdamOptions;
 pub use dlinear::DLinear;
-pub(crate) use examine::members_among;
 pub use exponential::Exponential;
 pub use introspection::Introspection;
 pub use known::Known;
 pub use lfd::Lfd;
 pub use lfd2::Lfd2;
 pub use linear::{Linear, Velocity};
-pub use linear_map::{FitBy, LayerFit};
-pub use nets::NinoNet;
 pub use nino::Nino;
 pub use nlinear::NLinear;
-pub use objective::Norm;
 pub use persistence::Persistence;
-pub use runs::FitRuns;
 pub use shrink::Shrink;
-pub use window::Observed;
+pub use support::adam::AdamOptions;
+pub(crate) use support::examine::members_among;
+pub use support::linear_map::{FitBy, LayerFit};
+pub use support::nets::NinoNet;
+pub use support::objective::Norm;
+pub use support::runs::FitRuns;
+pub use support::window::Observed;
 pub use wnn::Wnn;
 
-pub(crate) use nets::tensors_in;
-use window::{History, Window};
+pub(crate) use support::nets::tensors_in;
+use support::window::{History, Window};
 
 /// Adds the farcasters.
 pub fn register(registry: &mut Registry) {
@@ -181,7 +171,7 @@ fn forecast(
     context: &Context,
     predict: impl Fn(usize, &History) -> Result<Vec<f32>, Fault>,
 ) -> Result<Trajectory, Fault> {
-    let members: Vec<(usize, &Trajectory)> = window::finished(trajectory).collect();
+    let members: Vec<(usize, &Trajectory)> = support::window::finished(trajectory).collect();
     let numbers = members.iter().map(|(member, _)| *member as u32);
     let numbers: Vec<u32> = numbers
         .flat_map(|member| window.horizons.iter().map(move |_| member))
@@ -221,7 +211,7 @@ fn forecast(
 
 #[cfg(test)]
 mod tests {
-    use super::testing::run;
+    use super::support::testing::run;
     use super::*;
     use crate::testing::{call, members};
 

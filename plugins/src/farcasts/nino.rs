@@ -6,9 +6,9 @@ use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::examine;
-use super::nets::{NinoNet, Role, tensors_in};
-use super::window::{History, Observed, Window, finished};
+use super::support::examine;
+use super::support::nets::{NinoNet, Role, tensors_in};
+use super::support::window::{History, Observed, Window, finished};
 use super::{Counts, Farcast, Origin, forecast};
 
 /// How many states are observed.
@@ -214,7 +214,7 @@ mod tests {
     use engine::artifact::{Layout, Tensor};
     use polars::prelude::{DataFrame, NamedFrom, Series};
 
-    use super::super::testing::run;
+    use super::super::support::testing::run;
     use super::*;
     use crate::testing::{call, given};
 

@@ -4,8 +4,8 @@ use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::examine;
-use super::window::Observed;
+use super::support::examine;
+use super::support::window::Observed;
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -61,7 +61,7 @@ impl Plugin for Persistence {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{predictions, run};
+    use super::super::support::testing::{predictions, run};
     use super::*;
     use crate::testing::{call, members};
 

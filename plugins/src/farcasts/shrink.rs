@@ -6,10 +6,10 @@ use engine::params::Gather;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Steps};
 
-use super::examine;
-use super::moments::dot;
-use super::runs::{FitRuns, Runs};
-use super::window::{Observed, Window, finished};
+use super::support::examine;
+use super::support::moments::dot;
+use super::support::runs::{FitRuns, Runs};
+use super::support::window::{Observed, Window, finished};
 use super::{Counts, Farcast, Origin, forecast};
 
 plugin! {
@@ -229,7 +229,7 @@ impl Ratio {
 #[cfg(test)]
 mod tests {
     use super::super::Known;
-    use super::super::testing::{predictions, run, run_of};
+    use super::super::support::testing::{predictions, run, run_of};
     use super::*;
     use crate::testing::{Given, call, given};
 

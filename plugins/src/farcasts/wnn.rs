@@ -6,13 +6,13 @@ use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::adam::AdamOptions;
-use super::nets::{INPUTS, KnownNet};
-use super::recurrent::{Learning, Nets, Scaling};
-use super::runs::FitRuns;
-use super::window::Window;
+use super::support::adam::AdamOptions;
+use super::support::nets::{INPUTS, KnownNet};
+use super::support::recurrent::{Learning, Nets, Scaling};
+use super::support::runs::FitRuns;
+use super::support::window::Window;
+use super::support::{examine, recurrent};
 use super::{Counts, Farcast, Origin, forecast};
-use super::{examine, recurrent};
 
 plugin! {
     /// WNN: a network maps five states of a weight, scaled by their range, to the next.
@@ -105,7 +105,7 @@ impl Plugin for Wnn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{gather, predictions, run};
+    use super::super::support::testing::{gather, predictions, run};
     use super::*;
     use crate::testing::{call, members};
 
@@ -155,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             refused(&|call| {
-                call.trajectory = gather([Some(super::super::testing::run_of(
+                call.trajectory = gather([Some(super::super::support::testing::run_of(
                     &[0, 1, 2, 3, 4],
                     |k, step| k as f32 + step as f32,
                 ))]);

@@ -7,9 +7,9 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
-use super::examine;
+use super::support::examine;
 use crate::complete::complete;
-use crate::data::pixels::{pixels, size};
+use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
     Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
     TrainerChoice, scaled_target,

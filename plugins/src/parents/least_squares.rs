@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
 
 use super::Parent;
-use super::examine;
+use super::support::examine;
 use crate::complete::complete;
 use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Scaled};
 

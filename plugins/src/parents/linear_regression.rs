@@ -7,7 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
-use super::examine;
+use super::support::examine;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,
@@ -105,7 +105,7 @@ impl LinearRegression {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::table;
+    use crate::data::support::testing::table;
     use crate::training::{Constant, Sgd};
 
     fn line(rate: f64, momentum: f64, steps: u64) -> LinearRegression {

@@ -7,7 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
-use super::examine;
+use super::support::examine;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
     scaled_target,

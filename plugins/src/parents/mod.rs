@@ -1,19 +1,18 @@
 //! Parents: networks trained on all training data, one action per member.
 
 mod conv;
-mod examine;
 mod least_squares;
 mod linear_regression;
 mod mlp;
-mod parent;
+pub(crate) mod support;
 mod transformer;
 
 pub use conv::Conv;
 pub use least_squares::LeastSquares;
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
-pub use parent::Parent;
-pub(crate) use parent::not_runnable;
+pub use support::parent::Parent;
+pub(crate) use support::parent::not_runnable;
 pub use transformer::Transformer;
 
 use engine::plugin::Registry;

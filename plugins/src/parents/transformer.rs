@@ -7,7 +7,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
-use super::examine;
+use super::support::examine;
 use crate::networks::{
     Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
     scaled_inputs, scaled_target,
@@ -128,7 +128,7 @@ mod tests {
     use engine::artifact::Artifact;
 
     use super::*;
-    use crate::data::testing::table;
+    use crate::data::support::testing::table;
     use crate::networks::testing::{encoder, made_up};
     use crate::testing::{call, given};
 

@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use super::matrix::Matrix;
+use super::support::matrix::Matrix;
 use super::{PredictorRows, Predictors};
 use crate::calls::{complaints, distinct, filled};
 

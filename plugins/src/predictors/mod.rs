@@ -8,9 +8,9 @@ mod columns;
 mod eof;
 mod expr;
 mod lag;
-mod matrix;
 mod neighbourhood;
 mod season;
+pub(crate) mod support;
 mod table;
 
 use dsl::column::ColumnExpr;

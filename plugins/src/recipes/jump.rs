@@ -363,5 +363,4 @@ impl<'a> Jumper<'a> {
 }
 
 #[cfg(test)]
-#[path = "jump_tests.rs"]
 mod tests;

@@ -4,11 +4,11 @@ use engine::error::Fault;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
-use super::fit::{Method, Model, regress};
-use super::penalty::{Penalty, Strength};
-use super::sample::Sample;
-use super::shared;
-use super::shared::{FitOptions, Sources, Variables};
+use super::support::fit::{Method, Model, regress};
+use super::support::penalty::{Penalty, Strength};
+use super::support::sample::Sample;
+use super::support::shared;
+use super::support::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
 
 words! {

@@ -1,22 +1,12 @@
 //! Regressions: maps from predictors to the anomalies of all weights at once.
 
-mod basis;
-mod components;
-mod design;
-mod evidence;
-mod fit;
 mod gam;
-mod moments;
 mod network;
 mod ols;
-mod penalty;
 mod polynomial;
 mod ridge;
-mod rows;
-mod sample;
-mod shared;
 mod spline;
-mod sums;
+pub(crate) mod support;
 #[cfg(test)]
 mod tests;
 
@@ -28,16 +18,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::predictors::Fitted;
 
-pub use basis::{Basis, Curve, Term, Unit};
-pub(crate) use evidence::percent;
-pub use evidence::{Evidence, FLAT};
 pub use gam::{Gam, Smoothing};
 pub use network::Hidden;
 pub use ols::Ols;
 pub use polynomial::Polynomial;
 pub use ridge::Ridge;
-pub use shared::{Against, FitOptions, Variables, times};
 pub use spline::Spline;
+pub use support::basis::{Basis, Curve, Term, Unit};
+pub(crate) use support::evidence::percent;
+pub use support::evidence::{Evidence, FLAT};
+pub use support::shared::{Against, FitOptions, Variables, times};
 
 /// Adds the regressions.
 pub fn register(registry: &mut Registry) {

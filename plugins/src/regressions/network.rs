@@ -6,12 +6,12 @@ use engine::error::Fault;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::components::Components;
-use super::fit::{Method, Model, regress};
-use super::penalty::{Penalty, Strength};
-use super::sample::Sample;
-use super::shared;
-use super::shared::{FitOptions, Sources, Variables};
+use super::support::components::Components;
+use super::support::fit::{Method, Model, regress};
+use super::support::penalty::{Penalty, Strength};
+use super::support::sample::Sample;
+use super::support::shared;
+use super::support::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression, Unit};
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,

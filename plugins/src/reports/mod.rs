@@ -1,9 +1,7 @@
 //! Reports: what a reader gets to see of an experiment.
 
-mod anomalies;
-mod members;
 mod page;
-mod plots;
+pub(crate) mod support;
 
 use engine::plugin::Registry;
 

@@ -6,7 +6,7 @@ use engine::params::{Ancestors, Column, Gather};
 use engine::plugin::{Context, Plugin};
 use engine::{constructor, made, plugin};
 
-use super::{anomalies, members, plots};
+use super::support::{anomalies, members, plots};
 use crate::parents::Parent;
 use crate::regressions::Regression;
 

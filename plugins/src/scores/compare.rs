@@ -9,10 +9,10 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::Metric;
-use super::ensemble::Ensemble;
-use super::groups::{Group, groups};
-use super::measure::{self, Measure};
-use super::trial::{Agreement, Trial};
+use super::support::ensemble::Ensemble;
+use super::support::groups::{Group, groups};
+use super::support::measure::{self, Measure};
+use super::support::trial::{Agreement, Trial};
 use crate::calls::complaints;
 use crate::children::Child;
 use crate::parents::{Parent, not_runnable};

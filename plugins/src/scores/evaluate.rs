@@ -6,7 +6,7 @@ use engine::params::{Gather, Input};
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use engine::{plugin, words};
 
-use super::table::{Measured, rows_of};
+use super::support::table::{Measured, rows_of};
 use crate::complete::complete;
 use crate::parents::{Parent, not_runnable};
 

@@ -9,7 +9,7 @@ use engine::params::{Ancestors, Gather, Input, MaybeVia, Numbers};
 use engine::plugin::{Complaint, Context, Plugin, Sketch, Steps};
 use engine::{plugin, words};
 
-use super::distances::{Distances, distances};
+use super::support::distances::{Distances, distances};
 use crate::calls::complaints;
 use crate::farcasts::Farcast;
 use crate::farcasts::members_among;
@@ -574,5 +574,4 @@ fn means(rows: &[ScoreRow]) -> Vec<ScoreRow> {
 }
 
 #[cfg(test)]
-#[path = "forecast_error_tests.rs"]
 mod tests;

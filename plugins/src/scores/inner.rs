@@ -8,9 +8,9 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Metric;
-use super::ensemble::Ensemble;
-use super::groups::Group;
-use super::measure::{self, Measure};
+use super::support::ensemble::Ensemble;
+use super::support::groups::Group;
+use super::support::measure::{self, Measure};
 use crate::calls::complaints;
 use crate::children::Child;
 use crate::data::{Side, room_for_layers};

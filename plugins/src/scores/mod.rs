@@ -1,18 +1,12 @@
 //! Scores: how good parents, children and farcasts are.
 
 mod compare;
-mod distances;
-mod ensemble;
 mod evaluate;
 mod forecast_error;
-mod groups;
 mod inner;
-mod measure;
-mod metric;
-mod trial;
 
 mod reach;
-mod table;
+pub(crate) mod support;
 
 use engine::plugin::Registry;
 
@@ -20,8 +14,8 @@ pub use compare::{Compare, Model, TRUSTED, UNTRUSTED};
 pub use evaluate::{Evaluate, Quality};
 pub use forecast_error::{Apart, ForecastError, Measure};
 pub use inner::Inner;
-pub use metric::Metric;
 pub use reach::Reach;
+pub use support::metric::Metric;
 
 /// Adds the scores.
 pub fn register(registry: &mut Registry) {

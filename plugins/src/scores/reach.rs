@@ -6,7 +6,7 @@ use engine::params::Gather;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch, Training};
 
-use super::table::{Measured, rows_of};
+use super::support::table::{Measured, rows_of};
 use crate::parents::Parent;
 
 plugin! {

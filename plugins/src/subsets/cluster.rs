@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use rand::{Rng, RngExt};
 
 use super::Subsets;
-use super::points::Points;
+use super::support::points::Points;
 use crate::calls::{at_most_rows, complaints, filled, with_rows};
 
 plugin! {

@@ -5,10 +5,10 @@ mod cluster;
 mod each;
 mod neighbours;
 mod nested;
-mod points;
 mod random;
 mod regions;
 mod stratified;
+pub(crate) mod support;
 mod window;
 
 pub use bins::Bins;

@@ -7,7 +7,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 use rand::seq::index::sample;
 
-use super::points::Points;
+use super::support::points::Points;
 use super::{Subsets, check_size};
 use crate::calls::{at_most_rows, complaints, filled, too_many_rows, with_rows};
 

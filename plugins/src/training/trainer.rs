@@ -59,5 +59,4 @@ impl<'a> Trainer<'a> {
 }
 
 #[cfg(test)]
-#[path = "trainer_tests.rs"]
 mod tests;

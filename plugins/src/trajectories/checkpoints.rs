@@ -183,5 +183,4 @@ fn at_files(fault: Fault) -> Fault {
 }
 
 #[cfg(test)]
-#[path = "checkpoints_tests.rs"]
 mod tests;

@@ -1,0 +1,3 @@
+//! What the anomaly plugins share.
+
+pub(crate) mod signal;

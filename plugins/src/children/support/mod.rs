@@ -1,0 +1,7 @@
+//! What the child plugins share.
+
+pub(crate) mod anomalies;
+pub(crate) mod correction;
+pub(crate) mod forward;
+pub(crate) mod guard;
+pub(crate) mod tangent;

@@ -1,0 +1,4 @@
+//! What the parent plugins share.
+
+pub(crate) mod examine;
+pub(crate) mod parent;

@@ -1,0 +1,3 @@
+//! What the predictor plugins share.
+
+pub(crate) mod matrix;

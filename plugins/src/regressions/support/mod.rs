@@ -1,0 +1,13 @@
+//! What the regressions share.
+
+pub(crate) mod basis;
+pub(crate) mod components;
+pub(crate) mod design;
+pub(crate) mod evidence;
+pub(crate) mod fit;
+pub(crate) mod moments;
+pub(crate) mod penalty;
+pub(crate) mod rows;
+pub(crate) mod sample;
+pub(crate) mod shared;
+pub(crate) mod sums;

@@ -1,0 +1,157 @@
+//! Groups of rows by the value of a column.
+
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::plugin::Context;
+
+/// Rows that are measured together.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Group {
+    /// The value of the column, or its mean; none for all rows.
+    pub name: Option<String>,
+    rows: Vec<usize>,
+}
+
+/// A column with more values than this is split into bins.
+const MANY: usize = 64;
+
+impl Group {
+    /// All rows together.
+    pub fn all(rows: usize) -> Self {
+        Self {
+            name: None,
+            rows: (0..rows).collect(),
+        }
+    }
+
+    /// Some of the rows.
+    pub fn named(name: &str, rows: impl IntoIterator<Item = usize>) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            rows: rows.into_iter().collect(),
+        }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The values of its rows.
+    pub fn take(&self, values: &[f64]) -> Vec<f64> {
+        self.rows.iter().map(|row| values[*row]).collect()
+    }
+}
+
+/// All rows, then those of each value of a column, or of each of `bins` bins of equally many
+/// rows when it has many values; in the order of the values.
+pub(crate) fn groups(
+    data: &Dataset,
+    by: &str,
+    bins: usize,
+    context: &Context,
+) -> Result<Vec<Group>, Fault> {
+    // Adding zero makes the two zeros one value.
+    let values: Vec<f64> = data.values(by)?.iter().map(|value| value + 0.0).collect();
+    let mut order: Vec<usize> = (0..values.len())
+        .filter(|row| values[*row].is_finite())
+        .collect();
+    let missing = values.len() - order.len();
+    if missing > 0 {
+        context.note(format!(
+            "{missing} of {} rows lack `{by}` and are in no group",
+            values.len()
+        ));
+    }
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let distinct: Vec<&[usize]> = order.chunk_by(|a, b| values[*a] == values[*b]).collect();
+    let mut groups = vec![Group::all(values.len())];
+    if distinct.len() <= MANY {
+        groups.extend(distinct.into_iter().map(|rows| Group {
+            name: Some(values[rows[0]].to_string()),
+            rows: rows.to_vec(),
+        }));
+    } else {
+        groups.extend(
+            binned(&distinct, order.len(), bins)
+                .into_iter()
+                .map(|rows| {
+                    let mean = rows.iter().map(|row| values[*row]).sum::<f64>() / rows.len() as f64;
+                    Group {
+                        name: Some(mean.to_string()),
+                        rows,
+                    }
+                }),
+        );
+    }
+    Ok(groups)
+}
+
+/// Runs of rows, each of one value, put together to bins; equal values stay together.
+fn binned(distinct: &[&[usize]], rows: usize, bins: usize) -> Vec<Vec<usize>> {
+    let mut binned = vec![Vec::new(); bins];
+    let mut before = 0;
+    for run in distinct {
+        binned[before * bins / rows].extend_from_slice(run);
+        before += run.len();
+    }
+    binned.retain(|bin| !bin.is_empty());
+    binned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predictors::tests::dataset;
+
+    fn named(groups: &[Group]) -> Vec<(Option<&str>, &[usize])> {
+        groups
+            .iter()
+            .map(|group| (group.name.as_deref(), &group.rows[..]))
+            .collect()
+    }
+
+    #[test]
+    fn few_values_are_groups_in_their_order() {
+        let data = dataset(&[("z", &[1100.0, 0.1, f64::NAN, 1100.0, -0.0, 0.0])]);
+        let context = Context::alone("groups");
+        let groups = groups(&data, "z", 2, &context).unwrap();
+        assert_eq!(
+            named(&groups),
+            [
+                (None, &[0, 1, 2, 3, 4, 5][..]),
+                (Some("0"), &[4, 5]),
+                (Some("0.1"), &[1]),
+                (Some("1100"), &[0, 3]),
+            ]
+        );
+        assert_eq!(
+            context.take_notes(),
+            ["1 of 6 rows lack `z` and are in no group"]
+        );
+    }
+
+    #[test]
+    fn many_values_make_bins_of_equally_many_rows_named_by_their_mean() {
+        let values: Vec<f64> = (0..100).map(|row| f64::from(99 - row)).collect();
+        let data = dataset(&[("z", &values)]);
+        let groups = groups(&data, "z", 4, &Context::alone("groups")).unwrap();
+        let names: Vec<&str> = groups
+            .iter()
+            .filter_map(|group| group.name.as_deref())
+            .collect();
+        assert_eq!(names, ["12", "37", "62", "87"]);
+        assert!(groups[1..].iter().all(|group| group.rows.len() == 25));
+        assert_eq!(groups[1].rows[0], 99);
+    }
+
+    #[test]
+    fn equal_values_stay_in_one_bin() {
+        let values: Vec<f64> = (0..140).map(|row| f64::from((row - 70).max(0))).collect();
+        let data = dataset(&[("z", &values)]);
+        let groups = groups(&data, "z", 4, &Context::alone("groups")).unwrap();
+        let sizes: Vec<usize> = groups[1..].iter().map(|group| group.rows.len()).collect();
+        // Rows 0..=70 share the value 0 and fill what would be two bins.
+        assert_eq!(sizes, [71, 34, 35]);
+    }
+}

@@ -1,0 +1,9 @@
+//! What the scores share.
+
+pub(crate) mod distances;
+pub(crate) mod ensemble;
+pub(crate) mod groups;
+pub(crate) mod measure;
+pub(crate) mod metric;
+pub(crate) mod table;
+pub(crate) mod trial;

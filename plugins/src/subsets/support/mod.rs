@@ -1,0 +1,3 @@
+//! What the subset plugins share.
+
+pub(crate) mod points;
