@@ -136,6 +136,11 @@ Examples:
         after_help = "Examples:\n  farcast docs > reference.md\n  farcast docs --man ~/.local/share/man/man1"
     )]
     Docs(Docs),
+    /// Explain a diagnostic: what it means, an example, and how to mend it.
+    #[command(
+        after_help = "Examples:\n  farcast explain unknown-column\n  farcast explain          # list all codes"
+    )]
+    Explain(Explain),
     /// Carry out the orders of a run that uses worker processes.
     #[command(hide = true)]
     Work(Work),
@@ -170,6 +175,7 @@ impl Command {
             Command::Plugins(_)
             | Command::New(_)
             | Command::Docs(_)
+            | Command::Explain(_)
             | Command::Work(_)
             | Command::Completions { .. } => None,
         }
@@ -430,6 +436,13 @@ pub struct New {
     #[arg(long, value_name = "METHOD", default_value = TEMPLATES[0].name,
         value_parser = PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.name)))]
     pub from: String,
+}
+
+/// `farcast explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code of a message: the word in brackets after `error` or `warning`.
+    pub code: Option<String>,
 }
 
 /// `farcast work`

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod elsewhere;
 mod executors;
+mod explain;
 mod farcast;
 mod imports;
 mod interrupts;

@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod config;
 mod docs;
+mod explain;
 mod fmt;
 mod graph;
 mod new;
@@ -42,6 +43,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Config(args) => config::run(&args, settings, terminal),
         Command::New(args) => new::run(&args, terminal),
         Command::Docs(args) => docs::run(&args, terminal),
+        Command::Explain(args) => explain::run(&args, terminal),
         Command::Work(args) => work::run(&args, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,57 @@
+//! `farcast explain`: what a diagnostic means, with an example and how to mend it.
+
+use dsl::diagnostic::Code;
+
+use crate::args::Explain;
+use crate::exit::{Abort, Exit};
+use crate::terminal::Terminal;
+
+/// One section for every code; a test runs the examples.
+const PAGE: &str = include_str!("../../docs/diagnostics.md");
+
+pub fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, Abort> {
+    let Some(name) = &args.code else {
+        terminal.out(listing());
+        return Ok(Exit::Fine);
+    };
+    // `error[unknown-column]` is what people copy from a message.
+    let name = name
+        .trim_start_matches("error")
+        .trim_start_matches("warning")
+        .trim_matches(|c| "[]:".contains(c));
+    match section(name) {
+        Some(section) => {
+            terminal.out(section);
+            Ok(Exit::Fine)
+        }
+        None => {
+            let near = dsl::nearest(name, Code::ALL.iter().map(|code| code.as_str()));
+            let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            terminal.error(format!("there is no code `{name}`{hint}"));
+            terminal.say("`farcast explain` lists all codes");
+            Err(Abort::Usage)
+        }
+    }
+}
+
+/// The section of a code, without its heading's quotes.
+fn section(code: &str) -> Option<String> {
+    let (_, rest) = PAGE.split_once(&format!("\n## `{code}`\n"))?;
+    let text = rest.split("\n## `").next().unwrap_or(rest);
+    Some(format!("{code}\n{}\n", text.trim_end()))
+}
+
+/// Every code with the first clause of its section.
+fn listing() -> String {
+    let line = |code: &&Code| {
+        let name = code.as_str();
+        let text = section(name).unwrap_or_default();
+        let words = text.lines().skip(1).skip_while(|line| line.is_empty());
+        let paragraph: Vec<&str> = words.take_while(|line| !line.is_empty()).collect();
+        let paragraph = paragraph.join(" ");
+        let end = paragraph.find([':', '.']).unwrap_or(paragraph.len());
+        format!("{name:22} {}\n", &paragraph[..end])
+    };
+    let lines: String = Code::ALL.iter().map(|code| line(&code)).collect();
+    lines + "\nfarcast explain CODE shows an example of one, and how to mend it.\n"
+}
