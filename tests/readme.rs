@@ -85,3 +85,9 @@ fn the_blocks_of_the_language_page_are_fine() {
         assert_eq!(said.code, 0, "{block}\n{}", said.err);
     }
 }
+
+#[test]
+fn the_citation_names_this_version() {
+    let citation = fs::read_to_string(shipped("CITATION.cff")).unwrap();
+    assert!(citation.contains(&format!("\nversion: {}\n", env!("CARGO_PKG_VERSION"))));
+}
