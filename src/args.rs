@@ -141,6 +141,11 @@ Examples:
         after_help = "Examples:\n  farcast explain unknown-column\n  farcast explain          # list all codes"
     )]
     Explain(Explain),
+    /// Serve an editor over standard input and output: the language server protocol.
+    #[command(
+        after_help = "Editors start it themselves; docs/editors.md says how to tell them.\nIt runs no action and writes nothing."
+    )]
+    Lsp,
     /// Carry out the orders of a run that uses worker processes.
     #[command(hide = true)]
     Work(Work),
@@ -176,6 +181,7 @@ impl Command {
             | Command::New(_)
             | Command::Docs(_)
             | Command::Explain(_)
+            | Command::Lsp
             | Command::Work(_)
             | Command::Completions { .. } => None,
         }

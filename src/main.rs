@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod host;
 mod interrupt;
+mod lsp;
 mod notes;
 mod progress;
 mod scores;

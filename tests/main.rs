@@ -11,6 +11,7 @@ mod farcast;
 mod imports;
 mod interrupts;
 mod kills;
+mod lsp;
 mod memory;
 mod mistakes;
 mod ocean;

@@ -89,7 +89,8 @@ pub fn entry(signature: &Signature) -> String {
     text
 }
 
-fn usage(signature: &Signature) -> String {
+/// One line: `window(data, by, [count]) -> subset`.
+pub fn usage(signature: &Signature) -> String {
     let params: Vec<String> = signature
         .params
         .iter()

@@ -8,6 +8,7 @@ mod docs;
 mod explain;
 mod fmt;
 mod graph;
+mod lsp;
 mod new;
 mod plan;
 mod plugins;
@@ -44,6 +45,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::New(args) => new::run(&args, terminal),
         Command::Docs(args) => docs::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        Command::Lsp => lsp::run(terminal),
         Command::Work(args) => work::run(&args, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

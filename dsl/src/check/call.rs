@@ -88,6 +88,9 @@ impl<'p> Checker<'p> {
             trainer: facts.known.trainer.clone(),
             span: call.env.outermost_call().unwrap_or(call.span),
         };
+        if let Some(trace) = self.names.trace {
+            trace.result(&node, facts.schema.as_deref());
+        }
         Some(self.add(node, facts))
     }
 

@@ -1,6 +1,6 @@
 //! What names, values and calls were found to be, for editors.
 
-use crate::experiment::Value;
+use crate::experiment::{Node, Value};
 use crate::signature::Signature;
 use crate::source::Span;
 use crate::types::{Schema, Type};
@@ -23,6 +23,11 @@ pub trait Trace {
     /// The plugin or constructor that a call is of, and the columns that its arguments may name.
     fn call(&self, place: Span, signature: &Signature, columns: Option<&Schema>) {
         let _ = (place, signature, columns);
+    }
+
+    /// What a call of a plugin makes, and the columns of that.
+    fn result(&self, node: &Node, columns: Option<&Schema>) {
+        let _ = (node, columns);
     }
 }
 

@@ -1,0 +1,189 @@
+//! What the checker finds in a text: diagnostics, and what every place means.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use dsl::ast::File;
+use dsl::check::{Checked, Meaning, Outside, Trace, check_traced};
+use dsl::experiment::{Arguments, Experiment, Node, NodeId, Value};
+use dsl::facts::{About, Complaint, Examined};
+use dsl::parse::parse;
+use dsl::signature::{Catalog, Signature};
+use dsl::source::{FileId, Source, Span};
+use dsl::sweep::Choices;
+use dsl::sweep::search::{Finding, Proposal, Search};
+use dsl::sweep::space::Setting;
+use dsl::types::{Kind, Schema, Type};
+use engine::outside::Disk;
+
+use super::documents::Documents;
+
+/// A checked text, and what was heard while it was checked.
+pub struct Analysis {
+    pub checked: Checked,
+    /// The tree of each file, in the order of `checked.sources`.
+    pub trees: Vec<File>,
+    heard: Heard,
+}
+
+/// What names, values and calls were found to be, by place.
+#[derive(Default)]
+struct Heard {
+    names: BTreeMap<Span, (Meaning, Span)>,
+    values: BTreeMap<Span, (String, Type)>,
+    calls: BTreeMap<Span, Schema>,
+    results: BTreeMap<Span, Schema>,
+}
+
+#[derive(Default)]
+struct Listener(RefCell<Heard>);
+
+impl Trace for Listener {
+    fn name(&self, place: Span, meaning: Meaning, said: Span) {
+        self.0.borrow_mut().names.insert(place, (meaning, said));
+    }
+
+    fn value(&self, place: Span, value: &Value, ty: &Type) {
+        let mut heard = self.0.borrow_mut();
+        let text = || (value.to_string(), ty.clone());
+        heard.values.entry(place).or_insert_with(text);
+    }
+
+    fn call(&self, place: Span, _: &Signature, columns: Option<&Schema>) {
+        if let Some(columns) = columns {
+            let mut heard = self.0.borrow_mut();
+            heard.calls.entry(place).or_insert_with(|| columns.clone());
+        }
+    }
+
+    fn result(&self, node: &Node, columns: Option<&Schema>) {
+        if let Some(columns) = columns {
+            let mut heard = self.0.borrow_mut();
+            let entry = heard.results.entry(node.span);
+            entry.or_insert_with(|| columns.clone());
+        }
+    }
+}
+
+impl Analysis {
+    /// Checks the text of a path; texts that are open are read before those on disk.
+    pub fn of(
+        path: &str,
+        text: &str,
+        documents: &Documents,
+        catalog: &Catalog,
+        disk: Disk<'_>,
+    ) -> Self {
+        let world = World { documents, disk };
+        let listener = Listener::default();
+        let given = ([].as_slice(), &Choices::default());
+        let checked = check_traced(path, text, given, catalog, &world, Some(&listener));
+        let sources = checked.sources.iter();
+        let trees = sources.map(|(id, source)| parse(id, &source.text).0);
+        Self {
+            trees: trees.collect(),
+            heard: listener.0.into_inner(),
+            checked,
+        }
+    }
+
+    /// The text that was checked.
+    pub fn main(&self) -> &Source {
+        self.checked.sources.get(FileId(0))
+    }
+
+    /// What was meant, as far as it could be checked.
+    pub fn experiment(&self) -> Option<&Experiment> {
+        let checked = &self.checked;
+        checked.experiment.as_ref().or(checked.partial.as_ref())
+    }
+
+    /// The name at a byte of the text, with what it means and where that is said. At a
+    /// declaration, the name itself.
+    pub fn name_at(&self, byte: usize) -> Option<(Span, Meaning, Span)> {
+        let here = |span: Span| span.file == FileId(0) && contains(span, byte);
+        let heard = self.heard.names.iter().find(|(place, _)| here(**place));
+        if let Some((place, (meaning, said))) = heard {
+            return Some((*place, *meaning, *said));
+        }
+        let said = self.heard.names.values().find(|(_, said)| here(*said));
+        said.map(|(meaning, said)| (*said, *meaning, *said))
+    }
+
+    /// What a place was found to mean.
+    pub fn meaning(&self, place: Span) -> Option<Meaning> {
+        self.heard.names.get(&place).map(|(meaning, _)| *meaning)
+    }
+
+    /// The smallest value around a byte, as text, with its type.
+    pub fn value_at(&self, byte: usize) -> Option<&(String, Type)> {
+        smallest(&self.heard.values, byte)
+    }
+
+    /// The columns that the arguments of the call around a byte may name.
+    pub fn columns_at(&self, byte: usize) -> Option<&Schema> {
+        smallest(&self.heard.calls, byte)
+    }
+
+    /// The columns of what a call returns.
+    pub fn columns_of(&self, call: Span) -> Option<&Schema> {
+        self.heard.results.get(&call)
+    }
+
+    /// The nodes of a statement: one for each point of a sweep it depends on.
+    pub fn nodes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
+        let nodes = self.experiment().into_iter().flat_map(|found| &found.nodes);
+        nodes.filter(move |node| node.named && node.name == name)
+    }
+}
+
+/// Whether a byte is in a span or at its end.
+pub fn contains(span: Span, byte: usize) -> bool {
+    (span.start as usize..=span.end as usize).contains(&byte)
+}
+
+/// What is noted of the smallest place around a byte of the text itself.
+fn smallest<T>(noted: &BTreeMap<Span, T>, byte: usize) -> Option<&T> {
+    let around = noted.iter();
+    let around = around.filter(|(span, _)| span.file == FileId(0) && contains(**span, byte));
+    let found = around.min_by_key(|(span, _)| span.end - span.start);
+    found.map(|(_, value)| value)
+}
+
+/// The disk, with the texts of the editor in front of it.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    pub documents: &'a Documents,
+    pub disk: Disk<'a>,
+}
+
+impl Outside for World<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        match self.documents.get(path) {
+            Some(text) => Ok(text.to_owned()),
+            None => self.disk.read(path),
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<(), String> {
+        self.disk.find(path)
+    }
+
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
+        self.disk.schema(plugin, args)
+    }
+
+    fn examine<'a>(
+        &self,
+        plugin: &str,
+        kind: Kind,
+        args: &'a Arguments,
+        about: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        self.disk.examine(plugin, kind, args, about)
+    }
+
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        self.disk.propose(search, score)
+    }
+}
