@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod crashes;
 mod damage;
+mod editors;
 mod elsewhere;
 mod executors;
 mod explain;

@@ -18,39 +18,34 @@ pub fn diagnostics(found: &[Diagnostic], sources: &Sources) -> BTreeMap<String, 
         .iter()
         .map(|(_, source)| (uri_of(&source.path), Vec::new()));
     let mut by_file: BTreeMap<String, Vec<Value>> = files.collect();
+    let places = Places::new(sources);
     for diagnostic in found {
-        let span = place(diagnostic);
-        let uri = uri_of(&sources.get(span.file).path);
-        by_file
-            .entry(uri)
-            .or_default()
-            .push(one(diagnostic, sources));
+        let uri = places.uri(place(diagnostic));
+        let found = by_file.entry(uri).or_default();
+        found.push(one(diagnostic, &places));
     }
     by_file
 }
 
 /// One diagnostic. Hints follow the message; other labels are related places.
-pub fn one(diagnostic: &Diagnostic, sources: &Sources) -> Value {
+fn one(diagnostic: &Diagnostic, places: &Places) -> Value {
     let code = diagnostic.code.as_str();
     let mut message = diagnostic.message.clone();
     for hint in &diagnostic.hints {
         message += &format!("\nhelp: {hint}");
     }
-    let related = diagnostic
-        .labels
-        .iter()
-        .skip(1)
-        .filter(|label| known(label.span, sources));
+    let related = diagnostic.labels.iter().skip(1);
+    let related = related.filter(|label| places.has(label.span));
     let related = related.map(|label| {
         let text = if label.text.is_empty() {
             "here"
         } else {
             &label.text
         };
-        json!({ "location": location(label.span, sources), "message": text })
+        json!({ "location": places.location(label.span), "message": text })
     });
     json!({
-        "range": range(place(diagnostic), sources),
+        "range": places.range(place(diagnostic)),
         "severity": match diagnostic.severity { Severity::Error => 1, Severity::Warning => 2 },
         "code": code,
         "codeDescription": { "href": format!("{PAGE}#{code}") },
@@ -66,6 +61,7 @@ pub fn actions(
     sources: &Sources,
     (start, end): (usize, usize),
 ) -> Vec<Value> {
+    let places = Places::new(sources);
     let mut actions = Vec::new();
     for diagnostic in found {
         let span = place(diagnostic);
@@ -74,37 +70,58 @@ pub fn actions(
         if !touches {
             continue;
         }
-        for fix in diagnostic
-            .fixes
-            .iter()
-            .filter(|fix| known(fix.span, sources))
-        {
-            let source = sources.get(fix.span.file);
-            let title = match (source.slice(fix.span), fix.text.as_str()) {
+        for fix in diagnostic.fixes.iter().filter(|fix| places.has(fix.span)) {
+            let title = match (
+                sources.get(fix.span.file).slice(fix.span),
+                fix.text.as_str(),
+            ) {
                 ("", text) => format!("insert `{text}`"),
                 (text, "") => format!("remove `{text}`"),
                 (before, after) => format!("replace `{before}` by `{after}`"),
             };
-            let edit = json!({ "range": range(fix.span, sources), "newText": fix.text });
+            let edit = json!({ "range": places.range(fix.span), "newText": fix.text });
             actions.push(json!({
                 "title": title, "kind": "quickfix",
-                "diagnostics": [one(diagnostic, sources)],
+                "diagnostics": [one(diagnostic, &places)],
                 "isPreferred": diagnostic.fixes.len() == 1,
-                "edit": { "changes": { uri_of(&source.path): [edit] } },
+                "edit": { "changes": { places.uri(fix.span): [edit] } },
             }));
         }
     }
     actions
 }
 
-pub fn range(span: Span, sources: &Sources) -> Range {
-    let lines = Lines::new(&sources.get(span.file).text);
-    lines.range(span.start as usize, span.end as usize)
+/// Places in all files that were read.
+pub struct Places<'a> {
+    sources: &'a Sources,
+    lines: Vec<Lines<'a>>,
 }
 
-pub fn location(span: Span, sources: &Sources) -> Value {
-    let uri = uri_of(&sources.get(span.file).path);
-    json!({ "uri": uri, "range": range(span, sources) })
+impl<'a> Places<'a> {
+    pub fn new(sources: &'a Sources) -> Self {
+        let lines = sources.iter().map(|(_, source)| Lines::new(&source.text));
+        Self {
+            sources,
+            lines: lines.collect(),
+        }
+    }
+
+    pub fn location(&self, span: Span) -> Value {
+        json!({ "uri": self.uri(span), "range": self.range(span) })
+    }
+
+    fn uri(&self, span: Span) -> String {
+        uri_of(&self.sources.get(span.file).path)
+    }
+
+    fn range(&self, span: Span) -> Range {
+        self.lines[span.file.0 as usize].range(span.start as usize, span.end as usize)
+    }
+
+    /// Whether a span is in one of the files.
+    fn has(&self, span: Span) -> bool {
+        (span.file.0 as usize) < self.lines.len()
+    }
 }
 
 fn place(diagnostic: &Diagnostic) -> Span {
@@ -112,9 +129,4 @@ fn place(diagnostic: &Diagnostic) -> Span {
         .labels
         .first()
         .map_or_else(Span::default, |label| label.span)
-}
-
-/// Whether a span is in one of the files.
-fn known(span: Span, sources: &Sources) -> bool {
-    sources.iter().any(|(id, _)| id == span.file)
 }

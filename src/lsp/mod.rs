@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use self::analysis::Analysis;
 use self::completion::{Completions, PLACEHOLDER, signature_help};
 use self::cursor::Cursor;
+use self::diagnostics::Places;
 use self::documents::{Change, Documents, path_of};
 use self::names::Names;
 use self::position::{Lines, Position, Range};
@@ -215,6 +216,30 @@ impl Server<'_> {
         let lines = Lines::new(&text);
         let position: Option<Position> = serde_json::from_value(params["position"].clone()).ok();
         let byte = position.map_or(0, |position| lines.byte(position));
+        // These look at the text alone, or check another.
+        match request.method.as_str() {
+            "textDocument/completion" => {
+                return Ok(json!(self.completions(&path, &text, byte)));
+            }
+            "textDocument/signatureHelp" => {
+                let cursor = Cursor::at(&text, &parse(FileId(0), &text).0, byte);
+                let help = cursor.frame.as_ref().and_then(|frame| {
+                    let signature = self.catalog.get(&frame.callee)?;
+                    Some(signature_help(signature, frame))
+                });
+                return Ok(help.unwrap_or(Value::Null));
+            }
+            "textDocument/formatting" => {
+                return Ok(match format(&text) {
+                    Ok(new) if new == text => json!([]),
+                    Ok(new) => {
+                        json!([{ "range": lines.range(0, text.len()), "newText": new }])
+                    }
+                    Err(_) => Value::Null,
+                });
+            }
+            _ => {}
+        }
         let Some(analysis) = self.analysis(&path) else {
             return Ok(Value::Null);
         };
@@ -227,14 +252,6 @@ impl Server<'_> {
                         "range": lines.range(place.start as usize, place.end as usize),
                     })
                 }))
-            }
-            "textDocument/completion" => Ok(json!(self.completions(&path, &text, byte))),
-            "textDocument/signatureHelp" => {
-                let cursor = Cursor::at(&text, &parse(FileId(0), &text).0, byte);
-                let help = cursor.frame.as_ref().and_then(|frame| {
-                    Some(signature_help(self.catalog.get(&frame.callee)?, frame))
-                });
-                Ok(help.unwrap_or(Value::Null))
             }
             "textDocument/definition" => Ok(self.definition(&analysis, byte)),
             "textDocument/references" => {
@@ -266,11 +283,6 @@ impl Server<'_> {
                 let tree = &analysis.trees[0];
                 Ok(json!(names::outline(tree, &text)))
             }
-            "textDocument/formatting" => Ok(match format(&text) {
-                Ok(new) if new == text => json!([]),
-                Ok(new) => json!([{ "range": lines.range(0, text.len()), "newText": new }]),
-                Err(_) => Value::Null,
-            }),
             "textDocument/codeAction" => {
                 let range: Option<Range> = serde_json::from_value(params["range"].clone()).ok();
                 let Some(range) = range else {
@@ -328,7 +340,7 @@ impl Server<'_> {
         }
         let sources = &analysis.checked.sources;
         match analysis.name_at(byte) {
-            Some((_, _, said)) => diagnostics::location(said, sources),
+            Some((_, _, said)) => Places::new(sources).location(said),
             None => Value::Null,
         }
     }
