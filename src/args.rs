@@ -102,6 +102,25 @@ Examples:
   farcast rerun out/storms/run.json
   farcast rerun last --fresh")]
     Rerun(Rerun),
+    /// Pack an experiment, or a run with its results, into one file to hand over.
+    #[command(after_help = "\
+The bundle is a zip archive and an RO-Crate: texts, data or their digests, the record of the run and
+its report. The same run gives the same bytes. Paths must be relative to the working folder.
+
+Examples:
+  farcast pack storms.farcast --data
+  farcast pack last --data --results -o storms.crate.zip
+  farcast pack out/storms --results")]
+    Pack(Pack),
+    /// Verify a bundle and unpack it into a new folder; nothing runs.
+    #[command(after_help = "\
+Every file is verified by its digest. What no bundle contains is refused before anything is
+written: paths that leave the folder, links, encryption, more bytes than promised.
+
+Examples:
+  farcast open storms.crate.zip
+  farcast open storms.crate.zip review && farcast rerun review --spot-check 3")]
+    Open(Open),
     /// Inspect and clean the store of results.
     #[command(
         subcommand,
@@ -172,7 +191,12 @@ impl Command {
             Command::Graph(args) => Some(&args.experiment.file),
             Command::Report(args) => Some(&args.experiment.file),
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
+            Command::Rerun(args) if Path::new(&args.run).join("farcast.toml").is_file() => {
+                Some(Path::new(&args.run))
+            }
+            Command::Pack(args) if args.what.ends_with(".farcast") => Some(Path::new(&args.what)),
             Command::Runs(_)
+            | Command::Pack(_)
             | Command::Show(_)
             | Command::Compare(_)
             | Command::Rerun(_)
@@ -181,6 +205,7 @@ impl Command {
             | Command::New(_)
             | Command::Docs(_)
             | Command::Explain(_)
+            | Command::Open(_)
             | Command::Lsp
             | Command::Work(_)
             | Command::Completions { .. } => None,
@@ -355,8 +380,43 @@ pub struct Rerun {
     /// Reuse nothing: compute every result again, in a temporary store.
     #[arg(long)]
     pub fresh: bool,
+    /// Compute N results again, those that took the least time, and compare their bytes with the
+    /// stored ones; run nothing else.
+    #[arg(long, value_name = "N", value_parser = whole, conflicts_with = "fresh")]
+    pub spot_check: Option<u64>,
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// `farcast pack`
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// An experiment file, or a run: a name from `farcast runs`, an output folder or a run.json.
+    pub what: String,
+    /// Pack the data files, too, not only their digests.
+    #[arg(long)]
+    pub data: bool,
+    /// Pack the stored results of the run, too.
+    #[arg(long)]
+    pub results: bool,
+    /// The bundle [default: the experiment's name with `.crate.zip`].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast open`
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// The new folder [default: the bundle's name].
+    pub folder: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `farcast cache …`

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::digest::Digest;
 use engine::error::Fault;
+use engine::path_text::{path_text, text_path};
 use engine::record::{RunRecord, is_changed};
 use engine::store::{Access, DirStore, read_limited};
 use engine::table::{ScoreLine, read_scores};
@@ -41,7 +42,7 @@ impl StoredRun {
         };
         let shown = file.display();
         let bytes = read_limited(&file)?;
-        let record = RunRecord::parse(&bytes).map_err(|fault| match fault {
+        let mut record = RunRecord::parse(&bytes).map_err(|fault| match fault {
             Fault::User {
                 param,
                 message,
@@ -55,6 +56,12 @@ impl StoredRun {
         })?;
         if is_changed(&bytes) {
             terminal.note(format!("`{shown}` was changed after the run"));
+        }
+        // In a bundle, paths start beside the record.
+        if Path::new(&record.folder).is_relative()
+            && let Some(folder) = file.parent().and_then(|folder| folder.canonicalize().ok())
+        {
+            record.folder = path_text(&folder.join(text_path(&record.folder)));
         }
         Ok(Self {
             name: shown.to_string(),

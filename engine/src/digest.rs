@@ -39,6 +39,22 @@ impl Digest {
     }
 }
 
+/// The digest of bytes that arrive piece after piece.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes so far.
+    pub fn finish(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+}
+
 /// The digest that is these bytes.
 impl From<[u8; 32]> for Digest {
     fn from(bytes: [u8; 32]) -> Self {

@@ -1,6 +1,7 @@
 //! From a checked experiment to artifacts, tables and a report; names no plugin.
 
 pub mod artifact;
+pub mod bundle;
 mod clock;
 pub mod compare;
 mod context;

@@ -361,7 +361,7 @@ pub fn is_changed(json: &[u8]) -> bool {
 }
 
 /// Date and time of day in UTC (days to civil date after Howard Hinnant).
-fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let (days, rest) = ((seconds / 86400).min(1 << 30), seconds % 86400);
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);

@@ -10,12 +10,15 @@ mod fmt;
 mod graph;
 mod lsp;
 mod new;
+mod open;
+mod pack;
 mod plan;
 mod plugins;
 mod rerun;
 mod run;
 mod runs;
 mod show;
+mod spot_check;
 mod why;
 mod work;
 
@@ -45,6 +48,8 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::New(args) => new::run(&args, terminal),
         Command::Docs(args) => docs::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        Command::Pack(args) => pack::run(&args, settings, terminal),
+        Command::Open(args) => open::run(&args, terminal),
         Command::Lsp => lsp::run(terminal),
         Command::Work(args) => work::run(&args, terminal),
         Command::Completions { shell } => {

@@ -12,6 +12,7 @@ use engine::study::Study;
 use serde_json::json;
 
 use super::run::{Finished, Job, default_out, in_threads};
+use super::spot_check;
 use crate::args::Rerun;
 use crate::exit::{Abort, Exit};
 use crate::interrupt::ends_in_order;
@@ -25,6 +26,16 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
     let record = &found.record;
     let base = base(record);
     let mut study = study(record, terminal)?;
+    if let Some(count) = args.spot_check {
+        let terminal = &Terminal {
+            json: args.options.json,
+            ..*terminal
+        };
+        let store = open_store(settings, near(args), Access::Read, terminal)?;
+        let exit = spot_check::run(&mut study, &store, count, terminal);
+        ends_in_order();
+        return exit;
+    }
     let again = format!("{}-rerun", study.stem());
     let job = Job {
         options: &args.options,
@@ -37,12 +48,21 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
         let finished = finished?;
         return Ok(verdict(args, record, &base, &finished, terminal));
     }
-    let store: DirStore = open_store(settings, Path::new("."), Access::Write, terminal)?;
+    let store: DirStore = open_store(settings, near(args), Access::Write, terminal)?;
     let finished = job.run(&mut study, &store as &dyn Store, Some(&store), terminal);
     ends_in_order();
     let mut finished = finished?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
+}
+
+/// The folder whose store is used: that of an opened bundle, or the working folder.
+fn near(args: &Rerun) -> &Path {
+    let run = Path::new(&args.run);
+    match run.join("farcast.toml").is_file() {
+        true => run,
+        false => Path::new("."),
+    }
 }
 
 /// The experiment of a run, as it was.

@@ -15,7 +15,7 @@
 //! these files at any time costs work, never correctness.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file_digests::FileDigests;
@@ -47,6 +47,11 @@ pub struct Usage {
 }
 
 impl DirStore {
+    /// The file of an object, whether it is there or not.
+    pub fn object_file(&self, digest: &Digest) -> PathBuf {
+        self.objects.path(digest)
+    }
+
     /// Opens the store in a folder; [`Access::Write`] creates it when it does not exist.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! the same calls. [`DirStore`] keeps them in a folder, [`MemStore`] in memory.
 
 mod access;
+mod aside;
 mod defect;
 mod dir;
 mod effect;
@@ -36,6 +37,7 @@ use crate::files;
 
 pub use crate::clock::unix_millis;
 pub use access::Access;
+pub use aside::Aside;
 pub use defect::Defect;
 pub use dir::{DirStore, Usage};
 pub use effect::Effect;

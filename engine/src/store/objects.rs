@@ -65,7 +65,8 @@ impl DirObjects {
         Ok(objects)
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// The file of an object.
+    pub(super) fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         let folder = name.get(..2).unwrap_or_default();
         self.folder.path(&format!("objects/{folder}/{name}"))

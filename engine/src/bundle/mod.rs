@@ -1,0 +1,62 @@
+//! Bundles: an experiment with what it needs, in one file to hand over.
+//!
+//! A bundle is a zip archive and an RO-Crate: `experiment/` has the texts and data files,
+//! `run.json` the record of a run, `results/` the records and objects of its actions, and
+//! `bundle.json` size and digest of every file. `pack` writes one, `open` judges and unpacks one;
+//! `reader` trusts nothing.
+
+mod archive;
+mod metadata;
+mod open;
+mod pack;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+pub use open::{Opened, open};
+pub use pack::{Contents, Packed, pack};
+
+/// Rises when an older farcast would misread a bundle.
+pub const FORMAT: u32 = 1;
+
+/// The folder of texts and data.
+pub const EXPERIMENT: &str = "experiment";
+
+const MANIFEST: &str = "bundle.json";
+const METADATA: &str = "ro-crate-metadata.json";
+const RECORDS: &str = "results/records.jsonl";
+const OBJECTS: &str = "results/objects/";
+
+/// What a bundle holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Its [`FORMAT`].
+    pub format: u32,
+    /// The farcast that wrote it.
+    pub farcast: String,
+    /// The title of the experiment.
+    pub title: String,
+    /// The experiment's own text.
+    pub file: String,
+    /// Every file but this one.
+    pub files: BTreeMap<String, FileEntry>,
+    /// The data files that were left out, by the path they are expected at.
+    pub missing: BTreeMap<String, FileEntry>,
+    /// How many results of actions it has.
+    pub results: usize,
+}
+
+/// Size and digest of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// In bytes.
+    pub size: u64,
+    /// Of its content.
+    pub digest: Digest,
+}
