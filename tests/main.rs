@@ -25,3 +25,4 @@ mod store;
 mod sweeps;
 mod terminal;
 mod tidy;
+mod tutorial;
