@@ -162,7 +162,7 @@ Examples:
     Explain(Explain),
     /// Serve an editor over standard input and output: the language server protocol.
     #[command(
-        after_help = "Editors start it themselves; docs/editors.md says how to tell them.\nIt runs no action and writes nothing."
+        after_help = "Editors start it themselves; docs/editors.md says how to tell them.\nIt runs no action and writes nothing.\n\nExample:\n  farcast lsp"
     )]
     Lsp,
     /// Carry out the orders of a run that uses worker processes.

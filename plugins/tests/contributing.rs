@@ -82,7 +82,7 @@ subset sides = halves(all, by: z)
 anomaly shift = finetune(net, sides, steps: 2)
 ";
     let study = Study::of_text("a.farcast", text, Vec::new(), Arc::clone(&registry), &world);
-    let mut study = study.ok().expect("a file without mistakes");
+    let mut study = study.expect("a file without mistakes");
     let settings = Settings {
         on_failure: OnFailure::Stop,
         stop: Default::default(),

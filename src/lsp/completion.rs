@@ -147,7 +147,7 @@ impl<'a> Completions<'a> {
         let params: Vec<&Param> = signature.params.iter().collect();
         if let Some(label) = &frame.label {
             if let Some(param) = signature.param(label) {
-                self.values(&param.ty, frame);
+                self.values(&param.ty);
             }
             return;
         }
@@ -158,7 +158,7 @@ impl<'a> Completions<'a> {
         if frame.named.is_empty()
             && let Some(param) = next
         {
-            self.values(&param.ty, frame);
+            self.values(&param.ty);
         }
         if frame.fresh && self.cursor.open.last() == Some(&'(') {
             for (at, param) in plain.iter().enumerate() {
@@ -186,7 +186,7 @@ impl<'a> Completions<'a> {
     }
 
     /// What has this type.
-    fn values(&mut self, ty: &Type, frame: &Frame) {
+    fn values(&mut self, ty: &Type) {
         match ty {
             Type::Kind(kind) => {
                 self.statements(Some(*kind));
@@ -216,8 +216,8 @@ impl<'a> Completions<'a> {
             Type::Constructed(group) => {
                 self.callables(|makes| matches!(makes, Makes::Value(name) if name == group));
             }
-            Type::List(inner) | Type::Range(inner) => self.values(inner, frame),
-            Type::OneOf(types) => types.iter().for_each(|ty| self.values(ty, frame)),
+            Type::List(inner) | Type::Range(inner) => self.values(inner),
+            Type::OneOf(types) => types.iter().for_each(|ty| self.values(ty)),
             Type::Quantity(unit) => {
                 self.params();
                 self.units(&[unit.as_str(), "m", "km", "K", "degC", "m s-1"]);

@@ -19,8 +19,8 @@ pub fn hover(analysis: &Analysis, catalog: &Catalog, byte: usize) -> Option<(Str
     if let Some((place, meaning, said)) = analysis.name_at(byte) {
         return named(analysis, catalog, place, meaning, said).map(|text| (text, place));
     }
-    let item = analysis.trees.first()?.items.iter();
-    let item = item.filter(|item| contains(item.span, byte)).next_back()?;
+    let mut items = analysis.trees.first()?.items.iter();
+    let item = items.rfind(|item| contains(item.span, byte))?;
     let expr = match &item.kind {
         ItemKind::Statement {
             keyword,
