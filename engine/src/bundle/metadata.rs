@@ -144,7 +144,7 @@ fn workflow(manifest: &Manifest, run: Option<&RunRecord>) -> Value {
             "ComputationalWorkflow",
             "HowTo"
         ]);
-        let steps = run.costs.iter().map(|cost| step_id(cost));
+        let steps = run.costs.iter().map(step_id);
         workflow["step"] = json!(ids(steps));
         workflow["hasPart"] = json!(ids(plugins(run).iter().map(|name| tool_id(name))));
         let data = data_files(manifest);

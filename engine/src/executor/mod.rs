@@ -22,9 +22,7 @@ use crate::order::Order;
 use crate::plugin::Registry;
 use crate::store::{Cost, Store};
 
-use self::carry::carry;
-use self::results::Results;
-
+pub use carry::carry_out;
 pub(crate) use carry::failure;
 pub use processes::Processes;
 pub use threads::Threads;
@@ -126,11 +124,6 @@ pub struct Place<'a> {
     pub stop: &'a Arc<AtomicBool>,
     /// The machine's name, for the records.
     pub host: &'a str,
-}
-
-/// Carries one order out here and now, as any executor would.
-pub fn carry_out(order: &Order, place: &Place<'_>) -> Answer {
-    carry(order, place, &Results::default(), &|_| {})
 }
 
 /// A way to carry orders out: opens an [`Executor`] for the time of a run.
