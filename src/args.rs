@@ -191,15 +191,12 @@ impl Command {
             Command::Graph(args) => Some(&args.experiment.file),
             Command::Report(args) => Some(&args.experiment.file),
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
-            Command::Rerun(args) if Path::new(&args.run).join("farcast.toml").is_file() => {
-                Some(Path::new(&args.run))
-            }
+            Command::Rerun(args) => Some(args.near()),
             Command::Pack(args) if args.what.ends_with(".farcast") => Some(Path::new(&args.what)),
             Command::Runs(_)
             | Command::Pack(_)
             | Command::Show(_)
             | Command::Compare(_)
-            | Command::Rerun(_)
             | Command::Cache(_) => Some(here),
             Command::Plugins(_)
             | Command::New(_)
@@ -386,6 +383,18 @@ pub struct Rerun {
     pub spot_check: Option<u64>,
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+impl Rerun {
+    /// The folder whose settings and store are used: that of an opened bundle, or the working
+    /// folder.
+    pub fn near(&self) -> &Path {
+        let run = Path::new(&self.run);
+        match run.join("farcast.toml").is_file() {
+            true => run,
+            false => Path::new("."),
+        }
+    }
 }
 
 /// `farcast pack`

@@ -171,7 +171,8 @@ pub struct BegunRun<'a> {
     pub out: String,
 }
 
-fn texts(sources: &Sources) -> Vec<Text> {
+/// The texts of an experiment, its own first.
+pub fn texts(sources: &Sources) -> Vec<Text> {
     let texts = sources.iter().map(|(_, source)| Text {
         path: source.path.clone(),
         text: source.text.clone(),

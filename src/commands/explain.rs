@@ -2,6 +2,7 @@
 
 use dsl::diagnostic::Code;
 
+use super::unknown;
 use crate::args::Explain;
 use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
@@ -25,9 +26,8 @@ pub fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, Abort> {
             Ok(Exit::Fine)
         }
         None => {
-            let near = dsl::nearest(name, Code::ALL.iter().map(|code| code.as_str()));
-            let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            terminal.error(format!("there is no code `{name}`{hint}"));
+            let known = Code::ALL.iter().map(|code| code.as_str());
+            terminal.error(unknown("code", name, known));
             terminal.say("`farcast explain` lists all codes");
             Err(Abort::Usage)
         }

@@ -29,6 +29,13 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 
+/// That there is no such thing, with the nearest name.
+fn unknown<'a>(thing: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = dsl::nearest(name, known);
+    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    format!("there is no {thing} `{name}`{hint}")
+}
+
 /// Runs a command to its end.
 pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
     let result = match command {

@@ -7,9 +7,8 @@ use dsl::render::printable;
 use engine::bundle::{Contents, pack};
 use engine::digest::Digest;
 use engine::path_text::text_path;
-use engine::record::Text;
+use engine::record::texts;
 use engine::store::{Access, size_text};
-use engine::study::Study;
 use serde_json::json;
 
 use super::rerun;
@@ -52,7 +51,7 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let folder = found.as_ref().map_or(here, |run| text_path(&run.folder));
     let texts = found
         .as_ref()
-        .map_or_else(|| texts(&study), |run| run.texts.clone());
+        .map_or_else(|| texts(&study.sources), |run| run.texts.clone());
     let data = match &found {
         Some(run) => run.data.keys().cloned().collect(),
         None => graph.files.keys().cloned().collect(),
@@ -109,14 +108,6 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         size_text(packed.bytes)
     ));
     Ok(Exit::Fine)
-}
-
-fn texts(study: &Study) -> Vec<Text> {
-    let texts = study.sources.iter().map(|(_, source)| Text {
-        path: source.path.clone(),
-        text: source.text.clone(),
-    });
-    texts.collect()
 }
 
 /// The files of the output folder, unless a later run has replaced them.

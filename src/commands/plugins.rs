@@ -4,6 +4,7 @@ use dsl::signature::{Catalog, Makes, Signature};
 use dsl::types::Kind;
 use serde_json::json;
 
+use super::unknown;
 use crate::args::Plugins;
 use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
@@ -15,9 +16,8 @@ pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Abort> {
         Some(name) => match catalog.get(name) {
             Some(signature) => vec![signature],
             None => {
-                let near = dsl::nearest(name, catalog.iter().map(|s| s.name.as_str()));
-                let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                terminal.error(format!("there is no plugin `{name}`{hint}"));
+                let known = catalog.iter().map(|s| s.name.as_str());
+                terminal.error(unknown("plugin", name, known));
                 return Err(Abort::Usage);
             }
         },

@@ -31,7 +31,7 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
             json: args.options.json,
             ..*terminal
         };
-        let store = open_store(settings, near(args), Access::Read, terminal)?;
+        let store = open_store(settings, args.near(), Access::Read, terminal)?;
         let exit = spot_check::run(&mut study, &store, count, terminal);
         ends_in_order();
         return exit;
@@ -48,21 +48,12 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
         let finished = finished?;
         return Ok(verdict(args, record, &base, &finished, terminal));
     }
-    let store: DirStore = open_store(settings, near(args), Access::Write, terminal)?;
+    let store: DirStore = open_store(settings, args.near(), Access::Write, terminal)?;
     let finished = job.run(&mut study, &store as &dyn Store, Some(&store), terminal);
     ends_in_order();
     let mut finished = finished?;
     finished.keep(&store, terminal);
     Ok(verdict(args, record, &base, &finished, terminal))
-}
-
-/// The folder whose store is used: that of an opened bundle, or the working folder.
-fn near(args: &Rerun) -> &Path {
-    let run = Path::new(&args.run);
-    match run.join("farcast.toml").is_file() {
-        true => run,
-        false => Path::new("."),
-    }
 }
 
 /// The experiment of a run, as it was.

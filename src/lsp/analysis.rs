@@ -92,7 +92,14 @@ impl Analysis {
         self.checked.sources.get(FileId(0))
     }
 
-    /// What was meant, as far as it could be checked.
+    /// The tree of a file that was read.
+    pub fn tree(&self, path: &str) -> Option<&File> {
+        let mut sources = self.checked.sources.iter();
+        let (id, _) = sources.find(|(_, source)| source.path == path)?;
+        self.trees.get(id.0 as usize)
+    }
+
+    /// What was meant; with errors, what could be checked in spite of them.
     pub fn experiment(&self) -> Option<&Experiment> {
         let checked = &self.checked;
         checked.experiment.as_ref().or(checked.partial.as_ref())

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dsl::ast::{File, ItemKind};
-use dsl::check::join;
+use dsl::check::{folder, join};
 use dsl::column::{CONSTANTS, FUNCTIONS};
-use dsl::parse::parse;
 use dsl::signature::{Catalog, Makes, Param, Signature};
-use dsl::source::FileId;
 use dsl::types::{Kind, Schema, Type};
 use engine::path_text::{path_text, text_path};
 use serde_json::{Value, json};
@@ -141,7 +139,7 @@ impl<'a> Completions<'a> {
 
     fn in_call(&mut self, frame: &Frame) {
         let Some(signature) = self.catalog.get(&frame.callee) else {
-            self.in_other_call(frame);
+            self.in_other_call();
             return;
         };
         let params: Vec<&Param> = signature.params.iter().collect();
@@ -178,7 +176,7 @@ impl<'a> Completions<'a> {
     }
 
     /// A call of a definition, a function, a form of a sweep.
-    fn in_other_call(&mut self, _: &Frame) {
+    fn in_other_call(&mut self) {
         self.params();
         self.statements(None);
         self.columns();
@@ -326,21 +324,20 @@ impl<'a> Completions<'a> {
 
     /// What the file behind a module's name has.
     fn of_module(&mut self, module: &str) {
-        let mut path = self.analysis.main().path.clone();
-        let mut tree = self.tree.clone();
+        let analysis = self.analysis;
+        let mut path = analysis.main().path.clone();
+        let mut tree = self.tree;
         for name in module.split('.') {
-            let uses = tree.items.iter().find_map(|item| match &item.kind {
-                ItemKind::Use { path, name: own } if own.text == name => Some(path.value.clone()),
+            let used = tree.items.iter().find_map(|item| match &item.kind {
+                ItemKind::Use { path, name: own } if own.text == name => Some(&path.value),
                 _ => None,
             });
-            let Some(used) = uses else { return };
-            let folder = path.rfind('/').map_or("", |at| &path[..=at]);
-            path = join(folder, &used);
-            let mut sources = self.analysis.checked.sources.iter();
-            let Some((_, source)) = sources.find(|(_, source)| source.path == path) else {
+            let Some(used) = used else { return };
+            path = join(folder(&path), used);
+            let Some(found) = analysis.tree(&path) else {
                 return;
             };
-            tree = parse(FileId(0), &source.text).0;
+            tree = found;
         }
         for item in &tree.items {
             let (icon, name, detail) = match &item.kind {
@@ -359,9 +356,8 @@ impl<'a> Completions<'a> {
     /// Files and folders beside the experiment.
     fn files(&mut self, written: &str) {
         let main = &self.analysis.main().path;
-        let folder = main.rfind('/').map_or("", |at| &main[..=at]);
-        let inside = written.rfind('/').map_or("", |at| &written[..=at]);
-        let Ok(entries) = fs::read_dir(text_path(&join(folder, inside))) else {
+        let inside = join(folder(main), folder(written));
+        let Ok(entries) = fs::read_dir(text_path(&inside)) else {
             return;
         };
         for entry in entries.flatten().take(1000) {

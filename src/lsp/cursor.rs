@@ -48,7 +48,6 @@ impl Cursor {
     }
 
     fn from(text: &str, item: usize, byte: usize) -> Self {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let word = text[item..byte].trim_end_matches(is_word).len() + item;
         let mut cursor = Self {
             item,
@@ -126,7 +125,7 @@ impl Cursor {
                         frame.fresh = true;
                     }
                 }
-                c if c.is_alphanumeric() || c == '_' || c == '.' => {
+                c if is_word(c) || c == '.' => {
                     let follows = at > 0 && head[..at].ends_with(char::is_whitespace);
                     if follows && c != '.' {
                         if !last.is_empty() {
@@ -159,7 +158,7 @@ impl Cursor {
         let start = path
             .char_indices()
             .rev()
-            .take_while(|(_, c)| c.is_alphanumeric() || *c == '_' || *c == '.')
+            .take_while(|(_, c)| is_word(*c) || *c == '.')
             .last()?
             .0;
         Some(&path[start..])
@@ -177,6 +176,11 @@ impl Cursor {
         text.extend(self.open.iter().rev().map(close));
         text
     }
+}
+
+/// Whether a character can be in a name.
+pub fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn used(frames: &mut [(char, Frame)]) {

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 use self::analysis::Analysis;
 use self::completion::{Completions, PLACEHOLDER, signature_help};
-use self::cursor::Cursor;
+use self::cursor::{Cursor, is_word};
 use self::diagnostics::Places;
 use self::documents::{Change, Documents, path_of};
 use self::names::Names;
@@ -358,7 +358,7 @@ impl Server<'_> {
         let refuse = |message: &str| Err((ErrorCode::InvalidParams, message.to_owned()));
         let (tree, errors) = parse(FileId(0), &format!("data {to} = a()"));
         let plain = errors.is_empty() && tree.items.len() == 1;
-        if !plain || !to.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        if !plain || !to.chars().all(is_word) {
             return refuse("expected a name: letters, digits and `_`");
         }
         let mut names = Names::new(analysis, &self.documents);
@@ -376,7 +376,6 @@ impl Server<'_> {
 
 /// The word around a byte.
 fn word(text: &str, lines: &Lines, byte: usize) -> Range {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let start = text[..byte].trim_end_matches(is_word).len();
     let end = text.len() - text[byte..].trim_start_matches(is_word).len();
     lines.range(start, end)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dsl::ast::{Arg, Expr, ExprKind, File, Item, ItemKind, Name};
-use dsl::check::{Meaning, join};
+use dsl::check::{Meaning, folder, join};
 use dsl::parse::parse;
 use dsl::source::{FileId, Span};
 use engine::outside::read_text;
@@ -301,10 +301,6 @@ fn in_expr(expr: &Expr, sweep: bool, each: &mut dyn FnMut(&[Name])) {
         }
         _ => {}
     }
-}
-
-fn folder(path: &str) -> &str {
-    path.rfind('/').map_or("", |at| &path[..=at])
 }
 
 /// The experiments in the folder of a file, below it, and in the folder above.

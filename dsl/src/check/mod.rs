@@ -39,7 +39,7 @@ mod usage;
 mod value;
 
 pub use declaration::declaration_faults;
-pub use scope::join;
+pub use scope::{folder, join};
 pub use trace::{Meaning, Trace};
 
 use crate::diagnostic::Diagnostic;

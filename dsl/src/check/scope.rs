@@ -501,7 +501,7 @@ impl Loader<'_> {
 }
 
 /// The folder a path lies in, with its `/`.
-fn folder(path: &str) -> &str {
+pub fn folder(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..=at])
 }
 

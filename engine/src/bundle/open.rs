@@ -113,25 +113,27 @@ fn manifest(archive: &mut Archive) -> Result<Manifest, String> {
 
 fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(), Problem> {
     fs::create_dir(folder)?;
-    let mut store = None;
+    let is_result = |name: &String| name == RECORDS || name.starts_with(OBJECTS);
+    let store = manifest.files.keys().any(is_result).then(|| {
+        let path = folder.join(".farcast");
+        DirStore::open(&path, Access::Write).map_err(Problem::Store)
+    });
+    let store = store.transpose()?;
     for (name, entry) in &manifest.files {
-        if let Some(digest) = name.strip_prefix(OBJECTS) {
-            if digest != entry.digest.to_string() {
-                return Err(Problem::Bundle(format!(
-                    "`{name}` is named after another digest"
-                )));
+        match (name.strip_prefix(OBJECTS), &store) {
+            (Some(digest), Some(store)) => {
+                if digest != entry.digest.to_string() {
+                    let message = format!("`{name}` is named after another digest");
+                    return Err(Problem::Bundle(message));
+                }
+                // Straight to the store's own file, verified on the way.
+                unpack_file(archive, name, entry, &store.object_file(&entry.digest))?;
             }
-            // Straight to the store's own file, verified on the way.
-            let store = opened(&mut store, folder)?;
-            unpack_file(archive, name, entry, &store.object_file(&entry.digest))?;
-        } else if name == RECORDS {
-            continue;
-        } else {
-            unpack_file(archive, name, entry, &folder.join(name))?;
+            _ if name == RECORDS => {}
+            _ => unpack_file(archive, name, entry, &folder.join(name))?,
         }
     }
-    if let Some(entry) = manifest.files.get(RECORDS) {
-        let store = opened(&mut store, folder)?;
+    if let (Some(entry), Some(store)) = (manifest.files.get(RECORDS), &store) {
         let bytes = archive.read(RECORDS).map_err(Problem::Bundle)?;
         if Digest::of(&bytes) != entry.digest {
             return Err(damaged(RECORDS));
@@ -143,17 +145,6 @@ fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(
         fs::write(project, PROJECT)?;
     }
     Ok(())
-}
-
-fn opened<'a>(store: &'a mut Option<DirStore>, folder: &Path) -> Result<&'a DirStore, Problem> {
-    if store.is_none() {
-        let path = folder.join(".farcast");
-        *store = Some(DirStore::open(&path, Access::Write).map_err(Problem::Store)?);
-    }
-    match store {
-        Some(store) => Ok(store),
-        None => unreachable!("it was opened above"),
-    }
 }
 
 fn unpack_file(

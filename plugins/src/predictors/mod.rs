@@ -189,20 +189,8 @@ impl Artifact for Predictors {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use engine::artifact::DataColumn;
 
-    /// A data set of these columns, for tests.
-    pub(crate) fn dataset(columns: &[(&str, &[f64])]) -> Dataset {
-        let columns = columns
-            .iter()
-            .map(|(name, values)| DataColumn {
-                name: (*name).to_owned(),
-                unit: None,
-                values: (*values).into(),
-            })
-            .collect();
-        Dataset::new(columns).expect("columns of one length")
-    }
+    pub(crate) use crate::data::support::testing::table as dataset;
 
     #[test]
     fn recipes_stand_side_by_side_row_after_row() {

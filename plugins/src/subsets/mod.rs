@@ -85,19 +85,13 @@ fn check_size(size: usize, rows: usize) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod fixtures {
-    use engine::artifact::{DataColumn, Dataset};
+    use engine::artifact::Dataset;
     use engine::params::Input;
+
+    use crate::data::support::testing::table;
 
     /// A data set of these columns.
     pub fn data(columns: &[(&str, &[f64])]) -> Input<Dataset> {
-        let columns = columns
-            .iter()
-            .map(|(name, values)| DataColumn {
-                name: (*name).to_owned(),
-                unit: None,
-                values: (*values).into(),
-            })
-            .collect();
-        Input::new(Dataset::new(columns).expect("columns of one length"))
+        Input::new(table(columns))
     }
 }
