@@ -1,10 +1,12 @@
 //! Every command and flag, with its help.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::scores::Shown;
 use crate::settings::Flags;
 use crate::templates::TEMPLATES;
 
@@ -56,8 +58,17 @@ Examples:
   farcast run storms.farcast --set degree=2 --set members=20
   farcast run storms.farcast --json --quiet > scores.json
   farcast run storms.farcast --out results --tables --weights
+  farcast run storms.farcast --weights adapted
   farcast run storms.farcast --executor processes")]
     Run(Run),
+    /// Write the weights of statements as safetensors, running only what they need.
+    #[command(after_help = "\
+Weights that came from files are written with the names, types and shards they came with.
+
+Examples:
+  farcast export storms.farcast adapted
+  farcast export storms.farcast net adapted --out weights")]
+    Export(Export),
     /// Draw the graph of an experiment.
     #[command(after_help = "Example:\n  farcast graph storms.farcast --format svg > storms.svg")]
     Graph(Graph),
@@ -66,9 +77,25 @@ Examples:
     Report(Report),
     /// List the plugins, or describe one.
     #[command(
-        after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins --json"
+        after_help = "Examples:\n  farcast plugins\n  farcast plugins mlp\n  farcast plugins storms.farcast\n  farcast plugins --json"
     )]
     Plugins(Plugins),
+    /// Write, test and prepare plugins of your own, in any language.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  farcast plugin new huber\n  farcast plugin test huber"
+    )]
+    Plugin(PluginCommand),
+    /// Let the program of a plugin run: as it is now, until it changes.
+    #[command(after_help = "\
+Without a NAME, all plugins that the file or folder describes are listed, with what is trusted.
+
+Examples:
+  farcast trust huber
+  farcast trust huber robust
+  farcast trust
+  farcast trust huber --withdraw")]
+    Trust(Trust),
     /// List the runs of this store: time, params and scores.
     #[command(after_help = "Examples:\n  farcast runs\n  farcast runs --limit 5 --json")]
     Runs(Runs),
@@ -178,6 +205,28 @@ Examples:
     },
 }
 
+impl Arguments {
+    /// Those of this process; what is wrong with them ends it.
+    pub fn of_process() -> Self {
+        Self::parse_from(with_bare_weights(std::env::args_os().collect()))
+    }
+}
+
+/// Arguments in which `--weights` before the experiment or run takes it for no name.
+fn with_bare_weights(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_rerun = arguments.iter().any(|argument| argument == "rerun");
+    for at in 0..arguments.len() {
+        let next = arguments.get(at + 1).map(Path::new);
+        let is_file = |path: &Path| {
+            path.extension().is_some_and(|end| end == "farcast") || path.exists() || is_rerun
+        };
+        if arguments[at] == "--weights" && next.is_some_and(is_file) {
+            arguments[at] = "--weights=".into();
+        }
+    }
+    arguments
+}
+
 impl Command {
     /// The path at or above which to look for `farcast.toml`; none for commands without experiment
     /// and store.
@@ -188,6 +237,7 @@ impl Command {
             Command::Fmt(args) => args.files.first().map(PathBuf::as_path),
             Command::Plan(args) => Some(&args.experiment.file),
             Command::Run(args) => Some(&args.experiment.file),
+            Command::Export(args) => Some(&args.experiment.file),
             Command::Graph(args) => Some(&args.experiment.file),
             Command::Report(args) => Some(&args.experiment.file),
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
@@ -199,6 +249,8 @@ impl Command {
             | Command::Compare(_)
             | Command::Cache(_) => Some(here),
             Command::Plugins(_)
+            | Command::Plugin(_)
+            | Command::Trust(_)
             | Command::New(_)
             | Command::Docs(_)
             | Command::Explain(_)
@@ -267,6 +319,22 @@ pub struct Run {
     pub executor: Executor,
 }
 
+/// `farcast export`
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
+    /// The statements: parents, children and farcasts.
+    #[arg(required = true)]
+    pub names: Vec<String>,
+    /// Print one JSON object to standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress and no notes.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
 /// What actions run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Executor {
@@ -288,12 +356,30 @@ pub struct RunOptions {
     /// Show no progress and no notes.
     #[arg(long, short)]
     pub quiet: bool,
-    /// Write one Parquet file for every anomaly and trajectory.
+    /// Which scores the table at the end shows.
+    #[arg(long, value_enum, default_value_t = Shown::Main)]
+    pub scores: Shown,
+    /// Try members that diverged before again.
+    #[arg(long)]
+    pub retry_diverged: bool,
+    /// Write one Parquet file for every anomaly, trajectory and table of weights.
     #[arg(long)]
     pub tables: bool,
-    /// Write parents and children as safetensors.
+    /// Let the plugins of the experiment run their programs, this time.
     #[arg(long)]
-    pub weights: bool,
+    pub trust: bool,
+    /// Write weights as safetensors: of the statement NAME, used by a score or not, or of all
+    /// parents and children.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
+    pub weights: Option<Vec<String>>,
+}
+
+impl RunOptions {
+    /// The statements whose weights are written; none named for all parents and children.
+    pub fn weights(&self) -> Option<Vec<String>> {
+        let names = self.weights.clone()?;
+        Some(names.into_iter().filter(|name| !name.is_empty()).collect())
+    }
 }
 
 /// `farcast graph`
@@ -327,16 +413,85 @@ pub struct Report {
 /// `farcast plugins`
 #[derive(Debug, Args)]
 pub struct Plugins {
-    /// The plugin to describe.
+    /// The plugin to describe; of a `.farcast` file, the plugins that it declares or uses.
+    #[arg(value_name = "NAME|FILE")]
     pub name: Option<String>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }
 
+/// `farcast plugin`
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Write a working plugin into a new folder.
+    #[command(
+        after_help = "Examples:\n  farcast plugin new huber\n  farcast plugin new tally --sh"
+    )]
+    New(PluginNew),
+    /// Try whether a plugin keeps its promises: same bytes, other seeds, bad arguments, cancelling.
+    ///
+    /// Its program runs.
+    #[command(after_help = "Examples:\n  farcast plugin test huber")]
+    Test(PluginTest),
+    /// Make the `.venv` of plugins with `python = \"uv\"`, by uv from `uv.lock`.
+    Sync(PluginSync),
+}
+
+/// `farcast plugin new`
+#[derive(Debug, Args)]
+pub struct PluginNew {
+    /// Its name, and that of the folder.
+    pub name: String,
+    /// In Python; so it is when nothing else is said.
+    #[arg(long, conflicts_with = "sh")]
+    pub python: bool,
+    /// In POSIX sh.
+    #[arg(long)]
+    pub sh: bool,
+}
+
+/// `farcast plugin test`
+#[derive(Debug, Args)]
+pub struct PluginTest {
+    /// The folder, or an experiment file in it.
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast plugin sync`
+#[derive(Debug, Args)]
+pub struct PluginSync {
+    /// The folder with `farcast.toml`.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// `farcast trust`
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// The plugin, as `farcast.toml` calls it.
+    pub name: Option<String>,
+    /// The folder of that `farcast.toml`, or a file in it.
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Trust it no longer.
+    #[arg(long, requires = "name")]
+    pub withdraw: bool,
+}
+
 /// `farcast runs`
 #[derive(Debug, Args)]
 pub struct Runs {
+    /// Print one line of CSV for each run, with a column for every param.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Write the same table to a Parquet file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    pub parquet: Option<PathBuf>,
     /// Only the newest N.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub limit: Option<u64>,
@@ -350,6 +505,9 @@ pub struct Runs {
 pub struct Show {
     /// A name from `farcast runs` or its start, `last`, an output folder or a run.json.
     pub run: String,
+    /// Which scores the table shows.
+    #[arg(long, value_enum, default_value_t = Shown::Main)]
+    pub scores: Shown,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,

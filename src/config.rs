@@ -87,11 +87,16 @@ struct Reader<'a> {
 /// The names that a table may contain beside settings.
 const PROFILE: &str = "profile";
 const SET: &str = "set";
+const PLUGIN: &str = "plugin";
 
 impl Reader<'_> {
     fn config(&mut self, table: &DeTable) -> ConfigFile {
         let mut config = ConfigFile::default();
         for (key, value) in table {
+            // How plugins of one's own are run: see `engine::foreign`.
+            if key.get_ref() == PLUGIN {
+                continue;
+            }
             if key.get_ref() != PROFILE {
                 self.setting(key, value, PROFILE, &mut config.values);
                 continue;

@@ -95,6 +95,7 @@ fn listen(mut signals: Signals, stop: &AtomicBool, terminal: Terminal) {
                 }
                 End::Silent | End::InOrder | End::Spoken => {}
             }
+            engine::foreign::end_all();
             exit(128 + signal);
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: arguments in, one library call, words and an exit code out.
 
+mod answer;
 mod args;
 mod columns;
 mod commands;
@@ -17,11 +18,10 @@ mod settings;
 mod stored_run;
 mod templates;
 mod terminal;
+mod trusted;
 mod unfinished;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::exit::Exit;
 use crate::settings::{Settings, first_color};
@@ -33,7 +33,7 @@ use crate::terminal::{Terminal, is_output_lost};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = args::Arguments::of_process();
     let terminal = Terminal::new(first_color(&arguments.flags));
     let near = arguments.command.near();
     match Settings::resolve(&arguments.flags, near, &terminal) {

@@ -7,13 +7,13 @@ use dsl::experiment::Node;
 use crate::terminal::Terminal;
 
 /// Of the notes of a statement that differ only in their numbers, this many are kept.
-const MOST_ALIKE: usize = 3;
+const MOST_ALIKE: usize = 1;
 
-/// How many notes of one statement the terminal shows.
-const TOLD: usize = 3;
+/// How many notes the terminal shows.
+const TOLD: usize = 6;
 
 /// Statement and note, statement by statement: each note once, those at points of a sweep last. Of
-/// those that differ only in their numbers, as for members and points, the first few.
+/// those that differ only in their numbers, as for members and points, the first.
 pub fn gathered(mut notes: Vec<(&Node, String)>) -> Vec<(String, String)> {
     notes.sort_by_key(|(node, _)| !node.point.is_empty());
     let mut kept: Vec<(String, String)> = Vec::new();
@@ -55,15 +55,23 @@ fn by_statement(mut notes: Vec<(String, String)>) -> Vec<(String, String)> {
     notes
 }
 
-/// Prints the first notes of each statement, and how many more there are.
+/// Prints the first note of each statement, then the second ones, in a line each, and how many
+/// more there are.
 pub fn say_notes(notes: &[(String, String)], terminal: &Terminal) {
-    for group in notes.chunk_by(|a, b| a.0 == b.0) {
-        for (statement, note) in group.iter().take(TOLD) {
-            terminal.note(format!("{statement}: {note}"));
-        }
-        if let [(statement, _), ..] = group.get(TOLD..).unwrap_or_default() {
-            let more = group.len() - TOLD;
-            terminal.note(format!("{statement}: {more} more like these in the report"));
-        }
+    let groups: Vec<&[(String, String)]> = notes.chunk_by(|a, b| a.0 == b.0).collect();
+    let mut order: Vec<(usize, usize)> = Vec::new();
+    for (at, group) in groups.iter().enumerate() {
+        order.extend((0..group.len()).map(|round| (round, at)));
+    }
+    order.sort_unstable();
+    let mut told = order[..order.len().min(TOLD)].to_vec();
+    told.sort_by_key(|(round, at)| (*at, *round));
+    for (round, at) in told {
+        let (statement, note) = &groups[at][round];
+        terminal.note(format!("{statement}: {note}"));
+    }
+    if let more @ 1.. = notes.len().saturating_sub(TOLD) {
+        let notes = if more == 1 { "note" } else { "notes" };
+        terminal.note(format!("{more} more {notes} in the report"));
     }
 }

@@ -1,7 +1,7 @@
 //! The progress of a run: bars on a terminal, otherwise one plain line for each action that ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,18 +18,22 @@ pub struct Bars {
     all: MultiProgress,
     overall: ProgressBar,
     running: Mutex<HashMap<ActionId, ProgressBar>>,
+    terminal: Terminal,
 }
 
 impl Bars {
     /// Nothing is drawn before actions are planned.
-    pub fn new() -> Self {
+    pub fn new(terminal: Terminal) -> Self {
         let all = MultiProgress::new();
         let overall = all.add(ProgressBar::new(0));
-        overall.set_style(style("{bar:28.cyan/dim} {pos}/{len} actions  {elapsed}"));
+        overall.set_style(style(
+            "{bar:20.cyan/dim} {pos}/{len} actions  {elapsed}{wide_msg}",
+        ));
         Self {
             all,
             overall,
             running: Mutex::default(),
+            terminal,
         }
     }
 }
@@ -50,9 +54,15 @@ impl Observer for Bars {
 
     fn started(&self, action: ActionId, title: &str) {
         let bar = self.all.add(ProgressBar::new(0));
-        bar.set_style(style(
-            "  {prefix:28!} {bar:20.green/dim} {percent:>3}% {msg}",
-        ));
+        // The last part is cut off at the edge, so that no line wraps.
+        let width = usize::from(self.terminal.progress_width().unwrap_or(80));
+        let title_width = width.saturating_sub(45).clamp(8, 40);
+        bar.set_style(style(&match width {
+            ..48 => "{prefix:16!} {wide_msg}".to_owned(),
+            _ => format!(
+                "  {{prefix:{title_width}!}} {{bar:12.green/dim}} {{percent:>3}}% {{wide_msg}}"
+            ),
+        }));
         bar.set_prefix(printable(title));
         self.running
             .lock()
@@ -87,6 +97,13 @@ impl Observer for Bars {
         self.overall.inc(1);
     }
 
+    fn remaining(&self, seconds: f64) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many run at the same time as do now.
+        let left = seconds / running.len().max(1) as f64;
+        self.overall.set_message(format!("  {}", left_text(left)));
+    }
+
     fn remark(&self, text: &str) {
         let _ = self.all.println(format!("note: {}", printable(text)));
     }
@@ -98,11 +115,24 @@ impl Drop for Bars {
     }
 }
 
+/// `about 3 min left`; nothing for less than two seconds.
+fn left_text(seconds: f64) -> String {
+    match seconds {
+        ..2.0 => String::new(),
+        ..90.0 => format!("about {seconds:.0} s left"),
+        ..5400.0 => format!("about {:.0} min left", seconds / 60.0),
+        _ => format!("about {:.1} h left", seconds / 3600.0),
+    }
+}
+
 /// One line for each action that ends.
 pub struct Lines {
     terminal: Terminal,
     total: AtomicUsize,
     ended: AtomicUsize,
+    running: AtomicUsize,
+    /// The seconds that are left, as the bits of a number.
+    left: AtomicU64,
 }
 
 impl Lines {
@@ -112,6 +142,8 @@ impl Lines {
             terminal,
             total: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            left: AtomicU64::new(0),
         }
     }
 }
@@ -122,14 +154,28 @@ impl Observer for Lines {
         self.total.store(ended + count, Ordering::Relaxed);
     }
 
+    fn started(&self, _: ActionId, _: &str) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn remaining(&self, seconds: f64) {
+        self.left.store(seconds.to_bits(), Ordering::Relaxed);
+    }
+
     fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
+        let running = self.running.fetch_sub(1, Ordering::Relaxed);
         let count = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
         let how = match ending {
             Ending::Ran(seconds) => format!("{title}  {seconds:.1} s"),
             other => unusual(title, other).unwrap_or_else(|| title.to_owned()),
         };
         let total = self.total.load(Ordering::Relaxed);
-        self.terminal.say(format!("[{count}/{total}] {how}"));
+        let left = f64::from_bits(self.left.load(Ordering::Relaxed)) / running.max(1) as f64;
+        let left = match left_text(left) {
+            text if text.is_empty() => text,
+            text => format!(", {text}"),
+        };
+        self.terminal.say(format!("[{count}/{total}] {how}{left}"));
     }
 
     fn remark(&self, text: &str) {
@@ -143,5 +189,22 @@ fn unusual(title: &str, ending: &Ending) -> Option<String> {
         Ending::Failed(failure) => Some(format!("{title} failed: {}", failure.message)),
         Ending::Skipped => Some(format!("{title} stopped")),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_text;
+
+    #[test]
+    fn the_time_left_is_said_in_the_unit_that_suits_it() {
+        let texts = [1.0, 40.0, 300.0, 7200.0].map(left_text);
+        let said = [
+            "",
+            "about 40 s left",
+            "about 5 min left",
+            "about 2.0 h left",
+        ];
+        assert_eq!(texts, said);
     }
 }

@@ -1,64 +1,275 @@
-//! The score table at the end of a run.
+//! The answer and the score table at the end of a run.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use clap::ValueEnum;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use engine::choice::Choice;
+use engine::headline::{ensemble, firsts, having, lowest};
+use engine::metric::{Better, significant};
 use engine::table::ScoreLine;
 
-/// How many lines a table shows; the others are counted.
+/// How many lines the whole table shows; the others are counted.
 const SHOWN: usize = 40;
 
-/// The scores without groups as a table: the ensemble first, then the spread over members.
-pub fn table(lines: &[ScoreLine]) -> String {
+/// How many points of a sweep without a choice are shown.
+const POINTS_SHOWN: usize = 5;
+
+/// Which scores the table shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// One line for each model, at the points that sweeps chose.
+    #[default]
+    Main,
+    /// Also members, all points of sweeps, and the scores that choose among them.
+    All,
+}
+
+/// The scores without groups as a table of at most this width.
+pub fn table(lines: &[ScoreLine], choices: &[Choice], shown: Shown, width: Option<u16>) -> String {
     let whole: Vec<&ScoreLine> = lines.iter().filter(|line| line.group.is_none()).collect();
-    let mut metrics: Vec<&str> = Vec::new();
-    for line in &whole {
-        if !metrics.contains(&line.metric.as_str()) {
-            metrics.push(&line.metric);
+    let whole = sorted(whole, choices);
+    let kept = match shown {
+        Shown::Main => main_lines(&whole, choices),
+        Shown::All => whole.clone(),
+    };
+    let rows = match shown {
+        Shown::Main => main_rows(&kept),
+        Shown::All => rows(&kept),
+    };
+    let mut columns = Columns::of(&kept, &rows);
+    let mut table = columns.table(&rows);
+    while let Some(width) = width
+        && widest(&table) > usize::from(width)
+    {
+        if !columns.leave_one_out() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+            break;
         }
-    }
-    let mut rows = rows(&whole);
-    // The scores that depend on the choice of a sweep come before those of its points.
-    rows.sort_by_key(|(key, _)| !key.point.is_empty());
-    let has_points = rows.iter().any(|(key, _)| !key.point.is_empty());
-    let has_horizons = rows.iter().any(|(key, _)| !key.horizon.is_empty());
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    let mut header = vec!["score".to_owned(), "model".to_owned(), "role".to_owned()];
-    header.extend(has_points.then(|| "point".to_owned()));
-    header.extend(has_horizons.then(|| "horizon".to_owned()));
-    header.push("member".to_owned());
-    header.extend(metrics.iter().map(|metric| {
-        let line = whole.iter().find(|line| line.metric == *metric);
-        line.map_or_else(String::new, |line| line.heading())
-    }));
-    table.set_header(header);
-    for (key, values) in rows.iter().take(SHOWN) {
-        let mut cells = vec![
-            Cell::new(&key.statement),
-            Cell::new(&key.model),
-            Cell::new(&key.role),
-        ];
-        cells.extend(has_points.then(|| Cell::new(&key.point)));
-        cells.extend(has_horizons.then(|| Cell::new(&key.horizon)));
-        cells.push(Cell::new(&key.member));
-        for metric in &metrics {
-            let text = values.get(*metric).map_or("", String::as_str);
-            cells.push(Cell::new(text).set_alignment(CellAlignment::Right));
-        }
-        table.add_row(cells);
+        table = columns.table(&rows);
     }
     let mut text = format!("{table}\n");
-    if rows.len() > SHOWN {
-        text.push_str(&format!(
-            "… and {} more lines in scores.csv\n",
-            rows.len() - SHOWN
-        ));
+    let left_out = match shown {
+        Shown::All => rows.len().saturating_sub(SHOWN),
+        Shown::Main => {
+            let all = rows_left(&whole, &kept);
+            if all > 0 || columns.metrics_left > 0 {
+                text.push_str(&more(all, columns.metrics_left));
+            }
+            0
+        }
+    };
+    if left_out > 0 {
+        text.push_str(&format!("… and {left_out} more lines in scores.csv\n"));
     }
     text
 }
 
-/// One line of the table.
+/// What is not shown, and how to see it.
+fn more(lines: usize, metrics: usize) -> String {
+    let plural = |count: usize, one: &str| match count {
+        1 => format!("1 more {one}"),
+        count => format!("{count} more {one}s"),
+    };
+    let parts = [(metrics, "metric"), (lines, "score")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, one)| plural(*count, one)).collect();
+    let parts = parts.join(" and ");
+    format!("{parts}: --scores all, or scores.csv\n")
+}
+
+/// How many scores of models at points are not among those kept, single members not counted.
+fn rows_left(whole: &[&ScoreLine], kept: &[&ScoreLine]) -> usize {
+    let keys = |lines: &[&ScoreLine]| -> BTreeSet<String> {
+        let single = |line: &&&ScoreLine| !is_single(line);
+        let lines = lines.iter().filter(single);
+        lines
+            .map(|line| format!("{:?}", (&line.statement, &line.model, &line.point)))
+            .collect()
+    };
+    let kept = keys(kept);
+    keys(whole)
+        .iter()
+        .filter(|key| !kept.contains(*key))
+        .count()
+}
+
+fn is_single(line: &ScoreLine) -> bool {
+    line.member.parse::<u32>().is_ok()
+}
+
+/// The lines, those that depend on no point or on a choice first, then the points of sweeps: the
+/// chosen ones first, the others from the best to the worst.
+fn sorted<'a>(lines: Vec<&'a ScoreLine>, choices: &[Choice]) -> Vec<&'a ScoreLine> {
+    let mut costs: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    for statement in firsts(&lines, |line| &line.statement) {
+        let own = having(&lines, |line| line.statement == statement);
+        for point in firsts(&own, |line| &line.point) {
+            let at = having(&own, |line| line.point == point);
+            costs.insert((statement, point), cost(&at));
+        }
+    }
+    let order = firsts(&lines, |line| &line.statement);
+    let place = |line: &ScoreLine| {
+        let statement = order.iter().position(|it| *it == line.statement);
+        let cost = costs.get(&(&*line.statement, &*line.point)).copied();
+        let is_swept = !line.point.is_empty();
+        let rank = match is_chosen(line, choices) {
+            true => f64::NEG_INFINITY,
+            false => cost.filter(|_| is_swept).unwrap_or(f64::INFINITY),
+        };
+        (is_swept, statement, rank)
+    };
+    let mut placed: Vec<_> = lines.into_iter().map(|line| (place(line), line)).collect();
+    placed.sort_by(|(one, _), (other, _)| {
+        let by_rank = one.2.total_cmp(&other.2);
+        (one.0, one.1).cmp(&(other.0, other.1)).then(by_rank)
+    });
+    placed.into_iter().map(|(_, line)| line).collect()
+}
+
+/// How bad a statement is at a point: its first metric, of the best child or farcast if any.
+fn cost(lines: &[&ScoreLine]) -> f64 {
+    let Some(first) = lines.first() else {
+        return f64::INFINITY;
+    };
+    let aim = Better::of(&first.metric);
+    let own = having(lines, |line| line.metric == first.metric);
+    let scored = having(&own, |line| matches!(&*line.role, "child" | "farcast"));
+    let scored = if scored.is_empty() { own } else { scored };
+    let best = lowest(&ensemble(&scored), aim);
+    best.map_or(f64::INFINITY, |(_, value)| aim.cost(value))
+}
+
+fn is_chosen(line: &ScoreLine, choices: &[Choice]) -> bool {
+    let mut at = choices.iter().flat_map(|choice| &choice.at);
+    at.any(|(statement, point)| line.statement == *statement && line.point == *point)
+}
+
+/// What most readers look for: the ensembles at the farthest horizon, at chosen points or the
+/// best few, without the scores that choose and those about members.
+fn main_lines<'a>(lines: &[&'a ScoreLine], choices: &[Choice]) -> Vec<&'a ScoreLine> {
+    let has_choice = |statement: &str| {
+        let mut at = choices.iter().flat_map(|choice| &choice.at);
+        at.any(|(chosen, point)| statement == chosen && !point.is_empty())
+    };
+    let chooses = |statement: &str| choices.iter().any(|choice| choice.by == statement);
+    let is_all_inner = lines.iter().all(|line| chooses(&line.statement));
+    let mut kept = Vec::new();
+    for statement in firsts(lines, |line| &line.statement) {
+        if chooses(statement) && !is_all_inner {
+            continue;
+        }
+        let own = having(lines, |line| {
+            let about_members =
+                line.metric.starts_with("inner_") || line.metric.starts_with("spread");
+            line.statement == statement && !about_members
+        });
+        let mut points = firsts(&own, |line| &line.point);
+        match has_choice(statement) {
+            true => points.retain(|point| {
+                let mut at = choices.iter().flat_map(|choice| &choice.at);
+                at.any(|(chosen, there)| chosen == statement && there == point)
+            }),
+            false => points.truncate(POINTS_SHOWN),
+        }
+        for point in points {
+            let at = having(&own, |line| line.point == point);
+            for model in firsts(&at, |line| &line.model) {
+                let of_model = having(&at, |line| line.model == model);
+                let farthest = { of_model.iter() }
+                    .filter_map(|line| line.horizon)
+                    .max_by(f64::total_cmp);
+                let is_far = |line: &ScoreLine| line.horizon.is_none() || line.horizon == farthest;
+                kept.extend(having(&of_model, is_far));
+            }
+        }
+    }
+    kept
+}
+
+/// The columns of a table, as many as fit.
+struct Columns<'a> {
+    metrics: Vec<(&'a str, String)>,
+    metrics_left: usize,
+    has_points: bool,
+    has_horizons: bool,
+    has_roles: bool,
+    has_members: bool,
+}
+
+impl<'a> Columns<'a> {
+    fn of(lines: &[&'a ScoreLine], rows: &[Row]) -> Self {
+        let metrics = firsts(lines, |line| &line.metric).into_iter();
+        let heading = |metric: &str| {
+            let line = lines.iter().find(|line| line.metric == metric);
+            line.map_or_else(String::new, |line| line.heading())
+        };
+        Self {
+            metrics: metrics.map(|metric| (metric, heading(metric))).collect(),
+            metrics_left: 0,
+            has_points: rows.iter().any(|(key, _)| !key.point.is_empty()),
+            has_horizons: rows.iter().any(|(key, _)| !key.horizon.is_empty()),
+            has_roles: true,
+            has_members: true,
+        }
+    }
+
+    /// Leaves out what is missed least; false when nothing is left to leave out.
+    fn leave_one_out(&mut self) -> bool {
+        match () {
+            () if self.has_roles => self.has_roles = false,
+            () if self.metrics.len() > 2 => {
+                self.metrics.pop();
+                self.metrics_left += 1;
+            }
+            () if self.has_members => self.has_members = false,
+            () if self.metrics.len() > 1 => {
+                self.metrics.pop();
+                self.metrics_left += 1;
+            }
+            () => return false,
+        }
+        true
+    }
+
+    fn table(&self, rows: &[Row]) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        let mut header = vec!["score".to_owned(), "model".to_owned()];
+        header.extend(self.has_roles.then(|| "role".to_owned()));
+        header.extend(self.has_points.then(|| "point".to_owned()));
+        header.extend(self.has_horizons.then(|| "horizon".to_owned()));
+        header.extend(self.has_members.then(|| "member".to_owned()));
+        header.extend(self.metrics.iter().map(|(_, heading)| heading.clone()));
+        table.set_header(header);
+        for (key, values) in rows.iter().take(SHOWN) {
+            let mut cells = vec![Cell::new(&key.statement), Cell::new(&key.model)];
+            cells.extend(self.has_roles.then(|| Cell::new(&key.role)));
+            cells.extend(self.has_points.then(|| Cell::new(&key.point)));
+            cells.extend(self.has_horizons.then(|| Cell::new(&key.horizon)));
+            cells.extend(self.has_members.then(|| Cell::new(&key.member)));
+            for (metric, _) in &self.metrics {
+                let text = values.get(*metric).map_or("", String::as_str);
+                cells.push(Cell::new(text).set_alignment(CellAlignment::Right));
+            }
+            table.add_row(cells);
+        }
+        table
+    }
+}
+
+fn widest(table: &Table) -> usize {
+    let lines = table.lines();
+    lines.map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+/// One line of the table, and its numbers by metric.
+type Row = (Key, BTreeMap<String, String>);
+
+/// What a line of the table is about.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 struct Key {
     statement: String,
@@ -69,27 +280,81 @@ struct Key {
     member: String,
 }
 
-/// Lines in the order of the scores; numbered members become one line, `min … max`.
-fn rows(lines: &[&ScoreLine]) -> Vec<(Key, BTreeMap<String, String>)> {
-    let mut rows: Vec<(Key, BTreeMap<String, String>)> = Vec::new();
-    let mut spreads: Vec<(Key, BTreeMap<String, Vec<f64>>)> = Vec::new();
-    for line in lines {
-        let mut key = Key {
+impl Key {
+    fn of(line: &ScoreLine) -> Self {
+        Self {
             statement: line.statement.clone(),
             model: line.model.clone(),
             role: line.role.clone(),
             point: line.point.clone(),
             horizon: line.horizon.map_or(String::new(), |h| h.to_string()),
             member: line.member.clone(),
-        };
-        if line.member.parse::<u32>().is_ok() {
+        }
+    }
+}
+
+/// One line for each model at a point: its ensemble, with how many members it is of.
+fn main_rows(lines: &[&ScoreLine]) -> Vec<Row> {
+    let mut kept: Vec<Row> = Vec::new();
+    for statement in firsts(lines, |line| &line.statement) {
+        let own = having(lines, |line| line.statement == statement);
+        for point in firsts(&own, |line| &line.point) {
+            let at = having(&own, |line| line.point == point);
+            for model in firsts(&at, |line| &line.model) {
+                let of_model = having(&at, |line| line.model == model);
+                kept.extend(main_row(&of_model));
+            }
+        }
+    }
+    kept
+}
+
+fn main_row(lines: &[&ScoreLine]) -> Option<Row> {
+    let singles = having(lines, is_single);
+    let members = firsts(&singles, |line| &line.member).len();
+    let mut of_ensemble = ensemble(lines);
+    if of_ensemble.iter().all(|line| is_single(line)) {
+        // The farthest horizon, with what is said of all of them together.
+        let merged = rows(lines)
+            .into_iter()
+            .reduce(|(one, mut values), (other, more)| {
+                values.extend(more);
+                let key = if one.horizon.is_empty() { other } else { one };
+                (key, values)
+            });
+        return merged;
+    }
+    // Some metrics have no value for the ensemble.
+    of_ensemble.retain(|line| !is_single(line));
+    let first = of_ensemble.first()?;
+    let mut key = Key::of(first);
+    if members > 1 {
+        key.member = format!("{} of {members}", key.member);
+    }
+    key.horizon = { of_ensemble.iter() }
+        .find_map(|line| line.horizon)
+        .map_or(String::new(), |horizon| horizon.to_string());
+    let values = of_ensemble.iter().map(|line| {
+        let shown = line.value.map_or("none".to_owned(), significant);
+        (line.metric.clone(), shown)
+    });
+    Some((key, values.collect()))
+}
+
+/// All lines; numbered members become one, `min … max`.
+fn rows(lines: &[&ScoreLine]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut spreads: Vec<(Key, BTreeMap<String, Vec<f64>>)> = Vec::new();
+    for line in lines {
+        let mut key = Key::of(line);
+        if is_single(line) {
             key.member = String::new();
             let spread = entry(&mut spreads, key);
             if let Some(value) = line.value {
                 spread.entry(line.metric.clone()).or_default().push(value);
             }
         } else {
-            let shown = line.value.map_or("none".to_owned(), number);
+            let shown = line.value.map_or("none".to_owned(), significant);
             entry(&mut rows, key).insert(line.metric.clone(), shown);
         }
     }
@@ -105,14 +370,14 @@ fn rows(lines: &[&ScoreLine]) -> Vec<(Key, BTreeMap<String, String>)> {
         let shown = values.into_iter().map(|(metric, values)| {
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let shown = match count {
-                1 => number(least),
-                _ => format!("{} … {}", number(least), number(most)),
+            let shown = match least.total_cmp(&most) {
+                Ordering::Less => format!("{} … {}", significant(least), significant(most)),
+                _ => significant(least),
             };
             (metric, shown)
         });
         let line = (key, shown.collect());
-        let same = |row: &(Key, _)| {
+        let same = |row: &Row| {
             row.0.statement == line.0.statement
                 && row.0.model == line.0.model
                 && row.0.point == line.0.point
@@ -135,18 +400,4 @@ fn entry<T: Default>(rows: &mut Vec<(Key, T)>, key: Key) -> &mut T {
             rows.len() - 1
         });
     &mut rows[index].1
-}
-
-/// Four significant digits.
-fn number(value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-3..1e6).contains(&size) {
-        return format!("{value:.3e}");
-    }
-    let decimals = if size == 0.0 {
-        1
-    } else {
-        (3 - size.log10().floor() as i32).max(0) as usize
-    };
-    format!("{value:.decimals$}")
 }

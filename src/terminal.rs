@@ -45,7 +45,9 @@ pub struct Terminal {
 impl Terminal {
     /// The process's own streams.
     pub fn new(choice: ColorChoice) -> Self {
-        let watched = io::stderr().is_terminal();
+        // A dumb terminal moves no cursor and shows no colour.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let watched = io::stderr().is_terminal() && !is_dumb;
         let color = match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
@@ -58,6 +60,18 @@ impl Terminal {
             watched,
             json: false,
         }
+    }
+
+    /// How many columns the terminal has that results go to; none when they go elsewhere.
+    pub fn width(&self) -> Option<u16> {
+        let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(width.0)
+    }
+
+    /// How many columns the terminal has that progress is shown on.
+    pub fn progress_width(&self) -> Option<u16> {
+        let (width, _) = terminal_size::terminal_size_of(io::stderr())?;
+        Some(width.0)
     }
 
     /// Prints a result. A reader that has closed the pipe is not an error; anything else that

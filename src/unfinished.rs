@@ -127,6 +127,10 @@ impl Observer for Counted {
         self.observer.ended(action, title, ending);
     }
 
+    fn remaining(&self, seconds: f64) {
+        self.observer.remaining(seconds);
+    }
+
     fn remark(&self, text: &str) {
         self.observer.remark(text);
     }

@@ -153,3 +153,328 @@ fn networks_that_were_not_trained_by_steps_are_not_recorded() {
     "#]]
     .assert_eq(&said.err);
 }
+
+/// A tensor of a file: its name, type and shape, and its bytes.
+type Stored = (&'static str, &'static str, Vec<u64>, Vec<u8>);
+
+/// A safetensors file.
+fn file(tensors: &[Stored]) -> Vec<u8> {
+    let (mut head, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, dtype, shape, bytes) in tensors {
+        let start = data.len();
+        data.extend_from_slice(bytes);
+        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, data.len()]});
+        head.insert((*name).to_owned(), entry);
+    }
+    let head = Value::Object(head).to_string();
+    let length = (head.len() as u64).to_le_bytes();
+    [&length[..], head.as_bytes(), &data].concat()
+}
+
+/// The head of a file, without metadata and offsets.
+fn head(bytes: &[u8]) -> BTreeMap<String, (String, Value)> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let head: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let tensors = head.into_iter().filter(|(name, _)| name != "__metadata__");
+    let kind = |tensor: &Value| tensor["dtype"].as_str().unwrap().to_owned();
+    tensors
+        .map(|(name, it)| (name, (kind(&it), it["shape"].clone())))
+        .collect()
+}
+
+/// Weights that rise by a sixteenth every step, from a half on.
+fn doubles(step: u32) -> Vec<u8> {
+    let weights = [0.5, 1.5].map(|weight: f64| weight + f64::from(step) / 16.0);
+    weights.into_iter().flat_map(f64::to_le_bytes).collect()
+}
+
+/// The same two in half precision: 1/16 is exact in it.
+fn halves(step: u32) -> Vec<u8> {
+    let bits = |weight: f32| {
+        let bits = weight.to_bits();
+        (((bits >> 13) - (112 << 10)) as u16).to_le_bytes()
+    };
+    [0.5, 1.5]
+        .map(|weight| weight + step as f32 / 16.0)
+        .into_iter()
+        .flat_map(bits)
+        .collect()
+}
+
+/// Two shards with their index: `w` in double precision, `half` in half, and running statistics.
+fn sharded(folder: &Folder, step: u32, prefix: &'static str) {
+    let name = |name: &str| -> &'static str { Box::leak(format!("{prefix}{name}").into()) };
+    let statistics: Vec<u8> = [step as f32; 2]
+        .iter()
+        .flat_map(|it| it.to_le_bytes())
+        .collect();
+    let shards = [
+        vec![(name("w"), "F64", vec![2], doubles(step))],
+        vec![
+            (name("bn.running_mean"), "F32", vec![2], statistics),
+            (
+                name("bn.num_batches_tracked"),
+                "I64",
+                vec![],
+                vec![step as u8, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            (name("half"), "F16", vec![2, 1], halves(step)),
+        ],
+    ];
+    let mut map = serde_json::Map::new();
+    for (at, tensors) in shards.iter().enumerate() {
+        let shard = format!("model-0000{}-of-00002.safetensors", at + 1);
+        for (name, ..) in tensors {
+            map.insert((*name).to_owned(), json!(shard));
+        }
+        folder.write(&format!("ck/checkpoint-{step}/{shard}"), file(tensors));
+    }
+    let index = json!({"metadata": {}, "weight_map": map}).to_string();
+    folder.write(
+        &format!("ck/checkpoint-{step}/model.safetensors.index.json"),
+        index,
+    );
+}
+
+const AHEAD: &str = "farcast ahead = linear(run, observe: 0..=30, horizon: [40])\n\
+                     child far = adopt(ahead, horizon: 40)\n";
+
+#[test]
+fn weights_leave_in_the_form_they_came_in() {
+    for files in [
+        "ck",
+        "ck/checkpoint-*",
+        "ck/*/model-*.safetensors",
+        "ck/*/*.index.json",
+    ] {
+        let folder = Folder::with(&format!(
+            "trajectory run = checkpoints(\"{files}\")\n{AHEAD}"
+        ));
+        for step in [0, 10, 20, 30] {
+            sharded(&folder, step, if step < 20 { "" } else { "_orig_mod." });
+        }
+        let said = folder.farcast(&["run", "it.farcast", "--weights"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        for note in [
+            "differ between files by `_orig_mod.`",
+            "and another one are no weights",
+        ] {
+            assert!(said.err.contains(note), "{}", said.err);
+        }
+        let [one, two] =
+            ["1", "2"].map(|at| folder.bytes(&format!("out/it/far-0000{at}-of-00002.safetensors")));
+        let expected =
+            |name: &str, dtype: &str, shape: Value| (name.to_owned(), (dtype.to_owned(), shape));
+        assert_eq!(head(&one), [expected("w", "F64", json!([2]))].into());
+        let names = [
+            expected("bn.running_mean", "F32", json!([2])),
+            expected("bn.num_batches_tracked", "I64", json!([])),
+            expected("half", "F16", json!([2, 1])),
+        ];
+        assert_eq!(head(&two), names.into());
+        // Weights go on in their straight lines; statistics are those of the last state.
+        let found = one[one.len() - 16..].as_chunks().0.iter();
+        let found: Vec<f64> = found.map(|eight| f64::from_le_bytes(*eight)).collect();
+        for (found, expected) in found.iter().zip([3.0, 4.0]) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+        let statistics: Vec<u8> = [30_f32; 2].iter().flat_map(|it| it.to_le_bytes()).collect();
+        let counter = [30, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(
+            two[two.len() - 20..],
+            [&statistics[..], &counter, &halves(40)].concat()
+        );
+        let index = folder.read("out/it/far.safetensors.index.json");
+        let index: Value = serde_json::from_str(&index).unwrap();
+        assert_eq!(
+            index["weight_map"]["half"],
+            "far-00002-of-00002.safetensors"
+        );
+        assert_eq!(index["metadata"]["total_size"], 36);
+    }
+}
+
+#[test]
+fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
+    let folder = folder(
+        "child far = adopt(later, horizon: 40)\n\
+         score error = forecast_error(later, truth: walk, metrics: [mse])\n",
+    );
+    folder.write("step-40.safetensors", checkpoint(40));
+    let written = || {
+        let found = std::fs::read_dir(folder.path("out/it")).unwrap();
+        let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|it| it.ends_with(".safetensors")).collect();
+        names.sort();
+        names
+    };
+    folder.run(&["--weights", "far"]);
+    assert_eq!(written(), ["far.safetensors"]);
+    folder.run(&["--weights", "later,far"]);
+    assert_eq!(written(), ["far.safetensors", "later.h40.safetensors"]);
+    folder.run(&["--weights"]);
+    assert!(written().contains(&"grown.safetensors".to_owned()));
+    let said = folder.farcast(&["run", "--weights", "it.farcast", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = folder.farcast(&["export", "it.farcast", "grown", "--out", "apart", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(folder.path("apart/grown.safetensors").exists());
+    assert!(!folder.path("apart/run.json").exists());
+    let refused = |name: &str| {
+        let said = folder.farcast(&["run", "it.farcast", "--weights", name]);
+        assert_eq!(said.code, 2);
+        said.err
+    };
+    expect![[r#"
+        warning[unused-statement]: `grown` is never used
+         --> it.farcast:3:8
+          |
+        3 | parent grown = adopt(later, horizon: 40)
+          |        ^^^^^
+        warning[unused-statement]: `far` is never used
+         --> it.farcast:4:7
+          |
+        4 | child far = adopt(later, horizon: 40)
+          |       ^^^
+        error: there is no statement `fra`
+          = help: statements with weights: `far`, `grown`, `later`
+    "#]]
+    .assert_eq(&refused("fra"));
+    expect![[r#"
+        warning[unused-statement]: `grown` is never used
+         --> it.farcast:3:8
+          |
+        3 | parent grown = adopt(later, horizon: 40)
+          |        ^^^^^
+        warning[unused-statement]: `far` is never used
+         --> it.farcast:4:7
+          |
+        4 | child far = adopt(later, horizon: 40)
+          |       ^^^
+        error: `walk` is a trajectory: expected a parent, a child or a farcast
+          = help: statements with weights: `far`, `grown`, `later`
+    "#]]
+    .assert_eq(&refused("walk"));
+}
+
+#[test]
+fn files_that_are_no_states_of_one_run_are_called_what_they_are() {
+    let folder = Folder::new();
+    let refused = |files: &str, rest: &str| {
+        folder.write(
+            "it.farcast",
+            format!("trajectory run = checkpoints(\"{files}\"{rest})\n{AHEAD}"),
+        );
+        let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+        assert_eq!(said.code, 1, "{said:?}");
+        let real = folder.real_path();
+        let lines: Vec<String> = said
+            .err
+            .lines()
+            .filter(|line| line.contains("error") || line.contains("= help"))
+            .map(|line| line.replace(&format!("{real}/"), ""))
+            .collect();
+        lines.join("\n")
+    };
+    for (at, loss) in [(0, "0.90"), (10, "0.25")] {
+        folder.write(
+            &format!("l/epoch={at}-loss={loss}.safetensors"),
+            checkpoint(at),
+        );
+    }
+    folder.write("z/step-0.zip", b"PK\x03\x04 and more");
+    folder.write("p/step-0.state", b"\x80\x02 and more");
+    folder.write("h/step-0.state", b"\x89HDF\r\n\x1a\n");
+    let pointer = "version https://git-lfs.github.com/spec/v1\n";
+    folder.write("g/step-0.safetensors", pointer);
+    folder.write("c/step-0.safetensors", &checkpoint(0)[..150]);
+    folder.write("step-0.pt", "PK");
+    let quantised = [
+        ("w", "I8", vec![2], vec![1, 2]),
+        ("w.scale", "F32", vec![], vec![0, 0, 128, 63]),
+    ];
+    folder.write("q/step-1.safetensors", file(&quantised));
+    for (files, rest, expected) in [
+        (
+            "l/*.safetensors",
+            "",
+            "its name has several numbers, `0` and `0.90`: which is the step?",
+        ),
+        ("l/*", "", "as in `step: \"epoch={step}-loss={}\"`"),
+        (
+            "z/*",
+            "",
+            "found a PyTorch file (a ZIP archive with a pickle)",
+        ),
+        (
+            "p/*",
+            "",
+            "found a Python pickle, as older PyTorch files are",
+        ),
+        (
+            "h/*",
+            "",
+            "expected safetensors, found HDF5, as Keras writes it",
+        ),
+        ("g/*", "", "run `git lfs pull` in its repository"),
+        ("c/*", "", "cut short: it has 150 bytes"),
+        (
+            "q/*",
+            "",
+            "tensor `w` holds the I8 numbers of a quantised model",
+        ),
+        (
+            "step-*.pt",
+            "",
+            "expected safetensors, found `.pt` (PyTorch)",
+        ),
+        (
+            "l",
+            ", step: \"epoch={}\"",
+            "expected `{step}` in it, as in `run-{step}`",
+        ),
+        (
+            "l",
+            ", step: \"epoch={step}\", only: [\"decoder.*\"]",
+            "no tensor matches `decoder.*`",
+        ),
+        (
+            "l",
+            ", step: \"epoch={step}\", members: 3",
+            "expected 3 runs, found 2",
+        ),
+        ("nothing-*", "", "no file matches"),
+    ] {
+        let said = refused(files, rest);
+        assert!(said.contains(expected), "{files}: {said}");
+    }
+}
+
+#[test]
+fn many_runs_are_members() {
+    let folder = Folder::with(&format!(
+        "trajectory run = checkpoints(\"runs/*/step-*.safetensors\", members: 2)\n{AHEAD}\
+         score error = forecast_error(ahead, truth: run, metrics: [mse])\n"
+    ));
+    for (run, from) in [("seed-9", 0), ("seed-10", 100)] {
+        for step in [0, 10, 20, 30, 40] {
+            folder.write(
+                &format!("runs/{run}/step-{step}.safetensors"),
+                checkpoint(from + step),
+            );
+        }
+    }
+    folder.run(&["--weights"]);
+    for (member, expected) in [(0, 40), (1, 140)] {
+        let found = tensors(&folder.bytes(&format!("out/it/far.{member}.safetensors"))).0;
+        let expected = tensors(&checkpoint(expected)).0;
+        for (name, (_, values)) in expected {
+            for (found, expected) in found[&name].1.iter().zip(values) {
+                assert!(
+                    (found - expected).abs() < 1e-3,
+                    "{name}: {found} {expected}"
+                );
+            }
+        }
+    }
+}

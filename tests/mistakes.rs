@@ -93,12 +93,12 @@ fn a_truncated_data_file() {
     run_says(
         &folder,
         expect![[r#"
-        error[action-failed]: cannot read `a.nc` as netcdf: unexpected end of file at offset 2248: need 1296000 bytes, available 1294876
-         --> it.farcast:1:17
-          |
-        1 | data a = netcdf("a.nc", inputs: [temp])
-          |                 ^^^^^^
-    "#]],
+            error[action-failed]: cannot read `a.nc` as netcdf: unexpected end of file at offset 1039048: need 259200 bytes, available 258076
+             --> it.farcast:1:17
+              |
+            1 | data a = netcdf("a.nc", inputs: [temp])
+              |                 ^^^^^^
+        "#]],
     );
 }
 
@@ -415,7 +415,7 @@ anomaly w = finetune(nett, s, steps: -1)
           |              ^^^
           |
           = help: did you mean `mlp`?
-          = help: plugins that make a `parent`: `adopt`, `conv`, `least_squares`, `linear_regression`, `mlp`, `transformer`
+          = help: plugins that make a `parent`: `adopt`, `align`, `average`, `combine`, `conv`, `least_squares`, `linear_regression`, `member`, `mlp`, `pick`, `slerp`, `soup`, `stock`, `transformer`
         error[syntax-error]: unclosed `(`
          --> it.farcast:3:18
           |

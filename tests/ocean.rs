@@ -55,7 +55,7 @@ fn value(formula: &ColumnExpr, row: &[(&str, f64)]) -> f64 {
     let columns: BTreeMap<&str, [f64; 1]> =
         row.iter().map(|(name, value)| (*name, [*value])).collect();
     formula
-        .evaluate(1, &|name| columns.get(name).map(|values| &values[..]))
+        .evaluate(1, &|name| columns.get(name).map(|values| values[..].into()))
         .unwrap()[0]
 }
 

@@ -75,14 +75,47 @@ fn its_mistake_is_what_check_says() {
 fn the_blocks_of_the_language_page_are_fine() {
     let text = fs::read_to_string(shipped("docs/language.md")).unwrap();
     let blocks = blocks(&text, "farcast");
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 6);
     let folder = Folder::new();
     let data = shipped("experiments/data").to_str().unwrap().to_owned();
+    let testdata = shipped("plugins/testdata").to_str().unwrap().to_owned();
     for block in blocks {
         let block = block.replace("../experiments/data", &data);
+        let block = block.replace("../plugins/testdata", &testdata);
         folder.write("block.farcast", &block);
         let said = folder.farcast(&["check", "block.farcast"]);
         assert_eq!(said.code, 0, "{block}\n{}", said.err);
+    }
+}
+
+#[test]
+fn the_sweeps_of_the_manual_run() {
+    let text = fs::read_to_string(shipped("docs/sweeps.md")).unwrap();
+    let blocks = blocks(&text, "farcast");
+    let (first, rest) = blocks.split_first().unwrap();
+    for form in [
+        "grid", "random", "latin", "tpe", "halving", "product", "zip",
+    ] {
+        let start = format!("= {form}(");
+        assert!(rest.iter().any(|block| block.contains(&start)), "{form}");
+    }
+    for word in [
+        "log(",
+        "normal(",
+        "choice(",
+        "when(",
+        "best(",
+        "minimise:",
+        "maximise:",
+    ] {
+        assert!(rest.iter().any(|block| block.contains(word)), "{word}");
+    }
+    let folder = Folder::new();
+    for block in rest {
+        folder.write("block.farcast", format!("{first}{block}"));
+        let said = folder.farcast(&["run", "block.farcast", "--quiet"]);
+        assert_eq!(said.code, 0, "{block}\n{}", said.err);
+        assert!(said.err.is_empty(), "{block}\n{}", said.err);
     }
 }
 

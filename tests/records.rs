@@ -47,8 +47,8 @@ fn runs_are_listed_with_what_was_set_and_what_came_out() {
     let said = folder.farcast(&["runs"]);
     expect![[r#"
         run                        file        set       ended  seconds  scores
-        20260101-000000000-abcdef  it.farcast            ok     0.0      rmse of adapted 0.5366, −32 % against net (+1)
-        20260101-000000000-abcdef  it.farcast  degree=2  ok     0.0      rmse of adapted 0.5641, −29 % against net (+1)
+        20260101-000000000-abcdef  it.farcast            ok     0.0      rmse of adapted 0.5289, −33 % against net (+1)
+        20260101-000000000-abcdef  it.farcast  degree=2  ok     0.0      rmse of adapted 0.5533, −30 % against net (+1)
     "#]].assert_eq(&masked(&folder, &said.out));
     let runs = answer(&folder, &["runs", "--json", "--limit", "1"]);
     let run = &runs["runs"][0];
@@ -83,7 +83,7 @@ fn a_run_is_shown_by_any_of_its_names() {
         params      degree=2, seed=0
         ended       ok: 10 ran, 13 cached, 0 failed in 0.0 s
         farcast     0.1.0
-        plugins     apply 2, columns 1, compare 3, finetune 3, mlp 4, page 2, polynomial 4, synthetic 1, where 1, window 1"#]].assert_eq(&masked(&folder, &shown));
+        plugins     apply 2, columns 1, compare 4, finetune 4, mlp 5, page 2, polynomial 4, synthetic 1, where 1, window 2"#]].assert_eq(&masked(&folder, &shown));
     let last = answer(&folder, &["show", "last", "--json"]);
     let name = last["run"].as_str().unwrap();
     for named in [name, "two", "two/run.json"] {
@@ -229,16 +229,16 @@ fn runs_are_compared_member_by_member() {
         param `degree`  1  2
 
         score  model    metric  of               A       B              difference  95 % interval
-        skill  net      rmse    ensemble mean    0.7903  0.7903  B − A  0.000
-        skill  net      rmse    ensemble median  0.7897  0.7897  B − A  0.000
-        skill  net      rmse    4 members        0.7909  0.7909  B − A  0.000       0.000 … 0.000        paired over 4
+        skill  net      rmse    ensemble mean    0.7872  0.7872  B − A  0.000
+        skill  net      rmse    ensemble median  0.7815  0.7815  B − A  0.000
+        skill  net      rmse    4 members        0.7887  0.7887  B − A  0.000       0.000 … 0.000        paired over 4
         skill  net      skill   4 members        0.000   0.000   B − A  0.000       0.000 … 0.000        paired over 4
-        skill  adapted  rmse    ensemble mean    0.5366  0.5641  B − A  +0.02749
-        skill  adapted  rmse    ensemble median  0.5375  0.5644  B − A  +0.02696
-        skill  adapted  rmse    4 members        0.5371  0.5647  B − A  +0.02763    +0.01506 … +0.04020  paired over 4, worse
-        skill  adapted  skill   ensemble mean    0.5390  0.4905  B − A  −0.04844
-        skill  adapted  skill   ensemble median  0.5367  0.4891  B − A  −0.04764
-        skill  adapted  skill   4 members        0.5384  0.4900  B − A  −0.04835    −0.06822 … −0.02848  paired over 4, worse
+        skill  adapted  rmse    ensemble mean    0.5289  0.5533  B − A  +0.02437
+        skill  adapted  rmse    ensemble median  0.5223  0.5502  B − A  +0.02790
+        skill  adapted  rmse    4 members        0.5306  0.5561  B − A  +0.02551    −0.01147 … +0.06249  paired over 4
+        skill  adapted  skill   ensemble mean    0.5485  0.5060  B − A  −0.04256
+        skill  adapted  skill   ensemble median  0.5533  0.5044  B − A  −0.04899
+        skill  adapted  skill   4 members        0.5473  0.5029  B − A  −0.04442    −0.1086 … +0.01973   paired over 4
     "#]].assert_eq(&masked(&folder, &said.out));
     let by_name = folder.farcast(&["compare", "last~1", "last", "--html", "it.html"]);
     let scores = |text: &str| text.split("\n\n").nth(2).unwrap().to_owned();

@@ -78,7 +78,8 @@ fn scores_have_the_promised_columns() {
     ];
     assert_eq!(columns, promised);
     let csv = folder.read("out/it/scores.csv");
-    assert_eq!(csv.lines().next(), Some(promised.join(",").as_str()));
+    let head = promised.join(",") + ",run,degree,seed";
+    assert_eq!(csv.lines().next(), Some(head.as_str()));
     let models: Vec<&str> = answer["scores"]
         .as_array()
         .unwrap()

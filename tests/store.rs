@@ -174,6 +174,8 @@ fn why_names_what_differs_and_where_it_stands() {
         --> it.farcast:9:12
         net: `seed` was 0, is 9
         --> it.farcast:13:14
+        near: `seed` was 0, is 9
+        --> it.farcast:16:15
         shift: `seed` was 0, is 9
         --> it.farcast:17:17
         shift[1] runs
@@ -249,8 +251,8 @@ fn ls_and_du_tell_what_there_is() {
         # B synthetic
         # B finetune
         # B window
-        # B mlp
         # B apply
+        # B mlp
         # B polynomial
         # B columns
         # B not needed by any result

@@ -3,6 +3,7 @@
 //! Nothing here is resolved or typed; names are strings, units are strings.
 //! Spans take no part in equality, so that `parse(format(x)) == parse(x)` can be said.
 
+use crate::calendar::DateTime;
 use crate::source::Span;
 
 /// A whole file.
@@ -79,6 +80,8 @@ pub enum ItemKind {
         /// What it stands for.
         body: Expr,
     },
+    /// `plugin name(shift: anomaly, delta: Float = 1.35 in 0..100) = regression from "program"`
+    Plugin(PluginItem),
     /// `KIND name = expression`
     Statement {
         /// The keyword: `data`, `parent`, …, `sweep`, `report`.
@@ -104,6 +107,57 @@ pub struct DefineParam {
     pub name: Name,
     /// Its default, when it may be left out.
     pub default: Option<Expr>,
+}
+
+/// The declaration of a plugin that is a program of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginItem {
+    /// Its name.
+    pub name: Name,
+    /// Its parameters.
+    pub params: Vec<PluginParam>,
+    /// The keyword of the kind it makes.
+    pub makes: Name,
+    /// What `farcast.toml` calls the program.
+    pub from: Text,
+    /// What follows: `random`, `members: count`.
+    pub options: Vec<PluginOption>,
+}
+
+/// A parameter of a `plugin`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginParam {
+    /// Its name.
+    pub name: Name,
+    /// Whether it may be left out without a default: `name?: Int`.
+    pub optional: bool,
+    /// The types it may have, one as a rule; words that are none are its choices.
+    pub types: Vec<TypeExpr>,
+    /// The default.
+    pub default: Option<Expr>,
+    /// What follows `in`.
+    pub bounds: Option<Expr>,
+    /// The whole.
+    pub span: ItemSpan,
+}
+
+/// A place that takes no part in equality.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ItemSpan(pub Span);
+
+impl PartialEq for ItemSpan {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// What is said of a `plugin` after its program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginOption {
+    /// Which option.
+    pub name: Name,
+    /// Its words, a number or text; none for `random`.
+    pub value: Vec<Name>,
 }
 
 /// An identifier.
@@ -185,6 +239,8 @@ pub enum ExprKind {
         /// The unit written after it.
         unit: Option<Name>,
     },
+    /// `2012-01-01`, `2012-01-01T06:00`
+    Date(DateTime),
     /// `true`, `false`
     Bool(bool),
     /// `"text"`
@@ -306,6 +362,8 @@ pub enum BinaryOp {
     Greater,
     /// `>=`
     GreaterEqual,
+    /// `in`, with a list on its right
+    In,
     /// `+`
     Add,
     /// `-`
@@ -321,6 +379,19 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// Whether it compares its sides.
+    pub fn compares(self) -> bool {
+        matches!(
+            self,
+            BinaryOp::Equal
+                | BinaryOp::NotEqual
+                | BinaryOp::Less
+                | BinaryOp::LessEqual
+                | BinaryOp::Greater
+                | BinaryOp::GreaterEqual
+        )
+    }
+
     /// The operator as written.
     pub fn symbol(self) -> &'static str {
         match self {
@@ -332,6 +403,7 @@ impl BinaryOp {
             BinaryOp::LessEqual => "<=",
             BinaryOp::Greater => ">",
             BinaryOp::GreaterEqual => ">=",
+            BinaryOp::In => "in",
             BinaryOp::Add => "+",
             BinaryOp::Subtract => "-",
             BinaryOp::Multiply => "*",

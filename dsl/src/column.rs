@@ -3,13 +3,23 @@
 //! One list holds every function: its name, what it takes, what it says and how it is
 //! computed; the checker, the documentation and the evaluation all read it.
 
-use std::fmt;
+mod precedence;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::ast::{BinaryOp, UnaryOp};
-use crate::{calendar, groups};
+use crate::calendar::time::{Part, SEASONS};
+use crate::calendar::{Calendar, Date, TimeUnit};
+use crate::groups;
+use crate::name::{in_quotes, written};
 
-/// A number or a yes/no for every row. Yes is `1.0`, no is `0.0`, missing is NaN.
+use self::precedence::{ADD, precedence};
+
+/// A number, a yes/no, a time or a text for every row. Yes is `1.0`, no is `0.0`, missing is
+/// NaN; a time is a number of its unit, a text is its place among the labels of its column.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum ColumnExpr {
     /// The value of a column (or of a given name such as `snr`).
@@ -22,16 +32,47 @@ pub enum ColumnExpr {
     Binary(BinaryOp, Box<ColumnExpr>, Box<ColumnExpr>),
     /// A function of the list in this file, by name.
     Call(String, Vec<ColumnExpr>),
+    /// The same text for every row.
+    Text(String),
+    /// Constants that `in` looks among.
+    List(Vec<ColumnExpr>),
+    /// A part of the date of a time in a unit.
+    Part(Part, Box<ColumnExpr>, TimeUnit),
+    /// A time in the first unit as a number in the second.
+    Convert(Box<ColumnExpr>, TimeUnit, TimeUnit),
 }
 
-/// Whether a place holds numbers or yes/no.
+/// What a place holds for every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// A number for every row.
+    /// A number.
     Number,
-    /// Yes or no for every row.
+    /// Yes or no.
     Truth,
+    /// A time; where a number may stand, it is the number of its unit.
+    Time,
+    /// A text.
+    Text,
 }
+
+/// What a formula sees of a column.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// A value for each row.
+    pub values: &'a [f64],
+    /// The texts that the values are places of, when it is a column of texts.
+    pub labels: Option<&'a [String]>,
+}
+
+impl<'a> From<&'a [f64]> for Values<'a> {
+    fn from(values: &'a [f64]) -> Self {
+        let labels = None;
+        Self { values, labels }
+    }
+}
+
+/// The columns of a formula, by name.
+pub type Look<'l, 'a> = &'l dyn Fn(&str) -> Option<Values<'a>>;
 
 /// A function that formulas may call.
 #[derive(Debug)]
@@ -52,8 +93,10 @@ enum Kernel {
     One(fn(f64) -> f64),
     Two(fn(f64, f64) -> f64),
     Three(fn(f64, f64, f64) -> f64),
-    /// Of days since 1970; the checker converts times to them.
-    Calendar(fn(f64) -> f64),
+    /// Of the date of a time; the checker adds the unit of the time.
+    Calendar(Part),
+    /// The number of a time in days since a date that is known before the run.
+    DaysSince,
     /// One number of all rows of a group.
     Group(fn(&[f64]) -> f64),
     /// A number for each row of a group from the rows before it and a number.
@@ -63,7 +106,7 @@ enum Kernel {
 const X: &[(&str, Sort)] = &[("x", Sort::Number)];
 const XY: &[(&str, Sort)] = &[("x", Sort::Number), ("y", Sort::Number)];
 const YX: &[(&str, Sort)] = &[("y", Sort::Number), ("x", Sort::Number)];
-const TIME: &[(&str, Sort)] = &[("time", Sort::Number)];
+const TIME: &[(&str, Sort)] = &[("time", Sort::Time)];
 const ROWS: &[(&str, Sort)] = &[("x", Sort::Number), ("rows", Sort::Number)];
 const CLAMP: &[(&str, Sort)] = &[
     ("x", Sort::Number),
@@ -111,13 +154,13 @@ const fn three(
     }
 }
 
-const fn calendar(name: &'static str, kernel: fn(f64) -> f64, doc: &'static str) -> Function {
+const fn calendar(name: &'static str, part: Part, doc: &'static str) -> Function {
     Function {
         name,
         takes: TIME,
         gives: Sort::Number,
         doc,
-        kernel: Kernel::Calendar(kernel),
+        kernel: Kernel::Calendar(part),
     }
 }
 
@@ -195,17 +238,48 @@ pub const FUNCTIONS: &[Function] = &[
         gives: Sort::Truth,
         ..one("is_missing", |x| truth(x.is_nan()), "whether x is missing")
     },
-    calendar("year", calendar::year, "calendar year of a time"),
+    calendar("year", Part::Year, "calendar year of a time"),
+    calendar("month", Part::Month, "calendar month of a time, 1 to 12"),
+    calendar("day", Part::Day, "day of the month of a time, from 1"),
+    calendar("hour", Part::Hour, "hour of the day of a time, 0 to 23"),
     calendar(
-        "month",
-        calendar::month,
-        "calendar month of a time, 1 to 12",
+        "day_of_year",
+        Part::DayOfYear,
+        "day of the year of a time, from 1",
     ),
     calendar(
         "year_day",
-        calendar::year_day,
+        Part::YearDay,
         "day of the year of a time, from 1, with its fraction",
     ),
+    Function {
+        gives: Sort::Text,
+        ..calendar(
+            "season",
+            Part::Season,
+            "meteorological season of a time: \"DJF\", \"MAM\", \"JJA\" or \"SON\"",
+        )
+    },
+    Function {
+        gives: Sort::Time,
+        ..three(
+            "date",
+            &[
+                ("year", Sort::Number),
+                ("month", Sort::Number),
+                ("day", Sort::Number),
+            ],
+            date,
+            "midnight of a date of the standard calendar; missing when there is no such date",
+        )
+    },
+    Function {
+        name: "days_since",
+        takes: &[("time", Sort::Time), ("date", Sort::Time)],
+        gives: Sort::Number,
+        doc: "days from a date such as `2000-01-01` to a time",
+        kernel: Kernel::DaysSince,
+    },
     group(
         "mean",
         groups::mean,
@@ -261,9 +335,28 @@ pub fn constant(name: &str) -> Option<f64> {
 }
 
 impl Function {
-    /// Whether its argument is a time, which the checker converts to days since 1970.
-    pub fn of_time(&self) -> bool {
-        matches!(self.kernel, Kernel::Calendar(_))
+    /// The part of the date that it gives of a time.
+    pub fn part(&self) -> Option<Part> {
+        match self.kernel {
+            Kernel::Calendar(part) => Some(part),
+            _ => None,
+        }
+    }
+
+    /// Which of its arguments the result is one of, or lies between: given times, it is a time.
+    pub fn keeps(&self) -> Range<usize> {
+        match self.name {
+            "min" | "max" => 0..2,
+            "clamp" => 0..3,
+            "choose" => 1..3,
+            "mean" | "median" | "lowest" | "highest" | "lag" | "running_mean" => 0..1,
+            _ => 0..0,
+        }
+    }
+
+    /// Whether it takes texts too.
+    pub fn takes_texts(&self) -> bool {
+        matches!(self.name, "count" | "is_missing")
     }
 
     /// Whether it is of many rows and not of one.
@@ -280,6 +373,27 @@ impl Function {
     fn gathers(&self) -> bool {
         matches!(self.kernel, Kernel::Group(_))
     }
+}
+
+/// Days since 1970-01-01 of the standard calendar.
+fn date(year: f64, month: f64, day: f64) -> f64 {
+    let whole = |x: f64, least: f64, most: f64| x.fract() == 0.0 && (least..=most).contains(&x);
+    let is_sound = whole(year, -1e9, 1e9) && whole(month, 1.0, 12.0) && whole(day, 1.0, 31.0);
+    if !is_sound || year == 0.0 {
+        return f64::NAN;
+    }
+    let date = Date {
+        // The year before 1 is -1.
+        year: if year < 0.0 {
+            year as i64 + 1
+        } else {
+            year as i64
+        },
+        month: month as u8,
+        day: day as u8,
+    };
+    let number = Calendar::Standard.number(date);
+    number.map_or(f64::NAN, |number| number as f64)
 }
 
 fn truth(yes: bool) -> f64 {
@@ -328,8 +442,10 @@ impl ColumnExpr {
         match self {
             ColumnExpr::Column(name) if names.contains(&name.as_str()) => {}
             ColumnExpr::Column(name) => names.push(name),
-            ColumnExpr::Number(_) => {}
-            ColumnExpr::Unary(_, inner) => inner.collect(names),
+            ColumnExpr::Number(_) | ColumnExpr::Text(_) | ColumnExpr::List(_) => {}
+            ColumnExpr::Unary(_, inner)
+            | ColumnExpr::Part(_, inner, _)
+            | ColumnExpr::Convert(inner, ..) => inner.collect(names),
             ColumnExpr::Binary(_, left, right) => {
                 left.collect(names);
                 right.collect(names);
@@ -341,8 +457,13 @@ impl ColumnExpr {
     /// The first function in it that is of many rows and not of one.
     pub fn of_rows(&self) -> Option<&str> {
         match self {
-            ColumnExpr::Column(_) | ColumnExpr::Number(_) => None,
-            ColumnExpr::Unary(_, inner) => inner.of_rows(),
+            ColumnExpr::Column(_)
+            | ColumnExpr::Number(_)
+            | ColumnExpr::Text(_)
+            | ColumnExpr::List(_) => None,
+            ColumnExpr::Unary(_, inner)
+            | ColumnExpr::Part(_, inner, _)
+            | ColumnExpr::Convert(inner, ..) => inner.of_rows(),
             ColumnExpr::Binary(_, left, right) => left.of_rows().or_else(|| right.of_rows()),
             ColumnExpr::Call(name, _) if function(name).is_some_and(Function::of_rows) => {
                 Some(name)
@@ -355,8 +476,10 @@ impl ColumnExpr {
     pub fn varies_with(&self, same: &[&str]) -> Option<&str> {
         match self {
             ColumnExpr::Column(name) => (!same.contains(&name.as_str())).then_some(name),
-            ColumnExpr::Number(_) => None,
-            ColumnExpr::Unary(_, inner) => inner.varies_with(same),
+            ColumnExpr::Number(_) | ColumnExpr::Text(_) | ColumnExpr::List(_) => None,
+            ColumnExpr::Unary(_, inner)
+            | ColumnExpr::Part(_, inner, _)
+            | ColumnExpr::Convert(inner, ..) => inner.varies_with(same),
             ColumnExpr::Binary(_, left, right) => {
                 left.varies_with(same).or_else(|| right.varies_with(same))
             }
@@ -379,6 +502,8 @@ impl ColumnExpr {
                     .is_some_and(|function| function.gives == Sort::Number && !function.of_rows())
                     && args.iter().all(ColumnExpr::is_number)
             }
+            ColumnExpr::Part(part, time, _) => *part != Part::Season && time.is_number(),
+            ColumnExpr::Convert(time, ..) => time.is_number(),
             _ => false,
         };
         if !foldable {
@@ -395,15 +520,45 @@ impl ColumnExpr {
         matches!(self, ColumnExpr::Number(_))
     }
 
+    /// The unit of its values, when they are times; `column` gives that of a column of times.
+    pub fn time(&self, column: &dyn Fn(&str) -> Option<TimeUnit>) -> Option<TimeUnit> {
+        match self {
+            ColumnExpr::Column(name) => column(name),
+            ColumnExpr::Call(name, _) if name == "date" => Some(TimeUnit::days(Calendar::Standard)),
+            ColumnExpr::Call(name, args) => {
+                let kept = args.get(function(name)?.keeps())?;
+                kept.iter().find_map(|arg| arg.time(column))
+            }
+            ColumnExpr::Convert(_, _, to) => Some(*to),
+            // A length of time later; the difference of two times is a number.
+            ColumnExpr::Binary(BinaryOp::Add | BinaryOp::Subtract, left, right) => {
+                match (left.time(column), right.time(column)) {
+                    (Some(unit), None) | (None, Some(unit)) => Some(unit),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The labels of its values, when they are texts; `column` gives those of a column of texts.
+    pub fn labels<'a>(
+        &self,
+        column: &dyn Fn(&str) -> Option<&'a [String]>,
+    ) -> Option<Cow<'a, [String]>> {
+        match self {
+            ColumnExpr::Column(name) => column(name).map(Cow::Borrowed),
+            ColumnExpr::Text(text) => Some(Cow::Owned(vec![text.clone()])),
+            ColumnExpr::Part(Part::Season, ..) => Some(SEASONS.map(str::to_owned).to_vec().into()),
+            _ => None,
+        }
+    }
+
     /// The value for each of `rows` rows, given the values of every column it reads.
     ///
     /// # Errors
     /// The name of a column that `column` does not give, or of an unknown function.
-    pub fn evaluate<'a>(
-        &self,
-        rows: usize,
-        column: &dyn Fn(&str) -> Option<&'a [f64]>,
-    ) -> Result<Vec<f64>, String> {
+    pub fn evaluate<'a>(&self, rows: usize, column: Look<'_, 'a>) -> Result<Vec<f64>, String> {
         self.evaluate_in(std::slice::from_ref(&(0..rows)), column)
     }
 
@@ -415,7 +570,7 @@ impl ColumnExpr {
     pub fn evaluate_in<'a>(
         &self,
         groups: &[Range<usize>],
-        column: &dyn Fn(&str) -> Option<&'a [f64]>,
+        column: Look<'_, 'a>,
     ) -> Result<Vec<f64>, String> {
         let rows = groups.last().map_or(0, |last| last.end);
         match self.operand(groups, column, 0)? {
@@ -428,7 +583,7 @@ impl ColumnExpr {
     fn operand<'a>(
         &self,
         groups: &[Range<usize>],
-        column: &dyn Fn(&str) -> Option<&'a [f64]>,
+        column: Look<'_, 'a>,
         depth: usize,
     ) -> Result<Operand<'a>, String> {
         if depth > MAX_DEPTH {
@@ -439,13 +594,34 @@ impl ColumnExpr {
         match self {
             ColumnExpr::Number(value) => Ok(Operand::Same(*value)),
             ColumnExpr::Column(name) => match column(name) {
-                Some(values) if values.len() == rows => Ok(Operand::Borrowed(values)),
+                Some(look) if look.values.len() == rows => Ok(Operand::Borrowed(look.values)),
                 Some(_) => Err(format!("column `{name}` has another number of rows")),
                 None => Err(format!("the data have no column `{name}`")),
             },
             ColumnExpr::Unary(UnaryOp::Negate, x) => Ok(inner(x)?.map(|x| -x)),
             ColumnExpr::Unary(UnaryOp::Not, x) => Ok(inner(x)?.map(|x| truth(x == 0.0))),
+            ColumnExpr::Binary(op @ (BinaryOp::Equal | BinaryOp::NotEqual), left, right) => {
+                let labels = |expr: &ColumnExpr| expr.labels(&|name| column(name)?.labels);
+                let (first, second) = (inner(left)?, inner(right)?);
+                match (labels(left), labels(right)) {
+                    (Some(left), Some(right)) => {
+                        Ok(binary(*op, first, recoded(second, &right, &left)))
+                    }
+                    (None, None) => Ok(binary(*op, first, second)),
+                    _ => Err("a text is compared with a number".to_owned()),
+                }
+            }
+            ColumnExpr::Binary(BinaryOp::In, value, items) => {
+                let labels = value.labels(&|name| column(name)?.labels);
+                let items = places(items, labels.as_deref())?;
+                Ok(inner(value)?.map(|x| truth(items.contains(&x))))
+            }
             ColumnExpr::Binary(op, left, right) => Ok(binary(*op, inner(left)?, inner(right)?)),
+            // The only label of a text is its own.
+            ColumnExpr::Text(_) => Ok(Operand::Same(0.0)),
+            ColumnExpr::List(_) => Err("a list stands on the right of `in`".to_owned()),
+            ColumnExpr::Part(part, time, unit) => Ok(inner(time)?.map(|x| part.of(x, *unit))),
+            ColumnExpr::Convert(time, from, to) => Ok(inner(time)?.map(|x| from.convert(x, *to))),
             ColumnExpr::Call(name, args) => {
                 let function =
                     function(name).ok_or_else(|| format!("unknown function `{name}`"))?;
@@ -464,7 +640,10 @@ impl Kernel {
         let mut args = args.into_iter();
         let x = args.next()?;
         let result = match self {
-            Kernel::One(kernel) | Kernel::Calendar(kernel) => x.map(kernel),
+            Kernel::One(kernel) => x.map(kernel),
+            // The checker writes other nodes for these, which know the units.
+            Kernel::Calendar(_) => return None,
+            Kernel::DaysSince => x,
             Kernel::Two(kernel) => x.zip(args.next()?, kernel),
             Kernel::Three(kernel) => {
                 let (y, z) = (args.next()?, args.next()?);
@@ -493,6 +672,8 @@ fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a
         BinaryOp::LessEqual => left.zip(right, |x, y| truth(x <= y)),
         BinaryOp::Greater => left.zip(right, |x, y| truth(x > y)),
         BinaryOp::GreaterEqual => left.zip(right, |x, y| truth(x >= y)),
+        // One item, for lists are taken apart before.
+        BinaryOp::In => left.zip(right, |x, y| truth(x == y)),
         BinaryOp::Add => left.zip(right, |x, y| x + y),
         BinaryOp::Subtract => left.zip(right, |x, y| x - y),
         BinaryOp::Multiply => left.zip(right, |x, y| x * y),
@@ -500,6 +681,42 @@ fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a
         BinaryOp::Remainder => left.zip(right, remainder),
         BinaryOp::Power => left.zip(right, f64::powf),
     }
+}
+
+/// The numbers of a list's items, those of texts being their places in `labels`.
+fn places(items: &ColumnExpr, labels: Option<&[String]>) -> Result<Vec<f64>, String> {
+    let ColumnExpr::List(items) = items else {
+        return Err("a list stands on the right of `in`".to_owned());
+    };
+    let items = items.iter().map(|item| match (item, labels) {
+        (ColumnExpr::Number(item), None) => Ok(*item),
+        (ColumnExpr::Text(text), Some(labels)) => {
+            let place = labels.iter().position(|label| label == text);
+            Ok(place.map_or(f64::NAN, |place| place as f64))
+        }
+        _ => Err(format!("`{item}` cannot be looked for here")),
+    });
+    items.collect()
+}
+
+/// Places in some labels as places in others; -1 where those do not have the label.
+fn recoded<'a>(places: Operand<'a>, from: &[String], to: &[String]) -> Operand<'a> {
+    if from == to {
+        return places;
+    }
+    let known: HashMap<&str, f64> = (0_u32..)
+        .map(f64::from)
+        .zip(to)
+        .map(|(at, label)| (label.as_str(), at))
+        .collect();
+    let map: Vec<f64> = from
+        .iter()
+        .map(|label| known.get(label.as_str()).copied().unwrap_or(-1.0))
+        .collect();
+    places.map(|place| match place.is_nan() {
+        true => f64::NAN,
+        false => map.get(place as usize).copied().unwrap_or(-1.0),
+    })
 }
 
 /// Values for every row, without copying columns or repeating numbers.
@@ -578,91 +795,6 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Same(x) => *x,
             _ => self.slice().get(row).copied().unwrap_or(f64::NAN),
-        }
-    }
-}
-
-const NOT: u8 = 3;
-const COMPARE: u8 = 4;
-const ADD: u8 = 5;
-const NEGATE: u8 = 7;
-const POWER: u8 = 8;
-const ATOM: u8 = 9;
-
-/// How tightly an operator binds; larger is tighter.
-fn precedence(op: BinaryOp) -> u8 {
-    match op {
-        BinaryOp::Or => 1,
-        BinaryOp::And => 2,
-        BinaryOp::Equal
-        | BinaryOp::NotEqual
-        | BinaryOp::Less
-        | BinaryOp::LessEqual
-        | BinaryOp::Greater
-        | BinaryOp::GreaterEqual => COMPARE,
-        BinaryOp::Add | BinaryOp::Subtract => ADD,
-        BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => 6,
-        BinaryOp::Power => POWER,
-    }
-}
-
-/// The text in the language with as few parentheses as it reads back with.
-///
-/// Equal expressions print equally; keys are made of it.
-impl fmt::Display for ColumnExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ColumnExpr::Column(name) => f.write_str(name),
-            ColumnExpr::Number(value) => write!(f, "{value:?}"),
-            ColumnExpr::Unary(UnaryOp::Negate, inner) => {
-                f.write_str("-")?;
-                inner.write_above(POWER, f)
-            }
-            ColumnExpr::Unary(UnaryOp::Not, inner) => {
-                f.write_str("not ")?;
-                inner.write_above(COMPARE, f)
-            }
-            ColumnExpr::Binary(op, left, right) => {
-                let own = precedence(*op);
-                let (least_left, least_right) = match own {
-                    POWER => (own + 1, own),
-                    COMPARE => (own + 1, own + 1),
-                    // `2.0 % -x` would be read as two percent less x.
-                    _ if *op == BinaryOp::Remainder => (own, POWER),
-                    _ => (own, own + 1),
-                };
-                left.write_above(least_left, f)?;
-                write!(f, " {} ", op.symbol())?;
-                right.write_above(least_right, f)
-            }
-            ColumnExpr::Call(name, args) => {
-                write!(f, "{name}(")?;
-                for (index, arg) in args.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{arg}")?;
-                }
-                f.write_str(")")
-            }
-        }
-    }
-}
-
-impl ColumnExpr {
-    fn precedence(&self) -> u8 {
-        match self {
-            ColumnExpr::Number(value) if value.is_sign_negative() => NEGATE,
-            ColumnExpr::Column(_) | ColumnExpr::Number(_) | ColumnExpr::Call(..) => ATOM,
-            ColumnExpr::Unary(UnaryOp::Negate, _) => NEGATE,
-            ColumnExpr::Unary(UnaryOp::Not, _) => NOT,
-            ColumnExpr::Binary(op, ..) => precedence(*op),
-        }
-    }
-
-    fn write_above(&self, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.precedence() >= least {
-            write!(f, "{self}")
-        } else {
-            write!(f, "({self})")
         }
     }
 }

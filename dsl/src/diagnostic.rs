@@ -53,6 +53,10 @@ pub enum Code {
     SweepJoin,
     SweepObjective,
     BadParam,
+    /// A plugin of one's own whose declaration or program does not fit.
+    BadPlugin,
+    /// A program that may not run yet.
+    Untrusted,
     UnknownParam,
     // data files
     DataFile,

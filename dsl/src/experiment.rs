@@ -7,6 +7,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnExpr;
+use crate::signature::Signature;
 use crate::source::Span;
 use crate::sweep::{Sweep, Waiting};
 use crate::types::Kind;
@@ -22,8 +23,27 @@ pub struct Experiment {
     pub params: BTreeMap<String, String>,
     /// The sweeps, with their points and what is known of them.
     pub sweeps: Vec<Sweep>,
+    /// The plugins that its files declare.
+    pub plugins: Vec<Declared>,
     /// The statements that are not among the nodes yet: they wait for a sweep's choice.
     pub waiting: Vec<Waiting>,
+}
+
+/// A plugin of one's own, as a file declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// What calls of it are checked by; named as the experiment calls it: `ocean.huber`.
+    pub signature: Signature,
+    /// What its own file calls it.
+    pub name: String,
+    /// What `farcast.toml` beside that file calls the program.
+    pub from: String,
+    /// The folder of that file, empty or with a `/` at its end.
+    pub folder: String,
+    /// Where the program is named.
+    pub place: Span,
+    /// Where the plugin is named.
+    pub span: Span,
 }
 
 /// The index of a [`Node`] in its experiment.

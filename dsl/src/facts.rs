@@ -20,6 +20,8 @@ pub struct Facts {
     /// The columns that must be times, in a unit such as `days since 1970-01-01`, in all data
     /// that it is used with.
     pub times: Vec<String>,
+    /// Its columns, where they follow from the columns of several inputs.
+    pub columns: Option<Arc<Schema>>,
     /// The model it scores inside that model's training data, when it does.
     pub inside: Option<NodeId>,
     /// The network it holds, or that its weights belong to.
@@ -28,6 +30,15 @@ pub struct Facts {
     pub no_network: bool,
     /// What computes gradients in the call, and why that: for the plan.
     pub trainer: Option<String>,
+    /// The sum of the factors that its weights were made with: 1 for networks, 0 for differences.
+    /// Without it, as its kind says.
+    pub degree: Option<f64>,
+    /// Whether it is one row of weights.
+    pub single: bool,
+    /// The coordinates that rows of weights may have, such as `step`; without it, any.
+    pub coordinates: Option<Vec<&'static str>>,
+    /// Whether it is another network in each row of data, so that it has no weights of its own.
+    pub by_row: bool,
 }
 
 /// What is known of a network.
@@ -41,6 +52,8 @@ pub struct NetworkFacts {
     pub classes: bool,
     /// The least number of weights it has.
     pub weights: Option<u64>,
+    /// Its layers as far as the arguments say: networks of different ones have different layouts.
+    pub layers: Option<String>,
     /// How its weights came about.
     pub training: Training,
     /// What only the reference trainer can differentiate in it, such as `convolutions`.
@@ -129,6 +142,30 @@ pub struct About<'a> {
     pub schema: Option<&'a Schema>,
     /// How many members it has.
     pub members: Option<u32>,
+}
+
+impl About<'_> {
+    /// The sum of the factors of its weights: 1 for networks, 0 for differences of networks.
+    pub fn degree(&self) -> f64 {
+        let usual = match self.kind {
+            Kind::Anomaly => 0.0,
+            _ => 1.0,
+        };
+        self.facts.degree.unwrap_or(usual)
+    }
+
+    /// The coordinates that its rows of weights may have; none where they are not known.
+    pub fn coordinates(&self) -> Option<Vec<&'static str>> {
+        match self.is_single() && self.facts.coordinates.is_none() {
+            true => Some(vec!["row"]),
+            false => self.facts.coordinates.clone(),
+        }
+    }
+
+    /// Whether it is one row of weights.
+    pub fn is_single(&self) -> bool {
+        self.facts.single || matches!(self.kind, Kind::Parent | Kind::Child)
+    }
 }
 
 /// What examining a call finds.

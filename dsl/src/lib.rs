@@ -13,6 +13,7 @@ pub mod facts;
 mod foreign;
 pub mod format;
 mod groups;
+pub mod name;
 mod nearest;
 pub mod parse;
 pub mod render;

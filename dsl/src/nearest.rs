@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::foreign;
+use crate::name::is_bare;
 
 /// The choice that differs by the fewest typing slips, when they are few: one, or one for every
 /// three letters, and never as many as there are letters.
@@ -46,8 +47,7 @@ pub fn a(word: &str) -> String {
 
 /// Whether a text can be written as a name, or as names with points between them.
 fn is_name(text: &str) -> bool {
-    text.chars()
-        .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'))
+    text.split('.').all(is_bare)
 }
 
 impl Diagnostic {

@@ -260,6 +260,8 @@ codes! {
     SweepJoin = "sweep-join",
     SweepObjective = "sweep-objective",
     BadParam = "bad-param",
+    BadPlugin = "bad-plugin",
+    Untrusted = "untrusted-plugin",
     UnknownParam = "unknown-param",
     DataFile = "data-file",
     ActionFailed = "action-failed",

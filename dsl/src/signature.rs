@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Kind, Type};
+use crate::types::{ColumnInfo, Kind, Type};
 
 /// Every plugin and value constructor a file may call, by name.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +76,13 @@ pub enum ColumnRule {
     /// The columns this argument lists and the `name = formula` arguments: one row for all
     /// rows that are alike in the columns listed.
     Groups(String),
+    /// Those of this argument, if any, and these.
+    Declared {
+        /// The argument.
+        like: Option<String>,
+        /// Columns that the plugin adds.
+        columns: Vec<ColumnInfo>,
+    },
 }
 
 /// One parameter.
@@ -106,6 +113,9 @@ pub struct Param {
     /// Whether `name = formula` arguments go here (type `List(Formula)`).
     #[serde(default)]
     pub definitions: bool,
+    /// Whether columns named here may hold texts, which have no order and no sum.
+    #[serde(default)]
+    pub texts: bool,
     /// What its columns mean for data met later.
     #[serde(default)]
     pub need: Need,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{Calendar, TimeUnit};
+
 /// What a statement makes; its keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +18,8 @@ pub enum Kind {
     Subset,
     /// Weights after fine-tuning, one row per subset.
     Anomaly,
+    /// Rows of weights of whatever origin: sums, averages, edits of the other tables.
+    Weights,
     /// Weights along training, one row per step.
     Trajectory,
     /// What is known about a row.
@@ -36,11 +40,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order an experiment uses them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Data,
         Kind::Parent,
         Kind::Subset,
         Kind::Anomaly,
+        Kind::Weights,
         Kind::Trajectory,
         Kind::Predictor,
         Kind::Regression,
@@ -58,6 +63,7 @@ impl Kind {
             Kind::Parent => "parent",
             Kind::Subset => "subset",
             Kind::Anomaly => "anomaly",
+            Kind::Weights => "weights",
             Kind::Trajectory => "trajectory",
             Kind::Predictor => "predictor",
             Kind::Regression => "regression",
@@ -67,6 +73,24 @@ impl Kind {
             Kind::Sweep => "sweep",
             Kind::Report => "report",
         }
+    }
+
+    /// Whether results of this kind are rows of weights, so that they stand for `weights`.
+    pub fn holds_weights(self) -> bool {
+        matches!(
+            self,
+            Kind::Parent
+                | Kind::Anomaly
+                | Kind::Weights
+                | Kind::Trajectory
+                | Kind::Farcast
+                | Kind::Child
+        )
+    }
+
+    /// Whether a result of this kind may stand where another kind is asked for.
+    pub fn stands_for(self, wanted: Kind) -> bool {
+        self == wanted || (wanted == Kind::Weights && self.holds_weights())
     }
 
     /// The kind with this keyword.
@@ -164,13 +188,70 @@ pub struct Schema {
     pub columns: Vec<ColumnInfo>,
 }
 
-/// A column's name and unit.
+/// A column's name and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,
     /// Its unit as the data say it (`m`, `degrees_north`), when they do.
     pub unit: Option<String>,
+    /// What its values are.
+    #[serde(default, skip_serializing_if = "Content::is_number")]
+    pub content: Content,
+}
+
+/// What the values of a column are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Numbers.
+    #[default]
+    Number,
+    /// Times: numbers of a unit since a date of a calendar.
+    Time(TimeUnit),
+    /// Texts, each one of a few categories.
+    Text,
+}
+
+impl Content {
+    /// What numbers in a unit are: times, where it is one such as `days since 1970-01-01`.
+    pub fn of_unit(unit: Option<&str>, calendar: Calendar) -> Self {
+        let time = unit.and_then(|unit| TimeUnit::parse(unit, calendar).ok());
+        time.map_or(Self::Number, Self::Time)
+    }
+
+    /// The unit of times.
+    pub fn time(self) -> Option<TimeUnit> {
+        match self {
+            Self::Time(unit) => Some(unit),
+            Self::Number | Self::Text => None,
+        }
+    }
+
+    /// Whether it is plain numbers.
+    pub fn is_number(&self) -> bool {
+        *self == Self::Number
+    }
+}
+
+impl ColumnInfo {
+    /// A column of numbers, or of times where the unit says so (of the standard calendar).
+    pub fn numbers(name: impl Into<String>, unit: Option<String>) -> Self {
+        Self {
+            name: name.into(),
+            content: Content::of_unit(unit.as_deref(), Calendar::Standard),
+            unit,
+        }
+    }
+
+    /// A column of texts.
+    pub fn texts(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            unit: None,
+            content: Content::Text,
+        }
+    }
 }
 
 impl Schema {

@@ -32,6 +32,7 @@ fn expression(sort: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
             Sort::Truth => (number(), number())
                 .prop_map(|(left, right)| binary(BinaryOp::Less, left, right))
                 .boxed(),
+            Sort::Time | Sort::Text => unreachable!("they have tests of their own"),
         };
     }
     let inner = move |sort| expression(sort, depth - 1);
@@ -67,18 +68,31 @@ fn expression(sort: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
             prop_oneof![
                 (compare, pair(Sort::Number)).prop_map(|(op, (l, r))| binary(op, l, r)),
                 (join, pair(Sort::Truth)).prop_map(|(op, (l, r))| binary(op, l, r)),
+                (
+                    inner(Sort::Number),
+                    proptest::collection::vec(-3i32..3, 1..4)
+                )
+                    .prop_map(|(value, items)| {
+                        let items = items.into_iter().map(|x| ColumnExpr::Number(x.into()));
+                        let items = ColumnExpr::List(items.collect());
+                        binary(BinaryOp::In, value, items)
+                    }),
                 inner(Sort::Truth).prop_map(|x| unary(UnaryOp::Not, x)),
                 call(Sort::Truth, depth),
             ]
             .boxed()
         }
+        Sort::Time | Sort::Text => unreachable!("they have tests of their own"),
     }
 }
 
 fn call(gives: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
     // Those of many rows and of times have tests of their own.
-    let of_one_row = FUNCTIONS.iter().filter(|f| !f.of_rows() && !f.of_time());
-    let functions: Vec<_> = of_one_row.filter(|f| f.gives == gives).collect();
+    let plain = |sort: &Sort| matches!(sort, Sort::Number | Sort::Truth);
+    let of_one_row = FUNCTIONS.iter().filter(|f| !f.of_rows());
+    let functions: Vec<_> = of_one_row
+        .filter(|f| f.gives == gives && f.takes.iter().all(|(_, sort)| plain(sort)))
+        .collect();
     proptest::sample::select(functions)
         .prop_flat_map(move |function| {
             let args: Vec<_> = function
@@ -109,6 +123,13 @@ fn reference(expr: &ColumnExpr, row: [f64; 3]) -> f64 {
         ColumnExpr::Column(name) => row[NAMES.iter().position(|known| known == name).unwrap()],
         ColumnExpr::Unary(UnaryOp::Negate, x) => -reference(x, row),
         ColumnExpr::Unary(UnaryOp::Not, x) => 1.0 - reference(x, row),
+        ColumnExpr::Binary(BinaryOp::In, value, items) => {
+            let ColumnExpr::List(items) = &**items else {
+                panic!("no list: {items:?}");
+            };
+            let x = reference(value, row);
+            yes(items.iter().any(|item| x == reference(item, row)))
+        }
         ColumnExpr::Binary(op, left, right) => {
             let (x, y) = (reference(left, row), reference(right, row));
             match op {
@@ -120,6 +141,7 @@ fn reference(expr: &ColumnExpr, row: [f64; 3]) -> f64 {
                 BinaryOp::LessEqual => yes(x <= y),
                 BinaryOp::Greater => yes(x > y),
                 BinaryOp::GreaterEqual => yes(x >= y),
+                BinaryOp::In => unreachable!("its right side is a list"),
                 BinaryOp::Add => x + y,
                 BinaryOp::Subtract => x - y,
                 BinaryOp::Multiply => x * y,
@@ -180,6 +202,7 @@ fn reference(expr: &ColumnExpr, row: [f64; 3]) -> f64 {
                 other => panic!("no reference for {other:?}"),
             }
         }
+        other => panic!("no reference for {other:?}"),
     }
 }
 
@@ -200,7 +223,7 @@ fn row() -> impl Strategy<Value = [f64; 3]> {
 fn read(formula: &str, sort: Sort) -> ColumnExpr {
     let text = match sort {
         Sort::Number => format!("data s = netcdf(\"a.csv\")\ndata d = derive(s, x = {formula})"),
-        Sort::Truth => format!("data s = netcdf(\"a.csv\")\ndata d = where(s, {formula})"),
+        _ => format!("data s = netcdf(\"a.csv\")\ndata d = where(s, {formula})"),
     };
     let outside = catalog::Table(BTreeMap::new());
     let checked = check("main.farcast", &text, &[], &catalog::catalog(), &outside);
@@ -233,7 +256,7 @@ proptest! {
             (0..3).map(|at| rows.iter().map(|row| row[at]).collect()).collect();
         let column = |name: &str| {
             let at = NAMES.iter().position(|known| *known == name)?;
-            Some(columns[at].as_slice())
+            Some(columns[at].as_slice().into())
         };
         let values = expr.evaluate(rows.len(), &column).unwrap();
         prop_assert_eq!(values.len(), rows.len());
@@ -289,7 +312,7 @@ fn what_cannot_be_evaluated_is_said() {
         ColumnExpr::Unary(UnaryOp::Negate, Box::new(inner))
     });
     assert!(
-        deep.evaluate(1, &|_| Some(&[1.0]))
+        deep.evaluate(1, &|_| Some([1.0].as_slice().into()))
             .unwrap_err()
             .contains("deep")
     );

@@ -1,11 +1,15 @@
 //! Reading and formatting, for any tree and any bytes: nothing is lost, nothing panics.
 
+mod tokens;
+
 use dsl::ast::{
-    Arg, BinaryOp, DefineParam, Expr, ExprKind, File, Item, ItemKind, Name, OpSpan, Text, TypeExpr,
-    UnaryOp,
+    Arg, BinaryOp, DefineParam, Expr, ExprKind, File, Item, ItemKind, Name, OpSpan, PluginItem,
+    PluginOption, PluginParam, Text, TypeExpr, UnaryOp,
 };
+use dsl::calendar::DateTime;
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::format::format;
+use dsl::name::written;
 use dsl::parse::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT, parse};
 use dsl::source::{FileId, Span};
 use proptest::prelude::*;
@@ -30,6 +34,8 @@ parent net = mlp(upper, inputs: [temp, salt], target: density, hidden: [width, w
                  activation: tanh, optimizer: adam(rate: 3e-3), epochs: 60, members: 20)
 sweep tuning = grid(degree: [1, 2], width: [8, 16, 32], seed: 1..=5 step 2)
 "#;
+
+use tokens::TOKENS;
 
 fn read(text: &str) -> (File, Vec<Diagnostic>) {
     parse(FileId(0), text)
@@ -102,6 +108,20 @@ fn a_name() -> impl Strategy<Value = Name> {
         .prop_map(name)
 }
 
+/// The name of a column, which may be no identifier.
+fn a_word() -> impl Strategy<Value = Name> {
+    let quoted = prop_oneof!["[ -_a-~é]{1,6}", "in|true|2t|TEMP-SFC|group/name"];
+    prop_oneof![3 => a_name(), 1 => quoted.prop_map(name)]
+}
+
+fn a_date() -> impl Strategy<Value = DateTime> {
+    let times = prop_oneof![Just(0), 0..86_400_000_000_i64];
+    (-9999..9999_i64, 1..=12_u8, 1..=31_u8, times).prop_map(|(year, month, day, micros)| DateTime {
+        micros,
+        ..DateTime::midnight(year, month, day)
+    })
+}
+
 fn a_unit() -> impl Strategy<Value = Option<Name>> {
     prop::option::of(prop_oneof!["%", "km|steps|°C|µm|kg/m\\^3|m\\*s\\^-2|m/s2"].prop_map(name))
 }
@@ -117,11 +137,13 @@ fn a_leaf() -> impl Strategy<Value = ExprKind> {
         (0.0..2.0, a_unit()).prop_map(|(value, unit)| ExprKind::Float { value, unit }),
         any::<bool>().prop_map(ExprKind::Bool),
         some_text().prop_map(ExprKind::Text),
-        prop::collection::vec(a_name(), 1..3).prop_map(ExprKind::Name),
+        prop::collection::vec(a_word(), 1..3).prop_map(ExprKind::Name),
+        a_date().prop_map(ExprKind::Date),
     ]
 }
 
-const OPERATORS: [BinaryOp; 14] = [
+const OPERATORS: [BinaryOp; 15] = [
+    BinaryOp::In,
     BinaryOp::Or,
     BinaryOp::And,
     BinaryOp::Equal,
@@ -168,7 +190,7 @@ fn an_expr() -> impl Strategy<Value = Expr> {
 }
 
 fn an_arg(value: impl Strategy<Value = Expr>) -> impl Strategy<Value = Arg> {
-    (0..3, a_name(), value).prop_map(|(form, name, value)| match form {
+    (0..3, a_word(), value).prop_map(|(form, name, value)| match form {
         0 => Arg::Positional(value),
         1 => Arg::Named { name, value },
         _ => Arg::New { name, value },
@@ -184,8 +206,30 @@ fn a_type() -> impl Strategy<Value = TypeExpr> {
     let leaf = prop_oneof!["Int|Word|m/s", "%"].prop_map(move |text| of(name(text), Vec::new()));
     leaf.prop_recursive(3, 6, 2, move |inner| {
         let head = prop_oneof!["List|Range|Quantity"].prop_map(name);
-        (head, prop::collection::vec(inner, 1..3)).prop_map(move |(head, args)| of(head, args))
+        (head, inner).prop_map(move |(head, arg)| of(head, vec![arg]))
     })
+}
+
+fn a_plugin_param() -> impl Strategy<Value = PluginParam> {
+    let types = prop::collection::vec(a_type(), 1..3);
+    let default = prop::option::of(an_expr());
+    let bounds = prop::option::of(an_expr());
+    (a_name(), any::<bool>(), types, default, bounds).prop_map(
+        |(name, optional, types, default, bounds)| PluginParam {
+            name,
+            optional,
+            types,
+            default,
+            bounds,
+            span: Default::default(),
+        },
+    )
+}
+
+fn an_option() -> impl Strategy<Value = Vec<PluginOption>> {
+    let value = prop::collection::vec(a_name(), 0..3);
+    let option = (a_name(), value).prop_map(|(name, value)| PluginOption { name, value });
+    prop::collection::vec(option, 0..3)
 }
 
 fn an_item() -> impl Strategy<Value = Item> {
@@ -207,6 +251,10 @@ fn an_item() -> impl Strategy<Value = Item> {
                 let params = params.into_iter();
                 let params = params.map(|(name, default)| DefineParam { name, default }).collect();
                 ItemKind::Define { name, params, body }
+            }),
+        2 => (a_name(), prop::collection::vec(a_plugin_param(), 0..3), a_name(), text(), an_option())
+            .prop_map(|(name, params, makes, from, options)| {
+                ItemKind::Plugin(PluginItem { name, params, makes, from, options })
             }),
         4 => (prop_oneof!["data|parent|sweep|seed|unheard_of"].prop_map(name), a_name(), an_expr())
             .prop_map(|(keyword, name, value)| ItemKind::Statement { keyword, name, value }),
@@ -292,7 +340,7 @@ impl Writer {
     }
 
     fn path(&mut self, path: &[Name]) {
-        let names: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
+        let names: Vec<_> = path.iter().map(|name| written(&name.text)).collect();
         self.token(&names.join("."));
     }
 
@@ -321,6 +369,7 @@ impl Writer {
             ExprKind::Int { value, unit } => self.number(value.to_string(), unit.as_ref()),
             ExprKind::Float { value, unit } => self.number(format!("{value:?}"), unit.as_ref()),
             ExprKind::Bool(value) => self.token(&value.to_string()),
+            ExprKind::Date(date) => self.token(&date.to_string()),
             ExprKind::Text(value) => self.text(value),
             ExprKind::Name(path) => self.path(path),
             ExprKind::List(elements) => {
@@ -381,7 +430,7 @@ impl Writer {
 
     fn arg(&mut self, arg: &Arg) {
         if let Arg::Named { name, .. } | Arg::New { name, .. } = arg {
-            self.token(&name.text);
+            self.token(&written(&name.text));
             self.token(if matches!(arg, Arg::Named { .. }) {
                 ":"
             } else {
@@ -427,7 +476,8 @@ impl Writer {
                     self.token("seed");
                 }
                 self.token("=");
-                self.expr(default);
+                // An `in` outside of brackets would begin the bounds.
+                self.in_parens(default);
                 if let Some(bounds) = bounds {
                     self.token("in");
                     self.expr(bounds);
@@ -447,6 +497,48 @@ impl Writer {
                 self.token(")");
                 self.token("=");
                 self.expr(body);
+            }
+            ItemKind::Plugin(plugin) => {
+                self.token("plugin");
+                self.token(&plugin.name.text);
+                self.token("(");
+                self.separated(&plugin.params, |writer, param| {
+                    writer.token(&param.name.text);
+                    if param.optional {
+                        // Without blanks before it.
+                        writer.out.push('?');
+                    }
+                    writer.token(":");
+                    for (at, ty) in param.types.iter().enumerate() {
+                        if at > 0 {
+                            writer.token("|");
+                        }
+                        writer.type_expr(ty);
+                    }
+                    if let Some(default) = &param.default {
+                        writer.token("=");
+                        writer.in_parens(default);
+                    }
+                    if let Some(bounds) = &param.bounds {
+                        writer.token("in");
+                        writer.expr(bounds);
+                    }
+                });
+                self.token(")");
+                self.token("=");
+                self.token(&plugin.makes.text);
+                self.token("from");
+                self.text(&plugin.from.value);
+                for option in &plugin.options {
+                    self.out.push(',');
+                    self.token(&option.name.text);
+                    for (at, word) in option.value.iter().enumerate() {
+                        if at == 0 {
+                            self.token(":");
+                        }
+                        self.token(&word.text);
+                    }
+                }
             }
             ItemKind::Statement {
                 keyword,
@@ -529,55 +621,6 @@ proptest! {
         check_any(&text.into_iter().collect::<String>());
     }
 }
-
-const TOKENS: &[&str] = &[
-    "a",
-    "step",
-    "in",
-    "not",
-    "and",
-    "seed",
-    "data",
-    "param",
-    "define",
-    "use",
-    "experiment",
-    "as",
-    "7",
-    "2.5",
-    "1e3",
-    "km",
-    "%",
-    "\"t\"",
-    "\"",
-    "\\",
-    "(",
-    ")",
-    "[",
-    "]",
-    ",",
-    ":",
-    "=",
-    "==",
-    "<",
-    "+",
-    "-",
-    "*",
-    "/",
-    "^",
-    "..",
-    "..=",
-    ".",
-    "\n",
-    "\r\n",
-    "# c\n",
-    "#",
-    "{",
-    "\u{0}",
-    "é",
-    "true",
-    "data x = ",
-];
 
 #[test]
 fn the_good_file_is_good_and_every_cut_of_it_is_read() {

@@ -10,6 +10,7 @@ use crate::artifact::Kept;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
+use crate::foreign::Workers;
 use crate::store::Store;
 use crate::streams::Streams;
 
@@ -21,6 +22,7 @@ pub struct Context<'a> {
     progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
     store: Option<&'a dyn Store>,
+    workers: Option<&'a Workers>,
     files: Files,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Context<'a> {
             progress,
             notes: Mutex::default(),
             store: None,
+            workers: None,
             files: Files::unchecked(),
         }
     }
@@ -58,6 +61,17 @@ impl<'a> Context<'a> {
     pub fn with_store(mut self, store: &'a dyn Store) -> Self {
         self.store = Some(store);
         self
+    }
+
+    /// The same with processes that may be waiting for calls.
+    pub fn with_workers(mut self, workers: &'a Workers) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The processes of plugins that are programs.
+    pub fn workers(&self) -> Option<&'a Workers> {
+        self.workers
     }
 
     /// The same with the data files that its key holds the digests of.

@@ -8,6 +8,7 @@ use dsl::experiment::Experiment;
 use dsl::sweep::Best;
 
 use crate::metric::{Better, significant};
+use crate::student::Interval;
 use crate::table::ScoreLine;
 
 /// One comparison: the method against its baseline.
@@ -24,6 +25,11 @@ pub struct Headline {
     pub base: Option<(String, String)>,
     /// The relative change, such as `−83 %`.
     pub change: Option<String>,
+    /// The ends of the 95 % interval of the mean difference over the members that both have;
+    /// none for fewer than two.
+    pub interval: Option<(f64, f64)>,
+    /// The value as something to be small, to rank models by.
+    pub cost: f64,
     /// `better`, `worse` or `same`; empty without a comparison.
     pub verdict: &'static str,
     /// Details: ensemble, members, horizon, point of a sweep.
@@ -44,7 +50,11 @@ impl fmt::Display for Headline {
 /// One comparison for each score statement, metric and scored model, of the ensembles; at the
 /// point a sweep chose, else at the best one, and at the farthest horizon.
 pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
-    let chosen = chosen(experiment);
+    headlines_at(&chosen(experiment), scores)
+}
+
+/// The same with the scores at the points that sweeps chose: statement and point.
+pub fn headlines_at(chosen: &BTreeSet<(&str, &str)>, scores: &[ScoreLine]) -> Vec<Headline> {
     let is_chosen = |line: &ScoreLine| chosen.contains(&(&*line.statement, &*line.point));
     let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
     let mut headlines = Vec::new();
@@ -122,21 +132,32 @@ fn headline(
             && line.horizon == best.horizon
             && (line.role == "baseline" || line.role == "parent")
     });
-    // A child is measured against its parent, a farcast against the simple forecasts.
-    let own = if best.role == "child" {
-        "parent"
-    } else {
-        "baseline"
+    // A child is measured against what does best without it, be it its parent or a baseline; a
+    // farcast against the simple forecasts.
+    let [parent, simple] = ["parent", "baseline"].map(|role| {
+        let lines = having(&rivals, |line| line.role == role);
+        lowest(&ensemble(&lines), aim)
+    });
+    let cost = |rival: Option<(&ScoreLine, f64)>| rival.map(|(_, value)| aim.cost(value));
+    let is_best = best.role == "child" && cost(parent) <= cost(simple);
+    let base = match simple {
+        Some(_) if !(is_best && parent.is_some()) => simple,
+        _ => parent.or(simple),
     };
-    let own = having(&rivals, |line| line.role == own);
-    let rivals = if own.is_empty() { rivals } else { own };
-    let base = lowest(&ensemble(&rivals), aim);
     let change = base.and_then(|(_, base)| aim.change(base, value));
     let mut notes = Vec::new();
     if best.member.parse::<u64>().is_err() {
         notes.push(format!("ensemble {}", best.member));
     }
     notes.extend(base.and_then(|(base, _)| members_better(lines, best, base, aim)));
+    let own = parent.filter(|(own, _)| base.is_some_and(|(base, _)| base.model != own.model));
+    let own = own
+        .filter(|_| best.role == "child")
+        .and_then(|(own, base)| {
+            let change = percent(aim.change(base, value)?);
+            Some(format!("{change} against {}", own.model))
+        });
+    notes.extend(own);
     notes.extend(farthest.map(|horizon| format!("{horizon} steps ahead")));
     if points > 1 {
         notes.push(format!("{word} of {points} points: {}", best.point));
@@ -148,6 +169,8 @@ fn headline(
         value: significant(value),
         base: base.map(|(base, value)| (base.model.clone(), significant(value))),
         change: change.map(percent),
+        interval: base.and_then(|(base, _)| interval(lines, best, base)),
+        cost: aim.cost(value),
         verdict: base.map_or("", |(_, base)| verdict(aim.cost(value), aim.cost(base))),
         notes,
     })
@@ -161,6 +184,29 @@ fn verdict(cost: f64, base: f64) -> &'static str {
     }
 }
 
+/// The single members of a model.
+fn members_of<'a>(lines: &[&'a ScoreLine], model: &ScoreLine) -> Vec<&'a ScoreLine> {
+    having(lines, |line| {
+        line.model == model.model
+            && line.point == model.point
+            && line.horizon == model.horizon
+            && line.role == model.role
+            && line.member.parse::<u64>().is_ok()
+    })
+}
+
+/// The interval of the mean difference from the baseline, member by member.
+fn interval(lines: &[&ScoreLine], model: &ScoreLine, base: &ScoreLine) -> Option<(f64, f64)> {
+    let bases = members_of(lines, base);
+    let members = members_of(lines, model).into_iter();
+    let differences = members.filter_map(|line| {
+        let base = bases.iter().find(|base| base.member == line.member)?;
+        Some(line.value? - base.value?)
+    });
+    let interval = Interval::paired(&differences.collect::<Vec<f64>>())?;
+    Some((interval.low, interval.high))
+}
+
 /// How many members are better than the same member of the baseline; one without a value is not.
 fn members_better(
     lines: &[&ScoreLine],
@@ -168,16 +214,7 @@ fn members_better(
     base: &ScoreLine,
     aim: Better,
 ) -> Option<String> {
-    let of = |model: &ScoreLine| {
-        having(lines, |line| {
-            line.model == model.model
-                && line.point == model.point
-                && line.horizon == model.horizon
-                && line.role == model.role
-                && line.member.parse::<u64>().is_ok()
-        })
-    };
-    let (members, bases) = (of(model), of(base));
+    let (members, bases) = (members_of(lines, model), members_of(lines, base));
     let is_better = |line: &&&ScoreLine| {
         let base = bases.iter().find(|base| base.member == line.member);
         let base = base.and_then(|base| base.value);
@@ -189,7 +226,7 @@ fn members_better(
 }
 
 /// The lines of the ensemble: means if there are any, else medians, else single members.
-pub(crate) fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
+pub fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
     ["mean", "median"]
         .iter()
         .map(|word| having(lines, |line| line.member == *word))
@@ -198,7 +235,7 @@ pub(crate) fn ensemble<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a ScoreLine> {
 }
 
 /// The best line that has a value.
-pub(crate) fn lowest<'a>(lines: &[&'a ScoreLine], aim: Better) -> Option<(&'a ScoreLine, f64)> {
+pub fn lowest<'a>(lines: &[&'a ScoreLine], aim: Better) -> Option<(&'a ScoreLine, f64)> {
     lines
         .iter()
         .filter_map(|line| Some((*line, line.value.filter(|value| value.is_finite())?)))
@@ -206,7 +243,7 @@ pub(crate) fn lowest<'a>(lines: &[&'a ScoreLine], aim: Better) -> Option<(&'a Sc
 }
 
 /// The different values of a field in order of first use.
-pub(crate) fn firsts<'a>(
+pub fn firsts<'a>(
     lines: &[&'a ScoreLine],
     field: impl Fn(&'a ScoreLine) -> &'a String,
 ) -> Vec<&'a str> {
@@ -215,7 +252,8 @@ pub(crate) fn firsts<'a>(
     fields.filter(|value| seen.insert(*value)).collect()
 }
 
-pub(crate) fn having<'a>(
+/// The lines that fit.
+pub fn having<'a>(
     lines: &[&'a ScoreLine],
     keep: impl Fn(&ScoreLine) -> bool,
 ) -> Vec<&'a ScoreLine> {
@@ -284,6 +322,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_baseline_that_is_better_than_the_parent_takes_its_place() {
+        let mut lines = two_members();
+        lines.push(line("line", "baseline", "mean", "rmse", 5.0));
+        lines.push(line("worst", "baseline", "mean", "rmse", 20.0));
+        let first = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(
+            first.to_string(),
+            "rmse of adapted 7.500, +50 % against line"
+        );
+        assert_eq!(first.verdict, "worse");
+        assert_eq!(first.notes, ["ensemble mean", "−25 % against net"]);
+        lines.remove(lines.len() - 2);
+        let first = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(
+            first.to_string(),
+            "rmse of adapted 7.500, −25 % against net"
+        );
+    }
+
+    #[test]
     fn a_bias_nearer_to_zero_is_better() {
         let lines = [
             line("net", "parent", "mean", "bias", -4.0),
@@ -316,7 +374,7 @@ pub(crate) mod tests {
             settings: Vec::new(),
             group: at,
             finding: None,
-            objective: None,
+            objectives: Vec::new(),
             scores: vec![NodeId(at)],
         };
         let experiment = Experiment {

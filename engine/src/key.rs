@@ -52,6 +52,8 @@ pub fn plugin_of(key_text: &str) -> &str {
 pub(crate) struct KeyParts<'a> {
     /// The plugin.
     pub plugin: &'a str,
+    /// The lines that say what it is, of a program of its own.
+    pub code: &'a str,
     /// Its version, or that of its random streams.
     pub version: u32,
     /// The seed, where the result depends on it.
@@ -76,6 +78,9 @@ impl KeyParts<'_> {
         };
         line(format_args!("farcast-key {KEY_VERSION}"));
         line(format_args!("plugin {} {}", self.plugin, self.version));
+        self.code
+            .lines()
+            .for_each(|code| line(format_args!("{code}")));
         if let Some(seed) = self.seed {
             line(format_args!("seed {seed}"));
         }

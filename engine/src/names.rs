@@ -59,6 +59,32 @@ impl<'a> Names<'a> {
         self.replaced(text, point.is_empty(), shown)
     }
 
+    /// What a statement refers to, by its keys: of equal calls it means those.
+    pub fn referred(&self, node: &Node) -> Referred<'a> {
+        let mut referred = BTreeMap::new();
+        for id in node.references() {
+            let first = self
+                .graph
+                .of_node
+                .get(id.0)
+                .and_then(|actions| actions.first());
+            if let (Some(first), Some(node)) = (first, self.experiment.nodes.get(id.0)) {
+                let key = self.graph.actions[first.0].key.digest;
+                referred.entry(key).or_insert(node);
+            }
+        }
+        Referred(referred)
+    }
+
+    /// The same in what a statement made that refers to these.
+    pub fn put_in_of<'t>(&self, referred: &Referred, point: &str, text: &'t str) -> Cow<'t, str> {
+        if !text.contains('‹') {
+            return Cow::Borrowed(text);
+        }
+        let named = replaced(text, &[&referred.0], shown, Unknown::Left);
+        Cow::Owned(self.put_in_at(point, &named).into_owned())
+    }
+
     /// The same with the point after every name that stands at one.
     pub fn put_in_with_points<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.replaced(text, true, with_point)
@@ -76,7 +102,7 @@ impl<'a> Names<'a> {
             true => [outside_sweeps, at_points],
             false => [at_points, outside_sweeps],
         };
-        Cow::Owned(replaced(text, lists, shown))
+        Cow::Owned(replaced(text, &lists, shown, Unknown::Named))
     }
 
     fn lists(&self) -> Lists<'a> {
@@ -101,8 +127,25 @@ impl<'a> Names<'a> {
     }
 }
 
+/// What a statement refers to, by key.
+pub struct Referred<'a>(BTreeMap<Digest, &'a Node>);
+
+/// What becomes of a label that no list has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// It stays.
+    Left,
+    /// It is of another statement.
+    Named,
+}
+
 /// The text with every label replaced by the name in the first list that has one.
-fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2], shown: Shown) -> String {
+fn replaced(
+    text: &str,
+    lists: &[&BTreeMap<Digest, &Node>],
+    shown: Shown,
+    unknown: Unknown,
+) -> String {
     let mut rest = text;
     let mut named = String::new();
     while let Some(start) = rest.find('‹') {
@@ -114,7 +157,9 @@ fn replaced(text: &str, lists: [&BTreeMap<Digest, &Node>; 2], shown: Shown) -> S
         named.push_str(&rest[..start]);
         match lists.iter().find_map(|list| labelled(list, label)) {
             Some(node) => named.push_str(&shown(node)),
-            None if is_label(label) => named.push_str("another statement"),
+            None if is_label(label) && unknown == Unknown::Named => {
+                named.push_str("another statement")
+            }
             None => named.push_str(label),
         }
         rest = &rest[end..];

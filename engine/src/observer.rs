@@ -27,6 +27,11 @@ pub trait Observer: Sync {
         let _ = (action, title, ending);
     }
 
+    /// What is left takes about this many seconds, one action after another.
+    fn remaining(&self, seconds: f64) {
+        let _ = seconds;
+    }
+
     /// Something about the run as a whole, such as damage that was found.
     fn remark(&self, text: &str) {
         let _ = text;

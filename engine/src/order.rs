@@ -11,6 +11,7 @@ use dsl::types::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::foreign::Provided;
 use crate::graph::{ActionId, Graph, Input};
 use crate::key::Key;
 use crate::label::Label;
@@ -38,6 +39,12 @@ pub struct Order {
     pub files: BTreeMap<String, Digest>,
     /// What it reads.
     pub inputs: Vec<OrderInput>,
+    /// The plugins of the experiment that are programs of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provided: Vec<Provided>,
+    /// How to make again what it reads and no store holds, and what that reads, inputs first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remakes: Vec<Order>,
 }
 
 /// The results of another statement that an order reads.
@@ -71,6 +78,36 @@ pub struct OrderMember {
 /// It fails on no graph that was lowered with this registry: a plugin that is missing in it gets
 /// version 0, which no plugin has, and is refused when the order is carried out.
 pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
+    let mut remakes = Vec::new();
+    note_remade(id, graph, experiment, registry, &mut remakes);
+    let order = |id: ActionId| alone(id, graph, experiment, registry);
+    Order {
+        remakes: remakes.into_iter().map(order).collect(),
+        ..order(id)
+    }
+}
+
+/// Adds the inputs of an action that may not be stored, each after its own.
+fn note_remade(
+    id: ActionId,
+    graph: &Graph,
+    experiment: &Experiment,
+    registry: &Registry,
+    remakes: &mut Vec<ActionId>,
+) {
+    let inputs = graph.actions[id.0].inputs.iter();
+    for input in inputs.flat_map(|input| &input.actions) {
+        let plugin = &experiment.nodes[graph.actions[input.0].node.0].plugin;
+        let operation = registry.get(plugin);
+        if operation.is_some_and(|it| it.declaration().remade) && !remakes.contains(input) {
+            note_remade(*input, graph, experiment, registry, remakes);
+            remakes.push(*input);
+        }
+    }
+}
+
+/// The order without what is made again.
+fn alone(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
     let action = &graph.actions[id.0];
     let node = &experiment.nodes[action.node.0];
     let operation = registry.get(&node.plugin);
@@ -111,5 +148,7 @@ pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Re
         title: action.title(experiment),
         files: action.files.clone(),
         inputs: action.inputs.iter().map(&mut input).collect(),
+        provided: registry.provided().cloned().collect(),
+        remakes: Vec::new(),
     }
 }

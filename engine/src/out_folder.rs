@@ -9,6 +9,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::files::INDEX;
 use crate::store::read_limited;
 
 /// A table or weights file that a run has written, in its `run.json`.
@@ -91,7 +92,8 @@ fn is_export(name: &str) -> bool {
     let mut parts = path.components();
     let is_plain = parts.next() == Some(Component::Normal(name.as_ref())) && parts.next().is_none();
     let kind = path.extension().and_then(|kind| kind.to_str());
-    is_plain && matches!(kind, Some("parquet" | "safetensors")) && name != "scores.parquet"
+    let is_kind = matches!(kind, Some("parquet" | "safetensors")) || name.ends_with(INDEX);
+    is_plain && is_kind && name != "scores.parquet"
 }
 
 fn is_file(path: &Path) -> bool {

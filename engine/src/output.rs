@@ -21,7 +21,7 @@ use crate::plugin::Registry;
 use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
 use crate::store::{Cost, Store};
-use crate::sweep::{self, SweepLine};
+use crate::sweep_lines::{self, SweepLine};
 use crate::table::ScoreLine;
 
 /// Writes a file completely: to a temporary file beside it, which is then renamed.
@@ -147,7 +147,7 @@ pub fn run_json(
                 ActionLine::of(action, node, version.copied(), ending, *cost)
             })
             .collect(),
-        sweeps: sweep::lines(experiment, graph, outcome),
+        sweeps: sweep_lines::lines(experiment, graph, outcome),
     };
     let json = serde_json::to_vec_pretty(&document);
     json.map(|json| sealed(&json))
@@ -215,27 +215,31 @@ pub fn run_answer(
 }
 
 /// Which artifacts to write beside the scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
     /// Weight tables, one Parquet file per statement and member.
     Tables,
-    /// Parents and children, one safetensors file per statement and member.
-    Weights,
+    /// Weights as safetensors files, those of each statement and member with its name: of the
+    /// statements with these names, or of all parents and children.
+    Weights(Vec<String>),
 }
 
 impl Export {
-    fn kinds(self) -> &'static [Kind] {
+    /// The kinds whose weights are written when nothing is named.
+    const KINDS: [Kind; 3] = [Kind::Parent, Kind::Weights, Kind::Child];
+
+    /// Whether the result of a call is written.
+    pub fn has(&self, node: &Node) -> bool {
         match self {
-            Self::Tables => &[Kind::Anomaly, Kind::Trajectory],
-            Self::Weights => &[Kind::Parent, Kind::Child],
+            Self::Tables => matches!(node.kind, Kind::Anomaly | Kind::Weights | Kind::Trajectory),
+            Self::Weights(names) if names.is_empty() => Self::KINDS.contains(&node.kind),
+            Self::Weights(names) => names.contains(&node.name) && Self::can_have(node),
         }
     }
 
-    fn extension(self) -> &'static str {
-        match self {
-            Self::Tables => "parquet",
-            Self::Weights => "safetensors",
-        }
+    /// Whether a call has weights to write as safetensors.
+    pub fn can_have(node: &Node) -> bool {
+        Self::KINDS.contains(&node.kind) || node.kind == Kind::Farcast
     }
 }
 
@@ -249,20 +253,20 @@ struct Place {
 /// The length of the longest name of a file of `exports`, as far as the points of sweeps are known.
 pub fn longest_file_name(exports: &[Export], experiment: &Experiment) -> usize {
     let nodes = experiment.nodes.iter();
-    let exported = nodes.filter(|node| exports.iter().any(|it| it.kinds().contains(&node.kind)));
+    let exported = nodes.filter(|node| exports.iter().any(|it| it.has(node)));
     let lengths = exported.map(|node| {
         let member = node
             .members
             .map_or(0, |members| members.to_string().len() + 1);
         node.name.len() + node.point.len() + 1 + member
     });
-    lengths.max().unwrap_or(0).min(LONGEST_NAME) + ".safetensors".len()
+    lengths.max().unwrap_or(0).min(LONGEST_NAME) + LONGEST_ENDING
 }
 
-/// The files of `export`: which key each name is for. Names differ even where letter case does
-/// not count.
-pub fn file_names(
-    export: Export,
+/// What the names of the files of `export` begin with: which key each is for. Names differ even
+/// where letter case does not count.
+pub fn file_stems(
+    export: &Export,
     experiment: &Experiment,
     graph: &Graph,
 ) -> BTreeMap<String, Digest> {
@@ -271,19 +275,25 @@ pub fn file_names(
     named.collect()
 }
 
-fn places(export: Export, experiment: &Experiment, graph: &Graph) -> Vec<(String, Place)> {
+fn places(export: &Export, experiment: &Experiment, graph: &Graph) -> Vec<(String, Place)> {
     let mut found = Vec::new();
     let mut likes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (index, (node, actions)) in experiment.nodes.iter().zip(&graph.of_node).enumerate() {
-        if !export.kinds().contains(&node.kind) {
+        if !export.has(node) {
             continue;
         }
+        // One action for all members is one result; its files say which member they are of.
+        let is_shared = actions.len() > 1 && actions.iter().all(|action| *action == actions[0]);
+        let actions = if is_shared { &actions[..1] } else { actions };
         for (member, action) in actions.iter().enumerate() {
             let point = match node.point.as_str() {
                 "" => String::new(),
                 point => format!("@{point}"),
             };
-            let member = node.members.map_or(String::new(), |_| format!(".{member}"));
+            let member = match node.members {
+                Some(_) if !is_shared => format!(".{member}"),
+                _ => String::new(),
+            };
             let result = format!("{}{point}{member}", node.name);
             likes
                 .entry(result.to_lowercase())
@@ -301,7 +311,7 @@ fn places(export: Export, experiment: &Experiment, graph: &Graph) -> Vec<(String
             1 => Likeness::None,
             _ => Likeness::Case,
         };
-        (file_name(&result, likeness, export.extension()), place)
+        (file_stem(&result, likeness), place)
     });
     named.collect()
 }
@@ -311,7 +321,7 @@ fn places(export: Export, experiment: &Experiment, graph: &Graph) -> Vec<(String
 /// # Errors
 /// When a result cannot be read or a file cannot be written.
 pub fn export(
-    export: Export,
+    export: &Export,
     experiment: &Experiment,
     graph: &Graph,
     registry: &Registry,
@@ -319,7 +329,7 @@ pub fn export(
     folder: &Path,
 ) -> Result<ExportedFiles, Fault> {
     let mut written = ExportedFiles::new();
-    for (name, place) in places(export, experiment, graph) {
+    for (stem, place) in places(export, experiment, graph) {
         let (node, action) = (
             &experiment.nodes[place.node],
             &graph.actions[place.action.0],
@@ -328,14 +338,16 @@ pub fn export(
             continue;
         };
         let key = action.key.digest;
-        let bytes = match export {
-            Export::Tables => result
-                .table()?
-                .map(|mut frame| to_parquet(&mut frame))
-                .transpose()?,
-            Export::Weights => result.weights_file(origin(key, node, registry))?,
+        let files = match export {
+            Export::Tables => match result.table()? {
+                Some(mut frame) => vec![(format!("{stem}.parquet"), to_parquet(&mut frame)?)],
+                None => Vec::new(),
+            },
+            Export::Weights(_) => result
+                .weights_files(&stem, origin(key, node, registry))
+                .map_err(|fault| of_statement(fault, &node.name))?,
         };
-        if let Some(bytes) = bytes {
+        for (name, bytes) in files {
             write_file(&folder.join(&name), &bytes)?;
             let digest = Digest::of(&bytes);
             written.insert(name, Exported { key, digest });
@@ -354,14 +366,17 @@ enum Likeness {
 /// The longest name that every file system and a temporary file beside it allow, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// The name of the file of a result. Where the result's own name does not suit file systems, or is
+/// How many bytes may follow: `-00001-of-00002` and `.safetensors.index.json`.
+const LONGEST_ENDING: usize = 38;
+
+/// What the name of the file of a result begins with. Where the result's own name does not suit file systems, or is
 /// too long, it ends in a digest, so that different results have different files.
-fn file_name(result: &str, likeness: Likeness, extension: &str) -> String {
+fn file_stem(result: &str, likeness: Likeness) -> String {
     let is_plain = |c: char| !c.is_control() && !"/\\\"?*:<>|".contains(c);
     let is_short = result.len() <= LONGEST_NAME;
     let is_alone = likeness == Likeness::None && !result.contains('~');
     if is_short && is_alone && result.chars().all(is_plain) {
-        return format!("{result}.{extension}");
+        return result.to_owned();
     }
     let digest = Digest::of(result.as_bytes()).short();
     let mut name = String::new();
@@ -371,7 +386,15 @@ fn file_name(result: &str, likeness: Likeness, extension: &str) -> String {
         }
         name.push(if is_plain(c) { c } else { '_' });
     }
-    format!("{name}~{digest}.{extension}")
+    format!("{name}~{digest}")
+}
+
+/// The same fault, said of a statement.
+fn of_statement(fault: Fault, name: &str) -> Fault {
+    match fault {
+        Fault::User { message, .. } => Fault::user(format!("`{name}` is not written: {message}")),
+        other => other,
+    }
 }
 
 /// The key and, of random plugins, the seed.
@@ -406,10 +429,7 @@ mod tests {
 
     #[test]
     fn plain_names_stay_and_others_differ() {
-        assert_eq!(
-            file_name("net@w=2.0", Likeness::None, "safetensors"),
-            "net@w=2.0.safetensors"
-        );
+        assert_eq!(file_stem("net@w=2.0", Likeness::None), "net@w=2.0");
         let points = [
             "w=\"a/b\"",
             "w=\"a_b\"",
@@ -420,16 +440,16 @@ mod tests {
         let long = ["x".repeat(300), "x".repeat(301)];
         let results = points.iter().map(|point| (*point).to_owned()).chain(long);
         let names: Vec<String> = results
-            .map(|result| file_name(&result, Likeness::None, "parquet"))
+            .map(|result| file_stem(&result, Likeness::None))
             .collect();
         for (index, name) in names.iter().enumerate() {
             assert!(!names[..index].contains(name), "{name}");
             assert!(
-                name.len() < 220 && !name.contains(['/', '"', '?']),
+                name.len() <= LONGEST_NAME + 13 && !name.contains(['/', '"', '?']),
                 "{name}"
             );
         }
-        assert_eq!(names[0], "w=_a_b_~442eca7b38c0.parquet");
+        assert_eq!(names[0], "w=_a_b_~442eca7b38c0");
     }
 
     #[cfg(unix)]

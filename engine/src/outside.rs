@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dsl::check::Outside;
-use dsl::experiment::{Arguments, NodeId};
+use dsl::check::{Outside, ProgramFault};
+use dsl::experiment::{Arguments, Declared, NodeId};
 use dsl::facts::{About, Complaint, Examined};
 use dsl::sweep::search::{Finding, Proposal, Search};
 use dsl::sweep::space::Setting;
 use dsl::types::{Kind, Schema};
 
-use crate::files::{self, Files, FirstSeen, NotOpened, matching};
+use crate::files::{self, Files, FirstSeen, NotOpened, entries};
+use crate::foreign;
 use crate::params::Bindings;
 use crate::path_text::text_path;
 use crate::plugin::Registry;
@@ -47,17 +48,22 @@ impl Outside for Disk<'_> {
     }
 
     fn find(&self, path: &str) -> Result<(), String> {
-        let files = matching(&text_path(path)).map_err(|fault| fault.to_string())?;
+        let files = entries(&text_path(path)).map_err(|fault| fault.to_string())?;
         files
             .iter()
             .try_for_each(|file| match files::look_at(file) {
-                Ok(_) => Ok(()),
+                // A folder stands for the files in it.
+                Ok(_) | Err(NotOpened::NotAFile("directory")) => Ok(()),
                 Err(NotOpened::Missing) => Err(format!("`{}` does not exist", file.display())),
                 Err(NotOpened::NotAFile(found)) => {
                     Err(format!("`{}` is a {found}, not a file", file.display()))
                 }
                 Err(error) => Err(error.message(file)),
             })
+    }
+
+    fn program(&self, plugin: &Declared) -> Result<(), ProgramFault> {
+        foreign::find(plugin).map(drop)
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
@@ -73,7 +79,16 @@ impl Outside for Disk<'_> {
     ) -> Examined {
         match self.registry.get(plugin) {
             Some(operation) => operation.examine(&Sketch::new(kind, args, about)),
-            None => Examined::default(),
+            // A plugin that a file declares.
+            None => {
+                let call = Sketch::new(kind, args, about);
+                let facts = match self.registry.maker(kind) {
+                    Some(maker) => maker.facts(&call),
+                    None => call.inherited(),
+                };
+                let complaints = Vec::new();
+                Examined { complaints, facts }
+            }
         }
     }
 
@@ -98,6 +113,10 @@ impl Outside for Watched<'_> {
 
     fn find(&self, path: &str) -> Result<(), String> {
         self.disk.find(path)
+    }
+
+    fn program(&self, plugin: &Declared) -> Result<(), ProgramFault> {
+        self.disk.program(plugin)
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {

@@ -6,7 +6,7 @@ mod inputs;
 mod replay;
 mod signature;
 
-pub use inputs::{Ancestors, Gather, Input, MaybeVia, Via};
+pub use inputs::{Ancestors, Gather, Input, MaybeVia, Origins, Via};
 pub(crate) use inputs::{gathered, single};
 pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
@@ -52,6 +52,8 @@ pub enum Implicit {
         /// The kind asked for.
         kind: Kind,
     },
+    /// The networks that the weights in this argument belong to, where these do not hold them.
+    Origins(String),
 }
 
 impl Field {
@@ -68,6 +70,7 @@ impl Field {
                 divides: None,
                 variadic: false,
                 definitions: false,
+                texts: false,
                 need: Need::Here,
                 truth: false,
                 gather: false,
@@ -126,6 +129,12 @@ impl Field {
         self
     }
 
+    /// The columns named may hold texts.
+    pub fn texts(mut self) -> Self {
+        self.param.texts = true;
+        self
+    }
+
     /// The columns named here are needed in all data the result is used with.
     pub fn needed(mut self) -> Self {
         self.param.need = Need::Always;
@@ -160,6 +169,13 @@ impl Field {
     /// Not written by users: found along this path of arguments.
     pub fn via(mut self, path: &str) -> Self {
         self.implicit = Some(Implicit::Via(path.to_owned()));
+        self
+    }
+
+    /// Not written by users: the networks that the weights in an argument belong to, where they
+    /// were recorded, fine-tuned or farcast.
+    pub fn origins(mut self, of: &str) -> Self {
+        self.implicit = Some(Implicit::Origins(of.to_owned()));
         self
     }
 

@@ -16,6 +16,7 @@ use crate::artifact::{Artifact, Stored};
 pub use crate::context::{Context, Progress};
 use crate::error::Fault;
 use crate::files::Files;
+use crate::foreign::Provided;
 pub use crate::params::DEFINITIONS;
 use crate::params::{Bindings, Cutter, Declared, Implicit, PARENT, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};
@@ -32,6 +33,10 @@ pub trait Plugin: Declared + 'static {
     /// The version whose random streams it draws from: a later version that gives other bytes
     /// from the same random numbers leaves it alone.
     const STREAMS: u32 = Self::VERSION;
+
+    /// Whether a large result is made again wherever it is read, instead of being stored: for what
+    /// costs about as much to make as to store. Small results are stored all the same.
+    const REMADE: bool = false;
 
     /// The parameter that counts independent members, each an action of its own.
     const MEMBERS: Option<&'static str> = None;
@@ -102,6 +107,11 @@ pub trait Operation: Send + Sync {
         Err(Fault::Bug(format!("`{name}` has no schema")))
     }
 
+    /// What another process needs to call the same program, of a plugin that is one.
+    fn provided(&self) -> Option<&Provided> {
+        None
+    }
+
     /// What is wrong with a call before it runs, and what is known of its result.
     fn examine(&self, call: &Sketch<'_>) -> Examined {
         let _ = call;
@@ -125,9 +135,16 @@ pub struct Declaration {
     pub cutter: Option<Cutter>,
     /// The version of its random streams.
     pub streams: u32,
-    /// The parameters that have no part in its random streams.
+    /// The parameters and inputs that have no part in its random streams.
     #[serde(default)]
     pub not_in_stream: Vec<String>,
+    /// Of a plugin that is a program of its own: its name in keys, and the lines there that say
+    /// what the program is.
+    #[serde(default)]
+    pub code: Option<(String, String)>,
+    /// Whether large results are made again instead of stored.
+    #[serde(default)]
+    pub remade: bool,
 }
 
 impl Declaration {
@@ -140,6 +157,8 @@ impl Declaration {
             replayed: None,
             cutter: None,
             not_in_stream: Vec::new(),
+            code: None,
+            remade: false,
         }
     }
 
@@ -161,6 +180,7 @@ impl Declaration {
     fn of<P: Plugin>() -> Self {
         let mut declaration = Self::new(signature::<P>());
         declaration.streams = P::STREAMS;
+        declaration.remade = P::REMADE;
         declaration.cutter = P::cutter();
         // Every program declares all plugins when it starts: each field is made once.
         for field in P::fields() {

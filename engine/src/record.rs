@@ -9,11 +9,14 @@ use dsl::source::Sources;
 use dsl::types::Kind;
 use serde::{Deserialize, Serialize};
 
+use crate::choice::{Choice, choices};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::foreign::Code;
 use crate::graph::Graph;
 use crate::headline::headlines;
 use crate::key::KEY_VERSION;
+use crate::losses::is_ok;
 use crate::observer::Counts;
 use crate::path_text::path_text;
 use crate::plugin::Registry;
@@ -50,6 +53,9 @@ pub struct RunRecord {
     pub params: BTreeMap<String, String>,
     /// The version of every plugin it called.
     pub plugins: BTreeMap<String, u32>,
+    /// The code of every plugin of its own that it declared, and the files of that code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, Code>,
     /// The digest of every data file it read.
     pub data: BTreeMap<String, Digest>,
     /// For each member, the shortened keys of the parents trained for it: two runs that share one
@@ -75,6 +81,9 @@ pub struct RunRecord {
     pub out: String,
     /// The headlines of the report.
     pub headlines: Vec<String>,
+    /// What its sweeps chose.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
     /// The digest of `scores.parquet`; none without scores.
     pub scores: Option<Digest>,
     /// The unit of each metric that has one.
@@ -215,7 +224,7 @@ impl RunRecord {
         Self {
             data: graph.files.clone(),
             members,
-            ok: counts.failed == 0 && !run.outcome.stopped,
+            ok: is_ok(experiment, graph, run.outcome) && !run.outcome.stopped,
             unfinished: run.outcome.stopped.then_some(Unfinished::Interrupted),
             process: None,
             counts,
@@ -225,6 +234,7 @@ impl RunRecord {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            choices: choices(experiment, graph, run.outcome),
             scores: bytes.map(Digest::of),
             units: units.collect(),
             ..Self::begun(experiment, registry, begun)
@@ -236,6 +246,10 @@ impl RunRecord {
         let plugins = { experiment.nodes.iter() }.filter_map(|node| {
             let version = registry.get(&node.plugin)?.declaration().signature.version;
             Some((node.plugin.clone(), version))
+        });
+        let programs = registry.provided().map(|provided| {
+            let name = provided.declaration.signature.name.clone();
+            (name, provided.code.clone())
         });
         Self {
             format: FORMAT,
@@ -249,6 +263,7 @@ impl RunRecord {
             set: run.set.to_vec(),
             params: experiment.params.clone(),
             plugins: plugins.collect(),
+            programs: programs.collect(),
             data: BTreeMap::new(),
             members: BTreeMap::new(),
             ok: false,
@@ -259,6 +274,7 @@ impl RunRecord {
             costs: Vec::new(),
             out: run.out,
             headlines: Vec::new(),
+            choices: Vec::new(),
             scores: None,
             units: BTreeMap::new(),
         }

@@ -11,6 +11,7 @@ use dsl::types::Kind;
 use crate::artifact::Stored;
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::estimate::Estimate;
 use crate::executor::{Answer, Conclusion, Executor, Place, failure};
 use crate::graph::{Action, ActionId, Graph};
 use crate::names::Names;
@@ -19,6 +20,7 @@ use crate::order::{Order, order};
 use crate::plan::{Step, plan};
 use crate::scheduler::{OnFailure, Orders, Scheduler};
 use crate::store::{Cost, Hold};
+use crate::trials::Trials;
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -107,6 +109,7 @@ struct Pass<'a> {
     notes: BTreeMap<ActionId, Vec<String>>,
     results: BTreeMap<ActionId, Arc<dyn Stored>>,
     is_damaged: bool,
+    estimate: Estimate,
     /// Keeps from `gc` what the pass works with, its results until they are loaded.
     hold: Option<Hold>,
 }
@@ -121,6 +124,7 @@ impl<'a> Pass<'a> {
             notes: BTreeMap::new(),
             results: BTreeMap::new(),
             is_damaged: false,
+            estimate: Estimate::default(),
             hold: None,
         };
         for (index, step) in plan.steps.into_iter().enumerate() {
@@ -140,6 +144,13 @@ impl<'a> Pass<'a> {
                     }))
                 }
             };
+            let seconds = pass.costs[index].seconds;
+            let plugin = &work.experiment.nodes[work.graph.actions[index].node.0].plugin;
+            match &known {
+                None => pass.estimate.add_left(plugin),
+                Some(Ending::Cached | Ending::Ran(_)) => pass.estimate.add_known(plugin, seconds),
+                Some(_) => {}
+            }
             pass.known.push(known);
         }
         pass
@@ -151,15 +162,24 @@ impl<'a> Pass<'a> {
         let known = std::mem::take(&mut self.known);
         let inputs = |id: ActionId| graph.actions[id.0].taken().into_iter().collect();
         let shown = self.shown();
-        let mut scheduler = Scheduler::new(known, inputs, &shown, on_failure);
+        let trials = Trials::of(self.work.experiment, graph);
+        let scheduler = Scheduler::new(known, inputs, &shown, on_failure);
+        let mut scheduler = scheduler.with_trials(trials);
         let left = scheduler.left();
         self.work.place.observer.planned(left);
+        self.say_remaining();
         if left > 0 {
             self.hold = self.hold_all();
         }
         let stop = self.work.place.stop;
         scheduler.run(executor, self, stop);
         scheduler.endings()
+    }
+
+    fn say_remaining(&self) {
+        if let Some(seconds) = self.estimate.left() {
+            self.work.place.observer.remaining(seconds);
+        }
     }
 
     fn hold_all(&self) -> Option<Hold> {
@@ -261,6 +281,9 @@ impl Orders for Pass<'_> {
         let title = self.action(id).title(self.work.experiment);
         let names = Names::of(self.work.experiment, self.work.graph);
         let ending = named(ending, &names);
+        let plugin = &self.work.experiment.nodes[self.action(id).node.0].plugin;
+        self.estimate.end(plugin, answer.cost.seconds);
+        self.say_remaining();
         self.work.place.observer.ended(id, &title, &ending);
         self.costs[id.0] = answer.cost;
         self.notes.insert(id, answer.notes);

@@ -37,6 +37,11 @@ impl<'a> Sketch<'a> {
         T::from_value(field, &argument.value, &Bindings::default()).ok()
     }
 
+    /// An argument as canonical text; none when it is left out.
+    pub fn text(&self, field: &str) -> Option<String> {
+        Some(self.args.get(field)?.value.to_string())
+    }
+
     /// A group of parameters without inputs.
     pub fn group<G: Fields>(&self) -> Option<G> {
         G::decode(&Bindings::default().inside(self.args)).ok()

@@ -20,15 +20,17 @@ use std::sync::Arc;
 
 use dsl::check::{Checked, Outside, check_with};
 use dsl::diagnostic::Diagnostic;
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 
 use crate::executor::{Backend, Executor, Place};
 use crate::files::FirstSeen;
-use crate::graph::Graph;
-use crate::lower::{Lowered, lower, validate};
-use crate::observer::{Counts, Observer};
+use crate::foreign::with_declared;
+use crate::graph::{ActionId, Graph};
+use crate::lower::{Asked, Lowered, lower_asked, validate};
+use crate::observer::{Ending, Observer};
+use crate::output::Export;
 use crate::outside::{Kept, Texts};
 use crate::path_text::{path_text, text_path};
 use crate::plan::{Plan, plan};
@@ -37,6 +39,7 @@ use crate::run::{Endings, Outcome, Settings, Work, run_after};
 use crate::scheduler::OnFailure;
 use crate::store::Store;
 use crate::sweep::{note_failures, note_scores};
+use crate::trials::Trials;
 
 /// An experiment without mistakes, its texts, and what is known of its sweeps.
 pub struct Study {
@@ -54,6 +57,17 @@ pub struct Study {
     stage: Stage,
     /// Its data files as they were first seen.
     seen: FirstSeen,
+    /// What is made whether or not a score or report reads it.
+    asked: Option<(Export, Scope)>,
+}
+
+/// What else is made beside what is to be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The scores and reports.
+    All,
+    /// Nothing.
+    Exports,
 }
 
 /// How far the experiment of a study is.
@@ -121,6 +135,10 @@ impl Study {
         let Some(experiment) = checked.experiment else {
             return Err(StudyError::Mistakes(checked.diagnostics, checked.sources));
         };
+        let registry = match with_declared(&registry, &experiment.plugins) {
+            Ok(registry) => registry,
+            Err(mistake) => return Err(StudyError::Mistakes(vec![*mistake], checked.sources)),
+        };
         Ok(Self {
             registry,
             experiment,
@@ -130,7 +148,13 @@ impl Study {
             choices,
             stage: Stage::Checked,
             seen: FirstSeen::default(),
+            asked: None,
         })
+    }
+
+    /// From now on makes what is to be exported, also where no score or report reads it.
+    pub fn ask_for(&mut self, export: Export, scope: Scope) {
+        self.asked = Some((export, scope));
     }
 
     /// The same that uses a data file only as its header was read while the text was checked:
@@ -224,7 +248,12 @@ impl Study {
                 place,
             };
             let outcome = run_after(work, settings.on_failure, executor, &earlier);
-            let has_failed = Counts::of(&outcome.endings).failed > 0;
+            let trials = Trials::of(&self.experiment, &graph);
+            let mut endings = outcome.endings.iter().enumerate();
+            let has_failed = endings.any(|(index, ending)| {
+                let is_failure = matches!(ending, Ending::Failed(_));
+                is_failure && !trials.forgive(ActionId(index), ending)
+            });
             let is_over = outcome.stopped || (has_failed && settings.on_failure == OnFailure::Stop);
             if is_over || !self.learns(&graph, &outcome, store) {
                 return Ok(Finished { graph, outcome });
@@ -247,7 +276,13 @@ impl Study {
         let seen = &self.seen;
         let digest = |path: &str| seen.digest(&text_path(path), |path| store.file_digest(path));
         let checked = std::mem::take(&mut self.experiment);
-        match lower(checked, &self.registry, &digest) {
+        let asks = |node: &Node| self.asked.as_ref().is_some_and(|(it, _)| it.has(node));
+        let asked = match &self.asked {
+            None => Asked::Nothing,
+            Some((_, Scope::All)) => Asked::Also(&asks),
+            Some((_, Scope::Exports)) => Asked::Only(&asks),
+        };
+        match lower_asked(checked, &self.registry, &digest, asked) {
             Ok(Lowered { experiment, graph }) => {
                 self.experiment = experiment;
                 self.stage = Stage::Lowered;

@@ -6,16 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::{Experiment, NodeId};
-use dsl::sweep::{Best, Choices, Objective, Sweep, Trial};
-use serde::Serialize;
+use dsl::sweep::{Choices, Objective, Sweep, Trial};
 
 use crate::artifact::{ScoreRow, Scores, Stored};
-use crate::graph::{Action, ActionId, Graph};
-use crate::names::Names;
+use crate::graph::Graph;
 use crate::observer::Ending;
 use crate::plugin::Registry;
 use crate::run::Outcome;
 use crate::store::Store;
+use crate::trials::needed;
 
 /// Notes the scores that the store has of points without one; whether there were any.
 ///
@@ -83,32 +82,66 @@ fn open_trials(
     experiment.sweeps.iter().flat_map(|sweep| {
         let open = sweep.trials.iter().filter(|trial| trial.finding.is_none());
         open.filter_map(move |trial| {
-            Some((sweep, sweep.objective.as_ref()?, trial, trial.objective?))
+            Some((
+                sweep,
+                sweep.objective.as_ref()?,
+                trial,
+                *trial.objectives.first()?,
+            ))
         })
     })
 }
 
 /// The number that an objective means: over all rows, of the children or farcasts when there
 /// are any; the mean over models and horizons, and over single members where they have no
-/// ensemble. None when one of these has no value.
+/// ensemble. None when an ensemble has no value, or when more than half of the members that
+/// count have none, as when they diverged: the members that are left count for the others.
 pub fn score_of(rows: &[ScoreRow], objective: &Objective) -> Option<f64> {
-    let of_metric = rows
-        .iter()
-        .filter(|row| row.metric == objective.metric && row.group.is_none());
-    let mut rows: Vec<&ScoreRow> = of_metric.collect();
-    narrow(&mut rows, |row| matches!(&*row.role, "child" | "farcast"));
-    narrow(&mut rows, |row| row.role != "baseline");
+    let mut rows = judged(rows, objective);
+    if objective.member.is_none() && lost(&rows) > 0.5 {
+        return None;
+    }
     match &objective.member {
         Some(member) => rows.retain(|row| row.member == *member),
         None => {
             narrow(&mut rows, |row| row.member == "mean");
             narrow(&mut rows, |row| row.member != "median");
+            rows.retain(|row| row.value.is_some() || !is_single(row));
         }
     }
     narrow(&mut rows, |row| row.horizon.is_none());
     let values: Vec<f64> = rows.iter().map(|row| row.value).collect::<Option<_>>()?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     mean.is_finite().then_some(mean)
+}
+
+/// The rows that an objective is about: of its metric, over all rows of data, of the children or
+/// farcasts when there are any.
+pub(crate) fn judged<'a>(rows: &'a [ScoreRow], objective: &Objective) -> Vec<&'a ScoreRow> {
+    let of_metric = rows
+        .iter()
+        .filter(|row| row.metric == objective.metric && row.group.is_none());
+    let mut rows: Vec<&ScoreRow> = of_metric.collect();
+    narrow(&mut rows, |row| matches!(&*row.role, "child" | "farcast"));
+    narrow(&mut rows, |row| row.role != "baseline");
+    rows
+}
+
+fn is_single(row: &ScoreRow) -> bool {
+    row.member.parse::<u64>().is_ok()
+}
+
+/// The largest share of members without a value, of any model at any horizon.
+fn lost(rows: &[&ScoreRow]) -> f64 {
+    let mut members: BTreeMap<(&str, Option<u64>), (f64, f64)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| is_single(row)) {
+        let horizon = row.horizon.map(f64::to_bits);
+        let (lost, all) = members.entry((&row.model, horizon)).or_default();
+        *lost += f64::from(u8::from(row.value.is_none()));
+        *all += 1.0;
+    }
+    let shares = members.into_values().map(|(lost, all)| lost / all);
+    shares.fold(0.0, f64::max)
 }
 
 /// Keeps what fits, if anything does.
@@ -132,7 +165,7 @@ pub fn sharing(sweep: &Sweep, graph: &Graph) -> Sharing {
     let mut all = BTreeSet::new();
     let mut alone = 0;
     for trial in &sweep.trials {
-        let needed = needed(trial, graph);
+        let needed = needed(trial.scores.iter().copied(), graph);
         alone += needed.len();
         all.extend(needed);
     }
@@ -140,117 +173,6 @@ pub fn sharing(sweep: &Sweep, graph: &Graph) -> Sharing {
         shared: all.len(),
         alone,
     }
-}
-
-/// Every action that the scores of a trial need.
-fn needed(trial: &Trial, graph: &Graph) -> BTreeSet<ActionId> {
-    let mut needed = BTreeSet::new();
-    let scores = trial.scores.iter();
-    let mut open: Vec<ActionId> = scores
-        .flat_map(|node| &graph.of_node[node.0])
-        .copied()
-        .collect();
-    while let Some(id) = open.pop() {
-        if needed.insert(id) {
-            open.extend(graph.actions[id.0].taken());
-        }
-    }
-    needed
-}
-
-/// A point that has no scores because something failed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FailedPoint<'a> {
-    /// The sweep.
-    pub sweep: &'a str,
-    /// The point.
-    pub point: &'a str,
-    /// What failed first, and why.
-    pub why: String,
-}
-
-/// The points of all sweeps that have no scores because something failed.
-pub fn failed_points<'a>(
-    experiment: &'a Experiment,
-    graph: &Graph,
-    outcome: &Outcome,
-) -> Vec<FailedPoint<'a>> {
-    let has_failed = |ending: &Ending| matches!(ending, Ending::Failed(_));
-    if !outcome.endings.iter().any(has_failed) {
-        return Vec::new();
-    }
-    let names = Names::of(experiment, graph);
-    let trials = experiment.sweeps.iter().flat_map(|sweep| {
-        let trials = sweep.trials.iter();
-        trials.map(move |trial| (sweep, trial))
-    });
-    let failed = trials.filter_map(|(sweep, trial)| {
-        let first = needed(trial, graph).into_iter().find_map(|id| {
-            let Ending::Failed(failure) = &outcome.endings[id.0] else {
-                return None;
-            };
-            let action: &Action = &graph.actions[id.0];
-            let message = names.put_in(&failure.message);
-            Some(format!("{}: {message}", action.title(experiment)))
-        });
-        first.map(|why| FailedPoint {
-            sweep: &sweep.name,
-            point: &trial.point,
-            why,
-        })
-    });
-    failed.collect()
-}
-
-/// A sweep in `run.json`.
-#[derive(Debug, Serialize)]
-pub struct SweepLine<'a> {
-    sweep: &'a str,
-    objective: Option<String>,
-    best: Option<&'a str>,
-    to_come: usize,
-    points: Vec<PointLine<'a>>,
-}
-
-/// A point in `run.json`: its score, or why it has none.
-#[derive(Debug, Serialize)]
-struct PointLine<'a> {
-    point: &'a str,
-    score: Option<f64>,
-    failed: Option<String>,
-}
-
-/// The sweeps in `run.json`: every point with its score, what failed and what was chosen.
-pub fn lines<'a>(
-    experiment: &'a Experiment,
-    graph: &Graph,
-    outcome: &Outcome,
-) -> Vec<SweepLine<'a>> {
-    let failed = failed_points(experiment, graph, outcome).into_iter();
-    let mut reasons: BTreeMap<(&str, &str), String> = failed
-        .map(|failed| ((failed.sweep, failed.point), failed.why))
-        .collect();
-    let mut line = |sweep: &'a Sweep| {
-        let points = sweep.trials.iter().map(|trial| PointLine {
-            point: &trial.point,
-            score: trial.finding.flatten(),
-            failed: reasons.remove(&(&*sweep.name, &*trial.point)),
-        });
-        SweepLine {
-            sweep: &sweep.name,
-            objective: sweep.objective.as_ref().map(|objective| {
-                let word = objective.aim.word();
-                format!("{word} {}.{}", objective.statement, objective.metric)
-            }),
-            best: match sweep.best {
-                Best::Trial(at) => Some(&sweep.trials[at].point),
-                Best::Never | Best::Open | Best::Nothing => None,
-            },
-            to_come: sweep.to_come,
-            points: points.collect(),
-        }
-    };
-    experiment.sweeps.iter().map(&mut line).collect()
 }
 
 #[cfg(test)]
@@ -298,6 +220,24 @@ mod tests {
         rows[3].value = None;
         assert_eq!(score_of(&rows, &objective(None)), Some(1.0));
         assert_eq!(score_of(&rows, &objective(Some("median"))), None);
+    }
+
+    #[test]
+    fn a_point_that_lost_more_than_half_of_its_members_has_no_score() {
+        let members = |values: [Option<f64>; 4]| -> Vec<ScoreRow> {
+            let members = values.iter().enumerate().map(|(member, value)| ScoreRow {
+                value: *value,
+                ..row(&member.to_string(), "child", None, 0.0)
+            });
+            members.collect()
+        };
+        let half = members([Some(1.0), None, Some(2.0), None]);
+        assert_eq!(score_of(&half, &objective(None)), Some(1.5));
+        let mut few = members([Some(1.0), None, None, None]);
+        assert_eq!(score_of(&few, &objective(None)), None);
+        assert_eq!(score_of(&few, &objective(Some("0"))), Some(1.0));
+        few.push(row("mean", "child", None, 1.0));
+        assert_eq!(score_of(&few, &objective(None)), None);
     }
 
     #[test]

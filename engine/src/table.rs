@@ -1,11 +1,12 @@
 //! Scores as lines of one long table, with the names of statements in them.
 
 use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 use polars::prelude::*;
 use serde::Serialize;
@@ -56,12 +57,13 @@ impl ScoreLine {
 pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<ScoreLine> {
     let names = Names::of(experiment, graph);
     let mut lines = Vec::new();
-    for (statement, point, scores) in results::<Scores>(experiment, graph, outcome, Kind::Score) {
+    for (node, scores) in results::<Scores>(experiment, graph, outcome, Kind::Score) {
+        let (point, referred) = (&node.point, names.referred(node));
         lines.extend(scores.rows.iter().map(|row| ScoreLine {
-            statement: statement.to_owned(),
-            point: point.to_owned(),
+            statement: node.name.clone(),
+            point: point.clone(),
             member: row.member.clone(),
-            model: names.put_in_at(point, &row.model).into_owned(),
+            model: names.put_in_of(&referred, point, &row.model).into_owned(),
             role: row.role.clone(),
             metric: row.metric.clone(),
             horizon: row.horizon,
@@ -79,7 +81,8 @@ pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<P
     let names = Names::of(experiment, graph);
     results::<Page>(experiment, graph, outcome, Kind::Report)
         .into_iter()
-        .filter_map(|(_, point, page)| {
+        .filter_map(|(node, page)| {
+            let point = &node.point;
             let mut page = Page::clone(&page);
             for section in &mut page.sections {
                 // Statements with the same call share a figure.
@@ -96,13 +99,13 @@ pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<P
         .collect()
 }
 
-/// The results of the statements of a kind: statement, point, artifact.
+/// The results of the statements of a kind.
 fn results<'a, T: Any + Send + Sync>(
     experiment: &'a Experiment,
     graph: &Graph,
     outcome: &Outcome,
     kind: Kind,
-) -> Vec<(&'a str, &'a str, Arc<T>)> {
+) -> Vec<(&'a Node, Arc<T>)> {
     let mut found = Vec::new();
     for (node, actions) in experiment.nodes.iter().zip(&graph.of_node) {
         if node.kind != kind || !node.named {
@@ -111,38 +114,112 @@ fn results<'a, T: Any + Send + Sync>(
         for action in actions {
             let result = outcome.results.get(action).map(Arc::clone);
             if let Some(Ok(artifact)) = result.map(|made| Stored::as_any(made).downcast::<T>()) {
-                found.push((node.name.as_str(), node.point.as_str(), artifact));
+                found.push((node, artifact));
             }
         }
     }
     found
 }
 
-/// The lines as a table with the columns of [`ScoreLine`], in its order.
+/// What the files of scores say beside the scores.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// The name of the experiment's file, to tell apart the lines of several runs.
+    pub run: String,
+    /// The value of every param outside a sweep.
+    pub params: BTreeMap<String, String>,
+}
+
+/// The columns that are no params.
+const COLUMNS: [&str; 10] = [
+    "statement",
+    "point",
+    "member",
+    "model",
+    "role",
+    "metric",
+    "horizon",
+    "group",
+    "value",
+    "run",
+];
+
+/// The lines as a table with the columns of [`ScoreLine`], in its order, then the run and a
+/// column for every param: numbers where all its values are. A param has no value where a score
+/// does not depend on it, or where a sweep gives it no say.
 ///
 /// # Errors
 /// When polars cannot build it.
-pub fn score_frame(lines: &[ScoreLine]) -> Result<DataFrame, Fault> {
+pub fn score_frame(lines: &[ScoreLine], labels: &Labels) -> Result<DataFrame, Fault> {
+    let points: Vec<Vec<(&str, &str)>> = lines.iter().map(|line| settings(&line.point)).collect();
+    let constant = labels.params.keys().map(String::as_str);
+    let swept = points.iter().flatten().map(|(name, _)| *name);
+    let names: BTreeSet<&str> = constant.chain(swept).collect();
+    let param = |name: &str| {
+        let values = points.iter().map(|point| {
+            let set = point.iter().find(|(known, _)| *known == name);
+            let constant = || labels.params.get(name).map(String::as_str);
+            set.map(|(_, value)| *value).or_else(constant)
+        });
+        text_or_number(name, &COLUMNS, &values.collect::<Vec<_>>())
+    };
     let text = |name: &str, get: &dyn Fn(&ScoreLine) -> Option<&str>| {
         Column::new(name.into(), lines.iter().map(get).collect::<Vec<_>>())
     };
     let number = |name: &str, get: &dyn Fn(&ScoreLine) -> Option<f64>| {
         Column::new(name.into(), lines.iter().map(get).collect::<Vec<_>>())
     };
-    Ok(DataFrame::new(
-        lines.len(),
-        vec![
-            text("statement", &|line| Some(&line.statement)),
-            text("point", &|line| Some(&line.point)),
-            text("member", &|line| Some(&line.member)),
-            text("model", &|line| Some(&line.model)),
-            text("role", &|line| Some(&line.role)),
-            text("metric", &|line| Some(&line.metric)),
-            number("horizon", &|line| line.horizon),
-            text("group", &|line| line.group.as_deref()),
-            number("value", &|line| line.value),
-        ],
-    )?)
+    let mut columns = vec![
+        text("statement", &|line| Some(&line.statement)),
+        text("point", &|line| Some(&line.point)),
+        text("member", &|line| Some(&line.member)),
+        text("model", &|line| Some(&line.model)),
+        text("role", &|line| Some(&line.role)),
+        text("metric", &|line| Some(&line.metric)),
+        number("horizon", &|line| line.horizon),
+        text("group", &|line| line.group.as_deref()),
+        number("value", &|line| line.value),
+        Column::new("run".into(), vec![labels.run.as_str(); lines.len()]),
+    ];
+    columns.extend(names.into_iter().map(param));
+    Ok(DataFrame::new(lines.len(), columns)?)
+}
+
+/// A column of the values of a param: of numbers when all of them are. It is called `param NAME`
+/// where another column has its name.
+pub(crate) fn text_or_number(name: &str, taken: &[&str], values: &[Option<&str>]) -> Column {
+    let title = match taken.contains(&name) {
+        true => format!("param {name}"),
+        false => name.to_owned(),
+    };
+    let numbers = values.iter().map(|value| match value {
+        Some(value) if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+            value.parse::<f64>().ok().map(Some)
+        }
+        Some(_) => None,
+        None => Some(None),
+    });
+    match numbers.collect::<Option<Vec<Option<f64>>>>() {
+        Some(numbers) => Column::new(title.as_str().into(), numbers),
+        None => Column::new(title.as_str().into(), values),
+    }
+}
+
+/// The settings of a point, `name=value,…`: commas in brackets and quotes separate nothing.
+pub fn settings(point: &str) -> Vec<(&str, &str)> {
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_u32, false, false);
+    let parts = point.split(|c: char| {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '[' | '(' if !is_quoted => depth += 1,
+            ']' | ')' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0 && !is_quoted
+    });
+    parts.filter_map(|part| part.split_once('=')).collect()
 }
 
 /// The lines of a `scores.parquet`; they have no units.
@@ -181,9 +258,24 @@ pub fn read_scores(bytes: &[u8]) -> Result<Vec<ScoreLine>, Fault> {
 ///
 /// # Errors
 /// When polars cannot write it.
-pub fn score_files(lines: &[ScoreLine]) -> Result<(Vec<u8>, Vec<u8>), Fault> {
-    let mut frame = score_frame(lines)?;
+pub fn score_files(lines: &[ScoreLine], labels: &Labels) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let mut frame = score_frame(lines, labels)?;
     let mut csv = Vec::new();
     CsvWriter::new(&mut csv).finish(&mut frame)?;
     Ok((to_parquet(&mut frame)?, csv))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_its_settings() {
+        let point = "rate=0.1,hidden=[16, 16],name=\"a,b=\\\"c\",opt=sgd(rate: 1, momentum: 0)";
+        let found = settings(point);
+        let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["rate", "hidden", "name", "opt"]);
+        assert_eq!(found[1].1, "[16, 16]");
+        assert_eq!(settings(""), []);
+    }
 }

@@ -140,6 +140,8 @@ impl std::fmt::Display for Difference {
             return write!(f, "the content of `{name}` changed");
         }
         if is_key(&old) || is_key(&new) {
+            // A file of a program.
+            let name = name.strip_prefix("file ").unwrap_or(name);
             return write!(f, "its `{name}` changed");
         }
         write!(f, "`{name}` was {old}, is {new}")

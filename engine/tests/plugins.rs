@@ -42,11 +42,7 @@ impl Plugin for Count {
 
     fn run(self, _: &Context) -> Result<Dataset, Fault> {
         let values: Vec<f64> = (1..=self.rows).map(|row| row as f64).collect();
-        Dataset::new(vec![DataColumn {
-            name: "n".to_owned(),
-            unit: None,
-            values: values.into(),
-        }])
+        Dataset::new(vec![DataColumn::numbers("n".to_owned(), None, values)])
     }
 }
 
@@ -237,7 +233,7 @@ fn faults_of_a_declaration_are_found_when_it_is_registered() {
     );
     assert_eq!(
         implicit(r#"{"ancestors": {"of": "scores", "kind": "data"}}"#),
-        "plugin `sum`, field `rows`: `ancestors` names `scores`, which is no parameter"
+        "plugin `sum`, field `rows`: `scores` is no parameter"
     );
     let replayed = |cut: &str| {
         let replayed = format!(r#""replayed": {{"field": "data", "cut": "{cut}"}}, "streams""#);

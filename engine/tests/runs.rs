@@ -30,8 +30,8 @@ use engine::why::reasons;
 pub struct Number<const KIND: usize>(f64);
 
 /// The part of a number of each kind.
-const NUMBERS: [&str; 10] = [
-    "data", "parent", "2", "3", "4", "5", "6", "child", "8", "score",
+const NUMBERS: [&str; 11] = [
+    "data", "parent", "2", "3", "4", "5", "6", "7", "child", "9", "score",
 ];
 
 impl<const KIND: usize> Artifact for Number<KIND> {
@@ -52,9 +52,9 @@ pub type Data = Number<0>;
 /// A number that is a parent.
 pub type Parent = Number<1>;
 /// A number that is a child.
-pub type Child = Number<7>;
+pub type Child = Number<8>;
 /// A number that is a score.
-pub type Score = Number<9>;
+pub type Score = Number<10>;
 
 plugin! {
     /// A number.
@@ -79,6 +79,8 @@ plugin! {
     pub struct Train {
         /// The data.
         data: Input<Data>;
+        /// Other data, without part in the draws.
+        beside: Option<Input<Data>>, not_in_stream();
         /// How many.
         members: usize = "3", range("1..=10");
         /// The member that diverges.
@@ -511,7 +513,8 @@ fn keys_do_not_change_between_releases() {
 fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
     let plain = lowered(BASE);
     let with = |arguments: &str| lowered(&BASE.replace("train(one)", arguments));
-    let (apart, bad) = (with("train(one, aloud: true)"), with("train(one, bad: 1)"));
+    let apart = with("train(one, aloud: true, beside: one)");
+    let bad = with("train(one, bad: 1)");
     for (plain, (apart, bad)) in plain
         .actions
         .iter()

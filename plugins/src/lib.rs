@@ -22,6 +22,7 @@ pub mod subsets;
 mod testing;
 pub mod training;
 pub mod trajectories;
+pub mod weights;
 
 use engine::plugin::Registry;
 
@@ -33,6 +34,7 @@ pub fn registry() -> Registry {
     subsets::register(&mut registry);
     anomalies::register(&mut registry);
     trajectories::register(&mut registry);
+    weights::register(&mut registry);
     predictors::register(&mut registry);
     regressions::register(&mut registry);
     farcasts::register(&mut registry);

@@ -2,6 +2,7 @@
 
 use dsl::column::FUNCTIONS;
 use dsl::signature::{Makes, Param, Signature};
+use dsl::sweep::forms::signatures;
 use dsl::types::Kind;
 
 /// The experiment that the examples in the documentation of plugins go on from.
@@ -57,11 +58,21 @@ pub fn page() -> String {
             .filter(|s| matches!(&s.makes, Makes::Value(name) if name == group))
             .for_each(|signature| text.push_str(&entry(signature)));
     }
+    text.push_str(&sweeps());
     text.push_str("\n## Functions of columns\n\n| function | gives |\n|---|---|\n");
     for function in FUNCTIONS {
         let takes: Vec<&str> = function.takes.iter().map(|(name, _)| *name).collect();
         let usage = format!("{}({})", function.name, takes.join(", "));
         text.push_str(&format!("| `{usage}` | {} |\n", function.doc));
+    }
+    text
+}
+
+/// What may be written in a sweep. The forms are no plugins, and `random` is both.
+fn sweeps() -> String {
+    let mut text = String::from("\n## Sweeps\n\n[sweeps.md](sweeps.md) says how to use them.\n");
+    for signature in signatures() {
+        text.push_str(&entry(&signature));
     }
     text
 }

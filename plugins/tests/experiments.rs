@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dsl::experiment::NodeId;
-use engine::artifact::{Artifact, DataColumn, Dataset, Stored};
+use engine::artifact::{Artifact, DataColumn, Dataset, Stored, Trajectory};
 use engine::executor::Threads;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
@@ -101,6 +101,66 @@ fn the_method_runs_inside_its_training_data_and_the_child_itself_does_not() {
     );
 }
 
+/// The scores of an inner extrapolation, and what ran for it.
+fn inner_of(application: &str, side: &str, store: &MemStore) -> (Vec<String>, Vec<Option<f64>>) {
+    let text = SMALL.replace("where(all, z > 0.6)", application);
+    let text = format!("{text}score inside = inner(adapted, by: z, side: {side})\n");
+    let (titles, scores) = ran(&text, store);
+    (titles, scores.iter().map(|line| line.value).collect())
+}
+
+#[test]
+fn other_application_data_on_the_same_side_change_no_inner_score() {
+    let store = MemStore::default();
+    let (_, expected) = inner_of("where(all, z > 0.6)", "auto", &store);
+    let (_, found) = inner_of("where(all, z > 0.7 and x < 2)", "auto", &store);
+    assert_eq!(found, expected);
+    let (titles, found) = inner_of("where(all, z > 0.6)", "upper", &store);
+    assert_eq!(found, expected);
+    assert!(titles.contains(&"inside".to_owned()), "{titles:?}");
+    // With the side given, the data to apply to are not read.
+    let (titles, found) = inner_of("where(all, z > 0.7 and x < 2)", "upper", &store);
+    assert_eq!((titles, found), (Vec::new(), expected));
+}
+
+#[test]
+fn arms_that_differ_in_what_cannot_change_the_start_begin_alike() {
+    let ends = |data: &str, training: &str| -> Vec<Vec<f32>> {
+        let text = format!(
+            "data all = synthetic(regime, rows: 300)\n\
+             data seen = where(all, {data})\n\
+             parent net = mlp(seen, inputs: [x], target: y, hidden: [3], {training})\n\
+             trajectory walk = record(net, every: 4 steps)\n"
+        );
+        let store = MemStore::default();
+        ran(&text, &store);
+        let walk = made::<Trajectory>(&text, "walk", &store);
+        walk.networks(&[0, 2]).expect("two states")
+    };
+    let expected = ends("z < 2", "steps: 8");
+    for (data, training) in [
+        (
+            "z < 2",
+            "steps: 9, optimizer: sgd(rate: 1e-1, momentum: 0.5)",
+        ),
+        ("z < 2", "steps: 8, optimizer: adamw(decay: 0.5)"),
+        ("z < 2", "steps: 8, schedule: cosine(to: 0.1)"),
+        ("z < 2", "batch: 16, epochs: 1"),
+        ("z < 2", "steps: 8, hold_out: 0.2"),
+        ("z < 0.5", "steps: 8"),
+    ] {
+        let found = ends(data, training);
+        assert_eq!(found[0], expected[0], "{data} {training}");
+        assert_ne!(found[1], expected[1], "{data} {training}");
+    }
+    // The other rows are only named otherwise: nothing differs.
+    assert_eq!(ends("z < 3", "steps: 8"), expected);
+    assert_ne!(
+        ends("z < 2", "steps: 8, loss: mse, activation: relu")[0],
+        expected[0]
+    );
+}
+
 #[test]
 fn points_of_a_sweep_share_what_comes_before_their_choice() {
     let swept = SMALL.replace("degree: 1", "degree: degree");
@@ -149,7 +209,10 @@ fn a_sweep_that_chooses_by_it_reads_each_score_at_its_own_point() {
         let of = |id: NodeId| &experiment.nodes[id.0];
         let scores: Vec<&str> = trial.scores.iter().map(|id| &of(*id).name[..]).collect();
         assert_eq!(scores, ["inside", "skill"]);
-        let ranked = trial.objective.map(|id| (&of(id).name[..], &of(id).point));
+        let ranked = trial
+            .objectives
+            .first()
+            .map(|id| (&of(*id).name[..], &of(*id).point));
         assert_eq!(ranked, Some(("inside", &trial.point)));
     }
 }
@@ -232,11 +295,7 @@ fn made<T: Artifact>(text: &str, statement: &str, store: &MemStore) -> Arc<T> {
 
 /// Rows of a network's input and the predictor.
 fn rows(places: &[(f64, f64)]) -> Dataset {
-    let column = |name: &str, values: Vec<f64>| DataColumn {
-        name: name.to_owned(),
-        unit: None,
-        values: values.into(),
-    };
+    let column = |name: &str, values: Vec<f64>| DataColumn::numbers(name.to_owned(), None, values);
     let (x, z): (Vec<f64>, Vec<f64>) = places.iter().copied().unzip();
     Dataset::new(vec![column("x", x), column("z", z)]).expect("rows")
 }

@@ -1,5 +1,6 @@
 //! `farcast compare`: compares runs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use dsl::render::printable;
@@ -106,9 +107,72 @@ fn words(comparison: &Comparison) -> String {
     let header = ["score", "model", "metric", "of"].map(str::to_owned);
     let mut table: Vec<Vec<String>> =
         vec![header.into_iter().chain(letters).chain(words).collect()];
-    table.extend(comparison.scores.iter().flat_map(lines));
-    text.push_str(&aligned(&table));
-    text
+    let (shown, left) = worth_showing(comparison);
+    table.extend(shown.iter().flat_map(|row| lines(row)));
+    if table.len() > 1 {
+        text.push_str(&aligned(&table));
+    }
+    text + &left
+}
+
+/// How many scores of points of sweeps are shown.
+const POINTS_SHOWN: usize = 20;
+
+/// The scores that differ, those at points of sweeps from the largest difference to the least;
+/// what is left out, in words.
+fn worth_showing(comparison: &Comparison) -> (Vec<&ScoreComparison>, String) {
+    let mut left = Vec::new();
+    let all = comparison.scores.iter();
+    let has_points = { all.clone() }.any(|row| !row.point.is_empty());
+    if !has_points {
+        return (all.collect(), String::new());
+    }
+    let is_equal = |row: &ScoreComparison| row.values.iter().all(|it| *it == row.values[0]);
+    let (equal, other): (Vec<_>, Vec<_>) = all.partition(|row| is_equal(row));
+    let is_shared =
+        |row: &&ScoreComparison| row.point.is_empty() || row.values.iter().all(Option::is_some);
+    let (mut shared, lone): (Vec<_>, Vec<_>) = other.into_iter().partition(is_shared);
+    // The largest difference relative to the value: metrics have different units.
+    let size = |row: &ScoreComparison| {
+        let differences = row.differences.iter().flatten();
+        let sizes = differences.map(|it| (it.value / row.values[0].unwrap_or(1.0)).abs());
+        sizes.fold(0.0, f64::max)
+    };
+    let is_point = |row: &&ScoreComparison| !row.point.is_empty();
+    shared.sort_by(|one, other| {
+        let by_point = is_point(one).cmp(&is_point(other));
+        by_point.then(match is_point(one) {
+            true => size(other).total_cmp(&size(one)),
+            false => std::cmp::Ordering::Equal,
+        })
+    });
+    let whole = shared.iter().filter(|row| !is_point(row)).count();
+    if let more @ 1.. = shared.len().saturating_sub(whole + POINTS_SHOWN) {
+        left.push(format!("{more} smaller differences at points of sweeps"));
+        shared.truncate(whole + POINTS_SHOWN);
+    }
+    for (at, run) in comparison.runs.iter().enumerate() {
+        let points: BTreeSet<&str> = { lone.iter() }
+            .filter(|row| row.values.get(at).is_some_and(Option::is_some))
+            .map(|row| &*row.point)
+            .collect();
+        if !points.is_empty() {
+            let some: Vec<&str> = points.iter().take(3).copied().collect();
+            let dots = if points.len() > 3 { ", …" } else { "" };
+            left.push(format!(
+                "{} points that not all runs have, in {} ({}): {}{dots}",
+                points.len(),
+                letter(at),
+                run.name,
+                some.join("; ")
+            ));
+        }
+    }
+    if !equal.is_empty() {
+        left.push(format!("{} scores are equal", equal.len()));
+    }
+    let left = left.iter().map(|line| format!("{}\n", printable(line)));
+    (shared, left.collect())
 }
 
 /// A line for each difference; the first names the score.

@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod docs;
 mod explain;
+mod export;
 mod fmt;
 mod graph;
 mod lsp;
@@ -13,12 +14,14 @@ mod new;
 mod open;
 mod pack;
 mod plan;
+mod plugin;
 mod plugins;
 mod rerun;
 mod run;
 mod runs;
 mod show;
 mod spot_check;
+mod trust;
 mod why;
 mod work;
 
@@ -43,9 +46,12 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Fmt(args) => fmt::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, settings, terminal),
         Command::Run(args) => run::run(&args, settings, terminal),
+        Command::Export(args) => export::run(&args, settings, terminal),
         Command::Graph(args) => graph::run(&args, settings, terminal),
         Command::Report(args) => run::report(args, settings, terminal),
         Command::Plugins(args) => plugins::run(&args, terminal),
+        Command::Plugin(args) => plugin::run(&args, terminal),
+        Command::Trust(args) => trust::run(&args, terminal),
         Command::Runs(args) => runs::run(&args, settings, terminal),
         Command::Show(args) => show::run(&args, settings, terminal),
         Command::Compare(args) => compare::run(&args, settings, terminal),

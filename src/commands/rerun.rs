@@ -1,9 +1,11 @@
 //! `farcast rerun`: repeats the run of a `run.json`, and checks that the scores are the same.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dsl::check::join;
 use dsl::render::printable;
+use engine::foreign::Code;
 use engine::outside::Texts;
 use engine::path_text::{path_text, text_path};
 use engine::record::{RunRecord, Text};
@@ -166,6 +168,22 @@ fn differences(before: &RunRecord, after: &RunRecord, base: &Path) -> Vec<String
             &old.to_string(),
             &new,
         );
+    }
+    for (plugin, old) in &before.programs {
+        let Some(new) = after.programs.get(plugin) else {
+            continue;
+        };
+        let changed = |path: &&String| old.files.get(*path) != new.files.get(*path);
+        let paths = old.files.keys().chain(new.files.keys());
+        let files: BTreeSet<&String> = paths.filter(changed).collect();
+        for path in files {
+            let digest = |code: &Code| {
+                let digest = code.files.get(path);
+                digest.map_or("not there".to_owned(), |digest| digest.short())
+            };
+            let what = format!("file `{path}` of plugin `{plugin}`");
+            differ(&what, &digest(old), &digest(new));
+        }
     }
     for (path, old) in &before.data {
         let here = join("", &path_text(&base.join(text_path(path))));

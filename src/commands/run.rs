@@ -1,35 +1,39 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
+use std::collections::BTreeSet;
 use std::mem::forget;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::facts::place_of;
-use dsl::sweep::{Best, Waiting};
+use dsl::sweep::{Best, Sweep, Waiting};
+use dsl::types::Kind;
+use engine::choice::fronts;
 use engine::error::Fault;
 use engine::executor::{Backend, Processes, Threads};
 use engine::graph::{ActionId, Graph};
+use engine::losses::{LostPoint, failures, is_ok, lost_points};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
 use engine::out_folder::{
     ExportedFiles, begin_writing, exported_before, probe, remove_export, run_digest,
 };
 use engine::output::{
-    Export, export, file_names, longest_file_name, run_answer, run_json, write_file,
+    Export, export, file_stems, longest_file_name, run_answer, run_json, write_file,
 };
 use engine::path_text::path_text;
 use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
 use engine::run::{Outcome, Settings as RunSettings};
 use engine::scheduler::OnFailure;
-use engine::store::{Access, DirStore, Store};
-use engine::study::{self, Study};
-use engine::sweep::failed_points;
-use engine::table::{ScoreLine, pages, score_files, score_lines};
+use engine::store::{Access, DirStore, Record, Store};
+use engine::study::{self, Scope, Study};
+use engine::table::{Labels, ScoreLine, pages, score_files, score_lines};
 
+use crate::answer::answer;
 use crate::args::{Executor, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
@@ -41,6 +45,7 @@ use crate::session::{abort, in_json, open};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
+use crate::trusted::demand_trust;
 use crate::unfinished::Unfinished;
 
 pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
@@ -49,6 +54,18 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         ..*terminal
     };
     let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
+    if args.options.retry_diverged {
+        let graph = study
+            .actions(&store)
+            .map_err(|error| abort(&error, terminal))?;
+        forget_diverged(&graph, &store);
+        (study, _) = open(
+            &args.experiment,
+            settings,
+            Access::Read,
+            &Terminal { ..*terminal },
+        )?;
+    }
     let job = Job {
         options: &args.options,
         backend: backend(args.executor, settings, &store),
@@ -64,6 +81,16 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
     forget(finished);
     forget(study);
     Ok(exit)
+}
+
+/// Makes the store forget which members diverged, so that they are tried again.
+fn forget_diverged(graph: &Graph, store: &DirStore) {
+    for action in &graph.actions {
+        let record = store.records().find(&action.key.digest);
+        if let Some(record) = record.filter(Record::is_diverged) {
+            store.records().forget(&record);
+        }
+    }
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -119,7 +146,9 @@ impl<'a> Job<'a> {
         runs: Option<&DirStore>,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
+        self.ask_for_weights(study, Scope::All, terminal)?;
         self.check_out(&study.experiment, terminal)?;
+        demand_trust(study, store, self.options.trust, terminal)?;
         stop_flag(*terminal);
         let out = path_text(&self.out);
         let unfinished = Unfinished::begin(study, out, runs, *terminal);
@@ -141,7 +170,7 @@ impl<'a> Job<'a> {
     }
 
     /// That the results can be in a folder of that name, before hours are spent on them.
-    fn check_out(&self, experiment: &Experiment, terminal: &Terminal) -> Result<(), Abort> {
+    pub fn check_out(&self, experiment: &Experiment, terminal: &Terminal) -> Result<(), Abort> {
         let nearest = self.out.ancestors().find(|path| path.exists());
         let why = match nearest.filter(|path| !path.is_dir()) {
             Some(file) => format!("`{}` is no folder", file.display()),
@@ -158,12 +187,30 @@ impl<'a> Job<'a> {
     }
 
     fn exports(&self) -> Vec<Export> {
-        let RunOptions {
-            tables, weights, ..
-        } = *self.options;
-        let wanted = [(tables, Export::Tables), (weights, Export::Weights)];
-        let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
-        wanted.map(|(_, export)| export).collect()
+        let tables = self.options.tables.then_some(Export::Tables);
+        let weights = self.options.weights().map(Export::Weights);
+        tables.into_iter().chain(weights).collect()
+    }
+
+    /// Makes what `--weights` names, also where nothing reads it.
+    pub fn ask_for_weights(
+        &self,
+        study: &mut Study,
+        scope: Scope,
+        terminal: &Terminal,
+    ) -> Result<(), Abort> {
+        let Some(names) = self.options.weights() else {
+            return Ok(());
+        };
+        for name in &names {
+            if let Err((message, hint)) = expect_weights(name, &study.experiment) {
+                terminal.error(message);
+                terminal.say(format!("  = help: {hint}"));
+                return Err(Abort::Usage);
+            }
+        }
+        study.ask_for(Export::Weights(names), scope);
+        Ok(())
     }
 
     /// The same without writing anything but what the store keeps.
@@ -173,6 +220,7 @@ impl<'a> Job<'a> {
         store: &dyn Store,
         terminal: &Terminal,
     ) -> Result<Finished<'a>, Abort> {
+        demand_trust(study, store, self.options.trust, terminal)?;
         self.made(study, store, None, terminal)
     }
 
@@ -187,7 +235,11 @@ impl<'a> Job<'a> {
         let finished = execute(&self, study, store, unfinished.as_ref(), terminal)?;
         let study::Finished { graph, outcome } = finished;
         let lines = score_lines(&study.experiment, &graph, &outcome);
-        let files = score_files(&lines).map_err(|fault| {
+        let labels = Labels {
+            run: study.stem(),
+            params: study.experiment.params.clone(),
+        };
+        let files = score_files(&lines, &labels).map_err(|fault| {
             terminal.error(fault.to_string());
             Abort::Failed
         })?;
@@ -230,7 +282,7 @@ fn execute(
 ) -> Result<study::Finished, Abort> {
     let observer: Box<dyn Observer> = match () {
         () if job.options.quiet => Box::new(Silent),
-        () if terminal.watched => Box::new(Bars::new()),
+        () if terminal.watched => Box::new(Bars::new(*terminal)),
         () => Box::new(Lines::new(*terminal)),
     };
     let observer = match unfinished {
@@ -247,6 +299,35 @@ fn execute(
     };
     let finished = study.run(store, &*job.backend, &*observer, &settings);
     finished.map_err(|error| abort(&error, terminal))
+}
+
+/// That a statement of this name has weights to write, or what is wrong and what to do.
+fn expect_weights(name: &str, experiment: &Experiment) -> Result<(), (String, String)> {
+    let nodes = &experiment.nodes;
+    if nodes
+        .iter()
+        .any(|node| node.name == name && Export::can_have(node))
+    {
+        return Ok(());
+    }
+    let named = nodes.iter().filter(|node| node.named);
+    let known: BTreeSet<&str> = named
+        .filter(|node| Export::can_have(node))
+        .map(|node| &*node.name)
+        .collect();
+    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let hint = match known.is_empty() {
+        true => "the file has no parent, child or farcast".to_owned(),
+        false => format!("statements with weights: {}", known.join(", ")),
+    };
+    let message = match nodes.iter().find(|node| node.name == name) {
+        Some(node) => format!(
+            "`{name}` is a {}: expected a parent, a child or a farcast",
+            node.kind
+        ),
+        None => format!("there is no statement `{name}`"),
+    };
+    Err((message, hint))
 }
 
 /// A run that has come to its end.
@@ -299,10 +380,12 @@ impl Finished<'_> {
         if before.is_empty() && files.is_empty() {
             return Ok(());
         }
-        let names = [Export::Tables, Export::Weights]
-            .map(|export| file_names(export, &self.study.experiment, &self.graph));
+        let names = [Export::Tables, self.all_weights()]
+            .map(|export| file_stems(&export, &self.study.experiment, &self.graph));
         for (name, exported) in before {
-            let is_of_this_run = names.iter().any(|it| it.get(&name) == Some(&exported.key));
+            let mut stems = names.iter().flatten();
+            let is_of_this_run =
+                stems.any(|(stem, key)| name.starts_with(stem) && *key == exported.key);
             if files.contains_key(&name) {
                 continue;
             }
@@ -351,6 +434,7 @@ impl Finished<'_> {
             sources: &sources,
             experiment,
             pages: &pages(experiment, graph, outcome),
+            fronts: &fronts(experiment, graph, outcome),
             scores: &self.lines,
             notes: &self.notes(),
             command: &self.command(),
@@ -361,13 +445,17 @@ impl Finished<'_> {
     }
 
     /// Writes the tables and weights that are asked for. What turns out damaged is made again.
-    fn export(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<ExportedFiles, Fault> {
+    pub fn export(
+        &mut self,
+        store: &dyn Store,
+        terminal: &Terminal,
+    ) -> Result<ExportedFiles, Fault> {
         let mut files = ExportedFiles::new();
         for what in self.job.exports() {
             // Every time one is damaged less, unless the disk damages all it is given.
             let mut passes_left = self.graph.actions.len();
             loop {
-                let fault = match self.export_all(what, store) {
+                let fault = match self.export_all(&what, store) {
                     Ok(written) => break files.extend(written),
                     Err(fault) => fault,
                 };
@@ -388,7 +476,14 @@ impl Finished<'_> {
         Ok(files)
     }
 
-    fn export_all(&self, what: Export, store: &dyn Store) -> Result<ExportedFiles, Fault> {
+    /// All weights that the experiment could write.
+    fn all_weights(&self) -> Export {
+        let nodes = self.study.experiment.nodes.iter();
+        let named = nodes.filter(|node| Export::can_have(node));
+        Export::Weights(named.map(|node| node.name.clone()).collect())
+    }
+
+    fn export_all(&self, what: &Export, store: &dyn Store) -> Result<ExportedFiles, Fault> {
         let (study, out) = (&self.study, &self.job.out);
         let (experiment, registry) = (&study.experiment, &study.registry);
         export(what, experiment, &self.graph, registry, store, out)
@@ -401,6 +496,10 @@ impl Finished<'_> {
 
     fn counts(&self) -> Counts {
         Counts::of(&self.outcome.endings)
+    }
+
+    fn is_ok(&self) -> bool {
+        is_ok(&self.study.experiment, &self.graph, &self.outcome)
     }
 
     fn names(&self) -> Names<'_> {
@@ -433,9 +532,23 @@ impl Finished<'_> {
 
     /// Statement and note, with the names of the file.
     fn notes(&self) -> Vec<(String, String)> {
+        self.notes_with(|_| true)
+    }
+
+    /// The same for the terminal, where points that diverged are listed by themselves.
+    fn told_notes(&self) -> Vec<(String, String)> {
+        self.notes_with(|node| node.point.is_empty())
+    }
+
+    fn notes_with(&self, tells_divergence: impl Fn(&Node) -> bool) -> Vec<(String, String)> {
         let diverged = self.outcome.endings.iter().enumerate();
         let diverged = diverged.filter_map(|(index, ending)| match ending {
-            Ending::Diverged { why, .. } => Some((ActionId(index), why)),
+            Ending::Diverged { why, .. } => {
+                let node = &self.study.experiment.nodes[self.graph.actions[index].node.0];
+                // A score without anything to measure says nothing that its models do not.
+                let is_told = node.kind != Kind::Score && tells_divergence(node);
+                is_told.then_some((ActionId(index), why))
+            }
             _ => None,
         });
         let noted = self.outcome.notes.iter().map(|(id, note)| (*id, note));
@@ -478,7 +591,11 @@ impl Finished<'_> {
             return exit;
         }
         if !self.lines.is_empty() {
-            terminal.out(scores::table(&self.lines));
+            let (choices, shown) = (&self.record.choices, self.job.options.scores);
+            let fronts = fronts(&self.study.experiment, &self.graph, &self.outcome);
+            terminal.out(answer(&self.lines, choices, &fronts));
+            let table = scores::table(&self.lines, choices, shown, terminal.width());
+            terminal.out(table);
         }
         if self.outcome.stopped {
             terminal.say("stopped: the next run goes on from here");
@@ -495,43 +612,31 @@ impl Finished<'_> {
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
         if !self.job.options.quiet {
-            say_notes(&self.notes(), terminal);
+            say_notes(&self.told_notes(), terminal);
         }
-        let is_bug = |(_, failure): &(usize, &Failure)| failure.blame == Blame::Bug;
+        let is_bug = |(_, failure): &(ActionId, Failure)| failure.blame == Blame::Bug;
         match () {
             () if failures.iter().any(is_bug) => Exit::Bug,
             () if self.outcome.stopped => interrupted(),
-            () if self.is_written && self.counts().failed == 0 => Exit::Fine,
+            () if self.is_written && self.is_ok() => Exit::Fine,
             () => Exit::Failed,
         }
     }
 
-    fn failures(&self) -> Vec<(usize, &Failure)> {
-        let endings = self.outcome.endings.iter().enumerate();
-        endings
-            .filter_map(|(index, ending)| match ending {
-                Ending::Failed(failure) => Some((index, failure)),
-                _ => None,
-            })
-            .collect()
+    /// The failures that are not those of single points of a sweep.
+    fn failures(&self) -> Vec<(ActionId, Failure)> {
+        failures(&self.study.experiment, &self.graph, &self.outcome)
     }
 
-    /// The points that failed, each with its reason, and what waits for a choice in vain.
+    /// The points without a score, each with its reason, and what waits for a choice in vain.
     fn say_sweeps(&self, terminal: &Terminal) {
         let experiment = &self.study.experiment;
-        let failed = failed_points(experiment, &self.graph, &self.outcome);
+        let lost = lost_points(experiment, &self.graph, &self.outcome);
         for sweep in &experiment.sweeps {
-            let of_sweep = failed.iter().filter(|failed| failed.sweep == sweep.name);
+            let of_sweep = lost.iter().filter(|lost| lost.sweep == sweep.name);
             let of_sweep: Vec<_> = of_sweep.collect();
-            if let Some(first) = of_sweep.first() {
-                let (count, all) = (of_sweep.len(), sweep.trials.len());
-                let points = if all == 1 { "point" } else { "points" };
-                let name = first.sweep;
-                terminal.say(format!("sweep `{name}`: {count} of {all} {points} failed"));
-                for failed in of_sweep {
-                    terminal.say(format!("  {}  {}", failed.point, failed.why));
-                }
-                terminal.say("  the next run tries them again");
+            if !of_sweep.is_empty() && !self.outcome.stopped {
+                terminal.note(lost_text(sweep, &of_sweep));
             }
             if sweep.best == Best::Nothing {
                 terminal.error(format!("no point of sweep `{}` has a score", sweep.name));
@@ -547,7 +652,9 @@ impl Finished<'_> {
     /// What was done, in one line.
     fn summary(&self) -> String {
         let counts = self.counts();
-        let failures = self.failures().len();
+        let endings = self.outcome.endings.iter();
+        let failed = endings.filter(|ending| matches!(ending, Ending::Failed(_)));
+        let failures = failed.count();
         let mut parts = vec![
             format!("{} ran", counts.ran),
             format!("{} cached", counts.cached),
@@ -569,15 +676,15 @@ impl Finished<'_> {
     }
 
     /// Every failure at its place in the text; equal ones of several members once.
-    fn say_failures(&self, failures: &[(usize, &Failure)], terminal: &Terminal) {
+    fn say_failures(&self, failures: &[(ActionId, Failure)], terminal: &Terminal) {
         terminal.diagnostics(&self.diagnostics(failures), &self.study.sources);
     }
 
-    fn diagnostics(&self, failures: &[(usize, &Failure)]) -> Vec<Diagnostic> {
+    fn diagnostics(&self, failures: &[(ActionId, Failure)]) -> Vec<Diagnostic> {
         let names = self.names();
         let mut said = Vec::new();
-        for (index, failure) in failures {
-            let action = &self.graph.actions[*index];
+        for (id, failure) in failures {
+            let action = &self.graph.actions[id.0];
             let node = &self.study.experiment.nodes[action.node.0];
             let param = failure.param.as_ref();
             let place = param.and_then(|param| place_of(&node.args, param));
@@ -591,6 +698,40 @@ impl Finished<'_> {
         }
         said
     }
+}
+
+/// How many points of a sweep are listed with their reasons; `run.json` has all.
+const LOST_SHOWN: usize = 8;
+
+/// The points of a sweep without a score, each with its reason.
+fn lost_text(sweep: &Sweep, lost: &[&LostPoint]) -> String {
+    let (count, all) = (lost.len(), sweep.trials.len());
+    let diverged = lost.iter().filter(|lost| lost.diverged).count();
+    let how = match diverged {
+        0 => "failed",
+        _ if diverged == count => "diverged",
+        _ => "failed or diverged",
+    };
+    let points = if all == 1 { "point" } else { "points" };
+    let ranked = match sweep.objective {
+        Some(_) => ", and rank last",
+        None => "",
+    };
+    let mut text = format!(
+        "sweep `{}`: {count} of {all} {points} {how}{ranked}",
+        sweep.name
+    );
+    for lost in lost.iter().take(LOST_SHOWN) {
+        text.push_str(&format!("\n  {}  {}", lost.point, lost.why));
+    }
+    if count > LOST_SHOWN {
+        let more = count - LOST_SHOWN;
+        text.push_str(&format!("\n  … and {more} more in run.json"));
+    }
+    if diverged < count {
+        text.push_str("\n  the next run tries those that failed again");
+    }
+    text
 }
 
 /// `final waits for sweep tuning`.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use dsl::render::printable;
+use engine::output::write_file;
 use engine::record::RunRecord;
+use engine::run_index::run_index;
 use engine::store::Access;
 use serde_json::{Value, json};
 
@@ -37,6 +39,18 @@ pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit
         terminal.answer(json!({ "runs": list }));
         return Ok(Exit::Fine);
     }
+    if args.csv || args.parquet.is_some() {
+        let runs: Vec<(&str, &RunRecord)> = runs.iter().map(|(name, run)| (&**name, run)).collect();
+        let index = run_index(&runs).map_err(|fault| report_fault(&fault, terminal))?;
+        match &args.parquet {
+            None => terminal.out(String::from_utf8_lossy(&index.csv)),
+            Some(file) => {
+                write_file(file, &index.parquet).map_err(|fault| report_fault(&fault, terminal))?;
+                terminal.say(format!("wrote {} runs to `{}`", runs.len(), file.display()));
+            }
+        }
+        return Ok(Exit::Fine);
+    }
     if runs.is_empty() {
         let store = store.path().display();
         terminal.say(format!("no runs in `{store}`"));
@@ -49,9 +63,22 @@ pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit
     Ok(Exit::Fine)
 }
 
+/// The points that sweeps chose, separated by commas.
+pub fn chosen(run: &RunRecord) -> String {
+    let chosen = run.choices.iter().map(|choice| &*choice.point);
+    chosen.collect::<Vec<_>>().join(", ")
+}
+
 fn row(name: &str, run: &RunRecord) -> Vec<String> {
     let more = run.headlines.len().saturating_sub(1);
     let mut scores = run.headlines.first().cloned().unwrap_or_default();
+    if !run.choices.is_empty() {
+        let headline = match scores.is_empty() {
+            true => String::new(),
+            false => format!(": {scores}"),
+        };
+        scores = chosen(run) + &headline;
+    }
     if more > 0 {
         scores.push_str(&format!(" (+{more})"));
     }
@@ -78,11 +105,15 @@ pub fn set(run: &RunRecord) -> String {
 
 /// The run for programs, without its texts.
 pub fn described(name: &str, run: &RunRecord) -> Value {
-    json!({
+    let mut described = json!({
         "run": name, "when": run.time(), "file": run.file(), "experiment": run.experiment,
         "set": run.set, "params": run.params, "ok": run.ok, "ended": run.ended(), "actions": run.counts,
         "seconds": run.seconds, "host": run.host, "farcast": run.farcast,
         "plugins": run.plugins, "data": run.data, "folder": run.folder, "out": run.out,
-        "headlines": run.headlines, "costs": run.costs,
-    })
+        "headlines": run.headlines, "choices": run.choices, "costs": run.costs,
+    });
+    if !run.programs.is_empty() {
+        described["programs"] = json!(run.programs);
+    }
+    described
 }

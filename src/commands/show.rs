@@ -7,7 +7,8 @@ use engine::record::RunRecord;
 use engine::store::size_text;
 use serde_json::json;
 
-use super::runs::{described, set};
+use super::runs::{chosen, described, set};
+use crate::answer::answer;
 use crate::args::Show;
 use crate::columns::aligned;
 use crate::exit::{Abort, Exit};
@@ -32,7 +33,10 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
         terminal.out(format!("\n{}\n", aligned(&costs(&found.record))));
     }
     if !lines.is_empty() {
-        terminal.out(scores::table(&lines));
+        let choices = &found.record.choices;
+        terminal.out(answer(&lines, choices, &[]));
+        let width = terminal.width();
+        terminal.out(scores::table(&lines, choices, args.scores, width));
     }
     Ok(Exit::Fine)
 }
@@ -70,7 +74,10 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
     let plugins = run
         .plugins
         .iter()
-        .map(|(name, version)| format!("{name} {version}"));
+        .map(|(name, version)| match run.programs.get(name) {
+            Some(code) => format!("{name} {version} (code {})", code.digest.short()),
+            None => format!("{name} {version}"),
+        });
     let mut facts = vec![
         ("run", name.to_owned()),
         ("experiment", run.experiment.clone()),
@@ -81,6 +88,7 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
         ("set", set(run)),
         ("params", params.collect::<Vec<_>>().join(", ")),
         ("ended", ended),
+        ("chosen", chosen(run)),
         ("farcast", run.farcast.clone()),
         ("plugins", plugins.collect::<Vec<_>>().join(", ")),
     ];

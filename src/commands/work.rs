@@ -23,6 +23,9 @@ pub fn run(args: &Work, terminal: &Terminal) -> Result<Exit, Abort> {
         host: &hostname(),
     };
     // What an order has not recorded yet is never found, so it may end in the middle of one.
-    worker.serve(BufReader::new(stdin()), stdout(), || exit(0));
+    worker.serve(BufReader::new(stdin()), stdout(), || {
+        engine::foreign::end_all();
+        exit(0)
+    });
     Ok(Exit::Fine)
 }

@@ -7,6 +7,7 @@ use dsl::ast::{File, ItemKind};
 use dsl::check::{folder, join};
 use dsl::column::{CONSTANTS, FUNCTIONS};
 use dsl::signature::{Catalog, Makes, Param, Signature};
+use dsl::sweep::forms::signatures;
 use dsl::types::{Kind, Schema, Type};
 use engine::path_text::{path_text, text_path};
 use serde_json::{Value, json};
@@ -121,7 +122,10 @@ impl<'a> Completions<'a> {
                 }
             }
             [keyword, _, "=", ..] => match Kind::from_keyword(keyword) {
-                Some(Kind::Sweep) => self.callables(|_| false),
+                Some(Kind::Sweep) => {
+                    self.callables(|_| false);
+                    self.sweep_forms();
+                }
                 Some(kind) => self.callables(|makes| makes_kind(makes, kind)),
                 None => {
                     self.params();
@@ -315,10 +319,22 @@ impl<'a> Completions<'a> {
             );
         }
         for item in &tree.items {
-            if let ItemKind::Define { name, .. } = &item.kind {
-                let insert = format!("{}(", name.text);
-                self.add(2, Icon::Function, &name.text, "define", "", &insert);
-            }
+            let (name, what) = match &item.kind {
+                ItemKind::Define { name, .. } => (name, "define"),
+                ItemKind::Plugin(plugin) => (&plugin.name, "plugin"),
+                _ => continue,
+            };
+            let insert = format!("{}(", name.text);
+            self.add(2, Icon::Function, &name.text, what, "", &insert);
+        }
+    }
+
+    fn sweep_forms(&mut self) {
+        let is_form = |form: &Signature| makes_kind(&form.makes, Kind::Sweep);
+        for form in signatures().into_iter().filter(is_form) {
+            let first = form.doc.lines().next().unwrap_or_default();
+            let insert = format!("{}(", form.name);
+            self.add(1, Icon::Function, &form.name, first, &form.doc, &insert);
         }
     }
 
@@ -343,6 +359,7 @@ impl<'a> Completions<'a> {
             let (icon, name, detail) = match &item.kind {
                 ItemKind::Param { name, .. } => (Icon::Variable, &name.text, "param"),
                 ItemKind::Define { name, .. } => (Icon::Function, &name.text, "define"),
+                ItemKind::Plugin(plugin) => (Icon::Function, &plugin.name.text, "plugin"),
                 ItemKind::Use { name, .. } => (Icon::Module, &name.text, "module"),
                 ItemKind::Statement { keyword, name, .. } => {
                     (Icon::Variable, &name.text, keyword.text.as_str())

@@ -1,10 +1,11 @@
 //! What is known of the thing under the cursor, as Markdown.
 
-use dsl::ast::{Arg, Expr, ExprKind, ItemKind, Name};
+use dsl::ast::{Arg, Expr, ExprKind, ItemKind, Name, PluginItem};
 use dsl::check::Meaning;
 use dsl::column;
 use dsl::signature::Catalog;
 use dsl::source::Span;
+use dsl::sweep::forms::signatures;
 use dsl::types::Schema;
 use plugins::reference;
 
@@ -34,7 +35,9 @@ pub fn hover(analysis: &Analysis, catalog: &Catalog, byte: usize) -> Option<(Str
             value
         }
         ItemKind::Param { name, default, .. } if !contains(name.span, byte) => default,
-        ItemKind::Param { name, .. } | ItemKind::Define { name, .. }
+        ItemKind::Param { name, .. }
+        | ItemKind::Define { name, .. }
+        | ItemKind::Plugin(PluginItem { name, .. })
             if contains(name.span, byte) =>
         {
             return Some((source_of(analysis, name.span)?, name.span));
@@ -62,7 +65,9 @@ fn in_expr(
             let [name] = &callee[..] else {
                 return args.iter().map(Arg::value).find_map(within);
             };
-            let signature = catalog.get(&name.text);
+            let forms = signatures();
+            let form = || forms.iter().find(|form| form.name == name.text);
+            let signature = catalog.get(&name.text).or_else(form);
             if contains(name.span, byte) {
                 let text = match signature {
                     Some(signature) => format!(
@@ -122,7 +127,9 @@ fn named(
             Some(format!("column `{name}`{unit} of `{}`", slice(said)))
         }
         Meaning::Argument => Some(format!("`{}`", slice(said))),
-        Meaning::Param | Meaning::Define | Meaning::File => source_of(analysis, said),
+        Meaning::Param | Meaning::Define | Meaning::Plugin | Meaning::File => {
+            source_of(analysis, said)
+        }
     }
 }
 

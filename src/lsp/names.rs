@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use dsl::ast::{Arg, Expr, ExprKind, File, Item, ItemKind, Name};
+use dsl::ast::{Arg, Expr, ExprKind, File, Item, ItemKind, Name, PluginItem};
 use dsl::check::{Meaning, folder, join};
 use dsl::parse::parse;
 use dsl::source::{FileId, Span};
@@ -202,6 +202,7 @@ pub fn outline(tree: &File, text: &str) -> Vec<Value> {
         let (icon, detail) = match &item.kind {
             ItemKind::Use { path, .. } => (2, path.value.as_str()),
             ItemKind::Define { .. } => (12, "define"),
+            ItemKind::Plugin(_) => (12, "plugin"),
             ItemKind::Param { .. } => (14, "param"),
             ItemKind::Statement { keyword, .. } => (13, keyword.text.as_str()),
             _ => (13, ""),
@@ -232,6 +233,7 @@ fn declared(item: &Item) -> Option<&Name> {
         ItemKind::Use { name, .. }
         | ItemKind::Param { name, .. }
         | ItemKind::Define { name, .. }
+        | ItemKind::Plugin(PluginItem { name, .. })
         | ItemKind::Statement { name, .. }
         | ItemKind::Broken {
             name: Some(name), ..

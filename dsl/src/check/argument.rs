@@ -6,33 +6,22 @@ use super::binding::Binding;
 use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
+use super::columns::{Names, Times};
 use super::env::Env;
 use super::extent::size;
-use super::known::{Columns, Needed, takes_kind};
+use super::known::{Args, Columns, Needed, takes_kind};
 use super::memo::Failed;
 use super::notes::Notes;
 use super::reads::Reads;
 use super::scope::{NO_FILE, NOWHERE};
 use super::value::Expected;
 use crate::ast::{Arg, Expr, Name};
-use crate::column::ColumnExpr;
+use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Arguments, Value};
 use crate::signature::{ColumnRule, Makes, Need, Param};
 use crate::source::Span;
-use crate::types::{ColumnInfo, Over, Type};
-
-/// The arguments of a call as far as they checked.
-#[derive(Default)]
-pub struct Args {
-    pub values: Arguments,
-    pub needs: Vec<Needed>,
-    /// The columns of `name = formula` arguments.
-    pub defined: Vec<ColumnInfo>,
-    pub broken: bool,
-    /// What the data were found to read, whose columns the other arguments name.
-    data_reads: Reads,
-}
+use crate::types::{ColumnInfo, Content, Kind, Type};
 
 impl<'p> Checker<'p> {
     /// All arguments: first what holds data, then what speaks of its columns.
@@ -50,16 +39,19 @@ impl<'p> Checker<'p> {
             ..Args::default()
         };
         let pairs = || params.iter().zip(&given);
-        let mut columns = None;
+        let (mut columns, mut of_data) = (None, false);
         for (param, given) in pairs().filter(|(param, _)| takes_kind(&param.ty)) {
             let nodes_before = result.values.len();
             self.argument(call, param, given, &Columns::Free, &mut result, notes);
             let failed = result.values.len() == nodes_before && !matches!(given, Binding::Nothing);
-            if columns.is_none() {
-                columns = match failed {
-                    true => Some(Columns::Poisoned),
-                    false => self.columns_of(param, &result),
-                };
+            let found = match failed {
+                true => Some(Columns::Poisoned),
+                false => self.columns_of(param, &result),
+            };
+            // Rows at hand have the columns, whatever a network before them was trained on.
+            let is_data = param.ty == Type::Kind(Kind::Data);
+            if found.is_some() && (columns.is_none() || is_data && !of_data) {
+                (columns, of_data) = (found, is_data);
             }
         }
         let columns = columns.unwrap_or_else(|| match call.signature.makes {
@@ -144,6 +136,7 @@ impl<'p> Checker<'p> {
         let want = Expected {
             ty: &param.ty,
             columns,
+            texts: param.texts,
             name: &name,
             statement: false,
             gather: call.gather,
@@ -373,23 +366,25 @@ impl<'p> Checker<'p> {
                 sound = false;
                 continue;
             }
-            let ty = Type::Formula(Over::Columns);
-            let want = Expected {
-                ty: &ty,
-                columns: &columns,
-                name: call.name,
-                statement: false,
-                gather: call.gather,
-            };
-            let value = self.value(expr, call.env, want, notes);
-            let Some(Value::Formula(formula)) = value else {
+            let names = Names::Columns(&columns);
+            let term = self.term(expr, call.env, names, notes).filter(|term| {
+                // A time, a number or a text, but no condition and no date of no calendar.
+                let is_column = term.sort == Sort::Text || matches!(term.times, Some(Times::In(_)));
+                is_column
+                    || self
+                        .expect_sort(term, Sort::Number, expr.span, call.env, names)
+                        .is_some()
+            });
+            let Some(term) = term else {
                 sound = false;
                 // Its users must not be told that it does not exist.
                 columns = Columns::Poisoned;
                 continue;
             };
-            let unit = match (&formula, &columns) {
-                (ColumnExpr::Column(column), Columns::Known(schema, _)) => {
+            let (content, formula) = (term.content(), term.expr);
+            let unit = match (&formula, &columns, content) {
+                (_, _, Content::Time(unit)) => Some(unit.text()),
+                (ColumnExpr::Column(column), Columns::Known(schema, _), _) => {
                     schema.find(column).and_then(|column| column.unit.clone())
                 }
                 _ => None,
@@ -397,6 +392,7 @@ impl<'p> Checker<'p> {
             let info = ColumnInfo {
                 name: name.text.clone(),
                 unit,
+                content,
             };
             if let Columns::Known(schema, _) = &mut columns {
                 Rc::make_mut(schema).columns.push(info.clone());

@@ -1,10 +1,12 @@
 //! Calls of plugins and constructors: a node or a value from a signature and arguments.
 
 use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use super::checker::Checker;
 use super::env::Env;
-use super::known::{Columns, Inferred};
+use super::known::{Args, Columns, Inferred};
 use super::notes::Notes;
 use super::value::Expected;
 use crate::ast::Arg;
@@ -61,13 +63,28 @@ impl<'p> Checker<'p> {
         named: bool,
         notes: &mut Notes,
     ) -> Option<NodeId> {
-        let signature = call.signature;
         let args = self.args(call, args, &Columns::Free, notes)?;
         if args.broken {
             return None;
         }
+        self.call_of(call, kind, args, named, notes)
+    }
+
+    /// The node of a call whose arguments checked.
+    pub fn call_of(
+        &mut self,
+        call: &Call<'_, 'p>,
+        kind: Kind,
+        args: Args,
+        named: bool,
+        notes: &mut Notes,
+    ) -> Option<NodeId> {
+        let signature = call.signature;
         let mut facts = self.facts_of(call, &args)?;
         facts.known = self.examine(call, kind, &args)?;
+        if let Some(columns) = facts.known.columns.take() {
+            facts.schema = Some(Rc::new(Arc::unwrap_or_clone(columns)));
+        }
         let seed = if signature.random {
             self.seed(notes)
         } else {

@@ -120,7 +120,7 @@ impl<'p> Checker<'p> {
         let places = self.drop_waiting();
         let place = |node: &NodeId| places.get(node.0).copied().flatten();
         for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
-            trial.objective = trial.objective.as_ref().and_then(place);
+            trial.objectives = trial.objectives.iter().filter_map(place).collect();
             trial.scores = trial.scores.iter().filter_map(place).collect();
         }
         let experiment = Experiment {
@@ -128,6 +128,7 @@ impl<'p> Checker<'p> {
             params: self.effective_params(),
             nodes: self.calls.nodes,
             sweeps,
+            plugins: Vec::new(),
             waiting,
         };
         (experiment, self.sink.finish())
@@ -184,6 +185,7 @@ impl<'p> Checker<'p> {
         let want = Expected {
             ty: &Type::Kind(kind),
             columns: &Columns::Free,
+            texts: false,
             name: &name,
             statement: true,
             gather: kind == Kind::Report,

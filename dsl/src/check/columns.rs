@@ -9,13 +9,13 @@ use super::notes::Notes;
 use super::scope::Entity;
 use super::trace::Meaning;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name, UnaryOp};
-use crate::calendar;
+use crate::calendar::{Calendar, DateTime, TimeUnit};
 use crate::column::{self, ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
 use crate::nearest::{count, quoted};
 use crate::source::Span;
-use crate::types::{Schema, Type};
+use crate::types::{Content, Schema, Type};
 use crate::units::{self, UnitError};
 
 /// The names a formula may use.
@@ -37,6 +37,17 @@ pub struct Term {
     pub sort: Sort,
     /// Whether it is a whole number made of whole numbers.
     pub whole: bool,
+    /// What its times are, if it is of that sort.
+    pub times: Option<Times>,
+}
+
+/// What is known of times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Times {
+    /// They are numbers of this unit.
+    In(TimeUnit),
+    /// All are this date, which has no calendar before it meets one.
+    Date(DateTime),
 }
 
 /// A sort in a message.
@@ -44,6 +55,8 @@ pub fn sort_name(sort: Sort) -> &'static str {
     match sort {
         Sort::Number => "a number",
         Sort::Truth => "a condition",
+        Sort::Time => "a time",
+        Sort::Text => "a text",
     }
 }
 
@@ -54,6 +67,48 @@ impl Term {
             unit,
             sort: Sort::Number,
             whole: false,
+            times: None,
+        }
+    }
+
+    /// A term of this sort, without a unit.
+    pub fn of(expr: ColumnExpr, sort: Sort) -> Self {
+        Self {
+            sort,
+            ..Self::truth(expr)
+        }
+    }
+
+    /// Times in a unit.
+    pub fn in_time(expr: ColumnExpr, unit: TimeUnit) -> Self {
+        Self {
+            unit: Some(unit.text()),
+            times: Some(Times::In(unit)),
+            ..Self::of(expr, Sort::Time)
+        }
+    }
+
+    fn text(text: String) -> Self {
+        Self {
+            sort: Sort::Text,
+            ..Self::truth(ColumnExpr::Text(text))
+        }
+    }
+
+    fn date(date: DateTime) -> Self {
+        Self {
+            sort: Sort::Time,
+            times: Some(Times::Date(date)),
+            ..Self::truth(ColumnExpr::Number(0.0))
+        }
+    }
+
+    /// What the values are, as a column has it.
+    pub fn content(&self) -> Content {
+        match (self.sort, self.times) {
+            (Sort::Text, _) => Content::Text,
+            (_, Some(Times::In(unit))) => Content::Time(unit),
+            _ => Content::Number,
         }
     }
 
@@ -63,6 +118,7 @@ impl Term {
             unit: None,
             sort: Sort::Truth,
             whole: false,
+            times: None,
         }
     }
 
@@ -109,9 +165,9 @@ impl Checker<'_> {
                 let value = f64::from(u8::from(*value));
                 Some(Term::truth(ColumnExpr::Number(value)))
             }
-            ExprKind::Text(_) | ExprKind::List(_) | ExprKind::Range { .. } => {
-                self.no_term(expr, env)
-            }
+            ExprKind::Text(text) => Some(Term::text(text.clone())),
+            ExprKind::Date(date) => Some(Term::date(*date)),
+            ExprKind::List(_) | ExprKind::Range { .. } => self.no_term(expr, env),
             ExprKind::Name(path) => self.named_term(path, expr, env, names, notes),
             ExprKind::Part { whole, path } => {
                 let (value, ty) = self.chosen(whole, path, env, notes)?;
@@ -126,9 +182,18 @@ impl Checker<'_> {
                     UnaryOp::Negate => Sort::Number,
                     UnaryOp::Not => Sort::Truth,
                 };
-                self.expect_sort(&term, sort, operand.span, env)?;
+                self.expect_sort(&term, sort, operand.span, env, names)?;
                 let expr = ColumnExpr::Unary(*op, Box::new(term.expr)).folded();
                 Some(Term { expr, ..term })
+            }
+            ExprKind::Binary {
+                op: BinaryOp::In,
+                left,
+                right,
+                ..
+            } => {
+                let value = self.term(left, env, names, notes);
+                self.member(value?, left.span, right, env, names, notes)
             }
             ExprKind::Binary {
                 op, left, right, ..
@@ -212,7 +277,7 @@ impl Checker<'_> {
     }
 
     /// A value that a param has or a sweep chose.
-    fn known_term(
+    pub fn known_term(
         &mut self,
         value: Value,
         ty: Type,
@@ -239,6 +304,7 @@ impl Checker<'_> {
             (Value::Text(column), Type::Column) => {
                 self.column_term(&column, expr.span, env, names, notes)
             }
+            (Value::Text(text), Type::String) => Some(Term::text(text)),
             _ => self.no_term(expr, env),
         }
     }
@@ -282,15 +348,14 @@ impl Checker<'_> {
         names: Names,
         notes: &mut Notes,
     ) -> Option<Term> {
-        let unit = match names {
+        let (unit, content) = match names {
             Names::Columns(columns) => {
                 self.column_named(name, span, env, columns, notes)?;
-                match columns {
-                    Columns::Known(schema, _) => {
-                        schema.find(name).and_then(|column| column.unit.clone())
-                    }
+                let known = match columns {
+                    Columns::Known(schema, _) => schema.find(name),
                     _ => None,
-                }
+                };
+                known.map_or_else(Default::default, |it| (it.unit.clone(), it.content))
             }
             Names::Only(allowed) => {
                 if !allowed.iter().any(|other| other == name) {
@@ -302,7 +367,7 @@ impl Checker<'_> {
                     self.report(env, diagnostic);
                     return None;
                 }
-                None
+                (None, Content::Number)
             }
             Names::Constant(columns) => {
                 let column = match columns {
@@ -325,8 +390,13 @@ impl Checker<'_> {
         Some(Term {
             expr: ColumnExpr::Column(name.to_owned()),
             unit,
-            sort: Sort::Number,
+            sort: match content {
+                Content::Number => Sort::Number,
+                Content::Time(_) => Sort::Time,
+                Content::Text => Sort::Text,
+            },
             whole: false,
+            times: content.time().map(Times::In),
         })
     }
 
@@ -374,7 +444,7 @@ impl Checker<'_> {
         }
         let text = dotted(callee);
         let Some(function) = column::function(&text) else {
-            if self.names.catalog.get(&text).is_some() {
+            if self.names.signature(env.module, callee).is_some() {
                 return self.no_term(expr, env);
             }
             let defines = self.names_of(env.module);
@@ -394,33 +464,46 @@ impl Checker<'_> {
         self.expect_arity(function, args, expr, env)?;
         self.expect_rows(function, expr, env, names)?;
         let mut terms = Vec::with_capacity(args.len());
-        for (arg, (_, sort)) in args.iter().zip(function.takes) {
+        for (at, (arg, (_, sort))) in args.iter().zip(function.takes).enumerate() {
             let value = arg.value();
-            let term = self
-                .term(value, env, names, notes)
-                .filter(|term| self.expect_sort(term, *sort, value.span, env).is_some());
-            let term = term.and_then(|term| match function.of_time() {
-                true => self.days(term, value.span, env, names),
-                false => Some(term.expr),
+            let term = self.term(value, env, names, notes).filter(|term| {
+                let is_free = function.takes_texts() || function.keeps().contains(&at);
+                let fits = is_free && matches!(term.sort, Sort::Number | Sort::Time)
+                    || function.takes_texts() && term.sort == Sort::Text;
+                fits || self
+                    .expect_sort(term, *sort, value.span, env, names)
+                    .is_some()
             });
             terms.push(term);
         }
-        let terms: Vec<ColumnExpr> = terms.into_iter().collect::<Option<_>>()?;
+        let mut terms: Vec<Term> = terms.into_iter().collect::<Option<_>>()?;
+        let spans: Vec<Span> = args.iter().map(|arg| arg.value().span).collect();
+        if let Some(part) = function.part() {
+            let (time, span) = (terms.pop()?, spans.first().copied().unwrap_or(expr.span));
+            let (time, unit) = self.in_unit(time, span, env)?;
+            let term = ColumnExpr::Part(part, Box::new(time), unit).folded();
+            return Some(Term::of(term, function.gives));
+        }
+        if function.name == "days_since" {
+            return self.days_since(terms, &spans, env);
+        }
+        let times = self.one_unit(&mut terms, function.keeps(), &spans, env)?;
+        let terms: Vec<ColumnExpr> = terms.into_iter().map(|term| term.expr).collect();
         if function.takes_constant() && !terms.last().is_some_and(is_count) {
             let place = args.last().map_or(expr.span, |arg| arg.value().span);
             let message = format!("expected a whole number of rows in `{text}`");
             self.report(env, Diagnostic::error(Code::NotConstant, place, message));
             return None;
         }
-        Some(
-            Term {
-                expr: ColumnExpr::Call(text, terms).folded(),
-                unit: None,
-                sort: function.gives,
-                whole: false,
-            }
-            .whole_if_integral(),
-        )
+        let call = ColumnExpr::Call(text, terms).folded();
+        let times = match function.gives {
+            Sort::Time => Some(TimeUnit::days(Calendar::Standard)),
+            _ => times,
+        };
+        if let Some(unit) = times {
+            return Some(Term::in_time(call, unit));
+        }
+        Some(Term::of(call, function.gives).whole_if_integral())
     }
 
     /// Refuses a function of many rows where there is one row, or something else than rows.
@@ -436,29 +519,6 @@ impl Checker<'_> {
         }
         let message = format!("there are no rows here for `{}`", function.name);
         self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
-        None
-    }
-
-    /// Days since 1970 of a time in the unit of its column.
-    fn days(&mut self, time: Term, span: Span, env: Env, names: Names) -> Option<ColumnExpr> {
-        if matches!(names, Names::Columns(Columns::Poisoned)) {
-            return None;
-        }
-        let unit = time.unit.as_deref();
-        if let Some((factor, start)) = unit.and_then(calendar::days_since_1970) {
-            let number = |value| Box::new(ColumnExpr::Number(value));
-            let days = ColumnExpr::Binary(BinaryOp::Multiply, Box::new(time.expr), number(factor));
-            return Some(ColumnExpr::Binary(BinaryOp::Add, Box::new(days), number(start)).folded());
-        }
-        let found = match unit {
-            Some(unit) => format!("one in `{unit}`"),
-            None => "one without a unit".to_owned(),
-        };
-        let message = format!("expected a time in such as `days since 1970-01-01`, found {found}");
-        self.report(
-            env,
-            Diagnostic::error(Code::IncompatibleUnits, span, message),
-        );
         None
     }
 
@@ -516,20 +576,52 @@ impl Checker<'_> {
         None
     }
 
-    /// Refuses a number for a condition and the other way round.
-    pub fn expect_sort(&mut self, term: &Term, sort: Sort, span: Span, env: Env) -> Option<()> {
+    /// Refuses a term of another sort than a place takes.
+    pub fn expect_sort(
+        &mut self,
+        term: &Term,
+        sort: Sort,
+        span: Span,
+        env: Env,
+        names: Names,
+    ) -> Option<()> {
         if term.sort == sort {
             return Some(());
         }
+        // Nothing is known of data that did not check.
+        let is_unknown = sort != Sort::Truth && term.sort != Sort::Truth;
+        if is_unknown && matches!(names, Names::Columns(Columns::Poisoned)) {
+            return None;
+        }
+        if sort == Sort::Time {
+            return self.no_time(term, span, env);
+        }
         let expected = sort_name(sort);
-        let found = sort_name(term.sort);
+        let found = match term.times {
+            Some(Times::Date(date)) => format!("the date `{date}`"),
+            _ => sort_name(term.sort).to_owned(),
+        };
         let message = format!("expected {expected}, found {found}");
         let diagnostic = Diagnostic::error(Code::WrongType, span, message);
-        let diagnostic = match sort {
-            Sort::Truth => diagnostic.hint("compare it: `x > 0`"),
-            Sort::Number => diagnostic.hint("to make it a number, write `choose(condition, 1, 0)`"),
+        let written = self.source(span);
+        let example = match &term.expr {
+            ColumnExpr::Column(_) if !written.is_empty() => written,
+            _ => "x",
         };
-        self.report(env, diagnostic);
+        let hint = match (sort, term.sort) {
+            (Sort::Truth, Sort::Time) => format!("compare it: `{example} < 2012-01-01`"),
+            (Sort::Truth, Sort::Text) => format!("compare it: `{example} == \"…\"`"),
+            (Sort::Truth, _) => "compare it: `x > 0`".to_owned(),
+            (_, Sort::Text) => format!("make it a number: `choose({example} == \"…\", 1, 0)`"),
+            (_, Sort::Time) => {
+                let time = if example == "x" { "time" } else { example };
+                format!(
+                    "numbers of a time are `days_since({time}, 2000-01-01)`, `year({time})` and others"
+                )
+            }
+            _ => "to make it a number, write `choose(condition, 1, 0)`".to_owned(),
+        };
+        self.report(env, diagnostic.hint(hint));
         None
     }
 }

@@ -4,14 +4,14 @@ use super::checker::Checker;
 use super::describe::dotted;
 use super::env::{Env, Resolved};
 use super::extent::size;
-use super::known::Columns;
+use super::known::{Columns, takes_kind};
 use super::notes::Notes;
 use super::scope::Entity;
 use super::value::Expected;
 use crate::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
 use crate::column::{self, Sort};
 use crate::experiment::Value;
-use crate::types::Type;
+use crate::types::{Kind, Type};
 use crate::units;
 
 impl Checker<'_> {
@@ -27,6 +27,7 @@ impl Checker<'_> {
             ExprKind::Int { .. } | ExprKind::Float { .. } => {
                 number || (*ty == Type::Duration && has_unit(expr))
             }
+            ExprKind::Date(_) => matches!(ty, Type::Formula(_)),
             ExprKind::Bool(_) => matches!(ty, Type::Bool | Type::Condition(_)),
             ExprKind::Text(_) => matches!(ty, Type::String | Type::Path),
             ExprKind::Range { .. } => matches!(ty, Type::Range(_)),
@@ -37,8 +38,11 @@ impl Checker<'_> {
                 _ => false,
             },
             ExprKind::Unary { .. } | ExprKind::Binary { .. } => match looks(expr) {
+                Sort::Number if takes_kind(ty) => {
+                    matches!(ty, Type::Kind(_)) && self.is_arithmetic(expr, env)
+                }
                 Sort::Number => number || matches!(ty, Type::Int | Type::Duration),
-                Sort::Truth => matches!(ty, Type::Condition(_)),
+                _ => matches!(ty, Type::Condition(_)),
             },
             ExprKind::Part { path, .. } => {
                 let known = self.part_type(path);
@@ -55,7 +59,8 @@ impl Checker<'_> {
                 }
                 Resolved::Entity(Entity::Statement(at)) => {
                     let keyword = self.names.program.statements[at].keyword.text.as_str();
-                    matches!(ty, Type::Kind(kind) if kind.keyword() == keyword)
+                    matches!(ty, Type::Kind(kind)
+                        if Kind::from_keyword(keyword).is_some_and(|it| it.stands_for(*kind)))
                 }
                 _ => match ty {
                     Type::Word(words) => words.contains(&path[0].text),
@@ -65,11 +70,13 @@ impl Checker<'_> {
                 },
             },
             ExprKind::Call { callee, .. } => match column::function(&dotted(callee)) {
-                Some(function) => match function.gives {
+                // `season` is a predictor, too.
+                Some(function) if !self.names.makes(function.name, ty) => match function.gives {
                     Sort::Number => number,
                     Sort::Truth => matches!(ty, Type::Condition(_)),
+                    Sort::Time | Sort::Text => matches!(ty, Type::Formula(_)),
                 },
-                None => self.names.makes(&dotted(callee), ty),
+                _ => self.names.makes(&dotted(callee), ty),
             },
         };
         let alone = !matches!(expr.kind, ExprKind::List(_));
@@ -135,6 +142,7 @@ impl Checker<'_> {
                 self.refuse_ambiguous(path, want.columns, env)?;
             }
             self.column_named(column, expr.span, env, want.columns, notes)?;
+            self.expect_numbers(column, expr.span, env, want)?;
         }
         if let (Type::Word(_), Type::Word(words), Value::Text(word)) = (ty, want.ty, &value)
             && !words.is_empty()

@@ -56,6 +56,7 @@ impl<'p> Checker<'p> {
             ExprKind::Int { value, unit } => number_name(&value.to_string(), unit.as_ref()),
             ExprKind::Float { value, unit } => number_name(&format!("{value:?}"), unit.as_ref()),
             ExprKind::Bool(value) => format!("`{value}`"),
+            ExprKind::Date(date) => format!("the date `{date}`"),
             ExprKind::Text(_) => "text".to_owned(),
             ExprKind::List(_) => "a list".to_owned(),
             ExprKind::Range { .. } => "a range".to_owned(),
@@ -74,6 +75,9 @@ impl<'p> Checker<'p> {
                     Resolved::Entity(Entity::Define(_)) => {
                         format!("`{text}`, which is a definition")
                     }
+                    Resolved::Entity(Entity::Plugin(_)) => {
+                        format!("`{text}`, which is a plugin: call it")
+                    }
                     Resolved::Entity(Entity::Module(_)) => format!("`{text}`, which is a file"),
                     _ => format!("the name `{text}`"),
                 }
@@ -87,7 +91,7 @@ impl<'p> Checker<'p> {
             }
             ExprKind::Call { callee, .. } => {
                 let text = dotted(callee);
-                match self.names.catalog.get(&text) {
+                match self.names.signature(env.module, callee) {
                     Some(plugin) => format!("`{text}`, which makes {}", made_name(&plugin.makes)),
                     None => format!("a call of `{text}`"),
                 }

@@ -1,8 +1,8 @@
 //! What a plugin itself says of a call before it runs.
 
-use super::argument::Args;
 use super::call::Call;
 use super::checker::Checker;
+use super::known::Args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::NodeId;
 use crate::facts::{About, Facts, place_of};

@@ -2,18 +2,17 @@
 
 use std::rc::Rc;
 
-use super::argument::Args;
 use super::call::Call;
 use super::checker::Checker;
 use super::columns::unknown_column;
-use super::known::{Inferred, Needed, holds_rows, union};
+use super::known::{Args, Inferred, Needed, holds_rows, union};
 use super::reads::Reads;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
 use crate::facts::{Facts, place_of};
 use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
-use crate::types::Schema;
+use crate::types::{Kind, Schema, Type};
 
 impl<'p> Checker<'p> {
     /// What is known of the result of a call whose arguments checked.
@@ -106,7 +105,17 @@ impl<'p> Checker<'p> {
             };
         }
         let mut first: Option<(u32, Span, Span)> = None;
+        // One row of weights is joined with each of many members.
+        let is_many = |param: &Param, node: &NodeId| {
+            let members = self.calls.facts[node.0].members;
+            let is_joined = !param.gather || param.one_for_all;
+            is_joined && members.is_some_and(|(count, _)| count != 1)
+        };
+        let joins = inputs.iter().any(|(param, _, node)| is_many(param, node));
         for (param, argument, node) in inputs {
+            if joins && takes_weights(&param.ty) && !is_many(param, node) {
+                continue;
+            }
             let Some((count, said)) = self.calls.facts[node.0].members else {
                 continue;
             };
@@ -166,6 +175,17 @@ impl<'p> Checker<'p> {
                     Rc::new(Schema { columns })
                 })
             }
+            ColumnRule::Declared { like, columns } => {
+                let base = like.as_ref().map(|name| of(self, name));
+                let mut schema = match base {
+                    Some(base) => base?,
+                    None => Rc::new(Schema::default()),
+                };
+                let known = &mut Rc::make_mut(&mut schema).columns;
+                known.retain(|old| columns.iter().all(|new| new.name != old.name));
+                known.extend(columns.iter().cloned());
+                Some(schema)
+            }
             ColumnRule::Source => Some(self.source_schema(call, args)?),
         })
     }
@@ -222,6 +242,16 @@ impl<'p> Checker<'p> {
                 None
             }
         }
+    }
+}
+
+/// Whether weights of any origin may stand here.
+fn takes_weights(ty: &Type) -> bool {
+    match ty {
+        Type::Kind(kind) => *kind == Kind::Weights,
+        Type::List(inner) => takes_weights(inner),
+        Type::OneOf(types) => types.iter().any(takes_weights),
+        _ => false,
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::reads::Reads;
+use crate::experiment::Arguments;
 use crate::facts::Facts;
 use crate::signature::Need;
 use crate::source::Span;
-use crate::types::{Kind, Schema, Type};
+use crate::types::{ColumnInfo, Kind, Schema, Type};
 
 /// What is known of a node.
 #[derive(Clone, Default)]
@@ -30,6 +31,18 @@ pub struct Needed {
     pub column: String,
     pub span: Span,
     pub need: Need,
+}
+
+/// The arguments of a call as far as they checked.
+#[derive(Default)]
+pub struct Args {
+    pub values: Arguments,
+    pub needs: Vec<Needed>,
+    /// The columns of `name = formula` arguments.
+    pub defined: Vec<ColumnInfo>,
+    pub broken: bool,
+    /// What the data were found to read, whose columns the other arguments name.
+    pub data_reads: Reads,
 }
 
 /// The columns that names in a call may mean.

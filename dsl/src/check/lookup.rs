@@ -5,7 +5,7 @@ use super::env::{Env, Resolved};
 use super::scope::{Entity, NO_FILE, Program};
 use super::trace::{Meaning, Trace};
 use crate::ast::Name;
-use crate::signature::{Catalog, Makes};
+use crate::signature::{Catalog, Makes, Signature};
 use crate::sweep::Choices;
 use crate::types::Type;
 
@@ -32,6 +32,8 @@ impl<'p> Lookup<'p> {
         }
         match self.program.resolve(env.module, path) {
             Ok(Entity::Broken) => Resolved::Failed,
+            // A plugin is called: its name alone may be that of a column.
+            Ok(Entity::Plugin(_)) if single => Resolved::Nothing,
             Ok(entity) => Resolved::Entity(entity),
             Err(_) if single => Resolved::Nothing,
             Err(_) => Resolved::Failed,
@@ -50,6 +52,9 @@ impl<'p> Lookup<'p> {
             Resolved::Entity(Entity::Define(at)) => {
                 (Meaning::Define, program.defines[*at].name.span)
             }
+            Resolved::Entity(Entity::Plugin(at)) => {
+                (Meaning::Plugin, program.plugins[*at].item.name.span)
+            }
             Resolved::Entity(Entity::Statement(at)) => {
                 (Meaning::Statement, program.statements[*at].name.span)
             }
@@ -58,6 +63,25 @@ impl<'p> Lookup<'p> {
         };
         if name.span.file != NO_FILE {
             trace.name(name.span, meaning, said);
+        }
+    }
+
+    /// The plugin or constructor that a call in a file names.
+    pub fn signature(self, module: usize, callee: &[Name]) -> Option<&'p Signature> {
+        let plugins = &self.program.plugins;
+        if !plugins.is_empty() {
+            if let Ok(Entity::Plugin(at)) = self.program.resolve(module, callee) {
+                return self.catalog.get(&plugins[at].full);
+            }
+            let [name] = callee else { return None };
+            // Those of other files are reached through these.
+            if plugins.iter().any(|plugin| plugin.full == name.text) {
+                return None;
+            }
+        }
+        match callee {
+            [name] => self.catalog.get(&name.text),
+            _ => None,
         }
     }
 
@@ -87,7 +111,9 @@ impl<'p> Lookup<'p> {
     pub fn makes(self, callee: &str, ty: &Type) -> bool {
         let makes = self.catalog.get(callee).map(|signature| &signature.makes);
         match (makes, ty) {
-            (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => kinds.contains(kind),
+            (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => {
+                kinds.iter().any(|it| it.stands_for(*kind))
+            }
             (Some(Makes::Value(group)), Type::Constructed(wanted)) => group == wanted,
             _ => false,
         }

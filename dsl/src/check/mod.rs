@@ -14,6 +14,7 @@ mod checker;
 mod columns;
 mod conversion;
 mod declaration;
+mod declared;
 mod describe;
 mod env;
 mod examine;
@@ -34,16 +35,18 @@ mod reads;
 mod scope;
 mod sink;
 mod sweep;
+mod times;
 mod trace;
 mod usage;
 mod value;
+mod weights;
 
 pub use declaration::declaration_faults;
 pub use scope::{folder, join};
 pub use trace::{Meaning, Trace};
 
-use crate::diagnostic::Diagnostic;
-use crate::experiment::{Arguments, Experiment, NodeId};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::{Arguments, Declared, Experiment, NodeId};
 use crate::facts::{About, Complaint, Examined};
 use crate::signature::Catalog;
 use crate::source::Sources;
@@ -66,6 +69,15 @@ pub trait Outside {
     /// Why it cannot be read, in one line.
     fn find(&self, path: &str) -> Result<(), String> {
         let _ = path;
+        Ok(())
+    }
+
+    /// Whether the program of a plugin that a file declares is described, and fits.
+    ///
+    /// # Errors
+    /// What is wrong with the description of the program.
+    fn program(&self, plugin: &Declared) -> Result<(), ProgramFault> {
+        let _ = plugin;
         Ok(())
     }
 
@@ -93,6 +105,25 @@ pub trait Outside {
     /// It asks for the scores of each batch of points before it proposes the next, and ends
     /// where one is not known yet. Equal scores give equal points.
     fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal;
+}
+
+/// Why the program of a declared plugin cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramFault {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ProgramFault {
+    fn diagnostic(self, plugin: &Declared) -> Diagnostic {
+        let error = Diagnostic::error(Code::BadPlugin, plugin.place, self.message);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
 }
 
 /// What checking gives: always the texts read and the diagnostics, the experiment if no errors.
@@ -144,7 +175,7 @@ pub fn check_traced(
     trace: Option<&dyn Trace>,
 ) -> Checked {
     let mut program = scope::Program::load(path, text, catalog, outside);
-    let found = std::mem::take(&mut program.diagnostics);
+    let mut found = std::mem::take(&mut program.diagnostics);
     let names = lookup::Lookup {
         program: &program,
         catalog,
@@ -152,10 +183,30 @@ pub fn check_traced(
         choices,
         trace,
     };
+    let mut with_declared = Catalog::default();
+    let mut declared = Vec::new();
+    let mut names = names;
+    if !program.plugins.is_empty() {
+        let (plugins, diagnostics) = declared::declare(names);
+        found.extend(diagnostics);
+        found.extend(plugins.iter().filter_map(|plugin| {
+            let problem = outside.program(plugin).err()?;
+            Some(problem.diagnostic(plugin))
+        }));
+        with_declared = catalog.clone();
+        for plugin in &plugins {
+            with_declared.add(plugin.signature.clone());
+        }
+        declared = plugins;
+    }
+    if !declared.is_empty() {
+        names.catalog = &with_declared;
+    }
     let mut checker = checker::Checker::new(names, found);
     checker.set(settings);
     checker.run();
-    let (experiment, diagnostics) = checker.finish();
+    let (mut experiment, diagnostics) = checker.finish();
+    experiment.plugins = declared;
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     let (experiment, partial) = match sound {
         true => (Some(experiment), None),

@@ -2,7 +2,6 @@
 
 use super::checker::Checker;
 use super::columns::{Names, Term};
-use super::describe::dotted;
 use super::env::{Env, Resolved};
 use super::notes::Notes;
 use super::value::Expected;
@@ -27,13 +26,17 @@ impl Checker<'_> {
             ExprKind::Int { value, unit: None } if *want.ty == Type::Int => {
                 return Some(Value::Int(*value));
             }
-            ExprKind::Text(_) | ExprKind::List(_) | ExprKind::Range { .. } | ExprKind::Bool(_) => {
+            ExprKind::Text(_)
+            | ExprKind::List(_)
+            | ExprKind::Range { .. }
+            | ExprKind::Date(_)
+            | ExprKind::Bool(_) => {
                 return self.mismatch(expr, env, want.ty);
             }
             ExprKind::Name(path) if matches!(self.find(path, env), Resolved::Entity(_)) => {
                 return self.mismatch(expr, env, want.ty);
             }
-            ExprKind::Call { callee, .. } if self.names.catalog.get(&dotted(callee)).is_some() => {
+            ExprKind::Call { callee, .. } if self.names.signature(env.module, callee).is_some() => {
                 return self.mismatch(expr, env, want.ty);
             }
             _ => {}
@@ -43,14 +46,14 @@ impl Checker<'_> {
     }
 
     fn number_from(&mut self, term: &Term, expr: &Expr, env: Env, ty: &Type) -> Option<Value> {
+        if term.sort != Sort::Number {
+            return self.mismatch(expr, env, ty);
+        }
         let ColumnExpr::Number(value) = term.expr else {
             let message = "the number is not finite";
             self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
             return None;
         };
-        if term.sort == Sort::Truth {
-            return self.mismatch(expr, env, ty);
-        }
         let target = match ty {
             Type::Quantity(unit) => unit.as_str(),
             Type::Duration => "s",

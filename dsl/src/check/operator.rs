@@ -1,13 +1,18 @@
 //! Operators between two formulas: both of the right sort, brought to one unit.
 
 use super::checker::Checker;
-use super::columns::{Names, Term};
-use super::env::Env;
+use super::columns::{Names, Term, Times, sort_name};
+use super::env::{Env, Resolved};
 use super::known::Columns;
-use crate::ast::BinaryOp;
+use super::notes::Notes;
+use super::scope::Entity;
+use crate::ast::{BinaryOp, Expr, ExprKind};
+use crate::calendar::DateTime;
 use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Value;
 use crate::source::Span;
+use crate::types::Type;
 use crate::units;
 
 impl Checker<'_> {
@@ -25,8 +30,26 @@ impl Checker<'_> {
             _ => Sort::Number,
         };
         let ((mut first, left), (mut second, right)) = (left, right);
-        let sound = self.expect_sort(&first, takes, left, env);
-        self.expect_sort(&second, takes, right, env).and(sound)?;
+        let is_any = |sort| first.sort == sort || second.sort == sort;
+        if takes == Sort::Number && is_any(Sort::Text) {
+            return self.same_texts(op, (first, left), (second, right), env, names);
+        }
+        if takes == Sort::Number && is_any(Sort::Time) && !is_any(Sort::Truth) {
+            // Nothing is known of data that did not check.
+            if matches!(names, Names::Columns(Columns::Poisoned)) {
+                return None;
+            }
+            return match op.compares() {
+                true if first.sort == second.sort => {
+                    self.compared(op, (first, left), (second, right), env)
+                }
+                true => self.no_date(op, (&first, left), (&second, right), env),
+                false => self.shifted(op, (first, left), (second, right), env),
+            };
+        }
+        let sound = self.expect_sort(&first, takes, left, env, names);
+        self.expect_sort(&second, takes, right, env, names)
+            .and(sound)?;
         let unit = match self.agree(op, &mut first, &mut second) {
             Ok(unit) => unit,
             Err(why) => {
@@ -37,20 +60,13 @@ impl Checker<'_> {
         let whole = first.whole && second.whole;
         let expr = ColumnExpr::Binary(op, Box::new(first.expr), Box::new(second.expr)).folded();
         match op {
-            BinaryOp::Or
-            | BinaryOp::And
-            | BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual => Some(Term::truth(expr)),
+            BinaryOp::Or | BinaryOp::And => Some(Term::truth(expr)),
+            op if op.compares() => Some(Term::truth(expr)),
             _ => {
                 let term = Term {
-                    expr,
                     unit,
-                    sort: Sort::Number,
                     whole,
+                    ..Term::of(expr, Sort::Number)
                 };
                 Some(if whole {
                     term.whole_if_integral()
@@ -59,6 +75,201 @@ impl Checker<'_> {
                 })
             }
         }
+    }
+
+    /// Texts on both sides: they are equal or not.
+    fn same_texts(
+        &mut self,
+        op: BinaryOp,
+        (first, left): (Term, Span),
+        (second, right): (Term, Span),
+        env: Env,
+        names: Names,
+    ) -> Option<Term> {
+        // Whether a column holds texts is not known without data.
+        let unknown = |term: &Term| {
+            let any = matches!(names, Names::Columns(Columns::Free | Columns::Poisoned));
+            any && matches!(term.expr, ColumnExpr::Column(_))
+        };
+        let other = match (first.sort == Sort::Text, second.sort == Sort::Text) {
+            (true, false) => Some((&second, right)),
+            (false, true) => Some((&first, left)),
+            _ => None,
+        };
+        if !matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+            let (text, span) = match first.sort {
+                Sort::Text => (&first, left),
+                _ => (&second, right),
+            };
+            let symbol = op.symbol();
+            let message = format!("expected numbers around `{symbol}`, found a text");
+            let diagnostic = Diagnostic::error(Code::WrongType, span, message);
+            let written = self.source(left);
+            let is_date = match &text.expr {
+                ColumnExpr::Text(text) => DateTime::read(text),
+                _ => None,
+            };
+            let hint = match is_date {
+                Some(date) => format!("a date has no quotes: `{written} {symbol} {date}`"),
+                None if op.compares() => "texts are equal or not: `==`, `!=`, `in`".to_owned(),
+                None => "texts are compared: `==`, `!=`, `in`".to_owned(),
+            };
+            self.report(env, diagnostic.hint(hint));
+            return None;
+        }
+        if let Some((other, span)) = other.filter(|(other, _)| !unknown(other)) {
+            let found = sort_name(other.sort);
+            let message = format!("expected a text, found {found}");
+            let diagnostic = Diagnostic::error(Code::WrongType, span, message);
+            let quoted = [&first, &second]
+                .into_iter()
+                .find_map(|term| match &term.expr {
+                    ColumnExpr::Text(text) => Some(text.clone()),
+                    _ => None,
+                });
+            let date = quoted.and_then(|text| DateTime::read(&text));
+            let diagnostic = match (other.sort, date) {
+                (Sort::Time, Some(date)) => {
+                    diagnostic.hint(format!("a date has no quotes: `{date}`"))
+                }
+                _ => diagnostic,
+            };
+            self.report(env, diagnostic);
+            return None;
+        }
+        let (first, second) = (Box::new(first.expr), Box::new(second.expr));
+        Some(Term::truth(ColumnExpr::Binary(op, first, second)))
+    }
+
+    /// A time compared with a number.
+    fn no_date<R>(
+        &mut self,
+        op: BinaryOp,
+        (first, left): (&Term, Span),
+        (second, right): (&Term, Span),
+        env: Env,
+    ) -> Option<R> {
+        let (number, span, time) = match first.sort {
+            Sort::Time => (second, right, left),
+            _ => (first, left, right),
+        };
+        let is_column = matches!(number.expr, ColumnExpr::Column(_));
+        let message = match number.times {
+            _ if is_column => {
+                let name = self.source(span);
+                format!(
+                    "expected a time, found a number: `{name}` has no unit such as `days since 1970-01-01`"
+                )
+            }
+            _ => "expected a time, found a number".to_owned(),
+        };
+        let symbol = op.symbol();
+        let hint = match (&number.expr, self.source(time)) {
+            _ if [first, second]
+                .iter()
+                .any(|term| matches!(term.times, Some(Times::Date(_)))) =>
+            {
+                "a date is compared with a column of times".to_owned()
+            }
+            (ColumnExpr::Number(year), name)
+                if (1000.0..3000.0).contains(year) && year.fract() == 0.0 =>
+            {
+                format!("write `{name} {symbol} {year}-01-01` or `year({name}) {symbol} {year}`")
+            }
+            (_, name) => format!(
+                "write a date, `{name} {symbol} 2012-01-01`, or `days_since({name}, 2012-01-01)` for a number"
+            ),
+        };
+        self.report(
+            env,
+            Diagnostic::error(Code::WrongType, span, message).hint(hint),
+        );
+        None
+    }
+
+    /// `value in [a, b]`: whether it equals one of the items.
+    pub fn member(
+        &mut self,
+        value: Term,
+        span: Span,
+        list: &Expr,
+        env: Env,
+        names: Names,
+        notes: &mut Notes,
+    ) -> Option<Term> {
+        let (list, inner) = match &list.kind {
+            ExprKind::Name(path) => match self.find(path, env) {
+                Resolved::Arg(list, env) => (list, env),
+                _ => (list, env),
+            },
+            _ => (list, env),
+        };
+        let items = self.items_of(list, inner, names, notes)?;
+        let mut list = Vec::with_capacity(items.len());
+        for (item, place) in items {
+            let equal = self.binary(
+                BinaryOp::Equal,
+                (value.clone(), span),
+                (item, place),
+                env,
+                names,
+            )?;
+            // The item is on the right, in the unit of the value.
+            let ColumnExpr::Binary(_, _, item) = equal.expr else {
+                return None;
+            };
+            list.push(*item);
+        }
+        let (value, list) = (Box::new(value.expr), Box::new(ColumnExpr::List(list)));
+        Some(Term::truth(ColumnExpr::Binary(BinaryOp::In, value, list)))
+    }
+
+    /// The items of a list that is written, or is a param's.
+    fn items_of(
+        &mut self,
+        list: &Expr,
+        env: Env,
+        names: Names,
+        notes: &mut Notes,
+    ) -> Option<Vec<(Term, Span)>> {
+        let constant = match names {
+            Names::Columns(columns) | Names::Constant(columns) => Names::Constant(columns),
+            Names::Only(_) => Names::Constant(&Columns::Free),
+        };
+        if let ExprKind::Name(path) = &list.kind
+            && let Resolved::Entity(Entity::Param(param)) = self.find(path, env)
+            && let (Value::List(values), Type::List(ty)) =
+                (self.param(param, notes)?, self.params[param].ty.clone()?)
+        {
+            let terms = values.into_iter().map(|value| {
+                let term = self.known_term(value, (*ty).clone(), list, env, constant, notes)?;
+                Some((term, list.span))
+            });
+            return terms.collect();
+        }
+        let ExprKind::List(items) = &list.kind else {
+            let found = self.describe(list, env);
+            let message = format!("expected a list after `in`, found {found}");
+            let diagnostic = Diagnostic::error(Code::WrongType, list.span, message);
+            let written = self.source(list.span);
+            let hint = match &list.kind {
+                ExprKind::Range { .. } => "a range is `x >= 1 and x < 3`".to_owned(),
+                _ if written.is_empty() || written.len() > 40 => "write `x in [1, 2]`".to_owned(),
+                _ => format!("write `[{written}]`"),
+            };
+            self.report(env, diagnostic.hint(hint));
+            return None;
+        };
+        if items.is_empty() {
+            let message = "nothing is in an empty list";
+            self.report(env, Diagnostic::error(Code::OutOfRange, list.span, message));
+            return None;
+        }
+        let terms: Vec<_> = items
+            .iter()
+            .map(|item| Some((self.term(item, env, constant, notes)?, item.span)))
+            .collect();
+        terms.into_iter().collect()
     }
 
     /// Brings both sides to one unit where the operator needs that; the unit of the result.

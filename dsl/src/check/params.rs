@@ -96,7 +96,7 @@ impl Checker<'_> {
         }
     }
 
-    fn param_type(&mut self, ty: &TypeExpr, env: Env) -> Option<Type> {
+    pub fn param_type(&mut self, ty: &TypeExpr, env: Env) -> Option<Type> {
         let name = ty.name.text.as_str();
         let takes = usize::from(matches!(name, "List" | "Range" | "Quantity"));
         let plain = match name {
@@ -309,6 +309,32 @@ impl Checker<'_> {
     }
 
     /// What a param's values must be in, as written.
+    /// The least and the largest value that a param may have; whole numbers end within `i64`.
+    pub fn ends(&self, param: usize, is_whole: bool) -> (f64, f64) {
+        let (mut least, mut most) = match &self.params[param].bounds {
+            Some(Bounds::Between { least, most, .. }) => (*least, *most),
+            _ => (None, None),
+        };
+        if let Some(Bounds::Between {
+            inclusive: false, ..
+        }) = &self.params[param].bounds
+        {
+            // Values have four digits: the end itself is never met.
+            most = most.map(|most| match is_whole {
+                true => most - 1.0,
+                false => most - most.abs().max(1e-3) * 1e-3,
+            });
+        }
+        if is_whole {
+            least = least.or(Some(-1e15));
+            most = most.or(Some(1e15));
+        }
+        (
+            least.unwrap_or(f64::NEG_INFINITY),
+            most.unwrap_or(f64::INFINITY),
+        )
+    }
+
     fn bounds_text(&self, param: usize) -> Option<&str> {
         match &self.names.program.params[param].bounds {
             _ if param == SEED => Some("0.."),
@@ -380,6 +406,11 @@ impl Checker<'_> {
                 self.sink.report(diagnostic);
                 continue;
             }
+            if self.is_ambiguous(param, text) {
+                self.ask_which_list(name, text);
+                self.params[param].set = Some(None);
+                continue;
+            }
             let ((), found) = self.quietly(|checker| match checker.listed(param, text) {
                 Some(list) => {
                     if let Some(values) = checker.swept_setting(param, &list) {
@@ -448,6 +479,31 @@ impl Checker<'_> {
         let is_bad = |it: &mut Self, value: &str| it.setting(param, value).is_none();
         let bad = self.quietly(|it| values.find(|value| is_bad(it, value)));
         bad.0
+    }
+
+    /// Whether values with commas between them may be one list or several.
+    fn is_ambiguous(&self, param: usize, text: &str) -> bool {
+        let values = separated(text);
+        let is_list = |value: &&str| value.trim().starts_with('[');
+        matches!(self.params[param].ty, Some(Type::List(_)))
+            && values.len() > 1
+            && !values.iter().all(is_list)
+    }
+
+    fn ask_which_list(&mut self, name: &str, text: &str) {
+        let values: Vec<&str> = separated(text).into_iter().map(str::trim).collect();
+        let each = values.iter().map(|value| match value.starts_with('[') {
+            true => (*value).to_owned(),
+            false => format!("[{value}]"),
+        });
+        let each: Vec<String> = each.collect();
+        let message = format!(
+            "`--set {name}={text}`: `{name}` is a list: expected one list, or several to sweep"
+        );
+        let diagnostic = Diagnostic::without_place(Code::WrongType, message)
+            .hint(format!("one list: `--set '{name}=[{}]'`", values.join(",")))
+            .hint(format!("a sweep: `--set '{name}={}'`", each.join(",")));
+        self.sink.report(diagnostic);
     }
 
     /// The values that `--set` lists, as a list in the language: `8,16,32` or `1..=3`. Commas

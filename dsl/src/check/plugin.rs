@@ -9,7 +9,7 @@ use super::scope::Entity;
 use super::value::Expected;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::experiment::Value;
+use crate::experiment::{NodeId, Value};
 use crate::nearest::a;
 use crate::signature::{Makes, Signature};
 use crate::types::Kind;
@@ -79,10 +79,12 @@ impl<'p> Checker<'p> {
                         return None;
                     }
                     // A keyword that is no kind is reported at its statement.
-                    if found.is_some_and(|found| found != kind) {
+                    if found.is_some_and(|found| !found.stands_for(kind)) {
                         return self.mismatch(expr, env, want.ty);
                     }
-                    self.statement(at, notes).map(Value::Node)
+                    let node = self.statement(at, notes)?;
+                    self.expect_weights(node, kind, expr, env)?;
+                    Some(Value::Node(node))
                 }
                 Resolved::Nothing => {
                     let name = &path[0];
@@ -98,24 +100,51 @@ impl<'p> Checker<'p> {
                 _ => self.mismatch(expr, env, want.ty),
             },
             ExprKind::Call { callee, args } => {
-                let signature = self.plugin(callee, env, kind)?;
+                let (signature, made) = self.plugin(callee, env, kind, want)?;
                 let call = Call::new(signature, expr.span, env, want);
-                let node = self.call(&call, kind, args, want.statement, notes)?;
+                let node = self.call(&call, made, args, want.statement, notes)?;
+                self.expect_weights(node, kind, expr, env)?;
                 Some(Value::Node(node))
             }
+            _ if self.is_arithmetic(expr, env) => self.arithmetic(expr, env, kind, want, notes),
             _ => self.mismatch(expr, env, want.ty),
         }
     }
 
-    /// The plugin a call names, when it makes this kind.
-    fn plugin(&mut self, callee: &[Name], env: Env, kind: Kind) -> Option<&'p Signature> {
+    /// Refuses what has no weights of its own where weights are asked for.
+    fn expect_weights(&mut self, node: NodeId, kind: Kind, expr: &Expr, env: Env) -> Option<()> {
+        if kind != Kind::Weights || !self.calls.facts[node.0].known.by_row {
+            return Some(());
+        }
+        let name = &self.calls.nodes[node.0].name;
+        let message = format!("expected weights, found `{name}`, another network for each row");
+        let diagnostic = Diagnostic::error(Code::WrongKind, expr.span, message)
+            .hint("a child made by `adopt` is one network");
+        self.report(env, diagnostic);
+        None
+    }
+
+    /// The plugin a call names, when it makes this kind, and the kind it makes.
+    fn plugin(
+        &mut self,
+        callee: &[Name],
+        env: Env,
+        kind: Kind,
+        want: Expected,
+    ) -> Option<(&'p Signature, Kind)> {
         let name = callee.last()?;
-        let signature = match callee.len() {
-            1 => self.names.catalog.get(&name.text),
-            _ => None,
-        };
+        let signature = self.names.signature(env.module, callee);
         match signature.map(|signature| (signature, &signature.makes)) {
-            Some((signature, Makes::Kinds(kinds))) if kinds.contains(&kind) => Some(signature),
+            Some((signature, Makes::Kinds(kinds))) if kinds.contains(&kind) => {
+                Some((signature, kind))
+            }
+            // A statement is what its keyword says.
+            Some((signature, Makes::Kinds(kinds)))
+                if !want.statement && kinds.iter().any(|it| it.stands_for(kind)) =>
+            {
+                let made = kinds.iter().find(|it| it.stands_for(kind));
+                made.map(|made| (signature, *made))
+            }
             Some((signature, makes)) => {
                 let message = format!(
                     "expected a plugin that makes {}, found `{}`, which makes {}",
@@ -133,7 +162,9 @@ impl<'p> Checker<'p> {
                 let program = self.names.program;
                 let defines = program.modules[env.module].names.iter();
                 let defines = defines
-                    .filter(|(_, (entity, _))| matches!(entity, Entity::Define(_)))
+                    .filter(|(_, (entity, _))| {
+                        matches!(entity, Entity::Define(_) | Entity::Plugin(_))
+                    })
                     .map(|(name, _)| name.as_str());
                 let all = self
                     .names

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Outside;
 use super::order::order;
-use crate::ast::{Arg, DefineParam, Expr, ExprKind, Item, ItemKind, Name, Text, TypeExpr};
+use crate::ast::{
+    Arg, Comment, DefineParam, Expr, ExprKind, Item, ItemKind, Name, PluginItem, Text, TypeExpr,
+};
 use crate::column;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::parse;
@@ -19,6 +21,7 @@ pub struct Program {
     pub modules: Vec<Module>,
     pub params: Vec<ParamDecl>,
     pub defines: Vec<Define>,
+    pub plugins: Vec<PluginDecl>,
     pub statements: Vec<Statement>,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -52,6 +55,7 @@ pub enum Entity {
     Module(usize),
     Param(usize),
     Define(usize),
+    Plugin(usize),
     Statement(usize),
     /// An item that did not parse, or a `use` that failed.
     Broken,
@@ -74,6 +78,16 @@ pub struct Define {
     pub cyclic: bool,
 }
 
+/// A plugin that a file declares.
+pub struct PluginDecl {
+    pub module: usize,
+    /// As the main file calls it.
+    pub full: String,
+    pub item: PluginItem,
+    /// The comment directly above.
+    pub doc: String,
+}
+
 pub struct Statement {
     pub module: usize,
     pub keyword: Name,
@@ -90,6 +104,7 @@ impl Program {
             modules: Vec::new(),
             params: Vec::new(),
             defines: Vec::new(),
+            plugins: Vec::new(),
             statements: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -220,7 +235,11 @@ fn walk<'e>(expr: &'e Expr, see: &mut impl FnMut(&'e [Name])) {
             walk(left, see);
             walk(right, see);
         }
-        ExprKind::Int { .. } | ExprKind::Float { .. } | ExprKind::Bool(_) | ExprKind::Text(_) => {}
+        ExprKind::Int { .. }
+        | ExprKind::Float { .. }
+        | ExprKind::Bool(_)
+        | ExprKind::Date(_)
+        | ExprKind::Text(_) => {}
     }
 }
 
@@ -274,10 +293,13 @@ impl Loader<'_> {
         self.program.statements.reserve(tree.items.len());
         self.program.modules[module].names.reserve(tree.items.len());
         for item in tree.items {
-            if let ItemKind::Experiment { title } = item.kind {
-                self.title(module, title, &mut titled);
-            } else {
-                self.item(module, item);
+            match item.kind {
+                ItemKind::Experiment { title } => self.title(module, title, &mut titled),
+                ItemKind::Plugin(plugin) => {
+                    let doc = doc_above(text, &tree.comments, item.span.start);
+                    self.plugin(module, plugin, doc);
+                }
+                _ => self.item(module, item),
             }
         }
         self.open.pop();
@@ -300,7 +322,7 @@ impl Loader<'_> {
 
     fn item(&mut self, module: usize, item: Item) {
         match item.kind {
-            ItemKind::Experiment { .. } => {}
+            ItemKind::Experiment { .. } | ItemKind::Plugin(_) => {}
             ItemKind::Broken {
                 name: Some(name), ..
             } => self.name(module, &name, Entity::Broken),
@@ -369,6 +391,23 @@ impl Loader<'_> {
                 }
             }
         }
+    }
+
+    fn plugin(&mut self, module: usize, item: PluginItem, doc: String) {
+        let name = item.name.clone();
+        let taken = column::function(&name.text).is_some()
+            || column::constant(&name.text).is_some()
+            || self.catalog.get(&name.text).is_some();
+        if !self.may_name(&name, taken) {
+            return;
+        }
+        self.name(module, &name, Entity::Plugin(self.program.plugins.len()));
+        self.program.plugins.push(PluginDecl {
+            module,
+            full: self.program.full_name(module, &name),
+            item,
+            doc,
+        });
     }
 
     /// The seed of a used file is that file's own affair.
@@ -498,6 +537,28 @@ impl Loader<'_> {
         self.known.insert(path_text, entity);
         entity
     }
+}
+
+/// The comment lines directly above a place, without their `#`.
+fn doc_above(text: &str, comments: &[Comment], start: u32) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut start = start;
+    let place = start;
+    for comment in comments.iter().rev().filter(|it| it.span.start < place) {
+        let slice = |from: u32, to: u32| text.get(from as usize..to as usize).unwrap_or_default();
+        let between = slice(comment.span.end, start);
+        let before = slice(0, comment.span.start).trim_end_matches([' ', '\t']);
+        let is_own_line = before.is_empty() || before.ends_with('\n');
+        let is_above = between.trim().is_empty() && between.matches('\n').count() == 1;
+        if comment.span.end > start || !is_above || !is_own_line {
+            break;
+        }
+        let line = comment.text.trim_start_matches('#');
+        lines.push(line.strip_prefix(' ').unwrap_or(line));
+        start = comment.span.start;
+    }
+    lines.reverse();
+    lines.join("\n").trim().to_owned()
 }
 
 /// The folder a path lies in, with its `/`.

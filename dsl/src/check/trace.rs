@@ -40,6 +40,8 @@ pub enum Meaning {
     Param,
     /// A definition.
     Define,
+    /// A plugin that a file declares.
+    Plugin,
     /// A parameter of the definition it is in; said is the argument.
     Argument,
     /// A statement.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::checker::Checker;
-use super::columns::{Names, sort_name};
+use super::columns::{Names, Times};
 use super::describe::{dotted, type_name};
 use super::env::{Env, Resolved};
 use super::extent::own_size;
@@ -14,8 +14,9 @@ use crate::ast::{Expr, ExprKind, Name};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::name::written;
 use crate::source::Span;
-use crate::types::{Over, Type};
+use crate::types::{ColumnInfo, Content, Over, Type};
 
 /// What is asked of an expression.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Expected<'w> {
     pub ty: &'w Type,
     /// What bare names of columns may mean.
     pub columns: &'w Columns,
+    /// Whether columns named here may hold texts.
+    pub texts: bool,
     /// What a call made here is named.
     pub name: &'w dyn fmt::Display,
     /// Whether it is the whole of a statement.
@@ -37,6 +40,7 @@ impl<'w> Expected<'w> {
         Self {
             ty,
             columns: &Columns::Free,
+            texts: false,
             name: &"",
             statement: false,
             gather: false,
@@ -155,7 +159,7 @@ impl<'p> Checker<'p> {
     fn is_unknown(&self, expr: &Expr, env: Env) -> bool {
         match &expr.kind {
             ExprKind::Name(path) => matches!(self.names.find(path, env), Resolved::Nothing),
-            ExprKind::Call { callee, .. } => self.names.catalog.get(&dotted(callee)).is_none(),
+            ExprKind::Call { callee, .. } => self.names.signature(env.module, callee).is_none(),
             _ => false,
         }
     }
@@ -376,12 +380,10 @@ impl<'p> Checker<'p> {
             Over::Names(names) => Names::Only(names),
         };
         let term = self.term(expr, env, names, notes)?;
-        if term.sort != sort {
-            let expected = sort_name(sort);
-            let found = sort_name(term.sort);
-            let message = format!("expected {expected}, found {found}");
-            self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
-            return None;
+        // A time may stand for the number of its unit.
+        let is_number = sort == Sort::Number && matches!(term.times, Some(Times::In(_)));
+        if !is_number {
+            self.expect_sort(&term, sort, expr.span, env, names)?;
         }
         Some(Value::Formula(term.expr))
     }
@@ -400,6 +402,33 @@ impl<'p> Checker<'p> {
             return self.mismatch(expr, env, want.ty);
         };
         self.column_named(&name.text, name.span, env, want.columns, notes)?;
+        self.expect_numbers(&name.text, name.span, env, want)?;
         Some(Value::Text(name.text.clone()))
+    }
+
+    /// Refuses a column of texts where only numbers can stand.
+    pub fn expect_numbers(
+        &mut self,
+        name: &str,
+        span: Span,
+        env: Env,
+        want: Expected,
+    ) -> Option<()> {
+        let Columns::Known(schema, data) = want.columns else {
+            return Some(());
+        };
+        let is_text = |column: &ColumnInfo| column.content == Content::Text;
+        if want.texts || !schema.find(name).is_some_and(is_text) {
+            return Some(());
+        }
+        let message = format!("expected a column of numbers, found `{name}`, which holds texts");
+        let name = written(name);
+        let diagnostic = Diagnostic::error(Code::WrongType, span, message)
+            .and(*data, "in these data")
+            .hint(format!(
+                "a column for each text is `onehot(…, {name})`; one of them is `choose({name} == \"…\", 1, 0)`"
+            ));
+        self.report(env, diagnostic);
+        None
     }
 }

@@ -8,14 +8,17 @@
 
 mod strength;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use self::strength::{Link, Strength, begins_with_step, links};
+use self::strength::{Link, Strength, begins_with_date, begins_with_step, links};
 
 use crate::ast::{
-    Arg, Comment, DefineParam, Expr, ExprKind, Item, ItemKind, Name, TypeExpr, UnaryOp,
+    Arg, BinaryOp, Comment, DefineParam, Expr, ExprKind, Item, ItemKind, Name, PluginItem,
+    PluginParam, TypeExpr, UnaryOp,
 };
 use crate::diagnostic::Diagnostic;
+use crate::name::{is_bare, written};
 use crate::parse::parse;
 use crate::source::{FileId, Span};
 
@@ -37,11 +40,13 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     }
 }
 
-/// One of the things in brackets: `value`, `name: value`, `name = value` or `name`.
+/// One of the things in brackets: `value`, `name: value`, `name = value` or `name`, or the
+/// parameter of a plugin.
 #[derive(Clone, Copy)]
 struct Slot<'a> {
     name: Option<(&'a Name, &'static str)>,
     value: Option<&'a Expr>,
+    declared: Option<&'a PluginParam>,
 }
 
 impl<'a> Slot<'a> {
@@ -49,6 +54,7 @@ impl<'a> Slot<'a> {
         Self {
             name: None,
             value: Some(value),
+            declared: None,
         }
     }
 
@@ -61,6 +67,7 @@ impl<'a> Slot<'a> {
         Self {
             name,
             value: Some(arg.value()),
+            declared: None,
         }
     }
 
@@ -70,10 +77,22 @@ impl<'a> Slot<'a> {
         Self {
             name: Some((&param.name, joint)),
             value,
+            declared: None,
+        }
+    }
+
+    fn declared(param: &'a PluginParam) -> Self {
+        Self {
+            name: None,
+            value: None,
+            declared: Some(param),
         }
     }
 
     fn span(self) -> Span {
+        if let Some(param) = self.declared {
+            return param.span.0;
+        }
         let name = self.name.map(|(name, _)| name.span);
         let value = self.value.map(|value| value.span);
         match (name, value) {
@@ -168,7 +187,7 @@ impl<'a> Printer<'a> {
                     self.push(&name.text);
                 }
                 self.push(" = ");
-                self.expr(default, 0);
+                self.operand(default, holds_in(default), 0);
                 if let Some(bounds) = bounds {
                     self.push(" in ");
                     self.expr(bounds, 0);
@@ -181,6 +200,7 @@ impl<'a> Printer<'a> {
                 self.push(" = ");
                 self.expr(body, 0);
             }
+            ItemKind::Plugin(plugin) => self.plugin(plugin, item.span),
             ItemKind::Statement {
                 keyword,
                 name,
@@ -197,11 +217,60 @@ impl<'a> Printer<'a> {
 
     fn type_expr(&mut self, ty: &TypeExpr) {
         self.push(&ty.name.text);
+        // Only words are several in a list.
+        let joint = if ty.name.text == "List" { " | " } else { ", " };
         for (index, arg) in ty.args.iter().enumerate() {
-            self.push(if index == 0 { "(" } else { ", " });
+            self.push(if index == 0 { "(" } else { joint });
             self.type_expr(arg);
         }
         self.push(if ty.args.is_empty() { "" } else { ")" });
+    }
+
+    fn plugin(&mut self, plugin: &PluginItem, whole: Span) {
+        self.push("plugin ");
+        self.push(&plugin.name.text);
+        let slots: Vec<Slot<'_>> = plugin.params.iter().map(Slot::declared).collect();
+        let span = declared_span(plugin);
+        let head = |printer: &mut Self| printer.sequence("(", &slots, ")", span);
+        let tail = |printer: &mut Self| {
+            printer.push(" = ");
+            printer.push(&plugin.makes.text);
+            printer.push(" from ");
+            printer.source(plugin.from.span);
+            for option in &plugin.options {
+                printer.push(", ");
+                printer.push(&option.name.text);
+                for (index, word) in option.value.iter().enumerate() {
+                    printer.push(if index == 0 { ": " } else { " " });
+                    printer.source(word.span);
+                }
+            }
+        };
+        let line = |printer: &mut Self| {
+            head(printer);
+            tail(printer);
+        };
+        if slots.is_empty() || !self.fits(whole, 0, line) {
+            head(self);
+            tail(self);
+        }
+    }
+
+    fn declared(&mut self, param: &PluginParam) {
+        self.push(&param.name.text);
+        self.push(if param.optional { "?: " } else { ": " });
+        for (index, ty) in param.types.iter().enumerate() {
+            self.push(if index == 0 { "" } else { " | " });
+            self.type_expr(ty);
+        }
+        if let Some(default) = &param.default {
+            self.push(" = ");
+            self.operand(default, holds_in(default), ",".len());
+        }
+        if let Some(bounds) = &param.bounds {
+            self.push(" in ");
+            self.expr(bounds, ",".len());
+        }
     }
 
     fn params(&mut self, params: &[DefineParam], span: Span) {
@@ -247,7 +316,7 @@ impl<'a> Printer<'a> {
             ExprKind::Int { unit, .. } | ExprKind::Float { unit, .. } => {
                 self.number(expr.span, unit.as_ref());
             }
-            ExprKind::Bool(_) | ExprKind::Text(_) => self.source(expr.span),
+            ExprKind::Bool(_) | ExprKind::Text(_) | ExprKind::Date(_) => self.source(expr.span),
             ExprKind::Name(path) => self.path(path),
             ExprKind::List(elements) => {
                 let slots: Vec<Slot<'_>> = elements.iter().map(Slot::element).collect();
@@ -292,7 +361,10 @@ impl<'a> Printer<'a> {
                     UnaryOp::Negate => "-",
                     UnaryOp::Not => "not ",
                 });
-                self.operand(operand, operand.strength() < expr.strength(), tail);
+                // With the minus before it, a date is another one.
+                let is_other = *op == UnaryOp::Negate && begins_with_date(operand);
+                let in_parens = is_other || operand.strength() < expr.strength();
+                self.operand(operand, in_parens, tail);
             }
             ExprKind::Binary { .. } => self.chain(expr, tail),
         }
@@ -387,7 +459,10 @@ impl<'a> Printer<'a> {
             while let Some((at, text)) = self.first_comment(span.start, slot.span().start) {
                 self.own_line(at, text);
             }
-            let houses = |at| slot.value.is_some_and(|value| houses(value, at));
+            let houses = |at| {
+                slot.value.is_some_and(|value| houses(value, at))
+                    || slot.declared.is_some_and(|param| param_houses(param, at))
+            };
             self.homeless(slot.span(), houses);
             self.slot(*slot);
             self.push(",");
@@ -419,8 +494,11 @@ impl<'a> Printer<'a> {
     }
 
     fn slot(&mut self, slot: Slot<'_>) {
+        if let Some(param) = slot.declared {
+            self.declared(param);
+        }
         if let Some((name, joint)) = slot.name {
-            self.push(&name.text);
+            self.push(&argument_name(&name.text, joint));
             self.push(joint);
         }
         if let Some(value) = slot.value {
@@ -431,7 +509,7 @@ impl<'a> Printer<'a> {
     fn path(&mut self, path: &[Name]) {
         for (index, name) in path.iter().enumerate() {
             self.push(if index == 0 { "" } else { "." });
-            self.push(&name.text);
+            self.push(&written(&name.text));
         }
     }
 
@@ -525,7 +603,26 @@ fn item_houses(item: &Item, at: u32) -> bool {
             let span = params_span(name, params);
             (span.start..span.end).contains(&at) || houses(body, at)
         }
+        ItemKind::Plugin(plugin) => {
+            let span = declared_span(plugin);
+            (span.start..span.end).contains(&at)
+        }
         ItemKind::Statement { value, .. } => houses(value, at),
+    }
+}
+
+/// Whether a comment stands in brackets of the default or the bounds of a plugin's parameter.
+fn param_houses(param: &PluginParam, at: u32) -> bool {
+    let mut parts = param.default.iter().chain(&param.bounds);
+    parts.any(|part| houses(part, at))
+}
+
+/// From the name of a plugin to the kind it makes, where its parameters end.
+fn declared_span(plugin: &PluginItem) -> Span {
+    Span {
+        start: plugin.name.span.end,
+        end: plugin.makes.span.start,
+        ..plugin.name.span
     }
 }
 
@@ -564,8 +661,35 @@ fn houses(expr: &Expr, at: u32) -> bool {
         ExprKind::Int { .. }
         | ExprKind::Float { .. }
         | ExprKind::Bool(_)
+        | ExprKind::Date(_)
         | ExprKind::Text(_)
         | ExprKind::Name(_) => false,
+    }
+}
+
+/// Whether a default has an `in` that would read as the one before its bounds.
+fn holds_in(expr: &Expr) -> bool {
+    let any = |parts: &[&Option<Box<Expr>>]| {
+        let mut parts = parts.iter().copied().flatten();
+        parts.any(|part| holds_in(part))
+    };
+    match &expr.kind {
+        ExprKind::Binary {
+            op, left, right, ..
+        } => *op == BinaryOp::In || holds_in(left) || holds_in(right),
+        ExprKind::Unary { operand, .. } => holds_in(operand),
+        ExprKind::Range {
+            start, end, step, ..
+        } => any(&[start, end, step]),
+        _ => false,
+    }
+}
+
+/// The name before an argument; the params of used files have points in theirs.
+fn argument_name<'n>(name: &'n str, joint: &str) -> Cow<'n, str> {
+    match joint == ": " && name.split('.').all(is_bare) {
+        true => Cow::Borrowed(name),
+        false => written(name),
     }
 }
 

@@ -27,7 +27,8 @@ impl Strength {
             | BinaryOp::Less
             | BinaryOp::LessEqual
             | BinaryOp::Greater
-            | BinaryOp::GreaterEqual => Strength::Comparison,
+            | BinaryOp::GreaterEqual
+            | BinaryOp::In => Strength::Comparison,
             BinaryOp::Add | BinaryOp::Subtract => Strength::Sum,
             BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => Strength::Product,
             BinaryOp::Power => Strength::Power,
@@ -117,6 +118,7 @@ fn ends_with_number(expr: &Expr) -> bool {
 fn begins_with_minus(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Unary { op, .. } => *op == UnaryOp::Negate,
+        ExprKind::Date(date) => date.year < 0,
         ExprKind::Binary { left, .. } => begins_with_minus(left),
         _ => false,
     }
@@ -131,6 +133,15 @@ pub(super) fn begins_with_step(expr: &Expr) -> bool {
         ExprKind::Part { whole: left, .. } | ExprKind::Binary { left, .. } => {
             begins_with_step(left)
         }
+        _ => false,
+    }
+}
+
+/// Whether the first word is a date, before which a minus belongs to it.
+pub(super) fn begins_with_date(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Date(_) => true,
+        ExprKind::Binary { left, .. } => begins_with_date(left),
         _ => false,
     }
 }

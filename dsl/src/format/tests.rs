@@ -186,3 +186,24 @@ fn comments_keep_their_order() {
         "#]],
     );
 }
+
+#[test]
+fn plugins_on_one_line_or_one_parameter_a_line() {
+    check(
+        "plugin  f( a :data,b ?:Int )=score from \"f\" , random ,members : b\n# what it is\nplugin huber(shift: anomaly, # moved\n regime: predictor, delta: Float = 1.35 in 0 .. 100) = regression from \"huber\", version:2\nplugin g(aaaaaaaaaaaaaaaaaaaaaaaaaa: data, bbbbbbbbbbbbbbbbbbb: List( x|y ) = [x], cccccc: a|b) = score from \"g\"\n",
+        expect![[r#"
+            plugin f(a: data, b?: Int) = score from "f", random, members: b
+            # what it is
+            plugin huber(
+                shift: anomaly,  # moved
+                regime: predictor,
+                delta: Float = 1.35 in 0..100,
+            ) = regression from "huber", version: 2
+            plugin g(
+                aaaaaaaaaaaaaaaaaaaaaaaaaa: data,
+                bbbbbbbbbbbbbbbbbbb: List(x | y) = [x],
+                cccccc: a | b,
+            ) = score from "g"
+        "#]],
+    );
+}

@@ -122,7 +122,7 @@ impl Stop<'_> {
         if is_reserved(written) {
             return Some(reserved_hint(written));
         }
-        if self.wanted.contains(&Rule::text) && !self.wanted.contains(&Rule::name) {
+        if is_text_alone(self.wanted) {
             let line = self.rest_of_line();
             return (!line.is_empty()).then(|| format!("text is in quotes: `\"{line}\"`"));
         }
@@ -425,8 +425,7 @@ fn expected(rules: &[Rule]) -> String {
             .collect()
     };
     // Where an operand may begin, pest lists how.
-    let is_operand = |rule| rules.contains(rule);
-    if [&Rule::text, &Rule::name].into_iter().all(is_operand) {
+    if rules.contains(&Rule::text) && !is_text_alone(rules) {
         return "an expression".to_owned();
     }
     let mut words = known(EXPECTED);
@@ -440,14 +439,43 @@ fn expected(rules: &[Rule]) -> String {
     }
 }
 
+/// Whether text in quotes is wanted, and not because an operand may be.
+fn is_text_alone(rules: &[Rule]) -> bool {
+    let is_operand = |rule: &Rule| {
+        matches!(
+            rule,
+            Rule::name | Rule::quoted | Rule::reference | Rule::date | Rule::number
+        )
+    };
+    rules.contains(&Rule::text) && !rules.iter().any(is_operand)
+}
+
 /// What rules are called in messages.
 const EXPECTED: &[(&str, &[Rule])] = &[
-    ("a name", &[Rule::name, Rule::define_param]),
-    ("a type", &[Rule::type_expr, Rule::type_name]),
+    (
+        "a name",
+        &[
+            Rule::name,
+            Rule::quoted,
+            Rule::define_param,
+            Rule::plugin_param,
+        ],
+    ),
+    (
+        "a type",
+        &[Rule::type_expr, Rule::type_name, Rule::plugin_type],
+    ),
     ("text in quotes", &[Rule::text]),
     (
         "an expression",
-        &[Rule::expr, Rule::operation, Rule::argument, Rule::reference],
+        &[
+            Rule::expr,
+            Rule::default,
+            Rule::operation,
+            Rule::bounded,
+            Rule::argument,
+            Rule::reference,
+        ],
     ),
     ("`,`", &[Rule::comma]),
     ("`)`", &[Rule::close_paren]),
@@ -460,5 +488,6 @@ const ALSO_EXPECTED: &[(&str, &[Rule])] = &[
     ("`:`", &[Rule::colon]),
     ("`=`", &[Rule::equals]),
     ("`as`", &[Rule::as_word]),
+    ("`from`", &[Rule::from_word]),
     ("`(`", &[Rule::open_paren, Rule::arguments]),
 ];

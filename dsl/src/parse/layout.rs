@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::ast::Comment;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
+use crate::name::RESERVED;
 use crate::source::{FileId, Span};
 
 /// How many brackets may be open at once.
@@ -116,6 +117,7 @@ impl<'a> Tokens<'a> {
                 (Token::Comment, line.trim_end().len())
             }
             b'"' => text_length(bytes),
+            b'`' => quoted_length(bytes),
             b'(' | b'[' => (Token::Open, 1),
             b')' | b']' => (Token::Close, 1),
             b'0'..=b'9' => (Token::Number, number_length(bytes)),
@@ -160,6 +162,19 @@ fn text_length(bytes: &[u8]) -> (Token, usize) {
     let blanks = bytes[..at].iter().rev();
     let blanks = blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
     (Token::UnclosedText, at - blanks)
+}
+
+/// A name in backticks, or the rest of the line without its second one.
+fn quoted_length(bytes: &[u8]) -> (Token, usize) {
+    let inner = count(&bytes[1..], |byte| !matches!(byte, b'`' | b'\n'));
+    match bytes.get(inner + 1) {
+        Some(b'`') => (Token::Word, inner + 2),
+        _ => {
+            let blanks = bytes[..=inner].iter().rev();
+            let blanks = blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
+            (Token::UnclosedText, inner + 1 - blanks)
+        }
+    }
 }
 
 fn number_length(bytes: &[u8]) -> usize {
@@ -300,6 +315,10 @@ impl Splitter<'_> {
                 level.before = level.height();
                 (level.operators, level.inner) = (0, 0);
             }
+            // In the types of a plugin's parameters.
+            Token::Symbol
+                if matches!(written, "|" | "?")
+                    && self.text[chunk.range.start..].starts_with("plugin") => {}
             Token::Symbol if foreign::symbol(&self.text[range.start..]).is_some() => {
                 let text = self.text;
                 chunk.blame(|| foreign_symbol(text, range.start, file));
@@ -396,12 +415,13 @@ fn is_operator(written: &str) -> bool {
             | "and"
             | "or"
             | "not"
+            | "in"
     )
 }
 
 /// Whether a word has a meaning that keeps it from being a name.
 pub(crate) fn is_reserved(word: &str) -> bool {
-    matches!(word, "and" | "or" | "not" | "in" | "as" | "true" | "false")
+    RESERVED.contains(&word)
 }
 
 fn is_word(written: &str) -> bool {
@@ -409,6 +429,11 @@ fn is_word(written: &str) -> bool {
 }
 
 fn unclosed(written: &str, span: Span) -> Diagnostic {
+    if written.starts_with('`') {
+        let message = "expected a second backtick, found the end of the line";
+        let diagnostic = Diagnostic::error(Code::SyntaxError, span, message);
+        return diagnostic.says("the name begins here");
+    }
     let message = "expected `\"`, found the end of the line";
     let diagnostic =
         Diagnostic::error(Code::SyntaxError, span, message).says("the text begins here");

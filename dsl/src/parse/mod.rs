@@ -174,6 +174,7 @@ fn item(place: Place<'_>) -> Result<ItemKind, Vec<Diagnostic>> {
             ("use", _) => Rule::import,
             ("param", _) => Rule::param,
             ("define", _) => Rule::define,
+            ("plugin", Some((Token::Word, _))) => Rule::plugin,
             // `seed x = …` is read as a statement of an unknown kind.
             ("seed", Some((Token::Word, _))) => Rule::statement,
             ("seed", _) => Rule::seed,

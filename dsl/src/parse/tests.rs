@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::ast::{Arg, Expr, ExprKind, ItemKind, Name, TypeExpr, UnaryOp};
+use crate::ast::{Arg, Expr, ExprKind, ItemKind, Name, PluginParam, TypeExpr, UnaryOp};
 use crate::source::Source;
 
 /// The tree of an expression with every bracket written.
@@ -21,6 +21,7 @@ fn sketch(expr: &Expr) -> String {
         ExprKind::Int { value, unit: of } => format!("{value}{}", unit(of)),
         ExprKind::Float { value, unit: of } => format!("{value:?}{}", unit(of)),
         ExprKind::Bool(value) => value.to_string(),
+        ExprKind::Date(date) => date.to_string(),
         ExprKind::Text(value) => format!("{value:?}"),
         ExprKind::List(items) => {
             format!("{:?}", items.iter().map(sketch).collect::<Vec<_>>()).replace('"', "")
@@ -99,6 +100,36 @@ fn item(item: &Item) -> String {
                 name.text,
                 params.join(", "),
                 sketch(body)
+            )
+        }
+        ItemKind::Plugin(plugin) => {
+            let param = |param: &PluginParam| {
+                let types: Vec<String> = param.types.iter().map(type_sketch).collect();
+                let optional = if param.optional { "?" } else { "" };
+                let part = |joint: &str, part: &Option<Expr>| {
+                    let part = part.as_ref().map(|part| format!("{joint}{}", sketch(part)));
+                    part.unwrap_or_default()
+                };
+                format!(
+                    "{}{optional}: {}{}{}",
+                    param.name.text,
+                    types.join(" | "),
+                    part(" = ", &param.default),
+                    part(" in ", &param.bounds)
+                )
+            };
+            let params: Vec<String> = plugin.params.iter().map(param).collect();
+            let options = plugin.options.iter().map(|option| {
+                let words: Vec<&str> = option.value.iter().map(|word| &*word.text).collect();
+                format!(", {} {}", option.name.text, words.join(" "))
+            });
+            format!(
+                "plugin {}({}) = {} from {:?}{}",
+                plugin.name.text,
+                params.join("; "),
+                plugin.makes.text,
+                plugin.from.value,
+                options.collect::<String>()
             )
         }
         ItemKind::Statement {

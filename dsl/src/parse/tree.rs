@@ -9,8 +9,10 @@ use super::expected::{reserved_hint, visible};
 use super::grammar::Rule;
 use super::place::Place;
 use crate::ast::{
-    Arg, BinaryOp, DefineParam, Expr, ExprKind, ItemKind, Name, OpSpan, Text, TypeExpr, UnaryOp,
+    Arg, BinaryOp, DefineParam, Expr, ExprKind, ItemKind, ItemSpan, Name, OpSpan, PluginItem,
+    PluginOption, PluginParam, Text, TypeExpr, UnaryOp,
 };
+use crate::calendar::{Calendar, DateTime};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 
@@ -20,7 +22,7 @@ static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
         .op(Op::infix(Rule::or_word, Assoc::Left))
         .op(Op::infix(Rule::and_word, Assoc::Left))
         .op(Op::prefix(Rule::not_word))
-        .op(Op::infix(Rule::comparison, Assoc::Left))
+        .op(Op::infix(Rule::comparison, Assoc::Left) | Op::infix(Rule::in_word, Assoc::Left))
         .op(Op::infix(Rule::sum, Assoc::Left))
         .op(Op::infix(Rule::product, Assoc::Left))
         .op(Op::prefix(Rule::negate))
@@ -82,6 +84,8 @@ fn is_punctuation(rule: Rule) -> bool {
             | Rule::close_square
             | Rule::as_word
             | Rule::in_word
+            | Rule::from_word
+            | Rule::bar
             | Rule::EOI
     )
 }
@@ -135,6 +139,7 @@ impl<'a> Tree<'a> {
                 }
             }
             Rule::define => self.define(parts),
+            Rule::plugin => ItemKind::Plugin(self.plugin(parts)),
             Rule::statement => {
                 let keyword = self.name(&parts.need());
                 let name = self.name(&parts.need());
@@ -166,6 +171,76 @@ impl<'a> Tree<'a> {
         ItemKind::Define { name, params, body }
     }
 
+    fn plugin(&mut self, mut parts: Parts<'_>) -> PluginItem {
+        let name = self.name(&parts.need());
+        let mut params = Vec::new();
+        loop {
+            let part = parts.need();
+            if part.as_rule() != Rule::plugin_param {
+                break;
+            }
+            params.push(self.plugin_param(part));
+        }
+        PluginItem {
+            name,
+            params,
+            makes: self.name(&parts.need()),
+            from: self.text(&parts.need()),
+            options: parts.map(|part| self.plugin_option(part)).collect(),
+        }
+    }
+
+    fn plugin_param(&mut self, pair: Pair<'_, Rule>) -> PluginParam {
+        let span = ItemSpan(self.place.span(&pair));
+        let mut parts = pair.into_inner().peekable();
+        let mut param = PluginParam {
+            name: Name::default(),
+            optional: false,
+            types: Vec::new(),
+            default: None,
+            bounds: None,
+            span,
+        };
+        let mut is_default = false;
+        for part in parts.by_ref() {
+            match part.as_rule() {
+                Rule::name => param.name = self.name(&part),
+                Rule::optional => param.optional = true,
+                Rule::plugin_type => {
+                    let types = Parts::of(part).map(|part| self.type_expr(part));
+                    param.types = types.collect();
+                }
+                Rule::equals => is_default = true,
+                Rule::in_word => is_default = false,
+                Rule::default | Rule::expr if is_default => param.default = Some(self.expr(part)),
+                Rule::expr => param.bounds = Some(self.expr(part)),
+                _ => {}
+            }
+        }
+        param
+    }
+
+    fn plugin_option(&mut self, pair: Pair<'_, Rule>) -> PluginOption {
+        let mut parts = Parts::of(pair);
+        let name = self.name(&parts.need());
+        // Between them stands the colon.
+        let value = parts.nth(1).map_or(Vec::new(), |value| {
+            Parts::of(value)
+                .map(|part| match part.as_rule() {
+                    Rule::text => {
+                        let Text { value: text, span } = self.text(&part);
+                        Name { text, span }
+                    }
+                    _ => Name {
+                        text: part.as_str().to_owned(),
+                        span: self.place.span(&part),
+                    },
+                })
+                .collect()
+        });
+        PluginOption { name, value }
+    }
+
     fn type_expr(&mut self, pair: Pair<'_, Rule>) -> TypeExpr {
         let span = self.place.span(&pair);
         let mut parts = Parts::of(pair);
@@ -181,6 +256,12 @@ impl<'a> Tree<'a> {
 
     fn name(&mut self, pair: &Pair<'_, Rule>) -> Name {
         let (text, span) = (pair.as_str(), self.place.span(pair));
+        if let Some(quoted) = text.strip_prefix('`') {
+            return Name {
+                text: quoted.strip_suffix('`').unwrap_or(quoted).to_owned(),
+                span,
+            };
+        }
         // The grammar leaves these two to us.
         if matches!(text, "true" | "false") {
             let message = format!("expected a name, found `{text}`");
@@ -197,7 +278,8 @@ impl<'a> Tree<'a> {
         let mut parts = pair.into_inner().peekable();
         // Most expressions are one operation, no range.
         if parts.len() == 1
-            && let Some(operation) = parts.next_if(|part| part.as_rule() == Rule::operation)
+            && let Some(operation) =
+                parts.next_if(|part| matches!(part.as_rule(), Rule::operation | Rule::bounded))
         {
             return self.operation(operation).expr;
         }
@@ -280,7 +362,7 @@ impl<'a> Tree<'a> {
         for part in operation {
             match part.as_rule() {
                 Rule::and_word | Rule::or_word => earlier = None,
-                Rule::comparison => {
+                Rule::comparison | Rule::in_word => {
                     if let Some(earlier) = &earlier {
                         let (first, second) = (earlier.as_str(), part.as_str());
                         self.errors.push(
@@ -324,11 +406,17 @@ impl<'a> Tree<'a> {
             }
             let written = words.join("-");
             let message = format!("`{written}` is read as a subtraction, not as a date");
-            let year = words[0];
-            let hint =
-                format!("compare parts of a time: `year(time) >= {year}`, `month(time) == 1`");
-            self.errors
-                .push(Diagnostic::error(Code::SyntaxError, span, message).hint(hint));
+            let date = DateTime::read(&written).filter(|date| {
+                // A reader of the message should not meet a date that no calendar has.
+                date.moment(Calendar::AllLeap).is_some()
+            });
+            let error = Diagnostic::error(Code::SyntaxError, span, message);
+            self.errors.push(match date {
+                Some(date) => error
+                    .hint(format!("a date is written `{date}`"))
+                    .fix(span, date.to_string()),
+                None => error.hint("a date is written with all its zeros: `2012-01-31`"),
+            });
         }
     }
 
@@ -340,6 +428,7 @@ impl<'a> Tree<'a> {
                 return Operand { expr, outer: span };
             }
             Rule::number => self.number(pair),
+            Rule::date => self.date(&pair),
             Rule::text => ExprKind::Text(self.text(&pair).value),
             Rule::reference if matches!(pair.as_str(), "true" | "false") => {
                 ExprKind::Bool(pair.as_str() == "true")
@@ -355,7 +444,9 @@ impl<'a> Tree<'a> {
         let mut parts = Parts::of(pair);
         let mut path = vec![self.name(&parts.need())];
         let mut next = parts.next();
-        while let Some(name) = next.take_if(|part| part.as_rule() == Rule::name) {
+        while let Some(name) =
+            next.take_if(|part| matches!(part.as_rule(), Rule::name | Rule::quoted))
+        {
             path.push(self.name(&name));
             next = parts.next();
         }
@@ -457,6 +548,26 @@ impl<'a> Tree<'a> {
         ExprKind::Float { value, unit }
     }
 
+    fn date(&mut self, pair: &Pair<'_, Rule>) -> ExprKind {
+        let (span, written) = (self.place.span(pair), pair.as_str());
+        if let Ok(date) = written.parse() {
+            return ExprKind::Date(date);
+        }
+        let message = format!("`{written}` is not a date");
+        let error = Diagnostic::error(Code::SyntaxError, span, message);
+        // With a zone it is one, but the language has none.
+        self.errors.push(match DateTime::read(written) {
+            Some(date) => {
+                let date = Calendar::ProlepticGregorian.written(date);
+                error
+                    .hint(format!("times are UTC: write `{date}`"))
+                    .fix(span, &date)
+            }
+            None => error.hint("write `2012-01-31` or `2012-01-31T06:00`"),
+        });
+        ExprKind::Date(DateTime::midnight(1970, 1, 1))
+    }
+
     fn out_of_range(&mut self, number: &Pair<'_, Rule>, hint: String) {
         let span = self.place.span(number);
         let error = Diagnostic::error(Code::NumberOutOfRange, span, "the number is too large");
@@ -517,6 +628,7 @@ fn binary_op(symbol: &str) -> BinaryOp {
         "<=" => BinaryOp::LessEqual,
         ">" => BinaryOp::Greater,
         ">=" => BinaryOp::GreaterEqual,
+        "in" => BinaryOp::In,
         "+" => BinaryOp::Add,
         "-" => BinaryOp::Subtract,
         "*" => BinaryOp::Multiply,

@@ -1,5 +1,7 @@
 //! What an experiment says of its sweeps, and what a run tells the checker of them.
 
+pub mod forms;
+pub mod normal;
 pub mod search;
 pub mod space;
 
@@ -38,6 +40,10 @@ pub struct Sweep {
     pub params: Vec<SweptParam>,
     /// What its points are ranked by, when by anything.
     pub objective: Option<Objective>,
+    /// What its points are judged by when that is more than one thing: then nothing is chosen.
+    pub front: Vec<Objective>,
+    /// Which of its params is the budget, for one that halves.
+    pub over: Option<usize>,
     /// The points, in the order proposed.
     pub trials: Vec<Trial>,
     /// How many more will be proposed at most, once these have scores.
@@ -72,6 +78,9 @@ pub enum Best {
     /// This trial, and all that differ from it in the seed only.
     Trial(usize),
 }
+
+/// The statement of an [`Objective`] that is what a point costs, not a score.
+pub const COST: &str = "cost";
 
 /// What points are ranked by.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,8 +135,9 @@ pub struct Trial {
     pub group: usize,
     /// Its own score.
     pub finding: Score,
-    /// The calls its score is read from; none while that statement waits for another sweep.
-    pub objective: Option<NodeId>,
+    /// The calls its scores are read from, one for each objective that is a score; none while
+    /// that statement waits for another sweep.
+    pub objectives: Vec<NodeId>,
     /// All scores at this point.
     pub scores: Vec<NodeId>,
 }
@@ -168,6 +178,11 @@ impl Sweep {
             Some(format!("{}={}", param.name, setting.as_ref()?.text))
         });
         settings.collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether its points are judged by anything.
+    pub fn is_judged(&self) -> bool {
+        self.objective.is_some() || !self.front.is_empty()
     }
 
     /// What is known of the trials that count together: their mean, if each has a score.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use dsl::calendar::{Calendar, TimeUnit};
 use dsl::check::Outside;
 use dsl::experiment::{Arguments, NodeId, Value};
 use dsl::facts::{About, Complaint, Examined, Facts};
 use dsl::signature::{Catalog, ColumnRule, Makes, Need, Param, Signature};
 use dsl::sweep::search::{Finding, Method, Proposal, Search};
 use dsl::sweep::space::Setting;
-use dsl::types::{ColumnInfo, Kind, Over, Schema, Type};
+use dsl::types::{ColumnInfo, Content, Kind, Over, Schema, Type};
 
 /// A parameter without default.
 fn param(name: &str, ty: Type) -> Param {
@@ -22,6 +23,7 @@ fn param(name: &str, ty: Type) -> Param {
         divides: None,
         variadic: false,
         definitions: false,
+        texts: false,
         need: Need::Here,
         truth: false,
         gather: false,
@@ -214,6 +216,22 @@ pub fn catalog() -> Catalog {
                 ],
             )
         },
+        Signature {
+            makes: Makes::Kinds(vec![Kind::Weights, Kind::Parent, Kind::Child]),
+            ..plugin(
+                "combine",
+                Kind::Weights,
+                vec![
+                    param("terms", list(Type::Kind(Kind::Weights))),
+                    param("factors", list(Type::Float)),
+                ],
+            )
+        },
+        plugin(
+            "average",
+            Kind::Weights,
+            vec![param("weights", Type::Kind(Kind::Weights))],
+        ),
         plugin(
             "record",
             Kind::Trajectory,
@@ -374,10 +392,7 @@ impl Outside for Table {
             return Err(Complaint::at("path", message).with_hint("look for the file"));
         }
         let unit = |unit: &str| (!path.ends_with(".csv")).then(|| unit.to_owned());
-        let column = |(name, text): &(&str, &str)| ColumnInfo {
-            name: (*name).to_owned(),
-            unit: unit(text),
-        };
+        let column = |(name, text): &(&str, &str)| ColumnInfo::numbers(*name, unit(text));
         let columns = [
             ("temp", "degC"),
             ("salt", "psu"),
@@ -391,9 +406,20 @@ impl Outside for Table {
         ];
         let times = [("time", "hours since 1980-01-14 14:00:00")];
         let times = times.iter().filter(|_| path.contains("times"));
-        Ok(Schema {
-            columns: columns.iter().chain(times).map(column).collect(),
-        })
+        let mut columns: Vec<ColumnInfo> = columns.iter().chain(times).map(column).collect();
+        if path.contains("stations") {
+            let day = |name: &str, calendar| ColumnInfo {
+                name: name.to_owned(),
+                unit: Some(TimeUnit::days(calendar).text()),
+                content: Content::Time(TimeUnit::days(calendar)),
+            };
+            columns.push(day("time", Calendar::Standard));
+            columns.push(day("model_time", Calendar::NoLeap));
+            columns.push(ColumnInfo::texts("station"));
+            columns.push(ColumnInfo::numbers("2t", Some("K".to_owned())));
+            columns.push(ColumnInfo::numbers("TEMP-SFC", None));
+        }
+        Ok(Schema { columns })
     }
 
     /// Points at even distances, on each budget the better half of those before.

@@ -1,31 +1,176 @@
-//! Rows of numbers with named columns and units.
+//! Rows of named columns: numbers with units, times of a calendar, texts.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
 use std::sync::Arc;
 
-use dsl::types::{ColumnInfo, Kind, Schema};
+use dsl::calendar::{Calendar, TimeUnit};
+use dsl::column::{ColumnExpr, Values};
+use dsl::types::{ColumnInfo, Content, Kind, Schema};
 use polars::prelude::*;
+use polars_parquet::write::ZstdLevel;
+use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Parts};
 use crate::error::Fault;
+use crate::foreign::Parcel;
 
-/// A table of numbers; missing values are NaN.
+/// A table; missing values are NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
     columns: Vec<DataColumn>,
     rows: usize,
 }
 
-/// One column of a [`Dataset`].
+/// One column of a [`Dataset`], made by [`numbers`](Self::numbers), [`times`](Self::times) or
+/// [`texts`](Self::texts).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataColumn {
     /// Its name.
     pub name: String,
     /// Its unit, when known.
     pub unit: Option<String>,
-    /// One value per row.
+    /// One value per row: a number, a time in its unit, or the index of its text in `labels`.
     pub values: Arc<[f64]>,
+    /// What the values are.
+    pub content: Content,
+    /// The different texts of a column of texts in ascending order; else none.
+    pub labels: Arc<[String]>,
+}
+
+impl DataColumn {
+    /// A column of numbers; of times of the standard calendar where the unit says so, such as
+    /// `days since 1970-01-01`.
+    pub fn numbers(
+        name: impl Into<String>,
+        unit: Option<String>,
+        values: impl Into<Arc<[f64]>>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            values: values.into(),
+            content: Content::of_unit(unit.as_deref(), Calendar::Standard),
+            unit,
+            labels: Arc::default(),
+        }
+    }
+
+    /// A column of times: numbers in `unit`. Readers of dates write
+    /// `TimeUnit::days(Calendar::ProlepticGregorian)` and get the numbers from
+    /// `unit.number(DateTime::read(text)?)`; readers of CF files parse the file's unit and
+    /// calendar with [`TimeUnit::parse`].
+    pub fn times(name: impl Into<String>, unit: TimeUnit, values: impl Into<Arc<[f64]>>) -> Self {
+        Self {
+            name: name.into(),
+            unit: Some(unit.text()),
+            values: values.into(),
+            content: Content::Time(unit),
+            labels: Arc::default(),
+        }
+    }
+
+    /// A column of numbers or times that the header of a file describes.
+    pub fn with(info: ColumnInfo, values: impl Into<Arc<[f64]>>) -> Self {
+        let ColumnInfo {
+            name,
+            unit,
+            content,
+        } = info;
+        Self {
+            name,
+            unit,
+            values: values.into(),
+            content,
+            labels: Arc::default(),
+        }
+    }
+
+    /// A column of texts, one for each row; none where it is missing.
+    pub fn texts<T: AsRef<str>>(
+        name: impl Into<String>,
+        texts: impl IntoIterator<Item = Option<T>>,
+    ) -> Self {
+        let mut known: HashMap<String, u32> = HashMap::new();
+        let mut seen = Vec::new();
+        for text in texts {
+            let at = text.map(|text| match known.get(text.as_ref()) {
+                Some(at) => *at,
+                None => {
+                    let at = known.len() as u32;
+                    known.insert(text.as_ref().to_owned(), at);
+                    at
+                }
+            });
+            seen.push(at);
+        }
+        let mut labels: Vec<(String, u32)> = known.into_iter().collect();
+        labels.sort_unstable();
+        let mut places = vec![0.0; labels.len()];
+        for (place, (_, at)) in labels.iter().enumerate() {
+            places[*at as usize] = place as f64;
+        }
+        let values = seen
+            .into_iter()
+            .map(|at| at.map_or(f64::NAN, |at| places[at as usize]));
+        Self {
+            name: name.into(),
+            unit: None,
+            values: values.collect(),
+            content: Content::Text,
+            labels: labels.into_iter().map(|(label, _)| label).collect(),
+        }
+    }
+
+    /// A column of texts, each the place of its text in `labels`.
+    fn coded(name: String, labels: &[String], values: &[f64]) -> Self {
+        let text = |value: &f64| match value.is_nan() {
+            true => None,
+            false => labels.get(*value as usize),
+        };
+        Self::texts(name, values.iter().map(text))
+    }
+
+    /// The text of a row of a column of texts.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        self.label(*self.values.get(row)?)
+    }
+
+    /// The text that a value is the place of.
+    pub fn label(&self, value: f64) -> Option<&str> {
+        let place = (!value.is_nan()).then_some(value as usize)?;
+        self.labels.get(place).map(String::as_str)
+    }
+
+    /// A value as people read it: a number, a date, a text.
+    pub fn show(&self, value: f64) -> String {
+        match self.content {
+            _ if value.is_nan() => "missing".to_owned(),
+            Content::Number => value.to_string(),
+            Content::Time(unit) => unit.show(value),
+            Content::Text => match self.labels.get(value as usize) {
+                Some(label) => format!("{label:?}"),
+                None => value.to_string(),
+            },
+        }
+    }
+
+    /// The rows with these indices, in this order.
+    pub fn take(&self, rows: &[u32]) -> Self {
+        let values = rows.iter().map(|row| self.values[*row as usize]);
+        Self {
+            values: values.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Its name and what it holds.
+    pub fn info(&self) -> ColumnInfo {
+        ColumnInfo {
+            name: self.name.clone(),
+            unit: self.unit.clone(),
+            content: self.content,
+        }
+    }
 }
 
 impl Dataset {
@@ -67,31 +212,50 @@ impl Dataset {
     /// The names and units of the columns.
     pub fn schema(&self) -> Schema {
         Schema {
-            columns: self
-                .columns
-                .iter()
-                .map(|column| ColumnInfo {
-                    name: column.name.clone(),
-                    unit: column.unit.clone(),
-                })
-                .collect(),
+            columns: self.columns.iter().map(DataColumn::info).collect(),
         }
     }
 
-    /// The values of a column.
+    /// The column of a name.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn column(&self, name: &str) -> Result<&DataColumn, Fault> {
+        let column = self.columns.iter().find(|column| column.name == name);
+        column.ok_or_else(|| {
+            let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+            Fault::user(format!("the data have no column `{name}`"))
+                .with_hint(format!("columns: {}", names.join(", ")))
+        })
+    }
+
+    /// The values of a column: numbers, times in their unit, or places in its labels.
     ///
     /// # Errors
     /// When there is no such column.
     pub fn values(&self, name: &str) -> Result<&Arc<[f64]>, Fault> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
-            .map(|column| &column.values)
-            .ok_or_else(|| {
-                let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
-                Fault::user(format!("the data have no column `{name}`"))
-                    .with_hint(format!("columns: {}", names.join(", ")))
-            })
+        self.column(name).map(|column| &column.values)
+    }
+
+    /// What a formula sees of a column: `formula.evaluate(rows, &|name| data.look(name))`.
+    pub fn look(&self, name: &str) -> Option<Values<'_>> {
+        let column = self.columns.iter().find(|column| column.name == name)?;
+        Some(Values {
+            values: &column.values,
+            labels: (column.content == Content::Text).then_some(&*column.labels),
+        })
+    }
+
+    /// The column of these values that a formula over this data gives: its values are times or
+    /// texts where the formula says so.
+    pub fn derived(&self, name: String, formula: &ColumnExpr, values: Vec<f64>) -> DataColumn {
+        let time = |name: &str| self.column(name).ok()?.content.time();
+        let labels = formula.labels(&|name| self.look(name)?.labels);
+        match (formula.time(&time), labels) {
+            (Some(unit), _) => DataColumn::times(name, unit, values),
+            (None, Some(labels)) => DataColumn::coded(name, &labels, &values),
+            (None, None) => DataColumn::numbers(name, None, values),
+        }
     }
 
     /// The rows with these indices, in this order.
@@ -100,13 +264,7 @@ impl Dataset {
             columns: self
                 .columns
                 .iter()
-                .map(|column| DataColumn {
-                    values: rows
-                        .iter()
-                        .map(|row| column.values[*row as usize])
-                        .collect(),
-                    ..column.clone()
-                })
+                .map(|column| column.take(rows))
                 .collect(),
             rows: rows.len(),
         }
@@ -122,43 +280,91 @@ impl Dataset {
     }
 }
 
+/// How a unit is stored: alone, or with its calendar where that is not the standard one.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredUnit {
+    Alone(String),
+    Dated { unit: String, calendar: String },
+}
+
+impl StoredUnit {
+    fn of(column: &DataColumn) -> Option<Self> {
+        let unit = column.unit.clone()?;
+        let calendar = column.content.time().map(TimeUnit::calendar);
+        Some(match calendar.filter(|it| *it != Calendar::Standard) {
+            Some(calendar) => Self::Dated {
+                unit,
+                calendar: calendar.name().to_owned(),
+            },
+            None => Self::Alone(unit),
+        })
+    }
+
+    fn read(self) -> Result<(String, Content), Fault> {
+        let (unit, calendar) = match self {
+            Self::Alone(unit) => (unit, Calendar::Standard),
+            Self::Dated { unit, calendar } => {
+                let unknown = || Fault::Damaged(format!("unknown calendar `{calendar}`"));
+                (unit, Calendar::named(&calendar).ok_or_else(unknown)?)
+            }
+        };
+        let content = Content::of_unit(Some(&unit), calendar);
+        Ok((unit, content))
+    }
+}
+
 impl Artifact for Dataset {
     const KIND: Kind = Kind::Data;
     const PARTS: &'static [&'static str] = &["table.parquet", "units.json"];
 
+    fn size(&self) -> u64 {
+        (self.rows * self.columns.len() * size_of::<f64>()) as u64
+    }
+
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let columns = self
+        let mut frame = DataFrame::new(self.rows, self.columns.iter().map(stored).collect())?;
+        let units: BTreeMap<&str, StoredUnit> = self
             .columns
             .iter()
-            .map(|column| Column::new(column.name.as_str().into(), &column.values[..]))
-            .collect();
-        let mut frame = DataFrame::new(self.rows, columns)?;
-        let units: BTreeMap<&str, &str> = self
-            .columns
-            .iter()
-            .filter_map(|column| Some((column.name.as_str(), column.unit.as_deref()?)))
+            .filter_map(|column| Some((column.name.as_str(), StoredUnit::of(column)?)))
             .collect();
         Parts::default()
-            .with("table.parquet", to_parquet(&mut frame)?)
+            .with("table.parquet", to_small_parquet(&mut frame)?)
             .with_json("units.json", &units)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        Ok(self.as_parcel())
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         let frame = from_parquet(parts.get("table.parquet")?)?;
-        let units: BTreeMap<String, String> = parts.json("units.json")?;
+        let mut units: BTreeMap<String, StoredUnit> = parts.json("units.json")?;
         let columns = frame
             .columns()
             .iter()
             .map(|column| {
-                let values: Vec<f64> = column
-                    .f64()?
-                    .iter()
-                    .map(|value| value.unwrap_or(f64::NAN))
-                    .collect();
+                let name = column.name().to_string();
+                if let DataType::String = column.dtype() {
+                    return Ok(DataColumn::texts(name, column.str()?.iter()));
+                }
+                let missing = |value: Option<f64>| value.unwrap_or(f64::NAN);
+                let values: Vec<f64> = match column.dtype() {
+                    DataType::Float32 => {
+                        let values = column.f32()?.iter();
+                        values.map(|value| missing(value.map(f64::from))).collect()
+                    }
+                    _ => column.f64()?.iter().map(missing).collect(),
+                };
+                let unit = units.remove(&name).map(StoredUnit::read).transpose()?;
+                let (unit, content) = unit.unzip();
                 Ok(DataColumn {
-                    name: column.name().to_string(),
-                    unit: units.get(column.name().as_str()).cloned(),
+                    name,
+                    unit,
                     values: values.into(),
+                    content: content.unwrap_or_default(),
+                    labels: Arc::default(),
                 })
             })
             .collect::<Result<_, Fault>>()?;
@@ -166,14 +372,50 @@ impl Artifact for Dataset {
     }
 }
 
+fn stored(column: &DataColumn) -> Column {
+    let name = column.name.as_str().into();
+    match column.content {
+        Content::Text => {
+            let texts: StringChunked = (0..column.values.len())
+                .map(|row| column.text(row))
+                .collect();
+            texts.with_name(name).into_column()
+        }
+        Content::Number | Content::Time(_) => match singles(&column.values) {
+            Some(values) => Column::new(name, values),
+            None => Column::new(name, &column.values[..]),
+        },
+    }
+}
+
+/// The values in single precision, when it holds every one of them, as those of many files.
+fn singles(values: &[f64]) -> Option<Vec<f32>> {
+    let is_single = |value: &f64| {
+        let back = f64::from(*value as f32);
+        back.to_bits() == value.to_bits()
+    };
+    let all = values.iter().all(is_single);
+    all.then(|| values.iter().map(|value| *value as f32).collect())
+}
+
 /// A table as Parquet; equal tables give equal bytes.
 ///
 /// # Errors
 /// When polars cannot write it.
 pub fn to_parquet(frame: &mut DataFrame) -> Result<Vec<u8>, Fault> {
+    write_parquet(frame, ParquetCompression::Uncompressed)
+}
+
+/// The same, compressed: coordinates repeat and take almost no room.
+fn to_small_parquet(frame: &mut DataFrame) -> Result<Vec<u8>, Fault> {
+    let level = ZstdLevel::try_new(1)?;
+    write_parquet(frame, ParquetCompression::Zstd(Some(level)))
+}
+
+fn write_parquet(frame: &mut DataFrame, compression: ParquetCompression) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes)
-        .with_compression(ParquetCompression::Uncompressed)
+        .with_compression(compression)
         .set_parallel(false)
         .finish(frame)?;
     Ok(bytes)

@@ -4,6 +4,8 @@ mod dataset;
 mod page;
 mod parts;
 mod pieces;
+mod precision;
+mod saved;
 mod scores;
 mod tensor_file;
 mod trajectory;
@@ -16,18 +18,24 @@ use dsl::types::Kind;
 use polars::frame::DataFrame;
 
 use crate::error::Fault;
+use crate::foreign::Parcel;
 
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
 pub use parts::{Kept, Parts};
 pub use pieces::Piece;
+pub use precision::Precision;
+pub use saved::{Naming, Saved, SavedModel, Selection, Template, model_names};
 pub use scores::{ScoreRow, Scores};
-pub use tensor_file::{Precision, TensorFile};
+pub use tensor_file::{StoredTensor, TensorFile, shown};
 pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};
 
 /// Names and values in the head of a safetensors file.
 pub type Metadata = Vec<(String, String)>;
+
+/// Files of weights, each with its name.
+pub type WeightsFiles = Vec<(String, Vec<u8>)>;
 
 /// Something an action makes and another one takes.
 pub trait Artifact: Any + Send + Sync + Sized {
@@ -49,6 +57,20 @@ pub trait Artifact: Any + Send + Sync + Sized {
     /// When a part is missing or is not what `to_parts` writes.
     fn from_parts(parts: &Parts) -> Result<Self, Fault>;
 
+    /// What programs in other languages see of it.
+    ///
+    /// # Errors
+    /// When they cannot take it.
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        let kind = Self::KIND;
+        Err(Fault::user(format!("a program cannot take a {kind} yet")))
+    }
+
+    /// About how many bytes it takes in memory, where that may be much.
+    fn size(&self) -> u64 {
+        0
+    }
+
     /// The artifact behind a result, when it is this type or can be read as it.
     fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
         downcast(stored)
@@ -62,14 +84,14 @@ pub trait Artifact: Any + Send + Sync + Sized {
         Ok(None)
     }
 
-    /// The safetensors file to export with `--weights`, for those that have one; `made_by`
-    /// (key and seed) goes to its metadata, beside the architecture.
+    /// The files to export with `--weights`, by name, for those that have some. Their names begin
+    /// with `stem`; `made_by` (key and seed) goes to their metadata, beside the architecture.
     ///
     /// # Errors
-    /// When the file cannot be made.
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
-        let _ = made_by;
-        Ok(None)
+    /// When the files cannot be made.
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+        let _ = (stem, made_by);
+        Ok(WeightsFiles::new())
     }
 }
 
@@ -88,16 +110,23 @@ pub trait Stored: Send + Sync {
     /// # Errors
     /// As there.
     fn to_parts(&self) -> Result<Parts, Fault>;
+    /// See [`Artifact::to_parcel`].
+    ///
+    /// # Errors
+    /// As there.
+    fn to_parcel(&self) -> Result<Parcel, Fault>;
+    /// See [`Artifact::size`].
+    fn size(&self) -> u64;
     /// See [`Artifact::table`].
     ///
     /// # Errors
     /// As there.
     fn table(&self) -> Result<Option<DataFrame>, Fault>;
-    /// See [`Artifact::weights_file`].
+    /// See [`Artifact::weights_files`].
     ///
     /// # Errors
     /// As there.
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault>;
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault>;
     /// For downcasting.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
@@ -107,12 +136,20 @@ impl<A: Artifact> Stored for A {
         Artifact::to_parts(self)
     }
 
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        Artifact::to_parcel(self)
+    }
+
+    fn size(&self) -> u64 {
+        Artifact::size(self)
+    }
+
     fn table(&self) -> Result<Option<DataFrame>, Fault> {
         Artifact::table(self)
     }
 
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
-        Artifact::weights_file(self, made_by)
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+        Artifact::weights_files(self, stem, made_by)
     }
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

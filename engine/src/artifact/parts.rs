@@ -36,6 +36,9 @@ impl Parts {
     /// What the names of parts end in that a store does not load with the others.
     pub const LARGE: &'static str = ".block";
 
+    /// The only part of a result that is made again where it is read: how large it is.
+    pub const REMADE: &'static str = "remade.json";
+
     /// The same with one more part.
     pub fn with(mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.bytes.insert(name.to_owned(), bytes.into());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Parts};
 use crate::error::Fault;
+use crate::foreign::Parcel;
 
 /// What a score statement found, and the series that plots need.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,10 @@ impl Artifact for Scores {
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("scores.json", self)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        self.as_parcel()
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {

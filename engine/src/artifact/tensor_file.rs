@@ -6,8 +6,9 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::precision::{Precision, write_doubles, write_singles};
 use super::{Layout, Tensor};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
@@ -21,7 +22,7 @@ pub struct TensorFile {
     file: DataFile,
     /// What its header says beside the tensors.
     pub metadata: BTreeMap<String, String>,
-    /// The tensors of weights, in the order of their bytes.
+    /// All tensors, in the order of their bytes.
     tensors: Vec<StoredTensor>,
     /// Where each is among them, by name.
     places: BTreeMap<String, usize>,
@@ -31,21 +32,21 @@ pub struct TensorFile {
 
 /// Where the numbers of a tensor stand, and how.
 #[derive(Clone, Debug, PartialEq)]
-struct StoredTensor {
-    tensor: Tensor,
-    precision: Precision,
+pub struct StoredTensor {
+    /// Its name and shape.
+    pub tensor: Tensor,
+    /// The type of its numbers as the format names it, such as `BF16`.
+    pub dtype: String,
+    /// How many bytes it has.
+    pub bytes: u64,
     start: u64,
 }
 
-/// How a weight is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Precision {
-    /// IEEE 754 single precision.
-    F32,
-    /// IEEE 754 half precision.
-    F16,
-    /// The upper half of single precision.
-    BF16,
+impl StoredTensor {
+    /// How its numbers are stored, when they can be weights.
+    pub fn precision(&self) -> Option<Precision> {
+        Precision::of_dtype(&self.dtype)
+    }
 }
 
 /// A tensor as the header has it.
@@ -60,8 +61,7 @@ impl TensorFile {
     /// Opens a file and checks its header.
     ///
     /// # Errors
-    /// The user's fault when it is not there, not safetensors, or holds weights that are not
-    /// `F32`, `F16` or `BF16`.
+    /// The user's fault when it is not there, or not a whole safetensors file.
     pub fn open(path: &Path, files: &Files) -> Result<Self, Fault> {
         Self::read_header(files.open(path)?)
     }
@@ -77,10 +77,20 @@ impl TensorFile {
         let (size, mut reader) = (file.size(), file.reader());
         let mut length = [0; 8];
         let not = |what: &str| bad(format!("not a safetensors file: {what}"));
+        if let Some((what, hint)) = foreign_format(&file) {
+            return Err(bad(format!("expected safetensors, found {what}")).with_hint(hint));
+        }
         (reader.read_exact(&mut length)).map_err(|_| not("it is shorter than 8 bytes"))?;
         let length = u64::from_le_bytes(length);
-        if length > size.saturating_sub(8) || length > LARGEST_HEADER {
+        if length > LARGEST_HEADER {
             return Err(not(&format!("its header would have {length} bytes")));
+        }
+        let cut = |wanted: u64| {
+            let what = format!("cut short: it has {size} bytes, its header wants {wanted}");
+            bad(what).with_hint("copy or download it again")
+        };
+        if length > size.saturating_sub(8) {
+            return Err(cut(length.saturating_add(8)));
         }
         let mut text = Vec::new();
         (reader.take(length).read_to_end(&mut text)).map_err(unreadable)?;
@@ -110,8 +120,12 @@ impl TensorFile {
         let end = spans.iter().try_fold(0, |end, [start, stop]| {
             (*start == end && stop >= start).then_some(*stop)
         });
-        if end != Some(size - 8 - length) {
-            return Err(not("the tensors do not fill it without gaps"));
+        match end {
+            Some(end) if end == size - 8 - length => {}
+            Some(end) if end > size - 8 - length => {
+                return Err(cut(end.saturating_add(8 + length)));
+            }
+            _ => return Err(not("the tensors do not fill it without gaps")),
         }
         found.tensors.sort_by_key(|stored| stored.start);
         let names = found
@@ -119,33 +133,30 @@ impl TensorFile {
             .iter()
             .map(|stored| stored.tensor.name.clone());
         found.places = names.zip(0..).collect();
+        let others = found.tensors.iter().filter(|it| it.precision().is_none());
+        found.others = others.map(|stored| stored.tensor.name.clone()).collect();
         Ok(found)
     }
 
     fn add(&mut self, name: String, entry: Entry, data: u64) -> Result<(), String> {
         let [start, end] = entry.data_offsets;
-        let precision = match entry.dtype.as_str() {
-            "F32" => Precision::F32,
-            "F16" => Precision::F16,
-            "BF16" => Precision::BF16,
-            "BOOL" | "U8" | "I8" | "U16" | "I16" | "U32" | "I32" | "U64" | "I64" => {
-                self.others.push(name);
-                return Ok(());
-            }
-            other => {
-                return Err(format!(
-                    "tensor `{name}`: expected F32, F16 or BF16, found {other}"
-                ));
-            }
+        let Some(size) = bytes_of(&entry.dtype) else {
+            let found = &entry.dtype;
+            return Err(format!(
+                "tensor `{}`: numbers of the type `{}` are not known",
+                shown(&name),
+                shown(found)
+            ));
         };
         let count = (entry.shape.iter()).try_fold(1_u64, |count, size| count.checked_mul(*size));
-        let bytes = count.and_then(|count| count.checked_mul(precision.bytes() as u64));
-        if bytes.is_none() || bytes != end.checked_sub(start) {
+        let bytes = count.and_then(|count| count.checked_mul(size));
+        let Some(bytes) = bytes.filter(|bytes| Some(*bytes) == end.checked_sub(start)) else {
             return Err(format!(
-                "tensor `{name}`: shape {:?} does not fit its offsets {start} and {end}",
+                "tensor `{}`: shape {:?} does not fit its offsets {start} and {end}",
+                shown(&name),
                 entry.shape
             ));
-        }
+        };
         let shape = entry.shape.iter().map(|size| usize::try_from(*size));
         let tensor = Tensor {
             shape: shape
@@ -156,33 +167,44 @@ impl TensorFile {
         let start = data.saturating_add(start);
         self.tensors.push(StoredTensor {
             tensor,
-            precision,
+            dtype: entry.dtype,
+            bytes,
             start,
         });
         Ok(())
     }
 
+    /// All tensors, in the order of their bytes.
+    pub fn tensors(&self) -> &[StoredTensor] {
+        &self.tensors
+    }
+
+    /// Fills `bytes` with those of a tensor, from one of them on, as they are stored.
+    ///
+    /// # Errors
+    /// The user's fault when there is no such tensor, or the machine does not read it.
+    pub fn read_bytes(&self, name: &str, first: u64, bytes: &mut [u8]) -> Result<(), Fault> {
+        let stored = self.named(name).ok_or_else(|| self.missing(name))?;
+        let read = self.file.read_at(stored.start.saturating_add(first), bytes);
+        read.map_err(|error| self.bad(format!("cannot be read: {error}")))
+    }
+
     /// The tensors of weights, in the order of their bytes.
     pub fn layout(&self) -> Layout {
-        let tensors = self.tensors.iter().map(|stored| stored.tensor.clone());
+        let weights = self.tensors.iter().filter(|it| it.precision().is_some());
         Layout {
-            tensors: tensors.collect(),
+            tensors: weights.map(|stored| stored.tensor.clone()).collect(),
         }
     }
 
     /// How its weights are stored, when all are stored alike.
     pub fn precision(&self) -> Option<Precision> {
-        let first = self.tensors.first()?.precision;
-        let alike = |stored: &StoredTensor| stored.precision == first;
-        self.tensors.iter().all(alike).then_some(first)
+        let mut precisions = self.tensors.iter().filter_map(StoredTensor::precision);
+        let first = precisions.next()?;
+        precisions.all(|other| other == first).then_some(first)
     }
 
-    /// The path it was opened by.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// That it has the tensors of a layout, in any order, and no others.
+    /// That it has the tensors of a layout, in any order, and no other weights.
     ///
     /// # Errors
     /// Which one is missing, of another shape, or more than expected; the user's fault.
@@ -190,16 +212,37 @@ impl TensorFile {
         for tensor in &layout.tensors {
             self.find(&tensor.name, &tensor.shape)?;
         }
-        let expected = layout.tensors.iter().map(|tensor| &*tensor.name);
-        let expected: BTreeSet<&str> = expected.collect();
-        let more = self
-            .tensors
-            .iter()
-            .find(|stored| !expected.contains(&*stored.tensor.name));
-        match more {
-            Some(more) => Err(self.bad(format!("tensor `{}` is not expected", more.tensor.name))),
+        let expected: BTreeSet<&str> = layout.tensors.iter().map(|it| &*it.name).collect();
+        let mut weights = self.tensors.iter().filter(|it| it.precision().is_some());
+        match weights.find(|stored| !expected.contains(&*stored.tensor.name)) {
+            Some(more) => {
+                let name = shown(&more.tensor.name);
+                Err(self.bad(format!("tensor `{name}` is not expected")))
+            }
             None => Ok(()),
         }
+    }
+
+    /// Writes some of the weights of a network with this layout over `bytes`, as numbers of a
+    /// precision: their own, or one that holds them all.
+    ///
+    /// # Errors
+    /// As [`read_part`](Self::read_part).
+    pub fn read(
+        &self,
+        layout: &Layout,
+        columns: &Range<usize>,
+        precision: Precision,
+        bytes: &mut [u8],
+    ) -> Result<(), Fault> {
+        layout.read_parts(columns, precision, bytes, |tensor, part, to| {
+            self.read_part(tensor, part, precision, to)
+        })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// All numbers of the tensor with this name and shape.
@@ -207,10 +250,10 @@ impl TensorFile {
     /// # Errors
     /// The user's fault when there is none, or it has another shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Fault> {
-        let stored = self.find(name, shape)?;
-        let mut bytes = vec![0; stored.tensor.len() * stored.precision.bytes()];
+        let (stored, precision) = self.find(name, shape)?;
+        let mut bytes = vec![0; stored.tensor.len() * precision.bytes()];
         self.read_stored(stored, 0, &mut bytes)?;
-        Ok(stored.precision.decode(&bytes))
+        Ok(precision.decode(&bytes))
     }
 
     /// The shape of a tensor, when there is one of this name.
@@ -219,79 +262,84 @@ impl TensorFile {
         stored.map(|stored| &stored.tensor.shape[..])
     }
 
-    /// Writes some of the weights of a network with this layout over `bytes`, as numbers of a
-    /// precision: their own, or single.
+    /// Writes some numbers of a tensor over `bytes`, as numbers of a precision: their own, or one
+    /// that holds them all.
     ///
     /// # Errors
     /// As [`tensor`](Self::tensor), and when one is not finite.
-    pub fn read(
+    pub fn read_part(
         &self,
-        layout: &Layout,
-        columns: &Range<usize>,
+        tensor: &Tensor,
+        part: Range<usize>,
         precision: Precision,
-        mut bytes: &mut [u8],
+        to: &mut [u8],
     ) -> Result<(), Fault> {
-        for (tensor, range) in layout.ranges() {
-            let start = columns.start.max(range.start);
-            let end = columns.end.min(range.end);
-            if start >= end {
-                continue;
-            }
-            let stored = self.find(&tensor.name, &tensor.shape)?;
-            let part = start - range.start..end - range.start;
-            let too_few = || Fault::Bug(format!("too few bytes for columns {columns:?}"));
-            let to = bytes.split_off_mut(..part.len() * precision.bytes());
-            let to = to.ok_or_else(too_few)?;
-            let are_finite = match precision {
-                own if own == stored.precision => {
-                    self.read_stored(stored, part.start, to)?;
-                    own.are_finite(to)
-                }
-                Precision::F32 => {
-                    let mut halves = vec![0; part.len() * stored.precision.bytes()];
-                    self.read_stored(stored, part.start, &mut halves)?;
-                    write_singles(&stored.precision.decode(&halves), to);
-                    stored.precision.are_finite(&halves)
-                }
+        let (stored, own) = self.find(&tensor.name, &tensor.shape)?;
+        let are_finite = if own == precision {
+            let start = part.start * own.bytes();
+            self.read_bytes(&tensor.name, start as u64, to)?;
+            own.are_finite(to)
+        } else {
+            let mut bytes = vec![0; part.len() * own.bytes()];
+            self.read_stored(stored, part.start * own.bytes(), &mut bytes)?;
+            match precision {
+                Precision::F32 => write_singles(&own.decode(&bytes), to),
+                Precision::F64 => write_doubles(&own.decode(&bytes), to),
                 other => {
-                    let what = format!("{:?} cannot be read as {other:?}", stored.precision);
+                    let what = format!("{own:?} cannot be read as {other:?}");
                     return Err(Fault::Bug(what));
                 }
-            };
-            if !are_finite {
-                let name = &tensor.name;
-                let what = format!("tensor `{name}` holds a number that is not finite");
-                return Err(self.bad(what));
             }
+            own.are_finite(&bytes)
+        };
+        match are_finite {
+            true => Ok(()),
+            false => Err(self.bad(format!(
+                "tensor `{}` holds a number that is not finite",
+                shown(&tensor.name)
+            ))),
         }
-        Ok(())
+    }
+
+    /// The tensor of a name, of whatever type.
+    pub fn find_stored(&self, name: &str) -> Option<&StoredTensor> {
+        self.named(name)
     }
 
     fn named(&self, name: &str) -> Option<&StoredTensor> {
         self.tensors.get(*self.places.get(name)?)
     }
 
-    fn find(&self, name: &str, shape: &[usize]) -> Result<&StoredTensor, Fault> {
-        match self.named(name) {
-            None => Err(self.bad(format!("tensor `{name}` is missing"))),
-            Some(stored) if stored.tensor.shape != shape => Err(self.bad(format!(
-                "tensor `{name}`: expected shape {shape:?}, found {:?}",
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&StoredTensor, Precision), Fault> {
+        let name_shown = shown(name);
+        let stored = self.named(name).ok_or_else(|| self.missing(name))?;
+        if stored.tensor.shape != shape {
+            return Err(self.bad(format!(
+                "tensor `{name_shown}`: expected shape {shape:?}, found {:?}",
                 stored.tensor.shape
-            ))),
-            Some(stored) => Ok(stored),
+            )));
         }
+        let precision = stored.precision().ok_or_else(|| {
+            self.bad(format!(
+                "tensor `{name_shown}`: expected F64, F32, F16 or BF16, found {}",
+                stored.dtype
+            ))
+        })?;
+        Ok((stored, precision))
     }
 
-    /// Fills `bytes` with the numbers of a tensor from one on.
+    /// Fills `bytes` with those of a tensor from one on.
     fn read_stored(
         &self,
         stored: &StoredTensor,
         first: usize,
         bytes: &mut [u8],
     ) -> Result<(), Fault> {
-        let start = stored.start + (first * stored.precision.bytes()) as u64;
-        let read = self.file.read_at(start, bytes);
-        read.map_err(|error| self.bad(format!("cannot be read: {error}")))
+        self.read_bytes(&stored.tensor.name, first as u64, bytes)
+    }
+
+    fn missing(&self, name: &str) -> Fault {
+        self.bad(format!("tensor `{}` is missing", shown(name)))
     }
 
     fn bad(&self, what: String) -> Fault {
@@ -299,137 +347,74 @@ impl TensorFile {
     }
 }
 
-impl Precision {
-    /// How many bytes a number has.
-    pub fn bytes(self) -> usize {
-        match self {
-            Precision::F32 => 4,
-            Precision::F16 | Precision::BF16 => 2,
-        }
-    }
-
-    /// The numbers that these bytes are.
-    fn decode(self, bytes: &[u8]) -> Vec<f32> {
-        let mut numbers = vec![0.0; bytes.len() / self.bytes()];
-        self.decode_to(bytes, &mut numbers);
-        numbers
-    }
-
-    /// Writes the numbers that these bytes are over others.
-    pub(super) fn decode_to(self, bytes: &[u8], numbers: &mut [f32]) {
-        match self {
-            Precision::F32 => convert(bytes, numbers, f32::from_le_bytes),
-            Precision::F16 => convert(bytes, numbers, |two| from_half(u16::from_le_bytes(two))),
-            Precision::BF16 => convert(bytes, numbers, |[low, high]| {
-                f32::from_le_bytes([0, 0, low, high])
-            }),
-        }
-    }
-
-    /// Whether none of the numbers that these bytes are is infinite or not a number.
-    fn are_finite(self, bytes: &[u8]) -> bool {
-        let is_full = |bits: u16, exponent: u16| bits & exponent == exponent;
-        match self {
-            Precision::F32 => none(bytes, |[_, _, low, high]| {
-                is_full(u16::from_le_bytes([low, high]), 0x7f80)
-            }),
-            Precision::F16 => none(bytes, |two| is_full(u16::from_le_bytes(two), 0x7c00)),
-            Precision::BF16 => none(bytes, |two| is_full(u16::from_le_bytes(two), 0x7f80)),
-        }
+/// How many bytes a number of a type has.
+fn bytes_of(dtype: &str) -> Option<u64> {
+    match dtype {
+        "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => Some(1),
+        "U16" | "I16" | "F16" | "BF16" => Some(2),
+        "U32" | "I32" | "F32" => Some(4),
+        "U64" | "I64" | "F64" | "C64" => Some(8),
+        _ => None,
     }
 }
 
-/// Whether no number is such; without a way out of the loop, so that it is compiled to vectors.
-fn none<const N: usize>(bytes: &[u8], is_such: impl Fn([u8; N]) -> bool) -> bool {
-    let numbers = bytes.as_chunks().0.iter();
-    !numbers.fold(false, |any, number| any | is_such(*number))
-}
-
-fn convert<const N: usize>(bytes: &[u8], numbers: &mut [f32], number: impl Fn([u8; N]) -> f32) {
-    for (to, from) in numbers.iter_mut().zip(bytes.as_chunks().0) {
-        *to = number(*from);
+/// A name of whatever length and content, for a message.
+pub fn shown(name: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut text: String = name.chars().take(LONGEST).collect();
+    if text.len() < name.len() {
+        text.push('…');
+    }
+    let is_plain = |c: char| !c.is_control();
+    match text.chars().all(is_plain) {
+        true => text,
+        false => text.escape_debug().to_string(),
     }
 }
 
-/// Writes numbers over bytes, in single precision.
-fn write_singles(numbers: &[f32], bytes: &mut [u8]) {
-    for (number, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
-        *to = number.to_le_bytes();
+/// What a file is that is not safetensors, and how to convert it, told by its first bytes.
+fn foreign_format(file: &DataFile) -> Option<(&'static str, &'static str)> {
+    const PYTORCH: &str = "in Python: `from safetensors.torch import save_file; \
+        save_file(torch.load(\"x.pt\", weights_only=True), \"x.safetensors\")`; \
+        a checkpoint of a trainer holds the weights under a name such as `[\"state_dict\"]`";
+    const NUMPY: &str = "in Python: `from safetensors.numpy import save_file; \
+        save_file(dict(numpy.load(\"x.npz\")), \"x.safetensors\")`";
+    const HDF5: &str = "in Python: `from safetensors.numpy import save_file; \
+        save_file({w.path: w.numpy() for w in model.weights}, \"x.safetensors\")`";
+    let mut start = [0; 64];
+    let length = file.size().min(64) as usize;
+    file.read_at(0, &mut start[..length]).ok()?;
+    let start = &start[..length];
+    let ends = |end: &str| {
+        let extension = file.path().extension().unwrap_or_default();
+        extension.eq_ignore_ascii_case(end)
+    };
+    let json = "an index of shards must have a name that ends in `.safetensors.index.json`";
+    match start {
+        [] => Some(("an empty file", "copy or download it again")),
+        [b'P', b'K', 3, 4, ..] if ends("npz") => Some(("NumPy arrays (`.npz`)", NUMPY)),
+        [b'P', b'K', 3, 4, ..] if ends("keras") => Some(("a Keras model", HDF5)),
+        [b'P', b'K', 3, 4, ..] => Some(("a PyTorch file (a ZIP archive with a pickle)", PYTORCH)),
+        [0x80, 2..=5, ..] => Some(("a Python pickle, as older PyTorch files are", PYTORCH)),
+        [0x89, b'H', b'D', b'F', ..] => Some(("HDF5, as Keras writes it", HDF5)),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(("a NumPy array (`.npy`)", NUMPY)),
+        [b'G', b'G', b'U', b'F', ..] => Some((
+            "GGUF, whose weights are quantised as a rule",
+            "take the model that it was made from",
+        )),
+        [0x1f, 0x8b, ..] => Some(("a gzip archive", "unpack it first")),
+        [b'{', ..] => Some(("JSON", json)),
+        _ if start.starts_with(b"version https://git-lfs") => Some((
+            "a pointer of Git LFS, not the file it stands for",
+            "run `git lfs pull` in its repository",
+        )),
+        _ => None,
     }
-}
-
-/// The number that IEEE 754 half precision stands for: 1 sign, 5 exponent, 10 fraction bits.
-fn from_half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let magnitude = u32::from(bits & 0x7fff) << 13;
-    if magnitude >= 0x7c00 << 13 {
-        // Infinity or not a number: the exponent stays full.
-        return f32::from_bits(sign | 0x7f80_0000 | magnitude);
-    }
-    // The exponents differ by 112; the product is exact and puts subnormal numbers right.
-    let number = f32::from_bits(magnitude) * f32::from_bits((112 + 127) << 23);
-    f32::from_bits(sign | number.to_bits())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_that_are_not_finite_are_found() {
-        for bits in 0..=u16::MAX {
-            let two = bits.to_le_bytes();
-            for precision in [Precision::F16, Precision::BF16] {
-                let number = precision.decode(&two)[0];
-                let both = [[0, 0], two].concat();
-                assert_eq!(
-                    precision.are_finite(&both),
-                    number.is_finite(),
-                    "{bits:#06x}"
-                );
-            }
-            let single = f32::from_bits(u32::from(bits) << 16);
-            assert_eq!(Precision::BF16.decode(&two)[0].to_bits(), single.to_bits());
-        }
-        // The lower half of a single may be anything.
-        let odd = f32::from_bits(0x3f80_7f80);
-        for number in [
-            1.0,
-            f32::MAX,
-            odd,
-            f32::NAN,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-        ] {
-            let mut bytes = [0; 12];
-            write_singles(&[f32::MIN_POSITIVE, -number, 0.0], &mut bytes);
-            assert_eq!(
-                Precision::F32.are_finite(&bytes),
-                number.is_finite(),
-                "{number}"
-            );
-        }
-    }
-
-    #[test]
-    fn half_precision_is_what_ieee_754_says() {
-        for bits in 0..=u16::MAX {
-            let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-            let exponent = i32::from(bits >> 10 & 31);
-            let fraction = f64::from(bits & 1023) / 1024.0;
-            let expected: f64 = sign
-                * match exponent {
-                    0 => fraction * 2f64.powi(-14),
-                    31 if fraction == 0.0 => f64::INFINITY,
-                    31 => f64::NAN,
-                    _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
-                };
-            let found = f64::from(from_half(bits));
-            let same = found == expected || (found.is_nan() && expected.is_nan());
-            assert!(same, "{bits:#06x}: {found} {expected}");
-            assert_eq!(found.is_sign_negative(), bits & 0x8000 != 0);
-        }
-    }
 
     fn file(header: &str, data: usize) -> Vec<u8> {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -481,7 +466,7 @@ mod tests {
             ),
             (
                 file(one, 7),
-                "not a safetensors file: the tensors do not fill it without gaps",
+                "cut short: it has 69 bytes, its header wants 70",
             ),
             (
                 file(one, 9),
@@ -505,7 +490,11 @@ mod tests {
             ),
             (
                 edit("F32", "F64"),
-                "tensor `w`: expected F32, F16 or BF16, found F64",
+                "tensor `w`: shape [2] does not fit its offsets 0 and 8",
+            ),
+            (
+                edit("F32", "F99"),
+                "tensor `w`: numbers of the type `F99` are not known",
             ),
         ] {
             assert_eq!(opened(&bytes).unwrap_err(), expected);

@@ -12,8 +12,9 @@ use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
-use super::{AnyArtifact, Artifact, Kept, Layout, Parts, Precision, WeightTable, downcast};
+use super::{AnyArtifact, Artifact, Kept, Layout, Parts, Precision, Saved, WeightTable, downcast};
 use crate::error::Fault;
+use crate::foreign::Parcel;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
 ///
@@ -30,6 +31,8 @@ pub struct Trajectory {
     /// How the weights of its blocks are stored.
     precision: Precision,
     blocks: Vec<Pieces>,
+    /// How such weights are saved where they come from.
+    pub saved: Option<Arc<Saved>>,
 }
 
 /// Some rows and columns of a [`Trajectory`].
@@ -115,7 +118,14 @@ impl Trajectory {
             width,
             precision,
             blocks,
+            saved: None,
         })
+    }
+
+    /// The same of weights that are saved in this form where they come from.
+    #[must_use]
+    pub fn with_saved(self, saved: Option<Arc<Saved>>) -> Self {
+        Self { saved, ..self }
     }
 
     /// A trajectory of weights that are in memory, row after row.
@@ -144,6 +154,11 @@ impl Trajectory {
             }
             Ok(())
         })
+    }
+
+    /// How its weights are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// How many rows.
@@ -266,6 +281,9 @@ impl Artifact for Trajectory {
         if self.precision != Precision::F32 {
             parts = parts.with_json("precision.json", &self.precision)?;
         }
+        if let Some(saved) = &self.saved {
+            parts = saved.add_to(parts)?;
+        }
         let digests = self.blocks.iter().flat_map(Pieces::digests);
         let digests: Vec<u8> = digests.flat_map(|digest| *digest.bytes()).collect();
         parts = parts.with("weights.digests", digests);
@@ -276,9 +294,13 @@ impl Artifact for Trajectory {
         }))
     }
 
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        self.as_parcel()
+    }
+
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         let mut digests = &parts.get("weights.digests")?[..];
-        let blocks = parts.kept();
+        let blocks = parts.kept().filter(|(name, _)| !Saved::is_part(name));
         let trajectory = Self {
             layout: parts.json("layout.json")?,
             coordinates: from_parquet(parts.get("coordinates.parquet")?)?,
@@ -290,6 +312,7 @@ impl Artifact for Trajectory {
             blocks: blocks
                 .map(|(_, kept)| Pieces::found(kept, &mut digests))
                 .collect::<Result<_, _>>()?,
+            saved: Saved::from_parts(parts)?.map(Arc::new),
         };
         let row = trajectory.rows() * trajectory.precision.bytes();
         let expected = ranges(0..trajectory.layout.len(), trajectory.width);

@@ -5,8 +5,9 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{from_parquet, to_parquet};
-use super::{Artifact, Parts};
+use super::{Artifact, Parts, Precision};
 use crate::error::Fault;
+use crate::foreign::Parcel;
 
 /// The tensors a flat vector of weights is made of, in order.
 ///
@@ -66,6 +67,32 @@ impl Layout {
             start = range.end;
             (tensor, range)
         })
+    }
+
+    /// Fills `bytes` with some of the weights, `read` for the part of each tensor that is among
+    /// them.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(super) fn read_parts(
+        &self,
+        columns: &std::ops::Range<usize>,
+        precision: Precision,
+        mut bytes: &mut [u8],
+        mut read: impl FnMut(&Tensor, std::ops::Range<usize>, &mut [u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        for (tensor, range) in self.ranges() {
+            let start = columns.start.max(range.start);
+            let end = columns.end.min(range.end);
+            if start >= end {
+                continue;
+            }
+            let part = start - range.start..end - range.start;
+            let too_few = || Fault::Bug(format!("too few bytes for columns {columns:?}"));
+            let to = bytes.split_off_mut(..part.len() * precision.bytes());
+            read(tensor, part, to.ok_or_else(too_few)?)?;
+        }
+        Ok(())
     }
 
     /// A safetensors file of these weights.
@@ -232,6 +259,10 @@ impl Artifact for WeightTable {
         Parts::default()
             .with("table.parquet", to_parquet(&mut self.frame()?)?)
             .with_json("layout.json", &self.layout)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        self.as_parcel()
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {

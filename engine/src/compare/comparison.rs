@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::student::Interval;
 use crate::digest::Digest;
 use crate::metric::Better;
 use crate::record::RunRecord;
+use crate::student::Interval;
 use crate::table::ScoreLine;
 
 /// One of the runs that are compared.
@@ -155,6 +155,10 @@ fn things(run: &RunRecord) -> Vec<(String, String)> {
         .iter()
         .filter(|(name, _)| !run.params.contains_key(name));
     things.extend(swept.map(|(name, value)| named("param", name, value.clone())));
+    things.extend(run.choices.iter().map(|choice| {
+        let kind = "choice of";
+        named(kind, &choice.sweep, choice.point.clone())
+    }));
     let text = run.texts.first().map_or("", |text| &text.text);
     let used = run.texts.iter().skip(1);
     things.push(("text".to_owned(), Digest::of(text.as_bytes()).short()));

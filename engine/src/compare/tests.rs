@@ -46,6 +46,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         set: Vec::new(),
         params: BTreeMap::from([("width".to_owned(), name.to_owned())]),
         plugins: BTreeMap::new(),
+        programs: BTreeMap::new(),
         data: BTreeMap::new(),
         members: shared,
         ok: true,
@@ -56,6 +57,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         costs: Vec::new(),
         out: "out".to_owned(),
         headlines: Vec::new(),
+        choices: Vec::new(),
         scores: None,
         units: BTreeMap::new(),
     };

@@ -88,7 +88,7 @@ fn kind_color(kind: Kind) -> &'static str {
         Kind::Data => color(3),
         Kind::Parent | Kind::Sweep | Kind::Report => color(0),
         Kind::Subset => color(6),
-        Kind::Anomaly | Kind::Trajectory => color(5),
+        Kind::Anomaly | Kind::Trajectory | Kind::Weights => color(5),
         Kind::Predictor => color(4),
         Kind::Regression | Kind::Score => color(1),
         Kind::Child | Kind::Farcast => color(2),

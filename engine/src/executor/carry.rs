@@ -12,12 +12,16 @@ use crate::artifact::{AnyArtifact, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
+use crate::foreign::{Foreign, know};
 use crate::observer::{Blame, Failure};
 use crate::order::{Order, OrderInput, OrderMember};
 use crate::params::{Bindings, Loaded};
 use crate::path_text::text_path;
 use crate::plugin::{Context, Operation, Progress};
 use crate::store::{Cost, Record, RecordedOutcome};
+
+/// What a result of a plugin that makes it again takes in memory before it is not stored.
+const LARGE: u64 = 16 << 20;
 
 /// Carries out an order. Whatever the plugin does, there is an answer: a panic is a bug of this
 /// one action.
@@ -29,6 +33,8 @@ pub fn carry(
 ) -> Answer {
     let mut carrier = Carrier {
         order,
+        remakes: &order.remakes,
+        reads: Reads::Kept,
         place,
         results,
         started: Instant::now(),
@@ -36,7 +42,7 @@ pub fn carry(
         cost: Cost::default(),
     };
     let produced = catch_unwind(AssertUnwindSafe(|| carrier.produce(progress)));
-    let produced = produced.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))));
+    let produced = produced.unwrap_or_else(|panic| Err(fault_of(panic)));
     let conclusion = match produced {
         Ok(()) => Conclusion::Produced {
             seconds: carrier.seconds(),
@@ -55,9 +61,21 @@ pub fn carry_out(order: &Order, place: &Place<'_>) -> Answer {
     carry(order, place, &Results::default(), &|_| {})
 }
 
+/// Whether what is read stays in memory for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Until the scheduler frees it.
+    Kept,
+    /// No: only what is made again from it is read by others.
+    Once,
+}
+
 /// An order that is being carried out.
 struct Carrier<'a> {
     order: &'a Order,
+    /// How to make again what is not stored.
+    remakes: &'a [Order],
+    reads: Reads,
     place: &'a Place<'a>,
     results: &'a Results,
     started: Instant,
@@ -67,6 +85,21 @@ struct Carrier<'a> {
 
 impl Carrier<'_> {
     fn produce(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), Fault> {
+        let result = self.compute(progress)?;
+        let outcome = RecordedOutcome::Parts(BTreeMap::new());
+        let is_remade = self.operation()?.declaration().remade;
+        let parts = match is_remade && result.size() >= LARGE {
+            true => Parts::default().with_json(Parts::REMADE, &result.size())?,
+            false => result.to_parts()?,
+        };
+        self.save(outcome, &parts)?;
+        self.results.keep(&self.order.key.digest, result);
+        Ok(())
+    }
+
+    /// The result, from the bytes of its key.
+    fn compute(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<AnyArtifact, Fault> {
+        self.order.provided.iter().for_each(know);
         let operation = self.operation()?;
         if let Some(why) = self.diverged_input() {
             return Err(Fault::Diverged(why));
@@ -81,10 +114,11 @@ impl Carrier<'_> {
         let files = Files::expected(digests.collect(), Arc::clone(stop));
         let context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)
+            .with_workers(&self.results.workers)
             .with_files(files);
         let result = catch_unwind(AssertUnwindSafe(|| operation.run(&bindings, &context)));
         self.notes = context.take_notes();
-        let result = result.unwrap_or_else(|panic| Err(Fault::Bug(panic_text(&*panic))));
+        let result = result.unwrap_or_else(|panic| Err(fault_of(panic)));
         if let Err(Fault::Cancelled) = result {
             return Err(Fault::Cancelled);
         }
@@ -95,11 +129,28 @@ impl Carrier<'_> {
             }
             return Err(fault);
         }
-        let result = result?;
-        let outcome = RecordedOutcome::Parts(BTreeMap::new());
-        self.save(outcome, &result.to_parts()?)?;
-        self.results.keep(&self.order.key.digest, result);
-        Ok(())
+        result
+    }
+
+    /// What an action made that ran before, made again.
+    fn remake(&self, key: &Digest, title: &str) -> Result<AnyArtifact, Fault> {
+        let order = self.remakes.iter().find(|order| order.key.digest == *key);
+        let order = order.ok_or_else(|| {
+            Fault::Bug(format!(
+                "`{title}` is not stored, and no order makes it again"
+            ))
+        })?;
+        let mut carrier = Carrier {
+            order,
+            remakes: self.remakes,
+            reads: Reads::Once,
+            place: self.place,
+            results: self.results,
+            started: Instant::now(),
+            notes: Vec::new(),
+            cost: Cost::default(),
+        };
+        carrier.compute(&|_| ())
     }
 
     fn conclude(&mut self, fault: Fault) -> Conclusion {
@@ -125,13 +176,20 @@ impl Carrier<'_> {
     }
 
     /// The plugin, in the version that the key is for.
-    fn operation(&self) -> Result<&dyn Operation, Fault> {
+    fn operation(&self) -> Result<Arc<dyn Operation>, Fault> {
         let Order {
             plugin, version, ..
         } = self.order;
-        let operation = self.place.registry.get(plugin);
-        let operation =
-            operation.ok_or_else(|| Fault::Bug(format!("plugin `{plugin}` is not registered")))?;
+        let registry = self.place.registry;
+        let provided = { self.order.provided.iter() }
+            .find(|provided| provided.declaration.signature.name == *plugin);
+        let operation = match (registry.shared(plugin), provided) {
+            (Some(operation), _) => operation,
+            (None, Some(provided)) => Arc::new(Foreign::of(provided, registry)?),
+            (None, None) => {
+                return Err(Fault::Bug(format!("plugin `{plugin}` is not registered")));
+            }
+        };
         match operation.declaration().signature.version {
             found if found == *version => Ok(operation),
             found => Err(Fault::Environment(format!(
@@ -193,17 +251,26 @@ impl Carrier<'_> {
     }
 
     fn read(&self, member: &OrderMember) -> Result<AnyArtifact, Fault> {
+        let OrderMember { key, title } = member;
+        match self.reads {
+            Reads::Kept => self.results.get_or_read(key, || self.stored(key, title)),
+            Reads::Once => self.stored(key, title),
+        }
+    }
+
+    /// The result of an action that ran before: read from the store, or made again.
+    fn stored(&self, key: &Digest, title: &str) -> Result<AnyArtifact, Fault> {
         let Place {
             registry, store, ..
         } = *self.place;
-        let OrderMember { key, title } = member;
-        self.results.get_or_read(key, || {
-            let record = store.find(key).ok_or_else(|| {
-                let message = format!("the stored result of `{title}` is gone: it is made again");
-                Fault::Damaged(message)
-            })?;
-            registry.read(title, &record, store)
-        })
+        let record = store.find(key).ok_or_else(|| {
+            let message = format!("the stored result of `{title}` is gone: it is made again");
+            Fault::Damaged(message)
+        })?;
+        match record.objects().any(|(part, ..)| part == Parts::REMADE) {
+            true => self.remake(key, title),
+            false => registry.read(title, &record, store),
+        }
     }
 
     fn save(&mut self, outcome: RecordedOutcome, parts: &Parts) -> Result<(), Fault> {
@@ -252,6 +319,14 @@ pub fn failure(fault: Fault) -> Failure {
             message,
             hint: None,
         },
+    }
+}
+
+/// The fault that a network unwound with; anything else is a bug.
+fn fault_of(panic: Box<dyn Any + Send>) -> Fault {
+    match panic.downcast::<Fault>() {
+        Ok(fault) => *fault,
+        Err(panic) => Fault::Bug(panic_text(&*panic)),
     }
 }
 

@@ -6,12 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::artifact::Stored;
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::foreign::{Workers, shared_workers};
 
 /// Results in memory, shared by threads.
-#[derive(Default)]
 pub struct Results {
     /// Only looked up, never listed.
     slots: Mutex<HashMap<Digest, Arc<Slot>>>,
+    /// The processes of plugins, which live as long.
+    pub workers: Arc<Workers>,
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            workers: shared_workers(),
+        }
+    }
 }
 
 /// Locked while its result is read from the store, so that it is read once.

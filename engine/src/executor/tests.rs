@@ -39,6 +39,8 @@ fn order(title: &str) -> Order {
         title: title.to_owned(),
         files: Default::default(),
         inputs: Vec::new(),
+        provided: Vec::new(),
+        remakes: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ mod data_file;
 mod first_seen;
 mod pattern;
 mod regular;
+mod shards;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,10 @@ use data_file::{Digesting, Handle, NoDigest};
 pub use data_file::{DataFile, Reader};
 pub use first_seen::FirstSeen;
 pub(crate) use pattern::digest;
-pub use pattern::matching;
+pub use pattern::{entries, matches, matching, names_in, root};
 pub use regular::NotOpened;
 pub(crate) use regular::{look_at, open};
+pub use shards::{INDEX, named_shards};
 pub(crate) use stamp::Stamp;
 
 /// How many files of an action stay open; further ones are opened for every read.

@@ -8,7 +8,8 @@ mod repeat;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dsl::diagnostic::{Code, Diagnostic};
-use dsl::experiment::{Experiment, Node, NodeId};
+use dsl::experiment::{Argument, Experiment, Node, NodeId};
+use dsl::signature::Makes;
 use dsl::types::Kind;
 
 use crate::digest::Digest;
@@ -40,8 +41,41 @@ pub fn lower(
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
 ) -> Result<Lowered, Box<Diagnostic>> {
+    lower_asked(experiment, registry, file_digest, Asked::Nothing)
+}
+
+/// What is made beside or instead of the scores and reports.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    /// Nothing.
+    Nothing,
+    /// These calls, too.
+    Also(&'a dyn Fn(&Node) -> bool),
+    /// These calls only.
+    Only(&'a dyn Fn(&Node) -> bool),
+}
+
+/// The same with calls that are made whether or not a score or report reads them.
+///
+/// # Errors
+/// As [`lower`].
+pub fn lower_asked(
+    experiment: Experiment,
+    registry: &Registry,
+    file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+    asked: Asked<'_>,
+) -> Result<Lowered, Box<Diagnostic>> {
     let experiment = expand(experiment, registry)?;
-    let graph = graph(&experiment, registry, file_digest)?;
+    let mut goals = match asked {
+        Asked::Only(_) => Vec::new(),
+        Asked::Nothing | Asked::Also(_) => goals(&experiment),
+    };
+    if let Asked::Also(asks) | Asked::Only(asks) = asked {
+        let nodes = experiment.nodes.iter().enumerate();
+        let asked = nodes.filter(|(_, node)| node.named && asks(node));
+        goals.extend(asked.map(|(index, _)| NodeId(index)));
+    }
+    let graph = graph(&experiment, &goals, registry, file_digest)?;
     Ok(Lowered { experiment, graph })
 }
 
@@ -58,6 +92,7 @@ pub fn validate(experiment: &Experiment, registry: &Registry) -> Result<(), Box<
 
 fn graph(
     experiment: &Experiment,
+    goals: &[NodeId],
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
 ) -> Result<Graph, Box<Diagnostic>> {
@@ -71,8 +106,7 @@ fn graph(
         },
         by_key: HashMap::new(),
     };
-    let goals = goals(experiment);
-    for id in needed(experiment, &goals) {
+    for id in needed(experiment, goals) {
         lowering.node(id)?;
     }
     let asked = goals.iter().flat_map(|id| &lowering.graph.of_node[id.0]);
@@ -158,15 +192,23 @@ impl Lowering<'_> {
         let references = self.references(node, declaration);
         let params = &declaration.signature.params;
         let is_shared = params.iter().any(|param| param.one_for_all);
+        let mut first: Vec<Vec<ActionId>> = Vec::new();
         for member in 0..node.members.unwrap_or(1) {
             let inputs: Vec<Input> = references
                 .iter()
                 .map(|reference| self.for_member(reference, member))
                 .collect();
+            let read: Vec<_> = inputs.iter().map(|input| input.actions.clone()).collect();
+            // Only the member tells its call from that of the first, as for networks of one farcast.
+            let is_alike = member > 0 && !is_shared && read == first;
+            if member == 0 {
+                first = read;
+            }
             let call = Call {
                 node,
                 declaration,
                 member,
+                is_alike,
                 inputs: &inputs,
                 files: &files,
             };
@@ -244,7 +286,8 @@ impl Lowering<'_> {
                 let mut at = node;
                 let mut found = Vec::new();
                 for field in path.split('.') {
-                    let Some(argument) = at.args.get(field) else {
+                    let argument = at.args.get(field);
+                    let Some(argument) = argument.or_else(|| self.anomalies(at, field)) else {
                         return Vec::new();
                     };
                     found = argument.value.nodes();
@@ -271,7 +314,48 @@ impl Lowering<'_> {
                     .filter(|id| self.experiment.nodes[id.0].kind == *kind)
                     .collect()
             }
+            Implicit::Origins(of) => {
+                let argument = node.args.get(of);
+                self.origins(argument.map_or(Vec::new(), |argument| argument.value.nodes()))
+            }
         }
+    }
+
+    /// The networks that weights belong to where these do not hold them: those that were recorded,
+    /// fine-tuned or farcast. What a keyword says has no part in it.
+    fn origins(&self, mut queue: Vec<NodeId>) -> Vec<NodeId> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = queue.pop() {
+            let node = &self.experiment.nodes[id.0];
+            let usual = self.registry.default_kind(&node.plugin);
+            let is_bare = |kind| matches!(kind, Kind::Trajectory | Kind::Anomaly | Kind::Farcast);
+            if !seen.insert(id) || !usual.is_some_and(is_bare) {
+                continue;
+            }
+            for taken in self.taken_by(node) {
+                let operation = self.registry.get(&self.experiment.nodes[taken.0].plugin);
+                let makes = operation.map(|it| &it.declaration().signature.makes);
+                match makes {
+                    Some(Makes::Kinds(kinds)) if kinds.contains(&Kind::Parent) => {
+                        found.insert(taken);
+                    }
+                    _ => queue.push(taken),
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// The anomalies of a regression that a program fits, whatever its declaration calls them.
+    fn anomalies<'a>(&self, node: &'a Node, field: &str) -> Option<&'a Argument> {
+        self.registry.get(&node.plugin)?.provided()?;
+        let is_anomaly = |argument: &&Argument| {
+            let first = argument.value.nodes().into_iter().next();
+            first.is_some_and(|id| self.experiment.nodes[id.0].kind == Kind::Anomaly)
+        };
+        let mut arguments = node.args.values();
+        arguments.find(is_anomaly).filter(|_| field == "anomalies")
     }
 
     /// The nodes a node takes something of, not those it only names.
@@ -286,7 +370,10 @@ impl Lowering<'_> {
     fn for_member(&self, reference: &Reference, member: u32) -> Input {
         let node = reference.node;
         let made = &self.graph.of_node[node.0];
-        let has_members = self.experiment.nodes[node.0].members.is_some();
+        // One member is joined with each of many.
+        let has_members = self.experiment.nodes[node.0]
+            .members
+            .is_some_and(|count| count > 1);
         let index = if has_members { member as usize } else { 0 };
         Input {
             field: reference.field.to_owned(),
@@ -328,12 +415,14 @@ struct Call<'a> {
     node: &'a Node,
     declaration: &'a Declaration,
     member: u32,
+    /// Whether it reads what the call for member 0 reads.
+    is_alike: bool,
     inputs: &'a [Input],
     files: &'a BTreeMap<String, Digest>,
 }
 
 impl Call<'_> {
-    /// Everything a result depends on but the parameters `without`; inputs are named by `digest`.
+    /// Everything a result depends on but the parameters and inputs `without`; inputs are named by `digest`.
     fn text(
         &self,
         version: u32,
@@ -341,18 +430,24 @@ impl Call<'_> {
         digest: impl Fn(&ActionId) -> Digest,
     ) -> String {
         let signature = &self.declaration.signature;
+        let (plugin, code) = match &self.declaration.code {
+            Some((name, code)) => (name.as_str(), code.as_str()),
+            None => (self.node.plugin.as_str(), ""),
+        };
         let parts = KeyParts {
-            plugin: &self.node.plugin,
+            plugin,
+            code,
             version,
             seed: signature.random.then_some(self.node.seed),
-            member: signature.members.as_ref().map(|_| self.member),
+            member: (self.is_alike || signature.members.is_some()).then_some(self.member),
             args: &self.node.args,
             without: &|name| {
                 signature.members.as_deref() == Some(name) || without.iter().any(|it| it == name)
             },
             files: self.files,
         };
-        let inputs = self.inputs.iter().flat_map(|input| {
+        let counted = |input: &&Input| !without.contains(&input.field);
+        let inputs = self.inputs.iter().filter(counted).flat_map(|input| {
             let digests = input.actions.iter().map(&digest);
             digests.map(|digest| (input.field.as_str(), digest))
         });

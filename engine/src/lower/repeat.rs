@@ -49,7 +49,7 @@ pub(super) fn expand(
     let Expansion { nodes, place, .. } = expansion;
     let mut sweeps = experiment.sweeps;
     for trial in sweeps.iter_mut().flat_map(|sweep| &mut sweep.trials) {
-        let calls = trial.objective.iter_mut().chain(&mut trial.scores);
+        let calls = trial.objectives.iter_mut().chain(&mut trial.scores);
         calls.for_each(|id| *id = place[id.0]);
     }
     Ok(Experiment {
@@ -153,6 +153,12 @@ impl Expansion<'_> {
         fold: i64,
     ) -> Value {
         let prefix = format!("{}.fold{fold}", node.name);
+        let side = node.args.get(&cutter.side).map(|side| &side.value);
+        let toward = match side {
+            // Not read: other application data must not repeat anything.
+            Some(Value::Text(side)) if *side != cutter.auto => ends.training,
+            _ => ends.application,
+        };
         let [rest, edge] = [&cutter.rest, &cutter.edge].map(|part| {
             let mut args: Arguments = node
                 .args
@@ -162,7 +168,7 @@ impl Expansion<'_> {
                 .collect();
             let given = [
                 (&cutter.data, Value::Node(self.place[ends.training.0])),
-                (&cutter.toward, Value::Node(self.place[ends.application.0])),
+                (&cutter.toward, Value::Node(self.place[toward.0])),
                 (&cutter.fold, Value::Int(fold)),
                 (&cutter.part, Value::Text(part.clone())),
             ];

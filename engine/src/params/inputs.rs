@@ -180,3 +180,26 @@ impl<T: Artifact> ParamType for Ancestors<T> {
             .map(Self)
     }
 }
+
+/// The networks that weights in an argument belong to, for the member at hand: declared with
+/// `origins("terms")`.
+#[derive(Debug)]
+pub struct Origins<T>(pub Vec<Input<T>>);
+
+impl<T: Artifact> ParamType for Origins<T> {
+    fn ty() -> Type {
+        Type::Kind(T::KIND)
+    }
+
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Err(mismatch(field, "nothing written", value))
+    }
+
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
+        let loaded = bindings.implicit(field);
+        loaded
+            .map(|loaded| single(field, loaded))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}

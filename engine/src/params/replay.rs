@@ -94,6 +94,10 @@ pub struct Cutter {
     pub data: String,
     /// The data the model is applied to: the edge is cut in their direction.
     pub toward: String,
+    /// Which side the edge is on.
+    pub side: String,
+    /// The word for the side with which `toward` is read; otherwise it has no part in keys.
+    pub auto: String,
     /// The fold, from 1.
     pub fold: String,
     /// Which of the two parts is returned.
@@ -107,7 +111,7 @@ pub struct Cutter {
 impl Cutter {
     /// A role whose parameter the plugin does not have.
     pub(crate) fn unknown(&self, signature: &Signature) -> Option<&str> {
-        let roles = [&self.data, &self.toward, &self.fold, &self.part];
+        let roles = [&self.data, &self.toward, &self.side, &self.fold, &self.part];
         let unknown = roles
             .into_iter()
             .find(|role| signature.param(role).is_none());

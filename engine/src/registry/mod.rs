@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::artifact::{Artifact, Dataset, Page, Parts, Scores, Stored, Trajectory, WeightTable};
 use crate::error::Fault;
+use crate::foreign::{Maker, Provided, Simple};
 use crate::plugin::{Operation, Plugin, typed};
 use crate::store::{Record, Store};
 
@@ -20,6 +21,7 @@ pub struct Registry {
     operations: BTreeMap<String, Arc<dyn Operation>>,
     constructors: Vec<Signature>,
     readers: Vec<Reader>,
+    makers: BTreeMap<Kind, Arc<dyn Maker>>,
 }
 
 /// Reads one type of artifact.
@@ -55,12 +57,17 @@ impl Default for Registry {
             operations: BTreeMap::new(),
             constructors: Vec::new(),
             readers: Vec::new(),
+            makers: BTreeMap::new(),
         };
         registry.artifact::<Dataset>();
         registry.artifact::<Page>();
         registry.artifact::<Scores>();
         registry.artifact::<Trajectory>();
         registry.artifact::<WeightTable>();
+        registry.maker_of(Kind::Data, Simple::<Dataset>::default());
+        registry.maker_of(Kind::Anomaly, Simple::<WeightTable>::default());
+        registry.maker_of(Kind::Score, Simple::<Scores>::default());
+        registry.maker_of(Kind::Trajectory, Simple::<Trajectory>::default());
         registry
     }
 }
@@ -120,9 +127,24 @@ impl Registry {
         });
     }
 
+    /// Adds how results of a kind are made from what programs answer.
+    pub fn maker_of(&mut self, kind: Kind, maker: impl Maker + 'static) {
+        self.makers.insert(kind, Arc::new(maker));
+    }
+
+    /// How results of a kind are made from what programs answer.
+    pub fn maker(&self, kind: Kind) -> Option<Arc<dyn Maker>> {
+        self.makers.get(&kind).map(Arc::clone)
+    }
+
     /// The plugin with this name.
     pub fn get(&self, name: &str) -> Option<&dyn Operation> {
         self.operations.get(name).map(|operation| &**operation)
+    }
+
+    /// The same, to be held.
+    pub fn shared(&self, name: &str) -> Option<Arc<dyn Operation>> {
+        self.operations.get(name).map(Arc::clone)
     }
 
     /// What a plugin returns where no keyword says otherwise.
@@ -142,6 +164,10 @@ impl Registry {
         store: &dyn Store,
     ) -> Result<Arc<dyn Stored>, Fault> {
         let parts = store.load(record)?;
+        if parts.has(Parts::REMADE) {
+            let message = format!("`{title}` is not stored: a run makes it where it is needed");
+            return Err(Fault::Environment(message));
+        }
         let is_there = |reader: &&Reader| reader.parts.iter().all(|name| parts.has(name));
         let readers = self.readers.iter().filter(is_there);
         let reader = readers.max_by_key(|reader| reader.parts.len());
@@ -154,15 +180,22 @@ impl Registry {
         })
     }
 
+    /// The plugins that are programs of their own.
+    pub fn provided(&self) -> impl Iterator<Item = &Provided> {
+        let operations = self.operations.values();
+        operations.filter_map(|operation| operation.provided())
+    }
+
     /// All plugins by name.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Operation> {
         self.operations.values().map(|operation| &**operation)
     }
 
-    /// What the checker needs to know.
+    /// What the checker needs to know; what files declare it reads there.
     pub fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::default();
-        for operation in self.iter() {
+        let built_in = |operation: &&dyn Operation| operation.provided().is_none();
+        for operation in self.iter().filter(built_in) {
             catalog.add(operation.declaration().signature.clone());
         }
         for signature in &self.constructors {

@@ -45,17 +45,18 @@ impl Registry {
         for (field, input) in &declaration.implicit {
             match &input.how {
                 Implicit::Via(path) => self.validate_path(declaration, field, path)?,
-                Implicit::Ancestors { of, .. } => {
+                Implicit::Ancestors { of, .. } | Implicit::Origins(of) => {
                     if declaration.signature.param(of).is_none() {
-                        let message = format!("`ancestors` names `{of}`, which is no parameter");
+                        let message = format!("`{of}` is no parameter");
                         return Err(fault(name, Some(field), message));
                     }
                 }
             }
         }
         for field in &declaration.not_in_stream {
-            if declaration.signature.param(field).is_none() {
-                return Err(fault(name, Some(field), "expected a parameter"));
+            let implicit = declaration.implicit.iter().any(|(name, _)| name == field);
+            if declaration.signature.param(field).is_none() && !implicit {
+                return Err(fault(name, Some(field), "expected a parameter or an input"));
             }
         }
         match &declaration.replayed {

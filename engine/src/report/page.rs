@@ -11,6 +11,7 @@ use dsl::experiment::Experiment;
 use super::scores::{ScoreTable, tables};
 use super::{figure, highlight, sweep};
 use crate::artifact::{Page, Section};
+use crate::choice::Front;
 use crate::draw;
 use crate::error::Fault;
 use crate::headline::{Headline, headlines};
@@ -31,6 +32,8 @@ pub struct ReportInput<'a> {
     pub pages: &'a [Page],
     /// All score tables.
     pub scores: &'a [ScoreLine],
+    /// The best points of sweeps with several objectives.
+    pub fronts: &'a [Front],
     /// Statement and note.
     pub notes: &'a [(String, String)],
     /// The command lines that reproduce this report.
@@ -96,7 +99,7 @@ const NARROW: usize = 5;
 /// # Errors
 /// When the template fails, which is a bug.
 pub fn render(input: &ReportInput) -> Result<String, Fault> {
-    let sweeps = sweep::sections(input.experiment, input.scores);
+    let sweeps = sweep::sections(input.experiment, input.scores, input.fronts);
     let pages = input.pages.iter().flat_map(|page| &page.sections);
     let sections: Vec<&Section> = sweeps.iter().chain(pages).collect();
     let title = if input.title.is_empty() {

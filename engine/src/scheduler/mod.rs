@@ -21,6 +21,7 @@ use crate::executor::{Answer, Conclusion, Event, Executor};
 use crate::graph::ActionId;
 use crate::observer::Ending;
 use crate::order::Order;
+use crate::trials::Trials;
 
 /// What a failed action stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Scheduler {
     /// The actions whose results are read after the run.
     kept: BTreeSet<ActionId>,
     on_failure: OnFailure,
+    /// Whose failures stop only their dependents, whatever `on_failure` says.
+    trials: Trials,
     has_failed: bool,
 }
 
@@ -88,6 +91,7 @@ impl Scheduler {
             kept: kept.into_iter().copied().collect(),
             endings,
             on_failure,
+            trials: Trials::default(),
             has_failed: false,
         };
         if scheduler.left() > 0 {
@@ -96,6 +100,11 @@ impl Scheduler {
             scheduler.collect_ready();
         }
         scheduler
+    }
+
+    /// The same with points of sweeps, whose failures stop only their dependents.
+    pub fn with_trials(self, trials: Trials) -> Self {
+        Self { trials, ..self }
     }
 
     /// How many actions are left to run.
@@ -201,7 +210,7 @@ impl Scheduler {
     /// Notes how an action ended; returns the actions whose results nothing reads any more.
     fn end(&mut self, id: ActionId, ending: Ending) -> Vec<ActionId> {
         let is_usable = matches!(ending, Ending::Ran(_) | Ending::Diverged { .. });
-        self.has_failed |= matches!(ending, Ending::Failed(_));
+        self.has_failed |= matches!(ending, Ending::Failed(_)) && !self.trials.forgive(id, &ending);
         self.endings[id.0] = Some(ending);
         let mut unread = self.no_longer_reads(id);
         if is_usable {

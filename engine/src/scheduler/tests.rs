@@ -125,6 +125,8 @@ impl Orders for &Written {
             title: self.names[id.0].clone(),
             files: Default::default(),
             inputs: Vec::new(),
+            provided: Vec::new(),
+            remakes: Vec::new(),
         }
     }
 

@@ -53,32 +53,32 @@ plugin! {
     /// trajectory path = finetune(net, near, steps: 10, from: previous)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 3
+    "finetune" version 4
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;
         /// The rows of each fine-tuning.
-        subsets: Input<Subsets>, with_truth();
+        subsets: Input<Subsets>, with_truth(), not_in_stream();
         /// How gradients move weights; fresh for every subset.
-        optimizer: Optimizer = "sgd(rate: 1e-2)";
+        optimizer: Optimizer = "sgd(rate: 1e-2)", not_in_stream();
         /// Steps on each subset.
-        steps: u64 = "200", range("1..");
+        steps: u64 = "200", range("1.."), not_in_stream();
         /// Rows of a minibatch.
-        batch: usize = "32", range("1..=1000000");
+        batch: usize = "32", range("1..=1000000"), not_in_stream();
         /// Share of each minibatch that is drawn from the parent's training data.
-        mix: f64 = "0.5", range("0..=1");
+        mix: f64 = "0.5", range("0..=1"), not_in_stream();
         /// How many rows of each minibatch are drawn from it, instead of the share.
-        mix_rows: Option<usize>, range("0..=1000000");
+        mix_rows: Option<usize>, range("0..=1000000"), not_in_stream();
         /// How often each subset is fine-tuned.
-        repeats: u32 = "1", range("1..=1000");
+        repeats: u32 = "1", range("1..=1000"), not_in_stream();
         /// Where each subset starts.
         from: Start = "parent";
         /// What computes the gradients.
         trainer: TrainerChoice = "auto", not_in_stream();
         /// The rows the subsets are of.
-        data: Via<Dataset>, via("subsets.data");
+        data: Via<Dataset>, via("subsets.data"), not_in_stream();
         /// The rows the parent was trained on.
-        train: MaybeVia<Dataset>, via("parent.data");
+        train: MaybeVia<Dataset>, via("parent.data"), not_in_stream();
     }
 }
 
@@ -87,8 +87,7 @@ const NO_ROWS: &str = "the rows these networks were trained on are not known";
 impl Plugin for Finetune {
     type Output = WeightTable;
     const RANDOM: bool = true;
-    // Version 3 rounds losses otherwise.
-    const STREAMS: u32 = 2;
+    const STREAMS: u32 = 3;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Anomaly, Kind::Trajectory]
@@ -149,9 +148,14 @@ impl Plugin for Finetune {
         });
         let network = call.network("parent");
         let reference_only = network.and_then(|network| network.reference_only);
+        let mut coordinates = vec!["subset", "repeat", "rows"];
+        if every.is_some() {
+            coordinates.push("step");
+        }
         Facts {
             rows,
             steps,
+            coordinates: Some(coordinates),
             trainer: Some(trainer_words(call.get("trainer"), reference_only)),
             ..call.inherited()
         }

@@ -3,20 +3,28 @@
 use std::sync::Arc;
 
 use dsl::types::Kind;
+use engine::artifact::{Layout, Saved};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 
+use super::support::fitted::fitted;
 use crate::farcasts::Farcast;
-use crate::parents::Parent;
+use crate::parents::{Parent, not_runnable};
 
 plugin! {
     /// Networks with the weights of a farcast, the same for all rows.
     ///
     /// As a `child` they are compared with their parents, as a `parent` they can be fine-tuned.
-    /// A farcast of `checkpoints` has no network to run its weights: `--weights` writes them with
-    /// the tensor names they came with. Time and memory are those of copying one network.
+    /// A farcast of `checkpoints` has no network to run its weights: `--weights` and `farcast
+    /// export` write them with the names, types and shards they came with, and what was saved
+    /// beside them in the last state, such as running statistics, unchanged. With `like`, the
+    /// network of a parent runs them, when the shapes of its tensors are theirs: by name, or
+    /// module after module, `net.0.weight` and `net.2.weight` as `layers.0.weight` and
+    /// `layers.1.weight`. It standardises inputs and target by the data of that parent.
+    ///
+    /// Time and memory are those of copying one network.
     ///
     /// ```farcast
     /// farcast later = linear(walk, observe: 4..=16, horizon: [24, 32])
@@ -29,6 +37,8 @@ plugin! {
         farcast: Input<Farcast>;
         /// Which of its horizons: a step, or the number of recurrences.
         horizon: u64;
+        /// A parent whose network runs weights from elsewhere.
+        like: Option<Input<Parent>>;
         /// The networks they are weights of; none for runs from elsewhere.
         parent: MaybeVia<Parent>, via("farcast.trajectory.parent");
     }
@@ -42,6 +52,14 @@ impl Plugin for Adopt {
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let parent = call.via("farcast.trajectory.parent");
+        if parent.is_some_and(|parent| !parent.facts.no_network) && call.has("like") {
+            let message = "the network of these weights is known";
+            return vec![Complaint::at("like", message).with_hint("leave `like` out")];
+        }
+        if let Some(complaint) = not_runnable(call, "like") {
+            return vec![complaint];
+        }
         let (horizon, farcast) = (call.get::<u64>("horizon"), call.input("farcast"));
         let (Some(horizon), Some(farcast)) = (horizon, farcast) else {
             return Vec::new();
@@ -64,6 +82,7 @@ impl Plugin for Adopt {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let parent = call.via("farcast.trajectory.parent");
+        let parent = call.input("like").or(parent);
         let network = parent.and_then(|parent| parent.facts.network.as_ref());
         let network = network.map(|network| NetworkFacts {
             training: Training::Unknown,
@@ -96,6 +115,10 @@ impl Plugin for Adopt {
             ));
         }
         let layout = self.farcast.predicted.layout.clone();
+        let saved = self.farcast.predicted.saved.clone();
+        if let Some(like) = &self.like {
+            return run_by(like, &layout, &weights, saved);
+        }
         let parent = self.parent.0.as_deref();
         if parent.is_some_and(|parent| parent.layout != layout) {
             let what = "the farcast is of another network than the parent";
@@ -107,8 +130,34 @@ impl Plugin for Adopt {
             network: parent.and_then(|parent| parent.network.clone()),
             losses: Vec::new(),
             training: None,
+            saved,
         })
     }
+}
+
+/// Weights of whatever tensors as those of the network of a parent.
+fn run_by(
+    like: &Parent,
+    layout: &Layout,
+    weights: &[f32],
+    saved: Option<Arc<Saved>>,
+) -> Result<Parent, Fault> {
+    let places = fitted(layout, &like.layout).map_err(|what| Fault::at("like", what))?;
+    let ranges: Vec<_> = layout.ranges().collect();
+    let ordered = places
+        .iter()
+        .flat_map(|place| &weights[ranges[*place].1.clone()]);
+    let names = places.iter().zip(&like.layout.tensors);
+    let names = names.map(|(place, tensor)| (ranges[*place].0.name.clone(), tensor.name.clone()));
+    let names = names.collect();
+    Ok(Parent {
+        layout: like.layout.clone(),
+        weights: ordered.copied().collect(),
+        network: Some(like.network()?.clone()),
+        losses: Vec::new(),
+        training: None,
+        saved: saved.map(|saved| Arc::new(Saved::clone(&saved).relabelled(&names))),
+    })
 }
 
 #[cfg(test)]
@@ -133,6 +182,7 @@ mod tests {
         Adopt {
             farcast: Input::new(last.run(&Context::alone("last")).unwrap()),
             horizon,
+            like: None,
             parent: MaybeVia(Some(Input::new(Parent::new(
                 network(
                     [columns(&["a", "b", "c"]), columns(&["s", "t"])],

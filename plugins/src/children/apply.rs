@@ -4,7 +4,7 @@ use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{Child, Clip, Cloud, Correction, Guard, Missing, Outside};
 use crate::parents::Parent;
@@ -60,6 +60,13 @@ impl Plugin for Apply {
         Vec::from_iter(times(call, "regression", call.input("data")))
     }
 
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            by_row: true,
+            ..call.inherited()
+        }
+    }
+
     fn run(self, context: &Context) -> Result<Child, Fault> {
         if self.regression.layout != self.parent.layout {
             return Err(Fault::Bug(
@@ -82,7 +89,7 @@ impl Plugin for Apply {
         };
         let form = &correction.regression.form;
         let rows = PredictorRows::of(&form.predictors, &self.data)?;
-        note_extrapolation(form, &rows, context);
+        note_extrapolation(form, &rows, &self.data, context);
         note_guard(&correction, &rows, self.data.rows(), context);
         Ok(Child {
             parent: Parent::clone(&self.parent),
@@ -149,7 +156,7 @@ fn note_guard(correction: &Correction, rows: &PredictorRows, count: usize, conte
     }
 }
 
-fn note_extrapolation(form: &Form, rows: &PredictorRows, context: &Context) {
+fn note_extrapolation(form: &Form, rows: &PredictorRows, data: &Dataset, context: &Context) {
     let degree = form.basis.degree();
     for (index, (name, seen)) in form.names.iter().zip(&form.seen).enumerate() {
         let values = rows.values.iter().skip(index).step_by(form.names.len());
@@ -159,12 +166,18 @@ fn note_extrapolation(form: &Form, rows: &PredictorRows, context: &Context) {
                 (low.min(*value), high.max(*value))
             });
         if low < seen.0 || high > seen.1 {
+            // A predictor that is a column of times is shown as dates.
+            let time = data.column(name).ok().and_then(|it| it.content.time());
+            let shown = |value: f64| match time {
+                Some(unit) => unit.show(value),
+                None => short(value),
+            };
             let mut note = format!(
                 "`{name}` is applied at {}..{}, seen {}..{}",
-                short(low),
-                short(high),
-                short(seen.0),
-                short(seen.1)
+                shown(low),
+                shown(high),
+                shown(seen.0),
+                shown(seen.1)
             );
             if degree >= 2 {
                 note.push_str(&format!(

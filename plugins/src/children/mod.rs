@@ -8,7 +8,9 @@ pub(crate) mod support;
 use std::sync::Arc;
 
 use dsl::types::Kind;
-use engine::artifact::{AnyArtifact, Artifact, Dataset, Layout, Metadata, Parts, Tensor, downcast};
+use engine::artifact::{
+    AnyArtifact, Artifact, Dataset, Layout, Metadata, Parts, Tensor, WeightsFiles, downcast,
+};
 use engine::error::Fault;
 use engine::plugin::Registry;
 
@@ -154,39 +156,74 @@ impl Artifact for Child {
         Some(Arc::new(Self { parent, correction }))
     }
 
-    /// The parent's weights unchanged, and one group of tensors per term: `terms.{t}.` and
-    /// the tensor's name. The metadata say what to multiply each group by: `terms` the
-    /// products of predictors in order, `names` and `scaling` the predictors with what is
-    /// subtracted from each and what it is divided by, `form` the fitted recipes.
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
+    /// Two files: the network where every predictor is at its mean, and what moves it from there.
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
         let Some(correction) = &self.correction else {
-            return self.parent.weights_file(made_by);
+            return self.parent.weights_files(stem, made_by);
         };
-        let regression = &correction.regression;
-        let form = &regression.form;
-        let terms = form.terms();
-        let groups = (0..terms.len()).flat_map(|term| {
-            regression.layout.tensors.iter().map(move |tensor| Tensor {
-                name: format!("terms.{term}.{}", tensor.name),
-                shape: tensor.shape.clone(),
-            })
-        });
-        let mut tensors = regression.layout.tensors.clone();
-        tensors.extend(groups);
-        let weights = [&self.parent.weights[..], &regression.coefficients].concat();
-        let names: Vec<String> = terms.iter().map(|term| term.name(&form.names)).collect();
+        let means: Vec<f64> = { correction.regression.form.scaling.iter() }
+            .map(|(mean, _)| *mean)
+            .collect();
+        let layout = &correction.regression.layout;
         let metadata = [
             ("format".to_owned(), "pt".to_owned()),
             ("network".to_owned(), json(self.parent.network()?)?),
+            ("names".to_owned(), json(&correction.regression.form.names)?),
+            ("predictors".to_owned(), json(&means)?),
+        ];
+        let metadata = metadata.into_iter().chain(made_by.clone());
+        let child = layout.to_safetensors(&self.weights(&means), metadata)?;
+        let mut files = vec![(format!("{stem}.safetensors"), child)];
+        if !self.is_baseline() {
+            let terms = self.terms_file(correction, made_by)?;
+            files.push((format!("{stem}.terms.safetensors"), terms));
+        }
+        Ok(files)
+    }
+}
+
+impl Child {
+    /// The weights of the network of every row as a sum: the parent's, as `parent.` and the
+    /// tensor's name, and one group of tensors for each term, as `terms.{t}.` and the name, with
+    /// the limits of the sum, if any, as `least.` and `most.`.
+    ///
+    /// The metadata say what to multiply each group by: `functions` the functions of the
+    /// standardised predictors, in order, `terms` the same for people, `names` and `scaling` the
+    /// predictors with what is subtracted from each and what it is divided by, `form` the fitted
+    /// recipes, `guard` what happens to rows that are far from the subsets.
+    fn terms_file(&self, correction: &Correction, made_by: Metadata) -> Result<Vec<u8>, Fault> {
+        let regression = &correction.regression;
+        let form = &regression.form;
+        let terms = form.terms();
+        let group = |name: String| {
+            let tensors = regression.layout.tensors.iter();
+            tensors.map(move |tensor| Tensor {
+                name: format!("{name}.{}", tensor.name),
+                shape: tensor.shape.clone(),
+            })
+        };
+        let mut tensors: Vec<Tensor> = group("parent".to_owned()).collect();
+        tensors.extend((0..terms.len()).flat_map(|term| group(format!("terms.{term}"))));
+        let mut weights = [&self.parent.weights[..], &regression.coefficients].concat();
+        if let Some(clip) = &correction.clip {
+            tensors.extend(
+                ["least", "most"]
+                    .into_iter()
+                    .flat_map(|name| group(name.to_owned())),
+            );
+            weights.extend(clip.low.iter().chain(&clip.high));
+        }
+        let names: Vec<String> = terms.iter().map(|term| term.name(&form.names)).collect();
+        let metadata = [
+            ("format".to_owned(), "pt".to_owned()),
             ("terms".to_owned(), json(&names)?),
+            ("functions".to_owned(), json(&terms)?),
             ("names".to_owned(), json(&form.names)?),
             ("scaling".to_owned(), json(&form.scaling)?),
             ("form".to_owned(), json(form)?),
             ("guard".to_owned(), json(&correction.guard)?),
         ];
-        Layout { tensors }
-            .to_safetensors(&weights, metadata.into_iter().chain(made_by))
-            .map(Some)
+        Layout { tensors }.to_safetensors(&weights, metadata.into_iter().chain(made_by))
     }
 }
 
@@ -281,29 +318,45 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_weights_file_holds_the_parent_and_a_group_per_term() {
-        let child = child(2);
-        let bytes = child.weights_file(Vec::new()).unwrap().unwrap();
-        let regression = &correction(&child).regression;
-        let layout = &regression.layout;
-        assert_eq!(
-            layout.from_safetensors(&bytes).unwrap(),
-            child.parent.weights
-        );
-        for term in 0..3 {
+    fn its_files_hold_the_network_at_the_mean_and_all_it_moves_by() {
+        let mut child = child(2);
+        let clip = Clip {
+            low: vec![-0.1; child.parent.weights.len()],
+            high: vec![0.1; child.parent.weights.len()],
+        };
+        correction_mut(&mut child).clip = Some(clip);
+        let files = child.weights_files("far", Vec::new()).unwrap();
+        let names: Vec<&str> = files.iter().map(|(name, _)| &name[..]).collect();
+        assert_eq!(names, ["far.safetensors", "far.terms.safetensors"]);
+        let layout = &correction(&child).regression.layout;
+        let named = |name: &str| {
             let mut group = layout.clone();
             for tensor in &mut group.tensors {
-                tensor.name = format!("terms.{term}.{}", tensor.name);
+                tensor.name = format!("{name}.{}", tensor.name);
             }
-            assert_eq!(
-                group.from_safetensors(&bytes).unwrap(),
-                regression.coefficients_of(term)
-            );
+            group.from_safetensors(&files[1].1).unwrap()
+        };
+        // The predictor of the rows has the mean 1.5 and the standard deviation 1.2.
+        let mean = layout.from_safetensors(&files[0].1).unwrap();
+        assert_eq!(mean, child.weights(&[1.5]));
+        assert_ne!(mean, child.parent.weights);
+        // What other programs compute from the second file, at z = 2.1 and thus 0.5.
+        let terms: Vec<Vec<f32>> = (0..3).map(|term| named(&format!("terms.{term}"))).collect();
+        let (parent, least, most) = (named("parent"), named("least"), named("most"));
+        let expected = child.weights(&[2.1]);
+        for (at, expected) in expected.iter().enumerate() {
+            let sum = terms[0][at] + 0.5 * terms[1][at] + 0.25 * terms[2][at];
+            let found = parent[at] + sum.clamp(least[at], most[at]);
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let length = u64::from_le_bytes(files[1].1[..8].try_into().unwrap()) as usize;
+        let header: serde_json::Value = serde_json::from_slice(&files[1].1[8..8 + length]).unwrap();
         let metadata = &header["__metadata__"];
         assert_eq!(metadata["terms"], r#"["1","z","z^2"]"#);
+        assert_eq!(
+            metadata["functions"],
+            r#"[{"product":[]},{"product":[0]},{"product":[0,0]}]"#
+        );
         assert_eq!(metadata["scaling"], "[[1.5,1.2]]");
     }
 }

@@ -5,7 +5,7 @@ use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, Via};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::apply::subset_points;
 use super::support::anomalies::{Nearest, ONCE};
@@ -53,6 +53,13 @@ impl Plugin for NearestSubset {
         let again = Complaint::at("regression", message).with_hint(ONCE);
         let times = times(call, "regression", call.input("data"));
         repeated.then_some(again).into_iter().chain(times).collect()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Facts {
+            by_row: true,
+            ..call.inherited()
+        }
     }
 
     fn run(self, context: &Context) -> Result<Child, Fault> {

@@ -1,5 +1,7 @@
 //! `aggregate`: one row for all rows that are alike in some columns.
 
+use std::ops::Range;
+
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
@@ -7,6 +9,7 @@ use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::support::formulas::by_group;
 use super::support::groups::Groups;
 use crate::calls::{complaints, distinct, filled, with_rows};
 
@@ -17,18 +20,18 @@ plugin! {
     /// cell and calendar month. A formula must give one number for a group: columns stand
     /// inside `mean`, `std`, `median`, `sum`, `lowest`, `highest`, `count` or `share`, which
     /// pass over missing values. Groups come in the order of their values; rows that miss one
-    /// of the `by` columns are in none. New columns have no unit.
+    /// of the `by` columns are in none. New columns have no unit; `lowest(time)` is a time.
     ///
     /// ```farcast
     /// data steps = derive(all, step = floor(4 * z))
     /// data coarse = aggregate(steps, by: step, centre = mean(x), spread = std(y))
     /// ```
-    "aggregate" version 1
+    "aggregate" version 2
     pub struct Aggregate {
         /// The rows.
         data: Input<Dataset>;
         /// The columns in which rows of a group are alike; they are kept.
-        by: Vec<Column>;
+        by: Vec<Column>, texts();
         /// The numbers of each group, such as `spread = std(speed)`.
         definitions: Definitions;
     }
@@ -51,34 +54,36 @@ impl Plugin for Aggregate {
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let groups = self.complete_groups(context)?;
-        let sorted = self.data.take(&groups.rows);
-        let first: Vec<u32> = groups
-            .ranges
-            .iter()
-            .map(|range| range.start as u32)
-            .collect();
-        let mut known = sorted;
+        for (name, _) in &self.definitions.0 {
+            if self.data.values(name).is_ok() {
+                let message = format!("column `{name}` exists already");
+                return Err(
+                    Fault::at("definitions", message).with_hint("give the new column another name")
+                );
+            }
+        }
+        let starts = groups.ranges.iter().map(|range| range.start);
+        let first: Vec<u32> = starts.map(|start| groups.rows[start]).collect();
         let mut columns = Vec::new();
         for Column(name) in &self.by {
-            let kept = known.columns().iter().find(|column| column.name == *name);
-            columns.extend(kept.cloned());
+            columns.push(self.data.column(name)?.take(&first));
         }
-        for (name, formula) in self.definitions.0 {
-            context.check_stop()?;
-            let values = formula
-                .evaluate_in(&groups.ranges, &|name| {
-                    known.values(name).ok().map(|v| &v[..])
-                })
-                .map_err(|message| Fault::at("definitions", message))?;
-            let column = DataColumn {
-                name,
-                unit: None,
-                values: values.into(),
-            };
-            columns.push(column.clone());
-            known = known.with(column)?;
+        context.check_stop()?;
+        let formulas = &self.definitions.0;
+        let values = by_group(formulas, &self.data, &groups.rows, &groups.ranges)?;
+        let mut known = self.data.take(&[]);
+        for ((name, formula), values) in formulas.iter().zip(values) {
+            let labels = formula.labels(&|name| known.look(name)?.labels);
+            let labels = labels.map(|labels| labels.into_owned());
+            let column = known.derived(name.clone(), formula, values);
+            // Later formulas were computed with the places of all labels.
+            known = known.with(DataColumn {
+                labels: labels.unwrap_or_default().into(),
+                ..column.take(&[])
+            })?;
+            columns.push(column);
         }
-        Ok(Dataset::new(columns)?.take(&first))
+        Dataset::new(columns)
     }
 }
 
@@ -91,12 +96,19 @@ impl Aggregate {
             .iter()
             .map(|column| self.data.values(&column.0))
             .collect::<Result<Vec<_>, _>>()?;
-        let complete = |row: &u32| keys.iter().all(|key| !key[*row as usize].is_nan());
+        // The rows of a group are alike: one speaks for all.
+        let complete = |range: &Range<usize>| {
+            let row = groups.rows[range.start] as usize;
+            keys.iter().all(|key| !key[row].is_nan())
+        };
+        if groups.ranges.iter().all(complete) && !groups.rows.is_empty() {
+            return Ok(groups);
+        }
         let mut rows = Vec::with_capacity(groups.rows.len());
         let mut ranges = Vec::with_capacity(groups.ranges.len());
         for range in &groups.ranges {
             let members = &groups.rows[range.clone()];
-            if members.iter().all(complete) {
+            if complete(range) {
                 ranges.push(rows.len()..rows.len() + members.len());
                 rows.extend_from_slice(members);
             }

@@ -75,10 +75,7 @@ impl Plugin for BoxModel {
     }
 
     fn schema(&self, _: &Files) -> Result<Schema, Fault> {
-        let column = |name: &str| ColumnInfo {
-            name: name.to_owned(),
-            unit: None,
-        };
+        let column = |name: &str| ColumnInfo::numbers(name.to_owned(), None);
         Ok(Schema {
             columns: COLUMNS.map(column).to_vec(),
         })
@@ -126,11 +123,7 @@ impl Plugin for BoxModel {
         let columns = COLUMNS
             .iter()
             .zip(columns)
-            .map(|(name, values)| DataColumn {
-                name: (*name).to_owned(),
-                unit: None,
-                values: values.into(),
-            });
+            .map(|(name, values)| DataColumn::numbers(*name, None, values));
         Dataset::new(columns.collect())
     }
 }

@@ -1,53 +1,122 @@
-//! `csv`: rows of a text table with a header.
+//! `csv`: rows of text tables with a header.
 
 use std::collections::BTreeSet;
-use std::io::{self, Cursor, Read};
-use std::sync::Arc;
 
+use dsl::experiment::Value;
 use dsl::signature::ColumnRule;
-use dsl::types::Schema;
+use dsl::types::{Schema, Type};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
-use engine::files::Files;
-use engine::params::{Column, DataPath};
+use engine::files::{DataFile, Files};
+use engine::params::{Bindings, Column, ParamType};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
-use polars::prelude::{CsvReadOptions, DataFrame, PolarsResult, SerReader};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::words;
 
+use super::support::csv::infer::{self, Asked, Content, LATE_BYTES, SAMPLE_BYTES};
+use super::support::csv::layout::{Layout, Written};
+use super::support::csv::parse::{self, Table, Values};
+use super::support::csv::scan::Separator;
+use super::support::csv::text::{self, Text};
+use super::support::csv::{Problem, field, place};
+use super::support::dates::pattern_fault;
+use super::support::several::{self, DataFiles, OneFile, Part};
 use super::support::source::{self, Heading};
 
+words! {
+    /// How bytes stand for characters.
+    pub enum Encoding {
+        /// UTF-8.
+        Utf8 = "utf8",
+        /// UTF-16.
+        Utf16 = "utf16",
+        /// ISO 8859-1.
+        Latin1 = "latin1",
+    }
+}
+
 plugin! {
-    /// Rows of a text table with a header line.
+    /// Rows of text tables with a header line.
     ///
-    /// Fields are separated by commas, or by `;` or tabs when the header has no comma. A
-    /// column is numeric when every field of its first thousand rows is a number or missing;
-    /// other columns are left out, blank lines are passed over. A header such as `depth [m]` or `depth (m)` gives the
-    /// name `depth` and the unit `m`; what a name cannot hold becomes `_`.
+    /// `file` is a file, a pattern (`"tas/*.csv"`), a folder or a list of these; the rows of
+    /// several files stand one below the other in the order of their names, and folders such as
+    /// `year=2000/` become a column. All must have the same columns. Files may be compressed
+    /// (`.gz`, `.zst`) and in UTF-8, UTF-16 with its mark, or Latin-1 when `encoding` says so.
+    ///
+    /// Fields are separated by `,`, `;`, tabs, `|` or blanks, whichever cuts all lines into as
+    /// many fields; a decimal comma and groups of digits (`2,345.5`) are found too, and asked for
+    /// where both could be meant. A column holds numbers when all its fields of the first 1000
+    /// rows do; times (of the proleptic Gregorian calendar) when they are dates such as
+    /// `2012-01-31` or `2012-01-31T06:00Z`, or have the form of `dates`; and texts otherwise. An empty field is missing, and so are `NA`, `N/A`, `NaN`,
+    /// `null` and `None`, and in columns of numbers `-`, `.`, `M` and `****`; a note counts them.
+    /// A header such as `depth [m]` or `depth (m)` gives the name `depth` and the unit `m`.
+    /// Whatever does not fit is refused with its line and column.
     ///
     /// ```farcast
     /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
     /// ```
-    "csv" version 1
+    "csv" version 2
     pub struct Csv {
-        /// The file.
-        file: DataPath;
-        /// The columns to keep, in this order; all numeric ones when left out.
+        /// The files.
+        file: DataFiles;
+        /// The columns to keep, in this order; all when left out.
         columns: Option<Vec<Column>>;
-        /// Texts that stand for a missing value, as an empty field does.
-        missing: Vec<String> = "[\"NA\", \"null\"]";
+        /// More that stands for a missing value: texts (`"x"`), or numbers, which are compared
+        /// by value: `-9999` takes `-9999.0` too.
+        missing: Vec<Mark> = "[]";
+        /// What separates fields: `","`, `";"`, `"|"`, `"tab"` or `"blanks"`.
+        separator: Option<String>;
+        /// What stands before the fraction of a number: `"."` or `","`.
+        decimal: Option<String>;
+        /// What stands between groups of three digits: `","`, `"."`, `" "` or `"'"`.
+        thousands: Option<String>;
+        /// What lines that are no rows begin with, such as `"#"`.
+        comment: Option<String>;
+        /// How many lines stand before the header.
+        skip: usize = "0", range("0..=100000");
+        /// The line that holds the units, counted from the header: `2` is the one below it.
+        units: Option<usize>, range("2..=100");
+        /// How bytes stand for characters.
+        encoding: Option<Encoding>;
+        /// How dates are written, when not as `2012-01-31`: `"%d.%m.%Y"`, `"%Y%m%d"`, with `%Y`
+        /// `%y` `%m` `%d` `%H` `%M` `%S` `%f` `%j` `%b` `%B` as in strftime.
+        dates: Option<String>;
+        /// Columns that hold texts although they look like numbers.
+        texts: Option<Vec<Column>>;
     }
 }
 
-/// How many rows tell which columns are numeric.
-const SAMPLE: usize = 1000;
+/// What stands for a missing value: a text, or a number by its value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mark {
+    /// This text.
+    Text(String),
+    /// This number however it is written.
+    Number(f64),
+}
 
-/// How many bytes the sample is taken from, so that a schema never waits for a long file.
-const PREFIX: u64 = 1 << 22;
+impl ParamType for Mark {
+    fn ty() -> Type {
+        Type::OneOf(vec![Type::String, Type::Float])
+    }
 
-/// How much of the file to read.
-#[derive(Clone, Copy)]
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Text(text) => Ok(Self::Text(text.clone())),
+            number => f64::from_value(field, number, bindings).map(Self::Number),
+        }
+    }
+}
+
+/// The endings of the files that are taken from a folder.
+const ENDINGS: [&str; 7] = [
+    ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst",
+];
+
+/// How much of the files to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Rows {
-    Sample,
+    None,
     All,
 }
 
@@ -58,335 +127,303 @@ impl Plugin for Csv {
         ColumnRule::Source
     }
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let text = |field: &str| call.get::<Option<String>>(field).flatten();
+        let mut found = Vec::new();
+        let mut expect = |field: &'static str, result: Result<(), Fault>| {
+            if let Err(fault) = result {
+                let complaint = Complaint::from(fault);
+                found.push(Complaint {
+                    param: Some(field.to_owned()),
+                    ..complaint
+                });
+            }
+        };
+        if let Some(written) = text("separator") {
+            expect("separator", separator(&written).map(|_| ()));
+        }
+        if let Some(written) = text("decimal") {
+            expect("decimal", decimal(&written).map(|_| ()));
+        }
+        if let Some(written) = text("thousands") {
+            expect("thousands", thousands(&written).map(|_| ()));
+        }
+        if let Some(why) = text("dates").as_deref().and_then(pattern_fault) {
+            let fault = Fault::user(format!("the pattern reads no date: {why}"));
+            expect(
+                "dates",
+                Err(fault.with_hint("write `\"%d.%m.%Y\"` for 31.01.2012")),
+            );
+        }
+        if text("comment").is_some_and(|comment| comment.trim().is_empty()) {
+            expect(
+                "comment",
+                Err(Fault::user(
+                    "expected a text such as `\"#\"`, found a blank one",
+                )),
+            );
+        }
+        found
+    }
+
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        Ok(self.load(Rows::Sample, files)?.0.schema())
+        Ok(self.load(Rows::None, files, &mut |_| ())?.schema())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let (data, left_out) = self.load(Rows::All, context.files())?;
-        if !left_out.is_empty() {
-            context.note(format!("left out: {}", left_out.join(", ")));
-        }
-        Ok(data)
+        self.load(Rows::All, context.files(), &mut |note| context.note(note))
     }
 }
 
 impl Csv {
-    /// The data and the names of the columns left out.
-    fn load(&self, rows: Rows, files: &Files) -> Result<(Dataset, Vec<String>), Fault> {
-        let frame = self.read(rows, files)?;
-        let headings = self.headings(&frame)?;
-        if frame.height() == 0 {
-            return Err(self.fault("has a header but no rows"));
+    fn load(
+        &self,
+        rows: Rows,
+        files: &Files,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Dataset, Fault> {
+        let written = self.written()?;
+        let mut parts = Vec::new();
+        for one in several::open_all(&self.file, &ENDINGS, files)? {
+            let data = self.table(&one, &written, rows, note)?;
+            parts.push(Part::of(&one, data));
         }
-        let chosen = match &self.columns {
-            Some(wanted) => source::select(&headings, wanted)?,
-            None => self.numeric(&frame, &headings)?,
+        several::concatenated(parts, "file")
+    }
+
+    /// What the user says of the layout.
+    fn written(&self) -> Result<Written, Fault> {
+        let mut written = Written {
+            separator: self.separator.as_deref().map(separator).transpose()?,
+            decimal: self.decimal.as_deref().map(decimal).transpose()?,
+            thousands: self.thousands.as_deref().map(thousands).transpose()?,
+            comment: self
+                .comment
+                .clone()
+                .filter(|comment| !comment.trim().is_empty()),
+            skip: self.skip,
+            units: self.units,
+            ..Written::default()
         };
-        if chosen.is_empty() {
-            return Err(self.fault("has no column of numbers"));
-        }
-        let left_out = match &self.columns {
-            Some(_) => Vec::new(),
-            None => {
-                let chosen: BTreeSet<usize> = chosen.iter().map(|(index, _)| *index).collect();
-                let headings = headings.iter().enumerate();
-                headings
-                    .filter(|(index, _)| !chosen.contains(index))
-                    .map(|(_, heading)| format!("`{}`", heading.name))
-                    .collect()
+        for mark in &self.missing {
+            match mark {
+                Mark::Number(number) => written.missing_numbers.push(*number),
+                Mark::Text(text) => {
+                    written
+                        .missing_numbers
+                        .extend(field::plain(text.trim().as_bytes()));
+                    written.missing.push(text.trim().to_owned());
+                }
             }
+        }
+        Ok(written)
+    }
+
+    fn table(
+        &self,
+        one: &OneFile,
+        written: &Written,
+        rows: Rows,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Dataset, Fault> {
+        let file = &one.file;
+        let mut text = match rows {
+            Rows::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
+            Rows::All => self.text(file, None)?,
         };
-        let columns = chosen
-            .into_iter()
-            .map(|(index, heading)| self.column(&frame, index, heading))
-            .collect::<Result<_, Fault>>()?;
-        Ok((Dataset::new(columns)?, left_out))
-    }
-
-    /// Every field as text, so that what counts as a number or as missing is decided here.
-    fn read(&self, rows: Rows, files: &Files) -> Result<DataFrame, Fault> {
-        let bytes = self.bytes(rows, files)?;
-        let separator = self.separator(&bytes[..bytes.len().min(PREFIX as usize)])?;
-        let options = CsvReadOptions::default()
-            .with_infer_schema_length(Some(0))
-            .with_n_rows(match rows {
-                Rows::Sample => Some(SAMPLE),
-                Rows::All => None,
-            })
-            .map_parse_options(|options| options.with_separator(separator));
-        options
-            .into_reader_with_file_handle(Cursor::new(bytes))
-            .finish()
-            .and_then(without_blank_lines)
-            .map_err(|error| source::unreadable(&self.file, "csv", &error))
-    }
-
-    /// Those of the whole file, or of its first lines.
-    fn bytes(&self, rows: Rows, files: &Files) -> Result<Vec<u8>, Fault> {
-        let file = source::open(&self.file, files)?;
-        let read = || -> io::Result<Vec<u8>> {
-            let Rows::Sample = rows else {
-                return file.read_all();
+        loop {
+            let at = |problem: Problem| told(file, &text.text, problem);
+            let layout = Layout::find(&text.text, written).map_err(at)?;
+            let chosen = self.chosen(&layout)?;
+            let Some(contents) = self.contents(&text, &layout, &chosen).map_err(at)? else {
+                text = self.text(file, Some(2 * LATE_BYTES as u64))?;
+                continue;
             };
-            let mut prefix = Vec::new();
-            file.reader().take(PREFIX).read_to_end(&mut prefix)?;
-            if prefix.len() as u64 == PREFIX {
-                let line = prefix.iter().rposition(|byte| *byte == b'\n');
-                prefix.truncate(line.map_or(prefix.len(), |end| end + 1));
+            let table = match rows {
+                Rows::All => parse::rows(&text.text, &layout, &contents, self.dates.as_deref())
+                    .map_err(at)?,
+                Rows::None => parse::none(&contents),
+            };
+            for (at, heading) in &chosen {
+                if let Some(marks) = marks(&table, *at) {
+                    note(format!(
+                        "column `{}`: read as missing: {marks}",
+                        heading.name
+                    ));
+                }
             }
-            Ok(prefix)
-        };
-        read().map_err(|error| source::unreadable(&self.file, "csv", &error))
+            return dataset(table, &contents, chosen);
+        }
     }
 
-    fn separator(&self, prefix: &[u8]) -> Result<u8, Fault> {
-        if prefix.iter().all(u8::is_ascii_whitespace) {
-            return Err(self.fault("is empty"));
-        }
-        // An error without a length is a character cut in two by the end of the prefix.
-        let text = std::str::from_utf8(prefix).or_else(|error| match error.error_len() {
-            None => std::str::from_utf8(&prefix[..error.valid_up_to()]),
-            Some(_) => Err(error),
+    fn text(&self, file: &DataFile, limit: Option<u64>) -> Result<Text, Fault> {
+        let encoding = self.encoding.map(|encoding| match encoding {
+            Encoding::Utf8 => text::Encoding::Utf8,
+            Encoding::Utf16 => text::Encoding::Utf16,
+            Encoding::Latin1 => text::Encoding::Latin1,
         });
-        match text {
-            Ok(text) if !text.contains('\0') => {
-                let header = text.lines().next().unwrap_or_default();
-                let separator = [b',', b';', b'\t']
-                    .into_iter()
-                    .find(|separator| header.contains(char::from(*separator)));
-                Ok(separator.unwrap_or(b','))
-            }
-            _ => Err(self
-                .fault("is not text")
-                .with_hint("expected comma-separated values in UTF-8")),
-        }
-    }
-
-    fn headings(&self, frame: &DataFrame) -> Result<Vec<Heading>, Fault> {
-        let raw: Vec<&str> = frame
-            .columns()
-            .iter()
-            .map(|column| column.name().as_str())
-            .map(|name| match name.split_once(REPEATED) {
-                Some((original, _)) => original,
-                None => name,
-            })
-            .collect();
-        if raw.iter().all(|name| name.trim().parse::<f64>().is_ok()) {
-            return Err(self
-                .fault("has no header: its first line is numbers")
-                .with_hint("the first line must name the columns"));
-        }
-        let headings: Vec<Heading> = raw.into_iter().map(Heading::parse).collect();
-        source::distinct("file", headings.iter().map(|heading| heading.name.as_str()))?;
-        Ok(headings)
-    }
-
-    fn numeric(
-        &self,
-        frame: &DataFrame,
-        headings: &[Heading],
-    ) -> Result<Vec<(usize, Heading)>, Fault> {
-        let mut numeric = Vec::new();
-        for (index, (column, heading)) in frame.columns().iter().zip(headings).enumerate() {
-            let sample: Option<Vec<f64>> = column
-                .str()?
-                .iter()
-                .take(SAMPLE)
-                .map(|field| self.number(field))
-                .collect();
-            if sample.is_some_and(|values| values.iter().any(|value| !value.is_nan())) {
-                numeric.push((index, heading.clone()));
-            }
-        }
-        Ok(numeric)
-    }
-
-    fn column(
-        &self,
-        frame: &DataFrame,
-        index: usize,
-        heading: Heading,
-    ) -> Result<DataColumn, Fault> {
-        let fields = frame.columns()[index].str()?;
-        let values = fields
-            .iter()
-            .enumerate()
-            .map(|(row, field)| {
-                self.number(field).ok_or_else(|| {
-                    let field = field.unwrap_or_default();
-                    let name = &heading.name;
-                    Fault::at(
-                        "file",
-                        format!(
-                            "row {}: expected a number in column `{name}`, found `{field}`",
-                            row + 1
-                        ),
-                    )
-                    .with_hint(format!(
-                        "if it stands for a missing value, add {field:?} to `missing`"
-                    ))
-                })
-            })
-            .collect::<Result<Arc<[f64]>, Fault>>()?;
-        Ok(DataColumn {
-            name: heading.name,
-            unit: heading.unit,
-            values,
+        text::read(file, encoding, limit).map_err(|reason| {
+            let shown = file.path().display();
+            let hint = match reason.contains("no UTF-8") {
+                true => "if the file is in Latin-1: `encoding: latin1`",
+                false => "expected a table of text in UTF-8, UTF-16 or Latin-1, plain, gz or zst",
+            };
+            Fault::at("file", format!("cannot read `{shown}` as csv: {reason}")).with_hint(hint)
         })
     }
 
-    /// The value of a field, NaN when it is missing; none when it is not a number.
-    fn number(&self, field: Option<&str>) -> Option<f64> {
-        let field = field.unwrap_or_default().trim();
-        if field.is_empty() || self.missing.iter().any(|missing| missing == field) {
-            return Some(f64::NAN);
+    /// The columns to keep: where they are and how they are called.
+    fn chosen(&self, layout: &Layout) -> Result<Vec<(usize, Heading)>, Fault> {
+        let mut headings: Vec<Heading> = layout
+            .names
+            .iter()
+            .map(|name| Heading::parse(name))
+            .collect();
+        for (at, heading) in headings.iter_mut().enumerate() {
+            if heading.raw.is_empty() {
+                heading.name = format!("column_{}", at + 1);
+            }
+            if let Some(units) = &layout.units {
+                heading.unit = units.get(at).filter(|unit| !unit.is_empty()).cloned();
+            }
         }
-        field.parse().ok()
+        if let Some(texts) = &self.texts {
+            source::select(&headings, texts).map_err(|fault| moved(fault, "texts"))?;
+        }
+        let chosen = match &self.columns {
+            Some(wanted) => source::select(&headings, wanted)?,
+            None => headings.into_iter().enumerate().collect(),
+        };
+        source::distinct(
+            "file",
+            chosen.iter().map(|(_, heading)| heading.name.as_str()),
+        )?;
+        Ok(chosen)
     }
 
-    fn fault(&self, what: &str) -> Fault {
-        Fault::at("file", format!("`{}` {what}", self.file.0.display()))
+    fn contents(
+        &self,
+        text: &Text,
+        layout: &Layout,
+        chosen: &[(usize, Heading)],
+    ) -> Result<Option<Vec<Content>>, Problem> {
+        let wanted: BTreeSet<usize> = chosen.iter().map(|(at, _)| *at).collect();
+        let texts: BTreeSet<usize> = chosen
+            .iter()
+            .filter(|(_, heading)| {
+                let texts = self.texts.iter().flatten();
+                texts.into_iter().any(|Column(name)| {
+                    *name == heading.name || Heading::parse(&heading.raw).name == *name
+                })
+            })
+            .map(|(at, _)| *at)
+            .collect();
+        let asked = Asked {
+            is_wanted: &|at| wanted.contains(&at),
+            is_text: &|at| texts.contains(&at),
+            pattern: self.dates.as_deref(),
+        };
+        infer::contents(&text.text, text.is_whole, layout, &asked)
     }
 }
 
-/// polars reads a blank line as a row of missing values.
-fn without_blank_lines(frame: DataFrame) -> PolarsResult<DataFrame> {
-    let filled = frame.columns().iter().map(|column| column.is_not_null());
-    match filled.reduce(|left, right| left | right) {
-        Some(filled) if !filled.all() => frame.filter(&filled),
-        _ => Ok(frame),
+/// The marks of missing values in a column and how often each stands there.
+fn marks(table: &Table, column: usize) -> Option<String> {
+    let marks = table.marks.iter().filter(|((at, _), _)| *at == column);
+    let marks: Vec<String> = marks
+        .map(|((_, mark), count)| format!("`{mark}` ({count})"))
+        .collect();
+    (!marks.is_empty()).then(|| marks.join(", "))
+}
+
+/// The chosen columns of a table, in their order.
+fn dataset(
+    mut table: Table,
+    contents: &[Content],
+    chosen: Vec<(usize, Heading)>,
+) -> Result<Dataset, Fault> {
+    let mut columns = Vec::new();
+    for (at, Heading { name, unit, .. }) in chosen {
+        match std::mem::replace(&mut table.columns[at], Values::Nothing) {
+            Values::Numbers(values) if contents[at] == Content::Dates => {
+                columns.push(DataColumn::times(name, infer::unit(), values));
+            }
+            Values::Numbers(values) => columns.push(DataColumn::numbers(name, unit, values)),
+            Values::Texts(places, labels) => {
+                let text = |place: &Option<u32>| place.map(|place| &labels[place as usize]);
+                columns.push(DataColumn::texts(name, places.iter().map(text)));
+            }
+            Values::Nothing => {}
+        }
+    }
+    Dataset::new(columns)
+}
+
+/// A problem with the file and the place it is at.
+fn told(file: &DataFile, text: &str, problem: Problem) -> Fault {
+    let shown = file.path().display();
+    let (line, column) = place(text, problem.at);
+    let message = match problem.message.split_whitespace().next() {
+        Some("is" | "has" | "holds") => format!("`{shown}` {}", problem.message),
+        _ => format!(
+            "`{shown}`, line {line}, column {column}: {}",
+            problem.message
+        ),
+    };
+    let fault = Fault::at("file", message);
+    match problem.hint {
+        Some(hint) => fault.with_hint(hint),
+        None => fault,
     }
 }
 
-/// What polars adds to a name that comes again.
-const REPEATED: &str = "_duplicated_";
+fn moved(fault: Fault, param: &str) -> Fault {
+    match fault {
+        Fault::User { message, hint, .. } => Fault::User {
+            param: Some(param.to_owned()),
+            message,
+            hint,
+        },
+        other => other,
+    }
+}
+
+fn separator(text: &str) -> Result<Separator, Fault> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(Separator::Byte(b'\t')),
+        b"blanks" | b" " => Ok(Separator::Blanks),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => {
+            Ok(Separator::Byte(*byte))
+        }
+        _ => Err(Fault::at(
+            "separator",
+            format!("expected one character, `\"tab\"` or `\"blanks\"`, found {text:?}"),
+        )),
+    }
+}
+
+fn decimal(text: &str) -> Result<u8, Fault> {
+    match text {
+        "." | "," => Ok(text.as_bytes()[0]),
+        _ => Err(Fault::at(
+            "decimal",
+            format!("expected `\".\"` or `\",\"`, found {text:?}"),
+        )),
+    }
+}
+
+fn thousands(text: &str) -> Result<char, Fault> {
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(mark), None) if !mark.is_ascii_alphanumeric() && !"+-\"\n\r".contains(mark) => {
+            Ok(mark)
+        }
+        _ => Err(Fault::at(
+            "thousands",
+            format!("expected one mark such as `\",\"`, found {text:?}"),
+        )),
+    }
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::support::testing::{complaint, testdata};
-
-    fn csv(file: DataPath) -> Csv {
-        Csv {
-            file,
-            columns: None,
-            missing: vec!["NA".to_owned()],
-        }
-    }
-
-    fn written(bytes: &[u8]) -> (tempfile::TempDir, Csv) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, bytes).expect("a file");
-        (folder, csv(DataPath(path)))
-    }
-
-    #[test]
-    fn numbers_units_and_missing_values_are_read() {
-        let context = Context::alone("csv");
-        let table = csv(testdata("tiny.csv"));
-        let schema = table.schema(&Files::unchecked()).expect("a schema");
-        let data = table.run(&context).expect("data");
-        assert_eq!(data.schema(), schema);
-        let units: Vec<_> = schema
-            .columns
-            .iter()
-            .map(|column| (column.name.as_str(), column.unit.as_deref()))
-            .collect();
-        assert_eq!(
-            units,
-            [
-                ("depth", Some("m")),
-                ("temp", Some("degC")),
-                ("qc_flag", None)
-            ]
-        );
-        assert_eq!(data.values("depth").expect("depth")[..], [0.0, 10.0, 20.0]);
-        let temp = data.values("temp").expect("temp");
-        assert_eq!((temp[0], temp[1].is_nan(), temp[2]), (4.5, true, 3.25));
-        assert!(data.values("qc_flag").expect("qc_flag")[2].is_nan());
-        assert_eq!(context.take_notes(), ["left out: `ship`"]);
-    }
-
-    #[test]
-    fn columns_are_taken_in_the_order_and_spelling_asked_for() {
-        let table = Csv {
-            columns: Some(vec![Column("TEMP".to_owned()), Column("depth".to_owned())]),
-            ..csv(testdata("tiny.csv"))
-        };
-        let schema = table.schema(&Files::unchecked()).expect("a schema");
-        let names: Vec<_> = schema.columns.iter().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["TEMP", "depth"]);
-    }
-
-    #[test]
-    fn blank_lines_are_passed_over_and_short_rows_filled() {
-        let (_folder, table) = written(b"a,b\r\n1,2\r\n\r\n3\r\n\r\n");
-        let data = table.run(&Context::alone("csv")).expect("data");
-        assert_eq!(data.values("a").expect("a")[..], [1.0, 3.0]);
-        assert!(data.values("b").expect("b")[1].is_nan());
-    }
-
-    #[test]
-    fn semicolons_and_tabs_separate_too() {
-        for text in ["a;b\n1;2\n", "a\tb\n1\t2\n"] {
-            let (_folder, table) = written(text.as_bytes());
-            let data = table.run(&Context::alone("csv")).expect("data");
-            assert_eq!(data.values("b").expect("b")[..], [2.0]);
-        }
-    }
-
-    #[test]
-    fn bad_files_are_explained() {
-        let cases: [(&[u8], &str); 9] = [
-            (b"", "is empty"),
-            (b" \n\n", "is empty"),
-            (b"a,b\n", "has a header but no rows"),
-            (b"1,2\n3,4\n", "has no header: its first line is numbers"),
-            (b"a,b\nx,y\n", "has no column of numbers"),
-            (b"a,a\n1,2\n", "column `a` exists twice"),
-            (b"\x1f\x8b\x08\x00\x00\xff\xfe", "is not text"),
-            (b"a,b\n1,2\n3,4,5\n", "as csv"),
-            (b"a,b\n1,\"2\n3,4\n", "as csv"),
-        ];
-        for (bytes, expected) in cases {
-            let (_folder, table) = written(bytes);
-            let (param, message) = complaint(table.run(&Context::alone("csv")));
-            assert_eq!(param, Some("file"), "{message}");
-            assert!(message.contains(expected), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_word_after_the_sample_is_an_error_with_its_row() {
-        let text = format!("a\n{}oops\n", "1\n".repeat(SAMPLE));
-        let (_folder, table) = written(text.as_bytes());
-        assert!(table.schema(&Files::unchecked()).is_ok());
-        let (_, message) = complaint(table.run(&Context::alone("csv")));
-        assert_eq!(
-            message,
-            "row 1001: expected a number in column `a`, found `oops`"
-        );
-    }
-
-    #[test]
-    fn a_missing_file_and_an_unknown_column_are_named() {
-        let gone = csv(DataPath("/nowhere/at/all.csv".into()));
-        let (param, message) = complaint(gone.schema(&Files::unchecked()));
-        assert_eq!(
-            (param, message.as_str()),
-            (Some("file"), "there is no file `/nowhere/at/all.csv`")
-        );
-        let unknown = Csv {
-            columns: Some(vec![Column("dept".to_owned())]),
-            ..csv(testdata("tiny.csv"))
-        };
-        let (param, message) = complaint(unknown.schema(&Files::unchecked()));
-        assert_eq!(
-            (param, message.as_str()),
-            (Some("columns"), "the file has no column `dept`")
-        );
-    }
-}
+mod tests;

@@ -1,19 +1,21 @@
 //! `derive`: new columns computed from others.
 
 use dsl::signature::ColumnRule;
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 
+use super::support::formulas::by_row;
 use super::support::groups::Groups;
 use crate::calls::with_rows;
 
 plugin! {
     /// The same rows with more columns, each `name = formula`.
     ///
-    /// A formula may use the columns defined before it. New columns have no unit. Functions
+    /// A formula may use the columns defined before it. New columns have no unit, but times stay
+    /// times and texts stay texts. Functions
     /// of many rows, such as `mean` or `lag`, are of all rows, or with `by` of those alike in
     /// some columns: `derive(winds, by: [lat, lon], along: time, before = lag(u, 12))` has the
     /// wind of the same cell twelve rows earlier.
@@ -22,14 +24,14 @@ plugin! {
     /// data smooth = derive(all, along: z, trend = running_mean(y, 20), rest = y - trend)
     /// data richer = derive(all, square = x ^ 2, wave = sin(pi * x))
     /// ```
-    "derive" version 1
+    "derive" version 2
     pub struct Derive {
         /// The rows.
         data: Input<Dataset>;
         /// The new columns, such as `p = 1.02 * depth`.
         definitions: Definitions;
         /// The columns in which the rows are alike that functions of many rows see together.
-        by: Vec<Column> = "[]";
+        by: Vec<Column> = "[]", texts();
         /// The column in whose order `lag` and `running_mean` see the rows.
         along: Option<Column>;
     }
@@ -37,6 +39,8 @@ plugin! {
 
 impl Plugin for Derive {
     type Output = Dataset;
+
+    const REMADE: bool = true;
 
     fn columns() -> ColumnRule {
         ColumnRule::Extend("data".to_owned())
@@ -48,7 +52,11 @@ impl Plugin for Derive {
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let groups = Groups::of(&self.data, &self.by, self.along.as_ref())?;
-        let mut data = self.data.take(&groups.rows);
+        let is_turned = !groups.is_order_of_data();
+        let mut data = match is_turned {
+            true => self.data.take(&groups.rows),
+            false => (*self.data).clone(),
+        };
         for (name, formula) in self.definitions.0 {
             context.check_stop()?;
             if data.values(&name).is_ok() {
@@ -57,16 +65,12 @@ impl Plugin for Derive {
                         .with_hint("give the new column another name"),
                 );
             }
-            let values = formula
-                .evaluate_in(&groups.ranges, &|name| {
-                    data.values(name).ok().map(|v| &v[..])
-                })
-                .map_err(|message| Fault::at("definitions", message))?;
-            data = data.with(DataColumn {
-                name,
-                unit: None,
-                values: values.into(),
-            })?;
+            let values = by_row(&formula, &data, &groups.ranges)?;
+            let column = data.derived(name, &formula, values);
+            data = data.with(column)?;
+        }
+        if !is_turned {
+            return Ok(data);
         }
         let mut back = vec![0; groups.rows.len()];
         for (at, row) in (0..).zip(&groups.rows) {

@@ -75,6 +75,8 @@ impl Plugin for Edge {
         Some(Cutter {
             data: "data".to_owned(),
             toward: "toward".to_owned(),
+            side: "side".to_owned(),
+            auto: Side::Auto.word().to_owned(),
             fold: "fold".to_owned(),
             part: "part".to_owned(),
             rest: EdgePart::Rest.word().to_owned(),

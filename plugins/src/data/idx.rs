@@ -56,7 +56,7 @@ impl Plugin for Idx {
         let label = self.labels.iter().map(|_| LABEL.to_owned());
         let columns = names
             .chain(label)
-            .map(|name| ColumnInfo { name, unit: None });
+            .map(|name| ColumnInfo::numbers(name, None));
         Ok(Schema {
             columns: columns.collect(),
         })
@@ -87,20 +87,22 @@ impl Plugin for Idx {
             .enumerate()
             .map(|(at, name)| {
                 let values = bytes.iter().skip(at).step_by(pixels.len());
-                DataColumn {
-                    name: name.clone(),
-                    unit: None,
-                    values: values.map(|value| f64::from(*value) / 255.0).collect(),
-                }
+                DataColumn::numbers(
+                    name.clone(),
+                    None,
+                    values
+                        .map(|value| f64::from(*value) / 255.0)
+                        .collect::<Vec<_>>(),
+                )
             })
             .collect();
         if let Some(labels) = labels {
             let classes = labels.read(count)?;
-            columns.push(DataColumn {
-                name: LABEL.to_owned(),
-                unit: None,
-                values: classes.into_iter().map(f64::from).collect(),
-            });
+            columns.push(DataColumn::numbers(
+                LABEL.to_owned(),
+                None,
+                classes.into_iter().map(f64::from).collect::<Vec<_>>(),
+            ));
         }
         Dataset::new(columns)
     }

@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod box_model;
+mod concat;
 mod csv;
 mod derive;
 mod edge;
 mod idx;
+mod join;
 mod netcdf;
 mod parquet;
 mod split;
@@ -13,34 +15,41 @@ pub(crate) mod support;
 pub(crate) mod surroundings;
 mod synthetic;
 mod r#where;
+mod zarr;
 
 use engine::plugin::Registry;
 
 pub use aggregate::Aggregate;
 pub use box_model::BoxModel;
+pub use concat::Concat;
 pub use csv::Csv;
 pub use derive::Derive;
 pub use edge::{Edge, EdgePart, Side, room_for_layers};
 pub use idx::Idx;
+pub use join::Join;
 pub use netcdf::NetCdf;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
 pub use surroundings::Surroundings;
 pub use synthetic::{Law, Synthetic};
 pub use r#where::Where;
+pub use zarr::Zarr;
 
 /// Adds every data plugin.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Aggregate>();
     registry.plugin::<BoxModel>();
+    registry.plugin::<Concat>();
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
     registry.plugin::<Edge>();
     registry.plugin::<Idx>();
+    registry.plugin::<Join>();
     registry.plugin::<NetCdf>();
     registry.plugin::<Parquet>();
     registry.plugin::<Split>();
     registry.plugin::<Surroundings>();
     registry.plugin::<Synthetic>();
     registry.plugin::<Where>();
+    registry.plugin::<Zarr>();
 }

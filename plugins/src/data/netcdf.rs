@@ -1,287 +1,93 @@
 //! `netcdf`: the cells of gridded variables as rows.
 
-use std::sync::Arc;
-
 use dsl::signature::ColumnRule;
-use dsl::types::{ColumnInfo, Schema};
-use engine::artifact::{DataColumn, Dataset};
+use dsl::types::Schema;
+use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::files::Files;
-use engine::params::{Column, DataPath};
+use engine::params::DataPath;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use netcdf_reader::{NcDimension, NcVariable};
 
-use super::support::cf::{self, CfFile};
-use super::support::source::{self, grouped};
+use super::support::grid::{self, Source, Unpacked};
+use super::support::gridded::{self, Gridded};
 
 plugin! {
     /// The cells of gridded variables of a NetCDF-3 or NetCDF-4 file, one row each.
     ///
     /// One input must have all dimensions of the others; those with fewer are repeated along
     /// the rest, by the dimensions' names, and so are the coordinates. Values are unpacked
-    /// (`scale_factor`, `add_offset`) and masked (`_FillValue`, `missing_value`,
-    /// `valid_range`) as the CF conventions say. Cells where an input is missing are dropped.
+    /// (`scale_factor`, `add_offset`, `_Unsigned`) and masked (`_FillValue`, `missing_value`,
+    /// `valid_range`, the default fill of types of two bytes and more) as the CF conventions and
+    /// the netCDF library say. Cells where an input is missing are dropped.
     ///
-    /// A variable is found by its name, by its name in other letters, or by its
-    /// `standard_name` or `long_name`; `lat`, `lon`, `depth` and `time` are also found by the
-    /// units and attributes that mark them. Columns are called as written here. Times stay
-    /// numbers in the unit of the file.
+    /// A variable is found by its name, with or without the groups it is in, by its name in
+    /// other letters, or by its `standard_name` or `long_name`; `lat`, `lon`, `depth` and `time`
+    /// are also found by the units and attributes that mark them. Columns are called as written
+    /// here. A variable with a unit such as `hours since 2000-01-01` holds times of the `calendar`
+    /// its attribute names; characters and strings are texts. Of a dimension that a variable has
+    /// twice, as a covariance `cov(c, c)`, the second is called `c_2`.
+    ///
+    /// Several files, named by a pattern such as `"tas_*.nc"`, are joined in the order of their
+    /// names along the dimension that may grow, or else along the only one in which their
+    /// coordinates differ. Times with other references are converted, each file is unpacked by
+    /// its own attributes, and all other coordinates must be equal.
+    ///
+    /// Chunks may be compressed by deflate, zstd, Blosc 1, bzip2, LZ4, LZF or SZIP; a variable
+    /// that is compressed otherwise or has a type of its own is refused, the others are read.
     ///
     /// ```farcast
     /// data surface = netcdf("tiny3.nc", inputs: [sst], coords: [lat, lon, time])
     /// ```
-    "netcdf" version 1
+    "netcdf" version 2
     pub struct NetCdf {
-        /// The file.
+        /// The file, or a pattern that files match.
         file: DataPath;
-        /// The variables that every row must have.
-        inputs: Vec<Column>;
-        /// Coordinates and other variables on the same grid to go with them; the coordinate of
-        /// every dimension when left out.
-        coords: Option<Vec<Column>>;
+        /// The variables that become columns.
+        grid: Gridded, flatten();
     }
 }
 
-/// Rows are counted in 32 bits elsewhere.
-const MOST_CELLS: u64 = 1 << 31;
-
 impl Plugin for NetCdf {
     type Output = Dataset;
+
+    const STREAMS: u32 = 1;
+    const REMADE: bool = true;
 
     fn columns() -> ColumnRule {
         ColumnRule::Source
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        let file = CfFile::open(&self.file, files)?;
-        let columns = self
-            .choose(&file)?
-            .columns()
-            .map(|(name, variable)| ColumnInfo {
-                name: name.clone(),
-                unit: cf::unit(variable),
-            })
-            .collect();
-        Ok(Schema { columns })
+        gridded::schema(&*self.open(files)?, &self.grid)
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let file = CfFile::open(&self.file, context.files())?;
-        let chosen = self.choose(&file)?;
-        let mut columns = Vec::new();
-        for (_, variable) in chosen.columns() {
-            columns.push(chosen.grid.spread(variable, file.numbers(variable)?));
-        }
-        let inputs = &columns[..chosen.inputs.len()];
-        let rows: Vec<usize> = (0..chosen.grid.cells)
-            .filter(|cell| inputs.iter().all(|input| !input[*cell].is_nan()))
-            .collect();
-        chosen.note_dropped(rows.len(), context)?;
-        let columns = chosen
-            .columns()
-            .zip(columns)
-            .map(|((name, variable), values)| DataColumn {
-                name: name.clone(),
-                unit: cf::unit(variable),
-                values: match rows.len() == values.len() {
-                    true => values.into(),
-                    false => rows.iter().map(|row| values[*row]).collect::<Arc<[f64]>>(),
-                },
-            })
-            .collect();
-        Dataset::new(columns)
+        gridded::rows(&*self.open(context.files())?, &self.grid, context)
     }
-}
-
-/// The variables meant, with the names their columns get, and the grid they are on.
-struct Chosen<'v> {
-    inputs: Vec<(String, &'v NcVariable)>,
-    coords: Vec<(String, &'v NcVariable)>,
-    grid: Grid<'v>,
 }
 
 impl NetCdf {
-    fn choose<'v>(&self, file: &'v CfFile) -> Result<Chosen<'v>, Fault> {
-        let variables = file.variables()?;
-        let inputs = named("inputs", &self.inputs, &variables)?;
-        let grid = Grid::of(&inputs)?;
-        let fitting: Vec<&NcVariable> = variables
-            .into_iter()
-            .filter(|variable| grid.holds(variable))
-            .collect();
-        let coords = match &self.coords {
-            Some(wanted) => named("coords", wanted, &fitting)?,
-            None => grid
-                .dimensions
-                .iter()
-                .filter_map(|dimension| axis(dimension, &fitting))
-                .map(|variable| (variable.name.clone(), variable))
-                .filter(|(_, variable)| inputs.iter().all(|(_, input)| input != variable))
-                .collect(),
-        };
-        let chosen = Chosen {
-            inputs,
-            coords,
-            grid,
-        };
-        source::distinct("coords", chosen.columns().map(|(name, _)| name.as_str()))?;
-        Ok(chosen)
+    fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
+        let opened = files.open_all(&self.file.0).map_err(|fault| match fault {
+            Fault::User { message, .. } => Fault::at("file", message),
+            other => other,
+        })?;
+        let sources = opened.into_iter().map(|file| {
+            let shown = file.path().display().to_string();
+            let source = Unpacked::new(grid::open_netcdf(file)?);
+            Ok((shown, Box::new(source) as Box<dyn Source>))
+        });
+        grid::joined(sources.collect::<Result<_, Fault>>()?)
     }
-}
-
-fn named<'v>(
-    param: &'static str,
-    wanted: &[Column],
-    variables: &[&'v NcVariable],
-) -> Result<Vec<(String, &'v NcVariable)>, Fault> {
-    wanted
-        .iter()
-        .map(|Column(name)| Ok((name.clone(), cf::find(param, name, variables)?)))
-        .collect()
-}
-
-/// The coordinate of a dimension: the variable that has its name and no other dimension.
-fn axis<'v>(dimension: &NcDimension, variables: &[&'v NcVariable]) -> Option<&'v NcVariable> {
-    variables.iter().copied().find(|variable| {
-        variable.name.eq_ignore_ascii_case(&dimension.name)
-            && variable.dimensions == std::slice::from_ref(dimension)
-    })
-}
-
-impl<'v> Chosen<'v> {
-    fn columns(&self) -> impl Iterator<Item = &(String, &'v NcVariable)> {
-        self.inputs.iter().chain(&self.coords)
-    }
-
-    fn note_dropped(&self, rows: usize, context: &Context) -> Result<(), Fault> {
-        let names: Vec<String> = self
-            .inputs
-            .iter()
-            .map(|(name, _)| format!("`{name}`"))
-            .collect();
-        if rows == 0 {
-            let names = names.join(" and ");
-            return Err(Fault::at("inputs", format!("no cell has {names}")));
-        }
-        let dropped = self.grid.cells - rows;
-        if dropped > 0 {
-            context.note(format!(
-                "dropped {} of {} cells without {}",
-                grouped(dropped),
-                grouped(self.grid.cells),
-                names.join(" or ")
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The dimensions rows run over, the last one fastest.
-struct Grid<'v> {
-    dimensions: &'v [NcDimension],
-    cells: usize,
-}
-
-impl<'v> Grid<'v> {
-    fn of(inputs: &[(String, &'v NcVariable)]) -> Result<Self, Fault> {
-        let widest = inputs
-            .iter()
-            .max_by_key(|(_, variable)| variable.ndim())
-            .ok_or_else(|| Fault::at("inputs", "expected at least one variable, found none"))?;
-        let (name, variable) = widest;
-        let cells = variable.num_elements().unwrap_or(u64::MAX);
-        if cells == 0 {
-            return Err(Fault::at("inputs", format!("`{name}` has no cells")));
-        }
-        let cells = match usize::try_from(cells) {
-            Ok(count) if cells <= MOST_CELLS => count,
-            _ => {
-                return Err(Fault::at(
-                    "inputs",
-                    format!("`{name}` has too many cells: expected at most 2^31, found {cells}"),
-                ));
-            }
-        };
-        let grid = Self {
-            dimensions: variable.dimensions(),
-            cells,
-        };
-        match inputs.iter().find(|(_, input)| !grid.holds(input)) {
-            None => Ok(grid),
-            Some((other, input)) => Err(Fault::at(
-                "inputs",
-                format!(
-                    "`{other}` ({}) is not on the grid of `{name}` ({})",
-                    listed(input.dimensions()),
-                    listed(grid.dimensions)
-                ),
-            )),
-        }
-    }
-
-    /// Whether every dimension of the variable is one of the grid's.
-    fn holds(&self, variable: &NcVariable) -> bool {
-        variable
-            .dimensions
-            .iter()
-            .all(|own| self.dimensions.iter().any(|d| same(d, own)))
-    }
-
-    /// The value for every cell, repeated along the dimensions the variable does not have.
-    fn spread(&self, variable: &NcVariable, values: Vec<f64>) -> Vec<f64> {
-        if variable.dimensions == self.dimensions {
-            return values;
-        }
-        let sizes: Vec<usize> = self.dimensions.iter().map(|d| d.size as usize).collect();
-        let strides: Vec<usize> = self
-            .dimensions
-            .iter()
-            .map(|dimension| stride(variable, dimension))
-            .collect();
-        let mut counter = vec![0; sizes.len()];
-        let mut at = 0;
-        let mut spread = Vec::with_capacity(self.cells);
-        while spread.len() < self.cells {
-            spread.push(values[at]);
-            for axis in (0..sizes.len()).rev() {
-                counter[axis] += 1;
-                at += strides[axis];
-                if counter[axis] < sizes[axis] {
-                    break;
-                }
-                at -= strides[axis] * sizes[axis];
-                counter[axis] = 0;
-            }
-        }
-        spread
-    }
-}
-
-/// How far apart in the variable's values two neighbours along a dimension are; 0 when it does
-/// not have the dimension.
-fn stride(variable: &NcVariable, dimension: &NcDimension) -> usize {
-    let own = &variable.dimensions;
-    match own.iter().position(|own| same(own, dimension)) {
-        Some(position) => own[position + 1..]
-            .iter()
-            .map(|d| d.size as usize)
-            .product(),
-        None => 0,
-    }
-}
-
-fn same(left: &NcDimension, right: &NcDimension) -> bool {
-    left.name == right.name && left.size == right.size
-}
-
-fn listed(dimensions: &[NcDimension]) -> String {
-    let names: Vec<&str> = dimensions.iter().map(|d| d.name.as_str()).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
+    use dsl::calendar::time::Part;
+    use engine::artifact::Artifact;
+    use engine::params::Column;
+
     use super::*;
     use crate::data::support::testing::{complaint, testdata};
 
@@ -318,8 +124,11 @@ mod tests {
     fn netcdf(file: DataPath, inputs: &[&str], coords: &[&str]) -> NetCdf {
         NetCdf {
             file,
-            inputs: columns(inputs),
-            coords: Some(columns(coords)),
+            grid: Gridded {
+                inputs: columns(inputs),
+                coords: Some(columns(coords)),
+                every: 1,
+            },
         }
     }
 
@@ -364,6 +173,46 @@ mod tests {
         }
     }
 
+    // `times.nc` was written by netCDF4 1.7 for Python, NETCDF3_CLASSIC, each variable with a
+    // dimension of its own name. The dates of `noleap` and `short` are those of cftime 1.6;
+    // the others follow from what `TimeUnit` says of months, zones and case.
+    #[test]
+    fn times_have_the_calendar_of_their_variable() {
+        let shown = |name: &str| {
+            let source = netcdf(testdata("times.nc"), &[name], &[]);
+            let schema = source.schema(&Files::unchecked()).expect("a schema");
+            let data = source.run(&Context::alone("netcdf")).expect("data");
+            assert_eq!(data.schema(), schema);
+            let stored = data.to_parts().expect("parts");
+            assert_eq!(Dataset::from_parts(&stored).expect("the same"), data);
+            let column = data.column(name).expect(name);
+            let dates = column.values.iter().map(|value| column.show(*value));
+            dates.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown("noleap"), "1850-01-01 1850-03-01 2000-02-27T12:00");
+        assert_eq!(shown("short"), "1850-01-01 1850-02-30 1950-12-30");
+        assert_eq!(
+            shown("months"),
+            "1960-01-01 1960-01-16T12:00 1960-02-01 1961-01-01 1970-01-16T12:00 2018-05-01"
+        );
+        assert_eq!(
+            shown("years"),
+            "1960-01-01 1961-01-01 1962-07-02T12:00 2010-01-01"
+        );
+        assert_eq!(shown("zoned"), "1999-12-31T18:00 2000-01-30T18:00");
+        assert_eq!(shown("shouted"), "2000-01-01 2000-03-01");
+        for (name, calendar) in [("none", "none"), ("lunar", "lunar")] {
+            let source = netcdf(testdata("times.nc"), &[name], &[]);
+            let (param, message) = complaint(source.schema(&Files::unchecked()));
+            assert_eq!(param, Some("file"));
+            let why = format!("`{calendar}` is not a calendar with dates");
+            assert_eq!(
+                message,
+                format!("the times of `{name}` cannot be read: {why}")
+            );
+        }
+    }
+
     #[test]
     fn other_dimension_orders_are_turned() {
         let source = netcdf(testdata("tiny4.nc"), &["SST"], &["bounds"]);
@@ -374,29 +223,77 @@ mod tests {
                 .iter()
                 .all(|v| *v == 0.0)
         );
-        let grid = [("x", 3), ("y", 2)].map(|(name, size)| NcDimension {
-            name: name.to_owned(),
-            size,
-            is_unlimited: false,
-        });
-        let path = testdata("tiny3.nc");
-        let file = CfFile::open(&path, &Files::unchecked()).expect("a file");
-        let variables = file.variables().expect("variables");
-        let relief = cf::find("inputs", "relief", &variables).expect("relief");
-        let turned = Grid {
-            dimensions: &grid,
-            cells: 6,
-        }
-        .spread(relief, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(turned, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn several_files_are_joined_along_the_dimension_that_may_grow() {
+        // years/tas_2000.nc to tas_2002.nc: tas(time, lat) holds the year; `time` counts days
+        // since the first of January of each, in the calendar without leap days.
+        let pattern = testdata("years/tas_*.nc");
+        let data = netcdf(pattern, &["tas"], &["time", "lat"]);
+        let data = data.run(&Context::alone("netcdf")).expect("data");
+        assert_eq!(data.rows(), 3 * 12 * 3);
+        let time = data.column("time").expect("time");
+        let unit = time.content.time().expect("a unit of times");
+        let years = time.values.iter().map(|time| Part::Year.of(*time, unit));
+        assert!(years.eq(data.values("tas").expect("tas").iter().copied()));
+        assert_eq!(Part::Month.of(time.values[3 * 12], unit), 1.0);
+    }
+
+    #[test]
+    fn a_thinner_grid_keeps_its_times() {
+        let mut source = levitus(&["temp"], &["depth", "lat", "lon"]);
+        source.grid.every = 30;
+        let data = source.run(&Context::alone("netcdf")).expect("data");
+        let different = |name: &str| {
+            let mut values = data.values(name).expect(name).to_vec();
+            values.sort_by(f64::total_cmp);
+            values.dedup();
+            values
+        };
+        assert_eq!(different("depth"), [0.0]);
+        assert_eq!(different("lat"), [-29.5, 30.5]);
+        let mut years = netcdf(testdata("years/tas_*.nc"), &["tas"], &["time"]);
+        years.grid.every = 2;
+        let data = years.run(&Context::alone("netcdf")).expect("data");
+        assert_eq!(data.rows(), 3 * 12 * 2);
+    }
+
+    #[test]
+    fn files_that_do_not_fit_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = |from: &str, to: &str| {
+            std::fs::copy(testdata(from).0, folder.path().join(to)).expect("a copy")
+        };
+        let refused = |pattern: &str| {
+            let pattern = DataPath(folder.path().join(pattern));
+            let source = netcdf(pattern, &["tas"], &["time"]);
+            let (param, message) = complaint(source.schema(&Files::unchecked()));
+            let shown = format!("{}/", folder.path().display());
+            (param, message.replace(&shown, ""))
+        };
+        copy("years/tas_2000.nc", "a1.nc");
+        copy("years/tas_2000.nc", "a2.nc");
+        let (param, message) = refused("a*.nc");
+        assert_eq!(param, Some("file"));
+        assert_eq!(message, "`a1.nc` and `a2.nc` both have `time` = 2000-01-16");
+        copy("years/tas_2000.nc", "b1.nc");
+        copy("tiny4.nc", "b2.nc");
+        let (_, message) = refused("b*.nc");
+        assert_eq!(message, "`b2.nc` has no dimension `time`, as `b1.nc` has");
+        let (_, message) = refused("c*.nc");
+        assert_eq!(message, "no file matches `c*.nc`");
     }
 
     #[test]
     fn without_coords_every_axis_comes_along_as_the_file_names_it() {
         let source = NetCdf {
             file: testdata("tiny3.nc"),
-            inputs: columns(&["sea_surface_temperature"]),
-            coords: None,
+            grid: Gridded {
+                inputs: columns(&["sea_surface_temperature"]),
+                coords: None,
+                every: 1,
+            },
         };
         let names: Vec<String> = source
             .schema(&Files::unchecked())
@@ -485,18 +382,10 @@ mod tests {
         let middle = speeds.iter().sum::<f64>() / 11.0;
         let squares: f64 = speeds.iter().map(|speed| (speed - middle).powi(2)).sum();
         assert!(((squares / 10.0).sqrt() - 1.167514090345544).abs() < 1e-9);
-        let hours = dsl::calendar::days_since_1970(
-            data.schema()
-                .find("time")
-                .and_then(|time| time.unit.as_deref())
-                .expect("a unit"),
-        );
-        let (factor, start) = hours.expect("a time");
+        let time = data.column("time").expect("time");
+        let unit = time.content.time().expect("a unit of times");
         for row in marches {
-            assert_eq!(
-                dsl::calendar::month(column("time")[row] * factor + start),
-                3.0
-            );
+            assert_eq!(Part::Month.of(time.values[row], unit), 3.0);
         }
     }
 
@@ -589,9 +478,6 @@ mod tests {
             message,
             "`vast` has too many cells: expected at most 2^31, found 4900000000"
         );
-        let (param, message) = read("wide");
-        assert_eq!(param, Some("file"));
-        assert!(message.ends_with("declares more data for `wide` than it can hold"));
         // The size of a dimension of a classic file follows its name, padded to four bytes.
         let mut bytes = std::fs::read(testdata("tiny3.nc").0).expect("the test file");
         let name = b"\0\0\0\x01x\0\0\0";

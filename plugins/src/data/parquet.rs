@@ -1,42 +1,51 @@
-//! `parquet`: the numeric columns of a Parquet file.
+//! `parquet`: the columns of Parquet files.
 
-use std::fmt::Display;
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind};
-use std::sync::Arc;
 
+use dsl::calendar::{Calendar, TimeUnit};
 use dsl::signature::ColumnRule;
-use dsl::types::{ColumnInfo, Schema};
+use dsl::types::Schema;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
-use engine::files::Files;
-use engine::params::{Column, DataPath};
+use engine::files::{DataFile, Files};
+use engine::params::Column;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
-use polars::prelude::{
-    ArrowDataType, ArrowField as Field, DataFrame, DataType, ParquetReader, PolarsResult, SerReader,
-};
+use polars::prelude::{ParquetReader, SerReader};
 
 use super::support::damage::survive;
+use super::support::pages::{self, Held, Meaning};
+use super::support::several::{self, DataFiles, OneFile, Part};
 use super::support::source::{self, Heading};
 
 plugin! {
-    /// The numeric columns of a Parquet file.
+    /// The columns of Parquet files.
     ///
-    /// Booleans, floats and integers of 32 or 64 bits are taken, as 64-bit floats; missing
-    /// values stay missing, columns of other types are left out. A unit is read from the `units` of a column's
-    /// metadata or from a name such as `depth [m]`.
+    /// `file` is a file, a pattern (`"years/*.parquet"`), a folder or a list of these; the rows
+    /// of several files stand one below the other in the order of their names, and folders such
+    /// as `year=2000/` become a column. All must have the same columns.
+    ///
+    /// Booleans, integers, floats and decimals are numbers, as 64-bit floats; a note tells of
+    /// integers that none of these is. Dates and timestamps are times (of the proleptic Gregorian
+    /// calendar, in UTC), strings are texts. Missing values stay missing. Columns of other types,
+    /// and those inside lists and groups, are left out, and a note names them. A unit is read from
+    /// the `units` of a column's metadata or from a name such as `depth [m]`.
     ///
     /// ```farcast
     /// data casts = parquet("tiny.parquet", columns: [depth, temp])
     /// ```
-    "parquet" version 1
+    "parquet" version 2
     pub struct Parquet {
-        /// The file.
-        file: DataPath;
-        /// The columns to keep, in this order; all numeric ones when left out.
+        /// The files.
+        file: DataFiles;
+        /// The columns to keep, in this order; all when left out.
         columns: Option<Vec<Column>>;
     }
 }
+
+/// The endings of the files that are taken from a folder.
+const ENDINGS: [&str; 3] = [".parquet", ".pq", ".parq"];
 
 impl Plugin for Parquet {
     type Output = Dataset;
@@ -46,184 +55,211 @@ impl Plugin for Parquet {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        let columns = self
-            .footer(self.tail(files)?)?
-            .kept
+        let parts = several::open_all(&self.file, &ENDINGS, files)?
             .into_iter()
-            .map(|heading| ColumnInfo {
-                name: heading.name,
-                unit: heading.unit,
-            })
-            .collect();
-        Ok(Schema { columns })
+            .map(|one| {
+                let footer = Footer::read(&one)?;
+                let columns = footer.kept(self.columns.as_deref(), &one.file)?;
+                let empty = columns.kept.into_iter().map(|kept| {
+                    column(
+                        kept.heading,
+                        match kept.meaning {
+                            Meaning::Texts => Held::Texts(Vec::new(), Vec::new()),
+                            _ => Held::Numbers(Vec::new(), false),
+                        },
+                        kept.meaning,
+                    )
+                });
+                Ok(Part::of(&one, Dataset::new(empty.collect())?))
+            });
+        let parts: Vec<Part> = parts.collect::<Result<_, Fault>>()?;
+        Ok(several::concatenated(parts, "file")?.schema())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let file = source::open(&self.file, context.files())?;
-        let bytes = file.read_all().map_err(|error| self.unreadable(&error))?;
-        let footer = self.footer(bytes)?;
-        if !footer.left_out.is_empty() {
-            context.note(format!("left out: {}", footer.left_out.join(", ")));
-        }
-        let names = footer.kept.iter().map(|heading| heading.raw.clone());
-        let reader = footer.reader.with_columns(Some(names.collect()));
-        let frame = self.guarded(|| reader.finish())?;
-        let columns: PolarsResult<Vec<DataColumn>> = self.guarded(|| {
-            let columns = footer
-                .kept
-                .into_iter()
-                .map(|heading| column(&frame, heading));
-            Ok(columns.collect())
-        })?;
-        let columns = columns.map_err(|error| self.unreadable(&error))?;
-        // Damaged pages can hold more or fewer values than the footer says.
-        if columns
-            .iter()
-            .any(|column| column.values.len() != frame.height())
-        {
-            return Err(self.unreadable(&DAMAGED));
-        }
-        Dataset::new(columns)
-    }
-}
-
-/// What is wrong with pages that do not read.
-const DAMAGED: &str = "damaged data";
-
-/// How many bytes begin and end the file.
-const MAGIC: u64 = 4;
-
-/// What the end of the file says of its columns.
-struct Footer {
-    reader: ParquetReader<Cursor<Vec<u8>>>,
-    kept: Vec<Heading>,
-    left_out: Vec<String>,
-}
-
-impl Parquet {
-    /// polars panics on some damaged pages (an assertion in `split_buffer` of polars-parquet
-    /// 0.55); nothing of its state is used after that.
-    fn guarded<T>(&self, read: impl FnOnce() -> PolarsResult<T>) -> Result<T, Fault> {
-        match survive(read) {
-            Some(read) => read.map_err(|error| self.unreadable(&error)),
-            None => Err(self.unreadable(&DAMAGED)),
-        }
-    }
-
-    fn unreadable(&self, error: &dyn Display) -> Fault {
-        source::unreadable(&self.file, "parquet", error)
-    }
-
-    /// The end of the file, which has all but the numbers.
-    fn tail(&self, files: &Files) -> Result<Vec<u8>, Fault> {
-        let file = source::open(&self.file, files)?;
-        let read = || -> io::Result<Vec<u8>> {
-            // The length of the footer in four bytes, then `PAR1`.
-            let mut end = [0; 8];
-            let start = file.size().checked_sub(8).ok_or(ErrorKind::UnexpectedEof)?;
-            file.read_at(start, &mut end)?;
-            let [a, b, c, d, ..] = end;
-            let length = u64::from(u32::from_le_bytes([a, b, c, d]));
-            let length = (length + 8 + MAGIC).min(file.size());
-            let mut tail = vec![0; length as usize];
-            file.read_at(file.size() - length, &mut tail)?;
-            Ok(tail)
-        };
-        read().map_err(|error| self.unreadable(&error))
-    }
-
-    /// What the end of these bytes says.
-    fn footer(&self, bytes: Vec<u8>) -> Result<Footer, Fault> {
-        let mut reader = ParquetReader::new(Cursor::new(bytes));
-        let schema = self.guarded(|| reader.schema())?;
-        let fields: Vec<&Field> = schema.iter_values().collect();
-        let headings: Vec<Heading> = fields.iter().map(|field| heading(field)).collect();
-        let mut left_out = Vec::new();
-        let kept = match &self.columns {
-            Some(wanted) => source::select(&headings, wanted)?
-                .into_iter()
-                .map(|(index, heading)| match fields[index].dtype() {
-                    ty if is_numeric(ty) => Ok(heading),
-                    ty => Err(not_numeric(&heading.name, ty)),
-                })
-                .collect::<Result<_, Fault>>()?,
-            None => {
-                let mut kept = Vec::new();
-                for (field, heading) in fields.iter().zip(headings) {
-                    match is_numeric(field.dtype()) {
-                        true => kept.push(heading),
-                        false => left_out.push(format!("`{}`", heading.name)),
-                    }
+        let mut left_out = BTreeMap::new();
+        let mut parts = Vec::new();
+        for one in several::open_all(&self.file, &ENDINGS, context.files())? {
+            context.check_stop()?;
+            let footer = Footer::read(&one)?;
+            let columns = footer.kept(self.columns.as_deref(), &one.file)?;
+            left_out.extend(columns.left_out);
+            let wanted: Vec<usize> = columns.kept.iter().map(|kept| kept.at).collect();
+            let unread = |error: &str| unreadable(&one.file, error);
+            let bytes = one
+                .file
+                .read_all()
+                .map_err(|error| unread(&error.to_string()))?;
+            let read =
+                pages::read(&bytes, &footer.footer, &wanted).map_err(|error| unread(&error))?;
+            let mut data = Vec::new();
+            for (kept, held) in columns.kept.into_iter().zip(read) {
+                if let Held::Numbers(_, true) = held {
+                    context.note(format!(
+                        "column `{}`: whole numbers above 2^53 were rounded",
+                        kept.heading.name
+                    ));
                 }
-                kept
+                data.push(column(kept.heading, held, kept.meaning));
             }
-        };
-        if kept.is_empty() {
-            let shown = self.file.0.display();
-            return Err(Fault::at(
-                "file",
-                format!("`{shown}` has no column of numbers"),
+            parts.push(Part::of(&one, Dataset::new(data)?));
+        }
+        if !left_out.is_empty() {
+            let left_out = left_out
+                .iter()
+                .map(|(name, why)| format!("`{name}` ({why})"));
+            context.note(format!(
+                "left out: {}",
+                left_out.collect::<Vec<_>>().join(", ")
             ));
         }
-        source::distinct("file", kept.iter().map(|heading| heading.name.as_str()))?;
-        Ok(Footer {
-            reader,
-            kept,
-            left_out,
+        several::concatenated(parts, "file")
+    }
+}
+
+/// How many bytes end the file: the length of the footer, then `PAR1`.
+const TAIL: u64 = 8;
+
+/// What the end of a file says of its columns.
+struct Footer {
+    footer: pages::Footer,
+    headings: Vec<Heading>,
+}
+
+/// Which columns are kept.
+struct Columns {
+    kept: Vec<Kept>,
+    left_out: Vec<(String, String)>,
+}
+
+struct Kept {
+    at: usize,
+    heading: Heading,
+    meaning: Meaning,
+}
+
+impl Footer {
+    fn read(one: &OneFile) -> Result<Self, Fault> {
+        let file = &one.file;
+        let tail = tail(file).map_err(|error| unreadable(file, &error.to_string()))?;
+        let footer = match &tail[tail.len().saturating_sub(4)..] {
+            b"PAR1" => pages::Footer::of(&tail[..tail.len() - TAIL as usize]),
+            b"PARE" => Err("it is encrypted".to_owned()),
+            _ => Err("it does not end as Parquet files do".to_owned()),
+        };
+        let footer = footer.map_err(|error| unreadable(file, &error))?;
+        let units = units(tail);
+        let headings = footer.leaves.iter().map(|leaf| {
+            let mut heading = Heading::parse(&leaf.name);
+            if let Some(unit) = units.get(&leaf.name) {
+                heading.unit = Some(unit.clone());
+            }
+            heading
+        });
+        Ok(Self {
+            headings: headings.collect(),
+            footer,
         })
     }
-}
 
-fn heading(field: &Field) -> Heading {
-    let mut heading = Heading::parse(&field.name);
-    if let Some(unit) = field.metadata.as_ref().and_then(|data| data.get("units")) {
-        heading.unit = Some(unit.to_string());
+    fn kept(&self, wanted: Option<&[Column]>, file: &DataFile) -> Result<Columns, Fault> {
+        let mut left_out = Vec::new();
+        let mut kept = Vec::new();
+        let chosen: Vec<(usize, Heading)> = match wanted {
+            Some(wanted) => source::select(&self.headings, wanted)?,
+            None => self.headings.iter().cloned().enumerate().collect(),
+        };
+        for (at, heading) in chosen {
+            match &self.footer.leaves[at].meaning {
+                Ok(meaning) => kept.push(Kept {
+                    at,
+                    heading,
+                    meaning: *meaning,
+                }),
+                Err(why) if wanted.is_none() => left_out.push((heading.raw, why.clone())),
+                Err(why) => {
+                    return Err(Fault::at(
+                        "columns",
+                        format!("column `{}` holds {why}, which are not read", heading.name),
+                    ));
+                }
+            }
+        }
+        if kept.is_empty() {
+            let message = format!("`{}` has no column that can be read", file.path().display());
+            return Err(Fault::at("file", message));
+        }
+        source::distinct("file", kept.iter().map(|kept| kept.heading.name.as_str()))?;
+        Ok(Columns { kept, left_out })
     }
-    heading
 }
 
-fn not_numeric(name: &str, ty: &ArrowDataType) -> Fault {
+/// The end of a file, which has all but the values.
+fn tail(file: &DataFile) -> io::Result<Vec<u8>> {
+    let mut end = [0; TAIL as usize];
+    let start = file
+        .size()
+        .checked_sub(TAIL)
+        .ok_or(ErrorKind::UnexpectedEof)?;
+    file.read_at(start, &mut end)?;
+    let [a, b, c, d, ..] = end;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let length = (length + TAIL).min(file.size());
+    let mut tail = vec![0; length as usize];
+    file.read_at(file.size() - length, &mut tail)?;
+    Ok(tail)
+}
+
+/// The units in the metadata that Arrow adds, where polars understands the file: it refuses
+/// types that it does not know.
+fn units(tail: Vec<u8>) -> BTreeMap<String, String> {
+    let mut bytes = b"PAR1".to_vec();
+    bytes.extend(tail);
+    let schema = survive(|| ParquetReader::new(Cursor::new(bytes)).schema());
+    let Some(Ok(schema)) = schema else {
+        return BTreeMap::new();
+    };
+    let units = schema.iter_values().filter_map(|field| {
+        let unit = field.metadata.as_ref()?.get("units")?;
+        Some((field.name.to_string(), unit.to_string()))
+    });
+    units.collect()
+}
+
+fn unreadable(file: &DataFile, reason: &str) -> Fault {
+    let shown = file.path().display();
     Fault::at(
-        "columns",
-        format!("expected booleans, floats or integers in column `{name}`, found {ty:?}"),
-    )
-    .with_hint("integers must have 32 or 64 bits")
-}
-
-/// polars is built without 8- and 16-bit integers.
-fn is_numeric(ty: &ArrowDataType) -> bool {
-    use ArrowDataType as T;
-    matches!(
-        ty,
-        T::Boolean | T::Int32 | T::Int64 | T::UInt32 | T::UInt64 | T::Float32 | T::Float64
+        "file",
+        format!("cannot read `{shown}` as parquet: {reason}"),
     )
 }
 
-fn column(frame: &DataFrame, heading: Heading) -> PolarsResult<DataColumn> {
-    let numbers = frame.column(&heading.raw)?.cast(&DataType::Float64)?;
-    let values: Arc<[f64]> = numbers
-        .f64()?
-        .iter()
-        .map(|value| value.unwrap_or(f64::NAN))
-        .collect();
-    Ok(DataColumn {
-        name: heading.name,
-        unit: heading.unit,
-        values,
-    })
+fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {
+    let Heading { name, unit, .. } = heading;
+    match (held, meaning) {
+        (Held::Numbers(values, _), Meaning::Times(_) | Meaning::Julian) => {
+            DataColumn::times(name, TimeUnit::days(Calendar::ProlepticGregorian), values)
+        }
+        (Held::Numbers(values, _), _) => DataColumn::numbers(name, unit, values),
+        (Held::Texts(places, labels), _) => {
+            let text = |place: &Option<u32>| place.map(|place| &labels[place as usize]);
+            DataColumn::texts(name, places.iter().map(text))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::support::testing::{complaint, testdata};
+    use engine::params::DataPath;
 
     fn tiny() -> Parquet {
         // Written by polars 1.x for Python:
         // pl.DataFrame({"depth [m]": [0, 10, 20], "temp": [4.5, None, 3.25],
         //   "ice": [True, False, None], "ship": ["a", "b", "c"]}).write_parquet("tiny.parquet")
         Parquet {
-            file: testdata("tiny.parquet"),
+            file: testdata("tiny.parquet").into(),
             columns: None,
         }
     }
@@ -240,7 +276,7 @@ mod tests {
         assert_eq!((temp[0], temp[1].is_nan(), temp[2]), (4.5, true, 3.25));
         let ice = data.values("ice").expect("ice");
         assert_eq!((ice[0], ice[1], ice[2].is_nan()), (1.0, 0.0, true));
-        assert_eq!(context.take_notes(), ["left out: `ship`"]);
+        assert_eq!(data.column("ship").expect("ship").text(2), Some("c"));
     }
 
     #[test]
@@ -252,21 +288,58 @@ mod tests {
         let data = some.run(&Context::alone("parquet")).expect("data");
         assert_eq!(data.columns().len(), 1);
         assert_eq!(data.values("Temp").expect("Temp")[0], 4.5);
-        let text = Parquet {
-            columns: Some(vec![Column("ship".to_owned())]),
-            ..tiny()
+    }
+
+    /// Written by pyarrow 22: pages of the second version with checksums, by zstd; differences,
+    /// bytes apart, shared beginnings and runs; the second of three rows is missing.
+    #[test]
+    fn every_kind_of_column_is_read_or_named() {
+        let context = Context::alone("parquet");
+        let kinds = Parquet {
+            file: testdata("kinds.parquet").into(),
+            columns: None,
         };
-        let (param, message) = complaint(text.schema(&Files::unchecked()));
-        assert_eq!(param, Some("columns"));
+        let schema = kinds.schema(&Files::unchecked()).expect("a schema");
+        let data = kinds.run(&context).expect("data");
+        assert_eq!(data.schema(), schema);
+        for (name, first, last) in [
+            ("flag", 1.0, 0.0),
+            ("i8", -1.0, 127.0),
+            ("u16", 0.0, 65535.0),
+            ("u32", 0.0, 4_294_967_295.0),
+            ("i64", -5.0, 9_007_199_254_740_992.0),
+            ("half", 0.5, -2.0),
+            ("f32", 0.25, 1e10),
+            ("f64", 0.1, -1e300),
+            ("dec", 1.25, -3.5),
+            ("long", 123_456_789_012_345_678.5, -0.5),
+            ("day", 11016.0, -1.0),
+            ("ms", 11016.5, 1.0),
+            ("ns", 11016.25, 1.0),
+        ] {
+            let values = data.values(name).expect(name);
+            assert_eq!((values[0], values[2]), (first, last), "{name}");
+            assert!(values[1].is_nan(), "{name}");
+        }
+        for (name, first, last) in [("word", "Bonn", "De Bilt"), ("group", "b", "a")] {
+            let column = data.column(name).expect(name);
+            let texts = [0, 1, 2].map(|row| column.text(row));
+            assert_eq!(texts, [Some(first), None, Some(last)], "{name}");
+        }
+        assert!(data.column("day").expect("day").content.time().is_some());
         assert_eq!(
-            message,
-            "expected booleans, floats or integers in column `ship`, found Utf8View"
+            context.take_notes(),
+            [
+                "column `i64`: whole numbers above 2^53 were rounded",
+                "left out: `bytes` (bytes), `list.list.element` (in lists), `point.x` (in a \
+                 group), `time` (times of day)"
+            ]
         );
     }
 
     #[test]
     fn cut_and_foreign_files_are_explained() {
-        let whole = std::fs::read(tiny().file.0).expect("the test file");
+        let whole = std::fs::read(&tiny().file.0[0].0).expect("the test file");
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("broken.parquet");
         for bytes in [
@@ -277,7 +350,7 @@ mod tests {
         ] {
             std::fs::write(&path, bytes).expect("a file");
             let broken = Parquet {
-                file: DataPath(path.clone()),
+                file: DataPath(path.clone()).into(),
                 columns: None,
             };
             let (param, message) = complaint(broken.run(&Context::alone("parquet")));
@@ -288,16 +361,21 @@ mod tests {
 
     #[test]
     fn no_damaged_byte_makes_it_panic() {
-        let whole = std::fs::read(tiny().file.0).expect("the test file");
+        for name in ["tiny.parquet", "kinds.parquet"] {
+            damage_each_byte(&std::fs::read(testdata(name).0).expect("the test file"));
+        }
+    }
+
+    fn damage_each_byte(whole: &[u8]) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("broken.parquet");
         for at in 0..whole.len() {
             for value in [0x00, 0xff] {
-                let mut bytes = whole.clone();
+                let mut bytes = whole.to_vec();
                 bytes[at] = value;
                 std::fs::write(&path, bytes).expect("a file");
                 let broken = Parquet {
-                    file: DataPath(path.clone()),
+                    file: DataPath(path.clone()).into(),
                     columns: None,
                 };
                 // Either it is read or refused; a panic would fail the test.

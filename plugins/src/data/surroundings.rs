@@ -77,11 +77,7 @@ impl Plugin for Surroundings {
                     values[*row as usize] = value;
                 }
             }
-            data = data.with(DataColumn {
-                name: name.clone(),
-                unit: None,
-                values: values.into(),
-            })?;
+            data = data.with(DataColumn::numbers(name.clone(), None, values))?;
         }
         Ok(data)
     }
@@ -209,7 +205,7 @@ impl Field {
         let values = self
             .formula
             .evaluate(near.len(), &|name| {
-                columns.get(name).map(|values| &values[..])
+                columns.get(name).map(|values| values[..].into())
             })
             .map_err(Fault::user)?;
         Ok(values.first().copied().unwrap_or(f64::NAN))

@@ -67,10 +67,7 @@ impl Plugin for Synthetic {
         let columns = self
             .names()
             .iter()
-            .map(|name| ColumnInfo {
-                name: (*name).to_owned(),
-                unit: None,
-            })
+            .map(|name| ColumnInfo::numbers(*name, None))
             .collect();
         Ok(Schema { columns })
     }
@@ -110,15 +107,16 @@ impl Plugin for Synthetic {
         let columns = self
             .names()
             .iter()
-            .map(|name| DataColumn {
-                name: (*name).to_owned(),
-                unit: None,
-                values: match *name {
-                    "x" => x.as_slice(),
-                    "z" => z.as_slice(),
-                    _ => y.as_slice(),
-                }
-                .into(),
+            .map(|name| {
+                DataColumn::numbers(
+                    *name,
+                    None,
+                    match *name {
+                        "x" => x.as_slice(),
+                        "z" => z.as_slice(),
+                        _ => y.as_slice(),
+                    },
+                )
             })
             .collect();
         Dataset::new(columns)

@@ -1,7 +1,11 @@
 //! `where`: the rows that meet a condition.
 
+use std::collections::BTreeSet;
+
+use dsl::name::written;
 use dsl::signature::ColumnRule;
-use engine::artifact::Dataset;
+use dsl::types::Content;
+use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Condition, Input};
 use engine::plugin;
@@ -30,6 +34,8 @@ plugin! {
 impl Plugin for Where {
     type Output = Dataset;
 
+    const REMADE: bool = true;
+
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
     }
@@ -53,7 +59,7 @@ impl Plugin for Where {
         let met = self
             .condition
             .0
-            .evaluate(data.rows(), &|name| data.values(name).ok().map(|v| &v[..]))
+            .evaluate(data.rows(), &|name| data.look(name))
             .map_err(|message| Fault::at("condition", message))?;
         let rows: Vec<u32> = (0..)
             .zip(met)
@@ -72,18 +78,46 @@ impl Plugin for Where {
 fn extents(data: &Dataset, names: &[&str]) -> String {
     let extents: Vec<String> = names
         .iter()
-        .filter_map(|name| Some((name, data.values(name).ok()?)))
-        .map(|(name, values)| {
+        .filter_map(|name| Some((written(name), data.column(name).ok()?)))
+        .map(|(name, column)| {
+            if let Content::Text = column.content {
+                return texts(&name, column);
+            }
             // `f64::min` and `max` pass over NaN.
-            let low = values.iter().copied().fold(f64::NAN, f64::min);
-            let high = values.iter().copied().fold(f64::NAN, f64::max);
+            let low = column.values.iter().copied().fold(f64::NAN, f64::min);
+            let high = column.values.iter().copied().fold(f64::NAN, f64::max);
             match low.is_nan() {
                 true => format!("`{name}` has no values"),
-                false => format!("`{name}` is {low}..{high}"),
+                false => format!("`{name}` is {}..{}", column.show(low), column.show(high)),
             }
         })
         .collect();
     extents.join(", ")
+}
+
+/// How many texts a message lists.
+const LISTED: usize = 12;
+
+/// `station is "a", "b" or "c"`
+fn texts(name: &str, column: &DataColumn) -> String {
+    let used: BTreeSet<u64> = column
+        .values
+        .iter()
+        .filter(|value| !value.is_nan())
+        .map(|value| *value as u64)
+        .collect();
+    let mut shown: Vec<String> = used
+        .iter()
+        .take(LISTED)
+        .map(|at| column.show(*at as f64))
+        .collect();
+    if used.len() > LISTED {
+        shown.push(format!("… ({} texts)", used.len()));
+    }
+    match shown.is_empty() {
+        true => format!("{name} has no values"),
+        false => format!("{name} is one of {}", shown.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ plugin! {
     /// `ŵ_h = Σ_i A_hi t_i + Σ_i B_hi (w_i − t_i) + b_h`, `t_i` the mean of `kernel` states around
     /// `w_i`, the first and last repeated (Zeng et al., AAAI 2023, arXiv 2205.13504), shared by
     /// all weights. As there: squared error, Adam, minibatches, both layers start at the mean
-    /// of the history. The two layers together are a linear map of the states, so that with
+    /// of the history; training ends as that of `lfd2` does. The two layers together are a linear map of the states, so that with
     /// endless training `lfd` on squared errors would come out; what differs is the way there.
     ///
     /// Some `6 n m` operations a drawn weight and epoch for `n` states and `m` horizons, `4 n m`
@@ -27,7 +27,7 @@ plugin! {
     /// ```farcast
     /// farcast trend = dlinear(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "dlinear" version 2
+    "dlinear" version 3
     pub struct DLinear {
         /// What is observed and predicted.
         observed: Observed, flatten();
@@ -46,7 +46,7 @@ plugin! {
 impl Plugin for DLinear {
     type Output = Farcast;
     const RANDOM: bool = true;
-    // Version 2 lies in other blocks.
+    // Version 2 lies in other blocks, version 3 trains for longer.
     const STREAMS: u32 = 1;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

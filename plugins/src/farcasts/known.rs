@@ -39,7 +39,7 @@ plugin! {
     ///     weights: "networks/known_random.safetensors",
     /// )
     /// ```
-    "known" version 2
+    "known" version 3
     pub struct Known {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, one_for_all();
@@ -55,14 +55,14 @@ plugin! {
         /// What it is fitted on.
         fit_runs: FitRuns, flatten();
         /// How it is trained.
-        adam: AdamOptions, flatten(sample = "4096", epochs = "50", batch = "256");
+        adam: AdamOptions, flatten(sample = "4096", batch = "256");
     }
 }
 
 impl Plugin for Known {
     type Output = Farcast;
     const RANDOM: bool = true;
-    // Version 2 lies in other blocks.
+    // Version 2 lies in other blocks, version 3 trains for longer.
     const STREAMS: u32 = 1;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

@@ -19,9 +19,10 @@ plugin! {
     /// `L_grad = Σ_j max(‖ŵ_{j+1} − ŵ_j‖ − ‖ŵ_j − ŵ_{j−1}‖, 0)`, which asks that moves do not
     /// grow. The paper leaves open the norm and what `w` comes before the first horizon: here
     /// norms are means over the minibatch, `ŵ_0` is the last state observed, and moves are
-    /// divided by the steps they take, as horizons need not be equally far apart. Training
-    /// starts from the exact least-squares solution over all weights and goes on by Adam over
-    /// a sample of them, a tenth held out to stop by. Where `w_{i+1} = c_i w_i + d_i` for all
+    /// divided by the steps they take, as horizons need not be equally far apart. A tenth of
+    /// a sample of the weights is held out; the rest is learned from: first the least absolute
+    /// deviations exactly, then, with `beta` above 0, the whole loss by Adam until it no longer
+    /// falls on the weights held out, the learning rate divided by ten three times. Where `w_{i+1} = c_i w_i + d_i` for all
     /// weights, the layer is exact; it fails where runs oscillate or follow cyclic learning
     /// rates.
     ///
@@ -31,7 +32,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], beta: 0.1, train_on: [0])
     /// ```
-    "lfd2" version 2
+    "lfd2" version 3
     pub struct Lfd2 {
         /// What is observed and predicted.
         observed: Observed, flatten();
@@ -45,7 +46,7 @@ plugin! {
 impl Plugin for Lfd2 {
     type Output = Farcast;
     const RANDOM: bool = true;
-    // Version 2 lies in other blocks.
+    // Version 2 lies in other blocks, version 3 minimises its loss.
     const STREAMS: u32 = 1;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

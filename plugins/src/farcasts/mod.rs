@@ -15,7 +15,7 @@ pub(crate) mod support;
 mod wnn;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Parts, Precision, Trajectory};
+use engine::artifact::{Artifact, Metadata, Parts, Precision, Trajectory, WeightsFiles};
 use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin::{Context, Registry};
@@ -143,6 +143,31 @@ impl Artifact for Farcast {
             .with_json("origin.json", &self.origin)
     }
 
+    /// A file for each horizon, and each member where there are several.
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+        let (members, horizons) = (self.coordinate("member")?, self.coordinate("horizon")?);
+        let are_several = members.iter().any(|member| *member != members[0]);
+        let mut files = WeightsFiles::new();
+        for (row, (member, horizon)) in members.iter().zip(horizons).enumerate() {
+            let weights = self.predicted.networks(&[row])?.concat();
+            let stem = match are_several {
+                true => format!("{stem}.{member}.h{horizon}"),
+                false => format!("{stem}.h{horizon}"),
+            };
+            let layout = &self.predicted.layout;
+            match &self.predicted.saved {
+                Some(saved) => files.extend(saved.files(&stem, layout, &weights, &made_by)?),
+                None => {
+                    let format = [("format".to_owned(), "pt".to_owned())];
+                    let metadata = format.into_iter().chain(made_by.clone());
+                    let file = layout.to_safetensors(&weights, metadata)?;
+                    files.push((format!("{stem}.safetensors"), file));
+                }
+            }
+        }
+        Ok(files)
+    }
+
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         Ok(Self {
             predicted: Trajectory::from_parts(parts)?,
@@ -186,9 +211,10 @@ fn forecast(
     let width = Trajectory::block_width(horizons.len(), Precision::F32);
     let keep = |bytes: &[u8]| context.keep(bytes);
     let layout = window.layout.clone();
+    let saved = members.first().and_then(|(_, run)| run.saved.clone());
     let total = layout.len() as u64;
     let (observed, ahead) = (window.steps.len(), window.horizons.len());
-    Trajectory::write(layout, coordinates, width, keep, |columns, weights| {
+    let written = Trajectory::write(layout, coordinates, width, keep, |columns, weights| {
         let of_members = weights.chunks_exact_mut((ahead * columns.len()).max(1));
         for ((member, trajectory), weights) in members.iter().zip(of_members) {
             for span in trajectory.spans(columns.clone(), observed + ahead) {
@@ -206,7 +232,8 @@ fn forecast(
             }
         }
         Ok(())
-    })
+    })?;
+    Ok(written.with_saved(saved))
 }
 
 #[cfg(test)]

@@ -28,14 +28,14 @@ plugin! {
     /// The networks, one for convolutions, one for dense layers, one for biases, are those of a
     /// safetensors file (names `w.in.kernel`, …, kernels `[inputs, outputs]`, after `dense.`,
     /// `bias.`, `convolution.`, or without these one for all), or trained on the mean absolute
-    /// error over all sequences of six states of `sample` weights of each run to fit on; a scale of
-    /// a normalisation counts as bias. Some 17 700 operations a weight and horizon; memory one
+    /// error over all sequences of six states of `sample` weights of each run to fit on, until that
+    /// of `lfd2` would end; a scale of a normalisation counts as bias. Some 17 700 operations a weight and horizon; memory one
     /// block.
     ///
     /// ```farcast
     /// farcast scaled = wnn(walk, observe: 4..=20, epochs: 3, train_on: [0])
     /// ```
-    "wnn" version 2
+    "wnn" version 3
     pub struct Wnn {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, one_for_all();
@@ -49,14 +49,14 @@ plugin! {
         /// What it is fitted on.
         fit_runs: FitRuns, flatten();
         /// How it is trained.
-        adam: AdamOptions, flatten(sample = "4096", epochs = "50", batch = "256");
+        adam: AdamOptions, flatten(sample = "4096", batch = "256");
     }
 }
 
 impl Plugin for Wnn {
     type Output = Farcast;
     const RANDOM: bool = true;
-    // Version 2 lies in other blocks.
+    // Version 2 lies in other blocks, version 3 trains for longer.
     const STREAMS: u32 = 1;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::initial::initial;
 use super::loss::{likeliest, surprise};
 use super::{
-    Convolutional, Differentiate, EncoderNetwork, Feedforward, Loss, Model, Samples, Scaled, Sums,
-    TrainerChoice,
+    Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward, ForeignNetwork, Loss,
+    Model, Samples, Scaled, Sums, TrainerChoice,
 };
 
 /// How to run rows of weights: any [`Model`].
@@ -25,8 +25,10 @@ pub struct Network(Arc<dyn Model>);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stored {
+    Foreign(ForeignNetwork),
     Convolutional(Convolutional),
     Encoder(EncoderNetwork),
+    Expanded(Expanded),
     Feedforward(Feedforward),
 }
 
@@ -46,8 +48,10 @@ impl Serialize for Network {
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Stored::deserialize(deserializer)? {
+            Stored::Foreign(network) => network.into(),
             Stored::Convolutional(network) => network.into(),
             Stored::Encoder(network) => network.into(),
+            Stored::Expanded(network) => network.into(),
             Stored::Feedforward(network) => network.into(),
         })
     }
@@ -61,7 +65,38 @@ impl PartialEq for Network {
     }
 }
 
+/// How two networks differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// They standardise the same columns by other means or deviations.
+    Scaling,
+    /// They read or predict other columns, or run weights in another way.
+    Network,
+}
+
 impl Network {
+    /// How another network differs from this one; none when they are equal.
+    pub fn differs(&self, other: &Self) -> Option<Difference> {
+        if self == other {
+            return None;
+        }
+        let bare = |network: &Self| {
+            let mut json = network.0.to_json().ok()?;
+            for columns in ["inputs", "targets"] {
+                let columns = json.get_mut(columns)?.as_array_mut()?;
+                for column in columns {
+                    let column = column.as_object_mut()?;
+                    column.retain(|name, _| name == "name");
+                }
+            }
+            Some(json)
+        };
+        match bare(self).is_some() && bare(self) == bare(other) {
+            true => Some(Difference::Scaling),
+            false => Some(Difference::Network),
+        }
+    }
+
     /// The tensors of its weights, in order.
     pub fn layout(&self) -> Layout {
         self.0.layout()

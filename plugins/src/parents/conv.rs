@@ -34,10 +34,10 @@ plugin! {
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// ```
-    "conv" version 3
+    "conv" version 4
     pub struct Conv {
         /// The images and what is to be predicted of them.
-        data: Input<Dataset>, with_truth();
+        data: Input<Dataset>, with_truth(), not_in_stream();
         /// The column to be predicted; for `cross_entropy` class indices from 0.
         target: Column = "label", target();
         /// Channels of each convolution.
@@ -61,7 +61,7 @@ impl Plugin for Conv {
     type Output = Parent;
     const RANDOM: bool = true;
     // Version 2 rounds the loss on rows held out otherwise.
-    const STREAMS: u32 = 1;
+    const STREAMS: u32 = 2;
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
@@ -324,11 +324,11 @@ mod tests {
             };
             for (channel, scale) in [1.0, 10.0].into_iter().enumerate() {
                 let values = column.values.iter().map(|value| value * scale);
-                columns.push(DataColumn {
-                    name: format!("pixel_{channel}_{place}"),
-                    unit: None,
-                    values: values.collect(),
-                });
+                columns.push(DataColumn::numbers(
+                    format!("pixel_{channel}_{place}"),
+                    None,
+                    values.collect::<Vec<_>>(),
+                ));
             }
         }
         let data = Dataset::new(columns).expect("data");

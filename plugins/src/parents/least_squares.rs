@@ -9,8 +9,11 @@ use faer::Mat;
 
 use super::Parent;
 use super::support::examine;
+use crate::calls::complaints;
 use crate::complete::complete;
-use crate::networks::{Activation, Columns, Feedforward, Layers, Loss, Scaled};
+use crate::networks::{
+    Activation, Columns, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled,
+};
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -19,10 +22,16 @@ plugin! {
     /// (Hoerl & Kennard 1970); of inputs that are linear combinations of others the solution
     /// of least norm is taken. The result is a network without hidden layers, so that it can
     /// be fine-tuned and compared as any other parent: given the predictors of a method as
-    /// further inputs it is the baseline that the method has to beat.
+    /// further inputs it is the baseline that the method has to beat: with `products: z` its
+    /// coefficients of the other inputs are linear in `z`, as those of a child by `ols` of a
+    /// network without hidden layers are.
+    ///
+    /// Products are of inputs in their own units, and standardised as the inputs are.
     ///
     /// ```farcast
     /// parent line = least_squares(seen, inputs: [x, z], target: y)
+    /// parent turning = least_squares(seen, inputs: [x, z], target: y, products: z)
+    /// parent bowl = least_squares(seen, inputs: [x, z], target: y, degree: 2, penalty: 1e-4)
     /// ```
     "least_squares" version 1
     pub struct LeastSquares {
@@ -34,6 +43,10 @@ plugin! {
         target: Column, target();
         /// How much large weights cost.
         penalty: f64 = "0", range("0..");
+        /// An input whose products with the others are inputs, too.
+        products: Option<Column>;
+        /// With 2, squares of all inputs and products of any two are inputs, too.
+        degree: Option<usize>, range("1..=2");
     }
 }
 
@@ -41,7 +54,9 @@ impl Plugin for LeastSquares {
     type Output = Parent;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        examine::columns(call)
+        let mut found = examine::columns(call);
+        found.extend(complaints([Self::not_an_input(call)]));
+        found
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -60,27 +75,86 @@ impl Plugin for LeastSquares {
                 .map(|value| (value - scaled.mean) / scaled.std)
                 .collect())
         };
-        let columns = inputs
+        let products = self.products();
+        let products = products.into_iter().map(|of| self.product(of));
+        let products = products.collect::<Result<Vec<_>, Fault>>()?;
+        let mut columns = inputs
             .iter()
             .map(standardised)
             .collect::<Result<Vec<_>, _>>()?;
+        columns.extend(products.iter().map(|(_, values)| values.clone()));
         let mut weights = ridge(&columns, &standardised(&target)?, self.penalty)?;
         // Standardised columns have mean zero, and so has what is left of the target.
         weights.push(0.0);
-        let network = Feedforward {
-            layers: Layers {
-                widths: vec![inputs.len(), 1],
-                activation: Activation::Tanh,
-            },
-            columns: Columns {
-                inputs,
-                targets: vec![target],
-            },
-            loss: Loss::Mse,
+        let widths = vec![inputs.len(), 1];
+        let columns = Columns {
+            inputs,
+            targets: vec![target],
+        };
+        let loss = Loss::Mse;
+        let network: Network = match products.is_empty() {
+            true => {
+                let activation = Activation::Tanh;
+                let layers = Layers { widths, activation };
+                Network::from(Feedforward {
+                    layers,
+                    columns,
+                    loss,
+                })
+            }
+            false => Network::from(Expanded {
+                columns,
+                products: products.into_iter().map(|(product, _)| product).collect(),
+                loss,
+            }),
         };
         let weights = weights.into_iter().map(|weight| weight as f32).collect();
-        Ok(Parent::new(network.into(), weights))
+        Ok(Parent::new(network, weights))
     }
+}
+
+impl LeastSquares {
+    /// Refuses products with a column that is no input.
+    fn not_an_input(call: &Sketch) -> Option<Complaint> {
+        let inputs = call.get::<Vec<Column>>("inputs")?;
+        let with = call.get::<Option<Column>>("products")??;
+        let message = format!("expected one of the inputs, found `{}`", with.0);
+        let hint = format!("inputs: {}", names(&inputs).join(", "));
+        let complaint = Complaint::at("products", message).with_hint(hint);
+        (!inputs.contains(&with)).then_some(complaint)
+    }
+
+    /// The products that are inputs, too, by numbers of inputs.
+    fn products(&self) -> Vec<Vec<usize>> {
+        let count = self.inputs.len();
+        let is_with = |at: usize| Some(&self.inputs[at]) == self.products.as_ref();
+        let all = (0..count).flat_map(|first| (first..count).map(move |second| [first, second]));
+        let wanted = all.filter(|[first, second]| {
+            let is_product = first != second && (is_with(*first) || is_with(*second));
+            is_product || self.degree == Some(2)
+        });
+        wanted.map(Vec::from).collect()
+    }
+
+    /// A product with its standardised values.
+    fn product(&self, of: Vec<usize>) -> Result<(Product, Vec<f64>), Fault> {
+        let mut values = vec![1.0; self.data.rows()];
+        for at in &of {
+            let factors = self.data.values(&self.inputs[*at].0)?;
+            let pairs = values.iter_mut().zip(factors.iter());
+            pairs.for_each(|(value, factor)| *value *= factor);
+        }
+        let Scaled { mean, std, .. } = Scaled::of("", &values);
+        values
+            .iter_mut()
+            .for_each(|value| *value = (*value - mean) / std);
+        Ok((Product { of, mean, std }, values))
+    }
+}
+
+fn names(columns: &[Column]) -> Vec<String> {
+    let quoted = columns.iter().map(|Column(name)| format!("`{name}`"));
+    quoted.collect()
 }
 
 /// Singular values below this share of the largest count as zero, as in numpy's `lstsq` up to
@@ -133,6 +207,8 @@ mod tests {
             inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
             target: Column("y".to_owned()),
             penalty,
+            products: None,
+            degree: None,
         };
         let parent = call
             .run(&Context::alone("least_squares"))
@@ -173,6 +249,67 @@ mod tests {
             ),
         ] {
             for (found, expected) in fitted(&a, &b, &y, penalty).iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_as_good_as_columns_of_them() {
+        let numbers = |salt: f64| -> Vec<f64> {
+            (0..20).map(|k| 3.0 + (salt * f64::from(k)).sin()).collect()
+        };
+        let (a, b, c, y) = (numbers(0.7), numbers(1.9), numbers(2.3), numbers(0.4));
+        let times =
+            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
+        let (ab, bc, ac) = (times(&a, &b), times(&b, &c), times(&a, &c));
+        let (aa, bb, cc) = (times(&a, &a), times(&b, &b), times(&c, &c));
+        let named = [
+            ("a", &a),
+            ("b", &b),
+            ("c", &c),
+            ("y", &y),
+            ("ab", &ab),
+            ("bc", &bc),
+            ("ac", &ac),
+            ("aa", &aa),
+            ("bb", &bb),
+            ("cc", &cc),
+        ];
+        let data = table(&named.map(|(name, values)| (name, &values[..])));
+        let predicted = |inputs: &[&str], products: Option<&str>, degree| {
+            let call = LeastSquares {
+                data: Input::new(data.clone()),
+                inputs: inputs
+                    .iter()
+                    .map(|name| Column((*name).to_owned()))
+                    .collect(),
+                target: Column("y".to_owned()),
+                penalty: 0.01,
+                products: products.map(|name| Column(name.to_owned())),
+                degree,
+            };
+            let parent = call.run(&Context::alone("products")).expect("a parent");
+            let network = parent.network().expect("a network");
+            let inputs = network.inputs_of(&data).expect("inputs");
+            network.unscale(&network.evaluate(&parent.weights, &inputs, data.rows()))
+        };
+        let all = ["a", "b", "c", "ab", "bc", "ac", "aa", "bb", "cc"];
+        for (found, expected) in [
+            (
+                predicted(&all[..3], Some("b"), None),
+                predicted(&all[..5], None, None),
+            ),
+            (
+                predicted(&all[..3], None, Some(1)),
+                predicted(&all[..3], None, None),
+            ),
+            (
+                predicted(&all[..3], None, Some(2)),
+                predicted(&all, None, None),
+            ),
+        ] {
+            for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-5, "{found} {expected}");
             }
         }

@@ -27,24 +27,24 @@ plugin! {
     /// ```farcast
     /// parent line = linear_regression(seen, inputs: [x, z], target: y, steps: 50, members: 2)
     /// ```
-    "linear_regression" version 1
+    "linear_regression" version 2
     pub struct LinearRegression {
         /// The training data.
-        data: Input<Dataset>, with_truth();
+        data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns.
         inputs: Vec<Column>, needed();
         /// The column to be predicted.
         target: Column, target();
         /// How gradients move weights.
-        optimizer: Optimizer = "sgd(rate: 5e-2)";
+        optimizer: Optimizer = "sgd(rate: 5e-2)", not_in_stream();
         /// How the learning rate changes along training.
-        schedule: Schedule = "constant()";
+        schedule: Schedule = "constant()", not_in_stream();
         /// Steps, each on all rows.
-        steps: u64 = "200", range("1..");
+        steps: u64 = "200", range("1.."), not_in_stream();
         /// How many networks.
         members: u32 = "10", range("1..=100000");
         /// Share of the rows, drawn at random, that is kept from training.
-        hold_out: f64 = "0", range("0..=0.9");
+        hold_out: f64 = "0", range("0..=0.9"), not_in_stream();
     }
 }
 

@@ -24,10 +24,10 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 4
+    "mlp" version 5
     pub struct Mlp {
         /// The training data.
-        data: Input<Dataset>, with_truth();
+        data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns.
         inputs: Vec<Column>, needed();
         /// The column to be predicted; for `cross_entropy` class indices from 0.
@@ -39,7 +39,7 @@ plugin! {
         /// What training makes small.
         loss: Loss = "mse";
         /// What computes the gradients.
-        trainer: TrainerChoice = "auto";
+        trainer: TrainerChoice = "auto", not_in_stream();
         /// How it is trained.
         training: TrainOptions, flatten(optimizer = "adam(rate: 3e-3)", members = "10");
     }
@@ -50,7 +50,7 @@ impl Plugin for Mlp {
     const RANDOM: bool = true;
     // Later versions note how it trained, round the loss on rows held out otherwise, and have the
     // exact `gelu`.
-    const STREAMS: u32 = 1;
+    const STREAMS: u32 = 2;
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
@@ -116,11 +116,7 @@ mod tests {
     fn data(columns: &[(&str, Vec<f64>)]) -> Dataset {
         let columns = columns
             .iter()
-            .map(|(name, values)| DataColumn {
-                name: (*name).to_owned(),
-                unit: None,
-                values: values.clone().into(),
-            })
+            .map(|(name, values)| DataColumn::numbers(*name, None, values.clone()))
             .collect();
         Dataset::new(columns).expect("columns of one length")
     }

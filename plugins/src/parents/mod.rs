@@ -15,11 +15,13 @@ pub use support::parent::Parent;
 pub(crate) use support::parent::not_runnable;
 pub use transformer::Transformer;
 
+use dsl::types::Kind;
 use engine::plugin::Registry;
 
 /// Adds the parents to the registry, with the optimisers, schedules and jumps they train by.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Parent>();
+    registry.maker_of(Kind::Parent, support::foreign::Train);
     crate::training::register(registry);
     crate::recipes::register(registry);
     registry.plugin::<LeastSquares>();

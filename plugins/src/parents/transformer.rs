@@ -37,10 +37,10 @@ plugin! {
     /// ```farcast
     /// parent small = transformer(seen, inputs: [x, z], target: y, width: 4, steps: 4, members: 2)
     /// ```
-    "transformer" version 2
+    "transformer" version 3
     pub struct Transformer {
         /// The training data.
-        data: Input<Dataset>, with_truth();
+        data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns, each a token.
         inputs: Vec<Column>, needed();
         /// The column to be predicted; for `cross_entropy` class indices from 0.
@@ -66,7 +66,7 @@ impl Plugin for Transformer {
     type Output = Parent;
     const RANDOM: bool = true;
     // Version 2 has the exact `gelu`.
-    const STREAMS: u32 = 1;
+    const STREAMS: u32 = 2;
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

@@ -54,9 +54,7 @@ pub(super) fn rows(formula: &ColumnExpr, data: &Dataset) -> Result<PredictorRows
         data.values(column)?;
     }
     let values = formula
-        .evaluate(data.rows(), &|name| {
-            data.values(name).ok().map(|values| &values[..])
-        })
+        .evaluate(data.rows(), &|name| data.look(name))
         .map_err(Fault::user)?;
     Ok(PredictorRows {
         names: vec![formula.to_string()],

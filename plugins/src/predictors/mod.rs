@@ -17,6 +17,7 @@ use dsl::column::ColumnExpr;
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Dataset, Parts};
 use engine::error::Fault;
+use engine::foreign::Parcel;
 use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
@@ -28,11 +29,13 @@ pub use expr::Expr;
 pub use lag::{Lag, Past};
 pub use neighbourhood::Neighbourhood;
 pub use season::{Cycle, Season};
+pub use support::foreign::Asked;
 pub use table::{Lookup, Table};
 
 /// Adds the predictors.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Predictors>();
+    registry.maker_of(Kind::Predictor, support::foreign::Recipe);
     registry.plugin::<Columns>();
     registry.plugin::<Expr>();
     registry.plugin::<Eof>();
@@ -59,6 +62,8 @@ pub enum Predictors {
     Neighbourhood(Field),
     /// Columns of other data, by keys.
     Table(Lookup),
+    /// What a program computes.
+    Foreign(Asked),
 }
 
 /// A recipe fitted on training data: the same numbers from any data set.
@@ -78,6 +83,8 @@ pub enum Fitted {
     Neighbourhood(Field),
     /// Columns of other data, by keys.
     Table(Lookup),
+    /// What a program computes.
+    Foreign(Asked),
 }
 
 /// One value of each predictor for each row: `names.len()` numbers per row, row after row.
@@ -103,6 +110,7 @@ impl Predictors {
             Predictors::Season(cycle) => Ok(Fitted::Season(cycle.clone())),
             Predictors::Neighbourhood(field) => Ok(Fitted::Neighbourhood(field.clone())),
             Predictors::Table(lookup) => Ok(Fitted::Table(lookup.clone())),
+            Predictors::Foreign(asked) => Ok(Fitted::Foreign(asked.clone())),
         }
     }
 }
@@ -121,6 +129,7 @@ impl Fitted {
             Fitted::Season(cycle) => cycle.rows(data),
             Fitted::Neighbourhood(field) => neighbourhood::rows(field, data),
             Fitted::Table(lookup) => lookup.rows(data),
+            Fitted::Foreign(asked) => support::foreign::rows(asked, data),
         }
     }
 
@@ -179,6 +188,11 @@ impl Artifact for Predictors {
 
     fn to_parts(&self) -> Result<Parts, Fault> {
         Parts::default().with_json("predictors.json", self)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        let recipe = serde_json::to_value(self).map_err(|error| Fault::Bug(error.to_string()))?;
+        Ok(Parcel::default().with("recipe", recipe))
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {

@@ -2,7 +2,6 @@
 
 use std::f64::consts::TAU;
 
-use dsl::calendar;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::Column;
@@ -23,7 +22,7 @@ plugin! {
     /// predictor cycle = season(z, period: 1, harmonics: 2)
     /// regression swing = ols(shift, cycle)
     /// ```
-    "season" version 1
+    "season" version 2
     pub struct Season {
         /// The column of times.
         time: Column, needed();
@@ -102,14 +101,8 @@ impl Cycle {
         if let Some(period) = self.period {
             return Ok(Box::new(move |time| time / period));
         }
-        let schema = data.schema();
-        let unit = schema
-            .find(&self.time)
-            .and_then(|column| column.unit.as_deref());
-        match unit.and_then(calendar::days_since_1970) {
-            Some((factor, start)) => Ok(Box::new(move |time| {
-                calendar::year_share(time * factor + start)
-            })),
+        match data.column(&self.time)?.content.time() {
+            Some(unit) => Ok(Box::new(move |time| unit.share_of_year(time))),
             None => Err(Fault::user(format!(
                 "column `{}` has no unit such as `days since 1970-01-01`",
                 self.time
@@ -156,12 +149,11 @@ mod tests {
     #[test]
     fn times_count_from_the_first_of_january() {
         let times = |unit: Option<&str>| {
-            Dataset::new(vec![DataColumn {
-                name: "time".to_owned(),
-                unit: unit.map(str::to_owned),
-                // A quarter of 2001 and of the leap year 2004 have passed.
-                values: vec![91.25, 1095.0 + 91.5].into(),
-            }])
+            Dataset::new(vec![DataColumn::numbers(
+                "time".to_owned(),
+                unit.map(str::to_owned), // A quarter of 2001 and of the leap year 2004 have passed.
+                vec![91.25, 1095.0 + 91.5],
+            )])
             .unwrap()
         };
         let data = times(Some("days since 2001-01-01"));

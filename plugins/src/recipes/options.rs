@@ -13,22 +13,22 @@ group! {
     /// How a network is trained by minibatches.
     pub struct TrainOptions {
         /// How gradients move weights.
-        optimizer: Optimizer = "adam(rate: 1e-3)";
+        optimizer: Optimizer = "adam(rate: 1e-3)", not_in_stream();
         /// How the learning rate changes along training.
-        schedule: Schedule = "constant()";
+        schedule: Schedule = "constant()", not_in_stream();
         /// Rows of a minibatch.
-        batch: usize = "64", range("1..=1000000");
+        batch: usize = "64", range("1..=1000000"), not_in_stream();
         /// Passes over the training rows.
-        epochs: u64 = "60", range("1..");
+        epochs: u64 = "60", range("1.."), not_in_stream();
         /// Steps instead of epochs.
-        steps: Option<u64>, range("1..");
+        steps: Option<u64>, range("1.."), not_in_stream();
         /// How many networks.
         members: u32 = "3", range("1..=100000");
         /// Share of the rows, drawn at random, that is kept from training.
-        hold_out: f64 = "0", range("0..=0.9");
+        hold_out: f64 = "0", range("0..=0.9"), not_in_stream();
         /// Stop after this many passes without a smaller loss on the rows held out, and go
         /// back to the weights of the smallest.
-        patience: Option<u64>, range("1..");
+        patience: Option<u64>, range("1.."), not_in_stream();
         /// Leave the path of the gradients now and then.
         jump: Option<Jump>, not_in_stream();
     }

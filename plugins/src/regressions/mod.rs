@@ -13,8 +13,10 @@ mod tests;
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Layout, Parts};
 use engine::error::Fault;
+use engine::foreign::{Parcel, Values};
 use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::predictors::Fitted;
 
@@ -32,6 +34,7 @@ pub use support::shared::{Against, FitOptions, Variables, times};
 /// Adds the regressions.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Regression>();
+    registry.maker_of(Kind::Regression, support::foreign::Fit);
     registry.plugin::<Ols>();
     registry.plugin::<Ridge>();
     registry.plugin::<Polynomial>();
@@ -117,6 +120,25 @@ impl Artifact for Regression {
             .with("coefficients.f32", bytes)
             .with_json("layout.json", &self.layout)?
             .with_json("form.json", &self.form)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        let names = &self.form.names;
+        let terms = self.form.terms();
+        let written: Vec<String> = terms.iter().map(|term| term.name(names)).collect();
+        let (mean, std): (Vec<f64>, Vec<f64>) = self.form.scaling.iter().copied().unzip();
+        let coefficients = Values::F32(self.coefficients.as_slice().into());
+        Ok(Parcel::default()
+            .with("names", json!(names))
+            .with("mean", json!(mean))
+            .with("std", json!(std))
+            .with("terms", json!(written))
+            .with("layout", json!(self.layout))
+            .with_array(
+                "coefficients",
+                vec![terms.len(), self.layout.len()],
+                coefficients,
+            ))
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {

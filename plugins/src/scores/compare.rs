@@ -48,7 +48,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 3
+    "compare" version 4
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;
@@ -60,7 +60,7 @@ plugin! {
         metrics: Vec<Metric> = "[rmse, mae, bias]";
         /// The column whose values group the rows: each value a group, or `bins` of equally
         /// many rows when there are more than 64.
-        by: Option<Column>;
+        by: Option<Column>, texts();
         /// The unit of the target, where the data do not say it.
         unit: Option<String>;
         /// How many groups a column of many values makes, each named by its mean.
@@ -103,14 +103,14 @@ impl Model {
     fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
         match self {
             Model::Child(children) => {
-                let role = match measure::first(children, "models")?.is_baseline() {
+                let role = match measure::first(children)?.is_baseline() {
                     true => "baseline",
                     false => "child",
                 };
                 Ensemble::of(children, role, |child| child.predict(data))
             }
             Model::Baseline(parents) => {
-                measure::first(parents, "models")?;
+                measure::first(parents)?;
                 let predict = |parent: &Parent| measure::predictions(parent, data);
                 Ensemble::of(parents, "baseline", predict)
             }
@@ -370,11 +370,8 @@ mod tests {
 
     /// The children's data with a truth, `t`, of 10 in every row.
     fn scored(rows: usize) -> Dataset {
-        let truth = DataColumn {
-            name: "t".to_owned(),
-            unit: Some("kg m-3".to_owned()),
-            values: vec![10.0; rows].into(),
-        };
+        let truth =
+            DataColumn::numbers("t".to_owned(), Some("kg m-3".to_owned()), vec![10.0; rows]);
         data(rows).with(truth).unwrap()
     }
 

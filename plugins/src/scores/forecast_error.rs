@@ -359,12 +359,8 @@ impl ForecastError {
 /// The farcast of all members: they share one action.
 fn the_one(farcast: &Gather<Farcast>) -> Result<&Farcast, Fault> {
     let made = farcast.members.iter().flatten().next();
-    made.map(AsRef::as_ref).ok_or_else(|| {
-        Fault::at(
-            "farcasts",
-            format!("all members of `{}` diverged", farcast.label),
-        )
-    })
+    made.map(AsRef::as_ref)
+        .ok_or_else(|| Fault::Diverged(format!("all members of `{}` diverged", farcast.label)))
 }
 
 /// A measure of some weights; `None` where it is not finite.

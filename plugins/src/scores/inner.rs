@@ -57,6 +57,7 @@ impl Plugin for Inner {
         complaints([
             measure::quantity(call, "model"),
             room_for_layers(call, "folds"),
+            not_applied(call),
         ])
     }
 
@@ -82,6 +83,15 @@ impl Plugin for Inner {
         }
         Ok(scores)
     }
+}
+
+/// Only a child that `apply` makes can be made again on other rows.
+fn not_applied(call: &Sketch) -> Option<Complaint> {
+    let model = call.input("model")?;
+    let applied = model.args.get("data").is_some();
+    let message = format!("`{}` is not applied to data", model.name);
+    let complaint = Complaint::at("model", message).with_hint("expected a child made by `apply`");
+    (!applied).then_some(complaint)
 }
 
 impl Inner {

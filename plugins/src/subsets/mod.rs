@@ -22,10 +22,13 @@ pub use stratified::Stratified;
 pub use window::Window;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Parts};
+use engine::artifact::{Artifact, Dataset, Parts};
 use engine::error::Fault;
+use engine::foreign::{FromParcel, Made, Parcel, Simple, Unfit};
+use engine::params::{Input, ParamType};
 use engine::plugin::Registry;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The rows of each subset, as indices into the data set they were drawn from.
 ///
@@ -45,14 +48,48 @@ impl Artifact for Subsets {
         Parts::default().with_json("subsets.json", self)
     }
 
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        Ok(Parcel::default().with("rows", json!(self.rows)))
+    }
+
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         parts.json("subsets.json")
+    }
+}
+
+impl FromParcel for Subsets {
+    fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit> {
+        let rows: Vec<Vec<u32>> = parcel.said("rows")?;
+        let argument = made
+            .bindings
+            .args
+            .get("data")
+            .map(|argument| &argument.value);
+        let missing = || Fault::Bug("a subset without data".to_owned());
+        let data =
+            Input::<Dataset>::from_value("data", argument.ok_or_else(missing)?, made.bindings)?;
+        if rows.is_empty() {
+            return Err("no subset".to_owned().into());
+        }
+        for (subset, of) in rows.iter().enumerate() {
+            if of.is_empty() {
+                return Err(format!("subset {subset} has no rows").into());
+            }
+            if let Some(row) = of.iter().find(|row| **row as usize >= data.rows()) {
+                let count = data.rows();
+                return Err(
+                    format!("subset {subset} has row {row}, of data with {count} rows").into(),
+                );
+            }
+        }
+        Ok(Self { rows })
     }
 }
 
 /// Adds the subset plugins to the registry.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Subsets>();
+    registry.maker_of(Kind::Subset, Simple::<Subsets>::default());
     registry.plugin::<Bins>();
     registry.plugin::<Cluster>();
     registry.plugin::<Each>();

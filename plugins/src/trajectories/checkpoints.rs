@@ -1,15 +1,15 @@
 //! `checkpoints("ckpt/step-*.safetensors")`: training runs of PyTorch and others.
 
-use std::ops::Range;
 use std::path::Path;
 
-use engine::artifact::{Layout, Precision, TensorFile, Trajectory};
+use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory, model_names, shown};
 use engine::error::Fault;
 use engine::files::Files;
 use engine::params::DataPath;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
-use polars::prelude::{DataFrame, NamedFrom, Series};
+
+use super::support::run::{Run, members};
 
 words! {
     /// What is asked of the distances between steps.
@@ -22,162 +22,222 @@ words! {
 }
 
 plugin! {
-    /// A training run from elsewhere: one safetensors file of weights per step.
+    /// Training runs from elsewhere: safetensors files of weights, one model per step.
     ///
-    /// The files that the pattern matches must hold the same tensors, by name and shape, of
-    /// `F32`, `F16` or `BF16` numbers, all finite. Tensors of whole numbers are no weights and
-    /// are left out, with a note. The step of a file is what its metadata say under `step`, or
-    /// else the last number in its name. In PyTorch:
-    /// `save_file(model.state_dict(), f"step-{step}.safetensors")`.
+    /// `files` is a pattern (`"ck/step-*.safetensors"`, `"ck/checkpoint-*/model.safetensors"`), a
+    /// folder, or one file. A model is one file, or shards (`model-00001-of-00002.safetensors`)
+    /// with or without their index (`model.safetensors.index.json`). All must hold the same weights
+    /// by name and shape, `F64`, `F32`, `F16` or `BF16` and finite. Names that differ by
+    /// `_orig_mod.`, `module.` or `model.` are matched, tied tensors may be named once, and a
+    /// note says so. In PyTorch: `save_file(model.state_dict(), f"step-{step}.safetensors")`.
+    ///
+    /// Running statistics (`running_mean`, `running_var`, `num_batches_tracked`), whole numbers
+    /// and what is called `optimizer.…` are no weights, unless `only` names them. Those of the
+    /// last state go along unchanged into the files of `adopt` and `farcast export`.
+    ///
+    /// The step of a model is what its metadata say under `step`, or else the number in what the
+    /// pattern leaves open of its name; of several numbers, the one that is called a step, as in
+    /// `epoch=3-step=40`. Where that leaves a doubt, `step` says where it is.
+    ///
+    /// With `members`, the files are of that many runs: member 0 is the first by name.
     ///
     /// The weights are in the order of the first file and kept in blocks of columns, as they are
-    /// stored there (four bytes a weight where precisions differ). The files are read twice, for
-    /// the key and to copy them; memory is one block of 16 MiB and room in the store that of the
-    /// files, whatever their size.
+    /// stored there (four bytes a weight where precisions differ, eight with `F64` among them); they
+    /// are computed with in single precision. The files are read twice, for the key and to copy
+    /// them; memory is one block of 16 MiB and room in the store that of the files, whatever
+    /// their size.
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
     /// ```
-    "checkpoints" version 3
+    "checkpoints" version 4
     pub struct Checkpoints {
-        /// The files; a `*` in the name stands for any text.
+        /// The files: a pattern, in which `*` stands for any text, a folder, or a file.
         files: DataPath;
         /// Whether steps must be equally far apart.
         spacing: Spacing = "equal";
+        /// Where the step is in the name of a model, `{}` standing for any text:
+        /// `"epoch={}-step={step}"`.
+        step: Option<String>;
+        /// Only tensors whose names match one of these patterns are weights: `["encoder.*"]`.
+        only: Option<Vec<String>>;
+        /// Tensors whose names match one of these patterns are no weights: `["*.lora_*"]`.
+        without: Option<Vec<String>>;
+        /// How many runs the files are of; one when left out.
+        members: Option<u64>, range("1..=100000");
+        /// Where the run is in the name of a model, `"seed-{member}/"`; the first text that the
+        /// pattern leaves open when left out.
+        member: Option<String>;
+    }
+}
+
+/// What the names of other formats end in, and what they are.
+const FOREIGN: [(&str, &str); 10] = [
+    ("pt", "PyTorch"),
+    ("pth", "PyTorch"),
+    ("ckpt", "PyTorch Lightning or TensorFlow"),
+    ("bin", "PyTorch"),
+    ("pkl", "Python pickle"),
+    ("npz", "NumPy"),
+    ("h5", "Keras"),
+    ("keras", "Keras"),
+    ("onnx", "ONNX"),
+    ("gguf", "GGUF"),
+];
+
+impl Checkpoints {
+    fn naming(step: Option<&str>, member: Option<&str>) -> Result<Naming, (&'static str, String)> {
+        let template = |text: Option<&str>, field: &'static str| {
+            let template = text.map(|text| Template::of(text, field)).transpose();
+            template.map_err(|message| (field, message))
+        };
+        Ok(Naming {
+            step: template(step, "step")?,
+            member: template(member, "member")?,
+        })
+    }
+
+    /// The models of one member.
+    fn models(&self, naming: &Naming, context: &Context) -> Result<Vec<SavedModel>, Fault> {
+        let models = SavedModel::open_all(&self.files.0, context.files()).map_err(at_files)?;
+        let Some(count) = self.members else {
+            return Ok(models);
+        };
+        let names = models.iter().map(|model| (&model.name[..], model.open()));
+        let runs = members(naming, names).map_err(|message| Fault::at("files", message))?;
+        if runs.len() as u64 != count {
+            return Err(Fault::at("members", wrong_count(&runs, count)));
+        }
+        let run = runs.get(context.member().unwrap_or(0) as usize).cloned();
+        let models = models.into_iter();
+        Ok(models
+            .filter(|model| naming.member(&model.name, model.open()) == run)
+            .collect())
+    }
+
+    /// What the names of the files say is wrong; one is opened only where its name leaves a doubt.
+    fn misnamed(path: &Path, naming: &Naming, count: Option<u64>) -> Option<Complaint> {
+        let names = model_names(path).ok()?;
+        if let Some(count) = count {
+            let names = names.iter().map(|(name, open)| (&name[..], &open[..]));
+            match members(naming, names) {
+                Ok(runs) if runs.len() as u64 == count => {}
+                Ok(runs) => return Some(Complaint::at("members", wrong_count(&runs, count))),
+                Err(message) => return Some(Complaint::at("files", message)),
+            }
+        }
+        let step_of = |name: &str, open: &[bool]| naming.step_of_name(name, open);
+        let doubtful = names
+            .iter()
+            .find(|(name, open)| step_of(name, open).is_err())?;
+        // Its metadata may say the step.
+        let models = SavedModel::open_all(path, &Files::unchecked()).ok()?;
+        let model = models.iter().find(|model| model.name == doubtful.0)?;
+        let (message, hint) = naming.step(model).err()?;
+        let field = match naming.step {
+            Some(_) => "step",
+            None => "files",
+        };
+        let message = format!("`{}`: {message}", shown(&model.name));
+        Some(Complaint::at(field, message).with_hint(hint))
     }
 }
 
 impl Plugin for Checkpoints {
     type Output = Trajectory;
-    // Version 3 lies in other blocks.
+    // Version 3 lies in other blocks; version 4 keeps the form of the files.
     const STREAMS: u32 = 2;
+    const MEMBERS: Option<&'static str> = Some("members");
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let text = |field: &str| call.get::<String>(field);
+        let naming = match Self::naming(text("step").as_deref(), text("member").as_deref()) {
+            Ok(naming) => naming,
+            Err((field, message)) => return vec![Complaint::at(field, message)],
+        };
+        if naming.member.is_some() && !call.has("members") {
+            let message = "`member` says which run a file is of, and `members` is left out";
+            return vec![
+                Complaint::at("member", message).with_hint("write `members:` with their number"),
+            ];
+        }
+        let Some(DataPath(path)) = call.get::<DataPath>("files") else {
+            return Vec::new();
+        };
+        let end = path
+            .extension()
+            .and_then(|end| end.to_str())
+            .unwrap_or_default();
+        if let Some((end, what)) = FOREIGN.iter().find(|(foreign, _)| *foreign == end) {
+            let message = format!("expected safetensors, found `.{end}` ({what})");
+            return vec![Complaint::at("files", message).with_hint(
+                "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
+                 \"x.pt\", weights_only=True), \"x.safetensors\")`",
+            )];
+        }
+        Vec::from_iter(Self::misnamed(&path, &naming, call.get("members")))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        call.inherited()
+    }
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
-        let run = Run::open(&self.files.0, context.files())?;
-        if self.spacing == Spacing::Equal {
-            run.expect_equal_steps()?;
-        }
-        if let Some(other) = run.files.iter().find_map(|file| file.others.first()) {
-            context.note(format!(
-                "tensor `{other}` and others like it are no weights: left out"
-            ));
-        }
-        let steps = Series::new("step".into(), run.steps.clone());
-        let coordinates = DataFrame::new(run.steps.len(), vec![steps.into()])?;
-        let precision = run.precision();
-        let width = Trajectory::block_width(run.steps.len(), precision);
-        let keep = |bytes: &[u8]| context.keep(bytes);
-        let total = run.layout.len();
-        let layout = run.layout.clone();
-        let fill = |columns: Range<usize>, bytes: &mut [u8]| {
-            context.check_stop()?;
-            context.progress(columns.start as u64, total as u64, None);
-            let rows = bytes.chunks_exact_mut(columns.len() * precision.bytes());
-            for (file, row) in run.files.iter().zip(rows) {
-                (file.read(&run.layout, &columns, precision, row)).map_err(at_files)?;
-            }
-            Ok(())
+        let naming = Self::naming(self.step.as_deref(), self.member.as_deref())
+            .map_err(|(field, message)| Fault::at(field, message))?;
+        let models = self.models(&naming, context)?;
+        let selection = Selection {
+            only: self.only.unwrap_or_default(),
+            without: self.without.unwrap_or_default(),
         };
-        Trajectory::write_as(precision, layout, coordinates, width, keep, fill)
+        let run = Run::of(models, &naming, selection).map_err(at_files)?;
+        if self.spacing == Spacing::Equal {
+            expect_equal_steps(&run.steps)?;
+        }
+        run.trajectory(context).map_err(at_files)
     }
 }
 
-/// The files of a run in the order of their steps.
-struct Run {
-    layout: Layout,
-    files: Vec<TensorFile>,
-    steps: Vec<u64>,
+fn wrong_count(runs: &[String], expected: u64) -> String {
+    let some: Vec<String> = runs.iter().take(5).map(|run| format!("`{run}`")).collect();
+    let more = if runs.len() > 5 { ", …" } else { "" };
+    let found = runs.len();
+    format!(
+        "expected {expected} runs, found {found}: {}{more}",
+        some.join(", ")
+    )
 }
 
-impl Run {
-    fn open(pattern: &Path, opener: &Files) -> Result<Self, Fault> {
-        let mut files = Vec::new();
-        for file in opener.open_all(pattern).map_err(at_files)? {
-            let file = TensorFile::read_header(file).map_err(at_files)?;
-            files.push((step_of(&file)?, file));
-        }
-        files.sort_by_key(|(step, _)| *step);
-        for pair in files.windows(2) {
-            if pair[0].0 == pair[1].0 {
-                let [one, other] = [&pair[0].1, &pair[1].1].map(|file| file.path().display());
-                let message = format!("`{one}` and `{other}` are both of step {}", pair[0].0);
-                return Err(Fault::at("files", message));
-            }
-        }
-        let layout = files
-            .first()
-            .map(|(_, file)| file.layout())
-            .unwrap_or_default();
-        if layout.is_empty() {
-            return Err(Fault::at("files", "the files hold no weights"));
-        }
-        for (_, file) in &files {
-            file.expect(&layout).map_err(at_files)?;
-        }
-        let (steps, files) = files.into_iter().unzip();
-        Ok(Self {
-            layout,
-            files,
-            steps,
-        })
-    }
-
-    /// That of all files, or one that holds every number of theirs.
-    fn precision(&self) -> Precision {
-        let mut precisions = self.files.iter().map(TensorFile::precision);
-        match precisions.next().flatten() {
-            Some(first) if precisions.all(|other| other == Some(first)) => first,
-            _ => Precision::F32,
-        }
-    }
-
-    fn expect_equal_steps(&self) -> Result<(), Fault> {
-        let uneven = self.steps.windows(3).find(|steps| {
-            let (before, after) = (steps[1] - steps[0], steps[2] - steps[1]);
-            before != after
-        });
-        match uneven {
-            None => Ok(()),
-            Some(steps) => Err(Fault::at(
-                "files",
-                format!(
-                    "the steps are not equally far apart: {}, {}, {}",
-                    steps[0], steps[1], steps[2]
-                ),
-            )
-            .with_hint("leave files out, or write `spacing: any`")),
-        }
-    }
-}
-
-/// The step that the metadata name, or the last number of the file's name.
-fn step_of(file: &TensorFile) -> Result<u64, Fault> {
-    let stem = file
-        .path()
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let mut numbers = stem
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|text| !text.is_empty());
-    let (text, place) = match (file.metadata.get("step"), numbers.next_back()) {
-        (Some(text), _) => (Some(text.as_str()), "in its metadata"),
-        (None, text) => (text, "in its name"),
-    };
-    let step = text.and_then(|text| text.trim().parse().ok());
-    step.ok_or_else(|| {
-        let found = text.map_or("none".to_owned(), |text| format!("`{text}`"));
-        let shown = file.path().display();
-        Fault::at(
+fn expect_equal_steps(steps: &[u64]) -> Result<(), Fault> {
+    let uneven = steps.windows(3).find(|steps| {
+        let (before, after) = (steps[1] - steps[0], steps[2] - steps[1]);
+        before != after
+    });
+    match uneven {
+        None => Ok(()),
+        Some(steps) => Err(Fault::at(
             "files",
-            format!("`{shown}`: expected a step {place}, found {found}"),
+            format!(
+                "the steps are not equally far apart: {}, {}, {}",
+                steps[0], steps[1], steps[2]
+            ),
         )
-    })
+        .with_hint("leave files out, or write `spacing: any`")),
+    }
 }
 
+/// The same fault at the files, where it says no other place.
 fn at_files(fault: Fault) -> Fault {
     match fault {
-        Fault::User { message, .. } => Fault::at("files", message),
+        Fault::User {
+            param: None,
+            message,
+            hint,
+        } => Fault::User {
+            param: Some("files".to_owned()),
+            message,
+            hint,
+        },
         other => other,
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod record;
+mod support;
 
 pub use checkpoints::Checkpoints;
 pub use record::Record;

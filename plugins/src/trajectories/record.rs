@@ -28,7 +28,7 @@ plugin! {
         /// The steps between two states.
         every: Steps = "10 steps", range("1..");
         /// The rows the parent was trained on.
-        data: MaybeVia<Dataset>, via("parent.data");
+        data: MaybeVia<Dataset>, via("parent.data"), not_in_stream();
     }
 }
 
@@ -110,6 +110,7 @@ impl Plugin for Record {
         let training = call.network("parent").map(|network| network.training);
         Facts {
             steps: every.zip(training).and_then(recorded),
+            coordinates: Some(vec!["step"]),
             trainer: parent.and_then(|parent| parent.facts.trainer.clone()),
             ..call.inherited()
         }
@@ -166,11 +167,8 @@ mod tests {
     use crate::training::{Constant, Optimizer, Schedule, Sgd};
 
     fn data() -> Dataset {
-        let column = |name: &str, values: [f64; 4]| DataColumn {
-            name: name.to_owned(),
-            unit: None,
-            values: values.into(),
-        };
+        let column =
+            |name: &str, values: [f64; 4]| DataColumn::numbers(name.to_owned(), None, values);
         let (x, y) = ([0.0, 1.0, 2.0, 3.0], [1.0, 0.0, 4.0, 2.0]);
         Dataset::new(vec![column("x", x), column("y", y)]).expect("data")
     }

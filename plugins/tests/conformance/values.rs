@@ -6,6 +6,10 @@ use dsl::types::Type;
 /// Two different values that the parameter allows where the others have their defaults; none
 /// for types whose values are names.
 pub fn two_values(param: &Param, signature: &Signature) -> Option<[String; 2]> {
+    // A pattern that reads dates has a code for the year.
+    if param.name == "dates" {
+        return Some(["\"%Y\"", "\"%y\""].map(str::to_owned));
+    }
     let mut others = signature.params.iter();
     let part = others.find(|other| other.divides.as_ref() == Some(&param.name));
     match part.and_then(|part| part.default.as_ref()?.parse::<i64>().ok()) {
@@ -42,6 +46,7 @@ fn wrong(ty: &Type) -> &'static str {
     match ty {
         Type::Word(_) | Type::String | Type::Path => "1",
         Type::List(inner) => wrong(inner),
+        Type::OneOf(types) if types.contains(&Type::String) => "true",
         _ => "\"text\"",
     }
 }

@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 22] = [
+const OF_THE_DATA: [(&str, &[&str]); 27] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -77,7 +77,12 @@ const OF_THE_DATA: [(&str, &[&str]); 22] = [
     ("no predictor varies", &[""]),
     ("two complete samples", &[""]),
     ("diverged", &[""]),
+    ("no row has a partner", &[""]),
     // The steps of files, and the end of a path of subsets.
+    ("no tensor matches", &["checkpoints("]),
+    ("the weights are of", &["checkpoints(", "like"]),
+    ("the weights have", &["checkpoints(", "like"]),
+    ("is no `", &["checkpoints(", "like"]),
     ("no recorded step is observed", &["checkpoints("]),
     ("observed states, found", &["checkpoints("]),
     ("was not recorded", &["checkpoints("]),

@@ -7,10 +7,11 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 /// The files of the tests that a parameter can name, by plugin.
-const FILES: [(&str, &[&str]); 7] = [
+const FILES: [(&str, &[&str]); 8] = [
     ("csv", &["testdata/tiny.csv"]),
     ("parquet", &["testdata/tiny.parquet"]),
     ("netcdf", &["testdata/tiny3.nc", "testdata/tiny4.nc"]),
+    ("zarr", &["testdata/tiny.zarr.zip"]),
     ("idx", &["testdata/shapes-images-idx3-ubyte.gz"]),
     ("checkpoints", &["testdata/checkpoints/step-*.safetensors"]),
     ("nino", &["testdata/networks/nino_mlp_random.safetensors"]),

@@ -1,8 +1,9 @@
-//! The values of one swept param: a list, a range, a log range, or any of them under `when`.
+//! The values of one swept param: a list, a range, a log range, a distribution, or any of them
+//! under `when`.
 
 use super::super::bounds::shown;
 use super::super::checker::Checker;
-use super::super::describe::dotted;
+use super::super::describe::{dotted, type_name};
 use super::super::env::Env;
 use super::super::notes::Notes;
 use super::super::params::value_text;
@@ -12,6 +13,7 @@ use super::form::Form;
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::sweep::normal::Normal;
 use crate::sweep::space::{Axis, Scale, Values, When};
 use crate::types::Type;
 
@@ -38,7 +40,8 @@ impl Checker<'_> {
         Some(Axis { values, when })
     }
 
-    /// `other == value`, where `other` is swept by the same sweep, before this one.
+    /// `other == value`, where `other` is swept by the same sweep, before this one; also
+    /// `other in [value, …]`, and several joined by `and` and `or`.
     fn condition(
         &mut self,
         expr: &Expr,
@@ -52,14 +55,24 @@ impl Checker<'_> {
         else {
             return self.bad_when(expr, env);
         };
+        if let BinaryOp::And | BinaryOp::Or = op {
+            let [left, right] =
+                [left, right].map(|side| self.condition(side, earlier, env, notes).map(Box::new));
+            let (left, right) = (left?, right?);
+            return Some(match op {
+                BinaryOp::And => When::And(left, right),
+                _ => When::Or(left, right),
+            });
+        }
         let ExprKind::Name(path) = &left.kind else {
             return self.bad_when(expr, env);
         };
+        let is_among = *op == BinaryOp::In;
         let is_order = matches!(
             op,
             BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual
         );
-        if !is_order && !matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+        if !is_order && !is_among && !matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
             return self.bad_when(expr, env);
         }
         let name = Name {
@@ -75,13 +88,13 @@ impl Checker<'_> {
             self.report(env, diagnostic);
             return None;
         };
+        if is_among {
+            let values = self.swept_values(param, right, env, notes)?;
+            return Some(When::Among(axis, values));
+        }
         let ty = self.params[param].ty.clone()?;
         let value = self.value(right, env, Expected::plain(&ty), notes)?;
-        Some(When {
-            axis,
-            op: *op,
-            value,
-        })
+        Some(When::Is(axis, *op, value))
     }
 
     fn bad_when<R>(&mut self, expr: &Expr, env: Env) -> Option<R> {
@@ -103,6 +116,12 @@ impl Checker<'_> {
         notes: &mut Notes,
     ) -> Option<Values> {
         let ty = self.params[param].ty.clone()?;
+        if let Some(args) = call(expr, "normal") {
+            return self.normal(form, param, &ty, (expr, args), env, notes);
+        }
+        if let Some(args) = call(expr, "choice") {
+            return self.weighted(form, param, (expr, args), env, notes);
+        }
         let (range, scale) = match call(expr, "log") {
             Some([Arg::Positional(range)]) if is_range(range) => (range, Scale::Log),
             _ => (expr, Scale::Linear),
@@ -146,6 +165,121 @@ impl Checker<'_> {
             (Value::Float(first), Value::Float(last)) => Some(Values::Real(first, last, scale)),
             _ => self.mismatch(range, env, &want),
         }
+    }
+
+    /// `normal(mean, deviation)`, cut off at the bounds of the param.
+    fn normal(
+        &mut self,
+        form: Form,
+        param: usize,
+        ty: &Type,
+        (expr, args): (&Expr, &[Arg]),
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Values> {
+        self.refuse_in_grid(form, expr, "normal", env)?;
+        let [Arg::Positional(mean), Arg::Positional(deviation)] = args else {
+            let message = "expected a mean and a standard deviation";
+            let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
+            self.report(
+                env,
+                diagnostic.hint("write `param: normal(mean, deviation)`"),
+            );
+            return None;
+        };
+        if !matches!(
+            ty,
+            Type::Int | Type::Float | Type::Quantity(_) | Type::Duration
+        ) {
+            let message = format!("expected {}, found a normal distribution", type_name(ty));
+            self.report(env, Diagnostic::error(Code::WrongType, expr.span, message));
+            return None;
+        }
+        let centre = self.param_value(param, mean, env, notes)?;
+        // The deviation of a whole number may be a fraction.
+        let width = match ty {
+            Type::Int => Type::Float,
+            other => other.clone(),
+        };
+        let width = self.value(deviation, env, Expected::plain(&width), notes)?;
+        let (Some(mean), Some(width)) = (number(&centre), number(&width)) else {
+            return None;
+        };
+        if width <= 0.0 {
+            let message = "a standard deviation is above 0";
+            let diagnostic = Diagnostic::error(Code::OutOfRange, deviation.span, message);
+            self.report(env, diagnostic);
+            return None;
+        }
+        Some(Values::Normal(Normal {
+            mean,
+            deviation: width,
+            ends: self.ends(param, *ty == Type::Int),
+            is_whole: *ty == Type::Int,
+        }))
+    }
+
+    /// `choice([a, b], weights: [2, 1])`.
+    fn weighted(
+        &mut self,
+        form: Form,
+        param: usize,
+        (expr, args): (&Expr, &[Arg]),
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Values> {
+        self.refuse_in_grid(form, expr, "choice", env)?;
+        let usage = "write `param: choice([a, b], weights: [2, 1])`";
+        let (values, weights) = match args {
+            [Arg::Positional(values)] => (values, None),
+            [Arg::Positional(values), Arg::Named { name, value }] if name.text == "weights" => {
+                (values, Some(value))
+            }
+            _ => {
+                let message = "expected a list of values and their weights";
+                let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
+                self.report(env, diagnostic.hint(usage));
+                return None;
+            }
+        };
+        let list = self.swept_values(param, values, env, notes)?;
+        let Some(weights) = weights else {
+            return Some(Values::Among(list));
+        };
+        let want = Type::List(Box::new(Type::Float));
+        let Value::List(found) = self.value(weights, env, Expected::plain(&want), notes)? else {
+            return None;
+        };
+        let mut shares: Vec<f64> = found.iter().filter_map(number).collect();
+        let all: f64 = shares.iter().sum();
+        let problem = match () {
+            () if shares.len() != list.len() => {
+                format!("expected {} weights, found {}", list.len(), shares.len())
+            }
+            () if shares.iter().any(|share| *share < 0.0) || all <= 0.0 || !all.is_finite() => {
+                "weights are not below 0, and one is above".to_owned()
+            }
+            () => {
+                shares.iter_mut().for_each(|share| *share /= all);
+                return Some(Values::Weighted(list, shares));
+            }
+        };
+        let diagnostic = Diagnostic::error(Code::OutOfRange, weights.span, problem);
+        self.report(env, diagnostic.hint("one for each different value"));
+        None
+    }
+
+    fn refuse_in_grid(&mut self, form: Form, expr: &Expr, what: &str, env: Env) -> Option<()> {
+        if form != Form::Grid {
+            return Some(());
+        }
+        let message = format!("`grid` runs every value, found `{what}`");
+        let diagnostic = Diagnostic::error(Code::WrongType, expr.span, message);
+        self.report(
+            env,
+            diagnostic.hint("list the values, or search: `random(20, …)`, `latin`, `tpe`"),
+        );
+        None
     }
 
     /// All values of a list or a range, each once.
@@ -228,6 +362,14 @@ impl Checker<'_> {
                 })
                 .collect(),
         )
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(value) => Some(*value as f64),
+        Value::Float(value) => Some(*value),
+        _ => None,
     }
 }
 

@@ -37,7 +37,16 @@ impl Checker<'_> {
                 .map(|name| name.span)
                 .reduce(|one, other| one.to(other))?,
         };
-        let problem = if swept.goal.is_none() {
+        let problem = if !swept.front.is_empty() {
+            Some((
+                whole.span,
+                format!(
+                    "`{}` has several objectives, so none of its points is best",
+                    sweep.text
+                ),
+                "choose by one: `minimise: score.metric`",
+            ))
+        } else if swept.goal.is_none() {
             Some((
                 whole.span,
                 format!("`{}` does not say which point is best", sweep.text),

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::super::checker::Checker;
 use super::super::scope::MAIN;
+use super::objective::Goal;
 use super::{Point, Swept, full};
 use crate::experiment::{NodeId, Value};
 use crate::source::Span;
-use crate::sweep::{Best, Objective, Setting, Sweep, SweptParam, Trial, Waiting};
+use crate::sweep::{Best, COST, Objective, Setting, Sweep, SweptParam, Trial, Waiting};
 use crate::types::Kind;
 
 impl Checker<'_> {
@@ -47,7 +48,8 @@ impl Checker<'_> {
                 let place = full(point, self.sweep.dims.len());
                 let text = self.text_of(point);
                 let made = |statement: &usize| self.progress.made(*statement, &place).flatten();
-                let objective = swept.goal.as_ref().and_then(|goal| made(&goal.statement));
+                let goals = swept.goals().filter_map(|goal| goal.statement);
+                let objectives: Vec<NodeId> = goals.filter_map(|goal| made(&goal)).collect();
                 let scores = scores.iter().filter_map(made).collect();
                 Trial {
                     settings: swept
@@ -57,7 +59,7 @@ impl Checker<'_> {
                         .collect(),
                     group,
                     finding: self.names.choices.get(name, &text),
-                    objective,
+                    objectives,
                     scores,
                     point: text,
                 }
@@ -72,23 +74,35 @@ impl Checker<'_> {
                     is_log: swept.logs.contains(dim),
                 })
                 .collect(),
-            objective: swept.goal.as_ref().map(|goal| Objective {
-                statement: {
-                    let statement = &self.names.program.statements[goal.statement];
-                    self.names
-                        .program
-                        .full_name(statement.module, &statement.name)
-                },
-                metric: goal.metric.text.clone(),
-                member: goal.member.as_ref().map(|member| member.text.clone()),
-                aim: goal.aim,
-                span: goal.span,
-            }),
+            objective: swept.goal.as_ref().map(|goal| self.objective(goal)),
+            front: swept
+                .front
+                .iter()
+                .map(|goal| self.objective(goal))
+                .collect(),
+            over: swept
+                .over
+                .and_then(|over| swept.dims.iter().position(|dim| *dim == over)),
             trials,
             to_come: swept.to_come,
             is_waiting: swept.is_waiting,
             best: swept.best,
             span,
+        }
+    }
+
+    fn objective(&self, goal: &Goal) -> Objective {
+        let program = self.names.program;
+        let statement = goal.statement.map(|at| &program.statements[at]);
+        Objective {
+            statement: match statement {
+                Some(statement) => program.full_name(statement.module, &statement.name),
+                None => COST.to_owned(),
+            },
+            metric: goal.metric.text.clone(),
+            member: goal.member.as_ref().map(|member| member.text.clone()),
+            aim: goal.aim,
+            span: goal.span,
         }
     }
 

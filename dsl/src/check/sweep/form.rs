@@ -71,6 +71,8 @@ pub(super) struct SweepArgs<'e> {
     /// Param, name as written, values.
     pub params: Vec<(usize, &'e Name, &'e Expr)>,
     pub goal: Option<Goal>,
+    /// Several goals, none of which decides alone.
+    pub front: Vec<Goal>,
     pub over: Option<&'e Expr>,
     /// Whether one of them did not check.
     pub broken: bool,
@@ -120,7 +122,7 @@ impl Checker<'_> {
                     Some(())
                 }
                 Arg::Named { name, value } => match name.text.as_str() {
-                    "minimise" | "maximise" => self.add_goal(name, value, env, &mut result),
+                    "minimise" | "maximise" => self.add_goal(form, name, value, env, &mut result),
                     "over" if form == Form::Halving => {
                         result.over = Some(value);
                         Some(())
@@ -294,6 +296,7 @@ impl Checker<'_> {
             dims,
             is_adaptive,
             goal: args.goal,
+            front: args.front,
             ..Swept::default()
         };
         let method = match (form, budget) {

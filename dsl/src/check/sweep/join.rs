@@ -34,6 +34,7 @@ impl Checker<'_> {
         let mut whole = Swept {
             points: vec![Point::new()],
             goal: args.goal,
+            front: args.front,
             ..Swept::default()
         };
         let Some((_, first)) = parts.first() else {
@@ -123,7 +124,7 @@ impl Checker<'_> {
                 "a sweep whose points follow from scores cannot be joined",
                 "give it all params itself; every point runs with each `seed:` it is given",
             )
-        } else if part.goal.is_some() {
+        } else if part.goals().next().is_some() {
             (
                 "a sweep that is joined does not choose by itself",
                 "move `minimise:` or `maximise:` to the sweep that joins",

@@ -73,6 +73,8 @@ pub struct Swept {
     /// How many more there will be at most.
     to_come: usize,
     goal: Option<Goal>,
+    /// Several goals, none of which decides alone.
+    front: Vec<Goal>,
     /// Which param is the budget, for those that halve.
     over: Option<usize>,
     /// Whether points follow from the scores of others.
@@ -80,6 +82,13 @@ pub struct Swept {
     /// Whether its values depend on a choice that is not made yet.
     is_waiting: bool,
     best: Best,
+}
+
+impl Swept {
+    /// All that its points are judged by.
+    fn goals(&self) -> impl Iterator<Item = &Goal> {
+        self.goal.iter().chain(&self.front)
+    }
 }
 
 /// Which value of which swept param; the others have their default.
@@ -275,7 +284,7 @@ impl Checker<'_> {
         let mut known: BTreeMap<BTreeSet<usize>, usize> = BTreeMap::new();
         for (at, swept) in self.own_sweeps() {
             // The points of one that chooses are its own.
-            if swept.goal.is_some() {
+            if swept.goals().next().is_some() {
                 continue;
             }
             let dims = swept.dims.iter().copied().collect();

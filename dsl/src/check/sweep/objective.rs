@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::checker::Checker;
 use super::super::env::{Env, Resolved};
 use super::super::scope::{Entity, MAIN};
-use super::form::SweepArgs;
+use super::form::{Form, SweepArgs};
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{NodeId, Value};
@@ -16,7 +16,8 @@ use crate::types::Kind;
 /// What points are ranked by, with the places in the text.
 #[derive(Clone, Debug)]
 pub struct Goal {
-    pub statement: usize,
+    /// The score; none for what a point costs.
+    pub statement: Option<usize>,
     pub metric: Name,
     pub member: Option<Name>,
     pub aim: Aim,
@@ -27,20 +28,72 @@ const USAGE: &str = "write a score statement and its metric: `minimise: skill.rm
 
 impl Checker<'_> {
     /// Notes `minimise: skill.rmse`, also with a member after it: `skill.rmse.median`.
+    ///
+    /// A list makes a front instead of a choice, and so do `minimise:` and `maximise:` together.
     pub(super) fn add_goal(
         &mut self,
+        form: Form,
         name: &Name,
         value: &Expr,
         env: Env,
         args: &mut SweepArgs,
     ) -> Option<()> {
-        if let Some(first) = &args.goal {
-            let message = "a sweep is ranked by one score";
-            let diagnostic = Diagnostic::error(Code::SweepObjective, name.span, message)
-                .and(first.span, "first here");
-            self.report(env, diagnostic);
-            return None;
+        let values = match &value.kind {
+            ExprKind::List(values) if !values.is_empty() => values.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        let mut goals: Vec<Goal> = args.front.drain(..).chain(args.goal.take()).collect();
+        for value in values {
+            let goal = self.goal(name, value, env)?;
+            let same = |known: &&Goal| {
+                let place = |goal: &Goal| {
+                    let member = goal.member.as_ref().map(|member| member.text.clone());
+                    (goal.statement, goal.metric.text.clone(), member)
+                };
+                place(known) == place(&goal)
+            };
+            if let Some(first) = goals.iter().find(same) {
+                let message = "a score is named twice";
+                let diagnostic = Diagnostic::error(Code::SweepObjective, value.span, message)
+                    .and(first.span, "first here");
+                self.report(env, diagnostic);
+                return None;
+            }
+            goals.push(goal);
         }
+        let is_searched = matches!(form, Form::Tpe | Form::Halving);
+        match (goals.len(), &goals[0]) {
+            (
+                1,
+                Goal {
+                    statement: Some(_), ..
+                },
+            ) => args.goal = goals.pop(),
+            (1, _) => {
+                let message = "a sweep is not chosen by what it costs alone";
+                let diagnostic = Diagnostic::error(Code::SweepObjective, value.span, message)
+                    .hint("name a score, too: `minimise: [inside.rmse, cost.seconds]`");
+                self.report(env, diagnostic);
+                return None;
+            }
+            (_, first) if is_searched => {
+                let message = format!("`{}` is ranked by one score", form.word());
+                let diagnostic = Diagnostic::error(Code::SweepObjective, value.span, message)
+                    .and(first.span, "first here")
+                    .hint("`grid`, `random` and `latin` take several");
+                self.report(env, diagnostic);
+                return None;
+            }
+            _ => args.front = goals,
+        }
+        Some(())
+    }
+
+    fn goal(&mut self, name: &Name, value: &Expr, env: Env) -> Option<Goal> {
+        let aim = match name.text.as_str() {
+            "maximise" => Aim::Maximise,
+            _ => Aim::Minimise,
+        };
         let program = self.names.program;
         let ExprKind::Name(path) = &value.kind else {
             return self.no_score(value, env);
@@ -52,6 +105,25 @@ impl Checker<'_> {
             )
         };
         let Some(count) = (1..=path.len()).find(is_statement) else {
+            if let [cost, metric] = &path[..]
+                && cost.text == "cost"
+                && program.resolve(MAIN, &path[..1]).is_err()
+            {
+                if metric.text != "seconds" {
+                    let message = format!("a point has no cost in `{}`", metric.text);
+                    let diagnostic = Diagnostic::error(Code::UnknownChoice, metric.span, message)
+                        .choices("costs", ["seconds"]);
+                    self.report(env, diagnostic);
+                    return None;
+                }
+                return Some(Goal {
+                    statement: None,
+                    metric: metric.clone(),
+                    member: None,
+                    aim,
+                    span: value.span,
+                });
+            }
             return match program.resolve(MAIN, &path[..1]) {
                 Err(_) => {
                     let scores = program.statements.iter().filter(|statement| {
@@ -79,17 +151,13 @@ impl Checker<'_> {
             [metric, member] if is_score => (metric, Some(member)),
             _ => return self.no_score(value, env),
         };
-        args.goal = Some(Goal {
-            statement,
+        Some(Goal {
+            statement: Some(statement),
             metric: metric.clone(),
             member: member.cloned(),
-            aim: match name.text.as_str() {
-                "maximise" => Aim::Maximise,
-                _ => Aim::Minimise,
-            },
+            aim,
             span: value.span,
-        });
-        Some(())
+        })
     }
 
     fn no_score<R>(&mut self, value: &Expr, env: Env) -> Option<R> {
@@ -113,27 +181,31 @@ impl Checker<'_> {
     /// and does not depend on what it chooses.
     pub fn validate_objectives(&mut self) {
         for at in self.sweep.own.clone() {
-            let swept = self.swept(at);
-            let Some(goal) = swept.as_ref().and_then(|swept| swept.goal.as_ref()) else {
+            let Some(swept) = self.swept(at) else {
                 continue;
             };
-            if self.reaches(goal.statement, at) {
-                let name = &self.names.program.statements[at].name.text;
-                let score = &self.names.program.statements[goal.statement].name.text;
-                let message =
-                    format!("`{name}` is chosen by `{score}`, which is made from its choice");
-                let diagnostic = Diagnostic::error(Code::CyclicStatements, goal.span, message);
-                self.report(Env::file(MAIN), diagnostic);
-            }
-            if let Some(node) = self.goal_node(goal) {
-                self.validate_metric(goal, node);
+            for goal in swept.goals() {
+                let Some(statement) = goal.statement else {
+                    continue;
+                };
+                if self.reaches(statement, at) {
+                    let name = &self.names.program.statements[at].name.text;
+                    let score = &self.names.program.statements[statement].name.text;
+                    let message =
+                        format!("`{name}` is chosen by `{score}`, which is made from its choice");
+                    let diagnostic = Diagnostic::error(Code::CyclicStatements, goal.span, message);
+                    self.report(Env::file(MAIN), diagnostic);
+                }
+                if let Some(node) = self.goal_node(goal) {
+                    self.validate_metric(goal, node);
+                }
             }
         }
     }
 
     /// The call of the objective's score at the first point.
     fn goal_node(&self, goal: &Goal) -> Option<NodeId> {
-        let name = &self.names.program.statements[goal.statement].name;
+        let name = &self.names.program.statements[goal.statement?].name;
         let named = self
             .calls
             .nodes
@@ -158,7 +230,7 @@ impl Checker<'_> {
         if metrics.is_empty() || metrics.contains(metric) {
             return;
         }
-        let score = &self.names.program.statements[goal.statement].name.text;
+        let score = &self.calls.nodes[node.0].name;
         let message = format!("`{score}` does not measure `{metric}`");
         let metrics = metrics.iter().map(String::as_str);
         let diagnostic = Diagnostic::error(Code::UnknownChoice, goal.metric.span, message)
@@ -179,14 +251,14 @@ impl Checker<'_> {
                 open.extend(self.progress.edges[at].clone());
                 let is_sweep = self.sweep.own.contains(&at);
                 let swept = is_sweep.then(|| self.swept(at)).flatten();
-                open.extend(swept.and_then(|swept| Some(swept.goal.as_ref()?.statement)));
+                open.extend(swept.and_then(|swept| swept.goal.as_ref()?.statement));
             }
         }
         false
     }
 
-    /// Warnings of objectives that see the truth they are to be judged by: rows that no parent
-    /// was trained on.
+    /// Warnings of objectives that see the only truth the choice is judged by: rows that no parent
+    /// was trained on, while no other score is on further such rows.
     pub fn outer_objectives(&mut self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
         for at in self.sweep.own.clone() {
@@ -194,31 +266,49 @@ impl Checker<'_> {
             let Some(goal) = swept.as_ref().and_then(|swept| swept.goal.as_ref()) else {
                 continue;
             };
-            let Some(data) = self.goal_node(goal).and_then(|node| self.outer_truth(node)) else {
+            let Some(node) = self.goal_node(goal) else {
                 continue;
             };
+            let outer = self.outer_truths(node);
+            let Some(data) = outer.first() else { continue };
+            if self.is_judged_elsewhere(&outer) {
+                continue;
+            }
             let (data, name) = (&self.calls.nodes[data.0], &goal.metric.text);
-            let score = &self.names.program.statements[goal.statement].name.text;
+            let score = &self.calls.nodes[node.0].name;
             let message = format!(
-                "`{score}.{name}` is measured on `{}`, which no parent was trained on: the choice sees the truth it may be judged by",
+                "`{score}.{name}` is measured on `{0}`, which no parent was trained on, and no score on other such rows: the choice is made to suit `{0}`, so its score there is too good",
                 data.name
             );
             let warning = Diagnostic::warning(Code::OuterObjective, goal.span, message)
                 .and(data.span, "these rows")
-                .hint("rank the points by a score inside the training data");
+                .hint("rank the points by a score inside the training data, or score the choice on rows held out for that");
             warnings.push(warning);
         }
         warnings
     }
 
+    /// Whether a score is on held-out rows that these are not made from, nor the other way round.
+    fn is_judged_elsewhere(&self, outer: &[NodeId]) -> bool {
+        let seen = self.ancestors(outer.to_vec());
+        let scores = self.calls.nodes.iter().enumerate();
+        let scores = scores.filter(|(_, node)| node.named && node.kind == Kind::Score);
+        let mut truths = scores.flat_map(|(at, _)| self.outer_truths(NodeId(at)));
+        truths.any(|truth| {
+            let made_from = self.ancestors(vec![truth]);
+            !seen.contains(&truth) && outer.iter().all(|data| !made_from.contains(data))
+        })
+    }
+
     /// Data with the truth that a score reads and its parents were not trained on.
-    fn outer_truth(&self, score: NodeId) -> Option<NodeId> {
+    fn outer_truths(&self, score: NodeId) -> Vec<NodeId> {
         let all = self.ancestors(vec![score]);
         let is = |kind: Kind| {
             let all = all.iter().copied();
             all.filter(move |id| self.calls.nodes[id.0].kind == kind)
         };
         let training = self.ancestors(is(Kind::Parent).collect());
+        let mut found = Vec::new();
         for score in is(Kind::Score) {
             let node = &self.calls.nodes[score.0];
             let Some(signature) = self.names.catalog.get(&node.plugin) else {
@@ -227,12 +317,10 @@ impl Checker<'_> {
             for param in signature.params.iter().filter(|param| param.truth) {
                 let argument = node.args.get(&param.name);
                 let data = argument.map_or(Vec::new(), |argument| argument.value.nodes());
-                if let Some(outer) = data.into_iter().find(|data| !training.contains(data)) {
-                    return Some(outer);
-                }
+                found.extend(data.into_iter().filter(|data| !training.contains(data)));
             }
         }
-        None
+        found
     }
 
     fn ancestors(&self, mut open: Vec<NodeId>) -> BTreeSet<NodeId> {

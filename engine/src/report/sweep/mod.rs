@@ -8,6 +8,7 @@ use dsl::experiment::Experiment;
 use dsl::sweep::Best;
 
 use crate::artifact::Section;
+use crate::choice::Front;
 use crate::metric::significant;
 use crate::table::ScoreLine;
 use runs::{Group, Runs};
@@ -16,9 +17,11 @@ use runs::{Group, Runs};
 const MOST_BEST: usize = 10;
 
 /// The sections of every sweep that has at least two points with a score.
-pub fn sections(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Section> {
+pub fn sections(experiment: &Experiment, scores: &[ScoreLine], fronts: &[Front]) -> Vec<Section> {
     let sweeps = experiment.sweeps.iter();
-    sweeps
+    let several = fronts.iter().map(front);
+    let single = sweeps.filter(|sweep| sweep.front.is_empty());
+    let single = single
         .filter_map(|sweep| Runs::of(sweep, experiment, scores))
         .filter(|runs| {
             runs.groups
@@ -33,8 +36,35 @@ pub fn sections(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Section> {
                 .into_iter()
                 .chain(seeds)
                 .chain([response(&runs)])
-        })
-        .collect()
+        });
+    several.chain(single).collect()
+}
+
+/// The points that no other is better than, by several objectives.
+fn front(front: &Front) -> Section {
+    let Front {
+        sweep,
+        objectives,
+        points,
+        best,
+    } = front;
+    let rows = best.iter().map(|point| {
+        let values = point.values.iter().map(|value| significant(*value));
+        std::iter::once(point.point.clone()).chain(values).collect()
+    });
+    let header = std::iter::once("point".to_owned()).chain(objectives.iter().cloned());
+    Section {
+        heading: format!("Sweep `{sweep}`"),
+        text: vec![format!(
+            "{points} points, judged by {} objectives, of which none decides alone. No other \
+             point is at least as good in all of them and better in one than these {} (the \
+             Pareto front), sorted by the first.",
+            objectives.len(),
+            best.len()
+        )],
+        table: Some((header.collect(), rows.collect())),
+        ..Section::default()
+    }
 }
 
 /// What was chosen, and the table of the best points.

@@ -8,11 +8,7 @@ use crate::networks::{Loss, Scaled};
 use crate::training::Sgd;
 
 fn data(x: &[f64], y: &[f64]) -> Dataset {
-    let column = |name: &str, values: &[f64]| DataColumn {
-        name: name.to_owned(),
-        unit: None,
-        values: values.into(),
-    };
+    let column = |name: &str, values: &[f64]| DataColumn::numbers(name.to_owned(), None, values);
     Dataset::new(vec![column("x", x), column("y", y)]).expect("columns of one length")
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod anomalies;
 pub(crate) mod correction;
+pub(crate) mod fitted;
 pub(crate) mod forward;
 pub(crate) mod guard;
 pub(crate) mod tangent;

@@ -30,37 +30,213 @@ impl Groups {
             Some(column) => Some(&data.values(&column.0)?[..]),
             None => None,
         };
-        let alike = |a: u32, b: u32| {
-            let unlike = keys.iter().map(|key| compare(key, a, b));
-            unlike.fold(Ordering::Equal, Ordering::then)
+        if keys.is_empty() && order.is_none() {
+            let all = 0..data.rows();
+            return Ok(Self {
+                rows: (0..data.rows() as u32).collect(),
+                ranges: Vec::from_iter((!all.is_empty()).then_some(all)),
+            });
+        }
+        let mut groups = match Codes::of(data.rows(), &keys) {
+            Some(codes) => codes.groups(),
+            None => sorted(data.rows(), &keys),
         };
-        let mut rows: Vec<u32> = (0..data.rows() as u32).collect();
-        rows.sort_by(|a, b| {
-            let along = order.map_or(Ordering::Equal, |order| compare(order, *a, *b));
-            alike(*a, *b).then(along)
-        });
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        for at in 0..rows.len() {
-            match ranges.last_mut() {
-                Some(last) if alike(rows[at - 1], rows[at]).is_eq() => last.end = at + 1,
-                _ => ranges.push(at..at + 1),
+        if let Some(order) = order {
+            for range in &groups.ranges {
+                let rows = &mut groups.rows[range.clone()];
+                if !rows.is_sorted_by(|a, b| compare(order, *a, *b).is_le()) {
+                    rows.sort_by(|a, b| compare(order, *a, *b));
+                }
             }
         }
-        Ok(Self { rows, ranges })
+        Ok(groups)
+    }
+
+    /// Whether it is all rows in the order of the data.
+    pub fn is_order_of_data(&self) -> bool {
+        self.rows.iter().zip(0..).all(|(row, at)| *row == at)
+    }
+}
+
+/// A number for every row: equal for rows that are alike, and in the order of the groups.
+struct Codes {
+    codes: Vec<u32>,
+    /// All codes are less than this.
+    count: usize,
+}
+
+impl Codes {
+    /// Those of rows with these keys; none where there are too many combinations to count rows
+    /// by them.
+    fn of(rows: usize, keys: &[&[f64]]) -> Option<Self> {
+        let most = rows.saturating_mul(4).max(1 << 16).min(u32::MAX as usize);
+        let mut all = Self {
+            codes: vec![0; rows],
+            count: 1,
+        };
+        for key in keys {
+            let key = Self::of_values(key, most)?;
+            all.count = all
+                .count
+                .checked_mul(key.count)
+                .filter(|count| *count <= most)?;
+            for (code, own) in all.codes.iter_mut().zip(&key.codes) {
+                *code = *code * key.count as u32 + own;
+            }
+        }
+        Some(all)
+    }
+
+    /// Those of one column.
+    fn of_values(values: &[f64], most: usize) -> Option<Self> {
+        let mut seen = Seen::default();
+        let mut codes = Vec::with_capacity(values.len());
+        let mut last = (f64::NAN.to_bits(), None);
+        for value in values {
+            let bits = canonical(*value).to_bits();
+            let code = match last {
+                (known, Some(code)) if known == bits => code,
+                _ => seen.code(bits),
+            };
+            last = (bits, Some(code));
+            codes.push(code);
+            if seen.values.len() > most {
+                return None;
+            }
+        }
+        // In the order of the values instead of that of their first rows.
+        let mut order: Vec<u32> = (0..seen.values.len() as u32).collect();
+        let value = |code: &u32| f64::from_bits(seen.values[*code as usize]);
+        order.sort_unstable_by(|a, b| value(a).total_cmp(&value(b)));
+        let mut places = vec![0; order.len()];
+        for (place, code) in (0..).zip(&order) {
+            places[*code as usize] = place;
+        }
+        for code in &mut codes {
+            *code = places[*code as usize];
+        }
+        Some(Self {
+            codes,
+            count: order.len().max(1),
+        })
+    }
+
+    /// The rows counted by code: linear in their number.
+    fn groups(self) -> Groups {
+        let mut ends = vec![0_u32; self.count];
+        for code in &self.codes {
+            ends[*code as usize] += 1;
+        }
+        let mut ranges = Vec::new();
+        let mut start = 0;
+        for end in &mut ends {
+            let length = *end as usize;
+            if length > 0 {
+                ranges.push(start..start + length);
+            }
+            // The next place of the group, until all its rows are placed.
+            *end = start as u32;
+            start += length;
+        }
+        let mut rows = vec![0; self.codes.len()];
+        for (row, code) in (0..).zip(&self.codes) {
+            let place = &mut ends[*code as usize];
+            rows[*place as usize] = row;
+            *place += 1;
+        }
+        Groups { rows, ranges }
+    }
+}
+
+/// The different values of a column, each with the number it was seen as: a table with open
+/// addressing, as a column has few values and many rows.
+struct Seen {
+    /// By code.
+    values: Vec<u64>,
+    /// Codes plus one; 0 where nothing is.
+    slots: Vec<u32>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            slots: vec![0; 1 << 10],
+        }
+    }
+}
+
+impl Seen {
+    fn code(&mut self, bits: u64) -> u32 {
+        let mut at = self.start(bits);
+        while let Some(code) = self.slots[at].checked_sub(1) {
+            if self.values[code as usize] == bits {
+                return code;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        let code = self.values.len() as u32;
+        self.values.push(bits);
+        self.slots[at] = code + 1;
+        if self.values.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        code
+    }
+
+    /// Where the search for a value begins: the upper bits of a product mix all of its bits.
+    fn start(&self, bits: u64) -> usize {
+        let mixed = (bits ^ bits >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> (64 - self.slots.len().trailing_zeros())) as usize
+    }
+
+    fn grow(&mut self) {
+        self.slots = vec![0; self.slots.len() * 4];
+        for code in 0..self.values.len() {
+            let mut at = self.start(self.values[code]);
+            while self.slots[at] != 0 {
+                at = (at + 1) & (self.slots.len() - 1);
+            }
+            self.slots[at] = code as u32 + 1;
+        }
+    }
+}
+
+/// The same by comparing rows.
+fn sorted(count: usize, keys: &[&[f64]]) -> Groups {
+    let alike = |a: u32, b: u32| {
+        let unlike = keys.iter().map(|key| compare(key, a, b));
+        unlike.fold(Ordering::Equal, Ordering::then)
+    };
+    let mut rows: Vec<u32> = (0..count as u32).collect();
+    rows.sort_by(|a, b| alike(*a, *b));
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for at in 0..rows.len() {
+        match ranges.last_mut() {
+            Some(last) if alike(rows[at - 1], rows[at]).is_eq() => last.end = at + 1,
+            _ => ranges.push(at..at + 1),
+        }
+    }
+    Groups { rows, ranges }
+}
+
+/// Both zeros are one value, and so is whatever stands for missing.
+fn canonical(value: f64) -> f64 {
+    match value.is_nan() {
+        true => f64::NAN,
+        false => value + 0.0,
     }
 }
 
 fn compare(values: &[f64], a: u32, b: u32) -> Ordering {
-    // Both zeros are one value, and so is whatever stands for missing.
-    let key = |row: u32| match values[row as usize] {
-        value if value.is_nan() => f64::NAN,
-        value => value + 0.0,
-    };
+    let key = |row: u32| canonical(values[row as usize]);
     key(a).total_cmp(&key(b))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::data::support::testing::table;
 
@@ -78,5 +254,21 @@ mod tests {
         assert_eq!(whole.rows, [0, 1, 2, 3, 4]);
         assert_eq!(whole.ranges.first(), Some(&(0..5)));
         assert_eq!(whole.ranges.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn counting_and_comparing_agree(
+            rows in proptest::collection::vec((-3..3_i8, -2..2_i8, any::<bool>()), 0..60),
+        ) {
+            let values = |(_, y, gap): &(i8, i8, bool)| if *gap { f64::NAN } else { f64::from(*y) };
+            let first: Vec<f64> = rows.iter().map(|row| f64::from(row.0) / 2.0).collect();
+            let second: Vec<f64> = rows.iter().map(values).collect();
+            let keys = [&first[..], &second[..]];
+            let counted = Codes::of(rows.len(), &keys).expect("few values").groups();
+            let compared = sorted(rows.len(), &keys);
+            prop_assert_eq!(counted.rows, compared.rows);
+            prop_assert_eq!(counted.ranges, compared.ranges);
+        }
     }
 }

@@ -1,9 +1,18 @@
 //! What the data plugins share.
 
+pub(crate) mod cells;
 pub(crate) mod cf;
+pub(crate) mod csv;
 pub(crate) mod damage;
+pub(crate) mod dates;
+pub(crate) mod formulas;
+pub(crate) mod grid;
+pub(crate) mod gridded;
 pub(crate) mod groups;
+pub(crate) mod matching;
+pub(crate) mod pages;
 pub(crate) mod pixels;
+pub(crate) mod several;
 pub(crate) mod source;
 #[cfg(test)]
 pub(crate) mod testing;

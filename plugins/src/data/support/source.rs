@@ -12,14 +12,14 @@ use engine::params::{Column, DataPath};
 pub struct Heading {
     /// As the file has it.
     pub raw: String,
-    /// As the language can write it.
+    /// Without the unit; what backticks cannot hold is `_`.
     pub name: String,
     /// The unit, when the file tells.
     pub unit: Option<String>,
 }
 
 impl Heading {
-    /// The heading of this text; what no name can hold becomes `_`.
+    /// The heading of this text.
     pub fn parse(raw: &str) -> Self {
         let (name, unit) = match raw.trim().strip_suffix([']', ')']) {
             Some(open) => match open.rsplit_once(['[', '(']) {
@@ -30,20 +30,12 @@ impl Heading {
         };
         Self {
             raw: raw.to_owned(),
-            name: identifier(name.trim()),
+            name: match name.trim() {
+                name if dsl::name::is_writable(name) => name.to_owned(),
+                name => dsl::name::identifier(name),
+            },
             unit: unit.filter(|unit| !unit.is_empty()).map(str::to_owned),
         }
-    }
-}
-
-fn identifier(text: &str) -> String {
-    let name: String = text
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    match name.chars().next() {
-        Some(first) if !first.is_ascii_digit() => name,
-        _ => format!("_{name}"),
     }
 }
 
@@ -80,8 +72,11 @@ pub fn select(headings: &[Heading], wanted: &[Column]) -> Result<Vec<(usize, Hea
     let exact: HashMap<&str, usize> = exact.collect();
     let lower = numbered().map(|(place, heading)| (heading.name.to_ascii_lowercase(), place));
     let lower: HashMap<String, usize> = lower.collect();
+    // `sea_level` for `sea level`.
+    let bare = numbered().map(|(place, heading)| (dsl::name::identifier(&heading.name), place));
+    let bare: HashMap<String, usize> = bare.collect();
     let found = wanted.iter().map(|Column(name)| {
-        let position = exact.get(name.as_str());
+        let position = exact.get(name.as_str()).or_else(|| bare.get(name));
         let position = position.or_else(|| lower.get(&name.to_ascii_lowercase()));
         let position = *position.ok_or_else(|| {
             let names: Vec<&str> = headings.iter().map(|h| h.name.as_str()).collect();
@@ -150,9 +145,9 @@ mod tests {
         let metres = Some("m".to_owned());
         assert_eq!(parsed("depth [m]"), ("depth".to_owned(), metres.clone()));
         assert_eq!(parsed(" depth (m) "), ("depth".to_owned(), metres));
-        assert_eq!(parsed("sea level"), ("sea_level".to_owned(), None));
-        assert_eq!(parsed("2m temp"), ("_2m_temp".to_owned(), None));
-        assert_eq!(parsed("[m]"), ("_m_".to_owned(), None));
+        assert_eq!(parsed("sea level"), ("sea level".to_owned(), None));
+        assert_eq!(parsed("2m temp"), ("2m temp".to_owned(), None));
+        assert_eq!(parsed("[m]"), ("[m]".to_owned(), None));
         assert_eq!(parsed("a []"), ("a".to_owned(), None));
     }
 

@@ -26,11 +26,7 @@ pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) 
 pub fn table(columns: &[(&str, &[f64])]) -> Dataset {
     let columns = columns
         .iter()
-        .map(|(name, values)| DataColumn {
-            name: (*name).to_owned(),
-            unit: None,
-            values: (*values).into(),
-        })
+        .map(|(name, values)| DataColumn::numbers(*name, None, *values))
         .collect();
     Dataset::new(columns).expect("columns of one length")
 }

@@ -8,8 +8,9 @@ group! {
     pub struct AdamOptions {
         /// How many weights are drawn to learn from.
         sample: usize = "65536", range("10..=10000000");
-        /// Passes over what is drawn at most.
-        epochs: usize = "100", range("1..=100000");
+        /// Passes over what is drawn at most; training ends where the loss on held-out weights
+        /// no longer falls.
+        epochs: usize = "100000", range("1..=100000");
         /// Examples in a minibatch.
         batch: usize = "1024", range("1..=1000000");
         /// Learning rate of Adam.

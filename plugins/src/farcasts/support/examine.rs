@@ -101,6 +101,7 @@ pub fn at_horizons(call: &Sketch) -> Facts {
 pub fn of_runs(call: &Sketch) -> Facts {
     Facts {
         network: call.network("trajectory").cloned(),
+        coordinates: Some(vec!["horizon", "step"]),
         ..Facts::default()
     }
 }

@@ -5,11 +5,14 @@ use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin::Context;
 use engine::{group, words};
+use rand::Rng;
 use rand::seq::{SliceRandom, index};
 
 use super::adam::AdamOptions;
+use super::deviations::least_absolute;
 use super::moments::{Moments, Whitening};
 use super::objective::{Batch, Norm, Objective};
+use super::plateau::{self, Learner, divided, is_held_out};
 use super::runs::Runs;
 use super::window::Window;
 use crate::farcasts::{Counts, Farcast, Origin, forecast};
@@ -18,7 +21,7 @@ use crate::training::{Adam, Optimizer, OptimizerState};
 words! {
     /// How a linear map is fitted.
     pub enum FitBy {
-        /// By minibatches, from the exact least-squares solution on.
+        /// To the least absolute deviations, and with L_grad on from there by minibatches.
         Minibatches = "minibatches",
         /// By exact least squares over all weights.
         LeastSquares = "least_squares",
@@ -40,14 +43,14 @@ group! {
 }
 
 impl LayerFit {
-    /// The training from the least-squares solution on; none where that solution is the fit.
+    /// The training of the L1 loss; none where least squares is the fit.
     pub fn training(&self) -> Option<Training> {
         (self.fit == FitBy::Minibatches).then_some(Training {
             objective: Objective::Absolute {
                 beta: self.beta,
                 norm: self.norm,
             },
-            start: Start::LeastSquares,
+            start: Start::LeastDeviations,
             adam: self.adam,
         })
     }
@@ -78,8 +81,8 @@ pub struct Training {
 /// Where the training of a layer starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At the least-squares solution, along the directions in which the features vary.
-    LeastSquares,
+    /// At the least absolute deviations, along the directions in which the features vary.
+    LeastDeviations,
     /// At the mean of the features, as the published code of DLinear does.
     Mean,
 }
@@ -93,12 +96,6 @@ pub struct LinearMap {
     /// `b`.
     offsets: Vec<f64>,
 }
-
-/// The share of drawn weights that decide when training stops.
-const HELD_OUT: usize = 10;
-
-/// Epochs without a better held-out loss before training stops.
-const PATIENCE: usize = 10;
 
 impl Features {
     /// How many features a number of states has.
@@ -208,7 +205,19 @@ impl LinearMap {
             let targets: Vec<Vec<f32>> = targets.collect();
             let [rows, targets]: [Vec<&[f32]>; 2] =
                 [&rows, &targets].map(|rows| rows.iter().map(Vec::as_slice).collect());
-            moments.add(&rows, &targets);
+            // The start knows nothing of the weights that decide when training stops.
+            let held_out = drawn.as_ref().map_or(Vec::new(), |drawn| {
+                drawn.held_out(example.start, example.states[0].len())
+            });
+            match held_out.is_empty() {
+                true => moments.add(&rows, &targets),
+                false => {
+                    let [rows, targets] = [&rows, &targets].map(|rows| without(rows, &held_out));
+                    let [rows, targets]: [Vec<&[f32]>; 2] =
+                        [&rows, &targets].map(|rows| rows.iter().map(Vec::as_slice).collect());
+                    moments.add(&rows, &targets);
+                }
+            }
             if let Some(drawn) = &mut drawn {
                 let last = match base {
                     // The layer predicts moves: what it starts from is no move.
@@ -232,7 +241,7 @@ impl LinearMap {
             return Ok((least_squares.map(features), operations));
         };
         let start = match training.start {
-            Start::LeastSquares => least_squares,
+            Start::LeastDeviations => least_squares,
             Start::Mean => Layer::mean(count, horizons, drawn.size()),
         };
         let (layer, trained) = start.train(&drawn, training, window, context)?;
@@ -260,6 +269,16 @@ impl LinearMap {
         }
         predictions
     }
+}
+
+/// The rows without the columns at these places, which are in order.
+fn without(rows: &[&[f32]], places: &[usize]) -> Vec<Vec<f32>> {
+    let row = |row: &&[f32]| {
+        let kept = row.iter().enumerate();
+        let kept = kept.filter(|(at, _)| places.binary_search(at).is_err());
+        kept.map(|(_, value)| *value).collect()
+    };
+    rows.iter().map(row).collect()
 }
 
 /// A layer over directions of the features.
@@ -317,59 +336,90 @@ impl Layer {
     ) -> Result<(Self, f64), Fault> {
         let scale = drawn.size();
         let problem = Problem::new(&self.whitening, drawn, scale, window);
-        let optimizer = Optimizer::Adam(Adam {
-            rate: training.adam.rate,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-        });
-        let scaled = self
-            .slopes
-            .iter()
-            .chain(&self.offsets)
-            .map(|value| value / scale);
-        let mut weights: Vec<f32> = scaled.map(|value| value as f32).collect();
-        let mut state = OptimizerState::new(weights.len());
-        let count = drawn.last.len();
-        let held_out: Vec<usize> = (0..count).filter(|at| at % HELD_OUT == 0).collect();
-        let mut order: Vec<usize> = (0..count).filter(|at| at % HELD_OUT != 0).collect();
-        let exact: Vec<f64> = self
-            .slopes
-            .iter()
-            .chain(&self.offsets)
-            .map(|v| v / scale)
-            .collect();
-        let mut best = (problem.loss(&exact, &held_out, training.objective).0, None);
-        let (mut since, mut epochs) = (0, 0);
-        let mut rng = context.rng("order");
-        while epochs < training.adam.epochs && since < PATIENCE {
-            context.check_stop()?;
-            order.shuffle(&mut rng);
-            for batch in order.chunks(training.adam.batch) {
-                let at: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-                let (_, gradient) = problem.loss(&at, batch, training.objective);
-                let gradient: Vec<f32> = gradient.iter().map(|part| *part as f32).collect();
-                optimizer.update(&mut state, &mut weights, &gradient, 1.0);
-            }
-            let at: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let (loss, _) = problem.loss(&at, &held_out, training.objective);
-            context.progress(epochs as u64, training.adam.epochs as u64, Some(loss));
-            since += 1;
-            epochs += 1;
-            if loss < best.0 {
-                best = (loss, Some(at));
-                since = 0;
-            }
+        let (order, held_out) = divided(drawn.last.len());
+        let parts = self.slopes.iter().chain(&self.offsets);
+        let mut layer: Vec<f64> = parts.map(|value| value / scale).collect();
+        let mut epochs = 0;
+        if training.start == Start::LeastDeviations {
+            layer = problem.least_absolute(&layer, &order);
         }
-        let operations = 6.0 * (epochs * count * weights.len()) as f64;
-        let best = best.1.unwrap_or(exact);
-        let (slopes, offsets) = best.split_at(self.slopes.len());
+        // Without L_grad that is the minimum.
+        if !training.objective.is_mean_deviation() {
+            let examples = order.len();
+            let mut descent = Descent {
+                problem: &problem,
+                training,
+                optimizer: Optimizer::Adam(Adam {
+                    rate: training.adam.rate,
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                }),
+                state: OptimizerState::new(layer.len()),
+                best: layer.clone(),
+                layer,
+                order,
+                held_out,
+                rng: context.rng("order"),
+                context,
+            };
+            epochs = plateau::train(&mut descent, examples, training.adam, context)?;
+            layer = descent.layer;
+        }
+        let operations = 6.0 * (epochs * drawn.last.len() * layer.len()) as f64;
+        let (slopes, offsets) = layer.split_at(self.slopes.len());
         let layer = Self {
             slopes: slopes.iter().map(|slope| slope * scale).collect(),
             offsets: offsets.iter().map(|offset| offset * scale).collect(),
             ..self
         };
         Ok((layer, operations))
+    }
+}
+
+/// A layer on its way down an objective, in units of the size of the weights.
+struct Descent<'a, R> {
+    problem: &'a Problem,
+    training: Training,
+    optimizer: Optimizer,
+    state: OptimizerState,
+    /// Slopes, then offsets.
+    layer: Vec<f64>,
+    best: Vec<f64>,
+    order: Vec<usize>,
+    held_out: Vec<usize>,
+    rng: R,
+    context: &'a Context<'a>,
+}
+
+impl<R: Rng> Learner for Descent<'_, R> {
+    fn pass(&mut self, share: f64) -> Result<(), Fault> {
+        self.context.check_stop()?;
+        let mut weights: Vec<f32> = self.layer.iter().map(|weight| *weight as f32).collect();
+        self.order.shuffle(&mut self.rng);
+        for batch in self.order.chunks(self.training.adam.batch) {
+            let at: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+            let (_, gradient) = self.problem.loss(&at, batch, self.training.objective);
+            let gradient: Vec<f32> = gradient.iter().map(|part| *part as f32).collect();
+            self.optimizer
+                .update(&mut self.state, &mut weights, &gradient, share);
+        }
+        self.layer = weights.iter().map(|weight| f64::from(*weight)).collect();
+        Ok(())
+    }
+
+    fn held_out_loss(&self) -> f64 {
+        let objective = self.training.objective;
+        self.problem.loss(&self.layer, &self.held_out, objective).0
+    }
+
+    fn keep(&mut self) {
+        self.best.clone_from(&self.layer);
+    }
+
+    fn restart(&mut self) {
+        self.layer.clone_from(&self.best);
+        self.state.reset();
     }
 }
 
@@ -420,6 +470,28 @@ impl Problem {
             last: scaled(&drawn.last),
             gaps: gaps.iter().map(|gap| gap / mean).collect(),
         }
+    }
+
+    /// The layer of least absolute deviations over some of the weights, horizon by horizon.
+    fn least_absolute(&self, start: &[f64], weights: &[usize]) -> Vec<f64> {
+        let (inputs, horizons) = (self.directions, self.gaps.len());
+        let (slopes, offsets) = start.split_at(inputs * horizons);
+        let rows: Vec<f64> = { weights.iter() }
+            .flat_map(|weight| &self.inputs[weight * inputs..][..inputs])
+            .copied()
+            .collect();
+        let mut layer = (slopes.to_vec(), offsets.to_vec());
+        for (horizon, offset) in layer.1.iter_mut().enumerate() {
+            let slopes = &mut layer.0[horizon * inputs..][..inputs];
+            let truth = weights
+                .iter()
+                .map(|weight| self.truth[weight * horizons + horizon]);
+            let start = [&*slopes, &[*offset]].concat();
+            let found = least_absolute(&rows, &truth.collect::<Vec<_>>(), &start);
+            slopes.copy_from_slice(&found[..inputs]);
+            *offset = found[inputs];
+        }
+        [layer.0, layer.1].concat()
     }
 
     /// The objective over some of the weights, and its gradient by slopes and offsets.
@@ -482,6 +554,15 @@ impl Drawn {
             targets: Vec::new(),
             last: Vec::new(),
         }
+    }
+
+    /// Which of so many weights from `start` on are held out, from 0.
+    fn held_out(&self, start: usize, count: usize) -> Vec<usize> {
+        let first = self.places.partition_point(|place| *place < start);
+        let drawn = self.places.iter().enumerate().skip(first);
+        let here = drawn.take_while(|(_, place)| **place < start + count);
+        let held_out = here.filter(|(at, _)| is_held_out(*at));
+        held_out.map(|(_, place)| place - start).collect()
     }
 
     fn take(&mut self, start: usize, features: &[&[f32]], targets: &[&[f32]], last: &[f32]) {

@@ -40,6 +40,11 @@ pub struct Batch<'a> {
 }
 
 impl Objective {
+    /// Whether it is the mean of absolute deviations and nothing else.
+    pub fn is_mean_deviation(self) -> bool {
+        matches!(self, Objective::Absolute { beta: 0.0, .. })
+    }
+
     /// The objective of a batch; its derivatives by the predictions are added to `gradient`.
     pub fn evaluate(self, batch: &Batch, gradient: &mut [f64]) -> f64 {
         let share = 1.0 / batch.last.len() as f64;

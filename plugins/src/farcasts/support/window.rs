@@ -101,7 +101,7 @@ impl Window {
     ) -> Result<Self, Fault> {
         let Some((_, first)) = finished(trajectory).next() else {
             let message = format!("all members of `{}` diverged", trajectory.label);
-            return Err(Fault::at("trajectory", message));
+            return Err(Fault::Diverged(message));
         };
         let window = Self::of_steps(&steps_of(first)?, observe, horizons)?;
         Ok(Self {

@@ -32,6 +32,7 @@ pub fn network(
     let (inputs, target) = columns_of(call);
     let network = NetworkFacts {
         weights,
+        layers: Some(layers(call, inputs.len())),
         inputs,
         target,
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
@@ -45,6 +46,32 @@ pub fn network(
         network: Some(Arc::new(network)),
         ..Facts::default()
     }
+}
+
+/// The parameters that say which layers a network has, beside the number of its inputs.
+const LAYERS: [&str; 11] = [
+    "hidden",
+    "activation",
+    "channels",
+    "dense",
+    "kernel",
+    "pool",
+    "tokens",
+    "width",
+    "heads",
+    "layers",
+    "wide",
+];
+
+/// The layers of a network, as text: those of different texts have different weights.
+fn layers(call: &Sketch, inputs: usize) -> String {
+    let values = LAYERS
+        .iter()
+        .filter_map(|name| Some((name, call.text(name)?)));
+    let values: Vec<String> = values
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    format!("{inputs} inputs, {}", values.join(", "))
 }
 
 /// How many weights dense layers of these widths have; none when the count overflows.

@@ -1,4 +1,5 @@
 //! What the parent plugins share.
 
 pub(crate) mod examine;
+pub(crate) mod foreign;
 pub(crate) mod parent;

@@ -1,13 +1,20 @@
 //! A row of weights in the role of a parent: how it came about, and how to run it where that is
 //! known.
 
-use dsl::types::Kind;
-use engine::artifact::{Artifact, Layout, Metadata, Parts};
-use engine::error::Fault;
-use engine::plugin::{Complaint, Sketch};
+use std::sync::Arc;
 
-use crate::networks::Network;
+use dsl::types::Kind;
+use engine::artifact::{
+    AnyArtifact, Artifact, Layout, Metadata, Parts, Saved, WeightsFiles, downcast,
+};
+use engine::error::Fault;
+use engine::foreign::{Parcel, Values, WEIGHTS};
+use engine::plugin::{Complaint, Sketch};
+use serde_json::json;
+
+use crate::networks::{Network, Scaled};
 use crate::recipes::{Trained, Training};
+use crate::weights::parent_of;
 
 /// One member: trained here, or adopted.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +29,8 @@ pub struct Parent {
     pub losses: Vec<(u64, f64, Option<f64>)>,
     /// How it was trained; `None` where that was elsewhere.
     pub training: Option<Training>,
+    /// How such weights are saved where they come from.
+    pub saved: Option<Arc<Saved>>,
 }
 
 impl From<Trained> for Parent {
@@ -43,6 +52,7 @@ impl Parent {
             network: Some(network),
             losses: Vec::new(),
             training: None,
+            saved: None,
         }
     }
 
@@ -56,6 +66,7 @@ impl Parent {
             .ok_or_else(|| Fault::user(NO_NETWORK).with_hint(ELSEWHERE))
     }
 
+    /// A file of its weights in the names of the layout.
     fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
         let network = self.network.as_ref().map(serde_json::to_string);
         let network = network
@@ -89,9 +100,31 @@ impl Artifact for Parent {
             Some(network) => parts.with_json("network.json", network)?,
             None => parts.with_json("layout.json", &self.layout)?,
         };
+        let parts = match &self.saved {
+            Some(saved) => saved.add_to(parts)?,
+            None => parts,
+        };
         parts
             .with_json("losses.json", &self.losses)?
             .with_json("training.json", &self.training)
+    }
+
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        let columns = |of: &[Scaled]| -> Vec<_> {
+            let columns = of.iter();
+            columns
+                .map(|it| json!({ "name": it.name, "mean": it.mean, "std": it.std }))
+                .collect()
+        };
+        let parcel = Parcel::default().with("layout", json!(self.layout));
+        let parcel = match &self.network {
+            Some(network) => parcel
+                .with("inputs", columns(network.inputs()))
+                .with("targets", columns(network.targets())),
+            None => parcel,
+        };
+        let weights = Values::F32(self.weights.as_slice().into());
+        Ok(parcel.with_array(WEIGHTS, vec![self.weights.len()], weights))
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
@@ -109,10 +142,22 @@ impl Artifact for Parent {
             network,
             losses: parts.json("losses.json")?,
             training: parts.json("training.json")?,
+            saved: Saved::from_parts(parts)?.map(Arc::new),
         })
     }
 
-    fn weights_file(&self, made_by: Metadata) -> Result<Option<Vec<u8>>, Fault> {
-        self.safetensors(made_by).map(Some)
+    /// One row of weights is a network, too.
+    fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
+        downcast(stored).or_else(|| parent_of(stored))
+    }
+
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+        match &self.saved {
+            Some(saved) => saved.files(stem, &self.layout, &self.weights, &made_by),
+            None => Ok(vec![(
+                format!("{stem}.safetensors"),
+                self.safetensors(made_by)?,
+            )]),
+        }
     }
 }

@@ -1,3 +1,4 @@
 //! What the predictor plugins share.
 
+pub(crate) mod foreign;
 pub(crate) mod matrix;

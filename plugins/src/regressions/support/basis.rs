@@ -14,7 +14,8 @@ pub enum Basis {
 }
 
 /// One function of the standardised predictors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Term {
     /// A product of predictors, by index; the empty product is the intercept.
     Product(Vec<usize>),
@@ -26,7 +27,7 @@ pub enum Term {
 
 /// A curve of one predictor with straight tails, from the truncated power basis of natural
 /// cubic splines (Hastie, Tibshirani & Friedman 2009, eq. 5.4 and 5.5).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {
     predictor: usize,
     /// The knot it starts to bend at.

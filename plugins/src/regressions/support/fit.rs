@@ -368,7 +368,7 @@ fn estimates(
             let ratios = estimates.col(slope).iter().zip(errors.col(slope).iter());
             let snr: Vec<f64> = ratios.map(|(value, error)| value.abs() / error).collect();
             let kept = keep
-                .evaluate(snr.len(), &|name| (name == SNR).then_some(&snr[..]))
+                .evaluate(snr.len(), &|name| (name == SNR).then_some(snr[..].into()))
                 .map_err(Fault::Bug)?;
             for (weight, kept) in kept.iter().enumerate() {
                 if *kept != 1.0 {

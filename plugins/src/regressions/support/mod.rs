@@ -5,6 +5,7 @@ pub(crate) mod components;
 pub(crate) mod design;
 pub(crate) mod evidence;
 pub(crate) mod fit;
+pub(crate) mod foreign;
 pub(crate) mod moments;
 pub(crate) mod penalty;
 pub(crate) mod rows;

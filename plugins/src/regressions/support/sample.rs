@@ -121,6 +121,11 @@ impl<'a> Sample<'a> {
         self.table.layout.len()
     }
 
+    /// The anomalies of the usable subsets, row after row.
+    pub fn table_rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.rows.iter().map(|row| self.table.row(*row))
+    }
+
     /// The names of the predictors.
     pub fn names(&self) -> &[String] {
         &self.names

@@ -1,6 +1,5 @@
 //! The parameters that all regressions share.
 
-use dsl::calendar;
 use dsl::column::ColumnExpr;
 use dsl::facts::About;
 use engine::artifact::{Dataset, WeightTable};
@@ -102,8 +101,8 @@ pub fn times(call: &Sketch, field: &str, data: Option<About>) -> Option<Complain
     let inputs = call.inputs(field);
     let mut columns = inputs.iter().flat_map(|input| &input.facts.times);
     let is_no_time = |name: &&String| {
-        let unit = schema.find(name).map(|column| column.unit.as_deref());
-        unit.is_some_and(|unit| unit.and_then(calendar::days_since_1970).is_none())
+        let column = schema.find(name);
+        column.is_some_and(|column| column.content.time().is_none())
     };
     let name = columns.find(is_no_time)?;
     let message = format!("column `{name}` has no unit such as `days since 1970-01-01`");

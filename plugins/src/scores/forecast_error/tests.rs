@@ -131,10 +131,8 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
         &[3, 4, 2],
         Loss::CrossEntropy,
     );
-    let column = |name: &str, values: &[f64]| engine::artifact::DataColumn {
-        name: name.to_owned(),
-        unit: None,
-        values: values.into(),
+    let column = |name: &str, values: &[f64]| {
+        engine::artifact::DataColumn::numbers(name.to_owned(), None, values)
     };
     let values = [0.1, -0.2, 0.3];
     let inputs = (0..3).map(|at| column(&format!("c{at}"), &values));

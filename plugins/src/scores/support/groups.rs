@@ -1,6 +1,9 @@
 //! Groups of rows by the value of a column.
 
-use engine::artifact::Dataset;
+use std::collections::HashSet;
+
+use dsl::types::Content;
+use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::plugin::Context;
 
@@ -52,7 +55,8 @@ pub(crate) fn groups(
     context: &Context,
 ) -> Result<Vec<Group>, Fault> {
     // Adding zero makes the two zeros one value.
-    let values: Vec<f64> = data.values(by)?.iter().map(|value| value + 0.0).collect();
+    let column = data.column(by)?;
+    let values: Vec<f64> = column.values.iter().map(|value| value + 0.0).collect();
     let mut order: Vec<usize> = (0..values.len())
         .filter(|row| values[*row].is_finite())
         .collect();
@@ -66,25 +70,41 @@ pub(crate) fn groups(
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let distinct: Vec<&[usize]> = order.chunk_by(|a, b| values[*a] == values[*b]).collect();
     let mut groups = vec![Group::all(values.len())];
-    if distinct.len() <= MANY {
+    // Texts have no mean.
+    if distinct.len() <= MANY || column.content == Content::Text {
         groups.extend(distinct.into_iter().map(|rows| Group {
-            name: Some(values[rows[0]].to_string()),
+            name: Some(named(column, values[rows[0]])),
             rows: rows.to_vec(),
         }));
-    } else {
-        groups.extend(
-            binned(&distinct, order.len(), bins)
-                .into_iter()
-                .map(|rows| {
-                    let mean = rows.iter().map(|row| values[*row]).sum::<f64>() / rows.len() as f64;
-                    Group {
-                        name: Some(mean.to_string()),
-                        rows,
-                    }
-                }),
-        );
+        return Ok(groups);
     }
+    let bins = binned(&distinct, order.len(), bins);
+    let mean =
+        |rows: &Vec<usize>| rows.iter().map(|row| values[*row]).sum::<f64>() / rows.len() as f64;
+    let names: Vec<String> = bins.iter().map(|rows| named(column, mean(rows))).collect();
+    // The time of day of a mean is of interest only where days do not tell bins apart.
+    let days: Vec<String> = names
+        .iter()
+        .map(|name| match column.content {
+            Content::Time(_) => name.split('T').next().unwrap_or(name).to_owned(),
+            _ => name.clone(),
+        })
+        .collect();
+    let are_apart = days.iter().collect::<HashSet<_>>().len() == days.len();
+    let names = if are_apart { days } else { names };
+    groups.extend(names.into_iter().zip(bins).map(|(name, rows)| Group {
+        name: Some(name),
+        rows,
+    }));
     Ok(groups)
+}
+
+/// A number, a date or a text as the name of a group.
+fn named(column: &DataColumn, value: f64) -> String {
+    match column.content {
+        Content::Text => column.label(value).unwrap_or_default().to_owned(),
+        _ => column.show(value),
+    }
 }
 
 /// Runs of rows, each of one value, put together to bins; equal values stay together.

@@ -15,13 +15,11 @@ use crate::scores::Metric;
 /// The first member that did not diverge.
 ///
 /// # Errors
-/// When there is none: the user's fault, at `param`.
-pub(crate) fn first<'a, T>(model: &'a Gather<T>, param: &'static str) -> Result<&'a T, Fault> {
+/// When there is none: then there is no score, either.
+pub(crate) fn first<T>(model: &Gather<T>) -> Result<&T, Fault> {
     let first = model.members.iter().flatten().next();
-    first.map(|member| &**member).ok_or_else(|| {
-        Fault::at(param, format!("all members of `{}` diverged", model.label))
-            .with_hint("a lower rate or fewer steps may keep them finite")
-    })
+    let first = first.map(|member| &**member);
+    first.ok_or_else(|| Fault::Diverged(format!("all members of `{}` diverged", model.label)))
 }
 
 /// Refuses networks of classes, whose scores `evaluate` takes.
@@ -43,7 +41,7 @@ pub(crate) fn network<'a>(
     parents: &'a Gather<Parent>,
     param: &'static str,
 ) -> Result<&'a Network, Fault> {
-    let network = first(parents, param)?.network();
+    let network = first(parents)?.network();
     network.map_err(|fault| fault.inside(param))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use engine::artifact::Tensor;
+use engine::artifact::{Layout, Tensor};
 
 use super::*;
 
@@ -11,6 +11,11 @@ fn checkpoints(files: impl Into<PathBuf>) -> Checkpoints {
     Checkpoints {
         files: DataPath(files.into()),
         spacing: Spacing::Equal,
+        step: None,
+        only: None,
+        without: None,
+        members: None,
+        member: None,
     }
 }
 
@@ -48,7 +53,7 @@ fn files_written_by_python_are_read() {
     let notes = context.take_notes();
     assert_eq!(
         notes,
-        ["tensor `steps_seen` and others like it are no weights: left out"]
+        ["tensor `steps_seen` is no weight: it is written unchanged with weights of this run"]
     );
 }
 
@@ -111,12 +116,12 @@ fn what_is_no_run_is_refused() {
             &[("w", &[1]), ("b", &[2])],
             &[1.0, 2.0, 3.0],
             None,
-            "`s2.safetensors`: tensor `w`: expected shape [2], found [1]",
+            "`s2.safetensors`: tensor `b`: expected shape [1], found [2]",
         ),
         (
             "s2.safetensors",
             &[("w", &[2]), ("b", &[1]), ("c", &[1])],
-            &[0.0; 4],
+            &[1.0, 2.0, 3.0, 4.0],
             None,
             "`s2.safetensors`: tensor `c` is not expected",
         ),
@@ -144,4 +149,77 @@ fn what_is_no_run_is_refused() {
     any.spacing = Spacing::Any;
     let run = any.run(&Context::alone("any")).unwrap();
     assert_eq!(run.steps().unwrap(), [1, 2, 4]);
+}
+
+/// A head that is a copy of the embedding, which the second file names once, and a scale that is
+/// no weight.
+#[test]
+fn tied_tensors_may_be_named_once_and_patterns_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let both: &[(&str, &[usize])] = &[("embed", &[2]), ("head", &[2]), ("scale", &[1])];
+    write(
+        &at("s1.safetensors"),
+        both,
+        &[1.0, 2.0, 1.0, 2.0, 9.0],
+        None,
+    );
+    let once: &[(&str, &[usize])] = &[("embed", &[2]), ("scale", &[1])];
+    write(&at("s2.safetensors"), once, &[3.0, 4.0, 9.0], None);
+    let mut call = checkpoints(at("s*.safetensors"));
+    call.without = Some(vec!["sc*".to_owned()]);
+    let context = Context::alone("checkpoints");
+    let run = call.run(&context).unwrap();
+    assert_eq!(run.networks(&[0, 1]).unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+    let notes = context.take_notes();
+    assert_eq!(
+        notes[0],
+        "tensor `head` is missing in some files and equal to `embed` in others: tied"
+    );
+    // Another head is no copy.
+    write(
+        &at("s1.safetensors"),
+        both,
+        &[1.0, 2.0, 1.0, 2.5, 9.0],
+        None,
+    );
+    let refused = |only: Option<&str>| {
+        let mut call = checkpoints(at("s*.safetensors"));
+        call.only = only.map(|only| vec![only.to_owned()]);
+        call.run(&Context::alone("checkpoints"))
+            .map(|run| run.layout.len())
+    };
+    let message = refused(None).unwrap_err().to_string();
+    assert!(
+        message.ends_with("`: tensor `head` is missing"),
+        "{message}"
+    );
+    let message = refused(Some("tail")).unwrap_err().to_string();
+    assert_eq!(message, "no tensor matches `tail`");
+    assert_eq!(refused(Some("*e*ed")).unwrap(), 2);
+}
+
+/// As many tensors as the largest models have, with names that no file system would take.
+#[test]
+fn many_tensors_of_any_name_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = (0..40_000).map(|at| Tensor {
+        name: format!(
+            "../{at}/\"'\n{}",
+            "x".repeat(if at == 7 { 2000 } else { 3 })
+        ),
+        shape: vec![1],
+    });
+    let layout = Layout {
+        tensors: tensors.collect(),
+    };
+    for step in [1, 2] {
+        let weights: Vec<f32> = (0..40_000).map(|at| at as f32 * step as f32).collect();
+        let path = folder.path().join(format!("s{step}.safetensors"));
+        fs::write(path, layout.to_safetensors(&weights, []).unwrap()).unwrap();
+    }
+    let run = checkpoints(folder.path().join("s*.safetensors"));
+    let run = run.run(&Context::alone("many")).unwrap();
+    assert_eq!(run.layout, layout);
+    assert_eq!(run.read(&[1], 39_999..40_000).unwrap().values, [79_998.0]);
 }

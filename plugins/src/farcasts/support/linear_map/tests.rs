@@ -20,7 +20,7 @@ fn exactly_linear(salt: usize) -> Trajectory {
 fn trained(beta: f64, norm: Norm) -> Training {
     Training {
         objective: Objective::Absolute { beta, norm },
-        start: Start::LeastSquares,
+        start: Start::LeastDeviations,
         adam: AdamOptions {
             sample: 1000,
             epochs: 20,
@@ -155,13 +155,73 @@ fn training_makes_its_objective_smaller_on_weights_it_did_not_see() {
             directions: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
         };
         let problem = Problem::new(&unit, &drawn, 1.0, &window);
-        let held_out: Vec<usize> = (0..78).filter(|at| at % HELD_OUT == 0).collect();
+        let held_out: Vec<usize> = (0..78).filter(|at| is_held_out(*at)).collect();
         problem
             .loss(&[map.slopes, map.offsets].concat(), &held_out, objective)
             .0
     };
     let (before, after) = (loss(None), loss(Some(training)));
     assert!(after < 0.95 * before, "{before} {after}");
+}
+
+#[test]
+fn training_ends_at_the_least_absolute_deviations() {
+    let runs = gather([Some(run(0.3)), Some(run(0.05)), Some(run(1.0))]);
+    let window = Window::new(&runs, None, &[60]).unwrap().thinned(2).unwrap();
+    let all = FitRuns {
+        train_on: None,
+        runs: None,
+    };
+    let fitted = Runs::new(&runs, &all, &window).unwrap();
+    let mut pairs: Vec<(f64, f64)> = Vec::new();
+    fitted
+        .visit(|example| {
+            let states = example.states[0].iter().zip(example.states[1]);
+            pairs.extend(
+                states
+                    .zip(example.targets[0])
+                    .map(|((first, last), target)| {
+                        (f64::from(first - last), f64::from(target - last))
+                    }),
+            );
+            Ok(())
+        })
+        .unwrap();
+    // All weights are drawn, in order: every tenth is held out.
+    let trained_on: Vec<(f64, f64)> = { pairs.into_iter().enumerate() }
+        .filter_map(|(at, pair)| (!is_held_out(at)).then_some(pair))
+        .collect();
+    let loss = |slope: f64, offset: f64| -> f64 {
+        let errors = trained_on
+            .iter()
+            .map(|(x, y)| (slope * x + offset - y).abs());
+        errors.sum::<f64>() / trained_on.len() as f64
+    };
+    let map = |training| {
+        let context = Context::alone("deviations");
+        let (map, _) =
+            LinearMap::fit(&fitted, &window, Features::Moves, training, &context).unwrap();
+        loss(map.slopes[0], map.offsets[0])
+    };
+    // Least squares weighted by one over the deviation, again and again.
+    let (mut slope, mut offset) = (0.0, 0.0);
+    for _ in 0..2000 {
+        let mut sums = [0.0; 5];
+        for (x, y) in &trained_on {
+            let weight = 1.0 / (slope * x + offset - y).abs().max(1e-9);
+            let parts = [1.0, *x, *y, x * x, x * y].map(|part| weight * part);
+            sums.iter_mut()
+                .zip(parts)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        let [one, x, y, xx, xy] = sums;
+        slope = (one * xy - x * y) / (one * xx - x * x);
+        offset = (y - slope * x) / one;
+    }
+    let (least, squares) = (loss(slope, offset), map(None));
+    let found = map(Some(trained(0.0, Norm::L2)));
+    assert!(least < 0.99 * squares, "{least} {squares}");
+    assert!((found - least).abs() < 1e-5 * least, "{least} {found}");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use engine::artifact::{Layout, Tensor, TensorFile};
 use engine::error::Fault;
 use engine::plugin::Context;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
 use super::super::adam::AdamOptions;
+use super::super::plateau::{self, Learner, divided};
 use super::at_weights;
 use super::dense::Dense;
 use crate::training::{Adam, Optimizer, OptimizerState};
@@ -16,12 +17,6 @@ pub const INPUTS: usize = 5;
 
 /// The slope of the leaky rectifier below zero.
 const LEAK: f32 = 0.3;
-
-/// The share of examples that decide when training stops.
-const HELD_OUT: usize = 10;
-
-/// Epochs without a better held-out loss before training stops.
-const PATIENCE: usize = 10;
 
 /// A network from five states of one weight, oldest first, to the next state.
 ///
@@ -179,7 +174,7 @@ impl KnownNet {
     /// When the run is stopped.
     pub fn train(
         &mut self,
-        examples: &[[f32; INPUTS + 1]],
+        examples: &[Example],
         training: AdamOptions,
         context: &Context,
         name: &str,
@@ -190,40 +185,75 @@ impl KnownNet {
             beta2: 0.999,
             epsilon: 1e-8,
         });
-        let mut state = OptimizerState::new(self.weights.len());
-        let part = |of: &dyn Fn(usize) -> bool| (0..examples.len()).filter(|at| of(*at)).collect();
-        let held_out: Vec<usize> = part(&|at| at % HELD_OUT == 0);
-        let mut order: Vec<usize> = part(&|at| at % HELD_OUT != 0);
-        let batch = |rows: &[usize]| -> (Vec<f32>, Vec<f32>) {
-            let states = rows.iter().flat_map(|row| &examples[*row][..INPUTS]);
-            (
-                states.copied().collect(),
-                rows.iter().map(|row| examples[*row][INPUTS]).collect(),
-            )
+        let (order, held_out) = divided(examples.len());
+        let count = order.len();
+        let mut descent = Descent {
+            state: OptimizerState::new(self.weights.len()),
+            best: self.weights.clone(),
+            held_out: batch(examples, &held_out),
+            net: self,
+            examples,
+            size: training.batch,
+            order,
+            optimizer,
+            rng: context.rng(&format!("order {name}")),
+            context,
         };
-        let mut rng = context.rng(&format!("order {name}"));
-        let judged = batch(&held_out);
-        let mut best = (self.loss(&judged.0, &judged.1).0, self.clone());
-        let (mut since, mut epochs) = (0, 0);
-        while epochs < training.epochs && since < PATIENCE {
-            order.shuffle(&mut rng);
-            for rows in order.chunks(training.batch) {
-                context.check_stop()?;
-                let (states, truth) = batch(rows);
-                let (_, gradient) = self.loss(&states, &truth);
-                optimizer.update(&mut state, &mut self.weights, &gradient, 1.0);
-            }
-            let (loss, _) = self.loss(&judged.0, &judged.1);
-            context.progress(epochs as u64, training.epochs as u64, Some(loss));
-            since += 1;
-            epochs += 1;
-            if loss < best.0 {
-                best = (loss, self.clone());
-                since = 0;
-            }
-        }
-        *self = best.1;
+        let epochs = plateau::train(&mut descent, count, training, context)?;
         Ok(3.0 * Self::operations() * (epochs * examples.len()) as f64)
+    }
+}
+
+/// Six states of a weight, the last of which is to be predicted.
+type Example = [f32; INPUTS + 1];
+
+/// The states seen and those to be predicted of some examples.
+fn batch(examples: &[Example], rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
+    let states = rows.iter().flat_map(|row| &examples[*row][..INPUTS]);
+    let truth = rows.iter().map(|row| examples[*row][INPUTS]);
+    (states.copied().collect(), truth.collect())
+}
+
+/// A network on its way down the absolute error.
+struct Descent<'a, R> {
+    net: &'a mut KnownNet,
+    best: Vec<f32>,
+    examples: &'a [Example],
+    order: Vec<usize>,
+    /// Examples in a minibatch.
+    size: usize,
+    held_out: (Vec<f32>, Vec<f32>),
+    optimizer: Optimizer,
+    state: OptimizerState,
+    rng: R,
+    context: &'a Context<'a>,
+}
+
+impl<R: Rng> Learner for Descent<'_, R> {
+    fn pass(&mut self, share: f64) -> Result<(), Fault> {
+        self.order.shuffle(&mut self.rng);
+        for rows in self.order.chunks(self.size) {
+            self.context.check_stop()?;
+            let (states, truth) = batch(self.examples, rows);
+            let (_, gradient) = self.net.loss(&states, &truth);
+            let weights = &mut self.net.weights;
+            self.optimizer
+                .update(&mut self.state, weights, &gradient, share);
+        }
+        Ok(())
+    }
+
+    fn held_out_loss(&self) -> f64 {
+        self.net.loss(&self.held_out.0, &self.held_out.1).0
+    }
+
+    fn keep(&mut self) {
+        self.best.copy_from_slice(&self.net.weights);
+    }
+
+    fn restart(&mut self) {
+        self.net.weights.copy_from_slice(&self.best);
+        self.state.reset();
     }
 }
 

@@ -1,0 +1,278 @@
+//! A plugin of one's own as an operation: what it is called with goes out, what comes back is
+//! judged and becomes a result.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dsl::experiment::{Arguments, Constructed, Declared, NodeId, Value};
+use dsl::types::{Kind, Type};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+
+use super::code::Code;
+use super::crossing::{Made, Maker, Unfit};
+use super::manifest::Program;
+use super::parcel::Parcel;
+use super::workers::{Asked, Given, Workers};
+use crate::artifact::{AnyArtifact, Stored};
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::params::{Bindings, Loaded};
+use crate::path_text::{path_text, text_path};
+use crate::plugin::{Context, Declaration, Examined, Operation, Registry, Sketch};
+
+/// A plugin whose work a program does.
+pub struct Foreign {
+    /// The plugin as data.
+    pub provided: Provided,
+    maker: Arc<dyn Maker>,
+}
+
+/// All that another process needs to call the same program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provided {
+    /// What calls of it are checked by.
+    pub declaration: Declaration,
+    /// How it is run.
+    pub program: Program,
+    /// What it is.
+    pub code: Code,
+}
+
+impl Provided {
+    /// What stands for it in results: equal digests run equal networks.
+    pub fn stands_for(&self) -> Digest {
+        let Self {
+            declaration,
+            program,
+            code,
+        } = self;
+        let version = declaration.signature.version;
+        Digest::of(format!("{} {version}\n{}", program.name, code.key_lines()).as_bytes())
+    }
+}
+
+impl Foreign {
+    /// The plugin that a file declares.
+    ///
+    /// # Errors
+    /// When nothing makes results of its kind from answers.
+    pub fn new(
+        plugin: &Declared,
+        program: Program,
+        code: Code,
+        registry: &Registry,
+    ) -> Result<Self, Fault> {
+        let mut declaration = Declaration::new(plugin.signature.clone());
+        let maker = maker(&declaration, registry)?;
+        declaration.implicit = maker.implicit(&declaration.signature);
+        declaration.code = Some((plugin.name.clone(), code.key_lines()));
+        let provided = Provided {
+            declaration,
+            program,
+            code,
+        };
+        Ok(Self { provided, maker })
+    }
+
+    /// The plugin that came with an order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of(provided: &Provided, registry: &Registry) -> Result<Self, Fault> {
+        Ok(Self {
+            maker: maker(&provided.declaration, registry)?,
+            provided: provided.clone(),
+        })
+    }
+
+    /// What the program answers to a call of one of its functions.
+    ///
+    /// # Errors
+    /// As [`Workers::call`].
+    pub fn ask(
+        &self,
+        function: &str,
+        inputs: &[(String, Given)],
+        args: &Map<String, serde_json::Value>,
+        context: &Context<'_>,
+    ) -> Result<Parcel, Fault> {
+        let Provided {
+            declaration,
+            program,
+            code,
+        } = &self.provided;
+        let asked = Asked {
+            program,
+            code,
+            function,
+            version: declaration.signature.version,
+            inputs,
+            args,
+        };
+        let own = Workers::default();
+        context.workers().unwrap_or(&own).call(&asked, context)
+    }
+
+    /// The arguments that are no results of statements, as JSON.
+    pub fn arguments(&self, bindings: &Bindings) -> Map<String, serde_json::Value> {
+        written(&bindings.args)
+    }
+
+    /// What users write, but for what is given already.
+    fn inputs(
+        &self,
+        bindings: &Bindings,
+        before: &[(String, Given)],
+    ) -> Result<Vec<(String, Given)>, Fault> {
+        let mut inputs = Vec::new();
+        for param in &self.provided.declaration.signature.params {
+            if before.iter().any(|(name, _)| *name == param.name) {
+                continue;
+            }
+            let Some(argument) = bindings.args.get(&param.name) else {
+                continue;
+            };
+            let name = &param.name;
+            let one = |node: &NodeId| -> Result<Given, Fault> {
+                let loaded = bindings.loaded(name, *node)?;
+                match param.gather {
+                    true => members(loaded, &param.ty),
+                    false => {
+                        let member = loaded.members.first().and_then(Option::as_ref);
+                        let missing = || Fault::Bug(format!("input `{name}` is missing"));
+                        given(member.ok_or_else(missing)?, loaded, &param.ty)
+                    }
+                }
+            };
+            match &argument.value {
+                Value::Node(node) => inputs.push((name.clone(), one(node)?)),
+                Value::List(_) if argument.value.is_reference() => {
+                    let items = argument.value.nodes();
+                    let items: Result<Vec<Given>, Fault> = items.iter().map(one).collect();
+                    inputs.push((name.clone(), Given::List(items?)));
+                }
+                _ => {}
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn judged(&self, result: Result<AnyArtifact, Unfit>) -> Result<AnyArtifact, Fault> {
+        let name = &self.provided.program.name;
+        result.map_err(|unfit| match unfit {
+            Unfit::Fault(fault) => fault,
+            Unfit::Wrong(why) => Fault::Environment(format!(
+                "plugin `{name}` returned what is no {}: {why}",
+                kind(&self.provided.declaration).map_or("result", Kind::keyword)
+            )),
+        })
+    }
+}
+
+fn kind(declaration: &Declaration) -> Option<Kind> {
+    declaration.default_kind()
+}
+
+fn maker(declaration: &Declaration, registry: &Registry) -> Result<Arc<dyn Maker>, Fault> {
+    let found = kind(declaration).and_then(|kind| registry.maker(kind));
+    found.ok_or_else(|| {
+        let name = &declaration.signature.name;
+        Fault::Bug(format!("nothing makes the results of plugin `{name}`"))
+    })
+}
+
+fn members(loaded: &Loaded, ty: &Type) -> Result<Given, Fault> {
+    let members = loaded.members.iter();
+    let members = members.map(|member| match member {
+        Some(member) => given(member, loaded, ty).map(Some),
+        None => Ok(None),
+    });
+    Ok(Given::Members(members.collect::<Result<_, _>>()?))
+}
+
+fn given(member: &Arc<dyn Stored>, loaded: &Loaded, ty: &Type) -> Result<Given, Fault> {
+    let kind = kind_in(ty).or(loaded.kind).map_or("", Kind::keyword);
+    Ok(Given::One(kind.to_owned(), member.to_parcel()?))
+}
+
+fn kind_in(ty: &Type) -> Option<Kind> {
+    match ty {
+        Type::Kind(kind) => Some(*kind),
+        Type::List(inner) => kind_in(inner),
+        _ => None,
+    }
+}
+
+fn written(args: &Arguments) -> Map<String, serde_json::Value> {
+    let args = args
+        .iter()
+        .filter(|(_, argument)| argument.value.nodes().is_empty());
+    args.map(|(name, argument)| (name.clone(), value_json(&argument.value)))
+        .collect()
+}
+
+fn value_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Int(value) => json!(value),
+        Value::Float(value) if value.is_finite() => json!(value),
+        Value::Float(value) => json!(value.to_string()),
+        Value::Bool(value) => json!(value),
+        Value::Text(text) => json!(text),
+        Value::Path(path) => {
+            let path = text_path(path);
+            json!(path_text(&std::path::absolute(&path).unwrap_or(path)))
+        }
+        Value::List(values) => values.iter().map(value_json).collect(),
+        Value::Range(first, last, step) => {
+            json!({ "first": value_json(first), "last": value_json(last), "step": value_json(step) })
+        }
+        Value::Constructed(Constructed { name, args }) => json!({ name: written(args) }),
+        other => json!(other.to_string()),
+    }
+}
+
+impl Operation for Foreign {
+    fn declaration(&self) -> &Declaration {
+        &self.provided.declaration
+    }
+
+    fn run(&self, bindings: &Bindings, context: &Context<'_>) -> Result<AnyArtifact, Fault> {
+        let made = Made {
+            plugin: self,
+            bindings,
+            context,
+        };
+        if self.maker.is_recipe() {
+            return self.judged(self.maker.make(Parcel::default(), &made));
+        }
+        let mut inputs = self.maker.further(self, bindings, context)?;
+        let own = self.inputs(bindings, &inputs)?;
+        inputs.extend(own);
+        // The program opens data files by itself: here they are compared with their digests.
+        for argument in bindings.args.values() {
+            for path in argument.value.paths() {
+                context.files().open_all(Path::new(&text_path(path)))?;
+            }
+        }
+        let parcel = self.ask("run", &inputs, &self.arguments(bindings), context)?;
+        if !self.provided.program.runner.deterministic {
+            let name = &self.provided.program.name;
+            context.note(format!(
+                "plugin `{name}` is not deterministic: another run may give other numbers"
+            ));
+        }
+        self.judged(self.maker.make(parcel, &made))
+    }
+
+    fn examine(&self, call: &Sketch<'_>) -> Examined {
+        Examined {
+            complaints: Vec::new(),
+            facts: self.maker.facts(call),
+        }
+    }
+
+    fn provided(&self) -> Option<&Provided> {
+        Some(&self.provided)
+    }
+}

@@ -1,0 +1,472 @@
+//! The processes of a run that wait for calls: started when one is missing, ended with the run.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::code::Code;
+use super::manifest::Program;
+use super::parcel::Parcel;
+use super::process::{Heard, Process};
+use super::wasm::{self, Ended, Limits, Wasm};
+use super::wire::{Call, Cancel, Message, PROTOCOL, Told, Whose};
+use crate::digest::Digest;
+use crate::error::Fault;
+use crate::files;
+use crate::path_text::path_text;
+use crate::plugin::Context;
+
+/// How long to wait for a line before looking whether the run is to stop.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long a program may take to end a call that was cancelled.
+const CANCEL_GRACE: Duration = Duration::from_millis(400);
+
+/// The most notes of a call, and the most letters of each.
+const NOTES: usize = 200;
+const NOTE_LETTERS: usize = 4000;
+
+/// The waiting processes, by the code they run.
+#[derive(Default)]
+pub struct Workers {
+    /// Only looked up, never listed.
+    idle: Mutex<HashMap<Digest, Vec<Worker>>>,
+    /// The modules that were read, likewise.
+    modules: Mutex<HashMap<Digest, Arc<Wasm>>>,
+    folder: Mutex<Option<TempDir>>,
+    serial: AtomicU64,
+}
+
+struct Worker {
+    process: Process,
+    home: PathBuf,
+}
+
+/// What is asked of a program.
+pub struct Asked<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// Its identity.
+    pub code: &'a Code,
+    /// `run`, or a function of a network.
+    pub function: &'a str,
+    /// The version in its declaration.
+    pub version: u32,
+    /// The inputs by parameter, to be written into the folder of the call.
+    pub inputs: &'a [(String, Given)],
+    /// The other arguments by parameter.
+    pub args: &'a Map<String, Value>,
+}
+
+/// An input of a call.
+pub enum Given {
+    /// One result.
+    One(String, Parcel),
+    /// Those of a list.
+    List(Vec<Given>),
+    /// Those of all members; none where one diverged.
+    Members(Vec<Option<Given>>),
+}
+
+/// How a call went wrong.
+enum Trouble {
+    /// The process is gone: another may do better.
+    Lost(String),
+    /// The call failed, and so may the process have.
+    Failed(Fault),
+}
+
+impl Workers {
+    /// What the program answers to a call. A process that is lost is replaced once.
+    ///
+    /// # Errors
+    /// What the program says is wrong, or that it does not keep to the protocol.
+    pub fn call(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
+        if !asked.program.is_process() {
+            return self.module(asked, context);
+        }
+        let name = &asked.program.name;
+        let mut lost = String::new();
+        for _ in 0..2 {
+            context.check_stop()?;
+            let mut worker = self.take(asked)?;
+            let notes = context.take_notes();
+            match worker.call(asked, context) {
+                Ok(parcel) => {
+                    let mut later = context.take_notes();
+                    notes.into_iter().for_each(|note| context.note(note));
+                    later.drain(..).for_each(|note| context.note(note));
+                    self.give_back(asked.code.digest, worker);
+                    return Ok(parcel);
+                }
+                Err(Trouble::Lost(how)) => {
+                    drop(context.take_notes());
+                    notes.into_iter().for_each(|note| context.note(note));
+                    lost = how;
+                }
+                Err(Trouble::Failed(fault)) => return Err(fault),
+            }
+        }
+        Err(Fault::Environment(format!("plugin `{name}` {lost}")))
+    }
+
+    /// What a module answers.
+    fn module(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
+        let name = &asked.program.name;
+        let wrong = |why: String| Fault::Environment(format!("plugin `{name}` {why}"));
+        let runner = &asked.program.runner;
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = match modules.get(&asked.code.digest) {
+            Some(module) => Arc::clone(module),
+            None => {
+                let path = asked
+                    .program
+                    .folder()
+                    .join(runner.wasm.as_deref().unwrap_or_default());
+                let module = Wasm::new(&fs::read(path)?)
+                    .map_err(|why| wrong(format!("is no module: {why}")))?;
+                let module = Arc::new(module);
+                modules.insert(asked.code.digest, Arc::clone(&module));
+                module
+            }
+        };
+        drop(modules);
+        let mut files = BTreeMap::new();
+        let mut inputs = Map::new();
+        for (name, given) in asked.inputs {
+            let value = given.write(name, &mut |name, bytes| {
+                files.insert(name.to_owned(), bytes);
+                Ok(())
+            })?;
+            inputs.insert(name.clone(), value);
+        }
+        let call = asked.call(1, String::new(), inputs, context);
+        let line = serde_json::to_vec(&call).map_err(|error| Fault::Bug(error.to_string()))?;
+        files.insert(wasm::CALL.to_owned(), line);
+        let limits = Limits {
+            fuel: runner.fuel,
+            memory: megabytes(runner.memory),
+            result: megabytes(runner.largest),
+        };
+        match module.call(files, &limits, context)? {
+            Ended::Told(told) => Err(fault_of(told, name, "")),
+            Ended::Wrong(why) => Err(wrong(why)),
+            Ended::Written(mut files) => {
+                let missing = || wrong("returned no result: it wrote no `result.json`".to_owned());
+                let head = files.remove("result.json").ok_or_else(missing)?;
+                let head = serde_json::from_slice(&head).map_err(|error| {
+                    wrong(format!("returned a `result.json` that is no JSON: {error}"))
+                })?;
+                let arrays = files.remove("result.safetensors");
+                Parcel::from_answer(head, arrays.as_deref())
+                    .map_err(|why| wrong(format!("returned what is no result: {why}")))
+            }
+        }
+    }
+
+    /// A process that waits, or a new one.
+    fn take(&self, asked: &Asked<'_>) -> Result<Worker, Fault> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = idle.get_mut(&asked.code.digest).and_then(Vec::pop) {
+            return Ok(worker);
+        }
+        drop(idle);
+        let folder = self.folder()?;
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let home = folder.join(format!("worker-{serial}"));
+        fs::create_dir(&home)?;
+        let helper = match asked.program.is_python() {
+            true => Some(super::python::unpacked(&folder)?),
+            false => None,
+        };
+        let process = Process::start(asked.program, &home, helper.as_deref())?;
+        Ok(Worker { process, home })
+    }
+
+    fn give_back(&self, code: Digest, worker: Worker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.entry(code).or_default().push(worker);
+    }
+
+    /// The folder of this run's processes.
+    fn folder(&self) -> Result<PathBuf, Fault> {
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = &*folder {
+            return Ok(folder.path().to_owned());
+        }
+        let made = tempfile::Builder::new().prefix("farcast-").tempdir()?;
+        let path = made.path().to_owned();
+        *folder = Some(made);
+        Ok(path)
+    }
+}
+
+impl Drop for Workers {
+    /// All are asked at once, so that their time to end is the same.
+    fn drop(&mut self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let workers = idle.into_values().flatten();
+        let ending: Vec<_> = workers
+            .map(|mut worker| {
+                std::thread::spawn(move || {
+                    worker.process.ask_to_end();
+                    worker.process.kill();
+                })
+            })
+            .collect();
+        for end in ending {
+            let _ = end.join();
+        }
+    }
+}
+
+impl Worker {
+    fn call(&mut self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
+        self.process.calls += 1;
+        let number = self.process.calls;
+        let dir = self.home.join(format!("call-{number}"));
+        let failed = |fault: Fault| Trouble::Failed(fault);
+        fs::create_dir(&dir).map_err(|error| failed(error.into()))?;
+        let mut inputs = Map::new();
+        for (name, given) in asked.inputs {
+            let value = given.write(name, &mut |name, bytes| {
+                Ok(fs::write(dir.join(name), bytes)?)
+            });
+            let value = value.map_err(failed)?;
+            inputs.insert(name.clone(), value);
+        }
+        let call = asked.call(number, path_text(&dir), inputs, context);
+        self.process.say(&call);
+        let answer = self.answer(asked, number, context)?;
+        let parcel = self.parcel(asked, &dir, answer).map_err(failed);
+        let _ = fs::remove_dir_all(&dir);
+        parcel
+    }
+
+    /// Hears the program until it has a result or a fault.
+    fn answer(
+        &mut self,
+        asked: &Asked<'_>,
+        number: u64,
+        context: &Context<'_>,
+    ) -> Result<Value, Trouble> {
+        let name = &asked.program.name;
+        let wrong = |message: String| {
+            Err(Trouble::Failed(Fault::Environment(format!(
+                "plugin `{name}` {message}"
+            ))))
+        };
+        let timeout = asked.program.runner.timeout.map(Duration::from_secs);
+        let mut alive = Instant::now();
+        let mut cancelled: Option<Instant> = None;
+        let mut notes = 0;
+        loop {
+            if cancelled.is_none() && context.check_stop().is_err() {
+                self.process.say(&Cancel { cancel: number });
+                cancelled = Some(Instant::now());
+            }
+            if cancelled.is_some_and(|since| since.elapsed() > CANCEL_GRACE) {
+                return Err(Trouble::Failed(Fault::Cancelled));
+            }
+            let heard = self.process.hear(PATIENCE);
+            if !matches!(heard, Heard::Nothing) {
+                alive = Instant::now();
+            }
+            let message = match heard {
+                Heard::Message(message) => message,
+                Heard::Nothing => {
+                    let late = timeout.filter(|timeout| alive.elapsed() > *timeout);
+                    if let Some(timeout) = late {
+                        self.process.kill();
+                        let seconds = timeout.as_secs();
+                        let words = self.last_words();
+                        return wrong(format!(
+                            "gave no sign of life for {seconds} s (`timeout`){words}"
+                        ));
+                    }
+                    continue;
+                }
+                Heard::Noise(line) => {
+                    let line: String = line.chars().take(120).collect();
+                    return wrong(format!(
+                        "printed on standard output what is no message of the protocol: `{line}`; \
+                         print on standard error"
+                    ));
+                }
+                Heard::TooLong => return wrong("printed a line without an end".to_owned()),
+                Heard::Ended if cancelled.is_some() => {
+                    return Err(Trouble::Failed(Fault::Cancelled));
+                }
+                Heard::Ended => {
+                    let how = self.process.how_it_ended();
+                    return Err(Trouble::Lost(format!("{how}, twice{}", self.last_words())));
+                }
+            };
+            if !self.process.greeted && !matches!(message, Message::Hello { .. }) {
+                return wrong(format!(
+                    "did not begin with `{{\"hello\": {{\"protocol\": {PROTOCOL}}}}}`"
+                ));
+            }
+            match message {
+                Message::Hello { protocol: PROTOCOL } => self.process.greeted = true,
+                Message::Hello { protocol } => {
+                    return wrong(format!(
+                        "speaks version {protocol} of the protocol, this farcast speaks {PROTOCOL}"
+                    ));
+                }
+                Message::Progress { done, total, loss } => context.progress(done, total, loss),
+                Message::Note(text) if notes < NOTES && text.len() <= NOTE_LETTERS => {
+                    notes += 1;
+                    context.note(text);
+                }
+                Message::Note(_) => {
+                    return wrong(format!(
+                        "made more than {NOTES} notes, or one that is too long"
+                    ));
+                }
+                // The process ended the call in order and can take the next.
+                Message::Done(_) | Message::Fault(_) if cancelled.is_some() => {
+                    return Err(Trouble::Failed(Fault::Cancelled));
+                }
+                Message::Done(value) => return Ok(value),
+                Message::Fault(told) => {
+                    let words = match told.whose {
+                        Whose::Bug => self.last_words(),
+                        _ => String::new(),
+                    };
+                    return Err(Trouble::Failed(fault_of(told, name, &words)));
+                }
+            }
+        }
+    }
+
+    /// What it said last on standard error, to be put behind a message.
+    fn last_words(&self) -> String {
+        // What was written just before the end may still be on its way.
+        std::thread::sleep(Duration::from_millis(20));
+        match self.process.last_words() {
+            words if words.is_empty() => String::new(),
+            words => format!("; its standard error ends with:\n{words}"),
+        }
+    }
+
+    /// The result, from the message or from the files of the call.
+    fn parcel(&self, asked: &Asked<'_>, dir: &Path, answer: Value) -> Result<Parcel, Fault> {
+        let name = &asked.program.name;
+        let wrong = |why: String| Fault::Environment(format!("plugin `{name}` returned {why}"));
+        let most = asked.program.runner.largest << 20;
+        let read = |file: &str| -> Result<Option<Vec<u8>>, Fault> {
+            let path = dir.join(file);
+            let found = match files::look_at(&path) {
+                Err(files::NotOpened::Missing) => return Ok(None),
+                Err(error) => return Err(wrong(format!("no file: {}", error.message(&path)))),
+                Ok(found) => found,
+            };
+            if found.len() > most {
+                let (size, most) = (found.len() >> 20, most >> 20);
+                return Err(wrong(format!(
+                    "a result of {size} MB, more than `largest = {most}` in `farcast.toml`"
+                )));
+            }
+            Ok(Some(fs::read(path)?))
+        };
+        let head = match answer {
+            Value::Bool(true) => {
+                let missing = || wrong("no result: there is no `result.json` in `dir`".to_owned());
+                let bytes = read("result.json")?.ok_or_else(missing)?;
+                serde_json::from_slice(&bytes)
+                    .map_err(|error| wrong(format!("a `result.json` that is no JSON: {error}")))?
+            }
+            other => other,
+        };
+        let arrays = read("result.safetensors")?;
+        Parcel::from_answer(head, arrays.as_deref())
+            .map_err(|why| wrong(format!("what is no result: {why}")))
+    }
+}
+
+impl Asked<'_> {
+    fn call(
+        &self,
+        number: u64,
+        dir: String,
+        inputs: Map<String, Value>,
+        context: &Context<'_>,
+    ) -> Call<'_> {
+        Call {
+            call: number,
+            plugin: &self.program.name,
+            function: self.function,
+            version: self.version,
+            dir,
+            inputs,
+            args: self.args.clone(),
+            seed: context.streams().0.to_string(),
+            member: context.member(),
+            threads: self.program.runner.threads,
+        }
+    }
+}
+
+fn megabytes(count: u64) -> usize {
+    usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(1 << 20)
+}
+
+fn fault_of(told: Told, name: &str, last_words: &str) -> Fault {
+    let Told {
+        whose,
+        param,
+        message,
+        hint,
+    } = told;
+    match whose {
+        Whose::User => Fault::User {
+            param,
+            message,
+            hint,
+        },
+        Whose::Diverged => Fault::Diverged(message),
+        Whose::Bug => {
+            Fault::Environment(format!("plugin `{name}` has a bug: {message}{last_words}"))
+        }
+    }
+}
+
+/// Takes the content of a file by its name.
+type Sink<'a> = dyn FnMut(&str, Vec<u8>) -> Result<(), Fault> + 'a;
+
+impl Given {
+    /// Writes what is given; returns what the call says of it.
+    fn write(&self, name: &str, sink: &mut Sink<'_>) -> Result<Value, Fault> {
+        match self {
+            Given::One(kind, parcel) => {
+                let mut said = parcel.write(name, sink)?;
+                said["kind"] = kind.clone().into();
+                Ok(said)
+            }
+            Given::List(items) => {
+                let items = items.iter().enumerate();
+                items
+                    .map(|(at, item)| item.write(&format!("{name}.{at}"), sink))
+                    .collect()
+            }
+            Given::Members(members) => {
+                let members = members.iter().enumerate();
+                let written = members.map(|(at, member)| match member {
+                    Some(member) => member.write(&format!("{name}.{at}"), sink),
+                    None => Ok(Value::Null),
+                });
+                let written: Result<Vec<Value>, Fault> = written.collect();
+                Ok(serde_json::json!({ "members": written? }))
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+"""Writes the tables of pages in docs/ from runs of their experiments with several seeds.
+
+    python3 experiments/tables.py docs/wind.md docs/nowcast.md
+
+A table stands between two markers; the first says what is in it:
+
+    <!-- table wind.farcast rows=net,adapted columns=RMSE:skill.rmse -->
+    <!-- end of table -->
+
+Rows are models. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
+for the point of a sweep, counted from 0 in the order of the score table. A number is the ensemble
+mean, or the mean of the members where there is none. Cells are the mean and the standard deviation
+over the seeds 0, 1, …; `set=hold=50%` sets a param. Nothing but Python and farcast is needed; runs
+with the same settings are made once, and what the store knows is not computed again.
+"""
+
+import argparse
+import csv
+import pathlib
+import re
+import statistics
+import subprocess
+
+HERE = pathlib.Path(__file__).parent
+TABLE = re.compile(r"(<!-- table (.*?) -->\n).*?(<!-- end of table -->)", re.S)
+COLUMN = re.compile(r"(.+?):(\w+)\.(\w+)(?:@(\d+))?(?:#(\d+))?$")
+
+
+def run(arguments, experiment, seed, settings):
+    """The lines of the score table of one run."""
+    name = "-".join([pathlib.Path(experiment).stem, *settings, str(seed)])
+    folder = pathlib.Path(arguments.out) / re.sub(r"[^\w.-]", "_", name)
+    command = [arguments.farcast, "run", str(HERE / experiment), "--out", str(folder), "--quiet"]
+    for setting in [f"seed={seed}", *settings]:
+        command += ["--set", setting]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with open(folder / "scores.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def value(lines, model, column):
+    """The number of a model in a run, or None."""
+    _, statement, metric, horizon, point = column
+    lines = [line for line in lines if line["statement"] == statement]
+    points = list(dict.fromkeys(line["point"] for line in lines))
+    wanted = {
+        "model": model,
+        "metric": metric,
+        "group": "",
+        "point": points[int(point)] if point else points[0],
+    }
+    lines = [line for line in lines if all(line[key] == wanted[key] for key in wanted)]
+    if horizon:
+        lines = [line for line in lines if line["horizon"] and float(line["horizon"]) == float(horizon)]
+    for member in ["mean", "all"]:
+        for line in lines:
+            if line["member"] == member:
+                return float(line["value"]) if line["value"] else None
+    values = [float(line["value"]) for line in lines if line["member"].isdigit() and line["value"]]
+    return statistics.fmean(values) if values else None
+
+
+def cell(values):
+    """Mean and standard deviation, with digits that fit the size."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    mean = statistics.fmean(known)
+    digits = 4 if abs(mean) < 1 else 3 if abs(mean) < 10 else 1 if abs(mean) < 1000 else 0
+    spread = statistics.stdev(known) if len(known) > 1 else 0.0
+    some = f" ({len(known)} of {len(values)} runs)" if len(known) < len(values) else ""
+    return f"{mean:.{digits}f} ± {spread:.{digits}f}{some}".replace("-", "−")
+
+
+def table(spec, runs):
+    """The lines of a table."""
+    columns = []
+    for column in spec["columns"].split(","):
+        match = COLUMN.match(column)
+        if not match:
+            raise SystemExit(f"no column: {column}")
+        columns.append(match.groups())
+    yield "| | " + " | ".join(column[0].replace("_", " ") for column in columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for model in spec["rows"].split(","):
+        cells = (cell([value(lines, model, column) for lines in runs]) for column in columns)
+        yield f"| `{model}` | " + " | ".join(cells) + " |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("pages", nargs="+", type=pathlib.Path)
+    parser.add_argument("--farcast", default="target/release/farcast")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--out", default="out/tables")
+    arguments = parser.parse_args()
+    known = {}
+
+    def written(match):
+        experiment, *fields = match[2].split()
+        settings = [field[4:] for field in fields if field.startswith("set=")]
+        spec = dict(field.split("=", 1) for field in fields if not field.startswith("set="))
+        key = (experiment, *settings)
+        if key not in known:
+            seeds = range(arguments.seeds)
+            known[key] = [run(arguments, experiment, seed, settings) for seed in seeds]
+        lines = "\n".join(table(spec, known[key]))
+        return f"{match[1]}{lines}\n{match[3]}"
+
+    for page in arguments.pages:
+        page.write_text(TABLE.sub(written, page.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,378 @@
+//! Tables as people have them, read; and what is wrong with others.
+
+use std::io::{Read, Write};
+
+use super::*;
+use crate::data::support::testing::{complaint, testdata};
+use engine::params::DataPath;
+
+fn csv(file: DataPath) -> Csv {
+    Csv {
+        file: file.into(),
+        columns: None,
+        missing: Vec::new(),
+        separator: None,
+        decimal: None,
+        thousands: None,
+        comment: None,
+        skip: 0,
+        units: None,
+        encoding: None,
+        dates: None,
+        texts: None,
+    }
+}
+
+/// A table of these bytes; the folder holds it.
+fn written(bytes: &[u8]) -> (tempfile::TempDir, Csv) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, bytes).expect("a file");
+    (folder, csv(DataPath(path)))
+}
+
+/// The values of two columns, read with these settings.
+fn values(bytes: &[u8], set: impl FnOnce(&mut Csv), names: [&str; 2]) -> [Vec<f64>; 2] {
+    let (_folder, mut table) = written(bytes);
+    set(&mut table);
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.schema(), schema);
+    names.map(|name| data.values(name).expect(name).to_vec())
+}
+
+/// What is wrong with these bytes, without the folder.
+fn refused(bytes: &[u8], set: impl FnOnce(&mut Csv)) -> String {
+    let (folder, mut table) = written(bytes);
+    set(&mut table);
+    let (param, message) = complaint(table.run(&Context::alone("csv")));
+    assert_eq!(param, Some("file"), "{message}");
+    message.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn numbers_units_and_missing_values_are_read() {
+    let table = csv(testdata("tiny.csv"));
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.schema(), schema);
+    let unit = |name| schema.find(name).expect(name).unit.as_deref();
+    assert_eq!(unit("depth"), Some("m"));
+    assert_eq!(unit("temp"), Some("degC"));
+    assert_eq!(data.values("depth").expect("depth")[..], [0.0, 10.0, 20.0]);
+    let temp = data.values("temp").expect("temp");
+    assert_eq!((temp[0], temp[1].is_nan(), temp[2]), (4.5, true, 3.25));
+    assert!(data.values("qc flag").expect("qc flag")[2].is_nan());
+}
+
+#[test]
+fn columns_are_taken_in_the_order_and_spelling_asked_for() {
+    let table = Csv {
+        columns: Some(vec![Column("TEMP".to_owned()), Column("depth".to_owned())]),
+        ..csv(testdata("tiny.csv"))
+    };
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    let names: Vec<_> = schema.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["TEMP", "depth"]);
+}
+
+#[test]
+fn blank_lines_are_passed_over_and_short_rows_filled() {
+    let [a, b] = values(b"a,b\r\n1,2\r\n\r\n3\r\n\r\n", |_| (), ["a", "b"]);
+    assert_eq!(a, [1.0, 3.0]);
+    assert!(b[1].is_nan());
+}
+
+#[test]
+fn separators_and_marks_of_numbers_are_found() {
+    let expected = [vec![1.5, 2.5], vec![10.25, 1175.0]];
+    for text in [
+        "a;b\n1,5;10,25\n2,5;1.175,0\n",
+        "a\tb\n1.5\t10.25\n2.5\t1175\n",
+        "a|b\n1.5|10.25\n2.5|1175\n",
+        "a,b\n1.5,10.25\n2.5,\"1,175.0\"\n",
+        "  a    b\n  1.5 10.25\n 2.5  1175\n",
+        "\u{feff}a,b\n1.5,10.25\n2.5,1175\n",
+    ] {
+        assert_eq!(
+            values(text.as_bytes(), |_| (), ["a", "b"]),
+            expected,
+            "{text}"
+        );
+    }
+    let set = |csv: &mut Csv| {
+        csv.separator = Some("/".to_owned());
+        csv.thousands = Some("'".to_owned());
+    };
+    assert_eq!(
+        values(b"a/b\n1.5/10.25\n2.5/1'175\n", set, ["a", "b"]),
+        expected
+    );
+}
+
+#[test]
+fn encodings_and_compression_are_undone() {
+    let expected = [vec![1.0], vec![2.0]];
+    let text = "a,b\n1,2\n";
+    let utf16: Vec<u8> = format!("\u{feff}{text}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(values(&utf16, |_| (), ["a", "b"]), expected);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(text.as_bytes()).expect("gz");
+    assert_eq!(
+        values(&gz.finish().expect("gz"), |_| (), ["a", "b"]),
+        expected
+    );
+    let zst = zstd::encode_all(text.as_bytes(), 1).expect("zst");
+    assert_eq!(values(&zst, |_| (), ["a", "b"]), expected);
+    let latin = b"a,b,ort\n1,2,Z\xfcrich\n";
+    assert_eq!(
+        values(
+            latin,
+            |csv| csv.encoding = Some(Encoding::Latin1),
+            ["a", "b"]
+        ),
+        expected
+    );
+    assert_eq!(
+        refused(latin, |_| ()),
+        "cannot read `table.csv` as csv: line 2, column 6: byte 0xFC is no UTF-8"
+    );
+}
+
+#[test]
+fn what_expands_beyond_all_tables_is_refused() {
+    let zeros = std::io::repeat(b'0').take(70 << 20);
+    let zst = zstd::encode_all((&b"a\n"[..]).chain(zeros), 1).expect("zst");
+    let message = refused(&zst, |_| ());
+    assert!(
+        message.contains("expand to more than 67108864: too many"),
+        "{message}"
+    );
+}
+
+#[test]
+fn lines_that_are_no_rows_are_passed_over_when_asked() {
+    let expected = [vec![1.0, 2.0], vec![10.5, 11.5]];
+    let comment = |csv: &mut Csv| csv.comment = Some("#".to_owned());
+    let text = b"# station: X\n# source: lab\na,b\n1,10.5\n# moved\n2,11.5\n";
+    assert_eq!(values(text, comment, ["a", "b"]), expected);
+    let skip = |csv: &mut Csv| csv.skip = 2;
+    let text = b"Station 7, at sea\nCreated\n\na,b\n1,10.5\n2,11.5\n";
+    assert_eq!(values(text, skip, ["a", "b"]), expected);
+    let (_folder, mut table) = written(b"a,b\n[m],(degC)\n1,10.5\n");
+    table.units = Some(2);
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    assert_eq!(schema.find("a").expect("a").unit.as_deref(), Some("m"));
+    assert_eq!(schema.find("b").expect("b").unit.as_deref(), Some("degC"));
+}
+
+#[test]
+fn missing_values_are_told_by_value_by_text_and_by_custom() {
+    let set = |csv: &mut Csv| {
+        csv.missing = vec![Mark::Number(-9999.0), Mark::Text("x".to_owned())];
+    };
+    let text = b"a,b\n-9999,1\n-9999.0,x\nNA,-\n4,****\n";
+    let [a, b] = values(text, set, ["a", "b"]);
+    let known = |values: &[f64]| -> Vec<bool> { values.iter().map(|x| !x.is_nan()).collect() };
+    assert_eq!(known(&a), [false, false, false, true]);
+    assert_eq!(known(&b), [true, false, false, false]);
+    let (_folder, table) = written(b"a,b\n1,2\n-,N/A\n-,3\n");
+    let context = Context::alone("csv");
+    table.run(&context).expect("data");
+    assert_eq!(
+        context.take_notes(),
+        ["column `a`: read as missing: `-` (2)"]
+    );
+}
+
+#[test]
+fn a_column_may_begin_late() {
+    let text = format!("a,b\n{}1,7\n", "1,\n".repeat(3000));
+    let [_, b] = values(text.as_bytes(), |_| (), ["a", "b"]);
+    assert_eq!(b[3000], 7.0);
+}
+
+#[test]
+fn dates_and_texts_are_columns_too() {
+    let text = b"day,ort,code\n2000-02-29,De Bilt,07\n2000-03-01T12:00Z,,08\nNA,Bonn,09\n";
+    let (_folder, mut table) = written(text);
+    table.texts = Some(vec![Column("code".to_owned())]);
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.schema(), schema);
+    let day = data.column("day").expect("day");
+    assert_eq!(day.unit.as_deref(), Some("days since 1970-01-01"));
+    assert_eq!(day.values[..2], [11016.0, 11017.5]);
+    assert!(day.values[2].is_nan());
+    let texts = |name: &str| {
+        let column = data.column(name).expect(name);
+        (0..3)
+            .map(|row| column.text(row).map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts("ort"),
+        [Some("De Bilt".to_owned()), None, Some("Bonn".to_owned())]
+    );
+    assert_eq!(texts("code")[0].as_deref(), Some("07"));
+    let (_folder, mut table) = written(b"day,x\n20000229,1\n20000301,2\n");
+    table.dates = Some("%Y%m%d".to_owned());
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.values("day").expect("day")[..], [11016.0, 11017.0]);
+    let late = format!("day\n{}2000-13-01\n", "2000-01-01\n".repeat(1000));
+    assert_eq!(
+        refused(late.as_bytes(), |_| ()),
+        "`table.csv`, line 1002, column 1: expected a date in column `day`, found `2000-13-01`"
+    );
+}
+
+#[test]
+fn bad_files_are_explained_with_line_and_column() {
+    let cases: [(&[u8], &str); 14] = [
+        (b"", "`table.csv` is empty"),
+        (b" \n\n", "`table.csv` is empty"),
+        (b"a,b\n", "`table.csv` has a header but no rows"),
+        (
+            b"1,2\n3,4\n",
+            "`table.csv` has no header: its first line is numbers",
+        ),
+        (b"a,a\n1,2\n", "column `a` exists twice"),
+        (
+            b"a\0b",
+            "cannot read `table.csv` as csv: it is not text: it contains zero bytes",
+        ),
+        (
+            b"a,b\n1,2\n3,4,5\n",
+            "`table.csv`, line 3, column 5: expected 2 fields, found 3",
+        ),
+        (
+            b"a,b\n1,\"2\n3,4\n",
+            "`table.csv`, line 2, column 3: the field in quotes never ends",
+        ),
+        (
+            b"a,b\n1,\"2\"3\n",
+            "`table.csv`, line 2, column 6: expected `,` or the end of the line after a field in quotes",
+        ),
+        (
+            b"a b\n1 2\n3 4 5\n",
+            "`table.csv`, line 3, column 5: expected 2 fields, found 3",
+        ),
+        (
+            b"a b\n1 2\n3 4\n3\n",
+            "`table.csv`, line 4, column 1: expected 2 fields, found 1",
+        ),
+        (
+            b"a,b\n1,2\n# x\n",
+            "`table.csv`, line 3, column 1: expected a row, found a line with `#`",
+        ),
+        (
+            b"a;b\n1,234;2\n",
+            "`table.csv`, line 2, column 1: `1,234` may be a fraction or thousands",
+        ),
+        (
+            b"a,b\n1,2\n2,oops\n3,4\n",
+            "`table.csv`, line 3, column 3: expected a number in column `b`, found `oops`",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(refused(bytes, |_| ()), expected);
+    }
+    let mut cut = zstd::encode_all(&b"a,b\n1,2\n"[..], 1).expect("zst");
+    cut.truncate(cut.len() - 3);
+    assert!(refused(&cut, |_| ()).contains("as csv: "));
+}
+
+#[test]
+fn a_word_after_the_sample_is_an_error_with_its_line() {
+    let text = format!("a\n{}oops\n", "1\n".repeat(1000));
+    let (_folder, table) = written(text.as_bytes());
+    assert!(table.schema(&Files::unchecked()).is_ok());
+    let message = refused(text.as_bytes(), |_| ());
+    assert_eq!(
+        message,
+        "`table.csv`, line 1002, column 1: expected a number in column `a`, found `oops`"
+    );
+}
+
+#[test]
+fn parts_of_a_long_file_give_the_same_as_the_whole() {
+    let rows: Vec<String> = (0..300_000)
+        .map(|row| format!("{row},{}.5\n", row % 7))
+        .collect();
+    let text = format!("a,b\n{}", rows.concat());
+    assert!(text.len() > 2 << 20);
+    let [a, b] = values(text.as_bytes(), |_| (), ["a", "b"]);
+    assert!(
+        a.iter()
+            .enumerate()
+            .all(|(row, value)| *value == row as f64)
+    );
+    assert!(
+        b.iter()
+            .enumerate()
+            .all(|(row, value)| *value == (row % 7) as f64 + 0.5)
+    );
+}
+
+#[test]
+fn several_files_stand_one_below_the_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        ("year=2001/b.csv", "a,b\n3,4\n"),
+        ("year=2000/a.csv", "a,b\n1,2\n"),
+        ("year=2001/_SUCCESS", ""),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let read = |path: &str| {
+        let table = csv(DataPath(folder.path().join(path)));
+        let schema = table.schema(&Files::unchecked()).expect("a schema");
+        let data = table.run(&Context::alone("csv")).expect("data");
+        assert_eq!(data.schema(), schema);
+        data
+    };
+    for path in ["", "year=*/*.csv", "**"] {
+        let data = read(path);
+        assert_eq!(data.values("b").expect("b")[..], [2.0, 4.0], "{path}");
+        assert_eq!(data.values("year").expect("year")[..], [2000.0, 2001.0]);
+    }
+    assert!(read("year=2000/a.csv").values("year").is_err());
+    std::fs::write(folder.path().join("year=2000/c.csv"), "a,c\n1,2\n").expect("a file");
+    let (param, message) =
+        complaint(csv(DataPath(folder.path().into())).schema(&Files::unchecked()));
+    let message = message.replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(
+        (param, message.as_str()),
+        (
+            Some("file"),
+            "`year=2000/c.csv` has no column `b`, which `year=2000/a.csv` has"
+        )
+    );
+    let (_, message) =
+        complaint(csv(DataPath(folder.path().join("*.tsv"))).schema(&Files::unchecked()));
+    assert!(message.starts_with("no file matches `"), "{message}");
+}
+
+#[test]
+fn a_missing_file_and_an_unknown_column_are_named() {
+    let gone = csv(DataPath("/nowhere/at/all.csv".into()));
+    let (param, message) = complaint(gone.schema(&Files::unchecked()));
+    assert_eq!(
+        (param, message.as_str()),
+        (Some("file"), "there is no file `/nowhere/at/all.csv`")
+    );
+    let unknown = Csv {
+        columns: Some(vec![Column("dept".to_owned())]),
+        ..csv(testdata("tiny.csv"))
+    };
+    let (param, message) = complaint(unknown.schema(&Files::unchecked()));
+    assert_eq!(
+        (param, message.as_str()),
+        (Some("columns"), "the file has no column `dept`")
+    );
+}

@@ -1,0 +1,262 @@
+//! `join`: the columns of two data sets side by side.
+
+use std::sync::Arc;
+
+use dsl::signature::ColumnRule;
+use dsl::types::Schema;
+use engine::artifact::{DataColumn, Dataset};
+use engine::error::Fault;
+use engine::params::{Column, Input};
+use engine::plugin;
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::words;
+
+use super::support::matching::{self, Matches};
+use super::support::source::grouped;
+use crate::calls::{distinct, filled, with_rows};
+
+words! {
+    /// Which rows stay.
+    pub enum How {
+        /// Those with a row in both.
+        Inner = "inner",
+        /// All of the first data.
+        Left = "left",
+    }
+}
+
+plugin! {
+    /// The rows of the first data with the columns of the second.
+    ///
+    /// Rows belong together that are alike in the columns `by`, which both must have; the second
+    /// data have one row at most for each. `inner` keeps the rows with a partner, `left` keeps
+    /// all rows of the first data, which miss the columns of the second where they have none;
+    /// either way a note counts them. Rows keep the order of the first data.
+    ///
+    /// Numbers must be equal, or differ by at most `within`, in their unit: latitudes that one
+    /// file keeps in 32 bits and another in 64 are not equal. Then the nearest row is the
+    /// partner. Longitudes (a column in `degrees_east`, or called `lon` or `longitude`) are alike
+    /// when they differ by 360 degrees.
+    ///
+    /// A climatology of other rows is subtracted by `join` and `derive`: with
+    /// `usual = mean(temp)` by `month`, `unusual = temp - usual`.
+    ///
+    /// ```farcast
+    /// data slopes = derive(all, slope = 2 * z, steep = 3 * z)
+    /// data both = join(all, slopes, by: [x, z, y], suffix: "_of_slopes")
+    /// ```
+    "join" version 1
+    pub struct Join {
+        /// The rows.
+        data: Input<Dataset>;
+        /// The data that give further columns.
+        other: Input<Dataset>;
+        /// The columns in which rows that belong together are alike.
+        by: Vec<Column>, texts();
+        /// Which rows stay.
+        how: How = "inner";
+        /// How far numbers of the `by` columns may be apart.
+        within: Option<f64>, range("0.0..");
+        /// What is added to the names of columns that both have.
+        suffix: Option<String>;
+    }
+}
+
+impl Plugin for Join {
+    type Output = Dataset;
+
+    fn columns() -> ColumnRule {
+        ColumnRule::Like("data".to_owned())
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let mut found = Vec::from_iter(
+            [filled(call, "by", "column"), distinct(call, "by")]
+                .into_iter()
+                .flatten(),
+        );
+        found.extend(matching::complaints(call, "data", "other"));
+        if let (Some(mine), Some(its)) = (call.schema("data"), call.schema("other")) {
+            let by = call.get::<Vec<Column>>("by").unwrap_or_default();
+            let suffix = call.get::<String>("suffix").unwrap_or_default();
+            found.extend(collision(mine, its, &by, &suffix));
+        }
+        found
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let by = call.get::<Vec<Column>>("by").unwrap_or_default();
+        let suffix = call.get::<String>("suffix").unwrap_or_default();
+        let schemas = call.schema("data").zip(call.schema("other"));
+        Facts {
+            columns: schemas.map(|(mine, its)| Arc::new(schema(mine, its, &by, &suffix))),
+            ..with_rows(call, call.rows("data"))
+        }
+    }
+
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        let matches = Matches::of(&self.data, &self.other, &self.by, self.within)?;
+        let (rows, lost) = (self.data.rows(), matches.lost());
+        let suffix = self.suffix.clone().unwrap_or_default();
+        if lost > 0 {
+            context.note(self.told(&matches));
+        }
+        if matches.unused > 0 {
+            context.note(format!(
+                "{} of {} rows of `{}` belong to no row of `{}`",
+                grouped(matches.unused),
+                grouped(self.other.rows()),
+                self.other.label,
+                self.data.label
+            ));
+        }
+        if lost == rows && self.how == How::Inner {
+            let fault = Fault::at("by", "no row has a partner: nothing is left");
+            return Err(match matches.hint() {
+                Some(hint) => fault.with_hint(hint),
+                None => fault,
+            });
+        }
+        let data = match self.how {
+            How::Left => (*self.data).clone(),
+            How::Inner => {
+                let kept = matches
+                    .rows
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, other)| other.is_some());
+                let kept: Vec<u32> = kept.map(|(row, _)| row as u32).collect();
+                self.data.take(&kept)
+            }
+        };
+        let partners: Vec<Option<u32>> = match self.how {
+            How::Left => matches.rows,
+            How::Inner => matches.rows.into_iter().filter(Option::is_some).collect(),
+        };
+        let names: Vec<&str> = self
+            .data
+            .columns()
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
+        let mut columns = data.columns().to_vec();
+        for column in self.other.columns() {
+            if self.by.iter().any(|Column(name)| *name == column.name) {
+                continue;
+            }
+            let mut joined = beside(column, &partners);
+            if names.contains(&column.name.as_str()) {
+                joined.name.push_str(&suffix);
+            }
+            columns.push(joined);
+        }
+        Dataset::new(columns)
+    }
+}
+
+impl Join {
+    /// What is told of rows without a partner.
+    fn told(&self, matches: &Matches) -> String {
+        let outcome = match self.how {
+            How::Inner => "are left out",
+            How::Left => "miss its columns",
+        };
+        let mut told = format!(
+            "{} of {} rows of `{}` have no partner in `{}` and {outcome}",
+            grouped(matches.lost()),
+            grouped(self.data.rows()),
+            self.data.label,
+            self.other.label
+        );
+        if let Some(hint) = matches.hint() {
+            told.push_str(&format!("; {hint}"));
+        }
+        told
+    }
+}
+
+/// The values of a column at these rows; missing where there is none.
+fn beside(column: &DataColumn, rows: &[Option<u32>]) -> DataColumn {
+    let value = |row: &Option<u32>| row.map_or(f64::NAN, |row| column.values[row as usize]);
+    DataColumn {
+        values: rows.iter().map(value).collect(),
+        ..column.clone()
+    }
+}
+
+/// The columns of the result.
+fn schema(mine: &Schema, its: &Schema, by: &[Column], suffix: &str) -> Schema {
+    let mut columns = mine.columns.clone();
+    for column in &its.columns {
+        if by.iter().any(|Column(name)| *name == column.name) {
+            continue;
+        }
+        let mut column = column.clone();
+        if mine.find(&column.name).is_some() {
+            column.name.push_str(suffix);
+        }
+        columns.push(column);
+    }
+    Schema { columns }
+}
+
+/// A column that would exist twice.
+fn collision(mine: &Schema, its: &Schema, by: &[Column], suffix: &str) -> Option<Complaint> {
+    let joined = schema(mine, its, by, suffix);
+    let mut seen = std::collections::HashSet::new();
+    let twice = joined
+        .columns
+        .iter()
+        .find(|column| !seen.insert(&column.name))?;
+    let complaint = Complaint::at("other", format!("both data have a column `{}`", twice.name));
+    Some(complaint.with_hint(match suffix {
+        "" => "add it to `by`, or tell them apart: `suffix: \"_2\"`",
+        _ => "another `suffix` tells them apart",
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::support::testing::{complaint, table};
+
+    fn join(how: How, within: Option<f64>) -> Join {
+        Join {
+            data: Input::new(table(&[
+                ("lat", &[1.0, 2.0, 1.0, 3.0]),
+                ("x", &[10.0, 20.0, 30.0, 40.0]),
+            ])),
+            other: Input::new(table(&[("x", &[-1.0, -2.0]), ("lat", &[1.0, 2.001])])),
+            by: vec![Column("lat".to_owned())],
+            how,
+            within,
+            suffix: Some("_2".to_owned()),
+        }
+    }
+
+    #[test]
+    fn rows_without_a_partner_are_left_out_or_miss_values_and_are_counted() {
+        let context = Context::alone("join");
+        let data = join(How::Inner, None).run(&context).expect("data");
+        assert_eq!(data.values("x").expect("x")[..], [10.0, 30.0]);
+        assert_eq!(data.values("x_2").expect("x_2")[..], [-1.0, -1.0]);
+        let notes = context.take_notes();
+        assert!(notes[0].starts_with("2 of 4 rows of "), "{}", notes[0]);
+        assert!(notes[1].starts_with("1 of 2 rows of "), "{}", notes[1]);
+        let data = join(How::Left, Some(0.01)).run(&context).expect("data");
+        assert_eq!(data.values("x_2").expect("x_2")[..3], [-1.0, -2.0, -1.0]);
+        assert!(data.values("x_2").expect("x_2")[3].is_nan());
+        assert_eq!(data.rows(), 4);
+    }
+
+    #[test]
+    fn nothing_left_is_refused() {
+        let empty = Join {
+            other: Input::new(table(&[("lat", &[7.0])])),
+            ..join(How::Inner, None)
+        };
+        let (param, message) = complaint(empty.run(&Context::alone("join")));
+        assert_eq!(param, Some("by"));
+        assert_eq!(message, "no row has a partner: nothing is left");
+    }
+}

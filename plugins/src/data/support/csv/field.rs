@@ -1,0 +1,239 @@
+//! One field: a number, a mark of a missing value, or something else.
+
+/// How numbers are written, and what stands for a missing one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// Between the whole part and the fraction: `.` or `,`.
+    pub decimal: u8,
+    /// Between groups of three digits.
+    pub thousands: Option<char>,
+    /// The texts that the user says are missing values.
+    pub missing: Vec<String>,
+    /// The numbers that the user says are missing values.
+    pub missing_numbers: Vec<f64>,
+}
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A number, or missing (NaN) as the user, an empty field or `NA` says.
+    Number(f64),
+    /// Missing by a mark that may mean something else.
+    Mark,
+    /// Neither.
+    Other,
+}
+
+/// Texts that stand for a missing value, in columns of texts too.
+const NONE: [&str; 9] = [
+    "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None",
+];
+
+/// Those of tables of numbers: no value, missing, a number too long for its place.
+const MARKS: [&str; 5] = ["-", "--", "---", ".", "M"];
+
+impl Numbers {
+    /// What a field without blanks around it is.
+    pub fn read(&self, field: &str) -> Value {
+        let number = match self.thousands.is_none() && self.decimal == b'.' {
+            true => plain(field.as_bytes()),
+            false => self.converted(field),
+        };
+        match number {
+            Some(value) if self.missing_numbers.contains(&value) => Value::Number(f64::NAN),
+            Some(value) => Value::Number(value),
+            None if field.is_empty() || self.missing.iter().any(|mark| mark == field) => {
+                Value::Number(f64::NAN)
+            }
+            None if NONE.contains(&field) => Value::Number(f64::NAN),
+            None if MARKS.contains(&field) => Value::Mark,
+            None if field.bytes().all(|byte| byte == b'*') => Value::Mark,
+            None => Value::Other,
+        }
+    }
+
+    /// Whether a field of a column of numbers or dates is a missing value.
+    pub fn is_missing(&self, field: &str) -> bool {
+        match self.read(field) {
+            Value::Number(value) => value.is_nan(),
+            Value::Mark => true,
+            Value::Other => false,
+        }
+    }
+
+    /// The text of a field in a column of texts; none where it is missing.
+    pub fn text<'t>(&self, field: &'t str) -> Option<&'t str> {
+        let is_missing = field.is_empty()
+            || NONE.contains(&field)
+            || self.missing.iter().any(|mark| mark == field)
+            || (!self.missing_numbers.is_empty()
+                && plain(field.as_bytes()).is_some_and(|it| self.missing_numbers.contains(&it)));
+        (!is_missing).then_some(field)
+    }
+
+    /// The number of a field with other marks than `.`; none unless groups have three digits.
+    fn converted(&self, field: &str) -> Option<f64> {
+        let decimal = char::from(self.decimal);
+        let (whole, fraction) = match field.split_once(decimal) {
+            Some((whole, fraction)) => (whole, Some(fraction)),
+            None => (field, None),
+        };
+        let mut text = String::with_capacity(field.len());
+        match self.thousands.filter(|mark| whole.contains(*mark)) {
+            Some(mark) => {
+                let mut groups = whole.split(mark);
+                let first = groups.next().unwrap_or_default();
+                let digits = first.trim_start_matches(['+', '-']);
+                if !(1..=3).contains(&digits.len()) || !is_digits(digits) {
+                    return None;
+                }
+                text.push_str(first);
+                for group in groups {
+                    if group.len() != 3 || !is_digits(group) {
+                        return None;
+                    }
+                    text.push_str(group);
+                }
+            }
+            None => text.push_str(whole),
+        }
+        if decimal != '.' && text.contains('.') {
+            return None;
+        }
+        if let Some(fraction) = fraction {
+            if fraction.contains('.') {
+                return None;
+            }
+            text.push('.');
+            text.push_str(fraction);
+        }
+        plain(text.as_bytes())
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Powers of ten that a float holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The number that this text writes, rounded correctly.
+///
+/// Up to nineteen digits that make a whole number below 2⁵³, divided by a power of ten that is
+/// exact, round once (Clinger 1990); the standard library reads the others.
+pub fn plain(field: &[u8]) -> Option<f64> {
+    let (is_negative, digits) = match field {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, field),
+    };
+    let (mut mantissa, mut fraction, mut has_point) = (0_u64, 0, false);
+    let mut count = 0;
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' if count < 19 => {
+                mantissa = mantissa * 10 + u64::from(byte - b'0');
+                count += 1;
+                fraction += usize::from(has_point);
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return slowly(field),
+        }
+    }
+    if count == 0 {
+        return slowly(field);
+    }
+    if mantissa >= 1 << 53 || fraction >= POWERS.len() {
+        return slowly(field);
+    }
+    let value = mantissa as f64 / POWERS[fraction];
+    Some(if is_negative { -value } else { value })
+}
+
+#[cold]
+fn slowly(field: &[u8]) -> Option<f64> {
+    // `nan` and `inf` are no digits, `infinity` neither.
+    let text = std::str::from_utf8(field).ok()?;
+    let value = text.parse::<f64>().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(decimal: u8, thousands: Option<char>) -> Numbers {
+        Numbers {
+            decimal,
+            thousands,
+            missing: vec!["gone".to_owned()],
+            missing_numbers: vec![-9999.0],
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_as_the_standard_library_does() {
+        let texts = [
+            "0",
+            "-0",
+            "1.",
+            ".5",
+            "+2.50",
+            "0.1",
+            "123456.789",
+            "9007199254740993",
+            "1e-7",
+            "1E400",
+            "0.00000000000000000000001",
+            "179769313486231570000",
+            "3.141592653589793238",
+            "-inf",
+            "0.30000000000000004",
+            "9007199254740991.5",
+        ];
+        for text in texts {
+            let expected = text.parse::<f64>().expect(text);
+            let found = plain(text.as_bytes()).expect(text);
+            assert_eq!(found.to_bits(), expected.to_bits(), "{text}");
+        }
+        for text in ["", ".", "-", "1.2.3", "1,5", "abc", "0x10", "1 2", "nan"] {
+            assert_eq!(plain(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn missing_values_are_told_by_value_and_by_mark() {
+        let read = |text| numbers(b'.', None).read(text);
+        let is_missing = |text| matches!(read(text), Value::Number(value) if value.is_nan());
+        for text in ["", "gone", "-9999", "-9999.0", "-9.999e3", "NA", "nan"] {
+            assert!(is_missing(text), "{text}");
+        }
+        for text in ["-", "****", "M"] {
+            assert_eq!(read(text), Value::Mark, "{text}");
+        }
+        assert_eq!(read("-999"), Value::Number(-999.0));
+        assert_eq!(read("oops"), Value::Other);
+        assert_eq!(numbers(b'.', None).text("M"), Some("M"));
+        assert_eq!(numbers(b'.', None).text("N/A"), None);
+    }
+
+    #[test]
+    fn decimal_commas_and_groups_of_digits_are_read() {
+        let german = |text| numbers(b',', Some('.')).read(text);
+        assert_eq!(german("1.234,5"), Value::Number(1234.5));
+        assert_eq!(german("-0,25"), Value::Number(-0.25));
+        assert_eq!(german("1.5"), Value::Other);
+        assert_eq!(numbers(b',', None).read("1.5"), Value::Other);
+        assert_eq!(numbers(b',', None).read("1,5e2"), Value::Number(150.0));
+        let english = |text| numbers(b'.', Some(',')).read(text);
+        assert_eq!(english("2,345.5"), Value::Number(2345.5));
+        assert_eq!(english("-1,234,567"), Value::Number(-1_234_567.0));
+        assert_eq!(english("1,23"), Value::Other);
+        assert_eq!(english("1234,567"), Value::Other);
+        assert_eq!(english("934.5"), Value::Number(934.5));
+    }
+}

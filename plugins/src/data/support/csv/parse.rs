@@ -1,0 +1,276 @@
+//! All rows of a table, column by column, on all processors.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::thread;
+
+use super::Problem;
+use super::field::{Value, plain};
+use super::infer::{Content, date, mended};
+use super::layout::Layout;
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers, or those of dates; NaN where one is missing.
+    Numbers(Vec<f64>),
+    /// Texts, each by its place in the list.
+    Texts(Vec<Option<u32>>, Vec<String>),
+    /// A column that is not wanted.
+    Nothing,
+}
+
+/// The columns of a table and the marks of missing values in each.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// One for each column of the layout.
+    pub columns: Vec<Values>,
+    /// How often a mark in common use stands in a column: by column and mark.
+    pub marks: BTreeMap<(usize, String), usize>,
+}
+
+/// A part of the text with fewer bytes is not worth a thread.
+const PART: usize = 1 << 20;
+
+/// More threads wait for memory.
+const MOST_THREADS: usize = 8;
+
+/// Reads all rows.
+///
+/// # Errors
+/// The first record that does not fit.
+pub fn rows(
+    text: &str,
+    layout: &Layout,
+    contents: &[Content],
+    pattern: Option<&str>,
+) -> Result<Table, Problem> {
+    let parts = parts(text, layout.body);
+    let parsed: Vec<Result<Part, Problem>> = match parts.as_slice() {
+        [only] => vec![Part::read(text, only.clone(), layout, contents, pattern)],
+        parts => thread::scope(|scope| {
+            let read = |range: &Range<usize>| {
+                let range = range.clone();
+                scope.spawn(move || Part::read(text, range, layout, contents, pattern))
+            };
+            let threads: Vec<_> = parts.iter().map(read).collect();
+            let joined = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            joined.collect()
+        }),
+    };
+    let parts: Vec<Part> = parsed.into_iter().collect::<Result<_, _>>()?;
+    Ok(joined(parts, contents))
+}
+
+/// The body of the text in parts that end with a line. Where there are quotes, a line may end
+/// within a field: then there is one part.
+fn parts(text: &str, body: usize) -> Vec<Range<usize>> {
+    let bytes = &text.as_bytes()[body..];
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_THREADS);
+    let count = threads.min(bytes.len() / PART).max(1);
+    if count == 1 || bytes.contains(&b'"') {
+        return vec![body..text.len()];
+    }
+    let mut starts = vec![body];
+    for part in 1..count {
+        let near = body + bytes.len() / count * part;
+        let rest = &text.as_bytes()[near..];
+        if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            starts.push(near + end + 1);
+        }
+    }
+    starts.dedup();
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| *start..end)
+        .collect()
+}
+
+/// Columns of some rows.
+struct Part {
+    columns: Vec<Column>,
+    marks: BTreeMap<(usize, String), usize>,
+}
+
+enum Column {
+    Numbers(Vec<f64>),
+    Dates(Vec<f64>),
+    Texts(Texts),
+    Nothing,
+}
+
+#[derive(Default)]
+struct Texts {
+    known: HashMap<String, u32>,
+    labels: Vec<String>,
+    places: Vec<Option<u32>>,
+}
+
+impl Texts {
+    fn push(&mut self, text: Option<&str>) {
+        let place = text.map(|text| match self.known.get(text) {
+            Some(place) => *place,
+            None => {
+                let place = self.labels.len() as u32;
+                self.known.insert(text.to_owned(), place);
+                self.labels.push(text.to_owned());
+                place
+            }
+        });
+        self.places.push(place);
+    }
+}
+
+impl Part {
+    fn read(
+        text: &str,
+        range: Range<usize>,
+        layout: &Layout,
+        contents: &[Content],
+        pattern: Option<&str>,
+    ) -> Result<Self, Problem> {
+        // About so many rows as lines of the first one's length.
+        let first = text[range.clone()].find('\n').unwrap_or(range.len()).max(1);
+        let room = range.len() / first + 1;
+        let column = |content: &Content| match content {
+            Content::Numbers => Column::Numbers(Vec::with_capacity(room)),
+            Content::Dates => Column::Dates(Vec::with_capacity(room)),
+            Content::Texts => Column::Texts(Texts::default()),
+            Content::Nothing => Column::Nothing,
+        };
+        let mut part = Self {
+            columns: contents.iter().map(column).collect(),
+            marks: BTreeMap::new(),
+        };
+        // Most fields are numbers as Rust writes them.
+        let marks = &layout.numbers;
+        let is_plain =
+            marks.decimal == b'.' && marks.thousands.is_none() && marks.missing_numbers.is_empty();
+        let text = &text[..range.end];
+        let mut rows = layout.rows(text, range.start);
+        let mut fields = Vec::with_capacity(contents.len());
+        while rows.next(&mut fields)? {
+            if fields.len() != contents.len() {
+                layout.expect_fields(text, &fields)?;
+            }
+            for (at, column) in part.columns.iter_mut().enumerate() {
+                let field = fields.get(at);
+                match column {
+                    Column::Nothing => {}
+                    Column::Texts(texts) => {
+                        let field = field.map(|field| field.text(text));
+                        texts.push(field.as_deref().and_then(|it| layout.numbers.text(it)));
+                    }
+                    Column::Dates(values) => {
+                        let written = field.map(|field| field.text(text)).unwrap_or_default();
+                        values.push(match date(&written, pattern) {
+                            Some(value) => value,
+                            None if layout.numbers.is_missing(&written) => f64::NAN,
+                            None => {
+                                let name = &layout.names[at];
+                                let message = format!(
+                                    "expected a date in column `{name}`, found `{written}`"
+                                );
+                                let start = field.map_or(rows.at, |field| field.start);
+                                let problem = Problem::new(start, message);
+                                return Err(problem.with_hint(mended(&written)));
+                            }
+                        });
+                    }
+                    Column::Numbers(values) => {
+                        let Some(field) = field else {
+                            values.push(f64::NAN);
+                            continue;
+                        };
+                        if is_plain
+                            && let Some(value) = plain(&text.as_bytes()[field.start..field.end])
+                        {
+                            values.push(value);
+                            continue;
+                        }
+                        let written = field.text(text);
+                        values.push(match layout.numbers.read(&written) {
+                            Value::Number(value) => value,
+                            Value::Mark => {
+                                *part.marks.entry((at, written.into_owned())).or_default() += 1;
+                                f64::NAN
+                            }
+                            Value::Other => {
+                                let name = &layout.names[at];
+                                let message = format!(
+                                    "expected a number in column `{name}`, found `{written}`"
+                                );
+                                let problem = Problem::new(field.start, message);
+                                return Err(problem.with_hint(mended(&written)));
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        Ok(part)
+    }
+}
+
+fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
+    let empty = |content: &Content| match content {
+        Content::Numbers | Content::Dates => Values::Numbers(Vec::new()),
+        Content::Texts => Values::Texts(Vec::new(), Vec::new()),
+        Content::Nothing => Values::Nothing,
+    };
+    let mut table = Table {
+        columns: contents.iter().map(empty).collect(),
+        marks: BTreeMap::new(),
+    };
+    for part in parts {
+        for (whole, column) in table.columns.iter_mut().zip(part.columns) {
+            match (whole, column) {
+                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(values))
+                    if whole.is_empty() =>
+                {
+                    *whole = values;
+                }
+                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(values)) => {
+                    whole.extend(values);
+                }
+                (Values::Texts(places, labels), Column::Texts(texts)) => {
+                    let mut known: HashMap<&str, u32> = HashMap::new();
+                    for (place, label) in labels.iter().enumerate() {
+                        known.insert(label, place as u32);
+                    }
+                    let mut more = Vec::new();
+                    let place = |label: &String| match known.get(label.as_str()) {
+                        Some(place) => *place,
+                        None => {
+                            more.push(label.clone());
+                            (known.len() + more.len() - 1) as u32
+                        }
+                    };
+                    let new: Vec<u32> = texts.labels.iter().map(place).collect();
+                    labels.extend(more);
+                    let new =
+                        |place: Option<u32>| place.and_then(|at| new.get(at as usize).copied());
+                    places.extend(texts.places.into_iter().map(new));
+                }
+                _ => {}
+            }
+        }
+        for (mark, count) in part.marks {
+            *table.marks.entry(mark).or_default() += count;
+        }
+    }
+    table
+}
+
+/// The columns without a row.
+pub fn none(contents: &[Content]) -> Table {
+    joined(Vec::new(), contents)
+}

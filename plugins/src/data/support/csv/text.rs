@@ -1,0 +1,181 @@
+//! The text of a file: gz and zst undone within bounds, UTF-16 and Latin-1 decoded.
+
+use std::io::{self, BufReader, Read};
+
+use engine::files::DataFile;
+use engine::memory;
+use flate2::bufread::MultiGzDecoder;
+
+/// How bytes stand for characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One to four bytes a character.
+    Utf8,
+    /// Two or four bytes a character, in the order that the first two tell.
+    Utf16,
+    /// A byte a character.
+    Latin1,
+}
+
+/// A text, or the beginning of one.
+#[derive(Debug)]
+pub struct Text {
+    /// The characters, without a mark of the order of bytes.
+    pub text: String,
+    /// Whether it is all of the file.
+    pub is_whole: bool,
+}
+
+/// A compressed text may have this many bytes whatever its size is.
+const FREE: u64 = 64 << 20;
+
+/// And this many bytes for every compressed one: no table of numbers shrinks so far.
+const MOST_EXPANDED: u64 = 200;
+
+/// The text of a file, or its first `limit` bytes.
+///
+/// # Errors
+/// Why it is not text, in one line.
+pub fn read(
+    file: &DataFile,
+    encoding: Option<Encoding>,
+    limit: Option<u64>,
+) -> Result<Text, String> {
+    let bytes = bytes(file, limit)?;
+    let is_whole = limit.is_none_or(|limit| (bytes.len() as u64) < limit);
+    let text = decoded(bytes, encoding, is_whole)?;
+    Ok(Text { text, is_whole })
+}
+
+fn bytes(file: &DataFile, limit: Option<u64>) -> Result<Vec<u8>, String> {
+    let mut start = [0; 4];
+    let length = start.len().min(file.size() as usize);
+    let told = |error: io::Error| error.to_string();
+    file.read_at(0, &mut start[..length]).map_err(told)?;
+    let body = BufReader::with_capacity(1 << 16, file.reader());
+    let expanded: Box<dyn Read> = match start {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(body)),
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            Box::new(zstd::stream::read::Decoder::with_buffer(body).map_err(told)?)
+        }
+        [b'P', b'K', 3, 4] => return Err("it is a zip archive".to_owned()),
+        [b'B', b'Z', b'h', _] => return Err("it is compressed by bzip2".to_owned()),
+        [0xfd, b'7', b'z', b'X'] => return Err("it is compressed by xz".to_owned()),
+        _ => {
+            return match limit {
+                None => file.read_all(),
+                Some(limit) => first(body, limit),
+            }
+            .map_err(told);
+        }
+    };
+    let most = most_expanded(file.size());
+    let bytes = first(expanded, limit.unwrap_or(u64::MAX).min(most + 1)).map_err(told)?;
+    match bytes.len() as u64 > most {
+        true => Err(format!(
+            "{} bytes expand to more than {most}: too many for a table",
+            file.size()
+        )),
+        false => Ok(bytes),
+    }
+}
+
+/// How many bytes a compressed text may have.
+fn most_expanded(size: u64) -> u64 {
+    let by_size = FREE.max(size.saturating_mul(MOST_EXPANDED));
+    memory::of_machine().map_or(by_size, |memory| by_size.min(memory))
+}
+
+fn first(body: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    body.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn decoded(
+    mut bytes: Vec<u8>,
+    encoding: Option<Encoding>,
+    is_whole: bool,
+) -> Result<String, String> {
+    let utf16 = match bytes[..] {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes as fn([u8; 2]) -> u16),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes as fn([u8; 2]) -> u16),
+        // The first character of a table is a plain one.
+        [0, _, ..] if encoding == Some(Encoding::Utf16) => Some(u16::from_be_bytes as _),
+        _ if encoding == Some(Encoding::Utf16) => Some(u16::from_le_bytes as _),
+        _ => None,
+    };
+    if let Some(order) = utf16.filter(|_| encoding != Some(Encoding::Latin1)) {
+        return of_utf16(&bytes, order, is_whole);
+    }
+    if bytes.contains(&0) {
+        return Err("it is not text: it contains zero bytes".to_owned());
+    }
+    if encoding == Some(Encoding::Latin1) {
+        return Ok(bytes.into_iter().map(char::from).collect());
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).or_else(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let is_cut = error.utf8_error().error_len().is_none() && !is_whole;
+        let mut bytes = error.into_bytes();
+        let wrong = bytes.get(valid).copied().unwrap_or_default();
+        bytes.truncate(valid);
+        let before = String::from_utf8(bytes).unwrap_or_default();
+        if is_cut {
+            return Ok(before);
+        }
+        let (line, column) = super::place(&before, before.len());
+        Err(format!(
+            "line {line}, column {column}: byte 0x{wrong:02X} is no UTF-8"
+        ))
+    })
+}
+
+fn of_utf16(bytes: &[u8], order: fn([u8; 2]) -> u16, is_whole: bool) -> Result<String, String> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    if is_whole && !rest.is_empty() {
+        return Err("it ends within a character of UTF-16".to_owned());
+    }
+    let mut text = String::with_capacity(pairs.len());
+    let mut units = char::decode_utf16(pairs.iter().map(|pair| order(*pair))).peekable();
+    while let Some(unit) = units.next() {
+        match unit {
+            Ok('\u{feff}') if text.is_empty() => {}
+            Ok(character) => text.push(character),
+            Err(_) if !is_whole && units.peek().is_none() => {}
+            Err(error) => {
+                let (line, column) = super::place(&text, text.len());
+                let wrong = error.unpaired_surrogate();
+                return Err(format!(
+                    "line {line}, column {column}: 0x{wrong:04X} is no UTF-16"
+                ));
+            }
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_told_by_their_first_bytes() {
+        let whole = |bytes: &[u8], encoding| decoded(bytes.to_vec(), encoding, true);
+        assert_eq!(whole(b"\xef\xbb\xbfa,\xc3\xa9", None), Ok("a,é".to_owned()));
+        assert_eq!(whole(b"\xff\xfea\0,\0", None), Ok("a,".to_owned()));
+        assert_eq!(whole(b"\xfe\xff\0a\0,", None), Ok("a,".to_owned()));
+        assert_eq!(whole(b"a\0,\0", Some(Encoding::Utf16)), Ok("a,".to_owned()));
+        assert_eq!(whole(b"\xe9", Some(Encoding::Latin1)), Ok("é".to_owned()));
+        assert_eq!(
+            whole(b"a,b\n1,\xe9\n", None),
+            Err("line 2, column 3: byte 0xE9 is no UTF-8".to_owned())
+        );
+        assert!(whole(b"a\0,\0", None).is_err());
+        // A beginning may end within a character.
+        assert_eq!(decoded(b"a\xc3".to_vec(), None, false), Ok("a".to_owned()));
+    }
+}

@@ -1,0 +1,97 @@
+//! `zarr`: the cells of gridded variables of a Zarr store as rows.
+
+use dsl::signature::ColumnRule;
+use dsl::types::Schema;
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::files::Files;
+use engine::params::DataPath;
+use engine::plugin;
+use engine::plugin::{Context, Plugin};
+
+use super::support::grid::{self, Source, Unpacked};
+use super::support::gridded::{self, Gridded};
+
+plugin! {
+    /// The cells of gridded variables of a Zarr store, one row each.
+    ///
+    /// Versions 2 and 3 of the format, a folder or a zip file of it, with or without
+    /// consolidated metadata. Chunks may be encoded by zstd, gzip, zlib, Blosc 1, bzip2, LZ4,
+    /// shuffle, transpose, CRC-32C and shards; an array that is encoded otherwise is refused, the
+    /// others are read. Chunks that are not there hold the fill value, which stands for missing
+    /// in version 2, and in version 3 where the attribute `_FillValue` says so, as xarray reads
+    /// them.
+    ///
+    /// Variables, coordinates and columns are found as `netcdf` finds them; dimensions have the
+    /// names of `dimension_names` or `_ARRAY_DIMENSIONS`.
+    ///
+    /// ```farcast
+    /// data cells = zarr("tiny.zarr.zip", inputs: [v], coords: [time, lat])
+    /// ```
+    "zarr" version 1
+    pub struct Zarr {
+        /// The folder or zip file.
+        file: DataPath;
+        /// The variables that become columns.
+        grid: Gridded, flatten();
+    }
+}
+
+impl Plugin for Zarr {
+    type Output = Dataset;
+
+    const REMADE: bool = true;
+
+    fn columns() -> ColumnRule {
+        ColumnRule::Source
+    }
+
+    fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        gridded::schema(&*self.open(files)?, &self.grid)
+    }
+
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        gridded::rows(&*self.open(context.files())?, &self.grid, context)
+    }
+}
+
+impl Zarr {
+    fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
+        let root = &self.file.0;
+        let opened = files.open_all(root).map_err(|fault| match fault {
+            Fault::User { message, .. } => Fault::at("file", message),
+            other => other,
+        })?;
+        Ok(Box::new(Unpacked::new(grid::open_zarr(root, opened)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::params::Column;
+
+    use super::*;
+    use crate::data::support::testing::testdata;
+
+    #[test]
+    fn rows_are_those_that_xarray_finds() {
+        // xr.Dataset({"v": (("time", "lat"), [[1., 2.], [np.nan, 4.], [5., 6.]])},
+        //            {"time": [10, 20, 30], "lat": [-5.5, 5.5]}).to_zarr("tiny.zarr.zip")
+        let columns = |names: [&str; 2]| names.map(|name| Column(name.to_owned())).to_vec();
+        let zarr = Zarr {
+            file: testdata("tiny.zarr.zip"),
+            grid: Gridded {
+                inputs: vec![Column("v".to_owned())],
+                coords: Some(columns(["time", "lat"])),
+                every: 1,
+            },
+        };
+        let context = Context::alone("zarr");
+        let data = zarr.run(&context).expect("rows");
+        let values = |name: &str| data.values(name).expect(name).to_vec();
+        assert_eq!(values("v"), [1.0, 2.0, 4.0, 5.0, 6.0]);
+        assert_eq!(values("time"), [10.0, 10.0, 20.0, 30.0, 30.0]);
+        assert_eq!(values("lat"), [-5.5, 5.5, 5.5, -5.5, 5.5]);
+        assert_eq!(context.take_notes(), ["dropped 1 of 6 cells without `v`"]);
+    }
+}

@@ -1,0 +1,4 @@
+//! What trajectories of files are made from.
+
+pub mod alike;
+pub mod run;

@@ -1,0 +1,211 @@
+//! The states of one run, as files hold them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use engine::artifact::{
+    Layout, Naming, Precision, Saved, SavedModel, Selection, Trajectory, shown,
+};
+use engine::error::Fault;
+use engine::plugin::Context;
+use polars::prelude::{DataFrame, NamedFrom, Series};
+
+use super::alike::Alike;
+
+/// The models of a run in the order of their steps.
+pub struct Run {
+    alike: Alike,
+    models: Vec<SavedModel>,
+    /// The step of each.
+    pub steps: Vec<u64>,
+    selection: Selection,
+}
+
+/// The names of runs among models, in an order in which numbers count.
+pub fn members<'a>(
+    naming: &Naming,
+    models: impl IntoIterator<Item = (&'a str, &'a [bool])>,
+) -> Result<Vec<String>, String> {
+    let mut found = BTreeSet::new();
+    for (name, open) in models {
+        let member = naming.member(name, open);
+        let member =
+            member.ok_or_else(|| format!("`{name}`: its name does not say which run it is of"))?;
+        found.insert((digits_padded(&member), member));
+    }
+    Ok(found.into_iter().map(|(_, member)| member).collect())
+}
+
+/// A text whose order among others is that of the numbers in it.
+fn digits_padded(text: &str) -> String {
+    let mut padded = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if !digits.is_empty() {
+            padded.push_str(&format!("{digits:0>20}"));
+        }
+        padded.push_str(&part[digits.len()..]);
+    }
+    padded
+}
+
+impl Run {
+    /// Of these models, in the order of their steps.
+    ///
+    /// # Errors
+    /// The user's fault when a step is not known or twice there, or the models are of different
+    /// networks.
+    pub fn of(
+        models: Vec<SavedModel>,
+        naming: &Naming,
+        selection: Selection,
+    ) -> Result<Self, Fault> {
+        let stepped = models.into_iter().map(|model| {
+            let step = naming.step(&model).map_err(|(message, hint)| {
+                Fault::user(format!("`{}`: {message}", model.path().display())).with_hint(hint)
+            })?;
+            Ok((step, model))
+        });
+        let mut stepped: Vec<(u64, SavedModel)> = stepped.collect::<Result<_, Fault>>()?;
+        stepped.sort_by_key(|(step, _)| *step);
+        for pair in stepped.windows(2) {
+            if pair[0].0 == pair[1].0 {
+                let [one, other] = [&pair[0].1, &pair[1].1].map(|model| model.path().display());
+                let message = format!("`{one}` and `{other}` are both of step {}", pair[0].0);
+                return Err(Fault::user(message).with_hint(
+                    "name the step by `step: \"…{step}…\"`, or the number of runs by `members:`",
+                ));
+            }
+        }
+        let (steps, models): (Vec<u64>, Vec<SavedModel>) = stepped.into_iter().unzip();
+        for model in &models {
+            selection.expect(model)?;
+        }
+        let alike = Alike::of(&models.iter().collect::<Vec<_>>(), &selection)?;
+        Ok(Self {
+            alike,
+            models,
+            steps,
+            selection,
+        })
+    }
+
+    /// The precision that all weights have, or one that holds every number of theirs.
+    fn precision(&self) -> Precision {
+        let weights = self.models.iter().zip(&self.alike.names);
+        let weights = weights.flat_map(|(model, names)| {
+            names
+                .iter()
+                .filter_map(|name| model.tensor(name)?.precision())
+        });
+        let weights: Vec<Precision> = weights.collect();
+        match weights.first() {
+            Some(first) if weights.iter().all(|it| it == first) => *first,
+            _ if weights.contains(&Precision::F64) => Precision::F64,
+            _ => Precision::F32,
+        }
+    }
+
+    /// Copies the weights, step after step, and keeps what was saved beside the last.
+    ///
+    /// # Errors
+    /// When a weight is not finite, a file changes, or the store cannot be written.
+    pub fn trajectory(&self, context: &Context) -> Result<Trajectory, Fault> {
+        self.note(context);
+        let steps = Series::new("step".into(), &self.steps);
+        let coordinates = DataFrame::new(self.steps.len(), vec![steps.into()])?;
+        let precision = self.precision();
+        let width = Trajectory::block_width(self.steps.len(), precision);
+        let keep = |bytes: &[u8]| context.keep(bytes);
+        let layout: &Layout = &self.alike.layout;
+        let total = layout.len() as u64;
+        let fill = |columns: std::ops::Range<usize>, bytes: &mut [u8]| {
+            context.check_stop()?;
+            context.progress(columns.start as u64, total, None);
+            let rows = bytes.chunks_exact_mut(columns.len() * precision.bytes());
+            let models = self.models.iter().zip(&self.alike.names);
+            for ((model, names), row) in models.zip(rows) {
+                model.read(layout, names, &columns, precision, row)?;
+            }
+            Ok(())
+        };
+        let trajectory =
+            Trajectory::write_as(precision, layout.clone(), coordinates, width, keep, fill)?;
+        Ok(trajectory.with_saved(self.saved(keep)?.map(Arc::new)))
+    }
+
+    /// The form of the last state.
+    fn saved(
+        &self,
+        keep: impl Fn(&[u8]) -> Result<engine::artifact::Kept, Fault>,
+    ) -> Result<Option<Saved>, Fault> {
+        let (Some(last), Some(names)) = (self.models.last(), self.alike.names.last()) else {
+            return Ok(None);
+        };
+        let written = self.alike.layout.tensors.iter().map(|tensor| &tensor.name);
+        let mut weights: BTreeMap<String, (String, String)> = { names.iter().zip(written) }
+            .map(|(here, written)| (here.clone(), (written.clone(), written.clone())))
+            .collect();
+        let (from, to) = self.prefix_to_written();
+        let renamed = |name: &str| match name.strip_prefix(&*from) {
+            Some(rest) => format!("{to}{rest}"),
+            None => name.to_owned(),
+        };
+        for (copy, of) in &self.alike.ties {
+            weights.insert(copy.clone(), (renamed(copy), of.clone()));
+        }
+        Saved::of(last, &weights, renamed, keep).map(Some)
+    }
+
+    /// What names of the last state begin with, and what instead where they are written.
+    fn prefix_to_written(&self) -> (String, String) {
+        let last = self.alike.names.last().and_then(|names| names.first());
+        let written = self.alike.layout.tensors.first().map(|tensor| &tensor.name);
+        let (Some(last), Some(written)) = (last, written) else {
+            return Default::default();
+        };
+        let same = last.bytes().rev().zip(written.bytes().rev());
+        let same = same.take_while(|(one, other)| one == other).count();
+        let cut = |name: &str| name.get(..name.len() - same).unwrap_or("").to_owned();
+        (cut(last), cut(written))
+    }
+
+    fn note(&self, context: &Context) {
+        let alike = &self.alike;
+        if !alike.prefixes.is_empty() {
+            let prefixes: Vec<String> = alike
+                .prefixes
+                .iter()
+                .map(|it| format!("`{}`", shown(it)))
+                .collect();
+            context.note(format!(
+                "names of tensors differ between files by {}: matched, and written as in `{}`",
+                prefixes.join(" and "),
+                self.models[alike.named_by].path().display()
+            ));
+        }
+        for (copy, of) in &alike.ties {
+            context.note(format!(
+                "tensor `{}` is missing in some files and equal to `{}` in others: tied",
+                shown(copy),
+                shown(of)
+            ));
+        }
+        let Some(last) = self.models.last() else {
+            return;
+        };
+        let rest = last.tensors().filter(|it| !self.selection.has(it));
+        let rest: Vec<&str> = rest.map(|it| &it.tensor.name[..]).collect();
+        if let Some(first) = rest.first() {
+            let others = match rest.len() {
+                1 => "is no weight: it is".to_owned(),
+                2 => "and another one are no weights: they are".to_owned(),
+                count => format!("and {} others are no weights: they are", count - 1),
+            };
+            context.note(format!(
+                "tensor `{}` {others} written unchanged with weights of this run",
+                shown(first)
+            ));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `average(walk)`: one row of weights from many.
+
+use dsl::column::{ColumnExpr, Values};
+use dsl::types::Kind;
+use engine::error::Fault;
+use engine::params::{Formula, Input, Origins};
+use engine::plugin;
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use polars::prelude::DataType;
+
+use super::support::facts::{made, network, no_coordinate};
+use super::support::rows::{Rows, common};
+use super::support::stream::{Source, Target, write};
+use super::{Weights, single};
+use crate::parents::Parent;
+
+/// The coordinates that a formula may name.
+pub(crate) const COORDINATES: [&str; 5] = ["step", "subset", "repeat", "horizon", "row"];
+
+plugin! {
+    /// The mean of all rows of a table: one row of weights.
+    ///
+    /// Of the states along training it is stochastic weight averaging (Izmailov et al. 2018) or
+    /// checkpoint averaging. `weight` weighs the rows by their coordinates: `step ^ 6.94` is
+    /// the power function of Karras et al. 2024 of relative width 0.1, `exp((step - 6000) / 800)`
+    /// an exponential mean. Weights are divided by their sum; none may be negative. Rows that
+    /// diverged are left out, with a note. Time and memory are those of reading the table once,
+    /// a few MiB at a time.
+    ///
+    /// ```farcast
+    /// parent swa = average(walk, weight: step ^ 2)
+    /// ```
+    "average" version 1
+    pub struct Average {
+        /// The rows.
+        weights: Input<Weights>;
+        /// The weight of each row, from its coordinates; of equal weight without it.
+        weight: Option<Formula>, names(&COORDINATES);
+        /// The networks that the weights belong to.
+        networks: Origins<Parent>, origins("weights");
+    }
+}
+
+impl Plugin for Average {
+    type Output = Weights;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Weights, Kind::Parent, Kind::Child]
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let formula = call.get::<Formula>("weight");
+        let named = formula.and_then(|formula| no_coordinate(call, &formula.0, "weight"));
+        Vec::from_iter(network(call, degree(call), true).or(named))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        made(call, &call.inputs("weights"), degree(call), true)
+    }
+
+    fn run(self, context: &Context) -> Result<Weights, Fault> {
+        let rows = Rows::of(&self.weights, context.member())?.finished(context)?;
+        let factors = self.factors(&rows)?;
+        let (layout, network) = common(
+            std::slice::from_ref(&rows),
+            &self.networks,
+            "weights",
+            context,
+        )?;
+        let target = Target {
+            layout,
+            coordinates: single()?,
+            network,
+        };
+        let sources = [Source {
+            table: rows.table,
+            rows: rows.rows,
+        }];
+        write(target, &sources, context, |_, blocks, sums| {
+            for (row, factor) in blocks[0].rows().zip(&factors) {
+                for (sum, weight) in sums.iter_mut().zip(row) {
+                    *sum += factor * f64::from(*weight);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn degree(call: &Sketch) -> f64 {
+    call.input("weights").map_or(1.0, |input| input.degree())
+}
+
+impl Average {
+    /// The share of each row in the mean.
+    fn factors(&self, rows: &Rows) -> Result<Vec<f64>, Fault> {
+        let weights = match &self.weight {
+            Some(Formula(formula)) => values(rows, formula, "weight")?,
+            None => vec![1.0; rows.rows.len()],
+        };
+        let wrong = weights
+            .iter()
+            .find(|weight| !(weight.is_finite() && **weight >= 0.0));
+        if let Some(wrong) = wrong {
+            let message = format!("expected weights of rows that are 0 or more, found {wrong}");
+            return Err(Fault::at("weight", message));
+        }
+        let sum: f64 = weights.iter().sum();
+        if !(sum > 0.0 && sum.is_finite()) {
+            let message = format!("expected weights of rows with a positive sum, found {sum}");
+            return Err(Fault::at("weight", message));
+        }
+        Ok(weights.into_iter().map(|weight| weight / sum).collect())
+    }
+}
+
+/// The values of a formula over the coordinates of rows.
+pub(crate) fn values(rows: &Rows, formula: &ColumnExpr, param: &str) -> Result<Vec<f64>, Fault> {
+    let columns = formula.columns().into_iter().map(|name| {
+        let column = rows.coordinates.column(name).map_err(|_| {
+            let known = rows.coordinates.get_column_names();
+            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            Fault::at(param, format!("the rows have no coordinate `{name}`"))
+                .with_hint(format!("coordinates: {}", known.join(", ")))
+        })?;
+        let column = column.cast(&DataType::Float64)?;
+        let numbers = column
+            .f64()?
+            .iter()
+            .map(|number| number.unwrap_or(f64::NAN));
+        Ok((name.to_owned(), numbers.collect::<Vec<f64>>()))
+    });
+    let columns = columns.collect::<Result<Vec<_>, Fault>>()?;
+    let find = |name: &str| {
+        let found = columns.iter().find(|(known, _)| known == name);
+        found.map(|(_, values)| Values::from(&values[..]))
+    };
+    let evaluated = formula.evaluate(rows.rows.len(), &find);
+    evaluated.map_err(Fault::Bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{call, given};
+    use crate::weights::support::testing::{averages, close, table, weights_of};
+
+    #[test]
+    fn a_power_average_is_that_of_the_golden_file() {
+        let golden = averages();
+        let rows: Vec<usize> = golden
+            .power_average_steps
+            .iter()
+            .map(|step| *step as usize - 1)
+            .collect();
+        let path: Vec<Vec<f64>> = rows.iter().map(|row| golden.path[*row].clone()).collect();
+        let walk = table(&path, Some(&golden.power_average_steps));
+        let weight = format!("w, weight: step ^ {}", golden.std_to_gamma["0.05"]);
+        let average: Average = call(&weight, &[("w", given(walk))]);
+        let found = average.run(&Context::alone("average")).expect("runs");
+        close(&weights_of(&found), &golden.power_average, 1e-6);
+    }
+
+    #[test]
+    fn the_mean_of_one_row_is_that_row_and_diverged_rows_take_no_part() {
+        let one = table(&[vec![0.1, -3.0e7, 1e-30]], None);
+        let average: Average = call("w", &[("w", given(one.clone()))]);
+        let found = average.run(&Context::alone("average")).expect("runs");
+        assert_eq!(weights_of(&found), weights_of(&one));
+    }
+}

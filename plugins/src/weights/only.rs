@@ -1,0 +1,190 @@
+//! `only(tuned - net, tensors: "layers.0.*")`: some tensors, the others zero.
+
+use engine::artifact::Layout;
+use engine::error::Fault;
+use engine::params::{Input, Origins};
+use engine::plugin;
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+
+use super::Weights;
+use super::support::facts::{is, made};
+use super::support::rows::{Rows, common};
+use super::support::stream::{Source, Target, write};
+use super::trim::within;
+use crate::parents::Parent;
+
+plugin! {
+    /// Differences in some tensors alone; the others are zero.
+    ///
+    /// Added to a network it patches these tensors: `net + only(tuned - net, tensors:
+    /// "layers.0.*")`. A `*` stands for any text in a name. Of a network it would leave zeros for
+    /// weights, and is refused.
+    ///
+    /// ```farcast
+    /// weights first = only(walk - net, tensors: "layers.0.*")
+    /// ```
+    "only" version 1
+    pub struct Only {
+        /// The differences.
+        weights: Input<Weights>;
+        /// The names of the tensors.
+        tensors: Vec<String>;
+        /// The names of those that are zero all the same.
+        except: Vec<String> = "[]";
+        /// The networks that the weights belong to.
+        networks: Origins<Parent>, origins("weights");
+    }
+}
+
+impl Plugin for Only {
+    type Output = Weights;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let input = call.input("weights");
+        let point = input.filter(|input| !is(input.degree(), 0.0));
+        let point = point.map(|input| {
+            let name = input.name;
+            let message = format!("`{name}` is a network: the other tensors would be zero");
+            let hint = format!("patch another: `base + only({name} - base, tensors: …)`");
+            Complaint::at("weights", message).with_hint(hint)
+        });
+        let patterns = call.get::<Vec<String>>("tensors").unwrap_or_default();
+        let empty = patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_empty());
+        let empty = empty.then(|| {
+            Complaint::at("tensors", "expected names of tensors, found an empty one")
+                .with_hint("`\"layers.0.*\"` is the first layer")
+        });
+        point.into_iter().chain(empty).collect()
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let inputs = call.inputs("weights");
+        let single = inputs.iter().all(|input| input.is_single());
+        made(call, &inputs, 0.0, single)
+    }
+
+    fn run(self, context: &Context) -> Result<Weights, Fault> {
+        let rows = Rows::of(&self.weights, context.member())?;
+        let (layout, network) = common(
+            std::slice::from_ref(&rows),
+            &self.networks,
+            "weights",
+            context,
+        )?;
+        let wanted = chosen(&layout, &self.tensors, "tensors")?;
+        let without = chosen(&layout, &self.except, "except")?;
+        let parts: Vec<_> = layout.ranges().map(|(_, range)| range).collect();
+        let target = Target {
+            layout,
+            coordinates: rows.coordinates.clone(),
+            network,
+        };
+        let sources = [Source {
+            table: rows.table,
+            rows: rows.rows,
+        }];
+        write(target, &sources, context, |columns, blocks, made| {
+            let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
+            for (weights, made) in rows {
+                for (part, here) in within(&parts, &columns) {
+                    if wanted[part] && !without[part] {
+                        for at in here {
+                            made[at] = f64::from(weights[at]);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Which tensors have a name that one of the patterns matches.
+///
+/// # Errors
+/// The first pattern that matches none.
+pub(crate) fn chosen(
+    layout: &Layout,
+    patterns: &[String],
+    param: &str,
+) -> Result<Vec<bool>, Fault> {
+    let mut chosen = vec![false; layout.tensors.len()];
+    for pattern in patterns {
+        let mut found = false;
+        for (chosen, tensor) in chosen.iter_mut().zip(&layout.tensors) {
+            if matches(pattern, &tensor.name) {
+                (*chosen, found) = (true, true);
+            }
+        }
+        if !found {
+            let names = layout
+                .tensors
+                .iter()
+                .take(8)
+                .map(|tensor| format!("`{}`", tensor.name));
+            let names: Vec<String> = names.collect();
+            let more = if layout.tensors.len() > 8 {
+                ", …"
+            } else {
+                ""
+            };
+            return Err(Fault::at(param, format!("no tensor is named `{pattern}`"))
+                .with_hint(format!("tensors: {}{more}", names.join(", "))));
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether a name is what a pattern says; a `*` is any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{call, given};
+    use crate::weights::support::testing::{close, flat, merge, moved, weights_of};
+
+    #[test]
+    fn names_match_patterns() {
+        for (pattern, name, expected) in [
+            ("layers.0.*", "layers.0.weight", true),
+            ("layers.0.*", "layers.10.weight", false),
+            ("*.bias", "layers.0.bias", true),
+            ("*0*weight", "layers.0.weight", true),
+            ("a*a", "a", false),
+            ("weight", "weight", true),
+            ("weight", "weights", false),
+            ("*", "anything", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn the_first_layer_is_that_of_the_golden_file() {
+        let golden = merge();
+        let inputs = [("d", given(moved(&golden.base, &golden.a)))];
+        let only: Only = call("d, tensors: \"layers.0.*\"", &inputs);
+        let found = only.run(&Context::alone("only")).expect("runs");
+        let expected = golden.only_layer0.iter().zip(flat(&golden.base));
+        let expected: Vec<f64> = expected.map(|(all, base)| all - base).collect();
+        close(&weights_of(&found), &expected, 1e-6);
+    }
+}

@@ -1,0 +1,254 @@
+//! `path(net, on: unseen)`: the loss along straight lines between networks.
+
+use engine::artifact::{Dataset, ScoreRow, Scores};
+use engine::error::Fault;
+use engine::params::{Gather, Input};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::{plugin, words};
+
+use super::support::facts::mixed;
+use super::support::outputs::Judge;
+use crate::parents::{Parent, not_runnable};
+
+words! {
+    /// Which members are joined.
+    pub enum Pairs {
+        /// The first with each other one.
+        FromFirst = "from_first",
+        /// Each with each other one.
+        All = "all",
+    }
+}
+
+plugin! {
+    /// The loss along straight lines of weights between networks, and the barrier on the way.
+    ///
+    /// Between members of `a`, or between each member of `a` and the same of `b`. A line from θ₀ to
+    /// θ₁ has the loss L(t) at `points` values of t from 0 to 1, in the column `horizon`. `barrier` is the
+    /// largest L(t) - ((1 - t) L(0) + t L(1)) (Ainsworth et al. 2023), 0 for a straight valley.
+    /// `connectivity` is (L(0) + L(1)) / 2 - L(t*), t* where this is farthest from zero: negative
+    /// with a barrier (Yang et al. 2021). For classes `accuracy` is given too. The member of a line
+    /// is that of its end; `group` names both.
+    ///
+    /// ```farcast
+    /// score straight = path(net, on: unseen, points: 5)
+    /// ```
+    "path" version 1
+    pub struct Path {
+        /// Where lines begin.
+        a: Gather<Parent>;
+        /// Where they end; other members of `a` without it.
+        b: Option<Gather<Parent>>;
+        /// Which members of `a` are joined.
+        pairs: Pairs = "from_first";
+        /// The rows, with the truth.
+        on: Input<Dataset>, with_truth();
+        /// How many points a line has.
+        points: usize = "25", range("3..=1001");
+    }
+}
+
+/// A line from one network to another.
+struct Line<'a> {
+    member: usize,
+    name: String,
+    from: &'a Parent,
+    to: &'a Parent,
+}
+
+impl Plugin for Path {
+    type Output = Scores;
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let alone = !call.has("b");
+        let one = call
+            .input("a")
+            .filter(|input| alone && input.members.is_none_or(|it| it < 2));
+        let one = one.map(|input| {
+            let message = format!("`{}` is one network: there is no line", input.name);
+            Complaint::at("a", message).with_hint("give another network as `b`")
+        });
+        let inputs = [call.inputs("a"), call.inputs("b")].concat();
+        let members: Vec<u32> = inputs
+            .iter()
+            .map(|input| input.members.unwrap_or(1))
+            .collect();
+        let unlike = match members[..] {
+            [a, b] if a != b && a != 1 && b != 1 => {
+                let message = format!("expected {a} members, or one, found {b}");
+                Some(Complaint::at("b", message))
+            }
+            _ => None,
+        };
+        let bare = ["a", "b"].map(|param| not_runnable(call, param));
+        let found = bare.into_iter().chain([one, unlike, mixed(&inputs, "b")]);
+        found.flatten().take(1).collect()
+    }
+
+    fn run(self, context: &Context) -> Result<Scores, Fault> {
+        let lines = self.lines();
+        let mut rows = Vec::new();
+        let total = (lines.len() * self.points) as u64;
+        for (at, line) in lines.iter().enumerate() {
+            let network = line.from.network().map_err(|fault| fault.inside("a"))?;
+            if line.from.layout != line.to.layout {
+                return Err(Fault::at("b", "these are weights of different networks"));
+            }
+            let judge = Judge::new(network, &self.on, "on")?;
+            let row = |metric: &str, horizon, value: Option<f64>| ScoreRow {
+                member: line.member.to_string(),
+                model: self.a.label.0.clone(),
+                role: "parent".to_owned(),
+                metric: metric.to_owned(),
+                horizon,
+                group: Some(line.name.clone()),
+                value: value.filter(|value| value.is_finite()),
+                unit: None,
+            };
+            let mut losses = Vec::new();
+            for point in 0..self.points {
+                context.check_stop()?;
+                context.progress((at * self.points + point) as u64, total, None);
+                let t = point as f64 / (self.points - 1) as f64;
+                let pairs = line.from.weights.iter().zip(&line.to.weights);
+                let weights: Vec<f32> = pairs
+                    .map(|(a, b)| ((1.0 - t) * f64::from(*a) + t * f64::from(*b)) as f32)
+                    .collect();
+                let judged = judge.of(&weights);
+                rows.push(row("loss", Some(t), Some(judged.loss)));
+                if let Some(accuracy) = judged.accuracy() {
+                    rows.push(row("accuracy", Some(t), Some(accuracy)));
+                }
+                losses.push(judged.loss);
+            }
+            rows.push(row("barrier", None, Some(barrier(&losses))));
+            rows.push(row("connectivity", None, connectivity(&losses)));
+        }
+        Ok(Scores {
+            rows,
+            ..Scores::default()
+        })
+    }
+}
+
+impl Path {
+    fn lines(&self) -> Vec<Line<'_>> {
+        let a = &self.a.members;
+        let numbered: Vec<(usize, String, (usize, usize))> = match &self.b {
+            Some(b) => {
+                let at = |all: usize, member: usize| if all == 1 { 0 } else { member };
+                let ends = |member| (at(a.len(), member), at(b.members.len(), member));
+                let members = 0..a.len().max(b.members.len());
+                members
+                    .map(|member| (member, member.to_string(), ends(member)))
+                    .collect()
+            }
+            None => {
+                let firsts = match self.pairs {
+                    Pairs::FromFirst => 1.min(a.len()),
+                    Pairs::All => a.len(),
+                };
+                let pairs =
+                    (0..firsts).flat_map(|one| (one + 1..a.len()).map(move |two| (one, two)));
+                pairs
+                    .map(|(one, two)| (two, format!("{one} to {two}"), (one, two)))
+                    .collect()
+            }
+        };
+        let ends = self.b.as_ref().map_or(a, |b| &b.members);
+        let made = numbered
+            .into_iter()
+            .filter_map(|(member, name, (from, to))| {
+                Some(Line {
+                    member,
+                    name,
+                    from: a.get(from)?.as_deref()?,
+                    to: ends.get(to)?.as_deref()?,
+                })
+            });
+        made.collect()
+    }
+}
+
+/// The largest excess of losses over the straight line between the first and the last.
+fn barrier(losses: &[f64]) -> f64 {
+    let (first, last) = (losses[0], losses[losses.len() - 1]);
+    let excess = losses.iter().enumerate().map(|(at, loss)| {
+        let t = at as f64 / (losses.len() - 1) as f64;
+        loss - ((1.0 - t) * first + t * last)
+    });
+    // The ends have none, but for rounding.
+    excess.fold(0.0, f64::max)
+}
+
+/// The mean of the ends less the loss that is farthest from it.
+fn connectivity(losses: &[f64]) -> Option<f64> {
+    let middle = (losses.first()? + losses.last()?) / 2.0;
+    let apart = losses.iter().map(|loss| middle - loss);
+    apart.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::artifact::DataColumn;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::testing::{call, given};
+    use crate::weights::support::testing::{Net, parent};
+
+    #[derive(Deserialize)]
+    struct Golden {
+        reference: Net,
+        x: Vec<Vec<f64>>,
+        y: Vec<f64>,
+        other: Case,
+        far: Case,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        network: Net,
+        losses_before: Vec<f64>,
+        barrier_before: f64,
+    }
+
+    #[test]
+    fn losses_and_barriers_are_those_of_the_golden_file() {
+        let text = include_str!("../../testdata/golden/weightspace/align.json");
+        let golden: Golden = serde_json::from_str(text).expect("figures");
+        let column = |name: &str, values: Vec<f64>| DataColumn::numbers(name, None, values);
+        let mut columns = vec![column("y", golden.y.clone())];
+        for at in 0..3 {
+            columns.push(column(
+                &format!("x{at}"),
+                golden.x.iter().map(|row| row[at]).collect(),
+            ));
+        }
+        let data = Dataset::new(columns).expect("data");
+        for case in [golden.other, golden.far] {
+            let inputs = [
+                ("p", given(parent(&golden.reference))),
+                ("q", given(parent(&case.network))),
+                ("d", given(data.clone())),
+            ];
+            let path: Path = call("p, b: q, on: d, points: 11", &inputs);
+            let scores = path.run(&Context::alone("path")).expect("scores");
+            let values = |metric: &str| -> Vec<f64> {
+                let rows = scores.rows.iter().filter(|row| row.metric == metric);
+                rows.filter_map(|row| row.value).collect()
+            };
+            for (found, expected) in values("loss").iter().zip(&case.losses_before) {
+                assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+            }
+            assert!((values("barrier")[0] - case.barrier_before).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_farthest_loss_decides_of_connectivity() {
+        assert_eq!(connectivity(&[1.0, 3.0, 1.5, 2.0]), Some(-1.5));
+        assert_eq!(connectivity(&[1.0, 0.25, 1.0]), Some(0.75));
+        assert_eq!(barrier(&[1.0, 0.25, 1.0]), 0.0);
+    }
+}

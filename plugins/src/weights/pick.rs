@@ -1,0 +1,94 @@
+//! `pick(walk, step >= 4000)`: some rows of a table.
+
+use dsl::types::Kind;
+use engine::error::Fault;
+use engine::params::{Condition, Input, Origins};
+use engine::plugin;
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+
+use super::Weights;
+use super::average::{COORDINATES, values};
+use super::support::facts::{made, network, no_coordinate};
+use super::support::rows::{Rows, common, take};
+use super::support::stream::{Source, Target, write};
+use crate::parents::Parent;
+
+plugin! {
+    /// The rows of a table whose coordinates meet a condition.
+    ///
+    /// The coordinates are `step` along training, `subset` and `repeat` of anomalies, `horizon`
+    /// of farcasts, and `row`. As a `parent` or a `child` it must be one row; whether it is shows
+    /// in the run. `adopt(farcast, horizon: h)` is `pick(farcast, horizon == h)`.
+    ///
+    /// ```farcast
+    /// weights late = pick(walk, step >= 8)
+    /// parent swa = average(late)
+    /// ```
+    "pick" version 1
+    pub struct Pick {
+        /// The rows.
+        weights: Input<Weights>;
+        /// Which of them.
+        when: Condition, names(&COORDINATES);
+        /// The networks that the weights belong to.
+        networks: Origins<Parent>, origins("weights");
+    }
+}
+
+impl Plugin for Pick {
+    type Output = Weights;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Weights, Kind::Parent, Kind::Child]
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let degree = call.input("weights").map_or(1.0, |input| input.degree());
+        let condition = call.get::<Condition>("when");
+        let named = condition.and_then(|it| no_coordinate(call, &it.0, "when"));
+        Vec::from_iter(network(call, degree, true).or(named))
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        let inputs = call.inputs("weights");
+        let degree = inputs.first().map_or(1.0, |input| input.degree());
+        let single = matches!(call.kind(), Kind::Parent | Kind::Child);
+        Facts {
+            steps: None,
+            // A single row keeps what is known of it.
+            coordinates: inputs.first().and_then(|input| input.coordinates()),
+            ..made(call, &inputs, degree, single)
+        }
+    }
+
+    fn run(self, context: &Context) -> Result<Weights, Fault> {
+        let rows = Rows::of(&self.weights, context.member())?;
+        let met = values(&rows, &self.when.0, "when")?;
+        let kept: Vec<usize> = (0..met.len()).filter(|row| met[*row] == 1.0).collect();
+        if kept.is_empty() {
+            let message = format!("none of {} rows meets the condition", met.len());
+            return Err(Fault::at("when", message));
+        }
+        let (layout, network) = common(
+            std::slice::from_ref(&rows),
+            &self.networks,
+            "weights",
+            context,
+        )?;
+        let target = Target {
+            layout,
+            coordinates: take(&rows.coordinates, &kept)?,
+            network,
+        };
+        let sources = [Source {
+            table: rows.table,
+            rows: kept.iter().map(|row| rows.rows[*row]).collect(),
+        }];
+        write(target, &sources, context, |_, blocks, made| {
+            for (to, weight) in made.iter_mut().zip(&blocks[0].values) {
+                *to = f64::from(*weight);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What is known of weights before they exist, and what is wrong with a call over them.
+
+use std::sync::Arc;
+
+use dsl::column::ColumnExpr;
+use dsl::facts::About;
+use dsl::types::Kind;
+use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
+
+/// What is known of weights computed from some inputs; `degree` is the sum of the factors.
+pub(crate) fn made(call: &Sketch, inputs: &[About], degree: f64, single: bool) -> Facts {
+    let network = inputs.iter().find_map(|input| input.facts.network.as_ref());
+    let network = network.map(|network| NetworkFacts {
+        training: Training::Unknown,
+        ..NetworkFacts::clone(network)
+    });
+    let many = inputs.iter().find(|input| !input.is_single());
+    Facts {
+        no_network: network.is_none(),
+        network: network.map(Arc::new),
+        degree: Some(degree),
+        single,
+        steps: many
+            .and_then(|input| input.facts.steps.clone())
+            .filter(|_| !single),
+        rows: many.and_then(|input| input.facts.rows).filter(|_| !single),
+        coordinates: match single {
+            true => Some(vec!["row"]),
+            false => in_common(inputs),
+        },
+        ..call.inherited()
+    }
+}
+
+/// The coordinates that all tables of many rows may have.
+fn in_common(inputs: &[About]) -> Option<Vec<&'static str>> {
+    let tables = inputs.iter().filter(|input| !input.is_single());
+    let mut all = tables.map(About::coordinates);
+    let first = all.next()??;
+    all.try_fold(first, |mut common, other| {
+        let other = other?;
+        common.retain(|name| other.contains(name));
+        Some(common)
+    })
+}
+
+/// Refuses a formula over coordinates that the rows do not have.
+pub(crate) fn no_coordinate(call: &Sketch, formula: &ColumnExpr, param: &str) -> Option<Complaint> {
+    let known = call.input("weights")?.coordinates()?;
+    let mut named = formula.columns().into_iter();
+    let missing = named.find(|name| !known.contains(name))?;
+    let message = format!("the rows have no coordinate `{missing}`");
+    let hint = format!("coordinates: `{}`", known.join("`, `"));
+    Some(Complaint::at(param, message).with_hint(hint))
+}
+
+/// Refuses inputs that are known to be of different networks.
+pub(crate) fn mixed(inputs: &[About], param: &str) -> Option<Complaint> {
+    let known = inputs
+        .iter()
+        .filter_map(|input| Some((input, input.facts.network.as_ref()?)));
+    let mut known = known;
+    let (first, network) = known.next()?;
+    let differs = |other: &NetworkFacts| {
+        let pairs = network.weights.zip(other.weights);
+        let layers = network.layers.as_ref().zip(other.layers.as_ref());
+        pairs.is_some_and(|(a, b)| a != b) || layers.is_some_and(|(a, b)| a != b)
+    };
+    let (other, found) = known.find(|(_, other)| differs(other))?;
+    let message = format!(
+        "`{}` and `{}` are different networks",
+        first.name, other.name
+    );
+    let say = |about: &About, network: &NetworkFacts| {
+        format!(
+            "`{}` has {}",
+            about.name,
+            network.layers.clone().unwrap_or_default()
+        )
+    };
+    let complaint = Complaint::at(param, message);
+    Some(complaint.with_hint(format!("{}; {}", say(first, network), say(other, found))))
+}
+
+/// Refuses to call what is no single network a parent or a child.
+pub(crate) fn network(call: &Sketch, degree: f64, single: bool) -> Option<Complaint> {
+    if !matches!(call.kind(), Kind::Parent | Kind::Child) {
+        return None;
+    }
+    if !is(degree, 1.0) {
+        let message = match is(degree, 0.0) {
+            true => "these are differences of networks, not a network".to_owned(),
+            false => format!("expected factors that sum to 1, found {degree}"),
+        };
+        let hint = "add them to a network, or write `weights` as the keyword";
+        return Some(Complaint::new(message).with_hint(hint));
+    }
+    if !single {
+        let message = format!(
+            "expected one row of weights for a {}, found many",
+            call.kind()
+        );
+        let hint = "`pick` chooses rows, `average` makes one of many";
+        return Some(Complaint::new(message).with_hint(hint));
+    }
+    None
+}
+
+/// Whether a sum of factors is this number.
+pub(crate) fn is(degree: f64, number: f64) -> bool {
+    (degree - number).abs() <= 1e-9
+}

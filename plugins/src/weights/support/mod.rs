@@ -1,0 +1,10 @@
+//! What the plugins over weights share: rows and their coordinates, streams over blocks, facts.
+
+pub(crate) mod assignment;
+pub(crate) mod facts;
+pub(crate) mod outputs;
+pub(crate) mod rows;
+pub(crate) mod stream;
+pub(crate) mod symmetry;
+#[cfg(test)]
+pub(crate) mod testing;

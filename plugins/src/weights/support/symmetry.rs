@@ -1,0 +1,113 @@
+//! Which orders of hidden units give the same function, and weights in another such order.
+
+use engine::artifact::Layout;
+use faer::Mat;
+
+/// Units whose order is free, and the axes of tensors that follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Units {
+    /// How many.
+    pub count: usize,
+    axes: Vec<Axis>,
+}
+
+/// An axis of a tensor, or blocks of equal length along it, one for each unit: an entry is at
+/// `(outer · count + unit) · inner + rest`, from `start` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Axis {
+    start: usize,
+    outer: usize,
+    inner: usize,
+}
+
+impl Axis {
+    fn of(shape: &[usize], start: usize, axis: usize, count: usize) -> Option<Self> {
+        let size = *shape.get(axis)?;
+        let block = size.checked_div(count)?;
+        let rest: usize = shape[axis + 1..].iter().product();
+        (block * count == size).then(|| Self {
+            start,
+            outer: shape[..axis].iter().product(),
+            inner: block * rest,
+        })
+    }
+}
+
+/// The free orders of layers one after the other, each a weight, outputs first, and a bias: those
+/// of the outputs of all but the last. None when the layout is of something else.
+pub(crate) fn of_layers(layout: &Layout) -> Option<Vec<Units>> {
+    let tensors: Vec<_> = layout.ranges().collect();
+    let layers: Vec<_> = tensors.chunks(2).collect();
+    let mut units = Vec::new();
+    for (at, layer) in layers.iter().enumerate() {
+        let [(weight, weights), (bias, biases)] = layer else {
+            return None;
+        };
+        let count = *weight.shape.first()?;
+        let is_layer = weight.name == format!("layers.{at}.weight")
+            && bias.name == format!("layers.{at}.bias")
+            && weight.shape.len() >= 2
+            && bias.shape == [count];
+        if !is_layer {
+            return None;
+        }
+        let Some([(next, nexts), _]) = layers.get(at + 1) else {
+            break;
+        };
+        units.push(Units {
+            count,
+            axes: vec![
+                Axis::of(&weight.shape, weights.start, 0, count)?,
+                Axis::of(&bias.shape, biases.start, 0, count)?,
+                // The features of a channel follow each other where dense layers begin.
+                Axis::of(&next.shape, nexts.start, 1, count)?,
+            ],
+        });
+    }
+    Some(units)
+}
+
+impl Units {
+    /// Puts the units in another order: unit `i` becomes the one that was `order[i]`.
+    pub fn permute(&self, weights: &mut [f32], order: &[usize]) {
+        for axis in &self.axes {
+            let width = self.count * axis.inner;
+            let all = axis.start..axis.start + axis.outer * width;
+            let before = weights[all.clone()].to_vec();
+            let rows = weights[all]
+                .chunks_exact_mut(width)
+                .zip(before.chunks_exact(width));
+            for (to, from) in rows {
+                for (to, unit) in to.chunks_exact_mut(axis.inner).zip(order) {
+                    to.copy_from_slice(&from[unit * axis.inner..][..axis.inner]);
+                }
+            }
+        }
+    }
+
+    /// How well each unit of one network agrees with each of another: the sum of products of
+    /// their weights, `[count, count]`.
+    pub fn agreement(&self, one: &[f32], other: &[f32]) -> Vec<f64> {
+        let columns: usize = self.axes.iter().map(|axis| axis.outer * axis.inner).sum();
+        let matrix = |weights: &[f32]| {
+            let mut matrix = Mat::zeros(self.count, columns);
+            let mut column = 0;
+            for axis in &self.axes {
+                for outer in 0..axis.outer {
+                    for inner in 0..axis.inner {
+                        for unit in 0..self.count {
+                            let place = (outer * self.count + unit) * axis.inner + inner;
+                            matrix[(unit, column)] = f64::from(weights[axis.start + place]);
+                        }
+                        column += 1;
+                    }
+                }
+            }
+            matrix
+        };
+        let products = matrix(one) * matrix(other).transpose();
+        let places =
+            (0..self.count).flat_map(|row| (0..self.count).map(move |column| (row, column)));
+        places.map(|place| products[place]).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! `farcast export`: the weights of statements, and nothing else.
+
+use engine::out_folder::begin_writing;
+use engine::store::Access;
+use serde_json::json;
+
+use super::run::{Job, default_out, in_threads};
+use crate::args::{Export, RunOptions};
+use crate::exit::{Abort, Exit};
+use crate::interrupt::{ends_in_order, stop_flag};
+use crate::session::open;
+use crate::settings::Settings;
+use crate::terminal::Terminal;
+use engine::study::Scope;
+
+pub fn run(args: &Export, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let terminal = &Terminal {
+        json: args.json,
+        ..*terminal
+    };
+    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
+    let options = RunOptions {
+        quiet: args.quiet,
+        weights: Some(args.names.clone()),
+        ..RunOptions::default()
+    };
+    let job = Job {
+        options: &options,
+        backend: in_threads(settings),
+        out: default_out(settings, &args.experiment.file),
+    };
+    let out = job.out.clone();
+    job.ask_for_weights(&mut study, Scope::Exports, terminal)?;
+    job.check_out(&study.experiment, terminal)?;
+    stop_flag(*terminal);
+    let finished = job.make(&mut study, &store, terminal);
+    ends_in_order();
+    let mut finished = finished?;
+    let exit = finished.complain(terminal);
+    if exit != Exit::Fine {
+        return Ok(exit);
+    }
+    let _writing = begin_writing(&out);
+    let files = finished.export(&store, terminal).map_err(|fault| {
+        terminal.error(fault.to_string());
+        Abort::Failed
+    })?;
+    let files: Vec<String> = files
+        .keys()
+        .map(|name| out.join(name).display().to_string())
+        .collect();
+    match args.json {
+        true => terminal.answer(json!({ "files": files })),
+        false => files
+            .iter()
+            .for_each(|file| terminal.out(format!("{file}\n"))),
+    }
+    Ok(exit)
+}
