@@ -113,10 +113,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     (
         "engine/src",
         &[
-            "artifact context foreign params plugin registry sketch store",
-            "context foreign::wasm foreign::workers",
-            "foreign::code foreign::manifest",
-            "foreign::crossing foreign::operation plugin registry",
+            "foreign plugin registry",
             "artifact::parts artifact::pieces",
             "params params::inputs params::replay params::signature",
         ],
@@ -126,10 +123,6 @@ const CIRCLES: [(&str, &[&str]); 4] = [
         &[
             "children parents regressions scores weights",
             "children children::support::correction children::support::tangent parents::support::parent regressions regressions::support::components regressions::support::evidence regressions::support::fit regressions::support::sample regressions::support::shared weights",
-            "data::support::grid data::support::grid::numbers data::support::grid::variable",
-            "data::support::grid::classic data::support::grid::hdf5 data::support::grid::netcdf",
-            "data::support::grid::zarr data::support::grid::zarr::array data::support::grid::zarr::store",
-            "data::support::pages data::support::pages::column data::support::pages::encodings data::support::pages::footer data::support::pages::thrift",
             "networks::dfdx networks::dfdx::encoder",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::neighbourhood predictors::season predictors::support::foreign predictors::support::matrix predictors::table",
             "parents recipes recipes::recipe recipes::run",

@@ -1,5 +1,6 @@
 //! What an action may use while it runs, beside its inputs.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,6 @@ use crate::artifact::Kept;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
-use crate::foreign::Workers;
 use crate::store::Store;
 use crate::streams::Streams;
 
@@ -22,7 +22,7 @@ pub struct Context<'a> {
     progress: &'a (dyn Fn(Progress) + Sync),
     notes: Mutex<Vec<String>>,
     store: Option<&'a dyn Store>,
-    workers: Option<&'a Workers>,
+    shared: Option<&'a (dyn Any + Send + Sync)>,
     files: Files,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
             progress,
             notes: Mutex::default(),
             store: None,
-            workers: None,
+            shared: None,
             files: Files::unchecked(),
         }
     }
@@ -63,15 +63,15 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// The same with processes that may be waiting for calls.
-    pub fn with_workers(mut self, workers: &'a Workers) -> Self {
-        self.workers = Some(workers);
+    /// The same with what outlives single actions, such as processes that wait for calls.
+    pub fn with_shared(mut self, shared: &'a (dyn Any + Send + Sync)) -> Self {
+        self.shared = Some(shared);
         self
     }
 
-    /// The processes of plugins that are programs.
-    pub fn workers(&self) -> Option<&'a Workers> {
-        self.workers
+    /// What outlives single actions, where it is of this type.
+    pub fn shared<T: 'static>(&self) -> Option<&T> {
+        self.shared?.downcast_ref()
     }
 
     /// The same with the data files that its key holds the digests of.

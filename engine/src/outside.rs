@@ -82,7 +82,7 @@ impl Outside for Disk<'_> {
             // A plugin that a file declares.
             None => {
                 let call = Sketch::new(kind, args, about);
-                let facts = match self.registry.maker(kind) {
+                let facts = match self.registry.makers().get(&kind) {
                     Some(maker) => maker.facts(&call),
                     None => call.inherited(),
                 };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Parts};
 use crate::error::Fault;
-use crate::foreign::Parcel;
+use crate::parcel::Parcel;
 
 /// A table; missing values are NaN.
 #[derive(Clone, Debug, Default, PartialEq)]

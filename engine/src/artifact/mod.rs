@@ -18,7 +18,7 @@ use dsl::types::Kind;
 use polars::frame::DataFrame;
 
 use crate::error::Fault;
-use crate::foreign::Parcel;
+use crate::parcel::Parcel;
 
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};

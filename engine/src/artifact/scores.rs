@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Parts};
 use crate::error::Fault;
-use crate::foreign::Parcel;
+use crate::parcel::Parcel;
 
 /// What a score statement found, and the series that plots need.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
 use super::{AnyArtifact, Artifact, Kept, Layout, Parts, Precision, Saved, WeightTable, downcast};
 use crate::error::Fault;
-use crate::foreign::Parcel;
+use crate::parcel::Parcel;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
 ///

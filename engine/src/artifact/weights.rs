@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{from_parquet, to_parquet};
 use super::{Artifact, Parts, Precision};
 use crate::error::Fault;
-use crate::foreign::Parcel;
+use crate::parcel::Parcel;
 
 /// The tensors a flat vector of weights is made of, in order.
 ///

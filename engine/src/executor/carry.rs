@@ -114,7 +114,7 @@ impl Carrier<'_> {
         let files = Files::expected(digests.collect(), Arc::clone(stop));
         let context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)
-            .with_workers(&self.results.workers)
+            .with_shared(&*self.results.workers)
             .with_files(files);
         let result = catch_unwind(AssertUnwindSafe(|| operation.run(&bindings, &context)));
         self.notes = context.take_notes();
@@ -185,7 +185,7 @@ impl Carrier<'_> {
             .find(|provided| provided.declaration.signature.name == *plugin);
         let operation = match (registry.shared(plugin), provided) {
             (Some(operation), _) => operation,
-            (None, Some(provided)) => Arc::new(Foreign::of(provided, registry)?),
+            (None, Some(provided)) => Arc::new(Foreign::of(provided, registry.makers())?),
             (None, None) => {
                 return Err(Fault::Bug(format!("plugin `{plugin}` is not registered")));
             }

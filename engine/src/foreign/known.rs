@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use serde_json::{Map, Value};
 
-use super::operation::Provided;
-use super::parcel::Parcel;
+use super::provided::Provided;
 use super::workers::{Asked, Given, Workers};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::parcel::Parcel;
 use crate::plugin::Context;
 
 /// Only looked up, never listed.

@@ -11,7 +11,8 @@ use dsl::nearest;
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
-use super::code;
+use super::listing::listed;
+use crate::error::Fault;
 use crate::files;
 use crate::path_text::{path_text, text_path};
 
@@ -244,6 +245,19 @@ fn fault(message: impl Into<String>, hint: impl Into<String>) -> ProgramFault {
 }
 
 impl Program {
+    /// Its files below its folder, sorted.
+    ///
+    /// # Errors
+    /// When a pattern leaves the folder or matches nothing, or too many files match.
+    pub(super) fn files(&self) -> Result<Vec<String>, Fault> {
+        let mut patterns = self.runner.files.clone();
+        patterns.extend(self.runner.wasm.clone());
+        if self.runner.python.as_deref() == Some("uv") {
+            patterns.push("uv.lock".to_owned());
+        }
+        listed(&self.folder(), &patterns)
+    }
+
     /// The folder of its `farcast.toml`.
     pub fn folder(&self) -> PathBuf {
         text_path(&self.folder)
@@ -361,7 +375,7 @@ impl Program {
                 );
             }
         }
-        if let Err(error) = code::listed(self) {
+        if let Err(error) = self.files() {
             return at(
                 &format!("`files`: {error}"),
                 "patterns start at the folder of `farcast.toml`: `src/**/*.py`",

@@ -12,12 +12,12 @@
 //! answers is judged like a file from a stranger.
 
 mod code;
-mod crossing;
 mod known;
+mod listing;
 mod manifest;
 mod operation;
-mod parcel;
 mod process;
+mod provided;
 mod python;
 mod results;
 mod sandbox;
@@ -31,17 +31,17 @@ use dsl::diagnostic::{Code as DiagnosticCode, Diagnostic};
 use dsl::experiment::Declared;
 
 pub use code::Code;
-pub use crossing::{FromParcel, Made, Maker, Simple, Unfit};
 pub use known::{ask_shared, provided_by};
 pub(crate) use known::{know, shared_workers};
 pub use manifest::{Identity, Program, Runner, described, find};
-pub use operation::{Foreign, Provided};
-pub use parcel::{Array, Parcel, Values};
+pub use operation::{Foreign, FromParcel, Made, Maker, Makers, Simple, Unfit};
 pub use process::end_all;
+pub use provided::Provided;
 pub use results::{WEIGHTS, coordinates, weights, with_coordinates};
 pub use wire::PROTOCOL;
 pub use workers::{Given, Workers};
 
+pub use crate::parcel::{Array, Parcel, Values};
 use crate::plugin::Registry;
 
 /// The registry with the plugins that an experiment declares.
@@ -66,7 +66,7 @@ pub fn with_declared(
         };
         let described = find(plugin).map_err(|fault| refuse(fault.message))?;
         let code = Code::of(&described).map_err(|fault| refuse(fault.to_string()))?;
-        let operation = Foreign::new(plugin, described, code, registry);
+        let operation = Foreign::new(plugin, described, code, registry.makers());
         let operation = operation.map_err(|fault| refuse(fault.to_string()))?;
         know(&operation.provided);
         let added = extended.add(Arc::new(operation));

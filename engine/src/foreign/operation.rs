@@ -1,55 +1,32 @@
 //! A plugin of one's own as an operation: what it is called with goes out, what comes back is
 //! judged and becomes a result.
 
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
 use dsl::experiment::{Arguments, Constructed, Declared, NodeId, Value};
+use dsl::signature::Signature;
 use dsl::types::{Kind, Type};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 use super::code::Code;
-use super::crossing::{Made, Maker, Unfit};
 use super::manifest::Program;
-use super::parcel::Parcel;
+use super::provided::Provided;
 use super::workers::{Asked, Given, Workers};
-use crate::artifact::{AnyArtifact, Stored};
-use crate::digest::Digest;
+use crate::artifact::{AnyArtifact, Artifact, Stored};
 use crate::error::Fault;
 use crate::params::{Bindings, Loaded};
+use crate::parcel::Parcel;
 use crate::path_text::{path_text, text_path};
-use crate::plugin::{Context, Declaration, Examined, Operation, Registry, Sketch};
+use crate::plugin::{Context, Declaration, Examined, Facts, ImplicitInput, Operation, Sketch};
 
 /// A plugin whose work a program does.
 pub struct Foreign {
     /// The plugin as data.
     pub provided: Provided,
     maker: Arc<dyn Maker>,
-}
-
-/// All that another process needs to call the same program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Provided {
-    /// What calls of it are checked by.
-    pub declaration: Declaration,
-    /// How it is run.
-    pub program: Program,
-    /// What it is.
-    pub code: Code,
-}
-
-impl Provided {
-    /// What stands for it in results: equal digests run equal networks.
-    pub fn stands_for(&self) -> Digest {
-        let Self {
-            declaration,
-            program,
-            code,
-        } = self;
-        let version = declaration.signature.version;
-        Digest::of(format!("{} {version}\n{}", program.name, code.key_lines()).as_bytes())
-    }
 }
 
 impl Foreign {
@@ -61,10 +38,10 @@ impl Foreign {
         plugin: &Declared,
         program: Program,
         code: Code,
-        registry: &Registry,
+        makers: &Makers,
     ) -> Result<Self, Fault> {
         let mut declaration = Declaration::new(plugin.signature.clone());
-        let maker = maker(&declaration, registry)?;
+        let maker = maker(&declaration, makers)?;
         declaration.implicit = maker.implicit(&declaration.signature);
         declaration.code = Some((plugin.name.clone(), code.key_lines()));
         let provided = Provided {
@@ -79,9 +56,9 @@ impl Foreign {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of(provided: &Provided, registry: &Registry) -> Result<Self, Fault> {
+    pub fn of(provided: &Provided, makers: &Makers) -> Result<Self, Fault> {
         Ok(Self {
-            maker: maker(&provided.declaration, registry)?,
+            maker: maker(&provided.declaration, makers)?,
             provided: provided.clone(),
         })
     }
@@ -111,7 +88,7 @@ impl Foreign {
             args,
         };
         let own = Workers::default();
-        context.workers().unwrap_or(&own).call(&asked, context)
+        context.shared().unwrap_or(&own).call(&asked, context)
     }
 
     /// The arguments that are no results of statements, as JSON.
@@ -174,8 +151,8 @@ fn kind(declaration: &Declaration) -> Option<Kind> {
     declaration.default_kind()
 }
 
-fn maker(declaration: &Declaration, registry: &Registry) -> Result<Arc<dyn Maker>, Fault> {
-    let found = kind(declaration).and_then(|kind| registry.maker(kind));
+fn maker(declaration: &Declaration, makers: &Makers) -> Result<Arc<dyn Maker>, Fault> {
+    let found = kind(declaration).and_then(|kind| makers.get(&kind).map(Arc::clone));
     found.ok_or_else(|| {
         let name = &declaration.signature.name;
         Fault::Bug(format!("nothing makes the results of plugin `{name}`"))
@@ -274,5 +251,102 @@ impl Operation for Foreign {
 
     fn provided(&self) -> Option<&Provided> {
         Some(&self.provided)
+    }
+}
+
+/// How results are made from what programs answer, by kind.
+pub type Makers = BTreeMap<Kind, Arc<dyn Maker>>;
+
+/// Makes results of one kind.
+pub trait Maker: Send + Sync {
+    /// The inputs that users do not write.
+    fn implicit(&self, signature: &Signature) -> Vec<(String, ImplicitInput)> {
+        let _ = signature;
+        Vec::new()
+    }
+
+    /// Whether the result follows from the arguments: the program is asked later.
+    fn is_recipe(&self) -> bool {
+        false
+    }
+
+    /// What the program is given beside what users write.
+    ///
+    /// # Errors
+    /// When the inputs do not fit together.
+    fn further(
+        &self,
+        plugin: &Foreign,
+        bindings: &Bindings,
+        context: &Context<'_>,
+    ) -> Result<Vec<(String, Given)>, Fault> {
+        let _ = (plugin, bindings, context);
+        Ok(Vec::new())
+    }
+
+    /// The result, judged like a file from a stranger.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn make(&self, parcel: Parcel, made: &Made<'_>) -> Result<AnyArtifact, Unfit>;
+
+    /// What is known of the result before it exists.
+    fn facts(&self, call: &Sketch<'_>) -> Facts {
+        call.inherited()
+    }
+}
+
+/// Why an answer is no result.
+#[derive(Debug)]
+pub enum Unfit {
+    /// It is not what the declaration promises, in one line.
+    Wrong(String),
+    /// Anything else.
+    Fault(Fault),
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+impl From<Fault> for Unfit {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What a result is made of, beside the answer.
+pub struct Made<'a> {
+    /// The plugin.
+    pub plugin: &'a Foreign,
+    /// What it was called with.
+    pub bindings: &'a Bindings,
+    /// What the action may use.
+    pub context: &'a Context<'a>,
+}
+
+/// An artifact that is all in the answer.
+pub trait FromParcel: Artifact {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit>;
+}
+
+/// The maker of such artifacts.
+pub struct Simple<A>(PhantomData<fn() -> A>);
+
+impl<A> Default for Simple<A> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<A: FromParcel> Maker for Simple<A> {
+    fn make(&self, parcel: Parcel, made: &Made<'_>) -> Result<AnyArtifact, Unfit> {
+        Ok(Arc::new(A::from_parcel(parcel, made)?))
     }
 }

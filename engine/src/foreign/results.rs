@@ -8,10 +8,10 @@ use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::crossing::{FromParcel, Made, Unfit};
-use super::parcel::{Array, Parcel, Values};
+use super::operation::{FromParcel, Made, Unfit};
 use crate::artifact::{DataColumn, Dataset, Layout, ScoreRow, Scores, Trajectory, WeightTable};
 use crate::error::Fault;
+use crate::parcel::{Array, Parcel, Values};
 
 /// The name of the array that holds weights.
 pub const WEIGHTS: &str = "weights";

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use super::code::Code;
 use super::manifest::Program;
-use super::parcel::Parcel;
 use super::process::{Heard, Process};
 use super::wasm::{self, Ended, Limits, Wasm};
 use super::wire::{Call, Cancel, Message, PROTOCOL, Told, Whose};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files;
+use crate::parcel::Parcel;
 use crate::path_text::path_text;
 use crate::plugin::Context;
 

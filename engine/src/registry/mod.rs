@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::artifact::{Artifact, Dataset, Page, Parts, Scores, Stored, Trajectory, WeightTable};
 use crate::error::Fault;
-use crate::foreign::{Maker, Provided, Simple};
+use crate::foreign::{Maker, Makers, Provided, Simple};
 use crate::plugin::{Operation, Plugin, typed};
 use crate::store::{Record, Store};
 
@@ -21,7 +21,7 @@ pub struct Registry {
     operations: BTreeMap<String, Arc<dyn Operation>>,
     constructors: Vec<Signature>,
     readers: Vec<Reader>,
-    makers: BTreeMap<Kind, Arc<dyn Maker>>,
+    makers: Makers,
 }
 
 /// Reads one type of artifact.
@@ -132,9 +132,9 @@ impl Registry {
         self.makers.insert(kind, Arc::new(maker));
     }
 
-    /// How results of a kind are made from what programs answer.
-    pub fn maker(&self, kind: Kind) -> Option<Arc<dyn Maker>> {
-        self.makers.get(&kind).map(Arc::clone)
+    /// How results are made from what programs answer, by kind.
+    pub fn makers(&self) -> &Makers {
+        &self.makers
     }
 
     /// The plugin with this name.

@@ -317,7 +317,7 @@ impl Subject<'_> {
                 let silent = |_: Progress| ();
                 let streams = Streams(Digest::of(what.as_bytes()));
                 let context = Context::new(streams, action.member, Arc::default(), &silent);
-                let context = context.with_workers(&workers);
+                let context = context.with_shared(&workers);
                 let result = match operation.run(&bindings, &context) {
                     Ok(_) | Err(Fault::User { .. } | Fault::Diverged(_)) => Ok(()),
                     Err(fault) => Err(fault.to_string()),

@@ -9,8 +9,7 @@ use netcdf_reader::{
     NcAttrValue, NcFile, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable, RangeRequestStorage,
 };
 
-use super::netcdf::unreadable;
-use super::variable::Precision;
+use super::variable::{Precision, unreadable};
 use super::{Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete};
 
 /// An open file.

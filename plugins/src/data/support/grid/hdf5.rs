@@ -19,9 +19,8 @@ use hdf5_reader::{
 };
 
 use super::classic::texts;
-use super::netcdf::unreadable;
 use super::numbers::Order;
-use super::variable::Precision;
+use super::variable::{Precision, unreadable};
 use super::{
     Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete, filters,
 };

@@ -3,6 +3,7 @@
 use engine::error::Fault;
 use engine::files::DataFile;
 
+use super::variable::unreadable;
 use super::{Source, classic, hdf5};
 
 /// Opens a NetCDF-3 or NetCDF-4 file.
@@ -31,12 +32,4 @@ pub fn open(file: DataFile) -> Result<Box<dyn Source>, Fault> {
             .map(|source| Box::new(source) as Box<dyn Source>)
             .map_err(|_| unreadable(&"invalid NetCDF magic bytes")),
     }
-}
-
-/// The complaint about a file that is not what it should be.
-pub fn unreadable(file: &DataFile, error: &dyn std::fmt::Display) -> Fault {
-    let text = error.to_string();
-    let reason = text.lines().next().unwrap_or_default();
-    let shown = file.path().display();
-    Fault::at("file", format!("cannot read `{shown}` as netcdf: {reason}"))
 }

@@ -1,6 +1,6 @@
 //! The types of numbers that files hold, and how their bytes become values.
 
-use super::Values;
+use std::sync::Arc;
 
 /// A type of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,72 @@ fn half(bits: u16) -> f32 {
         _ => (1.0 + fraction) * 2.0_f32.powi(exponent - 15),
     };
     sign * magnitude
+}
+
+/// Values as a file has them, in the smallest type that holds them all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Those of integers of 8 and 16 bits and of half and single precision.
+    Single(Vec<f32>),
+    /// Those of larger types.
+    Double(Vec<f64>),
+    /// Texts.
+    Texts(Vec<String>),
+}
+
+impl Values {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Single(values) => values.len(),
+            Self::Double(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
+    /// Makes room for more.
+    pub fn reserve(&mut self, count: usize) {
+        match self {
+            Self::Single(values) => values.reserve_exact(count),
+            Self::Double(values) => values.reserve_exact(count),
+            Self::Texts(_) => {}
+        }
+    }
+
+    /// Adds those of another part of the same variable.
+    pub fn extend(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Single(all), Self::Single(more)) => all.extend(more),
+            (Self::Double(all), Self::Double(more)) => all.extend(more),
+            (Self::Double(all), Self::Single(more)) => all.extend(more.into_iter().map(f64::from)),
+            (Self::Texts(all), Self::Texts(more)) => all.extend(more),
+            (all @ Self::Single(_), Self::Double(more)) => {
+                let mut wide = all.doubles();
+                wide.extend(more);
+                *all = Self::Double(wide);
+            }
+            // Sources return one kind for one variable.
+            (Self::Texts(_), _) | (_, Self::Texts(_)) => {}
+        }
+    }
+
+    /// The numbers in double precision, to be shared; none of texts.
+    pub fn shared(self) -> Arc<[f64]> {
+        match self {
+            Self::Single(values) => values.iter().copied().map(f64::from).collect(),
+            Self::Double(values) => values.into(),
+            Self::Texts(_) => Arc::default(),
+        }
+    }
+
+    /// The numbers in double precision; none of texts.
+    pub fn doubles(&self) -> Vec<f64> {
+        match self {
+            Self::Single(values) => values.iter().copied().map(f64::from).collect(),
+            Self::Double(values) => values.clone(),
+            Self::Texts(_) => Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Variables of a grid: names, dimensions, types and attributes.
 
+use engine::error::Fault;
+use engine::files::DataFile;
+
 use super::Number;
 
 /// A variable of a file.
@@ -147,6 +150,14 @@ pub fn complete(mut variables: Vec<Variable>) -> Vec<Variable> {
         }
     }
     variables
+}
+
+/// The complaint about a file that is not what it should be.
+pub fn unreadable(file: &DataFile, error: &dyn std::fmt::Display) -> Fault {
+    let text = error.to_string();
+    let reason = text.lines().next().unwrap_or_default();
+    let shown = file.path().display();
+    Fault::at("file", format!("cannot read `{shown}` as netcdf: {reason}"))
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use polars_parquet::parquet::compression::{Compression, DecompressionContext, decompress};
 
-use super::DAMAGED;
 use super::encodings::{
     bits, differences, joined_streams, lengths_first, reversed_bits, runs, shared_beginnings,
 };
 use super::footer::{Chunk, Footer, Leaf, Meaning, Physical};
-use super::thrift::{Input, Value};
+use super::thrift::{DAMAGED, Input, Value};
 use crate::data::support::damage::survive;
 
 /// The values of a column.

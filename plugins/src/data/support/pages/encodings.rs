@@ -1,7 +1,6 @@
 //! What is in a page: runs of small numbers, differences, bytes apart.
 
-use super::DAMAGED;
-use super::thrift::Input;
+use super::thrift::{DAMAGED, Input};
 
 /// Numbers of `width` bits in runs of one number and runs of packed ones.
 pub fn runs(bytes: &[u8], width: u32, count: usize) -> Result<Vec<u32>, String> {

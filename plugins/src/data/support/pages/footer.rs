@@ -1,7 +1,6 @@
 //! The end of a file: its columns, what they mean, and where their pages are.
 
-use super::DAMAGED;
-use super::thrift::{Input, Value};
+use super::thrift::{DAMAGED, Input, Value};
 
 /// What the end of a file says.
 #[derive(Clone, Debug)]

@@ -17,9 +17,6 @@ use engine::memory;
 pub use column::Held;
 pub use footer::{Footer, Meaning};
 
-/// What is wrong with bytes that are not what they should be.
-const DAMAGED: &str = "damaged data";
-
 /// More threads wait for memory.
 const MOST_THREADS: usize = 8;
 

@@ -1,6 +1,7 @@
 //! The compact protocol of Thrift: bytes to a tree of values, whatever their meaning.
 
-use super::DAMAGED;
+/// What is wrong with bytes that are not what they should be.
+pub(super) const DAMAGED: &str = "damaged data";
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,8 +9,7 @@ use super::super::numbers::Order;
 use super::super::variable::Precision;
 use super::super::{Attribute, Dimension, Element, Number, Values, Variable, cells};
 use super::pipeline::{Form, Pipeline, Shards, numbers};
-use super::refused;
-use super::store::Store;
+use super::store::{Store, refused};
 
 /// A chunk is not larger than this.
 const LARGEST_CHUNK: u64 = 1 << 31;

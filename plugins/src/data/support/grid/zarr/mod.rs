@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{Element, Source, Values, Variable, complete};
 use array::Array;
-use store::{LARGEST_DOCUMENT, Store};
+use store::{LARGEST_DOCUMENT, Store, refused};
 
 /// An open store.
 pub struct Zarr {
@@ -67,11 +67,6 @@ impl Source for Zarr {
     fn rows_together(&self, variable: &Variable) -> u64 {
         self.arrays[variable.place].rows_together()
     }
-}
-
-/// The complaint about a store that is not what it should be.
-fn refused(shown: &str, reason: impl std::fmt::Display) -> Fault {
-    Fault::at("file", format!("cannot read `{shown}` as zarr: {reason}"))
 }
 
 /// The metadata of all arrays: path, document, and attributes that stand beside it.

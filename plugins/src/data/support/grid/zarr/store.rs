@@ -8,7 +8,6 @@ use engine::error::Fault;
 use engine::files::DataFile;
 
 use super::super::codecs;
-use super::refused;
 
 /// An open store.
 pub struct Store {
@@ -260,4 +259,9 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
     bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// The complaint about a store that is not what it should be.
+pub(super) fn refused(shown: &str, reason: impl std::fmt::Display) -> Fault {
+    Fault::at("file", format!("cannot read `{shown}` as zarr: {reason}"))
 }
