@@ -107,6 +107,7 @@ fn only_parents(lines: &[ScoreLine], choices: &[Choice]) -> Option<String> {
             && line.metric == first.metric
             && line.model == first.model
             && line.point == first.point
+            && line.horizon == first.horizon
     });
     let best = *ensemble(&own).first()?;
     let members: Vec<f64> = { own.iter() }

@@ -28,8 +28,7 @@ pub enum Shown {
 
 /// The scores without groups as a table of at most this width.
 pub fn table(lines: &[ScoreLine], choices: &[Choice], shown: Shown, width: Option<u16>) -> String {
-    let whole: Vec<&ScoreLine> = lines.iter().filter(|line| line.group.is_none()).collect();
-    let whole = sorted(whole, choices);
+    let whole = sorted(whole(lines), choices);
     let kept = match shown {
         Shown::Main => main_lines(&whole, choices),
         Shown::All => whole.clone(),
@@ -65,6 +64,21 @@ pub fn table(lines: &[ScoreLine], choices: &[Choice], shown: Shown, width: Optio
         text.push_str(&format!("… and {left_out} more lines in scores.csv\n"));
     }
     text
+}
+
+/// The lines without a group; of a statement that has none, those without a horizon, such as the
+/// barriers of `path`, when they are few.
+fn whole(lines: &[ScoreLine]) -> Vec<&ScoreLine> {
+    let has_whole: BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| line.group.is_none())
+        .map(|line| &*line.statement)
+        .collect();
+    let of_groups =
+        |line: &&ScoreLine| line.horizon.is_none() && !has_whole.contains(&*line.statement);
+    let few = lines.iter().filter(of_groups).count() <= SHOWN;
+    let is_shown = |line: &&ScoreLine| line.group.is_none() || few && of_groups(line);
+    lines.iter().filter(is_shown).collect()
 }
 
 /// What is not shown, and how to see it.

@@ -3,10 +3,12 @@
 //! One list holds every function: its name, what it takes, what it says and how it is
 //! computed; the checker, the documentation and the evaluation all read it.
 
+mod operand;
 mod precedence;
 mod text;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -16,6 +18,7 @@ use crate::calendar::{Calendar, Date, TimeUnit};
 use crate::groups;
 use crate::name::{in_quotes, written};
 
+use self::operand::Operand;
 use self::precedence::{ADD, precedence};
 
 /// A number, a yes/no, a time or a text for every row. Yes is `1.0`, no is `0.0`, missing is
@@ -54,6 +57,9 @@ pub enum Sort {
     /// A text.
     Text,
 }
+
+/// How many rows a formula over single rows computes at a time.
+const CHUNK: usize = 1 << 13;
 
 /// What a formula sees of a column.
 #[derive(Clone, Copy, Debug)]
@@ -573,10 +579,65 @@ impl ColumnExpr {
         column: Look<'_, 'a>,
     ) -> Result<Vec<f64>, String> {
         let rows = groups.last().map_or(0, |last| last.end);
+        if rows > CHUNK && self.of_rows().is_none() {
+            return self.evaluate_in_chunks(rows, column);
+        }
         match self.operand(groups, column, 0)? {
             Operand::Same(value) => Ok(vec![value; rows]),
             Operand::Borrowed(values) => Ok(values.to_vec()),
             Operand::Owned(values) => Ok(values),
+        }
+    }
+
+    /// The same where no row sees another: what lies between two operations stays in the cache.
+    fn evaluate_in_chunks<'a>(
+        &self,
+        rows: usize,
+        column: Look<'_, 'a>,
+    ) -> Result<Vec<f64>, String> {
+        let mut all = Vec::with_capacity(rows);
+        for start in (0..rows).step_by(CHUNK) {
+            let chunk = start..rows.min(start + CHUNK);
+            let look = |name: &str| {
+                let whole = column(name)?;
+                let values = match whole.values.len() == rows {
+                    true => &whole.values[chunk.clone()],
+                    false => &[],
+                };
+                Some(Values { values, ..whole })
+            };
+            match self.operand(std::slice::from_ref(&(0..chunk.len())), &look, 0)? {
+                Operand::Same(value) => all.resize(chunk.end, value),
+                Operand::Borrowed(values) => all.extend_from_slice(values),
+                Operand::Owned(values) => all.extend_from_slice(&values),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The columns whose values are used as numbers; those compared with a text are not, nor those
+    /// whose place among the labels of another column is asked for.
+    pub fn read_as_numbers(&self) -> Vec<&str> {
+        match self {
+            ColumnExpr::Column(name) => vec![name],
+            ColumnExpr::Number(_) | ColumnExpr::Text(_) => Vec::new(),
+            ColumnExpr::Unary(_, inner)
+            | ColumnExpr::Part(_, inner, _)
+            | ColumnExpr::Convert(inner, ..) => inner.read_as_numbers(),
+            ColumnExpr::Binary(
+                BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::In,
+                left,
+                right,
+            ) => match (&**left, &**right) {
+                (ColumnExpr::Column(_), _) | (_, ColumnExpr::Column(_)) => Vec::new(),
+                (left, right) => [left.read_as_numbers(), right.read_as_numbers()].concat(),
+            },
+            ColumnExpr::Binary(_, left, right) => {
+                [left.read_as_numbers(), right.read_as_numbers()].concat()
+            }
+            ColumnExpr::List(items) | ColumnExpr::Call(_, items) => {
+                items.iter().flat_map(Self::read_as_numbers).collect()
+            }
         }
     }
 
@@ -620,7 +681,17 @@ impl ColumnExpr {
             // The only label of a text is its own.
             ColumnExpr::Text(_) => Ok(Operand::Same(0.0)),
             ColumnExpr::List(_) => Err("a list stands on the right of `in`".to_owned()),
-            ColumnExpr::Part(part, time, unit) => Ok(inner(time)?.map(|x| part.of(x, *unit))),
+            ColumnExpr::Part(part, time, unit) => {
+                // Rows of one time often follow each other.
+                let last = Cell::new((f64::NAN, f64::NAN));
+                let part = |time: f64| {
+                    if last.get().0 != time {
+                        last.set((time, part.of(time, *unit)));
+                    }
+                    last.get().1
+                };
+                Ok(inner(time)?.map(part))
+            }
             ColumnExpr::Convert(time, from, to) => Ok(inner(time)?.map(|x| from.convert(x, *to))),
             ColumnExpr::Call(name, args) => {
                 let function =
@@ -717,84 +788,4 @@ fn recoded<'a>(places: Operand<'a>, from: &[String], to: &[String]) -> Operand<'
         true => f64::NAN,
         false => map.get(place as usize).copied().unwrap_or(-1.0),
     })
-}
-
-/// Values for every row, without copying columns or repeating numbers.
-enum Operand<'a> {
-    Same(f64),
-    Borrowed(&'a [f64]),
-    Owned(Vec<f64>),
-}
-
-impl<'a> Operand<'a> {
-    fn map(self, f: impl Fn(f64) -> f64) -> Operand<'a> {
-        match self {
-            Operand::Same(x) => Operand::Same(f(x)),
-            Operand::Borrowed(xs) => Operand::Owned(xs.iter().map(|x| f(*x)).collect()),
-            Operand::Owned(mut xs) => {
-                xs.iter_mut().for_each(|x| *x = f(*x));
-                Operand::Owned(xs)
-            }
-        }
-    }
-
-    fn zip(self, other: Operand<'a>, f: impl Fn(f64, f64) -> f64) -> Operand<'a> {
-        match (self, other) {
-            (xs, Operand::Same(y)) => xs.map(|x| f(x, y)),
-            (Operand::Same(x), ys) => ys.map(|y| f(x, y)),
-            (Operand::Owned(mut xs), ys) => {
-                let pairs = xs.iter_mut().zip(ys.slice());
-                pairs.for_each(|(x, y)| *x = f(*x, *y));
-                Operand::Owned(xs)
-            }
-            (Operand::Borrowed(xs), Operand::Owned(mut ys)) => {
-                let pairs = xs.iter().zip(&mut ys);
-                pairs.for_each(|(x, y)| *y = f(*x, *y));
-                Operand::Owned(ys)
-            }
-            (Operand::Borrowed(xs), Operand::Borrowed(ys)) => {
-                Operand::Owned(xs.iter().zip(ys).map(|(x, y)| f(*x, *y)).collect())
-            }
-        }
-    }
-
-    fn zip3(self, y: &Operand, z: &Operand, f: fn(f64, f64, f64) -> f64) -> Operand<'a> {
-        let rows = [&self, y, z].iter().filter_map(|xs| xs.rows()).min();
-        match rows {
-            None => Operand::Same(f(self.at(0), y.at(0), z.at(0))),
-            Some(rows) => {
-                Operand::Owned((0..rows).map(|i| f(self.at(i), y.at(i), z.at(i))).collect())
-            }
-        }
-    }
-
-    fn by_group(self, groups: &[Range<usize>], kernel: impl Fn(&[f64]) -> Vec<f64>) -> Operand<'a> {
-        let values = |group: &Range<usize>| match &self {
-            Operand::Same(value) => kernel(&vec![*value; group.len()]),
-            xs => kernel(xs.slice().get(group.clone()).unwrap_or_default()),
-        };
-        Operand::Owned(groups.iter().flat_map(values).collect())
-    }
-
-    fn slice(&self) -> &[f64] {
-        match self {
-            Operand::Same(x) => std::slice::from_ref(x),
-            Operand::Borrowed(xs) => xs,
-            Operand::Owned(xs) => xs,
-        }
-    }
-
-    fn rows(&self) -> Option<usize> {
-        match self {
-            Operand::Same(_) => None,
-            _ => Some(self.slice().len()),
-        }
-    }
-
-    fn at(&self, row: usize) -> f64 {
-        match self {
-            Operand::Same(x) => *x,
-            _ => self.slice().get(row).copied().unwrap_or(f64::NAN),
-        }
-    }
 }

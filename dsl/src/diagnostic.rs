@@ -67,6 +67,7 @@ pub enum Code {
     SameStatement,
     OuterObjective,
     DoubtfulCall,
+    RenamedArgument,
 }
 
 /// How bad it is.

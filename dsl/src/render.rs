@@ -269,6 +269,7 @@ codes! {
     SameStatement = "same-statement",
     OuterObjective = "outer-objective",
     DoubtfulCall = "doubtful-call",
+    RenamedArgument = "renamed-argument",
 }
 
 #[cfg(test)]

@@ -90,6 +90,9 @@ pub enum ColumnRule {
 pub struct Param {
     /// Its name.
     pub name: String,
+    /// What it was called before: still read, with a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
     /// Documentation.
     #[serde(default)]
     pub doc: String,

@@ -278,6 +278,31 @@ proptest! {
 }
 
 #[test]
+fn many_rows_have_the_values_of_few() {
+    let temp: Vec<f64> = (0..20_000).map(|row| f64::from(row % 7) - 3.0).collect();
+    let few = &temp[..7];
+    for text in ["temp * 2.0 + abs(temp)", "max(temp, 0.5)", "1.5", "temp"] {
+        let formula = read(text, Sort::Number);
+        let of = |values: &[f64]| {
+            let found = formula.evaluate(values.len(), &|_| Some(values.into()));
+            found.unwrap_or_else(|error| panic!("{text}: {error}"))
+        };
+        let expected: Vec<f64> = of(few).into_iter().cycle().take(temp.len()).collect();
+        assert_eq!(of(&temp), expected, "{text}");
+    }
+    let mean = read("temp - mean(temp)", Sort::Number);
+    let found = mean
+        .evaluate(temp.len(), &|_| Some(temp[..].into()))
+        .unwrap();
+    assert!(found.iter().sum::<f64>().abs() < 1e-6);
+    let wrong = read("temp", Sort::Number).evaluate(20_000, &|_| Some(few.into()));
+    assert_eq!(
+        wrong,
+        Err("column `temp` has another number of rows".to_owned())
+    );
+}
+
+#[test]
 fn parentheses_stand_only_where_needed() {
     for text in [
         "(temp + depth) * month",

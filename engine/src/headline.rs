@@ -125,6 +125,13 @@ fn headline(
         .iter()
         .filter_map(|line| line.horizon)
         .max_by(f64::total_cmp);
+    // Of points with other horizons none is the best: each answers another question.
+    let alike = points < 2
+        || firsts(scored, |line| &line.point).iter().all(|point| {
+            let at = having(scored, |line| line.point == *point);
+            at.iter().any(|line| line.horizon == farthest)
+        });
+    let word = if alike { word } else { "one" };
     let ensembles = ensemble(&having(scored, |line| line.horizon == farthest));
     let (best, value) = lowest(&ensembles, aim)?;
     let rivals = having(lines, |line| {

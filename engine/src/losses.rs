@@ -30,11 +30,12 @@ pub fn failures(
     };
     // With one point that has a score, those without are some of many.
     let is_compared = experiment.sweeps.iter().any(any_score);
+    let forgives = is_compared || experiment.sweeps.iter().any(Sweep::is_judged);
     let endings = outcome.endings.iter().enumerate();
     let failures = endings.filter_map(|(index, ending)| {
         let id = ActionId(index);
         match ending {
-            ending if trials.forgive(id, ending) => None,
+            ending if forgives && trials.forgive(id, ending) => None,
             Ending::Failed(failure) => Some((id, failure.clone())),
             Ending::Diverged { why, .. } if graph.goals.contains(&id) => {
                 let node = node(id, experiment, graph);

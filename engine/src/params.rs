@@ -62,6 +62,7 @@ impl Field {
         Self {
             param: Param {
                 name: name.to_owned(),
+                was: None,
                 doc: join_doc(doc),
                 ty,
                 default: default.map(str::to_owned),
@@ -92,6 +93,12 @@ impl Field {
     /// All members are taken together, and the result has as many all the same.
     pub fn one_for_all(mut self) -> Self {
         self.param.one_for_all = true;
+        self
+    }
+
+    /// What it was called before.
+    pub fn was(mut self, name: &str) -> Self {
+        self.param.was = Some(name.to_owned());
         self
     }
 

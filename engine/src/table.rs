@@ -192,6 +192,13 @@ pub(crate) fn text_or_number(name: &str, taken: &[&str], values: &[Option<&str>]
         true => format!("param {name}"),
         false => name.to_owned(),
     };
+    let whole = values.iter().map(|value| match value {
+        Some(value) => value.parse::<i64>().ok().map(Some),
+        None => Some(None),
+    });
+    if let Some(whole) = whole.collect::<Option<Vec<Option<i64>>>>() {
+        return Column::new(title.as_str().into(), whole);
+    }
     let numbers = values.iter().map(|value| match value {
         Some(value) if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
             value.parse::<f64>().ok().map(Some)
@@ -201,7 +208,18 @@ pub(crate) fn text_or_number(name: &str, taken: &[&str], values: &[Option<&str>]
     });
     match numbers.collect::<Option<Vec<Option<f64>>>>() {
         Some(numbers) => Column::new(title.as_str().into(), numbers),
-        None => Column::new(title.as_str().into(), values),
+        None => {
+            let values: Vec<Option<String>> = values.iter().map(|it| it.map(unquoted)).collect();
+            Column::new(title.as_str().into(), values)
+        }
+    }
+}
+
+/// A value without the quotes of a text.
+fn unquoted(value: &str) -> String {
+    match value.starts_with('"') {
+        true => serde_json::from_str(value).unwrap_or_else(|_| value.to_owned()),
+        false => value.to_owned(),
     }
 }
 

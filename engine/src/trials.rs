@@ -7,7 +7,7 @@ use dsl::experiment::{Experiment, Node, NodeId};
 use crate::graph::{ActionId, Graph};
 use crate::observer::{Blame, Ending};
 
-/// The actions that belong to single points of sweeps that choose.
+/// The actions that belong to single points of sweeps.
 #[derive(Clone, Debug, Default)]
 pub struct Trials(BTreeSet<ActionId>);
 
@@ -16,7 +16,7 @@ impl Trials {
     /// no point.
     pub fn of(experiment: &Experiment, graph: &Graph) -> Self {
         let mut found = BTreeSet::new();
-        for sweep in experiment.sweeps.iter().filter(|it| it.is_judged()) {
+        for sweep in &experiment.sweeps {
             let names: Vec<&str> = { sweep.params.iter() }
                 .map(|param| &*param.name)
                 .filter(|name| *name != "seed")

@@ -359,7 +359,7 @@ fn transformers_are_recorded_farcast_adopted_tuned_and_scored_as_other_parents()
     let text = "\
 data all = synthetic(regime, rows: 200)
 subset near = window(all, by: z, count: 4, size: 40)
-parent net = transformer(all, inputs: [x, z], target: y, width: 4, wide: 8, layers: 1, steps: 20, members: 3)
+parent net = transformer(all, inputs: [x, z], target: y, width: 4, feedforward: 8, layers: 1, steps: 20, members: 3)
 trajectory walk = record(net, every: 2 steps)
 farcast later = lfd2(walk, observe: 0..=10, horizon: [20], train_on: 0..=1)
 farcast last = persistence(walk, observe: 0..=10, horizon: [20])

@@ -162,11 +162,20 @@ impl<'p> Checker<'p> {
         };
         self.mark_default(param, before);
         if param.need != Need::Here {
+            let as_numbers = match &value {
+                Some(Value::Formula(formula)) => Some(formula.read_as_numbers()),
+                _ => None,
+            };
+            let is_number = |column: &String| match &as_numbers {
+                Some(read) => read.contains(&column.as_str()),
+                None => !param.texts,
+            };
             let named = own.columns.iter();
             result.needs.extend(named.map(|(column, span)| Needed {
                 column: column.clone(),
                 span: *span,
                 need: param.need,
+                numbers: is_number(column),
             }));
         }
         let reads = own.reads;

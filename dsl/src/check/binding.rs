@@ -113,7 +113,7 @@ impl Checker<'_> {
         let at = signature
             .params
             .iter()
-            .position(|param| param.name == name.text && !param.definitions);
+            .position(|param| is_named(param, &name.text) && !param.definitions);
         let Some((at, slot)) = at.and_then(|at| Some((at, given.get_mut(at)?))) else {
             let message = format!("`{}` has no parameter `{}`", signature.name, name.text);
             let mut diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
@@ -126,6 +126,12 @@ impl Checker<'_> {
             self.report(call.env, diagnostic);
             return None;
         };
+        let now = &signature.params[at].name;
+        if *now != name.text {
+            let message = format!("`{}` is now called `{now}`", name.text);
+            let diagnostic = Diagnostic::warning(Code::RenamedArgument, name.span, message);
+            self.report(call.env, diagnostic.fix(name.span, now));
+        }
         let before = match slot {
             Binding::Nothing => {
                 *slot = Binding::One(value, name.span);
@@ -220,4 +226,9 @@ impl Checker<'_> {
 fn param_names(signature: &Signature) -> impl Iterator<Item = &str> {
     let params = signature.params.iter().filter(|param| !param.definitions);
     params.map(|param| param.name.as_str())
+}
+
+/// Whether a parameter has this name, or had it.
+fn is_named(param: &Param, name: &str) -> bool {
+    param.name == name || param.was.as_deref() == Some(name)
 }

@@ -185,6 +185,7 @@ impl Checker<'_> {
         Some(Param {
             name: param.name.text.clone(),
             doc: String::new(),
+            was: None,
             default: written(&param.default),
             range: written(&param.bounds),
             optional: param.optional,

@@ -7,12 +7,13 @@ use super::checker::Checker;
 use super::columns::unknown_column;
 use super::known::{Args, Inferred, Needed, holds_rows, union};
 use super::reads::Reads;
+use super::value::texts_for_numbers;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
 use crate::facts::{Facts, place_of};
 use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
-use crate::types::{Kind, Schema, Type};
+use crate::types::{Content, Kind, Schema, Type};
 
 impl<'p> Checker<'p> {
     /// What is known of the result of a call whose arguments checked.
@@ -67,14 +68,22 @@ impl<'p> Checker<'p> {
         };
         let mut sound = true;
         for needed in needs {
-            let asked = needed.need == Need::Always || param.truth;
-            if asked && schema.find(&needed.column).is_none() {
-                let diagnostic =
-                    unknown_column(&needed.column, needed.span, &schema, argument.span);
-                let diagnostic = self.fixed_where_written(&needed.column, diagnostic);
-                self.report(call.env, diagnostic);
-                sound = false;
+            if needed.need != Need::Always && !param.truth {
+                continue;
             }
+            let diagnostic = match schema.find(&needed.column) {
+                None => {
+                    let diagnostic =
+                        unknown_column(&needed.column, needed.span, &schema, argument.span);
+                    self.fixed_where_written(&needed.column, diagnostic)
+                }
+                Some(column) if needed.numbers && column.content == Content::Text => {
+                    texts_for_numbers(&needed.column, needed.span, argument.span)
+                }
+                Some(_) => continue,
+            };
+            self.report(call.env, diagnostic);
+            sound = false;
         }
         sound
     }

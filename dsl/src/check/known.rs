@@ -31,6 +31,8 @@ pub struct Needed {
     pub column: String,
     pub span: Span,
     pub need: Need,
+    /// Whether it must hold numbers.
+    pub numbers: bool,
 }
 
 /// The arguments of a call as far as they checked.
@@ -76,7 +78,7 @@ pub fn holds_rows(kind: Kind) -> bool {
 
 /// Both lists of needs, each column once.
 pub fn union(left: &Rc<Vec<Needed>>, right: &[Needed]) -> Rc<Vec<Needed>> {
-    let key = |needed: &Needed| (needed.column.clone(), needed.need);
+    let key = |needed: &Needed| (needed.column.clone(), needed.need, needed.numbers);
     let mut known: HashSet<_> = match right.is_empty() {
         true => return Rc::clone(left),
         false => left.iter().map(key).collect(),

@@ -421,14 +421,19 @@ impl<'p> Checker<'p> {
         if want.texts || !schema.find(name).is_some_and(is_text) {
             return Some(());
         }
-        let message = format!("expected a column of numbers, found `{name}`, which holds texts");
-        let name = written(name);
-        let diagnostic = Diagnostic::error(Code::WrongType, span, message)
-            .and(*data, "in these data")
-            .hint(format!(
-                "a column for each text is `onehot(…, {name})`; one of them is `choose({name} == \"…\", 1, 0)`"
-            ));
-        self.report(env, diagnostic);
+        self.report(env, texts_for_numbers(name, span, *data));
         None
     }
+}
+
+/// A column of texts stands where only numbers can.
+pub fn texts_for_numbers(name: &str, span: Span, data: Span) -> Diagnostic {
+    let message = format!("expected a column of numbers, found `{name}`, which holds texts");
+    let name = written(name);
+    let hint = format!(
+        "a column for each text is `onehot(…, {name}, values: [\"…\"])`; one of them is `choose({name} == \"…\", 1, 0)`"
+    );
+    Diagnostic::error(Code::WrongType, span, message)
+        .and(data, "in these data")
+        .hint(hint)
 }

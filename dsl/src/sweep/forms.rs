@@ -178,6 +178,7 @@ fn required(name: &str, ty: Type, doc: &str) -> Param {
         name: name.to_owned(),
         doc: doc.to_owned(),
         ty,
+        was: None,
         default: None,
         optional: false,
         range: None,

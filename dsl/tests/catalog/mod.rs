@@ -15,6 +15,7 @@ use dsl::types::{ColumnInfo, Content, Kind, Over, Schema, Type};
 fn param(name: &str, ty: Type) -> Param {
     Param {
         name: name.to_owned(),
+        was: None,
         doc: String::new(),
         ty,
         default: None,
@@ -188,6 +189,10 @@ pub fn catalog() -> Catalog {
                 Param {
                     divides: Some("width".to_owned()),
                     ..with_default("heads", Type::Int, "2")
+                },
+                Param {
+                    was: Some("wide".to_owned()),
+                    ..with_default("feedforward", Type::Int, "32")
                 },
             ],
         ),

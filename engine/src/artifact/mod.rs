@@ -105,6 +105,8 @@ pub fn downcast<A: Artifact>(stored: &AnyArtifact) -> Option<Arc<A>> {
 
 /// An [`Artifact`] with its type erased.
 pub trait Stored: Send + Sync {
+    /// The kind of its type.
+    fn kind(&self) -> Kind;
     /// See [`Artifact::to_parts`].
     ///
     /// # Errors
@@ -132,6 +134,10 @@ pub trait Stored: Send + Sync {
 }
 
 impl<A: Artifact> Stored for A {
+    fn kind(&self) -> Kind {
+        A::KIND
+    }
+
     fn to_parts(&self) -> Result<Parts, Fault> {
         Artifact::to_parts(self)
     }

@@ -1,5 +1,6 @@
 //! The results of the engine as programs in other languages see them, and back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dsl::signature::ColumnRule;
@@ -86,6 +87,10 @@ impl FromParcel for Dataset {
         if let Some(column) = columns.iter().find(|column| column.values.len() != rows) {
             let found = column.values.len();
             return Err(format!("column `{}` has {found} rows, not {rows}", column.name).into());
+        }
+        let said: Option<u64> = parcel.said("rows")?;
+        if let Some(said) = said.filter(|said| *said != rows as u64) {
+            return Err(format!("`rows` is {said}, the columns have {rows}").into());
         }
         let data = Dataset::new(columns)?;
         expect_columns(&data, made)?;
@@ -209,7 +214,7 @@ pub fn weights(parcel: &Parcel) -> Result<(Layout, usize, Arc<[f32]>), Unfit> {
     let width = width
         .filter(|width| *width > 0)
         .ok_or("`layout` has no weights".to_owned())?;
-    let names: std::collections::BTreeSet<&str> = layout
+    let names: BTreeSet<&str> = layout
         .tensors
         .iter()
         .map(|tensor| tensor.name.as_str())
@@ -370,8 +375,27 @@ impl FromParcel for Scores {
                 value: row.value,
             })
         });
+        let rows: Vec<ScoreRow> = rows.collect::<Result<_, Unfit>>()?;
+        let mut known = BTreeSet::new();
+        for row in &rows {
+            let horizon = row.horizon.map(f64::to_bits);
+            let place = (
+                &row.member,
+                &row.model,
+                &row.role,
+                &row.metric,
+                horizon,
+                &row.group,
+            );
+            if !known.insert(place) {
+                let metric = &row.metric;
+                return Err(
+                    format!("two scores `{metric}` of the same member, horizon and group").into(),
+                );
+            }
+        }
         Ok(Scores {
-            rows: rows.collect::<Result<_, Unfit>>()?,
+            rows,
             ..Scores::default()
         })
     }

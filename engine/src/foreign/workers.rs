@@ -228,6 +228,14 @@ impl Drop for Workers {
 
 impl Worker {
     fn call(&mut self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
+        if let Heard::Message(_) | Heard::Noise(_) | Heard::TooLong =
+            self.process.hear(Duration::ZERO)
+            && self.process.calls > 0
+        {
+            let name = &asked.program.name;
+            let message = format!("plugin `{name}` printed more after its answer to a call");
+            return Err(Trouble::Failed(Fault::Environment(message)));
+        }
         self.process.calls += 1;
         let number = self.process.calls;
         let dir = self.home.join(format!("call-{number}"));

@@ -40,6 +40,11 @@ fn downcast<T: Artifact>(
     };
     match T::from_stored(artifact) {
         Some(artifact) => Ok(Some(artifact)),
+        None if artifact.kind() == Kind::Weights && T::KIND != Kind::Weights => {
+            let message = "expected one row of weights, found many";
+            let hint = "`pick` chooses rows, `average` makes one of many";
+            Err(Fault::at(field, message).with_hint(hint))
+        }
         None => Err(Fault::Bug(format!("input `{field}` is of another type"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dsl::facts::About;
 use dsl::types::Kind;
 use engine::artifact::{Layout, Saved};
 use engine::error::Fault;
@@ -64,6 +65,12 @@ impl Plugin for Adopt {
         let (Some(horizon), Some(farcast)) = (horizon, farcast) else {
             return Vec::new();
         };
+        if let Some(complaint) = call
+            .input("like")
+            .and_then(|like| lone_run(&farcast, &like))
+        {
+            return vec![complaint];
+        }
         let lacking = farcast.facts.steps.as_ref();
         let lacking = lacking.filter(|steps| !steps.may_have(horizon));
         let complaint = |steps: &Steps| {
@@ -133,6 +140,17 @@ impl Plugin for Adopt {
             saved,
         })
     }
+}
+
+/// Refuses the networks of many members for the weights of one run.
+fn lone_run(farcast: &About, like: &About) -> Option<Complaint> {
+    let [runs, networks] = [farcast, like].map(|it| it.members.unwrap_or(1));
+    let message = format!(
+        "`{}` has {networks} members, `{}` is a farcast of one run",
+        like.name, farcast.name
+    );
+    let hint = format!("one network is `member({}, 0)`", like.name);
+    (runs == 1 && networks > 1).then(|| Complaint::at("like", message).with_hint(hint))
 }
 
 /// Weights of whatever tensors as those of the network of a parent.

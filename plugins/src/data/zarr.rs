@@ -1,10 +1,13 @@
 //! `zarr`: the cells of gridded variables of a Zarr store as rows.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use dsl::signature::ColumnRule;
 use dsl::types::Schema;
 use engine::artifact::Dataset;
 use engine::error::Fault;
-use engine::files::Files;
+use engine::files::{DataFile, Files};
 use engine::params::DataPath;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
@@ -22,6 +25,9 @@ plugin! {
     /// in version 2, and in version 3 where the attribute `_FillValue` says so, as xarray reads
     /// them.
     ///
+    /// Several stores, named by a pattern such as `"tas_*.zarr"` or by the folder that they are in, are
+    /// joined as `netcdf` joins files.
+    ///
     /// Variables, coordinates and columns are found as `netcdf` finds them; dimensions have the
     /// names of `dimension_names` or `_ARRAY_DIMENSIONS`.
     ///
@@ -30,7 +36,7 @@ plugin! {
     /// ```
     "zarr" version 1
     pub struct Zarr {
-        /// The folder or zip file.
+        /// The folder or zip file, or a pattern that several match.
         file: DataPath;
         /// The variables that become columns.
         grid: Gridded, flatten();
@@ -62,8 +68,59 @@ impl Zarr {
             Fault::User { message, .. } => Fault::at("file", message),
             other => other,
         })?;
-        Ok(Box::new(Unpacked::new(grid::open_zarr(root, opened)?)))
+        let stores = stores(root, opened).into_iter().map(|(root, files)| {
+            let source = Unpacked::new(grid::open_zarr(&root, files)?);
+            Ok((
+                root.display().to_string(),
+                Box::new(source) as Box<dyn Source>,
+            ))
+        });
+        grid::joined(stores.collect::<Result<_, Fault>>()?)
     }
+}
+
+/// The stores that files belong to, by name: folders with the metadata of a group, and zip files.
+fn stores(root: &Path, files: Vec<DataFile>) -> Vec<(PathBuf, Vec<DataFile>)> {
+    let is_head = |file: &&DataFile| {
+        let name = file.path().file_name();
+        name.is_some_and(|name| {
+            [".zgroup", ".zmetadata", "zarr.json"]
+                .iter()
+                .any(|it| name == *it)
+        })
+    };
+    let mut folders: Vec<&Path> = files
+        .iter()
+        .filter(is_head)
+        .filter_map(|file| file.path().parent())
+        .collect();
+    folders.sort_unstable_by_key(|folder| (folder.components().count(), *folder));
+    let mut tops: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        if !tops.iter().any(|top| folder.starts_with(top)) {
+            tops.push(folder.to_owned());
+        }
+    }
+    let is_zip = |file: &DataFile| {
+        let is_named = file.path().extension().is_some_and(|end| end == "zip");
+        is_named && !tops.iter().any(|top| file.path().starts_with(top))
+    };
+    let zips: Vec<PathBuf> = files
+        .iter()
+        .filter(|file| is_zip(file))
+        .map(|file| file.path().to_owned())
+        .collect();
+    if tops.len() + zips.len() < 2 {
+        return vec![(root.to_owned(), files)];
+    }
+    tops.extend(zips);
+    let mut stores: BTreeMap<PathBuf, Vec<DataFile>> = BTreeMap::new();
+    for file in files {
+        if let Some(top) = tops.iter().find(|top| file.path().starts_with(top)) {
+            stores.entry(top.clone()).or_default().push(file);
+        }
+    }
+    stores.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub struct Encoder {
     /// How many layers.
     pub layers: usize,
     /// Numbers between the two dense layers.
-    pub wide: usize,
+    #[serde(rename = "wide")]
+    pub feedforward: usize,
 }
 
 /// What is added to variances before tokens are divided by their root, as in torch.
@@ -58,15 +59,15 @@ impl Encoder {
 
     /// The tensors of one layer, in the order of torch.
     fn layer(&self) -> [(&'static str, Vec<usize>); 12] {
-        let (width, wide) = (self.width, self.wide);
+        let (width, inner) = (self.width, self.feedforward);
         [
             ("self_attn.in_proj_weight", vec![3 * width, width]),
             ("self_attn.in_proj_bias", vec![3 * width]),
             ("self_attn.out_proj.weight", vec![width, width]),
             ("self_attn.out_proj.bias", vec![width]),
-            ("linear1.weight", vec![wide, width]),
-            ("linear1.bias", vec![wide]),
-            ("linear2.weight", vec![width, wide]),
+            ("linear1.weight", vec![inner, width]),
+            ("linear1.bias", vec![inner]),
+            ("linear2.weight", vec![width, inner]),
             ("linear2.bias", vec![width]),
             ("norm1.weight", vec![width]),
             ("norm1.bias", vec![width]),
@@ -95,7 +96,7 @@ impl Encoder {
             };
             let asked = dense(&[self.width, 3 * self.width]);
             let answer = dense(&[self.width, self.width]);
-            let inner = dense(&[self.width, self.wide, self.width]);
+            let inner = dense(&[self.width, self.feedforward, self.width]);
             let [scale1, shift1, scale2, shift2] =
                 [self.width; 4].map(|count| taken(&mut weights, count));
             let count = tokens.len() / self.width;
@@ -268,11 +269,11 @@ pub(in crate::networks) mod tests {
                 }
             }
             let answered = dense(&mut rest, [width, width], &attended);
-            let dense_layers = 2 * encoder.wide * width + encoder.wide + width;
+            let dense_layers = 2 * encoder.feedforward * width + encoder.feedforward + width;
             tokens = added(&tokens, &answered, &rest[dense_layers..]);
-            let mut inner = dense(&mut rest, [width, encoder.wide], &tokens);
+            let mut inner = dense(&mut rest, [width, encoder.feedforward], &tokens);
             inner.iter_mut().flatten().for_each(|x| *x = x.tanh());
-            let fed = dense(&mut rest, [encoder.wide, width], &inner);
+            let fed = dense(&mut rest, [encoder.feedforward, width], &inner);
             tokens = added(&tokens, &fed, &rest[2 * width..]);
             rest = &rest[4 * width..];
         }

@@ -92,6 +92,6 @@ pub(crate) fn encoder() -> Encoder {
         width: 4,
         heads: 2,
         layers: 2,
-        wide: 5,
+        feedforward: 5,
     }
 }

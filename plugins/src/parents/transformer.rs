@@ -20,14 +20,14 @@ plugin! {
     /// Each input is a token of `width` numbers: its value times a vector of weights plus
     /// another one that tells its place, both its own (Gorishniy et al. 2021, section 3.3). Each
     /// of the `layers` is one of `torch.nn.TransformerEncoderLayer` without dropout: attention in
-    /// `heads` parts, then two dense layers with `wide` numbers and the activation between
+    /// `heads` parts, then two dense layers with `feedforward` numbers and the activation between
     /// them, a norm after either (Vaswani et al. 2017). A dense layer makes the target of the
     /// mean of the tokens. Inputs and target are standardised as those of `mlp`; weights start
     /// uniform within ±1/√inputs, norms such that they change nothing.
     ///
     /// The weights load into an equal module of PyTorch: `tokens.weight` and `tokens.bias`
     /// `[inputs, width]`, `layers`, a `ModuleList` of
-    /// `TransformerEncoderLayer(width, heads, wide, dropout=0, batch_first=True)`, and `head`, a
+    /// `TransformerEncoderLayer(width, heads, feedforward, dropout=0, batch_first=True)`, and `head`, a
     /// `Linear(width, outputs)`; it gives
     /// `head(layers(x[..., None] * tokens.weight + tokens.bias).mean(1))`.
     ///
@@ -52,7 +52,7 @@ plugin! {
         /// How many layers.
         layers: usize = "2", range("1..=64");
         /// Numbers between the two dense layers.
-        wide: usize = "32", range("1..=4096");
+        feedforward: usize = "32", range("1..=4096"), was("wide");
         /// What follows the first of the two dense layers.
         activation: Activation = "relu";
         /// What training makes small.
@@ -92,9 +92,10 @@ impl Transformer {
     /// How many weights the layers of a call have: attention, two dense layers, two norms; the
     /// tokens and the head are few beside them.
     fn weights(call: &Sketch) -> Option<u64> {
-        let (width, wide) = (call.get::<u64>("width")?, call.get::<u64>("wide")?);
+        let width = call.get::<u64>("width")?;
+        let inner = call.get::<u64>("feedforward")?;
         let attention = 4 * width * (width + 1);
-        let layer = attention + 2 * width * wide + wide + width + 4 * width;
+        let layer = attention + 2 * width * inner + inner + width + 4 * width;
         layer.checked_mul(call.get("layers")?)
     }
 
@@ -106,7 +107,7 @@ impl Transformer {
             width: self.width,
             heads: self.heads,
             layers: self.layers,
-            wide: self.wide,
+            feedforward: self.feedforward,
         };
         Ok(Network::from(EncoderNetwork {
             columns: Columns {
@@ -138,7 +139,7 @@ mod tests {
         let b: Vec<f64> = (0..64).map(|row| f64::from(row / 8) - 3.5).collect();
         let y: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
         call(
-            "seen, inputs: [a, b], target: y, width: 8, layers: 1, wide: 16, epochs: 300,
+            "seen, inputs: [a, b], target: y, width: 8, layers: 1, feedforward: 16, epochs: 300,
              optimizer: adam(rate: 1e-2)",
             &[("seen", given(table(&[("a", &a[..]), ("b", &b), ("y", &y)])))],
         )

@@ -53,7 +53,12 @@ impl Combine {
     fn degree(call: &Sketch) -> f64 {
         let terms = call.inputs("terms");
         let products = terms.iter().zip(Self::factors(call));
-        products.map(|(term, factor)| term.degree() * factor).sum()
+        let mut products: Vec<f64> = products
+            .map(|(term, factor)| term.degree() * factor)
+            .collect();
+        // Large ones that cancel first: what is left of them would swallow the small ones.
+        products.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+        products.into_iter().sum()
     }
 
     /// Refuses factors that make no network where one is asked for.

@@ -8,6 +8,7 @@ use engine::{plugin, words};
 
 use super::support::facts::mixed;
 use super::support::outputs::Judge;
+use crate::networks::Difference;
 use crate::parents::{Parent, not_runnable};
 
 words! {
@@ -93,6 +94,20 @@ impl Plugin for Path {
             let network = line.from.network().map_err(|fault| fault.inside("a"))?;
             if line.from.layout != line.to.layout {
                 return Err(Fault::at("b", "these are weights of different networks"));
+            }
+            let end = line.to.network().map_err(|fault| fault.inside("b"))?;
+            match network.differs(end) {
+                None => {}
+                Some(Difference::Network) => {
+                    let message = "these are weights of networks that run them in different ways";
+                    return Err(Fault::at("b", message));
+                }
+                Some(Difference::Scaling) => {
+                    let message = "the networks standardise their columns by different means or \
+                                   deviations: no network is at the end of a line between their weights";
+                    return Err(Fault::at("a", message)
+                        .with_hint("train all on the same rows, without `hold_out`"));
+                }
             }
             let judge = Judge::new(network, &self.on, "on")?;
             let row = |metric: &str, horizon, value: Option<f64>| ScoreRow {

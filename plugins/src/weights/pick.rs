@@ -46,13 +46,17 @@ impl Plugin for Pick {
         let degree = call.input("weights").map_or(1.0, |input| input.degree());
         let condition = call.get::<Condition>("when");
         let named = condition.and_then(|it| no_coordinate(call, &it.0, "when"));
-        Vec::from_iter(network(call, degree, true).or(named))
+        let wrong = network(call, degree, true)
+            .or(named)
+            .or_else(|| miscounted(call));
+        Vec::from_iter(wrong)
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
-        let single = matches!(call.kind(), Kind::Parent | Kind::Child);
+        let is_one = met(call).is_some_and(|(_, counts)| counts.iter().all(|count| *count == 1));
+        let single = is_one || matches!(call.kind(), Kind::Parent | Kind::Child);
         Facts {
             steps: None,
             // A single row keeps what is known of it.
@@ -91,4 +95,38 @@ impl Plugin for Pick {
             Ok(())
         })
     }
+}
+
+/// How many rows there are and how many are picked, in each case that the data may decide; none
+/// where that does not follow from the steps alone.
+fn met(call: &Sketch) -> Option<(usize, Vec<usize>)> {
+    let condition = call.get::<Condition>("when")?.0;
+    if condition.columns() != ["step"] {
+        return None;
+    }
+    let cases = call.steps("weights")?.possible(None)?;
+    let counts = cases.iter().map(|steps| {
+        let steps: Vec<f64> = steps.iter().map(|step| *step as f64).collect();
+        let met = condition.evaluate(steps.len(), &|_| Some(steps[..].into()));
+        let met = met.ok()?.into_iter();
+        Some(met.filter(|is_met| *is_met == 1.0).count())
+    });
+    let rows = cases.last().map_or(0, Vec::len);
+    Some((rows, counts.collect::<Option<_>>()?))
+}
+
+/// Refuses a condition that no row meets, or several where one is asked for, whatever the data.
+fn miscounted(call: &Sketch) -> Option<Complaint> {
+    let (rows, counts) = met(call)?;
+    let most = counts.iter().copied().max()?;
+    if most == 0 {
+        let message = format!("none of {rows} rows meets the condition");
+        return Some(Complaint::at("when", message));
+    }
+    let is_network = matches!(call.kind(), Kind::Parent | Kind::Child);
+    let is_many = is_network && counts.iter().all(|count| *count > 1);
+    is_many.then(|| {
+        let message = format!("expected one row for a {}, found {most}", call.kind());
+        Complaint::at("when", message).with_hint("`average` makes one of many")
+    })
 }

@@ -91,8 +91,10 @@ fn other_runs(
 
 /// What is known of a farcast of the steps in `horizon`.
 pub fn at_horizons(call: &Sketch) -> Facts {
+    let horizons = call.get("horizon").map(listed);
     Facts {
-        steps: call.get("horizon").map(listed),
+        single: matches!(&horizons, Some(Steps::Listed(steps)) if steps.len() == 1),
+        steps: horizons,
         ..of_runs(call)
     }
 }

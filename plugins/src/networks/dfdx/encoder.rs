@@ -27,7 +27,7 @@ impl<'a> EncoderLeaves<'a> {
             let weights = taken(&mut weights, count).to_vec();
             device.tensor_from_vec(weights, (count,))
         };
-        let (width, wide) = (encoder.width, encoder.wide);
+        let (width, wide) = (encoder.width, encoder.feedforward);
         let (square, long) = (width * width, wide * width);
         // The projections are cut in three: questions, keys, values.
         let layer = [

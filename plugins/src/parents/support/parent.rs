@@ -68,14 +68,17 @@ impl Parent {
 
     /// A file of its weights in the names of the layout.
     fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
-        let network = self.network.as_ref().map(serde_json::to_string);
-        let network = network
-            .transpose()
-            .map_err(|error| Fault::Bug(error.to_string()))?;
-        let network = network.map(|network| ("network".to_owned(), network));
         let metadata = std::iter::once(("format".to_owned(), "pt".to_owned()));
-        let metadata = metadata.chain(network).chain(made_by);
+        let metadata = metadata.chain(self.about_network()?).chain(made_by);
         self.layout.to_safetensors(&self.weights, metadata)
+    }
+
+    /// How to run the weights, for the head of a file.
+    fn about_network(&self) -> Result<Option<(String, String)>, Fault> {
+        let network = self.network.as_ref().map(serde_json::to_string);
+        let network = network.transpose();
+        let network = network.map_err(|error| Fault::Bug(error.to_string()))?;
+        Ok(network.map(|network| ("network".to_owned(), network)))
     }
 }
 
@@ -153,7 +156,10 @@ impl Artifact for Parent {
 
     fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
         match &self.saved {
-            Some(saved) => saved.files(stem, &self.layout, &self.weights, &made_by),
+            Some(saved) => {
+                let made_by: Metadata = self.about_network()?.into_iter().chain(made_by).collect();
+                saved.files(stem, &self.layout, &self.weights, &made_by)
+            }
             None => Ok(vec![(
                 format!("{stem}.safetensors"),
                 self.safetensors(made_by)?,

@@ -25,11 +25,19 @@ pub(crate) fn made(call: &Sketch, inputs: &[About], degree: f64, single: bool) -
             .filter(|_| !single),
         rows: many.and_then(|input| input.facts.rows).filter(|_| !single),
         coordinates: match single {
-            true => Some(vec!["row"]),
+            true => any(inputs),
             false => in_common(inputs),
         },
         ..call.inherited()
     }
+}
+
+/// The coordinates that one of these may have.
+fn any(inputs: &[About]) -> Option<Vec<&'static str>> {
+    inputs.iter().try_fold(vec!["row"], |mut all, input| {
+        all.extend(input.coordinates()?);
+        Some(all)
+    })
 }
 
 /// The coordinates that all tables of many rows may have.
@@ -54,8 +62,12 @@ pub(crate) fn no_coordinate(call: &Sketch, formula: &ColumnExpr, param: &str) ->
     Some(Complaint::at(param, message).with_hint(hint))
 }
 
-/// Refuses inputs that are known to be of different networks.
+/// Refuses inputs that are known to be of different networks, or of other members.
 pub(crate) fn mixed(inputs: &[About], param: &str) -> Option<Complaint> {
+    different(inputs, param).or_else(|| lone_run(inputs, param))
+}
+
+fn different(inputs: &[About], param: &str) -> Option<Complaint> {
     let known = inputs
         .iter()
         .filter_map(|input| Some((input, input.facts.network.as_ref()?)));
@@ -64,22 +76,48 @@ pub(crate) fn mixed(inputs: &[About], param: &str) -> Option<Complaint> {
     let differs = |other: &NetworkFacts| {
         let pairs = network.weights.zip(other.weights);
         let layers = network.layers.as_ref().zip(other.layers.as_ref());
-        pairs.is_some_and(|(a, b)| a != b) || layers.is_some_and(|(a, b)| a != b)
+        let reads = |network: &NetworkFacts| (network.inputs.clone(), network.target.clone());
+        let is_known = |network: &NetworkFacts| !network.inputs.is_empty();
+        let reads_others = is_known(network) && is_known(other) && reads(network) != reads(other);
+        pairs.is_some_and(|(a, b)| a != b) || layers.is_some_and(|(a, b)| a != b) || reads_others
     };
     let (other, found) = known.find(|(_, other)| differs(other))?;
     let message = format!(
         "`{}` and `{}` are different networks",
         first.name, other.name
     );
-    let say = |about: &About, network: &NetworkFacts| {
-        format!(
+    let is_alike = network.layers == found.layers;
+    let say = |about: &About, network: &NetworkFacts| match is_alike {
+        true => format!(
+            "`{}` predicts {} from {}",
+            about.name,
+            network.target,
+            network.inputs.join(", ")
+        ),
+        false => format!(
             "`{}` has {}",
             about.name,
             network.layers.clone().unwrap_or_default()
-        )
+        ),
     };
     let complaint = Complaint::at(param, message);
     Some(complaint.with_hint(format!("{}; {}", say(first, network), say(other, found))))
+}
+
+/// Refuses a farcast of one run beside networks of many members.
+fn lone_run(inputs: &[About], param: &str) -> Option<Complaint> {
+    let members = |input: &&About| input.members.unwrap_or(1);
+    let many = inputs.iter().find(|input| members(input) > 1)?;
+    let is_lone = |input: &&About| input.kind == Kind::Farcast && members(input) == 1;
+    let lone = inputs.iter().find(is_lone)?;
+    let message = format!(
+        "`{}` has {} members, `{}` is a farcast of one run",
+        many.name,
+        members(&many),
+        lone.name
+    );
+    let hint = format!("one network is `member({}, 0)`", many.name);
+    Some(Complaint::at(param, message).with_hint(hint))
 }
 
 /// Refuses to call what is no single network a parent or a child.

@@ -1,0 +1,87 @@
+//! Values for every row while a formula is evaluated.
+
+use std::ops::Range;
+
+/// Values for every row, without copying columns or repeating numbers.
+pub(super) enum Operand<'a> {
+    Same(f64),
+    Borrowed(&'a [f64]),
+    Owned(Vec<f64>),
+}
+
+impl<'a> Operand<'a> {
+    pub(super) fn map(self, f: impl Fn(f64) -> f64) -> Operand<'a> {
+        match self {
+            Operand::Same(x) => Operand::Same(f(x)),
+            Operand::Borrowed(xs) => Operand::Owned(xs.iter().map(|x| f(*x)).collect()),
+            Operand::Owned(mut xs) => {
+                xs.iter_mut().for_each(|x| *x = f(*x));
+                Operand::Owned(xs)
+            }
+        }
+    }
+
+    pub(super) fn zip(self, other: Operand<'a>, f: impl Fn(f64, f64) -> f64) -> Operand<'a> {
+        match (self, other) {
+            (xs, Operand::Same(y)) => xs.map(|x| f(x, y)),
+            (Operand::Same(x), ys) => ys.map(|y| f(x, y)),
+            (Operand::Owned(mut xs), ys) => {
+                let pairs = xs.iter_mut().zip(ys.slice());
+                pairs.for_each(|(x, y)| *x = f(*x, *y));
+                Operand::Owned(xs)
+            }
+            (Operand::Borrowed(xs), Operand::Owned(mut ys)) => {
+                let pairs = xs.iter().zip(&mut ys);
+                pairs.for_each(|(x, y)| *y = f(*x, *y));
+                Operand::Owned(ys)
+            }
+            (Operand::Borrowed(xs), Operand::Borrowed(ys)) => {
+                Operand::Owned(xs.iter().zip(ys).map(|(x, y)| f(*x, *y)).collect())
+            }
+        }
+    }
+
+    pub(super) fn zip3(self, y: &Operand, z: &Operand, f: fn(f64, f64, f64) -> f64) -> Operand<'a> {
+        let rows = [&self, y, z].iter().filter_map(|xs| xs.rows()).min();
+        match rows {
+            None => Operand::Same(f(self.at(0), y.at(0), z.at(0))),
+            Some(rows) => {
+                Operand::Owned((0..rows).map(|i| f(self.at(i), y.at(i), z.at(i))).collect())
+            }
+        }
+    }
+
+    pub(super) fn by_group(
+        self,
+        groups: &[Range<usize>],
+        kernel: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Operand<'a> {
+        let values = |group: &Range<usize>| match &self {
+            Operand::Same(value) => kernel(&vec![*value; group.len()]),
+            xs => kernel(xs.slice().get(group.clone()).unwrap_or_default()),
+        };
+        Operand::Owned(groups.iter().flat_map(values).collect())
+    }
+
+    pub(super) fn slice(&self) -> &[f64] {
+        match self {
+            Operand::Same(x) => std::slice::from_ref(x),
+            Operand::Borrowed(xs) => xs,
+            Operand::Owned(xs) => xs,
+        }
+    }
+
+    pub(super) fn rows(&self) -> Option<usize> {
+        match self {
+            Operand::Same(_) => None,
+            _ => Some(self.slice().len()),
+        }
+    }
+
+    pub(super) fn at(&self, row: usize) -> f64 {
+        match self {
+            Operand::Same(x) => *x,
+            _ => self.slice().get(row).copied().unwrap_or(f64::NAN),
+        }
+    }
+}
