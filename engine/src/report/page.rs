@@ -48,6 +48,13 @@ pub struct ReportInput<'a> {
 #[template(path = "report.html")]
 struct Report<'a> {
     title: &'a str,
+    /// What the experiment says about itself.
+    about: &'a str,
+    authors: String,
+    license: &'a str,
+    /// What to cite, and its address.
+    cite: &'a str,
+    link: Option<String>,
     headlines: Vec<Headline>,
     warnings: Vec<Warnings>,
     /// Path and highlighted text.
@@ -108,8 +115,14 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         input.title
     };
     let tables = tables(input.scores);
+    let said = &input.experiment.metadata;
     let report = Report {
         title,
+        about: &said.about,
+        authors: said.authors.join(", "),
+        license: &said.license,
+        cite: &said.cite,
+        link: said.link(),
         headlines: headlines(input.experiment, input.scores)
             .into_iter()
             .take(MOST_CARDS)

@@ -1,5 +1,6 @@
 //! The page as a whole: complete, escaped, self-contained.
 
+use dsl::experiment::Metadata;
 use dsl::types::Kind;
 
 use super::*;
@@ -40,6 +41,12 @@ fn report_of(text: &str) -> String {
     (score.point, child.point) = (owned(), owned());
     let experiment = Experiment {
         title: owned(),
+        metadata: Metadata {
+            authors: vec![owned()],
+            license: owned(),
+            cite: format!("https://{text}"),
+            about: owned(),
+        },
         nodes: vec![node(text, Kind::Data, text, &[])],
         ..Experiment::default()
     };
