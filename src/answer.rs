@@ -74,18 +74,12 @@ fn what_won(headline: &Headline) -> String {
 
 fn how_sure(headline: &Headline) -> String {
     let mut parts = Vec::new();
-    if let Some((low, high)) = headline.interval {
-        let clear = match low > 0.0 || high < 0.0 {
-            true => "",
-            false => ", so they are not told apart",
+    if let Some(interval) = headline.interval_text() {
+        let doubt = match headline.is_doubtful() {
+            true => ", so they are not told apart",
+            false => "",
         };
-        let [low, high] = [low, high].map(|end| {
-            let sign = if end > 0.0 { "+" } else { "" };
-            format!("{sign}{}", significant(end)).replace('-', "−")
-        });
-        parts.push(format!(
-            "95 % interval of the difference {low} … {high}{clear}"
-        ));
+        parts.push(format!("95 % interval of the difference {interval}{doubt}"));
     }
     parts.extend(headline.notes.iter().cloned());
     parts.join("; ")

@@ -80,6 +80,62 @@ fn a_bundle_reruns_elsewhere_to_the_same_bytes() {
     assert!(fresh.err.contains("the scores are byte-identical"));
 }
 
+/// What the title is followed by is shown everywhere, and nothing runs again for it.
+#[test]
+fn who_made_an_experiment_goes_where_it_goes() {
+    let here = project();
+    let said = "experiment \"Storms <1>\" (\n    authors: [\"Ada Lovelace\", \"L. F. Richardson\"],\n    \
+                license: \"CC-BY-4.0\",\n    cite: \"doi:10.5281/zenodo.1234567\",\n    \
+                about: \"How storms \\\"move\\\".\",\n)\n";
+    here.write("storms.farcast", format!("{said}{TEXT}"));
+    let run = fine(&here, &["run", "storms.farcast"]);
+    assert!(run.err.contains("0 ran, 4 cached"), "{}", run.err);
+    let show = fine(&here, &["show", "last"]).out;
+    let facts: Vec<&str> = show.lines().skip(1).take(5).map(str::trim_end).collect();
+    assert_eq!(
+        facts,
+        [
+            "experiment  Storms <1>",
+            "about       How storms \"move\".",
+            "authors     Ada Lovelace, L. F. Richardson",
+            "license     CC-BY-4.0",
+            "cite        doi:10.5281/zenodo.1234567",
+        ]
+    );
+    let report = here.read("out/storms/report.html");
+    let head = "<h1>Storms &#60;1&#62;</h1>\n<p>Ada Lovelace, L. F. Richardson</p>\n";
+    assert!(report.contains(head), "{report}");
+    let link = "<a href=\"https://doi.org/10.5281/zenodo.1234567\">";
+    assert!(report.contains(link));
+    fine(&here, &["pack", "last"]);
+    let opened = fine(&here, &["open", "storms.crate.zip", "there"]);
+    assert!(
+        opened.err.contains("  license: CC-BY-4.0\n"),
+        "{}",
+        opened.err
+    );
+    assert_eq!(
+        here.read("there/CITATION.cff")
+            .lines()
+            .take(10)
+            .collect::<Vec<_>>(),
+        [
+            "cff-version: 1.2.0",
+            "message: Please cite this experiment, and its authors.",
+            "type: dataset",
+            "title: \"Storms <1>\"",
+            "authors:",
+            "  - name: \"Ada Lovelace\"",
+            "  - name: \"L. F. Richardson\"",
+            "abstract: \"How storms \\\"move\\\".\"",
+            "license: CC-BY-4.0",
+            "doi: \"10.5281/zenodo.1234567\"",
+        ]
+    );
+    let crate_json = here.read("there/ro-crate-metadata.json");
+    assert!(crate_json.contains("https://spdx.org/licenses/CC-BY-4.0"));
+}
+
 #[test]
 fn what_was_left_out_is_named_and_what_was_changed_is_refused() {
     let here = project();

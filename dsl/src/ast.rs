@@ -48,10 +48,12 @@ impl PartialEq for Item {
 /// The forms an item can have.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ItemKind {
-    /// `experiment "title"`
+    /// `experiment "title" (authors: ["…"], license: "…")`
     Experiment {
         /// The title.
         title: Text,
+        /// What is said about it.
+        about: Vec<Arg>,
     },
     /// `use "path" as name`
     Use {

@@ -17,6 +17,8 @@ use crate::types::Kind;
 pub struct Experiment {
     /// The title, or empty.
     pub title: String,
+    /// What it says about itself.
+    pub metadata: Metadata,
     /// Every call of a plugin, each after all it refers to.
     pub nodes: Vec<Node>,
     /// The effective value of every `param` outside a sweep, as text in the language.
@@ -27,6 +29,71 @@ pub struct Experiment {
     pub plugins: Vec<Declared>,
     /// The statements that are not among the nodes yet: they wait for a sweep's choice.
     pub waiting: Vec<Waiting>,
+}
+
+/// Who made an experiment, and under what terms: `experiment "title" (authors: ["…"], …)`.
+///
+/// It is in no key: nothing runs again when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The names of its authors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<String>,
+    /// What others may do with it, such as `CC-BY-4.0`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub license: String,
+    /// What to cite: a DOI, an address or a reference in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cite: String,
+    /// What it is about, in a few sentences.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+}
+
+impl Metadata {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What it says, each with its name, as people read it.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let lines = [
+            ("about", self.about.clone()),
+            ("authors", self.authors.join(", ")),
+            ("license", self.license.clone()),
+            ("cite", self.cite.clone()),
+        ];
+        let lines = lines.into_iter();
+        lines.filter(|(_, text)| !text.is_empty()).collect()
+    }
+
+    /// The DOI of what to cite, without what is written before it.
+    pub fn doi(&self) -> Option<&str> {
+        let prefixes = ["https://doi.org/", "http://doi.org/", "doi.org/", "doi:"];
+        let cite = self.cite.trim();
+        let stripped = prefixes.iter().find_map(|it| cite.strip_prefix(it));
+        let doi = stripped.unwrap_or(cite).trim();
+        let (registrant, rest) = doi.strip_prefix("10.")?.split_once('/')?;
+        let is_doi = registrant.len() >= 4
+            && registrant
+                .bytes()
+                .all(|it| it.is_ascii_digit() || it == b'.')
+            && !rest.is_empty()
+            && !doi.contains(|it: char| it.is_whitespace() || it.is_control());
+        is_doi.then_some(doi)
+    }
+
+    /// The address of what to cite, when it has one.
+    pub fn link(&self) -> Option<String> {
+        let cite = self.cite.trim();
+        let is_address = cite.starts_with("https://") || cite.starts_with("http://");
+        match self.doi() {
+            Some(doi) => Some(format!("https://doi.org/{doi}")),
+            None if is_address && !cite.contains(char::is_whitespace) => Some(cite.to_owned()),
+            None => None,
+        }
+    }
 }
 
 /// A plugin of one's own, as a file declares it.

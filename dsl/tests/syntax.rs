@@ -240,7 +240,8 @@ fn an_item() -> impl Strategy<Value = Item> {
         })
     };
     let form = prop_oneof![
-        1 => text().prop_map(|title| ItemKind::Experiment { title }),
+        1 => (text(), prop::collection::vec(an_arg(an_expr()), 0..3))
+            .prop_map(|(title, about)| ItemKind::Experiment { title, about }),
         1 => (text(), a_name()).prop_map(|(path, name)| ItemKind::Use { path, name }),
         2 => (a_name(), a_type(), an_expr(), prop::option::of(an_expr())).prop_map(
             |(name, ty, default, bounds)| ItemKind::Param { name, ty: Some(ty), default, bounds }),
@@ -451,9 +452,14 @@ impl Writer {
 
     fn item(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Experiment { title } => {
+            ItemKind::Experiment { title, about } => {
                 self.token("experiment");
                 self.text(&title.value);
+                if !about.is_empty() {
+                    self.token("(");
+                    self.separated(about, Self::arg);
+                    self.token(")");
+                }
             }
             ItemKind::Use { path, name } => {
                 self.token("use");

@@ -36,6 +36,24 @@ pub struct Headline {
     pub notes: Vec<String>,
 }
 
+impl Headline {
+    /// Whether the interval of the difference leaves a doubt which of the two is better.
+    pub fn is_doubtful(&self) -> bool {
+        self.interval
+            .is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)
+    }
+
+    /// The interval as text, `−0.0250 … +0.1300`.
+    pub fn interval_text(&self) -> Option<String> {
+        let end = |end: f64| {
+            let sign = if end > 0.0 { "+" } else { "" };
+            format!("{sign}{}", significant(end)).replace('-', "−")
+        };
+        let (low, high) = self.interval?;
+        Some(format!("{} … {}", end(low), end(high)))
+    }
+}
+
 impl fmt::Display for Headline {
     /// `rmse of adapted 0.1240, −83 % against net`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,6 +108,12 @@ fn chosen(experiment: &Experiment) -> BTreeSet<(&str, &str)> {
         .map(|id| &experiment.nodes[id.0])
         .map(|node| (&*node.name, &*node.point))
         .collect()
+}
+
+/// The points that sweeps chose.
+pub(crate) fn chosen_points(experiment: &Experiment) -> BTreeSet<&str> {
+    let points = chosen(experiment).into_iter().map(|(_, point)| point);
+    points.filter(|point| !point.is_empty()).collect()
 }
 
 /// The statements in the order of the file, those at points of a sweep last.

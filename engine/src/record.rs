@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Metadata};
 use dsl::source::Sources;
 use dsl::types::Kind;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,9 @@ pub struct RunRecord {
     pub format: u32,
     /// The title of the experiment.
     pub experiment: String,
+    /// What the experiment says about itself.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
     /// The farcast that ran it.
     pub farcast: String,
     /// The version of its keys.
@@ -254,6 +257,7 @@ impl RunRecord {
         Self {
             format: FORMAT,
             experiment: experiment.title.clone(),
+            metadata: experiment.metadata.clone(),
             farcast: env!("CARGO_PKG_VERSION").to_owned(),
             key_version: KEY_VERSION,
             when: crate::store::unix_millis(),

@@ -19,11 +19,15 @@ pub fn run(args: &Open, terminal: &Terminal) -> Result<Exit, Abort> {
     let shown = printable(&folder.display().to_string());
     let has_run = manifest.files.contains_key("run.json");
     if args.json {
-        terminal.answer(json!({
+        let mut answer = json!({
             "folder": shown, "title": manifest.title, "file": manifest.file,
             "files": manifest.files.len(), "missing": manifest.missing,
             "results": manifest.results, "run": has_run,
-        }));
+        });
+        if !manifest.metadata.is_empty() {
+            answer["metadata"] = json!(manifest.metadata);
+        }
+        terminal.answer(answer);
         return Ok(Exit::Fine);
     }
     let title = match manifest.title.as_str() {
@@ -31,6 +35,9 @@ pub fn run(args: &Open, terminal: &Terminal) -> Result<Exit, Abort> {
         title => format!("\u{201c}{}\u{201d}", printable(title)),
     };
     terminal.say(format!("`{shown}` holds {title}:"));
+    for (name, text) in manifest.metadata.lines() {
+        terminal.say(format!("  {name}: {}", printable(&text)));
+    }
     let file = printable(&manifest.file);
     let bytes: u64 = manifest.files.values().map(|entry| entry.size).sum();
     terminal.say(format!("  the experiment {file}"));

@@ -66,6 +66,7 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let stem = study.stem().to_owned();
     let contents = Contents {
         title: &study.experiment.title,
+        metadata: &study.experiment.metadata,
         folder,
         texts,
         data,

@@ -112,6 +112,9 @@ pub fn described(name: &str, run: &RunRecord) -> Value {
         "plugins": run.plugins, "data": run.data, "folder": run.folder, "out": run.out,
         "headlines": run.headlines, "choices": run.choices, "costs": run.costs,
     });
+    if !run.metadata.is_empty() {
+        described["metadata"] = json!(run.metadata);
+    }
     if !run.programs.is_empty() {
         described["programs"] = json!(run.programs);
     }

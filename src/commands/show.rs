@@ -81,6 +81,9 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
     let mut facts = vec![
         ("run", name.to_owned()),
         ("experiment", run.experiment.clone()),
+    ];
+    facts.extend(run.metadata.lines());
+    facts.extend([
         ("when", format!("{} UTC on {}", run.time(), run.host)),
         ("file", run.file().to_owned()),
         ("folder", run.folder.clone()),
@@ -91,7 +94,7 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
         ("chosen", chosen(run)),
         ("farcast", run.farcast.clone()),
         ("plugins", plugins.collect::<Vec<_>>().join(", ")),
-    ];
+    ]);
     let data = run.data.iter();
     facts.extend(data.map(|(path, digest)| ("data", format!("{path}  {}", digest.short()))));
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());

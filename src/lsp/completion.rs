@@ -20,7 +20,7 @@ pub const PLACEHOLDER: &str = "zz_completed";
 
 /// Keywords of items that are not statements, with what they say.
 const KEYWORDS: [(&str, &str); 5] = [
-    ("experiment", "The title of the report."),
+    ("experiment", "The title, authors and terms."),
     ("use", "Reads definitions and statements of another file."),
     ("param", "A value that can be set from outside."),
     ("define", "A name for an expression."),

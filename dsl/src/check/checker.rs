@@ -125,6 +125,7 @@ impl<'p> Checker<'p> {
         }
         let experiment = Experiment {
             title: self.names.program.title.clone(),
+            metadata: self.names.program.metadata.clone(),
             params: self.effective_params(),
             nodes: self.calls.nodes,
             sweeps,

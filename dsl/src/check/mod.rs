@@ -5,6 +5,7 @@
 //! expression to the type that is wanted, `columns` reads formulas, `call` makes nodes of
 //! the `argument`s of plugins.
 
+mod about;
 mod allowed;
 mod argument;
 mod binding;

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Outside;
+use super::about::metadata;
 use super::order::order;
 use crate::ast::{
     Arg, Comment, DefineParam, Expr, ExprKind, Item, ItemKind, Name, PluginItem, Text, TypeExpr,
 };
 use crate::column;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::experiment::Metadata;
 use crate::parse::parse;
 use crate::signature::Catalog;
 use crate::source::{FileId, Source, Sources, Span};
@@ -18,6 +20,7 @@ use crate::types::Kind;
 pub struct Program {
     pub sources: Sources,
     pub title: String,
+    pub metadata: Metadata,
     pub modules: Vec<Module>,
     pub params: Vec<ParamDecl>,
     pub defines: Vec<Define>,
@@ -101,6 +104,7 @@ impl Program {
         let program = Program {
             sources: Sources::default(),
             title: String::new(),
+            metadata: Metadata::default(),
             modules: Vec::new(),
             params: Vec::new(),
             defines: Vec::new(),
@@ -294,7 +298,10 @@ impl Loader<'_> {
         self.program.modules[module].names.reserve(tree.items.len());
         for item in tree.items {
             match item.kind {
-                ItemKind::Experiment { title } => self.title(module, title, &mut titled),
+                ItemKind::Experiment { title, about } => {
+                    let metadata = metadata(&about, &mut self.program.diagnostics);
+                    self.title(module, (title, metadata), &mut titled);
+                }
                 ItemKind::Plugin(plugin) => {
                     let doc = doc_above(text, &tree.comments, item.span.start);
                     self.plugin(module, plugin, doc);
@@ -305,7 +312,12 @@ impl Loader<'_> {
         self.open.pop();
     }
 
-    fn title(&mut self, module: usize, title: Text, before: &mut Option<Span>) {
+    fn title(
+        &mut self,
+        module: usize,
+        (title, metadata): (Text, Metadata),
+        before: &mut Option<Span>,
+    ) {
         if let Some(first) = before {
             let message = "the experiment has a title already";
             let diagnostic = Diagnostic::error(Code::DuplicateName, title.span, message);
@@ -317,6 +329,7 @@ impl Loader<'_> {
         *before = Some(title.span);
         if module == MAIN {
             self.program.title = title.value;
+            self.program.metadata = metadata;
         }
     }
 

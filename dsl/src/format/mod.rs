@@ -162,9 +162,10 @@ impl<'a> Printer<'a> {
     fn item(&mut self, item: &Item) {
         match &item.kind {
             ItemKind::Broken { .. } => self.source(item.span),
-            ItemKind::Experiment { title } => {
+            ItemKind::Experiment { title, about } => {
                 self.push("experiment ");
                 self.source(title.span);
+                self.about(about, about_span(title.span, item.span));
             }
             ItemKind::Use { path, name } => {
                 self.push("use ");
@@ -270,6 +271,18 @@ impl<'a> Printer<'a> {
         if let Some(bounds) = &param.bounds {
             self.push(" in ");
             self.expr(bounds, ",".len());
+        }
+    }
+
+    fn about(&mut self, about: &[Arg], span: Span) {
+        if about.is_empty() {
+            return;
+        }
+        self.push(" ");
+        let slots: Vec<Slot<'_>> = about.iter().map(Slot::arg).collect();
+        let print = |printer: &mut Self| printer.sequence("(", &slots, ")", span);
+        if !self.fits(span, 0, print) {
+            print(self);
         }
     }
 
@@ -595,7 +608,11 @@ impl<'a> Printer<'a> {
 /// Whether a comment stands in brackets of an item that may be broken over lines.
 fn item_houses(item: &Item, at: u32) -> bool {
     match &item.kind {
-        ItemKind::Experiment { .. } | ItemKind::Use { .. } | ItemKind::Broken { .. } => false,
+        ItemKind::Use { .. } | ItemKind::Broken { .. } => false,
+        ItemKind::Experiment { title, about } => {
+            let span = about_span(title.span, item.span);
+            !about.is_empty() && (span.start..span.end).contains(&at)
+        }
         ItemKind::Param {
             default, bounds, ..
         } => houses(default, at) || bounds.as_ref().is_some_and(|bounds| houses(bounds, at)),
@@ -615,6 +632,14 @@ fn item_houses(item: &Item, at: u32) -> bool {
 fn param_houses(param: &PluginParam, at: u32) -> bool {
     let mut parts = param.default.iter().chain(&param.bounds);
     parts.any(|part| houses(part, at))
+}
+
+/// From the title of an experiment to the end of its item.
+fn about_span(title: Span, item: Span) -> Span {
+    Span {
+        start: title.end,
+        ..item
+    }
 }
 
 /// From the name of a plugin to the kind it makes, where its parameters end.

@@ -40,14 +40,7 @@ fn sketch(expr: &Expr) -> String {
         }
         ExprKind::Name(names) => path(names),
         ExprKind::Call { callee, args } => {
-            let args: Vec<String> = args
-                .iter()
-                .map(|arg| match arg {
-                    Arg::Positional(value) => sketch(value),
-                    Arg::Named { name, value } => format!("{}: {}", name.text, sketch(value)),
-                    Arg::New { name, value } => format!("{} = {}", name.text, sketch(value)),
-                })
-                .collect();
+            let args: Vec<String> = args.iter().map(argument).collect();
             format!("{}({})", path(callee), args.join(", "))
         }
         ExprKind::Part { whole, path: of } => format!("{}.{}", sketch(whole), path(of)),
@@ -67,11 +60,24 @@ fn sketch(expr: &Expr) -> String {
     }
 }
 
+fn argument(arg: &Arg) -> String {
+    match arg {
+        Arg::Positional(value) => sketch(value),
+        Arg::Named { name, value } => format!("{}: {}", name.text, sketch(value)),
+        Arg::New { name, value } => format!("{} = {}", name.text, sketch(value)),
+    }
+}
+
 fn item(item: &Item) -> String {
     let word = |name: &Option<Name>| name.as_ref().map_or("?".to_owned(), |it| it.text.clone());
     match &item.kind {
         ItemKind::Broken { keyword, name } => format!("broken {} {}", word(keyword), word(name)),
-        ItemKind::Experiment { title } => format!("experiment {:?}", title.value),
+        ItemKind::Experiment { title, about } => {
+            let about: Vec<String> = about.iter().map(argument).collect();
+            format!("experiment {:?} {}", title.value, about.join(", "))
+                .trim_end()
+                .to_owned()
+        }
         ItemKind::Use { path, name } => format!("use {:?} as {}", path.value, name.text),
         ItemKind::Param {
             name,

@@ -111,6 +111,9 @@ impl<'a> Tree<'a> {
         match rule {
             Rule::experiment => ItemKind::Experiment {
                 title: self.text(&parts.need()),
+                about: parts
+                    .next()
+                    .map_or_else(Vec::new, |about| self.arguments(about)),
             },
             Rule::import => ItemKind::Use {
                 path: self.text(&parts.need()),
@@ -455,9 +458,7 @@ impl<'a> Tree<'a> {
         };
         let start = path.first().map(|name| name.span).unwrap_or_default();
         let span = start.to(self.place.span(&arguments));
-        let arguments = arguments.into_inner();
-        let mut args = Vec::with_capacity(arguments.len() / 2);
-        args.extend(Parts(arguments).map(|part| self.argument(part)));
+        let args = self.arguments(arguments);
         let call = ExprKind::Call { callee: path, args };
         match parts.next() {
             None => call,
@@ -466,6 +467,13 @@ impl<'a> Tree<'a> {
                 path: part.into_inner().map(|name| self.name(&name)).collect(),
             },
         }
+    }
+
+    fn arguments(&mut self, pair: Pair<'_, Rule>) -> Vec<Arg> {
+        let arguments = pair.into_inner();
+        let mut args = Vec::with_capacity(arguments.len() / 2);
+        args.extend(Parts(arguments).map(|part| self.argument(part)));
+        args
     }
 
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {

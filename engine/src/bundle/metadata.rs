@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use dsl::experiment::Metadata;
 use serde_json::{Value, json};
 
 use super::{METADATA, Manifest, OBJECTS};
@@ -35,11 +36,9 @@ pub fn metadata(manifest: &Manifest, run: Option<&RunRecord>) -> String {
             "@id": LANGUAGE, "@type": "ComputerLanguage", "name": "farcast", "url": LANGUAGE,
             "version": manifest.farcast,
         }),
-        json!({
-            "@id": "#license", "@type": "CreativeWork", "name": "license not stated",
-            "description": "Ask the authors of the experiment before you use it.",
-        }),
+        license(manifest),
     ];
+    graph.extend(people(manifest));
     graph.extend(files(manifest));
     let mut profiles = vec![WORKFLOW];
     if let Some(run) = run {
@@ -91,6 +90,81 @@ fn title(manifest: &Manifest) -> &str {
     }
 }
 
+/// The terms, as an address where they are among the usual ones.
+fn license(manifest: &Manifest) -> Value {
+    let named = &manifest.metadata.license;
+    match (named.as_str(), is_spdx(named)) {
+        ("", _) => json!({
+            "@id": "#license", "@type": "CreativeWork", "name": "license not stated",
+            "description": "Ask the authors of the experiment before you use it.",
+        }),
+        (_, true) => json!({
+            "@id": license_id(manifest), "@type": "CreativeWork", "name": named,
+            "identifier": named, "url": license_id(manifest),
+        }),
+        (_, false) => json!({
+            "@id": "#license", "@type": "CreativeWork", "name": named,
+            "description": "The terms, in the words of the authors.",
+        }),
+    }
+}
+
+fn license_id(manifest: &Manifest) -> String {
+    let named = &manifest.metadata.license;
+    match is_spdx(named) {
+        true => format!("https://spdx.org/licenses/{named}"),
+        false => "#license".to_owned(),
+    }
+}
+
+/// Whether a license is one of those that are usual for data and texts, by its SPDX identifier.
+fn is_spdx(name: &str) -> bool {
+    SPDX.contains(&name)
+}
+
+const SPDX: &[&str] = &[
+    "0BSD",
+    "AGPL-3.0-only",
+    "AGPL-3.0-or-later",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC-BY-3.0",
+    "CC-BY-4.0",
+    "CC-BY-NC-4.0",
+    "CC-BY-NC-ND-4.0",
+    "CC-BY-NC-SA-4.0",
+    "CC-BY-ND-4.0",
+    "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0",
+    "CC0-1.0",
+    "EUPL-1.2",
+    "GPL-2.0-only",
+    "GPL-2.0-or-later",
+    "GPL-3.0-only",
+    "GPL-3.0-or-later",
+    "ISC",
+    "LGPL-3.0-only",
+    "LGPL-3.0-or-later",
+    "MIT",
+    "MPL-2.0",
+    "ODC-By-1.0",
+    "ODbL-1.0",
+    "PDDL-1.0",
+    "Unlicense",
+];
+
+fn person_id(at: usize) -> String {
+    format!("#author-{}", at + 1)
+}
+
+fn people(manifest: &Manifest) -> Vec<Value> {
+    let authors = manifest.metadata.authors.iter().enumerate();
+    authors
+        .map(|(at, name)| json!({ "@id": person_id(at), "@type": "Person", "name": name }))
+        .collect()
+}
+
 fn root(manifest: &Manifest, run: Option<&RunRecord>) -> Value {
     let parts = manifest.files.keys().filter(|name| !is_object(name));
     let profiles = match run {
@@ -104,13 +178,23 @@ fn root(manifest: &Manifest, run: Option<&RunRecord>) -> Value {
         "@id": "./", "@type": "Dataset", "name": title(manifest),
         "description": format!(
             "An experiment of farcast, with what it needs: `farcast open` unpacks and verifies it. {}",
-            title(manifest),
+            match manifest.metadata.about.as_str() {
+                "" => title(manifest),
+                about => about,
+            },
         ),
-        "datePublished": day, "license": { "@id": "#license" },
+        "datePublished": day, "license": { "@id": license_id(manifest) },
         "conformsTo": profiles,
         "mainEntity": { "@id": address(&manifest.file) },
         "hasPart": ids(parts.map(|name| address(name))),
     });
+    let said = &manifest.metadata;
+    if !said.authors.is_empty() {
+        root["author"] = json!(ids((0..said.authors.len()).map(person_id)));
+    }
+    if !said.cite.is_empty() {
+        root["creditText"] = json!(said.cite);
+    }
     if run.is_some() {
         root["mentions"] = json!([{ "@id": "#run" }, { "@id": "#farcast" }]);
     }
@@ -287,20 +371,52 @@ fn iso(millis: u64) -> String {
 }
 
 /// `CITATION.cff` of the experiment.
-pub fn citation(title: &str, run: Option<&RunRecord>) -> String {
+pub fn citation(title: &str, said: &Metadata, run: Option<&RunRecord>) -> String {
     let title = match title {
         "" => "An experiment on the weights of neural networks",
         title => title,
     };
     // A JSON text is a YAML text, too.
-    let title = json!(title);
-    let day = run.map(|run| time(run.when / 1000)[..10].to_owned());
-    let day = day.map_or(String::new(), |day| format!("date-released: {day}\n"));
+    let quoted = |text: &str| json!(text).to_string();
+    let mut lines = vec![
+        "cff-version: 1.2.0".to_owned(),
+        match (said.doi(), said.cite.as_str()) {
+            (None, cite) if !cite.is_empty() => {
+                format!("message: {}", quoted(&format!("Please cite {cite}")))
+            }
+            _ => "message: Please cite this experiment, and its authors.".to_owned(),
+        },
+        "type: dataset".to_owned(),
+        format!("title: {}", quoted(title)),
+        "authors:".to_owned(),
+    ];
+    match said.authors.as_slice() {
+        [] => lines.push("  - name: The authors of the experiment".to_owned()),
+        authors => lines.extend(
+            authors
+                .iter()
+                .map(|name| format!("  - name: {}", quoted(name))),
+        ),
+    }
+    if !said.about.is_empty() {
+        lines.push(format!("abstract: {}", quoted(&said.about)));
+    }
+    // The schema of the file knows SPDX identifiers and no other terms.
+    if is_spdx(&said.license) {
+        lines.push(format!("license: {}", said.license));
+    }
+    if let Some(doi) = said.doi() {
+        lines.push(format!("doi: {}", quoted(doi)));
+    } else if let Some(link) = said.link() {
+        lines.push(format!("url: {}", quoted(&link)));
+    }
+    if let Some(run) = run {
+        lines.push(format!("date-released: {}", &time(run.when / 1000)[..10]));
+    }
     let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "cff-version: 1.2.0\nmessage: Please cite this experiment, and its authors.\ntype: dataset\n\
-         title: {title}\nauthors:\n  - name: The authors of the experiment\n{day}\
-         references:\n  - type: software\n    title: farcast\n    version: {version}\n    \
+    lines.push(format!(
+        "references:\n  - type: software\n    title: farcast\n    version: {version}\n    \
          authors:\n      - name: The farcast developers\n    repository-code: {LANGUAGE}\n"
-    )
+    ));
+    lines.join("\n")
 }

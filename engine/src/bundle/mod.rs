@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use dsl::experiment::Metadata;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -42,6 +43,9 @@ pub struct Manifest {
     pub farcast: String,
     /// The title of the experiment.
     pub title: String,
+    /// What the experiment says about itself.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
     /// The experiment's own text.
     pub file: String,
     /// Every file but this one.

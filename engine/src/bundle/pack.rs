@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
 use dsl::check::join;
+use dsl::experiment::Metadata;
 
 use super::archive::{Content, write_archive};
 use super::metadata::{citation, metadata};
@@ -21,6 +22,8 @@ use crate::store::{DirStore, Record, Store};
 pub struct Contents<'a> {
     /// The title of the experiment.
     pub title: &'a str,
+    /// What it says about itself.
+    pub metadata: &'a Metadata,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
     /// The experiment's own text first.
@@ -99,12 +102,13 @@ pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
         }
         entries.extend(result_entries(store, &records)?);
     }
-    let cff = citation(contents.title, placed.run.as_ref());
+    let cff = citation(contents.title, contents.metadata, placed.run.as_ref());
     entries.insert("CITATION.cff".to_owned(), Content::Text(cff.into_bytes()));
     let mut manifest = Manifest {
         format: FORMAT,
         farcast: env!("CARGO_PKG_VERSION").to_owned(),
         title: contents.title.to_owned(),
+        metadata: contents.metadata.clone(),
         file: format!(
             "{EXPERIMENT}/{}",
             placed.texts.first().map_or("", |text| &text.path)

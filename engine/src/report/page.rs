@@ -10,11 +10,11 @@ use dsl::experiment::Experiment;
 
 use super::scores::{ScoreTable, tables};
 use super::{figure, highlight, sweep};
-use crate::artifact::{Page, Section};
+use crate::artifact::{Figure, Page, Section};
 use crate::choice::Front;
 use crate::draw;
 use crate::error::Fault;
-use crate::headline::{Headline, headlines};
+use crate::headline::{Headline, chosen_points, headlines};
 use crate::record::StatementCost;
 use crate::store::size_text;
 use crate::svg::escape;
@@ -48,14 +48,23 @@ pub struct ReportInput<'a> {
 #[template(path = "report.html")]
 struct Report<'a> {
     title: &'a str,
+    /// What the experiment says about itself.
+    about: &'a str,
+    authors: String,
+    license: &'a str,
+    /// What to cite, and its address.
+    cite: &'a str,
+    link: Option<String>,
     headlines: Vec<Headline>,
+    /// The figure that shows the first headline: title and picture.
+    lead: Option<(String, String)>,
+    /// Anchor and text of each heading.
+    contents: Vec<(String, String)>,
     warnings: Vec<Warnings>,
     /// Path and highlighted text.
     sources: Vec<(&'a str, String)>,
     graph: String,
     tables: Vec<ScoreTable>,
-    /// Whether a table of scores needs the whole width of the page.
-    wide: bool,
     sections: Vec<SectionView<'a>>,
     command: &'a str,
     facts: &'a [(String, String)],
@@ -73,12 +82,15 @@ struct Warnings {
 }
 
 struct SectionView<'a> {
+    anchor: String,
     heading: String,
     warnings: Vec<String>,
     text: Vec<String>,
     table: Option<&'a (Vec<String>, Vec<Vec<String>>)>,
     /// Title and picture.
     figures: Vec<(String, String)>,
+    /// Those of points that a sweep did not choose, shown on demand.
+    others: Vec<(String, String)>,
 }
 
 /// Headlines beyond this are left to the tables.
@@ -90,9 +102,6 @@ const MOST_NOTES: usize = 3;
 /// How many paragraphs and figures of a section are shown: the points of a sweep would fill a
 /// book.
 const MOST: usize = 12;
-
-/// How many columns of a table fit into half the width of the page.
-const NARROW: usize = 5;
 
 /// The whole report as HTML.
 ///
@@ -108,22 +117,32 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         input.title
     };
     let tables = tables(input.scores);
+    let warnings = warnings(input.notes, &sections);
+    let headlines = headlines(input.experiment, input.scores);
+    let passed_over = passed_over(input.experiment);
+    let lead = lead(&headlines, &sections, &passed_over);
+    let view = |(at, section): (usize, &&'_ Section)| SectionView::of(at, section, &passed_over);
+    let sections: Vec<SectionView> = sections.iter().enumerate().map(view).collect();
+    let said = &input.experiment.metadata;
     let report = Report {
         title,
-        headlines: headlines(input.experiment, input.scores)
-            .into_iter()
-            .take(MOST_CARDS)
-            .collect(),
-        warnings: warnings(input.notes, &sections),
+        about: &said.about,
+        authors: said.authors.join(", "),
+        license: &said.license,
+        cite: &said.cite,
+        link: said.link(),
+        lead: lead.map(drawn),
+        contents: contents(&sections, !tables.is_empty()),
+        headlines: headlines.into_iter().take(MOST_CARDS).collect(),
+        warnings,
         sources: input
             .sources
             .iter()
             .map(|(path, text)| (path.as_str(), highlight::highlight(text)))
             .collect(),
         graph: draw::svg(input.experiment),
-        wide: tables.iter().any(|table| table.header.len() > NARROW),
         tables,
-        sections: sections.into_iter().map(SectionView::of).collect(),
+        sections,
         command: input.command,
         facts: input.facts,
         costs: input.costs.iter().map(cost_row).collect(),
@@ -131,6 +150,56 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     report
         .render()
         .map_err(|error| Fault::Bug(error.to_string()))
+}
+
+/// The points that sweeps passed over for another one.
+fn passed_over(experiment: &Experiment) -> Vec<&str> {
+    let chosen = chosen_points(experiment);
+    let points = experiment.nodes.iter().map(|node| &*node.point);
+    let mut others: Vec<&str> = points
+        .filter(|point| !chosen.is_empty() && !point.is_empty() && !chosen.contains(point))
+        .collect();
+    others.sort_unstable();
+    others.dedup();
+    others
+}
+
+/// Whether the title of a figure names a statement at one of these points, `net at width=4`.
+fn is_of(figure: &Figure, points: &[&str]) -> bool {
+    let mut points = points.iter();
+    points.any(|point| figure.title.contains(&format!(" at {point}`")))
+}
+
+/// The first figure that names the metric and the statement of the first headline.
+fn lead<'s>(
+    headlines: &[Headline],
+    sections: &[&'s Section],
+    passed_over: &[&str],
+) -> Option<&'s Figure> {
+    let first = headlines.first()?;
+    let names = [&first.metric, &first.statement];
+    let mut figures = sections.iter().flat_map(|section| &section.figures);
+    figures.find(|figure| {
+        let is_about = names.iter().all(|name| figure.title.contains(&name[..]));
+        is_about && !is_of(figure, passed_over)
+    })
+}
+
+fn contents(sections: &[SectionView], has_scores: bool) -> Vec<(String, String)> {
+    let fixed = |anchor: &str, text: &str| (anchor.to_owned(), text.to_owned());
+    let of_sections = sections.iter();
+    let of_sections = of_sections.map(|section| (section.anchor.clone(), section.heading.clone()));
+    of_sections
+        .chain(has_scores.then(|| fixed("scores", "Scores")))
+        .chain([
+            fixed("experiment", "The experiment"),
+            fixed("again", "How to run it again"),
+        ])
+        .collect()
+}
+
+fn drawn(figure: &Figure) -> (String, String) {
+    (prose(&figure.title), figure::svg(figure))
 }
 
 fn cost_row(cost: &StatementCost) -> [String; 5] {
@@ -170,29 +239,33 @@ fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<Warnings> 
 }
 
 impl<'a> SectionView<'a> {
-    fn of(section: &'a Section) -> Self {
+    fn of(at: usize, section: &'a Section, passed_over: &[&str]) -> Self {
         let text = section.text.iter().take(MOST).map(|text| prose(text));
-        let figures = section.figures.iter().take(MOST);
+        let figures = section.figures.iter();
+        let (others, own): (Vec<&Figure>, Vec<&Figure>) =
+            figures.partition(|figure| is_of(figure, passed_over));
+        let left_out = left_out(section, own.len().max(others.len()));
+        let some = |figures: Vec<&Figure>| figures.into_iter().take(MOST).map(drawn).collect();
         Self {
+            anchor: format!("section-{}", at + 1),
             heading: prose(&section.heading),
             warnings: section.warnings.iter().map(|text| prose(text)).collect(),
-            text: text.chain(left_out(section)).collect(),
+            text: text.chain(left_out).collect(),
             table: section.table.as_ref(),
-            figures: figures
-                .map(|figure| (prose(&figure.title), figure::svg(figure)))
-                .collect(),
+            figures: some(own),
+            others: some(others),
         }
     }
 }
 
 /// The sentence about paragraphs and figures that are left out.
-fn left_out(section: &Section) -> Option<String> {
+fn left_out(section: &Section, figures: usize) -> Option<String> {
     let more = |count: usize, noun: &str| {
         let more = count.saturating_sub(MOST);
         (more > 0).then(|| format!("{more} more {noun}"))
     };
     let paragraphs = more(section.text.len(), "lines");
-    let figures = more(section.figures.len(), "figures");
+    let figures = more(figures, "figures");
     let more: Vec<String> = paragraphs.into_iter().chain(figures).collect();
     (!more.is_empty()).then(|| format!("… and {}, of other points", more.join(" and ")))
 }

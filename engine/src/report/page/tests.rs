@@ -1,5 +1,6 @@
 //! The page as a whole: complete, escaped, self-contained.
 
+use dsl::experiment::Metadata;
 use dsl::types::Kind;
 
 use super::*;
@@ -40,6 +41,12 @@ fn report_of(text: &str) -> String {
     (score.point, child.point) = (owned(), owned());
     let experiment = Experiment {
         title: owned(),
+        metadata: Metadata {
+            authors: vec![owned()],
+            license: owned(),
+            cite: format!("https://{text}"),
+            about: owned(),
+        },
         nodes: vec![node(text, Kind::Data, text, &[])],
         ..Experiment::default()
     };
@@ -64,6 +71,23 @@ fn report_of(text: &str) -> String {
     .unwrap()
 }
 
+/// A report with nothing but these.
+fn html_of(experiment: &Experiment, pages: &[Page], scores: &[ScoreLine]) -> String {
+    render(&ReportInput {
+        title: "",
+        sources: &[],
+        experiment,
+        pages,
+        scores,
+        fronts: &[],
+        notes: &[],
+        command: "farcast run x.farcast",
+        facts: &[],
+        costs: &[],
+    })
+    .unwrap()
+}
+
 #[test]
 fn no_text_becomes_markup() {
     let html = report_of(HOSTILE);
@@ -78,6 +102,10 @@ fn no_text_becomes_markup() {
 #[test]
 fn nothing_is_fetched() {
     let html = report_of("harmless").replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    // Places on the page, and files beside it, opened by a reader alone.
+    let html = ["href=\"#", "href=\"scores."]
+        .iter()
+        .fold(html, |html, link| html.replace(link, ""));
     for reach in [
         "http:", "https:", "//", "url(", "@import", "src=", "href=", "<link", "<script",
     ] {
@@ -92,20 +120,42 @@ fn a_comparison_is_said_in_words_too() {
 }
 
 #[test]
-fn an_empty_report_is_a_page() {
-    let html = render(&ReportInput {
-        title: "",
-        sources: &[],
-        experiment: &Experiment::default(),
-        pages: &[],
-        scores: &[],
-        fronts: &[],
-        notes: &[],
-        command: "farcast run x.farcast",
-        facts: &[],
-        costs: &[],
+fn a_doubtful_difference_is_neither_better_nor_worse() {
+    let scores: Vec<_> = [
+        ("net", "parent", [1.0, 2.0, 3.0]),
+        ("it", "child", [2.0, 1.0, 2.5]),
+    ]
+    .iter()
+    .flat_map(|(model, role, values)| {
+        let members = values.iter().zip(["0", "1", "2"]);
+        let members = members.map(|(value, member)| line(model, role, member, "", *value));
+        let mean = values.iter().sum::<f64>() / 3.0;
+        members.chain([line(model, role, "mean", "", mean)])
     })
-    .unwrap();
+    .collect();
+    let html = html_of(&Experiment::default(), &[], &scores);
+    assert!(html.contains("<small>not told apart</small>"), "{html}");
+}
+
+#[test]
+fn figures_of_points_that_were_not_chosen_are_folded() {
+    let figure = |title: &str| Figure {
+        title: title.to_owned(),
+        ..Figure::default()
+    };
+    let titles = ["a at width=4", "a at width=8"].map(|name| figure(&format!("Loss of `{name}`")));
+    let section = Section {
+        figures: titles.to_vec(),
+        ..Section::default()
+    };
+    let view = SectionView::of(0, &section, &["width=4"]);
+    assert_eq!((view.figures.len(), view.others.len()), (1, 1));
+    assert!(view.others[0].0.contains("width=4"));
+}
+
+#[test]
+fn an_empty_report_is_a_page() {
+    let html = html_of(&Experiment::default(), &[], &[]);
     assert!(html.contains("<h1>Experiment</h1>"));
     assert!(html.contains("farcast run x.farcast"));
 }
