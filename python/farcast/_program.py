@@ -142,8 +142,6 @@ def run(
     it ran, each with ``diagnostics``; ``FarcastError`` for a wrong use. An interrupt ends the
     program in order; the next run goes on from what it finished.
     """
-    from ._runs import load
-
     options: list[str] = []
     given = {"out": out, "store": store, "jobs": jobs, "profile": profile, "executor": executor}
     options += [f"--{name}={value}" for name, value in given.items() if value is not None]
@@ -158,14 +156,24 @@ def run(
     found = said.diagnostics()
     if "actions" not in said.answer:
         raise CheckError(said.error(), found)
-    folder = Path(said.answer["out"])
-    result = None
-    if (folder / "run.json").is_file():
-        result = load(folder)
-        result.notes = told.notes
-    if said.code != 0 or result is None:
+    result = _written(said.answer)
+    if said.code != 0:
         raise RunError(said.error(), found, result)
+    if result is None:
+        raise FarcastError(f"`{said.answer['out']}` is of another run by now")
+    result.notes = told.notes
     return result
+
+
+def _written(answer: Mapping[str, Any]) -> Run | None:
+    """The output folder, if it is of the run that gave this answer."""
+    from ._runs import load
+
+    try:
+        found = load(Path(answer["out"], "run.json"))
+    except FarcastError:
+        return None
+    return found if found.info.get("seconds") == answer["seconds"] else None
 
 
 def check(file: Path_, *, set: Mapping[str, Any] | None = None) -> list[Diagnostic]:

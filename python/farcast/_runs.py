@@ -85,7 +85,7 @@ class Run:
     @property
     def experiment(self) -> str:
         """The title of the experiment."""
-        return str(self.info["experiment"])
+        return str(self.info.get("experiment", ""))
 
     @property
     def ok(self) -> bool:

@@ -1,5 +1,6 @@
 """Running experiments: progress, mistakes, interrupts; and the package itself."""
 
+import json
 import os
 import signal
 import subprocess
@@ -95,6 +96,24 @@ score fit = compare(net, on: all, metrics: [rmse])
     assert time.monotonic() - began < 30
     [run] = farcast.runs(store=tmp_path / "store")
     assert run.info["ended"] == "interrupted"
+
+
+def test_what_an_earlier_run_left_is_not_taken_for_the_result(tmp_path: Path) -> None:
+    """The program of this test answers without writing."""
+    (tmp_path / "run.json").write_text('{"experiment": "Earlier", "seconds": 1.5, "ok": true}')
+    answer = {"experiment": "Now", "ok": True, "seconds": 2.5, "actions": {}, "out": str(tmp_path)}
+    program = tmp_path / "farcast"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{json.dumps(answer)}'\nexit $CODE\n")
+    program.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FARCAST_BIN", str(program))
+        patch.setenv("CODE", "0")
+        with pytest.raises(farcast.FarcastError, match="is of another run by now"):
+            farcast.run("x.farcast", progress=False)
+        patch.setenv("CODE", "143")
+        with pytest.raises(farcast.RunError, match="the run was interrupted") as error:
+            farcast.run("x.farcast", progress=False)
+        assert error.value.run is None
 
 
 def test_the_program_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
