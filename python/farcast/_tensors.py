@@ -87,11 +87,10 @@ class Tensors(dict[str, np.ndarray]):
         """
         import torch
 
-        types = {"BF16": torch.bfloat16}
-        found = {
-            name: torch.from_numpy(np.array(array)).to(types.get(self._types.get(name, "")))
-            for name, array in self.items()
-        }
+        found = {name: torch.from_numpy(np.array(array)) for name, array in self.items()}
+        for name in found:
+            if self._types.get(name) == "BF16":
+                found[name] = found[name].to(torch.bfloat16)
         if module is None or set(found) == set(module.state_dict()):
             return found
         theirs = list(module.named_parameters())

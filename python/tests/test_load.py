@@ -193,7 +193,7 @@ def test_tensors_get_the_names_of_a_module(
     """What of torch is used, in its place: torch itself is too large for every change."""
 
     class Tensor(SimpleNamespace):
-        def to(self, kind: str | None) -> "Tensor":
+        def to(self, kind: str) -> "Tensor":
             return Tensor(**{**vars(self), "kind": kind})
 
     class Module:
