@@ -18,6 +18,10 @@ bless:
 dist:
     cargo build --profile dist --locked
 
+# The wheel of the program and the Python package, fully optimised: `pip install wheels/*.whl`.
+wheel:
+    pipx run maturin==1.16.0 build --locked --out wheels
+
 # The documentation of the code, and the generated reference.
 docs:
     cargo doc --release --workspace --no-deps

@@ -6,23 +6,58 @@ import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-_TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
+_TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def header(path: str | Path) -> dict[str, Any]:
+    """What a file says of its arrays by name, and of itself in ``__metadata__``.
+
+    Raises ``ValueError`` when it is no safetensors file.
+    """
+    with open(path, "rb") as file:
+        start = file.read(8)
+        size = file.seek(0, 2) - 8
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size + 1
+        if length > size:
+            raise ValueError(f"`{path}` is no safetensors file")
+        file.seek(8)
+        found: dict[str, Any] = json.loads(file.read(length))
+    return found
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, in the order of their bytes."""
+    """The arrays of a file by name, in the order of their bytes; BF16 as float32."""
+    entries = header(path)
+    entries.pop("__metadata__", None)
     bytes_ = np.fromfile(path, dtype=np.uint8)
-    (length,) = struct.unpack("<Q", bytes_[:8].tobytes())
-    header = json.loads(bytes_[8 : 8 + length].tobytes())
-    header.pop("__metadata__", None)
-    data = bytes_[8 + length :]
+    data = bytes_[8 + struct.unpack("<Q", bytes_[:8].tobytes())[0] :]
     arrays = {}
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+    for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
         start, end = entry["data_offsets"]
-        array = data[start:end].view(np.dtype(_TYPES[entry["dtype"]]))
+        kind = entry["dtype"]
+        if kind == "BF16":
+            array = (data[start:end].view("<u2").astype("<u4") << 16).view("<f4")
+        elif kind in _TYPES:
+            array = data[start:end].view(np.dtype(_TYPES[kind]))
+        else:
+            raise ValueError(f"`{path}`: `{name}` is {kind}, which numpy cannot hold")
         arrays[name] = array.reshape(entry["shape"])
     return arrays
 

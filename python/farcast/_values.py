@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ class Table(dict[str, np.ndarray]):
     units: dict[str, str]
 
     def __init__(
-        self, columns: Mapping[str, Any] = (), units: Mapping[str, str] | None = None
+        self, columns: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), units: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(columns)
         self.units = dict(units or {})

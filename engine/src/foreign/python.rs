@@ -7,11 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::error::Fault;
 
 /// The files of the package.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 9] = [
     (
         "__init__.py",
         include_str!("../../../python/farcast/__init__.py"),
     ),
+    (
+        "_program.py",
+        include_str!("../../../python/farcast/_program.py"),
+    ),
+    ("_runs.py", include_str!("../../../python/farcast/_runs.py")),
     (
         "_safetensors.py",
         include_str!("../../../python/farcast/_safetensors.py"),
@@ -19,6 +24,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "_serve.py",
         include_str!("../../../python/farcast/_serve.py"),
+    ),
+    (
+        "_tensors.py",
+        include_str!("../../../python/farcast/_tensors.py"),
     ),
     (
         "_values.py",
