@@ -7,7 +7,7 @@ use polars::prelude::*;
 use crate::artifact::to_parquet;
 use crate::error::Fault;
 use crate::record::RunRecord;
-use crate::table::text_or_number;
+use crate::table::{settings, text_or_number};
 
 /// The table in both formats.
 pub struct RunIndex {
@@ -36,8 +36,23 @@ const COLUMNS: [&str; 15] = [
     "out",
 ];
 
-/// The table of these runs, with their names. A param has no value where a run does not have it
-/// or sweeps it.
+/// The value of a param in a run: that of the points chosen, where sweeps set it and agree.
+fn value<'a>(run: &'a RunRecord, param: &str) -> Option<&'a str> {
+    let chosen = run
+        .choices
+        .iter()
+        .flat_map(|choice| settings(&choice.point));
+    let mut chosen = chosen
+        .filter(|(name, _)| *name == param)
+        .map(|(_, value)| value);
+    match chosen.next() {
+        Some(first) => chosen.all(|value| value == first).then_some(first),
+        None => run.params.get(param).map(String::as_str),
+    }
+}
+
+/// The table of these runs, with their names. A param has no value where a run does not have it,
+/// or sweeps it without a choice.
 ///
 /// # Errors
 /// When polars cannot build or write it.
@@ -78,11 +93,17 @@ pub fn run_index(runs: &[(&str, &RunRecord)]) -> Result<RunIndex, Fault> {
         text("out", &|run| run.out.clone()),
     ];
     let params: BTreeSet<&str> = { runs.iter() }
-        .flat_map(|(_, run)| run.params.keys().map(String::as_str))
+        .flat_map(|(_, run)| {
+            let chosen = run
+                .choices
+                .iter()
+                .flat_map(|choice| settings(&choice.point));
+            let params = run.params.keys().map(String::as_str);
+            params.chain(chosen.map(|(name, _)| name))
+        })
         .collect();
     columns.extend(params.into_iter().map(|param| {
-        let values = runs.iter().map(|(_, run)| run.params.get(param));
-        let values: Vec<Option<&str>> = values.map(|value| value.map(String::as_str)).collect();
+        let values: Vec<Option<&str>> = runs.iter().map(|(_, run)| value(run, param)).collect();
         text_or_number(param, &COLUMNS, &values)
     }));
     let mut frame = DataFrame::new(runs.len(), columns)?;

@@ -55,7 +55,7 @@ plugin! {
     /// ```farcast
     /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
     /// ```
-    "csv" version 2
+    "csv" version 3
     pub struct Csv {
         /// The files.
         file: DataFiles;
@@ -251,6 +251,16 @@ impl Csv {
                         heading.name
                     ));
                 }
+            }
+            if let Some(start) = table.first_short {
+                let line = text.text[..start].matches('\n').count() + 1;
+                let rows = match table.short {
+                    1 => "1 row has".to_owned(),
+                    count => format!("{} rows have", source::grouped(count)),
+                };
+                note(format!(
+                    "{rows} fewer fields than the header, the first in line {line}: the last are missing"
+                ));
             }
             return dataset(table, &contents, chosen);
         }

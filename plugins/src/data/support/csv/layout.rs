@@ -160,7 +160,7 @@ impl Layout {
     /// Finds the decimal and thousands marks that the first numbers show, and refuses those that
     /// could be either.
     fn find_marks(&mut self, text: &str, written: &Written) -> Result<(), Problem> {
-        if written.decimal.is_some() || written.thousands.is_some() {
+        if written.thousands.is_some() || written.decimal.is_some_and(|it| it != b',') {
             if written.thousands == Some(',') && written.decimal.is_none() {
                 self.numbers.decimal = b'.';
             }
@@ -177,6 +177,17 @@ impl Layout {
             for field in &fields {
                 seen.note(&field.text(text), field.start);
             }
+        }
+        // Beside decimal commas a point groups digits; else it begins a fraction.
+        let has_commas = seen.comma_decimal || written.decimal == Some(b',');
+        match has_commas {
+            true => seen.point_groups |= seen.point_either,
+            false => seen.point_decimal |= seen.point_either,
+        }
+        if written.decimal.is_some() {
+            let is_grouped = has_commas && seen.point_groups && !seen.point_decimal;
+            self.numbers.thousands = is_grouped.then_some('.');
+            return Ok(());
         }
         match seen {
             Seen {
@@ -228,6 +239,8 @@ struct Seen {
     comma_groups: bool,
     /// `1.234,5`, `1.234.567`
     point_groups: bool,
+    /// `1.234`
+    point_either: bool,
     /// `1,234` and where it stands.
     either: Option<(usize, String)>,
 }
@@ -251,6 +264,7 @@ impl Seen {
                 && groups.all(|group| group.len() == 3)
         };
         match (count(','), count('.')) {
+            (0, 1) if grouped(digits, '.') => self.point_either = true,
             (0, 1) => self.point_decimal = true,
             (1, 0) if grouped(digits, ',') => {
                 self.either.get_or_insert_with(|| (at, field.to_owned()));

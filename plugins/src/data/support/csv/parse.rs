@@ -27,6 +27,10 @@ pub struct Table {
     pub columns: Vec<Values>,
     /// How often a mark in common use stands in a column: by column and mark.
     pub marks: BTreeMap<(usize, String), usize>,
+    /// How many rows have fewer fields than there are columns.
+    pub short: usize,
+    /// Where the first of these begins.
+    pub first_short: Option<usize>,
 }
 
 /// A part of the text with fewer bytes is not worth a thread.
@@ -98,6 +102,8 @@ fn parts(text: &str, body: usize) -> Vec<Range<usize>> {
 struct Part {
     columns: Vec<Column>,
     marks: BTreeMap<(usize, String), usize>,
+    short: usize,
+    first_short: Option<usize>,
 }
 
 enum Column {
@@ -149,6 +155,8 @@ impl Part {
         let mut part = Self {
             columns: contents.iter().map(column).collect(),
             marks: BTreeMap::new(),
+            short: 0,
+            first_short: None,
         };
         // Most fields are numbers as Rust writes them.
         let marks = &layout.numbers;
@@ -160,6 +168,9 @@ impl Part {
         while rows.next(&mut fields)? {
             if fields.len() != contents.len() {
                 layout.expect_fields(text, &fields)?;
+                part.short += 1;
+                let start = fields.first().map_or(rows.at, |field| field.start);
+                part.first_short.get_or_insert(start);
             }
             for (at, column) in part.columns.iter_mut().enumerate() {
                 let field = fields.get(at);
@@ -228,9 +239,11 @@ fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
     };
     let mut table = Table {
         columns: contents.iter().map(empty).collect(),
-        marks: BTreeMap::new(),
+        ..Table::default()
     };
     for part in parts {
+        table.short += part.short;
+        table.first_short = table.first_short.or(part.first_short);
         for (whole, column) in table.columns.iter_mut().zip(part.columns) {
             match (whole, column) {
                 (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(values))
