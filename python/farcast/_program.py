@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,6 +216,7 @@ class _Told:
         self._progress = progress
         self.notes: list[str] = []
         self._width = 0
+        self._shown = -1.0
 
     def line(self, line: str) -> bool:
         """Whether the line was one of progress, or a note."""
@@ -223,13 +225,20 @@ class _Told:
             done = Progress(int(ended[1]), int(ended[2]), ended[3])
             if callable(self._progress):
                 self._progress(done)
-            elif self._progress is not False and _is_watched():
+            elif self._progress is not False and self._is_due() and _is_watched():
                 self._show(f"{done.done}/{done.total} {done.title}"[:78])
             return True
         if line.startswith("note: "):
             self.notes.append(line.removeprefix("note: "))
             return True
         return False
+
+    def _is_due(self) -> bool:
+        """Ten times a second is enough, however short the actions are."""
+        now = time.monotonic()
+        is_due = now - self._shown >= 0.1
+        self._shown = now if is_due else self._shown
+        return is_due
 
     def _show(self, text: str, end: str = "") -> None:
         print("\r" + text.ljust(self._width), end=end, file=sys.stderr, flush=True)
