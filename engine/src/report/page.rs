@@ -121,8 +121,10 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     let headlines = headlines(input.experiment, input.scores);
     let passed_over = passed_over(input.experiment);
     let lead = lead(&headlines, &sections, &passed_over);
-    let view = |(at, section): (usize, &&'_ Section)| SectionView::of(at, section, &passed_over);
-    let sections: Vec<SectionView> = sections.iter().enumerate().map(view).collect();
+    let sections = sections.into_iter().enumerate();
+    let sections: Vec<SectionView> = sections
+        .map(|(at, section)| SectionView::of(at, section, &passed_over))
+        .collect();
     let said = &input.experiment.metadata;
     let report = Report {
         title,
