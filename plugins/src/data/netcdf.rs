@@ -214,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_ends_early_is_refused() {
+        let whole = std::fs::read(testdata("tiny4.nc").0).expect("tiny4.nc");
+        let folder = tempfile::tempdir().expect("a folder");
+        for kept in [whole.len() - 8, whole.len() / 2] {
+            let path = folder.path().join("cut.nc");
+            std::fs::write(&path, &whole[..kept]).expect("a shorter file");
+            let source = netcdf(DataPath(path), &["sst"], &["lat"]);
+            let (_, message) = complaint(source.schema(&Files::unchecked()));
+            assert!(message.contains("the file ends early"), "{kept}: {message}");
+        }
+    }
+
+    #[test]
     fn other_dimension_orders_are_turned() {
         let source = netcdf(testdata("tiny4.nc"), &["SST"], &["bounds"]);
         let data = source.run(&Context::alone("netcdf")).expect("data");

@@ -51,6 +51,12 @@ impl Hdf5 {
     /// # Errors
     /// When they are damaged.
     pub fn open(file: DataFile) -> Result<Self, Fault> {
+        if let Some(end) = end_of(&file)
+            && file.size() < end
+        {
+            let (size, ends) = (file.size(), "the file ends early");
+            return Err(unreadable(&file, &format!("{ends}: {size} of {end} bytes")));
+        }
         let opened = file.clone();
         let storage = RangeRequestStorage::new(file.size(), move |start, count| {
             let mut range = vec![0; count];
@@ -130,6 +136,32 @@ impl Hdf5 {
         };
         read.map_err(|error| unreadable(&self.file, &error))
     }
+}
+
+/// Where the file ends, as its superblock says (HDF5 File Format Specification 3.0, II.A).
+fn end_of(file: &DataFile) -> Option<u64> {
+    const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+    let starts = std::iter::once(0).chain((9..32).map(|power| 1 << power));
+    let starts = starts.take_while(|start| *start < file.size());
+    for start in starts {
+        let mut head = [0; 64];
+        let size = (file.size() - start).min(64) as usize;
+        file.read_at(start, &mut head[..size]).ok()?;
+        if head[..8] != SIGNATURE {
+            continue;
+        }
+        let (width, addresses) = match head[8] {
+            0 => (head[13], 24),
+            1 => (head[13], 28),
+            2 | 3 => (head[9], 12),
+            _ => return None,
+        };
+        // The third address, in eight bytes as everybody writes them.
+        let at = addresses + 16;
+        let end = head.get(at..at + 8)?.try_into().ok()?;
+        return (width == 8).then(|| u64::from_le_bytes(end));
+    }
+    None
 }
 
 impl Source for Hdf5 {
