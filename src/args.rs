@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use engine::packages::Freedom;
 
 use crate::scores::Shown;
 use crate::settings::Flags;
@@ -148,6 +150,42 @@ Examples:
   farcast open storms.crate.zip
   farcast open storms.crate.zip review && farcast rerun review --spot-check 3")]
     Open(Open),
+    /// Use a package of another team: name it in `farcast.toml`, and fetch it.
+    #[command(after_help = "\
+Without `--tag` or `--rev`, the newest tag that is a version is taken. Tags and archives are pinned in
+farcast.lock by commit and by the digest of all files.
+
+Examples:
+  farcast add ocean --git https://example.org/ocean.git
+  farcast add ocean --git https://example.org/ocean.git --tag v1.2.0
+  farcast add common --path ../common
+  farcast add levitus --archive https://example.org/levitus.zip")]
+    Add(Add),
+    /// Fetch the packages that `farcast.toml` names into the cache, and write `farcast.lock`.
+    #[command(after_help = "\
+`add`, `fetch`, `update` and `vendor` are the only commands that touch a network.
+
+Examples:
+  farcast fetch
+  farcast fetch --locked       # as in a clone: the lock must be right already
+  farcast fetch --frozen       # what the lock says, whatever farcast.toml says
+  farcast fetch --offline      # verify that all is there")]
+    Fetch(Fetch),
+    /// Take the newest version of packages, of the same major version.
+    #[command(after_help = "\
+`--dry-run` shows what the new versions define otherwise, and which actions of the experiments of this
+project would run again.
+
+Examples:
+  farcast update --dry-run
+  farcast update ocean")]
+    Update(Update),
+    /// Copy the packages into `vendor/`, which goes before the cache.
+    #[command(after_help = "Example:\n  farcast vendor && git add vendor farcast.lock")]
+    Vendor(Vendor),
+    /// See whether a package is ready for others.
+    #[command(subcommand, after_help = "Example:\n  farcast package check")]
+    Package(PackageCommand),
     /// Inspect and clean the store of results.
     #[command(
         subcommand,
@@ -255,6 +293,11 @@ impl Command {
             | Command::Docs(_)
             | Command::Explain(_)
             | Command::Open(_)
+            | Command::Add(_)
+            | Command::Fetch(_)
+            | Command::Update(_)
+            | Command::Vendor(_)
+            | Command::Package(_)
             | Command::Lsp
             | Command::Work(_)
             | Command::Completions { .. } => None,
@@ -581,6 +624,109 @@ pub struct Open {
     pub bundle: PathBuf,
     /// The new folder [default: the bundle's name].
     pub folder: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What fetching may do.
+#[derive(Debug, Args)]
+pub struct FreedomArgs {
+    /// Refuse to change `farcast.lock`.
+    #[arg(long)]
+    pub locked: bool,
+    /// Take `farcast.lock` as it is, without a look at `farcast.toml`.
+    #[arg(long, conflicts_with = "locked")]
+    pub frozen: bool,
+    /// Use no network: all must be in `vendor` or the cache.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+impl FreedomArgs {
+    pub fn freedom(&self) -> Freedom {
+        Freedom {
+            locked: self.locked,
+            frozen: self.frozen,
+            offline: self.offline,
+        }
+    }
+}
+
+/// `farcast add`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true)))]
+pub struct Add {
+    /// What `use "@NAME"` calls it.
+    pub name: String,
+    /// A git repository: `https://`, `ssh://` or `file://`.
+    #[arg(long, value_name = "URL", group = "source")]
+    pub git: Option<String>,
+    /// A tag of it.
+    #[arg(long, requires = "git", conflicts_with = "rev")]
+    pub tag: Option<String>,
+    /// A commit of it, in full.
+    #[arg(long, value_name = "COMMIT", requires = "git")]
+    pub rev: Option<String>,
+    /// A folder, relative to that of `farcast.toml`; read as it is.
+    #[arg(long, value_name = "FOLDER", group = "source")]
+    pub path: Option<String>,
+    /// A zip archive: `https://` or `file://`.
+    #[arg(long, value_name = "URL", group = "source")]
+    pub archive: Option<String>,
+    #[command(flatten)]
+    pub freedom: FreedomArgs,
+}
+
+/// `farcast fetch`
+#[derive(Debug, Args)]
+pub struct Fetch {
+    #[command(flatten)]
+    pub freedom: FreedomArgs,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast update`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The packages; all when left out.
+    pub names: Vec<String>,
+    /// Change nothing; show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub freedom: FreedomArgs,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `farcast vendor`
+#[derive(Debug, Args)]
+pub struct Vendor {
+    #[command(flatten)]
+    pub freedom: FreedomArgs,
+}
+
+/// `farcast package …`
+#[derive(Debug, Subcommand)]
+pub enum PackageCommand {
+    /// Find what is missing: metadata, license, documentation, examples that run.
+    #[command(after_help = "Example:\n  farcast package check ocean")]
+    Check(PackageCheck),
+}
+
+/// `farcast package check`
+#[derive(Debug, Args)]
+pub struct PackageCheck {
+    /// The folder of the package.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// Let the programs of its plugins run this once.
+    #[arg(long)]
+    pub trust: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -95,6 +95,11 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
         ("farcast", run.farcast.clone()),
         ("plugins", plugins.collect::<Vec<_>>().join(", ")),
     ]);
+    facts.extend(run.packages.iter().map(|(name, it)| {
+        let tree = it.tree.map_or("as it was".to_owned(), |tree| tree.short());
+        let text = format!("{name} {}  {tree}  {}", it.version, it.source);
+        ("package", text)
+    }));
     let data = run.data.iter();
     facts.extend(data.map(|(path, digest)| ("data", format!("{path}  {}", digest.short()))));
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
