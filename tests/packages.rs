@@ -412,7 +412,7 @@ fn an_update_says_what_it_would_change() {
          + lib.farcast: param cold: Float = 1 in 0..=4\n\
          - lib.farcast: define near(rows, limit = 100)\n\
          + lib.farcast: define near(rows, limit = 50)\n\
-         storms.farcast: 5 of 6 actions change: `net` 2, `net.data` 1, `skill` 2\n"
+         storms.farcast: 4 of 5 actions change: `net` 2, `net.data` 1, `skill` 1\n"
     );
     assert_eq!(place.folder.read("storms/farcast.toml"), manifest);
     assert_eq!(place.folder.read("storms/farcast.lock"), lock);
@@ -481,6 +481,24 @@ fn hostile_repositories_write_nothing() {
             said.contains("fsck") || said.contains("hasDot") || said.contains("leaves the folder");
         assert!(is_told || said.contains("does not give commit"), "{said}");
     }
+    // More files than any package has: told before one is read.
+    place.publish("huge", "v1.0.0", &[("lib.farcast", "")]);
+    let blob = place.git("remote/huge", &["hash-object", "lib.farcast"]);
+    let listed: String = (0..20_001)
+        .map(|at| format!("100644 blob {blob}\tf{at}\n"))
+        .collect();
+    place.folder.write("remote/list", listed);
+    let list = fs::File::open(place.folder.path("remote/list")).unwrap();
+    let tree = Command::new("git")
+        .arg("mktree")
+        .current_dir(place.folder.path("remote/huge"))
+        .stdin(list)
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let commit = place.git("remote/huge", &["commit-tree", tree.trim(), "-m", "x"]);
+    place.git("remote/huge", &["tag", "--force", "v1.0.0", &commit]);
+    assert!(add("huge").contains("it has more than 20000 files"));
     // Hooks and filters of the repository do nothing.
     place.publish(
         "filters",

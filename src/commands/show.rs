@@ -97,7 +97,11 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
     ]);
     facts.extend(run.packages.iter().map(|(name, it)| {
         let tree = it.tree.map_or("as it was".to_owned(), |tree| tree.short());
-        let text = format!("{name} {}  {tree}  {}", it.version, it.source);
+        let named = match it.version.as_str() {
+            "" => name.clone(),
+            version => format!("{name} {version}"),
+        };
+        let text = format!("{named}  {tree}  {}", it.source);
         ("package", text)
     }));
     let data = run.data.iter();

@@ -71,7 +71,8 @@ pub trait Outside {
     /// # Errors
     /// Why the package is not there, and what to do.
     fn package(&self, path: &str) -> Result<String, Missing> {
-        Ok(folder(path).to_owned())
+        let end = path.rfind('/').map_or(0, |at| at + 1);
+        Ok(path[..end].to_owned())
     }
 
     /// The file of a package that defines a name, as `use` writes it.

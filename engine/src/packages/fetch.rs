@@ -7,7 +7,7 @@ use super::archive::{Unpack, digest_of, extract};
 use super::cache::{self, is_whole};
 use super::git::Repository;
 use super::lock::{LOCK, Lock, Locked};
-use super::manifest::{is_commit, MANIFEST, Manifest, Pin, Source, Version};
+use super::manifest::{MANIFEST, Manifest, Pin, Source, Version, is_commit};
 use super::resolve::{read_file, read_named};
 use crate::digest::Digest;
 use crate::error::Fault;

@@ -146,7 +146,10 @@ impl Repository {
                 Err(_) => {}
             }
         }
-        Err(refused(&format!("`{}` does not give commit {}", self.url, &commit[..12]), &why))
+        Err(refused(
+            &format!("`{}` does not give commit {}", self.url, &commit[..12]),
+            &why,
+        ))
     }
 
     /// Writes the files of a commit into the cache; the digest of their tree.

@@ -70,7 +70,10 @@ impl Lock {
                 };
                 // Both become parts of paths and commands.
                 if name_fault(&locked.name).is_some() {
-                    return Err(format!("line {at}: `{}` is not the name of a package", locked.name));
+                    return Err(format!(
+                        "line {at}: `{}` is not the name of a package",
+                        locked.name
+                    ));
                 }
                 if !locked.commit.is_empty() && !is_commit(&locked.commit) {
                     return Err(format!("line {at}: `{}` is not a commit", locked.commit));
@@ -132,8 +135,16 @@ mod tests {
         let merged = text.clone() + &other.text();
         assert!(Lock::parse(&merged).unwrap_err().contains("is there twice"));
         assert_eq!(Lock::parse(&(text.clone() + &text)).unwrap(), lock);
-        for (from, to) in [("name = \"b\"", "name = \"../b\""), (&*"01".repeat(20), "--exec=x")] {
-            assert!(Lock::parse(&text.replace(from, to)).unwrap_err().contains("is not"), "{to}");
+        for (from, to) in [
+            ("name = \"b\"", "name = \"../b\""),
+            (&*"01".repeat(20), "--exec=x"),
+        ] {
+            assert!(
+                Lock::parse(&text.replace(from, to))
+                    .unwrap_err()
+                    .contains("is not"),
+                "{to}"
+            );
         }
         assert!(
             Lock::parse("[[package]]\nname = 3\n")

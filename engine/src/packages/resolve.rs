@@ -333,11 +333,15 @@ impl Packages {
         let real = text_path(path);
         let opened: Vec<Arc<Opened>> = self.opened().values().flatten().cloned().collect();
         for opened in opened {
-            let (Some(index), Ok(inside)) = (&opened.index, real.strip_prefix(&opened.folder)) else {
+            let (Some(index), Ok(inside)) = (&opened.index, real.strip_prefix(&opened.folder))
+            else {
                 continue;
             };
             let inside = path_text(inside);
-            let literal = inside.split(['*', '?', '[', '{']).next().unwrap_or_default();
+            let literal = inside
+                .split(['*', '?', '[', '{'])
+                .next()
+                .unwrap_or_default();
             let mut files = index.files.keys().filter(|file| file.starts_with(literal));
             files.try_for_each(|file| cache::verify(&opened.folder, index, file))?;
         }
@@ -470,7 +474,10 @@ pub fn read_named(project: &Path) -> Result<(Manifest, Lock), Missing> {
 impl Packages {
     /// The file of a dependency that defines a name, as `use` writes it.
     pub fn offers(&self, name: &str) -> Option<String> {
-        self.offered.get_or_init(|| self.all_names()).get(name).cloned()
+        self.offered
+            .get_or_init(|| self.all_names())
+            .get(name)
+            .cloned()
     }
 
     /// Every name that a dependency defines, with its file; of several, the first.
@@ -495,7 +502,9 @@ impl Packages {
                 let path = format!("@{dependency}/{file}");
                 let text = match self.text(&path) {
                     Some(text) => text.ok(),
-                    None => read_file(&opened.folder.join(text_path(file))).ok().flatten(),
+                    None => read_file(&opened.folder.join(text_path(file)))
+                        .ok()
+                        .flatten(),
                 };
                 let used = match file.as_str() {
                     "lib.farcast" => format!("@{dependency}"),

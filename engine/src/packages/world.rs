@@ -1,7 +1,7 @@
 //! A world with packages: what a path that begins with `@` means, before any other.
 
 use dsl::check::{Missing, Outside, ProgramFault};
-use dsl::experiment::{Arguments, Declared, NodeId};
+use dsl::experiment::{Arguments, Declared, NodeId, Value};
 use dsl::facts::{About, Complaint, Examined};
 use dsl::sweep::search::{Finding, Proposal, Search};
 use dsl::sweep::space::Setting;
@@ -17,6 +17,17 @@ pub struct WithPackages<'a> {
     pub world: &'a dyn Outside,
     /// The packages.
     pub packages: &'a Packages,
+}
+
+impl WithPackages<'_> {
+    /// That the files a value names are what was fetched, where they are in a package.
+    fn verify(&self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Path(path) => self.packages.verify(path),
+            Value::List(values) => values.iter().try_for_each(|value| self.verify(value)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Outside for WithPackages<'_> {
@@ -62,6 +73,13 @@ impl Outside for WithPackages<'_> {
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
+        for (name, argument) in args {
+            self.verify(&argument.value).map_err(|message| Complaint {
+                param: Some(name.clone()),
+                hint: Some("run `farcast fetch`, which replaces it".to_owned()),
+                ..Complaint::new(message)
+            })?;
+        }
         self.world.schema(plugin, args)
     }
 
