@@ -1,10 +1,14 @@
 //! Every command and flag, with its help.
 
+mod packages;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
 
 use crate::scores::Shown;
 use crate::settings::Flags;
@@ -148,6 +152,42 @@ Examples:
   farcast open storms.crate.zip
   farcast open storms.crate.zip review && farcast rerun review --spot-check 3")]
     Open(Open),
+    /// Use a package of another team: name it in `farcast.toml`, and fetch it.
+    #[command(after_help = "\
+Without `--tag` or `--rev`, the newest tag that is a version is taken. Tags and archives are pinned in
+farcast.lock by commit and by the digest of all files.
+
+Examples:
+  farcast add ocean --git https://example.org/ocean.git
+  farcast add ocean --git https://example.org/ocean.git --tag v1.2.0
+  farcast add common --path ../common
+  farcast add levitus --archive https://example.org/levitus.zip")]
+    Add(Add),
+    /// Fetch the packages that `farcast.toml` names into the cache, and write `farcast.lock`.
+    #[command(after_help = "\
+`add`, `fetch`, `update` and `vendor` are the only commands that touch a network.
+
+Examples:
+  farcast fetch
+  farcast fetch --locked       # as in a clone: the lock must be right already
+  farcast fetch --frozen       # what the lock says, whatever farcast.toml says
+  farcast fetch --offline      # verify that all is there")]
+    Fetch(Fetch),
+    /// Take the newest version of packages, of the same major version.
+    #[command(after_help = "\
+`--dry-run` shows what the new versions define otherwise, and which actions of the experiments of this
+project would run again.
+
+Examples:
+  farcast update --dry-run
+  farcast update ocean")]
+    Update(Update),
+    /// Copy the packages into `vendor/`, which goes before the cache.
+    #[command(after_help = "Example:\n  farcast vendor && git add vendor farcast.lock")]
+    Vendor(Vendor),
+    /// See whether a package is ready for others.
+    #[command(subcommand, after_help = "Example:\n  farcast package check")]
+    Package(PackageCommand),
     /// Inspect and clean the store of results.
     #[command(
         subcommand,
@@ -255,6 +295,11 @@ impl Command {
             | Command::Docs(_)
             | Command::Explain(_)
             | Command::Open(_)
+            | Command::Add(_)
+            | Command::Fetch(_)
+            | Command::Update(_)
+            | Command::Vendor(_)
+            | Command::Package(_)
             | Command::Lsp
             | Command::Work(_)
             | Command::Completions { .. } => None,

@@ -93,8 +93,8 @@ impl Reader<'_> {
     fn config(&mut self, table: &DeTable) -> ConfigFile {
         let mut config = ConfigFile::default();
         for (key, value) in table {
-            // How plugins of one's own are run: see `engine::foreign`.
-            if key.get_ref() == PLUGIN {
+            // How plugins of one's own are run, and packages: see `engine::foreign`, `engine::packages`.
+            if [PLUGIN, "package", "dependencies"].contains(&key.get_ref().as_ref()) {
                 continue;
             }
             if key.get_ref() != PROFILE {

@@ -11,6 +11,7 @@ mod interrupt;
 mod lsp;
 mod notes;
 mod progress;
+mod project;
 mod scores;
 mod session;
 mod setting;

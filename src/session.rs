@@ -13,6 +13,7 @@ use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
 use engine::outside::{Disk, Kept, Texts, Watched, read_text};
+use engine::packages::{Packages, WithPackages};
 use engine::path_text::path_text;
 use engine::plugin::Registry;
 use engine::store::{Access, DirStore};
@@ -35,13 +36,17 @@ pub fn study(
     let disk = Disk {
         registry: &registry,
     };
-    let world = Watched { disk, seen: &seen };
+    let packages = Arc::new(Packages::near(&args.file));
+    let world = WithPackages {
+        world: &Watched { disk, seen: &seen },
+        packages: &packages,
+    };
     let set = with_profile(&settings.params, &args.settings);
     let path = path_text(&args.file);
     let text =
         text(&args.file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
     let study = Study::of_text(&path, &text, set, Arc::clone(&registry), &world);
-    let study = study.map(|study| study.with_files(seen));
+    let study = study.map(|study| study.with_files(seen).with_packages(packages));
     opened_study(study, terminal).inspect_err(|_| {
         for (name, value) in &settings.params {
             let profile = settings.profile();
@@ -50,10 +55,27 @@ pub fn study(
     })
 }
 
-/// The same of texts that were kept, the experiment's own under this path.
+/// An experiment file with these packages; nothing is printed.
+pub fn study_of(file: &Path, packages: &Arc<Packages>) -> Result<Study, StudyError> {
+    let registry = Arc::new(plugins::registry());
+    let world = WithPackages {
+        world: &Disk {
+            registry: &registry,
+        },
+        packages,
+    };
+    let text = text(file).map_err(StudyError::Unreadable)?;
+    let path = path_text(file);
+    let study = Study::of_text(&path, &text, Vec::new(), Arc::clone(&registry), &world)?;
+    Ok(study.with_packages(Arc::clone(packages)))
+}
+
+/// The same of texts that were kept, the experiment's own under this path, with the packages that
+/// they come from.
 pub fn kept_study(
     file: &str,
     texts: &Texts,
+    packages: Packages,
     set: Vec<(String, String)>,
     terminal: &Terminal,
 ) -> Result<Study, Abort> {
@@ -62,9 +84,14 @@ pub fn kept_study(
         registry: &registry,
         texts,
     };
+    let packages = Arc::new(packages);
+    let world = WithPackages {
+        world: &world,
+        packages: &packages,
+    };
     let text = texts.get(file).map_or("", String::as_str);
     let study = Study::of_text(file, text, set, Arc::clone(&registry), &world);
-    opened_study(study, terminal)
+    opened_study(study.map(|study| study.with_packages(packages)), terminal)
 }
 
 fn opened_study(study: Result<Study, StudyError>, terminal: &Terminal) -> Result<Study, Abort> {
@@ -121,7 +148,11 @@ pub fn checked(
 ) -> Result<Checked, Abort> {
     let text = text(file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
     let (path, choices) = (path_text(file), Choices::default());
-    let world = Disk { registry };
+    let packages = Packages::near(file);
+    let world = WithPackages {
+        world: &Disk { registry },
+        packages: &packages,
+    };
     Ok(study::check(&path, &text, set, &choices, registry, &world))
 }
 

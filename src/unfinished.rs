@@ -39,6 +39,7 @@ impl Unfinished {
             &study.registry,
             BegunRun {
                 sources: &study.sources,
+                packages: &study.packages,
                 set: &study.set,
                 host: hostname(),
                 out,

@@ -17,6 +17,7 @@ mod lsp;
 mod memory;
 mod mistakes;
 mod ocean;
+mod packages;
 mod paths;
 mod plugins;
 mod readme;

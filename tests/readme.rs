@@ -75,7 +75,7 @@ fn its_mistake_is_what_check_says() {
 fn the_blocks_of_the_language_page_are_fine() {
     let text = fs::read_to_string(shipped("docs/language.md")).unwrap();
     let blocks = blocks(&text, "farcast");
-    assert_eq!(blocks.len(), 6);
+    assert_eq!(blocks.len(), 7);
     let folder = Folder::new();
     let data = shipped("experiments/data").to_str().unwrap().to_owned();
     let testdata = shipped("plugins/testdata").to_str().unwrap().to_owned();

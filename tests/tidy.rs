@@ -186,7 +186,10 @@ fn foreign_crates_have_one_home() {
         ("askama::", "engine/src/report"),
         ("indicatif::", "src/progress.rs"),
         ("comfy_table::", "src/scores.rs"),
-        ("toml::", "src/config.rs engine/src/foreign/manifest.rs"),
+        (
+            "toml::",
+            "src/config.rs engine/src/foreign/manifest.rs engine/src/packages/",
+        ),
         ("clap_mangen::", "src/commands/docs.rs"),
     ];
     for path in files(root(), "rs") {

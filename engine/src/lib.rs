@@ -28,6 +28,7 @@ pub mod order;
 pub mod out_folder;
 pub mod output;
 pub mod outside;
+pub mod packages;
 pub mod params;
 pub mod parcel;
 pub mod path_text;

@@ -34,6 +34,11 @@ impl Outside for Disk<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
         // Diagnostics show lines of used files: those of others than experiments stay private,
         // also where a link leads to them.
+        if path.starts_with('@') {
+            return Err(
+                "a path that begins with `@` is in a package, and there are none".to_owned(),
+            );
+        }
         let is_experiment = |path: &Path| path.extension().is_some_and(|end| end == "farcast");
         let file = text_path(path);
         if !is_experiment(&file) {

@@ -18,6 +18,7 @@ use crate::headline::headlines;
 use crate::key::KEY_VERSION;
 use crate::losses::is_ok;
 use crate::observer::Counts;
+use crate::packages::{PackageRecord, Packages};
 use crate::path_text::path_text;
 use crate::plugin::Registry;
 use crate::process::Process;
@@ -59,6 +60,9 @@ pub struct RunRecord {
     /// The code of every plugin of its own that it declared, and the files of that code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, Code>,
+    /// The packages that its texts come from: `@ocean`, and `@ocean/@common` of that one's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, PackageRecord>,
     /// The digest of every data file it read.
     pub data: BTreeMap<String, Digest>,
     /// For each member, the shortened keys of the parents trained for it: two runs that share one
@@ -157,6 +161,8 @@ pub struct Text {
 pub struct FinishedRun<'a> {
     /// The texts.
     pub sources: &'a Sources,
+    /// The packages that some of them come from.
+    pub packages: &'a Packages,
     /// The params set by `--set` and the profile.
     pub set: &'a [(String, String)],
     /// Its scores, and the bytes of `scores.parquet`.
@@ -175,6 +181,8 @@ pub struct FinishedRun<'a> {
 pub struct BegunRun<'a> {
     /// The texts.
     pub sources: &'a Sources,
+    /// The packages that some of them come from.
+    pub packages: &'a Packages,
     /// The params set by `--set` and the profile.
     pub set: &'a [(String, String)],
     /// The machine.
@@ -220,12 +228,15 @@ impl RunRecord {
             .filter_map(|line| Some((line.metric.clone(), line.unit.clone()?)));
         let begun = BegunRun {
             sources: run.sources,
+            packages: run.packages,
             set: run.set,
             host: run.host,
             out: run.out,
         };
         Self {
-            data: graph.files.clone(),
+            data: { graph.files.iter() }
+                .map(|(path, digest)| (run.packages.shown(path), *digest))
+                .collect(),
             members,
             ok: is_ok(experiment, graph, run.outcome) && !run.outcome.stopped,
             unfinished: run.outcome.stopped.then_some(Unfinished::Interrupted),
@@ -268,6 +279,8 @@ impl RunRecord {
             params: experiment.params.clone(),
             plugins: plugins.collect(),
             programs: programs.collect(),
+            packages: { run.packages }
+                .records(run.sources.iter().map(|(_, source)| source.path.as_str())),
             data: BTreeMap::new(),
             members: BTreeMap::new(),
             ok: false,

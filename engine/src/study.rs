@@ -32,6 +32,7 @@ use crate::lower::{Asked, Lowered, lower_asked, validate};
 use crate::observer::{Ending, Observer};
 use crate::output::Export;
 use crate::outside::{Kept, Texts};
+use crate::packages::{Packages, WithPackages};
 use crate::path_text::{path_text, text_path};
 use crate::plan::{Plan, plan};
 use crate::plugin::Registry;
@@ -55,6 +56,8 @@ pub struct Study {
     pub warnings: Vec<Diagnostic>,
     choices: Choices,
     stage: Stage,
+    /// The packages of its project.
+    pub packages: Arc<Packages>,
     /// Its data files as they were first seen.
     seen: FirstSeen,
     /// What is made whether or not a score or report reads it.
@@ -147,6 +150,7 @@ impl Study {
             warnings: checked.diagnostics,
             choices,
             stage: Stage::Checked,
+            packages: Arc::default(),
             seen: FirstSeen::default(),
             asked: None,
         })
@@ -161,6 +165,12 @@ impl Study {
     /// what a [`Watched`](crate::outside::Watched) world noted.
     pub fn with_files(mut self, seen: FirstSeen) -> Self {
         self.seen = seen;
+        self
+    }
+
+    /// The same whose files use these packages.
+    pub fn with_packages(mut self, packages: Arc<Packages>) -> Self {
+        self.packages = packages;
         self
     }
 
@@ -301,6 +311,10 @@ impl Study {
         let world = Kept {
             registry: &self.registry,
             texts: &texts,
+        };
+        let world = WithPackages {
+            world: &world,
+            packages: &self.packages,
         };
         let text = texts.get(self.file()).map_or("", String::as_str);
         let (registry, choices) = (&self.registry, &self.choices);

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod add;
 mod cache;
 mod check;
 mod compare;
@@ -7,12 +8,14 @@ mod config;
 mod docs;
 mod explain;
 mod export;
+mod fetch;
 mod fmt;
 mod graph;
 mod lsp;
 mod new;
 mod open;
 mod pack;
+mod package;
 mod plan;
 mod plugin;
 mod plugins;
@@ -22,6 +25,8 @@ mod runs;
 mod show;
 mod spot_check;
 mod trust;
+mod update;
+mod vendor;
 mod why;
 mod work;
 
@@ -63,6 +68,11 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Explain(args) => explain::run(&args, terminal),
         Command::Pack(args) => pack::run(&args, settings, terminal),
         Command::Open(args) => open::run(&args, terminal),
+        Command::Add(args) => add::run(&args, terminal),
+        Command::Fetch(args) => fetch::run(&args, terminal),
+        Command::Update(args) => update::run(&args, terminal),
+        Command::Package(args) => package::run(&args, settings, terminal),
+        Command::Vendor(args) => vendor::run(&args, terminal),
         Command::Lsp => lsp::run(terminal),
         Command::Work(args) => work::run(&args, terminal),
         Command::Completions { shell } => {

@@ -54,8 +54,16 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         .map_or_else(|| texts(&study.sources), |run| run.texts.clone());
     let data = match &found {
         Some(run) => run.data.keys().cloned().collect(),
-        None => graph.files.keys().cloned().collect(),
+        None => { graph.files.keys() }
+            .map(|path| study.packages.shown(path))
+            .collect(),
     };
+    let texts_of = texts.iter().map(|text| text.path.as_str());
+    let records = match &found {
+        Some(run) => run.packages.clone(),
+        None => study.packages.records(texts_of),
+    };
+    let packages = study.packages.bundled(&records).map_err(refuse)?;
     let outputs = found.as_ref().map_or_else(Vec::new, |run| {
         let out = folder.join(text_path(&run.out));
         let names = ["report.html", "scores.csv", "scores.parquet"];
@@ -69,6 +77,7 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         metadata: &study.experiment.metadata,
         folder,
         texts,
+        packages,
         data,
         run: found,
         outputs,

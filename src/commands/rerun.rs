@@ -7,6 +7,7 @@ use dsl::check::join;
 use dsl::render::printable;
 use engine::foreign::Code;
 use engine::outside::Texts;
+use engine::packages::Packages;
 use engine::path_text::{path_text, text_path};
 use engine::record::{RunRecord, Text};
 use engine::store::{Access, DirStore, MemStore, Store};
@@ -60,8 +61,10 @@ pub fn run(args: &Rerun, settings: &Settings, terminal: &Terminal) -> Result<Exi
 
 /// The experiment of a run, as it was.
 pub fn study(record: &RunRecord, terminal: &Terminal) -> Result<Study, Abort> {
-    let (file, texts) = placed(record, &base(record));
-    kept_study(&file, &texts, record.set.clone(), terminal)
+    let base = base(record);
+    let (file, texts) = placed(record, &base);
+    let packages = Packages::kept(&base.join(text_path(record.file())), &record.packages);
+    kept_study(&file, &texts, packages, record.set.clone(), terminal)
 }
 
 /// The folder to which the run's paths are relative: its own, or none for the working folder, if that
@@ -70,10 +73,10 @@ fn base(record: &RunRecord) -> PathBuf {
     let folder = text_path(&record.folder);
     let is_here = std::env::current_dir().is_ok_and(|here| here == folder);
     let is_there = folder.is_absolute()
-        && record
-            .data
-            .keys()
-            .all(|path| folder.join(text_path(path)).is_file() || Path::new(path).is_absolute());
+        && record.data.keys().all(|path| {
+            let is_elsewhere = Path::new(path).is_absolute() || path.starts_with('@');
+            is_elsewhere || folder.join(text_path(path)).is_file()
+        });
     if is_there && !is_here && folder.is_dir() {
         folder
     } else {
@@ -85,7 +88,11 @@ fn base(record: &RunRecord) -> PathBuf {
 /// They stay in memory: nothing is written to their paths.
 fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     let place = |text: &Text| {
-        let path = join("", &path_text(&base.join(text_path(&text.path))));
+        // The texts of packages are no place on this machine.
+        let path = match text.path.starts_with('@') {
+            true => text.path.clone(),
+            false => join("", &path_text(&base.join(text_path(&text.path)))),
+        };
         (path, text.text.clone())
     };
     let file = record.texts.first().map(place).unwrap_or_default().0;

@@ -250,6 +250,7 @@ impl<'a> Job<'a> {
             &study.registry,
             FinishedRun {
                 sources: &study.sources,
+                packages: &study.packages,
                 set: &study.set,
                 scores: (&lines, has_scores.then_some(&files.0)),
                 outcome: &outcome,

@@ -115,6 +115,9 @@ pub fn described(name: &str, run: &RunRecord) -> Value {
     if !run.metadata.is_empty() {
         described["metadata"] = json!(run.metadata);
     }
+    if !run.packages.is_empty() {
+        described["packages"] = json!(run.packages);
+    }
     if !run.programs.is_empty() {
         described["programs"] = json!(run.programs);
     }

@@ -95,6 +95,15 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
         ("farcast", run.farcast.clone()),
         ("plugins", plugins.collect::<Vec<_>>().join(", ")),
     ]);
+    facts.extend(run.packages.iter().map(|(name, it)| {
+        let tree = it.tree.map_or("as it was".to_owned(), |tree| tree.short());
+        let named = match it.version.as_str() {
+            "" => name.clone(),
+            version => format!("{name} {version}"),
+        };
+        let text = format!("{named}  {tree}  {}", it.source);
+        ("package", text)
+    }));
     let data = run.data.iter();
     facts.extend(data.map(|(path, digest)| ("data", format!("{path}  {}", digest.short()))));
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());

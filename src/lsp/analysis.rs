@@ -9,12 +9,14 @@ use dsl::experiment::{Arguments, Experiment, Node, NodeId, Value};
 use dsl::facts::{About, Complaint, Examined};
 use dsl::parse::parse;
 use dsl::signature::{Catalog, Signature};
-use dsl::source::{FileId, Source, Span};
+use dsl::source::{FileId, Source, Sources, Span};
 use dsl::sweep::Choices;
 use dsl::sweep::search::{Finding, Proposal, Search};
 use dsl::sweep::space::Setting;
 use dsl::types::{Kind, Schema, Type};
 use engine::outside::Disk;
+use engine::packages::{Packages, WithPackages};
+use engine::path_text::{path_text, text_path};
 
 use super::documents::Documents;
 
@@ -74,10 +76,18 @@ impl Analysis {
         catalog: &Catalog,
         disk: Disk<'_>,
     ) -> Self {
-        let world = World { documents, disk };
+        let packages = Packages::near(&text_path(path));
+        let world = WithPackages {
+            world: &World { documents, disk },
+            packages: &packages,
+        };
         let listener = Listener::default();
         let given = ([].as_slice(), &Choices::default());
         let checked = check_traced(path, text, given, catalog, &world, Some(&listener));
+        let checked = Checked {
+            sources: on_disk(&checked.sources, &packages),
+            ..checked
+        };
         let sources = checked.sources.iter();
         let trees = sources.map(|(id, source)| parse(id, &source.text).0);
         Self {
@@ -162,6 +172,20 @@ fn smallest<T>(noted: &BTreeMap<Span, T>, byte: usize) -> Option<&T> {
 pub struct World<'a> {
     pub documents: &'a Documents,
     pub disk: Disk<'a>,
+}
+
+/// The same texts, those of packages under the paths where an editor finds them.
+fn on_disk(sources: &Sources, packages: &Packages) -> Sources {
+    let mut found = Sources::default();
+    for (_, source) in sources.iter() {
+        let place = match source.path.starts_with('@') {
+            true => packages.place(&source.path).ok(),
+            false => None,
+        };
+        let path = place.map_or_else(|| source.path.clone(), |place| path_text(&place));
+        found.add(Source::new(&path, &source.text));
+    }
+    found
 }
 
 impl Outside for World<'_> {

@@ -49,6 +49,7 @@ pub use trace::{Meaning, Trace};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Arguments, Declared, Experiment, NodeId};
 use crate::facts::{About, Complaint, Examined};
+use crate::name::is_bare;
 use crate::signature::Catalog;
 use crate::source::Sources;
 use crate::sweep::Choices;
@@ -63,6 +64,22 @@ pub trait Outside {
     /// # Errors
     /// Why it cannot be read, in one line.
     fn read(&self, path: &str) -> Result<String, String>;
+
+    /// The folder on disk of a path in a package, such as `@ocean/sub/sea.farcast`: empty or with
+    /// a `/` at its end. Data files and programs that the text names are looked for there.
+    ///
+    /// # Errors
+    /// Why the package is not there, and what to do.
+    fn package(&self, path: &str) -> Result<String, Missing> {
+        let end = path.rfind('/').map_or(0, |at| at + 1);
+        Ok(path[..end].to_owned())
+    }
+
+    /// The file of a package that defines a name, as `use` writes it.
+    fn offers(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
 
     /// Whether a data file is there; for a pattern, whether any file matches.
     ///
@@ -106,6 +123,15 @@ pub trait Outside {
     /// It asks for the scores of each batch of points before it proposes the next, and ends
     /// where one is not known yet. Equal scores give equal points.
     fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal;
+}
+
+/// Why a package is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hints: Vec<String>,
 }
 
 /// Why the program of a declared plugin cannot be run.
@@ -206,7 +232,10 @@ pub fn check_traced(
     let mut checker = checker::Checker::new(names, found);
     checker.set(settings);
     checker.run();
-    let (mut experiment, diagnostics) = checker.finish();
+    let (mut experiment, mut diagnostics) = checker.finish();
+    for diagnostic in &mut diagnostics {
+        offer(diagnostic, &program.sources, outside);
+    }
     experiment.plugins = declared;
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     let (experiment, partial) = match sound {
@@ -218,5 +247,33 @@ pub fn check_traced(
         partial,
         diagnostics,
         sources: program.sources,
+    }
+}
+
+/// Says which package has a name that means nothing here.
+fn offer(diagnostic: &mut Diagnostic, sources: &Sources, outside: &dyn Outside) {
+    let codes = [
+        Code::UnknownName,
+        Code::UnknownPlugin,
+        Code::UnknownFunction,
+    ];
+    let Some(label) = diagnostic.labels.first() else {
+        return;
+    };
+    if !codes.contains(&diagnostic.code) || label.span.file == scope::NO_FILE {
+        return;
+    }
+    let place = label.span.start as usize..label.span.end as usize;
+    let name = sources.get(label.span.file).text.get(place);
+    let name = name.unwrap_or_default();
+    if !is_bare(name) {
+        return;
+    }
+    if let Some(path) = outside.offers(name) {
+        let package = path.trim_start_matches('@').split('/').next();
+        let package = package.unwrap_or_default().replace('-', "_");
+        diagnostic.hints.push(format!(
+            "a package has it: `use \"{path}\" as {package}`, then `{package}.{name}`"
+        ));
     }
 }

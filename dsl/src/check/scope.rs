@@ -41,7 +41,12 @@ pub const NO_FILE: FileId = FileId(u32::MAX);
 /// The names of one file.
 #[derive(Default)]
 pub struct Module {
+    /// Where its data files and programs are.
     pub folder: String,
+    /// Where the files it uses are; another folder only in a package.
+    pub texts: String,
+    /// The package it belongs to, with a `/`; empty for files of no package.
+    pub package: String,
     /// What its names start with, seen from the main file: `ocean.`
     pub prefix: String,
     /// Only looked up, and searched for the nearest: they have no order.
@@ -287,7 +292,10 @@ impl Loader<'_> {
     fn read(&mut self, module: usize, by: Span, key: String, (path, text): (&str, &str)) {
         let file = self.program.sources.add(Source::new(path, text));
         let (tree, mut diagnostics) = parse(file, text);
-        self.program.modules[module].folder = folder(path).to_owned();
+        self.program.modules[module].texts = folder(path).to_owned();
+        if self.program.modules[module].package.is_empty() {
+            self.program.modules[module].folder = folder(path).to_owned();
+        }
         // Of a text that is too large nothing is read.
         let is_unread = tree.items.is_empty() && !diagnostics.is_empty();
         self.program.modules[module].torn = is_unread;
@@ -494,7 +502,15 @@ impl Loader<'_> {
             self.program.diagnostics.push(error);
             return Entity::Broken;
         }
-        let path_text = join(&self.program.modules[module].folder, &path.value);
+        let target = target(&self.program.modules[module], &path.value);
+        let (path_text, package) = match target {
+            Ok(target) => target,
+            Err(message) => {
+                let error = Diagnostic::error(Code::UnreadableFile, path.span, message);
+                self.program.diagnostics.push(error);
+                return Entity::Broken;
+            }
+        };
         if let Some(at) = self.open.iter().position(|(open, _)| *open == path_text) {
             let mut diagnostic = Diagnostic::error(
                 Code::CyclicUse,
@@ -519,12 +535,28 @@ impl Loader<'_> {
             self.program.diagnostics.push(diagnostic);
             return Entity::Broken;
         }
+        let place = match package.is_empty() {
+            true => Ok(String::new()),
+            false => self.outside.package(&path_text),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(missing) => {
+                let error = Diagnostic::error(Code::UnreadableFile, path.span, missing.message);
+                let error = missing.hints.into_iter().fold(error, Diagnostic::hint);
+                self.program.diagnostics.push(error);
+                return Entity::Broken;
+            }
+        };
         let entity = match self.outside.read(&path_text) {
             Err(why) => {
                 let message = format!("cannot read `{path_text}`: {why}");
                 let diagnostic = Diagnostic::error(Code::UnreadableFile, path.span, message);
                 let hint = "the path starts at the folder of the file it is written in";
-                self.program.diagnostics.push(diagnostic.hint(hint));
+                self.program.diagnostics.push(match package.is_empty() {
+                    true => diagnostic.hint(hint),
+                    false => diagnostic,
+                });
                 Entity::Broken
             }
             Ok(text) if self.length + text.len() > MAX_USED_TEXT => {
@@ -539,6 +571,8 @@ impl Loader<'_> {
                 let prefix = self.program.full_name(module, name) + ".";
                 self.program.modules.push(Module {
                     prefix,
+                    folder: place,
+                    package,
                     used: path.span,
                     ..Module::default()
                 });
@@ -550,6 +584,53 @@ impl Loader<'_> {
         self.known.insert(path_text, entity);
         entity
     }
+}
+
+/// The file that a `use` in a module names, and the package it belongs to.
+fn target(module: &Module, path: &str) -> Result<(String, String), String> {
+    let leaves = |inside: &str| inside == ".." || inside.starts_with("../");
+    if let Some(named) = path.strip_prefix('@') {
+        let (name, file) = named.split_once('/').unwrap_or((named, ""));
+        let file = match normalise(file) {
+            lib if lib.is_empty() => "lib.farcast".to_owned(),
+            file => file,
+        };
+        if leaves(&file) {
+            return Err(format!("`{path}` leaves the package"));
+        }
+        if file.starts_with('@') {
+            return Err(format!(
+                "`{path}` is in a package of a package: it takes a dependency of its own"
+            ));
+        }
+        let package = format!("{}@{name}/", module.package);
+        return Ok((format!("{package}{file}"), package));
+    }
+    if module.package.is_empty() {
+        return Ok((
+            match join(&module.texts, path) {
+                // The folder of that name, which is no package.
+                path if path.starts_with('@') => format!("./{path}"),
+                path => path,
+            },
+            String::new(),
+        ));
+    }
+    match in_package(module, path) {
+        Some(inside) => Ok((
+            format!("{}{inside}", module.package),
+            module.package.clone(),
+        )),
+        None => Err(format!("`{path}` leaves the package that names it")),
+    }
+}
+
+/// A path that a file of a package names, from the folder of the package; none when it leaves it.
+pub fn in_package(module: &Module, path: &str) -> Option<String> {
+    let folder = module.texts.strip_prefix(&module.package)?;
+    let inside = normalise(&format!("{folder}{path}"));
+    let leaves = path.starts_with('/') || inside == ".." || inside.starts_with("../");
+    (!leaves).then_some(inside)
 }
 
 /// The comment lines directly above a place, without their `#`.

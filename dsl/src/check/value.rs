@@ -9,7 +9,7 @@ use super::env::{Env, Resolved};
 use super::extent::own_size;
 use super::known::{Columns, takes_kind};
 use super::notes::Notes;
-use super::scope::{Entity, NO_FILE, join};
+use super::scope::{Entity, NO_FILE, in_package, join};
 use crate::ast::{Expr, ExprKind, Name};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
@@ -174,8 +174,13 @@ impl<'p> Checker<'p> {
                 None
             }
             (Type::Path, ExprKind::Text(text)) => {
-                let folder = &self.names.program.modules[env.module].folder;
-                Some(Value::Path(join(folder, text)))
+                let module = &self.names.program.modules[env.module];
+                if !module.package.is_empty() && in_package(module, text).is_none() {
+                    let message = format!("`{text}` leaves the package that names it");
+                    self.report(env, Diagnostic::error(Code::DataFile, expr.span, message));
+                    return None;
+                }
+                Some(Value::Path(join(&module.folder, text)))
             }
             _ => self.mismatch(expr, env, want.ty),
         }

@@ -14,6 +14,7 @@ mod reader;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use dsl::experiment::Metadata;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,21 @@ use crate::digest::Digest;
 
 pub use open::{Opened, open};
 pub use pack::{Contents, Packed, pack};
+
+/// The files of a zip archive from strangers, judged as those of a bundle are; entries for folders
+/// are left out.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn unpacked(archive: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut archive = reader::Archive::open_with(archive, reader::Folders::LeftOut)?;
+    let names: Vec<String> = archive.files().map(|(name, _)| name.to_owned()).collect();
+    let files = names.into_iter().map(|name| {
+        let bytes = archive.read(&name)?;
+        Ok((name, bytes))
+    });
+    files.collect()
+}
 
 /// Rises when an older farcast would misread a bundle.
 pub const FORMAT: u32 = 1;

@@ -28,6 +28,8 @@ pub struct Contents<'a> {
     pub folder: PathBuf,
     /// The experiment's own text first.
     pub texts: Vec<Text>,
+    /// The files of its packages, by path in the bundle; texts below `@` come from them.
+    pub packages: BTreeMap<String, Vec<u8>>,
     /// The data files, or patterns of them, that it reads.
     pub data: BTreeSet<String>,
     /// The run, when one is packed.
@@ -60,9 +62,12 @@ pub struct Packed {
 pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
     let placed = Placed::of(&contents)?;
     let mut entries: BTreeMap<String, Content> = BTreeMap::new();
-    for text in &placed.texts {
+    for text in placed.texts.iter().filter(|text| !is_packaged(&text.path)) {
         let name = format!("{EXPERIMENT}/{}", text.path);
         entries.insert(name, Content::Text(text.text.clone().into_bytes()));
+    }
+    for (name, bytes) in &contents.packages {
+        entries.insert(name.clone(), Content::Text(bytes.clone()));
     }
     let mut missing = BTreeMap::new();
     for (inside, path) in &placed.files {
@@ -158,7 +163,8 @@ impl Placed {
             .texts
             .iter()
             .map(|text| &text.path)
-            .chain(&contents.data);
+            .chain(&contents.data)
+            .filter(|path| !is_packaged(path));
         let paths: Vec<String> = paths.map(|path| absolute(path)).collect();
         let root = common_folder(&paths);
         if root
@@ -181,11 +187,14 @@ impl Placed {
             }
         }
         let inside = |path: &str| {
+            if is_packaged(path) {
+                return path.to_owned();
+            }
             let path = text_path(&absolute(path));
             path_text(path.strip_prefix(&root).unwrap_or(&path))
         };
         let mut files = BTreeMap::new();
-        for pattern in &contents.data {
+        for pattern in contents.data.iter().filter(|path| !is_packaged(path)) {
             let found = matching(&text_path(&absolute(pattern)))?;
             for path in found {
                 files.insert(inside(&path_text(&path)), path);
@@ -211,6 +220,11 @@ impl Placed {
         });
         Ok(Self { texts, files, run })
     }
+}
+
+/// Whether a path is in a package, so that the package has the file.
+fn is_packaged(path: &str) -> bool {
+    path.starts_with('@')
 }
 
 /// The deepest folder above all of these absolute paths.

@@ -44,16 +44,33 @@ struct Entry {
 
 type Refusal = String;
 
+/// What is done with entries for folders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folders {
+    /// No bundle has any.
+    Refused,
+    /// Most other archives have some; they hold nothing.
+    LeftOut,
+}
+
 impl Archive {
     /// Opens an archive and judges its directory.
     ///
     /// # Errors
     /// What is wrong with it, in one line.
     pub fn open(path: &Path) -> Result<Self, Refusal> {
+        Self::open_with(path, Folders::Refused)
+    }
+
+    /// The same, with entries for folders or without.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, folders: Folders) -> Result<Self, Refusal> {
         let mut file = File::open(path).map_err(|error| error.to_string())?;
         let length = file.metadata().map_err(|error| error.to_string())?.len();
         let directory = Directory::find(&mut file, length)?;
-        let mut entries = directory.entries(&mut file)?;
+        let mut entries = directory.entries(&mut file, folders)?;
         for entry in &mut entries {
             entry.data = local(&mut file, entry)?;
         }
@@ -196,12 +213,17 @@ impl Directory {
         Ok(found)
     }
 
-    fn entries(&self, file: &mut File) -> Result<Vec<Entry>, Refusal> {
+    fn entries(&self, file: &mut File, folders: Folders) -> Result<Vec<Entry>, Refusal> {
         let failed = |error: io::Error| error.to_string();
         let bytes = bytes_at(file, self.start, self.size).map_err(failed)?;
         let mut rest = &bytes[..];
         let mut entries = Vec::new();
         for _ in 0..self.count {
+            let left_out = folder_length(rest).filter(|_| folders == Folders::LeftOut);
+            if let Some(length) = left_out {
+                rest = &rest[length..];
+                continue;
+            }
             let (entry, length) = central(rest)?;
             entries.push(entry);
             rest = &rest[length..];
@@ -211,6 +233,17 @@ impl Directory {
         }
         Ok(entries)
     }
+}
+
+/// The length of an entry for a folder, which is empty and whose name ends with `/`; none for files.
+fn folder_length(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < 46 || !bytes.starts_with(b"PK\x01\x02") {
+        return None;
+    }
+    let lengths = [28, 30, 32].map(|at| usize::from(u16_at(bytes, at)));
+    let length = 46 + lengths.iter().sum::<usize>();
+    let name = bytes.get(46..length)?.get(..lengths[0])?;
+    (name.ends_with(b"/") && u32_at(bytes, 24) == 0).then_some(length)
 }
 
 /// One entry of the central directory, and its length there.

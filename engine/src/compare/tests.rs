@@ -35,6 +35,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         format: crate::record::FORMAT,
         experiment: "Title".to_owned(),
         metadata: dsl::experiment::Metadata::default(),
+        packages: BTreeMap::new(),
         farcast: "1".to_owned(),
         key_version: 1,
         when: 0,
