@@ -1,6 +1,7 @@
 //! Carries one chunk of an order out: the ordinary loop over its actions, in threads of this process.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use crate::scheduler::{OnFailure, Orders, Scheduler};
 /// How long a result may take to be seen on this machine after another has recorded it, as on a
 /// network file system.
 const DELAY: Duration = Duration::from_secs(20);
+
+/// The same where nothing says that it was recorded: its chunk may have been killed.
+const UNPROMISED: Duration = Duration::from_secs(2);
 
 /// A chunk, and what it is part of.
 #[derive(Clone, Copy)]
@@ -111,9 +115,12 @@ fn wait_for_inputs(chunk: Chunk<'_>, ids: &BTreeSet<usize>, place: Place<'_>) ->
     let mut pause = Duration::from_millis(100);
     loop {
         missing.retain(|id| place.store.find(&key(id)).is_none());
-        let is_over =
-            since.elapsed() > DELAY || place.stop.load(std::sync::atomic::Ordering::Relaxed);
-        if missing.is_empty() || is_over || missing.iter().all(|id| is_given_up(*id, chunk)) {
+        let is_promised = missing
+            .iter()
+            .any(|id| maker(*id, chunk).is_some_and(|it| it.1));
+        let delay = if is_promised { DELAY } else { UNPROMISED };
+        let is_over = since.elapsed() > delay || place.stop.load(Ordering::Relaxed);
+        if missing.is_empty() || is_over || missing.iter().any(|id| is_given_up(*id, chunk)) {
             return missing;
         }
         sleep(pause);
@@ -123,20 +130,21 @@ fn wait_for_inputs(chunk: Chunk<'_>, ids: &BTreeSet<usize>, place: Place<'_>) ->
     }
 }
 
-/// Whether the chunk that should have made a result has ended without it, or none makes it.
+/// Whether the chunk that should have made a result has ended without it.
 fn is_given_up(id: usize, chunk: Chunk<'_>) -> bool {
+    maker(id, chunk).is_some_and(|(_, is_made)| !is_made)
+}
+
+/// The chunk of this order that makes a result and has ended, and whether it says that it has.
+fn maker(id: usize, chunk: Chunk<'_>) -> Option<(usize, bool)> {
     let arrays = chunk.order.arrays.iter();
-    let maker = arrays
-        .flat_map(|array| (array.first..).zip(&array.chunks))
-        .find(|(_, actions)| actions.binary_search(&id).is_ok());
-    let Some((maker, _)) = maker else {
-        return false;
-    };
-    let report = chunk.campaign.report(chunk.order.number, maker);
+    let mut chunks = arrays.flat_map(|array| (array.first..).zip(&array.chunks));
+    let (maker, _) = chunks.find(|(_, actions)| actions.binary_search(&id).is_ok())?;
+    let report = chunk.campaign.report(chunk.order.number, maker)?;
     let key = chunk.graph.actions[id].key.digest;
-    report.is_some_and(|it| {
-        it.stopped || it.skipped.contains(&key) || it.failed.iter().any(|(other, _)| *other == key)
-    })
+    let has_failed = report.failed.iter().any(|(other, _)| *other == key);
+    let is_made = !(report.stopped || has_failed || report.skipped.contains(&key));
+    Some((maker, is_made))
 }
 
 /// A chunk that is being carried out.
