@@ -73,7 +73,7 @@ sed -i -e '1i param pull: Int = 10 in 1..=200' -e 's/steps: 10)/steps: pull)/' \
     -e 's/^sweep .*/sweep degrees = tpe(14, pull: 5..=60, minimise: skill.rmse)/' it.farcast alone/it.farcast
 (cd alone && "$FARCAST" run it.farcast --store own --quiet >/dev/null) || bad "rounds: alone"
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 120 ended
+until_true 300 ended
 verdict "rounds of a search" "$(ls -d .farcast/work/*/[0-9]* | wc -l) orders"
 
 new attach 1500000
@@ -112,7 +112,7 @@ new node-crash 1500000
 until_true 20 running 2 2
 node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
 "$HERE/fault.sh" "$BASE/c" node-crash "$node"
-until_true 120 ended
+until_true 300 ended
 verdict "a node crashes" "$node"
 "$HERE/fault.sh" "$BASE/c" node-start "$node"
 
@@ -121,7 +121,7 @@ new node-down 1500000
 until_true 20 running 2 2
 node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
 "$HERE/fault.sh" "$BASE/c" node-down "$node"
-until_true 120 ended
+until_true 300 ended
 verdict "a node goes down" "$node"
 "$HERE/fault.sh" "$BASE/c" node-resume "$node"
 
@@ -132,7 +132,7 @@ until_true 20 running 2
 "$FARCAST" status last 2>&1 | grep -q 'does not answer' || bad "status without a controller"
 sleep 2
 "$HERE/fault.sh" "$BASE/c" ctld-start
-until_true 120 ended
+until_true 300 ended
 verdict "the controller is killed and comes back"
 
 new forgotten 1500000
@@ -143,7 +143,7 @@ rm -rf "$BASE"/c/state/job_state* "$BASE"/c/state/hash.* "$BASE"/c/state/last_co
 sleep 3
 word=$(state)
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 120 ended
+until_true 300 ended
 verdict "the controller forgets the jobs" "status said $word"
 
 new killed 200 'max_array = 1'
