@@ -1,5 +1,6 @@
 //! Every command and flag, with its help.
 
+mod on_queue;
 mod packages;
 
 use std::ffi::OsString;
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use on_queue::near_run;
+pub use on_queue::{Attach, Cancel, Queue, Status, Work};
 pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
 
 use crate::scores::Shown;
@@ -63,8 +66,25 @@ Examples:
   farcast run storms.farcast --json --quiet > scores.json
   farcast run storms.farcast --out results --tables --weights
   farcast run storms.farcast --weights adapted
-  farcast run storms.farcast --executor processes")]
+  farcast run storms.farcast --executor processes
+  farcast run storms.farcast --on slurm")]
     Run(Run),
+    /// Show how far runs on a queue of jobs are.
+    #[command(
+        after_help = "Examples:\n  farcast status\n  farcast status storms.farcast\n  farcast status last --json"
+    )]
+    Status(Status),
+    /// Wait for a run on a queue of jobs, with its progress, as if it ran here.
+    #[command(after_help = "\
+What is missing and in no job any more is submitted again. Ctrl-C leaves the jobs alone.
+
+Examples:
+  farcast attach
+  farcast attach storms.farcast")]
+    Attach(Attach),
+    /// End the jobs of a run on a queue; what is finished is kept.
+    #[command(after_help = "Example:\n  farcast cancel storms.farcast")]
+    Cancel(Cancel),
     /// Write the weights of statements as safetensors, running only what they need.
     #[command(after_help = "\
 Weights that came from files are written with the names, types and shards they came with.
@@ -232,8 +252,7 @@ Examples:
         after_help = "Editors start it themselves; docs/editors.md says how to tell them.\nIt runs no action and writes nothing.\n\nExample:\n  farcast lsp"
     )]
     Lsp,
-    /// Carry out the orders of a run that uses worker processes.
-    #[command(hide = true)]
+    /// Carry out one chunk of a run on a queue of jobs.
     Work(Work),
     /// Print a completion script for a shell.
     #[command(
@@ -283,6 +302,9 @@ impl Command {
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
             Command::Rerun(args) => Some(args.near()),
             Command::Pack(args) if args.what.ends_with(".farcast") => Some(Path::new(&args.what)),
+            Command::Status(args) => Some(near_run(args.run.as_deref().unwrap_or("last"))),
+            Command::Attach(args) => Some(near_run(&args.run)),
+            Command::Cancel(args) => Some(near_run(&args.run)),
             Command::Runs(_)
             | Command::Pack(_)
             | Command::Show(_)
@@ -362,6 +384,13 @@ pub struct Run {
     /// What actions run in.
     #[arg(long, value_enum, default_value_t = Executor::Threads)]
     pub executor: Executor,
+    /// Submit what is missing to a queue of jobs: Slurm, or any other by the command of
+    /// `[on.command]` in farcast.toml.
+    #[arg(long, value_enum, value_name = "QUEUE", conflicts_with = "executor")]
+    pub on: Option<Queue>,
+    /// With `--on slurm`, wait for the results.
+    #[arg(long, requires = "on")]
+    pub wait: bool,
 }
 
 /// `farcast export`
@@ -721,13 +750,6 @@ pub struct New {
 pub struct Explain {
     /// The code of a message: the word in brackets after `error` or `warning`.
     pub code: Option<String>,
-}
-
-/// `farcast work`
-#[derive(Debug, Args)]
-pub struct Work {
-    /// The folder of the store.
-    pub folder: PathBuf,
 }
 
 /// `farcast docs`

@@ -9,6 +9,8 @@
 //! set = { members = 2, hidden = "[8, 8]" }
 //! ```
 
+mod on;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -16,6 +18,7 @@ use std::path::Path;
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::nearest;
 use dsl::source::{FileId, Source, Sources, Span};
+use engine::cluster::Site;
 use engine::path_text::path_text;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -32,6 +35,8 @@ pub struct ConfigFile {
     pub values: BTreeMap<&'static str, Given>,
     /// The profiles by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// The queues by name.
+    pub queues: BTreeMap<String, Site>,
 }
 
 /// A named set of values, used on demand.
@@ -41,6 +46,8 @@ pub struct Profile {
     pub values: BTreeMap<&'static str, Given>,
     /// Values of params, in the form of `--set`.
     pub params: Vec<(String, String)>,
+    /// The queues by name, as they are with this profile.
+    pub queues: BTreeMap<String, Site>,
 }
 
 impl ConfigFile {
@@ -88,11 +95,20 @@ struct Reader<'a> {
 const PROFILE: &str = "profile";
 const SET: &str = "set";
 const PLUGIN: &str = "plugin";
+const ON: &str = "on";
 
 impl Reader<'_> {
     fn config(&mut self, table: &DeTable) -> ConfigFile {
         let mut config = ConfigFile::default();
+        let queues = table.iter().find(|(key, _)| key.get_ref() == ON);
+        if let Some((_, value)) = queues {
+            config.queues = self.queues(value, &BTreeMap::new());
+        }
         for (key, value) in table {
+            // Read already.
+            if key.get_ref() == ON {
+                continue;
+            }
             // How plugins of one's own are run, and packages: see `engine::foreign`, `engine::packages`.
             if [PLUGIN, "package", "dependencies"].contains(&key.get_ref().as_ref()) {
                 continue;
@@ -107,7 +123,7 @@ impl Reader<'_> {
             for (name, value) in profiles {
                 let what = format!("settings: `[profile.{}]`", name.get_ref());
                 if let Some(table) = self.table(value, &what) {
-                    let profile = self.profile(table);
+                    let profile = self.profile(table, &config.queues);
                     config.profiles.insert(name.get_ref().to_string(), profile);
                 }
             }
@@ -115,9 +131,16 @@ impl Reader<'_> {
         config
     }
 
-    fn profile(&mut self, table: &DeTable) -> Profile {
-        let mut profile = Profile::default();
+    fn profile(&mut self, table: &DeTable, queues: &BTreeMap<String, Site>) -> Profile {
+        let mut profile = Profile {
+            queues: queues.clone(),
+            ..Profile::default()
+        };
         for (key, value) in table {
+            if key.get_ref() == ON {
+                profile.queues = self.queues(value, queues);
+                continue;
+            }
             if key.get_ref() != SET {
                 self.setting(key, value, SET, &mut profile.values);
                 continue;

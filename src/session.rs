@@ -12,11 +12,12 @@ use dsl::source::Sources;
 use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
+use engine::graph::Graph;
 use engine::outside::{Disk, Kept, Texts, Watched, read_text};
 use engine::packages::{Packages, WithPackages};
 use engine::path_text::path_text;
 use engine::plugin::Registry;
-use engine::store::{Access, DirStore};
+use engine::store::{Access, DirStore, Record, Store};
 use engine::study::{self, Study, StudyError};
 use serde_json::json;
 
@@ -217,4 +218,14 @@ pub fn with_profile(
     let is_typed = |name: &String| typed.iter().any(|(other, _)| other == name);
     let kept = profile.iter().filter(|(name, _)| !is_typed(name));
     kept.chain(typed).cloned().collect()
+}
+
+/// Makes the store forget which members diverged, so that they are tried again.
+pub fn forget_diverged(graph: &Graph, store: &DirStore) {
+    for action in &graph.actions {
+        let record = store.records().find(&action.key.digest);
+        if let Some(record) = record.filter(Record::is_diverged) {
+            store.records().forget(&record);
+        }
+    }
 }

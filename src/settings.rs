@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use dsl::nearest;
+use engine::cluster::Site;
 use engine::outside::read_text;
 use engine::path_text::{path_text, text_path};
 use engine::store::{default_path, project_file};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub values: Vec<Effective>,
     /// The params that the profile sets.
     pub params: Vec<(String, String)>,
+    /// The queues of jobs by name.
+    pub queues: BTreeMap<String, Site>,
     /// The `farcast.toml` that was read.
     pub file: Option<PathBuf>,
 }
@@ -113,6 +116,10 @@ impl Settings {
         Ok(Self {
             values: SETTINGS.iter().map(find).collect(),
             params: profile.map_or_else(Vec::new, |(_, profile)| profile.params.clone()),
+            queues: match profile {
+                Some((_, profile)) => profile.queues.clone(),
+                None => config.queues.clone(),
+            },
             file,
         })
     }

@@ -27,18 +27,18 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-type Outcomes = BTreeMap<Digest, (RecordedOutcome, Vec<String>)>;
+pub type Outcomes = BTreeMap<Digest, (RecordedOutcome, Vec<String>)>;
 
 /// What a run leaves that does not depend on when and where it took place.
 #[derive(Debug, PartialEq)]
-struct Left {
+pub struct Left {
     outcomes: Outcomes,
     objects: BTreeMap<String, Vec<u8>>,
     out: BTreeMap<String, Vec<u8>>,
 }
 
 impl Left {
-    fn by(folder: &Folder) -> Self {
+    pub fn by(folder: &Folder) -> Self {
         let store = DirStore::open(&folder.path(".farcast"), Access::Read).unwrap();
         let records = store.records().all().into_iter();
         let mut out = files(&folder.path("out/it"));

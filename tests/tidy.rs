@@ -188,7 +188,7 @@ fn foreign_crates_have_one_home() {
         ("comfy_table::", "src/scores.rs"),
         (
             "toml::",
-            "src/config.rs engine/src/foreign/manifest.rs engine/src/packages/",
+            "src/config.rs src/config/ engine/src/foreign/manifest.rs engine/src/packages/",
         ),
         ("clap_mangen::", "src/commands/docs.rs"),
     ];

@@ -4,6 +4,7 @@ pub mod artifact;
 pub mod bundle;
 pub mod choice;
 mod clock;
+pub mod cluster;
 pub mod compare;
 mod context;
 pub mod declaration;

@@ -86,6 +86,9 @@ pub struct RunRecord {
     pub costs: Vec<StatementCost>,
     /// Where it wrote its results.
     pub out: String,
+    /// The folder with the orders and logs of its jobs, for a run on a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<String>,
     /// The headlines of the report.
     pub headlines: Vec<String>,
     /// What its sweeps chose.
@@ -290,6 +293,7 @@ impl RunRecord {
             seconds: 0.0,
             costs: Vec::new(),
             out: run.out,
+            jobs: None,
             headlines: Vec::new(),
             choices: Vec::new(),
             scores: None,

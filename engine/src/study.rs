@@ -24,7 +24,7 @@ use dsl::experiment::{Experiment, Node};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 
-use crate::executor::{Backend, Executor, Place};
+use crate::executor::{Backend, Executor, Place, Round};
 use crate::files::FirstSeen;
 use crate::foreign::with_declared;
 use crate::graph::{ActionId, Graph};
@@ -204,6 +204,22 @@ impl Study {
         }
     }
 
+    /// The actions when exactly this is known of the sweeps, whatever the store has.
+    ///
+    /// # Errors
+    /// As [`actions`](Self::actions).
+    pub fn actions_given(
+        &mut self,
+        choices: Choices,
+        store: &dyn Store,
+    ) -> Result<Graph, StudyError> {
+        if choices != self.choices || self.stage == Stage::Lowered {
+            self.choices = choices;
+            self.check_again()?;
+        }
+        self.lower(store)
+    }
+
     /// What a run would do.
     ///
     /// # Errors
@@ -252,6 +268,11 @@ impl Study {
         let mut graph = self.actions(store)?;
         let mut earlier = Endings::new();
         loop {
+            earlier.extend(executor.begin(Round {
+                graph: &graph,
+                experiment: &self.experiment,
+                choices: &self.choices,
+            }));
             let work = Work {
                 graph: &graph,
                 experiment: &self.experiment,

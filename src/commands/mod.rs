@@ -1,7 +1,9 @@
 //! One file per command.
 
 mod add;
+mod attach;
 mod cache;
+mod cancel;
 mod check;
 mod compare;
 mod config;
@@ -24,6 +26,8 @@ mod run;
 mod runs;
 mod show;
 mod spot_check;
+mod status;
+mod submit;
 mod trust;
 mod update;
 mod vendor;
@@ -50,6 +54,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Check(args) => check::run(&args, settings, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, settings, terminal),
+        Command::Run(args) if args.on.is_some() => submit::run(&args, settings, terminal),
         Command::Run(args) => run::run(&args, settings, terminal),
         Command::Export(args) => export::run(&args, settings, terminal),
         Command::Graph(args) => graph::run(&args, settings, terminal),
@@ -74,7 +79,10 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Package(args) => package::run(&args, settings, terminal),
         Command::Vendor(args) => vendor::run(&args, terminal),
         Command::Lsp => lsp::run(terminal),
-        Command::Work(args) => work::run(&args, terminal),
+        Command::Work(args) => work::run(&args, settings, terminal),
+        Command::Status(args) => status::run(&args, settings, terminal),
+        Command::Attach(args) => attach::run(&args, settings, terminal),
+        Command::Cancel(args) => cancel::run(&args, settings, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "farcast", &mut script);

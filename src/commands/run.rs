@@ -29,7 +29,7 @@ use engine::record::{FinishedRun, RunRecord};
 use engine::report::{ReportInput, render};
 use engine::run::{Outcome, Settings as RunSettings};
 use engine::scheduler::OnFailure;
-use engine::store::{Access, DirStore, Record, Store};
+use engine::store::{Access, DirStore, Store};
 use engine::study::{self, Scope, Study};
 use engine::table::{Labels, ScoreLine, pages, score_files, score_lines};
 
@@ -41,7 +41,7 @@ use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{abort, in_json, open};
+use crate::session::{abort, forget_diverged, in_json, open};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
@@ -53,19 +53,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         json: args.options.json,
         ..*terminal
     };
-    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
-    if args.options.retry_diverged {
-        let graph = study
-            .actions(&store)
-            .map_err(|error| abort(&error, terminal))?;
-        forget_diverged(&graph, &store);
-        (study, _) = open(
-            &args.experiment,
-            settings,
-            Access::Read,
-            &Terminal { ..*terminal },
-        )?;
-    }
+    let (mut study, store) = opened(args, settings, terminal)?;
     let job = Job {
         options: &args.options,
         backend: backend(args.executor, settings, &store),
@@ -83,14 +71,26 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
     Ok(exit)
 }
 
-/// Makes the store forget which members diverged, so that they are tried again.
-fn forget_diverged(graph: &Graph, store: &DirStore) {
-    for action in &graph.actions {
-        let record = store.records().find(&action.key.digest);
-        if let Some(record) = record.filter(Record::is_diverged) {
-            store.records().forget(&record);
-        }
+/// The experiment of a run and its store.
+pub fn opened(
+    args: &Run,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<(Study, DirStore), Abort> {
+    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
+    if args.options.retry_diverged {
+        let graph = study
+            .actions(&store)
+            .map_err(|error| abort(&error, terminal))?;
+        forget_diverged(&graph, &store);
+        (study, _) = open(
+            &args.experiment,
+            settings,
+            Access::Read,
+            &Terminal { ..*terminal },
+        )?;
     }
+    Ok((study, store))
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -99,6 +99,8 @@ pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<
         experiment: args.experiment,
         options: RunOptions::default(),
         executor: Executor::Threads,
+        on: None,
+        wait: false,
     };
     run(&args, settings, terminal)
 }
@@ -233,6 +235,24 @@ impl<'a> Job<'a> {
     ) -> Result<Finished<'a>, Abort> {
         let started = Instant::now();
         let finished = execute(&self, study, store, unfinished.as_ref(), terminal)?;
+        self.ended(
+            study,
+            finished,
+            started.elapsed().as_secs_f64(),
+            unfinished,
+            terminal,
+        )
+    }
+
+    /// What a run that has come to its end, after these seconds, has to show.
+    pub fn ended(
+        self,
+        study: &'a mut Study,
+        finished: study::Finished,
+        seconds: f64,
+        unfinished: Option<Arc<Unfinished>>,
+        terminal: &Terminal,
+    ) -> Result<Finished<'a>, Abort> {
         let study::Finished { graph, outcome } = finished;
         let lines = score_lines(&study.experiment, &graph, &outcome);
         let labels = Labels {
@@ -254,7 +274,7 @@ impl<'a> Job<'a> {
                 set: &study.set,
                 scores: (&lines, has_scores.then_some(&files.0)),
                 outcome: &outcome,
-                seconds: started.elapsed().as_secs_f64(),
+                seconds,
                 host: hostname(),
                 out: path_text(&self.out),
             },
@@ -273,6 +293,15 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Who shows the progress of a run.
+pub fn observer(options: &RunOptions, terminal: &Terminal) -> Box<dyn Observer> {
+    match () {
+        () if options.quiet => Box::new(Silent),
+        () if terminal.watched => Box::new(Bars::new(*terminal)),
+        () => Box::new(Lines::new(*terminal)),
+    }
+}
+
 /// Runs what the store lacks, in as many rounds as its sweeps take.
 fn execute(
     job: &Job<'_>,
@@ -281,11 +310,7 @@ fn execute(
     unfinished: Option<&Arc<Unfinished>>,
     terminal: &Terminal,
 ) -> Result<study::Finished, Abort> {
-    let observer: Box<dyn Observer> = match () {
-        () if job.options.quiet => Box::new(Silent),
-        () if terminal.watched => Box::new(Bars::new(*terminal)),
-        () => Box::new(Lines::new(*terminal)),
-    };
+    let observer = observer(job.options, terminal);
     let observer = match unfinished {
         Some(run) => run.counted(observer),
         None => observer,
@@ -348,6 +373,22 @@ pub struct Finished<'a> {
 }
 
 impl Finished<'_> {
+    /// Writes the results and leaves a record, as [`Job::run`] does.
+    pub fn publish(&mut self, store: &DirStore, terminal: &Terminal) {
+        let _writing = begin_writing(&self.job.out);
+        let written = self.write(store, terminal);
+        self.is_written = written.is_ok();
+        if let Err(fault) = written {
+            terminal.error(fault.to_string());
+        }
+        self.keep(store, terminal);
+    }
+
+    /// Whether nothing failed.
+    pub fn is_fine(&self) -> bool {
+        self.is_ok() && self.is_written
+    }
+
     /// Leaves a record in the store; one that cannot be written to is only told of. Runs are
     /// listed by when they ended, so after a clock was set back time goes on from the last.
     pub fn keep(&mut self, store: &DirStore, terminal: &Terminal) {

@@ -88,6 +88,7 @@ fn facts(name: &str, run: &RunRecord) -> Vec<Vec<String>> {
         ("file", run.file().to_owned()),
         ("folder", run.folder.clone()),
         ("out", run.out.clone()),
+        ("jobs", run.jobs.clone().unwrap_or_default()),
         ("set", set(run)),
         ("params", params.collect::<Vec<_>>().join(", ")),
         ("ended", ended),

@@ -29,6 +29,12 @@ impl Choices {
         let key = (sweep.to_owned(), point.to_owned());
         self.0.get(&key).copied()
     }
+
+    /// All that was noted: sweep, point and score.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, Option<f64>)> {
+        let all = self.0.iter();
+        all.map(|((sweep, point), score)| (sweep.as_str(), point.as_str(), *score))
+    }
 }
 
 /// One sweep of an experiment.

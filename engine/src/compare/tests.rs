@@ -58,6 +58,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         seconds: 1.0,
         costs: Vec::new(),
         out: "out".to_owned(),
+        jobs: None,
         headlines: Vec::new(),
         choices: Vec::new(),
         scores: None,

@@ -9,15 +9,18 @@ mod threads;
 mod wire;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use dsl::experiment::Experiment;
+use dsl::sweep::Choices;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Stored;
 use crate::digest::Digest;
-use crate::graph::ActionId;
-use crate::observer::{Failure, Observer};
+use crate::graph::{ActionId, Graph};
+use crate::observer::{Ending, Failure, Observer};
 use crate::order::Order;
 use crate::plugin::Registry;
 use crate::store::{Cost, Store};
@@ -28,8 +31,26 @@ pub use processes::Processes;
 pub use threads::Threads;
 pub use worker::Worker;
 
+/// A round of a run, before anything of it starts.
+#[derive(Clone, Copy)]
+pub struct Round<'a> {
+    /// Its actions.
+    pub graph: &'a Graph,
+    /// The experiment that the graph was lowered from.
+    pub experiment: &'a Experiment,
+    /// What is known of its sweeps.
+    pub choices: &'a Choices,
+}
+
 /// Carries out orders, several at a time.
 pub trait Executor {
+    /// A round begins; for executors that take in all of it at once. Returns how actions ended,
+    /// by key, that were carried out for this run before it was joined.
+    fn begin(&mut self, round: Round<'_>) -> BTreeMap<Digest, Ending> {
+        let _ = round;
+        BTreeMap::new()
+    }
+
     /// Whether it can start another order now.
     fn has_room(&self) -> bool;
 

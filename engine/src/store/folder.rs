@@ -19,6 +19,9 @@ const FOLDERS: [&str; 7] = [
     "objects", "journal", "digests", "runs", "holds", "damaged", "tmp",
 ];
 
+/// What is done elsewhere for runs of this store: see [`crate::cluster`].
+const WORK: &str = "work";
+
 const CACHEDIR_TAG: &str = "\
 Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by farcast.
@@ -188,8 +191,9 @@ impl Folder {
 
     /// A folder with other files in it is more likely a mistyped path than a store.
     fn refuse_other_folders(&self) -> Result<(), Fault> {
-        let ours =
-            |name: &str| FOLDERS.contains(&name) || marks().iter().any(|mark| mark.0 == name);
+        let ours = |name: &str| {
+            FOLDERS.contains(&name) || name == WORK || marks().iter().any(|mark| mark.0 == name)
+        };
         for entry in fs::read_dir(&self.root).map_err(|error| self.unreadable(&error))? {
             let name = entry.map_err(|error| self.unreadable(&error))?.file_name();
             let name = name.to_string_lossy();

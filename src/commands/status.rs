@@ -1,0 +1,335 @@
+//! `farcast status`: how far runs on a queue are, from the store and one question to the queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::render::printable;
+use dsl::sweep::Choices;
+use engine::cluster::{Campaign, Job, JobState, Kind, Part, WorkOrder, graph_digest};
+use engine::digest::Digest;
+use engine::names::Names;
+use engine::observer::Failure;
+use engine::store::Store;
+use serde_json::{Value, json};
+
+use super::submit::{find, queue_of, reopened};
+use crate::args::Status;
+use crate::columns::aligned;
+use crate::exit::{Abort, Exit};
+use crate::session::abort;
+use crate::settings::Settings;
+use crate::terminal::Terminal;
+
+/// How many failures are listed.
+const FAILURES_SHOWN: usize = 8;
+
+pub fn run(args: &Status, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let terminal = &Terminal {
+        json: args.json,
+        ..*terminal
+    };
+    let Some(run) = &args.run else {
+        return Ok(list(settings, terminal));
+    };
+    let campaign = find(run, settings, terminal)?;
+    let jobs = jobs_of(&campaign, terminal);
+    let standing = Standing::of(&campaign, jobs.as_deref(), terminal)?;
+    match args.json {
+        true => terminal.answer(standing.json(&campaign)),
+        false => standing.say(&campaign, terminal),
+    }
+    Ok(Exit::Fine)
+}
+
+/// The jobs of a run; none when the queue does not answer, which is told.
+fn jobs_of(campaign: &Campaign, terminal: &Terminal) -> Option<Vec<Job>> {
+    match queue_of(campaign).jobs(campaign) {
+        Ok(jobs) => Some(jobs),
+        Err(fault) => {
+            terminal.note(format!(
+                "the queue does not answer, this is what the store knows: {fault}"
+            ));
+            None
+        }
+    }
+}
+
+/// All runs on queues, from their folders alone.
+fn list(settings: &Settings, terminal: &Terminal) -> Exit {
+    let store = settings.store(std::path::Path::new("."));
+    let all = Campaign::all(&store.canonicalize().unwrap_or(store));
+    let mut rows = vec![
+        ["run", "experiment", "state", "chunks"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut answers = Vec::new();
+    for campaign in &all {
+        let number = campaign.last();
+        let chunks = campaign.order(number).map_or(0, |order| order.chunks());
+        let ended = campaign.ended(number).len();
+        let jobs = match campaign.verdict() {
+            Some(_) => Some(Vec::new()),
+            None => jobs_of(campaign, terminal),
+        };
+        let state = state(campaign, jobs.as_deref());
+        answers.push(json!({
+            "run": campaign.name(), "experiment": campaign.about.experiment, "state": state,
+            "order": number, "chunks": chunks, "ended": ended,
+        }));
+        rows.push(vec![
+            campaign.name(),
+            printable(&campaign.about.experiment).to_string(),
+            state.to_owned(),
+            format!("{ended} of {chunks} ended, order {number}"),
+        ]);
+    }
+    match () {
+        () if terminal.json => terminal.answer(json!({ "runs": answers })),
+        () if all.is_empty() => {
+            terminal.say("no runs on a queue: `farcast run FILE --on slurm` begins one")
+        }
+        () => terminal.out(aligned(&rows)),
+    }
+    Exit::Fine
+}
+
+/// What a run is doing, as a word.
+fn state(campaign: &Campaign, jobs: Option<&[Job]>) -> &'static str {
+    let ended = campaign.ended(campaign.last());
+    let has = |state: JobState| {
+        let mut jobs = jobs.into_iter().flatten().filter(|job| job.state == state);
+        jobs.any(|job| match job.part {
+            Part::Chunks(ref chunks) if state == JobState::Running => {
+                job.order != campaign.last() || chunks.iter().any(|it| !ended.contains(it))
+            }
+            _ => true,
+        })
+    };
+    match campaign.verdict() {
+        Some(verdict) if verdict.ok => "finished",
+        Some(_) => "failed",
+        None if campaign.is_cancelled() => "cancelled",
+        None if jobs.is_none() => "unknown",
+        None if has(JobState::Running) => "running",
+        None if has(JobState::Pending) => "waiting",
+        None => "interrupted",
+    }
+}
+
+/// How far a run is.
+struct Standing {
+    state: &'static str,
+    /// All actions of the present round, those with results, and those that failed.
+    total: usize,
+    done: usize,
+    failures: Vec<(String, String, Option<String>)>,
+    order: Option<WorkOrder>,
+    arrays: Vec<ArrayLine>,
+}
+
+/// How far an array is.
+#[derive(Default)]
+struct ArrayLine {
+    class: String,
+    chunks: usize,
+    ended: usize,
+    running: usize,
+    waiting: usize,
+    lost: usize,
+    words: String,
+}
+
+impl Standing {
+    fn of(campaign: &Campaign, jobs: Option<&[Job]>, terminal: &Terminal) -> Result<Self, Abort> {
+        let order = campaign.order(campaign.last()).ok();
+        let state = state(campaign, jobs);
+        let (mut study, store) = reopened(campaign, terminal)?;
+        let mut choices = Choices::default();
+        for (sweep, point, score) in order.iter().flat_map(|order| &order.choices) {
+            choices.note(sweep, point, *score);
+        }
+        let graph = study.actions_given(choices, &store);
+        let graph = graph.map_err(|error| abort(&error, terminal))?;
+        if order
+            .as_ref()
+            .is_some_and(|order| order.graph != graph_digest(&graph))
+        {
+            terminal.note("data or plugins have changed since the run was submitted");
+        }
+        let keys: Vec<Digest> = graph.actions.iter().map(|it| it.key.digest).collect();
+        let found = store.records().find_many(&keys);
+        let is_done: Vec<bool> = found.iter().map(Option::is_some).collect();
+        let mut failed: BTreeMap<Digest, (Failure, Option<String>)> = BTreeMap::new();
+        for number in campaign.since()..=campaign.last() {
+            let Ok(order) = campaign.order(number) else {
+                continue;
+            };
+            for chunk in campaign.ended(number) {
+                let report = campaign.report(number, chunk);
+                for (key, failure) in report.into_iter().flat_map(|it| it.failed) {
+                    let log = campaign.log(&order, chunk);
+                    let log = log.filter(|_| campaign.about.site.kind == Kind::Slurm);
+                    failed.insert(key, (failure, log.map(|it| it.display().to_string())));
+                }
+            }
+        }
+        let lost = campaign.verdict().into_iter().flat_map(|it| it.lost);
+        failed.extend(lost.map(|(key, failure)| (key, (failure, None))));
+        let names = Names::of(&study.experiment, &graph);
+        let failures = { graph.actions.iter() }
+            .zip(&is_done)
+            .filter_map(|(action, done)| {
+                let (failure, log) = failed.get(&action.key.digest).filter(|_| !done)?;
+                let failure = names.put_in_failure(failure);
+                Some((
+                    action.title(&study.experiment),
+                    failure.message,
+                    log.clone(),
+                ))
+            });
+        Ok(Self {
+            state,
+            total: graph.actions.len(),
+            done: is_done.iter().filter(|done| **done).count(),
+            failures: failures.collect(),
+            arrays: order
+                .iter()
+                .flat_map(|it| arrays(campaign, it, jobs))
+                .collect(),
+            order,
+        })
+    }
+
+    fn say(&self, campaign: &Campaign, terminal: &Terminal) {
+        let name = campaign.name();
+        let number = self.order.as_ref().map_or(0, |order| order.number);
+        let failed = match self.failures.len() {
+            0 => String::new(),
+            count => format!(", {count} failed"),
+        };
+        let facts = [
+            ("run", name.clone()),
+            (
+                "experiment",
+                printable(&campaign.about.experiment).to_string(),
+            ),
+            ("state", self.state.to_owned()),
+            (
+                "actions",
+                format!("{} of {} done{failed}", self.done, self.total),
+            ),
+            ("order", number.to_string()),
+            (
+                "logs",
+                campaign
+                    .order_folder(number)
+                    .join("log")
+                    .display()
+                    .to_string(),
+            ),
+        ];
+        let facts = facts.map(|(name, value)| vec![name.to_owned(), value]);
+        terminal.out(aligned(&facts));
+        if !self.arrays.is_empty() && self.state != "finished" {
+            let head = [
+                "array", "for", "chunks", "ended", "running", "waiting", "lost", "queue",
+            ];
+            let mut rows = vec![head.map(str::to_owned).to_vec()];
+            rows.extend(self.arrays.iter().enumerate().map(|(at, it)| {
+                let counts = [it.chunks, it.ended, it.running, it.waiting, it.lost];
+                let class = if it.class.is_empty() {
+                    "all"
+                } else {
+                    &it.class
+                };
+                let mut row = vec![at.to_string(), class.to_owned()];
+                row.extend(counts.map(|count| count.to_string()));
+                row.push(it.words.clone());
+                row
+            }));
+            terminal.out(format!("\n{}", aligned(&rows)));
+        }
+        for (title, message, log) in self.failures.iter().take(FAILURES_SHOWN) {
+            terminal.out(format!(
+                "\n{} failed: {}\n",
+                printable(title),
+                printable(message)
+            ));
+            if let Some(log) = log {
+                terminal.out(format!("  {log}\n"));
+            }
+        }
+        if self.failures.len() > FAILURES_SHOWN {
+            let more = self.failures.len() - FAILURES_SHOWN;
+            terminal.out(format!("… and {more} more\n"));
+        }
+        if self.state == "interrupted" {
+            terminal.say(format!(
+                "no job goes on with it: `farcast attach {name}` does, or the same `farcast run`"
+            ));
+        }
+    }
+
+    fn json(&self, campaign: &Campaign) -> Value {
+        let arrays = self.arrays.iter().map(|it| {
+            json!({
+                "for": it.class, "chunks": it.chunks, "ended": it.ended, "running": it.running,
+                "waiting": it.waiting, "lost": it.lost, "queue": it.words,
+            })
+        });
+        let failures = self.failures.iter().map(
+            |(title, message, log)| json!({ "action": title, "message": message, "log": log }),
+        );
+        json!({
+            "run": campaign.name(), "experiment": campaign.about.experiment, "state": self.state,
+            "actions": {"total": self.total, "done": self.done, "failed": self.failures.len()},
+            "order": self.order.as_ref().map_or(0, |order| order.number),
+            "arrays": arrays.collect::<Vec<_>>(),
+            "failures": failures.collect::<Vec<_>>(),
+            "folder": campaign.folder.display().to_string(),
+        })
+    }
+}
+
+/// How far the arrays of an order are.
+fn arrays(campaign: &Campaign, order: &WorkOrder, jobs: Option<&[Job]>) -> Vec<ArrayLine> {
+    let ended = campaign.ended(order.number);
+    let of_order = || {
+        jobs.into_iter()
+            .flatten()
+            .filter(|job| job.order == order.number)
+    };
+    let chunks = |state: JobState| -> BTreeSet<usize> {
+        let jobs = of_order().filter(|job| job.state == state);
+        jobs.flat_map(|job| job.chunks()).copied().collect()
+    };
+    let (running, waiting) = (chunks(JobState::Running), chunks(JobState::Pending));
+    let lines = order.arrays.iter().map(|array| {
+        let mut line = ArrayLine {
+            class: array.class.clone(),
+            chunks: array.chunks.len(),
+            ..ArrayLine::default()
+        };
+        for chunk in array.first..=array.last() {
+            match () {
+                () if waiting.contains(&chunk) => line.waiting += 1,
+                () if ended.contains(&chunk) => line.ended += 1,
+                () if running.contains(&chunk) => line.running += 1,
+                () => line.lost += 1,
+            }
+        }
+        let own = |job: &&Job| {
+            job.chunks()
+                .first()
+                .is_some_and(|it| (array.first..=array.last()).contains(it))
+        };
+        let words: BTreeSet<String> = of_order()
+            .filter(own)
+            .filter(|job| job.is_live() || line.lost > 0)
+            .map(|job| job.words.clone())
+            .collect();
+        line.words = words.into_iter().take(3).collect::<Vec<_>>().join(", ");
+        line
+    });
+    lines.collect()
+}

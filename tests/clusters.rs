@@ -1,0 +1,188 @@
+//! Runs on a queue of jobs, with a command that carries chunks out here: the same bytes as a plain
+//! run, whatever happens to the chunks.
+
+use std::fs;
+
+use crate::executors::Left;
+use crate::farcast::{Folder, Said, shipped};
+
+/// Carries all chunks of an array out at the same time, and ends when they have ended.
+const SUBMIT: &str = "\
+#!/bin/sh
+echo \"$2-$3\" >> calls
+chunk=$2
+while [ $chunk -le $3 ]; do
+    \"$FARCAST\" work \"$1\" $chunk --jobs 1 >> log 2>&1 &
+    chunk=$((chunk + 1))
+done
+wait
+";
+
+/// Leaves out one chunk, as if it were killed, while there is a `victim`.
+const KILLS: &str = "\
+#!/bin/sh
+echo \"$2-$3\" >> calls
+for chunk in $(seq $2 $3); do
+    if [ -e victim ] && [ $chunk = 32 ]; then rm victim; else \"$FARCAST\" work \"$1\" $chunk --jobs 1 >> log 2>&1; fi
+done
+true
+";
+
+fn on_command(text: &str, script: &str) -> Folder {
+    let folder = Folder::with(text);
+    folder.write("submit.sh", script);
+    let settings =
+        "[on.command]\nrun = [\"sh\", \"submit.sh\", \"{order}\", \"{first}\", \"{last}\"]\n";
+    folder.write("farcast.toml", settings);
+    folder
+}
+
+fn run(folder: &Folder, args: &[&str]) -> Said {
+    let mut all = vec![
+        "run",
+        "it.farcast",
+        "--on",
+        "command",
+        "--quiet",
+        "--tables",
+        "--weights",
+    ];
+    all.extend(args);
+    folder.farcast_in(&all, &[("FARCAST", env!("CARGO_BIN_EXE_farcast"))])
+}
+
+fn plain(text: &str) -> Left {
+    let folder = Folder::with(text);
+    let said = folder.farcast(&["run", "it.farcast", "--quiet", "--tables", "--weights"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    Left::by(&folder)
+}
+
+const SWEEP: &str = "\
+param degree: Int = 1 in 1..=3
+data all = synthetic(regime, rows: 300)
+data near = where(all, z < 1)
+parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
+subset some = window(near, by: z, count: 8, size: 30)
+anomaly shift = finetune(net, some, steps: 10)
+regression drift = polynomial(shift, columns(z), degree: degree)
+child moved = apply(drift, all)
+score skill = compare(net, moved, on: all, metrics: [rmse])
+sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
+child best = apply(drift, near)
+score final = compare(net, best, on: near, metrics: [rmse])
+";
+
+#[test]
+fn chunks_give_the_bytes_of_a_plain_run() {
+    let path = shipped("experiments/smoke/starter.farcast");
+    let text = fs::read_to_string(path).unwrap();
+    let folder = on_command(&text, SUBMIT);
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}\n{}", folder.read("log"));
+    assert!(Left::by(&folder) == plain(&text));
+    // The second time, nothing is left to submit.
+    let calls = folder.read("calls");
+    assert!(calls.lines().count() > 1, "{calls}");
+    let again = run(&folder, &[]);
+    assert_eq!((again.code, folder.read("calls")), (0, calls));
+}
+
+#[test]
+fn a_sweep_that_chooses_goes_on_in_rounds() {
+    let folder = on_command(SWEEP, SUBMIT);
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}\n{}", folder.read("log"));
+    assert!(Left::by(&folder) == plain(SWEEP));
+    let shown = folder.farcast(&["show", "last"]);
+    assert!(shown.out.contains("/.farcast/work/it-"), "{shown:?}");
+}
+
+#[test]
+fn a_chunk_that_is_killed_is_submitted_again_and_a_second_time_fails() {
+    let folder = on_command(SWEEP, KILLS);
+    folder.write("victim", "");
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}\n{}", folder.read("log"));
+    assert!(Left::by(&folder) == plain(SWEEP));
+
+    let folder = on_command(SWEEP, "true\n");
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(
+        said.err.contains("its job ended without a result, twice"),
+        "{said:?}"
+    );
+    let listed = folder.farcast(&["status", "--json"]);
+    assert!(listed.out.contains("\"state\":\"failed\""), "{listed:?}");
+}
+
+#[test]
+fn a_failure_in_a_chunk_points_at_the_text() {
+    let text = "\
+data all = synthetic(regime, rows: 300)
+data none = where(all, z > 100)
+parent net = mlp(none, inputs: [x], target: y, steps: 10, members: 2)
+score skill = compare(net, on: all, metrics: [rmse])
+";
+    let folder = on_command(text, SUBMIT);
+    let there = run(&folder, &[]);
+    let plain = Folder::with(text).farcast(&["run", "it.farcast", "--quiet"]);
+    assert_eq!((there.code, &there.err), (plain.code, &plain.err));
+}
+
+#[test]
+fn mistakes_in_the_settings_of_queues_are_pointed_at() {
+    let folder = Folder::with("data all = synthetic(regime)\n");
+    let said = folder.farcast(&["run", "it.farcast", "--on", "command"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("has no command"), "{said:?}");
+    folder.write(
+        "farcast.toml",
+        "[on.slurm]\nchunk = 20\nmax_aray = 3\n\n[on.slurm.resources.mlp]\ncpu = 2\n\n[on.pbs]\n",
+    );
+    let said = folder.farcast(&["check", "it.farcast"]);
+    let messages = said.err.lines().filter(|line| line.starts_with("error"));
+    let messages: Vec<&str> = messages.collect();
+    let expected = [
+        "error[wrong-type]: expected a time such as `\"90 s\"`, `\"20 min\"` or `\"2 h\"`",
+        "error[unknown-name]: unknown setting `max_aray`",
+        "error[unknown-name]: unknown setting `cpu`",
+        "error[unknown-name]: unknown queue `pbs`",
+    ];
+    assert_eq!(messages, expected);
+    for near in ["`max_array`", "`cpus`"] {
+        assert!(
+            said.err.contains(&format!("did you mean {near}?")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn work_refuses_what_is_no_order_and_no_chunk() {
+    let folder = on_command(SWEEP, SUBMIT);
+    assert_eq!(run(&folder, &[]).code, 0);
+    let said = folder.farcast(&["work", "it.farcast", "1"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (1, "error: `it.farcast` is not the order of a run\n")
+    );
+    let name = fs::read_dir(folder.path(".farcast/work"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let order = format!(".farcast/work/{}/1/order.json", name.file_name().display());
+    for chunk in ["0", "99", "x"] {
+        let said = folder.farcast(&["work", &order, chunk]);
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(
+            said.err
+                .starts_with(&format!("error: there is no chunk `{chunk}`")),
+            "{said:?}"
+        );
+    }
+    let said = folder.farcast(&["attach", "nothing"]);
+    assert_eq!(said.code, 1, "{said:?}");
+}
