@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# run.sh FARCAST - runs on a real Slurm controller and four nodes on loopback, with the faults that
+# run.sh FARCAST [faults] - runs on a real Slurm controller and four nodes on loopback, with the faults that
 # clusters have; every result is compared with that of a run on one machine.
+# Without `faults` it ends before the cases that take minutes: lost nodes and controllers, limits.
 # Exits with 77 where Slurm cannot be started, with 1 when anything is wrong. Prints a line per case.
 set -u
 FARCAST="$(realpath "$1")"
@@ -62,7 +63,7 @@ verdict() { # case words
 new plain 200
 "$FARCAST" run it.farcast --on slurm || bad "submit"
 took=$(since)
-until_true 60 ended
+until_true 300 ended
 verdict "submit and leave; rounds by coordinators" "submitted in ${took:0:4} s, $(ls -d .farcast/work/*/[0-9]* | wc -l) orders"
 
 new wait 200
@@ -81,35 +82,37 @@ new attach 1500000
 "$FARCAST" run it.farcast --on slurm 2>&1 | grep -q 'nothing is missing' || bad "the same command again"
 before=$(squeue -h -o %j | sort -u | wc -l)
 "$FARCAST" attach --quiet >/dev/null || bad "attach exits with $?"
-until_true 30 ended
+until_true 300 ended
 verdict "the same command again submits nothing; attach" "$before arrays"
 
 new edited 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
 echo 'data broken = ' >>it.farcast
-until_true 60 ended
+until_true 300 ended
 verdict "the file is edited after submission"
 
 new one-cancelled 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 20 running 2 2
+until_true 60 running 2 2
 scancel "$(running_jobs 2 | head -1 | cut -d' ' -f1)"
-until_true 60 ended
+until_true 300 ended
 verdict "scancel of one task" "$(ls -d .farcast/work/*/[0-9]* | wc -l) orders"
 
 new cancelled 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 20 running 2 2
+until_true 60 running 2 2
 "$FARCAST" cancel last 2>/dev/null
 sleep 2
 [ -z "$(squeue -h)" ] && [ "$(state)" = cancelled ] || bad "cancel" "$(state)"
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 60 ended
+until_true 300 ended
 verdict "cancel, then the same command"
+
+[ "${2:-}" = faults ] || exit $failed
 
 new node-crash 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 20 running 2 2
+until_true 60 running 2 2
 node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
 "$HERE/fault.sh" "$BASE/c" node-crash "$node"
 until_true 300 ended
@@ -118,7 +121,7 @@ verdict "a node crashes" "$node"
 
 new node-down 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 20 running 2 2
+until_true 60 running 2 2
 node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
 "$HERE/fault.sh" "$BASE/c" node-down "$node"
 until_true 300 ended
@@ -127,7 +130,7 @@ verdict "a node goes down" "$node"
 
 new controller 1500000
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 20 running 2
+until_true 60 running 2
 "$HERE/fault.sh" "$BASE/c" ctld-kill
 "$FARCAST" status last 2>&1 | grep -q 'does not answer' || bad "status without a controller"
 sleep 2
@@ -152,7 +155,7 @@ printf '#!/bin/sh\nsleep .5\nexec %s "$@"\n' "$(command -v sbatch)" >"$slow/sbat
 PATH="$slow:$PATH" "$FARCAST" run it.farcast --on slurm --quiet & pid=$!
 sleep 1.3; kill -9 $pid; wait $pid 2>/dev/null
 "$FARCAST" run it.farcast --on slurm --quiet
-until_true 60 ended
+until_true 300 ended
 verdict "farcast is killed while it submits" "$(cat .farcast/work/*/[0-9]*/jobs | sort -u | wc -l) jobs in $(ls -d .farcast/work/*/[0-9]* | wc -l) orders"
 
 new time-limit 100 'time = "1"'
