@@ -784,30 +784,3 @@ fn a_bundle_has_the_packages_it_needs() {
     place.fine("review", &["open", "text.zip", "t"]);
     place.fine("review", &["run", "t/experiment/storms.farcast", "--quiet"]);
 }
-
-/// A package reads its own files.
-#[test]
-fn paths_that_leave_a_package_are_refused() {
-    let place = Place::new();
-    place.folder.write(
-        "p/lib.farcast",
-        "use \"../x.farcast\" as x\nuse \"/x.farcast\" as y\n\
-         data a = csv(\"../../secret.csv\")\ndata b = csv(\"/etc/passwd\")\n",
-    );
-    place.folder.write("x.farcast", "param z: Int = 1\n");
-    place.fine("storms", &["add", "p", "--path", "../p"]);
-    place.folder.write(
-        "storms/e.farcast",
-        "use \"@p\" as p\ndata c = where(p.a, x > 1)\ndata d = where(p.b, x > 1)\n",
-    );
-    let said = place.refusal("storms", &["check", "e.farcast"]);
-    for path in [
-        "../x.farcast",
-        "/x.farcast",
-        "../../secret.csv",
-        "/etc/passwd",
-    ] {
-        let told = format!("`{path}` leaves the package that names it");
-        assert!(said.contains(&told), "{said}");
-    }
-}
