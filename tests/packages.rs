@@ -369,6 +369,12 @@ fn names_that_a_package_has_are_offered() {
         ),
         "{said}"
     );
+    place.folder.write(
+        "storms/x.farcast",
+        "use \"@\" as s\nuse \"@sea-water\" as t\ndata a = t.bad\n",
+    );
+    let bad = place.refusal("storms", &["check", "x.farcast"]);
+    assert!(bad.contains("`` is not the name of a package"), "{bad}");
     assert!(
         said.contains("`farcast.toml` has no dependency `sea-watr`"),
         "{said}"

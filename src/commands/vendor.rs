@@ -16,8 +16,12 @@ pub fn run(args: &Vendor, terminal: &Terminal) -> Result<Exit, Abort> {
     project.keep(&fetched, freedom, terminal)?;
     let count = vendor(&project.folder, &fetched.lock);
     let count = count.map_err(|fault| report_fault(&fault, terminal))?;
+    let packages = match count {
+        1 => "1 package is".to_owned(),
+        count => format!("{count} packages are"),
+    };
     terminal.say(format!(
-        "{count} packages are in `vendor`, which goes before the cache"
+        "{packages} in `vendor`, which goes before the cache"
     ));
     Ok(Exit::Fine)
 }

@@ -471,8 +471,13 @@ pub(super) fn url_fault(url: &str) -> Option<(String, String)> {
     if host.starts_with('-') || user.starts_with('-') {
         return fault(format!("`{url}` is not an address"), "");
     }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_here = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    // An address of IPv6 has colons of its own, in brackets.
+    let name = match host.split_once(']') {
+        Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
+        Some(_) => "",
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    let is_here = matches!(name, "localhost" | "127.0.0.1" | "[::1");
     match scheme {
         "https" | "ssh" if !host.is_empty() => None,
         "file" if host.is_empty() && rest.len() > 1 => None,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{self, cached};
 use super::lock::{LOCK, Lock};
-use super::manifest::{MANIFEST, Manifest, Source};
+use super::manifest::{MANIFEST, Manifest, Source, name_fault};
 use super::tree::Index;
 use crate::digest::Digest;
 use crate::files;
@@ -166,6 +166,13 @@ impl Packages {
                 None => format!("`{MANIFEST}`"),
             };
             let near = nearest(name, manifest.dependencies.keys().map(String::as_str));
+            if name_fault(name).is_some() {
+                let message = format!("`{name}` is not the name of a package");
+                return Err(missing(
+                    message,
+                    "write `use \"@ocean/file.farcast\" as ocean`",
+                ));
+            }
             let hint = match near {
                 Some(near) => format!("did you mean `@{near}`?"),
                 None => format!("`farcast add {name} --git URL` adds it"),
@@ -264,7 +271,7 @@ impl Packages {
             Ok(Some(text)) => parsed(&text, &path_text(&folder.join(MANIFEST)))?,
             Err(message) => return Err(missing(message, "")),
         };
-        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let folder = folder.canonicalize().unwrap_or(folder);
         Ok(Opened {
             record: PackageRecord {
                 version: version(&manifest),
