@@ -227,8 +227,8 @@ fn the_lock_decides_and_the_flags_keep_it() {
         "{moved}"
     );
     // What the lock does not say is not taken.
-    let forged = lock.replace("tree = \"blake3:", "tree = \"blake3:00");
-    let forged = forged.replace(&forged[forged.len() - 4..forged.len() - 2], "");
+    let at = lock.find("tree = \"blake3:").unwrap() + "tree = \"blake3:".len();
+    let forged = format!("{}000000{}", &lock[..at], &lock[at + 6..]);
     place.folder.write("storms/farcast.lock", &forged);
     let refused = place.refusal("storms", &["fetch"]);
     assert!(

@@ -1,5 +1,7 @@
 //! `path(net, on: unseen)`: the loss along straight lines between networks.
 
+use dsl::experiment::Value;
+use dsl::facts::About;
 use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Gather, Input};
@@ -49,6 +51,16 @@ plugin! {
     }
 }
 
+const UNLIKE: &str = "the networks standardise their columns by different means or deviations: \
+                      no network is at the end of a line between their weights";
+const TOGETHER: &str = "train all on the same rows, without `hold_out`";
+
+/// Whether each member is trained on other rows.
+fn holds_out(parent: &About) -> bool {
+    let share = parent.args.get("hold_out").map(|argument| &argument.value);
+    matches!(share, Some(Value::Float(share)) if *share > 0.0)
+}
+
 /// A line from one network to another.
 struct Line<'a> {
     member: usize,
@@ -82,7 +94,11 @@ impl Plugin for Path {
             _ => None,
         };
         let bare = ["a", "b"].map(|param| not_runnable(call, param));
-        let found = bare.into_iter().chain([one, unlike, mixed(&inputs, "b")]);
+        let held = call.input("a").filter(|input| alone && holds_out(input));
+        let held = held.map(|_| Complaint::at("a", UNLIKE).with_hint(TOGETHER));
+        let found = bare
+            .into_iter()
+            .chain([one, unlike, mixed(&inputs, "b"), held]);
         found.flatten().take(1).collect()
     }
 
@@ -103,10 +119,7 @@ impl Plugin for Path {
                     return Err(Fault::at("b", message));
                 }
                 Some(Difference::Scaling) => {
-                    let message = "the networks standardise their columns by different means or \
-                                   deviations: no network is at the end of a line between their weights";
-                    return Err(Fault::at("a", message)
-                        .with_hint("train all on the same rows, without `hold_out`"));
+                    return Err(Fault::at("a", UNLIKE).with_hint(TOGETHER));
                 }
             }
             let judge = Judge::new(network, &self.on, "on")?;

@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 27] = [
+const OF_THE_DATA: [(&str, &[&str]); 29] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -78,6 +78,8 @@ const OF_THE_DATA: [(&str, &[&str]); 27] = [
     ("two complete samples", &[""]),
     ("diverged", &[""]),
     ("no row has a partner", &[""]),
+    ("is the same in all rows: there is no edge", &["edge("]),
+    ("standardise their columns", &["path("]),
     // The steps of files, and the end of a path of subsets.
     ("no tensor matches", &["checkpoints("]),
     ("the weights are of", &["checkpoints(", "like"]),
@@ -86,7 +88,10 @@ const OF_THE_DATA: [(&str, &[&str]); 27] = [
     ("no recorded step is observed", &["checkpoints("]),
     ("observed states, found", &["checkpoints("]),
     ("was not recorded", &["checkpoints("]),
-    ("is not after the last step observed", &["checkpoints("]),
+    (
+        "is not after the last step observed",
+        &["checkpoints(", "walk"],
+    ),
     ("of another network", &["checkpoints("]),
     ("equally far apart, found", &["checkpoints(", "walk"]),
 ];

@@ -44,7 +44,7 @@ fn report_of(text: &str) -> String {
         metadata: Metadata {
             authors: vec![owned()],
             license: owned(),
-            cite: format!("https://{text}"),
+            cite: owned(),
             about: owned(),
         },
         nodes: vec![node(text, Kind::Data, text, &[])],
@@ -111,6 +111,20 @@ fn nothing_is_fetched() {
     ] {
         assert!(!html.contains(reach), "{reach}");
     }
+}
+
+#[test]
+fn an_address_to_cite_is_a_link_and_nothing_else() {
+    let experiment = Experiment {
+        metadata: Metadata {
+            cite: "https://example.org/\"onclick=x".to_owned(),
+            ..Metadata::default()
+        },
+        ..Experiment::default()
+    };
+    let html = html_of(&experiment, &[], &[]);
+    assert!(html.contains("<a href=\"https://example.org/"));
+    assert!(!html.contains("\"onclick"), "{html}");
 }
 
 #[test]
