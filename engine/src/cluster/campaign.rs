@@ -47,7 +47,7 @@ const SUBMITTING: u64 = 10 * 60 * 1000;
 /// What is run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// The [`FORMAT`] of the folder.
+    /// The `FORMAT` of the program that wrote the folder.
     pub format: u32,
     /// The farcast that began it.
     pub farcast: String,
