@@ -429,7 +429,10 @@ anomaly shift = finetune(own, some, steps: 3)
 child moved = apply(ols(shift, columns(z)), all)
 score skill = compare(net, on: all, metrics: [rmse])
 score again = compare(same, on: all, metrics: [rmse])
-score ours = compare(own, moved, on: all, metrics: [rmse])
+trajectory path = record(own, every: 100 steps)
+farcast ahead = linear(path, observe: [100, 200], horizon: [300])
+child foretold = adopt(ahead, horizon: 300)
+score ours = compare(own, moved, foretold, on: all, metrics: [rmse])
 ";
 
 #[test]
@@ -453,7 +456,9 @@ fn a_network_of_ones_own_runs_everywhere_a_built_in_one_does() {
         let (ours, theirs) = (value("net", member), value("same", member));
         assert!((ours - theirs).abs() < 1e-5 * ours, "{ours} {theirs}");
     }
-    assert!(value("own", "mean").is_finite() && value("moved", "mean").is_finite());
+    for model in ["own", "moved", "foretold"] {
+        assert!(value(model, "mean").is_finite(), "{model}");
+    }
     let other = run(
         &folder,
         &["--store", "b", "--executor", "processes", "--jobs", "2"],

@@ -74,6 +74,8 @@ pub enum Training {
     },
     /// By an exact solution, on rows that are known.
     Solved,
+    /// By a program of one's own, on rows that are known; it may keep states of it.
+    Program,
     /// Elsewhere, or by a prediction: the rows it was trained on are not known.
     Unknown,
 }

@@ -38,7 +38,7 @@ class Mlp:
         row = rng.normal(0, 0.7, (1, len(layout)))
         velocity = np.zeros_like(row)
         x, y = samples["inputs"][None], samples["targets"][None]
-        losses = []
+        losses, states = [], [row]
         for step in range(steps):
             loss, gradient = self.gradients(row, x, y, hidden=hidden)
             velocity = 0.9 * velocity - 0.05 * gradient
@@ -46,7 +46,10 @@ class Mlp:
             if step % 50 == 49:
                 ctx.progress(step + 1, steps, float(loss[0]))
                 losses.append([step + 1, float(loss[0]), None])
-        return farcast.Weights(row, layout, head={"losses": losses})
+                states.append(row)
+        # The states of training, for `record`; the last one is the result.
+        at = {"step": np.arange(len(states)) * 50}
+        return farcast.Weights(np.concatenate(states), layout, at, head={"losses": losses})
 
     def outputs(self, weights, inputs, *, hidden, **_):
         return run(weights, inputs, self.layout(hidden))[-1].astype(np.float32)

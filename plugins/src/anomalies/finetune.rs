@@ -178,38 +178,50 @@ impl Plugin for Finetune {
         let mut start = self.parent.weights.clone();
         let subsets = self.subsets.rows.iter().enumerate();
         let repeated = subsets.flat_map(|subset| (0..self.repeats).map(move |at| (subset, at)));
-        for ((at, subset), repeat) in repeated {
+        let repeated: Vec<_> = repeated.collect();
+        let at_once = match self.from {
+            Start::Parent => trainer.at_once(),
+            Start::Previous => 1,
+        };
+        for some in repeated.chunks(at_once) {
             context.check_stop()?;
+            let own: Vec<Samples> = some
+                .iter()
+                .map(|((_, rows_of), _)| rows.take(rows_of))
+                .collect();
+            for (((at, _), repeat), own) in some.iter().zip(&own) {
+                notes.before((*at, *repeat), own, network, &start);
+            }
             let mix = Mix {
-                subset: &rows.take(subset),
+                subsets: &own,
                 train: &train,
                 mixed_rows,
                 batch: self.batch,
             };
-            let mut weights = start.clone();
-            notes.before((at, repeat), mix.subset, network, &weights);
-            trainer.restart();
-            let rng = context.rng(&stream(at, repeat));
-            let finite = mix.train(&mut trainer, &mut weights, self.steps, rng);
-            notes.after(finite, mix.subset, network, &weights);
-            match (finite, self.from) {
-                (false, _) => table.extend(weights.iter().map(|_| f32::NAN)),
-                (true, Start::Parent) => table.extend(
-                    weights
-                        .iter()
-                        .zip(&start)
-                        .map(|(weight, start)| weight - start),
-                ),
-                (true, Start::Previous) => {
-                    table.extend_from_slice(&weights);
-                    start = weights;
+            let streams = some.iter().map(|((at, _), repeat)| stream(*at, *repeat));
+            let rngs = streams.map(|name| context.rng(&name)).collect();
+            let tuned = mix.train(&mut trainer, &start, self.steps, rngs);
+            for (weights, own) in tuned.into_iter().zip(&own) {
+                notes.after(weights.as_deref(), own, network);
+                match (weights, self.from) {
+                    (None, _) => table.extend(start.iter().map(|_| f32::NAN)),
+                    (Some(weights), Start::Parent) => table.extend(
+                        weights
+                            .iter()
+                            .zip(&start)
+                            .map(|(weight, start)| weight - start),
+                    ),
+                    (Some(weights), Start::Previous) => {
+                        table.extend_from_slice(&weights);
+                        start = weights;
+                    }
                 }
+                context.progress(
+                    notes.loss_after.len() as u64,
+                    total as u64,
+                    notes.loss_after.last().copied(),
+                );
             }
-            context.progress(
-                notes.subset.len() as u64,
-                total as u64,
-                notes.loss_after.last().copied(),
-            );
         }
         notes.tell(context)?;
         if self.from == Start::Parent {
@@ -279,9 +291,9 @@ impl Finetune {
     }
 }
 
-/// Where the minibatches of one subset come from.
+/// Where the minibatches of subsets come from that are fine-tuned together.
 struct Mix<'a> {
-    subset: &'a Samples,
+    subsets: &'a [Samples],
     train: &'a Samples,
     /// Rows of a minibatch drawn from `train`.
     mixed_rows: usize,
@@ -289,29 +301,51 @@ struct Mix<'a> {
 }
 
 impl Mix<'_> {
-    /// Takes the steps; whether the weights are finite numbers after them.
-    fn train(
+    /// Takes the steps from `start`; the weights of each subset after them, none where they are
+    /// not finite numbers.
+    fn train<R: Rng>(
         &self,
         trainer: &mut Trainer,
-        weights: &mut [f32],
+        start: &[f32],
         steps: u64,
-        mut rng: impl Rng,
-    ) -> bool {
+        mut rngs: Vec<R>,
+    ) -> Vec<Option<Vec<f32>>> {
+        let sets = self.subsets.len();
+        let mut weights = start.repeat(sets);
+        let mut finite = vec![true; sets];
+        trainer.restart_with(weights.len());
         let (mut batch, mut rows) = (Samples::default(), Vec::new());
         for _ in 0..steps {
             batch.clear();
-            let mut draw = |from: &Samples, count: usize| {
-                rows.clear();
-                rows.extend((0..count).map(|_| rng.random_range(0..from.rows as u32)));
-                batch.extend(from, &rows);
-            };
-            draw(self.train, self.mixed_rows);
-            draw(self.subset, self.batch - self.mixed_rows);
-            if !trainer.step(weights, &batch, 1.0).is_finite() {
-                return false;
+            for (subset, rng) in self.subsets.iter().zip(&mut rngs) {
+                let mut draw = |from: &Samples, count: usize| {
+                    rows.clear();
+                    rows.extend((0..count).map(|_| rng.random_range(0..from.rows as u32)));
+                    batch.extend(from, &rows);
+                };
+                draw(self.train, self.mixed_rows);
+                draw(subset, self.batch - self.mixed_rows);
+            }
+            let losses = trainer.step_all(&mut weights, sets, &batch);
+            let rows = weights
+                .chunks_exact_mut(start.len().max(1))
+                .zip(&mut finite);
+            for ((row, finite), loss) in rows.zip(losses) {
+                *finite &= loss.is_finite();
+                if !*finite {
+                    // The others go on; a program need not cope with what is not finite.
+                    row.fill(0.0);
+                }
+            }
+            if !finite.contains(&true) {
+                break;
             }
         }
-        weights.iter().all(|weight| weight.is_finite())
+        let rows = weights.chunks_exact(start.len().max(1)).zip(finite);
+        rows.map(|(row, finite)| {
+            (finite && row.iter().all(|weight| weight.is_finite())).then(|| row.to_vec())
+        })
+        .collect()
     }
 }
 
@@ -340,12 +374,10 @@ impl Notes {
         self.loss_before.push(network.loss_on(subset, weights));
     }
 
-    fn after(&mut self, finite: bool, subset: &Samples, network: &Network, weights: &[f32]) {
-        self.diverged.push(!finite);
-        self.loss_after.push(match finite {
-            true => network.loss_on(subset, weights),
-            false => f64::NAN,
-        });
+    fn after(&mut self, weights: Option<&[f32]>, subset: &Samples, network: &Network) {
+        self.diverged.push(weights.is_none());
+        let loss = weights.map(|weights| network.loss_on(subset, weights));
+        self.loss_after.push(loss.unwrap_or(f64::NAN));
     }
 
     /// Says how many subsets diverged.

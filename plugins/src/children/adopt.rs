@@ -137,6 +137,7 @@ impl Plugin for Adopt {
             network: parent.and_then(|parent| parent.network.clone()),
             losses: Vec::new(),
             training: None,
+            states: None,
             saved,
         })
     }
@@ -174,6 +175,7 @@ fn run_by(
         network: Some(like.network()?.clone()),
         losses: Vec::new(),
         training: None,
+        states: None,
         saved: saved.map(|saved| Arc::new(Saved::clone(&saved).relabelled(&names))),
     })
 }

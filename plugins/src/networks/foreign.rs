@@ -152,6 +152,10 @@ impl Model for ForeignNetwork {
         }))
     }
 
+    fn program(&self) -> Option<&str> {
+        Some(&self.program.name)
+    }
+
     fn to_json(&self) -> serde_json::Result<Value> {
         serde_json::to_value(self)
     }
@@ -163,22 +167,37 @@ struct Gradients {
     gradient: Vec<f32>,
 }
 
+/// The most rows of weights whose gradients are asked for at once.
+const SETS: usize = 64;
+
 impl Differentiate for Gradients {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
+        let (losses, gradient) = self.gradients(weights, 1, batch);
+        (losses[0], gradient)
+    }
+
+    fn at_once(&self) -> usize {
+        let bytes = 4 * self.network.program.layout.len();
+        (BYTES / bytes.max(1)).clamp(1, SETS)
+    }
+
+    fn gradients(&mut self, weights: &[f32], sets: usize, batch: &Samples) -> (Vec<f64>, &[f32]) {
         let network = &self.network;
-        let asked = || -> Result<(f64, Vec<f32>), Fault> {
+        let asked = || -> Result<(Vec<f64>, Vec<f32>), Fault> {
             let targets = Some(&batch.targets[..]);
-            let parcel = network.ask("gradients", (1, weights.to_vec()), &batch.inputs, targets)?;
+            let all = (sets, weights.to_vec());
+            let parcel = network.ask("gradients", all, &batch.inputs, targets)?;
             let wrong = |why: String| network.wrong(&why);
+            let shape = [sets, weights.len() / sets.max(1)];
             let gradients = parcel.array("gradients").map_err(wrong)?;
-            let gradients = gradients.expect_shape(&[1, weights.len()]).map_err(wrong)?;
+            let gradients = gradients.expect_shape(&shape).map_err(wrong)?;
             let losses = parcel.array("losses").map_err(wrong)?;
-            let losses = losses.expect_shape(&[1]).map_err(wrong)?.doubles();
-            Ok((losses[0], gradients.singles().to_vec()))
+            let losses = losses.expect_shape(&[sets]).map_err(wrong)?.doubles();
+            Ok((losses.to_vec(), gradients.singles().to_vec()))
         };
-        let (loss, gradient) = or_unwind(asked());
-        self.gradient = gradient;
-        (loss, &self.gradient)
+        let (losses, gradients) = or_unwind(asked());
+        self.gradient = gradients;
+        (losses, &self.gradient)
     }
 }
 

@@ -20,4 +20,17 @@ words! {
 pub trait Differentiate {
     /// The mean loss of the batch and its gradient by the weights, in parameter order.
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]);
+
+    /// How many rows of weights to give to [`gradients`](Self::gradients) where there are many.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// The mean losses and gradients, `[sets]` and `[sets, weights]`, of up to
+    /// [`at_once`](Self::at_once) rows of weights, each on its own equal part of the batch.
+    fn gradients(&mut self, weights: &[f32], sets: usize, batch: &Samples) -> (Vec<f64>, &[f32]) {
+        debug_assert_eq!(sets, 1);
+        let (loss, gradient) = self.gradient(weights, batch);
+        (vec![loss], gradient)
+    }
 }

@@ -37,6 +37,11 @@ pub trait Model: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The program that runs it, if one does.
+    fn program(&self) -> Option<&str> {
+        None
+    }
+
     /// What is stored of it: all but the weights.
     ///
     /// # Errors

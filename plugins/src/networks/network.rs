@@ -117,6 +117,11 @@ impl Network {
         self.0.loss()
     }
 
+    /// The plugin whose program runs it, if one does.
+    pub fn program(&self) -> Option<&str> {
+        self.0.program()
+    }
+
     /// The weights that training starts from.
     pub fn initial(&self, rng: &mut impl Rng) -> Vec<f32> {
         initial(&self.layout(), rng)

@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
+use crate::calls::too_large;
 use crate::complete::complete;
 use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
@@ -65,11 +66,9 @@ impl Plugin for Conv {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let images = Self::no_images(call);
-        TrainOptions::check(call)
-            .into_iter()
-            .chain(images)
-            .collect()
+        let found = [Self::no_images(call), Self::large(call)];
+        let options = TrainOptions::check(call).into_iter();
+        options.chain(found.into_iter().flatten()).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -164,6 +163,52 @@ impl Conv {
              and pool {pool}, found {wanted}"
         );
         (fit < wanted).then(|| Complaint::at("channels", message))
+    }
+
+    /// Refuses what needs too much memory: the weights, and in a step the patches of the images
+    /// that the kernels are multiplied with, their gradients and copies.
+    fn large(call: &Sketch) -> Option<Complaint> {
+        let channels = call.get::<Vec<usize>>("channels")?;
+        let dense = call.get::<Vec<u64>>("dense")?;
+        let (kernel, pool) = (call.get::<usize>("kernel")?, call.get("pool")?);
+        let names = call.schema("data").map(|schema| {
+            let columns = schema.columns.iter();
+            columns.map(|column| &column.name).collect::<Vec<_>>()
+        });
+        let size = names.and_then(|names| size(&names).ok());
+        let product = |numbers: &[usize]| numbers.iter().map(|it| *it as u64).product::<u64>();
+        let mut kernels: Vec<u64> = channels
+            .windows(2)
+            .map(|pair| product(&[pair[0], pair[1], kernel, kernel]))
+            .collect();
+        let mut widths = dense;
+        let mut patches = 0;
+        if let Some((_, size)) = size {
+            let convolutions = images(size, channels, kernel, pool).convolutions();
+            let patch = |from: [usize; 3]| {
+                let [depth, height, width] = from;
+                let sides = [height, width].map(|side| (side + 1).saturating_sub(kernel));
+                product(&[depth, kernel, kernel, sides[0], sides[1]])
+            };
+            patches = convolutions.iter().map(|it| patch(it.from)).sum();
+            kernels.extend(
+                convolutions
+                    .first()
+                    .map(|it| product(&[it.from[0], it.to[0], kernel, kernel])),
+            );
+            widths.insert(
+                0,
+                convolutions
+                    .last()
+                    .map_or(product(&size), |last| product(&last.to)),
+            );
+        }
+        let weights = examine::dense(&widths)?.checked_add(kernels.iter().sum())?;
+        let rows = call.get::<u64>("batch").unwrap_or(1);
+        let step = patches
+            .saturating_mul(rows)
+            .saturating_mul(3 * size_of::<f32>() as u64);
+        examine::trainable("channels", Some(weights)).or_else(|| too_large("channels", step))
     }
 
     /// The convolutions; `None` without channels.

@@ -11,8 +11,8 @@ pub use conv::Conv;
 pub use least_squares::LeastSquares;
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
-pub use support::parent::Parent;
 pub(crate) use support::parent::not_runnable;
+pub use support::parent::{Parent, States};
 pub use transformer::Transformer;
 
 use dsl::types::Kind;

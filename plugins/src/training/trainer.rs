@@ -43,19 +43,62 @@ impl<'a> Trainer<'a> {
     /// mean loss of the batch before the step.
     pub fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
         let (loss, gradient) = self.gradient.gradient(weights, batch);
-        let (optimizer, state) = (self.optimizer, &mut self.state);
-        vectorised(
+        descend(
             self.arch,
-            #[inline(always)]
-            || optimizer.update(state, weights, gradient, share),
+            self.optimizer,
+            &mut self.state,
+            weights,
+            gradient,
+            share,
         );
         loss
+    }
+
+    /// How many rows of weights are best moved by one [`step_all`](Self::step_all).
+    pub fn at_once(&self) -> usize {
+        self.gradient.at_once()
+    }
+
+    /// Moves several rows of weights one step, each on its own equal part of the batch; returns
+    /// the mean loss of each before the step. The optimisers work weight by weight, so one
+    /// memory serves all rows.
+    pub fn step_all(&mut self, weights: &mut [f32], sets: usize, batch: &Samples) -> Vec<f64> {
+        let (losses, gradients) = self.gradient.gradients(weights, sets, batch);
+        descend(
+            self.arch,
+            self.optimizer,
+            &mut self.state,
+            weights,
+            gradients,
+            1.0,
+        );
+        losses
     }
 
     /// Makes the optimiser forget all earlier steps.
     pub fn restart(&mut self) {
         self.state.reset();
     }
+
+    /// The same, for another number of weights in all rows.
+    pub fn restart_with(&mut self, weights: usize) {
+        self.state = OptimizerState::new(weights);
+    }
+}
+
+fn descend(
+    arch: Arch,
+    optimizer: &Optimizer,
+    state: &mut OptimizerState,
+    weights: &mut [f32],
+    gradient: &[f32],
+    share: f64,
+) {
+    vectorised(
+        arch,
+        #[inline(always)]
+        || optimizer.update(state, weights, gradient, share),
+    );
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
-use crate::parents::Parent;
+use crate::networks::Network;
+use crate::parents::{Parent, States};
 
 plugin! {
     /// The weights of a parent before its training and after every N steps.
@@ -32,10 +33,40 @@ plugin! {
     }
 }
 
+const PROGRAM: &str = "it may answer with several rows of weights and their `step`, the last being \
+                       the result";
+
 /// The most bytes of weights a trajectory may have.
 const MOST_BYTES: usize = 2 << 30;
 
 impl Record {
+    /// Those of the states a program kept that are asked for.
+    fn kept(&self, parent: &Parent, states: &States) -> Result<Trajectory, Fault> {
+        let (mut steps, mut weights): (Vec<u64>, Vec<f32>) = Default::default();
+        let rows = states.weights.chunks_exact(parent.layout.len());
+        for (step, row) in states.steps.iter().zip(rows) {
+            if step.is_multiple_of(self.every.0) {
+                steps.push(*step);
+                weights.extend_from_slice(row);
+            }
+        }
+        if steps.len() < 2 {
+            let [.., before, last] = states.steps[..] else {
+                return Err(Fault::Bug("fewer than two states".to_owned()));
+            };
+            let message = format!(
+                "the program kept {} states of its training, the last at steps {before} and \
+                 {last}: fewer than two of them are multiples of {}",
+                states.steps.len(),
+                self.every.0
+            );
+            return Err(Fault::at("every", message));
+        }
+        let step = Series::new("step".into(), &steps);
+        let coordinates = DataFrame::new(steps.len(), vec![step.into()])?;
+        Trajectory::from_rows(parent.layout.clone(), coordinates, &weights)
+    }
+
     /// Refuses more states than a trajectory can hold, where training and network are known.
     fn too_many(call: &Sketch) -> Option<Complaint> {
         let network = call.network("parent")?;
@@ -99,7 +130,9 @@ impl Plugin for Record {
                 "it was solved exactly, without steps to record",
                 "record a parent that is trained by steps, such as `linear_regression`",
             ),
-            Some(Training::Steps { .. }) | None => return Vec::from_iter(Self::too_many(call)),
+            Some(Training::Steps { .. } | Training::Program) | None => {
+                return Vec::from_iter(Self::too_many(call));
+            }
         };
         vec![Complaint::at("parent", message).with_hint(hint)]
     }
@@ -118,6 +151,14 @@ impl Plugin for Record {
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
         let parent = &*self.parent;
+        if let Some(states) = &parent.states {
+            return self.kept(parent, states);
+        }
+        let program = parent.network.as_ref().and_then(Network::program);
+        if let Some(program) = program {
+            let message = format!("plugin `{program}` returned no states of its training");
+            return Err(Fault::at("parent", message).with_hint(PROGRAM));
+        }
         let (Some(training), Some(data)) = (&parent.training, &self.data.0) else {
             let message = "its training is not known: it was made elsewhere";
             return Err(Fault::at("parent", message)

@@ -109,6 +109,7 @@ impl Weights {
             network: self.network.clone(),
             losses: Vec::new(),
             training: None,
+            states: None,
             saved: None,
         })
     }

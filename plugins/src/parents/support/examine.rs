@@ -60,7 +60,7 @@ const LAYERS: [&str; 11] = [
     "width",
     "heads",
     "layers",
-    "wide",
+    "feedforward",
 ];
 
 /// The layers of a network, as text: those of different texts have different weights.

@@ -13,7 +13,7 @@ use super::examine;
 use crate::networks::{
     Columns, ForeignNetwork, Loss, Network, Runner, scaled_inputs, scaled_target,
 };
-use crate::parents::Parent;
+use crate::parents::{Parent, States};
 
 /// Makes parents of weights.
 pub struct Train;
@@ -27,6 +27,23 @@ fn columns(bindings: &Bindings) -> Result<(Columns, Input<Dataset>), Fault> {
     let (target, _) = scaled_target(&target, Loss::Mse, &data, &data)?;
     let targets = vec![target];
     Ok((Columns { inputs, targets }, data))
+}
+
+/// The states of training that an answer with several rows of weights has.
+fn states(parcel: &Parcel, rows: usize, weights: &[f32]) -> Result<Option<States>, Unfit> {
+    if rows < 2 {
+        return Ok(None);
+    }
+    let steps = parcel.array("step")?.expect_shape(&[rows])?.doubles();
+    let is_step = |step: &f64| *step >= 0.0 && step.fract() == 0.0 && *step < 2.0_f64.powi(53);
+    if !steps.iter().all(is_step) || !steps.is_sorted_by(|one, next| one < next) {
+        let message = "expected whole numbers from 0 in `step`, each above the one before";
+        return Err(message.to_owned().into());
+    }
+    Ok(Some(States {
+        steps: steps.iter().map(|step| *step as u64).collect(),
+        weights: weights.to_vec(),
+    }))
 }
 
 impl Maker for Train {
@@ -70,8 +87,11 @@ impl Maker for Train {
             }
         }
         let (layout, rows, weights) = engine::foreign::weights(&parcel)?;
-        if rows != 1 {
-            return Err(format!("expected one row of weights, found {rows}").into());
+        let states = states(&parcel, rows, &weights)?;
+        let last = rows.saturating_sub(1) * layout.len();
+        let weights = weights.get(last..).unwrap_or_default();
+        if rows == 0 {
+            return Err("expected a row of weights, found none".to_owned().into());
         }
         if weights.iter().any(|weight| !weight.is_finite()) {
             return Err(Fault::Diverged("weights that are not finite".to_owned()).into());
@@ -90,12 +110,13 @@ impl Maker for Train {
         };
         let parent = Parent {
             losses: losses.unwrap_or_default(),
+            states,
             ..Parent::new(Network::from(network), weights.to_vec())
         };
         Ok(Arc::new(parent))
     }
 
     fn facts(&self, call: &Sketch<'_>) -> Facts {
-        examine::network(call, None, Training::Solved, None)
+        examine::network(call, None, Training::Program, None)
     }
 }

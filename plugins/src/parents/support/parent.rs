@@ -29,9 +29,48 @@ pub struct Parent {
     pub losses: Vec<(u64, f64, Option<f64>)>,
     /// How it was trained; `None` where that was elsewhere.
     pub training: Option<Training>,
+    /// The weights along training, where the program that trained it kept some.
+    pub states: Option<States>,
     /// How such weights are saved where they come from.
     pub saved: Option<Arc<Saved>>,
 }
+
+/// Weights after some steps of a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct States {
+    /// The steps, ascending.
+    pub steps: Vec<u64>,
+    /// Their weights, `[steps, weights]`.
+    pub weights: Vec<f32>,
+}
+
+impl States {
+    /// Adds the parts that hold them.
+    fn add_to(&self, parts: Parts) -> Result<Parts, Fault> {
+        let bytes: Vec<u8> = self
+            .weights
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
+        Ok(parts.with_json(STEPS, &self.steps)?.with(STATES, bytes))
+    }
+
+    fn from_parts(parts: &Parts, width: usize) -> Result<Option<Self>, Fault> {
+        if !parts.has(STEPS) {
+            return Ok(None);
+        }
+        let steps: Vec<u64> = parts.json(STEPS)?;
+        let (numbers, rest) = parts.get(STATES)?.as_chunks();
+        let weights: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
+        if !rest.is_empty() || Some(weights.len()) != steps.len().checked_mul(width) {
+            return Err(Fault::Bug(format!("`{STATES}` does not hold the states")));
+        }
+        Ok(Some(Self { steps, weights }))
+    }
+}
+
+const STEPS: &str = "steps.json";
+const STATES: &str = "states.f32";
 
 impl From<Trained> for Parent {
     fn from(trained: Trained) -> Self {
@@ -52,6 +91,7 @@ impl Parent {
             network: Some(network),
             losses: Vec::new(),
             training: None,
+            states: None,
             saved: None,
         }
     }
@@ -107,6 +147,10 @@ impl Artifact for Parent {
             Some(saved) => saved.add_to(parts)?,
             None => parts,
         };
+        let parts = match &self.states {
+            Some(states) => states.add_to(parts)?,
+            None => parts,
+        };
         parts
             .with_json("losses.json", &self.losses)?
             .with_json("training.json", &self.training)
@@ -140,6 +184,7 @@ impl Artifact for Parent {
             None => parts.json("layout.json")?,
         };
         Ok(Self {
+            states: States::from_parts(parts, layout.len())?,
             weights: layout.from_safetensors(parts.get("weights.safetensors")?)?,
             layout,
             network,
