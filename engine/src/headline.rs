@@ -25,8 +25,9 @@ pub struct Headline {
     pub base: Option<(String, String)>,
     /// The relative change, such as `−83 %`.
     pub change: Option<String>,
-    /// The ends of the 95 % interval of the mean difference over the members that both have;
-    /// none for fewer than two.
+    /// The ends of the 95 % interval of the mean difference over the members that both have, or
+    /// over those of the model against a baseline of one; none for fewer than two. It covers the
+    /// randomness of training, not that of other data.
     pub interval: Option<(f64, f64)>,
     /// The value as something to be small, to rank models by.
     pub cost: f64,
@@ -82,12 +83,13 @@ pub fn headlines_at(chosen: &BTreeSet<(&str, &str)>, scores: &[ScoreLine]) -> Ve
             if about_members(metric) {
                 continue;
             }
+            let inside = having(&lines, |line| line.metric == INNER);
             let lines = having(&lines, |line| line.metric == metric);
             let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
             for model in firsts(&scored, |line| &line.model) {
                 let scored = having(&scored, |line| line.model == model);
                 let at_choice = having(&scored, |line| is_chosen(line));
-                headlines.extend(headline(&lines, &scored, &at_choice));
+                headlines.extend(headline(&lines, &inside, &scored, &at_choice));
             }
         }
     }
@@ -127,6 +129,9 @@ pub(crate) fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
     statements
 }
 
+/// The error of a model in its inner extrapolation.
+const INNER: &str = "inner_rmse";
+
 /// Whether a metric describes the members of an ensemble rather than its quality.
 fn about_members(metric: &str) -> bool {
     metric.starts_with("inner_") || metric.starts_with("spread")
@@ -135,6 +140,7 @@ fn about_members(metric: &str) -> bool {
 /// Of one model; at the choice of a sweep, where there is one.
 fn headline(
     lines: &[&ScoreLine],
+    inside: &[&ScoreLine],
     scored: &[&ScoreLine],
     at_choice: &[&ScoreLine],
 ) -> Option<Headline> {
@@ -175,6 +181,21 @@ fn headline(
         Some(_) if !(is_best && parent.is_some()) => simple,
         _ => parent.or(simple),
     };
+    // Where all have been tried inside the training data, the rival is the one that was best there.
+    let tried = having(inside, |line| {
+        line.point == best.point && rivals.iter().any(|rival| rival.model == line.model)
+    });
+    let tried = lowest(&tried, Better::Lower).filter(|_| best.role == "child");
+    let tried = tried.and_then(|(tried, _)| {
+        lowest(
+            &ensemble(&having(&rivals, |line| line.model == tried.model)),
+            aim,
+        )
+    });
+    let other = tried
+        .and(base)
+        .filter(|(other, _)| tried.is_some_and(|(it, _)| it.model != other.model));
+    let base = tried.or(base);
     let change = base.and_then(|(_, base)| aim.change(base, value));
     let mut notes = Vec::new();
     if best.member.parse::<u64>().is_err() {
@@ -189,6 +210,14 @@ fn headline(
             Some(format!("{change} against {}", own.model))
         });
     notes.extend(own);
+    if tried.is_some() {
+        notes.push("the rival is the best in the inner extrapolation".to_owned());
+    }
+    notes.extend(
+        other.map(|(other, value)| {
+            format!("the best here is {}, {}", other.model, significant(value))
+        }),
+    );
     notes.extend(farthest.map(|horizon| format!("{horizon} steps ahead")));
     if points > 1 {
         notes.push(format!("{word} of {points} points: {}", best.point));
@@ -231,7 +260,9 @@ fn interval(lines: &[&ScoreLine], model: &ScoreLine, base: &ScoreLine) -> Option
     let bases = members_of(lines, base);
     let members = members_of(lines, model).into_iter();
     let differences = members.filter_map(|line| {
-        let base = bases.iter().find(|base| base.member == line.member)?;
+        let own = bases.iter().find(|base| base.member == line.member);
+        // A baseline without randomness has one member for all.
+        let base = if let [only] = &bases[..] { only } else { own? };
         Some(line.value? - base.value?)
     });
     let interval = Interval::paired(&differences.collect::<Vec<f64>>())?;
@@ -369,6 +400,34 @@ pub(crate) mod tests {
         assert_eq!(
             first.to_string(),
             "rmse of adapted 7.500, −25 % against net"
+        );
+    }
+
+    #[test]
+    fn the_rival_is_the_one_that_was_best_inside() {
+        let mut lines = two_members();
+        for (model, value, inside) in [("line", 5.0, 0.4), ("net2", 9.0, 0.3)] {
+            lines.push(line(model, "baseline", "0", "rmse", value));
+            lines.push(line(model, "baseline", "mean", "rmse", value));
+            lines.push(line(model, "baseline", "all", "inner_rmse", inside));
+        }
+        let first = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(
+            first.to_string(),
+            "rmse of adapted 7.500, −17 % against net2"
+        );
+        let notes = [
+            "ensemble mean",
+            "−25 % against net",
+            "the rival is the best in the inner extrapolation",
+            "the best here is line, 5.000",
+        ];
+        assert_eq!(first.notes, notes);
+        // The members are off by −7 and 4 from the only one of the rival.
+        let (low, high) = first.interval.expect("an interval");
+        assert!(
+            (low + high + 3.0).abs() < 1e-9 && low < -60.0,
+            "{low} {high}"
         );
     }
 

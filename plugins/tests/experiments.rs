@@ -218,13 +218,65 @@ fn a_sweep_that_chooses_by_it_reads_each_score_at_its_own_point() {
 }
 
 #[test]
-fn subsets_of_rows_that_are_not_cut_are_refused() {
-    let leaking = SMALL.replace("where(seen, x > -2.5)", "where(all, z < 0.7)");
-    let text = format!("{leaking}score inside = inner(adapted, by: z)\n");
-    assert_eq!(
-        study(&text).err().as_deref(),
-        Some("`near` is drawn from `near.data`, which is not cut where `seen` is")
+fn rows_of_their_own_are_cut_in_place_of_the_parents() {
+    let few = SMALL.replace("where(seen, x > -2.5)", "where(all, z < 0.7)");
+    let store = MemStore::default();
+    let (titles, _) = ran(
+        &format!("{few}score inside = inner(adapted, by: z)\n"),
+        &store,
     );
+    let fold = |name: &str| titles.contains(&format!("inside.fold1.{name}"));
+    assert!(fold("rest") && fold("near") && fold("shift[0]") && fold("adapted[1]"));
+    // The parent learned from other rows, and stays.
+    assert!(
+        !fold("net[0]") && titles.contains(&"net[0]".to_owned()),
+        "{titles:?}"
+    );
+}
+
+#[test]
+fn a_parent_is_asked_about_the_edge_of_its_own_rows() {
+    let text = format!("{SMALL}score alike = inner(net, by: z, side: upper, metrics: [rmse])\n");
+    let (titles, scores) = ran(&text, &MemStore::default());
+    let expected = [
+        "alike",
+        "alike.fold1.edge",
+        "alike.fold1.net[0]",
+        "alike.fold1.net[1]",
+    ];
+    let rest = ["alike.fold1.rest", "all", "seen"];
+    assert_eq!(titles, [&expected[..], &rest].concat());
+    let of: Vec<(&str, &str)> = scores
+        .iter()
+        .map(|it| (&it.model[..], &it.role[..]))
+        .collect();
+    assert_eq!(of, [("net", "parent"); 4]);
+    let auto = text.replace(", side: upper", "");
+    assert_eq!(
+        study(&auto).err().as_deref(),
+        Some("`net` is applied to no data: nothing says where the edge is")
+    );
+}
+
+#[test]
+fn a_joint_fit_is_repeated_inside_its_rows() {
+    let text = SMALL.replace(
+        "polynomial(shift, columns(z), degree: 1)",
+        "joint(net, where(all, z < 0.7), columns(z), steps: 3)",
+    );
+    let text = format!(
+        "{text}score inside = inner(adapted, by: z, metrics: [rmse])\n\
+         score skill = compare(net, adapted, on: unseen, inner: inside, rivals: [inside])\n"
+    );
+    let (titles, scores) = ran(&text, &MemStore::default());
+    let has = |title: &str| titles.contains(&title.to_owned());
+    assert!(has("drift[0]") && has("inside.fold1.drift[1]") && !has("inside.fold1.net[1]"));
+    assert!(!has("shift[0]"), "{titles:?}");
+    let inside = |model: &str| {
+        let own = |line: &&ScoreLine| line.model == model && line.metric == "inner_rmse";
+        scores.iter().find(own).and_then(|line| line.value)
+    };
+    assert!(inside("adapted").is_some() && inside("net").is_some());
 }
 
 /// A line through the origin whose slope follows z, so that weights are known to follow it.

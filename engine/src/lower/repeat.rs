@@ -92,8 +92,11 @@ struct Expansion<'a> {
 struct Ends {
     model: NodeId,
     parent: NodeId,
+    /// The rows that are cut: those that the parent learned from, or, where subsets or a joint
+    /// fit have rows of their own, these; then a parent that does not depend on them stays.
     training: NodeId,
-    application: NodeId,
+    /// None for a parent, which is applied to no data.
+    application: Option<NodeId>,
 }
 
 impl Expansion<'_> {
@@ -157,7 +160,7 @@ impl Expansion<'_> {
         let toward = match side {
             // Not read: other application data must not repeat anything.
             Some(Value::Text(side)) if *side != cutter.auto => ends.training,
-            _ => ends.application,
+            _ => ends.application.unwrap_or(ends.training),
         };
         let [rest, edge] = [&cutter.rest, &cutter.edge].map(|part| {
             let mut args: Arguments = node
@@ -195,13 +198,20 @@ impl Expansion<'_> {
         }
         let mut applied = self.renamed(model, &prefix);
         self.refer(&mut applied, &copies);
-        if let Some(data) = applied.args.get_mut("data") {
+        if let Some(data) = applied
+            .args
+            .get_mut("data")
+            .filter(|_| ends.model != ends.parent)
+        {
             data.value = Value::Node(edge);
         }
         let model = self.add(applied);
-        let parent = *copies
-            .get(&ends.parent)
-            .unwrap_or(&self.place[ends.parent.0]);
+        let parent = match ends.model == ends.parent {
+            true => model,
+            false => *copies
+                .get(&ends.parent)
+                .unwrap_or(&self.place[ends.parent.0]),
+        };
         Value::List([model, parent, edge].map(Value::Node).to_vec())
     }
 
@@ -242,12 +252,20 @@ impl Expansion<'_> {
             let data = self.written[id.0].args.get("data")?;
             data.value.nodes().first().copied()
         };
-        let Some(application) = data_of(model) else {
-            let message = format!("`{name}` is not applied to data");
-            return refuse(message, "give a child made by `apply`");
+        let Some(own) = data_of(model) else {
+            let message = format!("`{name}` is not made from data of this file");
+            return refuse(message, "give a child made by `apply`, or a parent");
         };
         let behind = self.ancestors(model);
         let is = |id: &NodeId, kind| self.written[id.0].kind == kind;
+        if self.written[model.0].kind == Kind::Parent {
+            return Ok(Ends {
+                model,
+                parent: model,
+                training: own,
+                application: None,
+            });
+        }
         let parents: Vec<NodeId> = behind
             .iter()
             .copied()
@@ -260,26 +278,41 @@ impl Expansion<'_> {
             );
             return refuse(message, "its training data are what is cut");
         };
-        let Some(training) = data_of(parent) else {
-            let message = format!("the parent of `{name}` was not trained on data of this file");
-            return refuse(message, "its training data are what is cut");
+        let learned =
+            { behind.iter() }.filter(|id| is(id, Kind::Subset) || is(id, Kind::Regression));
+        let learned: BTreeSet<NodeId> = learned.filter_map(|id| data_of(*id)).collect();
+        let known = data_of(parent);
+        // Rows that are cut along with those of the parent.
+        let follows = |rows: &NodeId| {
+            known.is_some_and(|known| *rows == known || self.ancestors(*rows).contains(&known))
         };
-        for id in behind.iter().filter(|id| is(id, Kind::Subset)) {
-            let Some(rows) = data_of(*id) else { continue };
-            if rows != training && !self.ancestors(rows).contains(&training) {
-                let [subset, rows, training] =
-                    [*id, rows, training].map(|id| &self.written[id.0].name);
-                let message = format!(
-                    "`{subset}` is drawn from `{rows}`, which is not cut where `{training}` is"
-                );
-                return refuse(message, "draw the subsets from the training data");
+        let others: Vec<NodeId> = learned
+            .iter()
+            .copied()
+            .filter(|rows| !follows(rows))
+            .collect();
+        let training = match (&others[..], known) {
+            ([], Some(known)) => known,
+            ([], None) => {
+                let message =
+                    format!("the parent of `{name}` was not trained on data of this file");
+                return refuse(message, "its training data are what is cut");
             }
-        }
+            ([rows], _) if learned.len() == 1 => *rows,
+            _ => {
+                let names = learned
+                    .iter()
+                    .map(|id| format!("`{}`", self.written[id.0].name));
+                let names: Vec<String> = names.collect();
+                let message = format!("`{name}` learns from several data: {}", names.join(", "));
+                return refuse(message, "one of them would have to be cut: draw from one");
+            }
+        };
         Ok(Ends {
             model,
             parent,
             training,
-            application,
+            application: Some(own),
         })
     }
 

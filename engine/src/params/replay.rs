@@ -8,7 +8,7 @@ use dsl::signature::Signature;
 
 /// A model repeated inside its training data: declared with `replay("edge")`.
 ///
-/// `M` is what the model makes, `P` what its parent makes.
+/// `M` is what the model makes, `P` what its parent makes; a parent alone is its own model.
 #[derive(Debug)]
 pub struct Replay<M, P> {
     /// Stands for the model's name; the model itself is not run for this.
@@ -39,7 +39,7 @@ impl<M: Artifact, P: Artifact> ParamType for Replay<M, P> {
     const GATHER: bool = true;
 
     fn ty() -> Type {
-        Type::Kind(M::KIND)
+        Type::OneOf(vec![Type::Kind(M::KIND), Type::Kind(P::KIND)])
     }
 
     fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {

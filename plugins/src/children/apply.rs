@@ -2,11 +2,12 @@
 
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
-use engine::params::{Input, Via};
+use engine::params::{Input, MaybeVia};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::{Child, Clip, Cloud, Correction, Guard, Missing, Outside};
+use crate::calls::complaints;
 use crate::parents::Parent;
 use crate::predictors::PredictorRows;
 use crate::regressions::times;
@@ -43,13 +44,17 @@ plugin! {
         /// What happens to rows without a predictor.
         missing: Missing = "leave_out";
         /// The network whose weights move.
-        parent: Via<Parent>, via("regression.anomalies.parent");
+        parent: MaybeVia<Parent>, via("regression.anomalies.parent");
         /// The weights the regression explains.
-        anomalies: Via<WeightTable>, via("regression.anomalies");
+        anomalies: MaybeVia<WeightTable>, via("regression.anomalies");
         /// What these were fine-tuned on.
-        subsets: Via<Subsets>, via("regression.anomalies.subsets");
+        subsets: MaybeVia<Subsets>, via("regression.anomalies.subsets");
         /// The rows of the subsets.
-        rows: Via<Dataset>, via("regression.anomalies.subsets.data");
+        rows: MaybeVia<Dataset>, via("regression.anomalies.subsets.data");
+        /// The network that a regression without anomalies moves.
+        joint_parent: MaybeVia<Parent>, via("regression.parent");
+        /// The rows it was fitted to.
+        joint_rows: MaybeVia<Dataset>, via("regression.data");
     }
 }
 
@@ -57,7 +62,13 @@ impl Plugin for Apply {
     type Output = Child;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        Vec::from_iter(times(call, "regression", call.input("data")))
+        let no_anomalies = call.via("regression.anomalies").is_none();
+        let unbounded = call.input("regression").is_some() && no_anomalies && call.has("clip");
+        let message = "this regression explains no anomalies: corrections have no range";
+        complaints([
+            times(call, "regression", call.input("data")),
+            unbounded.then(|| Complaint::at("clip", message)),
+        ])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -68,13 +79,28 @@ impl Plugin for Apply {
     }
 
     fn run(self, context: &Context) -> Result<Child, Fault> {
-        if self.regression.layout != self.parent.layout {
+        let parents = [&self.parent, &self.joint_parent];
+        let parent = parents.into_iter().find_map(|parent| parent.0.as_ref());
+        let parent = parent.ok_or_else(|| Fault::Bug("the parent was not found".to_owned()))?;
+        if self.regression.layout != parent.layout {
             return Err(Fault::Bug(
                 "the regression is of another network than the parent".to_owned(),
             ));
         }
         let form = &self.regression.form;
-        let mut known = subset_points(form, &self.subsets, &self.rows)?;
+        let mut known = match (&self.subsets.0, &self.rows.0, &self.joint_rows.0) {
+            (Some(subsets), Some(rows), _) => subset_points(form, subsets, rows)?,
+            (_, _, Some(rows)) => {
+                let points = PredictorRows::of(&form.predictors, rows)?;
+                let rows = 0..rows.rows();
+                rows.map(|row| form.standardised(points.row(row))).collect()
+            }
+            _ => {
+                return Err(Fault::Bug(
+                    "the rows of the regression were not found".to_owned(),
+                ));
+            }
+        };
         known.retain(|point| point.iter().all(|value| value.is_finite()));
         let correction = Correction {
             regression: Regression::clone(&self.regression),
@@ -84,7 +110,10 @@ impl Plugin for Apply {
                 outside: self.outside,
                 missing: self.missing,
             },
-            clip: self.clip.map(|times| Clip::of(&self.anomalies, times)),
+            clip: match (self.clip, &self.anomalies.0) {
+                (Some(times), Some(anomalies)) => Some(Clip::of(anomalies, times)),
+                _ => None,
+            },
             nearest: None,
         };
         let form = &correction.regression.form;
@@ -92,7 +121,7 @@ impl Plugin for Apply {
         note_extrapolation(form, &rows, &self.data, context);
         note_guard(&correction, &rows, self.data.rows(), context);
         Ok(Child {
-            parent: Parent::clone(&self.parent),
+            parent: Parent::clone(parent),
             correction: Some(correction),
         })
     }
@@ -222,12 +251,14 @@ mod tests {
             outside,
             clip: None,
             missing: Missing::LeaveOut,
-            parent: Via(Input::new(child.parent.clone())),
-            anomalies: Via(Input::new(anomalies)),
-            subsets: Via(Input::new(Subsets {
+            parent: MaybeVia(Some(Input::new(child.parent.clone()))),
+            anomalies: MaybeVia(Some(Input::new(anomalies))),
+            subsets: MaybeVia(Some(Input::new(Subsets {
                 rows: subsets.into_iter().map(|row| vec![row]).collect(),
-            })),
-            rows: Via(Input::new(data(4))),
+            }))),
+            rows: MaybeVia(Some(Input::new(data(4)))),
+            joint_parent: MaybeVia(None),
+            joint_rows: MaybeVia(None),
         }
     }
 

@@ -51,8 +51,12 @@ impl Plugin for NearestSubset {
         let repeated = repeats.is_some_and(|it| matches!(it.value, Value::Int(count) if count > 1));
         let message = "expected one anomaly for each subset, found several";
         let again = Complaint::at("regression", message).with_hint(ONCE);
+        let fitted = call.input("regression").is_some() && anomalies.is_none();
+        let none = Complaint::at("regression", "expected a regression of fine-tuned weights")
+            .with_hint("`nearest` takes the weights of subsets, such as those behind `ols`");
+        let again = repeated.then_some(again).or(fitted.then_some(none));
         let times = times(call, "regression", call.input("data"));
-        repeated.then_some(again).into_iter().chain(times).collect()
+        again.into_iter().chain(times).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

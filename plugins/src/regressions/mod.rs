@@ -1,6 +1,7 @@
 //! Regressions: maps from predictors to the anomalies of all weights at once.
 
 mod gam;
+mod joint;
 mod network;
 mod ols;
 mod polynomial;
@@ -21,6 +22,7 @@ use serde_json::json;
 use crate::predictors::Fitted;
 
 pub use gam::{Gam, Smoothing};
+pub use joint::Joint;
 pub use network::Hidden;
 pub use ols::Ols;
 pub use polynomial::Polynomial;
@@ -41,6 +43,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Spline>();
     registry.plugin::<Gam>();
     registry.plugin::<Hidden>();
+    registry.plugin::<Joint>();
 }
 
 /// A fitted map: `weights(row) = parent + Σ_t basis_t(predictors(row)) · coefficients_t`.

@@ -35,6 +35,10 @@ plugin! {
     /// the least of it that are no worse there than their parents. Each child's `inner_skill`
     /// is given, and its correlation with the skill here, over the members (`all`).
     ///
+    /// With the scores of `inner` calls in `rivals` as well, each model's `inner_rmse` is given, and
+    /// the headline measures the child against the rival that is best there: the one that would
+    /// have been taken without the truth.
+    ///
     /// ```farcast
     /// score inside = inner(adapted, by: z)
     /// score errors = compare(
@@ -67,6 +71,8 @@ plugin! {
         bins: usize = "20", range("1..=1000");
         /// What an inner extrapolation says of the members.
         inner: Option<Input<Scores>>;
+        /// What inner extrapolations say of other models that are compared.
+        rivals: Vec<Input<Scores>> = "[]";
         /// The share of the members that `best` is the mean of.
         best: f64 = "50 %", range("0..=1");
         /// Columns that are predictions themselves, such as the value before.
@@ -149,6 +155,7 @@ impl Plugin for Compare {
             model,
             other,
             Self::not_inside(call),
+            Self::strange_rival(call),
         ])
     }
 
@@ -182,6 +189,7 @@ impl Plugin for Compare {
             if let (Some(trial), "child") = (trial, ensemble.role) {
                 rows.extend(inner_rows(ensemble, trial, &measure, context));
             }
+            rows.extend(self.inner_rmse(ensemble));
         }
         Ok(Scores {
             rows,
@@ -216,6 +224,32 @@ impl Compare {
         let message = format!("`{}` says nothing about what is compared", inner.name);
         let complaint = Complaint::at("inner", message).with_hint(INNER);
         (!is_compared || !has_rmse).then_some(complaint)
+    }
+
+    /// Why one of the scores in `rivals` says nothing of what is compared.
+    fn strange_rival(call: &Sketch) -> Option<Complaint> {
+        let compared = [call.inputs("parent"), call.inputs("models")].concat();
+        call.inputs("rivals").into_iter().find_map(|rival| {
+            let inside = rival.facts.inside;
+            let is_known = inside.is_some_and(|model| compared.iter().any(|it| it.node == model));
+            let message = format!("`{}` says nothing about what is compared", rival.name);
+            (!is_known).then(|| Complaint::at("rivals", message).with_hint(INNER))
+        })
+    }
+
+    /// The error of the ensemble in its inner extrapolation, where there are rivals to choose from.
+    fn inner_rmse(&self, ensemble: &Ensemble) -> Option<ScoreRow> {
+        let inside = self.inner.iter().chain(&self.rivals);
+        let mut lines = inside
+            .filter(|_| !self.rivals.is_empty())
+            .flat_map(|scores| &scores.rows);
+        let line = lines.find(|row| {
+            row.model == ensemble.label
+                && row.metric == Metric::Rmse.word()
+                && row.member == "mean"
+                && row.group.is_none()
+        })?;
+        Some(ensemble.row("all", "inner_rmse", line.value))
     }
 
     /// One finished member of each child: what is known of a row is the same for all members.
@@ -407,6 +441,7 @@ mod tests {
             bins: 20,
             unit: None,
             inner: None,
+            rivals: vec![],
             best: 0.5,
             baselines: vec![],
         }
@@ -635,6 +670,30 @@ mod tests {
         assert_eq!(
             context.take_notes()[0],
             "worse than their parents in the inner extrapolation: 1 of `adapted`"
+        );
+    }
+
+    #[test]
+    fn what_inner_extrapolations_say_of_rivals_is_given() {
+        let inside = |label: &str, value: f64| {
+            let ensemble = Ensemble::single(label, "parent", vec![]);
+            Input::new(Scores {
+                rows: vec![ensemble.row("mean", "rmse", Some(value))],
+                ..Scores::default()
+            })
+        };
+        let mut call = compare(scored(10));
+        let baseline = |label| Model::Baseline(gather(label, [Some(constant(3.0).parent)]));
+        call.models.extend([baseline("one"), baseline("two")]);
+        call.rivals = vec![inside("one", 0.5), inside("two", 0.25)];
+        let scores = call.run(&Context::alone("compare")).unwrap();
+        let found = ["one", "two"].map(|label| value(&scores, label, "all", "inner_rmse", None));
+        assert_eq!(found, [Some(0.5), Some(0.25)]);
+        assert!(
+            scores
+                .rows
+                .iter()
+                .all(|row| row.model != "net" || row.metric != "inner_rmse")
         );
     }
 

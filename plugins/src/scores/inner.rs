@@ -25,15 +25,22 @@ plugin! {
     /// held out. With `folds` further layers are held out, each with all rows beyond the ones
     /// before it left out too; a number is then the mean over the folds, beside one for each.
     ///
+    /// Where the subsets, or the rows of `joint`, are not among the parent's training data, as
+    /// where few rows have the predictors, they are what is cut, and the parent stays: it must not
+    /// have learned from the rows held out. A parent is a model, too: what has the predictors as
+    /// inputs can be asked the same question. It is applied to no data, so say on which `side` the
+    /// edge is.
+    ///
     /// No target of the data the children are applied to takes part, so settings may be chosen
     /// by it. The children themselves are not made for it.
     ///
     /// ```farcast
     /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
+    /// score alike = inner(net, by: z, hold: 25 %, side: upper)
     /// ```
     "inner" version 2
     pub struct Inner {
-        /// The children whose making is repeated.
+        /// The children whose making is repeated, or a parent.
         model: Replay<Child, Parent>, replay("edge");
         /// The column along which the edge is held out.
         by: Column;
@@ -85,13 +92,23 @@ impl Plugin for Inner {
     }
 }
 
-/// Only a child that `apply` makes can be made again on other rows.
+/// Only what is made from data of the file can be made again on other rows.
 fn not_applied(call: &Sketch) -> Option<Complaint> {
     let model = call.input("model")?;
-    let applied = model.args.get("data").is_some();
-    let message = format!("`{}` is not applied to data", model.name);
-    let complaint = Complaint::at("model", message).with_hint("expected a child made by `apply`");
-    (!applied).then_some(complaint)
+    if model.args.get("data").is_none() {
+        let message = format!("`{}` is not made from data of this file", model.name);
+        let hint = "expected a child made by `apply`, or a parent";
+        return Some(Complaint::at("model", message).with_hint(hint));
+    }
+    // A parent names its columns; a child what moves it.
+    let is_parent = model.args.get("regression").is_none();
+    let is_auto = call.get::<Side>("side") == Some(Side::Auto);
+    let message = format!(
+        "`{}` is applied to no data: nothing says where the edge is",
+        model.name
+    );
+    let complaint = Complaint::at("model", message).with_hint("say `side: upper` or `side: lower`");
+    (is_parent && is_auto).then_some(complaint)
 }
 
 impl Inner {
@@ -110,6 +127,7 @@ impl Inner {
         let data = measure::scored(&fold.edge, network, child, "by", context)?;
         let target = measure::target(network, "model")?;
         let predict = |parent: &Parent| measure::predictions(parent, &data);
+        let is_parent = self.model.label == self.model.parent;
         let mut parent = Ensemble::of(&fold.parent, "parent", predict)?;
         parent.label.clone_from(&self.model.parent.0);
         let mut child = Ensemble::of(&fold.model, "child", |child| child.predict(&data))?;
@@ -124,7 +142,12 @@ impl Inner {
             unit: unit.as_deref(),
         };
         let all = Group::named(name, 0..data.rows());
-        let rows = [&parent, &child].map(|ensemble| measure.rows(ensemble, &all));
+        let models = [&parent, &child];
+        let models = if is_parent { &models[..1] } else { &models };
+        let rows: Vec<Vec<ScoreRow>> = models
+            .iter()
+            .map(|ensemble| measure.rows(ensemble, &all))
+            .collect();
         scores.target = target.to_owned();
         scores.unit = unit;
         Ok(rows.concat())

@@ -43,6 +43,7 @@ pub fn section(
         let explained: Vec<_> = regressions
             .iter()
             .filter(|regression| layout_of(regression) == Some(layout))
+            .filter(|regression| explains(regression))
             .collect();
         for told in edges(&explained) {
             if !section.text.contains(&told) {
@@ -97,6 +98,12 @@ fn parent_of<'a>(
 fn layout_of(regressions: &Gather<Regression>) -> Option<&Layout> {
     let first = regressions.members.iter().flatten().next();
     first.map(|regression| &regression.layout)
+}
+
+/// Whether anomalies are what it explains.
+fn explains(regressions: &Gather<Regression>) -> bool {
+    let mut members = regressions.members.iter().flatten();
+    members.any(|regression| !regression.form.explained.is_empty())
 }
 
 /// For one member the size of anomalies and of weights, tensor by tensor.
