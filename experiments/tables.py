@@ -8,7 +8,9 @@ A table stands between two markers; the first says what is in it:
     <!-- end of table -->
 
 Rows are models. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
-for the point of a sweep, counted from 0 in the order of the score table. A number is the ensemble
+for the point of a sweep, counted from 0 in the order of the score table. With `~line` at its end
+it is the difference from the model `line`, run by run, with its 95 % interval by Student's t over
+the seeds: new data and new training, both. A number is the ensemble
 mean, or the mean of the members where there is none. Cells are the mean and the standard deviation
 over the seeds 0, 1, …; `set=hold=50%` sets a param. Nothing but Python and farcast is needed; runs
 with the same settings are made once, and what the store knows is not computed again.
@@ -23,7 +25,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).parent
 TABLE = re.compile(r"(<!-- table (.*?) -->\n).*?(<!-- end of table -->)", re.S)
-COLUMN = re.compile(r"(.+?):(\w+)\.(\w+)(?:@(\d+))?(?:#(\d+))?$")
+COLUMN = re.compile(r"(.+?):(\w+)\.(\w+)(?:@(\d+))?(?:#(\d+))?(?:~(\w+))?$")
 
 
 def run(arguments, experiment, seed, settings):
@@ -40,7 +42,7 @@ def run(arguments, experiment, seed, settings):
 
 def value(lines, model, column):
     """The number of a model in a run, or None."""
-    _, statement, metric, horizon, point = column
+    _, statement, metric, horizon, point, _ = column
     lines = [line for line in lines if line["statement"] == statement]
     points = list(dict.fromkeys(line["point"] for line in lines))
     wanted = {
@@ -60,6 +62,21 @@ def value(lines, model, column):
     return statistics.fmean(values) if values else None
 
 
+# Student's t, 97.5 %, by degrees of freedom.
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+
+
+def difference(values, others):
+    """The mean of paired differences and half the width of its interval."""
+    pairs = [(own, other) for own, other in zip(values, others) if None not in (own, other)]
+    if len(pairs) < 2 or all(own == other for own, other in pairs):
+        return ""
+    gaps = [own - other for own, other in pairs]
+    student = STUDENT[len(gaps) - 2] if len(gaps) <= 10 else 1.96
+    half = student * statistics.stdev(gaps) / len(gaps) ** 0.5
+    return f"{statistics.fmean(gaps):+.3f} ± {half:.3f}".replace("-", "−")
+
+
 def cell(values):
     """Mean and standard deviation, with digits that fit the size."""
     known = [value for value in values if value is not None]
@@ -70,6 +87,14 @@ def cell(values):
     spread = statistics.stdev(known) if len(known) > 1 else 0.0
     some = f" ({len(known)} of {len(values)} runs)" if len(known) < len(values) else ""
     return f"{mean:.{digits}f} ± {spread:.{digits}f}{some}".replace("-", "−")
+
+
+def shown(model, column, runs):
+    """The text of one cell."""
+    values = [value(lines, model, column) for lines in runs]
+    if not column[-1]:
+        return cell(values)
+    return difference(values, [value(lines, column[-1], column) for lines in runs])
 
 
 def table(spec, runs):
@@ -83,7 +108,7 @@ def table(spec, runs):
     yield "| | " + " | ".join(column[0].replace("_", " ") for column in columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for model in spec["rows"].split(","):
-        cells = (cell([value(lines, model, column) for lines in runs]) for column in columns)
+        cells = (shown(model, column, runs) for column in columns)
         yield f"| `{model}` | " + " | ".join(cells) + " |"
 
 
