@@ -32,6 +32,30 @@ pub fn study(
     settings: &Settings,
     terminal: &Terminal,
 ) -> Result<Study, Abort> {
+    let study = checked_study(args, settings, terminal)?;
+    opened_study(study, terminal).inspect_err(|_| {
+        for (name, value) in &settings.params {
+            let profile = settings.profile();
+            terminal.note(format!("{profile} sets `{name}={value}`"));
+        }
+    })
+}
+
+/// The same once more, with nothing said that was said before.
+pub fn study_again(
+    args: &ExperimentArgs,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<Study, Abort> {
+    let study = checked_study(args, settings, terminal)?;
+    study.map_err(|error| abort(&error, terminal))
+}
+
+fn checked_study(
+    args: &ExperimentArgs,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<Result<Study, StudyError>, Abort> {
     let registry = Arc::new(plugins::registry());
     let seen = FirstSeen::default();
     let disk = Disk {
@@ -47,13 +71,7 @@ pub fn study(
     let text =
         text(&args.file).map_err(|message| abort(&StudyError::Unreadable(message), terminal))?;
     let study = Study::of_text(&path, &text, set, Arc::clone(&registry), &world);
-    let study = study.map(|study| study.with_files(seen).with_packages(packages));
-    opened_study(study, terminal).inspect_err(|_| {
-        for (name, value) in &settings.params {
-            let profile = settings.profile();
-            terminal.note(format!("{profile} sets `{name}={value}`"));
-        }
-    })
+    Ok(study.map(|study| study.with_files(seen).with_packages(packages)))
 }
 
 /// An experiment file with these packages; nothing is printed.

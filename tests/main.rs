@@ -1,6 +1,7 @@
 //! The program as its users meet it: one binary of tests over whole runs.
 
 mod bundles;
+mod checkpoints;
 mod clusters;
 mod commands;
 mod config;

@@ -251,7 +251,7 @@ fn scores_have_a_column_for_every_param() {
         "{index:?}"
     );
     // The param that the sweep chose has the value of the choice.
-    let has_choice = lines[0].ends_with(",out,degree") && lines[1].ends_with(",out/it,2");
+    let has_choice = lines[0].ends_with(",out,name,degree") && lines[1].ends_with(",out/it,it,2");
     assert!(lines.len() == 2 && has_choice, "{index:?}");
     let written = folder.farcast(&["runs", "--parquet", "runs.parquet"]);
     assert_eq!(

@@ -37,9 +37,14 @@ pub struct Facts {
     pub single: bool,
     /// The coordinates that rows of weights may have, such as `step`; without it, any.
     pub coordinates: Option<Vec<&'static str>>,
+    /// The tensors of its weights by name and shape, in their order.
+    pub tensors: Option<Tensors>,
     /// Whether it is another network in each row of data, so that it has no weights of its own.
     pub by_row: bool,
 }
+
+/// Names and shapes of tensors.
+pub type Tensors = Arc<Vec<(String, Vec<usize>)>>;
 
 /// What is known of a network.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,12 +10,24 @@ use crate::types::{ColumnInfo, Kind, Type};
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     signatures: BTreeMap<String, Signature>,
+    /// Constructors that share their word with a plugin, by group and word.
+    shared: BTreeMap<(String, String), Signature>,
 }
 
 impl Catalog {
-    /// Adds a signature; a later one with the same name replaces the earlier.
+    /// Adds a signature; a later one with the same name replaces the earlier. A constructor may share
+    /// its word with a plugin that was added before.
     pub fn add(&mut self, signature: Signature) {
-        self.signatures.insert(signature.name.clone(), signature);
+        let name = signature.name.clone();
+        let is_plugin = |other: &Signature| matches!(other.makes, Makes::Kinds(_));
+        match &signature.makes {
+            Makes::Value(group) if self.get(&name).is_some_and(is_plugin) => {
+                self.shared.insert((group.clone(), name), signature);
+            }
+            _ => {
+                self.signatures.insert(name, signature);
+            }
+        }
     }
 
     /// The signature with this name.
@@ -23,9 +35,18 @@ impl Catalog {
         self.signatures.get(name)
     }
 
+    /// The constructor with this name of a group, or else what has the name.
+    pub fn get_making(&self, group: &str, name: &str) -> Option<&Signature> {
+        let shared = match self.shared.is_empty() {
+            true => None,
+            false => self.shared.get(&(group.to_owned(), name.to_owned())),
+        };
+        shared.or_else(|| self.get(name))
+    }
+
     /// All signatures by name.
     pub fn iter(&self) -> impl Iterator<Item = &Signature> {
-        self.signatures.values()
+        self.signatures.values().chain(self.shared.values())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::artifact::Kept;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
+use crate::states::States;
 use crate::store::Store;
 use crate::streams::Streams;
 
@@ -24,6 +25,12 @@ pub struct Context<'a> {
     store: Option<&'a dyn Store>,
     shared: Option<&'a (dyn Any + Send + Sync)>,
     files: Files,
+    keeping: Option<Mutex<States>>,
+    states: Option<&'a States>,
+    shorter: Vec<Arc<[u8]>>,
+    leaves: bool,
+    left: Mutex<Option<Vec<u8>>>,
+    went_on_from: Mutex<Option<usize>>,
 }
 
 /// How far an action is.
@@ -54,6 +61,12 @@ impl<'a> Context<'a> {
             store: None,
             shared: None,
             files: Files::unchecked(),
+            keeping: None,
+            states: None,
+            shorter: Vec::new(),
+            leaves: false,
+            left: Mutex::default(),
+            went_on_from: Mutex::default(),
         }
     }
 
@@ -83,6 +96,80 @@ impl<'a> Context<'a> {
     /// What opens its data files: the only way for a plugin to read them.
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// The same that keeps states it goes through.
+    pub fn keeping(mut self, states: Option<States>) -> Self {
+        self.keeping = states.map(Mutex::new);
+        self
+    }
+
+    /// The same with the states that the input went through which it is carried out along with.
+    pub fn with_states(mut self, states: Option<&'a States>) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// The same with what shorter ones left, and whether it leaves the like.
+    pub fn with_shorter(mut self, shorter: Vec<Arc<[u8]>>, leaves: bool) -> Self {
+        self.shorter = shorter;
+        self.leaves = leaves;
+        self
+    }
+
+    /// Shows the weights after a step to what is carried out along with it; cheap where nothing is.
+    pub fn state(&self, step: u64, weights: &[f32]) {
+        if let Some(keeping) = &self.keeping {
+            let mut states = keeping.lock().unwrap_or_else(PoisonError::into_inner);
+            states.look(step, weights);
+        }
+    }
+
+    /// The states that it kept.
+    pub fn take_states(&mut self) -> Option<States> {
+        let states = self.keeping.take()?;
+        Some(states.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The states of the input along with which it is carried out; none when it runs alone.
+    pub fn states(&self) -> Option<&States> {
+        self.states
+    }
+
+    /// What shorter ones left: actions that differ from it in how long they go on.
+    pub fn shorter(&self) -> &[Arc<[u8]>] {
+        &self.shorter
+    }
+
+    /// Tells which of them it goes on from.
+    pub fn goes_on_from(&self, at: usize) {
+        let mut from = { self.went_on_from.lock() }.unwrap_or_else(PoisonError::into_inner);
+        *from = Some(at);
+    }
+
+    /// Which of them it went on from.
+    pub fn went_on_from(&self) -> Option<usize> {
+        *self
+            .went_on_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether longer ones may want to go on from where it ends.
+    pub fn leaves(&self) -> bool {
+        self.leaves
+    }
+
+    /// Leaves where it ended, for longer ones.
+    pub fn leave(&self, bytes: Vec<u8>) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+    }
+
+    /// What it left.
+    pub fn take_left(&self) -> Option<Vec<u8>> {
+        { self.left.lock() }
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Keeps bytes of the result before all of it is made; in memory without a store.

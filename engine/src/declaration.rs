@@ -29,6 +29,13 @@ pub struct Declaration {
     /// what the program is.
     #[serde(default)]
     pub code: Option<(String, String)>,
+    /// The parameters that say how long it goes on: with a larger value it begins as with a
+    /// smaller one.
+    #[serde(default)]
+    pub lengths: Vec<String>,
+    /// The input along with which it can be carried out.
+    #[serde(default)]
+    pub along: Option<AlongWith>,
     /// Whether large results are made again instead of stored.
     #[serde(default)]
     pub remade: bool,
@@ -44,6 +51,8 @@ impl Declaration {
             replayed: None,
             cutter: None,
             not_in_stream: Vec::new(),
+            lengths: Vec::new(),
+            along: None,
             code: None,
             remade: false,
         }
@@ -72,4 +81,13 @@ pub struct ImplicitInput {
     pub how: Implicit,
     /// Whether all members are read together.
     pub gather: bool,
+}
+
+/// That an action can be carried out along with the one it reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlongWith {
+    /// The field of what it reads.
+    pub input: String,
+    /// The parameter that says after how many steps it wants the weights.
+    pub every: String,
 }

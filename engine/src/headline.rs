@@ -86,11 +86,15 @@ pub fn headlines_at(chosen: &BTreeSet<(&str, &str)>, scores: &[ScoreLine]) -> Ve
             let inside = having(&lines, |line| line.metric == INNER);
             let lines = having(&lines, |line| line.metric == metric);
             let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
+            let from = headlines.len();
             for model in firsts(&scored, |line| &line.model) {
                 let scored = having(&scored, |line| line.model == model);
                 let at_choice = having(&scored, |line| is_chosen(line));
                 headlines.extend(headline(&lines, &inside, &scored, &at_choice));
             }
+            // The best of several models first.
+            let of_metric: &mut [Headline] = &mut headlines[from..];
+            of_metric.sort_by(|one, other| one.cost.total_cmp(&other.cost));
         }
     }
     headlines

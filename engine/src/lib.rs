@@ -1,5 +1,6 @@
 //! From a checked experiment to artifacts, tables and a report; names no plugin.
 
+pub mod along;
 pub mod artifact;
 pub mod bundle;
 pub mod choice;
@@ -44,6 +45,7 @@ pub mod run_index;
 pub mod scheduler;
 pub mod search;
 pub mod sketch;
+pub mod states;
 pub mod store;
 pub mod streams;
 pub mod student;

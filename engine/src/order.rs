@@ -45,6 +45,22 @@ pub struct Order {
     /// How to make again what it reads and no store holds, and what that reads, inputs first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remakes: Vec<Order>,
+    /// What is carried out along with it, from the states it goes through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<Order>,
+    /// Whether it may have been carried out along with what it reads.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_along: bool,
+    /// Under which keys shorter ones may have left where they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shorter: Vec<Digest>,
+    /// Whether it leaves where it ended, for longer ones.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaves: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The results of another statement that an order reads.
@@ -150,5 +166,9 @@ fn alone(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Regist
         inputs: action.inputs.iter().map(&mut input).collect(),
         provided: registry.provided().cloned().collect(),
         remakes: Vec::new(),
+        along: Vec::new(),
+        is_along: false,
+        shorter: Vec::new(),
+        leaves: false,
     }
 }

@@ -232,7 +232,9 @@ impl Export {
     pub fn has(&self, node: &Node) -> bool {
         match self {
             Self::Tables => matches!(node.kind, Kind::Anomaly | Kind::Weights | Kind::Trajectory),
-            Self::Weights(names) if names.is_empty() => Self::KINDS.contains(&node.kind),
+            Self::Weights(names) if names.is_empty() => {
+                node.named && Self::KINDS.contains(&node.kind)
+            }
             Self::Weights(names) => names.contains(&node.name) && Self::can_have(node),
         }
     }

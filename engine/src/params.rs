@@ -37,6 +37,8 @@ pub struct Field {
     pub replayed: Option<String>,
     /// Whether it has no part in the random streams.
     pub not_in_stream: bool,
+    /// Whether it says how long the plugin goes on.
+    pub is_length: bool,
 }
 
 /// How the graph finds an input that users do not write.
@@ -80,6 +82,7 @@ impl Field {
             implicit: None,
             replayed: None,
             not_in_stream: false,
+            is_length: false,
         }
     }
 
@@ -170,6 +173,12 @@ impl Field {
     /// Without part in the random streams: calls that differ in it alone draw the same numbers.
     pub fn not_in_stream(mut self) -> Self {
         self.not_in_stream = true;
+        self
+    }
+
+    /// How long it goes on: with a larger value it begins as with a smaller one.
+    pub fn length(mut self) -> Self {
+        self.is_length = true;
         self
     }
 

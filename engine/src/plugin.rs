@@ -13,7 +13,7 @@ use dsl::types::{Kind, Schema};
 
 use crate::artifact::{Artifact, Stored};
 pub use crate::context::{Context, Progress};
-pub use crate::declaration::{Declaration, ImplicitInput};
+pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;
 use crate::foreign::Provided;
@@ -40,6 +40,10 @@ pub trait Plugin: Declared + 'static {
 
     /// The parameter that counts independent members, each an action of its own.
     const MEMBERS: Option<&'static str> = None;
+
+    /// The input that it can be carried out along with, when that runs too, and the parameter
+    /// that says after how many steps it wants the weights: see [`Context::states`].
+    const ALONG: Option<(&'static str, &'static str)> = None;
 
     /// The kinds it can make, the usual one first.
     fn kinds() -> Vec<Kind> {
@@ -77,6 +81,14 @@ pub trait Plugin: Declared + 'static {
     /// What is known of the result before it exists.
     fn facts(call: &Sketch<'_>) -> Facts {
         call.inherited()
+    }
+
+    /// Both at once: for what looks at files to answer.
+    fn examine(call: &Sketch<'_>) -> Examined {
+        Examined {
+            complaints: Self::check(call),
+            facts: Self::facts(call),
+        }
     }
 
     /// Computes the result.
@@ -125,11 +137,18 @@ impl Declaration {
         declaration.streams = P::STREAMS;
         declaration.remade = P::REMADE;
         declaration.cutter = P::cutter();
+        declaration.along = P::ALONG.map(|(input, every)| AlongWith {
+            input: input.to_owned(),
+            every: every.to_owned(),
+        });
         // Every program declares all plugins when it starts: each field is made once.
         for field in P::fields() {
             let name = &field.param.name;
             if field.not_in_stream {
                 declaration.not_in_stream.push(name.clone());
+            }
+            if field.is_length {
+                declaration.lengths.push(name.clone());
             }
             if let Some(cut) = field.replayed {
                 let field = name.clone();
@@ -177,13 +196,13 @@ impl<P: Plugin> Operation for Typed<P> {
 
     fn examine(&self, call: &Sketch<'_>) -> Examined {
         // Numbers that the Rust types cannot hold first: what relates numbers needs them.
-        let mut complaints = call.undecodable::<P>();
-        if complaints.is_empty() {
-            complaints = P::check(call);
-        }
-        Examined {
-            complaints,
-            facts: P::facts(call),
+        let complaints = call.undecodable::<P>();
+        match complaints.is_empty() {
+            true => P::examine(call),
+            false => Examined {
+                complaints,
+                facts: P::facts(call),
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dsl::experiment::Experiment;
 use dsl::types::Kind;
 
+use crate::along::Along;
 use crate::artifact::Stored;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -16,7 +17,7 @@ use crate::executor::{Answer, Conclusion, Executor, Place, failure};
 use crate::graph::{Action, ActionId, Graph};
 use crate::names::Names;
 use crate::observer::Ending;
-use crate::order::{Order, order};
+use crate::order::Order;
 use crate::plan::{Step, plan};
 use crate::scheduler::{OnFailure, Orders, Scheduler};
 use crate::store::{Cost, Hold};
@@ -110,6 +111,8 @@ struct Pass<'a> {
     results: BTreeMap<ActionId, Arc<dyn Stored>>,
     is_damaged: bool,
     estimate: Estimate,
+    /// What actions leave for others.
+    along: Along,
     /// Keeps from `gc` what the pass works with, its results until they are loaded.
     hold: Option<Hold>,
 }
@@ -125,6 +128,7 @@ impl<'a> Pass<'a> {
             results: BTreeMap::new(),
             is_damaged: false,
             estimate: Estimate::default(),
+            along: Along::default(),
             hold: None,
         };
         for (index, step) in plan.steps.into_iter().enumerate() {
@@ -160,6 +164,11 @@ impl<'a> Pass<'a> {
     fn run(&mut self, on_failure: OnFailure, executor: &mut dyn Executor) -> Vec<Ending> {
         let graph = self.work.graph;
         let known = std::mem::take(&mut self.known);
+        let is_left = |id: ActionId| known[id.0].is_none();
+        let Work {
+            experiment, place, ..
+        } = self.work;
+        self.along = Along::of(graph, experiment, place.registry, is_left);
         let inputs = |id: ActionId| graph.actions[id.0].taken().into_iter().collect();
         let shown = self.shown();
         let trials = Trials::of(self.work.experiment, graph);
@@ -262,7 +271,7 @@ impl Orders for Pass<'_> {
             experiment,
             place,
         } = self.work;
-        order(id, graph, experiment, place.registry)
+        self.along.order(id, graph, experiment, place.registry)
     }
 
     fn key(&self, id: ActionId) -> Digest {

@@ -1,6 +1,7 @@
 //! The runs of a store as one table: a line each, with a column for every param.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use polars::prelude::*;
 
@@ -18,7 +19,7 @@ pub struct RunIndex {
 }
 
 /// The columns that are no params.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "run",
     "when",
     "experiment",
@@ -34,6 +35,7 @@ const COLUMNS: [&str; 15] = [
     "host",
     "farcast",
     "out",
+    "name",
 ];
 
 /// The value of a param in a run: that of the points chosen, where sweeps set it and agree.
@@ -91,6 +93,11 @@ pub fn run_index(runs: &[(&str, &RunRecord)]) -> Result<RunIndex, Fault> {
         text("host", &|run| run.host.clone()),
         text("farcast", &|run| run.farcast.clone()),
         text("out", &|run| run.out.clone()),
+        // What the column `run` of its scores says.
+        text("name", &|run| {
+            let file = Path::new(run.file()).file_stem().unwrap_or_default();
+            file.to_string_lossy().into_owned()
+        }),
     ];
     let params: BTreeSet<&str> = { runs.iter() }
         .flat_map(|(_, run)| {

@@ -49,7 +49,7 @@ pub(crate) fn node<'a>(id: ActionId, experiment: &'a Experiment, graph: &Graph) 
 }
 
 /// Whether a point, `degree=1,width=8`, sets this param.
-fn sets(point: &str, name: &str) -> bool {
+pub(crate) fn sets(point: &str, name: &str) -> bool {
     let mut rest = point;
     while let Some(at) = rest.find(name) {
         let starts = at == 0 || rest[..at].ends_with(',');

@@ -41,7 +41,7 @@ use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::scores;
-use crate::session::{abort, forget_diverged, in_json, open};
+use crate::session::{abort, forget_diverged, in_json, open, study_again};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
@@ -83,12 +83,7 @@ pub fn opened(
             .actions(&store)
             .map_err(|error| abort(&error, terminal))?;
         forget_diverged(&graph, &store);
-        (study, _) = open(
-            &args.experiment,
-            settings,
-            Access::Read,
-            &Terminal { ..*terminal },
-        )?;
+        study = study_again(&args.experiment, settings, terminal)?;
     }
     Ok((study, store))
 }

@@ -109,7 +109,11 @@ impl<'p> Lookup<'p> {
 
     /// Whether a call of this name makes a value of a type.
     pub fn makes(self, callee: &str, ty: &Type) -> bool {
-        let makes = self.catalog.get(callee).map(|signature| &signature.makes);
+        let signature = match ty {
+            Type::Constructed(group) => self.catalog.get_making(group, callee),
+            _ => self.catalog.get(callee),
+        };
+        let makes = signature.map(|signature| &signature.makes);
         match (makes, ty) {
             (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => {
                 kinds.iter().any(|it| it.stands_for(*kind))

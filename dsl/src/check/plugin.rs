@@ -32,7 +32,7 @@ impl<'p> Checker<'p> {
         let [name] = callee.as_slice() else {
             return self.mismatch(expr, env, want.ty);
         };
-        match self.names.catalog.get(&name.text) {
+        match self.names.catalog.get_making(group, &name.text) {
             Some(signature) if signature.makes == Makes::Value(group.to_owned()) => {
                 let call = Call::new(signature, name.span, env, want);
                 self.constructed(&call, args, want.columns, notes)

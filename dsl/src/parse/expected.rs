@@ -119,6 +119,9 @@ impl Stop<'_> {
         if written == "in" && self.wants_operator() {
             return Some("compare: `x == 1 or x == 2`, or `1 <= x and x <= 2`".to_owned());
         }
+        if let Some(hint) = self.number_as_name() {
+            return Some(hint);
+        }
         if is_reserved(written) {
             return Some(reserved_hint(written));
         }
@@ -306,6 +309,18 @@ impl Stop<'_> {
     }
 
     /// `.5` and `1.`
+    /// `inside.rmse.0`: a name that is a number.
+    fn number_as_name(&self) -> Option<String> {
+        let digits: String = { self.rest_of_line().chars() }
+            .take_while(char::is_ascii_digit)
+            .collect();
+        let (_, last) = self.before.last()?;
+        let is_after_point =
+            self.slice(last).ends_with('.') && last.end == self.span.start as usize;
+        (is_after_point && !digits.is_empty())
+            .then(|| format!("a name that is a number is in backticks: `` `{digits}` ``"))
+    }
+
     fn bare_point(&self) -> Option<String> {
         let digits: String = self.rest_of_line().chars().skip(1).collect();
         let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();

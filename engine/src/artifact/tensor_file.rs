@@ -66,6 +66,17 @@ impl TensorFile {
         Self::read_header(files.open(path)?)
     }
 
+    /// How many bytes reading the header of a file takes, at most.
+    pub fn header_bytes(file: &DataFile) -> u64 {
+        let mut length = [0; 8];
+        match file.read_at(0, &mut length) {
+            Ok(()) => u64::from_le_bytes(length)
+                .min(file.size())
+                .min(LARGEST_HEADER),
+            Err(_) => 0,
+        }
+    }
+
     /// Checks the header of a file that is open.
     ///
     /// # Errors
@@ -294,10 +305,12 @@ impl TensorFile {
         };
         match are_finite {
             true => Ok(()),
-            false => Err(self.bad(format!(
-                "tensor `{}` holds a number that is not finite",
-                shown(&tensor.name)
-            ))),
+            false => Err(self
+                .bad(format!(
+                    "tensor `{}` holds a number that is not finite",
+                    shown(&tensor.name)
+                ))
+                .with_hint("a training that diverged: leave out this file, and those after it")),
         }
     }
 

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use dsl::experiment::Experiment;
 
 use super::campaign::{Campaign, WorkOrder};
+use crate::along::Along;
 use crate::digest::Digest;
 use crate::executor::{Answer, Backend, Conclusion, Place, Threads};
 use crate::graph::{ActionId, Graph};
 use crate::names::Names;
 use crate::observer::{Ending, Failure};
-use crate::order::{Order, order};
+use crate::order::Order;
 use crate::scheduler::{OnFailure, Orders, Scheduler};
 
 /// How long a result may take to be seen on this machine after another has recorded it, as on a
@@ -76,9 +77,11 @@ pub fn carry_chunk(chunk: Chunk<'_>, place: Place<'_>, jobs: usize) -> Carried {
     let read = ids.iter().flat_map(|id| graph.actions[*id].taken());
     let held = read.map(|input| input.0).chain(ids.iter().copied());
     let _hold = place.store.hold(&held.map(key).collect());
+    let is_left = |id: ActionId| place.store.find(&key(id.0)).is_none();
     let mut going = Going {
         chunk,
         place,
+        along: Along::of(graph, chunk.experiment, place.registry, is_left),
         failed: Vec::new(),
     };
     let stop = place.stop;
@@ -151,6 +154,8 @@ fn maker(id: usize, chunk: Chunk<'_>) -> Option<(usize, bool)> {
 struct Going<'a> {
     chunk: Chunk<'a>,
     place: Place<'a>,
+    /// What its actions leave for others.
+    along: Along,
     failed: Vec<(Digest, Failure)>,
 }
 
@@ -159,7 +164,7 @@ impl Orders for Going<'_> {
         let Chunk {
             graph, experiment, ..
         } = self.chunk;
-        order(id, graph, experiment, self.place.registry)
+        self.along.order(id, graph, experiment, self.place.registry)
     }
 
     fn key(&self, id: ActionId) -> Digest {

@@ -8,6 +8,9 @@ use std::time::Instant;
 
 use super::results::Results;
 use super::{Answer, Conclusion, Place};
+use dsl::experiment::Value;
+
+use crate::along::left_by;
 use crate::artifact::{AnyArtifact, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -18,10 +21,14 @@ use crate::order::{Order, OrderInput, OrderMember};
 use crate::params::{Bindings, Loaded};
 use crate::path_text::text_path;
 use crate::plugin::{Context, Operation, Progress};
+use crate::states::States;
 use crate::store::{Cost, Record, RecordedOutcome};
 
 /// What a result of a plugin that makes it again takes in memory before it is not stored.
 const LARGE: u64 = 16 << 20;
+
+/// The part that holds what an action left for longer ones.
+const LEFT: &str = "state.bin";
 
 /// Carries out an order. Whatever the plugin does, there is an answer: a panic is a bug of this
 /// one action.
@@ -37,16 +44,25 @@ pub fn carry(
         reads: Reads::Kept,
         place,
         results,
+        given: None,
+        kept: None,
         started: Instant::now(),
+        spared: 0.0,
+        left: None,
         notes: Vec::new(),
         cost: Cost::default(),
     };
+    if let Some(answer) = carrier.made_along() {
+        return answer;
+    }
     let produced = catch_unwind(AssertUnwindSafe(|| carrier.produce(progress)));
     let produced = produced.unwrap_or_else(|panic| Err(fault_of(panic)));
     let conclusion = match produced {
-        Ok(()) => Conclusion::Produced {
-            seconds: carrier.seconds(),
-        },
+        Ok(()) => {
+            let seconds = carrier.seconds();
+            carrier.carry_along();
+            Conclusion::Produced { seconds }
+        }
         Err(fault) => carrier.conclude(fault),
     };
     Answer {
@@ -78,7 +94,15 @@ struct Carrier<'a> {
     reads: Reads,
     place: &'a Place<'a>,
     results: &'a Results,
+    /// The states of what it is carried out along with.
+    given: Option<&'a States>,
+    /// The states it goes through, for what is carried out along with it.
+    kept: Option<States>,
     started: Instant,
+    /// The seconds of shorter ones that it went on from.
+    spared: f64,
+    /// What longer ones need to go on.
+    left: Option<Vec<u8>>,
     notes: Vec<String>,
     cost: Cost,
 }
@@ -94,6 +118,9 @@ impl Carrier<'_> {
         };
         self.save(outcome, &parts)?;
         self.results.keep(&self.order.key.digest, result);
+        if let Some(left) = self.left.take() {
+            self.save_left(left);
+        }
         Ok(())
     }
 
@@ -112,12 +139,20 @@ impl Carrier<'_> {
         let digests = self.order.files.iter();
         let digests = digests.map(|(path, digest)| (text_path(path), *digest));
         let files = Files::expected(digests.collect(), Arc::clone(stop));
-        let context = Context::new(streams, member, Arc::clone(stop), progress)
+        let (shorter, spared): (Vec<_>, Vec<f64>) = self.shorter().into_iter().unzip();
+        let mut context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)
             .with_shared(&*self.results.workers)
-            .with_files(files);
+            .with_files(files)
+            .with_states(self.given)
+            .keeping(self.wanted_states())
+            .with_shorter(shorter, self.order.leaves);
         let result = catch_unwind(AssertUnwindSafe(|| operation.run(&bindings, &context)));
         self.notes = context.take_notes();
+        self.left = context.take_left();
+        self.kept = context.take_states();
+        let went_on = context.went_on_from().and_then(|at| spared.get(at));
+        self.spared = went_on.copied().unwrap_or_default();
         let result = result.unwrap_or_else(|panic| Err(fault_of(panic)));
         if let Err(Fault::Cancelled) = result {
             return Err(Fault::Cancelled);
@@ -146,11 +181,102 @@ impl Carrier<'_> {
             reads: Reads::Once,
             place: self.place,
             results: self.results,
+            given: None,
+            kept: None,
             started: Instant::now(),
+            spared: 0.0,
+            left: None,
             notes: Vec::new(),
             cost: Cost::default(),
         };
         carrier.compute(&|_| ())
+    }
+
+    /// The answer for what was carried out along with what it reads.
+    fn made_along(&mut self) -> Option<Answer> {
+        let key = self.order.is_along.then_some(&self.order.key.digest)?;
+        let record = self.place.store.find(key)?;
+        let cost = record.cost();
+        (!record.is_diverged()).then_some(Answer {
+            conclusion: Conclusion::Produced {
+                seconds: record.seconds,
+            },
+            notes: record.notes,
+            cost,
+        })
+    }
+
+    /// After how many steps each of those that are carried out along with it wants the weights.
+    fn wanted_states(&self) -> Option<States> {
+        let every = self.order.along.iter().filter_map(|order| {
+            let along = self.place.registry.get(&order.plugin)?;
+            let along = along.declaration().along.as_ref()?;
+            let every = match order.arguments.get(&along.every)?.value {
+                Value::Int(every) => every as f64,
+                Value::Float(every) => every,
+                _ => return None,
+            };
+            (every >= 1.0).then_some(every as u64)
+        });
+        let every: Vec<u64> = every.collect();
+        (!every.is_empty()).then(|| States::kept_every(every))
+    }
+
+    /// Carries out what reads the states that it went through. What fails here is carried out, and
+    /// fails, in its own turn.
+    fn carry_along(&mut self) {
+        let Some(states) = self.kept.take() else {
+            return;
+        };
+        for order in &self.order.along {
+            if self.place.store.find(&order.key.digest).is_some() {
+                continue;
+            }
+            let mut carrier = Carrier {
+                order,
+                remakes: &[],
+                reads: Reads::Kept,
+                place: self.place,
+                results: self.results,
+                given: Some(&states),
+                kept: None,
+                started: Instant::now(),
+                spared: 0.0,
+                left: None,
+                notes: Vec::new(),
+                cost: Cost::default(),
+            };
+            let _ = catch_unwind(AssertUnwindSafe(|| carrier.produce(&|_| ())));
+        }
+    }
+
+    /// What shorter ones left, and how long each took.
+    fn shorter(&self) -> Vec<(Arc<[u8]>, f64)> {
+        let store = self.place.store;
+        // What is carried out along with it needs all states.
+        let keys = self.order.shorter.iter();
+        let keys = keys.filter(|_| self.order.along.is_empty());
+        let left = keys.filter_map(|key| {
+            let record = store.find(key)?;
+            let parts = store.load(&record).ok()?;
+            Some((Arc::clone(parts.get(LEFT).ok()?), record.seconds))
+        });
+        left.collect()
+    }
+
+    /// Keeps what it left. Without it longer ones begin anew, so that nothing depends on it.
+    fn save_left(&self, bytes: Vec<u8>) {
+        let key = left_by(&self.order.key);
+        let record = Record {
+            key: key.digest,
+            key_text: key.text,
+            outcome: RecordedOutcome::Parts(BTreeMap::new()),
+            notes: Vec::new(),
+            seconds: self.seconds() + self.spared,
+            host: self.place.host.to_owned(),
+        };
+        let parts = Parts::default().with(LEFT, bytes);
+        let _ = self.place.store.save(record, &parts);
     }
 
     fn conclude(&mut self, fault: Fault) -> Conclusion {
@@ -279,7 +405,7 @@ impl Carrier<'_> {
             key_text: self.order.key.text.clone(),
             outcome,
             notes: self.notes.clone(),
-            seconds: self.seconds(),
+            seconds: self.seconds() + self.spared,
             host: self.place.host.to_owned(),
         };
         self.cost = self.place.store.save(record, parts)?.cost();

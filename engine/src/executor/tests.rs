@@ -41,6 +41,10 @@ fn order(title: &str) -> Order {
         inputs: Vec::new(),
         provided: Vec::new(),
         remakes: Vec::new(),
+        along: Vec::new(),
+        is_along: false,
+        shorter: Vec::new(),
+        leaves: false,
     }
 }
 

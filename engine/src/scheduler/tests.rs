@@ -127,6 +127,10 @@ impl Orders for &Written {
             inputs: Vec::new(),
             provided: Vec::new(),
             remakes: Vec::new(),
+            along: Vec::new(),
+            is_along: false,
+            shorter: Vec::new(),
+            leaves: false,
         }
     }
 

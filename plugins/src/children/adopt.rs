@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use dsl::facts::About;
 use dsl::types::Kind;
-use engine::artifact::{Layout, Saved};
+use engine::artifact::{Dataset, Layout, Saved, Tensor};
 use engine::error::Fault;
-use engine::params::{Input, MaybeVia};
+use engine::params::{Column, Input, MaybeVia};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 
+use super::support::architecture::{Architecture, scaled};
 use super::support::fitted::fitted;
 use crate::farcasts::Farcast;
+use crate::networks::Network;
 use crate::parents::{Parent, not_runnable};
 
 plugin! {
@@ -24,6 +26,8 @@ plugin! {
     /// network of a parent runs them, when the shapes of its tensors are theirs: by name, or
     /// module after module, `net.0.weight` and `net.2.weight` as `layers.0.weight` and
     /// `layers.1.weight`. It standardises inputs and target by the data of that parent.
+    /// `network: mlp(hidden: [8], activation: relu)` is such a network without a parent: it reads
+    /// the columns `inputs` and predicts `target`, both as they are or `standardised_by` data.
     ///
     /// Time and memory are those of copying one network.
     ///
@@ -40,6 +44,15 @@ plugin! {
         horizon: u64;
         /// A parent whose network runs weights from elsewhere.
         like: Option<Input<Parent>>;
+        /// A network that runs weights from elsewhere.
+        network: Option<Architecture>;
+        /// The columns that `network` reads, in the order of its inputs.
+        inputs: Option<Vec<Column>>, needed();
+        /// The column that `network` predicts.
+        target: Option<Column>, target();
+        /// The data whose mean and deviation `network` standardises inputs and target by; as they
+        /// are when left out.
+        standardised_by: Option<Input<Dataset>>;
         /// The networks they are weights of; none for runs from elsewhere.
         parent: MaybeVia<Parent>, via("farcast.trajectory.parent");
     }
@@ -54,9 +67,15 @@ impl Plugin for Adopt {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let parent = call.via("farcast.trajectory.parent");
-        if parent.is_some_and(|parent| !parent.facts.no_network) && call.has("like") {
+        let has_network = parent.is_some_and(|parent| !parent.facts.no_network);
+        if let Some(given) = ["like", "network"].into_iter().find(|it| call.has(it))
+            && has_network
+        {
             let message = "the network of these weights is known";
-            return vec![Complaint::at("like", message).with_hint("leave `like` out")];
+            return vec![Complaint::at(given, message).with_hint(format!("leave `{given}` out"))];
+        }
+        if let Some(complaint) = misfit(call) {
+            return vec![complaint];
         }
         if let Some(complaint) = not_runnable(call, "like") {
             return vec![complaint];
@@ -95,9 +114,10 @@ impl Plugin for Adopt {
             training: Training::Unknown,
             ..NetworkFacts::clone(network)
         });
+        let network = given_network(call).or(network);
         Facts {
+            no_network: network.is_none() && parent.is_none_or(|parent| parent.facts.no_network),
             network: network.map(Arc::new),
-            no_network: parent.is_none_or(|parent| parent.facts.no_network),
             ..call.inherited()
         }
     }
@@ -124,7 +144,12 @@ impl Plugin for Adopt {
         let layout = self.farcast.predicted.layout.clone();
         let saved = self.farcast.predicted.saved.clone();
         if let Some(like) = &self.like {
-            return run_by(like, &layout, &weights, saved);
+            let network = like.network()?.clone();
+            return run_by(network, "like", &layout, &weights, saved);
+        }
+        if let Some(network) = &self.network {
+            let network = self.over_columns(network)?;
+            return run_by(network, "network", &layout, &weights, saved);
         }
         let parent = self.parent.0.as_deref();
         if parent.is_some_and(|parent| parent.layout != layout) {
@@ -154,25 +179,101 @@ fn lone_run(farcast: &About, like: &About) -> Option<Complaint> {
     (runs == 1 && networks > 1).then(|| Complaint::at("like", message).with_hint(hint))
 }
 
-/// Weights of whatever tensors as those of the network of a parent.
+/// What is known of the network of a call that gives it itself.
+fn given_network(call: &Sketch) -> Option<NetworkFacts> {
+    let network = call.get::<Architecture>("network")?;
+    let inputs: Vec<Column> = call.get("inputs")?;
+    let layout = network.layout(inputs.len());
+    Some(NetworkFacts {
+        inputs: inputs.into_iter().map(|column| column.0).collect(),
+        target: call.get::<Column>("target")?.0,
+        classes: network.is_of_classes(),
+        weights: Some(layout.len() as u64),
+        layers: call.text("network"),
+        training: Training::Unknown,
+        reference_only: None,
+    })
+}
+
+/// Why the network of a call cannot run its weights.
+fn misfit(call: &Sketch) -> Option<Complaint> {
+    const OF_NETWORK: [&str; 3] = ["inputs", "target", "standardised_by"];
+    if !call.has("network") {
+        let idle = OF_NETWORK.into_iter().find(|it| call.has(it))?;
+        let message = format!("`{idle}` is of a `network`, and none is given");
+        return Some(Complaint::at(idle, message).with_hint("give `network: mlp(hidden: [8])`"));
+    }
+    if call.has("like") {
+        let message = "`like` and `network` both give the network: expected one";
+        return Some(Complaint::at("network", message));
+    }
+    if let Some(lacking) = ["inputs", "target"].into_iter().find(|it| !call.has(it)) {
+        let message = format!("`network` needs `{lacking}`, the columns of its data");
+        return Some(Complaint::at("network", message));
+    }
+    let network = call.get::<Architecture>("network")?;
+    if let Some(complaint) = network.complaint() {
+        return Some(complaint);
+    }
+    let inputs: Vec<Column> = call.get("inputs")?;
+    if inputs.is_empty() {
+        let message = "expected one input or more, found none";
+        return Some(Complaint::at("inputs", message));
+    }
+    let farcast = call.input("farcast")?;
+    let tensors = farcast.facts.tensors.as_ref()?.iter();
+    let tensors = tensors.map(|(name, shape)| Tensor {
+        name: name.clone(),
+        shape: shape.clone(),
+    });
+    let weights = Layout {
+        tensors: tensors.collect(),
+    };
+    let misfit = fitted(&weights, &network.layout(inputs.len())).err()?;
+    Some(Complaint::at("network", misfit))
+}
+
+impl Adopt {
+    /// The network over the columns of the call.
+    fn over_columns(&self, network: &Architecture) -> Result<Network, Fault> {
+        let lacks = |what: &str| Fault::at("network", format!("`network` needs `{what}`"));
+        let inputs = self.inputs.as_ref().ok_or_else(|| lacks("inputs"))?;
+        let target = self.target.as_ref().ok_or_else(|| lacks("target"))?;
+        let of_column = |name: &str| match &self.standardised_by {
+            None => scaled(name, None),
+            Some(data) => scaled(name, Some(data.values(name)?)),
+        };
+        let inputs = inputs.iter().map(|column| of_column(&column.0));
+        let target = match network.is_of_classes() {
+            // Classes are counted, not measured.
+            true => scaled(&target.0, None)?,
+            false => of_column(&target.0)?,
+        };
+        Ok(network.network(inputs.collect::<Result<_, _>>()?, target))
+    }
+}
+
+/// Weights of whatever tensors as those of a network that an argument gives.
 fn run_by(
-    like: &Parent,
+    network: Network,
+    given: &str,
     layout: &Layout,
     weights: &[f32],
     saved: Option<Arc<Saved>>,
 ) -> Result<Parent, Fault> {
-    let places = fitted(layout, &like.layout).map_err(|what| Fault::at("like", what))?;
+    let own = network.layout();
+    let places = fitted(layout, &own).map_err(|what| Fault::at(given, what))?;
     let ranges: Vec<_> = layout.ranges().collect();
     let ordered = places
         .iter()
         .flat_map(|place| &weights[ranges[*place].1.clone()]);
-    let names = places.iter().zip(&like.layout.tensors);
+    let names = places.iter().zip(&own.tensors);
     let names = names.map(|(place, tensor)| (ranges[*place].0.name.clone(), tensor.name.clone()));
     let names = names.collect();
     Ok(Parent {
-        layout: like.layout.clone(),
         weights: ordered.copied().collect(),
-        network: Some(like.network()?.clone()),
+        layout: own,
+        network: Some(network),
         losses: Vec::new(),
         training: None,
         states: None,
@@ -203,6 +304,10 @@ mod tests {
             farcast: Input::new(last.run(&Context::alone("last")).unwrap()),
             horizon,
             like: None,
+            network: None,
+            inputs: None,
+            target: None,
+            standardised_by: None,
             parent: MaybeVia(Some(Input::new(Parent::new(
                 network(
                     [columns(&["a", "b", "c"]), columns(&["s", "t"])],

@@ -22,6 +22,7 @@ pub use apply::Apply;
 pub use nearest::NearestSubset;
 pub use support::anomalies::Nearest;
 use support::anomalies::floats;
+pub use support::architecture::{Architecture, Perceptron};
 pub use support::correction::Correction;
 pub use support::guard::{Clip, Cloud, Guard, Missing, Outside};
 
@@ -31,6 +32,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
     registry.plugin::<NearestSubset>();
     registry.plugin::<Adopt>();
+    registry.constructors(Architecture::constructors());
 }
 
 /// A parent and what moves its weights: a network for every row of any data.

@@ -2,6 +2,7 @@
 
 use engine::artifact::Trajectory;
 use engine::error::Fault;
+use engine::files::Files;
 use engine::params::{DataPath, Gather, Numbers};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
@@ -53,7 +54,11 @@ impl Plugin for Nino {
     const STREAMS: u32 = 1;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        examine::observing(call, |window| window.equally_spaced(STATES))
+        let file = call.get::<DataPath>("weights").filter(|it| it.0.is_file());
+        let net = file.map(|path| NinoNet::load(&path.0, &Files::unchecked()));
+        let unreadable = net.and_then(Result::err).map(Complaint::from);
+        let found = examine::observing(call, |window| window.equally_spaced(STATES));
+        found.into_iter().chain(unreadable).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

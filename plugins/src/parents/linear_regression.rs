@@ -40,7 +40,7 @@ plugin! {
         /// How the learning rate changes along training.
         schedule: Schedule = "constant()", not_in_stream();
         /// Steps, each on all rows.
-        steps: u64 = "200", range("1.."), not_in_stream();
+        steps: u64 = "200", range("1.."), not_in_stream(), length();
         /// How many networks.
         members: u32 = "10", range("1..=100000");
         /// Share of the rows, drawn at random, that is kept from training.

@@ -5,6 +5,7 @@ mod jump;
 mod options;
 mod recipe;
 mod run;
+mod so_far;
 
 pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use options::{TrainOptions, rows_left};

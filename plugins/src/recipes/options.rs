@@ -19,9 +19,9 @@ group! {
         /// Rows of a minibatch.
         batch: usize = "64", range("1..=1000000"), not_in_stream();
         /// Passes over the training rows.
-        epochs: u64 = "60", range("1.."), not_in_stream();
+        epochs: u64 = "60", range("1.."), not_in_stream(), length();
         /// Steps instead of epochs.
-        steps: Option<u64>, range("1.."), not_in_stream();
+        steps: Option<u64>, range("1.."), not_in_stream(), length();
         /// How many networks.
         members: u32 = "3", range("1..=100000");
         /// Share of the rows, drawn at random, that is kept from training.

@@ -1,10 +1,13 @@
 //! The loop over the steps of one member's training.
 
+use std::collections::BTreeMap;
+
 use engine::error::Fault;
 use engine::plugin::Context;
 
 use super::jump::{Counts, Jumper, OptimizerMemory};
 use super::recipe::{Length, Recipe, Watch};
+use super::so_far::{Best, SoFar};
 use crate::networks::{Network, Samples};
 use crate::training::{Batches, Trainer};
 
@@ -22,13 +25,6 @@ pub(super) struct Run<'a> {
 
 /// About how many points a loss curve has.
 const POINTS: u64 = 200;
-
-/// The weights of the smallest loss on the rows held out.
-struct Best {
-    loss: f64,
-    epoch: u64,
-    weights: Vec<f32>,
-}
 
 impl Run<'_> {
     /// Trains to the end or to early stopping; gives the weights, the loss curve and what that
@@ -54,14 +50,36 @@ impl Run<'_> {
             .as_ref()
             .map(|jumps| Jumper::new(jumps, self.network.layout()));
         let mut counts = Counts::default();
-        watch(0, &weights)?;
-        for step in 0..steps {
+        let leaves = self.context.leaves() && self.can_go_on();
+        let (mut losses, mut held_out) = (Vec::new(), BTreeMap::new());
+        let mut first = 0;
+        match self.begun(steps, interval) {
+            Some((so_far, begun)) => {
+                first = so_far.step;
+                batches.skip(first);
+                trainer.remember(so_far.memory);
+                weights = so_far.weights;
+                best = so_far.best;
+                (losses, held_out) = (so_far.losses, so_far.held_out);
+                (curve, interval_loss) = begun;
+                counts.steps = first;
+            }
+            None => {
+                watch(0, &weights)?;
+                self.context.state(0, &weights);
+            }
+        }
+        let mut is_whole = true;
+        for step in first..steps {
             let share = recipe.schedule.share(step, steps);
             let loss = trainer.step(&mut weights, batches.draw(), share);
             if !loss.is_finite() {
                 return Err(self.diverged(step, loss));
             }
             interval_loss.add(loss);
+            if leaves {
+                losses.push(loss);
+            }
             let done = step + 1;
             if let Some(jumper) = jumper.as_mut().filter(|_| done < steps) {
                 let loss = |weights: &[f32]| self.held_out_loss(weights);
@@ -75,16 +93,31 @@ impl Run<'_> {
             }
             counts.steps = done;
             watch(done, &weights)?;
+            self.context.state(done, &weights);
             if done % interval == 0 || done == steps {
                 self.context.check_stop()?;
                 let mean = interval_loss.take();
                 self.context.progress(done, steps, Some(mean));
-                curve.push((done, mean, self.held_out_loss(&weights)));
+                let loss = self.held_out_loss(&weights);
+                held_out.extend(loss.map(|loss| (done, loss)));
+                curve.push((done, mean, loss));
             }
             if done % self.steps_per_epoch() == 0 && self.out_of_patience(done, &weights, &mut best)
             {
+                is_whole = false;
                 break;
             }
+        }
+        if leaves && is_whole {
+            let so_far = SoFar {
+                step: steps,
+                weights: weights.clone(),
+                memory: trainer.memory().clone(),
+                losses,
+                held_out,
+                best: best.clone(),
+            };
+            self.context.leave(so_far.to_bytes()?);
         }
         if let Some(best) = best {
             weights = best.weights;
@@ -93,6 +126,43 @@ impl Run<'_> {
             true => Ok((weights, curve, counts)),
             false => Err(self.diverged(steps, f64::NAN)),
         }
+    }
+
+    /// Whether a longer training begins with the same steps.
+    fn can_go_on(&self) -> bool {
+        self.recipe.jumps.is_none() && !self.recipe.schedule.looks_ahead()
+    }
+
+    /// The longest of shorter trainings, with the loss curve as far as it went.
+    fn begun(&self, steps: u64, interval: u64) -> Option<(SoFar, (Curve, Mean))> {
+        if !self.can_go_on() {
+            return None;
+        }
+        let shorter = self.context.shorter().iter().enumerate();
+        let shorter = shorter.filter_map(|(at, bytes)| {
+            let so_far = SoFar::from_bytes(bytes).filter(|it| it.step <= steps)?;
+            let begun = self.curve_of(&so_far, interval)?;
+            Some((at, so_far, begun))
+        });
+        let (at, so_far, begun) = shorter.max_by_key(|(_, so_far, _)| so_far.step)?;
+        self.context.goes_on_from(at);
+        Some((so_far, begun))
+    }
+
+    /// The loss curve with this interval; none when a loss on the rows held out is not known.
+    fn curve_of(&self, so_far: &SoFar, interval: u64) -> Option<(Curve, Mean)> {
+        let (mut curve, mut mean) = (Curve::new(), Mean::default());
+        for (done, loss) in (1..).zip(&so_far.losses) {
+            mean.add(*loss);
+            if done % interval == 0 {
+                let held_out = match self.held_out.rows {
+                    0 => None,
+                    _ => Some(*so_far.held_out.get(&done)?),
+                };
+                curve.push((done, mean.take(), held_out));
+            }
+        }
+        Some((curve, mean))
     }
 
     fn steps_per_epoch(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! The rows each step learns from.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -28,19 +30,32 @@ impl<'a, R: Rng> Batches<'a, R> {
         }
     }
 
-    /// The rows of the next step.
-    pub fn draw(&mut self) -> &Samples {
-        let Some(size) = self.size else {
-            return self.train;
-        };
+    /// Leaves out the rows of this many steps.
+    pub fn skip(&mut self, steps: u64) {
+        for _ in 0..steps {
+            self.next();
+        }
+    }
+
+    /// Which places in the order the rows of the next step have; none for all rows.
+    fn next(&mut self) -> Option<Range<usize>> {
+        let size = self.size?;
         if self.at == self.order.len() {
             self.order.shuffle(&mut self.rng);
             self.at = 0;
         }
-        let end = self.order.len().min(self.at + size);
+        let start = self.at;
+        self.at = self.order.len().min(start + size);
+        Some(start..self.at)
+    }
+
+    /// The rows of the next step.
+    pub fn draw(&mut self) -> &Samples {
+        let Some(places) = self.next() else {
+            return self.train;
+        };
         self.batch.clear();
-        self.batch.extend(self.train, &self.order[self.at..end]);
-        self.at = end;
+        self.batch.extend(self.train, &self.order[places]);
         &self.batch
     }
 }

@@ -95,11 +95,11 @@ made! {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState {
     /// Running mean of gradients, or velocity.
-    first: Vec<f32>,
+    pub first: Vec<f32>,
     /// Running mean of squared gradients.
-    second: Vec<f32>,
+    pub second: Vec<f32>,
     /// Steps taken.
-    steps: i32,
+    pub steps: i32,
 }
 
 impl OptimizerState {
@@ -274,6 +274,11 @@ made! {
 }
 
 impl Schedule {
+    /// Whether the share at a step depends on how many there are in all.
+    pub fn looks_ahead(&self) -> bool {
+        matches!(self, Schedule::Cosine(_))
+    }
+
     /// The share of the learning rate at a step, from 0, of all steps.
     pub fn share(&self, step: u64, steps: u64) -> f64 {
         match self {

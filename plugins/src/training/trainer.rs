@@ -75,6 +75,16 @@ impl<'a> Trainer<'a> {
         losses
     }
 
+    /// What the optimiser remembers.
+    pub fn memory(&self) -> &OptimizerState {
+        &self.state
+    }
+
+    /// Makes the optimiser remember this.
+    pub fn remember(&mut self, memory: OptimizerState) {
+        self.state = memory;
+    }
+
     /// Makes the optimiser forget all earlier steps.
     pub fn restart(&mut self) {
         self.state.reset();

@@ -1,14 +1,13 @@
 //! `checkpoints("ckpt/step-*.safetensors")`: training runs of PyTorch and others.
 
-use std::path::Path;
-
-use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory, model_names, shown};
+use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory};
 use engine::error::Fault;
-use engine::files::Files;
 use engine::params::DataPath;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Examined, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
+use super::support::alike::Ties;
+use super::support::look::{Asked, look, wrong_count};
 use super::support::run::{Run, members};
 
 words! {
@@ -115,31 +114,47 @@ impl Checkpoints {
             .collect())
     }
 
-    /// What the names of the files say is wrong; one is opened only where its name leaves a doubt.
-    fn misnamed(path: &Path, naming: &Naming, count: Option<u64>) -> Option<Complaint> {
-        let names = model_names(path).ok()?;
-        if let Some(count) = count {
-            let names = names.iter().map(|(name, open)| (&name[..], &open[..]));
-            match members(naming, names) {
-                Ok(runs) if runs.len() as u64 == count => {}
-                Ok(runs) => return Some(Complaint::at("members", wrong_count(&runs, count))),
-                Err(message) => return Some(Complaint::at("files", message)),
-            }
+    /// What is wrong with a call as it is written, and else what its files say.
+    fn look(call: &Sketch) -> Result<Facts, Complaint> {
+        let text = |field: &str| call.get::<String>(field);
+        let naming = Self::naming(text("step").as_deref(), text("member").as_deref());
+        let naming = naming.map_err(|(field, message)| Complaint::at(field, message))?;
+        if naming.member.is_some() && !call.has("members") {
+            let message = "`member` says which run a file is of, and `members` is left out";
+            let complaint = Complaint::at("member", message);
+            return Err(complaint.with_hint("write `members:` with their number"));
         }
-        let step_of = |name: &str, open: &[bool]| naming.step_of_name(name, open);
-        let doubtful = names
-            .iter()
-            .find(|(name, open)| step_of(name, open).is_err())?;
-        // Its metadata may say the step.
-        let models = SavedModel::open_all(path, &Files::unchecked()).ok()?;
-        let model = models.iter().find(|model| model.name == doubtful.0)?;
-        let (message, hint) = naming.step(model).err()?;
-        let field = match naming.step {
-            Some(_) => "step",
-            None => "files",
+        let Some(DataPath(path)) = call.get::<DataPath>("files") else {
+            return Ok(Facts::default());
         };
-        let message = format!("`{}`: {message}", shown(&model.name));
-        Some(Complaint::at(field, message).with_hint(hint))
+        let end = path
+            .extension()
+            .and_then(|end| end.to_str())
+            .unwrap_or_default();
+        if let Some((end, what)) = FOREIGN.iter().find(|(foreign, _)| *foreign == end) {
+            let message = format!("expected safetensors, found `.{end}` ({what})");
+            return Err(Complaint::at("files", message).with_hint(
+                "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
+                 \"x.pt\", weights_only=True), \"x.safetensors\")`",
+            ));
+        }
+        let selection = Selection {
+            only: call.get("only").unwrap_or_default(),
+            without: call.get("without").unwrap_or_default(),
+        };
+        let is_equal = call.get::<Spacing>("spacing") != Some(Spacing::Any);
+        look(
+            &path,
+            &Asked {
+                naming: &naming,
+                selection: &selection,
+                count: call.get("members"),
+                steps: &|steps| match is_equal {
+                    true => expect_equal_steps(steps),
+                    false => Ok(()),
+                },
+            },
+        )
     }
 }
 
@@ -150,36 +165,27 @@ impl Plugin for Checkpoints {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let text = |field: &str| call.get::<String>(field);
-        let naming = match Self::naming(text("step").as_deref(), text("member").as_deref()) {
-            Ok(naming) => naming,
-            Err((field, message)) => return vec![Complaint::at(field, message)],
-        };
-        if naming.member.is_some() && !call.has("members") {
-            let message = "`member` says which run a file is of, and `members` is left out";
-            return vec![
-                Complaint::at("member", message).with_hint("write `members:` with their number"),
-            ];
-        }
-        let Some(DataPath(path)) = call.get::<DataPath>("files") else {
-            return Vec::new();
-        };
-        let end = path
-            .extension()
-            .and_then(|end| end.to_str())
-            .unwrap_or_default();
-        if let Some((end, what)) = FOREIGN.iter().find(|(foreign, _)| *foreign == end) {
-            let message = format!("expected safetensors, found `.{end}` ({what})");
-            return vec![Complaint::at("files", message).with_hint(
-                "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
-                 \"x.pt\", weights_only=True), \"x.safetensors\")`",
-            )];
-        }
-        Vec::from_iter(Self::misnamed(&path, &naming, call.get("members")))
+        Self::examine(call).complaints
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        call.inherited()
+        Self::examine(call).facts
+    }
+
+    fn examine(call: &Sketch<'_>) -> Examined {
+        match Self::look(call) {
+            Ok(facts) => Examined {
+                complaints: Vec::new(),
+                facts,
+            },
+            Err(complaint) => Examined {
+                complaints: vec![complaint],
+                facts: Facts {
+                    coordinates: Some(vec!["step"]),
+                    ..Facts::default()
+                },
+            },
+        }
     }
 
     fn run(self, context: &Context) -> Result<Trajectory, Fault> {
@@ -190,22 +196,12 @@ impl Plugin for Checkpoints {
             only: self.only.unwrap_or_default(),
             without: self.without.unwrap_or_default(),
         };
-        let run = Run::of(models, &naming, selection).map_err(at_files)?;
+        let run = Run::of(models, &naming, selection, Ties::Exact).map_err(at_files)?;
         if self.spacing == Spacing::Equal {
             expect_equal_steps(&run.steps)?;
         }
         run.trajectory(context).map_err(at_files)
     }
-}
-
-fn wrong_count(runs: &[String], expected: u64) -> String {
-    let some: Vec<String> = runs.iter().take(5).map(|run| format!("`{run}`")).collect();
-    let more = if runs.len() > 5 { ", …" } else { "" };
-    let found = runs.len();
-    format!(
-        "expected {expected} runs, found {found}: {}{more}",
-        some.join(", ")
-    )
 }
 
 fn expect_equal_steps(steps: &[u64]) -> Result<(), Fault> {

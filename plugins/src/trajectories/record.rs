@@ -14,10 +14,10 @@ use crate::parents::{Parent, States};
 plugin! {
     /// The weights of a parent before its training and after every N steps.
     ///
-    /// The parent is trained again, by the same trainer from the same start on the same
-    /// minibatches, jumps included, and what comes out is compared with it to the bit; so this
-    /// takes as long as its training did. Four bytes a weight and step are kept, in memory
-    /// until the end. A member that had stopped early has the steps it took, up to the last.
+    /// The states are kept while the parent is trained. One that was trained before is trained
+    /// again, by the same trainer from the same start on the same minibatches, jumps included,
+    /// and what comes out is compared with it to the bit; that takes as long as its training
+    /// did. Four bytes a weight and step are kept, in memory until the end. A member that had stopped early has the steps it took, up to the last.
     ///
     /// ```farcast
     /// trajectory w = record(net, every: 4 steps)
@@ -113,6 +113,7 @@ impl Plugin for Record {
     type Output = Trajectory;
     // Version 2 lies in other blocks.
     const STREAMS: u32 = 1;
+    const ALONG: Option<(&'static str, &'static str)> = Some(("parent", "every"));
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let parent = call.input("parent");
@@ -164,6 +165,9 @@ impl Plugin for Record {
             return Err(Fault::at("parent", message)
                 .with_hint("`checkpoints` reads the states that were saved there"));
         };
+        if let Some((steps, weights)) = context.states().and_then(|it| it.of_every(self.every.0)) {
+            return trajectory(parent, &steps, &weights);
+        }
         let (mut steps, mut weights): (Vec<u64>, Vec<f32>) = Default::default();
         let network = parent.network()?.clone();
         let mut keep = |step: u64, state: &[f32]| {
@@ -192,10 +196,14 @@ impl Plugin for Record {
                     .to_owned(),
             ));
         }
-        let step = Series::new("step".into(), &steps);
-        let coordinates = DataFrame::new(steps.len(), vec![step.into()])?;
-        Trajectory::from_rows(parent.layout.clone(), coordinates, &weights)
+        trajectory(parent, &steps, &weights)
     }
+}
+
+fn trajectory(parent: &Parent, steps: &[u64], weights: &[f32]) -> Result<Trajectory, Fault> {
+    let step = Series::new("step".into(), steps);
+    let coordinates = DataFrame::new(steps.len(), vec![step.into()])?;
+    Trajectory::from_rows(parent.layout.clone(), coordinates, weights)
 }
 
 #[cfg(test)]

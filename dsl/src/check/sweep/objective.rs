@@ -198,6 +198,7 @@ impl Checker<'_> {
                 }
                 if let Some(node) = self.goal_node(goal) {
                     self.validate_metric(goal, node);
+                    self.validate_member(goal, node);
                 }
             }
         }
@@ -236,6 +237,44 @@ impl Checker<'_> {
         let diagnostic = Diagnostic::error(Code::UnknownChoice, goal.metric.span, message)
             .meant(metric, metrics.clone())
             .choices("metrics", metrics);
+        self.report(Env::file(MAIN), diagnostic);
+    }
+
+    /// Refuses what is no member of the models that a score measures.
+    fn validate_member(&mut self, goal: &Goal, node: NodeId) {
+        const ENSEMBLES: [&str; 2] = ["mean", "median"];
+        let Some(member) = &goal.member else { return };
+        if ENSEMBLES.contains(&&*member.text) {
+            return;
+        }
+        let args = self.calls.nodes[node.0].args.values();
+        let inputs = args.flat_map(|argument| argument.value.nodes());
+        let members = inputs.filter_map(|input| self.calls.facts[input.0].members);
+        let most = members.map(|(count, _)| count).max().unwrap_or(1);
+        let score = &self.calls.nodes[node.0].name;
+        let is_number = member.text.bytes().all(|byte| byte.is_ascii_digit());
+        let diagnostic = match member.text.parse::<u32>() {
+            Ok(number) if is_number && number < most => {
+                // Lines of scores have members without zeros before them.
+                if number.to_string() == member.text {
+                    return;
+                }
+                let message = format!("expected member `{number}`, found `{}`", member.text);
+                Diagnostic::error(Code::UnknownChoice, member.span, message)
+            }
+            _ if is_number => {
+                let message = format!("there is no member {} in `{score}`", member.text);
+                Diagnostic::error(Code::UnknownChoice, member.span, message)
+                    .hint(format!("members: 0..={}", most - 1))
+            }
+            _ => {
+                let message = format!("`{score}` has no member `{}`", member.text);
+                Diagnostic::error(Code::UnknownChoice, member.span, message)
+                    .meant(&member.text, ENSEMBLES)
+                    .choices("members", ENSEMBLES)
+                    .hint("a member alone is its number in backticks: `` `0` ``")
+            }
+        };
         self.report(Env::file(MAIN), diagnostic);
     }
 

@@ -54,6 +54,27 @@ impl SavedModel {
         models.collect()
     }
 
+    /// The first of them, as many as have headers of no more bytes than these together.
+    ///
+    /// # Errors
+    /// As [`open_all`](Self::open_all), of those that are opened.
+    pub fn open_until(path: &Path, files: &Files, most: u64) -> Result<Vec<Self>, Fault> {
+        let mut bytes = 0_u64;
+        let mut models = Vec::new();
+        for (name, group) in groups(path, files)? {
+            let headers = group
+                .shards
+                .iter()
+                .map(|(_, file)| TensorFile::header_bytes(file));
+            bytes = headers.fold(bytes, u64::saturating_add);
+            if bytes > most {
+                break;
+            }
+            models.push(Self::of(name, group)?);
+        }
+        Ok(models)
+    }
+
     fn of(name: String, group: Group) -> Result<Self, Fault> {
         let Group {
             open,
@@ -145,6 +166,12 @@ impl SavedModel {
     /// All tensors, file after file, each in the order of its bytes.
     pub fn tensors(&self) -> impl Iterator<Item = &StoredTensor> {
         self.files.iter().flat_map(TensorFile::tensors)
+    }
+
+    /// Whether neither its metadata nor its name can say a step.
+    pub fn says_no_step(&self) -> bool {
+        let has_digit = self.name.contains(|c: char| c.is_ascii_digit());
+        !has_digit && self.metadata("step").is_none()
     }
 
     /// The tensor of a name.

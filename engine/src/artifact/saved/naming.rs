@@ -102,7 +102,9 @@ fn fit(pieces: &[Piece], name: &[char], wanted: &Piece) -> Option<Option<String>
         }
         Piece::Step => {
             let digits = name.iter().take_while(|c| c.is_ascii_digit()).count();
-            (digits > 0).then(|| with(digits))?
+            // What follows in the pattern may be what follows the digits.
+            let is_last = rest.is_empty() && goes_on(&name[digits..]);
+            (digits > 0 && !is_last).then(|| with(digits))?
         }
         Piece::Member | Piece::Any => {
             let most = name.iter().take_while(|c| **c != '/').count();
@@ -163,8 +165,12 @@ impl Naming {
         let open: Vec<&Number> = all.iter().filter(is_open).collect();
         let labelled = open.iter().filter(|number| is_labelled(name, number));
         let labelled: Vec<&Number> = labelled.copied().collect();
+        let chars: Vec<char> = name.chars().collect();
+        // `step_10_000` may be one number.
+        let has_thousands = |number: &Number| goes_on(&chars[number.end..]);
         let step = match (&open[..], &labelled[..]) {
-            ([only], _) | (_, [only]) => *only,
+            ([only], _) => *only,
+            (_, [only]) if !has_thousands(only) => *only,
             ([], _) => {
                 let message = "expected a step in its name, found none".to_owned();
                 return Err((
@@ -186,7 +192,9 @@ impl Naming {
         };
         step.text.parse().map_err(|_| {
             let message = format!("expected a step in its name, found `{}`", step.text);
-            (message, hint())
+            let hint = "write steps as whole numbers of digits alone, in the names or in the \
+                        metadata as `step`";
+            (message, hint.to_owned())
         })
     }
 
@@ -229,9 +237,10 @@ fn numbers(name: &str) -> Vec<Number> {
             continue;
         }
         let start = at;
-        while is_digit(at) || (chars.get(at) == Some(&'.') && is_digit(at + 1)) {
+        while is_digit(at) || (matches!(chars.get(at), Some('.' | ',')) && is_digit(at + 1)) {
             at += 1;
         }
+        at += attached(&chars[at..]);
         found.push(Number {
             text: chars[start..at].iter().collect(),
             start,
@@ -239,6 +248,28 @@ fn numbers(name: &str) -> Vec<Number> {
         });
     }
     found
+}
+
+/// How many characters after digits make another number of them: those of `e3` in `10e3`, of `k` in
+/// `10k` and of `x1f` in `0x1f`.
+fn attached(rest: &[char]) -> usize {
+    let ends = |at: usize| !rest.get(at).is_some_and(char::is_ascii_alphanumeric);
+    match rest {
+        [letter, digit, ..] if letter.is_ascii_alphabetic() && digit.is_ascii_digit() => rest
+            .iter()
+            .take_while(|c| c.is_ascii_alphanumeric())
+            .count(),
+        [unit, ..] if "kKmMgGbB".contains(*unit) && ends(1) => 1,
+        _ => 0,
+    }
+}
+
+/// Whether digits are the first of a number that goes on after them, as in `1,000`, `1_000`, `10e3`.
+fn goes_on(rest: &[char]) -> bool {
+    let is_digit = |at: usize| rest.get(at).is_some_and(char::is_ascii_digit);
+    let has_fraction = matches!(rest.first(), Some('.' | ',')) && is_digit(1);
+    let has_thousands = rest.first() == Some(&'_') && (1..4).all(is_digit) && !is_digit(4);
+    has_fraction || has_thousands || attached(rest) > 0
 }
 
 /// Whether the word before a number says that it is a step.

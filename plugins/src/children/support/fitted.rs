@@ -51,6 +51,14 @@ fn by_module(weights: &Layout, network: &Layout) -> Result<Vec<usize>, String> {
             "the weights are of {found} modules, its network has {expected} layers"
         ));
     }
+    if let Some([one, other]) = doubtful(&of_weights, weights) {
+        return Err(format!(
+            "modules `{}` and `{}` have tensors of the same shapes, and their names do not say \
+             which comes first: name them by numbers, `net.0` and `net.1`",
+            shown(one),
+            shown(other)
+        ));
+    }
     let mut places = BTreeMap::new();
     for ((module, theirs), (layer, ours)) in of_weights.iter().zip(&of_network) {
         for (part, tensor) in ours {
@@ -66,18 +74,61 @@ fn by_module(weights: &Layout, network: &Layout) -> Result<Vec<usize>, String> {
     Ok(places.into_values().collect())
 }
 
+/// The name of a module, and its tensors by the last part of their names.
+type Module = (String, BTreeMap<String, usize>);
+
+/// A part of a name: digits count as a number, and come before letters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Number(u64),
+    Text(String),
+}
+
+/// `net.fc10` as `net.fc` and 10.
+fn pieces(name: &str) -> Vec<Piece> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut pieces = Vec::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let ends = |c: char| is_digit(c) != is_digit(first);
+        let (piece, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+        pieces.push(match piece.parse() {
+            Ok(number) => Piece::Number(number),
+            Err(_) => Piece::Text(piece.to_owned()),
+        });
+        rest = after;
+    }
+    pieces
+}
+
+/// Two modules of which only the shapes could say which is which, and do not: their names differ by
+/// more than numbers.
+fn doubtful<'a>(modules: &'a [Module], weights: &Layout) -> Option<[&'a str; 2]> {
+    let shapes = |module: &Module| -> Vec<(String, Vec<usize>)> {
+        let parts = module.1.iter();
+        let shape = |at: &usize| weights.tensors[*at].shape.clone();
+        parts.map(|(part, at)| (part.clone(), shape(at))).collect()
+    };
+    let words = |module: &Module| -> Vec<Piece> {
+        let mut pieces = pieces(&module.0);
+        pieces.retain(|piece| matches!(piece, Piece::Text(_)));
+        pieces
+    };
+    let pairs = modules.iter().enumerate();
+    let mut pairs =
+        pairs.flat_map(|(at, one)| modules[at + 1..].iter().map(move |other| (one, other)));
+    let found =
+        pairs.find(|(one, other)| shapes(one) == shapes(other) && words(one) != words(other));
+    found.map(|(one, other)| [&*one.0, &*other.0])
+}
+
 /// The tensors of each module by the last part of their names; modules in the order of their
 /// names, where numbers count as numbers.
-fn modules(layout: &Layout) -> Vec<(String, BTreeMap<String, usize>)> {
-    let mut modules: BTreeMap<Vec<(u64, String)>, (String, BTreeMap<String, usize>)> =
-        BTreeMap::new();
+fn modules(layout: &Layout) -> Vec<Module> {
+    let mut modules: BTreeMap<Vec<Piece>, Module> = BTreeMap::new();
     for (at, tensor) in layout.tensors.iter().enumerate() {
         let (module, part) = tensor.name.rsplit_once('.').unwrap_or(("", &tensor.name));
-        let key = module.split('.').map(|word| match word.parse::<u64>() {
-            Ok(number) => (number, String::new()),
-            Err(_) => (0, word.to_owned()),
-        });
-        let held = modules.entry(key.collect()).or_default();
+        let held = modules.entry(pieces(module)).or_default();
         held.0 = module.to_owned();
         held.1.insert(part.to_owned(), at);
     }
@@ -121,6 +172,18 @@ mod tests {
             deep,
             "the weights are of 2 modules, its network has 3 layers"
         );
+        let square = |names: [&str; 2]| {
+            let [one, other] = names.map(|name| [format!("{name}.weight"), format!("{name}.bias")]);
+            let shapes: [&[usize]; 2] = [&[3, 3], &[3]];
+            let named = one.iter().chain(&other).zip(shapes.into_iter().cycle());
+            let named: Vec<(&str, &[usize])> =
+                named.map(|(name, shape)| (&**name, shape)).collect();
+            fitted(&layout(&named), &Layout::mlp(&[3, 3, 3]))
+        };
+        assert_eq!(square(["fc10", "fc2"]), Ok(vec![2, 3, 0, 1]));
+        let said = "modules `decode` and `encode` have tensors of the same shapes, and their names \
+                    do not say which comes first: name them by numbers, `net.0` and `net.1`";
+        assert_eq!(square(["encode", "decode"]), Err(said.to_owned()));
         let bare = layout(&[("a.weight", &[4, 3]), ("b.weight", &[1, 4])]);
         let bare = fitted(&bare, &network).unwrap_err();
         assert_eq!(bare, "module `a` has no `bias`, which `layers.0` has");

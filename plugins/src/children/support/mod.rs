@@ -1,6 +1,7 @@
 //! What the child plugins share.
 
 pub(crate) mod anomalies;
+pub(crate) mod architecture;
 pub(crate) mod correction;
 pub(crate) mod fitted;
 pub(crate) mod forward;

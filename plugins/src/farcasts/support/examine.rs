@@ -103,6 +103,7 @@ pub fn at_horizons(call: &Sketch) -> Facts {
 pub fn of_runs(call: &Sketch) -> Facts {
     Facts {
         network: call.network("trajectory").cloned(),
+        tensors: { call.input("trajectory") }.and_then(|runs| runs.facts.tensors.clone()),
         coordinates: Some(vec!["horizon", "step"]),
         ..Facts::default()
     }

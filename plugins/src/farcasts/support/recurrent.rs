@@ -222,7 +222,17 @@ pub fn check(call: &Sketch, states: fn(Window) -> Window) -> Vec<Complaint> {
             false => Err(Fault::at("trajectory", FEW_STATES).with_hint(CLOSER)),
         }
     });
-    examine::no_runs(call).into_iter().chain(few).collect()
+    let found = [examine::no_runs(call), unreadable(call), few];
+    found.into_iter().flatten().collect()
+}
+
+/// Why the file of the networks does not hold them.
+fn unreadable(call: &Sketch) -> Option<Complaint> {
+    let path = call.get::<DataPath>("weights")?;
+    // One that is not there is the checker's to tell.
+    let file = path.0.is_file().then_some(path)?;
+    let nets = Nets::load(&file, Scaling::None, &Files::unchecked());
+    nets.err().map(Complaint::from)
 }
 
 /// What a call observes, when that is known before the run.

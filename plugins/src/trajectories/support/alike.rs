@@ -16,6 +16,18 @@ const WRAPPERS: [&str; 3] = [
 /// What trainers put before all names of a model.
 const PREFIXES: [&str; 2] = ["module.", "model."];
 
+/// How tensors that some files lack are found to be copies of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ties {
+    /// All their numbers are equal.
+    Exact,
+    /// As far as a few MiB tell; the rest is believed.
+    Likely,
+}
+
+/// How many bytes are compared at most before the rest is believed.
+const MOST_COMPARED: u64 = 32 << 20;
+
 /// The tensors of weights that all models have.
 pub struct Alike {
     /// The tensors, called as they are written.
@@ -41,7 +53,7 @@ impl Alike {
     ///
     /// # Errors
     /// The user's fault, with the first tensor that differs.
-    pub fn of(models: &[&SavedModel], selection: &Selection) -> Result<Self, Fault> {
+    pub fn of(models: &[&SavedModel], selection: &Selection, ties: Ties) -> Result<Self, Fault> {
         let named: Vec<Named> = models
             .iter()
             .map(|model| Named::of(model, selection))
@@ -57,7 +69,7 @@ impl Alike {
             names.sum()
         };
         let named_by = (0..named.len()).min_by_key(length).unwrap_or(0);
-        let copies = copies(&named)?;
+        let copies = copies(&named, ties)?;
         for other in &named[1..] {
             first.expect(other, &copies)?;
         }
@@ -178,7 +190,7 @@ fn common_prefix(names: &[String]) -> Option<&'static str> {
 
 /// Tensors that some models lack and that are, wherever they are, the same bytes as another one
 /// that all have: tied weights that some files name once. With what they are copies of.
-fn copies(named: &[Named]) -> Result<BTreeMap<String, String>, Fault> {
+fn copies(named: &[Named], ties: Ties) -> Result<BTreeMap<String, String>, Fault> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for key in named.iter().flat_map(|named| named.weights.keys()) {
         *counts.entry(key).or_default() += 1;
@@ -187,6 +199,10 @@ fn copies(named: &[Named]) -> Result<BTreeMap<String, String>, Fault> {
         .into_iter()
         .partition(|(_, count)| *count == named.len());
     let mut copies = BTreeMap::new();
+    let mut bytes_left = match ties {
+        Ties::Exact => u64::MAX,
+        Ties::Likely => MOST_COMPARED,
+    };
     for (key, _) in partial {
         let holders: Vec<&Named> = named
             .iter()
@@ -195,7 +211,7 @@ fn copies(named: &[Named]) -> Result<BTreeMap<String, String>, Fault> {
         for (candidate, _) in &common {
             let mut is_copy = true;
             for holder in &holders {
-                is_copy = is_copy && holder.are_equal(key, candidate)?;
+                is_copy = is_copy && holder.are_equal(key, candidate, &mut bytes_left)?;
             }
             if is_copy {
                 copies.insert(key.to_owned(), (*candidate).to_owned());
@@ -207,7 +223,7 @@ fn copies(named: &[Named]) -> Result<BTreeMap<String, String>, Fault> {
 }
 
 impl Named<'_> {
-    fn are_equal(&self, one: &str, other: &str) -> Result<bool, Fault> {
+    fn are_equal(&self, one: &str, other: &str, bytes_left: &mut u64) -> Result<bool, Fault> {
         const AT_ONCE: u64 = 1 << 20;
         let (one, other) = (self.weights[one], self.weights[other]);
         if one.tensor.shape != other.tensor.shape || one.dtype != other.dtype {
@@ -216,6 +232,10 @@ impl Named<'_> {
         let mut first = 0;
         while first < one.bytes {
             let count = AT_ONCE.min(one.bytes - first) as usize;
+            if *bytes_left < count as u64 {
+                return Ok(true);
+            }
+            *bytes_left = bytes_left.saturating_sub(count as u64);
             let (mut here, mut there) = (vec![0; count], vec![0; count]);
             self.model.read_bytes(&one.tensor.name, first, &mut here)?;
             self.model

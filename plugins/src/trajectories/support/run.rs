@@ -10,7 +10,7 @@ use engine::error::Fault;
 use engine::plugin::Context;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
-use super::alike::Alike;
+use super::alike::{Alike, Ties};
 
 /// The models of a run in the order of their steps.
 pub struct Run {
@@ -59,8 +59,14 @@ impl Run {
         models: Vec<SavedModel>,
         naming: &Naming,
         selection: Selection,
+        ties: Ties,
     ) -> Result<Self, Fault> {
+        // One state alone need not say when it was.
+        let is_lone = models.len() == 1;
         let stepped = models.into_iter().map(|model| {
+            if is_lone && naming.step.is_none() && model.says_no_step() {
+                return Ok((0, model));
+            }
             let step = naming.step(&model).map_err(|(message, hint)| {
                 Fault::user(format!("`{}`: {message}", model.path().display())).with_hint(hint)
             })?;
@@ -81,13 +87,18 @@ impl Run {
         for model in &models {
             selection.expect(model)?;
         }
-        let alike = Alike::of(&models.iter().collect::<Vec<_>>(), &selection)?;
+        let alike = Alike::of(&models.iter().collect::<Vec<_>>(), &selection, ties)?;
         Ok(Self {
             alike,
             models,
             steps,
             selection,
         })
+    }
+
+    /// The tensors of the weights.
+    pub fn layout(&self) -> &Layout {
+        &self.alike.layout
     }
 
     /// The precision that all weights have, or one that holds every number of theirs.

@@ -1,0 +1,137 @@
+//! What an action leaves for others while it is carried out: the states of a training for what is
+//! recorded along with it, and the end of a short training for a longer one.
+//!
+//! Neither changes a byte of a result: both only spare work that was done already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::experiment::Experiment;
+
+use crate::digest::Digest;
+use crate::graph::{Action, ActionId, Graph};
+use crate::key::Key;
+use crate::order::{Order, order};
+use crate::plugin::Registry;
+use crate::trials::{needed, node, sets};
+
+/// What the actions of a graph leave for others.
+#[derive(Debug, Default)]
+pub struct Along {
+    /// The actions carried out along with one.
+    recorded: BTreeMap<ActionId, Vec<ActionId>>,
+    /// Those that are carried out along with others.
+    beside: BTreeSet<ActionId>,
+    /// Those that leave what a longer one needs to go on.
+    leaving: BTreeSet<ActionId>,
+    /// Shorter ones that one can go on from.
+    shorter: BTreeMap<ActionId, Vec<ActionId>>,
+}
+
+impl Along {
+    /// That of a graph of which some actions are left to run.
+    pub fn of(
+        graph: &Graph,
+        experiment: &Experiment,
+        registry: &Registry,
+        is_left: impl Fn(ActionId) -> bool,
+    ) -> Self {
+        let mut along = Self::default();
+        for index in 0..graph.actions.len() {
+            let id = ActionId(index);
+            if let Some(recorded) = recorded_along(id, graph, experiment, registry)
+                && is_left(id)
+                && is_left(recorded)
+            {
+                along.recorded.entry(recorded).or_default().push(id);
+                along.beside.insert(id);
+            }
+        }
+        for sweep in &experiment.sweeps {
+            let Some(over) = sweep.over else { continue };
+            let over = &sweep.params[over].name;
+            let trials = sweep.trials.iter().flat_map(|trial| &trial.scores);
+            let lengths = needed(trials.copied(), graph).into_iter();
+            let lengths = lengths.filter(|id| sets(&node(*id, experiment, graph).point, over));
+            let mut alike: BTreeMap<Digest, Vec<ActionId>> = BTreeMap::new();
+            for id in lengths {
+                if let Some(stem) = stem(&graph.actions[id.0], experiment, registry) {
+                    alike.entry(stem).or_default().push(id);
+                }
+            }
+            for group in alike.into_values() {
+                for id in &group {
+                    let others = group.iter().filter(|other| *other != id);
+                    along.shorter.insert(*id, others.copied().collect());
+                }
+                if sweep.to_come > 0 {
+                    along.leaving.extend(group);
+                }
+            }
+        }
+        along
+    }
+
+    /// The order for one action, with what it leaves.
+    pub fn order(
+        &self,
+        id: ActionId,
+        graph: &Graph,
+        experiment: &Experiment,
+        registry: &Registry,
+    ) -> Order {
+        let others = self.recorded.get(&id).into_iter().flatten();
+        let others = others.map(|other| order(*other, graph, experiment, registry));
+        let shorter = self.shorter.get(&id).into_iter().flatten();
+        let shorter = shorter.map(|id| left_by(&graph.actions[id.0].key).digest);
+        Order {
+            along: others.collect(),
+            is_along: self.beside.contains(&id),
+            shorter: shorter.collect(),
+            leaves: self.leaving.contains(&id),
+            ..order(id, graph, experiment, registry)
+        }
+    }
+}
+
+/// Under which key is kept what an action leaves for longer ones.
+pub fn left_by(key: &Key) -> Key {
+    Key::of(format!("{}left for longer ones\n", key.text))
+}
+
+/// The action along with which one can be carried out, having all else that it reads at hand.
+fn recorded_along(
+    id: ActionId,
+    graph: &Graph,
+    experiment: &Experiment,
+    registry: &Registry,
+) -> Option<ActionId> {
+    let action = &graph.actions[id.0];
+    let plugin = &experiment.nodes[action.node.0].plugin;
+    let along = registry.get(plugin)?.declaration().along.as_ref()?;
+    let input = { action.inputs.iter() }.find(|input| input.field == along.input)?;
+    let [recorded] = input.actions[..] else {
+        return None;
+    };
+    let at_hand = graph.actions[recorded.0].taken();
+    let mut reads = action.taken().into_iter();
+    reads
+        .all(|read| read == recorded || at_hand.contains(&read))
+        .then_some(recorded)
+}
+
+/// What actions share that only last longer than each other; none for those that cannot go on.
+fn stem(action: &Action, experiment: &Experiment, registry: &Registry) -> Option<Digest> {
+    let plugin = &experiment.nodes[action.node.0].plugin;
+    let lengths = &registry.get(plugin)?.declaration().lengths;
+    if lengths.is_empty() {
+        return None;
+    }
+    let is_length = |line: &&str| {
+        let name = line.split_once(" = ").map(|(name, _)| name);
+        name.is_some_and(|name| lengths.iter().any(|it| it == name))
+    };
+    let lines: Vec<&str> = { action.key.text.lines() }
+        .filter(|line| !is_length(line))
+        .collect();
+    Some(Digest::of(lines.join("\n").as_bytes()))
+}

@@ -1,0 +1,179 @@
+//! What `check` tells of checkpoint files by their headers, and built-in networks that run weights
+//! from elsewhere.
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use crate::farcast::Folder;
+
+/// A file of tensors in single precision, all numbers as `number` says.
+fn file(tensors: &[(&str, &[usize])], number: impl Fn(usize) -> f32) -> Vec<u8> {
+    let (mut head, mut end) = (serde_json::Map::new(), 0);
+    for (name, shape) in tensors {
+        let start = end;
+        end += 4 * shape.iter().product::<usize>();
+        let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
+        head.insert((*name).to_owned(), entry);
+    }
+    let head = serde_json::Value::Object(head).to_string();
+    let numbers = (0..end / 4).flat_map(|at| number(at).to_le_bytes());
+    let length = (head.len() as u64).to_le_bytes();
+    let bytes = length.into_iter().chain(head.into_bytes());
+    bytes.chain(numbers).collect()
+}
+
+const TENSORS: [(&str, &[usize]); 3] = [("a", &[2, 3]), ("b", &[2]), ("c", &[3])];
+
+/// Five states that `harm` has been done to, and what `check` then says.
+fn said(call: &str, harm: impl Fn(&Folder)) -> String {
+    let folder = Folder::with(&format!(
+        "trajectory run = checkpoints({call})\n\
+         farcast last = persistence(run, observe: 0..=20, horizon: [30, 40])\n\
+         score error = forecast_error(last, truth: run)\n"
+    ));
+    for step in [0_u16, 10, 20, 30, 40] {
+        let states = file(&TENSORS, |at| at as f32 + f32::from(step));
+        folder.write(&format!("ck/step-{step}.safetensors"), states);
+    }
+    harm(&folder);
+    let said = folder.farcast(&["check", "it.farcast"]);
+    said.err + &said.out
+}
+
+fn expect_said(call: &str, harm: impl Fn(&Folder), expected: Expect) {
+    expected.assert_eq(&said(call, harm));
+}
+
+const ALL: &str = "\"ck/step-*.safetensors\"";
+
+#[test]
+fn check_reads_the_headers_of_checkpoints() {
+    expect_said(ALL, |_| (), expect![[]]);
+    let state = |tensors: &[(&str, &[usize])]| file(tensors, |at| at as f32);
+    let lacks = |folder: &Folder| folder.write("ck/step-20.safetensors", state(&TENSORS[..2]));
+    expect_said(ALL, lacks, expect![[]]);
+    let wide = [TENSORS[0], ("b", &[4][..]), TENSORS[2]];
+    let differs = |folder: &Folder| folder.write("ck/step-20.safetensors", state(&wide));
+    expect_said(ALL, differs, expect![[]]);
+    let uneven = |folder: &Folder| {
+        std::fs::remove_file(folder.path("ck/step-10.safetensors")).unwrap();
+    };
+    expect_said(ALL, uneven, expect![[]]);
+    let any = format!("{ALL}, spacing: any");
+    expect_said(&any, uneven, expect![[]]);
+    let short = |folder: &Folder| {
+        std::fs::remove_file(folder.path("ck/step-40.safetensors")).unwrap();
+    };
+    expect_said(ALL, short, expect![[]]);
+    let only = format!("{ALL}, only: [\"decoder.*\"]");
+    expect_said(&only, |_| (), expect![[]]);
+    let empty = |folder: &Folder| folder.write("ck/step-20.safetensors", "");
+    expect_said(ALL, empty, expect![[]]);
+}
+
+#[test]
+fn one_state_needs_no_step() {
+    let folder = Folder::with(
+        "trajectory run = checkpoints(\"last.safetensors\")\n\
+         farcast same = persistence(run, horizon: [10])\n\
+         child far = adopt(same, horizon: 10)\n",
+    );
+    folder.write("last.safetensors", file(&TENSORS, |at| at as f32));
+    let said = folder.farcast(&["run", "it.farcast", "--quiet", "--weights"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(folder.path("out/it/far.safetensors").exists());
+}
+
+#[test]
+fn a_step_is_digits_alone() {
+    for name in [
+        "step-1k",
+        "step-10e3",
+        "step-1,000",
+        "step_1_000",
+        "step-0x10",
+    ] {
+        let other = |folder: &Folder| {
+            folder.write(
+                &format!("ck/{name}.safetensors"),
+                file(&TENSORS, |at| at as f32),
+            );
+        };
+        for call in [
+            "\"ck/*.safetensors\"",
+            "\"ck/*.safetensors\", step: \"step-{step}\"",
+        ] {
+            let said = said(call, other);
+            assert!(said.contains("error[impossible-call]"), "{name}: {said}");
+            assert!(said.contains(name), "{name}: {said}");
+        }
+    }
+}
+
+/// A network with one input, one hidden unit and one output: `2 tanh(x) + 1/2`.
+fn perceptron(names: [&str; 2], rest: &str) -> Folder {
+    let folder = Folder::with(&format!(
+        "data rows = csv(\"rows.csv\")\n\
+         trajectory run = checkpoints(\"step-*.safetensors\")\n\
+         farcast last = persistence(run, observe: 0..=20, horizon: [30])\n{rest}"
+    ));
+    let names = names.map(|name| [format!("{name}.weight"), format!("{name}.bias")]);
+    let names: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+    let shapes: [&[usize]; 2] = [&[1, 1], &[1]];
+    let tensors: Vec<_> = names.into_iter().zip(shapes.into_iter().cycle()).collect();
+    for step in [0, 10, 20] {
+        let states = file(&tensors, |at| [1.0, 0.0, 2.0, 0.5][at]);
+        folder.write(&format!("step-{step}.safetensors"), states);
+    }
+    folder.write("rows.csv", "x,y\n0,1\n1,2\n2,3\n");
+    folder
+}
+
+#[test]
+fn a_built_in_network_runs_weights_from_elsewhere() {
+    let adopted = "child far = adopt(last, horizon: 30, network: mlp(hidden: [1]), inputs: [x], target: y)\n\
+                   score error = compare(far, on: rows, metrics: [rmse])\n";
+    let folder = perceptron(["net.0", "net.2"], adopted);
+    let answer = folder.run(&["--weights"]);
+    // In Python: sqrt(mean((2 * tanh(x) + 0.5 - y) ** 2)).
+    let errors = [0.0_f64, 1.0, 2.0].map(|x| 2.0 * x.tanh() + 0.5 - (x + 1.0));
+    let expected = (errors.iter().map(|error| error * error).sum::<f64>() / 3.0).sqrt();
+    assert!((expected - 0.438_809).abs() < 1e-5);
+    let found = answer["scores"][0]["value"].as_f64().unwrap();
+    assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    // They are written with the names they came with.
+    let bytes = folder.bytes("out/it/far.safetensors");
+    let head = String::from_utf8_lossy(&bytes);
+    assert!(head.contains("net.2.weight") && !head.contains("layers.0"));
+}
+
+#[test]
+fn a_network_that_does_not_fit_is_refused_with_the_tensor() {
+    let refused = |names: [&str; 2], arguments: &str| {
+        let adopted = format!("child far = adopt(last, horizon: 30, {arguments})\n");
+        let folder = perceptron(names, &adopted);
+        let said = folder.farcast(&["check", "it.farcast"]);
+        let lines = said.err.lines().chain(said.out.lines());
+        let lines = lines.filter(|line| line.contains("error[") || line.contains("= help"));
+        lines.map(str::trim).collect::<Vec<_>>().join("\n") + "\n"
+    };
+    let net = ["net.0", "net.2"];
+    let columns = "inputs: [x], target: y";
+    let cases = [
+        (net, format!("network: mlp(hidden: [2]), {columns}")),
+        (net, format!("network: mlp(hidden: []), {columns}")),
+        (
+            net,
+            format!("network: mlp(hidden: [1], outputs: 3), {columns}"),
+        ),
+        (net, "network: mlp(hidden: [1])".to_owned()),
+        (net, columns.to_owned()),
+        (
+            ["encode", "decode"],
+            format!("network: mlp(hidden: [1]), {columns}"),
+        ),
+        (net, format!("network: mpl(hidden: [1]), {columns}")),
+    ];
+    let said = cases.map(|(names, arguments)| refused(names, &arguments));
+    expect![[]].assert_eq(&said.concat());
+}
