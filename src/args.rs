@@ -110,7 +110,7 @@ Examples:
         after_help = "Examples:\n  farcast plugin new huber\n  farcast plugin test huber"
     )]
     Plugin(PluginCommand),
-    /// Let the program of a plugin run: as it is now, until it changes.
+    /// Let the program of a plugin run, as it is now, until it changes; or use a shared store.
     #[command(after_help = "\
 Without a NAME, all plugins that the file or folder describes are listed, with what is trusted.
 
@@ -118,7 +118,8 @@ Examples:
   farcast trust huber
   farcast trust huber robust
   farcast trust
-  farcast trust huber --withdraw")]
+  farcast trust huber --withdraw
+  farcast trust team           # `[remote.team]`: results may come from there")]
     Trust(Trust),
     /// List the runs of this store: time, params and scores.
     #[command(after_help = "Examples:\n  farcast runs\n  farcast runs --limit 5 --json")]
@@ -163,6 +164,16 @@ Examples:
   farcast pack last --data --results -o storms.crate.zip
   farcast pack out/storms --results")]
     Pack(Pack),
+    /// Put results into a store that is shared with others: `[remote.NAME]` of farcast.toml.
+    #[command(after_help = "\
+What is there already is not sent again. Results are signed with your key, which the first push
+makes; others take them when `trust` of their `[remote.NAME]` has it.
+
+Examples:
+  farcast push storms.farcast
+  farcast push last --to team --dry-run
+  farcast push --key             # the line that others put into `trust`")]
+    Push(Push),
     /// Verify a bundle and unpack it into a new folder; nothing runs.
     #[command(after_help = "\
 Every file is verified by its digest. What no bundle contains is refused before anything is
@@ -185,7 +196,7 @@ Examples:
     Add(Add),
     /// Fetch the packages that `farcast.toml` names into the cache, and write `farcast.lock`.
     #[command(after_help = "\
-`add`, `fetch`, `update` and `vendor` are the only commands that touch a network.
+For packages, `add`, `fetch`, `update` and `vendor` are the only commands that touch a network.
 
 Examples:
   farcast fetch
@@ -302,6 +313,8 @@ impl Command {
             Command::Config(args) => Some(args.file.as_deref().unwrap_or(here)),
             Command::Rerun(args) => Some(args.near()),
             Command::Pack(args) if args.what.ends_with(".farcast") => Some(Path::new(&args.what)),
+            Command::Push(args) => Some(args.near()),
+            Command::Trust(args) => Some(&args.path),
             Command::Status(args) => Some(near_run(args.run.as_deref().unwrap_or("last"))),
             Command::Attach(args) => Some(near_run(&args.run)),
             Command::Cancel(args) => Some(near_run(&args.run)),
@@ -312,7 +325,6 @@ impl Command {
             | Command::Cache(_) => Some(here),
             Command::Plugins(_)
             | Command::Plugin(_)
-            | Command::Trust(_)
             | Command::New(_)
             | Command::Docs(_)
             | Command::Explain(_)
@@ -439,7 +451,7 @@ pub struct RunOptions {
     /// Write one Parquet file for every anomaly, trajectory and table of weights.
     #[arg(long)]
     pub tables: bool,
-    /// Let the plugins of the experiment run their programs, this time.
+    /// Let the plugins of the experiment run their programs, and use shared stores, this time.
     #[arg(long)]
     pub trust: bool,
     /// Write weights as safetensors: of the statement NAME, used by a score or not, or of all
@@ -547,7 +559,7 @@ pub struct PluginSync {
 /// `farcast trust`
 #[derive(Debug, Args)]
 pub struct Trust {
-    /// The plugin, as `farcast.toml` calls it.
+    /// The plugin or the shared store, as `farcast.toml` calls it.
     pub name: Option<String>,
     /// The folder of that `farcast.toml`, or a file in it.
     #[arg(default_value = ".")]
@@ -648,6 +660,37 @@ pub struct Pack {
     pub json: bool,
 }
 
+/// `farcast push`
+#[derive(Debug, Args)]
+pub struct Push {
+    /// Whose results: experiment files, or runs as `farcast runs` names them.
+    #[arg(required_unless_present_any = ["all", "key"])]
+    pub what: Vec<String>,
+    /// All results of the store.
+    #[arg(long, conflicts_with = "what")]
+    pub all: bool,
+    /// The shared store [default: the only one].
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// Only show what would be sent.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print your name and key, as others write them in `trust`.
+    #[arg(long)]
+    pub key: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Push {
+    /// Where to look for the store: beside an experiment that is named.
+    fn near(&self) -> &Path {
+        let file = { self.what.iter() }.find(|what| what.ends_with(".farcast"));
+        file.map_or(Path::new("."), Path::new)
+    }
+}
+
 /// `farcast open`
 #[derive(Debug, Args)]
 pub struct Open {
@@ -719,6 +762,9 @@ pub struct Gc {
     /// Remove results that none of these experiments needs; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub only: Vec<PathBuf>,
+    /// Clean this shared store instead: files that no result names and that are older than a week.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["older_than", "max_size", "only"])]
+    pub remote: Option<String>,
     /// Only show what would be removed.
     #[arg(long)]
     pub dry_run: bool,

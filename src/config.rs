@@ -10,6 +10,7 @@
 //! ```
 
 mod on;
+mod remote;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,6 +21,7 @@ use dsl::nearest;
 use dsl::source::{FileId, Source, Sources, Span};
 use engine::cluster::Site;
 use engine::path_text::path_text;
+use engine::remote::Remote;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -37,6 +39,8 @@ pub struct ConfigFile {
     pub profiles: BTreeMap<String, Profile>,
     /// The queues by name.
     pub queues: BTreeMap<String, Site>,
+    /// The shared stores, in the order of their names.
+    pub remotes: Vec<Remote>,
 }
 
 /// A named set of values, used on demand.
@@ -95,7 +99,10 @@ struct Reader<'a> {
 const PROFILE: &str = "profile";
 const SET: &str = "set";
 const PLUGIN: &str = "plugin";
+const PACKAGE: &str = "package";
+const DEPENDENCIES: &str = "dependencies";
 const ON: &str = "on";
+const REMOTE: &str = "remote";
 
 impl Reader<'_> {
     fn config(&mut self, table: &DeTable) -> ConfigFile {
@@ -110,11 +117,16 @@ impl Reader<'_> {
                 continue;
             }
             // How plugins of one's own are run, and packages: see `engine::foreign`, `engine::packages`.
-            if [PLUGIN, "package", "dependencies"].contains(&key.get_ref().as_ref()) {
+            if [PLUGIN, PACKAGE, DEPENDENCIES].contains(&key.get_ref().as_ref()) {
+                continue;
+            }
+            if key.get_ref() == REMOTE {
+                config.remotes = self.remotes(value);
                 continue;
             }
             if key.get_ref() != PROFILE {
-                self.setting(key, value, PROFILE, &mut config.values);
+                let tables = [PROFILE, ON, REMOTE, PLUGIN, PACKAGE, DEPENDENCIES];
+                self.setting(key, value, &tables, &mut config.values);
                 continue;
             }
             let Some(profiles) = self.table(value, "profiles: `[profile.NAME]`") else {
@@ -142,7 +154,7 @@ impl Reader<'_> {
                 continue;
             }
             if key.get_ref() != SET {
-                self.setting(key, value, SET, &mut profile.values);
+                self.setting(key, value, &[SET, ON], &mut profile.values);
                 continue;
             }
             let params = self.table(value, "params: `set = { width = 16 }`");
@@ -169,7 +181,7 @@ impl Reader<'_> {
         &mut self,
         key: &Spanned<impl AsRef<str>>,
         value: &Spanned<DeValue>,
-        other: &str,
+        other: &[&str],
         values: &mut BTreeMap<&'static str, Given>,
     ) {
         let name = key.get_ref().as_ref();
@@ -199,12 +211,13 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown(&mut self, name: &str, place: Range<usize>, other: &str) {
+    fn unknown(&mut self, name: &str, place: Range<usize>, other: &[&str]) {
         let names = || {
             let settings = SETTINGS
                 .iter()
                 .filter(|setting| setting.value_type != ValueType::Profile);
-            settings.map(|setting| setting.name).chain([other])
+            let settings = settings.map(|setting| setting.name);
+            settings.chain(other.iter().copied())
         };
         let message = format!("unknown setting `{name}`");
         let mut diagnostic = Diagnostic::error(Code::UnknownName, span(place), message);
@@ -228,6 +241,11 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn wrong_key(&mut self, key: &Spanned<impl AsRef<str>>, message: String) {
+        let diagnostic = Diagnostic::error(Code::WrongType, span(key.span()), message);
+        self.found.push(diagnostic);
     }
 
     fn wrong(&mut self, value: &Spanned<DeValue>, message: String, hint: Option<String>) {

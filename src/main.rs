@@ -12,6 +12,7 @@ mod lsp;
 mod notes;
 mod progress;
 mod project;
+mod remotes;
 mod scores;
 mod session;
 mod setting;

@@ -100,7 +100,9 @@ pub fn kept_study(
 ) -> Result<Study, Abort> {
     let registry = Arc::new(plugins::registry());
     let world = Kept {
-        registry: &registry,
+        disk: Disk {
+            registry: &registry,
+        },
         texts,
     };
     let packages = Arc::new(packages);

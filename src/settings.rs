@@ -9,6 +9,7 @@ use dsl::nearest;
 use engine::cluster::Site;
 use engine::outside::read_text;
 use engine::path_text::{path_text, text_path};
+use engine::remote::Remote;
 use engine::store::{default_path, project_file};
 
 use crate::config::ConfigFile;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub params: Vec<(String, String)>,
     /// The queues of jobs by name.
     pub queues: BTreeMap<String, Site>,
+    /// The shared stores, in the order of their names.
+    pub remotes: Vec<Remote>,
     /// The `farcast.toml` that was read.
     pub file: Option<PathBuf>,
 }
@@ -120,6 +123,7 @@ impl Settings {
                 Some((_, profile)) => profile.queues.clone(),
                 None => config.queues.clone(),
             },
+            remotes: config.remotes,
             file,
         })
     }

@@ -1,7 +1,8 @@
-//! Which programs of plugins may run: the digests that the user trusts.
+//! Which programs of plugins may run, and which shared stores are used: the digests that the user
+//! trusts.
 //!
-//! One line for each in `~/.config/farcast/trusted`: the digest of the code, then what people call
-//! it. A program that changes has another digest, so it is asked for again.
+//! One line for each in `~/.config/farcast/trusted`: the digest of the code or the address, then
+//! what people call it. What changes has another digest, so it is asked for again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -80,11 +81,16 @@ impl Trusted {
 }
 
 fn path() -> Option<PathBuf> {
+    Some(config_folder()?.join("trusted"))
+}
+
+/// The folder of what the user decides for all projects.
+pub fn config_folder() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let is_absolute = |path: &PathBuf| path.is_absolute();
     let config = folder("XDG_CONFIG_HOME").filter(is_absolute);
     let config = config.or_else(|| Some(folder("HOME").filter(is_absolute)?.join(".config")));
-    Some(config?.join("farcast/trusted"))
+    Some(config?.join("farcast"))
 }
 
 /// Refuses a run that would start programs which are not trusted, before anything starts.

@@ -143,8 +143,18 @@ fn an_unknown_setting() {
               | ^^^^
               |
               = help: did you mean `store`?
-              = help: settings: `store`, `out`, `jobs`, `color`, `profile`
+              = help: settings: `store`, `out`, `jobs`, `color`, `profile`, `on`, `remote`, `plugin`, `package`, `dependencies`
         "#]],
+    );
+}
+
+#[test]
+fn a_shared_store_that_cannot_be() {
+    refused(
+        "[remote.team]\nmod = \"read\"\n[remote.\"a b\"]\nurl = \"x\"\n\
+         [remote.c]\nurl = \"ftp://x\"\nmode = \"write\"\ntrust = [\"ada\", \"bob:12\", 3]\n\
+         [remote.d]\nurl = \"s3://../x\"\ntrust = \"everybody\"\nendpoint = \"x\"\n",
+        expect![[""]],
     );
 }
 
@@ -165,7 +175,7 @@ fn a_wrong_value_in_a_profile() {
               | ^^^^^^
               |
               = help: did you mean `color`?
-              = help: settings: `store`, `out`, `jobs`, `color`, `set`
+              = help: settings: `store`, `out`, `jobs`, `color`, `set`, `on`
             error[wrong-type]: expected a number, `true`, `false` or a quoted text, found a list
              --> HERE/farcast.toml:4:17
               |

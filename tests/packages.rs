@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use expect_test::expect;
+
 use crate::farcast::{Folder, Said};
 
 /// The package `ocean`: a definition, data of its own, and a file beside.
@@ -327,6 +329,29 @@ fn vendored_packages_need_no_cache_and_are_verified() {
     change("data/casts.csv");
     change("farcast.toml");
     place.fine("storms", &["check", "storms.farcast"]);
+}
+
+/// A package from elsewhere that names what only this machine can reach.
+#[test]
+fn a_stranger_s_package_does_not_reach_into_this_machine() {
+    let place = Place::new();
+    place.ocean();
+    place.publish("secret", "v1.0.0", &[("lib.farcast", "")]);
+    let manifest = format!(
+        "[package]\nname = \"ocean\"\nversion = \"1.3.0\"\n\n[dependencies]\n\
+         secret = {{ git = \"{}\", tag = \"v1.0.0\" }}\n",
+        place.url("secret")
+    );
+    place.publish("ocean", "v1.3.0", &[("farcast.toml", &manifest)]);
+    // From this machine itself, it may.
+    place.fine("storms", &["add", "ocean", "--git", &place.url("ocean")]);
+    for file in ["storms/farcast.toml", "storms/farcast.lock"] {
+        let text = place.folder.read(file);
+        let text = text.replace(&place.url("ocean"), "https://example.org/ocean.git");
+        place.folder.write(file, text);
+    }
+    let refused = place.refusal("storms", &["fetch"]);
+    expect![[""]].assert_eq(&refused);
 }
 
 #[test]

@@ -63,6 +63,18 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+impl Order {
+    /// The keys of all results that carrying it out may read.
+    pub fn reads(&self) -> Vec<Digest> {
+        let orders = self.remakes.iter().chain([self]);
+        let members = orders.flat_map(|order| &order.inputs);
+        members
+            .flat_map(|input| &input.members)
+            .map(|member| member.key)
+            .collect()
+    }
+}
+
 /// The results of another statement that an order reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderInput {

@@ -112,16 +112,8 @@ pub struct Watched<'a> {
 }
 
 impl Outside for Watched<'_> {
-    fn read(&self, path: &str) -> Result<String, String> {
-        self.disk.read(path)
-    }
-
-    fn find(&self, path: &str) -> Result<(), String> {
-        self.disk.find(path)
-    }
-
-    fn program(&self, plugin: &Declared) -> Result<(), ProgramFault> {
-        self.disk.program(plugin)
+    fn behind(&self) -> &dyn Outside {
+        &self.disk
     }
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
@@ -129,20 +121,6 @@ impl Outside for Watched<'_> {
         let schema = schema_of(self.disk.registry, plugin, args, &files);
         self.seen.note(&files);
         schema
-    }
-
-    fn examine<'a>(
-        &self,
-        plugin: &str,
-        kind: Kind,
-        args: &'a Arguments,
-        about: &'a dyn Fn(NodeId) -> About<'a>,
-    ) -> Examined {
-        self.disk.examine(plugin, kind, args, about)
-    }
-
-    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
-        self.disk.propose(search, score)
     }
 }
 
@@ -170,36 +148,20 @@ pub type Texts = BTreeMap<String, String>;
 /// Texts that were kept, no others; headers of data files from disk.
 #[derive(Clone, Copy)]
 pub struct Kept<'a> {
-    /// The plugins.
-    pub registry: &'a Registry,
+    /// The data files.
+    pub disk: Disk<'a>,
     /// The texts.
     pub texts: &'a Texts,
 }
 
 impl Outside for Kept<'_> {
+    fn behind(&self) -> &dyn Outside {
+        &self.disk
+    }
+
     fn read(&self, path: &str) -> Result<String, String> {
         let text = self.texts.get(path).cloned();
         text.ok_or_else(|| format!("`{path}` was not kept"))
-    }
-
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
-        let registry = self.registry;
-        Disk { registry }.schema(plugin, args)
-    }
-
-    fn examine<'a>(
-        &self,
-        plugin: &str,
-        kind: Kind,
-        args: &'a Arguments,
-        about: &'a dyn Fn(NodeId) -> About<'a>,
-    ) -> Examined {
-        let registry = self.registry;
-        Disk { registry }.examine(plugin, kind, args, about)
-    }
-
-    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
-        propose(search, score)
     }
 }
 

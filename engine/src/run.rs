@@ -113,6 +113,8 @@ struct Pass<'a> {
     estimate: Estimate,
     /// What actions leave for others.
     along: Along,
+    /// What was said of damage: a place that is away is said once, whatever was to come from it.
+    remarks: BTreeSet<String>,
     /// Keeps from `gc` what the pass works with, its results until they are loaded.
     hold: Option<Hold>,
 }
@@ -127,6 +129,7 @@ impl<'a> Pass<'a> {
             notes: BTreeMap::new(),
             results: BTreeMap::new(),
             is_damaged: false,
+            remarks: BTreeSet::new(),
             estimate: Estimate::default(),
             along: Along::default(),
             hold: None,
@@ -227,12 +230,16 @@ impl<'a> Pass<'a> {
                 Ok(result) => {
                     self.results.insert(id, result);
                 }
-                Err(Fault::Damaged(what)) => {
-                    self.work.place.observer.remark(&what);
-                    self.is_damaged = true;
-                }
+                Err(Fault::Damaged(what)) => self.note_damage(&what),
                 Err(fault) => endings[id.0] = Ending::Failed(failure(fault)),
             }
+        }
+    }
+
+    fn note_damage(&mut self, what: &str) {
+        self.is_damaged = true;
+        if self.remarks.insert(what.to_owned()) {
+            self.work.place.observer.remark(what);
         }
     }
 
@@ -284,8 +291,7 @@ impl Orders for Pass<'_> {
 
     fn ended(&mut self, id: ActionId, ending: &Ending, answer: Answer) {
         if let Conclusion::Damaged(what) = &answer.conclusion {
-            self.is_damaged = true;
-            self.work.place.observer.remark(what);
+            self.note_damage(what);
         }
         let title = self.action(id).title(self.work.experiment);
         let names = Names::of(self.work.experiment, self.work.graph);

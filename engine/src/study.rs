@@ -31,7 +31,7 @@ use crate::graph::{ActionId, Graph};
 use crate::lower::{Asked, Lowered, lower_asked, validate};
 use crate::observer::{Ending, Observer};
 use crate::output::Export;
-use crate::outside::{Kept, Texts};
+use crate::outside::{Disk, Kept, Texts};
 use crate::packages::{Packages, WithPackages};
 use crate::path_text::{path_text, text_path};
 use crate::plan::{Plan, plan};
@@ -329,8 +329,11 @@ impl Study {
         let texts: Texts = sources
             .map(|(_, source)| (source.path.clone(), source.text.clone()))
             .collect();
-        let world = Kept {
+        let disk = Disk {
             registry: &self.registry,
+        };
+        let world = Kept {
+            disk,
             texts: &texts,
         };
         let world = WithPackages {

@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dsl::check::Outside;
-use dsl::experiment::Arguments;
-use dsl::facts::Complaint;
 use dsl::sweep::search::{Finding, Proposal, Search};
 use dsl::sweep::space::Setting;
-use dsl::types::{Kind, Schema};
+use dsl::types::Kind;
 use engine::artifact::{Artifact, Parts};
 use engine::digest::Digest;
 use engine::error::Fault;
@@ -180,14 +178,6 @@ fn registry() -> Registry {
 struct Nowhere;
 
 impl Outside for Nowhere {
-    fn read(&self, path: &str) -> Result<String, String> {
-        Err(format!("`{path}` does not exist"))
-    }
-
-    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
-        Ok(Schema::default())
-    }
-
     fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
         engine::search::propose(search, score)
     }

@@ -28,5 +28,5 @@ pub fn run(args: &Attach, settings: &Settings, terminal: &Terminal) -> Result<Ex
         asked: Asked::ToContinue,
         stay: Stay::Wait,
     };
-    run.go(&mut study, &store, terminal)
+    run.go(&mut study, &store, &store, terminal)
 }

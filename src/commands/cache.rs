@@ -9,14 +9,16 @@ use dsl::render::printable;
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::graph::Graph;
+use engine::remote::{self, Look, Remote};
 use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, size_text};
 
 use super::{rerun, why};
 use crate::args::{Cache, ExperimentArgs, Gc};
 use crate::exit::{Abort, Exit};
+use crate::remotes::{Consent, named, shared};
 use crate::session::{abort, open_store, study};
 use crate::settings::Settings;
-use crate::stored_run::StoredRun;
+use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::Terminal;
 
 pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
@@ -27,12 +29,25 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
             terminal.out(format!("{}\n", settings.store(here).display()));
             Ok(Exit::Fine)
         }
-        Cache::Ls => ls(&open(Access::Read)?, terminal),
+        Cache::Ls => {
+            let store = open(Access::Read)?;
+            let listed = ls(&store, terminal);
+            say_shared(&store, settings, terminal);
+            listed
+        }
         Cache::Du => du(&open(Access::Read)?, terminal),
         Cache::Why(args) => return why::run(args, settings, terminal),
         Cache::Verify { repair: false } => verify(&open(Access::Read)?, OnDamage::Report, terminal),
         Cache::Verify { repair: true } => {
             verify(&open(Access::Write)?, OnDamage::SetAside, terminal)
+        }
+        Cache::Gc(Gc {
+            remote: Some(name),
+            dry_run,
+            ..
+        }) => {
+            let remote = named(Some(name), settings, terminal)?;
+            return gc_remote(remote, effect(*dry_run), terminal);
         }
         Cache::Gc(args) => {
             let store = open(Access::Write)?;
@@ -87,10 +102,7 @@ fn policy(
             .map(|days| Duration::from_secs(days.saturating_mul(24 * 3600))),
         only: (!args.only.is_empty()).then_some(only),
         max_bytes: args.max_size,
-        effect: match args.dry_run {
-            true => Effect::DryRun,
-            false => Effect::Apply,
-        },
+        effect: effect(args.dry_run),
     })
 }
 
@@ -233,6 +245,56 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
         size_text(report.bytes)
     ));
     Ok(Exit::Fine)
+}
+
+fn effect(is_dry: bool) -> Effect {
+    match is_dry {
+        true => Effect::DryRun,
+        false => Effect::Apply,
+    }
+}
+
+fn gc_remote(remote: &Remote, effect: Effect, terminal: &Terminal) -> Result<Exit, Abort> {
+    let verb = match effect {
+        Effect::Apply => "removed",
+        Effect::DryRun => "would remove",
+    };
+    let report = remote::gc(remote, effect).map_err(|fault| report_fault(&fault, terminal))?;
+    terminal.out(format!(
+        "{verb} {}, {}, from `{}`\n",
+        counted(report.files, "file"),
+        size_text(report.bytes),
+        remote.name
+    ));
+    Ok(Exit::Fine)
+}
+
+/// What is known of the shared stores.
+fn say_shared(store: &DirStore, settings: &Settings, terminal: &Terminal) {
+    let shared = shared(store, settings, Consent::Asked, Look::Known, terminal);
+    for usage in shared.usage() {
+        let age = usage.listed.map(age_text);
+        terminal.out(format!(
+            "shared: `{}` has {} in {}, {} of them not here, {}; listed {}\n",
+            usage.name,
+            counted(usage.records as u64, "result"),
+            counted(usage.segments as u64, "segment"),
+            usage.elsewhere,
+            size_text(usage.bytes),
+            age.unwrap_or_else(|| "never".to_owned()),
+        ));
+    }
+}
+
+/// `just now`, `3 hours ago`.
+fn age_text(age: Duration) -> String {
+    let minutes = age.as_secs() / 60;
+    match minutes {
+        0 => "just now".to_owned(),
+        1..60 => format!("{} ago", counted(minutes, "minute")),
+        60..2880 => format!("{} ago", counted(minutes / 60, "hour")),
+        _ => format!("{} ago", counted(minutes / 1440, "day")),
+    }
 }
 
 /// `1 run`, `2 runs`.

@@ -21,6 +21,7 @@ mod package;
 mod plan;
 mod plugin;
 mod plugins;
+mod push;
 mod rerun;
 mod run;
 mod runs;
@@ -61,7 +62,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::Report(args) => run::report(args, settings, terminal),
         Command::Plugins(args) => plugins::run(&args, terminal),
         Command::Plugin(args) => plugin::run(&args, terminal),
-        Command::Trust(args) => trust::run(&args, terminal),
+        Command::Trust(args) => trust::run(&args, settings, terminal),
         Command::Runs(args) => runs::run(&args, settings, terminal),
         Command::Show(args) => show::run(&args, settings, terminal),
         Command::Compare(args) => compare::run(&args, settings, terminal),
@@ -71,6 +72,7 @@ pub fn run(command: Command, settings: &Settings, terminal: &Terminal) -> Exit {
         Command::New(args) => new::run(&args, terminal),
         Command::Docs(args) => docs::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
+        Command::Push(args) => push::run(&args, settings, terminal),
         Command::Pack(args) => pack::run(&args, settings, terminal),
         Command::Open(args) => open::run(&args, terminal),
         Command::Add(args) => add::run(&args, terminal),

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use dsl::render::printable;
 use engine::bundle::{Contents, pack};
 use engine::digest::Digest;
+use engine::error::Fault;
 use engine::path_text::text_path;
 use engine::record::texts;
-use engine::store::{Access, size_text};
+use engine::remote::Look;
+use engine::store::{Access, Store, size_text};
 use serde_json::json;
 
 use super::rerun;
 use crate::args::{ExperimentArgs, Pack};
 use crate::exit::{Abort, Exit};
+use crate::remotes::{Consent, shared};
 use crate::session::{abort, open, open_store};
 use crate::settings::Settings;
 use crate::stored_run::{StoredRun, report_fault};
@@ -48,6 +51,15 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         .iter()
         .map(|action| action.key.digest)
         .collect();
+    if args.results {
+        bring(
+            &keys,
+            is_file.then_some(Path::new(&args.what)),
+            settings,
+            terminal,
+        )?;
+        store.refresh().map_err(refuse)?;
+    }
     let folder = found.as_ref().map_or(here, |run| text_path(&run.folder));
     let texts = found
         .as_ref()
@@ -118,6 +130,29 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         size_text(packed.bytes)
     ));
     Ok(Exit::Fine)
+}
+
+/// Fetches the results that are only in shared stores.
+fn bring(
+    keys: &BTreeSet<Digest>,
+    file: Option<&Path>,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<(), Abort> {
+    if settings.remotes.is_empty() {
+        return Ok(());
+    }
+    let near = file.unwrap_or(Path::new("."));
+    let store = open_store(settings, near, Access::Write, terminal)?;
+    let shared = shared(&store, settings, Consent::Asked, Look::Listed, terminal);
+    for key in keys {
+        match shared.bring(std::slice::from_ref(key)) {
+            // It is told below how many are missing.
+            Ok(()) | Err(Fault::Damaged(_)) => {}
+            Err(fault) => return Err(report_fault(&fault, terminal)),
+        }
+    }
+    Ok(())
 }
 
 /// The files of the output folder, unless a later run has replaced them.

@@ -1,8 +1,10 @@
 //! `farcast plan`: shows what a run would do, and why.
 
 use dsl::sweep::{Best, Sweep};
+use engine::digest::Digest;
 use engine::graph::{ActionId, Graph};
 use engine::plan::Step;
+use engine::remote::Look;
 use engine::store::Access;
 use engine::study::{Planned, Study};
 use engine::sweep::{Sharing, sharing};
@@ -12,6 +14,7 @@ use serde_json::json;
 use super::run::waits;
 use crate::args::Plan;
 use crate::exit::{Abort, Exit};
+use crate::remotes::{Consent, shared};
 use crate::session::{abort, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
@@ -22,16 +25,27 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         ..*terminal
     };
     let (mut study, store) = open(&args.experiment, settings, Access::Read, terminal)?;
+    // Nothing is asked of a shared store: what earlier runs saw of it is known here.
+    let store = shared(&store, settings, Consent::Asked, Look::Known, terminal);
     let planned = study.plan(&store);
     let Planned { graph, plan } = planned.map_err(|error| abort(&error, terminal))?;
     let to_run = plan.to_run();
     let cached = graph.actions.len() - to_run;
     let reasons = reasons(&graph, &store, &plan);
+    let from = |key: &Digest| {
+        let place = store.place_of(key);
+        place.map_or_else(String::new, |place| format!("in `{place}`"))
+    };
+    let elsewhere = { graph.actions.iter().zip(&plan.steps) }.filter(|(action, step)| {
+        let is_cached = matches!(step, Step::Cached(_));
+        is_cached && store.place_of(&action.key.digest).is_some()
+    });
+    let elsewhere = elsewhere.count();
     let actions = graph.actions.iter().enumerate().map(|(index, action)| {
         let node = &study.experiment.nodes[action.node.0];
         let reason = reasons.get(&ActionId(index));
         let (state, reason) = match plan.step(ActionId(index)) {
-            Step::Cached(_) => ("cached", String::new()),
+            Step::Cached(_) => ("cached", from(&action.key.digest)),
             Step::NotNeeded => ("cached", "not needed: its dependents are cached".to_owned()),
             Step::Run => ("run", reason.map(Reason::to_string).unwrap_or_default()),
         };
@@ -98,7 +112,11 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
     for sweep in &study.experiment.sweeps {
         terminal.out(format!("{}\n", summary(sweep, &graph)));
     }
-    terminal.out(format!("{to_run} to run, {cached} cached\n"));
+    let shared = match elsewhere {
+        0 => String::new(),
+        count => format!(", {count} of them in shared stores"),
+    };
+    terminal.out(format!("{to_run} to run, {cached} cached{shared}\n"));
     Ok(Exit::Fine)
 }
 

@@ -17,17 +17,19 @@ use engine::packages::Packages;
 use engine::path_text::{path_text, text_path};
 use engine::plugin::Progress;
 use engine::record::texts;
+use engine::remote::Look;
 use engine::run::Settings as RunSettings;
 use engine::scheduler::OnFailure;
-use engine::store::{Access, DirStore};
+use engine::store::{Access, DirStore, Store};
 use engine::study::{Scope, Study};
 use serde_json::json;
 
-use super::run::{Job, default_out, observer, opened};
+use super::run::{Job, consent, default_out, observer, opened};
 use crate::args::{Queue as QueueName, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
+use crate::remotes::shared;
 use crate::session::{abort, kept_study};
 use crate::settings::Settings;
 use crate::stored_run::report_fault;
@@ -53,7 +55,9 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
     let job = job(&args.options, default_out(settings, &args.experiment.file));
     job.ask_for_weights(&mut study, Scope::All, terminal)?;
     job.check_out(&study.experiment, terminal)?;
-    demand_trust(&mut study, &store, args.options.trust, terminal)?;
+    let consent = consent(&args.options);
+    let shared = shared(&store, settings, consent, Look::Listed, terminal);
+    demand_trust(&mut study, &shared, args.options.trust, terminal)?;
     let fail = |fault: Fault| report_fault(&fault, terminal);
     let about = about(args, site, &study, path_text(&job.out)).map_err(fail)?;
     let folder = store.path().canonicalize();
@@ -65,7 +69,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         asked: Asked::ByUser,
         stay,
     };
-    run.go(&mut study, &store, terminal)
+    run.go(&mut study, &shared, &store, terminal)
 }
 
 /// The settings of the queue, or what is missing of them.
@@ -179,10 +183,11 @@ pub fn queue_of(campaign: &Campaign) -> Box<dyn Queue> {
 
 impl OnQueue<'_> {
     /// Submits what is to be submitted, and waits or leaves; writes the results of a run that has
-    /// come to its end.
+    /// come to its end. `results` is the store, with what is behind it.
     pub fn go(
         &self,
         study: &mut Study,
+        results: &dyn Store,
         store: &DirStore,
         terminal: &Terminal,
     ) -> Result<Exit, Abort> {
@@ -208,7 +213,7 @@ impl OnQueue<'_> {
             stop,
             host: hostname(),
         };
-        let finished = study.run(store, &backend, &*observer, &settings);
+        let finished = study.run(results, &backend, &*observer, &settings);
         drop(observer);
         ends_in_order();
         let finished = finished.map_err(|error| abort(&error, terminal))?;

@@ -8,11 +8,18 @@ use engine::path_text::path_text;
 
 use crate::args::Trust;
 use crate::exit::{Abort, Exit};
+use crate::remotes::trust;
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::trusted::Trusted;
 
-pub fn run(args: &Trust, terminal: &Terminal) -> Result<Exit, Abort> {
+pub fn run(args: &Trust, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     let folder = folder_of(&args.path);
+    let remotes = &settings.remotes;
+    let remote = |name: &String| remotes.iter().find(|remote| remote.name == *name);
+    if let Some(remote) = args.name.as_ref().and_then(remote) {
+        return trust(remote, args.withdraw, terminal).map(|()| Exit::Fine);
+    }
     let programs = described(&folder).map_err(|fault| {
         terminal.error(fault.message);
         Abort::Failed
@@ -33,13 +40,23 @@ pub fn run(args: &Trust, terminal: &Terminal) -> Result<Exit, Abort> {
                 code.digest.short()
             ));
         }
+        for remote in remotes {
+            let state = match trusted.has(&remote.identity()) {
+                true => "used",
+                false => "not used",
+            };
+            terminal.out(format!("{}  {}  {state}\n", remote.name, remote.url));
+        }
         return Ok(Exit::Fine);
     };
     let Some(program) = programs.get(name) else {
-        let near = nearest(name, programs.keys().map(String::as_str));
+        let names = programs.keys().chain(remotes.iter().map(|it| &it.name));
+        let near = nearest(name, names.map(String::as_str));
         let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         let file = path_text(&folder.join("farcast.toml"));
-        terminal.error(format!("`{file}` describes no plugin `{name}`{hint}"));
+        terminal.error(format!(
+            "`{file}` describes no plugin or shared store `{name}`{hint}"
+        ));
         return Err(Abort::Failed);
     };
     let code = code(program, terminal)?;

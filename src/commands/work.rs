@@ -254,5 +254,5 @@ fn next(path: &Path, terminal: &Terminal) -> Result<Exit, Abort> {
         asked: Asked::ToContinue,
         stay: Stay::Leave,
     };
-    run.go(&mut study, &store, terminal)
+    run.go(&mut study, &store, &store, terminal)
 }

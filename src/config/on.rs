@@ -120,7 +120,7 @@ impl Reader<'_> {
     }
 
     /// A text, or a number as the text that it is.
-    fn text(&mut self, value: &Spanned<DeValue>) -> Option<String> {
+    pub(super) fn text(&mut self, value: &Spanned<DeValue>) -> Option<String> {
         match value.get_ref() {
             DeValue::String(text) if !text.is_empty() => Some(text.to_string()),
             DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
@@ -170,7 +170,12 @@ impl Reader<'_> {
         self.wrong(value, format!("expected {what}, found {found}"), None);
     }
 
-    fn unknown_key(&mut self, what: &str, key: &Spanned<impl AsRef<str>>, known: &[&str]) {
+    pub(super) fn unknown_key(
+        &mut self,
+        what: &str,
+        key: &Spanned<impl AsRef<str>>,
+        known: &[&str],
+    ) {
         let name = key.get_ref().as_ref();
         let message = format!("unknown {what} `{name}`");
         let mut diagnostic = Diagnostic::error(Code::UnknownName, span(key.span()), message);

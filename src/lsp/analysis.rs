@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 
 use dsl::ast::File;
 use dsl::check::{Checked, Meaning, Outside, Trace, check_traced};
-use dsl::experiment::{Arguments, Experiment, Node, NodeId, Value};
-use dsl::facts::{About, Complaint, Examined};
+use dsl::experiment::{Experiment, Node, Value};
 use dsl::parse::parse;
 use dsl::signature::{Catalog, Signature};
 use dsl::source::{FileId, Source, Sources, Span};
 use dsl::sweep::Choices;
-use dsl::sweep::search::{Finding, Proposal, Search};
-use dsl::sweep::space::Setting;
-use dsl::types::{Kind, Schema, Type};
+use dsl::types::{Schema, Type};
 use engine::outside::Disk;
 use engine::packages::{Packages, WithPackages};
 use engine::path_text::{path_text, text_path};
@@ -189,32 +186,14 @@ fn on_disk(sources: &Sources, packages: &Packages) -> Sources {
 }
 
 impl Outside for World<'_> {
+    fn behind(&self) -> &dyn Outside {
+        &self.disk
+    }
+
     fn read(&self, path: &str) -> Result<String, String> {
         match self.documents.get(path) {
             Some(text) => Ok(text.to_owned()),
             None => self.disk.read(path),
         }
-    }
-
-    fn find(&self, path: &str) -> Result<(), String> {
-        self.disk.find(path)
-    }
-
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
-        self.disk.schema(plugin, args)
-    }
-
-    fn examine<'a>(
-        &self,
-        plugin: &str,
-        kind: Kind,
-        args: &'a Arguments,
-        about: &'a dyn Fn(NodeId) -> About<'a>,
-    ) -> Examined {
-        self.disk.examine(plugin, kind, args, about)
-    }
-
-    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
-        self.disk.propose(search, score)
     }
 }

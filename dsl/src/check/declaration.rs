@@ -1,6 +1,6 @@
 //! What is wrong with the defaults and ranges that a plugin declares.
 
-use super::Outside;
+use super::Nothing;
 use super::checker::Checker;
 use super::env::Env;
 use super::lookup::Lookup;
@@ -8,13 +8,8 @@ use super::notes::Notes;
 use super::scope::{NOWHERE, Program};
 use super::value::Expected;
 use crate::diagnostic::Diagnostic;
-use crate::experiment::Arguments;
-use crate::facts::Complaint;
 use crate::signature::{Catalog, Param, Signature};
 use crate::sweep::Choices;
-use crate::sweep::search::{Finding, Proposal, Search};
-use crate::sweep::space::Setting;
-use crate::types::Schema;
 
 /// The parameters whose default or range cannot be used, each with the reason: it does not
 /// parse, has another type, or the default is out of the range.
@@ -80,21 +75,4 @@ fn sound<T>(
         let reason = first.map_or("it cannot be evaluated", |it| &it.message);
         format!("the {what} `{text}`: {reason}")
     })
-}
-
-/// A world without files.
-struct Nothing;
-
-impl Outside for Nothing {
-    fn read(&self, path: &str) -> Result<String, String> {
-        Err(format!("`{path}` does not exist"))
-    }
-
-    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
-        Ok(Schema::default())
-    }
-
-    fn propose(&self, _: &Search, _: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
-        Proposal::default()
-    }
 }

@@ -58,12 +58,21 @@ use crate::sweep::space::Setting;
 use crate::types::{Kind, Schema};
 
 /// The world outside the text, as far as checking needs it.
+///
+/// A world may stand in front of another: what it does not do itself, the one behind it does.
 pub trait Outside {
+    /// The world behind this one.
+    fn behind(&self) -> &dyn Outside {
+        &Nothing
+    }
+
     /// The text of a used file.
     ///
     /// # Errors
     /// Why it cannot be read, in one line.
-    fn read(&self, path: &str) -> Result<String, String>;
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.behind().read(path)
+    }
 
     /// The folder on disk of a path in a package, such as `@ocean/sub/sea.farcast`: empty or with
     /// a `/` at its end. Data files and programs that the text names are looked for there.
@@ -71,14 +80,12 @@ pub trait Outside {
     /// # Errors
     /// Why the package is not there, and what to do.
     fn package(&self, path: &str) -> Result<String, Missing> {
-        let end = path.rfind('/').map_or(0, |at| at + 1);
-        Ok(path[..end].to_owned())
+        self.behind().package(path)
     }
 
     /// The file of a package that defines a name, as `use` writes it.
     fn offers(&self, name: &str) -> Option<String> {
-        let _ = name;
-        None
+        self.behind().offers(name)
     }
 
     /// Whether a data file is there; for a pattern, whether any file matches.
@@ -86,8 +93,7 @@ pub trait Outside {
     /// # Errors
     /// Why it cannot be read, in one line.
     fn find(&self, path: &str) -> Result<(), String> {
-        let _ = path;
-        Ok(())
+        self.behind().find(path)
     }
 
     /// Whether the program of a plugin that a file declares is described, and fits.
@@ -95,15 +101,16 @@ pub trait Outside {
     /// # Errors
     /// What is wrong with the description of the program.
     fn program(&self, plugin: &Declared) -> Result<(), ProgramFault> {
-        let _ = plugin;
-        Ok(())
+        self.behind().program(plugin)
     }
 
     /// The columns a source plugin will give, from a file's header.
     ///
     /// # Errors
     /// Why they cannot be known, with the argument to blame.
-    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint>;
+    fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
+        self.behind().schema(plugin, args)
+    }
 
     /// What a plugin finds in a call whose arguments have the right types, and what is known of
     /// its result.
@@ -114,15 +121,61 @@ pub trait Outside {
         args: &'a Arguments,
         about: &'a dyn Fn(NodeId) -> About<'a>,
     ) -> Examined {
-        let _ = (plugin, kind, args, about);
-        Examined::default()
+        self.behind().examine(plugin, kind, args, about)
     }
 
     /// The points of a search; `score` returns what is known of one.
     ///
     /// It asks for the scores of each batch of points before it proposes the next, and ends
     /// where one is not known yet. Equal scores give equal points.
-    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal;
+    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        self.behind().propose(search, score)
+    }
+}
+
+/// A world without files, packages and searches: the last one behind every other.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Outside for Nothing {
+    fn read(&self, path: &str) -> Result<String, String> {
+        Err(format!("`{path}` does not exist"))
+    }
+
+    fn package(&self, path: &str) -> Result<String, Missing> {
+        let end = path.rfind('/').map_or(0, |at| at + 1);
+        Ok(path[..end].to_owned())
+    }
+
+    fn offers(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn find(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn program(&self, _: &Declared) -> Result<(), ProgramFault> {
+        Ok(())
+    }
+
+    fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
+        Ok(Schema::default())
+    }
+
+    fn examine<'a>(
+        &self,
+        _: &str,
+        _: Kind,
+        _: &'a Arguments,
+        _: &'a dyn Fn(NodeId) -> About<'a>,
+    ) -> Examined {
+        Examined::default()
+    }
+
+    fn propose(&self, _: &Search, _: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
+        Proposal::default()
+    }
 }
 
 /// Why a package is not there.

@@ -18,7 +18,7 @@ use crate::executor::{Answer, Backend, Conclusion, Event, Executor, Place, Round
 use crate::graph::{ActionId, Graph};
 use crate::observer::{Blame, Ending, Failure};
 use crate::order::Order;
-use crate::plan::{Step, plan};
+use crate::plan::{Plan, Step, plan};
 use crate::store::Records;
 use crate::trials::Trials;
 
@@ -684,7 +684,7 @@ impl Outline {
             experiment,
             choices,
         } = round;
-        let plan = plan(graph, place.store);
+        let plan = brought(graph, place);
         let left = plan.steps.iter().enumerate();
         let left = left.filter(|(_, step)| matches!(step, Step::Run));
         let left: BTreeSet<usize> = left.map(|(at, _)| at).collect();
@@ -713,6 +713,29 @@ impl Outline {
                 .collect(),
             left,
             trials: Trials::of(experiment, graph),
+        }
+    }
+}
+
+/// What is missing, once the store on disk has all that it reads: jobs see nothing else.
+fn brought(graph: &Graph, place: Place<'_>) -> Plan {
+    loop {
+        let plan = plan(graph, place.store);
+        let runs = |id: &usize| matches!(plan.steps[*id], Step::Run);
+        let read = (0..graph.actions.len()).filter(runs).flat_map(|id| {
+            let taken = graph.actions[id].taken();
+            taken.into_iter().filter(|input| !runs(&input.0))
+        });
+        let keys: BTreeSet<Digest> = read.map(|id| graph.actions[id.0].key.digest).collect();
+        let keys: Vec<Digest> = keys.into_iter().collect();
+        match place.store.bring(&keys) {
+            // The record is forgotten, so the passes end.
+            Err(Fault::Damaged(what)) => place.observer.remark(&what),
+            Err(fault) => {
+                place.observer.remark(&fault.to_string());
+                return plan;
+            }
+            Ok(()) => return plan,
         }
     }
 }

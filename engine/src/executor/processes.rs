@@ -13,9 +13,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::carry::failure;
 use super::wire::{Report, Request, line};
 use super::{Answer, Backend, Conclusion, Event, Executor, Place};
 use crate::digest::Digest;
+use crate::error::Fault;
 use crate::graph::ActionId;
 use crate::observer::{Blame, Failure};
 use crate::order::Order;
@@ -99,6 +101,16 @@ impl Executor for Crew<'_> {
     }
 
     fn start(&mut self, id: ActionId, order: Order) {
+        // Workers see only what is in the store on disk.
+        if let Err(fault) = self.place.store.bring(&order.reads()) {
+            let conclusion = match fault {
+                Fault::Damaged(what) => Conclusion::Damaged(what),
+                fault => Conclusion::Failed(failure(fault)),
+            };
+            let answer = Answer::without_result(conclusion);
+            self.unstarted.push_back((id, answer));
+            return;
+        }
         self.assign(Job {
             id,
             order: Box::new(order),

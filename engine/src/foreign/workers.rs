@@ -228,9 +228,10 @@ impl Drop for Workers {
 
 impl Worker {
     fn call(&mut self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
-        if let Heard::Message(_) | Heard::Noise(_) | Heard::TooLong =
-            self.process.hear(Duration::ZERO)
-            && self.process.calls > 0
+        // Before the first call the program may have said hello already, which is heard below.
+        if self.process.calls > 0
+            && let Heard::Message(_) | Heard::Noise(_) | Heard::TooLong =
+                self.process.hear(Duration::ZERO)
         {
             let name = &asked.program.name;
             let message = format!("plugin `{name}` printed more after its answer to a call");

@@ -7,7 +7,7 @@ use super::archive::{Unpack, digest_of, extract};
 use super::cache::{self, is_whole};
 use super::git::Repository;
 use super::lock::{LOCK, Lock, Locked};
-use super::manifest::{MANIFEST, Manifest, Pin, Source, Version, is_commit};
+use super::manifest::{MANIFEST, Manifest, Pin, Source, Version, is_commit, is_on_this_machine};
 use super::resolve::{read_file, read_named};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -57,6 +57,16 @@ enum Base {
     Tree(String, Digest, String),
 }
 
+impl Base {
+    /// The package that it is; none when it is the project.
+    fn owner(&self) -> &str {
+        match self {
+            Base::Folder(_) => "",
+            Base::Tree(owner, ..) => owner,
+        }
+    }
+}
+
 impl Fetcher<'_> {
     /// Fetches all that is missing.
     ///
@@ -76,17 +86,31 @@ impl Fetcher<'_> {
             }
             return Ok(fetched);
         }
-        let mut queue =
-            VecDeque::from([(Base::Folder(self.project.to_owned()), self.manifest.clone())]);
+        let mut queue = VecDeque::from([(
+            Base::Folder(self.project.to_owned()),
+            self.manifest.clone(),
+            true,
+        )]);
         let mut seen = BTreeSet::new();
         let mut count = 0;
-        while let Some((base, manifest)) = queue.pop_front() {
+        while let Some((base, manifest, is_of_here)) = queue.pop_front() {
             for (name, dependency) in &manifest.dependencies {
                 count += 1;
                 if count > MOST_PACKAGES {
                     let message =
                         format!("more than {MOST_PACKAGES} packages depend on each other");
                     return Err(Fault::user(message));
+                }
+                let address = dependency.source.address();
+                let is_here = address.map_or(is_of_here, is_on_this_machine);
+                if let (false, true, Some(address)) = (is_of_here, is_here, address) {
+                    let owner = base.owner();
+                    let message = format!(
+                        "package `{owner}` names `{address}`, an address of this machine, and is \
+                         itself from elsewhere"
+                    );
+                    let hint = "its authors have to publish that package, too";
+                    return Err(Fault::user(message).with_hint(hint));
                 }
                 let next = match &dependency.source {
                     Source::Path(path) => self.beside(&base, name, path)?,
@@ -107,7 +131,7 @@ impl Fetcher<'_> {
                     Base::Tree(_, tree, inside) => format!("{tree}/{inside}"),
                 };
                 if seen.insert(place) {
-                    queue.push_back(next);
+                    queue.push_back((next.0, next.1, is_here));
                 }
             }
         }
@@ -284,6 +308,14 @@ fn parsed(text: &str, shown: &str) -> Result<Manifest, Fault> {
 }
 
 impl Source {
+    /// The address that it is fetched from, if it is.
+    fn address(&self) -> Option<&str> {
+        match self {
+            Self::Git { url, .. } | Self::Archive { url, .. } => Some(url),
+            Self::Path(_) => None,
+        }
+    }
+
     /// Reads the text of a lock back.
     pub fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();

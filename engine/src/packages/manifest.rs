@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
 use dsl::diagnostic::{Code, Diagnostic};
@@ -471,13 +472,7 @@ pub(super) fn url_fault(url: &str) -> Option<(String, String)> {
     if host.starts_with('-') || user.starts_with('-') {
         return fault(format!("`{url}` is not an address"), "");
     }
-    // An address of IPv6 has colons of its own, in brackets.
-    let name = match host.split_once(']') {
-        Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
-        Some(_) => "",
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    let is_here = matches!(name, "localhost" | "127.0.0.1" | "[::1");
+    let is_here = matches!(name_of(host), "localhost" | "127.0.0.1" | "[::1");
     match scheme {
         "https" | "ssh" if !host.is_empty() => None,
         "file" if host.is_empty() && rest.len() > 1 => None,
@@ -491,6 +486,45 @@ pub(super) fn url_fault(url: &str) -> Option<(String, String)> {
             "addresses begin with `https://`, `ssh://` or `file://`",
         ),
     }
+}
+
+/// The host without its port, and without the `]` of an address of IPv6.
+fn name_of(host: &str) -> &str {
+    match host.split_once(']') {
+        Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
+        Some(_) => "",
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// Whether an address leads to files or servers that only this machine can reach: a stranger's
+/// package must not make it ask them.
+pub(super) fn is_on_this_machine(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return true;
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let name = name_of(host).trim_end_matches('.').to_ascii_lowercase();
+    let is_own = match name.strip_prefix('[').unwrap_or(&name).parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => is_own_address(address),
+        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => is_own_address(address),
+            None => {
+                address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local()
+            }
+        },
+        // Numbers that are no address in this form are one to some resolvers: `127.1`, `0x7f000001`.
+        Err(_) => name
+            .split('.')
+            .next_back()
+            .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit())),
+    };
+    scheme == "file" || is_own || name == "localhost" || name.ends_with(".localhost")
+}
+
+fn is_own_address(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_unspecified() || address.is_link_local()
 }
 
 fn span(place: Range<usize>) -> Span {
@@ -584,6 +618,35 @@ mod tests {
             "http://[::1]/a",
         ] {
             assert_eq!(url_fault(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_told_from_others() {
+        for url in [
+            "file:///a",
+            "http://localhost:80/a",
+            "https://LOCALHOST./a",
+            "https://a.localhost/a",
+            "https://127.1.2.3/a",
+            "https://127.1/a",
+            "https://0x7f000001/a",
+            "https://0.0.0.0/a",
+            "https://169.254.169.254/a",
+            "https://[::1]:443/a",
+            "https://[::ffff:127.0.0.1]/a",
+            "https://[fe80::1]/a",
+            "ssh://git@127.0.0.1/a",
+        ] {
+            assert!(is_on_this_machine(url), "{url}");
+        }
+        for url in [
+            "https://x.org/a",
+            "ssh://git@git.x.org:22/a",
+            "https://10.0.0.7/a",
+            "https://8.8.8.8/a",
+        ] {
+            assert!(!is_on_this_machine(url), "{url}");
         }
     }
 

@@ -1,11 +1,9 @@
 //! A world with packages: what a path that begins with `@` means, before any other.
 
 use dsl::check::{Missing, Outside, ProgramFault};
-use dsl::experiment::{Arguments, Declared, NodeId, Value};
-use dsl::facts::{About, Complaint, Examined};
-use dsl::sweep::search::{Finding, Proposal, Search};
-use dsl::sweep::space::Setting;
-use dsl::types::{Kind, Schema};
+use dsl::experiment::{Arguments, Declared, Value};
+use dsl::facts::Complaint;
+use dsl::types::Schema;
 
 use super::resolve::Packages;
 use crate::path_text::path_text;
@@ -31,6 +29,10 @@ impl WithPackages<'_> {
 }
 
 impl Outside for WithPackages<'_> {
+    fn behind(&self) -> &dyn Outside {
+        self.world
+    }
+
     fn read(&self, path: &str) -> Result<String, String> {
         if !path.starts_with('@') {
             return self.world.read(path);
@@ -81,19 +83,5 @@ impl Outside for WithPackages<'_> {
             })?;
         }
         self.world.schema(plugin, args)
-    }
-
-    fn examine<'a>(
-        &self,
-        plugin: &str,
-        kind: Kind,
-        args: &'a Arguments,
-        about: &'a dyn Fn(NodeId) -> About<'a>,
-    ) -> Examined {
-        self.world.examine(plugin, kind, args, about)
-    }
-
-    fn propose(&self, search: &Search, score: &mut dyn FnMut(&[Setting]) -> Finding) -> Proposal {
-        self.world.propose(search, score)
     }
 }

@@ -7,6 +7,7 @@
 //! digests/*.log           digests of data files, so that they are not read again
 //! runs/                   a record and a score table for each run
 //! damaged/                damaged objects, kept for inspection until the next `gc`
+//! remotes/                what is known of remote stores
 //! tmp/                    files being written
 //! ```
 //!
@@ -22,7 +23,7 @@ use super::file_digests::FileDigests;
 use super::folder::Folder;
 use super::objects::DirObjects;
 use super::records::DirRecords;
-use super::{Access, Hold, Objects, Problem, Records, Store};
+use super::{Access, Hold, Line, Objects, Problem, Records, Store};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::{self, matching};
@@ -86,6 +87,11 @@ impl DirStore {
     /// The lines of the journal that cannot be read; the results they recorded are computed again.
     pub fn problems(&self) -> Vec<Problem> {
         self.records.problems()
+    }
+
+    /// The line of every record, ordered by key.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.records.lines()
     }
 
     /// How much the store holds.

@@ -22,6 +22,9 @@ const FOLDERS: [&str; 7] = [
 /// What is done elsewhere for runs of this store: see [`crate::cluster`].
 const WORK: &str = "work";
 
+/// What is known of remote stores: see [`crate::remote`].
+const REMOTES: &str = "remotes";
+
 const CACHEDIR_TAG: &str = "\
 Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by farcast.
@@ -192,7 +195,10 @@ impl Folder {
     /// A folder with other files in it is more likely a mistyped path than a store.
     fn refuse_other_folders(&self) -> Result<(), Fault> {
         let ours = |name: &str| {
-            FOLDERS.contains(&name) || name == WORK || marks().iter().any(|mark| mark.0 == name)
+            let others = [WORK, REMOTES];
+            FOLDERS.contains(&name)
+                || others.contains(&name)
+                || marks().iter().any(|mark| mark.0 == name)
         };
         for entry in fs::read_dir(&self.root).map_err(|error| self.unreadable(&error))? {
             let name = entry.map_err(|error| self.unreadable(&error))?.file_name();
@@ -289,7 +295,7 @@ fn marks() -> [(&'static str, String); 3] {
 
 /// Makes files created or renamed in a folder survive a power cut, where the file system can sync
 /// folders.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
@@ -307,7 +313,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Text that no other process and no other call returns.
-pub(super) fn unique() -> String {
+pub(crate) fn unique() -> String {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(CALLS.fetch_add(1, Ordering::Relaxed));

@@ -17,7 +17,7 @@ use crate::error::Fault;
 /// A line of the journal: its JSON, and the part of it that the index needs. A run reads few of
 /// many thousand records; parsing all of each would make every start slow.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     head: LineContent<RecordHead>,
     json: Arc<[u8]>,
 }
@@ -98,7 +98,7 @@ impl From<RawRecordHead> for RecordHead {
 
 impl Line {
     /// The line of a record.
-    pub(super) fn kept(record: &Record) -> Result<Self, Fault> {
+    pub(crate) fn kept(record: &Record) -> Result<Self, Fault> {
         let (at, key) = (since_1970().as_secs(), record.key);
         let json = to_json(&LineContent::Kept { at, record })?;
         let head = LineContent::Kept {
@@ -119,7 +119,7 @@ impl Line {
     }
 
     /// The line with this JSON, if it is valid.
-    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
+    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
         Some(Self {
             head: serde_json::from_slice(json).ok()?,
             json: json.into(),
@@ -127,12 +127,12 @@ impl Line {
     }
 
     /// Its JSON.
-    pub(super) fn json(&self) -> &[u8] {
+    pub(crate) fn json(&self) -> &[u8] {
         &self.json
     }
 
     /// The key it is about.
-    pub(super) fn key(&self) -> &Digest {
+    pub(crate) fn key(&self) -> &Digest {
         match &self.head {
             LineContent::Kept { record, .. } => &record.key,
             LineContent::Forgotten(key) => key,
@@ -140,7 +140,7 @@ impl Line {
     }
 
     /// The summary of its record, unless it revokes one.
-    pub(super) fn summary(&self) -> Option<&Summary> {
+    pub(crate) fn summary(&self) -> Option<&Summary> {
         match &self.head {
             LineContent::Kept { record, .. } => Some(&record.summary),
             LineContent::Forgotten(_) => None,
@@ -148,7 +148,7 @@ impl Line {
     }
 
     /// Its record, unless it revokes one or this farcast cannot read it.
-    pub(super) fn record(&self) -> Option<Record> {
+    pub(crate) fn record(&self) -> Option<Record> {
         match serde_json::from_slice(&self.json) {
             Ok(LineContent::Kept { record, .. }) => Some(record),
             _ => None,

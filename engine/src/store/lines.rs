@@ -24,7 +24,7 @@ const CHECK: usize = 16;
 ///
 /// # Errors
 /// When the entry is too long, which is a bug.
-pub(super) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
+pub(crate) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut line = Digest::of(json).to_string().into_bytes();
     line.truncate(CHECK);
     line.push(b' ');
@@ -40,7 +40,7 @@ pub(super) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
 }
 
 /// Decodes an entry from its JSON, if it is valid.
-pub(super) type Decode<T> = fn(&[u8]) -> Option<T>;
+pub(crate) type Decode<T> = fn(&[u8]) -> Option<T>;
 
 fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
     let (check, rest) = line.split_at_checked(CHECK).ok_or("too short")?;
@@ -52,10 +52,10 @@ fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
 }
 
 /// The byte at which a line starts, and its entry or what is wrong with it.
-pub(super) type Entry<T> = (u64, Result<T, &'static str>);
+pub(crate) type Entry<T> = (u64, Result<T, &'static str>);
 
 /// The complete lines of a file, decoded block by block in bounded memory.
-pub(super) struct Blocks<R> {
+pub(crate) struct Blocks<R> {
     reader: R,
     end: u64,
     buffer: Vec<u8>,
@@ -63,7 +63,7 @@ pub(super) struct Blocks<R> {
 
 impl<R: BufRead> Blocks<R> {
     /// The lines from the position of the reader, byte `start` of the file.
-    pub(super) fn new(reader: R, start: u64) -> Self {
+    pub(crate) fn new(reader: R, start: u64) -> Self {
         Self {
             reader,
             end: start,
@@ -72,13 +72,13 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// Where the last complete line ended.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// The next entries in order; none at the end of the file. An incomplete last line does not
     /// count, as its writer was killed or is still writing, unless no writer writes such a line.
-    pub(super) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
+    pub(crate) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
         let Self { reader, buffer, .. } = self;
         buffer.clear();
         reader.by_ref().take(BLOCK).read_to_end(buffer)?;

@@ -41,9 +41,12 @@ pub use aside::Aside;
 pub use defect::Defect;
 pub use dir::{DirStore, Usage};
 pub use effect::Effect;
+pub(crate) use folder::{sync_folder, unique};
 pub use gc::{GcPolicy, GcReport};
 pub use hold::Hold;
+pub(crate) use index::Line;
 pub use journal::Problem;
+pub(crate) use lines::{Blocks, encode as encode_line};
 pub use locate::{default_path, project_file};
 pub use memory::{MemObjects, MemRecords, MemStore};
 pub use record::{Cost, Record, RecordedOutcome, Summary, size_text};
@@ -127,24 +130,18 @@ pub trait Store: Send + Sync {
     /// [`Fault::Damaged`] when an object is missing or not what was stored: the object is set
     /// aside and the record forgotten.
     fn load(&self, record: &Record) -> Result<Parts, Fault> {
-        let objects = self.objects();
-        let mut parts = Parts::default();
-        for (part, digest, size) in record.objects() {
-            if part.ends_with(Parts::LARGE) {
-                parts = parts.with_kept(part, on_demand(&objects, part, digest, size));
-                continue;
-            }
-            match objects.get(&digest, size, &[Piece::whole(digest, size)])? {
-                Ok(bytes) => parts = parts.with(part, bytes),
-                Err(defect) => {
-                    // First, so that nobody finds a record whose objects were set aside.
-                    self.records().forget(record);
-                    let aside = objects.discard(&digest, defect);
-                    return Err(defect.fault(part, &digest, aside.as_deref()));
-                }
-            }
-        }
-        Ok(parts)
+        load_parts(&self.objects(), self.records(), record)
+    }
+
+    /// Makes the results of these keys readable for other processes over the same files; for
+    /// stores that find results elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when a result turns out to be missing or damaged, [`Fault::Environment`]
+    /// when it cannot be kept.
+    fn bring(&self, keys: &[Digest]) -> Result<(), Fault> {
+        let _ = keys;
+        Ok(())
     }
 
     /// Stores bytes that a record will refer to.
@@ -213,6 +210,31 @@ pub trait Store: Send + Sync {
     fn forget_file_digest(&self, path: &Path) {
         let _ = path;
     }
+}
+
+/// What [`Store::load`] does with these objects and records.
+pub(crate) fn load_parts(
+    objects: &Arc<dyn Objects>,
+    records: &dyn Records,
+    record: &Record,
+) -> Result<Parts, Fault> {
+    let mut parts = Parts::default();
+    for (part, digest, size) in record.objects() {
+        if part.ends_with(Parts::LARGE) {
+            parts = parts.with_kept(part, on_demand(objects, part, digest, size));
+            continue;
+        }
+        match objects.get(&digest, size, &[Piece::whole(digest, size)])? {
+            Ok(bytes) => parts = parts.with(part, bytes),
+            Err(defect) => {
+                // First, so that nobody finds a record whose objects were set aside.
+                records.forget(record);
+                let aside = objects.discard(&digest, defect);
+                return Err(defect.fault(part, &digest, aside.as_deref()));
+            }
+        }
+    }
+    Ok(parts)
 }
 
 /// A stored object, read and verified on demand. A defective one is discarded.

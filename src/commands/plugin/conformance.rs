@@ -14,6 +14,7 @@ use engine::executor::Threads;
 use engine::foreign::Workers;
 use engine::observer::{Ending, Silent};
 use engine::outside::Disk;
+use engine::packages::{Packages, WithPackages};
 use engine::params::{Bindings, Loaded};
 use engine::path_text::path_text;
 use engine::plugin::{Context, Progress};
@@ -87,8 +88,12 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files.sort();
     let registry = plugins::registry();
     let calls = |file: &PathBuf| {
-        let world = Disk {
-            registry: &registry,
+        let packages = Packages::near(file);
+        let world = WithPackages {
+            world: &Disk {
+                registry: &registry,
+            },
+            packages: &packages,
         };
         let path = path_text(file);
         let Ok(text) = std::fs::read_to_string(file) else {
@@ -181,8 +186,12 @@ impl Subject<'_> {
 
     fn study(&self, set: &[(String, String)]) -> Result<Study, Abort> {
         let registry = Arc::new(plugins::registry());
-        let world = Disk {
-            registry: &registry,
+        let packages = Arc::new(Packages::near(&self.file));
+        let world = WithPackages {
+            world: &Disk {
+                registry: &registry,
+            },
+            packages: &packages,
         };
         let study = Study::open(
             &path_text(&self.file),
@@ -190,6 +199,7 @@ impl Subject<'_> {
             Arc::clone(&registry),
             &world,
         );
+        let study = study.map(|study| study.with_packages(packages));
         study.map_err(|error| abort(&error, self.terminal))
     }
 

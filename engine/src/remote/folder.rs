@@ -1,0 +1,228 @@
+//! A shared folder: files written aside and renamed, for whoever has rights in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::Remote;
+use super::place::{Entry, Place};
+use crate::error::Fault;
+use crate::path_text::text_path;
+use crate::store::{sync_folder, unique};
+
+/// Marks the folder; its content is the version of the layout.
+const MARK: &str = "farcast-remote";
+const VERSION: &str = "1";
+
+/// Unfinished files.
+const UNFINISHED: &str = "tmp";
+
+/// A folder that others use, too. It must exist: a file system that is not mounted must not be
+/// taken for an empty one.
+pub(super) struct SharedFolder {
+    name: String,
+    root: PathBuf,
+}
+
+impl SharedFolder {
+    pub(super) fn open(remote: &Remote) -> Result<Self, Fault> {
+        let opened = Self {
+            name: remote.name.clone(),
+            root: text_path(&remote.url),
+        };
+        opened.check()?;
+        Ok(opened)
+    }
+
+    /// That it is a folder, and nothing else than a shared store.
+    fn check(&self) -> Result<(), Fault> {
+        match fs::read_to_string(self.root.join(MARK)) {
+            Ok(version) if version.trim() == VERSION => return Ok(()),
+            Ok(version) => {
+                return Err(self.fault(&format!(
+                    "it has the layout `{}`, and this farcast knows `{VERSION}`",
+                    version.trim().escape_debug()
+                )));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(self.fault(&error.to_string())),
+        }
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(self.fault("it does not exist; whoever shares it makes the folder"));
+            }
+            other => other.map_err(|error| self.fault(&error.to_string()))?,
+        };
+        let ours = [UNFINISHED, "objects", "segments"];
+        for entry in entries {
+            let name = entry.map_err(|error| self.fault(&error.to_string()))?;
+            let name = name.file_name().to_string_lossy().into_owned();
+            if !ours.contains(&&*name) && !name.starts_with('.') {
+                let what = format!("it is no shared store: `{name}` is in it");
+                return Err(self.fault(&what));
+            }
+        }
+        Ok(())
+    }
+
+    fn fault(&self, why: &str) -> Fault {
+        Fault::Environment(format!("`{}`: {why}", self.root.display()))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.make_folder(UNFINISHED)?;
+        let target = self.path(name);
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        self.make_folder(folder)?;
+        let unfinished = Unfinished(self.path(UNFINISHED).join(unique()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&unfinished.0)?;
+        file.write_all(bytes)?;
+        seal(&file)?;
+        file.sync_all()?;
+        fs::rename(&unfinished.0, &target)?;
+        sync_folder(&self.path(folder))
+    }
+
+    /// Makes a folder in it, for the group where the whole is for the group.
+    fn make_folder(&self, name: &str) -> io::Result<()> {
+        let mut path = self.root.clone();
+        for part in name.split('/').filter(|part| !part.is_empty()) {
+            path.push(part);
+            match fs::create_dir(&path) {
+                Ok(()) => share(&self.root, &path)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, folder: &Path, name: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let listed = match fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        for entry in listed {
+            let entry = entry?;
+            let Some(file) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            let name = format!("{name}/{file}");
+            match fs::symlink_metadata(entry.path()) {
+                Ok(found) if found.is_dir() => self.add(&entry.path(), &name, entries)?,
+                Ok(found) if found.is_file() => entries.push(Entry {
+                    name,
+                    bytes: found.len(),
+                    modified: found.modified()?,
+                }),
+                // Somebody else works here, too.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place for SharedFolder {
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, Fault> {
+        let mut entries = Vec::new();
+        self.add(&self.path(folder), folder, &mut entries)
+            .map_err(|error| self.fault(&error.to_string()))?;
+        Ok(entries)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Entry>, Fault> {
+        let found = match fs::symlink_metadata(self.path(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other.and_then(|found| Ok((found.len(), found.modified()?))),
+        };
+        let (bytes, modified) = found.map_err(|error| self.fault(&error.to_string()))?;
+        Ok(Some(Entry {
+            name: name.to_owned(),
+            bytes,
+            modified,
+        }))
+    }
+
+    fn get(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let mut bytes = Vec::new();
+        let read = File::open(self.path(name))
+            .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => Ok(Some(bytes)),
+            // A folder that is gone as a whole is away, not empty.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.root.is_dir() => Ok(None),
+            Err(error) => Err(self.fault(&error.to_string())),
+        }
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+        let marked = match self.path(MARK).exists() {
+            true => Ok(()),
+            false => self.write(MARK, format!("{VERSION}\n").as_bytes()),
+        };
+        let written = marked.and_then(|()| self.write(name, bytes));
+        written.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                let name = &self.name;
+                self.fault(&format!("you may not write to `{name}`: {error}"))
+            }
+            _ => self.fault(&error.to_string()),
+        })
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Fault> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(self.fault(&error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An unfinished file; removed on drop unless it was renamed.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Nobody changes a file again, not even who wrote it; who may read it, the folders say.
+#[cfg(unix)]
+fn seal(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o444))
+}
+
+#[cfg(not(unix))]
+fn seal(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// A new folder is for the group if the whole is: others add files to it, which belong to the
+/// group again.
+#[cfg(unix)]
+fn share(root: &Path, folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(root)?.permissions().mode();
+    match mode & 0o020 != 0 {
+        true => fs::set_permissions(folder, fs::Permissions::from_mode(0o2775 & (mode | 0o2000))),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn share(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
