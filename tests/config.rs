@@ -154,7 +154,76 @@ fn a_shared_store_that_cannot_be() {
         "[remote.team]\nmod = \"read\"\n[remote.\"a b\"]\nurl = \"x\"\n\
          [remote.c]\nurl = \"ftp://x\"\nmode = \"write\"\ntrust = [\"ada\", \"bob:12\", 3]\n\
          [remote.d]\nurl = \"s3://../x\"\ntrust = \"everybody\"\nendpoint = \"x\"\n",
-        expect![[""]],
+        expect![[r#"
+            error[wrong-type]: `[remote.team]` has no `url`
+             --> HERE/farcast.toml:1:1
+              |
+            1 | [remote.team]
+              | ^^^^^^^^^^^^^
+              |
+              = help: a folder, or `s3://BUCKET/PREFIX`
+            error[unknown-name]: unknown setting `mod`
+             --> HERE/farcast.toml:2:1
+              |
+            2 | mod = "read"
+              | ^^^
+              |
+              = help: did you mean `mode`?
+              = help: settings: `url`, `mode`, `trust`, `endpoint`, `region`
+            error[wrong-type]: expected a name of letters, digits, `-` and `_`
+             --> HERE/farcast.toml:3:9
+              |
+            3 | [remote."a b"]
+              |         ^^^^^
+            error[wrong-type]: expected a folder or `s3://BUCKET/PREFIX`
+             --> HERE/farcast.toml:6:7
+              |
+            6 | url = "ftp://x"
+              |       ^^^^^^^^^
+            error[wrong-type]: expected `"read"` or `"read-write"`
+             --> HERE/farcast.toml:7:8
+              |
+            7 | mode = "write"
+              |        ^^^^^^^
+            error[wrong-type]: expected `"NAME:KEY"`
+             --> HERE/farcast.toml:8:10
+              |
+            8 | trust = ["ada", "bob:12", 3]
+              |          ^^^^^
+              |
+              = help: `farcast push --key` prints the line of whoever runs it
+            error[wrong-type]: expected a key of 64 hex digits, found `12`
+             --> HERE/farcast.toml:8:17
+              |
+            8 | trust = ["ada", "bob:12", 3]
+              |                 ^^^^^^^^
+              |
+              = help: `farcast push --key` prints the line of whoever runs it
+            error[wrong-type]: expected `"NAME:KEY"`
+             --> HERE/farcast.toml:8:27
+              |
+            8 | trust = ["ada", "bob:12", 3]
+              |                           ^
+              |
+              = help: `farcast push --key` prints the line of whoever runs it
+            error[wrong-type]: expected a folder or `s3://BUCKET/PREFIX`
+              --> HERE/farcast.toml:10:7
+               |
+            10 | url = "s3://../x"
+               |       ^^^^^^^^^^^
+            error[wrong-type]: expected a list of keys, or `"writers"`
+              --> HERE/farcast.toml:11:9
+               |
+            11 | trust = "everybody"
+               |         ^^^^^^^^^^^
+               |
+               = help: `farcast push --key` prints the line of whoever runs it
+            error[wrong-type]: expected the address of a server: `https://…`
+              --> HERE/farcast.toml:12:12
+               |
+            12 | endpoint = "x"
+               |            ^^^
+        "#]],
     );
 }
 

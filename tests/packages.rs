@@ -351,7 +351,10 @@ fn a_stranger_s_package_does_not_reach_into_this_machine() {
         place.folder.write(file, text);
     }
     let refused = place.refusal("storms", &["fetch"]);
-    expect![[""]].assert_eq(&refused);
+    expect![[r#"
+        error: package `ocean` names `file://HERE/remote/secret`, an address of this machine, and is itself from elsewhere
+          = help: its authors have to publish that package, too
+    "#]].assert_eq(&refused);
 }
 
 #[test]

@@ -53,11 +53,15 @@ impl Team {
             .env("XDG_CONFIG_HOME", self.0.path(&format!("{who}/config")))
             .env("USER", who);
         let out = command.output().unwrap();
-        let text = |bytes: Vec<u8>| masked(&String::from_utf8(bytes).unwrap());
+        let here = self.0.real_path();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            masked(&text).replace(&here, "HERE")
+        };
         Said {
             code: out.status.code().unwrap_or(-1),
             out: text(out.stdout),
-            err: text(out.stderr).replace(&self.0.real_path(), "HERE"),
+            err: text(out.stderr),
         }
     }
 
@@ -102,7 +106,7 @@ impl Team {
     }
 }
 
-/// The text with `KEY` for every key or digest, and `SIZE` for every size.
+/// The text with `KEY` for every key or digest.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -132,7 +136,17 @@ fn what_one_has_pushed_another_does_not_compute() {
             "push --key",
         ],
     );
-    expect![[""]].assert_eq(&talk);
+    expect![[r#"
+        $ farcast push it.farcast --dry-run
+        would push 4 results to `team`, 10 files, 31.7 kB; 0 were there
+        $ farcast push it.farcast
+        pushed 4 results to `team`, 10 files, 31.7 kB; 0 were there
+        $ farcast push last
+        pushed 0 results to `team`, 0 files, 0 B; 4 were there
+        $ farcast push --key
+        ada:KEY
+    "#]]
+    .assert_eq(&talk);
     // Planning asks nobody, so it does not know yet what is there.
     assert!(
         team.fine("bob", &["plan", "it.farcast"])
@@ -142,8 +156,31 @@ fn what_one_has_pushed_another_does_not_compute() {
     assert_eq!(team.run("bob", "it.farcast"), (0, 4));
     assert_eq!(team.scores("ada"), team.scores("bob"));
     // Of what nothing has read, only the record is known here.
-    expect![[""]]
-        .assert_eq(&team.talk("bob", &["plan it.farcast", "plan more.farcast", "cache ls"]));
+    let talk = team.talk("bob", &["plan it.farcast", "plan more.farcast"]);
+    expect![[r#"
+        $ farcast plan it.farcast
+        all     synthetic  cached  in `team`
+        net[0]  mlp        cached  in `team`
+        net[1]  mlp        cached  in `team`
+        skill   compare    cached
+        `net` is trained by fan_out
+        0 to run, 4 cached, 3 of them in shared stores
+        $ farcast plan more.farcast
+        all     synthetic  cached  in `team`
+        net[0]  mlp        cached  in `team`
+        net[1]  mlp        cached  in `team`
+        skill   compare    run     `metrics` was ["rmse", "mae", "bias"], is ["mae"]
+        `net` is trained by fan_out
+        1 to run, 3 cached, 3 of them in shared stores
+    "#]]
+    .assert_eq(&talk);
+    let said = team.fine("bob", &["cache", "ls"]).out;
+    assert_eq!(
+        said.lines().last(),
+        Some(
+            "shared: `team` has 4 results in 1 segment, 3 of them not here, 13.4 kB; listed just now"
+        )
+    );
     assert_eq!(team.run("bob", "more.farcast"), (1, 3));
     // What was fetched is here now, whatever becomes of the place.
     fs::rename(team.0.path("shared"), team.0.path("gone")).unwrap();
@@ -161,25 +198,35 @@ fn nobody_s_results_are_used_without_being_asked_for() {
     team.fine("ada", &["push", "it.farcast"]);
     // Trusts nobody but herself.
     team.project_with("eve", "");
-    let talk = team.talk(
-        "eve",
-        &[
-            "run it.farcast --json",
-            "trust",
-            "trust team",
-            "trust",
-            "trust tem",
-        ],
-    );
-    let talk = talk.lines().filter(|line| !line.starts_with('{'));
-    expect![[""]].assert_eq(&(talk.collect::<Vec<_>>().join("\n") + "\n"));
+    let talk = team.talk("eve", &["trust", "trust team", "trust", "trust tem"]);
+    expect![[r#"
+        $ farcast trust
+        team  HERE/eve/../shared  not used
+        $ farcast trust team
+        results may come from `team`: `HERE/eve/../shared`, until its address or its `trust` changes
+        $ farcast trust
+        team  HERE/eve/../shared  used
+        $ farcast trust tem
+        error: `./farcast.toml` describes no plugin or shared store `tem`; did you mean `team`?
+        [1]
+    "#]]
+    .assert_eq(&talk);
+    team.fine("eve", &["trust", "team", "--withdraw"]);
+    let said = team.fine("eve", &["run", "it.farcast", "--quiet"]);
+    expect![[r#"
+        note: `team` is not used: `farcast trust team` lets results come from `HERE/eve/../shared`
+    "#]]
+    .assert_eq(&said.err);
+    team.fine("eve", &["trust", "team"]);
     fs::remove_dir_all(team.0.path("eve/.farcast")).unwrap();
     let said = team.fine("eve", &["run", "it.farcast", "--quiet"]);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        note: 1 segment is not used of `team`: the key KEY is not in its `trust`
+    "#]]
+    .assert_eq(&said.err);
     assert_eq!(team.run("eve", "it.farcast"), (0, 4));
     // Trusts Ada's key; what she agrees to has changed, so she is asked again.
-    let key = team.0.command(&["push", "--key"]);
-    let mut key = key;
+    let mut key = team.0.command(&["push", "--key"]);
     key.env("XDG_CONFIG_HOME", team.0.path("ada/config"));
     let key = String::from_utf8(key.output().unwrap().stdout).unwrap();
     let key = key.trim().split(':').next_back().unwrap();
@@ -215,7 +262,14 @@ fn what_is_away_damaged_or_missing_is_computed_here() {
     assert_eq!(team.run("bob", "it.farcast"), (4, 0));
     assert_eq!(team.scores("ada"), team.scores("bob"));
     // Who found the damage mends it.
-    expect![[""]].assert_eq(&team.talk("bob", &["push it.farcast", "push it.farcast"]));
+    expect![[r#"
+        $ farcast push it.farcast
+        note: 4 damaged files of `team` are mended
+        pushed 0 results to `team`, 4 files, 29.6 kB; 4 were there
+        $ farcast push it.farcast
+        pushed 0 results to `team`, 0 files, 0 B; 4 were there
+    "#]]
+    .assert_eq(&team.talk("bob", &["push it.farcast", "push it.farcast"]));
     team.project("cid");
     assert_eq!(team.run("cid", "it.farcast"), (0, 4));
     for file in team.shared("objects") {
@@ -226,7 +280,9 @@ fn what_is_away_damaged_or_missing_is_computed_here() {
     fs::rename(team.0.path("shared"), team.0.path("gone")).unwrap();
     team.project("eli");
     let said = team.fine("eli", &["run", "it.farcast", "--quiet"]);
-    expect![[""]].assert_eq(&said.err);
+    expect![[r#"
+        note: `team` is away, and not looked at: `HERE/eli/../shared`: it does not exist; whoever shares it makes the folder
+    "#]].assert_eq(&said.err);
     assert_eq!(team.scores("ada"), team.scores("eli"));
 }
 
@@ -301,7 +357,13 @@ fn what_no_segment_names_is_removed_after_a_week() {
         "ada",
         &["cache gc --remote team --dry-run", "cache gc --remote team"],
     );
-    expect![[""]].assert_eq(&talk);
+    expect![[r#"
+        $ farcast cache gc --remote team --dry-run
+        would remove 1 file, 9 B, from `team`
+        $ farcast cache gc --remote team
+        removed 1 file, 9 B, from `team`
+    "#]]
+    .assert_eq(&talk);
     assert_eq!(team.shared("objects").len(), before - 1);
     team.project("bob");
     assert_eq!(team.run("bob", "it.farcast"), (0, 4));
@@ -312,7 +374,11 @@ fn what_no_segment_names_is_removed_after_a_week() {
     age(&team.0.path(&format!("shared/objects/ac/{name}")), 8);
     let talk = team.talk("ada", &["cache gc --remote team"]);
     let file = segment.file_name().unwrap().to_str().unwrap();
-    expect![[""]].assert_eq(&talk.replace(&masked(file), "SEGMENT"));
+    expect![[r#"
+        $ farcast cache gc --remote team
+        error: `segments/SEGMENT` of `team` is damaged, so what it names is unknown: nothing is removed; remove that file if nobody can mend it
+        [1]
+    "#]].assert_eq(&talk.replace(&masked(file), "SEGMENT"));
 }
 
 /// Makes a file as old as if nobody had touched it for days.
@@ -350,7 +416,37 @@ fn what_cannot_be_is_refused_with_the_reason() {
     fs::create_dir(team.0.path("shared")).unwrap();
     team.0.write("shared/farcast-remote", "2\n");
     talk += &team.talk("ada", &["push it.farcast"]);
-    expect![[""]].assert_eq(&talk);
+    expect![[r#"
+        $ farcast push
+        error: the following required arguments were not provided:
+          <WHAT>...
+
+        Usage: farcast push <WHAT>...
+
+        For more information, try '--help'.
+        [2]
+        $ farcast push it.farcast
+        error: `team` is only read from here
+          = help: `mode = "read-write"` in `[remote.team]` of farcast.toml changes that
+        [1]
+        $ farcast push it.farcast --to temp
+        error: there is no shared store `temp` in farcast.toml
+          = help: shared stores: `team`
+        [2]
+        $ farcast push it.farcast
+        error: `HERE/ada/../shared`: it is no shared store: `thesis.tex` is in it
+        [1]
+        $ farcast push it.farcast
+        error: `HERE/ada/../shared`: it does not exist; whoever shares it makes the folder
+        [1]
+        $ farcast cache gc --remote team
+        error: `HERE/ada/../shared`: it does not exist; whoever shares it makes the folder
+        [1]
+        $ farcast push it.farcast
+        error: `HERE/ada/../shared`: it has the layout `2`, and this farcast knows `1`
+        [1]
+    "#]]
+    .assert_eq(&talk);
 }
 
 #[cfg(unix)]
