@@ -1,7 +1,9 @@
 //! Every command and flag, with its help.
 
+mod cache;
 mod on_queue;
 mod packages;
+mod push;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,9 +11,11 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use cache::{Cache, Gc, Why};
 use on_queue::near_run;
 pub use on_queue::{Attach, Cancel, Queue, Status, Work};
 pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
+pub use push::Push;
 
 use crate::scores::Shown;
 use crate::settings::Flags;
@@ -660,37 +664,6 @@ pub struct Pack {
     pub json: bool,
 }
 
-/// `farcast push`
-#[derive(Debug, Args)]
-pub struct Push {
-    /// Whose results: experiment files, or runs as `farcast runs` names them.
-    #[arg(required_unless_present_any = ["all", "key"])]
-    pub what: Vec<String>,
-    /// All results of the store.
-    #[arg(long, conflicts_with = "what")]
-    pub all: bool,
-    /// The shared store [default: the only one].
-    #[arg(long, value_name = "NAME")]
-    pub to: Option<String>,
-    /// Only show what would be sent.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print your name and key, as others write them in `trust`.
-    #[arg(long)]
-    pub key: bool,
-    /// Print one JSON object instead of text.
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl Push {
-    /// Where to look for the store: beside an experiment that is named.
-    fn near(&self) -> &Path {
-        let file = { self.what.iter() }.find(|what| what.ends_with(".farcast"));
-        file.map_or(Path::new("."), Path::new)
-    }
-}
-
 /// `farcast open`
 #[derive(Debug, Args)]
 pub struct Open {
@@ -701,73 +674,6 @@ pub struct Open {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-}
-
-/// `farcast cache …`
-#[derive(Debug, Subcommand)]
-pub enum Cache {
-    /// List the stored results.
-    Ls,
-    /// Show how much each plugin stores, the largest first.
-    Du,
-    /// Show why a statement runs, or does not.
-    #[command(
-        after_help = "Examples:\n  farcast cache why storms.farcast shift\n  farcast cache why storms.farcast --set steps=200"
-    )]
-    Why(Why),
-    /// Read the whole store and report damage; exits with 1 if there is any.
-    Verify {
-        /// Set damaged results aside, so that the next run computes them again.
-        #[arg(long)]
-        repair: bool,
-    },
-    /// Remove what no result needs; results of running and pinned runs stay.
-    #[command(
-        after_help = "Examples:\n  farcast cache gc --dry-run --older-than 90\n  farcast cache gc --max-size 20GB\n  farcast cache gc --only storms.farcast --only waves.farcast"
-    )]
-    Gc(Gc),
-    /// Protect the results of a run from `gc`.
-    #[command(after_help = "Examples:\n  farcast cache pin last\n  farcast cache pin out/storms")]
-    Pin {
-        /// The run: `last`, its name or the start of it, an out folder or a `run.json`.
-        run: String,
-    },
-    /// Remove the protection of a pinned run.
-    Unpin {
-        /// The name of the pin, as `farcast cache ls` lists it.
-        pin: String,
-    },
-    /// Print the path of the store.
-    Path,
-}
-
-/// `farcast cache why`
-#[derive(Debug, Args)]
-pub struct Why {
-    #[command(flatten)]
-    pub experiment: ExperimentArgs,
-    /// The statement [default: all that run].
-    pub statement: Option<String>,
-}
-
-/// `farcast cache gc`
-#[derive(Debug, Args)]
-pub struct Gc {
-    /// Remove results older than DAYS days, too.
-    #[arg(long, value_name = "DAYS", value_parser = whole, allow_negative_numbers = true)]
-    pub older_than: Option<u64>,
-    /// Remove the oldest results until the others need no more than SIZE.
-    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
-    pub max_size: Option<u64>,
-    /// Remove results that none of these experiments needs; may be repeated.
-    #[arg(long, value_name = "FILE")]
-    pub only: Vec<PathBuf>,
-    /// Clean this shared store instead: files that no result names and that are older than a week.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["older_than", "max_size", "only"])]
-    pub remote: Option<String>,
-    /// Only show what would be removed.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// `farcast config`
@@ -818,25 +724,4 @@ fn setting(text: &str) -> Result<(String, String), String> {
 fn whole(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| format!("expected a whole number, found `{text}`"))
-}
-
-/// A size in bytes: `500MB`, `20 GB`.
-fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        _ => return Err("expected a size such as `500MB` or `20GB`".to_owned()),
-    };
-    match number.parse::<f64>() {
-        Ok(number) => Ok((number * factor) as u64),
-        Err(_) => Err("expected a size such as `500MB` or `20GB`".to_owned()),
-    }
 }

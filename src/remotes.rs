@@ -5,6 +5,7 @@ use engine::error::Fault;
 use engine::remote::{Look, Remote, SecretKey, Shared};
 use engine::store::DirStore;
 
+use crate::args::RunOptions;
 use crate::exit::Abort;
 use crate::settings::Settings;
 use crate::stored_run::report_fault;
@@ -18,6 +19,24 @@ pub enum Consent {
     Asked,
     /// All, this time.
     Given,
+}
+
+/// The store of a run, with what the shared stores have now.
+pub fn listed<'a>(
+    store: &'a DirStore,
+    settings: &Settings,
+    options: &RunOptions,
+    terminal: &Terminal,
+) -> Shared<'a> {
+    let consent = match options.trust {
+        true => Consent::Given,
+        false => Consent::Asked,
+    };
+    let shared = shared(store, settings, consent, Look::Listed, terminal);
+    if options.retry_diverged {
+        shared.forget_diverged();
+    }
+    shared
 }
 
 /// The store with the shared stores behind it; what there is to know of them is printed.

@@ -26,7 +26,6 @@ use engine::output::{
 };
 use engine::path_text::path_text;
 use engine::record::{FinishedRun, RunRecord};
-use engine::remote::Look;
 use engine::report::{ReportInput, render};
 use engine::run::{Outcome, Settings as RunSettings};
 use engine::scheduler::OnFailure;
@@ -41,7 +40,7 @@ use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
-use crate::remotes::{Consent, shared};
+use crate::remotes::listed;
 use crate::scores;
 use crate::session::{abort, forget_diverged, in_json, open, study_again};
 use crate::settings::Settings;
@@ -56,11 +55,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         ..*terminal
     };
     let (mut study, store) = opened(args, settings, terminal)?;
-    let consent = consent(&args.options);
-    let shared = shared(&store, settings, consent, Look::Listed, terminal);
-    if args.options.retry_diverged {
-        shared.forget_diverged();
-    }
+    let shared = listed(&store, settings, &args.options, terminal);
     let job = Job {
         options: &args.options,
         backend: backend(args.executor, settings, &store),
@@ -93,14 +88,6 @@ pub fn opened(
         study = study_again(&args.experiment, settings, terminal)?;
     }
     Ok((study, store))
-}
-
-/// Whether `--trust` lets shared stores be used, too.
-pub fn consent(options: &RunOptions) -> Consent {
-    match options.trust {
-        true => Consent::Given,
-        false => Consent::Asked,
-    }
 }
 
 /// The report again: a run that shows no more than its summary.
