@@ -85,6 +85,7 @@ project gil
 sed -i 's/results/nowhere/' "$here/gil/farcast.toml"
 as gil "results may come from" trust team
 as gil "4 ran, 0 cached" run it.farcast
+as gil "there is no such bucket" push it.farcast
 stop
 project hal
 as hal "\`team\` is away" run it.farcast

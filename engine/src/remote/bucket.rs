@@ -95,6 +95,10 @@ impl Bucket {
         }
     }
 
+    fn no_bucket(&self) -> Fault {
+        Fault::Environment(format!("`{}`: there is no such bucket", self.url))
+    }
+
     fn entry(&self, name: String, found: &ObjectMeta) -> Entry {
         Entry {
             name,
@@ -110,7 +114,7 @@ impl Place for Bucket {
         let (mut folders, mut entries) = (vec![self.path(folder)], Vec::new());
         while let Some(folder) = folders.pop() {
             let listed = self.answer(self.store.list_with_delimiter(Some(&folder)))?;
-            let Some(listed) = listed else { continue };
+            let listed = listed.ok_or_else(|| self.no_bucket())?;
             folders.extend(listed.common_prefixes);
             entries.extend(listed.objects.iter().filter_map(|found| {
                 let parts = found.location.prefix_match(&top)?;
@@ -140,8 +144,8 @@ impl Place for Bucket {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let payload = bytes.to_vec().into();
-        self.answer(self.store.put(&self.path(name), payload))?;
-        Ok(())
+        let put = self.answer(self.store.put(&self.path(name), payload))?;
+        put.map(drop).ok_or_else(|| self.no_bucket())
     }
 
     fn remove(&self, name: &str) -> Result<(), Fault> {
