@@ -17,6 +17,8 @@ pub use on_queue::{Attach, Cancel, Queue, Status, Work};
 pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
 pub use push::Push;
 
+use engine::artifact::DataForm;
+
 use crate::scores::Shown;
 use crate::settings::Flags;
 use crate::templates::TEMPLATES;
@@ -89,13 +91,14 @@ Examples:
     /// End the jobs of a run on a queue; what is finished is kept.
     #[command(after_help = "Example:\n  farcast cancel storms.farcast")]
     Cancel(Cancel),
-    /// Write the weights of statements as safetensors, running only what they need.
+    /// Write weights as safetensors and data as NetCDF, running only what they need.
     #[command(after_help = "\
 Weights that came from files are written with the names, types and shards they came with.
 
 Examples:
   farcast export storms.farcast adapted
-  farcast export storms.farcast net adapted --out weights")]
+  farcast export storms.farcast net adapted --out weights
+  farcast export storms.farcast predictions --format csv")]
     Export(Export),
     /// Draw the graph of an experiment.
     #[command(after_help = "Example:\n  farcast graph storms.farcast --format svg > storms.svg")]
@@ -414,9 +417,12 @@ pub struct Run {
 pub struct Export {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
-    /// The statements: parents, children and farcasts.
+    /// The statements: parents, children, farcasts and data.
     #[arg(required = true)]
     pub names: Vec<String>,
+    /// The form of the files of data.
+    #[arg(long, value_enum, default_value_t = Form::Netcdf)]
+    pub format: Form,
     /// Print one JSON object to standard output.
     #[arg(long)]
     pub json: bool,
@@ -462,6 +468,31 @@ pub struct RunOptions {
     /// parents and children.
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
     pub weights: Option<Vec<String>>,
+    /// The form of the files of data that `--weights` names.
+    #[arg(long, value_enum, default_value_t = Form::Netcdf)]
+    pub format: Form,
+}
+
+/// The forms of files of data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// A grid with coordinates and attributes, which xarray opens.
+    #[default]
+    Netcdf,
+    /// A table.
+    Parquet,
+    /// A table of text.
+    Csv,
+}
+
+impl From<Form> for DataForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Netcdf => Self::NetCdf,
+            Form::Parquet => Self::Parquet,
+            Form::Csv => Self::Csv,
+        }
+    }
 }
 
 impl RunOptions {

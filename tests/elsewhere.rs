@@ -337,7 +337,7 @@ fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
         4 | child far = adopt(later, horizon: 40)
           |       ^^^
         error: there is no statement `fra`
-          = help: statements with weights: `far`, `grown`, `later`
+          = help: statements to write: `far`, `grown`, `later`
     "#]]
     .assert_eq(&refused("fra"));
     expect![[r#"
@@ -351,8 +351,8 @@ fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
           |
         4 | child far = adopt(later, horizon: 40)
           |       ^^^
-        error: `walk` is a trajectory: expected a parent, a child or a farcast
-          = help: statements with weights: `far`, `grown`, `later`
+        error: `walk` is a trajectory: expected a parent, a child, a farcast or data
+          = help: statements to write: `far`, `grown`, `later`
     "#]]
     .assert_eq(&refused("walk"));
 }

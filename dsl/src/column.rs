@@ -43,6 +43,8 @@ pub enum ColumnExpr {
     Part(Part, Box<ColumnExpr>, TimeUnit),
     /// A time in the first unit as a number in the second.
     Convert(Box<ColumnExpr>, TimeUnit, TimeUnit),
+    /// A time in a unit so many calendar months later.
+    Later(Box<ColumnExpr>, TimeUnit, i64),
 }
 
 /// What a place holds for every row.
@@ -228,6 +230,11 @@ pub const FUNCTIONS: &[Function] = &[
     two("max", max, "the larger one; missing when either is"),
     one("radians", f64::to_radians, "radians from degrees"),
     one("degrees", f64::to_degrees, "degrees from radians"),
+    one(
+        "area",
+        area,
+        "how much a cell of a grid counts: the cosine of its latitude in degrees",
+    ),
     three(
         "clamp",
         CLAMP,
@@ -381,8 +388,8 @@ impl Function {
     }
 }
 
-/// Days since 1970-01-01 of the standard calendar.
-fn date(year: f64, month: f64, day: f64) -> f64 {
+/// Days since 1970-01-01 of the standard calendar; NaN where there is no such date.
+pub fn date(year: f64, month: f64, day: f64) -> f64 {
     let whole = |x: f64, least: f64, most: f64| x.fract() == 0.0 && (least..=most).contains(&x);
     let is_sound = whole(year, -1e9, 1e9) && whole(month, 1.0, 12.0) && whole(day, 1.0, 31.0);
     if !is_sound || year == 0.0 {
@@ -400,6 +407,14 @@ fn date(year: f64, month: f64, day: f64) -> f64 {
     };
     let number = Calendar::Standard.number(date);
     number.map_or(f64::NAN, |number| number as f64)
+}
+
+/// Missing beyond the poles.
+fn area(latitude: f64) -> f64 {
+    match latitude.abs() <= 90.0 {
+        true => max(latitude.to_radians().cos(), 0.0),
+        false => f64::NAN,
+    }
 }
 
 fn truth(yes: bool) -> f64 {
@@ -451,12 +466,34 @@ impl ColumnExpr {
             ColumnExpr::Number(_) | ColumnExpr::Text(_) | ColumnExpr::List(_) => {}
             ColumnExpr::Unary(_, inner)
             | ColumnExpr::Part(_, inner, _)
-            | ColumnExpr::Convert(inner, ..) => inner.collect(names),
+            | ColumnExpr::Convert(inner, ..)
+            | ColumnExpr::Later(inner, ..) => inner.collect(names),
             ColumnExpr::Binary(_, left, right) => {
                 left.collect(names);
                 right.collect(names);
             }
             ColumnExpr::Call(_, args) => args.iter().for_each(|arg| arg.collect(names)),
+        }
+    }
+
+    /// The arguments of every call of a function in it.
+    pub fn calls(&self, name: &str) -> Vec<&[ColumnExpr]> {
+        match self {
+            ColumnExpr::Column(_)
+            | ColumnExpr::Number(_)
+            | ColumnExpr::Text(_)
+            | ColumnExpr::List(_) => Vec::new(),
+            ColumnExpr::Unary(_, inner)
+            | ColumnExpr::Part(_, inner, _)
+            | ColumnExpr::Convert(inner, ..)
+            | ColumnExpr::Later(inner, ..) => inner.calls(name),
+            ColumnExpr::Binary(_, left, right) => [left.calls(name), right.calls(name)].concat(),
+            ColumnExpr::Call(own, args) => {
+                let mut found: Vec<&[ColumnExpr]> = Vec::new();
+                found.extend((own == name).then_some(&args[..]));
+                found.extend(args.iter().flat_map(|arg| arg.calls(name)));
+                found
+            }
         }
     }
 
@@ -469,7 +506,8 @@ impl ColumnExpr {
             | ColumnExpr::List(_) => None,
             ColumnExpr::Unary(_, inner)
             | ColumnExpr::Part(_, inner, _)
-            | ColumnExpr::Convert(inner, ..) => inner.of_rows(),
+            | ColumnExpr::Convert(inner, ..)
+            | ColumnExpr::Later(inner, ..) => inner.of_rows(),
             ColumnExpr::Binary(_, left, right) => left.of_rows().or_else(|| right.of_rows()),
             ColumnExpr::Call(name, _) if function(name).is_some_and(Function::of_rows) => {
                 Some(name)
@@ -485,7 +523,8 @@ impl ColumnExpr {
             ColumnExpr::Number(_) | ColumnExpr::Text(_) | ColumnExpr::List(_) => None,
             ColumnExpr::Unary(_, inner)
             | ColumnExpr::Part(_, inner, _)
-            | ColumnExpr::Convert(inner, ..) => inner.varies_with(same),
+            | ColumnExpr::Convert(inner, ..)
+            | ColumnExpr::Later(inner, ..) => inner.varies_with(same),
             ColumnExpr::Binary(_, left, right) => {
                 left.varies_with(same).or_else(|| right.varies_with(same))
             }
@@ -509,7 +548,7 @@ impl ColumnExpr {
                     && args.iter().all(ColumnExpr::is_number)
             }
             ColumnExpr::Part(part, time, _) => *part != Part::Season && time.is_number(),
-            ColumnExpr::Convert(time, ..) => time.is_number(),
+            ColumnExpr::Convert(time, ..) | ColumnExpr::Later(time, ..) => time.is_number(),
             _ => false,
         };
         if !foldable {
@@ -535,7 +574,7 @@ impl ColumnExpr {
                 let kept = args.get(function(name)?.keeps())?;
                 kept.iter().find_map(|arg| arg.time(column))
             }
-            ColumnExpr::Convert(_, _, to) => Some(*to),
+            ColumnExpr::Convert(_, _, unit) | ColumnExpr::Later(_, unit, _) => Some(*unit),
             // A length of time later; the difference of two times is a number.
             ColumnExpr::Binary(BinaryOp::Add | BinaryOp::Subtract, left, right) => {
                 match (left.time(column), right.time(column)) {
@@ -623,7 +662,8 @@ impl ColumnExpr {
             ColumnExpr::Number(_) | ColumnExpr::Text(_) => Vec::new(),
             ColumnExpr::Unary(_, inner)
             | ColumnExpr::Part(_, inner, _)
-            | ColumnExpr::Convert(inner, ..) => inner.read_as_numbers(),
+            | ColumnExpr::Convert(inner, ..)
+            | ColumnExpr::Later(inner, ..) => inner.read_as_numbers(),
             ColumnExpr::Binary(
                 BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::In,
                 left,
@@ -693,6 +733,9 @@ impl ColumnExpr {
                 Ok(inner(time)?.map(part))
             }
             ColumnExpr::Convert(time, from, to) => Ok(inner(time)?.map(|x| from.convert(x, *to))),
+            ColumnExpr::Later(time, unit, months) => {
+                Ok(inner(time)?.map(|x| unit.later(x, *months)))
+            }
             ColumnExpr::Call(name, args) => {
                 let function =
                     function(name).ok_or_else(|| format!("unknown function `{name}`"))?;

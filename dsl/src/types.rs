@@ -198,6 +198,10 @@ pub struct ColumnInfo {
     /// What its values are.
     #[serde(default, skip_serializing_if = "Content::is_number")]
     pub content: Content,
+    /// Whether its file keeps the numbers in 32 bits: numbers that they are compared with are
+    /// rounded alike.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single: bool,
 }
 
 /// What the values of a column are.
@@ -241,6 +245,7 @@ impl ColumnInfo {
             name: name.into(),
             content: Content::of_unit(unit.as_deref(), Calendar::Standard),
             unit,
+            single: false,
         }
     }
 
@@ -250,6 +255,7 @@ impl ColumnInfo {
             name: name.into(),
             unit: None,
             content: Content::Text,
+            single: false,
         }
     }
 }

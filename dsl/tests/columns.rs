@@ -191,6 +191,8 @@ fn reference(expr: &ColumnExpr, row: [f64; 3]) -> f64 {
                 ("clamp", [x, low, high]) => x.max(*low).min(*high),
                 ("radians", [x]) => x.to_radians(),
                 ("degrees", [x]) => x.to_degrees(),
+                ("area", [x]) if x.abs() <= 90.0 => x.to_radians().cos().max(0.0),
+                ("area", [_]) => f64::NAN,
                 ("choose", [condition, a, b]) => {
                     if *condition == 1.0 {
                         *a

@@ -15,7 +15,13 @@ impl Better {
     /// The usual reading of a metric.
     pub fn of(metric: &str) -> Self {
         match metric {
-            "accuracy" | "r2" | "correlation" | "skill" | "nse" | "explained" => Better::Higher,
+            "accuracy"
+            | "r2"
+            | "correlation"
+            | "anomaly_correlation"
+            | "skill"
+            | "nse"
+            | "explained" => Better::Higher,
             "bias" => Better::NearZero,
             _ => Better::Lower,
         }

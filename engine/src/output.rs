@@ -11,7 +11,7 @@ use dsl::types::Kind;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::artifact::{Metadata, Stored, to_parquet};
+use crate::artifact::{DataForm, Dataset, Metadata, Stored, downcast, to_parquet};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph};
@@ -222,6 +222,8 @@ pub enum Export {
     /// Weights as safetensors files, those of each statement and member with its name: of the
     /// statements with these names, or of all parents and children.
     Weights(Vec<String>),
+    /// The data of the statements with these names, as files of this form.
+    Data(Vec<String>, DataForm),
 }
 
 impl Export {
@@ -236,7 +238,13 @@ impl Export {
                 node.named && Self::KINDS.contains(&node.kind)
             }
             Self::Weights(names) => names.contains(&node.name) && Self::can_have(node),
+            Self::Data(names, _) => names.contains(&node.name) && node.kind == Kind::Data,
         }
+    }
+
+    /// Whether a call has weights or data to write when it is named.
+    pub fn can_be_named(node: &Node) -> bool {
+        Self::can_have(node) || node.kind == Kind::Data
     }
 
     /// Whether a call has weights to write as safetensors.
@@ -345,6 +353,18 @@ pub fn export(
                 Some(mut frame) => vec![(format!("{stem}.parquet"), to_parquet(&mut frame)?)],
                 None => Vec::new(),
             },
+            Export::Data(_, form) => match downcast::<Dataset>(&result) {
+                Some(data) => {
+                    let about = vec![
+                        ("title".to_owned(), node.name.clone()),
+                        ("source".to_owned(), format!("farcast, key {key}")),
+                    ];
+                    let bytes = form.file(&data, &about);
+                    let bytes = bytes.map_err(|fault| of_statement(fault, &node.name))?;
+                    vec![(format!("{stem}.{}", form.ending()), bytes)]
+                }
+                None => Vec::new(),
+            },
             Export::Weights(_) => result
                 .weights_files(&stem, origin(key, node, registry))
                 .map_err(|fault| of_statement(fault, &node.name))?,
@@ -394,7 +414,10 @@ fn file_stem(result: &str, likeness: Likeness) -> String {
 /// The same fault, said of a statement.
 fn of_statement(fault: Fault, name: &str) -> Fault {
     match fault {
-        Fault::User { message, .. } => Fault::user(format!("`{name}` is not written: {message}")),
+        Fault::User { message, hint, .. } => {
+            let told = Fault::user(format!("`{name}` is not written: {message}"));
+            hint.into_iter().fold(told, Fault::with_hint)
+        }
         other => other,
     }
 }

@@ -1,4 +1,4 @@
-//! `farcast export`: the weights of statements, and nothing else.
+//! `farcast export`: the weights and data of statements, and nothing else.
 
 use engine::out_folder::begin_writing;
 use engine::store::Access;
@@ -22,6 +22,7 @@ pub fn run(args: &Export, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let options = RunOptions {
         quiet: args.quiet,
         weights: Some(args.names.clone()),
+        format: args.format,
         ..RunOptions::default()
     };
     let job = Job {

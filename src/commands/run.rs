@@ -187,8 +187,12 @@ impl<'a> Job<'a> {
 
     fn exports(&self) -> Vec<Export> {
         let tables = self.options.tables.then_some(Export::Tables);
-        let weights = self.options.weights().map(Export::Weights);
-        tables.into_iter().chain(weights).collect()
+        let weights = self.options.weights();
+        let data = weights
+            .clone()
+            .map(|names| Export::Data(names, self.options.format.into()));
+        let weights = weights.map(Export::Weights);
+        tables.into_iter().chain(weights).chain(data).collect()
     }
 
     /// Makes what `--weights` names, also where nothing reads it.
@@ -329,23 +333,23 @@ fn expect_weights(name: &str, experiment: &Experiment) -> Result<(), (String, St
     let nodes = &experiment.nodes;
     if nodes
         .iter()
-        .any(|node| node.name == name && Export::can_have(node))
+        .any(|node| node.name == name && Export::can_be_named(node))
     {
         return Ok(());
     }
     let named = nodes.iter().filter(|node| node.named);
     let known: BTreeSet<&str> = named
-        .filter(|node| Export::can_have(node))
+        .filter(|node| Export::can_be_named(node))
         .map(|node| &*node.name)
         .collect();
     let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let hint = match known.is_empty() {
-        true => "the file has no parent, child or farcast".to_owned(),
-        false => format!("statements with weights: {}", known.join(", ")),
+        true => "the file has no parent, child, farcast or data".to_owned(),
+        false => format!("statements to write: {}", known.join(", ")),
     };
     let message = match nodes.iter().find(|node| node.name == name) {
         Some(node) => format!(
-            "`{name}` is a {}: expected a parent, a child or a farcast",
+            "`{name}` is a {}: expected a parent, a child, a farcast or data",
             node.kind
         ),
         None => format!("there is no statement `{name}`"),
@@ -518,7 +522,7 @@ impl Finished<'_> {
     /// All weights that the experiment could write.
     fn all_weights(&self) -> Export {
         let nodes = self.study.experiment.nodes.iter();
-        let named = nodes.filter(|node| Export::can_have(node));
+        let named = nodes.filter(|node| Export::can_be_named(node));
         Export::Weights(named.map(|node| node.name.clone()).collect())
     }
 

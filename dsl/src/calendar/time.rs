@@ -205,20 +205,18 @@ impl TimeUnit {
         }
     }
 
+    /// The number of the time so many calendar months later: of the same day of a later month, or
+    /// of its last day where that is earlier.
+    pub fn later(self, value: f64, months: i64) -> f64 {
+        let moment = self.moment(value);
+        moment.map_or(f64::NAN, |moment| {
+            self.value(months_after(self.calendar, moment, months))
+        })
+    }
+
     /// So many calendar months after the reference.
     fn after(self, months: i64) -> Moment {
-        let Date { year, month, day } = self.calendar.date(self.reference.day);
-        let total = year * 12 + i64::from(month) - 1 + months;
-        let (year, month) = (total.div_euclid(12), (total.rem_euclid(12) + 1) as u8);
-        let last = self.calendar.days_of_month(year, month);
-        // The days that the reform left out are the ones after them.
-        let number = (0..=10)
-            .find_map(|later| {
-                let day = day.min(last) + later;
-                self.calendar.number(Date { year, month, day })
-            })
-            .unwrap_or_default();
-        Moment::new(number, self.reference.micros)
+        months_after(self.calendar, self.reference, months)
     }
 
     /// The number that a moment of this calendar is.
@@ -297,6 +295,22 @@ impl TimeUnit {
         let [start, end] = [year, year + 1].map(|year| self.calendar.new_year(year));
         days_from(start, moment) / (end - start) as f64
     }
+}
+
+/// So many calendar months after a moment.
+fn months_after(calendar: Calendar, moment: Moment, months: i64) -> Moment {
+    let Date { year, month, day } = calendar.date(moment.day);
+    let total = year * 12 + i64::from(month) - 1 + months;
+    let (year, month) = (total.div_euclid(12), (total.rem_euclid(12) + 1) as u8);
+    let last = calendar.days_of_month(year, month);
+    // The days that the reform left out are the ones after them.
+    let number = (0..=10)
+        .find_map(|later| {
+            let day = day.min(last) + later;
+            calendar.number(Date { year, month, day })
+        })
+        .unwrap_or_default();
+    Moment::new(number, moment.micros)
 }
 
 /// Days, with their fraction, from midnight of a day.
@@ -468,6 +482,30 @@ mod tests {
         assert!(julian.shares_days_with(standard));
         assert_eq!(julian.convert(1.5, standard), 36.0);
         assert!(!julian.shares_days_with(unit("days since 1900-01-01", "noleap")));
+    }
+
+    #[test]
+    fn months_later_are_those_of_the_calendar() {
+        // As `pandas.DateOffset(months=…)` and, outside its calendar, cftime's rule of clipping.
+        for (value, months, text, calendar, date) in [
+            (30.0, 1, "days since 2000-01-01", "standard", "2000-02-29"),
+            (
+                59.25,
+                -12,
+                "days since 2000-01-01",
+                "standard",
+                "1999-02-28T06:00",
+            ),
+            (30.0, 1, "days since 2000-01-01", "noleap", "2000-02-28"),
+            (29.0, 13, "days since 2000-01-01", "360_day", "2001-02-30"),
+            (1.0, 1, "months since 2000-01-31", "standard", "2000-03-29"),
+            (24.0, 120, "hours since 1999-12-31", "julian", "2010-01-01"),
+        ] {
+            let unit = unit(text, calendar);
+            assert_eq!(unit.show(unit.later(value, months)), date, "{value} {text}");
+        }
+        let days = unit("days since 2000-01-01", "standard");
+        assert!(days.later(f64::NAN, 1).is_nan());
     }
 
     #[test]

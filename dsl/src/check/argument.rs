@@ -390,7 +390,7 @@ impl<'p> Checker<'p> {
                 columns = Columns::Poisoned;
                 continue;
             };
-            let (content, formula) = (term.content(), term.expr);
+            let (content, single, formula) = (term.content(), term.single, term.expr);
             let unit = match (&formula, &columns, content) {
                 (_, _, Content::Time(unit)) => Some(unit.text()),
                 (ColumnExpr::Column(column), Columns::Known(schema, _), _) => {
@@ -402,6 +402,7 @@ impl<'p> Checker<'p> {
                 name: name.text.clone(),
                 unit,
                 content,
+                single,
             };
             if let Columns::Known(schema, _) = &mut columns {
                 Rc::make_mut(schema).columns.push(info.clone());

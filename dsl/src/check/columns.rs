@@ -37,6 +37,8 @@ pub struct Term {
     pub sort: Sort,
     /// Whether it is a whole number made of whole numbers.
     pub whole: bool,
+    /// Whether its values are those of a column in 32 bits.
+    pub single: bool,
     /// What its times are, if it is of that sort.
     pub times: Option<Times>,
 }
@@ -67,6 +69,7 @@ impl Term {
             unit,
             sort: Sort::Number,
             whole: false,
+            single: false,
             times: None,
         }
     }
@@ -118,6 +121,7 @@ impl Term {
             unit: None,
             sort: Sort::Truth,
             whole: false,
+            single: false,
             times: None,
         }
     }
@@ -348,14 +352,16 @@ impl Checker<'_> {
         names: Names,
         notes: &mut Notes,
     ) -> Option<Term> {
-        let (unit, content) = match names {
+        let (unit, content, single) = match names {
             Names::Columns(columns) => {
                 self.column_named(name, span, env, columns, notes)?;
                 let known = match columns {
                     Columns::Known(schema, _) => schema.find(name),
                     _ => None,
                 };
-                known.map_or_else(Default::default, |it| (it.unit.clone(), it.content))
+                known.map_or_else(Default::default, |it| {
+                    (it.unit.clone(), it.content, it.single)
+                })
             }
             Names::Only(allowed) => {
                 if !allowed.iter().any(|other| other == name) {
@@ -367,7 +373,7 @@ impl Checker<'_> {
                     self.report(env, diagnostic);
                     return None;
                 }
-                (None, Content::Number)
+                (None, Content::Number, false)
             }
             Names::Constant(columns) => {
                 let column = match columns {
@@ -396,6 +402,7 @@ impl Checker<'_> {
                 Content::Text => Sort::Text,
             },
             whole: false,
+            single,
             times: content.time().map(Times::In),
         })
     }
@@ -487,7 +494,11 @@ impl Checker<'_> {
         if function.name == "days_since" {
             return self.days_since(terms, &spans, env);
         }
+        self.expect_date(function, &terms, expr.span, env)?;
         let times = self.one_unit(&mut terms, function.keeps(), &spans, env)?;
+        // What is one of the values, but for its sign.
+        let single = matches!(text.as_str(), "abs" | "lag" | "lowest" | "highest")
+            && terms.first().is_some_and(|term| term.single);
         let terms: Vec<ColumnExpr> = terms.into_iter().map(|term| term.expr).collect();
         if function.takes_constant() && !terms.last().is_some_and(is_count) {
             let place = args.last().map_or(expr.span, |arg| arg.value().span);
@@ -503,7 +514,11 @@ impl Checker<'_> {
         if let Some(unit) = times {
             return Some(Term::in_time(call, unit));
         }
-        Some(Term::of(call, function.gives).whole_if_integral())
+        let term = Term {
+            single,
+            ..Term::of(call, function.gives)
+        };
+        Some(term.whole_if_integral())
     }
 
     /// Refuses a function of many rows where there is one row, or something else than rows.

@@ -57,6 +57,10 @@ impl Checker<'_> {
                 return None;
             }
         };
+        if op.compares() {
+            round_alike(&first, &mut second);
+            round_alike(&second, &mut first);
+        }
         let whole = first.whole && second.whole;
         let expr = ColumnExpr::Binary(op, Box::new(first.expr), Box::new(second.expr)).folded();
         match op {
@@ -356,6 +360,17 @@ impl Checker<'_> {
             _ => diagnostic,
         };
         self.report(env, diagnostic);
+    }
+}
+
+/// Rounds a number to 32 bits beside values in 32 bits, as numpy does: the 0.2 of a file is not
+/// the 0.2 of a formula.
+fn round_alike(values: &Term, number: &mut Term) {
+    if let (true, ColumnExpr::Number(number)) = (values.single, &mut number.expr) {
+        let rounded = f64::from(*number as f32);
+        if rounded.is_finite() {
+            *number = rounded;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::columns::{Term, Times};
 use super::env::Env;
 use crate::ast::BinaryOp;
 use crate::calendar::{Calendar, DateTime, TimeUnit};
-use crate::column::{ColumnExpr, Sort};
+use crate::column::{self, ColumnExpr, Function, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 use crate::units;
@@ -107,6 +107,41 @@ impl Checker<'_> {
         }
     }
 
+    /// Refuses `date(2000, 13, 1)`: what is known of it fits no date.
+    pub fn expect_date(
+        &mut self,
+        function: &Function,
+        terms: &[Term],
+        span: Span,
+        env: Env,
+    ) -> Option<()> {
+        if function.name != "date" {
+            return Some(());
+        }
+        let number = |at: usize| match terms.get(at)?.expr {
+            ColumnExpr::Number(value) => Some(value),
+            _ => None,
+        };
+        let [year, month, day] = [0, 1, 2].map(number);
+        // A leap year and a long month stand for what is not known.
+        let [y, m, d] =
+            [(year, 2000.0), (month, 1.0), (day, 1.0)].map(|(it, any)| it.unwrap_or(any));
+        if !column::date(y, m, d).is_nan() {
+            return Some(());
+        }
+        let parts = [("year", year), ("month", month), ("day", day)];
+        let parts = parts
+            .iter()
+            .filter_map(|(name, value)| Some((name, (*value)?)));
+        let parts: Vec<String> = parts
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        let message = format!("no date has the {}", parts.join(", "));
+        let diagnostic = Diagnostic::error(Code::OutOfRange, span, message);
+        self.report(env, diagnostic.hint("write `date(year, month, day)`"));
+        None
+    }
+
     /// `days_since(time, date)`.
     pub fn days_since(&mut self, terms: Vec<Term>, spans: &[Span], env: Env) -> Option<Term> {
         let ([time, since], [span, place]) = (<[Term; 2]>::try_from(terms).ok()?, spans) else {
@@ -173,13 +208,13 @@ impl Checker<'_> {
                 });
             }
             BinaryOp::Add | BinaryOp::Subtract if first.sort == Sort::Time && !is_date(&first) => {
-                if let Some(micros) = micros(&second) {
-                    return self.moved(op, first, left, micros, env);
+                if let Some(length) = length(&second) {
+                    return self.moved(op, (first, left), (length, right), env);
                 }
             }
             BinaryOp::Add if second.sort == Sort::Time && !is_date(&second) => {
-                if let Some(micros) = micros(&first) {
-                    return self.moved(op, second, right, micros, env);
+                if let Some(length) = length(&first) {
+                    return self.moved(op, (second, right), (length, left), env);
                 }
             }
             _ => {}
@@ -218,12 +253,31 @@ impl Checker<'_> {
     fn moved(
         &mut self,
         op: BinaryOp,
-        time: Term,
-        span: Span,
-        micros: f64,
+        (time, span): (Term, Span),
+        (length, place): (Length, Span),
         env: Env,
     ) -> Option<Term> {
         let (time, from) = self.in_unit(time, span, env)?;
+        let micros = match length {
+            Length::Micros(micros) => micros,
+            Length::Months(months) if months.fract() == 0.0 && months.abs() <= MOST_MONTHS => {
+                let months = match op {
+                    BinaryOp::Subtract => -months as i64,
+                    _ => months as i64,
+                };
+                let later = ColumnExpr::Later(Box::new(time), from, months);
+                return Some(Term::in_time(later.folded(), from));
+            }
+            Length::Months(_) => {
+                let message = "expected whole months: they differ in length";
+                let written = self.source(span);
+                let name = if written.is_empty() { "time" } else { written };
+                let hint = format!("write days, such as `{name} {} 45 days`", op.symbol());
+                let diagnostic = Diagnostic::error(Code::OutOfRange, place, message);
+                self.report(env, diagnostic.hint(hint));
+                return None;
+            }
+        };
         let (time, unit) = match from.micros() {
             Some(_) => (time, from),
             // Months differ in length.
@@ -245,13 +299,34 @@ fn date_of(term: &Term) -> Option<DateTime> {
     }
 }
 
-/// The microseconds of a length of time that is known before the run.
-fn micros(term: &Term) -> Option<f64> {
+/// A length of time that is known before the run.
+enum Length {
+    Micros(f64),
+    /// Those of the calendar.
+    Months(f64),
+}
+
+/// More is no time that anybody means.
+const MOST_MONTHS: f64 = 1e9;
+
+/// The length of time that a number in a unit is. A year is twelve months; seconds that are whole
+/// months come from a parameter such as `lead: Duration = 1 month`.
+fn length(term: &Term) -> Option<Length> {
     let ColumnExpr::Number(value) = term.expr else {
         return None;
     };
     let unit = term.unit.as_deref().filter(|_| term.sort == Sort::Number)?;
-    units::convert(value, unit, "s")
-        .ok()
-        .map(|seconds| seconds * 1e6)
+    let seconds = units::convert(value, unit, "s").ok()?;
+    let months = match unit {
+        "month" | "months" => Some(value),
+        "year" | "years" | "yr" | "yrs" => Some(value * 12.0),
+        _ => {
+            let month = units::convert(1.0, "month", "s").ok()?;
+            Some(seconds / month).filter(|months| *months != 0.0 && months.fract() == 0.0)
+        }
+    };
+    Some(match months {
+        Some(months) => Length::Months(months),
+        None => Length::Micros(seconds * 1e6),
+    })
 }

@@ -60,6 +60,9 @@ impl fmt::Display for ColumnExpr {
             ColumnExpr::Convert(time, from, to) => {
                 write!(f, "convert({time}, \"{from}\", \"{to}\")")
             }
+            ColumnExpr::Later(time, unit, months) => {
+                write!(f, "later({time}, \"{unit}\", {months})")
+            }
         }
     }
 }
@@ -74,6 +77,7 @@ impl ColumnExpr {
             | ColumnExpr::List(_)
             | ColumnExpr::Part(..)
             | ColumnExpr::Convert(..)
+            | ColumnExpr::Later(..)
             | ColumnExpr::Call(..) => ATOM,
             ColumnExpr::Unary(UnaryOp::Negate, _) => NEGATE,
             ColumnExpr::Unary(UnaryOp::Not, _) => NOT,

@@ -417,12 +417,17 @@ impl Outside for Table {
                 name: name.to_owned(),
                 unit: Some(TimeUnit::days(calendar).text()),
                 content: Content::Time(TimeUnit::days(calendar)),
+                single: false,
             };
             columns.push(day("time", Calendar::Standard));
             columns.push(day("model_time", Calendar::NoLeap));
             columns.push(ColumnInfo::texts("station"));
             columns.push(ColumnInfo::numbers("2t", Some("K".to_owned())));
             columns.push(ColumnInfo::numbers("TEMP-SFC", None));
+            columns.push(ColumnInfo {
+                single: true,
+                ..ColumnInfo::numbers("lat32", Some("degrees_north".to_owned()))
+            });
         }
         Ok(Schema { columns })
     }

@@ -75,6 +75,7 @@ impl DataColumn {
             name,
             unit,
             content,
+            single: _,
         } = info;
         Self {
             name,
@@ -169,6 +170,7 @@ impl DataColumn {
             name: self.name.clone(),
             unit: self.unit.clone(),
             content: self.content,
+            single: false,
         }
     }
 }
@@ -372,7 +374,7 @@ impl Artifact for Dataset {
     }
 }
 
-fn stored(column: &DataColumn) -> Column {
+pub(super) fn stored(column: &DataColumn) -> Column {
     let name = column.name.as_str().into();
     match column.content {
         Content::Text => {
@@ -389,7 +391,7 @@ fn stored(column: &DataColumn) -> Column {
 }
 
 /// The values in single precision, when it holds every one of them, as those of many files.
-fn singles(values: &[f64]) -> Option<Vec<f32>> {
+pub(super) fn singles(values: &[f64]) -> Option<Vec<f32>> {
     let is_single = |value: &f64| {
         let back = f64::from(*value as f32);
         back.to_bits() == value.to_bits()
@@ -407,7 +409,7 @@ pub fn to_parquet(frame: &mut DataFrame) -> Result<Vec<u8>, Fault> {
 }
 
 /// The same, compressed: coordinates repeat and take almost no room.
-fn to_small_parquet(frame: &mut DataFrame) -> Result<Vec<u8>, Fault> {
+pub(super) fn to_small_parquet(frame: &mut DataFrame) -> Result<Vec<u8>, Fault> {
     let level = ZstdLevel::try_new(1)?;
     write_parquet(frame, ParquetCompression::Zstd(Some(level)))
 }

@@ -1,6 +1,8 @@
 //! What actions make: typed in memory, named parts of bytes in the store.
 
+mod data_file;
 mod dataset;
+mod grid_file;
 mod page;
 mod parts;
 mod pieces;
@@ -20,6 +22,7 @@ use polars::frame::DataFrame;
 use crate::error::Fault;
 use crate::parcel::Parcel;
 
+pub use data_file::DataForm;
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Figure, Page, Section, Series, Style};
 pub use parts::{Kept, Parts};

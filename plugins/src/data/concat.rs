@@ -66,8 +66,9 @@ impl Plugin for Concat {
             name: format!("`{}`", input.label),
             partitions: Vec::new(),
             data: Dataset::clone(input),
+            empty: Vec::new(),
         });
-        several::concatenated(parts.collect(), "data")
+        several::concatenated(parts.collect(), None, "data")
     }
 }
 

@@ -55,7 +55,7 @@ plugin! {
     /// ```farcast
     /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
     /// ```
-    "csv" version 3
+    "csv" version 4
     pub struct Csv {
         /// The files.
         file: DataFiles;
@@ -185,10 +185,13 @@ impl Csv {
         let written = self.written()?;
         let mut parts = Vec::new();
         for one in several::open_all(&self.file, &ENDINGS, files)? {
-            let data = self.table(&one, &written, rows, note)?;
-            parts.push(Part::of(&one, data));
+            let (data, empty) = self.table(&one, &written, rows, note)?;
+            parts.push(Part {
+                empty,
+                ..Part::of(&one, data)
+            });
         }
-        several::concatenated(parts, "file")
+        several::concatenated(parts, self.columns.as_deref(), "file")
     }
 
     /// What the user says of the layout.
@@ -225,7 +228,7 @@ impl Csv {
         written: &Written,
         rows: Rows,
         note: &mut dyn FnMut(String),
-    ) -> Result<Dataset, Fault> {
+    ) -> Result<(Dataset, Vec<String>), Fault> {
         let file = &one.file;
         let mut text = match rows {
             Rows::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
@@ -234,7 +237,7 @@ impl Csv {
         loop {
             let at = |problem: Problem| told(file, &text.text, problem);
             let layout = Layout::find(&text.text, written).map_err(at)?;
-            let chosen = self.chosen(&layout)?;
+            let chosen = self.chosen(&layout, one)?;
             let Some(contents) = self.contents(&text, &layout, &chosen).map_err(at)? else {
                 text = self.text(file, Some(2 * LATE_BYTES as u64))?;
                 continue;
@@ -262,7 +265,11 @@ impl Csv {
                     "{rows} fewer fields than the header, the first in line {line}: the last are missing"
                 ));
             }
-            return dataset(table, &contents, chosen);
+            let empty = chosen
+                .iter()
+                .filter(|(at, _)| contents[*at] == Content::Empty);
+            let empty = empty.map(|(_, heading)| heading.name.clone()).collect();
+            return Ok((dataset(table, &contents, chosen)?, empty));
         }
     }
 
@@ -283,7 +290,7 @@ impl Csv {
     }
 
     /// The columns to keep: where they are and how they are called.
-    fn chosen(&self, layout: &Layout) -> Result<Vec<(usize, Heading)>, Fault> {
+    fn chosen(&self, layout: &Layout, one: &OneFile) -> Result<Vec<(usize, Heading)>, Fault> {
         let mut headings: Vec<Heading> = layout
             .names
             .iter()
@@ -298,10 +305,10 @@ impl Csv {
             }
         }
         if let Some(texts) = &self.texts {
-            source::select(&headings, texts).map_err(|fault| moved(fault, "texts"))?;
+            source::select(&headings, texts).map_err(|fault| source::moved(fault, "texts"))?;
         }
         let chosen = match &self.columns {
-            Some(wanted) => source::select(&headings, wanted)?,
+            Some(wanted) => one.select(&headings, wanted)?,
             None => headings.into_iter().enumerate().collect(),
         };
         source::distinct(
@@ -355,7 +362,7 @@ fn dataset(
     let mut columns = Vec::new();
     for (at, Heading { name, unit, .. }) in chosen {
         match std::mem::replace(&mut table.columns[at], Values::Nothing) {
-            Values::Numbers(values) if contents[at] == Content::Dates => {
+            Values::Numbers(values) if matches!(contents[at], Content::Dates(_)) => {
                 columns.push(DataColumn::times(name, infer::unit(), values));
             }
             Values::Numbers(values) => columns.push(DataColumn::numbers(name, unit, values)),
@@ -384,17 +391,6 @@ fn told(file: &DataFile, text: &str, problem: Problem) -> Fault {
     match problem.hint {
         Some(hint) => fault.with_hint(hint),
         None => fault,
-    }
-}
-
-fn moved(fault: Fault, param: &str) -> Fault {
-    match fault {
-        Fault::User { message, hint, .. } => Fault::User {
-            param: Some(param.to_owned()),
-            message,
-            hint,
-        },
-        other => other,
     }
 }
 

@@ -7,7 +7,7 @@ use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Context, Facts, Plugin, Sketch};
 
-use super::support::formulas::by_row;
+use super::support::formulas::{by_row, no_dates};
 use super::support::groups::Groups;
 use crate::calls::with_rows;
 
@@ -65,6 +65,9 @@ impl Plugin for Derive {
                         .with_hint("give the new column another name"),
                 );
             }
+            let lost = no_dates(&formula, &data);
+            lost.into_iter()
+                .for_each(|lost| context.note(format!("`{name}`: {lost}")));
             let values = by_row(&formula, &data, &groups.ranges)?;
             let column = data.derived(name, &formula, values);
             data = data.with(column)?;

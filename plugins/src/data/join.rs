@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dsl::signature::ColumnRule;
-use dsl::types::Schema;
+use dsl::types::{Content, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -11,7 +11,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::words;
 
-use super::support::matching::{self, Matches};
+use super::support::matching::{self, Matches, Within};
 use super::support::source::grouped;
 use crate::calls::{distinct, filled, with_rows};
 
@@ -34,8 +34,8 @@ plugin! {
     /// either way a note counts them. Rows keep the order of the first data.
     ///
     /// Numbers must be equal, or differ by at most `within`, in their unit: latitudes that one
-    /// file keeps in 32 bits and another in 64 are not equal. Then the nearest row is the
-    /// partner. Longitudes (a column in `degrees_east`, or called `lon` or `longitude`) are alike
+    /// file keeps in 32 bits and another in 64 are not equal. Times must be equal whatever their
+    /// units, or differ by at most `within_time`. The nearest row is the partner. Longitudes (a column in `degrees_east`, or called `lon` or `longitude`) are alike
     /// when they differ by 360 degrees.
     ///
     /// A climatology of other rows is subtracted by `join` and `derive`: with
@@ -57,6 +57,8 @@ plugin! {
         how: How = "inner";
         /// How far numbers of the `by` columns may be apart.
         within: Option<f64>, range("0.0..");
+        /// How far times of the `by` columns may be apart, such as `12 h`.
+        within_time: Option<f64>, unit("d"), range("0.0..");
         /// What is added to the names of columns that both have.
         suffix: Option<String>;
     }
@@ -75,7 +77,8 @@ impl Plugin for Join {
                 .into_iter()
                 .flatten(),
         );
-        found.extend(matching::complaints(call, "data", "other"));
+        found.extend(matching::complaints(call, "by", "data", "other"));
+        found.extend(tolerances(call));
         if let (Some(mine), Some(its)) = (call.schema("data"), call.schema("other")) {
             let by = call.get::<Vec<Column>>("by").unwrap_or_default();
             let suffix = call.get::<String>("suffix").unwrap_or_default();
@@ -95,7 +98,13 @@ impl Plugin for Join {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let matches = Matches::of(&self.data, &self.other, &self.by, self.within)?;
+        let matches = {
+            let within = Within {
+                number: self.within,
+                days: self.within_time,
+            };
+            Matches::of(&self.data, &self.other, &self.by, within)?
+        };
         let (rows, lost) = (self.data.rows(), matches.lost());
         let suffix = self.suffix.clone().unwrap_or_default();
         if lost > 0 {
@@ -152,6 +161,34 @@ impl Plugin for Join {
         }
         Dataset::new(columns)
     }
+}
+
+/// Tolerances that no column has a use for.
+fn tolerances(call: &Sketch<'_>) -> Vec<Complaint> {
+    let (Some(schema), Some(by)) = (call.schema("data"), call.get::<Vec<Column>>("by")) else {
+        return Vec::new();
+    };
+    let contents = by
+        .iter()
+        .map(|Column(name)| Some(schema.find(name)?.content));
+    let Some(contents) = contents.collect::<Option<Vec<Content>>>() else {
+        return Vec::new();
+    };
+    let has_times = contents.iter().any(|it| it.time().is_some());
+    let has_numbers = contents.iter().any(Content::is_number);
+    let mut found = Vec::new();
+    if call.has("within") && !has_numbers {
+        let complaint = Complaint::at("within", "no column of `by` holds numbers");
+        found.push(match has_times {
+            true => complaint.with_hint("times may be apart by `within_time: 12 h`"),
+            false => complaint,
+        });
+    }
+    if call.has("within_time") && !has_times {
+        let complaint = Complaint::at("within_time", "no column of `by` holds times");
+        found.push(complaint);
+    }
+    found
 }
 
 impl Join {
@@ -230,6 +267,7 @@ mod tests {
             by: vec![Column("lat".to_owned())],
             how,
             within,
+            within_time: None,
             suffix: Some("_2".to_owned()),
         }
     }

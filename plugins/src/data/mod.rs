@@ -1,6 +1,7 @@
 //! Data: rows from files and generators, and new data made from other data.
 
 mod aggregate;
+mod anomaly_of;
 mod box_model;
 mod concat;
 mod csv;
@@ -21,6 +22,7 @@ mod zarr;
 use engine::plugin::Registry;
 
 pub use aggregate::Aggregate;
+pub use anomaly_of::AnomalyOf;
 pub use box_model::BoxModel;
 pub use concat::Concat;
 pub use csv::Csv;
@@ -40,6 +42,7 @@ pub use zarr::Zarr;
 /// Adds every data plugin.
 pub fn register(registry: &mut Registry) {
     registry.plugin::<Aggregate>();
+    registry.plugin::<AnomalyOf>();
     registry.plugin::<BoxModel>();
     registry.plugin::<Concat>();
     registry.plugin::<Csv>();

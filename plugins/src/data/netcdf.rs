@@ -5,12 +5,12 @@ use dsl::types::Schema;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::files::Files;
-use engine::params::DataPath;
 use engine::plugin;
 use engine::plugin::{Context, Plugin};
 
 use super::support::grid::{self, Source, Unpacked};
 use super::support::gridded::{self, Gridded};
+use super::support::several::{self, GridFiles};
 
 plugin! {
     /// The cells of gridded variables of a NetCDF-3 or NetCDF-4 file, one row each.
@@ -25,11 +25,11 @@ plugin! {
     /// other letters, or by its `standard_name` or `long_name`; `lat`, `lon`, `depth` and `time`
     /// are also found by the units and attributes that mark them. Columns are called as written
     /// here. A variable with a unit such as `hours since 2000-01-01` holds times of the `calendar`
-    /// its attribute names; characters and strings are texts. Of a dimension that a variable has
+    /// its attribute names, and bounds those of the variable that they belong to; characters and strings are texts. Of a dimension that a variable has
     /// twice, as a covariance `cov(c, c)`, the second is called `c_2`.
     ///
-    /// Several files, named by a pattern such as `"tas_*.nc"`, are joined in the order of their
-    /// names along the dimension that may grow, or else along the only one in which their
+    /// Several files, named by a pattern such as `"tas_*.nc"` or in a list, are joined in the order
+    /// of their names, or of the list, along the dimension that may grow, or else along the only one in which their
     /// coordinates differ. Times with other references are converted, each file is unpacked by
     /// its own attributes, and all other coordinates must be equal.
     ///
@@ -41,8 +41,8 @@ plugin! {
     /// ```
     "netcdf" version 2
     pub struct NetCdf {
-        /// The file, or a pattern that files match.
-        file: DataPath;
+        /// The file, a pattern that files match, or a list of these.
+        file: GridFiles;
         /// The variables that become columns.
         grid: Gridded, flatten();
     }
@@ -69,10 +69,7 @@ impl Plugin for NetCdf {
 
 impl NetCdf {
     fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
-        let opened = files.open_all(&self.file.0).map_err(|fault| match fault {
-            Fault::User { message, .. } => Fault::at("file", message),
-            other => other,
-        })?;
+        let opened = several::open_patterns(&self.file, files)?;
         let sources = opened.into_iter().map(|file| {
             let shown = file.path().display().to_string();
             let source = Unpacked::new(grid::open_netcdf(file)?);
@@ -85,11 +82,12 @@ impl NetCdf {
 #[cfg(test)]
 mod tests {
     use dsl::calendar::time::Part;
-    use engine::artifact::Artifact;
-    use engine::params::Column;
+    use dsl::calendar::{Calendar, TimeUnit};
+    use engine::artifact::{Artifact, DataColumn, DataForm};
+    use engine::params::{Column, DataPath};
 
     use super::*;
-    use crate::data::support::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, in_doubles, testdata};
 
     // `tiny3.nc` and `tiny4.nc` hold the same and were written by netCDF4 1.7 for Python:
     //
@@ -123,7 +121,7 @@ mod tests {
 
     fn netcdf(file: DataPath, inputs: &[&str], coords: &[&str]) -> NetCdf {
         NetCdf {
-            file,
+            file: file.into(),
             grid: Gridded {
                 inputs: columns(inputs),
                 coords: Some(columns(coords)),
@@ -156,7 +154,7 @@ mod tests {
             let source = netcdf(testdata(file), &["sst", "relief"], &wanted);
             let schema = source.schema(&Files::unchecked()).expect("a schema");
             let data = source.run(&context).expect("data");
-            assert_eq!(data.schema(), schema);
+            assert_eq!(data.schema(), in_doubles(schema.clone()));
             // stored * 0.01 + 10 where not -999, not above 5000, and relief is not 1e20.
             let sst = [10.0, 11.0, 12.5, 7.5, 10.07, 10.01, 10.02, 10.03];
             assert!(near(data.values("sst").expect("sst"), &sst));
@@ -182,7 +180,7 @@ mod tests {
             let source = netcdf(testdata("times.nc"), &[name], &[]);
             let schema = source.schema(&Files::unchecked()).expect("a schema");
             let data = source.run(&Context::alone("netcdf")).expect("data");
-            assert_eq!(data.schema(), schema);
+            assert_eq!(data.schema(), in_doubles(schema.clone()));
             let stored = data.to_parts().expect("parts");
             assert_eq!(Dataset::from_parts(&stored).expect("the same"), data);
             let column = data.column(name).expect(name);
@@ -211,6 +209,80 @@ mod tests {
                 format!("the times of `{name}` cannot be read: {why}")
             );
         }
+    }
+
+    // xarray 2026.9 opens such a file with dims time: 2, lat: 3, units and a calendar.
+    #[test]
+    fn exported_data_are_a_grid_that_comes_back() {
+        let unit = TimeUnit::parse("days since 2000-01-01", Calendar::NoLeap).expect("a unit");
+        let degrees = Some("degrees_north".to_owned());
+        let columns = vec![
+            DataColumn::numbers(
+                "sst",
+                Some("degC".to_owned()),
+                vec![1.5, 2.5, 3.5, 0.1, f64::NAN],
+            ),
+            DataColumn::numbers("lat", degrees, vec![10.0, 0.0, -10.0, 0.0, 10.0]),
+            DataColumn::times("time", unit, vec![59.0, 59.0, 59.0, 90.0, 90.0]),
+            DataColumn::texts(
+                "sea",
+                ["north", "middle", "south", "middle", "north"].map(Some),
+            ),
+        ];
+        let data = Dataset::new(columns).expect("data");
+        let about = vec![("title".to_owned(), "a test".to_owned())];
+        let bytes = DataForm::NetCdf.file(&data, &about).expect("a file");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.nc");
+        std::fs::write(&path, bytes).expect("a file");
+        let read = netcdf(DataPath(path), &["sst"], &["time", "lat", "sea"]);
+        let read = read.run(&Context::alone("netcdf")).expect("data");
+        // In the order of the grid, without the row that misses a value.
+        let order = data.take(&[2, 1, 0, 3]);
+        for column in order.columns() {
+            let found = read.column(&column.name).expect("a column");
+            assert_eq!(found.info(), column.info());
+            for row in 0..order.rows() {
+                assert_eq!(
+                    found.show(found.values[row]),
+                    column.show(column.values[row])
+                );
+            }
+        }
+        assert_eq!(read.rows(), order.rows());
+    }
+
+    #[test]
+    fn bounds_are_times_and_a_scale_of_two_numbers_is_refused() {
+        // Written by netCDF4 1.7: `time` with `bounds = "time_bnds"` in days since 2000-01-01 of
+        // noleap, time_bnds(time, nv) without attributes; `packed` i2 with scale_factor [0.1, 0.2].
+        let of = |name: &str| netcdf(testdata("bounds.nc"), &[name], &[]);
+        let data = of("time_bnds")
+            .run(&Context::alone("netcdf"))
+            .expect("data");
+        let bounds = data.column("time_bnds").expect("bounds");
+        let shown: Vec<String> = bounds
+            .values
+            .iter()
+            .map(|value| bounds.show(*value))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "2000-01-01",
+                "2000-02-01",
+                "2000-02-01",
+                "2000-03-01",
+                "2000-03-01",
+                "2000-04-01"
+            ]
+        );
+        let (param, message) = complaint(of("packed").schema(&Files::unchecked()));
+        assert_eq!(param, Some("inputs"));
+        assert_eq!(
+            message,
+            "`packed` is not read: it is packed with a `scale_factor` of 2 numbers"
+        );
     }
 
     #[test]
@@ -301,7 +373,7 @@ mod tests {
     #[test]
     fn without_coords_every_axis_comes_along_as_the_file_names_it() {
         let source = NetCdf {
-            file: testdata("tiny3.nc"),
+            file: testdata("tiny3.nc").into(),
             grid: Gridded {
                 inputs: columns(&["sea_surface_temperature"]),
                 coords: None,

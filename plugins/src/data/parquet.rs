@@ -1,6 +1,6 @@
 //! `parquet`: the columns of Parquet files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, ErrorKind};
 
 use dsl::calendar::{Calendar, TimeUnit};
@@ -35,7 +35,7 @@ plugin! {
     /// ```farcast
     /// data casts = parquet("tiny.parquet", columns: [depth, temp])
     /// ```
-    "parquet" version 2
+    "parquet" version 3
     pub struct Parquet {
         /// The files.
         file: DataFiles;
@@ -55,11 +55,18 @@ impl Plugin for Parquet {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
+        let mut doubles = BTreeSet::new();
         let parts = several::open_all(&self.file, &ENDINGS, files)?
             .into_iter()
             .map(|one| {
                 let footer = Footer::read(&one)?;
-                let columns = footer.kept(self.columns.as_deref(), &one.file)?;
+                let columns = footer.kept(self.columns.as_deref(), &one)?;
+                let of_file = columns.kept.iter();
+                let its_doubles = of_file.filter(|kept| !footer.footer.leaves[kept.at].is_single());
+                doubles.extend(its_doubles.map(|kept| kept.heading.name.clone()));
+                let names = one.partitions.iter().map(|(name, _)| name.clone());
+                doubles.extend(names);
+                let part = columns.part_of(&one);
                 let empty = columns.kept.into_iter().map(|kept| {
                     column(
                         kept.heading,
@@ -70,10 +77,15 @@ impl Plugin for Parquet {
                         kept.meaning,
                     )
                 });
-                Ok(Part::of(&one, Dataset::new(empty.collect())?))
+                Ok(part(Dataset::new(empty.collect())?))
             });
         let parts: Vec<Part> = parts.collect::<Result<_, Fault>>()?;
-        Ok(several::concatenated(parts, "file")?.schema())
+        let data = several::concatenated(parts, self.columns.as_deref(), "file")?;
+        let mut schema = data.schema();
+        for column in &mut schema.columns {
+            column.single = !doubles.contains(&column.name);
+        }
+        Ok(schema)
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
@@ -82,8 +94,9 @@ impl Plugin for Parquet {
         for one in several::open_all(&self.file, &ENDINGS, context.files())? {
             context.check_stop()?;
             let footer = Footer::read(&one)?;
-            let columns = footer.kept(self.columns.as_deref(), &one.file)?;
-            left_out.extend(columns.left_out);
+            let columns = footer.kept(self.columns.as_deref(), &one)?;
+            left_out.extend(columns.left_out.iter().cloned());
+            let part = columns.part_of(&one);
             let wanted: Vec<usize> = columns.kept.iter().map(|kept| kept.at).collect();
             let unread = |error: &str| unreadable(&one.file, error);
             let bytes = one
@@ -102,7 +115,7 @@ impl Plugin for Parquet {
                 }
                 data.push(column(kept.heading, held, kept.meaning));
             }
-            parts.push(Part::of(&one, Dataset::new(data)?));
+            parts.push(part(Dataset::new(data)?));
         }
         if !left_out.is_empty() {
             let left_out = left_out
@@ -113,7 +126,7 @@ impl Plugin for Parquet {
                 left_out.collect::<Vec<_>>().join(", ")
             ));
         }
-        several::concatenated(parts, "file")
+        several::concatenated(parts, self.columns.as_deref(), "file")
     }
 }
 
@@ -136,6 +149,22 @@ struct Kept {
     at: usize,
     heading: Heading,
     meaning: Meaning,
+}
+
+impl Columns {
+    /// What makes a part of the rows of a file.
+    fn part_of(&self, one: &OneFile) -> impl FnOnce(Dataset) -> Part + use<> {
+        let empty = self
+            .kept
+            .iter()
+            .filter(|kept| kept.meaning == Meaning::Nothing);
+        let empty = empty.map(|kept| kept.heading.name.clone()).collect();
+        let one = one.clone();
+        move |data| Part {
+            empty,
+            ..Part::of(&one, data)
+        }
+    }
 }
 
 impl Footer {
@@ -162,11 +191,11 @@ impl Footer {
         })
     }
 
-    fn kept(&self, wanted: Option<&[Column]>, file: &DataFile) -> Result<Columns, Fault> {
+    fn kept(&self, wanted: Option<&[Column]>, one: &OneFile) -> Result<Columns, Fault> {
         let mut left_out = Vec::new();
         let mut kept = Vec::new();
         let chosen: Vec<(usize, Heading)> = match wanted {
-            Some(wanted) => source::select(&self.headings, wanted)?,
+            Some(wanted) => one.select(&self.headings, wanted)?,
             None => self.headings.iter().cloned().enumerate().collect(),
         };
         for (at, heading) in chosen {
@@ -186,7 +215,7 @@ impl Footer {
             }
         }
         if kept.is_empty() {
-            let message = format!("`{}` has no column that can be read", file.path().display());
+            let message = format!("`{}` has no column that can be read", one.path().display());
             return Err(Fault::at("file", message));
         }
         source::distinct("file", kept.iter().map(|kept| kept.heading.name.as_str()))?;
@@ -251,7 +280,7 @@ fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::support::testing::{complaint, testdata};
+    use crate::data::support::testing::{complaint, in_doubles, testdata};
     use engine::params::DataPath;
 
     fn tiny() -> Parquet {
@@ -269,7 +298,7 @@ mod tests {
         let context = Context::alone("parquet");
         let schema = tiny().schema(&Files::unchecked()).expect("a schema");
         let data = tiny().run(&context).expect("data");
-        assert_eq!(data.schema(), schema);
+        assert_eq!(data.schema(), in_doubles(schema.clone()));
         assert_eq!(schema.columns[0].unit.as_deref(), Some("m"));
         assert_eq!(data.values("depth").expect("depth")[..], [0.0, 10.0, 20.0]);
         let temp = data.values("temp").expect("temp");
@@ -301,7 +330,7 @@ mod tests {
         };
         let schema = kinds.schema(&Files::unchecked()).expect("a schema");
         let data = kinds.run(&context).expect("data");
-        assert_eq!(data.schema(), schema);
+        assert_eq!(data.schema(), in_doubles(schema.clone()));
         for (name, first, last) in [
             ("flag", 1.0, 0.0),
             ("i8", -1.0, 127.0),

@@ -38,7 +38,7 @@ plugin! {
         /// The numbers of the rows nearby, such as `land = share(relief > 0)`.
         definitions: Definitions;
         /// The columns in which rows that see each other are alike.
-        by: Vec<Column> = "[]";
+        by: Vec<Column> = "[]", texts();
         /// The column of latitudes, in degrees.
         lat: Column = "lat";
         /// The column of longitudes, in degrees.

@@ -11,6 +11,7 @@ use engine::params::{Condition, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::support::formulas::no_dates;
 use crate::calls::with_rows;
 
 plugin! {
@@ -54,8 +55,11 @@ impl Plugin for Where {
         with_rows(call, call.rows("data"))
     }
 
-    fn run(self, _: &Context) -> Result<Dataset, Fault> {
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let data = &*self.data;
+        if let Some(lost) = no_dates(&self.condition.0, data) {
+            context.note(lost);
+        }
         let met = self
             .condition
             .0

@@ -1,6 +1,6 @@
 //! `zarr`: the cells of gridded variables of a Zarr store as rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dsl::signature::ColumnRule;
@@ -14,6 +14,8 @@ use engine::plugin::{Context, Plugin};
 
 use super::support::grid::{self, Source, Unpacked};
 use super::support::gridded::{self, Gridded};
+use super::support::several::GridFiles;
+use super::support::source;
 
 plugin! {
     /// The cells of gridded variables of a Zarr store, one row each.
@@ -25,8 +27,8 @@ plugin! {
     /// in version 2, and in version 3 where the attribute `_FillValue` says so, as xarray reads
     /// them.
     ///
-    /// Several stores, named by a pattern such as `"tas_*.zarr"` or by the folder that they are in, are
-    /// joined as `netcdf` joins files.
+    /// Several stores, named by a pattern such as `"tas_*.zarr"`, by the folder that they are in or
+    /// in a list, are joined as `netcdf` joins files.
     ///
     /// Variables, coordinates and columns are found as `netcdf` finds them; dimensions have the
     /// names of `dimension_names` or `_ARRAY_DIMENSIONS`.
@@ -36,8 +38,8 @@ plugin! {
     /// ```
     "zarr" version 1
     pub struct Zarr {
-        /// The folder or zip file, or a pattern that several match.
-        file: DataPath;
+        /// The folder or zip file, a pattern that several match, or a list of these.
+        file: GridFiles;
         /// The variables that become columns.
         grid: Gridded, flatten();
     }
@@ -63,12 +65,19 @@ impl Plugin for Zarr {
 
 impl Zarr {
     fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
-        let root = &self.file.0;
-        let opened = files.open_all(root).map_err(|fault| match fault {
-            Fault::User { message, .. } => Fault::at("file", message),
-            other => other,
-        })?;
-        let stores = stores(root, opened).into_iter().map(|(root, files)| {
+        let mut all = Vec::new();
+        for DataPath(root) in &self.file.0 {
+            let opened = files
+                .open_all(root)
+                .map_err(|fault| source::moved(fault, "file"))?;
+            all.extend(stores(root, opened));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = all.iter().find(|(root, _)| !seen.insert(root)) {
+            let message = format!("`{}` is named twice", twice.display());
+            return Err(Fault::at("file", message));
+        }
+        let stores = all.into_iter().map(|(root, files)| {
             let source = Unpacked::new(grid::open_zarr(&root, files)?);
             Ok((
                 root.display().to_string(),
@@ -136,7 +145,7 @@ mod tests {
         //            {"time": [10, 20, 30], "lat": [-5.5, 5.5]}).to_zarr("tiny.zarr.zip")
         let columns = |names: [&str; 2]| names.map(|name| Column(name.to_owned())).to_vec();
         let zarr = Zarr {
-            file: testdata("tiny.zarr.zip"),
+            file: testdata("tiny.zarr.zip").into(),
             grid: Gridded {
                 inputs: vec![Column("v".to_owned())],
                 coords: Some(columns(["time", "lat"])),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dsl::types::Content;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -17,7 +18,8 @@ plugin! {
     /// Columns of other data, found by the values of key columns.
     ///
     /// `table(csv("nino34.csv"), by: [year, month])` gives every row the index of its month.
-    /// Both data have the key columns; their values must be equal, except that longitudes (by
+    /// Both data have the key columns; their values must be equal, times in whatever unit, except
+    /// that longitudes (by
     /// their unit, or by the names `lon` and `longitude`) may run from -180 to 180 in one and
     /// from 0 to 360 in the other. A row whose keys the table does not have has no value.
     ///
@@ -26,12 +28,12 @@ plugin! {
     /// predictor known = table(coarse, by: z)
     /// regression line = ols(shift, known)
     /// ```
-    "table" version 1
+    "table" version 2
     pub struct Table {
         /// The data with a row for each combination of keys.
         rows: Input<Dataset>;
         /// The key columns.
-        by: Vec<Column>, needed();
+        by: Vec<Column>, needed(), texts();
         /// The columns to take, one predictor each; all but the keys when left out.
         columns: Option<Vec<Column>>;
     }
@@ -140,18 +142,23 @@ impl Lookup {
 
 /// The values of the keys of each row as text; equal ones are written equally.
 pub(super) fn key_of_rows(data: &Dataset, keys: &[String]) -> Result<Vec<String>, Fault> {
-    let schema = data.schema();
     let mut texts = vec![String::new(); data.rows()];
     for name in keys {
-        let unit = schema.find(name).and_then(|column| column.unit.as_deref());
-        let around = sphere::is_longitude(name, unit);
-        for (text, value) in texts.iter_mut().zip(data.values(name)?.iter()) {
-            let value = if around {
-                sphere::east(*value)
-            } else {
-                value + 0.0
+        let column = data.column(name)?;
+        let around = sphere::is_longitude(name, column.unit.as_deref());
+        for (row, (text, value)) in texts.iter_mut().zip(column.values.iter()).enumerate() {
+            let moment = column.content.time().and_then(|unit| unit.moment(*value));
+            let key = match (column.content, moment) {
+                // As long as it is: no end of one is the beginning of another.
+                (Content::Text, _) => match column.text(row) {
+                    Some(label) => format!("{}:{label} ", label.len()),
+                    None => "NaN ".to_owned(),
+                },
+                (_, Some(moment)) => format!("{}d{} ", moment.day, moment.micros),
+                _ if around => format!("{} ", sphere::east(*value)),
+                _ => format!("{} ", value + 0.0),
             };
-            text.push_str(&format!("{value} "));
+            text.push_str(&key);
         }
     }
     Ok(texts)

@@ -4,7 +4,7 @@ use dsl::experiment::Value;
 use dsl::types::{Kind, Type};
 use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
-use engine::params::{Bindings, Column, Gather, Input, ParamType};
+use engine::params::{Bindings, Column, Formula, Gather, Input, ParamType};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
@@ -12,6 +12,7 @@ use super::Metric;
 use super::support::ensemble::Ensemble;
 use super::support::groups::{Group, groups};
 use super::support::measure::{self, Measure};
+use super::support::metric::Rows;
 use super::support::trial::{Agreement, Trial};
 use crate::calls::complaints;
 use crate::children::Child;
@@ -77,6 +78,10 @@ plugin! {
         best: f64 = "50 %", range("0..=1");
         /// Columns that are predictions themselves, such as the value before.
         baselines: Vec<Column> = "[]";
+        /// How much each row counts: a column, or a formula such as `area(lat)`.
+        weights: Option<Formula>;
+        /// The column of what is usual in each row, for `anomaly_correlation`.
+        climatology: Option<Column>;
     }
 }
 
@@ -106,7 +111,8 @@ impl ParamType for Model {
 }
 
 impl Model {
-    fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
+    /// What all members predict for each row.
+    pub(crate) fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
         match self {
             Model::Child(children) => {
                 let role = match measure::first(children)?.is_baseline() {
@@ -156,6 +162,7 @@ impl Plugin for Compare {
             other,
             Self::not_inside(call),
             Self::strange_rival(call),
+            Self::no_climatology(call),
         ])
     }
 
@@ -163,6 +170,7 @@ impl Plugin for Compare {
         let network = measure::network(&self.parent, "parent")?;
         let target = measure::target(network, "parent")?;
         let data = measure::scored(&self.on, network, self.children(), "on", context)?;
+        let weights = measure::weights(self.weights.as_ref(), &data)?;
         let mut ensembles = self.ensembles(&data, context)?;
         let trials = self.combine(&mut ensembles)?;
         let mut groups = match &self.by {
@@ -177,6 +185,11 @@ impl Plugin for Compare {
             truth: data.values(target)?,
             parent: &ensembles[0],
             unit: unit.as_deref(),
+            weights: weights.as_deref(),
+            climatology: match &self.climatology {
+                Some(Column(name)) => Some(data.values(name)?),
+                None => None,
+            },
         };
         let mut rows = self.counts(&ensembles[0], &by_trust);
         groups.extend(by_trust);
@@ -205,6 +218,17 @@ impl Plugin for Compare {
 }
 
 impl Compare {
+    /// Why anomalies cannot be measured.
+    fn no_climatology(call: &Sketch) -> Option<Complaint> {
+        let metrics = call.get::<Vec<Metric>>("metrics").unwrap_or_default();
+        let is_wanted = metrics.contains(&Metric::AnomalyCorrelation);
+        let message = "`anomaly_correlation` needs `climatology`";
+        let hint = "name the column of what is usual: `climatology: usual`, made by `aggregate` \
+                    and `join`";
+        (is_wanted && !call.has("climatology"))
+            .then(|| Complaint::at("metrics", message).with_hint(hint))
+    }
+
     /// Why the scores in `inner` cannot weight what is compared.
     fn not_inside(call: &Sketch) -> Option<Complaint> {
         let inner = call.input("inner")?;
@@ -354,7 +378,15 @@ fn inner_rows(
     let inner = trial.skills();
     let parents = measure.parent.members();
     let here: Vec<Option<f64>> = (ensemble.members().zip(parents))
-        .map(|(own, parent)| Metric::Skill.of(own?, measure.truth, parent))
+        .map(|(own, parent)| {
+            let rows = Rows {
+                truth: measure.truth,
+                parent,
+                weights: measure.weights,
+                climatology: None,
+            };
+            Metric::Skill.of(own?, &rows)
+        })
         .collect();
     let agreement = Agreement::of(&inner, &here);
     if let (Some(linear), Some(ranks)) = (agreement.linear, agreement.ranks) {
@@ -444,6 +476,8 @@ mod tests {
             rivals: vec![],
             best: 0.5,
             baselines: vec![],
+            weights: None,
+            climatology: None,
         }
     }
 

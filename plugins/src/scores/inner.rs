@@ -3,7 +3,7 @@
 use engine::artifact::{ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::Column;
-use engine::params::{Fold, Replay};
+use engine::params::{Fold, Formula, Replay};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
@@ -54,6 +54,8 @@ plugin! {
         metrics: Vec<Metric> = "[rmse, skill]";
         /// The unit of the target, where the data do not say it.
         unit: Option<String>;
+        /// How much each row counts: a column, or a formula such as `area(lat)`.
+        weights: Option<Formula>;
     }
 }
 
@@ -65,6 +67,7 @@ impl Plugin for Inner {
             measure::quantity(call, "model"),
             room_for_layers(call, "folds"),
             not_applied(call),
+            no_climatology(call),
         ])
     }
 
@@ -90,6 +93,14 @@ impl Plugin for Inner {
         }
         Ok(scores)
     }
+}
+
+/// The data of an inner extrapolation have no climatology.
+fn no_climatology(call: &Sketch) -> Option<Complaint> {
+    let metrics = call.get::<Vec<Metric>>("metrics").unwrap_or_default();
+    let message = "`anomaly_correlation` is measured by `compare` alone";
+    let is_wanted = metrics.contains(&Metric::AnomalyCorrelation);
+    is_wanted.then(|| Complaint::at("metrics", message).with_hint("`correlation` needs nothing"))
 }
 
 /// Only what is made from data of the file can be made again on other rows.
@@ -126,6 +137,7 @@ impl Inner {
         let child = child.into_iter().map(|child| &**child);
         let data = measure::scored(&fold.edge, network, child, "by", context)?;
         let target = measure::target(network, "model")?;
+        let weights = measure::weights(self.weights.as_ref(), &data)?;
         let predict = |parent: &Parent| measure::predictions(parent, &data);
         let is_parent = self.model.label == self.model.parent;
         let mut parent = Ensemble::of(&fold.parent, "parent", predict)?;
@@ -140,6 +152,8 @@ impl Inner {
             truth: data.values(target)?,
             parent: &parent,
             unit: unit.as_deref(),
+            weights: weights.as_deref(),
+            climatology: None,
         };
         let all = Group::named(name, 0..data.rows());
         let models = [&parent, &child];

@@ -1,5 +1,6 @@
 //! `bins`: rows whose values of a column fall between two edges.
 
+use dsl::types::Content;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -14,7 +15,8 @@ plugin! {
     /// Rows whose values of a column fall between the same two edges, one subset per bin.
     ///
     /// A bin holds its lower edge and not its upper one, the last bin both. Rows outside all
-    /// bins are in no subset, nor are those of bins with too few rows.
+    /// bins are in no subset, nor are those of bins with too few rows. Of a column of texts each
+    /// text is a bin: `bins(casts, by: station)`.
     ///
     /// ```farcast
     /// subset slices = bins(seen, by: z, edges: [0, 0.2, 0.4, 0.6])
@@ -24,7 +26,7 @@ plugin! {
         /// The rows.
         data: Input<Dataset>;
         /// The column.
-        by: Column;
+        by: Column, texts();
         /// How many bins of equal width between the smallest and the largest value.
         count: Option<usize>, range("1..=1000000");
         /// The edges instead, rising, in the unit of the column.
@@ -42,8 +44,16 @@ impl Plugin for Bins {
         let rise = |edges: &Vec<f64>| edges.len() > 1 && edges.is_sorted_by(|a, b| a < b);
         let falling = edges.is_some_and(|edges| !rise(&edges));
         let message = "expected two rising edges or more";
+        let of_texts = call.get::<Column>("by").is_some_and(|Column(name)| {
+            let column = call.schema("data").and_then(|schema| schema.find(&name));
+            column.is_some_and(|column| column.content == Content::Text)
+        });
+        let written = ["count", "edges"].into_iter().find(|field| call.has(field));
         complaints([
-            exactly_one(call, &["count", "edges"]),
+            match of_texts {
+                true => written.map(|field| Complaint::at(field, "each text is a bin of its own")),
+                false => exactly_one(call, &["count", "edges"]),
+            },
             falling.then(|| Complaint::at("edges", message)),
             at_most_rows(call, "data", "minimum", "bins no larger than the data"),
         ])
@@ -57,6 +67,16 @@ impl Plugin for Bins {
 
     fn run(self, context: &Context) -> Result<Subsets, Fault> {
         let values = complete(&self.data, &self.by.0, "by")?;
+        let column = self.data.column(&self.by.0)?;
+        if column.content == Content::Text {
+            let mut rows = vec![Vec::new(); column.labels.len()];
+            for (row, place) in (0..).zip(values.iter()) {
+                rows[*place as usize].push(row);
+            }
+            // Of labels that only other rows had nothing is left.
+            rows.retain(|rows: &Vec<u32>| !rows.is_empty());
+            return self.large_enough(rows, context);
+        }
         let edges = self.edges(values);
         let mut rows = vec![Vec::new(); edges.len() - 1];
         for (row, value) in values.iter().enumerate() {
@@ -64,8 +84,16 @@ impl Plugin for Bins {
                 rows[bin].push(row as u32);
             }
         }
+        self.large_enough(rows, context)
+    }
+}
+
+impl Bins {
+    /// The subsets of bins with enough rows.
+    fn large_enough(&self, mut rows: Vec<Vec<u32>>, context: &Context) -> Result<Subsets, Fault> {
+        let bins = rows.len();
         rows.retain(|rows| rows.len() >= self.minimum);
-        let dropped = edges.len() - 1 - rows.len();
+        let dropped = bins - rows.len();
         if rows.is_empty() {
             return Err(Fault::at(
                 "minimum",
@@ -74,16 +102,13 @@ impl Plugin for Bins {
         }
         if dropped > 0 {
             context.note(format!(
-                "{dropped} of {} bins have fewer than {} rows and make no subset",
-                edges.len() - 1,
+                "{dropped} of {bins} bins have fewer than {} rows and make no subset",
                 self.minimum
             ));
         }
         Ok(Subsets { rows })
     }
-}
 
-impl Bins {
     /// Two edges or more, strictly rising.
     fn edges(&self, values: &[f64]) -> Vec<f64> {
         if let Some(edges) = &self.edges {

@@ -27,8 +27,8 @@ plugin! {
     pub struct Stratified {
         /// The rows to draw from.
         data: Input<Dataset>;
-        /// The column whose order makes the strata.
-        by: Column;
+        /// The column whose order makes the strata; texts stand by the alphabet.
+        by: Column, texts();
         /// How many strata.
         strata: usize = "10", range("1..");
         /// How many subsets.

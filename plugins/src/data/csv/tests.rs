@@ -376,3 +376,132 @@ fn a_missing_file_and_an_unknown_column_are_named() {
         (Some("columns"), "the file has no column `dept`")
     );
 }
+
+#[test]
+fn a_date_that_does_not_exist_is_told_and_makes_no_texts() {
+    let (_folder, table) = written(b"d,x\n2012-02-29,1\n2012-02-30,2\n2012-03-01,3\n");
+    let (param, message) = complaint(table.schema(&Files::unchecked()));
+    let message = message.split_once("`, ").expect("a place").1;
+    assert_eq!(param, Some("file"));
+    assert_eq!(
+        message,
+        "line 3, column 1: expected a date in column `d`, found `2012-02-30`, which is not in the calendar"
+    );
+    let gone = Csv {
+        missing: vec![Mark::Text("2012-02-30".to_owned())],
+        ..table
+    };
+    let data = gone.run(&Context::alone("csv")).expect("data");
+    let dates = data.column("d").expect("d");
+    assert!(dates.content.time().is_some() && dates.values[1].is_nan());
+}
+
+#[test]
+fn dates_of_a_pattern_stand_beside_those_of_iso() {
+    let (_folder, table) = written(b"a,b\n31.01.2012,2012-01-31\n01.02.2012,2012-02-01\n");
+    let table = Csv {
+        dates: Some("%d.%m.%Y".to_owned()),
+        ..table
+    };
+    let data = table.run(&Context::alone("csv")).expect("data");
+    let column = |name: &str| data.column(name).expect(name).clone();
+    assert_eq!(column("a").values, column("b").values);
+    assert_eq!(column("b").show(column("b").values[1]), "2012-02-01");
+}
+
+#[test]
+fn numbers_as_other_programs_write_them() {
+    for (text, expected) in [
+        ("sep=;\na;b\n1,5;2\n", [1.5, 2.0]),
+        ("a;b\n1\u{a0}234,5;2\n", [1234.5, 2.0]),
+        ("a,b\n1.5D+02,-2d-1\n", [150.0, -0.2]),
+        ("a,b\r1,2\r", [1.0, 2.0]),
+    ] {
+        let (_folder, table) = written(text.as_bytes());
+        let data = table.run(&Context::alone("csv")).expect("data");
+        let found = ["a", "b"].map(|name| data.values(name).expect(name)[0]);
+        assert_eq!((found, data.rows()), (expected, 1), "{text}");
+    }
+    let (_folder, table) = written(b"a\n1\n2\n-1.5e400\n");
+    let (_, message) = complaint(table.run(&Context::alone("csv")));
+    assert!(
+        message.ends_with(
+            "line 4, column 1: expected a number in column `a`, found `-1.5e400`, which is larger \
+             than any number of 64 bits"
+        ),
+        "{message}"
+    );
+}
+
+/// Files below a folder, and the table of all of them.
+fn several(files: &[(&str, &str)]) -> (tempfile::TempDir, Csv) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let table = csv(DataPath(folder.path().into()));
+    (folder, table)
+}
+
+#[test]
+fn a_column_without_a_value_holds_what_it_holds_in_other_files() {
+    let (_folder, table) = several(&[
+        ("a.csv", "x,day,word\n1,,\n"),
+        ("b.csv", "x,day,word\n,2012-01-31,rain\n"),
+    ]);
+    let schema = table.schema(&Files::unchecked()).expect("a schema");
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.schema(), schema);
+    let day = data.column("day").expect("day");
+    assert!(day.values[0].is_nan());
+    assert_eq!(day.show(day.values[1]), "2012-01-31");
+    let word = data.column("word").expect("word");
+    assert_eq!((word.text(0), word.text(1)), (None, Some("rain")));
+    assert_eq!(data.values("x").expect("x")[0], 1.0);
+}
+
+#[test]
+fn folders_and_columns_of_one_name_must_agree() {
+    let (_folder, table) = several(&[
+        ("year=2000/a.csv", "year,x\n2000,1\n"),
+        ("year=2001/a.csv", "year,x\n2001,2\n"),
+    ]);
+    let data = table.run(&Context::alone("csv")).expect("data");
+    assert_eq!(data.values("year").expect("year")[..], [2000.0, 2001.0]);
+    let (folder, table) = several(&[
+        ("year=2000/a.csv", "year,x\n2000,1\n"),
+        ("year=2001/a.csv", "year,x\n2001,2\n1999,3\n"),
+    ]);
+    let (param, message) = complaint(table.run(&Context::alone("csv")));
+    let message = message.replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(param, Some("file"));
+    assert_eq!(
+        message,
+        "the folder of `year=2001/a.csv` says `year=2001`, its own column `year` is 1999 in row 2"
+    );
+}
+
+#[test]
+fn the_names_of_folders_are_columns_to_choose() {
+    let files = [
+        ("year=2000/a.csv", "x,y\n1,2\n"),
+        ("year=2001/a.csv", "x,y\n3,4\n"),
+    ];
+    let names = |wanted: &[&str]| {
+        let (_folder, table) = several(&files);
+        let wanted = wanted.iter().map(|name| Column((*name).to_owned()));
+        let table = Csv {
+            columns: Some(wanted.collect()),
+            ..table
+        };
+        let schema = table.schema(&Files::unchecked()).expect("a schema");
+        let data = table.run(&Context::alone("csv")).expect("data");
+        assert_eq!(data.schema(), schema);
+        let names = schema.columns.into_iter().map(|column| column.name);
+        names.collect::<Vec<String>>()
+    };
+    assert_eq!(names(&["year", "x"]), ["year", "x"]);
+    assert_eq!(names(&["y"]), ["y"]);
+}

@@ -5,13 +5,38 @@ use dsl::calendar::DateTime;
 /// A date such as `2012-01-31`, `2012-01-31T06:00Z` or `2012-01-31 06:00:00+01:00`, with all its
 /// zeros, so that `1-2-3` stays a text.
 pub fn read_iso(text: &str) -> Option<DateTime> {
+    is_like_iso(text).then(|| DateTime::read(text)).flatten()
+}
+
+/// Whether a text begins as `2012-01-31` does, whatever the numbers are.
+pub fn is_like_iso(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let is_iso = digits.len() >= 10
+    digits.len() >= 10
         && digits[..10].iter().enumerate().all(|(at, byte)| match at {
             4 | 7 => *byte == b'-',
             _ => byte.is_ascii_digit(),
-        });
-    is_iso.then(|| DateTime::read(text)).flatten()
+        })
+}
+
+/// Whether a text has the form of a pattern, whatever the numbers are: `31.02.2012`.
+pub fn has_pattern(pattern: &str, text: &str) -> bool {
+    // Numbers count by their digits alone.
+    let shape = |text: &str| {
+        let mut shape = String::new();
+        for letter in text.chars() {
+            let kind = if letter.is_ascii_digit() { '0' } else { letter };
+            if kind != '0' || !shape.ends_with('0') {
+                shape.push(kind);
+            }
+        }
+        shape
+    };
+    let sample = pattern.replace("%b", "Mar").replace("%B", "Mar");
+    let codes = ["%Y", "%y", "%m", "%d", "%H", "%M", "%S", "%f", "%j"];
+    let sample = codes
+        .iter()
+        .fold(sample, |sample, code| sample.replace(code, "0"));
+    text.contains(|letter: char| letter.is_ascii_digit()) && shape(&sample) == shape(text)
 }
 
 /// A date in the form of a pattern: `%Y` `%y` `%m` `%d` `%H` `%M` `%S` `%f` `%j` `%b` `%B` as in

@@ -8,6 +8,8 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use rayon::prelude::*;
 
+use super::source::grouped;
+
 /// How many rows are computed at a time.
 const TOGETHER: usize = 1 << 15;
 
@@ -46,6 +48,37 @@ pub fn by_row(
         .collect::<Result<(), String>>()
         .map_err(fault)?;
     Ok(values)
+}
+
+/// What to say of rows whose year, month and day are no date in a formula; none where all are.
+pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
+    let mut lost = 0;
+    for args in formula.calls("date") {
+        let columns = args.iter().map(|arg| match arg.of_rows() {
+            None => by_row(arg, data, &[]).ok(),
+            Some(_) => None,
+        });
+        let Some([years, months, days]) = columns
+            .collect::<Option<Vec<_>>>()
+            .and_then(|columns| <[Vec<f64>; 3]>::try_from(columns).ok())
+        else {
+            continue;
+        };
+        let dates = years.iter().zip(&months).zip(&days);
+        let no_date = dates.filter(|((year, month), day)| {
+            let is_known = !(year.is_nan() || month.is_nan() || day.is_nan());
+            is_known && dsl::column::date(**year, **month, **day).is_nan()
+        });
+        lost += no_date.count();
+    }
+    let rows = match lost {
+        0 => return None,
+        1 => "1 row has".to_owned(),
+        lost => format!("{} rows have", grouped(lost)),
+    };
+    Some(format!(
+        "{rows} a year, month and day that are no date: it is missing there"
+    ))
 }
 
 /// The values of formulas that give one number for a group, for every group of `rows`; each may

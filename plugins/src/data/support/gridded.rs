@@ -1,6 +1,6 @@
 //! What the readers of gridded data share: their parameters, and rows from a source.
 
-use dsl::types::Schema;
+use dsl::types::{ColumnInfo, Schema};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::group;
@@ -33,7 +33,12 @@ group! {
 pub fn schema(source: &dyn Source, grid: &Gridded) -> Result<Schema, Fault> {
     let cells = choose(source, grid)?;
     let columns = cells.columns();
-    let columns = columns.map(|(name, variable)| cf::column(name, variable));
+    let columns = columns.map(|(name, variable)| {
+        Ok(ColumnInfo {
+            single: source.is_single(variable),
+            ..cf::column(name, variable)?
+        })
+    });
     Ok(Schema {
         columns: columns.collect::<Result<_, Fault>>()?,
     })

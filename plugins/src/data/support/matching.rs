@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dsl::calendar::TimeUnit;
 use dsl::types::Content;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
@@ -27,6 +28,24 @@ const CIRCLE: f64 = 1e-9;
 /// Numbers that differ less are taken for the same number in another precision.
 const NEAR: f64 = 1e-4;
 
+/// How far values may be apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Within {
+    /// Numbers, in their unit.
+    pub number: Option<f64>,
+    /// Times, in days.
+    pub days: Option<f64>,
+}
+
+impl From<f64> for Within {
+    fn from(number: f64) -> Self {
+        Self {
+            number: Some(number),
+            days: None,
+        }
+    }
+}
+
 /// One column of both tables.
 struct Key {
     left: Vec<f64>,
@@ -38,7 +57,7 @@ struct Key {
 }
 
 impl Matches {
-    /// The matches by these columns. `within` is how far numbers may be apart.
+    /// The matches by these columns. `within` is how far values may be apart.
     ///
     /// # Errors
     /// When two rows of the second table are alike, or a column is missing.
@@ -46,9 +65,12 @@ impl Matches {
         left: &Dataset,
         right: &Dataset,
         by: &[Column],
-        within: Option<f64>,
+        within: Within,
     ) -> Result<Self, Fault> {
-        let within = within.filter(|within| *within > 0.0);
+        let within = Within {
+            number: within.number.filter(|within| *within > 0.0),
+            ..within
+        };
         let keys = by
             .iter()
             .map(|Column(name)| Key::of(left, right, name, within))
@@ -64,8 +86,8 @@ impl Matches {
             rows.push(found);
         }
         let lost = rows.iter().filter(|row| row.is_none()).count();
-        let near = match within.is_none() && lost > 0 {
-            true => near(left, right, by, lost),
+        let near = match within.number.is_none() && lost > 0 {
+            true => near(left, right, by, lost, within),
             false => None,
         };
         Ok(Self {
@@ -93,14 +115,21 @@ impl Matches {
 }
 
 /// How many of the lost rows match when numbers may differ a little.
-fn near(left: &Dataset, right: &Dataset, by: &[Column], lost: usize) -> Option<(usize, f64)> {
-    let loose = Matches::of(left, right, by, Some(NEAR)).ok()?;
+fn near(
+    left: &Dataset,
+    right: &Dataset,
+    by: &[Column],
+    lost: usize,
+    within: Within,
+) -> Option<(usize, f64)> {
+    let number = Some(NEAR);
+    let loose = Matches::of(left, right, by, Within { number, ..within }).ok()?;
     let more = lost.saturating_sub(loose.lost());
     (more > 0).then_some((more, NEAR))
 }
 
 impl Key {
-    fn of(left: &Dataset, right: &Dataset, name: &str, within: Option<f64>) -> Result<Self, Fault> {
+    fn of(left: &Dataset, right: &Dataset, name: &str, within: Within) -> Result<Self, Fault> {
         let (left, right) = (left.column(name)?, right.column(name)?);
         let plain = |left: Vec<f64>, right: Vec<f64>, within| Self {
             left,
@@ -129,15 +158,40 @@ impl Key {
             }
             (Content::Time(mine), Content::Time(its)) => {
                 let converted = right.values.iter().map(|value| its.convert(*value, mine));
-                // A microsecond, as units such as hours and days round differently.
-                let within = mine.micros().map_or(1e-9, |micros| 1.0 / micros);
+                // A microsecond more, as units such as hours and days round differently.
+                let least = mine.micros().map_or(1e-9, |micros| 1.0 / micros);
+                if let Some(days) = within.days {
+                    return Ok(Self::of_days(left, right, mine, its, days));
+                }
+                let within = least;
                 Ok(plain(
                     left.values.to_vec(),
                     converted.collect(),
                     Some(within),
                 ))
             }
-            _ => Ok(Self::of_numbers(left, right, within)),
+            _ => Ok(Self::of_numbers(left, right, within.number)),
+        }
+    }
+
+    /// Times as days of their calendar, which may be apart.
+    fn of_days(
+        left: &DataColumn,
+        right: &DataColumn,
+        mine: TimeUnit,
+        its: TimeUnit,
+        apart: f64,
+    ) -> Self {
+        let days = TimeUnit::days(mine.calendar());
+        let converted = |column: &DataColumn, from: TimeUnit| {
+            let values = column.values.iter().map(|value| from.convert(*value, days));
+            values.collect::<Vec<f64>>()
+        };
+        Self {
+            left: converted(left, mine),
+            right: converted(right, its),
+            within: Some(apart + 1e-6 / 86_400.0),
+            is_circle: false,
         }
     }
 
@@ -290,13 +344,14 @@ impl Index {
     }
 }
 
-/// What is wrong with columns to match by, before anything runs.
-pub fn complaints(call: &Sketch, left: &str, right: &str) -> Vec<Complaint> {
+/// What is wrong with the columns that the argument `field` names in both data, before anything
+/// runs.
+pub fn complaints(call: &Sketch, field: &str, left: &str, right: &str) -> Vec<Complaint> {
     let (Some(mine), Some(its)) = (call.schema(left), call.schema(right)) else {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for Column(name) in call.get::<Vec<Column>>("by").unwrap_or_default() {
+    for Column(name) in call.get::<Vec<Column>>(field).unwrap_or_default() {
         let (Some(one), Some(other)) = (mine.find(&name), its.find(&name)) else {
             if its.find(&name).is_none() {
                 let names: Vec<String> = its
@@ -305,20 +360,20 @@ pub fn complaints(call: &Sketch, left: &str, right: &str) -> Vec<Complaint> {
                     .map(|column| format!("`{}`", column.name))
                     .collect();
                 let message = format!("the second data have no column `{name}`");
-                let complaint = Complaint::at("by", message);
+                let complaint = Complaint::at(field, message);
                 found.push(complaint.with_hint(format!("columns: {}", names.join(", "))));
             }
             continue;
         };
         if let Some((here, there)) = other_content(one, other) {
             let message = format!("column `{name}` holds {here} here and {there} there");
-            found.push(Complaint::at("by", message));
+            found.push(Complaint::at(field, message));
         } else if one.content.is_number()
             && let (Some(unit), Some(its)) = (&one.unit, &other.unit)
             && !is_same(unit, its)
         {
             let message = format!("column `{name}` is in `{unit}` here and in `{its}` there");
-            found.push(Complaint::at("by", message));
+            found.push(Complaint::at(field, message));
         }
     }
     found
@@ -346,11 +401,11 @@ mod tests {
     fn rows_are_matched_exactly_or_within_a_tolerance() {
         let left = table(&[("lat", &[0.1_f32 as f64, 0.35_f32 as f64, 7.0, f64::NAN])]);
         let right = table(&[("lat", &[0.35, 0.1, 7.0, 9.0])]);
-        let exact = Matches::of(&left, &right, &by(&["lat"]), None).expect("matches");
+        let exact = Matches::of(&left, &right, &by(&["lat"]), Within::default()).expect("matches");
         assert_eq!(exact.rows, [None, None, Some(2), None]);
         assert_eq!(exact.near, Some((2, NEAR)));
         assert_eq!(exact.unused, 3);
-        let loose = Matches::of(&left, &right, &by(&["lat"]), Some(1e-6)).expect("matches");
+        let loose = Matches::of(&left, &right, &by(&["lat"]), Within::from(1e-6)).expect("matches");
         assert_eq!(loose.rows, [Some(1), Some(0), Some(2), None]);
     }
 
@@ -358,14 +413,14 @@ mod tests {
     fn longitudes_go_round() {
         let left = table(&[("lon", &[-179.9, -0.1, 180.0, 360.0])]);
         let right = table(&[("lon", &[359.9, 180.1, -180.0, 0.0])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), None).expect("matches");
+        let found = Matches::of(&left, &right, &by(&["lon"]), Within::default()).expect("matches");
         assert_eq!(found.rows, [Some(1), Some(0), Some(2), Some(3)]);
         let left = table(&[("lon", &[359.9999])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), Some(1e-3)).expect("matches");
+        let found = Matches::of(&left, &right, &by(&["lon"]), Within::from(1e-3)).expect("matches");
         assert_eq!(found.rows, [Some(3)]);
         let left = table(&[("lon", &[1e-5])]);
         let right = table(&[("lon", &[-1e-5])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), Some(1e-4)).expect("matches");
+        let found = Matches::of(&left, &right, &by(&["lon"]), Within::from(1e-4)).expect("matches");
         assert_eq!(found.rows, [Some(0)]);
     }
 
@@ -373,7 +428,12 @@ mod tests {
     fn two_rows_alike_are_refused() {
         let left = table(&[("a", &[1.0]), ("b", &[2.0])]);
         let right = table(&[("a", &[1.0, 1.0]), ("b", &[2.0, 2.0])]);
-        let (param, message) = complaint(Matches::of(&left, &right, &by(&["a", "b"]), None));
+        let (param, message) = complaint(Matches::of(
+            &left,
+            &right,
+            &by(&["a", "b"]),
+            Within::default(),
+        ));
         assert_eq!(param, Some("other"));
         assert_eq!(
             message,

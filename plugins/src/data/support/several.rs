@@ -6,18 +6,20 @@
 //! together or says how two of them differ. A plugin whose data sets are folders (Zarr) lists
 //! them with [`engine::files::entries`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use dsl::experiment::Value;
 use dsl::types::{ColumnInfo, Content, Schema, Type};
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::files::{self, DataFile, Files};
-use engine::params::{Bindings, DataPath, ParamType};
+use engine::params::{Bindings, Column, DataPath, ParamType};
 
 use super::csv::field::plain;
-use super::csv::infer;
+use super::csv::infer::{self, Form};
+use super::source::{self, Heading};
 
 /// The files of a data set: one path or a list, each a file, a pattern or a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,29 @@ impl ParamType for DataFiles {
 
     fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
         Vec::from_value(field, value, bindings).map(Self)
+    }
+}
+
+/// The files or stores of gridded data: one path, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridFiles(pub Vec<DataPath>);
+
+impl ParamType for GridFiles {
+    fn ty() -> Type {
+        Type::OneOf(vec![Type::Path, Type::List(Box::new(Type::Path))])
+    }
+
+    fn from_value(field: &str, value: &Value, bindings: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::List(_) => Vec::from_value(field, value, bindings).map(Self),
+            one => DataPath::from_value(field, one, bindings).map(|path| Self(vec![path])),
+        }
+    }
+}
+
+impl From<DataPath> for GridFiles {
+    fn from(path: DataPath) -> Self {
+        Self(vec![path])
     }
 }
 
@@ -65,6 +90,24 @@ impl OneFile {
     pub fn path(&self) -> &Path {
         self.file.path()
     }
+
+    /// The columns asked for that the file itself has, as [`source::select`] finds them: the names
+    /// of its folders are columns too.
+    ///
+    /// # Errors
+    /// When there is none of a name.
+    pub fn select(
+        &self,
+        headings: &[Heading],
+        wanted: &[Column],
+    ) -> Result<Vec<(usize, Heading)>, Fault> {
+        let is_folder = |name: &str| {
+            self.partitions.iter().any(|(folder, _)| folder == name)
+                && !headings.iter().any(|heading| heading.name == name)
+        };
+        let own = wanted.iter().filter(|Column(name)| !is_folder(name));
+        source::select(headings, &own.cloned().collect::<Vec<_>>())
+    }
 }
 
 /// Opens the files of parameter `file`: those of a list in its order, those of a pattern or folder
@@ -93,16 +136,37 @@ pub fn open_all(paths: &DataFiles, endings: &[&str], files: &Files) -> Result<Ve
     Ok(opened)
 }
 
+/// Opens the files of parameter `file`: those of a list in its order, those of a pattern in the
+/// order of their names.
+///
+/// # Errors
+/// As [`open_all`].
+pub fn open_patterns(paths: &GridFiles, files: &Files) -> Result<Vec<DataFile>, Fault> {
+    let mut opened: Vec<DataFile> = Vec::new();
+    for DataPath(path) in &paths.0 {
+        opened.extend(
+            files
+                .open_all(path)
+                .map_err(|fault| source::moved(fault, "file"))?,
+        );
+    }
+    if opened.is_empty() {
+        return Err(Fault::at("file", "expected one file or more, found none"));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = opened
+        .iter()
+        .find(|file: &&DataFile| !seen.insert(file.path()))
+    {
+        let message = format!("`{}` is named twice", twice.path().display());
+        return Err(Fault::at("file", message));
+    }
+    Ok(opened)
+}
+
 /// Those of one path.
 fn open_some(path: &Path, endings: &[&str], files: &Files) -> Result<Vec<OneFile>, Fault> {
-    let at_file = |fault| match fault {
-        Fault::User { message, hint, .. } => Fault::User {
-            param: Some("file".to_owned()),
-            message,
-            hint,
-        },
-        other => other,
-    };
+    let at_file = |fault| source::moved(fault, "file");
     let entries = files::entries(path).map_err(|fault| none_matches(path, &fault))?;
     let is_alone = entries.as_slice() == [path] && !path.is_dir();
     if is_alone {
@@ -216,6 +280,8 @@ pub struct Part {
     pub partitions: Vec<(String, String)>,
     /// Its rows; none where only its columns are asked for.
     pub data: Dataset,
+    /// The columns without a value, which hold whatever those of other parts do.
+    pub empty: Vec<String>,
 }
 
 impl Part {
@@ -225,19 +291,30 @@ impl Part {
             name: format!("`{}`", one.path().display()),
             partitions: one.partitions.clone(),
             data,
+            empty: Vec::new(),
         }
     }
 }
 
 /// All rows of the parts, one part below the other, with the columns of the first and what the
-/// names of folders say.
+/// names of folders say; or with the columns `wanted` in their order.
 ///
 /// # Errors
 /// A column that a part lacks or has more, or whose unit differs, with the names of two parts; at
 /// parameter `param`.
-pub fn concatenated(parts: Vec<Part>, param: &str) -> Result<Dataset, Fault> {
+pub fn concatenated(
+    parts: Vec<Part>,
+    wanted: Option<&[Column]>,
+    param: &str,
+) -> Result<Dataset, Fault> {
     let mut parts = parts;
-    add_partitions(&mut parts)?;
+    add_partitions(&mut parts, wanted)?;
+    fill_empty(&mut parts)?;
+    if let Some(wanted) = wanted {
+        for part in &mut parts {
+            part.data = in_order(&part.data, wanted)?;
+        }
+    }
     let Some((first, others)) = parts.split_first() else {
         return Ok(Dataset::default());
     };
@@ -362,8 +439,37 @@ pub fn other_content(one: &ColumnInfo, other: &ColumnInfo) -> Option<(String, St
 /// The folder's name of a value that is missing, as Hive writes it.
 const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Adds a column for every `name=value` folder, unless the files have it themselves.
-fn add_partitions(parts: &mut [Part]) -> Result<(), Fault> {
+/// Makes columns without a value hold what those of other parts do.
+fn fill_empty(parts: &mut [Part]) -> Result<(), Fault> {
+    let mut known: BTreeMap<String, Content> = BTreeMap::new();
+    for part in parts.iter() {
+        for column in part.data.columns() {
+            if !part.empty.contains(&column.name) {
+                known.entry(column.name.clone()).or_insert(column.content);
+            }
+        }
+    }
+    for part in parts.iter_mut().filter(|part| !part.empty.is_empty()) {
+        let filled = part.data.columns().iter().map(|column| {
+            let name = column.name.clone();
+            match known.get(&name).filter(|_| part.empty.contains(&name)) {
+                Some(Content::Time(unit)) => {
+                    DataColumn::times(name, *unit, Arc::clone(&column.values))
+                }
+                Some(Content::Text) => {
+                    DataColumn::texts(name, column.values.iter().map(|_| None::<&str>))
+                }
+                _ => column.clone(),
+            }
+        });
+        part.data = Dataset::new(filled.collect())?;
+    }
+    Ok(())
+}
+
+/// Adds a column for every `name=value` folder that is wanted. Where the files have it
+/// themselves both must say the same.
+fn add_partitions(parts: &mut [Part], wanted: Option<&[Column]>) -> Result<(), Fault> {
     let Some(first) = parts.first() else {
         return Ok(());
     };
@@ -388,20 +494,61 @@ fn add_partitions(parts: &mut [Part]) -> Result<(), Fault> {
         }
     }
     for (at, name) in names.iter().enumerate() {
-        if parts.iter().any(|part| part.data.values(name).is_ok()) {
+        let is_wanted = |wanted: &[Column]| wanted.iter().any(|Column(it)| it == name);
+        if !wanted.is_none_or(is_wanted) {
             continue;
         }
         let texts: Vec<String> = parts
             .iter()
             .map(|part| part.partitions[at].1.clone())
             .collect();
-        for (part, column) in parts.iter_mut().zip(partition(name, &texts)) {
+        let columns = partition(name, &texts);
+        if parts.iter().any(|part| part.data.values(name).is_ok()) {
+            for ((part, column), text) in parts.iter().zip(&columns).zip(&texts) {
+                expect_same(part, column, text)?;
+            }
+            continue;
+        }
+        for (part, column) in parts.iter_mut().zip(columns) {
             let rows = vec![0; part.data.rows()];
             let column = rows_of(&column, &rows);
             part.data = std::mem::take(&mut part.data).with(column)?;
         }
     }
     Ok(())
+}
+
+/// The columns of a data set in the order in which they are wanted.
+fn in_order(data: &Dataset, wanted: &[Column]) -> Result<Dataset, Fault> {
+    let columns = wanted.iter().map(|Column(name)| data.column(name).cloned());
+    Dataset::new(columns.collect::<Result<_, Fault>>()?)
+}
+
+/// Refuses a file whose own column says something else than the name of its folder.
+fn expect_same(part: &Part, folder: &DataColumn, text: &str) -> Result<(), Fault> {
+    let Ok(own) = part.data.column(&folder.name) else {
+        return Ok(());
+    };
+    let said = folder.values.first().copied().unwrap_or(f64::NAN);
+    let is_same = |row: usize| {
+        let value = own.values[row];
+        match (own.content, folder.content) {
+            (Content::Number, Content::Number) => value == said || value.is_nan() && said.is_nan(),
+            (Content::Time(mine), Content::Time(its)) => its.convert(said, mine) == value,
+            (Content::Text, _) => own.text(row) == Some(text).filter(|text| *text != NO_VALUE),
+            _ => false,
+        }
+    };
+    let Some(row) = (0..own.values.len()).find(|row| !is_same(*row)) else {
+        return Ok(());
+    };
+    let (name, shown) = (&folder.name, own.show(own.values[row]));
+    let message = format!(
+        "the folder of {} says `{name}={text}`, its own column `{name}` is {shown} in row {}",
+        part.name,
+        row + 1
+    );
+    Err(Fault::at("file", message).with_hint("rename the folders, or the column of the files"))
 }
 
 /// A column of one row for each text: numbers if all are, or dates, or texts.
@@ -417,7 +564,7 @@ fn partition(name: &str, texts: &[String]) -> Vec<DataColumn> {
         let column = |value: f64| DataColumn::numbers(name, None, vec![value]);
         return numbers.into_iter().map(column).collect();
     }
-    if let Some(dates) = all(&|text: &str| infer::date(text, None)) {
+    if let Some(dates) = all(&|text: &str| infer::date(text, Form::Iso, None)) {
         let column = |value: f64| DataColumn::times(name, infer::unit(), vec![value]);
         return dates.into_iter().map(column).collect();
     }

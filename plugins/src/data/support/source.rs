@@ -50,6 +50,18 @@ pub fn open(path: &DataPath, files: &Files) -> Result<DataFile, Fault> {
     })
 }
 
+/// The same fault at another parameter.
+pub fn moved(fault: Fault, param: &str) -> Fault {
+    match fault {
+        Fault::User { message, hint, .. } => Fault::User {
+            param: Some(param.to_owned()),
+            message,
+            hint,
+        },
+        other => other,
+    }
+}
+
 /// The complaint about a file that is not what it should be; `expected` is such as `parquet`.
 pub fn unreadable(path: &DataPath, expected: &str, error: &dyn Display) -> Fault {
     let text = error.to_string();

@@ -1,5 +1,6 @@
 //! What the tests of data plugins share.
 
+use dsl::types::Schema;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::DataPath;
@@ -29,4 +30,13 @@ pub fn table(columns: &[(&str, &[f64])]) -> Dataset {
         .map(|(name, values)| DataColumn::numbers(*name, None, *values))
         .collect();
     Dataset::new(columns).expect("columns of one length")
+}
+
+/// The columns without what their file says of the precision of numbers, which rows do not tell.
+pub fn in_doubles(mut schema: Schema) -> Schema {
+    schema
+        .columns
+        .iter_mut()
+        .for_each(|column| column.single = false);
+    schema
 }

@@ -201,7 +201,10 @@ pub(crate) fn colors<'a>(rows: &[&'a ScoreRow]) -> BTreeMap<&'a str, usize> {
 }
 
 pub(crate) fn axis_label(metric: &str, scores: &Scores) -> String {
-    let unitless = matches!(metric, "skill" | "accuracy" | "r2" | "correlation");
+    let unitless = matches!(
+        metric,
+        "skill" | "accuracy" | "r2" | "correlation" | "anomaly_correlation"
+    );
     match &scores.unit {
         Some(unit) if !unitless => format!("{metric} of {} ({})", scores.target, raised(unit)),
         _ if scores.target.is_empty() => metric.to_owned(),

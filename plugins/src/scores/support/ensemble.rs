@@ -7,6 +7,7 @@ use engine::error::Fault;
 use engine::params::Gather;
 
 use super::groups::Group;
+use super::metric::mean;
 
 /// What a model predicts for every row.
 pub(crate) struct Ensemble {
@@ -88,14 +89,14 @@ impl Ensemble {
 
     /// The root of the mean variance over the members (of their count less one) of a group of
     /// rows; `None` for fewer than two members.
-    pub fn spread(&self, group: &Group) -> Option<f64> {
+    pub fn spread(&self, group: &Group, weights: Option<&[f64]>) -> Option<f64> {
         let members: Vec<Vec<f64>> = self.members().flatten().map(|m| group.take(m)).collect();
         let variances = by_row(&members, |row| {
             let count = row.len() as f64;
             let mean = row.iter().sum::<f64>() / count;
             row.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)
         });
-        let spread = (variances.iter().sum::<f64>() / variances.len() as f64).sqrt();
+        let spread = mean(variances.into_iter(), weights).sqrt();
         spread.is_finite().then_some(spread)
     }
 
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(ensemble.series("best"), Some(&[1.0, 5.0][..]));
         assert_eq!(ensemble.series("nothing"), None);
         // Variances 9 / 2 and 16 / 2, their mean 6.25.
-        assert_eq!(ensemble.spread(&Group::all(2)), Some(2.5));
+        assert_eq!(ensemble.spread(&Group::all(2), None), Some(2.5));
         assert_eq!(ensemble.not_finite(), (0, 4));
     }
 

@@ -2,11 +2,12 @@
 
 use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
-use engine::params::Gather;
+use engine::params::{Formula, Gather};
 use engine::plugin::{Complaint, Context, Sketch};
 
 use super::ensemble::Ensemble;
 use super::groups::Group;
+use super::metric::{self, Rows};
 use crate::children::Child;
 use crate::networks::{Loss, Network};
 use crate::parents::Parent;
@@ -142,28 +143,76 @@ pub(crate) struct Measure<'a> {
     pub parent: &'a Ensemble,
     /// The unit of the target, when known.
     pub unit: Option<&'a str>,
+    /// How much each row counts; all the same when left out.
+    pub weights: Option<&'a [f64]>,
+    /// What is usual in each row.
+    pub climatology: Option<&'a [f64]>,
+}
+
+/// How much each row counts, by the formula of parameter `weights`.
+///
+/// # Errors
+/// When a weight is missing, negative or infinite, or all are zero.
+pub(crate) fn weights(
+    formula: Option<&Formula>,
+    data: &Dataset,
+) -> Result<Option<Vec<f64>>, Fault> {
+    let Some(Formula(formula)) = formula else {
+        return Ok(None);
+    };
+    let weights = formula.evaluate(data.rows(), &|name| data.look(name));
+    let weights = weights.map_err(|message| Fault::at("weights", message))?;
+    let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+    let wrong = weights.iter().filter(|weight| !is_weight(weight)).count();
+    if wrong > 0 {
+        let message = format!(
+            "`{formula}` is missing, negative or infinite in {wrong} of {} rows",
+            weights.len()
+        );
+        return Err(Fault::at("weights", message).with_hint("leave these rows out with `where`"));
+    }
+    match weights.iter().any(|weight| *weight > 0.0) {
+        true => Ok(Some(weights)),
+        false => Err(Fault::at(
+            "weights",
+            format!("`{formula}` is 0 in all rows"),
+        )),
+    }
 }
 
 impl Measure<'_> {
     /// Every metric of every series of an ensemble over a group of rows.
     pub fn rows(&self, ensemble: &Ensemble, group: &Group) -> Vec<ScoreRow> {
         let truth = group.take(self.truth);
+        let weights = self.weights.map(|weights| group.take(weights));
+        let climatology = self.climatology.map(|usual| group.take(usual));
         let mut rows = Vec::new();
         for (member, predictions) in &ensemble.series {
             let found = predictions.as_ref().map(|values| group.take(values));
             let reference = self.parent.series(member).map(|values| group.take(values));
+            let of_rows = Rows {
+                truth: &truth,
+                parent: reference.as_deref(),
+                weights: weights.as_deref(),
+                climatology: climatology.as_deref(),
+            };
             for metric in self.metrics {
+                let spread = || ensemble.spread(group, weights.as_deref());
                 let value = match metric {
-                    Metric::Spread | Metric::SpreadRatio if member != "mean" => continue,
-                    Metric::Spread => ensemble.spread(group),
+                    metric if metric.is_of_ensembles() && member != "mean" => continue,
+                    Metric::Spread => spread(),
                     Metric::SpreadRatio => {
-                        let error = found
-                            .as_ref()
-                            .and_then(|f| Metric::Rmse.of(f, &truth, None));
-                        let ratio = ensemble.spread(group).zip(error).map(|(s, e)| s / e);
+                        let error = found.as_ref();
+                        let error = error.and_then(|f| Metric::Rmse.of(f, &of_rows));
+                        let ratio = spread().zip(error).map(|(s, e)| s / e);
                         ratio.filter(|ratio| ratio.is_finite())
                     }
-                    _ => (found.as_ref()).and_then(|f| metric.of(f, &truth, reference.as_deref())),
+                    Metric::Crps => {
+                        let members = ensemble.members().flatten();
+                        let members: Vec<Vec<f64>> = members.map(|m| group.take(m)).collect();
+                        metric::crps(&members, &truth, weights.as_deref())
+                    }
+                    _ => found.as_ref().and_then(|f| metric.of(f, &of_rows)),
                 };
                 let unit = self.unit.filter(|_| metric.has_unit());
                 let row = ensemble.row(member, metric.word(), value);

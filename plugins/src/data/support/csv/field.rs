@@ -5,13 +5,16 @@
 pub struct Numbers {
     /// Between the whole part and the fraction: `.` or `,`.
     pub decimal: u8,
-    /// Between groups of three digits.
+    /// Between groups of three digits; a blank stands for all [`BLANKS`].
     pub thousands: Option<char>,
     /// The texts that the user says are missing values.
     pub missing: Vec<String>,
     /// The numbers that the user says are missing values.
     pub missing_numbers: Vec<f64>,
 }
+
+/// The blanks that may group digits: plain, no-break, narrow no-break, thin.
+pub const BLANKS: [char; 4] = [' ', '\u{a0}', '\u{202f}', '\u{2009}'];
 
 /// What a field is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,9 +82,13 @@ impl Numbers {
             None => (field, None),
         };
         let mut text = String::with_capacity(field.len());
-        match self.thousands.filter(|mark| whole.contains(*mark)) {
-            Some(mark) => {
-                let mut groups = whole.split(mark);
+        let is_mark = |letter: char| match self.thousands {
+            Some(' ') => BLANKS.contains(&letter),
+            mark => mark == Some(letter),
+        };
+        match whole.contains(is_mark) {
+            true => {
+                let mut groups = whole.split(is_mark);
                 let first = groups.next().unwrap_or_default();
                 let digits = first.trim_start_matches(['+', '-']);
                 if !(1..=3).contains(&digits.len()) || !is_digits(digits) {
@@ -95,7 +102,7 @@ impl Numbers {
                     text.push_str(group);
                 }
             }
-            None => text.push_str(whole),
+            false => text.push_str(whole),
         }
         if decimal != '.' && text.contains('.') {
             return None;
@@ -154,12 +161,29 @@ pub fn plain(field: &[u8]) -> Option<f64> {
     Some(if is_negative { -value } else { value })
 }
 
+/// Whether a text writes a number that is too large for one.
+pub fn is_too_large(field: &str) -> bool {
+    field.contains(|it: char| it.is_ascii_digit())
+        && written(field).is_some_and(|value| value.is_infinite())
+}
+
 #[cold]
 fn slowly(field: &[u8]) -> Option<f64> {
-    // `nan` and `inf` are no digits, `infinity` neither.
     let text = std::str::from_utf8(field).ok()?;
-    let value = text.parse::<f64>().ok()?;
-    (!value.is_nan()).then_some(value)
+    let value = written(text)?;
+    // `nan` and `inf` are no digits, `infinity` neither; `1e400` is no number.
+    let is_sound = value.is_finite() || !field.iter().any(u8::is_ascii_digit);
+    (!value.is_nan() && is_sound).then_some(value)
+}
+
+/// As the standard library reads it, and as Fortran writes double precision: `1.5D+02`.
+fn written(text: &str) -> Option<f64> {
+    if let Ok(value) = text.parse() {
+        return Some(value);
+    }
+    let (digits, exponent) = text.split_once(['D', 'd'])?;
+    let is_signed = exponent.starts_with(['+', '-']);
+    is_signed.then(|| format!("{digits}e{exponent}").parse().ok())?
 }
 
 #[cfg(test)]
@@ -187,7 +211,7 @@ mod tests {
             "123456.789",
             "9007199254740993",
             "1e-7",
-            "1E400",
+            "1E300",
             "0.00000000000000000000001",
             "179769313486231570000",
             "3.141592653589793238",
@@ -200,9 +224,14 @@ mod tests {
             let found = plain(text.as_bytes()).expect(text);
             assert_eq!(found.to_bits(), expected.to_bits(), "{text}");
         }
-        for text in ["", ".", "-", "1.2.3", "1,5", "abc", "0x10", "1 2", "nan"] {
+        for text in [
+            "", ".", "-", "1.2.3", "1,5", "abc", "0x10", "1 2", "nan", "-1.5e400", "12d3", "D+02",
+        ] {
             assert_eq!(plain(text.as_bytes()), None, "{text}");
         }
+        assert_eq!(plain(b"1D+02"), Some(100.0));
+        assert_eq!(plain(b"-0.25d-01"), Some(-0.025));
+        assert!(is_too_large("-1.5e400") && !is_too_large("inf") && !is_too_large("1e300"));
     }
 
     #[test]
@@ -235,5 +264,9 @@ mod tests {
         assert_eq!(english("1,23"), Value::Other);
         assert_eq!(english("1234,567"), Value::Other);
         assert_eq!(english("934.5"), Value::Number(934.5));
+        let french = |text| numbers(b',', Some(' ')).read(text);
+        assert_eq!(french("1\u{202f}234,5"), Value::Number(1234.5));
+        assert_eq!(french("1\u{a0}234\u{a0}567"), Value::Number(1_234_567.0));
+        assert_eq!(french("1\u{a0}23"), Value::Other);
     }
 }

@@ -3,22 +3,33 @@
 use dsl::calendar::{Calendar, TimeUnit};
 
 use super::Problem;
-use super::field::Value;
+use super::field::{Value, is_too_large};
 use super::layout::Layout;
 use super::scan::Field;
-use crate::data::support::dates::{read_iso, read_pattern};
+use crate::data::support::dates::{has_pattern, is_like_iso, read_iso, read_pattern};
 
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// Numbers.
     Numbers,
-    /// Dates.
-    Dates,
+    /// Dates in this form.
+    Dates(Form),
     /// Texts.
     Texts,
+    /// No value: another of several files says what it would hold.
+    Empty,
     /// Nothing that is asked for.
     Nothing,
+}
+
+/// How the dates of a column are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As `2012-01-31`.
+    Iso,
+    /// As the pattern says.
+    Pattern,
 }
 
 /// How many rows tell what a column holds.
@@ -45,13 +56,26 @@ pub struct Asked<'a> {
 struct Seen {
     numbers: usize,
     others: usize,
-    /// Those among all fields with a value that are dates.
-    dates: usize,
+    /// Those among all fields with a value that are dates, and those that look like one, by form.
+    dates: [Dates; 2],
     /// The first field that is no number.
     first_other: Option<Field>,
     /// Whether a mark is the letter `M`, which is a text among texts.
     has_letter: bool,
 }
+
+/// What is seen of dates in one form.
+#[derive(Clone, Debug, Default)]
+struct Dates {
+    count: usize,
+    /// How many others have their form: `2012-02-30`.
+    alike: usize,
+    /// The first field with a value that is none.
+    first_other: Option<Field>,
+}
+
+/// The forms in the order in which they are tried.
+const FORMS: [Form; 2] = [Form::Pattern, Form::Iso];
 
 /// The content of every column from the first rows; of one without a value there, from its first
 /// value within [`LATE_BYTES`]. None when that takes more of the text than this beginning.
@@ -119,7 +143,15 @@ impl Seen {
     fn note(&mut self, text: &str, layout: &Layout, field: Field, pattern: Option<&str>) {
         let value = field.text(text);
         if !layout.numbers.is_missing(&value) {
-            self.dates += usize::from(date(&value, pattern).is_some());
+            for (seen, form) in self.dates.iter_mut().zip(FORMS) {
+                match date(&value, form, pattern) {
+                    Some(_) => seen.count += 1,
+                    None => {
+                        seen.alike += usize::from(is_like_date(&value, form, pattern));
+                        seen.first_other.get_or_insert(field);
+                    }
+                }
+            }
         }
         match layout.numbers.read(&value) {
             Value::Number(value) if value.is_nan() => {}
@@ -137,21 +169,32 @@ impl Seen {
     }
 
     fn content(&self, text: &str, name: &str, second: usize) -> Result<Content, Problem> {
+        let all = self.numbers + self.others;
         // By a pattern, dates such as `20120131` may be numbers too.
-        if self.dates > 0 && self.dates == self.numbers + self.others {
-            return Ok(Content::Dates);
+        for (dates, form) in self.dates.iter().zip(FORMS) {
+            if dates.count > 0 && dates.count == all {
+                return Ok(Content::Dates(form));
+            }
+        }
+        for (dates, form) in self.dates.iter().zip(FORMS) {
+            // Numbers may have the form of a pattern, too: then most must be dates.
+            let is_most = 2 * dates.count > all
+                || self.others > 0 && dates.count > 0 && 2 * (dates.count + dates.alike) > all;
+            if let Some(field) = dates.first_other.filter(|_| is_most) {
+                return Err(no_date(field.start, name, &field.text(text), form));
+            }
         }
         match self.first_other {
+            None if self.numbers == 0 && !self.has_letter => Ok(Content::Empty),
             None if self.numbers == 0 && self.has_letter => Ok(Content::Texts),
             None => Ok(Content::Numbers),
             Some(field) if self.numbers > self.others => {
                 let value = field.text(text);
-                let message = format!("expected a number in column `{name}`, found `{value}`");
-                let hint = match self.others == 1 && field.start < second {
-                    true => "if this line holds units: `units: 2`".to_owned(),
-                    false => mended(&value),
-                };
-                Err(Problem::new(field.start, message).with_hint(hint))
+                let problem = no_number(field.start, name, &value);
+                Err(match self.others == 1 && field.start < second {
+                    true => problem.with_hint("if this line holds units: `units: 2`"),
+                    false => problem,
+                })
             }
             Some(_) => Ok(Content::Texts),
         }
@@ -159,12 +202,20 @@ impl Seen {
 }
 
 /// The number of a date, in [`unit`]; none when the text is something else.
-pub fn date(text: &str, pattern: Option<&str>) -> Option<f64> {
-    let date = match pattern {
-        Some(pattern) => read_pattern(pattern, text),
-        None => read_iso(text),
+pub fn date(text: &str, form: Form, pattern: Option<&str>) -> Option<f64> {
+    let date = match form {
+        Form::Pattern => read_pattern(pattern?, text),
+        Form::Iso => read_iso(text),
     };
     unit().number(date?)
+}
+
+/// Whether a text has the form of a date, although there is no such date.
+fn is_like_date(text: &str, form: Form, pattern: Option<&str>) -> bool {
+    match form {
+        Form::Pattern => pattern.is_some_and(|pattern| has_pattern(pattern, text)),
+        Form::Iso => is_like_iso(text),
+    }
 }
 
 /// What the numbers of a column of dates are.
@@ -172,8 +223,28 @@ pub fn unit() -> TimeUnit {
     TimeUnit::days(Calendar::ProlepticGregorian)
 }
 
+/// The complaint about a field of a column of numbers.
+pub fn no_number(at: usize, name: &str, found: &str) -> Problem {
+    let why = match is_too_large(found) {
+        true => ", which is larger than any number of 64 bits",
+        false => "",
+    };
+    let message = format!("expected a number in column `{name}`, found `{found}`{why}");
+    Problem::new(at, message).with_hint(mended(found))
+}
+
+/// The complaint about a field of a column of dates.
+pub fn no_date(at: usize, name: &str, found: &str, form: Form) -> Problem {
+    let why = match form == Form::Iso && is_like_iso(found) {
+        true => ", which is not in the calendar",
+        false => "",
+    };
+    let message = format!("expected a date in column `{name}`, found `{found}`{why}");
+    Problem::new(at, message).with_hint(mended(found))
+}
+
 /// What to do about a field that is no number.
-pub fn mended(value: &str) -> String {
+fn mended(value: &str) -> String {
     format!(
         "if it stands for a missing value, add {value:?} to `missing`; if the column holds texts, \
          name it in `texts`; or leave it out of `columns`"

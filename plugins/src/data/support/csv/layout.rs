@@ -1,7 +1,7 @@
 //! How a table is laid out: its separator, its header, the marks in its numbers.
 
 use super::Problem;
-use super::field::{Numbers, plain};
+use super::field::{BLANKS, Numbers, plain};
 use super::scan::{Field, Scanner, Separator};
 
 /// What the user says of a table.
@@ -67,7 +67,12 @@ impl Layout {
                 },
             ));
         }
-        let separator = match written.separator {
+        // The line with which Excel says what separates.
+        let (said, start) = match written.skip {
+            0 => said_by_excel(text),
+            _ => (None, start),
+        };
+        let separator = match written.separator.or(said) {
             Some(separator) => separator,
             None => separator(text, start, written),
         };
@@ -178,6 +183,14 @@ impl Layout {
                 seen.note(&field.text(text), field.start);
             }
         }
+        if seen.blank_groups {
+            // Then neither a comma nor a point groups digits.
+            seen.comma_decimal |= seen.either.take().is_some() && !seen.point_decimal;
+            let is_comma = written.decimal == Some(b',') || seen.comma_decimal;
+            self.numbers.decimal = if is_comma { b',' } else { b'.' };
+            self.numbers.thousands = Some(' ');
+            return Ok(());
+        }
         // Beside decimal commas a point groups digits; else it begins a fraction.
         let has_commas = seen.comma_decimal || written.decimal == Some(b',');
         match has_commas {
@@ -239,6 +252,8 @@ struct Seen {
     comma_groups: bool,
     /// `1.234,5`, `1.234.567`
     point_groups: bool,
+    /// `1 234` with a blank that breaks no line.
+    blank_groups: bool,
     /// `1.234`
     point_either: bool,
     /// `1,234` and where it stands.
@@ -248,6 +263,9 @@ struct Seen {
 impl Seen {
     fn note(&mut self, field: &str, at: usize) {
         let digits = field.trim_start_matches(['+', '-']);
+        if let Some(first) = digits.find(&BLANKS[1..]) {
+            return self.note_blanks(digits, first);
+        }
         let is_number = digits
             .bytes()
             .all(|b| b.is_ascii_digit() || b == b',' || b == b'.');
@@ -286,6 +304,19 @@ impl Seen {
         }
     }
 
+    /// Digits grouped by blanks that break no line: what follows the groups is a fraction.
+    fn note_blanks(&mut self, digits: &str, first: usize) {
+        let whole = digits.split([',', '.']).next().unwrap_or_default();
+        let mut groups = whole.split(&BLANKS[..]).skip(1);
+        let is_grouped = digits[..first].bytes().all(|byte| byte.is_ascii_digit())
+            && groups.all(|group| group.len() == 3 && group.bytes().all(|it| it.is_ascii_digit()));
+        if is_grouped && whole.len() > first {
+            self.blank_groups = true;
+            self.comma_decimal |= digits[whole.len()..].starts_with(',');
+            self.point_decimal |= digits[whole.len()..].starts_with('.');
+        }
+    }
+
     fn note_german(&mut self, digits: &str, grouped: impl Fn(&str, char) -> bool) {
         if let Some((whole, fraction)) = digits.split_once(',')
             && !fraction.contains('.')
@@ -295,6 +326,17 @@ impl Seen {
             self.point_groups = true;
         }
     }
+}
+
+/// The separator of a first line such as `sep=;`, and where the text goes on.
+fn said_by_excel(text: &str) -> (Option<Separator>, usize) {
+    let end = text.find('\n').map_or(text.len(), |end| end + 1);
+    let line = text[..end].trim_end_matches(['\r', '\n']).trim_matches('"');
+    let said = match line.as_bytes() {
+        [s, e, p, b'=', separator] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => *separator,
+        _ => return (None, 0),
+    };
+    (Some(Separator::Byte(said)), end)
 }
 
 /// What to do about a line that may be a comment.
@@ -405,6 +447,8 @@ mod tests {
             ("air temp\n1\n", Separator::Byte(b','), 1),
             ("a,b c\n1,2 3\n", Separator::Byte(b','), 2),
             ("\"a;x\",b\n1,2\n", Separator::Byte(b','), 2),
+            ("sep=;\na;b\n1,5;2,5\n", Separator::Byte(b';'), 2),
+            ("\"SEP=|\"\r\na|b,c\r\n1|2\r\n", Separator::Byte(b'|'), 2),
         ] {
             let layout = find(text);
             assert_eq!(
@@ -426,6 +470,9 @@ mod tests {
         assert_eq!(marks("a,b\n934.5,\"2,345.5\"\n"), (b'.', Some(',')));
         assert_eq!(marks("a,b\n934.5,\"2,345\"\n"), (b'.', Some(',')));
         assert_eq!(marks("a,b\n1.5,2.25\n"), (b'.', None));
+        assert_eq!(marks("a;b\n1\u{a0}234,5;0,125\n"), (b',', Some(' ')));
+        assert_eq!(marks("a;b\n1\u{202f}234;0,125\n"), (b',', Some(' ')));
+        assert_eq!(marks("a;b\n1\u{a0}234.5;2\n"), (b'.', Some(' ')));
         let unclear = Layout::find("a;b\n1,234;2\n", &Written::default()).expect_err("unclear");
         assert_eq!(unclear.message, "`1,234` may be a fraction or thousands");
     }

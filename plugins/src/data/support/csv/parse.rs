@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Problem;
 use super::field::{Value, plain};
-use super::infer::{Content, date, mended};
+use super::infer::{Content, Form, date, no_date, no_number};
 use super::layout::Layout;
 
 /// The values of a column.
@@ -108,7 +108,7 @@ struct Part {
 
 enum Column {
     Numbers(Vec<f64>),
-    Dates(Vec<f64>),
+    Dates(Form, Vec<f64>),
     Texts(Texts),
     Nothing,
 }
@@ -147,8 +147,8 @@ impl Part {
         let first = text[range.clone()].find('\n').unwrap_or(range.len()).max(1);
         let room = range.len() / first + 1;
         let column = |content: &Content| match content {
-            Content::Numbers => Column::Numbers(Vec::with_capacity(room)),
-            Content::Dates => Column::Dates(Vec::with_capacity(room)),
+            Content::Numbers | Content::Empty => Column::Numbers(Vec::with_capacity(room)),
+            Content::Dates(form) => Column::Dates(*form, Vec::with_capacity(room)),
             Content::Texts => Column::Texts(Texts::default()),
             Content::Nothing => Column::Nothing,
         };
@@ -180,19 +180,14 @@ impl Part {
                         let field = field.map(|field| field.text(text));
                         texts.push(field.as_deref().and_then(|it| layout.numbers.text(it)));
                     }
-                    Column::Dates(values) => {
+                    Column::Dates(form, values) => {
                         let written = field.map(|field| field.text(text)).unwrap_or_default();
-                        values.push(match date(&written, pattern) {
+                        values.push(match date(&written, *form, pattern) {
                             Some(value) => value,
                             None if layout.numbers.is_missing(&written) => f64::NAN,
                             None => {
-                                let name = &layout.names[at];
-                                let message = format!(
-                                    "expected a date in column `{name}`, found `{written}`"
-                                );
                                 let start = field.map_or(rows.at, |field| field.start);
-                                let problem = Problem::new(start, message);
-                                return Err(problem.with_hint(mended(&written)));
+                                return Err(no_date(start, &layout.names[at], &written, *form));
                             }
                         });
                     }
@@ -215,12 +210,7 @@ impl Part {
                                 f64::NAN
                             }
                             Value::Other => {
-                                let name = &layout.names[at];
-                                let message = format!(
-                                    "expected a number in column `{name}`, found `{written}`"
-                                );
-                                let problem = Problem::new(field.start, message);
-                                return Err(problem.with_hint(mended(&written)));
+                                return Err(no_number(field.start, &layout.names[at], &written));
                             }
                         });
                     }
@@ -233,7 +223,7 @@ impl Part {
 
 fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
     let empty = |content: &Content| match content {
-        Content::Numbers | Content::Dates => Values::Numbers(Vec::new()),
+        Content::Numbers | Content::Dates(_) | Content::Empty => Values::Numbers(Vec::new()),
         Content::Texts => Values::Texts(Vec::new(), Vec::new()),
         Content::Nothing => Values::Nothing,
     };
@@ -246,12 +236,12 @@ fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
         table.first_short = table.first_short.or(part.first_short);
         for (whole, column) in table.columns.iter_mut().zip(part.columns) {
             match (whole, column) {
-                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(values))
+                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(_, values))
                     if whole.is_empty() =>
                 {
                     *whole = values;
                 }
-                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(values)) => {
+                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(_, values)) => {
                     whole.extend(values);
                 }
                 (Values::Texts(places, labels), Column::Texts(texts)) => {

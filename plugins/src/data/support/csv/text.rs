@@ -43,8 +43,18 @@ pub fn read(
 ) -> Result<Text, String> {
     let bytes = bytes(file, limit)?;
     let is_whole = limit.is_none_or(|limit| (bytes.len() as u64) < limit);
-    let text = decoded(bytes, encoding, is_whole)?;
+    let text = with_line_feeds(decoded(bytes, encoding, is_whole)?);
     Ok(Text { text, is_whole })
+}
+
+/// The text with lines that end as ours do, when the first ends with a carriage return alone.
+fn with_line_feeds(text: String) -> String {
+    let first = text.find(['\r', '\n']).unwrap_or(text.len());
+    let is_alone = text[first..].starts_with('\r') && !text[first..].starts_with("\r\n");
+    match is_alone {
+        true => text.replace("\r\n", "\n").replace('\r', "\n"),
+        false => text,
+    }
 }
 
 fn bytes(file: &DataFile, limit: Option<u64>) -> Result<Vec<u8>, String> {
@@ -175,6 +185,9 @@ mod tests {
             Err("line 2, column 3: byte 0xE9 is no UTF-8".to_owned())
         );
         assert!(whole(b"a\0,\0", None).is_err());
+        let lines = |text: &str| with_line_feeds(text.to_owned());
+        assert_eq!(lines("a,b\r1,2\r"), "a,b\n1,2\n");
+        assert_eq!(lines("a\r\n1\r"), "a\r\n1\r");
         // A beginning may end within a character.
         assert_eq!(decoded(b"a\xc3".to_vec(), None, false), Ok("a".to_owned()));
     }

@@ -364,6 +364,11 @@ impl Source for Joined {
     fn rows_together(&self, variable: &Variable) -> u64 {
         self.sources[0].1.rows_together(self.variable(variable, 0))
     }
+
+    fn is_single(&self, variable: &Variable) -> bool {
+        let mut all = self.sources.iter().enumerate();
+        all.all(|(at, (_, source))| source.is_single(self.variable(variable, at)))
+    }
 }
 
 fn slice(values: &Values, start: usize, length: usize) -> Values {

@@ -40,6 +40,11 @@ pub trait Source: Send + Sync {
     /// How many cells along the first dimension of a variable are stored together; the whole of
     /// it where nothing says so.
     fn rows_together(&self, variable: &Variable) -> u64;
+
+    /// Whether the values of a variable are numbers in 32 bits.
+    fn is_single(&self, _variable: &Variable) -> bool {
+        false
+    }
 }
 
 /// Of all values of a variable those of a part.

@@ -37,6 +37,8 @@ impl Unpacked {
         let mut rules = Vec::new();
         for variable in source.variables() {
             let mut variable = variable.clone();
+            let inherited = inherited(&variable, source.variables());
+            variable.attributes.extend(inherited);
             rules.push(Rules::of(&mut variable));
             variables.push(variable);
         }
@@ -72,6 +74,32 @@ impl Source for Unpacked {
     fn rows_together(&self, variable: &Variable) -> u64 {
         self.source.rows_together(variable)
     }
+
+    fn is_single(&self, variable: &Variable) -> bool {
+        let is_float = variable.element == Element::Number(Number::F32);
+        self.rules(variable).is_some_and(|rules| {
+            rules.is_single && (is_float || rules.scale.is_some() || rules.offset.is_some())
+        })
+    }
+}
+
+/// The unit and the calendar that bounds have from the variable that they are the bounds of (CF
+/// 1.8, section 7.1).
+fn inherited(bounds: &Variable, all: &[Variable]) -> Vec<(String, Attribute)> {
+    let group = bounds.name.strip_suffix(bounds.leaf()).unwrap_or_default();
+    let is_of = |it: &&Variable| {
+        let named = it.text("bounds").or_else(|| it.text("climatology"));
+        let beside = it.name.strip_suffix(it.leaf()) == Some(group);
+        named == Some(bounds.name.as_str()) || beside && named == Some(bounds.leaf())
+    };
+    let Some(of) = all.iter().find(is_of) else {
+        return Vec::new();
+    };
+    let lacking = ["units", "calendar"]
+        .into_iter()
+        .filter(|it| bounds.attribute(it).is_none());
+    let given = lacking.filter_map(|name| Some((name.to_owned(), of.attribute(name)?.clone())));
+    given.collect()
 }
 
 impl Rules {
@@ -137,6 +165,14 @@ impl Rules {
             }
             false => number.is_single(),
         };
+        for name in ["scale_factor", "add_offset"] {
+            if let Some(Attribute::Numbers(values, _)) = variable.attribute(name)
+                && values.len() > 1
+            {
+                let told = format!("packed with a `{name}` of {} numbers", values.len());
+                variable.element = Element::Unread(told);
+            }
+        }
         for (name, text) in remarks {
             let told = format!("`{name}` = {text:?}, which is not a number");
             match name.as_str() {

@@ -25,6 +25,13 @@ pub struct Leaf {
     pub(super) is_optional: bool,
 }
 
+impl Leaf {
+    /// Whether its values are floats of 32 bits.
+    pub fn is_single(&self) -> bool {
+        self.physical == Physical::Float
+    }
+}
+
 /// How values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Physical {
@@ -56,6 +63,8 @@ pub enum Meaning {
     Julian,
     /// Texts in UTF-8.
     Texts,
+    /// Nothing but missing values.
+    Nothing,
 }
 
 /// A group of rows.
@@ -227,7 +236,7 @@ fn meaning(element: &Value, physical: Physical) -> Result<Meaning, &'static str>
                 _ => Err("times in an unknown unit"),
             },
             10 if is_whole => Ok(integer(logical.bool(2).unwrap_or(true))),
-            11 => Err("nothing but missing values"),
+            11 if is_whole => Ok(Meaning::Nothing),
             12 => Err("JSON"),
             13 => Err("BSON"),
             14 => Err("UUIDs"),
