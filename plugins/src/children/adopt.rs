@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use dsl::facts::About;
 use dsl::types::Kind;
 use engine::artifact::{Dataset, Layout, Saved, Tensor};
 use engine::error::Fault;
@@ -15,6 +14,7 @@ use super::support::fitted::fitted;
 use crate::farcasts::Farcast;
 use crate::networks::Network;
 use crate::parents::{Parent, not_runnable};
+use crate::weights::support::facts::lone_run;
 
 plugin! {
     /// Networks with the weights of a farcast, the same for all rows.
@@ -86,7 +86,7 @@ impl Plugin for Adopt {
         };
         if let Some(complaint) = call
             .input("like")
-            .and_then(|like| lone_run(&farcast, &like))
+            .and_then(|like| lone_run(&[farcast, like], "like"))
         {
             return vec![complaint];
         }
@@ -166,17 +166,6 @@ impl Plugin for Adopt {
             saved,
         })
     }
-}
-
-/// Refuses the networks of many members for the weights of one run.
-fn lone_run(farcast: &About, like: &About) -> Option<Complaint> {
-    let [runs, networks] = [farcast, like].map(|it| it.members.unwrap_or(1));
-    let message = format!(
-        "`{}` has {networks} members, `{}` is a farcast of one run",
-        like.name, farcast.name
-    );
-    let hint = format!("one network is `member({}, 0)`", like.name);
-    (runs == 1 && networks > 1).then(|| Complaint::at("like", message).with_hint(hint))
 }
 
 /// What is known of the network of a call that gives it itself.

@@ -84,6 +84,19 @@ const FOREIGN: [(&str, &str); 10] = [
     ("gguf", "GGUF"),
 ];
 
+/// Refuses files of other formats by their names.
+pub(crate) fn foreign(path: &Path) -> Option<Complaint> {
+    let end = path.extension().and_then(|end| end.to_str());
+    let found = FOREIGN.iter().find(|(foreign, _)| Some(*foreign) == end);
+    found.map(|(end, what)| {
+        let message = format!("expected safetensors, found `.{end}` ({what})");
+        Complaint::at("files", message).with_hint(
+            "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
+             \"x.pt\", weights_only=True), \"x.safetensors\")`",
+        )
+    })
+}
+
 impl Checkpoints {
     fn naming(step: Option<&str>, member: Option<&str>) -> Result<Naming, (&'static str, String)> {
         let template = |text: Option<&str>, field: &'static str| {
@@ -223,7 +236,7 @@ fn expect_equal_steps(steps: &[u64]) -> Result<(), Fault> {
 }
 
 /// The same fault at the files, where it says no other place.
-fn at_files(fault: Fault) -> Fault {
+pub(crate) fn at_files(fault: Fault) -> Fault {
     match fault {
         Fault::User {
             param: None,

@@ -2,9 +2,10 @@
 
 mod checkpoints;
 mod record;
-mod support;
+pub(crate) mod support;
 
 pub use checkpoints::Checkpoints;
+pub(crate) use checkpoints::{at_files, foreign};
 pub use record::Record;
 
 use engine::plugin::Registry;

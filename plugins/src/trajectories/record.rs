@@ -8,6 +8,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
+use super::support::again::{again, no_steps};
 use crate::networks::Network;
 use crate::parents::{Parent, States};
 
@@ -62,9 +63,7 @@ impl Record {
             );
             return Err(Fault::at("every", message));
         }
-        let step = Series::new("step".into(), &steps);
-        let coordinates = DataFrame::new(steps.len(), vec![step.into()])?;
-        Trajectory::from_rows(parent.layout.clone(), coordinates, &weights)
+        trajectory(parent, &steps, &weights)
     }
 
     /// Refuses more states than a trajectory can hold, where training and network are known.
@@ -116,26 +115,8 @@ impl Plugin for Record {
     const ALONG: Option<(&'static str, &'static str)> = Some(("parent", "every"));
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let parent = call.input("parent");
-        let training = call.network("parent").map(|network| network.training);
-        let training = match parent.is_some_and(|parent| parent.facts.no_network) {
-            true => Some(Training::Unknown),
-            false => training,
-        };
-        let (message, hint) = match training {
-            Some(Training::Unknown) => (
-                "its training is not known: it was made elsewhere",
-                "`checkpoints` reads the states that were saved there",
-            ),
-            Some(Training::Solved) => (
-                "it was solved exactly, without steps to record",
-                "record a parent that is trained by steps, such as `linear_regression`",
-            ),
-            Some(Training::Steps { .. } | Training::Program) | None => {
-                return Vec::from_iter(Self::too_many(call));
-            }
-        };
-        vec![Complaint::at("parent", message).with_hint(hint)]
+        let no_steps = no_steps(call);
+        Vec::from_iter(no_steps.or_else(|| Self::too_many(call)))
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -160,16 +141,10 @@ impl Plugin for Record {
             let message = format!("plugin `{program}` returned no states of its training");
             return Err(Fault::at("parent", message).with_hint(PROGRAM));
         }
-        let (Some(training), Some(data)) = (&parent.training, &self.data.0) else {
-            let message = "its training is not known: it was made elsewhere";
-            return Err(Fault::at("parent", message)
-                .with_hint("`checkpoints` reads the states that were saved there"));
-        };
         if let Some((steps, weights)) = context.states().and_then(|it| it.of_every(self.every.0)) {
             return trajectory(parent, &steps, &weights);
         }
         let (mut steps, mut weights): (Vec<u64>, Vec<f32>) = Default::default();
-        let network = parent.network()?.clone();
         let mut keep = |step: u64, state: &[f32]| {
             if step.is_multiple_of(self.every.0) {
                 if size_of_val(&weights[..]) + size_of_val(state) > MOST_BYTES {
@@ -181,21 +156,7 @@ impl Plugin for Record {
             }
             Ok(())
         };
-        let again = training
-            .recipe
-            .clone()
-            .train(network, data, context, &mut keep)?;
-        let same = again.weights.iter().zip(&parent.weights);
-        if !same
-            .clone()
-            .all(|(again, weight)| again.to_bits() == weight.to_bits())
-        {
-            return Err(Fault::Environment(
-                "training again gave other weights than the parent has: it was trained on a \
-                 machine with other vector instructions, and must be recorded there"
-                    .to_owned(),
-            ));
-        }
+        again(parent, self.data.0.as_deref(), context, &mut keep)?;
         trajectory(parent, &steps, &weights)
     }
 }

@@ -29,7 +29,7 @@ plugin! {
     /// parent same = align(net, to: member(net, 0))
     /// parent one = soup(same)
     /// ```
-    "align" version 1
+    "align" version 2
     pub struct Align {
         /// The networks.
         weights: Input<Weights>;
@@ -93,8 +93,7 @@ impl Plugin for Align {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
-        let single = inputs.iter().all(|input| input.is_single());
-        made(call, &inputs, 1.0, single)
+        made(call, &inputs, 1.0)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
@@ -137,8 +136,10 @@ impl Plugin for Align {
         let all = total * units.iter().map(|units| units.count).sum::<usize>();
         context.note(format!("{moved} of {all} units changed their place"));
         let table = Trajectory::from_rows(layout, rows.coordinates, &aligned)?;
-        let network = Some(network);
-        Ok(Weights { table, network })
+        Ok(Weights {
+            table: table.with_saved(rows.table.saved.clone()),
+            network: Some(network),
+        })
     }
 }
 
@@ -196,31 +197,14 @@ pub(crate) fn orders(
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
     use crate::networks::testing::made_up;
     use crate::testing::{call, given};
-    use crate::weights::support::testing::{Net, parent, weights_of};
-
-    #[derive(Deserialize)]
-    struct Golden {
-        reference: Net,
-        other: Case,
-        far: Case,
-    }
-
-    #[derive(Deserialize)]
-    struct Case {
-        network: Net,
-        permutation: Vec<Vec<usize>>,
-        distance_after: f64,
-    }
+    use crate::weights::support::testing::{alignment, parent, weights_of};
 
     #[test]
     fn orders_and_distances_are_those_of_the_golden_file() {
-        let text = include_str!("../../testdata/golden/weightspace/align.json");
-        let golden: Golden = serde_json::from_str(text).expect("figures");
+        let golden = alignment();
         let reference = parent(&golden.reference);
         for case in [golden.other, golden.far] {
             let network = parent(&case.network);
@@ -242,9 +226,7 @@ mod tests {
 
     #[test]
     fn the_function_stays_and_a_network_is_aligned_to_itself() {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../testdata/golden/weightspace/align.json"))
-                .expect("figures");
+        let golden = alignment();
         let (one, other) = (parent(&golden.far.network), parent(&golden.reference));
         let run = |to: &Parent| {
             let inputs = [("w", given(one.clone())), ("r", given(to.clone()))];

@@ -8,14 +8,14 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::DataType;
 
-use super::support::facts::{made, network, no_coordinate};
+use super::support::facts::{network, no_coordinate, one};
 use super::support::rows::{Rows, common};
 use super::support::stream::{Source, Target, write};
 use super::{Weights, single};
 use crate::parents::Parent;
 
 /// The coordinates that a formula may name.
-pub(crate) const COORDINATES: [&str; 5] = ["step", "subset", "repeat", "horizon", "row"];
+pub(crate) const COORDINATES: [&str; 6] = ["step", "subset", "repeat", "horizon", "row", "width"];
 
 plugin! {
     /// The mean of all rows of a table: one row of weights.
@@ -30,7 +30,7 @@ plugin! {
     /// ```farcast
     /// parent swa = average(walk, weight: step ^ 2)
     /// ```
-    "average" version 1
+    "average" version 2
     pub struct Average {
         /// The rows.
         weights: Input<Weights>;
@@ -55,7 +55,7 @@ impl Plugin for Average {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        made(call, &call.inputs("weights"), degree(call), true)
+        one(call, &call.inputs("weights"), degree(call))
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {

@@ -9,7 +9,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Source, Target, write};
+use super::support::stream::{Target, sources, write};
 use crate::parents::Parent;
 
 plugin! {
@@ -34,7 +34,7 @@ plugin! {
     /// weights moved = walk - net
     /// weights same = combine(terms: [walk, net], factors: [1, -1])
     /// ```
-    "combine" version 1
+    "combine" version 2
     pub struct Combine {
         /// The tables.
         terms: Vec<Input<Weights>>;
@@ -136,19 +136,14 @@ impl Plugin for Combine {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let terms = call.inputs("terms");
-        let single = terms.iter().all(|term| term.is_single());
-        made(call, &terms, Self::degree(call), single)
+        made(call, &terms, Self::degree(call))
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let tables = all(&self.terms, context)?;
         let (layout, network) = common(&tables, &self.networks, "terms", context)?;
         let joined = join(&tables, "terms", context)?;
-        let sources = tables.iter().zip(joined.rows).map(|(table, rows)| Source {
-            table: table.table,
-            rows,
-        });
-        let sources: Vec<Source> = sources.collect();
+        let sources = sources(&tables, joined.rows);
         let target = Target {
             layout,
             coordinates: joined.coordinates,

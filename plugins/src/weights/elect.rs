@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Source, Target, write};
+use super::support::stream::{Target, sources, write};
 use crate::parents::Parent;
 
 plugin! {
@@ -24,7 +24,7 @@ plugin! {
     /// parent third = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 4, members: 2)
     /// weights agreed = elect(other - net, third - net)
     /// ```
-    "elect" version 1
+    "elect" version 2
     pub struct Elect {
         /// The differences.
         weights: Vec<Input<Weights>>, variadic();
@@ -56,20 +56,15 @@ impl Plugin for Elect {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
-        let single = inputs.iter().all(|input| input.is_single());
         let degree = inputs.first().map_or(0.0, |input| input.degree());
-        made(call, &inputs, degree, single)
+        made(call, &inputs, degree)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let tables = all(&self.weights, context)?;
         let (layout, network) = common(&tables, &self.networks, "weights", context)?;
         let joined = join(&tables, "weights", context)?;
-        let sources = tables.iter().zip(joined.rows).map(|(table, rows)| Source {
-            table: table.table,
-            rows,
-        });
-        let sources: Vec<Source> = sources.collect();
+        let sources = sources(&tables, joined.rows);
         let target = Target {
             layout,
             coordinates: joined.coordinates,

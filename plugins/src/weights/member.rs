@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
 use crate::parents::Parent;
-use crate::weights::support::facts::made;
+use crate::weights::support::facts::one;
 
 plugin! {
     /// One member of an ensemble, as a network alone: what the others are compared with.
@@ -17,7 +17,7 @@ plugin! {
     /// parent first = member(net, 0)
     /// weights apart = net - first
     /// ```
-    "member" version 1
+    "member" version 2
     pub struct Member {
         /// The networks.
         parents: Gather<Parent>;
@@ -53,7 +53,7 @@ impl Plugin for Member {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        made(call, &call.inputs("parents"), 1.0, true)
+        one(call, &call.inputs("parents"), 1.0)
     }
 
     fn run(self, _: &Context) -> Result<Weights, Fault> {

@@ -8,15 +8,22 @@ mod average;
 mod combine;
 mod diagnose;
 mod elect;
+mod ema;
+mod generate;
 mod member;
+mod novelty;
 mod only;
 mod path;
 mod pick;
+mod quantise;
+mod safetensors;
 mod similarity;
 mod slerp;
 mod soup;
+mod spectral;
 mod stock;
 pub(crate) mod support;
+mod track;
 mod trim;
 
 use std::sync::Arc;
@@ -39,14 +46,21 @@ pub use average::Average;
 pub use combine::Combine;
 pub use diagnose::{Against, Diagnose, Figure, Of};
 pub use elect::Elect;
+pub use ema::Ema;
+pub use generate::{Generate, Model};
 pub use member::Member;
+pub use novelty::Novelty;
 pub use only::Only;
 pub use path::{Pairs, Path};
 pub use pick::Pick;
+pub use quantise::Quantise;
+pub use safetensors::Safetensors;
 pub use similarity::{Likeness, Similarity};
 pub use slerp::Slerp;
 pub use soup::Soup;
+pub use spectral::{Edit, Spectral};
 pub use stock::Stock;
+pub use track::Track;
 pub use trim::Trim;
 
 /// Adds what is computed of weights.
@@ -57,14 +71,22 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Diagnose>();
     registry.plugin::<Path>();
     registry.plugin::<Similarity>();
+    registry.constructors(Model::constructors());
     registry.plugin::<Combine>();
     registry.plugin::<Elect>();
+    registry.plugin::<Ema>();
+    registry.plugin::<Generate>();
     registry.plugin::<Member>();
+    registry.plugin::<Novelty>();
     registry.plugin::<Only>();
     registry.plugin::<Pick>();
+    registry.plugin::<Quantise>();
+    registry.plugin::<Safetensors>();
     registry.plugin::<Slerp>();
     registry.plugin::<Soup>();
+    registry.plugin::<Spectral>();
     registry.plugin::<Stock>();
+    registry.plugin::<Track>();
     registry.plugin::<Trim>();
 }
 
@@ -92,8 +114,9 @@ impl Weights {
     /// A bug when the layout has another length.
     pub fn of(parent: &Parent) -> Result<Self, Fault> {
         let layout = parent.layout.clone();
+        let table = Trajectory::from_rows(layout, single()?, &parent.weights)?;
         Ok(Self {
-            table: Trajectory::from_rows(layout, single()?, &parent.weights)?,
+            table: table.with_saved(parent.saved.clone()),
             network: parent.network.clone(),
         })
     }
@@ -110,7 +133,7 @@ impl Weights {
             losses: Vec::new(),
             training: None,
             states: None,
-            saved: None,
+            saved: self.table.saved.clone(),
         })
     }
 }

@@ -23,7 +23,7 @@ plugin! {
     /// ```farcast
     /// weights first = only(walk - net, tensors: "layers.0.*")
     /// ```
-    "only" version 1
+    "only" version 2
     pub struct Only {
         /// The differences.
         weights: Input<Weights>;
@@ -59,8 +59,7 @@ impl Plugin for Only {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
-        let single = inputs.iter().all(|input| input.is_single());
-        made(call, &inputs, 0.0, single)
+        made(call, &inputs, 0.0)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {

@@ -219,32 +219,15 @@ fn connectivity(losses: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use engine::artifact::DataColumn;
-    use serde::Deserialize;
 
     use super::*;
     use crate::testing::{call, given};
-    use crate::weights::support::testing::{Net, parent};
-
-    #[derive(Deserialize)]
-    struct Golden {
-        reference: Net,
-        x: Vec<Vec<f64>>,
-        y: Vec<f64>,
-        other: Case,
-        far: Case,
-    }
-
-    #[derive(Deserialize)]
-    struct Case {
-        network: Net,
-        losses_before: Vec<f64>,
-        barrier_before: f64,
-    }
+    use crate::weights::Align;
+    use crate::weights::support::testing::{alignment, parent};
 
     #[test]
     fn losses_and_barriers_are_those_of_the_golden_file() {
-        let text = include_str!("../../testdata/golden/weightspace/align.json");
-        let golden: Golden = serde_json::from_str(text).expect("figures");
+        let golden = alignment();
         let column = |name: &str, values: Vec<f64>| DataColumn::numbers(name, None, values);
         let mut columns = vec![column("y", golden.y.clone())];
         for at in 0..3 {
@@ -255,21 +238,26 @@ mod tests {
         }
         let data = Dataset::new(columns).expect("data");
         for case in [golden.other, golden.far] {
-            let inputs = [
+            let mut inputs = vec![
                 ("p", given(parent(&golden.reference))),
                 ("q", given(parent(&case.network))),
                 ("d", given(data.clone())),
             ];
-            let path: Path = call("p, b: q, on: d, points: 11", &inputs);
-            let scores = path.run(&Context::alone("path")).expect("scores");
-            let values = |metric: &str| -> Vec<f64> {
+            let context = Context::alone("path");
+            let align: Align = call("q, to: p", &inputs);
+            let aligned = align.run(&context).expect("aligned").parent();
+            inputs.push(("s", given(aligned.expect("one row"))));
+            let values = |to: &str, metric: &str| -> Vec<f64> {
+                let path: Path = call(&format!("p, b: {to}, on: d, points: 11"), &inputs);
+                let scores = path.run(&context).expect("scores");
                 let rows = scores.rows.iter().filter(|row| row.metric == metric);
                 rows.filter_map(|row| row.value).collect()
             };
-            for (found, expected) in values("loss").iter().zip(&case.losses_before) {
+            for (found, expected) in values("q", "loss").iter().zip(&case.losses_before) {
                 assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
             }
-            assert!((values("barrier")[0] - case.barrier_before).abs() < 1e-6);
+            assert!((values("q", "barrier")[0] - case.barrier_before).abs() < 1e-6);
+            assert!((values("s", "barrier")[0] - case.barrier_after).abs() < 1e-6);
         }
     }
 

@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
 use super::average::{COORDINATES, values};
-use super::support::facts::{made, network, no_coordinate};
+use super::support::facts::{made, network, no_coordinate, one};
 use super::support::rows::{Rows, common, take};
 use super::support::stream::{Source, Target, write};
 use crate::parents::Parent;
@@ -24,7 +24,7 @@ plugin! {
     /// weights late = pick(walk, step >= 8)
     /// parent swa = average(late)
     /// ```
-    "pick" version 1
+    "pick" version 2
     pub struct Pick {
         /// The rows.
         weights: Input<Weights>;
@@ -56,12 +56,15 @@ impl Plugin for Pick {
         let inputs = call.inputs("weights");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
         let is_one = met(call).is_some_and(|(_, counts)| counts.iter().all(|count| *count == 1));
-        let single = is_one || matches!(call.kind(), Kind::Parent | Kind::Child);
+        let known = match is_one || matches!(call.kind(), Kind::Parent | Kind::Child) {
+            true => one(call, &inputs, degree),
+            false => made(call, &inputs, degree),
+        };
         Facts {
             steps: None,
             // A single row keeps what is known of it.
             coordinates: inputs.first().and_then(|input| input.coordinates()),
-            ..made(call, &inputs, degree, single)
+            ..known
         }
     }
 

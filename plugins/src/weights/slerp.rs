@@ -9,7 +9,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed, network};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Source, Target, walk, write};
+use super::support::stream::{Target, sources, walk, write};
 use super::trim::{Scope, parts, within};
 use crate::parents::Parent;
 
@@ -24,7 +24,7 @@ plugin! {
     /// parent other = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 3, members: 2)
     /// parent between = slerp(net, other, at: 0.3)
     /// ```
-    "slerp" version 1
+    "slerp" version 2
     pub struct Slerp {
         /// Where it starts.
         a: Input<Weights>;
@@ -65,20 +65,15 @@ impl Plugin for Slerp {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = inputs(call);
-        let single = inputs.iter().all(|input| input.is_single());
         let degree = inputs.first().map_or(1.0, |input| input.degree());
-        made(call, &inputs, degree, single)
+        made(call, &inputs, degree)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let tables = all([&self.a, &self.b], context)?;
         let (layout, network) = common(&tables, &self.networks, "b", context)?;
         let joined = join(&tables, "b", context)?;
-        let sources = tables.iter().zip(joined.rows).map(|(table, rows)| Source {
-            table: table.table,
-            rows,
-        });
-        let sources: Vec<Source> = sources.collect();
+        let sources = sources(&tables, joined.rows);
         let parts = parts(&layout, self.scope);
         let mut sums = vec![vec![[0.0_f64; 3]; parts.len()]; joined.coordinates.height()];
         walk(&sources, context, |columns, blocks| {

@@ -7,7 +7,7 @@ use engine::params::{Gather, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::support::facts::made as facts_of;
+use super::support::facts::one;
 use super::support::rows::{Rows, common};
 use super::support::stream::{Source, Target, write};
 use super::{Weights, single};
@@ -26,7 +26,7 @@ plugin! {
     /// ```farcast
     /// parent mixed = soup(net)
     /// ```
-    "soup" version 1
+    "soup" version 2
     pub struct Soup {
         /// The networks.
         parents: Gather<Parent>;
@@ -43,7 +43,7 @@ impl Plugin for Soup {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        facts_of(call, &call.inputs("parents"), 1.0, true)
+        one(call, &call.inputs("parents"), 1.0)
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {

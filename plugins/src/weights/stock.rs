@@ -9,7 +9,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed, network};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Source, Target, walk, write};
+use super::support::stream::{Target, sources, walk, write};
 use super::trim::{Scope, parts, within};
 use crate::parents::Parent;
 
@@ -28,7 +28,7 @@ plugin! {
     /// parent third = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 4, members: 2)
     /// parent middle = stock(net, other, third)
     /// ```
-    "stock" version 1
+    "stock" version 2
     pub struct Stock {
         /// What the networks were tuned from.
         base: Input<Weights>;
@@ -68,19 +68,14 @@ impl Plugin for Stock {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = inputs(call);
-        let single = inputs.iter().all(|input| input.is_single());
-        made(call, &inputs, 1.0, single)
+        made(call, &inputs, 1.0)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let tables = all(std::iter::once(&self.base).chain(&self.nets), context)?;
         let (layout, network) = common(&tables, &self.networks, "nets", context)?;
         let joined = join(&tables, "nets", context)?;
-        let sources = tables.iter().zip(joined.rows).map(|(table, rows)| Source {
-            table: table.table,
-            rows,
-        });
-        let sources: Vec<Source> = sources.collect();
+        let sources = sources(&tables, joined.rows);
         let (parts, count) = (parts(&layout, self.scope), self.nets.len());
         // The dots of the differences of each pair of networks.
         let mut dots =

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use dsl::types::Kind;
 use engine::artifact::Layout;
 use engine::error::Fault;
 use engine::params::{Input, Origins};
@@ -10,7 +11,7 @@ use engine::{plugin, words};
 use rand::RngExt;
 
 use super::Weights;
-use super::support::facts::{is, made};
+use super::support::facts::{is, made, network};
 use super::support::rows::{Rows, common};
 use super::support::stream::{Source, Target, walk, write};
 use crate::parents::Parent;
@@ -59,13 +60,13 @@ plugin! {
     /// (Yu et al. 2024): each is kept with the probability `keep` and divided by it. `middle` drops
     /// the share `drop_top` of the largest, then the smallest until `keep` are left (Davari and
     /// Belilovsky 2023, model breadcrumbs). Shares are counted over all weights, or within each
-    /// tensor. What is trimmed is mostly a difference; a network is sparse afterwards.
+    /// tensor. What is trimmed is mostly a difference; a network is pruned to its largest weights.
     ///
     /// ```farcast
     /// weights large = trim(walk - net, keep: 20 %)
     /// weights some = trim(walk - net, keep: 10 %, by: chance, rescale: share)
     /// ```
-    "trim" version 1
+    "trim" version 2
     pub struct Trim {
         /// The weights.
         weights: Input<Weights>;
@@ -87,6 +88,12 @@ plugin! {
 impl Plugin for Trim {
     type Output = Weights;
     const RANDOM: bool = true;
+    // Version 2 keeps the form of files.
+    const STREAMS: u32 = 1;
+
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::Weights, Kind::Parent, Kind::Child]
+    }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let (keep, top) = (call.get::<f64>("keep"), call.get::<f64>("drop_top"));
@@ -102,15 +109,17 @@ impl Plugin for Trim {
         });
         let divided = keep == 0.0 && call.get::<Rescale>("rescale") == Some(Rescale::Share);
         let divided = divided.then(|| Complaint::at("keep", "a share of 0 cannot be divided by"));
-        unused.into_iter().chain(more).chain(divided).collect()
+        let input = call.input("weights");
+        let role = input.and_then(|it| network(call, it.degree(), it.is_single()));
+        let found = [unused, more, divided, role];
+        found.into_iter().flatten().collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
         let degree = inputs.first().map_or(0.0, |input| input.degree());
-        let single = inputs.iter().all(|input| input.is_single());
         let degree = if is(degree, 0.0) { 0.0 } else { degree };
-        made(call, &inputs, degree, single)
+        made(call, &inputs, degree)
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {

@@ -19,6 +19,8 @@ pub struct Run {
     /// The step of each.
     pub steps: Vec<u64>,
     selection: Selection,
+    /// What tensors are called instead where a network runs the weights.
+    called: BTreeMap<String, String>,
 }
 
 /// The names of runs among models, in an order in which numbers count.
@@ -84,6 +86,15 @@ impl Run {
             }
         }
         let (steps, models): (Vec<u64>, Vec<SavedModel>) = stepped.into_iter().unzip();
+        let run = Self::of_models(models, selection)?;
+        Ok(Self { steps, ..run })
+    }
+
+    /// Of models that need be no states of one training, in this order.
+    ///
+    /// # Errors
+    /// The user's fault when they are of different networks.
+    pub fn of_models(models: Vec<SavedModel>, selection: Selection) -> Result<Self, Fault> {
         for model in &models {
             selection.expect(model)?;
         }
@@ -91,12 +102,13 @@ impl Run {
         Ok(Self {
             alike,
             models,
-            steps,
+            steps: Vec::new(),
             selection,
+            called: BTreeMap::new(),
         })
     }
 
-    /// The tensors of the weights.
+    /// The tensors of their weights, in the order of the first model.
     pub fn layout(&self) -> &Layout {
         &self.alike.layout
     }
@@ -122,11 +134,19 @@ impl Run {
     /// # Errors
     /// When a weight is not finite, a file changes, or the store cannot be written.
     pub fn trajectory(&self, context: &Context) -> Result<Trajectory, Fault> {
-        self.note(context);
         let steps = Series::new("step".into(), &self.steps);
         let coordinates = DataFrame::new(self.steps.len(), vec![steps.into()])?;
+        self.table(coordinates, context)
+    }
+
+    /// Copies the weights, model after model, and keeps what was saved beside the last.
+    ///
+    /// # Errors
+    /// As [`trajectory`](Self::trajectory).
+    pub fn table(&self, coordinates: DataFrame, context: &Context) -> Result<Trajectory, Fault> {
+        self.note(context);
         let precision = self.precision();
-        let width = Trajectory::block_width(self.steps.len(), precision);
+        let width = Trajectory::block_width(self.models.len(), precision);
         let keep = |bytes: &[u8]| context.keep(bytes);
         let layout: &Layout = &self.alike.layout;
         let total = layout.len() as u64;
@@ -140,9 +160,37 @@ impl Run {
             }
             Ok(())
         };
-        let trajectory =
-            Trajectory::write_as(precision, layout.clone(), coordinates, width, keep, fill)?;
-        Ok(trajectory.with_saved(self.saved(keep)?.map(Arc::new)))
+        let mut written = layout.clone();
+        for tensor in &mut written.tensors {
+            if let Some(name) = self.called.get(&tensor.name) {
+                tensor.name.clone_from(name);
+            }
+        }
+        let trajectory = Trajectory::write_as(precision, written, coordinates, width, keep, fill)?;
+        let saved = self.saved(keep)?;
+        let saved = saved.map(|saved| Arc::new(saved.relabelled(&self.called)));
+        Ok(trajectory.with_saved(saved))
+    }
+
+    /// The same tensors under the names of a network and in its order: `places` says which one of
+    /// the models each tensor of the network is.
+    #[must_use]
+    pub fn fitted(mut self, network: &Layout, places: &[usize]) -> Self {
+        let pairs = places.iter().zip(&network.tensors);
+        self.called = pairs
+            .map(|(place, tensor)| {
+                let own = &self.alike.layout.tensors[*place];
+                (own.name.clone(), tensor.name.clone())
+            })
+            .collect();
+        for names in &mut self.alike.names {
+            *names = places.iter().map(|place| names[*place].clone()).collect();
+        }
+        let tensors = places
+            .iter()
+            .map(|place| &self.alike.layout.tensors[*place]);
+        self.alike.layout.tensors = tensors.cloned().collect();
+        self
     }
 
     /// The form of the last state.

@@ -7,8 +7,18 @@ use dsl::facts::About;
 use dsl::types::Kind;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
-/// What is known of weights computed from some inputs; `degree` is the sum of the factors.
-pub(crate) fn made(call: &Sketch, inputs: &[About], degree: f64, single: bool) -> Facts {
+/// What is known of weights computed from some inputs, row by row; `degree` is the sum of the
+/// factors.
+pub(crate) fn made(call: &Sketch, inputs: &[About], degree: f64) -> Facts {
+    rows(call, inputs, degree, inputs.iter().all(About::is_single))
+}
+
+/// What is known of one row of weights computed from some inputs.
+pub(crate) fn one(call: &Sketch, inputs: &[About], degree: f64) -> Facts {
+    rows(call, inputs, degree, true)
+}
+
+fn rows(call: &Sketch, inputs: &[About], degree: f64, single: bool) -> Facts {
     let network = inputs.iter().find_map(|input| input.facts.network.as_ref());
     let network = network.map(|network| NetworkFacts {
         training: Training::Unknown,
@@ -105,7 +115,7 @@ fn different(inputs: &[About], param: &str) -> Option<Complaint> {
 }
 
 /// Refuses a farcast of one run beside networks of many members.
-fn lone_run(inputs: &[About], param: &str) -> Option<Complaint> {
+pub(crate) fn lone_run(inputs: &[About], param: &str) -> Option<Complaint> {
     let members = |input: &&About| input.members.unwrap_or(1);
     let many = inputs.iter().find(|input| members(input) > 1)?;
     let is_lone = |input: &&About| input.kind == Kind::Farcast && members(input) == 1;

@@ -3,6 +3,8 @@
 pub(crate) mod assignment;
 pub(crate) mod facts;
 pub(crate) mod outputs;
+pub(crate) mod population;
+pub(crate) mod power;
 pub(crate) mod rows;
 pub(crate) mod stream;
 pub(crate) mod symmetry;

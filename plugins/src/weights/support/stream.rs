@@ -9,7 +9,7 @@ use engine::plugin::Context;
 use polars::prelude::DataFrame;
 
 use super::super::Weights;
-use super::rows::mark;
+use super::rows::{Rows, mark};
 use crate::networks::Network;
 
 /// Some rows of a table.
@@ -19,6 +19,16 @@ pub(crate) struct Source<'a> {
     pub table: &'a Trajectory,
     /// The places of those to be read, in order.
     pub rows: Vec<usize>,
+}
+
+/// These rows of each table, such as those that belong together.
+pub(crate) fn sources<'a>(tables: &[Rows<'a>], rows: Vec<Vec<usize>>) -> Vec<Source<'a>> {
+    let pairs = tables.iter().zip(rows);
+    let source = |(table, rows): (&Rows<'a>, _)| Source {
+        table: table.table,
+        rows,
+    };
+    pairs.map(source).collect()
 }
 
 /// Calls `each` with the weights of some columns of all sources, columns in ascending order.
@@ -54,7 +64,8 @@ pub(crate) struct Target {
 }
 
 /// The table whose rows `each` writes from the weights of all sources, some columns after others:
-/// `[rows, columns]` in double precision, rounded once to the precision of the first source.
+/// `[rows, columns]` in double precision, rounded once to the precision of the first source, whose
+/// form it is saved in where that came from files.
 ///
 /// # Errors
 /// [`Fault::Diverged`] when the only row is not of finite numbers; of many rows those are marked.
@@ -104,6 +115,7 @@ pub(crate) fn write(
         return Err(Fault::Diverged("the weights are not finite".to_owned()));
     }
     table.coordinates = mark(&table.coordinates, &finite)?;
+    table.saved.clone_from(&first.table.saved);
     Ok(Weights { table, network })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engine::artifact::{Layout, Tensor, Trajectory, WeightTable};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::super::Weights;
 use crate::networks::testing::network;
@@ -41,15 +42,62 @@ pub(crate) struct Averages {
     pub std_to_gamma: BTreeMap<String, f64>,
     pub power_average_steps: Vec<u64>,
     pub power_average: Vec<f64>,
+    pub snapshots: Vec<[f64; 2]>,
+    pub tracked: Vec<Vec<f64>>,
+    pub posthoc: BTreeMap<String, Posthoc>,
+}
+
+/// An average of another width, from those that were tracked.
+#[derive(Deserialize)]
+pub(crate) struct Posthoc {
+    pub gamma: f64,
+    pub coefficients: Vec<f64>,
+    pub weights: Vec<f64>,
+    pub tracked: Vec<f64>,
+}
+
+/// Networks in line with another one, and the losses on the way there.
+#[derive(Deserialize)]
+pub(crate) struct Alignment {
+    pub reference: Net,
+    pub x: Vec<Vec<f64>>,
+    pub y: Vec<f64>,
+    /// The reference with its units in another order, and some noise.
+    pub other: Aligned,
+    /// A network of another start.
+    pub far: Aligned,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Aligned {
+    pub network: Net,
+    pub permutation: Vec<Vec<usize>>,
+    pub distance_after: f64,
+    pub losses_before: Vec<f64>,
+    pub barrier_before: f64,
+    pub barrier_after: f64,
 }
 
 pub(crate) fn merge() -> Merge {
-    let text = include_str!("../../../testdata/golden/weightspace/merge.json");
-    serde_json::from_str(text).expect("figures")
+    golden(include_str!(
+        "../../../testdata/golden/weightspace/merge.json"
+    ))
 }
 
 pub(crate) fn averages() -> Averages {
-    let text = include_str!("../../../testdata/golden/weightspace/averages.json");
+    golden(include_str!(
+        "../../../testdata/golden/weightspace/averages.json"
+    ))
+}
+
+pub(crate) fn alignment() -> Alignment {
+    golden(include_str!(
+        "../../../testdata/golden/weightspace/align.json"
+    ))
+}
+
+/// The numbers of a golden file.
+pub(crate) fn golden<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).expect("figures")
 }
 
