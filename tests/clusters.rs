@@ -2,8 +2,9 @@
 //! run, whatever happens to the chunks.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::executors::Left;
+use crate::executors::{Left, SWEEP};
 use crate::farcast::{Folder, Said, shipped};
 
 /// Carries all chunks of an array out at the same time, and ends when they have ended.
@@ -57,21 +58,6 @@ fn plain(text: &str) -> Left {
     assert_eq!(said.code, 0, "{said:?}");
     Left::by(&folder)
 }
-
-const SWEEP: &str = "\
-param degree: Int = 1 in 1..=3
-data all = synthetic(regime, rows: 300)
-data near = where(all, z < 1)
-parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
-subset some = window(near, by: z, count: 8, size: 30)
-anomaly shift = finetune(net, some, steps: 10)
-regression drift = polynomial(shift, columns(z), degree: degree)
-child moved = apply(drift, all)
-score skill = compare(net, moved, on: all, metrics: [rmse])
-sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
-child best = apply(drift, near)
-score final = compare(net, best, on: near, metrics: [rmse])
-";
 
 #[test]
 fn chunks_give_the_bytes_of_a_plain_run() {
@@ -139,7 +125,8 @@ fn mistakes_in_the_settings_of_queues_are_pointed_at() {
     assert!(said.err.contains("has no command"), "{said:?}");
     folder.write(
         "farcast.toml",
-        "[on.slurm]\nchunk = 20\nmax_aray = 3\n\n[on.slurm.resources.mlp]\ncpu = 2\n\n[on.pbs]\n",
+        "[on.slurm]\nchunk = 20\nmax_aray = 3\ntime = \"2 h\"\nmem = \"8 G\"\n\n\
+         [on.slurm.resources.mlp]\ncpu = 2\n\n[on.pbs]\n",
     );
     let said = folder.farcast(&["check", "it.farcast"]);
     let messages = said.err.lines().filter(|line| line.starts_with("error"));
@@ -147,6 +134,8 @@ fn mistakes_in_the_settings_of_queues_are_pointed_at() {
     let expected = [
         "error[wrong-type]: expected a time such as `\"90 s\"`, `\"20 min\"` or `\"2 h\"`",
         "error[unknown-name]: unknown setting `max_aray`",
+        "error[wrong-type]: expected a size as Slurm writes it, such as `\"800M\"` or `\"8G\"`",
+        "error[wrong-type]: expected a time as Slurm writes it: minutes, `\"2:00:00\"` or `\"1-12:00:00\"`",
         "error[unknown-name]: unknown setting `cpu`",
         "error[unknown-name]: unknown queue `pbs`",
     ];
@@ -157,6 +146,55 @@ fn mistakes_in_the_settings_of_queues_are_pointed_at() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn the_script_of_the_page_carries_chunks_out_in_parallel() {
+    let page = fs::read_to_string(shipped("docs/clusters.md")).unwrap();
+    let block = |after: &str, language: &str| {
+        let rest = page.split_once(after).unwrap().1;
+        let rest = rest.split_once(&format!("```{language}\n")).unwrap().1;
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let script = block("**Here, in parallel**", "sh").replace("farcast work", "$FARCAST work");
+    let folder = on_command(SWEEP, &script);
+    folder.write("farcast.toml", block("## Any other queue", "toml"));
+    let path = folder.path("submit.sh");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(Left::by(&folder) == plain(SWEEP));
+}
+
+#[test]
+fn the_folder_of_a_run_stays_for_a_while_after_its_end() {
+    let folder = on_command(SWEEP, SUBMIT);
+    assert_eq!(run(&folder, &[]).code, 0);
+    let runs = || fs::read_dir(folder.path(".farcast/work")).unwrap().count();
+    let said = folder.farcast(&["cache", "gc"]);
+    assert!(!said.out.contains("on a queue") && runs() == 1, "{said:?}");
+    let said = folder.farcast(&["cache", "gc", "--older-than", "0", "--dry-run"]);
+    let words = "would remove the orders and logs of 1 run on a queue";
+    assert!(said.out.contains(words) && runs() == 1, "{said:?}");
+    let said = folder.farcast(&["cache", "gc", "--older-than", "0"]);
+    assert!(
+        said.out
+            .contains("removed the orders and logs of 1 run on a queue"),
+        "{said:?}"
+    );
+    assert_eq!(runs(), 0);
+}
+
+#[test]
+fn needs_of_a_plugin_that_does_not_exist_are_refused() {
+    let folder = on_command(SWEEP, SUBMIT);
+    let mut settings = folder.read("farcast.toml");
+    settings.push_str("[on.command.resources.finetun]\ncpus = 2\n");
+    folder.write("farcast.toml", settings);
+    let said = run(&folder, &[]);
+    let expected = "error: `resources.finetun` in `farcast.toml`: there is no plugin `finetun`\n  \
+                    = help: did you mean `finetune`?\n";
+    assert_eq!((said.code, said.err.as_str()), (2, expected));
 }
 
 #[test]

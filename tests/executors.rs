@@ -27,6 +27,22 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// A sweep that chooses, so that its run has rounds.
+pub const SWEEP: &str = "\
+param degree: Int = 1 in 1..=3
+data all = synthetic(regime, rows: 300)
+data near = where(all, z < 1)
+parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
+subset some = window(near, by: z, count: 8, size: 30)
+anomaly shift = finetune(net, some, steps: 10)
+regression drift = polynomial(shift, columns(z), degree: degree)
+child moved = apply(drift, all)
+score skill = compare(net, moved, on: all, metrics: [rmse])
+sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
+child best = apply(drift, near)
+score final = compare(net, best, on: near, metrics: [rmse])
+";
+
 pub type Outcomes = BTreeMap<Digest, (RecordedOutcome, Vec<String>)>;
 
 /// What a run leaves that does not depend on when and where it took place.
@@ -83,20 +99,7 @@ fn smoke_experiments_give_the_same_bytes_in_threads_and_in_processes() {
 
 #[test]
 fn a_sweep_that_chooses_runs_its_rounds_in_processes() {
-    let text = "\
-param degree: Int = 1 in 1..=3
-data all = synthetic(regime, rows: 300)
-data near = where(all, z < 1)
-parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
-subset some = window(near, by: z, count: 8, size: 30)
-anomaly shift = finetune(net, some, steps: 10)
-regression drift = polynomial(shift, columns(z), degree: degree)
-child moved = apply(drift, all)
-score skill = compare(net, moved, on: all, metrics: [rmse])
-sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
-child best = apply(drift, near)
-";
-    assert!(left(text, "threads") == left(text, "processes"));
+    assert!(left(SWEEP, "threads") == left(SWEEP, "processes"));
 }
 
 #[cfg(unix)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dsl::render::printable;
+use engine::cluster::{KEPT, forget_ended};
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::graph::Graph;
@@ -237,6 +238,7 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
         Effect::Apply => "removed",
         Effect::DryRun => "would remove",
     };
+    let (effect, older) = (policy.effect, policy.older_than);
     let report = store.gc(policy)?;
     terminal.out(format!(
         "{verb} {} and {}, {}\n",
@@ -244,6 +246,15 @@ fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, F
         counted(report.files, "file"),
         size_text(report.bytes)
     ));
+    let older = older.map_or(KEPT, |older| older.min(KEPT));
+    let forgotten = forget_ended(store.path(), older, effect)?;
+    if forgotten.runs > 0 {
+        terminal.out(format!(
+            "{verb} the orders and logs of {} on a queue, {}\n",
+            counted(forgotten.runs, "run"),
+            size_text(forgotten.bytes)
+        ));
+    }
     Ok(Exit::Fine)
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::render::printable;
 use dsl::sweep::Choices;
-use engine::cluster::{Campaign, Job, JobState, Kind, Part, WorkOrder, graph_digest};
+use engine::cluster::{Campaign, Job, JobState, Kind, Part, Slurm, WorkOrder, graph_digest};
 use engine::digest::Digest;
+use engine::error::Fault;
 use engine::names::Names;
 use engine::observer::Failure;
-use engine::store::Store;
+use engine::store::{Access, DirStore, Records, Store};
 use serde_json::{Value, json};
 
 use super::submit::{find, queue_of, reopened};
@@ -17,6 +18,7 @@ use crate::columns::aligned;
 use crate::exit::{Abort, Exit};
 use crate::session::abort;
 use crate::settings::Settings;
+use crate::stored_run::report_fault;
 use crate::terminal::Terminal;
 
 /// How many failures are listed.
@@ -31,7 +33,7 @@ pub fn run(args: &Status, settings: &Settings, terminal: &Terminal) -> Result<Ex
         return Ok(list(settings, terminal));
     };
     let campaign = find(run, settings, terminal)?;
-    let jobs = jobs_of(&campaign, terminal);
+    let jobs = answered(queue_of(&campaign).jobs(&campaign), terminal);
     let standing = Standing::of(&campaign, jobs.as_deref(), terminal)?;
     match args.json {
         true => terminal.answer(standing.json(&campaign)),
@@ -40,10 +42,10 @@ pub fn run(args: &Status, settings: &Settings, terminal: &Terminal) -> Result<Ex
     Ok(Exit::Fine)
 }
 
-/// The jobs of a run; none when the queue does not answer, which is told.
-fn jobs_of(campaign: &Campaign, terminal: &Terminal) -> Option<Vec<Job>> {
-    match queue_of(campaign).jobs(campaign) {
-        Ok(jobs) => Some(jobs),
+/// What a queue says; none when it does not answer, which is told.
+fn answered<T>(said: Result<T, Fault>, terminal: &Terminal) -> Option<T> {
+    match said {
+        Ok(said) => Some(said),
         Err(fault) => {
             terminal.note(format!(
                 "the queue does not answer, this is what the store knows: {fault}"
@@ -63,13 +65,19 @@ fn list(settings: &Settings, terminal: &Terminal) -> Exit {
             .to_vec(),
     ];
     let mut answers = Vec::new();
+    let is_asked = |it: &Campaign| it.about.site.kind == Kind::Slurm && it.verdict().is_none();
+    // One question for all of them.
+    let seen = { all.iter().any(is_asked) }.then(|| answered(Slurm.seen(), terminal));
     for campaign in &all {
         let number = campaign.last();
         let chunks = campaign.order(number).map_or(0, |order| order.chunks());
         let ended = campaign.ended(number).len();
         let jobs = match campaign.verdict() {
             Some(_) => Some(Vec::new()),
-            None => jobs_of(campaign, terminal),
+            None => match campaign.about.site.kind {
+                Kind::Slurm => { seen.iter().flatten().next() }.map(|seen| seen.jobs(campaign)),
+                Kind::Command => answered(queue_of(campaign).jobs(campaign), terminal),
+            },
         };
         let state = state(campaign, jobs.as_deref());
         answers.push(json!({
@@ -112,8 +120,17 @@ fn state(campaign: &Campaign, jobs: Option<&[Job]>) -> &'static str {
         None if jobs.is_none() => "unknown",
         None if has(JobState::Running) => "running",
         None if has(JobState::Pending) => "waiting",
+        None if is_ready(campaign, &ended) => "ready",
         None => "interrupted",
     }
+}
+
+/// Whether all chunks have ended of a run in which no job submits what follows.
+fn is_ready(campaign: &Campaign, ended: &BTreeSet<usize>) -> bool {
+    let site = &campaign.about.site;
+    let order = campaign.order(campaign.last());
+    let is_over = order.is_ok_and(|order| order.numbers().all(|chunk| ended.contains(&chunk)));
+    site.kind == Kind::Slurm && !site.coordinator && is_over
 }
 
 /// How far a run is.
@@ -143,55 +160,45 @@ impl Standing {
     fn of(campaign: &Campaign, jobs: Option<&[Job]>, terminal: &Terminal) -> Result<Self, Abort> {
         let order = campaign.order(campaign.last()).ok();
         let state = state(campaign, jobs);
-        let (mut study, store) = reopened(campaign, terminal)?;
-        let mut choices = Choices::default();
-        for (sweep, point, score) in order.iter().flat_map(|order| &order.choices) {
-            choices.note(sweep, point, *score);
-        }
-        let graph = study.actions_given(choices, &store);
-        let graph = graph.map_err(|error| abort(&error, terminal))?;
-        if order
-            .as_ref()
-            .is_some_and(|order| order.graph != graph_digest(&graph))
-        {
-            terminal.note("data or plugins have changed since the run was submitted");
-        }
-        let keys: Vec<Digest> = graph.actions.iter().map(|it| it.key.digest).collect();
-        let found = store.records().find_many(&keys);
-        let is_done: Vec<bool> = found.iter().map(Option::is_some).collect();
-        let mut failed: BTreeMap<Digest, (Failure, Option<String>)> = BTreeMap::new();
-        for number in campaign.since()..=campaign.last() {
-            let Ok(order) = campaign.order(number) else {
-                continue;
-            };
-            for chunk in campaign.ended(number) {
-                let report = campaign.report(number, chunk);
-                for (key, failure) in report.into_iter().flat_map(|it| it.failed) {
-                    let log = campaign.log(&order, chunk);
-                    let log = log.filter(|_| campaign.about.site.kind == Kind::Slurm);
-                    failed.insert(key, (failure, log.map(|it| it.display().to_string())));
+        let mut failed = failures(campaign);
+        let keys = order.as_ref().and_then(|order| campaign.keys(&order.graph));
+        let (mut total, mut done, mut failures) = (0, 0, Vec::new());
+        if let Some(keys) = keys {
+            let store = DirStore::open(campaign.store(), Access::Read);
+            let store = store.map_err(|fault| report_fault(&fault, terminal))?;
+            (total, done) = (keys.len(), count_done(store.records(), &keys));
+            let lost: Vec<Digest> = failed.keys().copied().collect();
+            let found = store.records().find_many(&lost);
+            for (key, found) in lost.iter().zip(found) {
+                if found.is_some() {
+                    failed.remove(key);
                 }
             }
         }
-        let lost = campaign.verdict().into_iter().flat_map(|it| it.lost);
-        failed.extend(lost.map(|(key, failure)| (key, (failure, None))));
-        let names = Names::of(&study.experiment, &graph);
-        let failures = { graph.actions.iter() }
-            .zip(&is_done)
-            .filter_map(|(action, done)| {
-                let (failure, log) = failed.get(&action.key.digest).filter(|_| !done)?;
-                let failure = names.put_in_failure(failure);
-                Some((
-                    action.title(&study.experiment),
-                    failure.message,
-                    log.clone(),
-                ))
-            });
+        // Only the text knows the names of what failed.
+        if let Some(order) = order.as_ref().filter(|_| !failed.is_empty()) {
+            let (mut study, store) = reopened(campaign, terminal)?;
+            let mut choices = Choices::default();
+            for (sweep, point, score) in &order.choices {
+                choices.note(sweep, point, *score);
+            }
+            let graph = study.actions_given(choices, &store);
+            let graph = graph.map_err(|error| abort(&error, terminal))?;
+            if order.graph != graph_digest(&graph) {
+                terminal.note("data or plugins have changed since the run was submitted");
+            }
+            let names = Names::of(&study.experiment, &graph);
+            failures.extend(graph.actions.iter().filter_map(|action| {
+                let (failure, log) = failed.remove(&action.key.digest)?;
+                let failure = names.put_in_failure(&failure);
+                Some((action.title(&study.experiment), failure.message, log))
+            }));
+        }
         Ok(Self {
             state,
-            total: graph.actions.len(),
-            done: is_done.iter().filter(|done| **done).count(),
-            failures: failures.collect(),
+            total,
+            done,
+            failures,
             arrays: order
                 .iter()
                 .flat_map(|it| arrays(campaign, it, jobs))
@@ -263,10 +270,15 @@ impl Standing {
             let more = self.failures.len() - FAILURES_SHOWN;
             terminal.out(format!("… and {more} more\n"));
         }
-        if self.state == "interrupted" {
-            terminal.say(format!(
+        match self.state {
+            "interrupted" => terminal.say(format!(
                 "no job goes on with it: `farcast attach {name}` does, or the same `farcast run`"
-            ));
+            )),
+            "ready" => terminal.say(format!(
+                "its jobs have ended: `farcast attach {name}`, or the same `farcast run`, submits \
+                 what follows or writes the results"
+            )),
+            _ => {}
         }
     }
 
@@ -289,6 +301,33 @@ impl Standing {
             "folder": campaign.folder.display().to_string(),
         })
     }
+}
+
+/// How many of these keys have results.
+fn count_done(records: &dyn Records, keys: &[Digest]) -> usize {
+    let found = records.find_many(keys);
+    found.iter().filter(|found| found.is_some()).count()
+}
+
+/// What has failed in the latest attempt, and the log that says more.
+fn failures(campaign: &Campaign) -> BTreeMap<Digest, (Failure, Option<String>)> {
+    let mut failed = BTreeMap::new();
+    for number in campaign.since()..=campaign.last() {
+        let Ok(order) = campaign.order(number) else {
+            continue;
+        };
+        for chunk in campaign.failed(number) {
+            let report = campaign.failure(number, chunk);
+            for (key, failure) in report.into_iter().flat_map(|it| it.failed) {
+                let log = campaign.log(&order, chunk);
+                let log = log.filter(|_| campaign.about.site.kind == Kind::Slurm);
+                failed.insert(key, (failure, log.map(|it| it.display().to_string())));
+            }
+        }
+    }
+    let lost = campaign.verdict().into_iter().flat_map(|it| it.lost);
+    failed.extend(lost.map(|(key, failure)| (key, (failure, None))));
+    failed
 }
 
 /// How far the arrays of an order are.

@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use dsl::nearest;
 use engine::cluster::{
-    About, Asked, Campaign, CommandQueue, Did, Elsewhere, Kind, Queue, Site, Slurm, Stay, Verdict,
+    About, Asked, COORDINATOR, Campaign, CommandQueue, Did, Elsewhere, Kind, Queue, Site, Slurm,
+    Stay, Verdict,
 };
 use engine::error::Fault;
 use engine::executor::Threads;
@@ -51,6 +53,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         Kind::Slurm => Stay::Leave,
     };
     let (mut study, store) = opened(args, settings, terminal)?;
+    check_classes(&site, &study, terminal)?;
     let job = job(&args.options, default_out(settings, &args.experiment.file));
     job.ask_for_weights(&mut study, Scope::All, terminal)?;
     job.check_out(&study.experiment, terminal)?;
@@ -86,6 +89,31 @@ fn site(name: Option<QueueName>, settings: &Settings, terminal: &Terminal) -> Re
         return Err(Abort::Usage);
     }
     Ok(site)
+}
+
+/// Refuses needs of plugins that do not exist: nothing would ever use them.
+fn check_classes(site: &Site, study: &Study, terminal: &Terminal) -> Result<(), Abort> {
+    let names = || {
+        let plugins = study
+            .registry
+            .iter()
+            .map(|it| it.declaration().signature.name.as_str());
+        plugins.chain([COORDINATOR])
+    };
+    let mut unknown = site.resources.keys();
+    let Some(name) = unknown.find(|name| !names().any(|known| known == name.as_str())) else {
+        return Ok(());
+    };
+    terminal.error(format!(
+        "`resources.{name}` in `farcast.toml`: there is no plugin `{name}`"
+    ));
+    terminal.say(match nearest(name, names()) {
+        Some(near) => format!("  = help: did you mean `{near}`?"),
+        None => "  = help: `farcast plugins` lists them; `coordinator` is the job after all \
+                 others"
+            .to_owned(),
+    });
+    Err(Abort::Usage)
 }
 
 fn about(args: &Run, site: Site, study: &Study, out: String) -> Result<About, Fault> {
@@ -286,8 +314,13 @@ impl OnQueue<'_> {
                 plural(arrays, "array"),
             ),
         });
+        let follows = match self.campaign.about.site.coordinator {
+            true => "waits for the results",
+            // Nobody else does, as no job submits jobs.
+            false => "waits for them, submits what follows and writes the results",
+        };
         terminal.say(format!(
-            "`farcast status {name}` shows how far they are, `farcast attach {name}` waits for the results"
+            "`farcast status {name}` shows how far they are, `farcast attach {name}` {follows}"
         ));
     }
 }

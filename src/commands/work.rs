@@ -36,6 +36,9 @@ const GLANCE: Duration = Duration::from_secs(2);
 /// How often the job after all chunks looks whether the last of them has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long it waits for a queue that does not answer.
+const AWAY: Duration = Duration::from_secs(20 * 60);
+
 pub fn run(args: &Work, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
     match args.chunk.as_deref() {
         None => serve(&args.order, terminal),
@@ -228,19 +231,23 @@ fn other_graph(
 fn next(path: &Path, terminal: &Terminal) -> Result<Exit, Abort> {
     let (campaign, order) = order(path, terminal)?;
     let queue = queue_of(&campaign);
+    let started = Instant::now();
     loop {
         if campaign.last() != order.number || campaign.is_cancelled() {
             terminal.say("there is a later order, or the run was cancelled: nothing to do");
             return Ok(Exit::Fine);
         }
         let ended = campaign.ended(order.number);
-        let is_going = queue.jobs(&campaign).is_ok_and(|jobs| {
-            let mut live = jobs.iter().filter(|job| job.is_live());
-            live.any(|job| match job.state {
+        let is_going = match queue.jobs(&campaign) {
+            Ok(jobs) => jobs.iter().any(|job| match job.state {
                 JobState::Running => job.chunks().iter().any(|chunk| !ended.contains(chunk)),
-                _ => !job.chunks().is_empty(),
-            })
-        });
+                JobState::Pending => !job.chunks().is_empty(),
+                JobState::Over => false,
+            }),
+            // While it is away, nobody knows; what follows would fail.
+            Err(fault) if started.elapsed() > AWAY => return Err(report_fault(&fault, terminal)),
+            Err(_) => true,
+        };
         if !is_going {
             break;
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::nearest;
-use engine::cluster::{Kind, Needs, Site};
+use engine::cluster::{Kind, Needs, Site, limit};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -89,34 +89,50 @@ impl Reader<'_> {
                         if let Some(table) = self.table(value, what) {
                             let plugin = plugin.get_ref().to_string();
                             let needs = site.resources.entry(plugin).or_default();
-                            self.needs(table, needs);
+                            self.needs(table, site.kind, needs);
                         }
                     }
                 }
-                _ => self.need(name, value, &mut site.needs),
+                _ => self.need(name, value, site.kind, &mut site.needs),
             }
         }
     }
 
-    fn needs(&mut self, table: &DeTable, needs: &mut Needs) {
+    fn needs(&mut self, table: &DeTable, kind: Kind, needs: &mut Needs) {
         for (key, value) in table {
             let name: &str = key.get_ref();
             match NEEDS.contains(&name) {
-                true => self.need(name, value, needs),
+                true => self.need(name, value, kind, needs),
                 false => self.unknown_key("setting", key, &NEEDS),
             }
         }
     }
 
-    fn need(&mut self, name: &str, value: &Spanned<DeValue>, needs: &mut Needs) {
+    fn need(&mut self, name: &str, value: &Spanned<DeValue>, kind: Kind, needs: &mut Needs) {
         match name {
             "cpus" => needs.cpus = self.count(value).and_then(|it| it.try_into().ok()),
-            "mem" => needs.mem = self.text(value),
+            "mem" => needs.mem = self.slurm_text(value, kind, is_mem, MEM),
             "gpus" => needs.gpus = self.text(value),
-            "time" => needs.time = self.text(value),
+            "time" => needs.time = self.slurm_text(value, kind, is_time, TIME),
             "partition" => needs.partition = self.text(value),
             _ => needs.args = self.words(value).unwrap_or_default(),
         }
+    }
+
+    /// A text that Slurm would refuse otherwise; other queues have forms of their own.
+    fn slurm_text(
+        &mut self,
+        value: &Spanned<DeValue>,
+        kind: Kind,
+        is_right: impl Fn(&str) -> bool,
+        form: &str,
+    ) -> Option<String> {
+        let text = self.text(value)?;
+        if kind == Kind::Slurm && !is_right(&text) {
+            self.wrong(value, format!("expected {form}"), None);
+            return None;
+        }
+        Some(text)
     }
 
     /// A text, or a number as the text that it is.
@@ -187,6 +203,22 @@ impl Reader<'_> {
     }
 }
 
+/// What Slurm takes as a time limit and as a size of memory.
+const TIME: &str = "a time as Slurm writes it: minutes, `\"2:00:00\"` or `\"1-12:00:00\"`";
+const MEM: &str = "a size as Slurm writes it, such as `\"800M\"` or `\"8G\"`";
+
+fn is_time(text: &str) -> bool {
+    let is_none = ["INFINITE", "UNLIMITED"].contains(&text.to_ascii_uppercase().as_str());
+    is_none || limit(text).is_some()
+}
+
+fn is_mem(text: &str) -> bool {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_uppercase();
+    let is_unit = ["", "K", "M", "G", "T", "KB", "MB", "GB", "TB"].contains(&unit.as_str());
+    is_unit && digits.parse::<u64>().is_ok()
+}
+
 fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
@@ -203,7 +235,15 @@ fn seconds(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{is_mem, is_time, seconds};
+
+    #[test]
+    fn slurm_has_forms_of_its_own() {
+        assert!(["2:00:00", "30", "infinite"].into_iter().all(is_time));
+        assert!(!["2 h", "2h", ""].into_iter().any(is_time));
+        assert!(["800M", "8G", "8GB", "0", "4000"].into_iter().all(is_mem));
+        assert!(!["8 G", "8.5G", "G", "8Gi", "-1"].into_iter().any(is_mem));
+    }
 
     #[test]
     fn durations_have_units() {

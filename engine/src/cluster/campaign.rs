@@ -6,28 +6,32 @@
 //! work/<run>/cancelled           nothing more is to be done
 //! work/<run>/writing            who writes the results
 //! work/<run>/ended.json          the results are written; what was given up
+//! work/<run>/keys-<digest>       the keys of all actions of a graph
 //! work/<run>/<n>/order.json      the actions of one submission, cut into chunks
 //! work/<run>/<n>/submitting      who submits it; `submitted` when that is done
 //! work/<run>/<n>/jobs            the arrays that the queue has taken, with their ids
 //! work/<run>/<n>/began/<chunk>   where a chunk has started
 //! work/<run>/<n>/ended/<chunk>   how it has ended; none when it was killed
+//! work/<run>/<n>/stopped/<chunk> the same, when it was told to stop before its end
+//! work/<run>/<n>/failed/<chunk>  the same, when any of its actions failed
 //! work/<run>/<n>/log/            what the jobs say
 //! ```
 //!
 //! An order appears at once and complete, by a rename, and its number is taken by one process alone.
+//! Names of files say what is asked often, so that nobody reads one file for each chunk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::Array;
 use super::site::Site;
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::graph::Graph;
 use crate::observer::Failure;
@@ -40,6 +44,12 @@ use crate::store::unix_millis;
 
 /// Rises when an older farcast would misread orders.
 const FORMAT: u32 = 1;
+
+/// The folders of an order with a file for each chunk.
+const BEGAN: &str = "began";
+const ENDED: &str = "ended";
+const STOPPED: &str = "stopped";
+const FAILED: &str = "failed";
 
 /// How long a process of another machine is believed to submit an order, in milliseconds.
 const SUBMITTING: u64 = 10 * 60 * 1000;
@@ -153,7 +163,14 @@ impl WorkOrder {
 
     /// How many chunks there are.
     pub fn chunks(&self) -> usize {
-        self.arrays.last().map_or(0, Array::last)
+        self.arrays.iter().map(|array| array.chunks.len()).sum()
+    }
+
+    /// The numbers of the chunks.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.arrays
+            .iter()
+            .flat_map(|array| array.first..=array.last())
     }
 
     /// All actions.
@@ -175,9 +192,15 @@ impl WorkOrder {
 
 /// The digest of all keys of a graph, in order.
 pub fn graph_digest(graph: &Graph) -> Digest {
-    let keys = graph.actions.iter().map(|it| it.key.digest.to_string());
-    let keys: String = keys.collect();
-    Digest::of(keys.as_bytes())
+    digest_of_keys(graph.actions.iter().map(|it| it.key.digest))
+}
+
+fn digest_of_keys(keys: impl Iterator<Item = Digest>) -> Digest {
+    let mut hasher = Hasher::default();
+    for key in keys {
+        hasher.update(key.to_string().as_bytes());
+    }
+    hasher.finish()
 }
 
 /// How a chunk has ended.
@@ -362,18 +385,23 @@ impl Campaign {
         let _ = fs::remove_file(self.folder.join(name));
     }
 
-    /// Writes an order, unless its number is taken; whether it is ours.
+    /// Writes an order, unless its number is taken; whether it is ours. Its graph has these keys.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn claim(&self, order: &WorkOrder) -> Result<bool, Fault> {
+    pub fn claim(&self, order: &WorkOrder, keys: &[Digest]) -> Result<bool, Fault> {
+        let path = self.keys_path(&order.graph);
+        if !path.exists() {
+            let bytes: Vec<u8> = keys.iter().flat_map(|key| *key.bytes()).collect();
+            write_file(&path, &bytes)?;
+        }
         let token = Digest::of(format!("{:?}", Process::this()).as_bytes()).short();
         let aside = self.folder.join(format!("{}.{token}", order.number));
         let failed = |error: std::io::Error| {
             let shown = self.folder.display();
             Fault::Environment(format!("cannot write to `{shown}`: {error}"))
         };
-        for name in ["began", "ended", "log"] {
+        for name in [BEGAN, ENDED, STOPPED, FAILED, "log"] {
             fs::create_dir_all(aside.join(name)).map_err(failed)?;
         }
         write_json(&aside.join("submitting"), &(Process::this(), unix_millis()))?;
@@ -388,6 +416,27 @@ impl Campaign {
             }
         }
         Ok(is_ours)
+    }
+
+    /// The keys of the actions of a graph, in its order, when they are there and whole.
+    pub fn keys(&self, graph: &Digest) -> Option<Vec<Digest>> {
+        let bytes = fs::read(self.keys_path(graph)).ok()?;
+        let (keys, rest) = bytes.as_chunks::<32>();
+        let keys: Vec<Digest> = keys.iter().map(|key| Digest::from(*key)).collect();
+        let is_whole = rest.is_empty() && digest_of_keys(keys.iter().copied()) == *graph;
+        is_whole.then_some(keys)
+    }
+
+    fn keys_path(&self, graph: &Digest) -> PathBuf {
+        self.folder.join(format!("keys-{}", graph.short()))
+    }
+
+    /// Replaces an order by what the queue has taken of it: its first chunks.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn shorten(&self, order: &WorkOrder) -> Result<(), Fault> {
+        write_json(&self.order_folder(order.number).join("order.json"), order)
     }
 
     /// Takes over the submission of an order whose submitter is gone; whether it is ours.
@@ -447,15 +496,27 @@ impl Campaign {
         write_file(&self.order_folder(number).join("submitted"), b"")
     }
 
+    /// Notes that an array, or the job after all of them, is about to be submitted.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn note_attempt(&self, number: u32, part: &str) -> Result<(), Fault> {
+        self.note(number, &format!("{part} ?\n"))
+    }
+
     /// Notes the id of an array, or of the job after all of them.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn note_job(&self, number: u32, part: &str, id: u64) -> Result<(), Fault> {
+        self.note(number, &format!("{part} {id}\n"))
+    }
+
+    fn note(&self, number: u32, line: &str) -> Result<(), Fault> {
         let path = self.order_folder(number).join("jobs");
         let file = OpenOptions::new().append(true).create(true).open(&path);
         let written = file.and_then(|mut file| {
-            file.write_all(format!("{part} {id}\n").as_bytes())?;
+            file.write_all(line.as_bytes())?;
             file.sync_all()
         });
         written.map_err(|error| {
@@ -474,6 +535,16 @@ impl Campaign {
         lines.collect()
     }
 
+    /// The array that was being submitted when its submitter was killed, and how long ago: the
+    /// queue may have it, or get it yet.
+    pub fn doubtful(&self, number: u32) -> Option<(String, Duration)> {
+        let path = self.order_folder(number).join("jobs");
+        let text = fs::read_to_string(&path).ok()?;
+        let (part, _) = text.lines().next_back()?.split_once(" ?")?;
+        let when = fs::metadata(&path).and_then(|file| file.modified()).ok()?;
+        Some((part.to_owned(), when.elapsed().unwrap_or_default()))
+    }
+
     /// When it was last asked for.
     pub fn begun_at(&self) -> Option<SystemTime> {
         let file = fs::metadata(self.folder.join("run.json"));
@@ -485,17 +556,28 @@ impl Campaign {
     /// # Errors
     /// When the store cannot be written.
     pub fn begin_chunk(&self, number: u32, chunk: usize, attempt: &Attempt) -> Result<(), Fault> {
-        // One that is not there is forgotten.
-        let _ = fs::remove_file(self.part(number, "ended", chunk));
-        write_json(&self.part(number, "began", chunk), attempt)
+        for what in [ENDED, STOPPED, FAILED] {
+            // One that is not there is forgotten.
+            let _ = fs::remove_file(self.part(number, what, chunk));
+        }
+        write_json(&self.part(number, BEGAN, chunk), attempt)
     }
 
-    /// Notes how a chunk has ended.
+    /// Notes how a chunk has ended, unless it has begun again elsewhere: then the queue has taken
+    /// this attempt for dead, and the later one will say how the chunk ends.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn note_ended(&self, number: u32, chunk: usize, report: &Report) -> Result<(), Fault> {
-        write_json(&self.part(number, "ended", chunk), report)
+        let latest = self.attempt(number, chunk);
+        if latest.is_some_and(|latest| latest != report.attempt) {
+            return Ok(());
+        }
+        if !report.failed.is_empty() {
+            write_json(&self.part(number, FAILED, chunk), report)?;
+        }
+        let how = if report.stopped { STOPPED } else { ENDED };
+        write_json(&self.part(number, how, chunk), report)
     }
 
     fn part(&self, number: u32, what: &str, chunk: usize) -> PathBuf {
@@ -504,17 +586,22 @@ impl Campaign {
 
     /// Where a chunk has started last.
     pub fn attempt(&self, number: u32, chunk: usize) -> Option<Attempt> {
-        read_json(&self.part(number, "began", chunk)).ok()
+        read_json(&self.part(number, BEGAN, chunk)).ok()
     }
 
     /// The chunks of an order that have begun.
     pub fn begun(&self, number: u32) -> BTreeSet<usize> {
-        self.numbers(number, "began")
+        self.numbers(number, BEGAN)
     }
 
-    /// The chunks of an order that have ended.
+    /// The chunks of an order that have come to their end.
     pub fn ended(&self, number: u32) -> BTreeSet<usize> {
-        self.numbers(number, "ended")
+        self.numbers(number, ENDED)
+    }
+
+    /// The chunks of an order in which actions failed.
+    pub fn failed(&self, number: u32) -> BTreeSet<usize> {
+        self.numbers(number, FAILED)
     }
 
     fn numbers(&self, number: u32, what: &str) -> BTreeSet<usize> {
@@ -524,9 +611,15 @@ impl Campaign {
         numbers.collect()
     }
 
-    /// How a chunk has ended.
+    /// How a chunk has ended, or was stopped.
     pub fn report(&self, number: u32, chunk: usize) -> Option<Report> {
-        read_json(&self.part(number, "ended", chunk)).ok()
+        let read = |what| read_json(&self.part(number, what, chunk)).ok();
+        read(ENDED).or_else(|| read(STOPPED))
+    }
+
+    /// How a chunk has ended in which actions failed.
+    pub fn failure(&self, number: u32, chunk: usize) -> Option<Report> {
+        read_json(&self.part(number, FAILED, chunk)).ok()
     }
 
     /// Notes that nothing more is to be done.
@@ -550,6 +643,13 @@ impl Campaign {
         write_json(&self.folder.join("ended.json"), verdict)
     }
 
+    /// When it has ended, or was cancelled.
+    pub fn ended_at(&self) -> Option<SystemTime> {
+        let mut files = ["ended.json", "cancelled"].into_iter();
+        let file = files.find_map(|name| fs::metadata(self.folder.join(name)).ok())?;
+        file.modified().ok()
+    }
+
     /// How it has ended, when it has.
     pub fn verdict(&self) -> Option<Verdict> {
         read_json(&self.folder.join("ended.json")).ok()
@@ -567,4 +667,95 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
         .map_err(|error| Fault::Environment(format!("`{shown}` cannot be read: {error}")))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Fault::Environment(format!("`{shown}` is damaged: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::cluster::Kind;
+
+    fn order(chunks: usize) -> WorkOrder {
+        WorkOrder {
+            number: 1,
+            graph: digest_of_keys([Digest::of(b"a")].into_iter()),
+            files: BTreeMap::new(),
+            choices: Vec::new(),
+            arrays: vec![Array {
+                wave: 0,
+                class: String::new(),
+                first: 1,
+                chunks: vec![vec![0]; chunks],
+            }],
+        }
+    }
+
+    fn report(attempt: &Attempt, stopped: bool) -> Report {
+        Report {
+            attempt: attempt.clone(),
+            seconds: 1.0,
+            stopped,
+            ran: 1,
+            failed: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_orphan_does_not_say_how_a_chunk_ends_that_has_begun_again() {
+        let store = tempdir().unwrap();
+        let campaign = Campaign::begin(store.path(), About::new(Site::new(Kind::Slurm))).unwrap();
+        let keys = [Digest::of(b"a")];
+        assert!(campaign.claim(&order(2), &keys).unwrap());
+        let attempt = |restarts: u32| Attempt {
+            restarts,
+            ..Attempt::default()
+        };
+        for restarts in [0, 1] {
+            campaign.begin_chunk(1, 1, &attempt(restarts)).unwrap();
+        }
+        campaign
+            .note_ended(1, 1, &report(&attempt(0), false))
+            .unwrap();
+        assert!(campaign.ended(1).is_empty());
+        // One that was stopped may go on elsewhere: it has not come to its end.
+        campaign
+            .note_ended(1, 1, &report(&attempt(1), true))
+            .unwrap();
+        assert!(campaign.ended(1).is_empty() && campaign.report(1, 1).is_some());
+        campaign.begin_chunk(1, 1, &attempt(2)).unwrap();
+        assert!(campaign.report(1, 1).is_none());
+        campaign
+            .note_ended(1, 1, &report(&attempt(2), false))
+            .unwrap();
+        assert_eq!(campaign.ended(1), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn keys_are_read_again_or_not_at_all() {
+        let store = tempdir().unwrap();
+        let campaign = Campaign::begin(store.path(), About::new(Site::new(Kind::Slurm))).unwrap();
+        let (order, keys) = (order(1), [Digest::of(b"a")]);
+        campaign.claim(&order, &keys).unwrap();
+        assert_eq!(campaign.keys(&order.graph).unwrap(), keys);
+        let path = campaign.keys_path(&order.graph);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(campaign.keys(&order.graph).is_none());
+    }
+
+    #[test]
+    fn the_last_array_is_in_doubt_until_its_id_is_noted() {
+        let store = tempdir().unwrap();
+        let campaign = Campaign::begin(store.path(), About::new(Site::new(Kind::Slurm))).unwrap();
+        campaign.claim(&order(1), &[]).unwrap();
+        assert!(campaign.doubtful(1).is_none());
+        campaign.note_attempt(1, "0").unwrap();
+        assert_eq!(campaign.doubtful(1).unwrap().0, "0");
+        campaign.note_job(1, "0", 7).unwrap();
+        assert!(campaign.doubtful(1).is_none());
+        assert_eq!(campaign.jobs(1), BTreeMap::from([("0".to_owned(), 7)]));
+    }
 }

@@ -25,8 +25,12 @@ use crate::trials::Trials;
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often a queue is asked that does not answer, beside what its own commands try.
-const TRIES: u32 = 3;
+/// The pauses before a queue is asked again that does not answer, in seconds: a controller that
+/// starts again is away for a while.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
+
+/// The share of a job's time limit that its chunk is cut for: no estimate is sure.
+const SAFE: f64 = 0.6;
 
 /// How often whoever waits looks whether the run is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -243,13 +247,28 @@ impl Waiting<'_> {
         }
     }
 
+    /// What has changed since the run was submitted, so that its actions are others now.
+    fn changed(&self) -> Option<String> {
+        let order = self.campaign.order(self.campaign.last()).ok()?;
+        let changed = order.files.iter().find(|(path, digest)| {
+            let now = self.round.files.get(*path);
+            now.is_some_and(|now| now != *digest)
+        });
+        changed.map(|(path, _)| {
+            format!("the data file `{path}` has changed since the run was submitted")
+        })
+    }
+
     /// The jobs of the run; a queue that is away for a moment is asked again.
     fn jobs(&self) -> Result<Vec<Job>, Fault> {
-        for _ in 0..TRIES {
+        for pause in PAUSES {
             if let Ok(jobs) = self.queue.jobs(self.campaign) {
                 return Ok(jobs);
             }
-            sleep(LOOK);
+            let until = Instant::now() + Duration::from_secs(pause);
+            while Instant::now() < until && !self.place.stop.load(Ordering::Relaxed) {
+                sleep(GLANCE);
+            }
         }
         self.queue.jobs(self.campaign)
     }
@@ -274,7 +293,11 @@ impl Waiting<'_> {
         }
         let (last, since) = (self.campaign.last(), self.campaign.since());
         let is_cancelled = self.campaign.is_cancelled();
-        let is_over = is_cancelled || self.campaign.verdict().is_some() || self.must_stop();
+        let changed = self.changed();
+        let is_over = is_cancelled
+            || changed.is_some()
+            || self.campaign.verdict().is_some()
+            || self.must_stop();
         let is_worth_it = last < since
             || !self.is_of(last, open)?
             || last == since
@@ -282,7 +305,11 @@ impl Waiting<'_> {
             || self.has_progress(last)?;
         if is_over || !is_worth_it {
             if !self.must_stop() {
-                self.give_up(open, jobs, is_cancelled);
+                let why = match is_cancelled {
+                    true => Some("the run was cancelled".to_owned()),
+                    false => changed,
+                };
+                self.give_up(open, jobs, why);
             }
             return Ok(());
         }
@@ -312,8 +339,10 @@ impl Waiting<'_> {
             return Ok(true);
         }
         let order = self.campaign.order(last)?;
-        // Of another round, it is of no use any more.
-        if Some(order.graph) != self.round.graph {
+        let is_begun =
+            !self.campaign.jobs(last).is_empty() || self.campaign.doubtful(last).is_some();
+        // Of another round, or with nothing in the queue that refused it, it is of no use any more.
+        if Some(order.graph) != self.round.graph || !is_begun {
             self.campaign.note_submitted(last)?;
             return Ok(false);
         }
@@ -337,7 +366,9 @@ impl Waiting<'_> {
         };
         let site = &self.campaign.about.site;
         let limits = Limits {
-            aim: site.chunk,
+            aim: site
+                .shortest()
+                .map_or(site.chunk, |limit| site.chunk.min(SAFE * limit)),
             max_array: site.max_array,
         };
         let last = self.campaign.last();
@@ -353,7 +384,7 @@ impl Waiting<'_> {
         let waiting: usize = live.map(|job| job.chunks().len().max(1)).sum();
         let others = waiting + usize::from(site.coordinator);
         order.truncate(site.max_jobs.saturating_sub(others));
-        if !self.campaign.claim(&order)? {
+        if !self.campaign.claim(&order, &self.round.keys)? {
             self.place.observer.remark(&format!(
                 "another farcast submits order {} of this run",
                 order.number
@@ -371,6 +402,8 @@ impl Waiting<'_> {
         let ids: Vec<u64> = ids.into_iter().collect();
         self.queue
             .submit(self.campaign, &order, &ids, self.place.observer)?;
+        // The queue may not have taken all of it.
+        let order = self.campaign.order(order.number)?;
         let actions = order.actions().count();
         let chunks = order.chunks();
         self.elsewhere.did().submitted = (actions, chunks, order.arrays.len());
@@ -489,7 +522,7 @@ impl Waiting<'_> {
     }
 
     /// Nothing more comes of these actions: those that could run failed.
-    fn give_up(&mut self, open: &BTreeSet<usize>, jobs: &[Job], is_cancelled: bool) {
+    fn give_up(&mut self, open: &BTreeSet<usize>, jobs: &[Job], why: Option<String>) {
         let order = self.campaign.order(self.campaign.last()).ok();
         let arrays = order.iter().flat_map(|order| &order.arrays);
         let chunks = arrays.flat_map(|array| (array.first..).zip(&array.chunks));
@@ -512,16 +545,18 @@ impl Waiting<'_> {
             }
             let chunk = chunk_of.get(id).copied();
             let words = chunk.and_then(|chunk| words_of.get(&chunk));
-            let how = match (is_cancelled, words) {
-                (true, _) => "the run was cancelled".to_owned(),
-                (false, Some(words)) => {
+            let how = match (&why, words) {
+                (Some(why), _) => why.clone(),
+                (None, Some(words)) => {
                     format!("its job ended without a result, twice: {words}")
                 }
-                (false, None) => "its job ended without a result, twice".to_owned(),
+                (None, None) => "its job ended without a result, twice".to_owned(),
             };
             let log = { order.as_ref() }
                 .zip(chunk)
-                .and_then(|(order, chunk)| self.campaign.log(order, chunk));
+                .and_then(|(order, chunk)| self.campaign.log(order, chunk))
+                // Other queues than Slurm write theirs where they like.
+                .filter(|log| log.exists());
             let hint = log.map(|log| {
                 let shown = log.display();
                 format!("the job said: {shown}; more `time` or `mem` may help, in `farcast.toml`")
@@ -530,7 +565,7 @@ impl Waiting<'_> {
                 blame: Blame::Environment,
                 param: None,
                 message: how,
-                hint: hint.filter(|_| !is_cancelled),
+                hint: hint.filter(|_| why.is_none()),
             };
             self.lost.insert(self.round.keys[*id], failure.clone());
             self.elsewhere
@@ -547,11 +582,11 @@ impl Waiting<'_> {
             self.place.observer.remark(&fault.to_string());
         }
         for number in self.campaign.since()..=self.campaign.last() {
-            for chunk in self.campaign.ended(number) {
+            for chunk in self.campaign.failed(number) {
                 if !self.heard.insert((number, chunk)) {
                     continue;
                 }
-                let report = self.campaign.report(number, chunk);
+                let report = self.campaign.failure(number, chunk);
                 self.lost
                     .extend(report.into_iter().flat_map(|it| it.failed));
             }

@@ -15,6 +15,7 @@ mod campaign;
 mod chunks;
 mod command;
 mod elsewhere;
+mod gc;
 mod queue;
 mod site;
 mod slurm;
@@ -24,7 +25,8 @@ pub use campaign::{About, Attempt, Campaign, Report, Verdict, WorkOrder, graph_d
 pub use chunks::{Array, Limits, Task, UNKNOWN, cut};
 pub use command::CommandQueue;
 pub use elsewhere::{Asked, Did, Elsewhere, Stay};
+pub use gc::{Forgotten, KEPT, forget_ended};
 pub use queue::{Job, JobState, Part, Patience, Queue};
-pub use site::{Kind, Needs, Site};
-pub use slurm::Slurm;
+pub use site::{COORDINATOR, Kind, Needs, Site, limit};
+pub use slurm::{Seen, Slurm};
 pub use work::{Carried, Chunk, carry_chunk};

@@ -15,6 +15,36 @@ pub enum Kind {
     Command,
 }
 
+/// The class of the job after all others, in `[on.slurm.resources]`.
+pub const COORDINATOR: &str = "coordinator";
+
+/// The seconds of a time limit as Slurm and most other queues write it: `30` minutes, `2:30`
+/// minutes and seconds, `1:00:00`, `1-12` days and hours, `1-12:30`, `1-12:30:00`.
+pub fn limit(text: &str) -> Option<f64> {
+    let numbers = |text: &str| -> Option<Vec<f64>> {
+        let parts = text.split(':');
+        let number = |part: &str| part.parse::<u32>().ok().map(f64::from);
+        parts.map(number).collect()
+    };
+    Some(match text.split_once('-') {
+        Some((days, rest)) => {
+            let days = f64::from(days.parse::<u32>().ok()?) * 86400.0;
+            match numbers(rest)?.as_slice() {
+                [hours] => days + hours * 3600.0,
+                [hours, minutes] => days + hours * 3600.0 + minutes * 60.0,
+                [hours, minutes, seconds] => days + hours * 3600.0 + minutes * 60.0 + seconds,
+                _ => return None,
+            }
+        }
+        None => match numbers(text)?.as_slice() {
+            [minutes] => minutes * 60.0,
+            [minutes, seconds] => minutes * 60.0 + seconds,
+            [hours, minutes, seconds] => hours * 3600.0 + minutes * 60.0 + seconds,
+            _ => return None,
+        },
+    })
+}
+
 /// What a job needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Needs {
@@ -100,11 +130,39 @@ impl Site {
         }
     }
 
+    /// The shortest time limit of any job, in seconds, as far as the settings say.
+    pub fn shortest(&self) -> Option<f64> {
+        let classes = self
+            .resources
+            .iter()
+            .filter(|(class, _)| *class != COORDINATOR);
+        let times = classes
+            .map(|(_, needs)| &needs.time)
+            .chain([&self.needs.time]);
+        let limits = times.filter_map(|time| limit(time.as_deref()?));
+        limits.reduce(f64::min)
+    }
+
     /// What the jobs of a class need.
     pub fn needs_of(&self, class: &str) -> Needs {
         match self.resources.get(class) {
             Some(needs) => needs.or(&self.needs),
             None => self.needs.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit;
+
+    #[test]
+    fn limits_are_read_as_slurm_reads_them() {
+        let found = ["30", "2:30", "1:00:00", "1-12", "1-12:30", "1-0:0:5"].map(limit);
+        let expected = [1800.0, 150.0, 3600.0, 129_600.0, 131_400.0, 86_405.0];
+        assert_eq!(found, expected.map(Some));
+        for text in ["", "UNLIMITED", "1h", "1:2:3:4", "-5", "5-", "1-2:3:4:5"] {
+            assert_eq!(limit(text), None, "{text}");
         }
     }
 }

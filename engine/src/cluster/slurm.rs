@@ -12,17 +12,16 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::campaign::{Campaign, WorkOrder};
-use super::chunks::Array;
 use super::queue::{Job, JobState, Part, Queue};
-use super::site::Needs;
+use super::site::{COORDINATOR, Needs};
 use crate::error::Fault;
 use crate::observer::Observer;
 
-/// The class of the coordinator in `[on.slurm.resources]`.
-const COORDINATOR: &str = "coordinator";
-
 /// What the name of the coordinator ends in.
 const NEXT: &str = "next";
+
+/// How long an array may take to show up that was being submitted when its submitter was killed.
+const UNDERWAY: Duration = Duration::from_secs(10);
 
 /// The pauses between attempts to reach the controller, in seconds: it is away for a while when it
 /// starts again.
@@ -36,10 +35,30 @@ pub struct Slurm;
 enum Refusal {
     /// The controller cannot be reached, or is too busy.
     Away(String),
-    /// It takes no more jobs of this user now.
+    /// It takes no more jobs of this user now, or no array of this size.
     Full(String),
     /// Anything else.
     Wrong(String),
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words) => {
+                Self::Environment(words)
+            }
+        }
+    }
+}
+
+/// What Slurm said of all jobs of this user at one time.
+pub struct Seen(String);
+
+impl Seen {
+    /// The jobs of a run.
+    pub fn jobs(&self, campaign: &Campaign) -> Vec<Job> {
+        jobs_in(&self.0, campaign)
+    }
 }
 
 impl Queue for Slurm {
@@ -51,10 +70,11 @@ impl Queue for Slurm {
         observer: &dyn Observer,
     ) -> Result<(), Fault> {
         let number = order.number;
-        let mut known = campaign.jobs(number);
-        if known.len() < order.arrays.len() {
-            known.extend(self.taken(campaign, order, observer)?);
-        }
+        let known = self.known(campaign, order, observer)?;
+        let mut taken = Taken {
+            order: order.clone(),
+            is_whole: true,
+        };
         let mut before: Vec<u64> = after.to_vec();
         let (mut wave, mut of_wave) = (0, Vec::new());
         for (at, array) in order.arrays.iter().enumerate() {
@@ -64,47 +84,30 @@ impl Queue for Slurm {
             wave = array.wave;
             let part = at.to_string();
             let id = match known.get(&part) {
-                Some(id) => *id,
-                None => match self.sbatch_array(campaign, order, (at, array), &before, observer) {
-                    Ok(id) => id,
-                    Err(Refusal::Full(words)) => {
-                        let words = format!(
-                            "Slurm takes no more jobs now, the rest is submitted later: {words}"
-                        );
-                        observer.remark(&words);
-                        break;
-                    }
-                    Err(Refusal::Away(words) | Refusal::Wrong(words)) => {
-                        return Err(Fault::Environment(words));
-                    }
-                },
+                Some(id) => Some(*id),
+                None => self.sbatch_array(campaign, &mut taken, at, &before, observer)?,
             };
+            let Some(id) = id else { break };
             campaign.note_job(number, &part, id)?;
             of_wave.push(id);
+            if !taken.is_whole {
+                break;
+            }
         }
         if of_wave.is_empty() {
             of_wave = before;
         }
         if campaign.about.site.coordinator && !known.contains_key(NEXT) {
-            match self.sbatch_coordinator(campaign, order, &of_wave, observer) {
-                Ok(id) => campaign.note_job(number, NEXT, id)?,
-                Err(Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words)) => {
-                    observer.remark(&format!(
-                        "no job continues the run, `farcast attach` does: {words}"
-                    ));
-                }
-            }
+            self.sbatch_coordinator(campaign, &mut taken, &of_wave, observer)?;
+        }
+        if !taken.is_whole {
+            campaign.shorten(&taken.order)?;
         }
         campaign.note_submitted(number)
     }
 
     fn jobs(&self, campaign: &Campaign) -> Result<Vec<Job>, Fault> {
-        let lines = self.squeue().map_err(|refusal| match refusal {
-            Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words) => {
-                Fault::Environment(words)
-            }
-        })?;
-        Ok(jobs_in(&lines, campaign))
+        Ok(self.seen()?.jobs(campaign))
     }
 
     fn cancel(&self, campaign: &Campaign) -> Result<usize, Fault> {
@@ -119,38 +122,80 @@ impl Queue for Slurm {
         for ids in ids.chunks(200) {
             let mut command = command("scancel");
             command.args(ids.iter().map(u64::to_string));
-            let ended = said(command, "").map(drop);
-            ended.map_err(|refusal| match refusal {
-                Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words) => {
-                    Fault::Environment(words)
-                }
-            })?;
+            said(command, "")?;
         }
         Ok(ids.len())
     }
 }
 
+/// What Slurm has taken of an order.
+struct Taken {
+    order: WorkOrder,
+    is_whole: bool,
+}
+
+impl Taken {
+    /// Of this array and those behind it, Slurm has so many chunks.
+    fn keep(&mut self, at: usize, chunks: usize) {
+        if !self.is_whole {
+            let arrays = &mut self.order.arrays;
+            arrays.truncate(at + usize::from(chunks > 0));
+            if let Some(array) = arrays.get_mut(at) {
+                array.chunks.truncate(chunks);
+            }
+        }
+    }
+
+    /// Gives up the last chunk, unless it is the only one; returns its task in the last array.
+    fn leave_one_out(&mut self) -> Option<usize> {
+        let arrays = &mut self.order.arrays;
+        let is_only = arrays.iter().map(|it| it.chunks.len()).sum::<usize>() <= 1;
+        let last = arrays.last_mut().filter(|_| !is_only)?;
+        last.chunks.pop();
+        let task = last.chunks.len();
+        if task == 0 {
+            arrays.pop();
+        }
+        self.is_whole = false;
+        Some(task)
+    }
+}
+
 impl Slurm {
-    /// The arrays of an order that Slurm has already, though nobody noted it: whoever submitted
-    /// them was killed meanwhile.
-    fn taken(
+    /// All jobs of this user, by one question.
+    ///
+    /// # Errors
+    /// When the controller cannot be reached.
+    pub fn seen(&self) -> Result<Seen, Fault> {
+        Ok(Seen(self.squeue()?))
+    }
+
+    /// The arrays of an order that Slurm has already, though perhaps nobody noted it: whoever
+    /// submitted them was killed meanwhile.
+    fn known(
         &self,
         campaign: &Campaign,
         order: &WorkOrder,
         observer: &dyn Observer,
     ) -> Result<BTreeMap<String, u64>, Fault> {
-        let lines = patiently(observer, || self.squeue());
-        let lines = lines.map_err(|refusal| match refusal {
-            Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words) => {
-                Fault::Environment(words)
-            }
-        })?;
+        let mut known = campaign.jobs(order.number);
+        if known.is_empty() && campaign.doubtful(order.number).is_none() {
+            return Ok(known);
+        }
         let prefix = format!("{}{}-", campaign.job_prefix(), order.number);
-        let named = lines.lines().filter_map(|line| {
-            let line = Line::of(line)?;
-            Some((line.name.strip_prefix(&prefix)?.to_owned(), line.id))
-        });
-        Ok(named.collect())
+        loop {
+            let lines = patiently(observer, || self.squeue())?;
+            known.extend(lines.lines().filter_map(|line| {
+                let line = Line::of(line)?;
+                Some((line.name.strip_prefix(&prefix)?.to_owned(), line.id))
+            }));
+            match campaign.doubtful(order.number) {
+                Some((part, age)) if age < UNDERWAY && !known.contains_key(&part) => {
+                    sleep(Duration::from_millis(500));
+                }
+                _ => return Ok(known),
+            }
+        }
     }
 
     /// All jobs of this user, one line each, those that ended lately among them.
@@ -166,38 +211,69 @@ impl Slurm {
         said(command, "")
     }
 
+    /// Submits an array, or as many of its first chunks as Slurm takes: where a limit on jobs is
+    /// reached, what is left waits for the next order. None when it takes no chunk.
     fn sbatch_array(
         &self,
         campaign: &Campaign,
-        order: &WorkOrder,
-        (at, array): (usize, &Array),
+        taken: &mut Taken,
+        at: usize,
         after: &[u64],
         observer: &dyn Observer,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<Option<u64>, Fault> {
+        let array = &taken.order.arrays[at];
         let needs = campaign.about.site.needs_of(&array.class);
         let chunk = format!("\"$(({} + SLURM_ARRAY_TASK_ID))\"", array.first);
-        let script = script(campaign, order, &chunk, &needs);
-        let array = format!("--array=0-{}", array.chunks.len() - 1);
-        let own = [array];
-        let submission = Submission {
-            part: &at.to_string(),
-            log: &format!("{at}-%a.log"),
-            own: &own,
-            needs: &needs,
-            after,
-        };
-        self.sbatch(campaign, order, &submission, &script, observer)
+        let script = script(campaign, &taken.order, &chunk, &needs);
+        let mut count = array.chunks.len();
+        loop {
+            let own = [format!("--array=0-{}", count - 1)];
+            let submission = Submission {
+                part: &at.to_string(),
+                log: &format!("{at}-%a.log"),
+                own: &own,
+                needs: &needs,
+                after,
+            };
+            let submitted = self.sbatch(campaign, &taken.order, &submission, &script, observer);
+            let words = match submitted {
+                Ok(id) => {
+                    taken.keep(at, count);
+                    return Ok(Some(id));
+                }
+                Err(Refusal::Full(words)) => words,
+                Err(refusal) => return Err(refusal.into()),
+            };
+            if taken.is_whole {
+                observer.remark(&format!(
+                    "Slurm does not take all jobs at once, the rest is submitted later: {words}"
+                ));
+                taken.is_whole = false;
+            }
+            count /= 2;
+            if count == 0 {
+                taken.keep(at, 0);
+                // Nothing at all is a fault, unless jobs that go on make room.
+                return match (at, after.is_empty()) {
+                    (0, true) => Err(Fault::Environment(words)),
+                    _ => Ok(None),
+                };
+            }
+        }
     }
 
+    /// Submits the job after all others. Where a limit on jobs is reached, one chunk makes room
+    /// for it: without it nobody goes on.
     fn sbatch_coordinator(
         &self,
         campaign: &Campaign,
-        order: &WorkOrder,
+        taken: &mut Taken,
         after: &[u64],
         observer: &dyn Observer,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<(), Fault> {
+        let number = taken.order.number;
         let needs = campaign.about.site.needs_of(COORDINATOR);
-        let script = script(campaign, order, "next", &needs);
+        let script = script(campaign, &taken.order, "next", &needs);
         let submission = Submission {
             part: NEXT,
             log: "next.log",
@@ -205,7 +281,32 @@ impl Slurm {
             needs: &needs,
             after,
         };
-        self.sbatch(campaign, order, &submission, &script, observer)
+        let submit =
+            |taken: &Taken| self.sbatch(campaign, &taken.order, &submission, &script, observer);
+        let mut submitted = submit(taken);
+        if let (Err(Refusal::Full(_)), Some(id)) = (&submitted, after.last())
+            && let Some(task) = taken.leave_one_out()
+        {
+            let mut command = command("scancel");
+            command.arg(format!("{id}_{task}"));
+            said(command, "")?;
+            for pause in PAUSES {
+                submitted = submit(taken);
+                match submitted {
+                    Err(Refusal::Full(_)) => sleep(Duration::from_secs(pause)),
+                    _ => break,
+                }
+            }
+        }
+        match submitted {
+            Ok(id) => campaign.note_job(number, NEXT, id),
+            Err(Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words)) => {
+                observer.remark(&format!(
+                    "no job continues the run, `farcast attach` does: {words}"
+                ));
+                Ok(())
+            }
+        }
     }
 
     /// Submits one job; asks again while the controller is away, unless it turns out to have it.
@@ -223,6 +324,9 @@ impl Slurm {
             order.number,
             submission.part
         );
+        campaign
+            .note_attempt(order.number, submission.part)
+            .map_err(|fault| Refusal::Wrong(fault.to_string()))?;
         let mut is_first = true;
         patiently(observer, || {
             if !std::mem::take(&mut is_first)
@@ -349,27 +453,29 @@ fn said(mut command: Command, input: &str) -> Result<String, Refusal> {
     let words = String::from_utf8_lossy(&output.stderr)
         .trim()
         .replace('\n', "; ");
+    Err(refusal(&program, words))
+}
+
+/// What the words of a command mean that failed.
+fn refusal(program: &str, words: String) -> Refusal {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    Err(match () {
-        () if has(&[
-            "SubmitJob",
-            "submit limit",
-            "temporarily unable to accept job",
-        ]) =>
-        {
-            Refusal::Full(words)
-        }
-        () if has(&[
-            "contact slurm controller",
-            "Connection refused",
-            "timed out",
-            "Zero Bytes",
-        ]) =>
-        {
-            Refusal::Away(words)
-        }
+    let is_away = has(&[
+        "contact slurm controller",
+        "Connection refused",
+        "timed out",
+        "Zero Bytes",
+    ]);
+    match () {
+        // `AssocMaxSubmitJobLimit`, `QOSMaxSubmitJobPerUserLimit`, `MaxJobCount`. Slurm's general
+        // words for them name limits on time and size, too, which no later order keeps.
+        () if has(&["SubmitJob", "temporarily unable to accept job"]) => Refusal::Full(words),
+        () if is_away => Refusal::Away(words),
+        () if has(&["Invalid job array specification"]) => Refusal::Wrong(format!(
+            "`{program}` failed: {words}; `max_array` in `farcast.toml` must be smaller than \
+             `MaxArraySize`, which `scontrol show config` prints"
+        )),
         () => Refusal::Wrong(format!("`{program}` failed: {words}")),
-    })
+    }
 }
 
 /// Asks again while the controller is away.
@@ -504,6 +610,24 @@ mod tests {
         assert_eq!(state("TIMEOUT"), JobState::Over);
         assert_eq!(state("REQUEUE_HOLD"), JobState::Pending);
         assert_eq!(state("NEW_STATE_OF_2030"), JobState::Pending);
+    }
+
+    #[test]
+    fn only_limits_on_the_number_of_jobs_are_waited_for() {
+        let of = |words: &str| match refusal("sbatch", words.to_owned()) {
+            Refusal::Away(_) => "away",
+            Refusal::Full(_) => "full",
+            Refusal::Wrong(_) => "wrong",
+        };
+        let policy = "sbatch: error: Batch job submission failed: Job violates accounting/QOS \
+                      policy (job submit limit, user's size and/or time limits)";
+        let said = |limit: &str| format!("sbatch: error: {limit}; {policy}");
+        assert_eq!(of(&said("AssocMaxSubmitJobLimit")), "full");
+        assert_eq!(of(&said("QOSMaxSubmitJobPerUserLimit")), "full");
+        assert_eq!(of(&said("QOSMaxWallDurationPerJobLimit")), "wrong");
+        let away = "sbatch: error: Batch job submission failed: Unable to contact slurm \
+                    controller (connect failure)";
+        assert_eq!(of(away), "away");
     }
 
     #[test]

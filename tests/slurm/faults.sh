@@ -1,0 +1,198 @@
+# What goes wrong on clusters. Sourced by run.sh.
+
+FAULTS_OF_SECONDS=(killed forgotten setup_fails data_changed)
+FAULTS_OF_MINUTES=(node_crash node_down controller controller_at_once time_limit out_of_memory orphan full_store slow_store user_limit)
+
+case_killed() {
+    new killed $QUICK_STEPS 'max_array = 1'
+    mkdir bin
+    printf '#!/bin/sh\nsleep .5\nexec %s "$@"\n' "$(command -v sbatch)" >bin/sbatch
+    chmod +x bin/sbatch
+    PATH="$PWD/bin:$PATH" "$FARCAST" run it.farcast --on slurm --quiet & local pid=$!
+    # In the middle of the second or third sbatch, which goes on alone.
+    sleep 1.3; kill -9 $pid; wait $pid 2>/dev/null
+    submit
+    until_true 120 ended
+    verdict "farcast is killed while it submits"
+}
+
+case_forgotten() {
+    new forgotten $SLOW
+    submit
+    until_true 30 running 0
+    "$HERE/fault.sh" "$BASE/c" ctld-kill
+    rm -rf "$BASE"/c/state/job_state* "$BASE"/c/state/hash.* "$BASE"/c/state/last_config*
+    "$HERE/fault.sh" "$BASE/c" ctld-start
+    # Ids are given again: these are not ours.
+    local id; id=$(sbatch --parsable --hold --wrap=true)
+    sleep 2
+    local word; word=$(state)
+    [ "$word" = interrupted ] || bad "status" "$word"
+    submit
+    scancel "$id"
+    until_true 120 ended
+    verdict "the controller forgets all jobs" "an id given again was $id"
+}
+
+case_setup_fails() {
+    new setup-fails $QUICK_STEPS 'setup = ["exit 3"]'
+    submit
+    until_true 60 no_own_jobs
+    # No job can do anything, the coordinator neither.
+    [ "$(state)" = interrupted ] || bad "a broken setup" "state $(state)"
+    sed -i '/^setup/d' farcast.toml
+    submit
+    until_true 60 ended
+    verdict "setup ends every job; mended, the same command"
+}
+
+# Data that change under a run: it ends and says so; the same command runs with what is there now.
+case_data_changed() {
+    mkdir "$BASE/data-changed" && (cd "$BASE/data-changed" && rows 1)
+    DATA=rows.csv new data-changed - < <(experiment $SLOW | sed 's/^data all = .*/data all = csv("rows.csv")/')
+    submit
+    until_true 60 running 2 || bad "nothing runs"
+    rows 2
+    until_true 120 ended
+    local said; said=$("$FARCAST" status last 2>/dev/null)
+    [ "$(state)" = failed ] && grep -q 'data file `rows.csv` has changed since' <<<"$said" || bad "data that changed" "$said"
+    undisturbed rows.csv
+    submit
+    until_true 120 ended
+    verdict "data change after submission, the same command"
+}
+# Other numbers for another seed.
+rows() {
+    awk -v seed="$1" 'BEGIN { srand(seed); print "x,z,y"; for (i = 0; i < 400; i++) { x = rand(); z = 2 * rand(); print x "," z "," x * z } }' >rows.csv
+}
+
+case_node_crash() {
+    new node-crash $SLOW
+    submit
+    until_true 60 running 2 2 || bad "nothing runs"
+    local node; node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
+    "$HERE/fault.sh" "$BASE/c" node-crash "$node"
+    until_true 300 ended
+    verdict "a node crashes" "$node"
+}
+
+case_node_down() {
+    new node-down $SLOW
+    submit
+    until_true 60 running 2 2 || bad "nothing runs"
+    local node; node=$(running_jobs 2 | head -1 | cut -d' ' -f2)
+    "$HERE/fault.sh" "$BASE/c" node-down "$node"
+    until_true 300 ended
+    verdict "a node goes down" "$node"
+}
+
+case_controller() {
+    new controller $SLOW
+    submit
+    until_true 60 running 2 || bad "nothing runs"
+    "$HERE/fault.sh" "$BASE/c" ctld-kill
+    "$FARCAST" status last 2>&1 | grep -q 'does not answer' || bad "status without a controller"
+    sleep 2
+    "$HERE/fault.sh" "$BASE/c" ctld-start
+    until_true 300 ended
+    verdict "the controller is killed and comes back"
+}
+
+case_controller_at_once() {
+    new controller-at-once $SLOW
+    submit
+    "$HERE/fault.sh" "$BASE/c" ctld-kill
+    # Submitting again while it is away waits for it.
+    (sleep 3; "$HERE/fault.sh" "$BASE/c" ctld-start) &
+    submit || bad "submit without a controller"
+    wait
+    until_true 300 ended
+    verdict "the controller is killed just after submission"
+}
+
+# A node that loses its daemon: the controller takes it for dead and starts the job elsewhere, while the first
+# attempt, an orphan, goes on.
+case_orphan() {
+    new orphan $((4 * SLOW))
+    submit
+    until_true 60 running 2 2 || bad "nothing runs"
+    local job node chunk
+    read -r job node < <(running_jobs 2 | head -1)
+    chunk=$(ps -eo args | sed -n "s/.* work .*order.json \([0-9]*\) .*/\1/p" | sort -n | head -1)
+    kill -9 "$(cat "$BASE/c/pid/slurmd.$node.pid")"
+    "$HERE/fault.sh" "$BASE/c" node-down "$node"
+    until_true 60 two_attempts || bad "no orphan beside a later attempt"
+    local word; word=$(state)
+    [ "$word" = running ] || bad "status" "$word"
+    until_true 300 ended
+    verdict "a later attempt beside an orphan" "$node; $attempts at the same time"
+}
+two_attempts() {
+    attempts=$(ps -eo args | grep "^$FARCAST work" | sed -n 's/.*order.json \([0-9]*\) .*/chunk \1 twice/p' | sort | uniq -d)
+    [ -n "$attempts" ]
+}
+
+case_out_of_memory() {
+    new out-of-memory - 'mem = "100M"' < <(experiment $QUICK_STEPS | sed 's/rows: 400/rows: 6000000/')
+    submit
+    until_true 200 ended
+    local words; words=$("$FARCAST" status last 2>/dev/null | grep -o 'its job ended.*' | head -1)
+    [ "$(state)" = failed ] && [ -n "$words" ] || bad "out of memory" "state $(state)"
+    sed -i 's/^mem.*/mem = "1500M"/' farcast.toml
+    submit
+    until_true 200 ended
+    verdict "out of memory; with more, the same command" "$words"
+}
+
+# A store on a file system of its own, with so little room that some results do not fit.
+case_full_store() {
+    new full-store - < <(experiment $QUICK_STEPS | sed 's/rows: 400/rows: 6000/')
+    mkdir .farcast
+    if ! mount -t tmpfs -o size=4m tmpfs .farcast 2>/dev/null; then skip "the store is full" "cannot mount"; return; fi
+    head -c 3800k /dev/zero >.farcast/ballast
+    submit
+    until_true 120 no_own_jobs
+    local word; word=$(state)
+    case "$word" in failed | interrupted) ;; *) bad "a full store" "state $word" ;; esac
+    local said; said=$(grep -ho 'No space left[^;]*' .farcast/work/*/*/log/*.log .farcast/work/*/*/failed/* 2>/dev/null | head -1)
+    [ -z "$(find .farcast/objects -size +0 -newer .farcast/ballast 2>/dev/null | head -1)" ] || "$FARCAST" cache verify >/dev/null || bad "the store is damaged"
+    rm .farcast/ballast
+    submit
+    until_true 120 ended
+    verdict "the store is full; with room, the same command" "$word at first"
+    cd "$BASE"; umount "$BASE/full-store/.farcast"
+}
+
+# A store whose files answer 10 ms later, and are seen by other processes 3 s later, as over NFS.
+case_slow_store() {
+    cc -O1 -shared -fPIC -o "$BASE/slow.so" "$HERE/slow.c" -ldl || { skip "a slow store" "no C compiler"; return; }
+    new slow-store $QUICK_STEPS "setup = [\"export LD_PRELOAD=$BASE/slow.so\"]"
+    LD_PRELOAD="$BASE/slow.so" submit
+    until_true 300 ended
+    verdict "files that others see 3 s later"
+}
+
+# A limit on the jobs of a user, which needs Slurm's accounting.
+case_user_limit() {
+    ACCT=1 EXTRA_CONF=AccountingStorageEnforce=limits NODES=4 CPUS=2 "$HERE/start.sh" "$BASE/limits/c" >"$BASE/limits.log" 2>&1 ||
+        { skip "a limit on jobs" "$(tail -1 "$BASE/limits.log")"; return; }
+    . "$BASE/limits/c/env.sh"
+    local me; me=$(id -un)
+    { sacctmgr -i add account all; sacctmgr -i add user "$me" account=all; sacctmgr -i modify user "$me" set MaxSubmitJobs=6; } >/dev/null 2>&1
+    sleep 2
+    new user-limit $QUICK_STEPS $'chunk = "5 min"'
+    submit || bad "submit"
+    until_true 200 ended
+    verdict "MaxSubmitJobs=6"
+    "$HERE/stop.sh" "$BASE/limits/c"
+}
+
+case_time_limit() {
+    new time-limit $QUICK_STEPS 'time = "1"'
+    sed -i "s/steps: $QUICK_STEPS,/steps: 90000000,/" it.farcast
+    submit
+    until_true 300 ended
+    if [ "$(state)" = failed ] && "$FARCAST" status last | grep -q TIMEOUT; then
+        ok "the time limit is reached" "given up; $(cost)"
+    else bad "the time limit" "$(state)"; "$FARCAST" status last; fi
+}
