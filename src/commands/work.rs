@@ -36,6 +36,9 @@ const GLANCE: Duration = Duration::from_secs(2);
 /// How often the job after all chunks looks whether the last of them has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the files of another machine may take to be seen here.
+const SEEN: Duration = Duration::from_secs(20);
+
 /// How long it waits for a queue that does not answer.
 const AWAY: Duration = Duration::from_secs(20 * 60);
 
@@ -83,8 +86,20 @@ fn serve(folder: &Path, terminal: &Terminal) -> Result<Exit, Abort> {
     Ok(Exit::Fine)
 }
 
+/// The run and the order at this path: on a file system that is shared, it may be seen here only a
+/// while after it was written elsewhere.
 fn order(path: &Path, terminal: &Terminal) -> Result<(Campaign, WorkOrder), Abort> {
-    Campaign::of_order(path).map_err(|fault| report_fault(&fault, terminal))
+    let started = Instant::now();
+    loop {
+        let fault = match Campaign::of_order(path) {
+            Ok(found) => return Ok(found),
+            Err(fault) => fault,
+        };
+        if started.elapsed() > SEEN || !path.ends_with("order.json") {
+            return Err(report_fault(&fault, terminal));
+        }
+        sleep(Duration::from_millis(500));
+    }
 }
 
 /// Carries out one chunk.

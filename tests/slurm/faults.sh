@@ -32,7 +32,16 @@ case_forgotten() {
     scancel "$id"
     until_true 120 ended
     verdict "the controller forgets all jobs" "an id given again was $id"
+    # The nodes remember jobs of these ids, and would refuse others.
+    local node
+    for node in n1 n2 n3 n4; do
+        kill "$(cat "$BASE/c/pid/slurmd.$node.pid")"
+        until_true 10 gone "$(cat "$BASE/c/pid/slurmd.$node.pid")"
+        "$HERE/fault.sh" "$BASE/c" node-start $node
+    done
 }
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
 
 case_setup_fails() {
     new setup-fails $QUICK_STEPS 'setup = ["exit 3"]'
@@ -147,20 +156,21 @@ case_out_of_memory() {
 # A store on a file system of its own, with so little room that some results do not fit.
 case_full_store() {
     new full-store - < <(experiment $QUICK_STEPS | sed 's/rows: 400/rows: 6000/')
-    mkdir .farcast
-    if ! mount -t tmpfs -o size=4m tmpfs .farcast 2>/dev/null; then skip "the store is full" "cannot mount"; return; fi
-    head -c 3800k /dev/zero >.farcast/ballast
+    mkdir small
+    if ! mount -t tmpfs -o size=4m tmpfs small 2>/dev/null; then skip "the store is full" "cannot mount"; return; fi
+    mkdir small/.farcast && ln -s small/.farcast .farcast
+    head -c 3800k /dev/zero >small/ballast
     submit
     until_true 120 no_own_jobs
     local word; word=$(state)
     case "$word" in failed | interrupted) ;; *) bad "a full store" "state $word" ;; esac
     local said; said=$(grep -ho 'No space left[^;]*' .farcast/work/*/*/log/*.log .farcast/work/*/*/failed/* 2>/dev/null | head -1)
-    [ -z "$(find .farcast/objects -size +0 -newer .farcast/ballast 2>/dev/null | head -1)" ] || "$FARCAST" cache verify >/dev/null || bad "the store is damaged"
-    rm .farcast/ballast
+    "$FARCAST" cache verify >verified || bad "the store is damaged" "$(tail -1 verified)"
+    rm small/ballast
     submit
     until_true 120 ended
-    verdict "the store is full; with room, the same command" "$word at first"
-    cd "$BASE"; umount "$BASE/full-store/.farcast"
+    verdict "the store is full; with room, the same command" "$word at first: ${said:-no words}"
+    cd "$BASE"; umount "$BASE/full-store/small"
 }
 
 # A store whose files answer 10 ms later, and are seen by other processes 3 s later, as over NFS.

@@ -9,12 +9,12 @@ start_cluster() {
     trap stop_all EXIT
     . "$BASE/c/env.sh"
     export NO_COLOR=1
-    # Notes every submission, of people and of coordinator jobs.
+    # Notes what Slurm took, from people and from coordinator jobs.
     mkdir "$BASE/bin"
     cat >"$BASE/bin/sbatch" <<SCRIPT
 #!/bin/sh
+$(command -v sbatch) "\$@" || exit
 for word in "\$@"; do case "\$word" in --job-name=*) echo "\${word#*=}" >>"\$SBATCH_LOG" ;; esac; done
-exec $(command -v sbatch) "\$@"
 SCRIPT
     chmod +x "$BASE/bin/sbatch"
     export PATH="$BASE/bin:$PATH" SBATCH_LOG="$BASE/sbatch.log"
@@ -23,7 +23,7 @@ SCRIPT
 stop_all() {
     "$HERE/stop.sh" "$BASE/c"
     [ ! -d "$BASE/limits" ] || "$HERE/stop.sh" "$BASE/limits/c"
-    mountpoint -q "$BASE/small" && umount "$BASE/small"
+    mountpoint -q "$BASE/full-store/small" && umount "$BASE/full-store/small"
     rm -rf "$BASE"
 }
 

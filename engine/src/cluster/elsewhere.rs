@@ -243,8 +243,28 @@ impl Waiting<'_> {
                 self.leave(None);
                 Ok(())
             }
-            false => self.go_on(&open, &jobs),
+            false => match self.still_open(open)? {
+                open if open.is_empty() => Ok(()),
+                open => self.go_on(&open, &jobs),
+            },
         }
+    }
+
+    /// What is open still when the jobs that have just ended had time to be seen here.
+    fn still_open(&mut self, mut open: BTreeSet<usize>) -> Result<BTreeSet<usize>, Fault> {
+        let since = Instant::now();
+        let last = self.campaign.last();
+        while last > 0
+            && !open.is_empty()
+            && since.elapsed() < self.queue.patience().delay
+            && !self.place.stop.load(Ordering::Relaxed)
+            && self.is_of(last, &open)?
+        {
+            sleep(LOOK);
+            self.hear();
+            open = self.open();
+        }
+        Ok(open)
     }
 
     /// What has changed since the run was submitted, so that its actions are others now.

@@ -30,7 +30,7 @@ pub trait Queue: Sync {
     fn patience(&self) -> Patience {
         Patience {
             ask: Duration::from_secs(5),
-            delay: Duration::from_secs(3),
+            delay: Duration::from_secs(8),
         }
     }
 
