@@ -1,6 +1,6 @@
 # What people do with runs on Slurm, and the settings of farcast.toml. Sourced by run.sh.
 
-QUICK=(plain wait rounds attach edited one_cancelled cancelled no_coordinator max_jobs resources setup)
+QUICK=(plain wait rounds attach edited one_cancelled cancelled no_coordinator max_jobs resources setup refused)
 
 case_plain() {
     new plain $QUICK_STEPS
@@ -133,4 +133,15 @@ LINES
     # Each job once, the coordinator, too.
     [ "$(sort -u setup.log | wc -l)" -ge 3 ] || bad "setup" "$(cat setup.log)"
     verdict "setup lines, a program of their own"
+}
+
+# What Slurm refuses leaves nothing behind that a mended command would trip over.
+case_refused() {
+    new refused $QUICK_STEPS 'partition = "nowhere"'
+    submit 2>said && bad "a partition that does not exist"
+    grep -q 'nowhere\|partition' said || bad "refused" "$(cat said)"
+    sed -i 's/^partition.*/max_array = 20/' farcast.toml
+    submit || bad "submit"
+    until_true 60 ended
+    verdict "refused, mended, the same command"
 }

@@ -504,6 +504,14 @@ impl Campaign {
         self.note(number, &format!("{part} ?\n"))
     }
 
+    /// Notes that the queue has refused an array, or the job after all of them.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn note_refused(&self, number: u32, part: &str) -> Result<(), Fault> {
+        self.note(number, &format!("{part} -\n"))
+    }
+
     /// Notes the id of an array, or of the job after all of them.
     ///
     /// # Errors
@@ -747,13 +755,16 @@ mod tests {
     }
 
     #[test]
-    fn the_last_array_is_in_doubt_until_its_id_is_noted() {
+    fn the_last_array_is_in_doubt_until_the_queue_has_answered() {
         let store = tempdir().unwrap();
         let campaign = Campaign::begin(store.path(), About::new(Site::new(Kind::Slurm))).unwrap();
         campaign.claim(&order(1), &[]).unwrap();
         assert!(campaign.doubtful(1).is_none());
         campaign.note_attempt(1, "0").unwrap();
         assert_eq!(campaign.doubtful(1).unwrap().0, "0");
+        campaign.note_refused(1, "0").unwrap();
+        assert!(campaign.doubtful(1).is_none() && campaign.jobs(1).is_empty());
+        campaign.note_attempt(1, "0").unwrap();
         campaign.note_job(1, "0", 7).unwrap();
         assert!(campaign.doubtful(1).is_none());
         assert_eq!(campaign.jobs(1), BTreeMap::from([("0".to_owned(), 7)]));

@@ -324,11 +324,12 @@ impl Slurm {
             order.number,
             submission.part
         );
+        let wrong = |fault: Fault| Refusal::Wrong(fault.to_string());
         campaign
             .note_attempt(order.number, submission.part)
-            .map_err(|fault| Refusal::Wrong(fault.to_string()))?;
+            .map_err(wrong)?;
         let mut is_first = true;
-        patiently(observer, || {
+        let submitted = patiently(observer, || {
             if !std::mem::take(&mut is_first)
                 && let Some(id) = self.squeue()?.lines().find_map(|line| {
                     let line = Line::of(line)?;
@@ -363,7 +364,13 @@ impl Slurm {
                 .next()
                 .and_then(|id| id.parse().ok());
             id.ok_or_else(|| Refusal::Wrong(format!("sbatch answered `{}`", answer.trim())))
-        })
+        });
+        if let Err(Refusal::Full(_) | Refusal::Wrong(_)) = submitted {
+            campaign
+                .note_refused(order.number, submission.part)
+                .map_err(wrong)?;
+        }
+        submitted
     }
 }
 
