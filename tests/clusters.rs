@@ -134,8 +134,8 @@ fn mistakes_in_the_settings_of_queues_are_pointed_at() {
     let expected = [
         "error[wrong-type]: expected a time such as `\"90 s\"`, `\"20 min\"` or `\"2 h\"`",
         "error[unknown-name]: unknown setting `max_aray`",
-        "error[wrong-type]: expected a size as Slurm writes it, such as `\"800M\"` or `\"8G\"`",
         "error[wrong-type]: expected a time as Slurm writes it: minutes, `\"2:00:00\"` or `\"1-12:00:00\"`",
+        "error[wrong-type]: expected a size as Slurm writes it, such as `\"800M\"` or `\"8G\"`",
         "error[unknown-name]: unknown setting `cpu`",
         "error[unknown-name]: unknown queue `pbs`",
     ];

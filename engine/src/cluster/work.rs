@@ -22,7 +22,7 @@ use crate::scheduler::{OnFailure, Orders, Scheduler};
 const DELAY: Duration = Duration::from_secs(20);
 
 /// The same where nothing says that it was recorded: its chunk may have been killed.
-const UNPROMISED: Duration = Duration::from_secs(8);
+const UNPROMISED: Duration = Duration::from_secs(4);
 
 /// A chunk, and what it is part of.
 #[derive(Clone, Copy)]
