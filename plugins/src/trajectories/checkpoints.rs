@@ -140,16 +140,8 @@ impl Checkpoints {
         let Some(DataPath(path)) = call.get::<DataPath>("files") else {
             return Ok(Facts::default());
         };
-        let end = path
-            .extension()
-            .and_then(|end| end.to_str())
-            .unwrap_or_default();
-        if let Some((end, what)) = FOREIGN.iter().find(|(foreign, _)| *foreign == end) {
-            let message = format!("expected safetensors, found `.{end}` ({what})");
-            return Err(Complaint::at("files", message).with_hint(
-                "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
-                 \"x.pt\", weights_only=True), \"x.safetensors\")`",
-            ));
+        if let Some(complaint) = foreign(&path) {
+            return Err(complaint);
         }
         let selection = Selection {
             only: call.get("only").unwrap_or_default(),
