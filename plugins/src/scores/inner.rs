@@ -35,8 +35,8 @@ plugin! {
     /// by it. The children themselves are not made for it.
     ///
     /// ```farcast
-    /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
     /// score alike = inner(net, by: z, hold: 25 %, side: upper)
+    /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
     /// ```
     "inner" version 2
     pub struct Inner {
