@@ -410,6 +410,10 @@ pub struct Run {
     /// With `--on slurm`, wait for the results.
     #[arg(long, requires = "on")]
     pub wait: bool,
+    /// Write a page that says how far the run is, `live.html` beside the results; it refreshes
+    /// itself.
+    #[arg(long, conflicts_with = "on")]
+    pub live: bool,
 }
 
 /// `farcast export`
@@ -441,7 +445,7 @@ pub enum Executor {
 }
 
 /// How to run, what to print and what to write.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
     /// When an action fails, run everything that does not depend on it.
     #[arg(long)]
@@ -471,6 +475,9 @@ pub struct RunOptions {
     /// The form of the files of data that `--weights` names.
     #[arg(long, value_enum, default_value_t = Form::Netcdf)]
     pub format: Form,
+    /// [`Run::live`].
+    #[arg(skip)]
+    pub live: bool,
 }
 
 /// The forms of files of data.
@@ -613,6 +620,9 @@ pub struct Runs {
     /// Write the same table to a Parquet file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
     pub parquet: Option<PathBuf>,
+    /// Write an index of all runs for browsers, `index.html` and `runs.csv`, into a folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "csv", "parquet"])]
+    pub html: Option<PathBuf>,
     /// Only the newest N.
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub limit: Option<u64>,

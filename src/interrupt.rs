@@ -55,6 +55,11 @@ pub fn interrupted() -> Exit {
     Exit::Signal(SIGNAL.load(Ordering::Relaxed))
 }
 
+/// Whether a signal has come.
+pub fn is_asked_to_stop() -> bool {
+    SIGNAL.load(Ordering::Relaxed) != 0
+}
+
 /// Leaves words for the end of a process whose run does not end in order.
 pub fn leave_last_words(words: impl FnOnce() + Send + 'static) {
     set(End::Words(Box::new(words)));

@@ -8,6 +8,7 @@ mod config;
 mod exit;
 mod host;
 mod interrupt;
+mod live;
 mod lsp;
 mod notes;
 mod progress;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::Node;
+use dsl::types::Kind;
 
 use crate::terminal::Terminal;
 
@@ -12,10 +13,11 @@ const MOST_ALIKE: usize = 1;
 /// How many notes the terminal shows.
 const TOLD: usize = 6;
 
-/// Statement and note, statement by statement: each note once, those at points of a sweep last. Of
+/// Statement and note, statement by statement, what weighs most first: each note once, those at
+/// points of a sweep last. Of
 /// those that differ only in their numbers, as for members and points, the first.
 pub fn gathered(mut notes: Vec<(&Node, String)>) -> Vec<(String, String)> {
-    notes.sort_by_key(|(node, _)| !node.point.is_empty());
+    notes.sort_by_key(|(node, _)| (weight(node), !node.point.is_empty()));
     let mut kept: Vec<(String, String)> = Vec::new();
     let mut told = BTreeSet::new();
     let mut alike: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
@@ -43,6 +45,18 @@ pub fn gathered(mut notes: Vec<(&Node, String)>) -> Vec<(String, String)> {
 /// A note without its numbers.
 fn wording(note: &str) -> String {
     note.replace(|c: char| c.is_ascii_digit() || "-.".contains(c), "")
+}
+
+/// How much what is said of such a statement weighs for who reads its scores: what models do
+/// outside their training comes before what was read from files.
+fn weight(node: &Node) -> usize {
+    match node.kind {
+        _ if !node.named => 4,
+        Kind::Child | Kind::Farcast | Kind::Score => 0,
+        Kind::Regression => 1,
+        Kind::Data => 3,
+        _ => 2,
+    }
 }
 
 /// The notes of each statement, those at all points of a sweep together.

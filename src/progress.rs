@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dsl::render::printable;
+use engine::estimate::left_text;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::plugin::Progress;
@@ -115,16 +116,6 @@ impl Drop for Bars {
     }
 }
 
-/// `about 3 min left`; nothing for less than two seconds.
-fn left_text(seconds: f64) -> String {
-    match seconds {
-        ..2.0 => String::new(),
-        ..90.0 => format!("about {seconds:.0} s left"),
-        ..5400.0 => format!("about {:.0} min left", seconds / 60.0),
-        _ => format!("about {:.1} h left", seconds / 3600.0),
-    }
-}
-
 /// One line for each action that ends.
 pub struct Lines {
     terminal: Terminal,
@@ -189,22 +180,5 @@ fn unusual(title: &str, ending: &Ending) -> Option<String> {
         Ending::Failed(failure) => Some(format!("{title} failed: {}", failure.message)),
         Ending::Skipped => Some(format!("{title} stopped")),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::left_text;
-
-    #[test]
-    fn the_time_left_is_said_in_the_unit_that_suits_it() {
-        let texts = [1.0, 40.0, 300.0, 7200.0].map(left_text);
-        let said = [
-            "",
-            "about 40 s left",
-            "about 5 min left",
-            "about 2.0 h left",
-        ];
-        assert_eq!(texts, said);
     }
 }

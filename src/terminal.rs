@@ -40,6 +40,69 @@ pub struct Terminal {
     pub watched: bool,
     /// Whether standard output carries one JSON object and nothing else.
     pub json: bool,
+    /// Whether standard error shows links.
+    pub links: bool,
+}
+
+/// Where a diagnostic is explained.
+fn page_of(code: &str) -> String {
+    let (repository, version) = (env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION"));
+    format!("{repository}/blob/v{version}/docs/diagnostics.md#{code}")
+}
+
+/// Whether a terminal with this environment shows links (OSC 8): those that do say who they are.
+/// `FORCE_HYPERLINK` decides otherwise.
+fn shows_links(watched: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    if let Some(forced) = variable("FORCE_HYPERLINK") {
+        return !forced.is_empty() && forced != "0";
+    }
+    let is_new_vte = || {
+        variable("VTE_VERSION")?
+            .parse::<u32>()
+            .ok()
+            .map(|it| it >= 5000)
+    };
+    let is_one_of = |name: &str, known: &[&str]| {
+        variable(name).is_some_and(|value| known.iter().any(|known| value.contains(known)))
+    };
+    let programs = [
+        "iTerm.app",
+        "WezTerm",
+        "vscode",
+        "ghostty",
+        "Hyper",
+        "rio",
+        "zed",
+        "tmux",
+    ];
+    let terms = [
+        "kitty",
+        "alacritty",
+        "foot",
+        "ghostty",
+        "wezterm",
+        "contour",
+    ];
+    let marks = [
+        "WT_SESSION",
+        "KONSOLE_VERSION",
+        "DOMTERM",
+        "KITTY_WINDOW_ID",
+    ];
+    watched
+        && (is_new_vte().unwrap_or(false)
+            || is_one_of("TERM_PROGRAM", &programs)
+            || is_one_of("TERM", &terms)
+            || marks.iter().any(|name| variable(name).is_some()))
+}
+
+/// The rendered diagnostic with its code as a link.
+fn linked(text: &str, code: &str) -> String {
+    let (link, end) = (
+        format!("\u{1b}]8;;{}\u{1b}\\", page_of(code)),
+        "\u{1b}]8;;\u{1b}\\",
+    );
+    text.replacen(&format!("[{code}]"), &format!("[{link}{code}{end}]"), 1)
 }
 
 impl Terminal {
@@ -59,6 +122,7 @@ impl Terminal {
             color,
             watched,
             json: false,
+            links: shows_links(watched, |name| std::env::var(name).ok()),
         }
     }
 
@@ -136,7 +200,11 @@ impl Terminal {
         };
         for diagnostic in diagnostics {
             // Rendering escapes what the texts contain.
-            self.say_styled(&render(diagnostic, sources, style));
+            let text = render(diagnostic, sources, style);
+            self.say_styled(&match self.links {
+                true => linked(&text, diagnostic.code.as_str()),
+                false => text,
+            });
         }
     }
 
@@ -169,4 +237,46 @@ fn printable_lines(text: &str) -> Cow<'_, str> {
         printable(line) + &end.map(String::from).unwrap_or_default()
     });
     parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(watched: bool, set: &[(&str, &str)]) -> bool {
+        shows_links(watched, |name| {
+            let found = set.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn links_are_for_terminals_that_show_them() {
+        assert!(shows(true, &[("VTE_VERSION", "7200")]));
+        assert!(shows(true, &[("TERM", "xterm-kitty")]));
+        assert!(shows(
+            true,
+            &[("TERM_PROGRAM", "vscode"), ("NO_COLOR", "1")]
+        ));
+        assert!(shows(false, &[("FORCE_HYPERLINK", "1")]));
+        assert!(!shows(true, &[("TERM", "xterm-256color")]));
+        assert!(!shows(true, &[("VTE_VERSION", "4602")]));
+        assert!(!shows(false, &[("WT_SESSION", "x")]));
+        assert!(!shows(
+            true,
+            &[("WT_SESSION", "x"), ("FORCE_HYPERLINK", "0")]
+        ));
+    }
+
+    #[test]
+    fn the_code_alone_is_the_link() {
+        let text = linked("error[unused]: `x[unused]` is unused", "unused");
+        let page = page_of("unused");
+        assert_eq!(
+            text,
+            format!(
+                "error[\u{1b}]8;;{page}\u{1b}\\unused\u{1b}]8;;\u{1b}\\]: `x[unused]` is unused"
+            )
+        );
+    }
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod clusters;
 mod commands;
 mod config;
+mod cookbook;
 mod crashes;
 mod damage;
 mod editors;

@@ -52,6 +52,16 @@ impl Estimate {
     }
 }
 
+/// `about 3 min left`; nothing for less than two seconds.
+pub fn left_text(seconds: f64) -> String {
+    match seconds {
+        ..2.0 => String::new(),
+        ..90.0 => format!("about {seconds:.0} s left"),
+        ..5400.0 => format!("about {:.0} min left", seconds / 60.0),
+        _ => format!("about {:.1} h left", seconds / 3600.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +83,17 @@ mod tests {
         estimate.end("mlp", 3.0);
         estimate.end("mlp", 3.0);
         assert_eq!(estimate.left(), Some(0.0));
+    }
+
+    #[test]
+    fn the_time_left_is_said_in_the_unit_that_suits_it() {
+        let texts = [1.0, 40.0, 300.0, 7200.0].map(left_text);
+        let said = [
+            "",
+            "about 40 s left",
+            "about 5 min left",
+            "about 2.0 h left",
+        ];
+        assert_eq!(texts, said);
     }
 }

@@ -38,6 +38,7 @@ use crate::args::{Executor, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
+use crate::live::Live;
 use crate::notes::{gathered, say_notes};
 use crate::progress::{Bars, Lines};
 use crate::remotes::listed;
@@ -55,9 +56,13 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
         ..*terminal
     };
     let (mut study, store) = opened(args, settings, terminal)?;
-    let shared = listed(&store, settings, &args.options, terminal);
+    let options = RunOptions {
+        live: args.live,
+        ..args.options.clone()
+    };
+    let shared = listed(&store, settings, &options, terminal);
     let job = Job {
-        options: &args.options,
+        options: &options,
         backend: backend(args.executor, settings, &store),
         out: default_out(settings, &args.experiment.file),
     };
@@ -98,6 +103,7 @@ pub fn report(args: Report, settings: &Settings, terminal: &Terminal) -> Result<
         executor: Executor::Threads,
         on: None,
         wait: false,
+        live: false,
     };
     run(&args, settings, terminal)
 }
@@ -303,6 +309,21 @@ pub fn observer(options: &RunOptions, terminal: &Terminal) -> Box<dyn Observer> 
     }
 }
 
+/// The same observer, with a page that shows what it hears.
+fn watched(
+    observer: Box<dyn Observer>,
+    job: &Job<'_>,
+    study: &Study,
+    terminal: &Terminal,
+) -> Box<dyn Observer> {
+    let path = job.out.join("live.html");
+    if !job.options.quiet {
+        terminal.say(format!("live: {}", path.display()));
+    }
+    let about = (study.experiment.title.clone(), study.file().to_owned());
+    Box::new(Live::new(observer, path, about, *terminal))
+}
+
 /// Runs what the store lacks, in as many rounds as its sweeps take.
 fn execute(
     job: &Job<'_>,
@@ -312,6 +333,10 @@ fn execute(
     terminal: &Terminal,
 ) -> Result<study::Finished, Abort> {
     let observer = observer(job.options, terminal);
+    let observer = match job.options.live {
+        true => watched(observer, job, study, terminal),
+        false => observer,
+    };
     let observer = match unfinished {
         Some(run) => run.counted(observer),
         None => observer,
@@ -685,10 +710,11 @@ impl Finished<'_> {
                 terminal.error(format!("no point of sweep `{}` has a score", sweep.name));
             }
         }
-        if !self.job.options.quiet {
-            for waiting in &experiment.waiting {
-                terminal.note(waits(waiting));
-            }
+        // After Ctrl-C everything waits, and whoever pressed it knows why.
+        if !self.job.options.quiet && !self.outcome.stopped {
+            waiting_texts(&experiment.waiting)
+                .iter()
+                .for_each(|text| terminal.note(text));
         }
     }
 
@@ -775,6 +801,31 @@ fn lost_text(sweep: &Sweep, lost: &[&LostPoint]) -> String {
         text.push_str("\n  the next run tries those that failed again");
     }
     text
+}
+
+/// A sentence for all that wait for the same sweeps.
+fn waiting_texts(waiting: &[Waiting]) -> Vec<String> {
+    let mut grouped: Vec<Vec<&Waiting>> = Vec::new();
+    for one in waiting {
+        match grouped.iter_mut().find(|it| it[0].sweeps == one.sweeps) {
+            Some(group) => group.push(one),
+            None => grouped.push(vec![one]),
+        }
+    }
+    let text = |group: &Vec<&Waiting>| match &group[..] {
+        [one] => waits(one),
+        [first, ..] => {
+            let names: Vec<String> = group
+                .iter()
+                .map(|it| format!("`{}`", it.statement))
+                .collect();
+            let sweeps = waits(first);
+            let sweeps = sweeps.split(" waits for ").last().unwrap_or_default();
+            format!("{} wait for {sweeps}", names.join(", "))
+        }
+        [] => String::new(),
+    };
+    grouped.iter().map(text).collect()
 }
 
 /// `final waits for sweep tuning`.

@@ -129,6 +129,11 @@ impl Analysis {
         self.heard.names.get(&place).map(|(meaning, _)| *meaning)
     }
 
+    /// What the names in all texts mean, in their order.
+    pub fn meanings(&self) -> impl Iterator<Item = Meaning> {
+        self.heard.names.values().map(|(meaning, _)| *meaning)
+    }
+
     /// The smallest value around a byte, as text, with its type.
     pub fn value_at(&self, byte: usize) -> Option<&(String, Type)> {
         smallest(&self.heard.values, byte)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::position::{Lines, Range};
 
 /// Open texts by path, as the checker names them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Documents(BTreeMap<String, String>);
 
 /// One change of a text: a range replaced, or the whole.

@@ -1,24 +1,30 @@
 //! What is known of the thing under the cursor, as Markdown.
 
-use dsl::ast::{Arg, Expr, ExprKind, ItemKind, Name, PluginItem};
-use dsl::check::Meaning;
+use dsl::ast::{Arg, Expr, ExprKind, Item, ItemKind, Name, PluginItem};
+use dsl::check::{Meaning, folder, join};
 use dsl::column;
 use dsl::signature::Catalog;
-use dsl::source::Span;
+use dsl::source::{FileId, Span};
 use dsl::sweep::forms::signatures;
 use dsl::types::Schema;
 use plugins::reference;
 
 use super::analysis::{Analysis, contains};
 use super::completion::detail;
+use super::names::declared;
 
 /// How many columns are listed before the rest is counted.
 const MOST_COLUMNS: usize = 40;
 
-/// The text, and the place it is about.
-pub fn hover(analysis: &Analysis, catalog: &Catalog, byte: usize) -> Option<(String, Span)> {
+/// The text, and the place it is about. `state` says what of a statement is in the store.
+pub fn hover(
+    analysis: &Analysis,
+    catalog: &Catalog,
+    state: &dyn Fn(&str) -> Option<String>,
+    byte: usize,
+) -> Option<(String, Span)> {
     if let Some((place, meaning, said)) = analysis.name_at(byte) {
-        return named(analysis, catalog, place, meaning, said).map(|text| (text, place));
+        return named(analysis, catalog, state, place, meaning, said).map(|text| (text, place));
     }
     let mut items = analysis.trees.first()?.items.iter();
     let item = items.rfind(|item| contains(item.span, byte))?;
@@ -29,7 +35,7 @@ pub fn hover(analysis: &Analysis, catalog: &Catalog, byte: usize) -> Option<(Str
             value,
         } => {
             if contains(keyword.span, byte) || contains(name.span, byte) {
-                let text = statement(analysis, catalog, name)?;
+                let text = statement(analysis, catalog, state, name)?;
                 return Some((text, name.span));
             }
             value
@@ -41,6 +47,17 @@ pub fn hover(analysis: &Analysis, catalog: &Catalog, byte: usize) -> Option<(Str
             if contains(name.span, byte) =>
         {
             return Some((source_of(analysis, name.span)?, name.span));
+        }
+        ItemKind::Plugin(plugin) => {
+            let mut params = plugin.params.iter();
+            let place = params
+                .find(|param| contains(param.name.span, byte))?
+                .name
+                .span;
+            return Some((source_of(analysis, plugin.name.span)?, place));
+        }
+        ItemKind::Use { name, path } if contains(name.span, byte) => {
+            return Some((format!("the names of `{}`", path.value), name.span));
         }
         ItemKind::Define { body, .. } => body,
         _ => return None,
@@ -62,6 +79,10 @@ fn in_expr(
     };
     match &expr.kind {
         ExprKind::Call { callee, args } => {
+            if let Some(item) = own(analysis, callee) {
+                return in_own_call(analysis, item, callee, args, byte)
+                    .or_else(|| args.iter().map(Arg::value).find_map(within));
+            }
             let [name] = &callee[..] else {
                 return args.iter().map(Arg::value).find_map(within);
             };
@@ -101,9 +122,65 @@ fn in_expr(
     }
 }
 
+/// The definition or plugin of the experiment's own that is called, `hub` or `robust.huber`.
+fn own<'a>(analysis: &'a Analysis, callee: &[Name]) -> Option<&'a Item> {
+    let mut tree = analysis.trees.first()?;
+    let mut path = analysis.main().path.clone();
+    let (last, modules) = callee.split_last()?;
+    for module in modules {
+        let used = tree.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Use { name, path } if name.text == module.text => Some(&path.value),
+            _ => None,
+        })?;
+        path = join(folder(&path), used);
+        tree = analysis.tree(&path)?;
+    }
+    let mut items = tree.items.iter();
+    items.find(|item| match &item.kind {
+        ItemKind::Define { name, .. } | ItemKind::Plugin(PluginItem { name, .. }) => {
+            name.text == last.text
+        }
+        _ => false,
+    })
+}
+
+/// Of the name of such a call, and of the names of its arguments.
+fn in_own_call(
+    analysis: &Analysis,
+    item: &Item,
+    callee: &[Name],
+    args: &[Arg],
+    byte: usize,
+) -> Option<(String, Span)> {
+    let place = declared(item)?.span;
+    if let Some(name) = callee.last().filter(|name| contains(name.span, byte)) {
+        return Some((source_of(analysis, place)?, name.span));
+    }
+    let named = args.iter().filter_map(|arg| match arg {
+        Arg::Named { name, .. } => Some(name),
+        _ => None,
+    });
+    let name = { named }.find(|name| contains(name.span, byte))?;
+    let param = match &item.kind {
+        ItemKind::Plugin(plugin) => {
+            let mut params = plugin.params.iter();
+            params.find(|param| param.name.text == name.text)?.span.0
+        }
+        ItemKind::Define { params, .. } => {
+            let mut params = params.iter();
+            params.find(|param| param.name.text == name.text)?.name.span
+        }
+        _ => return None,
+    };
+    let text = analysis.checked.sources.get(param.file).slice(param);
+    let of = declared(item)?;
+    Some((format!("`{text}` of `{}`", of.text), name.span))
+}
+
 fn named(
     analysis: &Analysis,
     catalog: &Catalog,
+    state: &dyn Fn(&str) -> Option<String>,
     place: Span,
     meaning: Meaning,
     said: Span,
@@ -115,7 +192,7 @@ fn named(
                 text: slice(said).to_owned(),
                 span: said,
             };
-            statement(analysis, catalog, &name).or_else(|| source_of(analysis, said))
+            statement(analysis, catalog, state, &name).or_else(|| source_of(analysis, said))
         }
         Meaning::Column => {
             let name = slice(place);
@@ -158,8 +235,14 @@ fn source_of(analysis: &Analysis, said: Span) -> Option<String> {
     Some(format!("```farcast\n{}\n```\n\n{words}", text.join("\n")))
 }
 
-/// A statement: its text, what its plugin does, its columns, members and points.
-fn statement(analysis: &Analysis, catalog: &Catalog, name: &Name) -> Option<String> {
+/// A statement: its text, what its plugin does, its columns, members and points, and what of it is
+/// in the store.
+fn statement(
+    analysis: &Analysis,
+    catalog: &Catalog,
+    state: &dyn Fn(&str) -> Option<String>,
+    name: &Name,
+) -> Option<String> {
     let mut text = source_of(analysis, name.span)?;
     let nodes: Vec<_> = analysis.nodes(&name.text).collect();
     let Some(node) = nodes.first() else {
@@ -183,6 +266,9 @@ fn statement(analysis: &Analysis, catalog: &Catalog, name: &Name) -> Option<Stri
         && let Some(schema) = analysis.columns_of(node.span)
     {
         known.push(format!("columns: {}", listed(schema)));
+    }
+    if name.span.file == FileId(0) {
+        known.extend(state(&name.text));
     }
     text += &known.join("\n\n");
     Some(text)

@@ -11,12 +11,17 @@ mod diagnostics;
 mod documents;
 mod hover;
 mod names;
+mod plans;
 mod position;
+mod rename;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 
+use dsl::ast::{File, Item, ItemKind};
 use dsl::format::format;
 use dsl::parse::parse;
 use dsl::signature::Catalog;
@@ -32,7 +37,9 @@ use self::cursor::{Cursor, is_word};
 use self::diagnostics::Places;
 use self::documents::{Change, Documents, path_of};
 use self::names::Names;
+use self::plans::Plans;
 use self::position::{Lines, Position, Range};
+pub use self::transport::stdio;
 
 /// What the server can do, as `initialize` answers.
 fn capabilities() -> Value {
@@ -55,11 +62,30 @@ fn capabilities() -> Value {
     })
 }
 
-/// Serves one editor until it says goodbye.
+/// The requests about a text.
+const METHODS: [&str; 11] = [
+    "completion",
+    "signatureHelp",
+    "formatting",
+    "hover",
+    "definition",
+    "references",
+    "documentHighlight",
+    "prepareRename",
+    "rename",
+    "documentSymbol",
+    "codeAction",
+];
+
+/// Serves one editor until it says goodbye. `program` is asked for plans.
 ///
 /// # Errors
 /// When the other side breaks the protocol, or goes away without a word.
-pub fn serve(registry: &Registry, connection: &Connection) -> Result<(), String> {
+pub fn serve(
+    registry: &Registry,
+    connection: &Connection,
+    program: Option<PathBuf>,
+) -> Result<(), String> {
     let wrong = |error: lsp_server::ProtocolError| error.to_string();
     let (id, _) = connection.initialize_start().map_err(wrong)?;
     connection
@@ -73,6 +99,7 @@ pub fn serve(registry: &Registry, connection: &Connection) -> Result<(), String>
         analyses: BTreeMap::new(),
         dirty: BTreeSet::new(),
         published: BTreeMap::new(),
+        plans: Plans::by(program),
         connection,
     };
     for message in &connection.receiver {
@@ -105,6 +132,7 @@ struct Server<'a> {
     dirty: BTreeSet<String>,
     /// The addresses with diagnostics, by the path they were found from.
     published: BTreeMap<String, BTreeSet<String>>,
+    plans: Plans,
     connection: &'a Connection,
 }
 
@@ -137,6 +165,7 @@ impl Server<'_> {
         match notification.method.as_str() {
             "textDocument/didOpen" => {
                 let text = document["text"].as_str().unwrap_or_default().to_owned();
+                self.plans.ask(&path);
                 self.documents.open(path, text);
             }
             "textDocument/didChange" => {
@@ -149,7 +178,8 @@ impl Server<'_> {
                 self.dirty.remove(&path);
                 self.retract(&path, &BTreeSet::new());
             }
-            "textDocument/didSave" | "workspace/didChangeWatchedFiles" => {}
+            "textDocument/didSave" => self.plans.ask(&path),
+            "workspace/didChangeWatchedFiles" => {}
             _ => return,
         }
         // Other texts may use this one, or its data.
@@ -208,6 +238,11 @@ impl Server<'_> {
 
     fn answer(&mut self, request: &Request) -> Answer {
         let params = &request.params;
+        let method = request.method.strip_prefix("textDocument/");
+        if !method.is_some_and(|method| METHODS.contains(&method)) {
+            let message = format!("`{}` is not supported", request.method);
+            return Err((ErrorCode::MethodNotFound, message));
+        }
         let path = params["textDocument"]["uri"].as_str().map(path_of);
         let Some(path) = path.filter(|path| self.documents.get(path).is_some()) else {
             return Err((ErrorCode::InvalidParams, "this text is not open".to_owned()));
@@ -245,7 +280,8 @@ impl Server<'_> {
         };
         match request.method.as_str() {
             "textDocument/hover" => {
-                let found = hover::hover(&analysis, self.catalog, byte);
+                let state = |name: &str| self.plans.of(&path, &text, name);
+                let found = hover::hover(&analysis, self.catalog, &state, byte);
                 Ok(found.map_or(Value::Null, |(text, place)| {
                     json!({
                         "contents": { "kind": "markdown", "value": text },
@@ -308,11 +344,12 @@ impl Server<'_> {
             .iter()
             .find(|item| item.span.start as usize == cursor.item);
         let end = item.map_or(byte, |item| (item.span.end as usize).max(byte));
+        let near = needed(&tree, text, cursor.item..end);
         let completed = format!(
             "{}{}\n{}",
-            &text[..cursor.item],
+            &near[..cursor.item],
             cursor.completed(PLACEHOLDER),
-            &text[end..]
+            &near[end..]
         );
         let analysis = self.check(path, &completed);
         let mut found = Completions::of(self.catalog, &analysis, &tree, &cursor);
@@ -353,25 +390,43 @@ impl Server<'_> {
         let places = names.places(&target);
         names.ranges(&places)
     }
+}
 
-    fn rename(&mut self, analysis: &Analysis, byte: usize, to: &str) -> Answer {
-        let refuse = |message: &str| Err((ErrorCode::InvalidParams, message.to_owned()));
-        let (tree, errors) = parse(FileId(0), &format!("data {to} = a()"));
-        let plain = errors.is_empty() && tree.items.len() == 1;
-        if !plain || !to.chars().all(is_word) {
-            return refuse("expected a name: letters, digits and `_`");
+/// The text with blanks for the statements that a part of it does not lead to: what is known at
+/// a place does not depend on them, and the rest is checked in a fraction of the time.
+fn needed(tree: &File, text: &str, part: std::ops::Range<usize>) -> String {
+    let words = |part: &str| -> Vec<String> {
+        let words = part.split(|c: char| !is_word(c));
+        words
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let place = |item: &Item| item.span.start as usize..item.span.end as usize;
+    let named: BTreeMap<&str, &Item> = { tree.items.iter() }
+        .filter_map(|item| Some((names::declared(item)?.text.as_str(), item)))
+        .collect();
+    let mut left = words(&text[part]);
+    let mut kept = BTreeSet::new();
+    while let Some(word) = left.pop() {
+        if let Some(item) = named.get(word.as_str())
+            && kept.insert(item.span.start)
+        {
+            left.extend(words(&text[place(item)]));
         }
-        let mut names = Names::new(analysis, &self.documents);
-        let Some(target) = names.at(byte) else {
-            return refuse("only params, definitions, statements and used files are renamed");
-        };
-        let places = names.places(&target);
-        let edits = names.ranges(&places).into_iter().map(|(uri, ranges)| {
-            let edit = |range| json!({ "range": range, "newText": to });
-            (uri, Value::Array(ranges.into_iter().map(edit).collect()))
-        });
-        Ok(json!({ "changes": edits.collect::<serde_json::Map<_, _>>() }))
     }
+    let mut bytes = text.as_bytes().to_vec();
+    for item in &tree.items {
+        let is_statement = matches!(
+            item.kind,
+            ItemKind::Statement { .. } | ItemKind::Define { .. } | ItemKind::Broken { .. }
+        );
+        if is_statement && !kept.contains(&item.span.start) {
+            let blank = bytes[place(item)].iter_mut().filter(|byte| **byte != b'\n');
+            blank.for_each(|byte| *byte = b' ');
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 /// The word around a byte.
@@ -426,6 +481,7 @@ mod tests {
             analyses: BTreeMap::new(),
             dirty: BTreeSet::new(),
             published: BTreeMap::new(),
+            plans: Plans::default(),
             connection: &connection,
         };
         let start = include_str!("../../experiments/smoke/starter.farcast");

@@ -38,9 +38,9 @@ pub struct Names<'a> {
     read: BTreeMap<String, Option<Rc<Parsed>>>,
 }
 
-struct Parsed {
-    text: String,
-    tree: File,
+pub struct Parsed {
+    pub text: String,
+    pub tree: File,
 }
 
 impl<'a> Names<'a> {
@@ -169,7 +169,8 @@ impl<'a> Names<'a> {
         matches!(meaning, Some(Meaning::Column | Meaning::Argument))
     }
 
-    fn file(&mut self, path: &str) -> Option<Rc<Parsed>> {
+    /// A file that is open, was checked or is on disk.
+    pub fn file(&mut self, path: &str) -> Option<Rc<Parsed>> {
         if let Some(read) = self.read.get(path) {
             return read.clone();
         }
@@ -228,7 +229,7 @@ fn bytes(span: Span) -> (usize, usize) {
 }
 
 /// The name an item declares.
-fn declared(item: &Item) -> Option<&Name> {
+pub fn declared(item: &Item) -> Option<&Name> {
     match &item.kind {
         ItemKind::Use { name, .. }
         | ItemKind::Param { name, .. }

@@ -24,7 +24,7 @@ use crate::parcel::Parcel;
 
 pub use data_file::DataForm;
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
-pub use page::{Figure, Page, Section, Series, Style};
+pub use page::{Cells, Figure, Page, Section, Series, Style};
 pub use parts::{Kept, Parts};
 pub use pieces::Piece;
 pub use precision::Precision;

@@ -52,6 +52,33 @@ pub struct Figure {
     pub diagonal: bool,
     /// What is drawn, first at the back.
     pub series: Vec<Series>,
+    /// The calendar of a horizontal axis that counts days since 1970-01-01; its marks are dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<String>,
+    /// Coloured cells of a plane, which take the place of the series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Cells>,
+}
+
+/// Numbers over two coordinates, as the colours of cells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cells {
+    /// The borders of the cells from left to right, one more than there are columns; ascending.
+    pub x: Vec<f64>,
+    /// The borders of the cells along the vertical axis; ascending.
+    pub y: Vec<f64>,
+    /// A number for each cell, column by column within a row; none where there is none.
+    pub values: Vec<Option<f64>>,
+    /// Whether a cell is part of the domain, whose outline is drawn: on a map, the coast.
+    pub inside: Vec<bool>,
+    /// What the colours count, with unit.
+    pub label: String,
+    /// The lowest and the highest value with a colour of its own.
+    pub range: (f64, f64),
+    /// Whether the colours diverge from zero.
+    pub signed: bool,
+    /// Whether the axes are longitude and latitude, drawn to the same scale.
+    pub map: bool,
 }
 
 /// One set of points.

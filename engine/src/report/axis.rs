@@ -1,5 +1,9 @@
 //! An axis of a figure: from values to pixels, and the marks along it.
 
+use dsl::calendar::Calendar;
+
+use super::dates;
+
 /// Values beyond this are treated as not finite: their differences could overflow.
 const LARGEST: f64 = 1e150;
 
@@ -169,9 +173,53 @@ impl Axis {
             .collect()
     }
 
+    /// The same of an axis that counts days since 1970-01-01 of a calendar, labelled with dates.
+    pub fn dates(&self, every: f64, calendar: Calendar) -> Vec<(f64, String)> {
+        let most = ((self.to - self.from).abs() / every).max(2.0);
+        match dates::marks(self.extent.low, self.extent.high, most, calendar) {
+            Some(marks) => marks
+                .into_iter()
+                .map(|(day, text)| (self.at_spread(day), text))
+                .collect(),
+            None => self.ticks(every),
+        }
+    }
+
+    /// The same of an axis of longitudes (`["E", "W"]`) or latitudes (`["N", "S"]`) in degrees.
+    pub fn degrees(&self, every: f64, sides: [&str; 2]) -> Vec<(f64, String)> {
+        let Extent { low, high, .. } = self.extent;
+        let most = ((self.to - self.from).abs() / every).max(2.0);
+        let steps = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0];
+        let step = steps.into_iter().find(|step| (high - low) / step <= most);
+        let Some(step) = step.filter(|_| high - low > 2.0) else {
+            return self.ticks(every);
+        };
+        let first = (low / step - 1e-6).ceil() as i64;
+        let last = (high / step + 1e-6).floor() as i64;
+        let mark = |index: i64| {
+            let value = index as f64 * step;
+            (self.at_spread(value), degree(value, sides))
+        };
+        (first..=last).map(mark).collect()
+    }
+
     fn at_spread(&self, spread: f64) -> f64 {
         let Extent { low, high, .. } = self.extent;
         self.from + (spread - low) / (high - low) * (self.to - self.from)
+    }
+}
+
+/// `60° W` for 300 or −60.
+fn degree(value: f64, [positive, negative]: [&str; 2]) -> String {
+    let turned = match positive == "E" && value > 180.0 {
+        true => value - 360.0,
+        false => value,
+    };
+    match turned {
+        0.0 | 360.0 => "0°".to_owned(),
+        180.0 | -180.0 => "180°".to_owned(),
+        turned if turned < 0.0 => format!("{}° {negative}", -turned),
+        turned => format!("{turned}° {positive}"),
     }
 }
 
@@ -294,6 +342,24 @@ mod tests {
             ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"]
         );
         assert_eq!(texts(Scale::Log, &[1.0, 20.0]), ["1", "2", "5", "10", "20"]);
+    }
+
+    #[test]
+    fn degrees_have_their_side_of_the_world() {
+        let axis = Axis::new(Extent::exactly(0.0, 360.0), 0.0, 400.0);
+        let texts: Vec<String> = axis
+            .degrees(70.0, ["E", "W"])
+            .into_iter()
+            .map(|t| t.1)
+            .collect();
+        assert_eq!(texts, ["0°", "90° E", "180°", "90° W", "0°"]);
+        let axis = Axis::new(Extent::exactly(-90.0, 90.0), 0.0, 200.0);
+        let texts: Vec<String> = axis
+            .degrees(44.0, ["N", "S"])
+            .into_iter()
+            .map(|t| t.1)
+            .collect();
+        assert_eq!(texts, ["90° S", "45° S", "0°", "45° N", "90° N"]);
     }
 
     #[test]

@@ -2,16 +2,19 @@
 //!
 //! It uses the writer in `crate::svg`, which says why not plotters.
 
+use dsl::calendar::Calendar;
+
 use crate::artifact::{Figure, Series, Style};
 use crate::svg::{Svg, UNBROKEN, color, dashes, number, shorten};
 
 use super::axis::{Axis, Extent, Scale, drawable};
+use super::cells;
 
 /// Small, so that the text stays readable when a phone scales the picture down.
 const WIDTH: f64 = 480.0;
 const PLOT_HEIGHT: f64 = 262.0;
-const TOP: f64 = 10.0;
-const RIGHT: f64 = WIDTH - 12.0;
+pub(super) const TOP: f64 = 10.0;
+pub(super) const RIGHT: f64 = WIDTH - 12.0;
 /// A line with more points than this has no marks.
 const MOST_MARKS: usize = 60;
 /// The assumed width of a character of the 13 px text; no font is available for measuring.
@@ -23,9 +26,14 @@ pub fn svg(figure: &Figure) -> String {
     let height = match Frame::of(figure) {
         Some(frame) => {
             frame.draw_axes(&mut svg, figure);
-            frame.draw_diagonal(&mut svg, figure);
-            draw_series(&mut svg, figure, &frame);
-            draw_legend(&mut svg, figure, frame.below)
+            match &figure.cells {
+                Some(cells) => cells::draw(&mut svg, cells, &frame),
+                None => {
+                    frame.draw_diagonal(&mut svg, figure);
+                    draw_series(&mut svg, figure, &frame);
+                    draw_legend(&mut svg, figure, frame.below)
+                }
+            }
         }
         None => draw_nothing(&mut svg),
     };
@@ -57,17 +65,22 @@ fn draw_nothing(svg: &mut Svg) -> f64 {
 }
 
 /// The plotting area and its axes.
-struct Frame {
-    x: Axis,
-    y: Axis,
-    left: f64,
+pub(super) struct Frame {
+    pub x: Axis,
+    pub y: Axis,
+    pub left: f64,
+    pub right: f64,
+    pub bottom: f64,
     /// The upper end of what is below the axes.
-    below: f64,
+    pub below: f64,
 }
 
 impl Frame {
     /// None when there is nothing to draw.
     fn of(figure: &Figure) -> Option<Self> {
+        if let Some(cells) = &figure.cells {
+            return cells::frame(figure, cells);
+        }
         let (scale_x, scale_y) = (Scale::of(figure.log_x), Scale::of(figure.log_y));
         let points = || {
             figure
@@ -79,7 +92,10 @@ impl Frame {
             .series
             .iter()
             .any(|series| series.style == Style::Bars);
-        let mut x = Extent::of(scale_x, points().map(|(x, _)| x))?.near_zero();
+        let mut x = Extent::of(scale_x, points().map(|(x, _)| x))?;
+        if figure.days.is_none() {
+            x = x.near_zero();
+        }
         let mut y = Extent::of(scale_y, points().map(|(_, y)| y))?.near_zero();
         if bars {
             y = y.with_zero();
@@ -110,6 +126,8 @@ impl Frame {
             x: Axis::new(x, left, RIGHT),
             y,
             left,
+            right: RIGHT,
+            bottom,
             below: bottom + 46.0 + name_room(figure),
         })
     }
@@ -119,33 +137,50 @@ impl Frame {
     }
 
     fn draw_axes(&self, svg: &mut Svg, figure: &Figure) {
-        let bottom = TOP + PLOT_HEIGHT;
+        let (right, bottom) = (self.right, self.bottom);
         let grid = [("stroke", "currentColor"), ("stroke-opacity", "0.13")];
         let axis = [("stroke", "currentColor"), ("stroke-opacity", "0.55")];
         let small = [("font-size", "13"), ("opacity", "0.85")];
         let middle = [&small[..], &[("text-anchor", "middle")]].concat();
         let end = [&small[..], &[("text-anchor", "end")]].concat();
-        for (y, text) in self.y.ticks(44.0) {
-            svg.line((self.left, y), (RIGHT, y), &grid);
+        for (y, text) in self.y_marks(figure) {
+            svg.line((self.left, y), (right, y), &grid);
             svg.text((self.left - 7.0, y + 4.5), &end, &text);
         }
         if figure.x_names.is_empty() {
-            for (x, text) in self.x.ticks(70.0) {
+            for (x, text) in self.x_marks(figure) {
                 svg.line((x, TOP), (x, bottom), &grid);
                 svg.text((x, bottom + 18.0), &middle, &text);
             }
         } else {
             self.draw_names(svg, &figure.x_names);
         }
-        svg.line((self.left, bottom), (RIGHT, bottom), &axis);
+        svg.line((self.left, bottom), (right, bottom), &axis);
         svg.line((self.left, TOP), (self.left, bottom), &axis);
         let label = [("text-anchor", "middle"), ("font-size", "14")];
-        let centre = (self.left + RIGHT) / 2.0;
+        let centre = (self.left + right) / 2.0;
         svg.text((centre, self.below - 8.0), &label, &shorten(&figure.x, 56));
-        let half = TOP + PLOT_HEIGHT / 2.0;
+        let half = (TOP + bottom) / 2.0;
         let turn = format!("rotate(-90 14 {})", number(half));
         let label = [&label[..], &[("transform", turn.as_str())]].concat();
         svg.text((14.0, half), &label, &shorten(&figure.y, 36));
+    }
+
+    fn x_marks(&self, figure: &Figure) -> Vec<(f64, String)> {
+        let is_map = figure.cells.as_ref().is_some_and(|cells| cells.map);
+        let calendar = figure.days.as_deref().map(Calendar::named);
+        match calendar {
+            Some(calendar) => self.x.dates(88.0, calendar.unwrap_or(Calendar::Standard)),
+            None if is_map => self.x.degrees(70.0, ["E", "W"]),
+            None => self.x.ticks(70.0),
+        }
+    }
+
+    fn y_marks(&self, figure: &Figure) -> Vec<(f64, String)> {
+        match figure.cells.as_ref().is_some_and(|cells| cells.map) {
+            true => self.y.degrees(44.0, ["N", "S"]),
+            false => self.y.ticks(44.0),
+        }
     }
 
     fn draw_names(&self, svg: &mut Svg, names: &[String]) {

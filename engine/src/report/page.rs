@@ -1,6 +1,6 @@
-//! `report.html`: one file without network, script or fonts of its own.
+//! `report.html`: one file without network or fonts of its own; its script only sorts tables.
 //!
-//! It is readable on a phone, on paper and in dark mode. The template escapes everything except what
+//! It is readable without that script, on a phone, on paper and in dark mode. The template escapes everything except what
 //! this file, `svg`, `highlight` and `draw` produce, which escape themselves.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use askama::Template;
 use dsl::experiment::Experiment;
 
 use super::scores::{ScoreTable, tables};
-use super::{figure, highlight, sweep};
+use super::{csv, figure, highlight, script, sweep};
 use crate::artifact::{Figure, Page, Section};
 use crate::choice::Front;
 use crate::draw;
@@ -60,7 +60,7 @@ struct Report<'a> {
     lead: Option<(String, String)>,
     /// Anchor and text of each heading.
     contents: Vec<(String, String)>,
-    warnings: Vec<Warnings>,
+    warnings: Warnings,
     /// Path and highlighted text.
     sources: Vec<(&'a str, String)>,
     graph: String,
@@ -70,15 +70,24 @@ struct Report<'a> {
     facts: &'a [(String, String)],
     /// Statement and plugin, actions, seconds and size.
     costs: Vec<[String; 5]>,
+    /// What allows the script, and the script.
+    policy: &'static str,
+    script: &'static str,
 }
 
-/// What is to be known of one statement, each as HTML.
+/// What is to be known before the numbers are trusted, each as HTML.
 #[derive(Default)]
 struct Warnings {
     /// Said at once.
     first: Vec<String>,
-    /// Shown on demand.
-    more: Vec<String>,
+    /// Shown on demand, by statement.
+    more: Vec<(String, Vec<String>)>,
+}
+
+impl Warnings {
+    fn count_more(&self) -> usize {
+        self.more.iter().map(|(_, notes)| notes.len()).sum()
+    }
 }
 
 struct SectionView<'a> {
@@ -96,8 +105,8 @@ struct SectionView<'a> {
 /// Headlines beyond this are left to the tables.
 const MOST_CARDS: usize = 12;
 
-/// How many notes of one statement are shown before the others are folded away.
-const MOST_NOTES: usize = 3;
+/// How many notes are shown before the others are folded away.
+const MOST_NOTES: usize = 6;
 
 /// How many paragraphs and figures of a section are shown: the points of a sweep would fill a
 /// book.
@@ -148,6 +157,8 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         command: input.command,
         facts: input.facts,
         costs: input.costs.iter().map(cost_row).collect(),
+        policy: script::POLICY,
+        script: script::SORT_TABLES,
     };
     report
         .render()
@@ -179,10 +190,11 @@ fn lead<'s>(
     passed_over: &[&str],
 ) -> Option<&'s Figure> {
     let first = headlines.first()?;
-    let names = [&first.metric, &first.statement];
+    let metric = first.metric.split(" [").next().unwrap_or_default();
+    let names = [metric, first.statement.as_str()];
     let mut figures = sections.iter().flat_map(|section| &section.figures);
     figures.find(|figure| {
-        let is_about = names.iter().all(|name| figure.title.contains(&name[..]));
+        let is_about = names.iter().all(|name| figure.title.contains(name));
         is_about && !is_of(figure, passed_over)
     })
 }
@@ -214,30 +226,27 @@ fn cost_row(cost: &StatementCost) -> [String; 5] {
     ]
 }
 
-/// Notes statement by statement, then the warnings of the sections, each once.
-fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Vec<Warnings> {
+/// The warnings of the sections, then the first note of each statement, as many as are read.
+fn warnings(notes: &[(String, String)], sections: &[&Section]) -> Warnings {
     let mut said = BTreeSet::new();
-    let mut is_new = |warning: &String| said.insert(warning.clone());
-    let of_statement = |notes: &[(String, String)]| {
-        let told = notes
-            .iter()
-            .map(|(statement, note)| format!("<b>{}</b>: {}", escape(statement), prose(note)));
-        let mut first: Vec<String> = told.filter(&mut is_new).collect();
-        let more = first.split_off(first.len().min(MOST_NOTES));
-        Warnings { first, more }
-    };
-    let mut warnings: Vec<Warnings> = notes
-        .chunk_by(|(a, _), (b, _)| a == b)
-        .map(of_statement)
-        .collect();
     let of_sections = sections.iter().flat_map(|section| &section.warnings);
-    let told = of_sections.map(|warning| prose(warning));
-    warnings.push(Warnings {
-        first: told.filter(is_new).collect(),
-        more: Vec::new(),
-    });
-    warnings.retain(|warnings| !warnings.first.is_empty());
-    warnings
+    let mut first: Vec<String> = of_sections
+        .filter(|warning| said.insert(*warning))
+        .map(|warning| prose(warning))
+        .collect();
+    let mut more: Vec<(String, Vec<String>)> = Vec::new();
+    let mut told = BTreeSet::new();
+    for (statement, note) in notes {
+        if first.len() < MOST_NOTES && told.insert(statement) {
+            first.push(format!("<b>{}</b>: {}", escape(statement), prose(note)));
+            continue;
+        }
+        match more.iter_mut().find(|(other, _)| other == statement) {
+            Some((_, notes)) => notes.push(prose(note)),
+            None => more.push((statement.clone(), vec![prose(note)])),
+        }
+    }
+    Warnings { first, more }
 }
 
 impl<'a> SectionView<'a> {

@@ -1,5 +1,6 @@
 //! Scores for readers: one wide table per score statement.
 
+use super::csv;
 use crate::headline::{ensemble, firsts, having, lowest, statements};
 use crate::metric::{Better, significant};
 use crate::table::ScoreLine;
@@ -21,6 +22,14 @@ pub struct ScoreTable {
     pub rows: Vec<TableRow>,
     /// How many rows were left out.
     pub more: usize,
+}
+
+impl ScoreTable {
+    /// The rows shown, as a link to a file.
+    pub fn csv(&self) -> String {
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.cells.clone()).collect();
+        csv::link(&self.header, &rows)
+    }
 }
 
 /// One row of a [`ScoreTable`].

@@ -1,9 +1,11 @@
 //! `page(skill, plots: [error(by: depth), parity])`: plots and tables about scores.
 
+use dsl::experiment::Value;
+use dsl::facts::About;
 use engine::artifact::{Page, Scores, Section, WeightTable};
 use engine::error::Fault;
 use engine::params::{Ancestors, Column, Gather};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use engine::{constructor, made, plugin};
 
 use super::support::{anomalies, members, plots};
@@ -13,8 +15,8 @@ use crate::regressions::Regression;
 constructor! {
     /// Error by group: each member faint, the ensemble bold.
     ///
-    /// Needs scores with groups, `compare(…, by: depth)`. Against `depth` or `pressure` it is a
-    /// profile with the surface on top.
+    /// Of scores with groups, `compare(…, by: depth)`, or with steps ahead; others have no such
+    /// figure. Against `depth` or `pressure` it is a profile with the surface on top.
     ///
     /// ```farcast
     /// report profile = page(skill, plots: [error(by: z)])
@@ -79,13 +81,13 @@ plugin! {
     /// A page of plots and tables about scores and what they were made from.
     ///
     /// It becomes part of `report.html`, beside the text of the experiment, its graph and the
-    /// table of scores. Where children trust their predictors in some rows only, the errors of
+    /// table of scores. What the scores have nothing for is left out. Where children trust their predictors in some rows only, the errors of
     /// those rows and of the others follow.
     ///
     /// ```farcast
     /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
     /// ```
-    "page" version 2
+    "page" version 3
     pub struct Summary {
         /// The scores to show.
         scores: Vec<Gather<Scores>>, variadic();
@@ -103,12 +105,51 @@ plugin! {
 impl Plugin for Summary {
     type Output = Page;
 
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        let plots = call.get::<Vec<Plot>>("plots").unwrap_or_default();
+        let scores = call.inputs("scores");
+        let wrong = plots.iter().find_map(|plot| match plot {
+            Plot::ErrorByGroup(error) => not_by(error.by.as_ref()?, &scores),
+            _ => None,
+        });
+        wrong.into_iter().collect()
+    }
+
     fn run(self, _: &Context) -> Result<Page, Fault> {
         let sections = self.plots.iter().map(|plot| self.section(plot));
+        let has_content = |section: &Section| {
+            let Section {
+                figures,
+                table,
+                warnings,
+                ..
+            } = section;
+            !figures.is_empty() || table.is_some() || !warnings.is_empty()
+        };
+        let sections = sections.filter(has_content);
         Ok(Page {
             sections: sections.chain(members::trust(&self.scores())).collect(),
         })
     }
+}
+
+/// That none of the scores has groups of this column.
+fn not_by(by: &Column, scores: &[About<'_>]) -> Option<Complaint> {
+    let groups: Vec<String> = { scores.iter() }
+        .filter_map(|it| match &it.args.get("by")?.value {
+            Value::Text(column) => Some(column.clone()),
+            _ => None,
+        })
+        .collect();
+    if scores.is_empty() || groups.contains(&by.0) {
+        return None;
+    }
+    let message = format!("no score has groups of `{}`", by.0);
+    let hint = match groups.first() {
+        Some(other) => format!("they have groups of `{other}`"),
+        None => format!("`compare` gives them with `by: {}`", by.0),
+    };
+    Some(Complaint::at("plots", message).with_hint(hint))
 }
 
 impl Summary {

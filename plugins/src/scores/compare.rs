@@ -130,6 +130,47 @@ impl Model {
     }
 }
 
+/// One finished member of each child: what is known of a row is the same for all members.
+pub(crate) fn children(models: &[Model]) -> impl Iterator<Item = &Child> {
+    models.iter().filter_map(|model| match model {
+        Model::Child(children) => children.members.iter().flatten().next().map(|c| &**c),
+        Model::Baseline(_) => None,
+    })
+}
+
+/// The predictions of the parent, then of every model.
+pub(crate) fn ensembles(
+    parent: &Gather<Parent>,
+    models: &[Model],
+    data: &Dataset,
+    context: &Context,
+) -> Result<Vec<Ensemble>, Fault> {
+    let predict = |parent: &Parent| measure::predictions(parent, data);
+    let mut ensembles = vec![Ensemble::of(parent, "parent", predict)?];
+    for model in models {
+        context.check_stop()?;
+        ensembles.push(model.predict(data)?);
+    }
+    Ok(ensembles)
+}
+
+/// That one of the models predicts something else than the parent.
+pub(crate) fn mismatch(call: &Sketch) -> Option<Complaint> {
+    let parent = call.input("parent")?;
+    let network = parent.facts.network.as_ref()?;
+    call.inputs("models").iter().find_map(|model| {
+        let other = model.facts.network.as_ref()?;
+        let differs = other.target != network.target;
+        differs.then(|| {
+            let message = format!(
+                "`{}` predicts `{}`, `{}` predicts `{}`",
+                model.name, other.target, parent.name, network.target
+            );
+            Complaint::at("models", message).with_hint("compare models of one target")
+        })
+    })
+}
+
 const INNER: &str = "give `inner` one of these models, with `rmse` among its metrics";
 
 impl Plugin for Compare {
@@ -137,29 +178,14 @@ impl Plugin for Compare {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let bare = ["parent", "models"].map(|param| not_runnable(call, param));
-        let Some(parent) = call.input("parent") else {
+        if call.network("parent").is_none() {
             return complaints(bare);
-        };
-        let Some(network) = &parent.facts.network else {
-            return complaints(bare);
-        };
-        let models = call.inputs("models");
-        let other = models.iter().find_map(|model| {
-            let other = model.facts.network.as_ref()?;
-            let differs = other.target != network.target;
-            differs.then(|| {
-                let message = format!(
-                    "`{}` predicts `{}`, `{}` predicts `{}`",
-                    model.name, other.target, parent.name, network.target
-                );
-                Complaint::at("models", message).with_hint("compare models of one target")
-            })
-        });
+        }
         let [_, model] = bare;
         complaints([
             measure::quantity(call, "parent"),
             model,
-            other,
+            mismatch(call),
             Self::not_inside(call),
             Self::strange_rival(call),
             Self::no_climatology(call),
@@ -169,7 +195,7 @@ impl Plugin for Compare {
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let network = measure::network(&self.parent, "parent")?;
         let target = measure::target(network, "parent")?;
-        let data = measure::scored(&self.on, network, self.children(), "on", context)?;
+        let data = measure::scored(&self.on, network, children(&self.models), "on", context)?;
         let weights = measure::weights(self.weights.as_ref(), &data)?;
         let mut ensembles = self.ensembles(&data, context)?;
         let trials = self.combine(&mut ensembles)?;
@@ -276,22 +302,9 @@ impl Compare {
         Some(ensemble.row("all", "inner_rmse", line.value))
     }
 
-    /// One finished member of each child: what is known of a row is the same for all members.
-    fn children(&self) -> impl Iterator<Item = &Child> {
-        self.models.iter().filter_map(|model| match model {
-            Model::Child(children) => children.members.iter().flatten().next().map(|c| &**c),
-            Model::Baseline(_) => None,
-        })
-    }
-
     /// The predictions of the parent, then of every model and baseline.
     fn ensembles(&self, data: &Dataset, context: &Context) -> Result<Vec<Ensemble>, Fault> {
-        let predict = |parent: &Parent| measure::predictions(parent, data);
-        let mut ensembles = vec![Ensemble::of(&self.parent, "parent", predict)?];
-        for model in &self.models {
-            context.check_stop()?;
-            ensembles.push(model.predict(data)?);
-        }
+        let mut ensembles = ensembles(&self.parent, &self.models, data, context)?;
         for Column(name) in &self.baselines {
             let values = data.values(name)?.to_vec();
             ensembles.push(Ensemble::single(name, "baseline", values));
@@ -328,7 +341,7 @@ impl Compare {
     /// there are both.
     fn by_trust(&self, data: &Dataset) -> Result<Vec<Group>, Fault> {
         let mut trusted = vec![true; data.rows()];
-        for child in self.children() {
+        for child in children(&self.models) {
             for (trusted, outside) in trusted.iter_mut().zip(child.outside(data)?) {
                 *trusted &= !outside;
             }

@@ -11,6 +11,7 @@ pub(crate) mod support;
 use engine::plugin::Registry;
 
 pub use compare::{Compare, Model, TRUSTED, UNTRUSTED};
+pub(crate) use compare::{children, ensembles, mismatch};
 pub use evaluate::{Evaluate, Quality};
 pub use forecast_error::{Apart, ForecastError, Measure};
 pub use inner::Inner;

@@ -1,5 +1,6 @@
-//! The sections of the page.
+//! What reports share: the sections of the page, and planes cut into cells.
 
 pub(crate) mod anomalies;
+pub(crate) mod grid;
 pub(crate) mod members;
 pub(crate) mod plots;

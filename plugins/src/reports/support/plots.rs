@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dsl::calendar::{Calendar, DAY, DateTime};
 use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
 use engine::params::Gather;
 
@@ -25,7 +26,7 @@ pub fn error(scores: &[(&str, &Scores)], by: Option<&str>) -> Section {
     };
     for (label, scores) in scores {
         match error_figure(label, scores, by) {
-            Ok(figure) => section.figures.push(figure),
+            Ok(figure) => section.figures.extend(figure),
             Err(reason) => section.text.push(reason),
         }
     }
@@ -50,7 +51,8 @@ enum Against {
     Horizon,
 }
 
-fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure, String> {
+/// None of scores that have neither groups nor steps ahead; the reason where they have others.
+fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option<Figure>, String> {
     let grouped = scores.rows.iter().any(|row| row.group.is_some());
     let ahead = scores.rows.iter().any(|row| row.horizon.is_some());
     let (against, name) = match (&scores.group_by, by) {
@@ -59,16 +61,7 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
         }
         (Some(group), _) if grouped => (Against::Group, group.as_str()),
         (_, None) if ahead => (Against::Horizon, AHEAD),
-        (_, Some(by)) => {
-            return Err(format!(
-                "`{label}` has no groups: `compare` gives them with `by: {by}`"
-            ));
-        }
-        (_, None) => {
-            return Err(format!(
-                "`{label}` has no groups: `compare` gives them with `by`"
-            ));
-        }
+        _ => return Ok(None),
     };
     let (metric, rows) = error_rows(scores, |row| match against {
         // Those of trust are no values of a column.
@@ -77,10 +70,15 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
         }
         Against::Horizon => row.group.is_none() && row.horizon.is_some(),
     });
-    let names = names(&rows, &against);
-    let lines = lines(&rows, |row| match against {
-        Against::Group => position(row.group.as_deref(), &names),
-        Against::Horizon => row.horizon,
+    let calendar = calendar(&rows);
+    let names = match calendar {
+        Some(_) => Vec::new(),
+        None => names(&rows, &against),
+    };
+    let lines = lines(&rows, |row| match (&against, calendar) {
+        (Against::Group, Some(calendar)) => day(row.group.as_deref()?, calendar),
+        (Against::Group, None) => position(row.group.as_deref(), &names),
+        (Against::Horizon, _) => row.horizon,
     });
     let axis = axis_label(&metric, scores);
     let profile = names.is_empty() && matches!(name, "depth" | "pressure" | "p");
@@ -90,11 +88,12 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Figure
         x: name.to_owned(),
         y: axis,
         x_names: names,
+        days: calendar.map(|calendar| calendar.name().to_owned()),
         log_y: log,
         series: lines,
         ..Figure::default()
     };
-    Ok(if profile { turned(figure) } else { figure })
+    Ok(Some(if profile { turned(figure) } else { figure }))
 }
 
 /// The rows of the error metric, which is `rmse` when there is one, that `keep` keeps.
@@ -112,6 +111,29 @@ pub(crate) fn error_rows(
         .filter(|row| row.metric == metric)
         .collect();
     (metric, rows)
+}
+
+/// The calendar in which all groups are dates; none where one is something else.
+fn calendar(rows: &[&ScoreRow]) -> Option<Calendar> {
+    let calendars = [
+        Calendar::ProlepticGregorian,
+        Calendar::AllLeap,
+        Calendar::Day360,
+    ];
+    let groups = || rows.iter().map(|row| row.group.as_deref());
+    let has_all = |calendar: &Calendar| {
+        groups().all(|group| group.is_some_and(|group| day(group, *calendar).is_some()))
+    };
+    calendars
+        .into_iter()
+        .find(has_all)
+        .filter(|_| !rows.is_empty())
+}
+
+/// The days from 1970-01-01 to a date, with their fraction.
+fn day(date: &str, calendar: Calendar) -> Option<f64> {
+    let moment = DateTime::read(date)?.moment(calendar)?;
+    Some(moment.day as f64 + moment.micros as f64 / DAY as f64)
 }
 
 /// The names of groups that are not numbers, in order of first use.
@@ -267,9 +289,6 @@ pub fn parity(scores: &[(&str, &Scores)]) -> Section {
     };
     for (label, scores) in scores {
         if scores.parity.is_empty() {
-            section
-                .text
-                .push(format!("`{label}` has no samples of truth and prediction"));
             continue;
         }
         let rows: Vec<&ScoreRow> = scores.rows.iter().collect();
