@@ -18,14 +18,29 @@ bless:
 dist:
     cargo build --profile dist --locked
 
+# Man pages and completions of the program, where the wheel takes them from.
+share PROGRAM:
+    .ci/share {{PROGRAM}}
+
 # The wheel of the program and the Python package, fully optimised: `pip install wheels/*.whl`.
-wheel:
+wheel: dist (share "target/dist/farcast")
     pipx run maturin==1.16.0 build --locked --out wheels
 
-# The documentation of the code, and the generated reference.
+# The documentation as a site in target/site, every link checked; the generated reference.
 docs:
-    cargo doc --release --workspace --no-deps
     cargo run --release -- docs > docs/reference.md
+    pipx run --spec mkdocs==1.6.1 mkdocs build --quiet
+
+# The documentation of the code.
+code-docs:
+    cargo doc --release --workspace --no-deps
+
+# What a release publishes, with checksums: docs/releasing.md.
+release: wheel
+    tar --create --gzip --file wheels/farcast-$(uname -m)-linux.tar.gz \
+        --directory target/dist farcast --directory {{justfile_directory()}}/packaging/data share
+    cd editors/vscode && npm install --silent && npx vsce package --out ../../wheels/
+    cd wheels && sha256sum farcast* > SHA256SUMS
 
 # The benches; the side-by-side commands are in benches/README.md.
 bench:
