@@ -44,4 +44,6 @@ def on_files(files, config):
 def on_page_markdown(markdown, page, config, files):
     if page.file.generated_by:
         return markdown
+    # GitHub and mkdocs number equal headings in two ways.
+    markdown = re.sub(r"\(#(\w+)-(\d)\)", r"(#\1_\2)", markdown)
     return outside(markdown, config, page.file.src_uri, Path(config.docs_dir))

@@ -208,11 +208,45 @@ impl Terminal {
         }
     }
 
-    /// Prints a note.
+    /// Prints a note; on a terminal its lines break between words.
     pub fn note(&self, text: impl AsRef<str>) {
         let text = printable_lines(text.as_ref());
-        self.say_styled(&format!("{}: {text}", self.marked("note", 36)));
+        let text = match self.progress_width() {
+            Some(width) => wrapped(&format!("note: {text}"), width.into(), 6),
+            None => format!("note: {text}"),
+        };
+        let rest = text.strip_prefix("note").unwrap_or(&text);
+        self.say_styled(&format!("{}{rest}", self.marked("note", 36)));
     }
+
+    /// Prints a result of sentences; on a terminal its lines break between words.
+    pub fn tell(&self, text: impl AsRef<str>) {
+        match self.width() {
+            Some(width) => self.out(wrapped(text.as_ref(), width.into(), 2)),
+            None => self.out(text),
+        }
+    }
+}
+
+/// The text with lines of at most this width where words allow; what follows the first line of a
+/// line is indented.
+fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut column = 0;
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if column > indent && column + length > width {
+                wrapped.truncate(wrapped.trim_end_matches(' ').len());
+                wrapped.push('\n');
+                wrapped.push_str(&" ".repeat(indent));
+                column = indent;
+            }
+            wrapped.push_str(word);
+            column += word.trim_end_matches('\n').chars().count();
+        }
+    }
+    wrapped
 }
 
 static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
@@ -266,6 +300,13 @@ mod tests {
             true,
             &[("WT_SESSION", "x"), ("FORCE_HYPERLINK", "0")]
         ));
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("note: a bb ccc dd", 11, 2), "note: a bb\n  ccc dd");
+        assert_eq!(wrapped("a b\nc d\n", 3, 2), "a b\nc d\n");
+        assert_eq!(wrapped("averylongword x", 5, 2), "averylongword\n  x");
     }
 
     #[test]

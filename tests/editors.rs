@@ -40,3 +40,15 @@ fn the_extension_starts_the_server_and_names_this_version() {
     let code = fs::read_to_string(shipped("editors/vscode/extension.js")).unwrap();
     assert!(code.contains(r#"args: ["lsp"]"#));
 }
+
+#[test]
+fn the_grammar_for_trees_knows_every_kind_and_this_version() {
+    let about = json("editors/tree-sitter/tree-sitter.json");
+    assert_eq!(about["metadata"]["version"], env!("CARGO_PKG_VERSION"));
+    let grammar = fs::read_to_string(shipped("editors/tree-sitter/grammar.js")).unwrap();
+    let (_, rest) = grammar.split_once("kind: (_) =>").unwrap();
+    let (kinds, _) = rest.split_once(")").unwrap();
+    for kind in Kind::ALL {
+        assert!(kinds.contains(&format!("\"{}\"", kind.keyword())), "{kind}");
+    }
+}

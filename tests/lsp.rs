@@ -322,3 +322,117 @@ fn a_name_is_renamed_wherever_it_is_used() {
     );
     editor.end();
 }
+
+#[test]
+fn a_broken_message_is_answered_and_the_server_stays() {
+    let mut editor = Editor::new();
+    let mut codes = Vec::new();
+    for broken in ["{bad", "[]", "{\"id\": 7}"] {
+        let to = editor.to.as_mut().unwrap();
+        write!(to, "Content-Length: {}\r\n\r\n{broken}", broken.len()).unwrap();
+        codes.push(editor.read()["error"]["code"].clone());
+    }
+    assert_eq!(codes, [-32700, -32600, -32600]);
+    for method in ["workspace/symbol", "textDocument/foldingRange", "x"] {
+        let reply = editor.reply(method, json!({}));
+        assert_eq!(reply["error"]["code"], -32601, "{method}: {reply}");
+    }
+    let closed = json!({ "textDocument": { "uri": "file:///none/c.farcast" } });
+    let reply = editor.reply("textDocument/hover", closed);
+    assert_eq!(reply["error"]["code"], -32602);
+    editor.end();
+}
+
+#[test]
+fn a_new_name_may_change_no_meaning() {
+    let text = "\
+param limit: Float = 0.5
+data all = synthetic(regime, rows: 400)
+data seen = where(all, z <= limit)
+parent net = mlp(seen, inputs: [x], target: y)
+score s = compare(net, on: all)
+";
+    let mut editor = Editor::new();
+    let uri = "file:///none/d.farcast";
+    editor.open(uri, text);
+    let mut rename = |what: &str, to: &str| {
+        let params = json!({
+            "textDocument": { "uri": uri }, "position": at(text, what), "newName": to,
+        });
+        let reply = editor.reply("textDocument/rename", params);
+        match reply["error"]["message"].as_str() {
+            Some(message) => message.to_owned(),
+            None => reply["result"]["changes"][uri].as_array().map_or(0, Vec::len).to_string(),
+        }
+    };
+    for word in ["data", "in", "true", "param", "score"] {
+        assert_eq!(rename("net =", word), format!("`{word}` is a word of the language"));
+    }
+    assert_eq!(rename("net =", "seen"), "`seen` is declared already");
+    // A column would hide the param.
+    assert!(rename("limit:", "z").starts_with("with the name `z`, "));
+    assert_eq!(rename("limit:", "bound"), "2");
+    assert_eq!(rename("seen =", "shallow"), "2");
+    assert_eq!(rename("seen =", "seen"), "0");
+    editor.end();
+}
+
+#[test]
+fn hover_knows_own_plugins_and_what_is_cached() {
+    let text = "\
+# Huber's regression.
+plugin hub(shift: anomaly, delta: Float = 1.35 in 0..100) = regression from \"huber\"
+data all = synthetic(regime, rows: 400)
+score fit = compare(least_squares(all, inputs: [x], target: y), on: all)
+define drift(shift) = hub(shift, delta: 2)
+";
+    let plain = "data all = synthetic(regime, rows: 400)\nscore fit = compare(least_squares(all, inputs: [x], target: y), on: all)\n";
+    let folder = Folder::with(plain);
+    let root = format!("file://{}", folder.real_path());
+    let uri = format!("{root}/own.farcast");
+    let mut editor = Editor::new();
+    editor.open(&uri, text);
+    let mut hover = |uri: &str, text: &str, what: &str| {
+        let params = json!({ "textDocument": { "uri": uri }, "position": at(text, what) });
+        let found = editor.ask("textDocument/hover", params);
+        found["contents"]["value"].as_str().unwrap_or_default().to_owned()
+    };
+    let call = hover(&uri, text, "hub(shift, delta: 2)");
+    assert!(call.contains("plugin hub(") && call.contains("Huber's regression."), "{call}");
+    assert_eq!(
+        hover(&uri, text, "delta: 2"),
+        "`delta: Float = 1.35 in 0..100` of `hub`"
+    );
+    assert!(hover(&uri, text, "delta: Float").contains("plugin hub("));
+    folder.run(&[]);
+    let uri = format!("{root}/it.farcast");
+    editor.open(&uri, plain);
+    let mut hover = || {
+        let params = json!({ "textDocument": { "uri": uri }, "position": at(plain, "fit") });
+        editor.ask("textDocument/hover", params).to_string()
+    };
+    // The plan is made in the background.
+    let waited = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        hover().contains("cached")
+    });
+    assert!(waited, "{}", hover());
+    editor.end();
+}
+
+/// Nothing is timed; what was slow was asked of all statements, and is asked of a few now.
+#[test]
+fn completion_in_a_long_file_looks_at_what_it_needs() {
+    let mut text = TEXT.to_owned();
+    for index in 0..300 {
+        text += &format!("data d{index} = derive(seen, c{index} = x + {index})\n");
+    }
+    let mut editor = Editor::new();
+    let uri = "file:///none/long.farcast";
+    editor.open(uri, &text);
+    let columns = editor.completions(uri, &format!("{text}subset near = window(d7, by: |"));
+    assert_eq!(columns[..4], ["c7", "x", "y", "z"]);
+    let data = editor.completions(uri, &format!("{text}subset near = window(d29|"));
+    assert!(data.contains(&"d299".to_owned()));
+    editor.end();
+}

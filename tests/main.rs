@@ -21,6 +21,7 @@ mod memory;
 mod mistakes;
 mod ocean;
 mod packages;
+mod pages;
 mod paths;
 mod plugins;
 mod readme;

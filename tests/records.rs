@@ -82,7 +82,7 @@ fn a_run_is_shown_by_any_of_its_names() {
         set         degree=2
         params      degree=2, seed=0
         ended       ok: 10 ran, 13 cached, 0 failed in 0.0 s
-        farcast     0.1.0
+        farcast     0.2.0
         plugins     apply 2, columns 1, compare 4, finetune 4, mlp 5, page 3, polynomial 4, synthetic 1, where 1, window 2"#]].assert_eq(&masked(&folder, &shown));
     let last = answer(&folder, &["show", "last", "--json"]);
     let name = last["run"].as_str().unwrap();
@@ -387,7 +387,7 @@ fn other_versions_are_told() {
         .iter()
         .map(|line| line.as_str().unwrap())
         .collect();
-    assert_eq!(differs[0], "farcast was 0.0.1, is 0.1.0");
+    assert_eq!(differs[0], "farcast was 0.0.1, is 0.2.0");
     assert!(differs[1].starts_with("the version of plugin `mlp` was 99, is "));
     assert_eq!(differs.len(), 2);
 }

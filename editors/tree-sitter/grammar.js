@@ -74,8 +74,8 @@ module.exports = grammar({
     part: ($) => prec.right(repeat1(seq(".", $._name))),
     arguments: ($) => seq("(", list($.argument), ")"),
     argument: ($) =>
-      choice($._expression, seq(field("name", $._name), ":", $._expression),
-        seq(field("definition", $._name), "=", $._expression)),
+      choice($._expression, seq(field("name", $.reference), ":", $._expression),
+        seq(field("definition", $.reference), "=", $._expression)),
     list: ($) => seq("[", list($._expression), "]"),
     group: ($) => seq("(", $._expression, ")"),
 

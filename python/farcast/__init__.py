@@ -74,7 +74,7 @@ __all__ = [
     "runs",
     "serve",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "_program": "CheckError Diagnostic FarcastError Progress RunError check find_bin run",

@@ -34,7 +34,7 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
     }
     if !lines.is_empty() {
         let choices = &found.record.choices;
-        terminal.out(answer(&lines, choices, &[]));
+        terminal.tell(answer(&lines, choices, &[]));
         let width = terminal.width();
         terminal.out(scores::table(&lines, choices, args.scores, width));
     }

@@ -33,8 +33,8 @@
 (plugin_parameter name: (identifier) @variable.parameter)
 
 (call function: (reference (identifier) @function .))
-(argument name: (identifier) @property)
-(argument definition: (identifier) @variable)
+(argument name: (reference (identifier) @property))
+(argument definition: (reference (identifier) @variable))
 
 ((reference (identifier) @constant.builtin)
  (#match? @constant.builtin "^(true|false)$"))
