@@ -11,11 +11,11 @@ use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use engine::artifact::{Figure, Series, Style};
-use engine::clock::utc_text;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::output::write_file;
 use engine::plugin::Progress;
+use engine::record::now_text;
 use engine::report::{LiveAction, LivePage, render_live};
 
 use crate::host::hostname;
@@ -186,7 +186,7 @@ impl State {
             title: self.title.clone(),
             file: self.file.clone(),
             place: format!("{}, process {}", hostname(), std::process::id()),
-            now: utc_text(),
+            now: now_text(),
             seconds,
             round: self.round,
             ended: self.ended,

@@ -362,11 +362,17 @@ score s = compare(net, on: all)
         let reply = editor.reply("textDocument/rename", params);
         match reply["error"]["message"].as_str() {
             Some(message) => message.to_owned(),
-            None => reply["result"]["changes"][uri].as_array().map_or(0, Vec::len).to_string(),
+            None => reply["result"]["changes"][uri]
+                .as_array()
+                .map_or(0, Vec::len)
+                .to_string(),
         }
     };
     for word in ["data", "in", "true", "param", "score"] {
-        assert_eq!(rename("net =", word), format!("`{word}` is a word of the language"));
+        assert_eq!(
+            rename("net =", word),
+            format!("`{word}` is a word of the language")
+        );
     }
     assert_eq!(rename("net =", "seen"), "`seen` is declared already");
     // A column would hide the param.
@@ -395,10 +401,16 @@ define drift(shift) = hub(shift, delta: 2)
     let mut hover = |uri: &str, text: &str, what: &str| {
         let params = json!({ "textDocument": { "uri": uri }, "position": at(text, what) });
         let found = editor.ask("textDocument/hover", params);
-        found["contents"]["value"].as_str().unwrap_or_default().to_owned()
+        found["contents"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     let call = hover(&uri, text, "hub(shift, delta: 2)");
-    assert!(call.contains("plugin hub(") && call.contains("Huber's regression."), "{call}");
+    assert!(
+        call.contains("plugin hub(") && call.contains("Huber's regression."),
+        "{call}"
+    );
     assert_eq!(
         hover(&uri, text, "delta: 2"),
         "`delta: Float = 1.35 in 0..100` of `hub`"

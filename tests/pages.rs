@@ -34,7 +34,12 @@ fn maps_and_records_are_drawn_and_nothing_says_that_nothing_is_there() {
     ] {
         assert!(html.contains(drawn), "{drawn}");
     }
-    for empty in ["has no groups", "no anomalies stand", "no samples", "no finite values"] {
+    for empty in [
+        "has no groups",
+        "no anomalies stand",
+        "no samples",
+        "no finite values",
+    ] {
         assert!(!html.contains(empty), "{empty}");
     }
 }
@@ -49,7 +54,10 @@ fn a_page_lists_all_runs_and_leads_to_their_reports() {
     let said = folder.farcast(&["runs", "--html", "site/all"]);
     assert_eq!(said.err, "wrote 3 runs to `site/all/index.html`\n");
     let html = folder.read("site/all/index.html");
-    let rows: Vec<&str> = html.lines().filter(|line| line.starts_with("<tr><td")).collect();
+    let rows: Vec<&str> = html
+        .lines()
+        .filter(|line| line.starts_with("<tr><td"))
+        .collect();
     let reports: Vec<Option<&str>> = rows
         .iter()
         .map(|row| Some(row.split_once("href=\"")?.1.split_once('"')?.0))
@@ -74,7 +82,10 @@ fn a_live_page_is_there_from_the_beginning_and_says_how_the_run_ended() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.starts_with("live: out/it/live.html\n"), "{said:?}");
     let html = folder.read("out/it/live.html");
-    assert!(html.contains("<b>ended</b>") && html.contains("report.html"), "{html}");
+    assert!(
+        html.contains("<b>ended</b>") && html.contains("report.html"),
+        "{html}"
+    );
     assert!(html.contains("Loss of net") && !html.contains("http-equiv=\"refresh\""));
     let refused = folder.farcast(&["run", "it.farcast", "--live", "--on", "slurm"]);
     assert_eq!(refused.code, 2, "{refused:?}");

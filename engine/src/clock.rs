@@ -25,8 +25,3 @@ pub(crate) fn unix_nanos() -> u64 {
 pub fn unix_millis() -> u64 {
     u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }
-
-/// The date and time of day now, in UTC.
-pub fn utc_text() -> String {
-    crate::record::time(since_1970().as_secs())
-}

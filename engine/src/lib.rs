@@ -4,7 +4,7 @@ pub mod along;
 pub mod artifact;
 pub mod bundle;
 pub mod choice;
-pub mod clock;
+mod clock;
 pub mod cluster;
 pub mod compare;
 mod context;

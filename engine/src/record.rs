@@ -398,6 +398,11 @@ pub fn is_changed(json: &[u8]) -> bool {
     })
 }
 
+/// The date and time of day now, in UTC.
+pub fn now_text() -> String {
+    time(crate::store::unix_millis() / 1000)
+}
+
 /// Date and time of day in UTC (days to civil date after Howard Hinnant).
 pub(crate) fn time(seconds: u64) -> String {
     let (days, rest) = ((seconds / 86400).min(1 << 30), seconds % 86400);

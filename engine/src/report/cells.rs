@@ -6,7 +6,7 @@ use crate::artifact::{Cells, Figure};
 use crate::svg::{Svg, number, shorten};
 
 use super::axis::{Axis, Extent};
-use super::figure::{Frame, RIGHT, TOP};
+use super::frame::{Frame, RIGHT, TOP};
 
 /// Viridis (van der Walt and Smith 2015): its lightness grows evenly, also in grey and for the
 /// colour-blind.

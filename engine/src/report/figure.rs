@@ -2,34 +2,26 @@
 //!
 //! It uses the writer in `crate::svg`, which says why not plotters.
 
-use dsl::calendar::Calendar;
-
 use crate::artifact::{Figure, Series, Style};
 use crate::svg::{Svg, UNBROKEN, color, dashes, number, shorten};
 
 use super::axis::{Axis, Extent, Scale, drawable};
 use super::cells;
+use super::frame::{CHARACTER, Frame, NAME, PLOT_HEIGHT, RIGHT, TOP, WIDTH, turned};
 
-/// Small, so that the text stays readable when a phone scales the picture down.
-const WIDTH: f64 = 480.0;
-const PLOT_HEIGHT: f64 = 262.0;
-pub(super) const TOP: f64 = 10.0;
-pub(super) const RIGHT: f64 = WIDTH - 12.0;
 /// A line with more points than this has no marks.
 const MOST_MARKS: usize = 60;
-/// The assumed width of a character of the 13 px text; no font is available for measuring.
-const CHARACTER: f64 = 6.8;
 
 /// The figure as SVG; it scales to the available width.
 pub fn svg(figure: &Figure) -> String {
     let mut svg = Svg::default();
-    let height = match Frame::of(figure) {
+    let height = match frame(figure) {
         Some(frame) => {
             frame.draw_axes(&mut svg, figure);
             match &figure.cells {
                 Some(cells) => cells::draw(&mut svg, cells, &frame),
                 None => {
-                    frame.draw_diagonal(&mut svg, figure);
+                    draw_diagonal(&mut svg, figure, &frame);
                     draw_series(&mut svg, figure, &frame);
                     draw_legend(&mut svg, figure, frame.below)
                 }
@@ -64,164 +56,72 @@ fn draw_nothing(svg: &mut Svg) -> f64 {
     120.0
 }
 
-/// The plotting area and its axes.
-pub(super) struct Frame {
-    pub x: Axis,
-    pub y: Axis,
-    pub left: f64,
-    pub right: f64,
-    pub bottom: f64,
-    /// The upper end of what is below the axes.
-    pub below: f64,
-}
-
-impl Frame {
-    /// None when there is nothing to draw.
-    fn of(figure: &Figure) -> Option<Self> {
-        if let Some(cells) = &figure.cells {
-            return cells::frame(figure, cells);
-        }
-        let (scale_x, scale_y) = (Scale::of(figure.log_x), Scale::of(figure.log_y));
-        let points = || {
-            figure
-                .series
-                .iter()
-                .flat_map(|series| drawn(figure, series))
-        };
-        let bars = figure
+/// Where a figure is drawn; none when there is nothing to draw.
+fn frame(figure: &Figure) -> Option<Frame> {
+    if let Some(cells) = &figure.cells {
+        return cells::frame(figure, cells);
+    }
+    let (scale_x, scale_y) = (Scale::of(figure.log_x), Scale::of(figure.log_y));
+    let points = || {
+        figure
             .series
             .iter()
-            .any(|series| series.style == Style::Bars);
-        let mut x = Extent::of(scale_x, points().map(|(x, _)| x))?;
-        if figure.days.is_none() {
-            x = x.near_zero();
-        }
-        let mut y = Extent::of(scale_y, points().map(|(_, y)| y))?.near_zero();
-        if bars {
-            y = y.with_zero();
-        }
-        if figure.diagonal && scale_x == scale_y {
-            (x, y) = (x.and(y), y.and(x));
-        }
-        let (mut x, y) = (x.padded(), y.padded());
-        if !figure.x_names.is_empty() {
-            x = Extent::exactly(-0.5, figure.x_names.len() as f64 - 0.5);
-        } else if bars {
-            x = Extent::exactly(-0.6, 0.6).around(x);
-        }
-        let bottom = TOP + PLOT_HEIGHT;
-        let (low, high) = if figure.down {
-            (TOP, bottom)
-        } else {
-            (bottom, TOP)
-        };
-        let y = Axis::new(y, low, high);
-        let widest = y
-            .ticks(44.0)
-            .iter()
-            .map(|(_, text)| text.chars().count())
-            .max();
-        let left = 34.0 + CHARACTER * widest.unwrap_or(1).max(3) as f64;
-        Some(Self {
-            x: Axis::new(x, left, RIGHT),
-            y,
-            left,
-            right: RIGHT,
-            bottom,
-            below: bottom + 46.0 + name_room(figure),
-        })
+            .flat_map(|series| drawn(figure, series))
+    };
+    let bars = figure
+        .series
+        .iter()
+        .any(|series| series.style == Style::Bars);
+    let mut x = Extent::of(scale_x, points().map(|(x, _)| x))?;
+    if figure.days.is_none() {
+        x = x.near_zero();
     }
-
-    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        (self.x.at(x), self.y.at(y))
+    let mut y = Extent::of(scale_y, points().map(|(_, y)| y))?.near_zero();
+    if bars {
+        y = y.with_zero();
     }
-
-    fn draw_axes(&self, svg: &mut Svg, figure: &Figure) {
-        let (right, bottom) = (self.right, self.bottom);
-        let grid = [("stroke", "currentColor"), ("stroke-opacity", "0.13")];
-        let axis = [("stroke", "currentColor"), ("stroke-opacity", "0.55")];
-        let small = [("font-size", "13"), ("opacity", "0.85")];
-        let middle = [&small[..], &[("text-anchor", "middle")]].concat();
-        let end = [&small[..], &[("text-anchor", "end")]].concat();
-        for (y, text) in self.y_marks(figure) {
-            svg.line((self.left, y), (right, y), &grid);
-            svg.text((self.left - 7.0, y + 4.5), &end, &text);
-        }
-        if figure.x_names.is_empty() {
-            for (x, text) in self.x_marks(figure) {
-                svg.line((x, TOP), (x, bottom), &grid);
-                svg.text((x, bottom + 18.0), &middle, &text);
-            }
-        } else {
-            self.draw_names(svg, &figure.x_names);
-        }
-        svg.line((self.left, bottom), (right, bottom), &axis);
-        svg.line((self.left, TOP), (self.left, bottom), &axis);
-        let label = [("text-anchor", "middle"), ("font-size", "14")];
-        let centre = (self.left + right) / 2.0;
-        svg.text((centre, self.below - 8.0), &label, &shorten(&figure.x, 56));
-        let half = (TOP + bottom) / 2.0;
-        let turn = format!("rotate(-90 14 {})", number(half));
-        let label = [&label[..], &[("transform", turn.as_str())]].concat();
-        svg.text((14.0, half), &label, &shorten(&figure.y, 36));
+    if figure.diagonal && scale_x == scale_y {
+        (x, y) = (x.and(y), y.and(x));
     }
-
-    fn x_marks(&self, figure: &Figure) -> Vec<(f64, String)> {
-        let is_map = figure.cells.as_ref().is_some_and(|cells| cells.map);
-        let calendar = figure.days.as_deref().map(Calendar::named);
-        match calendar {
-            Some(calendar) => self.x.dates(88.0, calendar.unwrap_or(Calendar::Standard)),
-            None if is_map => self.x.degrees(70.0, ["E", "W"]),
-            None => self.x.ticks(70.0),
-        }
+    let (mut x, y) = (x.padded(), y.padded());
+    if !figure.x_names.is_empty() {
+        x = Extent::exactly(-0.5, figure.x_names.len() as f64 - 0.5);
+    } else if bars {
+        x = Extent::exactly(-0.6, 0.6).around(x);
     }
-
-    fn y_marks(&self, figure: &Figure) -> Vec<(f64, String)> {
-        match figure.cells.as_ref().is_some_and(|cells| cells.map) {
-            true => self.y.degrees(44.0, ["N", "S"]),
-            false => self.y.ticks(44.0),
-        }
-    }
-
-    fn draw_names(&self, svg: &mut Svg, names: &[String]) {
-        let y = TOP + PLOT_HEIGHT + 16.0;
-        for (index, name) in names.iter().enumerate() {
-            let x = self.x.at(index as f64);
-            let small = [("font-size", "12"), ("opacity", "0.85")];
-            let name = shorten(name, NAME);
-            if turned(names) {
-                let turn = format!("rotate(-38 {} {})", number(x), number(y));
-                let style = [("text-anchor", "end"), ("transform", turn.as_str())];
-                svg.text((x + 4.0, y), &[&small[..], &style].concat(), &name);
-            } else {
-                let style = [&small[..], &[("text-anchor", "middle")]].concat();
-                svg.text((x, y + 2.0), &style, &name);
-            }
-        }
-    }
-
-    fn draw_diagonal(&self, svg: &mut Svg, figure: &Figure) {
-        if figure.diagonal {
-            let style = [
-                ("stroke", "currentColor"),
-                ("stroke-opacity", "0.6"),
-                ("stroke-dasharray", "5 4"),
-            ];
-            // With one extent for both axes the corners are on the line.
-            svg.line((self.left, TOP + PLOT_HEIGHT), (RIGHT, TOP), &style);
-        }
-    }
+    let bottom = TOP + PLOT_HEIGHT;
+    let (low, high) = if figure.down {
+        (TOP, bottom)
+    } else {
+        (bottom, TOP)
+    };
+    let y = Axis::new(y, low, high);
+    let widest = y
+        .ticks(44.0)
+        .iter()
+        .map(|(_, text)| text.chars().count())
+        .max();
+    let left = 34.0 + CHARACTER * widest.unwrap_or(1).max(3) as f64;
+    Some(Frame {
+        x: Axis::new(x, left, RIGHT),
+        y,
+        left,
+        right: RIGHT,
+        bottom,
+        below: bottom + 46.0 + name_room(figure),
+    })
 }
 
-/// The longest name on an axis.
-const NAME: usize = 22;
-
-/// Whether names are too long for one row.
-fn turned(names: &[String]) -> bool {
-    let room = (RIGHT - 70.0) / names.len().max(1) as f64;
-    names
-        .iter()
-        .any(|name| name.chars().count() as f64 * CHARACTER > room)
+fn draw_diagonal(svg: &mut Svg, figure: &Figure, frame: &Frame) {
+    if figure.diagonal {
+        let style = [
+            ("stroke", "currentColor"),
+            ("stroke-opacity", "0.6"),
+            ("stroke-dasharray", "5 4"),
+        ];
+        // With one extent for both axes the corners are on the line.
+        svg.line((frame.left, TOP + PLOT_HEIGHT), (RIGHT, TOP), &style);
+    }
 }
 
 fn name_room(figure: &Figure) -> f64 {
@@ -502,7 +402,7 @@ mod tests {
     #[test]
     fn depth_grows_downwards() {
         let mut figure = figure(&[(1.0, 0.0), (2.0, 1000.0)], Style::Line);
-        let height = |figure: &Figure, depth: f64| Frame::of(figure).unwrap().y.at(depth);
+        let height = |figure: &Figure, depth: f64| frame(figure).unwrap().y.at(depth);
         assert!(height(&figure, 0.0) > height(&figure, 1000.0));
         figure.down = true;
         assert!(height(&figure, 0.0) < height(&figure, 1000.0));

@@ -6,6 +6,7 @@ mod comparison;
 mod csv;
 mod dates;
 pub mod figure;
+mod frame;
 mod highlight;
 mod live;
 mod page;
