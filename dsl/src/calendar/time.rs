@@ -486,7 +486,7 @@ mod tests {
 
     #[test]
     fn months_later_are_those_of_the_calendar() {
-        // As `pandas.DateOffset(months=…)` and, outside its calendar, cftime's rule of clipping.
+        // The first two are those of `pandas.DateOffset(months=…)`.
         for (value, months, text, calendar, date) in [
             (30.0, 1, "days since 2000-01-01", "standard", "2000-02-29"),
             (

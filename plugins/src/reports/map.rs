@@ -13,6 +13,7 @@ use crate::calls::complaints;
 use crate::parents::{Parent, not_runnable};
 use crate::scores::support::ensemble::Ensemble;
 use crate::scores::support::measure;
+use crate::scores::support::metric::Rows;
 use crate::scores::{Metric, Model, children, ensembles, mismatch};
 
 plugin! {
@@ -156,10 +157,19 @@ impl Map {
             };
             let (found, truth, before) = (take(found), take(truth), take(before));
             (!rows.is_empty())
-                .then(|| self.metric.of(&found, &truth, Some(&before)))
+                .then(|| self.metric.of(&found, &of_rows(&truth, &before)))
                 .flatten()
         };
         Ok(grid.rows.iter().map(error).collect())
+    }
+}
+
+fn of_rows<'a>(truth: &'a [f64], parent: &'a [f64]) -> Rows<'a> {
+    Rows {
+        truth,
+        parent: Some(parent),
+        weights: None,
+        climatology: None,
     }
 }
 
@@ -175,7 +185,7 @@ fn range(metric: Metric, maps: &[Vec<Option<f64>>]) -> (f64, f64) {
     sizes.sort_by(f64::total_cmp);
     let end = sizes.get(sizes.len().saturating_sub(1) * 49 / 50).copied();
     let end = match metric {
-        Metric::Skill | Metric::R2 | Metric::Correlation => 1.0,
+        Metric::Skill | Metric::R2 | Metric::Correlation | Metric::AnomalyCorrelation => 1.0,
         _ => end.filter(|end| *end > 0.0).unwrap_or(1.0),
     };
     (if is_signed(metric) { -end } else { 0.0 }, end)
@@ -189,7 +199,7 @@ fn summary(
 ) -> Vec<String> {
     // The worst is the lowest of what is good when high, else the furthest from zero.
     let badness = |value: f64| match metric {
-        Metric::Skill | Metric::R2 | Metric::Correlation => -value,
+        Metric::Skill | Metric::R2 | Metric::Correlation | Metric::AnomalyCorrelation => -value,
         _ => value.abs(),
     };
     let mut cells: Vec<(f64, usize)> = (values.iter().enumerate())
@@ -222,7 +232,7 @@ pub(super) fn is_downward(name: &str) -> bool {
 fn not_of_ensembles(call: &Sketch) -> Option<Complaint> {
     let metric = call.get::<Metric>("metric")?;
     let message = format!("`{}` has no map", metric.word());
-    matches!(metric, Metric::Spread | Metric::SpreadRatio)
+    (metric.is_of_ensembles() || metric == Metric::AnomalyCorrelation)
         .then(|| Complaint::at("metric", message).with_hint("`compare` measures it by group"))
 }
 

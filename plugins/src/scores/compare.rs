@@ -213,7 +213,7 @@ impl Plugin for Compare {
             unit: unit.as_deref(),
             weights: weights.as_deref(),
             climatology: match &self.climatology {
-                Some(Column(name)) => Some(data.values(name)?),
+                Some(Column(name)) => Some(&data.values(name)?[..]),
                 None => None,
             },
         };

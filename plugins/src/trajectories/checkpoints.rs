@@ -1,5 +1,7 @@
 //! `checkpoints("ckpt/step-*.safetensors")`: training runs of PyTorch and others.
 
+use std::path::Path;
+
 use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory};
 use engine::error::Fault;
 use engine::params::DataPath;

@@ -18,7 +18,7 @@ use super::support::facts::network;
 use super::support::rows::DIVERGED;
 use crate::children::support::fitted::fitted;
 use crate::parents::{Parent, not_runnable};
-use crate::trajectories::support::alike::Alike;
+use crate::trajectories::support::alike::{Alike, Ties};
 use crate::trajectories::support::run::Run;
 use crate::trajectories::{at_files, foreign};
 
@@ -126,7 +126,7 @@ impl Plugin for Safetensors {
         let coordinates = coordinates(&models, &steps, table.as_ref(), &kept)?;
         let mut models: Vec<Option<SavedModel>> = models.into_iter().map(Some).collect();
         let models = kept.iter().filter_map(|at| models[*at].take()).collect();
-        let mut run = Run::of_models(models, selection).map_err(at_files)?;
+        let mut run = Run::of_models(models, selection, Ties::Exact).map_err(at_files)?;
         if let Some(like) = &self.like {
             let places = fitted(run.layout(), &like.layout);
             let places = places.map_err(|what| Fault::at("like", what))?;
@@ -169,7 +169,7 @@ fn unlike(call: &Sketch, path: &Path) -> Option<Complaint> {
         models
             .iter()
             .try_for_each(|model| selection.expect(model))?;
-        Alike::of(&models.iter().collect::<Vec<_>>(), &selection).map(|_| ())
+        Alike::of(&models.iter().collect::<Vec<_>>(), &selection, Ties::Likely).map(|_| ())
     });
     // What the machine refuses is told by the run.
     let fault = fault.err().filter(|it| matches!(it, Fault::User { .. }))?;

@@ -86,7 +86,7 @@ impl Run {
             }
         }
         let (steps, models): (Vec<u64>, Vec<SavedModel>) = stepped.into_iter().unzip();
-        let run = Self::of_models(models, selection)?;
+        let run = Self::of_models(models, selection, ties)?;
         Ok(Self { steps, ..run })
     }
 
@@ -94,7 +94,11 @@ impl Run {
     ///
     /// # Errors
     /// The user's fault when they are of different networks.
-    pub fn of_models(models: Vec<SavedModel>, selection: Selection) -> Result<Self, Fault> {
+    pub fn of_models(
+        models: Vec<SavedModel>,
+        selection: Selection,
+        ties: Ties,
+    ) -> Result<Self, Fault> {
         for model in &models {
             selection.expect(model)?;
         }
