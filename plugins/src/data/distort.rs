@@ -14,6 +14,11 @@ use crate::calls::with_rows;
 
 constructor! {
     /// Normal numbers added to each pixel, which then stays within the range of all pixels.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, noise(sd: 0.2))
+    /// ```
     "noise"
     pub struct Noise {
         /// Their standard deviation, as a share of the range of all pixels.
@@ -23,6 +28,11 @@ constructor! {
 
 constructor! {
     /// Less contrast: `factor` times each pixel plus `lift`, in shares of the range.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, contrast(factor: 0.5))
+    /// ```
     "contrast"
     pub struct Contrast {
         /// What pixels are multiplied by.
@@ -34,6 +44,11 @@ constructor! {
 
 constructor! {
     /// The image moved; what comes in has the least value of all pixels.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, translate(x: 2, y: 1))
+    /// ```
     "translate"
     pub struct Translate {
         /// Pixels to the right, or to the left when negative.
@@ -45,6 +60,11 @@ constructor! {
 
 constructor! {
     /// Square images turned clockwise.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, rotate(quarters: 2))
+    /// ```
     "rotate"
     pub struct Rotate {
         /// Quarters of a turn.
@@ -54,6 +74,11 @@ constructor! {
 
 constructor! {
     /// Light for dark.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, negative)
+    /// ```
     "negative"
     pub struct Negative {}
 }

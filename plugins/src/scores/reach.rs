@@ -1,5 +1,6 @@
 //! `reach(plain, leaping)`: how many steps training takes to a loss, and where it ends.
 
+use dsl::facts::About;
 use engine::artifact::Scores;
 use engine::error::Fault;
 use engine::params::Gather;
@@ -63,17 +64,26 @@ impl Plugin for Reach {
     type Output = Scores;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let without = call.inputs("parents").into_iter().find(|parent| {
-            let network = parent.facts.network.as_ref();
-            let training = network.map(|network| network.training);
-            let held_out = |training| matches!(training, Training::Steps { held_out: true, .. });
-            training.is_some_and(|training| !held_out(training))
-        });
-        let complaint = |name| {
-            let message = format!("`{name}` was trained without rows held out");
-            Complaint::at("parents", message).with_hint("give `hold_out: 0.1` to each")
+        let complaint = |parent: &About| {
+            let training = parent.facts.network.as_ref()?.training;
+            let (message, hint) = match training {
+                Training::Steps { held_out: true, .. } => return None,
+                Training::Steps { .. } => (
+                    format!("`{}` was trained without rows held out", parent.name),
+                    "give `hold_out: 0.1` to each",
+                ),
+                Training::Solved | Training::Unknown | Training::Program => (
+                    format!(
+                        "`{}` was not trained by steps here: it has no loss curve",
+                        parent.name
+                    ),
+                    "`evaluate` and `compare` measure networks however they came about",
+                ),
+            };
+            Some(Complaint::at("parents", message).with_hint(hint))
         };
-        Vec::from_iter(without.map(|parent| complaint(parent.name)))
+        let parents = call.inputs("parents");
+        Vec::from_iter(parents.iter().find_map(complaint))
     }
 
     fn run(self, _: &Context) -> Result<Scores, Fault> {

@@ -1,5 +1,6 @@
 //! `diagnose(walk, against: first, metrics: [rotation])`: numbers about weights alone.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -470,9 +471,12 @@ fn spectral(figure: Figure, values: &[f64]) -> Option<f64> {
     })
 }
 
+/// A horizon, and the names of other coordinates.
+type Place = (Option<f64>, Vec<String>);
+
 /// The horizon and the other coordinates of each row, for score lines.
 fn places(rows: &Rows) -> Result<Vec<(Option<f64>, Option<String>)>, Fault> {
-    let mut places = vec![(None, Vec::new()); rows.rows.len()];
+    let mut places: Vec<Place> = vec![(None, Vec::new()); rows.rows.len()];
     let many = rows.rows.len() > 1;
     for name in ["step", "horizon"] {
         let Ok(column) = rows.coordinates.column(name) else {
@@ -496,6 +500,27 @@ fn places(rows: &Rows) -> Result<Vec<(Option<f64>, Option<String>)>, Fault> {
             place
                 .1
                 .push(format!("{name} {}", value.unwrap_or_default()));
+        }
+    }
+    // Of models from anywhere and averages of several widths, a step is not all that is known.
+    for name in ["width", "file"] {
+        let known: BTreeSet<(Option<u64>, &[String])> = places
+            .iter()
+            .map(|(horizon, names)| (horizon.map(f64::to_bits), &names[..]))
+            .collect();
+        let Ok(column) = rows.coordinates.column(name) else {
+            continue;
+        };
+        if known.len() == places.len() {
+            break;
+        }
+        let column = column.cast(&DataType::String)?;
+        for (place, value) in places.iter_mut().zip(column.str()?.iter()) {
+            let value = value.unwrap_or_default();
+            place.1.push(match name {
+                "file" => value.to_owned(),
+                name => format!("{name} {value}"),
+            });
         }
     }
     let joined = places

@@ -15,9 +15,9 @@ use super::{Weights, single};
 use crate::parents::Parent;
 
 plugin! {
-    /// The exponential moving average of weights that another width would have had (Karras et al.
-    /// 2024, post-hoc EMA).
+    /// An average of weights along training, of a width chosen afterwards.
     ///
+    /// Post-hoc exponential moving averages (Karras et al. 2024).
     /// From the averages that `track` kept, those factors are found whose sum is nearest the
     /// average of relative width `length` at the last step, in the inner product of their
     /// profiles. Without tracked averages, `average(walk, weight: step ^ 6.94)` is an average of

@@ -14,6 +14,10 @@ use crate::parents::Parent;
 
 constructor! {
     /// A network of the population with normal numbers added to each weight.
+    ///
+    /// ```farcast
+    /// weights drawn = generate(net, jitter(sd: 0.1), count: 2)
+    /// ```
     "jitter"
     pub struct Jitter {
         /// Their standard deviation.
@@ -23,6 +27,10 @@ constructor! {
 
 constructor! {
     /// The mean of some networks of the population.
+    ///
+    /// ```farcast
+    /// weights drawn = generate(net, blend(of: 2), count: 2)
+    /// ```
     "blend"
     pub struct Blend {
         /// How many.
@@ -32,6 +40,10 @@ constructor! {
 
 constructor! {
     /// The mean of the population and normal scores of its leading principal components.
+    ///
+    /// ```farcast
+    /// weights drawn = generate(net, gaussian(components: 2), count: 2)
+    /// ```
     "gaussian"
     pub struct Gaussian {
         /// How many components.

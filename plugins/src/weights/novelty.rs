@@ -15,9 +15,9 @@ use crate::networks::Network;
 use crate::parents::Parent;
 
 plugin! {
-    /// Whether generated networks are good, and whether they are more than copies of those that
-    /// their generator has seen (Zeng et al. 2025).
+    /// Whether generated networks are good, and more than copies of those seen.
     ///
+    /// After Zeng et al. (2025), who find that learned generators mostly memorise.
     /// `accuracy` is of each network; `max_error_iou` is the largest overlap of its wrong rows with
     /// those of a network seen (rows that both have wrong, divided by rows that one has), and
     /// `min_distance` the least distance of weights. `group` says of which networks a line is the

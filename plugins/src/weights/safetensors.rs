@@ -349,6 +349,7 @@ mod tests {
     use super::*;
     use crate::data::support::testing::table;
     use crate::testing::{call, given};
+    use crate::weights::Diagnose;
     use crate::weights::support::testing::weights_of;
 
     /// A model of two tensors.
@@ -393,6 +394,13 @@ mod tests {
             width.f64().expect("numbers").to_vec(),
             [Some(128.0), Some(64.0)]
         );
+        // A score line for each model.
+        let inputs = [("w", given(some))];
+        let norms: Diagnose = call("w", &inputs);
+        let scores = norms.run(&Context::alone("norms")).expect("scores");
+        let own = scores.rows.iter().filter(|row| row.member == "0");
+        let steps: Vec<_> = own.map(|row| row.horizon).collect();
+        assert_eq!(steps, [Some(7.0), Some(10.0)]);
         let said = |by: &[f64]| {
             let inputs = runs(by, &vec![1.0; by.len()]);
             let fault = load(", coordinates: d, by: run", &inputs).expect_err("refused");

@@ -4,7 +4,7 @@ use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
@@ -52,7 +52,18 @@ impl Plugin for Track {
         let twice = sorted.len() < widths.len() || widths.is_empty();
         let twice =
             twice.then(|| Complaint::at("widths", "expected widths that differ, one or more"));
-        no_steps(call).into_iter().chain(twice).collect()
+        let program = call
+            .network("parent")
+            .filter(|network| network.training == Training::Program);
+        let program = program.map(|_| {
+            Complaint::at(
+                "parent",
+                "a program trained it: its steps are not repeated here",
+            )
+            .with_hint("`average(record(…), weight: step ^ 6.94)` weighs the states it kept")
+        });
+        let found = [no_steps(call), program, twice];
+        found.into_iter().flatten().collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
