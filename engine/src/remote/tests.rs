@@ -10,7 +10,7 @@ use super::segment::{judge, seal};
 use super::*;
 use crate::artifact::Parts;
 use crate::clock::unix_millis;
-use crate::store::{Access, DirStore, Effect, Line, Record, RecordedOutcome, Records, Store};
+use crate::store::{Access, DirStore, Effect, Line, Record, RecordedOutcome, Store};
 
 /// A shared folder, and the stores of whoever uses it.
 struct Team(TempDir);

@@ -282,7 +282,7 @@ fn hostile_journals_do_no_harm() {
     let mut line = record("huge");
     let size = u64::MAX;
     line.outcome = RecordedOutcome::Parts([("w".to_owned(), (Digest::of(b""), size))].into());
-    let good = lines::encode(index::Line::kept(&line).unwrap().json()).unwrap();
+    let good = lines::encode(Line::kept(&line).unwrap().json()).unwrap();
     let good = String::from_utf8(good).unwrap();
     let digest = Digest::of(b"").to_string();
     let json = good[17..]
