@@ -308,19 +308,21 @@ impl Stop<'_> {
             .then(|| format!("a `,` is missing between `{last}` and `{written}`"))
     }
 
-    /// `.5` and `1.`
     /// `inside.rmse.0`: a name that is a number.
     fn number_as_name(&self) -> Option<String> {
+        let start = self.span.start as usize;
+        let before = self.place.text.get(..start)?.strip_suffix('.')?;
+        let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '`');
+        let word = before.rsplit(|c: char| !is_of_name(c)).next()?;
+        let is_name = word.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '`'));
         let digits: String = { self.rest_of_line().chars() }
             .take_while(char::is_ascii_digit)
             .collect();
-        let (_, last) = self.before.last()?;
-        let is_after_point =
-            self.slice(last).ends_with('.') && last.end == self.span.start as usize;
-        (is_after_point && !digits.is_empty())
+        (is_name && !digits.is_empty())
             .then(|| format!("a name that is a number is in backticks: `` `{digits}` ``"))
     }
 
+    /// `.5` and `1.`
     fn bare_point(&self) -> Option<String> {
         let digits: String = self.rest_of_line().chars().skip(1).collect();
         let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
