@@ -153,7 +153,7 @@ fn a_shared_store_that_cannot_be() {
     refused(
         "[remote.team]\nmod = \"read\"\n[remote.\"a b\"]\nurl = \"x\"\n\
          [remote.c]\nurl = \"ftp://x\"\nmode = \"write\"\ntrust = [\"ada\", \"bob:12\", 3]\n\
-         [remote.d]\nurl = \"s3://../x\"\ntrust = \"everybody\"\nendpoint = \"x\"\n",
+         [remote.d]\nurl = \"s3://../x\"\ntrust = \"everybody\"\n",
         expect![[r#"
             error[wrong-type]: `[remote.team]` has no `url`
              --> HERE/farcast.toml:1:1
@@ -161,7 +161,7 @@ fn a_shared_store_that_cannot_be() {
             1 | [remote.team]
               | ^^^^^^^^^^^^^
               |
-              = help: a folder, or `s3://BUCKET/PREFIX`
+              = help: a folder that others reach, too
             error[unknown-name]: unknown setting `mod`
              --> HERE/farcast.toml:2:1
               |
@@ -169,13 +169,13 @@ fn a_shared_store_that_cannot_be() {
               | ^^^
               |
               = help: did you mean `mode`?
-              = help: settings: `url`, `mode`, `trust`, `endpoint`, `region`
+              = help: settings: `url`, `mode`, `trust`
             error[wrong-type]: expected a name of letters, digits, `-` and `_`
              --> HERE/farcast.toml:3:9
               |
             3 | [remote."a b"]
               |         ^^^^^
-            error[wrong-type]: expected a folder or `s3://BUCKET/PREFIX`
+            error[wrong-type]: expected a folder
              --> HERE/farcast.toml:6:7
               |
             6 | url = "ftp://x"
@@ -206,7 +206,7 @@ fn a_shared_store_that_cannot_be() {
               |                           ^
               |
               = help: `farcast push --key` prints the line of whoever runs it
-            error[wrong-type]: expected a folder or `s3://BUCKET/PREFIX`
+            error[wrong-type]: expected a folder
               --> HERE/farcast.toml:10:7
                |
             10 | url = "s3://../x"
@@ -218,11 +218,6 @@ fn a_shared_store_that_cannot_be() {
                |         ^^^^^^^^^^^
                |
                = help: `farcast push --key` prints the line of whoever runs it
-            error[wrong-type]: expected the address of a server: `https://…`
-              --> HERE/farcast.toml:12:12
-               |
-            12 | endpoint = "x"
-               |            ^^^
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [remote.team]
-//! url = "/shared/farcast"          # or "s3://bucket/prefix"
+//! url = "/shared/farcast"
 //! mode = "read-write"              # default: "read"
 //! trust = ["ada:3d4017c3…"]        # or "writers"
 //! ```
@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Reader;
 
-const KEYS: [&str; 5] = ["url", "mode", "trust", "endpoint", "region"];
+const KEYS: [&str; 3] = ["url", "mode", "trust"];
 
 impl Reader<'_> {
     /// The remote stores of a table.
@@ -47,8 +47,6 @@ impl Reader<'_> {
         let mut remote = Remote {
             name,
             url: String::new(),
-            endpoint: None,
-            region: None,
             mode: Mode::Read,
             trust: Trust::Keys(Vec::new()),
         };
@@ -57,15 +55,13 @@ impl Reader<'_> {
                 "url" => remote.url = self.url(value).unwrap_or_default(),
                 "mode" => remote.mode = self.mode(value),
                 "trust" => remote.trust = self.trust(value),
-                "endpoint" => remote.endpoint = self.endpoint(value),
-                "region" => remote.region = self.text(value),
                 _ => self.unknown_key("setting", key, &KEYS),
             }
         }
         if remote.url.is_empty() {
             if !table.iter().any(|(key, _)| key.get_ref() == "url") {
                 let message = format!("`[remote.{}]` has no `url`", remote.name);
-                let hint = "a folder, or `s3://BUCKET/PREFIX`".to_owned();
+                let hint = "a folder that others reach, too".to_owned();
                 self.wrong(whole, message, Some(hint));
             }
             return None;
@@ -73,30 +69,13 @@ impl Reader<'_> {
         Some(remote)
     }
 
-    /// A folder, relative to that of the file, or the address of a bucket.
+    /// A folder, relative to that of the file.
     fn url(&mut self, value: &Spanned<DeValue>) -> Option<String> {
         let text = self.text(value)?;
-        let Some((scheme, rest)) = text.split_once("://") else {
+        if !text.contains("://") {
             return Some(path_text(&self.folder.join(Path::new(&text))));
-        };
-        let bucket = rest.split('/').next().unwrap_or_default();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
-        let is_bucket = !bucket.is_empty() && bucket.chars().all(is_plain);
-        let is_safe = rest.split('/').all(|part| part != ".." && part != ".");
-        if scheme == "s3" && is_bucket && is_safe {
-            return Some(text.trim_end_matches('/').to_owned());
         }
-        let message = "expected a folder or `s3://BUCKET/PREFIX`".to_owned();
-        self.wrong(value, message, None);
-        None
-    }
-
-    fn endpoint(&mut self, value: &Spanned<DeValue>) -> Option<String> {
-        let text = self.text(value)?;
-        if text.starts_with("https://") || text.starts_with("http://") {
-            return Some(text);
-        }
-        let message = "expected the address of a server: `https://…`".to_owned();
+        let message = "expected a folder".to_owned();
         self.wrong(value, message, None);
         None
     }

@@ -1,4 +1,4 @@
-//! Results shared with others: a second level behind a store, in a folder or a bucket.
+//! Results shared with others: a second level behind a store, in a folder.
 //!
 //! ```text
 //! objects/<aa>/<digest>               bytes, as in a store
@@ -11,8 +11,6 @@
 //! before the segment that names them, so a killed upload leaves nothing that could be found;
 //! nothing is ever overwritten with other bytes, so nobody waits for anybody.
 
-#[cfg(feature = "s3")]
-mod bucket;
 mod folder;
 mod gc;
 mod known;
@@ -41,12 +39,8 @@ use place::Place;
 pub struct Remote {
     /// What people call it.
     pub name: String,
-    /// A folder, or `s3://BUCKET/PREFIX`.
+    /// Its folder.
     pub url: String,
-    /// The server of a bucket, where it is not Amazon's.
-    pub endpoint: Option<String>,
-    /// The region of a bucket.
-    pub region: Option<String>,
     /// What is done there.
     pub mode: Mode,
     /// Whose results are used.
@@ -83,31 +77,18 @@ impl Remote {
                 keys.join(" ")
             }
         };
-        let text = format!("remote\n{}\n{trust}\n", self.address());
+        let text = format!("remote\n{}\n{trust}\n", self.url);
         Digest::of(text.as_bytes())
     }
 
     /// Stands for the place in the folder of what is known of it.
     fn id(&self) -> String {
-        Digest::of(self.address().as_bytes()).short()
-    }
-
-    fn address(&self) -> String {
-        format!("{}\n{}", self.url, self.endpoint.as_deref().unwrap_or(""))
+        Digest::of(self.url.as_bytes()).short()
     }
 
     /// Opens the place.
     fn open(&self) -> Result<Box<dyn Place>, Fault> {
-        match self.url.strip_prefix("s3://") {
-            None => Ok(Box::new(folder::SharedFolder::open(self)?)),
-            #[cfg(feature = "s3")]
-            Some(path) => Ok(Box::new(bucket::Bucket::open(self, path)?)),
-            #[cfg(not(feature = "s3"))]
-            Some(_) => Err(Fault::Environment(format!(
-                "`{}` is a bucket, and this farcast is built without the feature `remote`",
-                self.url
-            ))),
-        }
+        Ok(Box::new(folder::SharedFolder::open(self)?))
     }
 
     /// Refuses to write where only reading is meant.

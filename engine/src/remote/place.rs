@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::error::Fault;
 
-/// A folder or a bucket. Names have `/` between their parts, everywhere.
+/// A shared folder. Names have `/` between their parts, everywhere.
 ///
 /// Everything fails with [`Fault::Environment`] when the place is away or refuses.
 pub(super) trait Place: Send + Sync {

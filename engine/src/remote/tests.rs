@@ -30,8 +30,6 @@ impl Team {
         Remote {
             name: "team".to_owned(),
             url: self.path("shared").display().to_string(),
-            endpoint: None,
-            region: None,
             mode: Mode::ReadWrite,
             trust,
         }
