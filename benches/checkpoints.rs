@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The names and shapes of DistilBERT with so many transformer layers.
+/// The names and shapes of DistilBERT with this many transformer layers.
 fn distilbert(layers: usize) -> Vec<(String, Vec<usize>)> {
     let mut tensors = Vec::new();
     let mut add = |name: String, shape: &[usize]| tensors.push((name, shape.to_vec()));

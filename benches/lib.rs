@@ -114,7 +114,7 @@ impl Made {
     }
 }
 
-/// A parent of tangents that was hardly trained, of so many rows with the columns `x0`, `x1`, …,
+/// A parent of tangents that was hardly trained, of this many rows with the columns `x0`, `x1`, …,
 /// `y` and `z`; the widths go from the inputs to the one output.
 pub fn parent(widths: &[usize], rows: usize, columns: usize) -> String {
     let [inputs, hidden @ .., 1] = widths else {
@@ -136,7 +136,7 @@ pub fn names(count: usize) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A fine-tuning `shift` of a [`parent`] on so many subsets of 400 rows.
+/// A fine-tuning `shift` of a [`parent`] on this many subsets of 400 rows.
 pub fn finetune(widths: &[usize], children: usize, batch: usize, steps: u64) -> String {
     let parent = parent(widths, 20_000, 0);
     format!(
@@ -147,7 +147,7 @@ pub fn finetune(widths: &[usize], children: usize, batch: usize, steps: u64) -> 
     )
 }
 
-/// A straight-line regression `drift` of so many anomalies on so many predictors.
+/// A straight-line regression `drift` of N anomalies on P predictors.
 pub fn regression(widths: &[usize], subsets: usize, predictors: usize) -> String {
     let parent = parent(widths, 20_000, predictors);
     format!(
@@ -166,7 +166,7 @@ pub fn child(widths: &[usize]) -> String {
     format!("{regression}child adapted = apply(drift, all)\n")
 }
 
-/// A trajectory `walk` of so many snapshots and the farcast `ahead` of its end from its first half.
+/// A trajectory `walk` of N snapshots and the farcast `ahead` of its end from its first half.
 pub fn farcast(widths: &[usize], snapshots: usize) -> String {
     let parent = parent(widths, 20_000, 0);
     let half = snapshots / 2;
@@ -178,7 +178,7 @@ pub fn farcast(widths: &[usize], snapshots: usize) -> String {
     )
 }
 
-/// What trainers work on: a network, an optimiser, weights and a minibatch of so many rows.
+/// What trainers work on: a network, an optimiser, weights and a minibatch of N rows.
 pub struct Training {
     /// The network.
     pub network: Network,

@@ -1,9 +1,11 @@
 //! Every command and flag, with its help.
 
 mod cache;
+mod experiment;
 mod on_queue;
 mod packages;
 mod push;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,12 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cache::{Cache, Gc, Why};
+pub use experiment::ExperimentArgs;
 use on_queue::near_run;
 pub use on_queue::{Attach, Cancel, Queue, Status, Work};
 pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
 pub use push::Push;
+use values::{setting, whole};
 
 use engine::artifact::DataForm;
 
@@ -346,16 +350,6 @@ impl Command {
             | Command::Completions { .. } => None,
         }
     }
-}
-
-/// An experiment and the params set in it.
-#[derive(Debug, Args)]
-pub struct ExperimentArgs {
-    /// The experiment file.
-    pub file: PathBuf,
-    /// Set a `param`; may be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
-    pub settings: Vec<(String, String)>,
 }
 
 /// `farcast check`
@@ -751,18 +745,4 @@ pub struct Docs {
     /// Write a man page for every command to this folder instead.
     #[arg(long, value_name = "DIR")]
     pub man: Option<PathBuf>,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err("expected NAME=VALUE, such as `width=16`".to_owned()),
-    }
-}
-
-fn whole(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("expected a whole number, found `{text}`"))
 }

@@ -50,7 +50,7 @@ impl Project {
         })
     }
 
-    /// Fetches what a manifest names, as far as it is not there.
+    /// Fetches the dependencies of a manifest that are missing.
     pub fn fetched(&self, manifest: &Manifest, freedom: Freedom) -> Result<Fetched, Fault> {
         let fetcher = Fetcher {
             project: &self.folder,

@@ -1,4 +1,4 @@
-//! Settings: who says them, who is believed, and what is told of mistakes.
+//! Settings: their sources, which one wins, and the messages for mistakes.
 
 use expect_test::{Expect, expect};
 

@@ -119,6 +119,11 @@ fn what_needs_a_network_is_refused_before_anything_runs() {
           |                         ^^^^^
           |
           = help: export them with `--weights` and run them elsewhere
+        error[impossible-call]: `later` predicts step 40, which `walk` did not record
+          --> it.farcast:10:31
+           |
+        10 | score missed = forecast_error(later, truth: walk, on: [0], metrics: [loss])
+           |                               ^^^^^
         error[impossible-call]: `walk` has no parent, so that its networks cannot be run
           --> it.farcast:10:69
            |
@@ -126,7 +131,7 @@ fn what_needs_a_network_is_refused_before_anything_runs() {
            |                                                                     ^^^^^^
            |
            = help: measure `mse` and `mae`, or export the weights and run them elsewhere
-        5 errors, 0 warnings
+        6 errors, 0 warnings
     "#]]
     .assert_eq(&said.err);
 }

@@ -130,7 +130,7 @@ score skill = compare(net, on: near, metrics: [rmse])
         assert!(status.unwrap().success());
     }
 
-    /// Runs it; kills so many workers, each while it trains.
+    /// Runs it; kills this many workers, each while it trains.
     fn run(folder: &Folder, kills: usize) -> (i32, String) {
         let arguments = [
             "run",

@@ -109,7 +109,7 @@ impl Folder {
             .unwrap()
     }
 
-    /// The same with so many bytes of addresses at most.
+    /// The same within this many bytes of address space.
     pub fn start_within(&self, bytes: u64, args: &[&str]) -> Child {
         let own = self.command(args);
         let script = format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024);

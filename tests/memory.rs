@@ -53,7 +53,7 @@ fn weight(at: usize, step: usize) -> f32 {
     (at % 97) as f32 * (-(step as f32) / 1000.0).exp()
 }
 
-/// A checkpoint of one tensor of so many weights, as safetensors.
+/// A checkpoint of one tensor with this many weights, as safetensors.
 fn checkpoint(weights: usize, step: usize) -> Vec<u8> {
     let end = 4 * weights;
     let header =

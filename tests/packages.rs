@@ -207,7 +207,7 @@ fn the_lock_decides_and_the_flags_keep_it() {
     );
     place.fine("storms", &["fetch"]);
     let lock = place.folder.read("storms/farcast.lock");
-    // A tag that moves afterwards changes nothing, and is told where somebody asks.
+    // A tag that moves afterwards changes nothing, and is reported on request.
     place.publish(
         "ocean",
         "v1.2.0",

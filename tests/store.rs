@@ -18,7 +18,7 @@ fn starter() -> String {
 /// Two days.
 const AGE: Duration = Duration::from_secs(48 * 3600);
 
-/// Makes everything in a store two days old, as far as `gc` asks for its age.
+/// Makes everything in a store two days old for `gc`.
 pub fn age(store: &Path) {
     for segment in files_below(&store.join("journal")) {
         let name = segment.file_name().unwrap().to_str().unwrap().to_owned();

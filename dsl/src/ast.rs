@@ -97,7 +97,7 @@ pub enum ItemKind {
     Broken {
         /// Its first word.
         keyword: Option<Name>,
-        /// The name it introduces, as far as that can be seen.
+        /// The name it introduces, where the text shows one.
         name: Option<Name>,
     },
 }

@@ -57,7 +57,7 @@ pub struct NetworkFacts {
     pub classes: bool,
     /// The least number of weights it has.
     pub weights: Option<u64>,
-    /// Its layers as far as the arguments say: networks of different ones have different layouts.
+    /// Its layers, in the words of the arguments: networks of different ones have different layouts.
     pub layers: Option<String>,
     /// How its weights came about.
     pub training: Training,

@@ -1,4 +1,4 @@
-//! What other languages, mathematics and word processors write, and what stands for it here.
+//! What other languages, mathematics and word processors write, and the form it has here.
 
 /// A symbol that is no symbol of the language, with what to write.
 pub(crate) struct Foreign {

@@ -27,7 +27,7 @@ pub fn written(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The identifier that stands for a name: what no bare name can hold becomes `_`.
+/// The identifier for a name: what no bare name can hold becomes `_`.
 pub fn identifier(name: &str) -> String {
     let text: String = name
         .chars()

@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    /// Whether results of this kind are rows of weights, so that they stand for `weights`.
+    /// Whether results of this kind are rows of weights and so can be used as `weights`.
     pub fn holds_weights(self) -> bool {
         matches!(
             self,

@@ -245,7 +245,7 @@ pub fn convert(value: f64, from: &str, to: &str) -> Result<f64, UnitError> {
         })
 }
 
-/// The unit a text stands for: `m s-1`, `kg/m^3`, `degrees_north`, `days since 1970-01-01`.
+/// The unit that a text names: `m s-1`, `kg/m^3`, `degrees_north`, `days since 1970-01-01`.
 ///
 /// # Errors
 /// [`UnitError::Unknown`] when some part of it is not a unit.

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::graph::Graph;
 use crate::observer::Failure;
 
-/// The names that labels stand for in what a graph made.
+/// The names of the statements behind the labels of a graph.
 pub struct Names<'a> {
     experiment: &'a Experiment,
     graph: &'a Graph,
@@ -173,7 +173,7 @@ fn is_label(text: &str) -> bool {
     digest.len() == 12 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The statement that a label stands for.
+/// The statement behind a label.
 fn labelled<'n>(list: &BTreeMap<Digest, &'n Node>, label: &str) -> Option<&'n Node> {
     let start = label.trim_matches(['‹', '›']);
     let least: Digest = format!("{start:0<64}").parse().ok()?;

@@ -55,7 +55,7 @@ pub fn run_digest(folder: &Path) -> Option<Digest> {
     Some(Digest::of(&run_json(folder)?))
 }
 
-/// The files that the run before this one exported to the folder, as far as they are still there.
+/// The files that the run before this one exported to the folder and that still exist.
 pub fn exported_before(folder: &Path) -> ExportedFiles {
     #[derive(Deserialize)]
     struct Listing {

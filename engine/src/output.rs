@@ -260,7 +260,7 @@ struct Place {
     action: ActionId,
 }
 
-/// The length of the longest name of a file of `exports`, as far as the points of sweeps are known.
+/// The length of the longest name of a file of `exports`, for the points of sweeps that are known.
 pub fn longest_file_name(exports: &[Export], experiment: &Experiment) -> usize {
     let nodes = experiment.nodes.iter();
     let exported = nodes.filter(|node| exports.iter().any(|it| it.has(node)));

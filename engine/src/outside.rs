@@ -57,7 +57,7 @@ impl Outside for Disk<'_> {
         files
             .iter()
             .try_for_each(|file| match files::look_at(file) {
-                // A folder stands for the files in it.
+                // A folder means the files in it.
                 Ok(_) | Err(NotOpened::NotAFile("directory")) => Ok(()),
                 Err(NotOpened::Missing) => Err(format!("`{}` does not exist", file.display())),
                 Err(NotOpened::NotAFile(found)) => {

@@ -352,7 +352,7 @@ pub trait ParamType: Sized {
         }
     }
 
-    /// What stands for a left out argument.
+    /// The default of an argument that is left out.
     fn absent() -> Option<Self> {
         None
     }

@@ -46,7 +46,7 @@ use crate::trials::Trials;
 pub struct Study {
     /// The plugins.
     pub registry: Arc<Registry>,
-    /// What the text says, as far as its sweeps are known.
+    /// The experiment up to the points of sweeps that are known.
     pub experiment: Experiment,
     /// The texts that were read, the experiment's own first.
     pub sources: Sources,
@@ -186,7 +186,7 @@ impl Study {
         path_text(Path::new(file.file_stem().unwrap_or_default()))
     }
 
-    /// The actions, with the sweeps as far as the scores in the store lead them.
+    /// The actions, with sweeps up to the points that the scores in the store decide.
     ///
     /// # Errors
     /// When a data file cannot be read, or a choice does not fit where it is used.

@@ -83,7 +83,7 @@ plugin! {
         members: usize = "3", range("1..=10");
         /// The member that diverges.
         bad: i64 = "-1";
-        /// How the member that diverges is told.
+        /// How the member that diverges is reported.
         aloud: Option<bool>, not_in_stream();
     }
 }

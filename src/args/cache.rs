@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ExperimentArgs, whole};
+use super::experiment::ExperimentArgs;
+use super::values::{size, whole};
 
 /// `farcast cache …`
 #[derive(Debug, Subcommand)]
@@ -71,25 +72,4 @@ pub struct Gc {
     /// Only show what would be removed.
     #[arg(long)]
     pub dry_run: bool,
-}
-
-/// A size in bytes: `500MB`, `20 GB`.
-fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        _ => return Err("expected a size such as `500MB` or `20GB`".to_owned()),
-    };
-    match number.parse::<f64>() {
-        Ok(number) => Ok((number * factor) as u64),
-        Err(_) => Err("expected a size such as `500MB` or `20GB`".to_owned()),
-    }
 }

@@ -141,7 +141,7 @@ impl FromStr for DateTime {
     }
 }
 
-/// A whole number of at most so many digits.
+/// A whole number of at most N digits.
 fn number(text: &str, digits: usize) -> Option<i64> {
     let sound = (1..=digits).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     sound.then(|| text.parse().ok()).flatten()

@@ -41,7 +41,7 @@ impl<'e> Env<'e> {
         }
     }
 
-    /// What a parameter of the definition at hand stands for.
+    /// The value of a parameter of the definition being expanded.
     pub fn arg(self, name: &str) -> Option<(&'e Expr, Env<'e>)> {
         let args = &self.frame?.args;
         let (_, expr, env) = args.iter().find(|(arg, ..)| *arg == name)?;

@@ -35,7 +35,7 @@ pub struct Needed {
     pub numbers: bool,
 }
 
-/// The arguments of a call as far as they checked.
+/// The arguments of a call that passed the check.
 #[derive(Default)]
 pub struct Args {
     pub values: Arguments,

@@ -57,7 +57,7 @@ use crate::sweep::search::{Finding, Proposal, Search};
 use crate::sweep::space::Setting;
 use crate::types::{Kind, Schema};
 
-/// The world outside the text, as far as checking needs it.
+/// The parts of the world outside the text that checking needs.
 ///
 /// A world may stand in front of another: what it does not do itself, the one behind it does.
 pub trait Outside {

@@ -609,7 +609,7 @@ impl Checker<'_> {
     }
 }
 
-/// What stands between the commas of a text, but for those in brackets and quotes.
+/// The parts of a text between its commas, except those in brackets and quotes.
 fn separated(text: &str) -> Vec<&str> {
     let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
     let is_separator = |character: char| {

@@ -57,7 +57,7 @@ pub struct Module {
     pub torn: bool,
 }
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entity {
     Module(usize),

@@ -385,7 +385,7 @@ impl<'p> Checker<'p> {
             Over::Names(names) => Names::Only(names),
         };
         let term = self.term(expr, env, names, notes)?;
-        // A time may stand for the number of its unit.
+        // A time is allowed where a number of its unit is expected.
         let is_number = sort == Sort::Number && matches!(term.times, Some(Times::In(_)));
         if !is_number {
             self.expect_sort(&term, sort, expr.span, env, names)?;

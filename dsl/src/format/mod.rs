@@ -435,7 +435,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// What stands in brackets: on one line when trying that, one per line else.
+    /// The content of brackets: on one line when trying that, one per line else.
     fn sequence(&mut self, open: &str, slots: &[Slot<'_>], close: &str, span: Span) {
         self.push(open);
         let has_comments = self.first_comment(span.start, span.end).is_some();

@@ -17,7 +17,7 @@ struct Stop<'a> {
     rule: Rule,
     /// What it would have taken.
     wanted: &'a [Rule],
-    /// What stands there, in the file, and in words.
+    /// The text found there, and its description.
     span: Span,
     found: String,
     /// The tokens of the item before it.

@@ -80,7 +80,7 @@ fn pad(text: &mut String, length: usize) {
     text.extend(std::iter::repeat_n(' ', length - text.len()));
 }
 
-/// What a piece of text is, as far as layout needs to know.
+/// The kind of a piece of text, as the layout sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Word,

@@ -3,7 +3,7 @@
 use crate::signature::{ColumnRule, Makes, Param, Signature};
 use crate::types::{Kind, Type};
 
-/// The group of what stands for the values of a swept param.
+/// The group of forms that list the values of a swept param.
 pub const VALUES: &str = "values of a sweep";
 
 /// The group of references to what a sweep chose.

@@ -11,7 +11,7 @@ use crate::experiment::NodeId;
 use crate::source::Span;
 use search::Finding;
 
-/// The scores of points, as far as they are known: what choosing and proposing points needs.
+/// The known scores of points: what choosing and proposing points needs.
 ///
 /// The checker is asked again whenever there are new ones; equal scores give equal points.
 #[derive(Clone, Debug, Default, PartialEq)]

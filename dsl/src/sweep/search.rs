@@ -49,7 +49,7 @@ impl Finding {
     }
 }
 
-/// What a search proposes, as far as the scores go.
+/// What a search proposes from the scores so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposal {
     /// The points, in the order proposed.

@@ -99,7 +99,7 @@ impl Values {
         }
     }
 
-    /// The value at a share of the way through an axis on which values that are told apart have
+    /// The value at a share of the way through an axis on which distinct values have
     /// equal room: what [`share`](Self::share) is the way back from.
     pub fn pick(&self, share: f64) -> Setting {
         match self {

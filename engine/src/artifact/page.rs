@@ -39,7 +39,7 @@ pub struct Figure {
     pub x: String,
     /// The vertical axis, with unit.
     pub y: String,
-    /// What stands at 0, 1, 2… on the horizontal axis instead of numbers; empty for numbers.
+    /// The labels at 0, 1, 2… on the horizontal axis; empty for numbers.
     #[serde(default)]
     pub x_names: Vec<String>,
     /// Whether the horizontal axis is logarithmic.

@@ -1,4 +1,4 @@
-//! Large parts of an artifact of which a few bytes can be read alone: every piece of so many
+//! Large parts of an artifact of which a few bytes can be read alone: every piece of a fixed number of
 //! bytes has a digest of its own.
 
 use std::ops::Range;

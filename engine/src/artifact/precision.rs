@@ -136,7 +136,7 @@ fn to_bfloat(number: f32) -> u16 {
     }
 }
 
-/// The number that IEEE 754 half precision stands for: 1 sign, 5 exponent, 10 fraction bits.
+/// The value of a number in IEEE 754 half precision: 1 sign, 5 exponent, 10 fraction bits.
 fn from_half(bits: u16) -> f32 {
     let sign = u32::from(bits & 0x8000) << 16;
     let magnitude = u32::from(bits & 0x7fff) << 13;

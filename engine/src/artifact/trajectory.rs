@@ -246,7 +246,7 @@ impl Trajectory {
     }
 }
 
-/// How many columns of so many rows have at most so many bytes. A power of two, so that the
+/// How many columns of this many rows fit into this many bytes. A power of two, so that the
 /// columns of spans, blocks and pieces end together.
 fn columns_in(bytes: usize, rows: usize, precision: Precision) -> usize {
     let most = bytes / precision.bytes() / rows.max(1);

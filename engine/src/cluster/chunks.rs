@@ -17,7 +17,7 @@ pub const UNKNOWN: f64 = 60.0;
 /// As many arrays as are ever submitted for one order; chunks get longer to keep it.
 const MOST_ARRAYS: usize = 150;
 
-/// An action, as far as cutting looks at it.
+/// What cutting needs of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// What its job needs: actions of different classes are in different jobs.

@@ -168,7 +168,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The command for an array, with what stands for its chunks filled in.
+/// The command for an array, with its placeholders filled in.
 fn command(campaign: &Campaign, order: &WorkOrder, array: &Array) -> Command {
     let about = &campaign.about;
     let needs = about.site.needs_of(&array.class);

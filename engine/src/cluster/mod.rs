@@ -16,6 +16,7 @@ mod chunks;
 mod command;
 mod elsewhere;
 mod gc;
+mod outline;
 mod queue;
 mod site;
 mod slurm;

@@ -12,7 +12,7 @@ use crate::error::Fault;
 const MOST_FILES: usize = 200_000;
 
 /// What a path names: itself or, when a part of it contains `*` or `?`, all files and folders
-/// whose paths match, in the order of their names. A `*` stands for any text within a name, a `?`
+/// whose paths match, in the order of their names. A `*` matches any text within a name, a `?`
 /// for one character; a part that is `**` for any number of folders.
 ///
 /// # Errors
@@ -202,7 +202,7 @@ pub(crate) fn digest(
     digest_of(path, &matching(path)?, |file| of(file))
 }
 
-/// The same for the files that a path or pattern stands for.
+/// The same for the files that a path or pattern matches.
 pub(super) fn digest_of<F: Named>(
     path: &Path,
     files: &[F],

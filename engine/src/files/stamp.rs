@@ -1,4 +1,4 @@
-//! What changes when a file does, as far as the file system tells.
+//! The metadata of a file that change when its content does.
 
 use std::fs::{self, Metadata};
 use std::path::Path;

@@ -16,7 +16,7 @@ pub struct Code {
     pub digest: Digest,
     /// Of each of its files, by path from the folder of `farcast.toml`.
     pub files: BTreeMap<String, Digest>,
-    /// What stands for it in keys.
+    /// Its identity in keys.
     pub identity: Identity,
 }
 

@@ -27,7 +27,7 @@ pub fn know(provided: &Provided) {
         .or_insert_with(|| Arc::new(provided.clone()));
 }
 
-/// The program that a digest stands for.
+/// The program with this digest.
 pub fn provided_by(digest: &Digest) -> Option<Arc<Provided>> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.get(digest).map(Arc::clone)

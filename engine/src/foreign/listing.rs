@@ -37,7 +37,7 @@ pub(super) fn listed(folder: &Path, patterns: &[String]) -> Result<Vec<String>, 
     Ok(found)
 }
 
-/// The files below a folder that match; `**` stands for any folders, hidden ones left out.
+/// The files below a folder that match; `**` matches any folders except hidden ones.
 fn walk(
     folder: &Path,
     prefix: &str,

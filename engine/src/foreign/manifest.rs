@@ -44,7 +44,7 @@ pub struct Runner {
     /// The files it is made of, as patterns.
     #[serde(default)]
     pub files: Vec<String>,
-    /// Whether the files or the version of the declaration stand for it in keys.
+    /// Whether its identity in keys is the digest of its files or the declared version.
     #[serde(default)]
     pub identity: Identity,
     /// Names of environment variables that it sees.
@@ -73,7 +73,7 @@ pub struct Runner {
     pub writes: Vec<String>,
 }
 
-/// What stands for a program in keys.
+/// The identity of a program in keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {

@@ -19,7 +19,7 @@ pub struct Provided {
 }
 
 impl Provided {
-    /// What stands for it in results: equal digests run equal networks.
+    /// Its identity in results: equal digests run equal networks.
     pub fn stands_for(&self) -> Digest {
         let Self {
             declaration,

@@ -2,7 +2,7 @@
 //! by `ls-tree` and `cat-file`, never checked out.
 //!
 //! So no filter, hook, link or submodule of a repository does anything. Only addresses that
-//! `manifest` allows get here, and git is told the same.
+//! `manifest` allows get here, and git runs with the same limits.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

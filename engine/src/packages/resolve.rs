@@ -318,7 +318,7 @@ impl Packages {
         let (prefix, inside) = split(path);
         match self.open(path) {
             Ok(opened) => Ok(opened.folder.join(text_path(inside))),
-            // Its texts are there; its other files are told when they are read.
+            // Its texts are there; a missing file is reported when it is read.
             Err(missing) => match self.kept.get(prefix).map(|kept| kept.tree) {
                 Some(tree) => {
                     let folder = tree.and_then(|tree| cached(&tree));

@@ -117,7 +117,7 @@ macro_rules! declared {
     };
 }
 
-/// The declared fields that one field of the struct stands for: itself, or those of a group.
+/// The declared fields that one field of the struct declares: itself, or those of a group.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! declared_fields {

@@ -21,11 +21,8 @@ impl Registry {
             .collect::<Vec<_>>();
         constructors.sort_unstable();
         let twice = constructors.windows(2).find(|pair| pair[0] == pair[1]);
-        let plugin = |name: &&&str| self.operations.contains_key(**name);
-        let twice = twice
-            .map(|pair| &pair[0])
-            .or(constructors.iter().find(plugin));
-        if let Some(name) = twice {
+        // A plugin may share its word with a constructor, whose group finds it.
+        if let Some([name, _]) = twice {
             return Err(fault(name, None, "the name exists already"));
         }
         for constructor in &self.constructors {

@@ -59,7 +59,7 @@ constructor! {
 }
 
 constructor! {
-    /// Square images turned clockwise.
+    /// Images turned clockwise; a quarter and three of square ones alone.
     ///
     /// ```farcast
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
@@ -188,6 +188,11 @@ impl Plugin for Distort {
                     images = moved;
                 }
                 Distortion::Rotate(Rotate { quarters }) => {
+                    if *quarters == 2 {
+                        // The pixels of each channel in the opposite order.
+                        images.chunks_mut(height * width).for_each(<[_]>::reverse);
+                        continue;
+                    }
                     if height != width {
                         let message = format!("expected square images, found {height} by {width}");
                         return Err(Fault::at("by", message));
@@ -234,7 +239,8 @@ fn not_images(call: &Sketch) -> Option<Complaint> {
         Err(fault) => return Some(fault.into()),
     };
     let by = call.get::<Vec<Distortion>>("by").unwrap_or_default();
-    let turns = by.iter().any(|it| matches!(it, Distortion::Rotate(_)));
+    let is_odd = |it: &Distortion| matches!(it, Distortion::Rotate(it) if it.quarters != 2);
+    let turns = by.iter().any(is_odd);
     (turns && height != width).then(|| {
         let message = format!("expected square images to rotate, found {height} by {width}");
         Complaint::at("by", message)

@@ -93,6 +93,9 @@ impl Hidden {
         let samples = samples(sample, self.components(), context)?;
         let inputs = sample.names().len();
         let outputs = samples.targets.len() / samples.rows.max(1);
+        if outputs == 0 {
+            return Err(Fault::at("anomalies", "the anomalies do not vary"));
+        }
         let unscaled = |name: &String| Scaled::as_is(name);
         let network = Network::from(Feedforward {
             columns: Columns {

@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
 use super::support::facts::{is, one};
-use super::support::population::{Components, Population, blend, jitter};
+use super::support::population::{Components, Population, blend, jitter, lone};
 use crate::parents::Parent;
 
 constructor! {
@@ -92,12 +92,7 @@ impl Plugin for Generate {
             let message = format!("`{}` is a difference: expected networks", input.name);
             Complaint::at("weights", message)
         });
-        let one = input.filter(|it| it.is_single() && it.members.is_none_or(|count| count < 2));
-        let one = one.map(|input| {
-            let message = format!("`{}` is one network, not a population", input.name);
-            Complaint::at("weights", message)
-        });
-        point.into_iter().chain(one).collect()
+        point.into_iter().chain(lone(call, "weights")).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

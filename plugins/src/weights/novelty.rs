@@ -10,7 +10,7 @@ use super::Weights;
 use super::similarity::{distance, iou};
 use super::support::facts::{is, mixed};
 use super::support::outputs::{Judge, Judged};
-use super::support::population::{Components, Population, blend, jitter};
+use super::support::population::{Components, Population, blend, jitter, lone};
 use crate::networks::Network;
 use crate::parents::Parent;
 
@@ -70,6 +70,7 @@ impl Plugin for Novelty {
         bare.into_iter()
             .chain(difference.into_iter().flatten())
             .chain(mixed(&inputs, "weights"))
+            .chain(lone(call, "of"))
             .take(1)
             .collect()
     }

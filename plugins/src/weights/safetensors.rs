@@ -407,6 +407,6 @@ mod tests {
             fault.to_string()
         };
         assert_eq!(said(&[7.0, 7.0]), "two rows are of the model `run-7/model`");
-        assert_eq!(said(&[5.0]), "no row of `` names a model");
+        assert_eq!(said(&[5.0]), "no row of `d` names a model");
     }
 }

@@ -62,7 +62,20 @@ impl Plugin for Track {
             )
             .with_hint("`average(record(…), weight: step ^ 6.94)` weighs the states it kept")
         });
-        let found = [no_steps(call), program, twice];
+        let short = call.network("parent").and_then(|network| {
+            let every = call.get::<Steps>("every")?.0;
+            let Training::Steps {
+                most: Some(most),
+                exact: true,
+                ..
+            } = network.training
+            else {
+                return None;
+            };
+            let message = format!("expected at most {most} steps, those of the training");
+            (every > most).then(|| Complaint::at("every", message))
+        });
+        let found = [no_steps(call), program, twice, short];
         found.into_iter().flatten().collect()
     }
 

@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 33] = [
+const OF_THE_DATA: [(&str, &[&str]); 39] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -98,6 +98,12 @@ const OF_THE_DATA: [(&str, &[&str]); 33] = [
     ),
     ("of another network", &["checkpoints("]),
     ("equally far apart, found", &["checkpoints(", "walk"]),
+    ("is missing, negative or infinite in", &["weights"]),
+    ("no row is in a group of", &["anomaly_of("]),
+    ("has no value in", &["anomaly_of("]),
+    ("the anomalies do not vary", &["network("]),
+    ("training is shorter than", &["track("]),
+    ("two networks or more", &["train_on"]),
 ];
 
 #[test]

@@ -17,7 +17,7 @@ const USAGE: &str = "write `best(sweep).param`";
 impl Checker<'_> {
     /// The chosen value and its type; none when an error was reported.
     ///
-    /// As long as the choice is open, the first value the param may have stands for it, so that
+    /// While the choice is open, the first value of the param is used instead, so that
     /// all that depends on it is checked; `reads` says that it does.
     pub fn chosen(
         &mut self,

@@ -62,7 +62,7 @@ enum Reading {
     Done(Option<Rc<Swept>>),
 }
 
-/// One sweep as far as it goes.
+/// One sweep up to the points that are known.
 #[derive(Clone, Default)]
 pub struct Swept {
     /// The swept params, in the order first named.

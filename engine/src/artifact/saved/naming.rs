@@ -2,7 +2,7 @@
 
 use super::model::SavedModel;
 
-/// A pattern for the name of a model, such as `epoch={}-step={step}`: `{step}` stands for a whole
+/// A pattern for the name of a model, such as `epoch={}-step={step}`: `{step}` matches a whole
 /// number, `{member}` and `{}` for any text without `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -68,7 +68,7 @@ impl Template {
         }
     }
 
-    /// What a piece stands for in the first place of a name where the template fits.
+    /// What a piece matches in the first place of a name where the template fits.
     fn find(&self, name: &str, wanted: &Piece) -> Option<String> {
         let chars: Vec<char> = name.chars().collect();
         (0..=chars.len()).find_map(|start| {
@@ -82,7 +82,7 @@ impl Template {
     }
 }
 
-/// How pieces fit to the beginning of a name: what the wanted one stands for.
+/// How pieces fit the beginning of a name: what the wanted one matches.
 fn fit(pieces: &[Piece], name: &[char], wanted: &Piece) -> Option<Option<String>> {
     let Some((piece, rest)) = pieces.split_first() else {
         return Some(None);

@@ -20,7 +20,7 @@ pub(super) fn open_parts(pattern: &[String], parts: &[String]) -> Vec<bool> {
     open
 }
 
-/// Which characters of a name `*` and `?` stand for; every `*` takes as little as it can.
+/// Which characters of a name `*` and `?` match; every `*` matches as few as it can.
 fn open_chars(pattern: &str, name: &str) -> Vec<bool> {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());

@@ -225,7 +225,7 @@ fn dates_and_texts_are_columns_too() {
     let late = format!("day\n{}2000-13-01\n", "2000-01-01\n".repeat(1000));
     assert_eq!(
         refused(late.as_bytes(), |_| ()),
-        "`table.csv`, line 1002, column 1: expected a date in column `day`, found `2000-13-01`"
+        "`table.csv`, line 1002, column 1: expected a date in column `day`, found `2000-13-01`, which is not in the calendar"
     );
 }
 

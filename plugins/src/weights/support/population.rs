@@ -4,7 +4,7 @@
 use engine::artifact::Layout;
 use engine::error::Fault;
 use engine::params::{Gather, Numbers, Origins};
-use engine::plugin::Context;
+use engine::plugin::{Complaint, Context, Sketch};
 use faer::{Mat, Side};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -93,6 +93,14 @@ impl Population {
             .collect();
         Ok((train, others))
     }
+}
+
+/// Refuses one network where several are expected.
+pub(crate) fn lone(call: &Sketch, param: &str) -> Option<Complaint> {
+    let input = call.input(param)?;
+    let is_one = input.is_single() && input.members.unwrap_or(1) == 1;
+    let message = format!("expected two networks or more, `{}` is one", input.name);
+    is_one.then(|| Complaint::at(param, message))
 }
 
 /// One of the networks with normal numbers of a standard deviation added.

@@ -53,7 +53,6 @@ pub(crate) struct Posthoc {
     pub gamma: f64,
     pub coefficients: Vec<f64>,
     pub weights: Vec<f64>,
-    pub tracked: Vec<f64>,
 }
 
 /// Networks in line with another one, and the losses on the way there.
