@@ -263,7 +263,10 @@ mod tests {
     #[test]
     fn colours_end_where_one_cell_in_fifty_is_beyond() {
         let values: Vec<Option<f64>> = (0..=100).map(|v| Some(f64::from(v))).collect();
-        assert_eq!(range(Metric::Rmse, std::slice::from_ref(&values)), (0.0, 98.0));
+        assert_eq!(
+            range(Metric::Rmse, std::slice::from_ref(&values)),
+            (0.0, 98.0)
+        );
         assert_eq!(range(Metric::Bias, &[values]), (-98.0, 98.0));
         assert_eq!(range(Metric::Skill, &[vec![Some(-7.0)]]), (-1.0, 1.0));
         assert_eq!(range(Metric::Rmse, &[vec![None, Some(0.0)]]), (0.0, 1.0));
