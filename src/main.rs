@@ -15,6 +15,7 @@ mod progress;
 mod project;
 mod remotes;
 mod scores;
+mod sentences;
 mod session;
 mod setting;
 mod settings;

@@ -13,6 +13,7 @@ mod elsewhere;
 mod executors;
 mod explain;
 mod farcast;
+mod git_server;
 mod imports;
 mod interrupts;
 mod kills;

@@ -11,10 +11,10 @@ use engine::sweep::{Sharing, sharing};
 use engine::why::{Reason, reasons};
 use serde_json::json;
 
-use super::run::waits;
 use crate::args::Plan;
 use crate::exit::{Abort, Exit};
 use crate::remotes::{Consent, shared};
+use crate::sentences::waits;
 use crate::session::{abort, open};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
