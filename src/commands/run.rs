@@ -15,7 +15,7 @@ use engine::choice::fronts;
 use engine::error::Fault;
 use engine::executor::{Backend, Processes, Threads};
 use engine::graph::{ActionId, Graph};
-use engine::losses::{LostPoint, failures, is_ok, lost_points};
+use engine::losses::{failures, is_ok, lost_points};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
 use engine::out_folder::{
