@@ -21,8 +21,8 @@ import torch
 try:
     from torch.func import functional_call, grad_and_value, vmap
 except ImportError:  # before version 2
-    from functorch import grad_and_value, vmap  # type: ignore[no-redef]
-    from torch.nn.utils.stateless import functional_call  # type: ignore[no-redef,assignment]
+    from functorch import grad_and_value, vmap
+    from torch.nn.utils.stateless import functional_call
 
 from ._serve import Context, Diverged, Fault
 from ._values import Layout, Weights
@@ -109,8 +109,8 @@ class Network:
                     hint="leave batch normalisation out, or use `LayerNorm`",
                 )
         states = np.stack([row for _, row in kept])
-        at = {"step": np.array([step for step, _ in kept])} if every else {}
-        return Weights(states, layout, at, head={"losses": losses})
+        steps_of = {"step": np.array([step for step, _ in kept])} if every else {}
+        return Weights(states, layout, steps_of, head={"losses": losses})
 
     def outputs(self, weights: np.ndarray, inputs: np.ndarray, **args: Any) -> np.ndarray:
         return self._runner(inputs.shape[-1], args).outputs(*_tensors(weights, inputs)).numpy()
