@@ -3,8 +3,8 @@
 # with the faults that clusters have. In every case the scores must be the bytes of a run on one machine, no
 # array may be submitted twice, and `status` must say how it ended.
 #
-# quick   what people do, and the settings; four cases at a time
-# ci      quick and the faults that are over in seconds           (the default; what `.ci/run` runs)
+# quick   what people do, and the settings; four cases at a time (what `.ci/run` runs)
+# ci      quick and the faults that are over in seconds           (the default)
 # faults  all faults                                               (about ten minutes, most of it waiting)
 # shipped the experiments that ship with farcast, as small as they go
 #
