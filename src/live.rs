@@ -24,7 +24,7 @@ use crate::terminal::Terminal;
 
 /// How often to look for a reason to stop.
 const GLANCE: Duration = Duration::from_millis(200);
-/// The page is written every so many glances.
+/// The page is written every N-th glance.
 const EVERY: usize = 10;
 /// How a run ended that a signal stopped.
 const STOPPED: &str = "stopped: the next run goes on from here";
@@ -35,7 +35,7 @@ const CURVES: usize = 6;
 /// A curve with more points loses every other one.
 const POINTS: usize = 400;
 
-/// Writes the page while another observer is told the same.
+/// Writes the page and passes everything on to another observer.
 pub struct Live {
     inner: Box<dyn Observer>,
     shared: Arc<Shared>,
@@ -75,7 +75,7 @@ struct Running {
 #[derive(Default)]
 struct Curve {
     points: Vec<(f64, f64)>,
-    /// Of so many losses one is kept.
+    /// One in this many losses is kept.
     every: usize,
     heard: usize,
 }

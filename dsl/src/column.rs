@@ -47,7 +47,7 @@ pub enum ColumnExpr {
     Part(Part, Box<ColumnExpr>, TimeUnit),
     /// A time in the first unit as a number in the second.
     Convert(Box<ColumnExpr>, TimeUnit, TimeUnit),
-    /// A time in a unit so many calendar months later.
+    /// A time in a unit N calendar months later.
     Later(Box<ColumnExpr>, TimeUnit, i64),
 }
 

@@ -47,19 +47,22 @@ impl States {
         if self.steps.is_empty() || !self.every.contains(&every) {
             return None;
         }
-        let is_asked = |step: &u64| step.is_multiple_of(every);
-        let steps: Vec<u64> = self.steps.iter().copied().filter(is_asked).collect();
-        if steps.len() == self.steps.len() {
-            return Some((steps, Cow::Borrowed(&self.weights)));
-        }
-        let states = self
-            .weights
-            .chunks_exact(self.weights.len() / self.steps.len());
-        let asked = self.steps.iter().zip(states);
-        let asked = asked.filter(|(step, _)| is_asked(step));
-        let weights: Vec<&[f32]> = asked.map(|(_, state)| state).collect();
-        Some((steps, Cow::Owned(weights.concat())))
+        Some(of_every(&self.steps, &self.weights, every))
     }
+}
+
+/// Those of some steps that are a multiple of `every`, and their weights one after another.
+pub fn of_every<'a>(steps: &[u64], weights: &'a [f32], every: u64) -> (Vec<u64>, Cow<'a, [f32]>) {
+    let is_asked = |step: &u64| step.is_multiple_of(every);
+    let asked: Vec<u64> = steps.iter().copied().filter(is_asked).collect();
+    if asked.len() == steps.len() {
+        return (asked, Cow::Borrowed(weights));
+    }
+    let states = weights.chunks_exact(weights.len() / steps.len());
+    let states = steps.iter().zip(states);
+    let states = states.filter(|(step, _)| is_asked(step));
+    let weights: Vec<&[f32]> = states.map(|(_, state)| state).collect();
+    (asked, Cow::Owned(weights.concat()))
 }
 
 #[cfg(test)]

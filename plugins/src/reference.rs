@@ -22,7 +22,7 @@ child adapted = apply(drift, unseen)
 score skill = compare(net, adapted, on: unseen, by: z)
 ";
 
-/// A parameter that so many plugins share, with one documentation, is described once.
+/// A parameter that this many plugins share, with one documentation, is described once.
 const SHARED: usize = 4;
 
 /// The whole reference page.

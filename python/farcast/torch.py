@@ -66,7 +66,7 @@ class Network:
     def train(self, ctx: Context, *, samples: dict[str, Any], **args: Any) -> Weights:
         """Minibatches; ``steps`` and ``batch`` may be parameters of the plugin.
 
-        With a parameter ``every`` the weights after every so many steps are kept, for `record`.
+        With a parameter ``every`` the weights after every ``every`` steps are kept, for `record`.
         """
         torch.set_num_threads(ctx.threads)
         torch.use_deterministic_algorithms(True)

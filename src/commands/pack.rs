@@ -147,7 +147,7 @@ fn bring(
     let shared = shared(&store, settings, Consent::Asked, Look::Listed, terminal);
     for key in keys {
         match shared.bring(std::slice::from_ref(key)) {
-            // It is told below how many are missing.
+            // How many are missing is reported below.
             Ok(()) | Err(Fault::Damaged(_)) => {}
             Err(fault) => return Err(report_fault(&fault, terminal)),
         }

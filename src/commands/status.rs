@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::render::printable;
-use dsl::sweep::Choices;
 use engine::cluster::{Campaign, Job, JobState, Kind, Part, Slurm, WorkOrder, graph_digest};
 use engine::digest::Digest;
 use engine::error::Fault;
@@ -42,7 +41,7 @@ pub fn run(args: &Status, settings: &Settings, terminal: &Terminal) -> Result<Ex
     Ok(Exit::Fine)
 }
 
-/// What a queue says; none when it does not answer, which is told.
+/// What a queue says; none, with a note, when it does not answer.
 fn answered<T>(said: Result<T, Fault>, terminal: &Terminal) -> Option<T> {
     match said {
         Ok(said) => Some(said),
@@ -178,11 +177,7 @@ impl Standing {
         // Only the text knows the names of what failed.
         if let Some(order) = order.as_ref().filter(|_| !failed.is_empty()) {
             let (mut study, store) = reopened(campaign, terminal)?;
-            let mut choices = Choices::default();
-            for (sweep, point, score) in &order.choices {
-                choices.note(sweep, point, *score);
-            }
-            let graph = study.actions_given(choices, &store);
+            let graph = study.actions_given(order.choices(), &store);
             let graph = graph.map_err(|error| abort(&error, terminal))?;
             if order.graph != graph_digest(&graph) {
                 terminal.note("data or plugins have changed since the run was submitted");

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-use dsl::sweep::Choices;
 use engine::cluster::{
     Asked, Attempt, Campaign, Chunk, JobState, Report, Stay, WorkOrder, carry_chunk, graph_digest,
 };
@@ -130,11 +129,7 @@ fn chunk(
     });
     watch(campaign.clone(), Arc::clone(&stop));
     let (mut study, store) = reopened(campaign, terminal)?;
-    let mut choices = Choices::default();
-    for (sweep, point, score) in &order.choices {
-        choices.note(sweep, point, *score);
-    }
-    let graph = study.actions_given(choices, &store);
+    let graph = study.actions_given(order.choices(), &store);
     let graph = graph.map_err(|error| abort(&error, terminal))?;
     if graph_digest(&graph) != order.graph {
         return Err(fail(other_graph(campaign, order, &graph.files)));

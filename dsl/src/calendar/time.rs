@@ -205,7 +205,7 @@ impl TimeUnit {
         }
     }
 
-    /// The number of the time so many calendar months later: of the same day of a later month, or
+    /// The number of the time N calendar months later: of the same day of a later month, or
     /// of its last day where that is earlier.
     pub fn later(self, value: f64, months: i64) -> f64 {
         let moment = self.moment(value);

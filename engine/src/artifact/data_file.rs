@@ -29,7 +29,7 @@ impl DataForm {
         }
     }
 
-    /// The bytes of a file with these data. `about` is told where the form has a place for it.
+    /// The bytes of a file with these data, and `about` where the form has a place for it.
     ///
     /// # Errors
     /// When the form cannot hold the data.

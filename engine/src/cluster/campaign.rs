@@ -26,6 +26,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use dsl::sweep::Choices;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +155,15 @@ pub struct WorkOrder {
 }
 
 impl WorkOrder {
+    /// What was known of the sweeps when it was written.
+    pub fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for (sweep, point, score) in &self.choices {
+            choices.note(sweep, point, *score);
+        }
+        choices
+    }
+
     /// The actions of a chunk.
     pub fn chunk(&self, number: usize) -> Option<&[usize]> {
         let mut arrays = self.arrays.iter();

@@ -91,7 +91,7 @@ fn brought(graph: &Graph, place: Place<'_>) -> Plan {
     }
 }
 
-/// How long an action of each plugin takes, as far as the store knows: those of this graph, or else
+/// How long an action of each plugin took, by the records of the store: those of this graph, or else
 /// all that it has.
 fn seconds<'a>(
     graph: &Graph,

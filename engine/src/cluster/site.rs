@@ -130,7 +130,7 @@ impl Site {
         }
     }
 
-    /// The shortest time limit of any job, in seconds, as far as the settings say.
+    /// The shortest time limit of any job, in seconds; none where the settings name none.
     pub fn shortest(&self) -> Option<f64> {
         let classes = self
             .resources

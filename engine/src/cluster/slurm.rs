@@ -135,7 +135,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Of this array and those behind it, Slurm has so many chunks.
+    /// How many chunks of this array and those behind it Slurm has.
     fn keep(&mut self, at: usize, chunks: usize) {
         if !self.is_whole {
             let arrays = &mut self.order.arrays;

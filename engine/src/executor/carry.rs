@@ -38,20 +38,7 @@ pub fn carry(
     results: &Results,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Answer {
-    let mut carrier = Carrier {
-        order,
-        remakes: &order.remakes,
-        reads: Reads::Kept,
-        place,
-        results,
-        given: None,
-        kept: None,
-        started: Instant::now(),
-        spared: 0.0,
-        left: None,
-        notes: Vec::new(),
-        cost: Cost::default(),
-    };
+    let mut carrier = Carrier::new(order, &order.remakes, place, results);
     if let Some(answer) = carrier.made_along() {
         return answer;
     }
@@ -105,6 +92,30 @@ struct Carrier<'a> {
     left: Option<Vec<u8>>,
     notes: Vec<String>,
     cost: Cost,
+}
+
+impl<'a> Carrier<'a> {
+    fn new(
+        order: &'a Order,
+        remakes: &'a [Order],
+        place: &'a Place<'a>,
+        results: &'a Results,
+    ) -> Self {
+        Self {
+            order,
+            remakes,
+            reads: Reads::Kept,
+            place,
+            results,
+            given: None,
+            kept: None,
+            started: Instant::now(),
+            spared: 0.0,
+            left: None,
+            notes: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
 }
 
 impl Carrier<'_> {
@@ -176,18 +187,8 @@ impl Carrier<'_> {
             ))
         })?;
         let mut carrier = Carrier {
-            order,
-            remakes: self.remakes,
             reads: Reads::Once,
-            place: self.place,
-            results: self.results,
-            given: None,
-            kept: None,
-            started: Instant::now(),
-            spared: 0.0,
-            left: None,
-            notes: Vec::new(),
-            cost: Cost::default(),
+            ..Carrier::new(order, self.remakes, self.place, self.results)
         };
         carrier.compute(&|_| ())
     }
@@ -233,18 +234,8 @@ impl Carrier<'_> {
                 continue;
             }
             let mut carrier = Carrier {
-                order,
-                remakes: &[],
-                reads: Reads::Kept,
-                place: self.place,
-                results: self.results,
                 given: Some(&states),
-                kept: None,
-                started: Instant::now(),
-                spared: 0.0,
-                left: None,
-                notes: Vec::new(),
-                cost: Cost::default(),
+                ..Carrier::new(order, &[], self.place, self.results)
             };
             let _ = catch_unwind(AssertUnwindSafe(|| carrier.produce(&|_| ())));
         }

@@ -11,7 +11,7 @@ use crate::artifact::{Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::store::{
-    Defect, DirStore, Hold, Line, Objects, Record, Records, Store, Summary, load_parts,
+    Defect, DirStore, Hold, Line, Objects, Record, Records, Store, Summary, intact, load_parts,
 };
 
 /// A store on disk before any number of remote ones. What is fetched is kept; what is computed
@@ -192,14 +192,7 @@ impl Objects for SharedObjects {
         };
         // Where the store cannot be written to, it is fetched again when it is read again.
         let _ = self.local.put(digest, &bytes, "fetched");
-        let intact = |range: &Piece| {
-            let found = range.of(&bytes)?;
-            (Digest::of(found) == range.digest).then_some(found)
-        };
-        let found: Option<Vec<&[u8]>> = ranges.iter().map(intact).collect();
-        Ok(found
-            .map(|ranges| ranges.concat().into())
-            .ok_or(Defect::Damaged))
+        Ok(intact(&bytes, ranges))
     }
 
     fn discard(&self, digest: &Digest, defect: Defect) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use dsl::calendar::{Calendar, Date};
 
-/// A calendar's mark: every so many of these.
+/// A calendar's mark: every N of these.
 #[derive(Clone, Copy)]
 enum Every {
     Years(i64),

@@ -1,7 +1,9 @@
 //! What can be wrong with a stored object.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -12,6 +14,18 @@ pub enum Defect {
     Missing,
     /// Its bytes are not those its digest names.
     Damaged,
+}
+
+/// The pieces of an object, one after the other, if all are what their digests name.
+pub(crate) fn intact(object: &[u8], pieces: &[Piece]) -> Result<Arc<[u8]>, Defect> {
+    let intact = |piece: &Piece| {
+        let found = piece.of(object)?;
+        (Digest::of(found) == piece.digest).then_some(found)
+    };
+    let found: Option<Vec<&[u8]>> = pieces.iter().map(intact).collect();
+    found
+        .map(|pieces| pieces.concat().into())
+        .ok_or(Defect::Damaged)
 }
 
 impl Defect {

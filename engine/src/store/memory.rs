@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Defect, Objects, Record, Records, Store, Summary};
+use super::{Defect, Objects, Record, Records, Store, Summary, intact};
 use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -79,14 +79,7 @@ impl Objects for MemObjects {
         let Some(bytes) = objects.get(digest) else {
             return Ok(Err(Defect::Missing));
         };
-        let intact = |range: &Piece| {
-            let found = range.of(bytes)?;
-            (Digest::of(found) == range.digest).then_some(found)
-        };
-        let found: Option<Vec<&[u8]>> = ranges.iter().map(intact).collect();
-        Ok(found
-            .map(|ranges| ranges.concat().into())
-            .ok_or(Defect::Damaged))
+        Ok(intact(bytes, ranges))
     }
 
     fn discard(&self, digest: &Digest, _: Defect) -> Option<PathBuf> {

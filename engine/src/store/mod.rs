@@ -39,6 +39,7 @@ pub use crate::clock::unix_millis;
 pub use access::Access;
 pub use aside::Aside;
 pub use defect::Defect;
+pub(crate) use defect::intact;
 pub use dir::{DirStore, Usage};
 pub use effect::Effect;
 pub(crate) use folder::{sync_folder, unique};

@@ -312,7 +312,7 @@ impl Mix<'_> {
     ) -> Vec<Option<Vec<f32>>> {
         let sets = self.subsets.len();
         let mut weights = start.repeat(sets);
-        let mut finite = vec![true; sets];
+        let (mut finite, mut losses) = (vec![true; sets], vec![0.0; sets]);
         trainer.restart_with(weights.len());
         let (mut batch, mut rows) = (Samples::default(), Vec::new());
         for _ in 0..steps {
@@ -326,11 +326,11 @@ impl Mix<'_> {
                 draw(self.train, self.mixed_rows);
                 draw(subset, self.batch - self.mixed_rows);
             }
-            let losses = trainer.step_all(&mut weights, sets, &batch);
+            trainer.step_all(&mut weights, &batch, 1.0, &mut losses);
             let rows = weights
                 .chunks_exact_mut(start.len().max(1))
                 .zip(&mut finite);
-            for ((row, finite), loss) in rows.zip(losses) {
+            for ((row, finite), loss) in rows.zip(&losses) {
                 *finite &= loss.is_finite();
                 if !*finite {
                     // The others go on; a program need not cope with what is not finite.

@@ -13,7 +13,7 @@ use engine::plugin::{Context, Facts, Plugin, Sketch};
 use flate2::bufread::MultiGzDecoder;
 
 use super::support::pixels::pixel;
-use super::support::source;
+use super::support::source::{self, moved};
 
 plugin! {
     /// Images and their labels from IDX files, as those of MNIST and Fashion-MNIST.
@@ -239,18 +239,6 @@ impl Array {
 
 /// The code of unsigned bytes in the third byte of a file.
 const UNSIGNED_BYTE: u8 = 0x08;
-
-/// The fault at the parameter the file was given by.
-fn moved(fault: Fault, param: &'static str) -> Fault {
-    match fault {
-        Fault::User { message, hint, .. } => Fault::User {
-            param: Some(param.to_owned()),
-            message,
-            hint,
-        },
-        other => other,
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -172,8 +172,9 @@ const SETS: usize = 64;
 
 impl Differentiate for Gradients {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
-        let (losses, gradient) = self.gradients(weights, 1, batch);
-        (losses[0], gradient)
+        let mut loss = [0.0];
+        let gradient = self.gradients(weights, batch, &mut loss);
+        (loss[0], gradient)
     }
 
     fn at_once(&self) -> usize {
@@ -181,9 +182,9 @@ impl Differentiate for Gradients {
         (BYTES / bytes.max(1)).clamp(1, SETS)
     }
 
-    fn gradients(&mut self, weights: &[f32], sets: usize, batch: &Samples) -> (Vec<f64>, &[f32]) {
-        let network = &self.network;
-        let asked = || -> Result<(Vec<f64>, Vec<f32>), Fault> {
+    fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {
+        let (network, sets) = (&self.network, losses.len());
+        let mut asked = || -> Result<Vec<f32>, Fault> {
             let targets = Some(&batch.targets[..]);
             let all = (sets, weights.to_vec());
             let parcel = network.ask("gradients", all, &batch.inputs, targets)?;
@@ -191,13 +192,13 @@ impl Differentiate for Gradients {
             let shape = [sets, weights.len() / sets.max(1)];
             let gradients = parcel.array("gradients").map_err(wrong)?;
             let gradients = gradients.expect_shape(&shape).map_err(wrong)?;
-            let losses = parcel.array("losses").map_err(wrong)?;
-            let losses = losses.expect_shape(&[sets]).map_err(wrong)?.doubles();
-            Ok((losses.to_vec(), gradients.singles().to_vec()))
+            let found = parcel.array("losses").map_err(wrong)?;
+            let found = found.expect_shape(&[sets]).map_err(wrong)?.doubles();
+            losses.copy_from_slice(&found);
+            Ok(gradients.singles().to_vec())
         };
-        let (losses, gradients) = or_unwind(asked());
-        self.gradient = gradients;
-        (losses, &self.gradient)
+        self.gradient = or_unwind(asked());
+        &self.gradient
     }
 }
 

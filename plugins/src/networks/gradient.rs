@@ -26,11 +26,12 @@ pub trait Differentiate {
         1
     }
 
-    /// The mean losses and gradients, `[sets]` and `[sets, weights]`, of up to
-    /// [`at_once`](Self::at_once) rows of weights, each on its own equal part of the batch.
-    fn gradients(&mut self, weights: &[f32], sets: usize, batch: &Samples) -> (Vec<f64>, &[f32]) {
-        debug_assert_eq!(sets, 1);
+    /// The gradients, `[sets, weights]`, of up to [`at_once`](Self::at_once) rows of weights, each
+    /// on its own equal part of the batch; puts their mean losses into `losses`, one for each row.
+    fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {
+        debug_assert_eq!(losses.len(), 1);
         let (loss, gradient) = self.gradient(weights, batch);
-        (vec![loss], gradient)
+        losses[0] = loss;
+        gradient
     }
 }

@@ -133,7 +133,7 @@ impl Run<'_> {
         self.recipe.jumps.is_none() && !self.recipe.schedule.looks_ahead()
     }
 
-    /// The longest of shorter trainings, with the loss curve as far as it went.
+    /// The longest of shorter trainings, with its loss curve.
     fn begun(&self, steps: u64, interval: u64) -> Option<(SoFar, (Curve, Mean))> {
         if !self.can_go_on() {
             return None;

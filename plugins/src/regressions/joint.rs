@@ -14,7 +14,7 @@ use rand::{Rng, RngExt};
 use super::support::shared::times;
 use super::{Basis, Form, Regression};
 use crate::calls::complaints;
-use crate::networks::{Loss, Network, Samples, TrainerChoice};
+use crate::networks::{Differentiate, Loss, Network, Samples, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
 use crate::predictors::{Fitted, PredictorRows, Predictors};
 use crate::training::{Optimizer, OptimizerState, Schedule};
@@ -198,6 +198,7 @@ impl Joint {
             rank: self.rank,
         };
         let mut slopes = shape.start(&mut context.rng("start"));
+        let mut differentiate = problem.network.differentiate(TrainerChoice::Auto);
         let mut state = OptimizerState::new(slopes.len());
         let mut order: Vec<usize> = (0..problem.samples.rows).collect();
         let mut rng = context.rng("batches");
@@ -211,7 +212,7 @@ impl Joint {
             let rows = &order[next..][..self.batch.min(order.len())];
             next += rows.len();
             let coefficients = shape.expand(&slopes);
-            let (loss, gradient) = problem.gradient(&coefficients, rows);
+            let (loss, gradient) = problem.gradient(&mut *differentiate, &coefficients, rows);
             if !loss.is_finite() {
                 let message = format!("the loss is not finite at step {step}");
                 return Err(Fault::Diverged(message));
@@ -295,9 +296,13 @@ impl Problem<'_> {
     }
 
     /// The mean loss of some rows with the penalties, and its gradient by the coefficients.
-    fn gradient(&self, coefficients: &[f32], rows: &[usize]) -> (f64, Vec<f32>) {
+    fn gradient(
+        &self,
+        differentiate: &mut dyn Differentiate,
+        coefficients: &[f32],
+        rows: &[usize],
+    ) -> (f64, Vec<f32>) {
         let width = self.parent.len();
-        let mut differentiate = self.network.differentiate(TrainerChoice::Auto);
         let mut sum = 0.0;
         let mut gradient = vec![0.0; coefficients.len()];
         // Rows with the same predictors have the same network.
@@ -400,7 +405,7 @@ impl Problem<'_> {
     }
 }
 
-/// The exact fit solves for at most so many coefficients.
+/// The exact fit solves for at most this many coefficients.
 const LARGEST: usize = 2000;
 
 /// Directions whose share of the variance is smaller are rounding of single precision.

@@ -74,8 +74,7 @@ impl Plugin for Map {
         let ensembles = ensembles(&self.parent, &self.models, &data, context)?;
         let domain = self.domain.as_deref().unwrap_or(&*self.on);
         let grid = Grid::of([&data, domain], [&self.x.0, &self.y.0])?;
-        let known = data.schema().find(target).and_then(|c| c.unit.clone());
-        let unit = known.or_else(|| self.unit.clone());
+        let unit = measure::unit(&data, target, self.unit.as_ref());
         let maps: Vec<Vec<Option<f64>>> = ensembles
             .iter()
             .map(|ensemble| self.errors(ensemble, &ensembles[0], data.values(target)?, &grid))

@@ -65,8 +65,7 @@ impl Plugin for Timeline {
         let column = data.column(&self.by.0)?;
         let (places, days) = places(column);
         let times = Times::of(&places);
-        let known = data.schema().find(target).and_then(|c| c.unit.clone());
-        let unit = known.or_else(|| self.unit.clone());
+        let unit = measure::unit(&data, target, self.unit.as_ref());
         let mut series: Vec<Series> = Vec::new();
         for (index, ensemble) in ensembles.iter().enumerate() {
             for values in ensemble.members().flatten() {

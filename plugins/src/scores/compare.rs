@@ -204,8 +204,7 @@ impl Plugin for Compare {
             None => vec![Group::all(data.rows())],
         };
         let by_trust = self.by_trust(&data)?;
-        let known = data.schema().find(target).and_then(|c| c.unit.clone());
-        let unit = known.or_else(|| self.unit.clone());
+        let unit = measure::unit(&data, target, self.unit.as_ref());
         let measure = Measure {
             metrics: &self.metrics,
             truth: data.values(target)?,

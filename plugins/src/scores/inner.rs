@@ -145,8 +145,7 @@ impl Inner {
         let mut child = Ensemble::of(&fold.model, "child", |child| child.predict(&data))?;
         child.label.clone_from(&self.model.label.0);
         measure::note_not_finite(&child, context);
-        let unit = data.schema().find(target).and_then(|c| c.unit.clone());
-        let unit = unit.or_else(|| self.unit.clone());
+        let unit = measure::unit(&data, target, self.unit.as_ref());
         let measure = Measure {
             metrics: &self.metrics,
             truth: data.values(target)?,

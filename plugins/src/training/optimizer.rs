@@ -114,8 +114,15 @@ impl OptimizerState {
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.first.fill(0.0);
-        self.second.fill(0.0);
+        self.reset_for(self.first.len());
+    }
+
+    /// The same, for another number of weights.
+    pub fn reset_for(&mut self, weights: usize) {
+        for moments in [&mut self.first, &mut self.second] {
+            moments.clear();
+            moments.resize(weights, 0.0);
+        }
         self.steps = 0;
     }
 }

@@ -42,16 +42,9 @@ impl<'a> Trainer<'a> {
     /// Moves the weights one step on a batch, with the learning rate times `share`; returns the
     /// mean loss of the batch before the step.
     pub fn step(&mut self, weights: &mut [f32], batch: &Samples, share: f64) -> f64 {
-        let (loss, gradient) = self.gradient.gradient(weights, batch);
-        descend(
-            self.arch,
-            self.optimizer,
-            &mut self.state,
-            weights,
-            gradient,
-            share,
-        );
-        loss
+        let mut loss = [0.0];
+        self.step_all(weights, batch, share, &mut loss);
+        loss[0]
     }
 
     /// How many rows of weights are best moved by one [`step_all`](Self::step_all).
@@ -59,20 +52,23 @@ impl<'a> Trainer<'a> {
         self.gradient.at_once()
     }
 
-    /// Moves several rows of weights one step, each on its own equal part of the batch; returns
-    /// the mean loss of each before the step. The optimisers work weight by weight, so one
-    /// memory serves all rows.
-    pub fn step_all(&mut self, weights: &mut [f32], sets: usize, batch: &Samples) -> Vec<f64> {
-        let (losses, gradients) = self.gradient.gradients(weights, sets, batch);
-        descend(
+    /// Moves several rows of weights one step, each on its own equal part of the batch, and puts
+    /// the mean loss of each before the step into `losses`. The optimisers work weight by weight,
+    /// so one memory serves all rows.
+    pub fn step_all(
+        &mut self,
+        weights: &mut [f32],
+        batch: &Samples,
+        share: f64,
+        losses: &mut [f64],
+    ) {
+        let gradients = self.gradient.gradients(weights, batch, losses);
+        let (optimizer, state) = (self.optimizer, &mut self.state);
+        vectorised(
             self.arch,
-            self.optimizer,
-            &mut self.state,
-            weights,
-            gradients,
-            1.0,
+            #[inline(always)]
+            || optimizer.update(state, weights, gradients, share),
         );
-        losses
     }
 
     /// What the optimiser remembers.
@@ -92,23 +88,8 @@ impl<'a> Trainer<'a> {
 
     /// The same, for another number of weights in all rows.
     pub fn restart_with(&mut self, weights: usize) {
-        self.state = OptimizerState::new(weights);
+        self.state.reset_for(weights);
     }
-}
-
-fn descend(
-    arch: Arch,
-    optimizer: &Optimizer,
-    state: &mut OptimizerState,
-    weights: &mut [f32],
-    gradient: &[f32],
-    share: f64,
-) {
-    vectorised(
-        arch,
-        #[inline(always)]
-        || optimizer.update(state, weights, gradient, share),
-    );
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use engine::error::Fault;
 use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
+use engine::states::of_every;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::support::again::{again, no_steps};
@@ -43,14 +44,7 @@ const MOST_BYTES: usize = 2 << 30;
 impl Record {
     /// Those of the states a program kept that are asked for.
     fn kept(&self, parent: &Parent, states: &States) -> Result<Trajectory, Fault> {
-        let (mut steps, mut weights): (Vec<u64>, Vec<f32>) = Default::default();
-        let rows = states.weights.chunks_exact(parent.layout.len());
-        for (step, row) in states.steps.iter().zip(rows) {
-            if step.is_multiple_of(self.every.0) {
-                steps.push(*step);
-                weights.extend_from_slice(row);
-            }
-        }
+        let (steps, weights) = of_every(&states.steps, &states.weights, self.every.0);
         if steps.len() < 2 {
             let [.., before, last] = states.steps[..] else {
                 return Err(Fault::Bug("fewer than two states".to_owned()));

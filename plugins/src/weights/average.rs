@@ -8,10 +8,10 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::DataType;
 
+use super::Weights;
 use super::support::facts::{network, no_coordinate, one};
-use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, write};
-use super::{Weights, single};
+use super::support::rows::Rows;
+use super::support::stream::{lone, weighted};
 use crate::parents::Parent;
 
 /// The coordinates that a formula may name.
@@ -61,29 +61,8 @@ impl Plugin for Average {
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let rows = Rows::of(&self.weights, context.member())?.finished(context)?;
         let factors = self.factors(&rows)?;
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "weights",
-            context,
-        )?;
-        let target = Target {
-            layout,
-            coordinates: single()?,
-            network,
-        };
-        let sources = [Source {
-            table: rows.table,
-            rows: rows.rows,
-        }];
-        write(target, &sources, context, |_, blocks, sums| {
-            for (row, factor) in blocks[0].rows().zip(&factors) {
-                for (sum, weight) in sums.iter_mut().zip(row) {
-                    *sum += factor * f64::from(*weight);
-                }
-            }
-            Ok(())
-        })
+        let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        weighted(source, target, &factors, context)
     }
 }
 

@@ -7,11 +7,11 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::DataType;
 
+use super::Weights;
 use super::support::facts::{network, one};
 use super::support::power::{factors, power_of};
-use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, write};
-use super::{Weights, single};
+use super::support::rows::Rows;
+use super::support::stream::{lone, weighted};
 use crate::parents::Parent;
 
 plugin! {
@@ -100,29 +100,8 @@ impl Plugin for Ema {
                 self.length
             ));
         }
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "averages",
-            context,
-        )?;
-        let target = Target {
-            layout,
-            coordinates: single()?,
-            network,
-        };
-        let sources = [Source {
-            table: rows.table,
-            rows: rows.rows,
-        }];
-        write(target, &sources, context, |_, blocks, sums| {
-            for (row, factor) in blocks[0].rows().zip(&factors) {
-                for (sum, weight) in sums.iter_mut().zip(row) {
-                    *sum += factor * f64::from(*weight);
-                }
-            }
-            Ok(())
-        })
+        let (source, target) = lone(rows, &self.networks, "averages", context)?;
+        weighted(source, target, &factors, context)
     }
 }
 

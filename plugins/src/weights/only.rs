@@ -8,8 +8,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
 use super::support::facts::{is, made};
-use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, write};
+use super::support::rows::Rows;
+use super::support::stream::{lone, write};
 use super::trim::within;
 use crate::parents::Parent;
 
@@ -64,25 +64,12 @@ impl Plugin for Only {
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let rows = Rows::of(&self.weights, context.member())?;
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "weights",
-            context,
-        )?;
-        let wanted = chosen(&layout, &self.tensors, "tensors")?;
-        let without = chosen(&layout, &self.except, "except")?;
+        let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        let layout = &target.layout;
+        let wanted = chosen(layout, &self.tensors, "tensors")?;
+        let without = chosen(layout, &self.except, "except")?;
         let parts: Vec<_> = layout.ranges().map(|(_, range)| range).collect();
-        let target = Target {
-            layout,
-            coordinates: rows.coordinates.clone(),
-            network,
-        };
-        let sources = [Source {
-            table: rows.table,
-            rows: rows.rows,
-        }];
-        write(target, &sources, context, |columns, blocks, made| {
+        write(target, &[source], context, |columns, blocks, made| {
             let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
             for (weights, made) in rows {
                 for (part, here) in within(&parts, &columns) {

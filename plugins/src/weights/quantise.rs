@@ -8,8 +8,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
 use super::support::facts::{made, network};
-use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, walk, write};
+use super::support::rows::Rows;
+use super::support::stream::{lone, walk, write};
 use super::trim::{Scope, parts, within};
 use crate::parents::Parent;
 
@@ -58,18 +58,10 @@ impl Plugin for Quantise {
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let rows = Rows::of(&self.weights, context.member())?;
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "weights",
-            context,
-        )?;
-        let parts = parts(&layout, self.scope);
-        let sources = [Source {
-            table: rows.table,
-            rows: rows.rows,
-        }];
-        let mut largest = vec![vec![0.0_f64; parts.len()]; rows.coordinates.height()];
+        let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        let parts = parts(&target.layout, self.scope);
+        let mut largest = vec![vec![0.0_f64; parts.len()]; target.coordinates.height()];
+        let sources = [source];
         walk(&sources, context, |columns, blocks| {
             for (row, weights) in blocks[0].rows().enumerate() {
                 for (part, here) in within(&parts, &columns) {
@@ -80,11 +72,6 @@ impl Plugin for Quantise {
             Ok(())
         })?;
         let most = f64::from((1_u32 << (self.bits - 1)) - 1);
-        let target = Target {
-            layout,
-            coordinates: rows.coordinates,
-            network,
-        };
         write(target, &sources, context, |columns, blocks, made| {
             let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
             for (row, (weights, made)) in rows.enumerate() {

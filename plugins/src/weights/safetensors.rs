@@ -65,7 +65,7 @@ plugin! {
     }
 }
 
-/// The headers of at most so many models are read before the run.
+/// The headers of at most this many models are read before the run.
 const MOST_CHECKED: usize = 200;
 
 impl Plugin for Safetensors {
@@ -146,14 +146,14 @@ fn selection(only: Option<Vec<String>>, without: Option<Vec<String>>) -> Selecti
     }
 }
 
-/// Whether it is one model, as far as the names of the files say.
+/// Whether the names of the files are those of one model.
 fn single(call: &Sketch) -> bool {
     let count = call
         .get::<DataPath>("files")
         .and_then(|DataPath(path)| Some(model_names(&path).ok()?.len()));
     match count {
         Some(count) => count == 1,
-        // Files that cannot be found are told by another complaint.
+        // Another complaint reports files that cannot be found.
         None => matches!(call.kind(), Kind::Parent | Kind::Child),
     }
 }
@@ -171,7 +171,7 @@ fn unlike(call: &Sketch, path: &Path) -> Option<Complaint> {
             .try_for_each(|model| selection.expect(model))?;
         Alike::of(&models.iter().collect::<Vec<_>>(), &selection, Ties::Likely).map(|_| ())
     });
-    // What the machine refuses is told by the run.
+    // The run reports what the machine refuses.
     let fault = fault.err().filter(|it| matches!(it, Fault::User { .. }))?;
     Some(at_files(fault).into())
 }

@@ -10,7 +10,8 @@ use faer::Mat;
 
 use super::Weights;
 use super::support::facts::{made, network};
-use super::support::rows::{Rows, common};
+use super::support::rows::Rows;
+use super::support::stream::lone;
 use crate::parents::Parent;
 
 words! {
@@ -104,12 +105,8 @@ impl Plugin for Spectral {
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let rows = Rows::of(&self.weights, context.member())?;
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "weights",
-            context,
-        )?;
+        let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        let layout = &target.layout;
         let widest = layout.tensors.iter().filter(|it| it.shape.len() >= 2);
         let widest = widest
             .map(|it| it.shape[0].min(it.len() / it.shape[0].max(1)))
@@ -127,9 +124,9 @@ impl Plugin for Spectral {
             }
             _ => {}
         }
-        let mut edited = Vec::with_capacity(rows.rows.len() * layout.len());
-        for row in &rows.rows {
-            let mut weights = rows.table.networks(&[*row])?.concat();
+        let mut edited = Vec::with_capacity(source.rows.len() * layout.len());
+        for row in &source.rows {
+            let mut weights = source.table.networks(&[*row])?.concat();
             let is_finite = weights.iter().all(|weight| weight.is_finite());
             for (tensor, range) in layout.ranges().filter(|_| is_finite) {
                 context.check_stop()?;
@@ -139,10 +136,10 @@ impl Plugin for Spectral {
             }
             edited.extend(weights);
         }
-        let table = Trajectory::from_rows(layout, rows.coordinates, &edited)?;
+        let table = Trajectory::from_rows(target.layout, target.coordinates, &edited)?;
         Ok(Weights {
-            table: table.with_saved(rows.table.saved.clone()),
-            network,
+            table: table.with_saved(source.table.saved.clone()),
+            network: target.network,
         })
     }
 }

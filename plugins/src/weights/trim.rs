@@ -12,8 +12,8 @@ use rand::RngExt;
 
 use super::Weights;
 use super::support::facts::{is, made, network};
-use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, walk, write};
+use super::support::rows::Rows;
+use super::support::stream::{Source, lone, walk, write};
 use crate::parents::Parent;
 
 words! {
@@ -124,33 +124,19 @@ impl Plugin for Trim {
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
         let rows = Rows::of(&self.weights, context.member())?;
-        let (layout, network) = common(
-            std::slice::from_ref(&rows),
-            &self.networks,
-            "weights",
-            context,
-        )?;
-        let parts = parts(&layout, self.scope);
-        let source = Source {
-            table: rows.table,
-            rows: rows.rows.clone(),
-        };
-        let mut plan = Plan::new(rows.rows.len(), &parts);
+        let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        let parts = parts(&target.layout, self.scope);
+        let mut plan = Plan::new(source.rows.len(), &parts);
         if self.by != TrimBy::Chance {
             self.bounds(&source, &parts, &mut plan, context)?;
         }
         let mut kept = Kept::new(&self, &parts, &plan, context);
         let scales = match self.rescale {
             Rescale::None => None,
-            Rescale::Share => Some(vec![vec![1.0 / self.keep; parts.len()]; rows.rows.len()]),
+            Rescale::Share => Some(vec![vec![1.0 / self.keep; parts.len()]; source.rows.len()]),
             Rescale::L1 | Rescale::L2 => Some(self.scales(&source, &parts, &mut kept, context)?),
         };
         let mut kept = Kept::new(&self, &parts, &plan, context);
-        let target = Target {
-            layout,
-            coordinates: rows.coordinates.clone(),
-            network,
-        };
         write(target, &[source], context, |columns, blocks, made| {
             let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
             for (row, (weights, made)) in rows.enumerate() {

@@ -180,13 +180,16 @@ fn gradients_agree_with_finite_differences() {
             .map(|s| 0.5 * *s as f32)
             .collect();
         let rows = [0, 7, 31];
-        let (_, gradient) = problem.gradient(&shape.expand(&slopes), &rows);
+        let mut differentiate = problem.network.differentiate(TrainerChoice::Auto);
+        let (_, gradient) = problem.gradient(&mut *differentiate, &shape.expand(&slopes), &rows);
         let gradient = shape.contract(&slopes, &gradient);
         for at in 0..trained {
-            let loss = |by: f32| {
+            let mut loss = |by: f32| {
                 let mut slopes = slopes.clone();
                 slopes[at] += by;
-                problem.gradient(&shape.expand(&slopes), &rows).0
+                problem
+                    .gradient(&mut *differentiate, &shape.expand(&slopes), &rows)
+                    .0
             };
             let expected = (loss(1e-2) - loss(-1e-2)) / 2e-2;
             let found = f64::from(gradient[at]);

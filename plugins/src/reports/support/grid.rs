@@ -11,7 +11,7 @@ use crate::sphere::LONGITUDE;
 const MOST: usize = 120;
 /// An axis with more values than this is cut evenly,
 const GRID: usize = 1000;
-/// into so many parts.
+/// into this many parts.
 const PARTS: usize = 60;
 
 /// One axis.

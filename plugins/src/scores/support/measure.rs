@@ -54,6 +54,12 @@ pub(crate) fn target<'a>(network: &'a Network, param: &'static str) -> Result<&'
     }
 }
 
+/// The unit of a column of the data, or the one that users write where these have none.
+pub(crate) fn unit(data: &Dataset, column: &str, written: Option<&String>) -> Option<String> {
+    let known = data.schema().find(column).and_then(|it| it.unit.clone());
+    known.or_else(|| written.cloned())
+}
+
 /// The rows with a truth, all inputs of the network and, where a child leaves out the others,
 /// all its predictors; the rest is counted in a note. `param` is where the data were given.
 pub(crate) fn scored<'a>(

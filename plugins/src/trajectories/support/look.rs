@@ -92,7 +92,7 @@ pub fn look(path: &Path, asked: &Asked) -> Result<Facts, Complaint> {
     })
 }
 
-/// That no two of many models are of one step, as far as their names say it.
+/// That the names of no two of many models say the same step.
 fn expect_one_run(names: &[(String, Vec<bool>)], naming: &Naming) -> Result<(), Complaint> {
     let mut seen: BTreeMap<u64, &str> = BTreeMap::new();
     for (name, open) in names {

@@ -25,7 +25,7 @@ pub(crate) struct Population {
 }
 
 impl Population {
-    /// All rows of all members; those that are not of finite numbers are left out, which is told.
+    /// All rows of all members; those that are not of finite numbers are left out, with a note.
     ///
     /// # Errors
     /// When there are none, or members are different networks.
@@ -195,7 +195,7 @@ impl Components {
         self.directions.len()
     }
 
-    /// The network so many standard deviations along each direction.
+    /// The network this many standard deviations along each direction.
     pub fn at(&self, scores: &[f64]) -> Vec<f32> {
         let mut sums = self.mean.clone();
         for ((direction, sd), score) in self.directions.iter().zip(scores) {

@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use engine::artifact::{Block, Layout, Precision, Trajectory};
 use engine::error::Fault;
+use engine::params::Origins;
 use engine::plugin::Context;
 use polars::prelude::DataFrame;
 
-use super::super::Weights;
-use super::rows::{Rows, mark};
+use super::super::{Weights, single};
+use super::rows::{Rows, common, mark};
 use crate::networks::Network;
+use crate::parents::Parent;
 
 /// Some rows of a table.
 #[derive(Clone)]
@@ -61,6 +63,53 @@ pub(crate) struct Target {
     pub coordinates: DataFrame,
     /// How to run one.
     pub network: Option<Network>,
+}
+
+/// The only source of a stream, and rows of its form for each of its own.
+///
+/// # Errors
+/// As [`common`].
+pub(crate) fn lone<'a>(
+    rows: Rows<'a>,
+    networks: &Origins<Parent>,
+    param: &str,
+    context: &Context,
+) -> Result<(Source<'a>, Target), Fault> {
+    let (layout, network) = common(std::slice::from_ref(&rows), networks, param, context)?;
+    let source = Source {
+        table: rows.table,
+        rows: rows.rows,
+    };
+    let target = Target {
+        layout,
+        coordinates: rows.coordinates,
+        network,
+    };
+    Ok((source, target))
+}
+
+/// The sum of rows, each times its factor, as one row.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn weighted(
+    source: Source,
+    target: Target,
+    factors: &[f64],
+    context: &Context,
+) -> Result<Weights, Fault> {
+    let target = Target {
+        coordinates: single()?,
+        ..target
+    };
+    write(target, &[source], context, |_, blocks, sums| {
+        for (row, factor) in blocks[0].rows().zip(factors) {
+            for (sum, weight) in sums.iter_mut().zip(row) {
+                *sum += factor * f64::from(*weight);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The table whose rows `each` writes from the weights of all sources, some columns after others:

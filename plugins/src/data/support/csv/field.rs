@@ -5,7 +5,7 @@
 pub struct Numbers {
     /// Between the whole part and the fraction: `.` or `,`.
     pub decimal: u8,
-    /// Between groups of three digits; a blank stands for all [`BLANKS`].
+    /// Between groups of three digits; a blank means any of [`BLANKS`].
     pub thousands: Option<char>,
     /// The texts that the user says are missing values.
     pub missing: Vec<String>,
