@@ -13,7 +13,7 @@ use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
 use engine::graph::Graph;
-use engine::outside::{Disk, Kept, Texts, Watched, read_text};
+use engine::outside::{Disk, KeptTexts, Texts, Watched, read_text};
 use engine::packages::{Packages, WithPackages};
 use engine::path_text::path_text;
 use engine::plugin::Registry;
@@ -99,7 +99,7 @@ pub fn kept_study(
     terminal: &Terminal,
 ) -> Result<Study, Abort> {
     let registry = Arc::new(plugins::registry());
-    let world = Kept {
+    let world = KeptTexts {
         disk: Disk {
             registry: &registry,
         },

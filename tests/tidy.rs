@@ -1,5 +1,6 @@
 //! The tree keeps its own rules.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,48 @@ fn imports_go_in_no_new_circle() {
 }
 
 /// Plugins read files through their context alone, which notices those that change meanwhile.
+/// A name that a reader meets in one file means the same in the next.
+#[test]
+fn private_types_share_no_name_within_a_crate() {
+    for (name, folder) in [
+        ("dsl", "dsl/src"),
+        ("engine", "engine/src"),
+        ("plugins", "plugins/src"),
+        ("farcast", "src"),
+    ] {
+        let mut homes: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
+        for path in files(&root().join(folder), "rs") {
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(&text);
+            for line in code.lines() {
+                let (is_private, rest) = match line.split_once(' ') {
+                    Some((public, rest)) if public.starts_with("pub") => (false, rest),
+                    _ => (true, line),
+                };
+                let declared = ["struct ", "enum ", "trait ", "type "];
+                if let Some(rest) = declared.iter().find_map(|word| rest.strip_prefix(word)) {
+                    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                    let type_name = rest[..end.unwrap_or(rest.len())].to_owned();
+                    homes
+                        .entry(type_name)
+                        .or_default()
+                        .push((shown(&path), is_private));
+                }
+            }
+        }
+        for (type_name, homes) in homes {
+            let is_alone = homes.len() == 1 || homes.iter().all(|(_, is_private)| !is_private);
+            assert!(
+                is_alone,
+                "{name}: more than one type `{type_name}`: {homes:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn plugins_open_no_files_themselves() {
     let words = ["std::fs", "File::open", "with_file_path", "memmap", "Mmap"];

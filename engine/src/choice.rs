@@ -98,7 +98,7 @@ fn signed(value: f64) -> String {
 
 /// What each sweep that has chosen chose.
 pub fn choices(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Choice> {
-    let results = Results {
+    let results = ScoresByPoint {
         experiment,
         graph,
         outcome,
@@ -132,7 +132,7 @@ pub struct FrontPoint {
 
 /// The front of each sweep with several objectives.
 pub fn fronts(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<Front> {
-    let results = Results {
+    let results = ScoresByPoint {
         experiment,
         graph,
         outcome,
@@ -152,13 +152,13 @@ pub fn in_words(objective: &Objective) -> String {
     format!("{} {statement}.{metric}{member}", objective.aim.word())
 }
 
-struct Results<'a> {
+struct ScoresByPoint<'a> {
     experiment: &'a Experiment,
     graph: &'a Graph,
     outcome: &'a Outcome,
 }
 
-impl Results<'_> {
+impl ScoresByPoint<'_> {
     fn choice(&self, sweep: &Sweep) -> Option<Choice> {
         let objective = sweep.objective.as_ref()?;
         let Best::Trial(chosen) = sweep.best else {

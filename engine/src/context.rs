@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Kept;
+use crate::artifact::Blob;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
@@ -176,10 +176,10 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// [`Fault::Environment`] when the machine cannot keep them.
-    pub fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+    pub fn keep(&self, bytes: &[u8]) -> Result<Blob, Fault> {
         match self.store {
             Some(store) => store.keep(bytes),
-            None => Ok(Kept::in_memory(bytes)),
+            None => Ok(Blob::in_memory(bytes)),
         }
     }
 

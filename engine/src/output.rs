@@ -255,7 +255,7 @@ impl Export {
 
 /// A result and the name of the file it is exported to.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct ExportFile {
     node: usize,
     action: ActionId,
 }
@@ -285,7 +285,7 @@ pub fn file_stems(
     named.collect()
 }
 
-fn places(export: &Export, experiment: &Experiment, graph: &Graph) -> Vec<(String, Place)> {
+fn places(export: &Export, experiment: &Experiment, graph: &Graph) -> Vec<(String, ExportFile)> {
     let mut found = Vec::new();
     let mut likes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (index, (node, actions)) in experiment.nodes.iter().zip(&graph.of_node).enumerate() {
@@ -309,7 +309,7 @@ fn places(export: &Export, experiment: &Experiment, graph: &Graph) -> Vec<(Strin
                 .entry(result.to_lowercase())
                 .or_default()
                 .insert(result.clone());
-            let place = Place {
+            let place = ExportFile {
                 node: index,
                 action: *action,
             };

@@ -147,14 +147,14 @@ pub type Texts = BTreeMap<String, String>;
 
 /// Texts that were kept, no others; headers of data files from disk.
 #[derive(Clone, Copy)]
-pub struct Kept<'a> {
+pub struct KeptTexts<'a> {
     /// The data files.
     pub disk: Disk<'a>,
     /// The texts.
     pub texts: &'a Texts,
 }
 
-impl Outside for Kept<'_> {
+impl Outside for KeptTexts<'_> {
     fn behind(&self) -> &dyn Outside {
         &self.disk
     }

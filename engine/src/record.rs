@@ -339,13 +339,13 @@ impl RunRecord {
     /// [`Fault::User`] when it is not a record, or of a format that this farcast does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         #[derive(Deserialize)]
-        struct Version {
+        struct RecordVersion {
             format: Option<u32>,
             farcast: Option<String>,
         }
         let wrong =
             |error: serde_json::Error| Fault::user(format!("not the record of a run: {error}"));
-        let head: Version = serde_json::from_slice(bytes).map_err(wrong)?;
+        let head: RecordVersion = serde_json::from_slice(bytes).map_err(wrong)?;
         let by = head.farcast.unwrap_or_else(|| "another program".to_owned());
         match head.format {
             Some(FORMAT) => serde_json::from_slice(bytes).map_err(wrong),

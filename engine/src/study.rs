@@ -28,10 +28,10 @@ use crate::executor::{Backend, Executor, Place, Round};
 use crate::files::FirstSeen;
 use crate::foreign::with_declared;
 use crate::graph::{ActionId, Graph};
-use crate::lower::{Asked, Lowered, lower_asked, validate};
+use crate::lower::{Demand, Lowered, lower_for, validate};
 use crate::observer::{Ending, Observer};
 use crate::output::Export;
-use crate::outside::{Disk, Kept, Texts};
+use crate::outside::{Disk, KeptTexts, Texts};
 use crate::packages::{Packages, WithPackages};
 use crate::path_text::{path_text, text_path};
 use crate::plan::{Plan, plan};
@@ -309,11 +309,11 @@ impl Study {
         let checked = std::mem::take(&mut self.experiment);
         let asks = |node: &Node| self.asked.as_ref().is_some_and(|(it, _)| it.has(node));
         let asked = match &self.asked {
-            None => Asked::Nothing,
-            Some((_, Scope::All)) => Asked::Also(&asks),
-            Some((_, Scope::Exports)) => Asked::Only(&asks),
+            None => Demand::Nothing,
+            Some((_, Scope::All)) => Demand::Also(&asks),
+            Some((_, Scope::Exports)) => Demand::Only(&asks),
         };
-        match lower_asked(checked, &self.registry, &digest, asked) {
+        match lower_for(checked, &self.registry, &digest, asked) {
             Ok(Lowered { experiment, graph }) => {
                 self.experiment = experiment;
                 self.stage = Stage::Lowered;
@@ -332,7 +332,7 @@ impl Study {
         let disk = Disk {
             registry: &self.registry,
         };
-        let world = Kept {
+        let world = KeptTexts {
             disk,
             texts: &texts,
         };

@@ -1,6 +1,6 @@
 //! `farcast attach`: waits for a run on a queue, with its progress, as if it ran here.
 
-use engine::cluster::{Asked, Stay};
+use engine::cluster::{Occasion, Stay};
 
 use super::submit::{OnQueue, find, options_of, reopened};
 use crate::args::{Attach, RunOptions};
@@ -25,7 +25,7 @@ pub fn run(args: &Attach, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let run = OnQueue {
         campaign,
         options: &options,
-        asked: Asked::ToContinue,
+        occasion: Occasion::ToContinue,
         stay: Stay::Wait,
     };
     run.go(&mut study, &store, &store, terminal)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dsl::nearest;
 use engine::cluster::{
-    About, Asked, COORDINATOR, Campaign, CommandQueue, Did, Elsewhere, Kind, Queue, Site, Slurm,
+    About, COORDINATOR, Campaign, CommandQueue, Did, Elsewhere, Kind, Occasion, Queue, Site, Slurm,
     Stay, Verdict,
 };
 use engine::error::Fault;
@@ -67,7 +67,7 @@ pub fn run(args: &Run, settings: &Settings, terminal: &Terminal) -> Result<Exit,
     let run = OnQueue {
         campaign,
         options: &args.options,
-        asked: Asked::ByUser,
+        occasion: Occasion::ByUser,
         stay,
     };
     run.go(&mut study, &shared, &store, terminal)
@@ -156,7 +156,7 @@ pub struct OnQueue<'a> {
     /// What is shown and written.
     pub options: &'a RunOptions,
     /// Who wants work to be submitted.
-    pub asked: Asked,
+    pub occasion: Occasion,
     /// What to do then.
     pub stay: Stay,
 }
@@ -223,7 +223,7 @@ impl OnQueue<'_> {
         let backend = Elsewhere {
             campaign: &self.campaign,
             queue: &*queue,
-            asked: self.asked,
+            occasion: self.occasion,
             stay: self.stay,
             did: Mutex::default(),
         };

@@ -12,7 +12,8 @@ use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use engine::cluster::{
-    Asked, Attempt, Campaign, Chunk, JobState, Report, Stay, WorkOrder, carry_chunk, graph_digest,
+    Attempt, Campaign, Chunk, ChunkReport, JobState, Occasion, Stay, WorkOrder, carry_chunk,
+    graph_digest,
 };
 use engine::error::Fault;
 use engine::executor::{Place, Worker};
@@ -152,7 +153,7 @@ fn chunk(
     let is_stopped = stop.load(Ordering::Relaxed);
     ends_in_order();
     let is_fine = carried.failed.is_empty() && carried.skipped.is_empty();
-    let report = Report {
+    let report = ChunkReport {
         ran: carried.ran,
         failed: carried.failed,
         skipped: carried.skipped,
@@ -171,8 +172,8 @@ fn chunk(
     Ok(if is_fine { Exit::Fine } else { Exit::Failed })
 }
 
-fn report(attempt: &Attempt, started: Instant, stopped: bool) -> Report {
-    Report {
+fn report(attempt: &Attempt, started: Instant, stopped: bool) -> ChunkReport {
+    ChunkReport {
         attempt: attempt.clone(),
         seconds: started.elapsed().as_secs_f64(),
         stopped,
@@ -268,7 +269,7 @@ fn next(path: &Path, terminal: &Terminal) -> Result<Exit, Abort> {
     let run = OnQueue {
         campaign,
         options: &options,
-        asked: Asked::ToContinue,
+        occasion: Occasion::ToContinue,
         stay: Stay::Leave,
     };
     run.go(&mut study, &store, &store, terminal)

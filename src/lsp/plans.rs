@@ -15,12 +15,12 @@ use serde_json::Value;
 pub struct Plans {
     /// None where nothing is asked.
     program: Option<PathBuf>,
-    known: Arc<Mutex<BTreeMap<String, Plan>>>,
+    known: Arc<Mutex<BTreeMap<String, StatementPlan>>>,
 }
 
 /// What a plan says of each statement.
 #[derive(Default)]
-struct Plan {
+struct StatementPlan {
     /// The text it is of.
     text: String,
     /// Statement to what is cached, how many actions there are, and why the first of the others
@@ -54,7 +54,7 @@ impl Plans {
         spawn(move || {
             let text = read_text(&path).unwrap_or_default();
             let statements = planned(&program, &path).unwrap_or_default();
-            let plan = Plan {
+            let plan = StatementPlan {
                 text,
                 statements,
                 is_asked: false,

@@ -5,8 +5,6 @@ Needs: torch (CPU is enough) and safetensors
 """
 
 import csv
-import json
-import math
 import shutil
 import subprocess
 import sys
@@ -14,8 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
+from module import rmse
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
@@ -125,16 +122,7 @@ def goes_home(farcast):
         scores = list(csv.DictReader(open(next(folder.glob("out/**/scores.csv")))))
         for model in ["own", "foretold"]:
             path = next(folder.glob(f"out/**/{model}.0.safetensors"))
-            module = networks.Residual(2, width=8).eval()
-            module.load_state_dict(load_file(path), strict=True)
-            with safe_open(path, "pt") as file:
-                network = json.loads(file.metadata()["network"])
-            column = lambda of, name: torch.tensor([one[name] for one in of], dtype=torch.float64)
-            scale = lambda of: (column(of, "mean"), column(of, "std"))
-            (mean, std), (middle, width) = scale(network["inputs"]), scale(network["targets"])
-            with torch.no_grad():
-                found = module.double()((x.double() - mean) / std).squeeze(1) * width + middle
-                expected = math.sqrt(torch.mean((found - y.double()) ** 2).item())
+            expected = rmse(networks.Residual(2, width=8).eval(), path, x, y)
             rows = [row for row in scores if row["model"] == model and row["member"] == "0"]
             [score] = [float(row["value"]) for row in rows]
             print(f"rmse of {model} in the module {expected:.9f}, in farcast {score:.9f}")

@@ -7,16 +7,15 @@ The module must take the weights with `strict=True`, and its loss must be the sc
 """
 
 import csv
-import json
-import math
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+
+from module import rmse
 
 EXPERIMENT = """\
 data all = csv("data.csv")
@@ -69,16 +68,7 @@ def main(farcast):
         run("run", "ahead.farcast")
         run("export", "ahead.farcast", "far")
         [path] = folder.glob("out/**/far*.safetensors")
-        net = Net()
-        net.load_state_dict(load_file(path), strict=True)
-        with safe_open(path, "pt") as file:
-            network = json.loads(file.metadata()["network"])
-        column = lambda of, name: torch.tensor([one[name] for one in of], dtype=torch.float64)
-        scale = lambda of: (column(of, "mean"), column(of, "std"))
-        (mean, std), (middle, width) = scale(network["inputs"]), scale(network["targets"])
-        with torch.no_grad():
-            found = net.double()((x.double() - mean) / std) * width + middle
-            expected = math.sqrt(torch.mean((found - y.double()) ** 2).item())
+        expected = rmse(Net(), path, x, y)
         with open(next(folder.glob("out/**/scores.csv"))) as file:
             rows = [row for row in csv.DictReader(file) if row["model"] == "far" and row["member"] == "mean"]
         [score] = [float(row["value"]) for row in rows]

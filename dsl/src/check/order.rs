@@ -4,30 +4,30 @@
 ///
 /// The order holds but for the edges that close a cycle.
 pub fn order(edges: &[Vec<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
-    let mut state = vec![State::New; edges.len()];
+    let mut state = vec![Visit::New; edges.len()];
     let mut done = Vec::with_capacity(edges.len());
     let mut cycles = Vec::new();
     for root in 0..edges.len() {
-        if state[root] != State::New {
+        if state[root] != Visit::New {
             continue;
         }
         let mut path = vec![(root, 0)];
-        state[root] = State::Open;
+        state[root] = Visit::Open;
         while let Some((node, next)) = path.last_mut() {
             let Some(&target) = edges[*node].get(*next) else {
-                state[*node] = State::Done;
+                state[*node] = Visit::Done;
                 done.push(*node);
                 path.pop();
                 continue;
             };
             *next += 1;
             match state[target] {
-                State::Done => {}
-                State::New => {
-                    state[target] = State::Open;
+                Visit::Done => {}
+                Visit::New => {
+                    state[target] = Visit::Open;
                     path.push((target, 0));
                 }
-                State::Open => cycles.push(
+                Visit::Open => cycles.push(
                     path.iter()
                         .map(|(node, _)| *node)
                         .skip_while(|node| *node != target)
@@ -40,7 +40,7 @@ pub fn order(edges: &[Vec<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum Visit {
     New,
     Open,
     Done,

@@ -21,7 +21,7 @@ pub struct Calls {
 
 /// What every statement made, and which others it named.
 pub struct Progress {
-    states: Vec<State>,
+    states: Vec<StatementState>,
     /// The statements each statement refers to.
     pub edges: Vec<BTreeSet<usize>>,
     /// The statements being evaluated, outermost first.
@@ -29,7 +29,7 @@ pub struct Progress {
 }
 
 #[derive(Clone, Default)]
-struct State {
+struct StatementState {
     reads: Reads,
     /// Only looked up, never listed.
     results: HashMap<Point, Option<NodeId>>,
@@ -38,7 +38,7 @@ struct State {
 impl Progress {
     pub fn new(statements: usize) -> Self {
         Self {
-            states: vec![State::default(); statements],
+            states: vec![StatementState::default(); statements],
             edges: vec![BTreeSet::new(); statements],
             open: Vec::new(),
         }

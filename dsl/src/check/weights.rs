@@ -27,7 +27,7 @@ const MOST_LOOKS: usize = 10_000;
 const CANCELS: f64 = 1e-12;
 
 /// A table in a sum.
-struct Term {
+struct Summand {
     node: NodeId,
     factor: f64,
     /// The sum of the sizes of its factors, to tell when they cancel.
@@ -40,19 +40,19 @@ struct Term {
 /// The tables met so far.
 #[derive(Default)]
 struct Sum {
-    terms: Vec<Term>,
+    terms: Vec<Summand>,
     met: usize,
 }
 
 /// What a part of the expression is multiplied by.
 #[derive(Clone, Copy)]
-struct Scale {
+struct Factor {
     factor: f64,
     /// Whether it is written as a number.
     literal: bool,
 }
 
-impl Scale {
+impl Factor {
     fn by(self, factor: f64) -> Self {
         Self {
             factor: self.factor * factor,
@@ -131,7 +131,7 @@ impl<'p> Checker<'p> {
         };
         let mut own = Notes::default();
         let mut sum = Sum::default();
-        let scale = Scale {
+        let scale = Factor {
             factor: 1.0,
             literal: true,
         };
@@ -150,7 +150,7 @@ impl<'p> Checker<'p> {
         &mut self,
         expr: &Expr,
         env: Env,
-        scale: Scale,
+        scale: Factor,
         want: Expected,
         sum: &mut Sum,
         notes: &mut Notes,
@@ -165,7 +165,7 @@ impl<'p> Checker<'p> {
         &mut self,
         expr: &Expr,
         env: Env,
-        scale: Scale,
+        scale: Factor,
         want: Expected,
         sum: &mut Sum,
         notes: &mut Notes,
@@ -199,7 +199,7 @@ impl<'p> Checker<'p> {
                         }
                         factor = 1.0 / factor;
                     }
-                    let scale = Scale {
+                    let scale = Factor {
                         literal: scale.literal && is_literal(number),
                         ..scale.by(factor)
                     };
@@ -288,7 +288,7 @@ impl<'p> Checker<'p> {
         &mut self,
         expr: &Expr,
         env: Env,
-        scale: Scale,
+        scale: Factor,
         want: Expected,
         sum: &mut Sum,
         notes: &mut Notes,
@@ -305,7 +305,7 @@ impl<'p> Checker<'p> {
             return None;
         };
         for (node, factor) in self.terms(node) {
-            let Scale { factor, literal } = scale.by(factor);
+            let Factor { factor, literal } = scale.by(factor);
             let same = sum.terms.iter_mut().find(|term| {
                 let [one, other] = [term.node, node].map(|id| &self.calls.nodes[id.0]);
                 term.node == node
@@ -319,7 +319,7 @@ impl<'p> Checker<'p> {
                     term.size += factor.abs();
                     term.literal &= literal;
                 }
-                None => sum.terms.push(Term {
+                None => sum.terms.push(Summand {
                     node,
                     factor,
                     size: factor.abs(),
@@ -352,7 +352,7 @@ impl<'p> Checker<'p> {
 
     /// The arguments of the call, without the terms that cancel.
     fn arguments(&mut self, sum: Sum, span: Span, env: Env) -> Args {
-        let cancels = |term: &Term| term.factor.abs() <= CANCELS * term.size;
+        let cancels = |term: &Summand| term.factor.abs() <= CANCELS * term.size;
         let cancelled = sum.terms.iter().filter(|term| cancels(term));
         for term in cancelled.filter(|term| term.literal && term.size > 0.0) {
             let name = &self.calls.nodes[term.node.0].name;

@@ -30,12 +30,12 @@ static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
 });
 
 /// An expression and where it stands with the parentheses around it.
-struct Operand {
+struct ParsedOperand {
     expr: Expr,
     outer: Span,
 }
 
-impl Operand {
+impl ParsedOperand {
     fn new(kind: ExprKind, span: Span) -> Self {
         Self {
             expr: Expr { kind, span },
@@ -52,9 +52,9 @@ pub(super) struct Tree<'a> {
 }
 
 /// The parts of a pair that carry meaning.
-struct Parts<'i>(Pairs<'i, Rule>);
+struct Children<'i>(Pairs<'i, Rule>);
 
-impl<'i> Parts<'i> {
+impl<'i> Children<'i> {
     fn of(pair: Pair<'i, Rule>) -> Self {
         Self(pair.into_inner())
     }
@@ -66,7 +66,7 @@ impl<'i> Parts<'i> {
     }
 }
 
-impl<'i> Iterator for Parts<'i> {
+impl<'i> Iterator for Children<'i> {
     type Item = Pair<'i, Rule>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -107,7 +107,7 @@ impl<'a> Tree<'a> {
 
     fn item(&mut self, pair: Pair<'_, Rule>) -> ItemKind {
         let rule = pair.as_rule();
-        let mut parts = Parts(pair.into_inner());
+        let mut parts = Children(pair.into_inner());
         match rule {
             Rule::experiment => ItemKind::Experiment {
                 title: self.text(&parts.need()),
@@ -157,7 +157,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn define(&mut self, mut parts: Parts<'_>) -> ItemKind {
+    fn define(&mut self, mut parts: Children<'_>) -> ItemKind {
         let name = self.name(&parts.need());
         let mut params = Vec::new();
         loop {
@@ -165,7 +165,7 @@ impl<'a> Tree<'a> {
             if part.as_rule() != Rule::define_param {
                 break;
             }
-            let mut parts = Parts::of(part);
+            let mut parts = Children::of(part);
             let name = self.name(&parts.need());
             let default = parts.nth(1).map(|default| self.expr(default));
             params.push(DefineParam { name, default });
@@ -174,7 +174,7 @@ impl<'a> Tree<'a> {
         ItemKind::Define { name, params, body }
     }
 
-    fn plugin(&mut self, mut parts: Parts<'_>) -> PluginItem {
+    fn plugin(&mut self, mut parts: Children<'_>) -> PluginItem {
         let name = self.name(&parts.need());
         let mut params = Vec::new();
         loop {
@@ -210,7 +210,7 @@ impl<'a> Tree<'a> {
                 Rule::name => param.name = self.name(&part),
                 Rule::optional => param.optional = true,
                 Rule::plugin_type => {
-                    let types = Parts::of(part).map(|part| self.type_expr(part));
+                    let types = Children::of(part).map(|part| self.type_expr(part));
                     param.types = types.collect();
                 }
                 Rule::equals => is_default = true,
@@ -224,11 +224,11 @@ impl<'a> Tree<'a> {
     }
 
     fn plugin_option(&mut self, pair: Pair<'_, Rule>) -> PluginOption {
-        let mut parts = Parts::of(pair);
+        let mut parts = Children::of(pair);
         let name = self.name(&parts.need());
         // Between them stands the colon.
         let value = parts.nth(1).map_or(Vec::new(), |value| {
-            Parts::of(value)
+            Children::of(value)
                 .map(|part| match part.as_rule() {
                     Rule::text => {
                         let Text { value: text, span } = self.text(&part);
@@ -246,11 +246,11 @@ impl<'a> Tree<'a> {
 
     fn type_expr(&mut self, pair: Pair<'_, Rule>) -> TypeExpr {
         let span = self.place.span(&pair);
-        let mut parts = Parts::of(pair);
+        let mut parts = Children::of(pair);
         TypeExpr {
             name: self.name(&parts.need()),
             args: match parts.next() {
-                Some(args) => Parts::of(args).map(|arg| self.type_expr(arg)).collect(),
+                Some(args) => Children::of(args).map(|arg| self.type_expr(arg)).collect(),
                 None => Vec::new(),
             },
             span,
@@ -324,7 +324,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn operation(&mut self, pair: Pair<'_, Rule>) -> Operand {
+    fn operation(&mut self, pair: Pair<'_, Rule>) -> ParsedOperand {
         let mut parts = pair.into_inner();
         // Most operations are one term.
         if parts.len() == 1
@@ -344,7 +344,7 @@ impl<'a> Tree<'a> {
                 };
                 let outer = place.span(&sign).to(operand.outer);
                 let operand = Box::new(operand.expr);
-                Operand::new(ExprKind::Unary { op, operand }, outer)
+                ParsedOperand::new(ExprKind::Unary { op, operand }, outer)
             })
             .map_infix(|left, sign, right| {
                 let outer = left.outer.to(right.outer);
@@ -354,7 +354,7 @@ impl<'a> Tree<'a> {
                     left: Box::new(left.expr),
                     right: Box::new(right.expr),
                 };
-                Operand::new(kind, outer)
+                ParsedOperand::new(kind, outer)
             })
             .parse(parts)
     }
@@ -423,12 +423,12 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn term(&mut self, pair: Pair<'_, Rule>) -> Operand {
+    fn term(&mut self, pair: Pair<'_, Rule>) -> ParsedOperand {
         let span = self.place.span(&pair);
         let kind = match pair.as_rule() {
             Rule::group => {
-                let expr = self.expr(Parts::of(pair).need());
-                return Operand { expr, outer: span };
+                let expr = self.expr(Children::of(pair).need());
+                return ParsedOperand { expr, outer: span };
             }
             Rule::number => self.number(pair),
             Rule::date => self.date(&pair),
@@ -436,15 +436,15 @@ impl<'a> Tree<'a> {
             Rule::reference if matches!(pair.as_str(), "true" | "false") => {
                 ExprKind::Bool(pair.as_str() == "true")
             }
-            Rule::list => ExprKind::List(Parts::of(pair).map(|part| self.expr(part)).collect()),
+            Rule::list => ExprKind::List(Children::of(pair).map(|part| self.expr(part)).collect()),
             Rule::reference => self.reference(pair),
             rule => unreachable!("{rule:?} is no term"),
         };
-        Operand::new(kind, span)
+        ParsedOperand::new(kind, span)
     }
 
     fn reference(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
-        let mut parts = Parts::of(pair);
+        let mut parts = Children::of(pair);
         let mut path = vec![self.name(&parts.need())];
         let mut next = parts.next();
         while let Some(name) =
@@ -472,12 +472,12 @@ impl<'a> Tree<'a> {
     fn arguments(&mut self, pair: Pair<'_, Rule>) -> Vec<Arg> {
         let arguments = pair.into_inner();
         let mut args = Vec::with_capacity(arguments.len() / 2);
-        args.extend(Parts(arguments).map(|part| self.argument(part)));
+        args.extend(Children(arguments).map(|part| self.argument(part)));
         args
     }
 
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Arg {
-        let mut parts = Parts::of(pair);
+        let mut parts = Children::of(pair);
         let first = self.expr(parts.need());
         let Some(sign) = parts.next() else {
             return Arg::Positional(first);
@@ -537,7 +537,7 @@ impl<'a> Tree<'a> {
     }
 
     fn number(&mut self, pair: Pair<'_, Rule>) -> ExprKind {
-        let mut parts = Parts::of(pair);
+        let mut parts = Children::of(pair);
         let number = parts.need();
         let unit = parts.next().map(|unit| self.name(&unit));
         let digits = number.as_str().replace('_', "");

@@ -20,7 +20,7 @@ use crate::error::Fault;
 /// When a column has more bytes than the format allows.
 pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
     let shape = Shape::of(data);
-    let mut names = Names::default();
+    let mut names = VariableNames::default();
     let dimensions: Vec<(String, usize)> = match &shape {
         Shape::Rows => vec![(names.free("row"), data.rows())],
         Shape::Grid { axes, .. } => axes
@@ -33,7 +33,7 @@ pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fau
             })
             .collect(),
     };
-    let mut file = Writer::default();
+    let mut file = GridWriter::default();
     for (name, size) in &dimensions {
         file.dimensions.push((name.clone(), *size));
     }
@@ -59,7 +59,7 @@ pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fau
 }
 
 /// A coordinate: its column and its different values in ascending order.
-struct Axis {
+struct GridAxis {
     column: usize,
     values: Vec<f64>,
 }
@@ -68,7 +68,7 @@ struct Axis {
 enum Shape {
     Rows,
     Grid {
-        axes: Vec<Axis>,
+        axes: Vec<GridAxis>,
         /// The cell of each row.
         cells: Vec<usize>,
         /// How many cells there are.
@@ -91,14 +91,14 @@ impl Shape {
             let mut values = data.columns()[at].values.to_vec();
             values.sort_unstable_by(f64::total_cmp);
             values.dedup();
-            Axis { column: at, values }
+            GridAxis { column: at, values }
         });
-        let axes: Vec<Axis> = axes.collect();
+        let axes: Vec<GridAxis> = axes.collect();
         Self::grid(data, axes).unwrap_or(Self::Rows)
     }
 
     /// The grid of these axes, where each row has a cell of its own.
-    fn grid(data: &Dataset, axes: Vec<Axis>) -> Option<Self> {
+    fn grid(data: &Dataset, axes: Vec<GridAxis>) -> Option<Self> {
         let sizes = axes.iter().map(|axis| axis.values.len());
         let count = sizes.fold(1, usize::saturating_mul);
         let is_known = axes
@@ -127,7 +127,7 @@ impl Shape {
         Some(Self::Grid { axes, cells, count })
     }
 
-    fn axes(&self) -> &[Axis] {
+    fn axes(&self) -> &[GridAxis] {
         match self {
             Self::Rows => &[],
             Self::Grid { axes, .. } => axes,
@@ -181,11 +181,11 @@ const STANDARD: [(&str, &str); 4] = [
 
 /// Names that no other variable has: letters, digits and what else the format allows.
 #[derive(Default)]
-struct Names {
+struct VariableNames {
     taken: HashSet<String>,
 }
 
-impl Names {
+impl VariableNames {
     fn free(&mut self, wanted: &str) -> String {
         let is_allowed = |letter: char| !letter.is_control() && letter != '/';
         let plain: String = { wanted.chars() }
@@ -208,7 +208,7 @@ enum Attribute {
 }
 
 /// The values of a variable, as they are stored.
-enum Stored {
+enum VariableValues {
     Characters(Vec<u8>),
     Float(Vec<f32>),
     Double(Vec<f64>),
@@ -218,11 +218,11 @@ struct Variable {
     name: String,
     dimensions: Vec<usize>,
     attributes: Vec<(String, Attribute)>,
-    values: Stored,
+    values: VariableValues,
 }
 
 #[derive(Default)]
-struct Writer {
+struct GridWriter {
     dimensions: Vec<(String, usize)>,
     attributes: Vec<(String, Attribute)>,
     variables: Vec<Variable>,
@@ -231,7 +231,7 @@ struct Writer {
 /// A variable of the format may have no more bytes.
 const MOST_BYTES: usize = u32::MAX as usize - 3;
 
-impl Writer {
+impl GridWriter {
     fn add(&mut self, name: String, column: &DataColumn, mut over: Vec<usize>, values: &[f64]) {
         let mut attributes = Vec::new();
         let mut told = |name: &str, text: &str| {
@@ -280,18 +280,18 @@ impl Writer {
                     bytes.extend_from_slice(text.as_bytes());
                     bytes.resize(bytes.len() + length - text.len(), 0);
                 }
-                Stored::Characters(bytes)
+                VariableValues::Characters(bytes)
             }
             _ => match singles(values) {
-                Some(singles) => Stored::Float(singles),
-                None => Stored::Double(values.to_vec()),
+                Some(singles) => VariableValues::Float(singles),
+                None => VariableValues::Double(values.to_vec()),
             },
         };
         if !is_axis {
             let missing = match stored {
-                Stored::Characters(_) => None,
-                Stored::Float(_) => Some(Attribute::Float(f32::NAN)),
-                Stored::Double(_) => Some(Attribute::Double(f64::NAN)),
+                VariableValues::Characters(_) => None,
+                VariableValues::Float(_) => Some(Attribute::Float(f32::NAN)),
+                VariableValues::Double(_) => Some(Attribute::Double(f64::NAN)),
             };
             attributes.extend(missing.map(|missing| ("_FillValue".to_owned(), missing)));
         }
@@ -316,13 +316,13 @@ impl Writer {
         bytes.reserve(end - start);
         for variable in &self.variables {
             match &variable.values {
-                Stored::Characters(values) => bytes.extend_from_slice(values),
-                Stored::Float(values) => {
+                VariableValues::Characters(values) => bytes.extend_from_slice(values),
+                VariableValues::Float(values) => {
                     values
                         .iter()
                         .for_each(|value| bytes.extend(value.to_be_bytes()));
                 }
-                Stored::Double(values) => {
+                VariableValues::Double(values) => {
                     values
                         .iter()
                         .for_each(|value| bytes.extend(value.to_be_bytes()));
@@ -352,9 +352,9 @@ impl Writer {
             }
             head.attributes(&variable.attributes)?;
             head.number(match variable.values {
-                Stored::Characters(_) => 2,
-                Stored::Float(_) => 5,
-                Stored::Double(_) => 6,
+                VariableValues::Characters(_) => 2,
+                VariableValues::Float(_) => 5,
+                VariableValues::Double(_) => 6,
             });
             let bytes = variable.values.bytes().next_multiple_of(4);
             if bytes > MOST_BYTES {
@@ -373,7 +373,7 @@ fn size32(size: usize) -> Result<u32, Fault> {
     u32::try_from(size).map_err(told)
 }
 
-impl Stored {
+impl VariableValues {
     fn bytes(&self) -> usize {
         match self {
             Self::Characters(values) => values.len(),

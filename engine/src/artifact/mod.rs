@@ -25,7 +25,7 @@ use crate::parcel::Parcel;
 pub use data_file::DataForm;
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
 pub use page::{Cells, Figure, Page, Section, Series, Style};
-pub use parts::{Kept, Parts};
+pub use parts::{Blob, Parts};
 pub use pieces::Piece;
 pub use precision::Precision;
 pub use saved::{Naming, Saved, SavedModel, Selection, Template, model_names};

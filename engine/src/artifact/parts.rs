@@ -17,12 +17,12 @@ pub struct Parts {
     /// Those in memory.
     bytes: BTreeMap<String, Arc<[u8]>>,
     /// Those that are read on demand; their names end in [`Parts::LARGE`].
-    kept: BTreeMap<String, Kept>,
+    kept: BTreeMap<String, Blob>,
 }
 
 /// Bytes that stay where they are, in the store as a rule, until they are asked for.
 #[derive(Clone)]
-pub struct Kept {
+pub struct Blob {
     /// The digest of the bytes.
     pub digest: Digest,
     /// How many they are.
@@ -46,7 +46,7 @@ impl Parts {
     }
 
     /// The same with one more part that is read on demand; its name ends in [`Self::LARGE`].
-    pub fn with_kept(mut self, name: &str, kept: Kept) -> Self {
+    pub fn with_kept(mut self, name: &str, kept: Blob) -> Self {
         self.kept.insert(name.to_owned(), kept);
         self
     }
@@ -97,12 +97,12 @@ impl Parts {
     }
 
     /// The parts that are read on demand, by name.
-    pub fn kept(&self) -> impl Iterator<Item = (&str, &Kept)> {
+    pub fn kept(&self) -> impl Iterator<Item = (&str, &Blob)> {
         self.kept.iter().map(|(name, kept)| (&name[..], kept))
     }
 }
 
-impl Kept {
+impl Blob {
     /// Bytes with this digest and size; `read` gives pieces of them one after another, all
     /// verified.
     pub fn new(
@@ -150,16 +150,16 @@ impl Kept {
 }
 
 /// Equal bytes are equal wherever they are.
-impl PartialEq for Kept {
+impl PartialEq for Blob {
     fn eq(&self, other: &Self) -> bool {
         (self.digest, self.size) == (other.digest, other.size)
     }
 }
 
-impl Eq for Kept {}
+impl Eq for Blob {}
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kept({}, {} bytes)", self.digest.short(), self.size)
+        write!(f, "Blob({}, {} bytes)", self.digest.short(), self.size)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Kept;
+use super::Blob;
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -38,7 +38,7 @@ impl Piece {
 /// Kept bytes that are read and verified piece by piece.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pieces {
-    kept: Kept,
+    kept: Blob,
     digests: Vec<Digest>,
 }
 
@@ -50,7 +50,7 @@ impl Pieces {
     /// Keeps bytes, by [`Context::keep`](crate::plugin::Context::keep).
     pub(super) fn keep(
         bytes: &[u8],
-        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<Blob, Fault>,
     ) -> Result<Self, Fault> {
         Ok(Self {
             kept: keep(bytes)?,
@@ -59,7 +59,7 @@ impl Pieces {
     }
 
     /// Bytes that were kept; takes the digests of their pieces off the front of `digests`.
-    pub(super) fn found(kept: &Kept, digests: &mut &[u8]) -> Result<Self, Fault> {
+    pub(super) fn found(kept: &Blob, digests: &mut &[u8]) -> Result<Self, Fault> {
         let count = kept.size.div_ceil(Self::BYTES as u64);
         let one = || {
             let (digest, rest) = digests.split_first_chunk()?;
@@ -78,7 +78,7 @@ impl Pieces {
     }
 
     /// The bytes as a whole.
-    pub(super) fn kept(&self) -> &Kept {
+    pub(super) fn kept(&self) -> &Blob {
         &self.kept
     }
 
@@ -138,8 +138,8 @@ mod tests {
         let bytes: Vec<u8> = (0..5 * BYTES / 2).map(|at| (at / 251) as u8).collect();
         let asked = Asked::default();
         let keep = |bytes: &[u8]| {
-            let (held, asked) = (Kept::in_memory(bytes), Arc::clone(&asked));
-            Ok(Kept::new(held.digest, held.size, move |pieces| {
+            let (held, asked) = (Blob::in_memory(bytes), Arc::clone(&asked));
+            Ok(Blob::new(held.digest, held.size, move |pieces| {
                 let ranges = pieces
                     .iter()
                     .map(|piece| piece.start..piece.start + piece.size);

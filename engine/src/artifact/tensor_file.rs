@@ -51,7 +51,7 @@ impl StoredTensor {
 
 /// A tensor as the header has it.
 #[derive(Deserialize)]
-struct Entry {
+struct HeaderEntry {
     dtype: String,
     shape: Vec<u64>,
     data_offsets: [u64; 2],
@@ -121,7 +121,7 @@ impl TensorFile {
                     .map_err(|_| not("its metadata are not texts by name"))?;
                 continue;
             }
-            let entry: Entry = serde_json::from_value(value)
+            let entry: HeaderEntry = serde_json::from_value(value)
                 .map_err(|_| not(&format!("tensor `{name}` lacks dtype, shape or offsets")))?;
             spans.push(entry.data_offsets);
             found.add(name, entry, 8 + length).map_err(bad)?;
@@ -149,7 +149,7 @@ impl TensorFile {
         Ok(found)
     }
 
-    fn add(&mut self, name: String, entry: Entry, data: u64) -> Result<(), String> {
+    fn add(&mut self, name: String, entry: HeaderEntry, data: u64) -> Result<(), String> {
         let [start, end] = entry.data_offsets;
         let Some(size) = bytes_of(&entry.dtype) else {
             let found = &entry.dtype;

@@ -12,7 +12,7 @@ use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
-use super::{AnyArtifact, Artifact, Kept, Layout, Parts, Precision, Saved, WeightTable, downcast};
+use super::{AnyArtifact, Artifact, Blob, Layout, Parts, Precision, Saved, WeightTable, downcast};
 use crate::error::Fault;
 use crate::parcel::Parcel;
 
@@ -84,7 +84,7 @@ impl Trajectory {
         layout: Layout,
         coordinates: DataFrame,
         width: usize,
-        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<Blob, Fault>,
         mut fill: impl FnMut(Range<usize>, &mut [[u8; 4]]) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
         let fill = |columns, bytes: &mut [u8]| fill(columns, bytes.as_chunks_mut().0);
@@ -100,7 +100,7 @@ impl Trajectory {
         layout: Layout,
         coordinates: DataFrame,
         width: usize,
-        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<Blob, Fault>,
         mut fill: impl FnMut(Range<usize>, &mut [u8]) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
         let (rows, width) = (coordinates.height(), width.max(1));
@@ -144,7 +144,7 @@ impl Trajectory {
                 "{found} weights for {rows} rows of {all}"
             )));
         }
-        let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
+        let keep = |bytes: &[u8]| Ok(Blob::in_memory(bytes));
         let width = Self::block_width(rows, Precision::F32);
         Self::write(layout, coordinates, width, keep, |columns, bytes| {
             let rows = weights.chunks_exact(all.max(1));
@@ -386,7 +386,7 @@ mod tests {
     fn written(
         table: &WeightTable,
         width: usize,
-        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<Blob, Fault>,
     ) -> Trajectory {
         let fill = |columns: Range<usize>, bytes: &mut [[u8; 4]]| {
             let weights = (0..3).flat_map(|row| &table.row(row)[columns.clone()]);
@@ -400,7 +400,7 @@ mod tests {
 
     /// The same in blocks of two columns.
     fn in_blocks() -> Trajectory {
-        written(&table(), 2, |bytes| Ok(Kept::in_memory(bytes)))
+        written(&table(), 2, |bytes| Ok(Blob::in_memory(bytes)))
     }
 
     #[test]
@@ -502,7 +502,7 @@ mod tests {
             .flat_map(|b| b.to_le_bytes())
             .collect();
         let trajectory = {
-            let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
+            let keep = |bytes: &[u8]| Ok(Blob::in_memory(bytes));
             let tensor = Tensor {
                 name: "w".to_owned(),
                 shape: vec![1],

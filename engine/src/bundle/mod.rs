@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-pub use open::{Opened, open};
+pub use open::{OpenedBundle, open};
 pub use pack::{Contents, Packed, pack};
 
 /// The files of a zip archive from strangers, judged as those of a bundle are; entries for folders

@@ -17,7 +17,7 @@ const PROJECT: &str =
 
 /// A bundle that was unpacked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opened {
+pub struct OpenedBundle {
     /// What it holds.
     pub manifest: Manifest,
     /// The new folder.
@@ -30,7 +30,7 @@ pub struct Opened {
 /// # Errors
 /// The user's, when it is not a bundle, is damaged, or contains what no bundle contains; the
 /// environment's, when the machine cannot read or write.
-pub fn open(bundle: &Path, folder: &Path) -> Result<Opened, Fault> {
+pub fn open(bundle: &Path, folder: &Path) -> Result<OpenedBundle, Fault> {
     let refused = |why: String| Fault::user(format!("`{}` is refused: {why}", bundle.display()));
     if folder.symlink_metadata().is_ok() {
         let message = format!("`{}` already exists", folder.display());
@@ -42,31 +42,31 @@ pub fn open(bundle: &Path, folder: &Path) -> Result<Opened, Fault> {
     name.push(format!(".{}.tmp", std::process::id()));
     let aside = folder.with_file_name(name);
     let unpacked = unpack(&mut archive, &manifest, &aside);
-    let moved = unpacked.and_then(|()| fs::rename(&aside, folder).map_err(Problem::Machine));
+    let moved = unpacked.and_then(|()| fs::rename(&aside, folder).map_err(OpenError::Machine));
     if let Err(problem) = moved {
         // What was unpacked so far is of no use to anybody.
         let _ = fs::remove_dir_all(&aside);
         return Err(match problem {
-            Problem::Bundle(why) => refused(why),
-            Problem::Machine(error) => {
+            OpenError::Bundle(why) => refused(why),
+            OpenError::Machine(error) => {
                 Fault::Environment(format!("cannot write `{}`: {error}", folder.display()))
             }
-            Problem::Store(fault) => fault,
+            OpenError::Store(fault) => fault,
         });
     }
-    Ok(Opened {
+    Ok(OpenedBundle {
         manifest,
         folder: folder.to_owned(),
     })
 }
 
-enum Problem {
+enum OpenError {
     Bundle(String),
     Machine(io::Error),
     Store(Fault),
 }
 
-impl From<io::Error> for Problem {
+impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         Self::Machine(error)
     }
@@ -75,14 +75,14 @@ impl From<io::Error> for Problem {
 /// The list of files, which must be those that are there.
 fn manifest(archive: &mut Archive) -> Result<Manifest, String> {
     #[derive(serde::Deserialize)]
-    struct Version {
+    struct ManifestVersion {
         format: u32,
         farcast: String,
     }
     let none = |_| format!("it has no `{MANIFEST}`: it is not a bundle of farcast");
     let bytes = archive.read(MANIFEST).map_err(none)?;
     let wrong = |error: serde_json::Error| format!("`{MANIFEST}`: {error}");
-    let version: Version = serde_json::from_slice(&bytes).map_err(wrong)?;
+    let version: ManifestVersion = serde_json::from_slice(&bytes).map_err(wrong)?;
     if version.format != FORMAT {
         let (found, by) = (version.format, version.farcast.escape_debug().to_string());
         return Err(format!(
@@ -111,12 +111,12 @@ fn manifest(archive: &mut Archive) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
-fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(), Problem> {
+fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(), OpenError> {
     fs::create_dir(folder)?;
     let is_result = |name: &String| name == RECORDS || name.starts_with(OBJECTS);
     let store = manifest.files.keys().any(is_result).then(|| {
         let path = folder.join(".farcast");
-        DirStore::open(&path, Access::Write).map_err(Problem::Store)
+        DirStore::open(&path, Access::Write).map_err(OpenError::Store)
     });
     let store = store.transpose()?;
     for (name, entry) in &manifest.files {
@@ -124,7 +124,7 @@ fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(
             (Some(digest), Some(store)) => {
                 if digest != entry.digest.to_string() {
                     let message = format!("`{name}` is named after another digest");
-                    return Err(Problem::Bundle(message));
+                    return Err(OpenError::Bundle(message));
                 }
                 // Straight to the store's own file, verified on the way.
                 unpack_file(archive, name, entry, &store.object_file(&entry.digest))?;
@@ -134,7 +134,7 @@ fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(
         }
     }
     if let (Some(entry), Some(store)) = (manifest.files.get(RECORDS), &store) {
-        let bytes = archive.read(RECORDS).map_err(Problem::Bundle)?;
+        let bytes = archive.read(RECORDS).map_err(OpenError::Bundle)?;
         if Digest::of(&bytes) != entry.digest {
             return Err(damaged(RECORDS));
         }
@@ -152,21 +152,21 @@ fn unpack_file(
     name: &str,
     entry: &FileEntry,
     target: &Path,
-) -> Result<(), Problem> {
+) -> Result<(), OpenError> {
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder)?;
     }
     let file = File::options().write(true).create_new(true).open(target)?;
-    let mut out = Digesting {
+    let mut out = DigestingWriter {
         out: BufWriter::with_capacity(1 << 18, file),
         hasher: Hasher::default(),
         failed: None,
     };
     let copied = archive.copy(name, &mut out);
     if let Some(error) = out.failed {
-        return Err(Problem::Machine(error));
+        return Err(OpenError::Machine(error));
     }
-    copied.map_err(Problem::Bundle)?;
+    copied.map_err(OpenError::Bundle)?;
     out.out.flush()?;
     match out.hasher.finish() == entry.digest {
         true => Ok(()),
@@ -174,22 +174,22 @@ fn unpack_file(
     }
 }
 
-fn damaged(name: &str) -> Problem {
-    Problem::Bundle(format!(
+fn damaged(name: &str) -> OpenError {
+    OpenError::Bundle(format!(
         "`{name}` is not what `{MANIFEST}` lists: it was changed"
     ))
 }
 
 /// Adds the records whose keys are of their own text and whose objects are there.
-fn take_records(bytes: &[u8], store: &DirStore) -> Result<(), Problem> {
+fn take_records(bytes: &[u8], store: &DirStore) -> Result<(), OpenError> {
     for line in bytes
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
     {
         let record: Record = serde_json::from_slice(line)
-            .map_err(|error| Problem::Bundle(format!("`{RECORDS}`: {error}")))?;
+            .map_err(|error| OpenError::Bundle(format!("`{RECORDS}`: {error}")))?;
         if Digest::of(record.key_text.as_bytes()) != record.key {
-            return Err(Problem::Bundle(format!(
+            return Err(OpenError::Bundle(format!(
                 "`{RECORDS}`: a key is not of its text"
             )));
         }
@@ -199,23 +199,23 @@ fn take_records(bytes: &[u8], store: &DirStore) -> Result<(), Problem> {
             .find(|(_, digest, size)| !objects.has(digest, *size))
         {
             let part = part.escape_debug();
-            return Err(Problem::Bundle(format!(
+            return Err(OpenError::Bundle(format!(
                 "the object of part `{part}` is missing"
             )));
         }
-        store.records().append(&record).map_err(Problem::Store)?;
+        store.records().append(&record).map_err(OpenError::Store)?;
     }
     Ok(())
 }
 
 /// Digests what is written, and keeps the error of the machine apart from those of the bundle.
-struct Digesting<W> {
+struct DigestingWriter<W> {
     out: W,
     hasher: Hasher,
     failed: Option<io::Error>,
 }
 
-impl<W: Write> Write for Digesting<W> {
+impl<W: Write> Write for DigestingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.hasher.update(bytes);
         match self.out.write_all(bytes) {

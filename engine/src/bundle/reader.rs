@@ -26,12 +26,12 @@ const LONGEST_NAME: usize = 1024;
 /// An archive whose directory has been judged.
 pub struct Archive {
     file: File,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ArchiveFile>,
 }
 
 /// One file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct ArchiveFile {
     name: String,
     deflated: bool,
     crc: u32,
@@ -42,7 +42,7 @@ struct Entry {
     data: Range<u64>,
 }
 
-type Refusal = String;
+type ArchiveError = String;
 
 /// What is done with entries for folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Archive {
     ///
     /// # Errors
     /// What is wrong with it, in one line.
-    pub fn open(path: &Path) -> Result<Self, Refusal> {
+    pub fn open(path: &Path) -> Result<Self, ArchiveError> {
         Self::open_with(path, Folders::Refused)
     }
 
@@ -66,7 +66,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_with(path: &Path, folders: Folders) -> Result<Self, Refusal> {
+    pub fn open_with(path: &Path, folders: Folders) -> Result<Self, ArchiveError> {
         let mut file = File::open(path).map_err(|error| error.to_string())?;
         let length = file.metadata().map_err(|error| error.to_string())?.len();
         let directory = Directory::find(&mut file, length)?;
@@ -98,7 +98,7 @@ impl Archive {
     ///
     /// # Errors
     /// When there is no such file, it is damaged, or cannot be written.
-    pub fn copy(&mut self, name: &str, to: &mut dyn Write) -> Result<(), Refusal> {
+    pub fn copy(&mut self, name: &str, to: &mut dyn Write) -> Result<(), ArchiveError> {
         let entry = self.entries.get(name);
         let entry = entry.ok_or_else(|| format!("it has no `{name}`"))?;
         let failed = |error: io::Error| format!("`{name}`: {error}");
@@ -134,7 +134,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`copy`](Self::copy), and when it is larger than 256 MiB.
-    pub fn read(&mut self, name: &str) -> Result<Vec<u8>, Refusal> {
+    pub fn read(&mut self, name: &str) -> Result<Vec<u8>, ArchiveError> {
         let mut bytes = Vec::new();
         if self
             .entries
@@ -157,7 +157,7 @@ struct Directory {
 
 impl Directory {
     /// By the record at the end of the file; nothing follows it.
-    fn find(file: &mut File, length: u64) -> Result<Self, Refusal> {
+    fn find(file: &mut File, length: u64) -> Result<Self, ArchiveError> {
         let none = || "it is not a zip archive, or its end is missing".to_owned();
         let tail = length.min(65_557);
         let bytes = bytes_at(file, length - tail, tail).map_err(|_| none())?;
@@ -213,7 +213,7 @@ impl Directory {
         Ok(found)
     }
 
-    fn entries(&self, file: &mut File, folders: Folders) -> Result<Vec<Entry>, Refusal> {
+    fn entries(&self, file: &mut File, folders: Folders) -> Result<Vec<ArchiveFile>, ArchiveError> {
         let failed = |error: io::Error| error.to_string();
         let bytes = bytes_at(file, self.start, self.size).map_err(failed)?;
         let mut rest = &bytes[..];
@@ -247,7 +247,7 @@ fn folder_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// One entry of the central directory, and its length there.
-fn central(bytes: &[u8]) -> Result<(Entry, usize), Refusal> {
+fn central(bytes: &[u8]) -> Result<(ArchiveFile, usize), ArchiveError> {
     let damaged = || "its directory is damaged".to_owned();
     if bytes.len() < 46 || !bytes.starts_with(b"PK\x01\x02") {
         return Err(damaged());
@@ -257,7 +257,7 @@ fn central(bytes: &[u8]) -> Result<(Entry, usize), Refusal> {
     let variable = bytes.get(46..length).ok_or_else(damaged)?;
     let (name, variable) = variable.split_at(lengths[0]);
     let name = plain_name(name)?;
-    let mut entry = Entry {
+    let mut entry = ArchiveFile {
         deflated: method(&name, u16_at(bytes, 8), u16_at(bytes, 10))?,
         crc: u32_at(bytes, 16),
         packed: u64::from(u32_at(bytes, 20)),
@@ -312,7 +312,7 @@ fn large_fields(mut extra: &[u8], fields: [&mut u64; 3]) -> Option<()> {
 
 /// Whether an entry is deflated; other methods, encryption and sizes that follow the data are
 /// refused.
-fn method(name: &str, flags: u16, method: u16) -> Result<bool, Refusal> {
+fn method(name: &str, flags: u16, method: u16) -> Result<bool, ArchiveError> {
     if flags & 0x2041 != 0 {
         return Err(format!("`{name}` is encrypted"));
     }
@@ -331,7 +331,7 @@ fn method(name: &str, flags: u16, method: u16) -> Result<bool, Refusal> {
 }
 
 /// The bytes of the data of an entry, when its local header says what the directory says.
-fn local(file: &mut File, entry: &Entry) -> Result<Range<u64>, Refusal> {
+fn local(file: &mut File, entry: &ArchiveFile) -> Result<Range<u64>, ArchiveError> {
     let name = &entry.name;
     let beyond = |_| format!("`{name}` is beyond the end of the archive");
     let head = bytes_at(file, entry.offset, 30).map_err(beyond)?;
@@ -355,7 +355,7 @@ fn local(file: &mut File, entry: &Entry) -> Result<Range<u64>, Refusal> {
     Ok(start..end.ok_or_else(|| beyond(io::ErrorKind::InvalidData.into()))?)
 }
 
-fn refuse_overlaps(entries: &[Entry], directory: u64) -> Result<(), Refusal> {
+fn refuse_overlaps(entries: &[ArchiveFile], directory: u64) -> Result<(), ArchiveError> {
     let mut places: Vec<(u64, u64, &str)> = entries
         .iter()
         .map(|entry| (entry.offset, entry.data.end, &*entry.name))
@@ -372,7 +372,7 @@ fn refuse_overlaps(entries: &[Entry], directory: u64) -> Result<(), Refusal> {
 }
 
 /// The name of an entry, when it is a path inside of the archive on every system.
-fn plain_name(bytes: &[u8]) -> Result<String, Refusal> {
+fn plain_name(bytes: &[u8]) -> Result<String, ArchiveError> {
     let name = std::str::from_utf8(bytes);
     let name = name.map_err(|_| "a name is not UTF-8".to_owned())?;
     let shown = name.escape_debug();
@@ -404,7 +404,7 @@ fn plain_name(bytes: &[u8]) -> Result<String, Refusal> {
 }
 
 /// Refuses two names that are one on a system that ignores case, and files that are folders, too.
-fn refuse_names(entries: &[Entry]) -> Result<(), Refusal> {
+fn refuse_names(entries: &[ArchiveFile]) -> Result<(), ArchiveError> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for entry in entries {
         if let Some(other) = seen.insert(entry.name.to_lowercase(), &entry.name) {

@@ -215,7 +215,7 @@ fn digest_of_keys(keys: impl Iterator<Item = Digest>) -> Digest {
 
 /// How a chunk has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct ChunkReport {
     /// Where.
     pub attempt: Attempt,
     /// How long it ran.
@@ -586,7 +586,7 @@ impl Campaign {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn note_ended(&self, number: u32, chunk: usize, report: &Report) -> Result<(), Fault> {
+    pub fn note_ended(&self, number: u32, chunk: usize, report: &ChunkReport) -> Result<(), Fault> {
         let latest = self.attempt(number, chunk);
         if latest.is_some_and(|latest| latest != report.attempt) {
             return Ok(());
@@ -630,13 +630,13 @@ impl Campaign {
     }
 
     /// How a chunk has ended, or was stopped.
-    pub fn report(&self, number: u32, chunk: usize) -> Option<Report> {
+    pub fn report(&self, number: u32, chunk: usize) -> Option<ChunkReport> {
         let read = |what| read_json(&self.part(number, what, chunk)).ok();
         read(ENDED).or_else(|| read(STOPPED))
     }
 
     /// How a chunk has ended in which actions failed.
-    pub fn failure(&self, number: u32, chunk: usize) -> Option<Report> {
+    pub fn failure(&self, number: u32, chunk: usize) -> Option<ChunkReport> {
         read_json(&self.part(number, FAILED, chunk)).ok()
     }
 
@@ -709,8 +709,8 @@ mod tests {
         }
     }
 
-    fn report(attempt: &Attempt, stopped: bool) -> Report {
-        Report {
+    fn report(attempt: &Attempt, stopped: bool) -> ChunkReport {
+        ChunkReport {
             attempt: attempt.clone(),
             seconds: 1.0,
             stopped,

@@ -121,7 +121,7 @@ fn cut_once(
 }
 
 /// Tasks that must be in one chunk.
-struct Group {
+struct TaskGroup {
     wave: usize,
     seconds: f64,
     tasks: Vec<usize>,
@@ -129,8 +129,8 @@ struct Group {
 
 /// The groups, each chain with what it continues while that is short enough, in the order of
 /// their first tasks.
-fn grouped(tasks: &[Task], left: &BTreeSet<usize>, aim: f64) -> Vec<Group> {
-    let mut groups: Vec<Option<Group>> = Vec::new();
+fn grouped(tasks: &[Task], left: &BTreeSet<usize>, aim: f64) -> Vec<TaskGroup> {
+    let mut groups: Vec<Option<TaskGroup>> = Vec::new();
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
     let all: f64 = left.iter().map(|task| tasks[*task].seconds).sum();
     let mut classes = left.iter().map(|task| &tasks[*task].class);
@@ -138,7 +138,7 @@ fn grouped(tasks: &[Task], left: &BTreeSet<usize>, aim: f64) -> Vec<Group> {
     let is_one_class = classes.all(|class| Some(class) == first);
     if is_one_class && all <= aim && !left.is_empty() {
         let tasks = left.iter().copied().collect();
-        return vec![Group {
+        return vec![TaskGroup {
             wave: 0,
             seconds: all,
             tasks,
@@ -163,7 +163,7 @@ fn grouped(tasks: &[Task], left: &BTreeSet<usize>, aim: f64) -> Vec<Group> {
         let is_short = continues && seconds + task.seconds <= aim;
         let Some(home) = home.filter(|_| is_short) else {
             place.insert(id, groups.len());
-            groups.push(Some(Group {
+            groups.push(Some(TaskGroup {
                 wave: wave + usize::from(!last.is_empty()),
                 seconds: task.seconds,
                 tasks: vec![id],

@@ -16,11 +16,11 @@ use crate::observer::Observer;
 /// A command of the site, called once for each array; the arrays of a wave at the same time.
 #[derive(Debug, Default)]
 pub struct CommandQueue {
-    state: Arc<State>,
+    state: Arc<CommandState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CommandState {
     /// The order whose waves are being called, and what went wrong.
     going: Mutex<Option<u32>>,
     words: Mutex<BTreeMap<usize, String>>,
@@ -123,7 +123,7 @@ impl Drop for CommandQueue {
     }
 }
 
-impl State {
+impl CommandState {
     /// Calls the command for the arrays of one wave, and waits until all have ended.
     fn call(&self, campaign: &Campaign, order: &WorkOrder, wave: &[Array]) {
         let at = |array: &Array| {

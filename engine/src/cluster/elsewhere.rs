@@ -34,7 +34,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// Who wants work to be submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Occasion {
     /// The user: whatever is missing and in no queue is submitted.
     ByUser,
     /// Whoever continues a run: nothing is submitted while there are jobs of it.
@@ -57,7 +57,7 @@ pub struct Elsewhere<'a> {
     /// The queue.
     pub queue: &'a dyn Queue,
     /// Who wants work to be submitted.
-    pub asked: Asked,
+    pub occasion: Occasion,
     /// What to do then.
     pub stay: Stay,
     /// What it did.
@@ -90,7 +90,7 @@ impl Backend for Elsewhere<'_> {
             elsewhere: self,
             campaign: self.campaign,
             queue: self.queue,
-            asked: self.asked,
+            occasion: self.occasion,
             stay: self.stay,
             place,
             round: Outline::default(),
@@ -110,7 +110,7 @@ struct Waiting<'a> {
     elsewhere: &'a Elsewhere<'a>,
     campaign: &'a Campaign,
     queue: &'a dyn Queue,
-    asked: Asked,
+    occasion: Occasion,
     stay: Stay,
     place: Place<'a>,
     round: Outline,
@@ -195,14 +195,14 @@ impl Waiting<'_> {
     /// Submits what is to be submitted now.
     fn begin_round(&mut self) -> Result<(), Fault> {
         let mut jobs = self.jobs()?;
-        if self.asked == Asked::ByUser {
+        if self.occasion == Occasion::ByUser {
             if self.recover(&jobs)? {
                 if self.is_done {
                     return Ok(());
                 }
                 jobs = self.jobs()?;
             }
-            self.asked = Asked::ToContinue;
+            self.occasion = Occasion::ToContinue;
             let is_live = self.is_live(&jobs);
             if !is_live {
                 self.campaign.try_again()?;

@@ -22,10 +22,10 @@ mod site;
 mod slurm;
 mod work;
 
-pub use campaign::{About, Attempt, Campaign, Report, Verdict, WorkOrder, graph_digest};
+pub use campaign::{About, Attempt, Campaign, ChunkReport, Verdict, WorkOrder, graph_digest};
 pub use chunks::{Array, Limits, Task, UNKNOWN, cut};
 pub use command::CommandQueue;
-pub use elsewhere::{Asked, Did, Elsewhere, Stay};
+pub use elsewhere::{Did, Elsewhere, Occasion, Stay};
 pub use gc::{Forgotten, KEPT, forget_ended};
 pub use queue::{Job, JobState, Part, Patience, Queue};
 pub use site::{COORDINATOR, Kind, Needs, Site, limit};

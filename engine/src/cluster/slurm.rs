@@ -32,7 +32,7 @@ const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
 pub struct Slurm;
 
 /// Why a command of Slurm gave no answer.
-enum Refusal {
+enum SlurmError {
     /// The controller cannot be reached, or is too busy.
     Away(String),
     /// It takes no more jobs of this user now, or no array of this size.
@@ -41,10 +41,10 @@ enum Refusal {
     Wrong(String),
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
+impl From<SlurmError> for Fault {
+    fn from(refusal: SlurmError) -> Self {
         match refusal {
-            Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words) => {
+            SlurmError::Away(words) | SlurmError::Full(words) | SlurmError::Wrong(words) => {
                 Self::Environment(words)
             }
         }
@@ -71,7 +71,7 @@ impl Queue for Slurm {
     ) -> Result<(), Fault> {
         let number = order.number;
         let known = self.known(campaign, order, observer)?;
-        let mut taken = Taken {
+        let mut taken = Submitted {
             order: order.clone(),
             is_whole: true,
         };
@@ -129,12 +129,12 @@ impl Queue for Slurm {
 }
 
 /// What Slurm has taken of an order.
-struct Taken {
+struct Submitted {
     order: WorkOrder,
     is_whole: bool,
 }
 
-impl Taken {
+impl Submitted {
     /// How many chunks of this array and those behind it Slurm has.
     fn keep(&mut self, at: usize, chunks: usize) {
         if !self.is_whole {
@@ -186,7 +186,7 @@ impl Slurm {
         loop {
             let lines = patiently(observer, || self.squeue())?;
             known.extend(lines.lines().filter_map(|line| {
-                let line = Line::of(line)?;
+                let line = QueueLine::of(line)?;
                 Some((line.name.strip_prefix(&prefix)?.to_owned(), line.id))
             }));
             match campaign.doubtful(order.number) {
@@ -199,7 +199,7 @@ impl Slurm {
     }
 
     /// All jobs of this user, one line each, those that ended lately among them.
-    fn squeue(&self) -> Result<String, Refusal> {
+    fn squeue(&self) -> Result<String, SlurmError> {
         let mut command = command("squeue");
         command.args([
             "--me",
@@ -216,7 +216,7 @@ impl Slurm {
     fn sbatch_array(
         &self,
         campaign: &Campaign,
-        taken: &mut Taken,
+        taken: &mut Submitted,
         at: usize,
         after: &[u64],
         observer: &dyn Observer,
@@ -241,7 +241,7 @@ impl Slurm {
                     taken.keep(at, count);
                     return Ok(Some(id));
                 }
-                Err(Refusal::Full(words)) => words,
+                Err(SlurmError::Full(words)) => words,
                 Err(refusal) => return Err(refusal.into()),
             };
             if taken.is_whole {
@@ -267,7 +267,7 @@ impl Slurm {
     fn sbatch_coordinator(
         &self,
         campaign: &Campaign,
-        taken: &mut Taken,
+        taken: &mut Submitted,
         after: &[u64],
         observer: &dyn Observer,
     ) -> Result<(), Fault> {
@@ -282,9 +282,9 @@ impl Slurm {
             after,
         };
         let submit =
-            |taken: &Taken| self.sbatch(campaign, &taken.order, &submission, &script, observer);
+            |taken: &Submitted| self.sbatch(campaign, &taken.order, &submission, &script, observer);
         let mut submitted = submit(taken);
-        if let (Err(Refusal::Full(_)), Some(id)) = (&submitted, after.last())
+        if let (Err(SlurmError::Full(_)), Some(id)) = (&submitted, after.last())
             && let Some(task) = taken.leave_one_out()
         {
             let mut command = command("scancel");
@@ -293,14 +293,14 @@ impl Slurm {
             for pause in PAUSES {
                 submitted = submit(taken);
                 match submitted {
-                    Err(Refusal::Full(_)) => sleep(Duration::from_secs(pause)),
+                    Err(SlurmError::Full(_)) => sleep(Duration::from_secs(pause)),
                     _ => break,
                 }
             }
         }
         match submitted {
             Ok(id) => campaign.note_job(number, NEXT, id),
-            Err(Refusal::Away(words) | Refusal::Full(words) | Refusal::Wrong(words)) => {
+            Err(SlurmError::Away(words) | SlurmError::Full(words) | SlurmError::Wrong(words)) => {
                 observer.remark(&format!(
                     "no job continues the run, `farcast attach` does: {words}"
                 ));
@@ -317,14 +317,14 @@ impl Slurm {
         submission: &Submission<'_>,
         script: &str,
         observer: &dyn Observer,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, SlurmError> {
         let name = format!(
             "{}{}-{}",
             campaign.job_prefix(),
             order.number,
             submission.part
         );
-        let wrong = |fault: Fault| Refusal::Wrong(fault.to_string());
+        let wrong = |fault: Fault| SlurmError::Wrong(fault.to_string());
         campaign
             .note_attempt(order.number, submission.part)
             .map_err(wrong)?;
@@ -332,7 +332,7 @@ impl Slurm {
         let submitted = patiently(observer, || {
             if !std::mem::take(&mut is_first)
                 && let Some(id) = self.squeue()?.lines().find_map(|line| {
-                    let line = Line::of(line)?;
+                    let line = QueueLine::of(line)?;
                     (line.name == name).then_some(line.id)
                 })
             {
@@ -363,9 +363,9 @@ impl Slurm {
                 .split(';')
                 .next()
                 .and_then(|id| id.parse().ok());
-            id.ok_or_else(|| Refusal::Wrong(format!("sbatch answered `{}`", answer.trim())))
+            id.ok_or_else(|| SlurmError::Wrong(format!("sbatch answered `{}`", answer.trim())))
         });
-        if let Err(Refusal::Full(_) | Refusal::Wrong(_)) = submitted {
+        if let Err(SlurmError::Full(_) | SlurmError::Wrong(_)) = submitted {
             campaign
                 .note_refused(order.number, submission.part)
                 .map_err(wrong)?;
@@ -436,14 +436,14 @@ fn command(program: &str) -> Command {
 }
 
 /// What a command says on standard output.
-fn said(mut command: Command, input: &str) -> Result<String, Refusal> {
+fn said(mut command: Command, input: &str) -> Result<String, SlurmError> {
     let program = command.get_program().to_string_lossy().into_owned();
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| {
-        Refusal::Wrong(format!(
+        SlurmError::Wrong(format!(
             "cannot start `{program}`: {error}; is this a machine of the cluster?"
         ))
     })?;
@@ -453,7 +453,7 @@ fn said(mut command: Command, input: &str) -> Result<String, Refusal> {
     }
     let output = child
         .wait_with_output()
-        .map_err(|error| Refusal::Wrong(format!("`{program}`: {error}")))?;
+        .map_err(|error| SlurmError::Wrong(format!("`{program}`: {error}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -464,7 +464,7 @@ fn said(mut command: Command, input: &str) -> Result<String, Refusal> {
 }
 
 /// What the words of a command mean that failed.
-fn refusal(program: &str, words: String) -> Refusal {
+fn refusal(program: &str, words: String) -> SlurmError {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     let is_away = has(&[
         "contact slurm controller",
@@ -475,24 +475,24 @@ fn refusal(program: &str, words: String) -> Refusal {
     match () {
         // `AssocMaxSubmitJobLimit`, `QOSMaxSubmitJobPerUserLimit`, `MaxJobCount`. Slurm's general
         // words for them name limits on time and size, too, which no later order keeps.
-        () if has(&["SubmitJob", "temporarily unable to accept job"]) => Refusal::Full(words),
-        () if is_away => Refusal::Away(words),
-        () if has(&["Invalid job array specification"]) => Refusal::Wrong(format!(
+        () if has(&["SubmitJob", "temporarily unable to accept job"]) => SlurmError::Full(words),
+        () if is_away => SlurmError::Away(words),
+        () if has(&["Invalid job array specification"]) => SlurmError::Wrong(format!(
             "`{program}` failed: {words}; `max_array` in `farcast.toml` must be smaller than \
              `MaxArraySize`, which `scontrol show config` prints"
         )),
-        () => Refusal::Wrong(format!("`{program}` failed: {words}")),
+        () => SlurmError::Wrong(format!("`{program}` failed: {words}")),
     }
 }
 
 /// Asks again while the controller is away.
 fn patiently<T>(
     observer: &dyn Observer,
-    mut ask: impl FnMut() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
+    mut ask: impl FnMut() -> Result<T, SlurmError>,
+) -> Result<T, SlurmError> {
     for (turn, pause) in PAUSES.iter().enumerate() {
         match ask() {
-            Err(Refusal::Away(words)) => {
+            Err(SlurmError::Away(words)) => {
                 if turn == 0 {
                     observer.remark(&format!(
                         "Slurm does not answer, it is asked again: {words}"
@@ -507,7 +507,7 @@ fn patiently<T>(
 }
 
 /// A line of `squeue`.
-struct Line<'a> {
+struct QueueLine<'a> {
     id: u64,
     tasks: &'a str,
     state: &'a str,
@@ -515,7 +515,7 @@ struct Line<'a> {
     name: &'a str,
 }
 
-impl<'a> Line<'a> {
+impl<'a> QueueLine<'a> {
     fn of(line: &'a str) -> Option<Self> {
         let mut fields = line.split('|');
         let id = fields.next()?.parse().ok()?;
@@ -536,7 +536,7 @@ fn jobs_in(lines: &str, campaign: &Campaign) -> Vec<Job> {
     let prefix = campaign.job_prefix();
     let mut orders = BTreeMap::new();
     let jobs = lines.lines().filter_map(|line| {
-        let line = Line::of(line)?;
+        let line = QueueLine::of(line)?;
         let (number, part) = line.name.strip_prefix(&prefix)?.split_once('-')?;
         let number: u32 = number.parse().ok()?;
         let part = if part == NEXT {
@@ -603,13 +603,13 @@ mod tests {
 
     #[test]
     fn a_line_with_a_name_that_has_bars_is_still_read_as_far_as_needed() {
-        let line = Line::of("12|0-3%2|PENDING|Dependency|fc-it-ab12-1-0").unwrap();
+        let line = QueueLine::of("12|0-3%2|PENDING|Dependency|fc-it-ab12-1-0").unwrap();
         assert_eq!(
             (line.id, line.tasks, line.name),
             (12, "0-3%2", "fc-it-ab12-1-0")
         );
-        assert!(Line::of("no id|0|RUNNING|None|x").is_none());
-        assert!(Line::of("").is_none());
+        assert!(QueueLine::of("no id|0|RUNNING|None|x").is_none());
+        assert!(QueueLine::of("").is_none());
     }
 
     #[test]
@@ -622,9 +622,9 @@ mod tests {
     #[test]
     fn only_limits_on_the_number_of_jobs_are_waited_for() {
         let of = |words: &str| match refusal("sbatch", words.to_owned()) {
-            Refusal::Away(_) => "away",
-            Refusal::Full(_) => "full",
-            Refusal::Wrong(_) => "wrong",
+            SlurmError::Away(_) => "away",
+            SlurmError::Full(_) => "full",
+            SlurmError::Wrong(_) => "wrong",
         };
         let policy = "sbatch: error: Batch job submission failed: Job violates accounting/QOS \
                       policy (job submit limit, user's size and/or time limits)";

@@ -175,11 +175,11 @@ fn things(run: &RunRecord) -> Vec<(String, String)> {
 }
 
 /// What identifies a score in different runs.
-type Key<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
+type ScoreKey<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
 
 /// The values of one key in one run.
 #[derive(Clone, Default)]
-struct Values<'a> {
+struct RunValues<'a> {
     /// By `mean`, `median`.
     ensembles: BTreeMap<&'a str, Option<f64>>,
     members: BTreeMap<u32, f64>,
@@ -187,14 +187,14 @@ struct Values<'a> {
 }
 
 fn scores(sides: &[Side]) -> Vec<ScoreComparison> {
-    let mut places: BTreeMap<Key, usize> = BTreeMap::new();
-    let mut table: Vec<Vec<Values>> = Vec::new();
+    let mut places: BTreeMap<ScoreKey, usize> = BTreeMap::new();
+    let mut table: Vec<Vec<RunValues>> = Vec::new();
     for (at, side) in sides.iter().enumerate() {
         for line in side.lines.iter().filter(|line| line.group.is_none()) {
             let next = places.len();
             let place = *places.entry(key(line)).or_insert(next);
             if place == table.len() {
-                table.push(vec![Values::default(); sides.len()]);
+                table.push(vec![RunValues::default(); sides.len()]);
             }
             table[place][at].take(line);
         }
@@ -202,7 +202,7 @@ fn scores(sides: &[Side]) -> Vec<ScoreComparison> {
     table.iter().flat_map(|row| rows(row, sides)).collect()
 }
 
-fn key(line: &ScoreLine) -> Key<'_> {
+fn key(line: &ScoreLine) -> ScoreKey<'_> {
     let horizon = line.horizon.map(f64::to_bits);
     let (statement, point) = (&line.statement, &line.point);
     (
@@ -215,7 +215,7 @@ fn key(line: &ScoreLine) -> Key<'_> {
     )
 }
 
-impl<'a> Values<'a> {
+impl<'a> RunValues<'a> {
     fn take(&mut self, line: &'a ScoreLine) {
         let value = line.value.filter(|value| value.is_finite());
         self.line = self.line.or(Some(line));
@@ -237,7 +237,7 @@ impl<'a> Values<'a> {
 }
 
 /// A row for every ensemble, then one for the members.
-fn rows(values: &[Values], sides: &[Side]) -> Vec<ScoreComparison> {
+fn rows(values: &[RunValues], sides: &[Side]) -> Vec<ScoreComparison> {
     let Some(line) = values.iter().find_map(|values| values.line) else {
         return Vec::new();
     };
@@ -257,7 +257,7 @@ fn rows(values: &[Values], sides: &[Side]) -> Vec<ScoreComparison> {
         .iter()
         .flat_map(|values| values.ensembles.keys().copied())
         .collect();
-    let means: Vec<Option<f64>> = values.iter().map(Values::mean).collect();
+    let means: Vec<Option<f64>> = values.iter().map(RunValues::mean).collect();
     let mut rows = Vec::new();
     for word in words {
         let of_sides: Vec<Option<f64>> = values
@@ -307,8 +307,8 @@ fn is_near(one: Option<f64>, other: Option<f64>) -> bool {
 
 /// The mean difference of the members that two runs share, else the difference of their means.
 fn over_members(
-    (first, first_run): (&Values, &RunRecord),
-    (other, other_run): (&Values, &RunRecord),
+    (first, first_run): (&RunValues, &RunRecord),
+    (other, other_run): (&RunValues, &RunRecord),
     better: Better,
 ) -> Option<ScoreDifference> {
     let pairs: Vec<f64> = other
@@ -320,7 +320,7 @@ fn over_members(
     let (interval, method) = if let Some(interval) = Interval::paired(&pairs) {
         (Some(interval), Method::Paired(pairs.len()))
     } else {
-        let all = |values: &Values| values.members.values().copied().collect::<Vec<f64>>();
+        let all = |values: &RunValues| values.members.values().copied().collect::<Vec<f64>>();
         match Interval::welch(&all(first), &all(other)) {
             Some(interval) => (Some(interval), Method::Welch),
             None => (None, Method::None),

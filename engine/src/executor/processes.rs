@@ -71,17 +71,17 @@ struct WorkerProcess {
     serial: u64,
     child: Child,
     input: ChildStdin,
-    job: Option<Job>,
+    job: Option<Assignment>,
 }
 
-struct Job {
+struct Assignment {
     id: ActionId,
     order: Box<Order>,
-    attempt: Attempt,
+    attempt: Turn,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Attempt {
+enum Turn {
     First,
     Second,
 }
@@ -111,10 +111,10 @@ impl Executor for Crew<'_> {
             self.unstarted.push_back((id, answer));
             return;
         }
-        self.assign(Job {
+        self.assign(Assignment {
             id,
             order: Box::new(order),
-            attempt: Attempt::First,
+            attempt: Turn::First,
         });
     }
 
@@ -170,7 +170,7 @@ impl Crew<'_> {
     }
 
     /// Gives a job to an idle worker that can be reached, or to a new one.
-    fn assign(&mut self, job: Job) {
+    fn assign(&mut self, job: Assignment) {
         let request = Request::Carry(job.order.clone());
         while let Some(at) = self.workers.iter().position(|worker| worker.job.is_none()) {
             if self.workers[at].send(&request).is_ok() {
@@ -263,17 +263,17 @@ impl Crew<'_> {
     }
 
     /// A worker ended without an answer: its order is tried once more.
-    fn lost(&mut self, job: Job, status: Option<ExitStatus>) -> Option<(ActionId, Answer)> {
+    fn lost(&mut self, job: Assignment, status: Option<ExitStatus>) -> Option<(ActionId, Answer)> {
         let how = status.map_or("ended".to_owned(), ended_how);
         let title = &job.order.title;
         if self.is_aborted {
             return Some((job.id, Answer::without_result(Conclusion::Cancelled)));
         }
-        if job.attempt == Attempt::First {
+        if job.attempt == Turn::First {
             let words = format!("the worker process of `{title}` {how}: it is tried once more");
             self.place.observer.remark(&words);
-            self.assign(Job {
-                attempt: Attempt::Second,
+            self.assign(Assignment {
+                attempt: Turn::Second,
                 ..job
             });
             return None;

@@ -18,19 +18,19 @@ use crate::digest::{BlockDigests, Digest};
 /// are read for the first time, and a block read again must be the same.
 #[derive(Clone)]
 pub struct DataFile {
-    shared: Arc<Shared>,
+    shared: Arc<SharedFile>,
 }
 
-struct Shared {
+struct SharedFile {
     path: PathBuf,
     size: u64,
     stamp: Stamp,
     digesting: Digesting,
-    state: Mutex<State>,
+    state: Mutex<ReadState>,
     stop: Arc<AtomicBool>,
 }
 
-struct State {
+struct ReadState {
     /// None where the file is opened for every read, as too many are open already.
     handle: Option<File>,
     /// Those of the blocks read so far.
@@ -78,13 +78,13 @@ impl DataFile {
         let file = regular::open(path)?;
         let metadata = file.metadata()?;
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
-        let state = State {
+        let state = ReadState {
             handle: (handle == Handle::Kept).then_some(file),
             digests: BlockDigests::default(),
             block: None,
             has_changed: false,
         };
-        let shared = Shared {
+        let shared = SharedFile {
             path: path.to_owned(),
             size,
             stamp,
@@ -176,7 +176,7 @@ impl DataFile {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReadState> {
         self.shared
             .state
             .lock()
@@ -188,7 +188,7 @@ impl DataFile {
     }
 
     /// A block as it was when it was read for the first time; those before it are read first.
-    fn block<'s>(&self, state: &'s mut State, position: usize) -> io::Result<&'s [u8]> {
+    fn block<'s>(&self, state: &'s mut ReadState, position: usize) -> io::Result<&'s [u8]> {
         let held = state.block.as_ref().map(|(held, _)| *held);
         if held != Some(position) {
             let first = state.digests.count().min(position);
@@ -200,7 +200,7 @@ impl DataFile {
         block.ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 
-    fn read_block(&self, state: &mut State, position: usize) -> io::Result<()> {
+    fn read_block(&self, state: &mut ReadState, position: usize) -> io::Result<()> {
         if self.is_stopped() {
             return Err(io::Error::other("cancelled"));
         }
@@ -219,7 +219,7 @@ impl DataFile {
         Ok(())
     }
 
-    fn expect_end(&self, state: &mut State) -> io::Result<()> {
+    fn expect_end(&self, state: &mut ReadState) -> io::Result<()> {
         let size = self.size();
         let mut more = [0];
         match self.with_handle(state, |file| {
@@ -232,7 +232,7 @@ impl DataFile {
     }
 
     /// Reads bytes that the file has had; when it has them no more, it has changed.
-    fn fill(&self, state: &mut State, position: u64, bytes: &mut [u8]) -> io::Result<()> {
+    fn fill(&self, state: &mut ReadState, position: u64, bytes: &mut [u8]) -> io::Result<()> {
         let read = self.with_handle(state, |file| {
             file.seek(SeekFrom::Start(position))?;
             file.read_exact(bytes)
@@ -245,7 +245,7 @@ impl DataFile {
 
     fn with_handle<T>(
         &self,
-        state: &mut State,
+        state: &mut ReadState,
         read: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> io::Result<T> {
         match &mut state.handle {
@@ -259,7 +259,7 @@ impl DataFile {
     }
 }
 
-fn changed(state: &mut State) -> io::Error {
+fn changed(state: &mut ReadState) -> io::Error {
     state.has_changed = true;
     io::Error::other("it changed while it was read")
 }

@@ -12,11 +12,11 @@ use crate::error::Fault;
 /// What is known of the data files so far.
 #[derive(Debug, Default)]
 pub struct FirstSeen {
-    known: Mutex<Known>,
+    known: Mutex<SeenFile>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct SeenFile {
     stamps: BTreeMap<PathBuf, Stamp>,
     digests: BTreeMap<PathBuf, Digest>,
 }
@@ -55,7 +55,7 @@ impl FirstSeen {
         Ok(digest)
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, use_it: impl FnOnce(&mut SeenFile) -> T) -> T {
         use_it(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

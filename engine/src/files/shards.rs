@@ -17,7 +17,7 @@ pub const INDEX: &str = ".safetensors.index.json";
 const LARGEST_INDEX: u64 = 64 << 20;
 
 #[derive(Deserialize)]
-struct Index {
+struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn shards(path: &Path) -> Result<Vec<PathBuf>, Fault> {
 /// # Errors
 /// What is wrong with the index: it is no JSON, lacks `weight_map`, or names files elsewhere.
 pub fn named_shards(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    let index: Index = serde_json::from_slice(text)
+    let index: ShardIndex = serde_json::from_slice(text)
         .map_err(|_| "expected an index, a JSON object with `weight_map`".to_owned())?;
     let is_beside = |name: &str| {
         let mut parts = Path::new(name).components();

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use serde_json::{Map, Value};
 
 use super::provided::Provided;
-use super::workers::{Asked, Given, Workers};
+use super::workers::{Given, Request, Workers};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::parcel::Parcel;
@@ -56,7 +56,7 @@ pub fn ask_shared(
     inputs: &[(String, Given)],
     args: &Map<String, Value>,
 ) -> Result<Parcel, Fault> {
-    let asked = Asked {
+    let asked = Request {
         program: &provided.program,
         code: &provided.code,
         function,

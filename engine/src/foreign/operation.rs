@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use super::code::Code;
 use super::manifest::Program;
 use super::provided::Provided;
-use super::workers::{Asked, Given, Workers};
+use super::workers::{Given, Request, Workers};
 use crate::artifact::{AnyArtifact, Artifact, Stored};
 use crate::error::Fault;
 use crate::params::{Bindings, Loaded};
@@ -79,7 +79,7 @@ impl Foreign {
             program,
             code,
         } = &self.provided;
-        let asked = Asked {
+        let asked = Request {
             program,
             code,
             function,

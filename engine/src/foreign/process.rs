@@ -56,10 +56,10 @@ fn signal(group: u32, signal: Signal) {
 }
 
 /// A process that waits for calls, or carries one out.
-pub struct Process {
+pub struct PluginProcess {
     child: Child,
     input: Option<ChildStdin>,
-    lines: Receiver<Line>,
+    lines: Receiver<OutputLine>,
     errors: Arc<Mutex<VecDeque<u8>>>,
     /// How many calls it was given.
     pub calls: u64,
@@ -69,7 +69,7 @@ pub struct Process {
 }
 
 /// What came on standard output.
-enum Line {
+enum OutputLine {
     Text(String),
     TooLong,
 }
@@ -88,7 +88,7 @@ pub enum Heard {
     Ended,
 }
 
-impl Process {
+impl PluginProcess {
     /// Starts the program; `home` is where it may write.
     pub fn start(program: &Program, home: &Path, helper: Option<&Path>) -> Result<Self, Fault> {
         let words = program.command();
@@ -163,8 +163,8 @@ impl Process {
             },
         };
         match line {
-            Line::TooLong => Heard::TooLong,
-            Line::Text(text) => match serde_json::from_str(&text) {
+            OutputLine::TooLong => Heard::TooLong,
+            OutputLine::Text(text) => match serde_json::from_str(&text) {
                 Ok(message) => Heard::Message(message),
                 Err(_) => Heard::Noise(text),
             },
@@ -237,7 +237,7 @@ enum Signal {
     Kill,
 }
 
-impl Drop for Process {
+impl Drop for PluginProcess {
     fn drop(&mut self) {
         self.kill();
     }
@@ -255,19 +255,19 @@ fn ended_how(status: ExitStatus) -> String {
 }
 
 /// Sends every line on, until there are no more or nobody listens.
-fn hear(output: impl Read, sender: &SyncSender<Line>) {
+fn hear(output: impl Read, sender: &SyncSender<OutputLine>) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();
         let mut limited = (&mut output).take(LONGEST_LINE);
         match limited.read_until(b'\n', &mut line) {
             Ok(1..) if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST_LINE => {
-                let _ = sender.send(Line::TooLong);
+                let _ = sender.send(OutputLine::TooLong);
                 return;
             }
             Ok(1..) => {
                 let text = String::from_utf8_lossy(line.trim_ascii()).into_owned();
-                if !text.is_empty() && sender.send(Line::Text(text)).is_err() {
+                if !text.is_empty() && sender.send(OutputLine::Text(text)).is_err() {
                     return;
                 }
             }

@@ -43,7 +43,7 @@ pub struct Wasm {
 }
 
 /// What is shared with the running module.
-struct State {
+struct ModuleState {
     files: BTreeMap<String, Vec<u8>>,
     written: BTreeMap<String, Vec<u8>>,
     room: usize,
@@ -87,7 +87,7 @@ impl Wasm {
         context: &Context<'_>,
     ) -> Result<Ended, Fault> {
         let length = files.get(CALL).map_or(0, Vec::len);
-        let state = State {
+        let state = ModuleState {
             files,
             written: BTreeMap::new(),
             room: limits.result,
@@ -102,7 +102,7 @@ impl Wasm {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         let mut left = limits.fuel;
-        let mut refuel = |store: &mut Store<State>| {
+        let mut refuel = |store: &mut Store<ModuleState>| {
             let slice = left.min(SLICE);
             left -= slice;
             // It is configured to consume fuel.
@@ -172,7 +172,7 @@ impl Wasm {
 }
 
 /// The fault that the module told, if any.
-fn told(store: &mut Store<State>) -> Option<Ended> {
+fn told(store: &mut Store<ModuleState>) -> Option<Ended> {
     let text = store.data_mut().fault.take()?;
     Some(match serde_json::from_str(&text) {
         Ok(told) => Ended::Told(told),
@@ -185,7 +185,7 @@ fn one_line(error: &Error) -> String {
 }
 
 /// Text or bytes in the memory of a module.
-fn bytes(caller: &Caller<'_, State>, at: i32, length: i32) -> Result<Vec<u8>, Error> {
+fn bytes(caller: &Caller<'_, ModuleState>, at: i32, length: i32) -> Result<Vec<u8>, Error> {
     let memory = memory(caller)?;
     let start = at as u32 as usize;
     let end = start.checked_add(length as u32 as usize);
@@ -194,24 +194,24 @@ fn bytes(caller: &Caller<'_, State>, at: i32, length: i32) -> Result<Vec<u8>, Er
     Ok(found.to_vec())
 }
 
-fn text(caller: &Caller<'_, State>, at: i32, length: i32) -> Result<String, Error> {
+fn text(caller: &Caller<'_, ModuleState>, at: i32, length: i32) -> Result<String, Error> {
     String::from_utf8(bytes(caller, at, length)?).map_err(|_| Error::new("text that is not UTF-8"))
 }
 
-fn memory(caller: &Caller<'_, State>) -> Result<Memory, Error> {
+fn memory(caller: &Caller<'_, ModuleState>) -> Result<Memory, Error> {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Ok(memory),
         _ => Err(Error::new("the module exports no `memory`")),
     }
 }
 
-fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
+fn linker(engine: &Engine) -> Result<Linker<ModuleState>, Error> {
     let mut linker = Linker::new(engine);
     // Copies up to `length` bytes of a file from `offset`; returns its size, -1 without it.
     linker.func_wrap(
         "farcast",
         "read",
-        |mut caller: Caller<'_, State>,
+        |mut caller: Caller<'_, ModuleState>,
          name: i32,
          name_length: i32,
          offset: i64,
@@ -241,7 +241,7 @@ fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     linker.func_wrap(
         "farcast",
         "write",
-        |mut caller: Caller<'_, State>,
+        |mut caller: Caller<'_, ModuleState>,
          name: i32,
          name_length: i32,
          from: i32,
@@ -262,7 +262,7 @@ fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     linker.func_wrap(
         "farcast",
         "fault",
-        |mut caller: Caller<'_, State>, at: i32, length: i32| -> Result<(), Error> {
+        |mut caller: Caller<'_, ModuleState>, at: i32, length: i32| -> Result<(), Error> {
             let told = text(&caller, at, length)?;
             caller.data_mut().fault = Some(told);
             Ok(())
@@ -271,7 +271,7 @@ fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     linker.func_wrap(
         "farcast",
         "progress",
-        |mut caller: Caller<'_, State>, done: i64, total: i64, loss: f64| {
+        |mut caller: Caller<'_, ModuleState>, done: i64, total: i64, loss: f64| {
             let loss = loss.is_finite().then_some(loss);
             caller.data_mut().progress = Some((done.unsigned_abs(), total.unsigned_abs(), loss));
         },
@@ -279,7 +279,7 @@ fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     linker.func_wrap(
         "farcast",
         "note",
-        |mut caller: Caller<'_, State>, at: i32, length: i32| -> Result<(), Error> {
+        |mut caller: Caller<'_, ModuleState>, at: i32, length: i32| -> Result<(), Error> {
             let note = text(&caller, at, length)?;
             let notes = &mut caller.data_mut().notes;
             if notes.len() >= NOTES || note.len() > NOTE_LETTERS {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::code::Code;
 use super::manifest::Program;
-use super::process::{Heard, Process};
+use super::process::{Heard, PluginProcess};
 use super::wasm::{self, Ended, Limits, Wasm};
 use super::wire::{Call, Cancel, Message, PROTOCOL, Told, Whose};
 use crate::digest::Digest;
@@ -36,20 +36,20 @@ const NOTE_LETTERS: usize = 4000;
 #[derive(Default)]
 pub struct Workers {
     /// Only looked up, never listed.
-    idle: Mutex<HashMap<Digest, Vec<Worker>>>,
+    idle: Mutex<HashMap<Digest, Vec<CallWorker>>>,
     /// The modules that were read, likewise.
     modules: Mutex<HashMap<Digest, Arc<Wasm>>>,
     folder: Mutex<Option<TempDir>>,
     serial: AtomicU64,
 }
 
-struct Worker {
-    process: Process,
+struct CallWorker {
+    process: PluginProcess,
     home: PathBuf,
 }
 
-/// What is asked of a program.
-pub struct Asked<'a> {
+/// What a program is asked for.
+pub struct Request<'a> {
     /// The program.
     pub program: &'a Program,
     /// Its identity.
@@ -87,22 +87,22 @@ impl Workers {
     ///
     /// # Errors
     /// What the program says is wrong, or that it does not keep to the protocol.
-    pub fn call(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
-        if !asked.program.is_process() {
-            return self.module(asked, context);
+    pub fn call(&self, request: &Request<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
+        if !request.program.is_process() {
+            return self.module(request, context);
         }
-        let name = &asked.program.name;
+        let name = &request.program.name;
         let mut lost = String::new();
         for _ in 0..2 {
             context.check_stop()?;
-            let mut worker = self.take(asked)?;
+            let mut worker = self.take(request)?;
             let notes = context.take_notes();
-            match worker.call(asked, context) {
+            match worker.call(request, context) {
                 Ok(parcel) => {
                     let mut later = context.take_notes();
                     notes.into_iter().for_each(|note| context.note(note));
                     later.drain(..).for_each(|note| context.note(note));
-                    self.give_back(asked.code.digest, worker);
+                    self.give_back(request.code.digest, worker);
                     return Ok(parcel);
                 }
                 Err(Trouble::Lost(how)) => {
@@ -117,36 +117,36 @@ impl Workers {
     }
 
     /// What a module answers.
-    fn module(&self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
-        let name = &asked.program.name;
+    fn module(&self, request: &Request<'_>, context: &Context<'_>) -> Result<Parcel, Fault> {
+        let name = &request.program.name;
         let wrong = |why: String| Fault::Environment(format!("plugin `{name}` {why}"));
-        let runner = &asked.program.runner;
+        let runner = &request.program.runner;
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let module = match modules.get(&asked.code.digest) {
+        let module = match modules.get(&request.code.digest) {
             Some(module) => Arc::clone(module),
             None => {
-                let path = asked
+                let path = request
                     .program
                     .folder()
                     .join(runner.wasm.as_deref().unwrap_or_default());
                 let module = Wasm::new(&fs::read(path)?)
                     .map_err(|why| wrong(format!("is no module: {why}")))?;
                 let module = Arc::new(module);
-                modules.insert(asked.code.digest, Arc::clone(&module));
+                modules.insert(request.code.digest, Arc::clone(&module));
                 module
             }
         };
         drop(modules);
         let mut files = BTreeMap::new();
         let mut inputs = Map::new();
-        for (name, given) in asked.inputs {
+        for (name, given) in request.inputs {
             let value = given.write(name, &mut |name, bytes| {
                 files.insert(name.to_owned(), bytes);
                 Ok(())
             })?;
             inputs.insert(name.clone(), value);
         }
-        let call = asked.call(1, String::new(), inputs, context);
+        let call = request.call(1, String::new(), inputs, context);
         let line = serde_json::to_vec(&call).map_err(|error| Fault::Bug(error.to_string()))?;
         files.insert(wasm::CALL.to_owned(), line);
         let limits = Limits {
@@ -171,9 +171,9 @@ impl Workers {
     }
 
     /// A process that waits, or a new one.
-    fn take(&self, asked: &Asked<'_>) -> Result<Worker, Fault> {
+    fn take(&self, request: &Request<'_>) -> Result<CallWorker, Fault> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(worker) = idle.get_mut(&asked.code.digest).and_then(Vec::pop) {
+        if let Some(worker) = idle.get_mut(&request.code.digest).and_then(Vec::pop) {
             return Ok(worker);
         }
         drop(idle);
@@ -181,15 +181,15 @@ impl Workers {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let home = folder.join(format!("worker-{serial}"));
         fs::create_dir(&home)?;
-        let helper = match asked.program.is_python() {
+        let helper = match request.program.is_python() {
             true => Some(super::python::unpacked(&folder)?),
             false => None,
         };
-        let process = Process::start(asked.program, &home, helper.as_deref())?;
-        Ok(Worker { process, home })
+        let process = PluginProcess::start(request.program, &home, helper.as_deref())?;
+        Ok(CallWorker { process, home })
     }
 
-    fn give_back(&self, code: Digest, worker: Worker) {
+    fn give_back(&self, code: Digest, worker: CallWorker) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.entry(code).or_default().push(worker);
     }
@@ -226,14 +226,14 @@ impl Drop for Workers {
     }
 }
 
-impl Worker {
-    fn call(&mut self, asked: &Asked<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
+impl CallWorker {
+    fn call(&mut self, request: &Request<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
         // Before the first call the program may have said hello already, which is heard below.
         if self.process.calls > 0
             && let Heard::Message(_) | Heard::Noise(_) | Heard::TooLong =
                 self.process.hear(Duration::ZERO)
         {
-            let name = &asked.program.name;
+            let name = &request.program.name;
             let message = format!("plugin `{name}` printed more after its answer to a call");
             return Err(Trouble::Failed(Fault::Environment(message)));
         }
@@ -243,17 +243,17 @@ impl Worker {
         let failed = |fault: Fault| Trouble::Failed(fault);
         fs::create_dir(&dir).map_err(|error| failed(error.into()))?;
         let mut inputs = Map::new();
-        for (name, given) in asked.inputs {
+        for (name, given) in request.inputs {
             let value = given.write(name, &mut |name, bytes| {
                 Ok(fs::write(dir.join(name), bytes)?)
             });
             let value = value.map_err(failed)?;
             inputs.insert(name.clone(), value);
         }
-        let call = asked.call(number, path_text(&dir), inputs, context);
+        let call = request.call(number, path_text(&dir), inputs, context);
         self.process.say(&call);
-        let answer = self.answer(asked, number, context)?;
-        let parcel = self.parcel(asked, &dir, answer).map_err(failed);
+        let answer = self.answer(request, number, context)?;
+        let parcel = self.parcel(request, &dir, answer).map_err(failed);
         let _ = fs::remove_dir_all(&dir);
         parcel
     }
@@ -261,17 +261,17 @@ impl Worker {
     /// Hears the program until it has a result or a fault.
     fn answer(
         &mut self,
-        asked: &Asked<'_>,
+        request: &Request<'_>,
         number: u64,
         context: &Context<'_>,
     ) -> Result<Value, Trouble> {
-        let name = &asked.program.name;
+        let name = &request.program.name;
         let wrong = |message: String| {
             Err(Trouble::Failed(Fault::Environment(format!(
                 "plugin `{name}` {message}"
             ))))
         };
-        let timeout = asked.program.runner.timeout.map(Duration::from_secs);
+        let timeout = request.program.runner.timeout.map(Duration::from_secs);
         let mut alive = Instant::now();
         let mut cancelled: Option<Instant> = None;
         let mut notes = 0;
@@ -366,10 +366,10 @@ impl Worker {
     }
 
     /// The result, from the message or from the files of the call.
-    fn parcel(&self, asked: &Asked<'_>, dir: &Path, answer: Value) -> Result<Parcel, Fault> {
-        let name = &asked.program.name;
+    fn parcel(&self, request: &Request<'_>, dir: &Path, answer: Value) -> Result<Parcel, Fault> {
+        let name = &request.program.name;
         let wrong = |why: String| Fault::Environment(format!("plugin `{name}` returned {why}"));
-        let most = asked.program.runner.largest << 20;
+        let most = request.program.runner.largest << 20;
         let read = |file: &str| -> Result<Option<Vec<u8>>, Fault> {
             let path = dir.join(file);
             let found = match files::look_at(&path) {
@@ -400,7 +400,7 @@ impl Worker {
     }
 }
 
-impl Asked<'_> {
+impl Request<'_> {
     fn call(
         &self,
         number: u64,

@@ -41,12 +41,12 @@ pub fn lower(
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
 ) -> Result<Lowered, Box<Diagnostic>> {
-    lower_asked(experiment, registry, file_digest, Asked::Nothing)
+    lower_for(experiment, registry, file_digest, Demand::Nothing)
 }
 
 /// What is made beside or instead of the scores and reports.
 #[derive(Clone, Copy)]
-pub enum Asked<'a> {
+pub enum Demand<'a> {
     /// Nothing.
     Nothing,
     /// These calls, too.
@@ -59,18 +59,18 @@ pub enum Asked<'a> {
 ///
 /// # Errors
 /// As [`lower`].
-pub fn lower_asked(
+pub fn lower_for(
     experiment: Experiment,
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
-    asked: Asked<'_>,
+    asked: Demand<'_>,
 ) -> Result<Lowered, Box<Diagnostic>> {
     let experiment = expand(experiment, registry)?;
     let mut goals = match asked {
-        Asked::Only(_) => Vec::new(),
-        Asked::Nothing | Asked::Also(_) => goals(&experiment),
+        Demand::Only(_) => Vec::new(),
+        Demand::Nothing | Demand::Also(_) => goals(&experiment),
     };
-    if let Asked::Also(asks) | Asked::Only(asks) = asked {
+    if let Demand::Also(asks) | Demand::Only(asks) = asked {
         let nodes = experiment.nodes.iter().enumerate();
         let asked = nodes.filter(|(_, node)| node.named && asks(node));
         goals.extend(asked.map(|(index, _)| NodeId(index)));
@@ -152,12 +152,12 @@ fn needed(experiment: &Experiment, goals: &[NodeId]) -> Vec<NodeId> {
 struct Reference<'a> {
     field: &'a str,
     node: NodeId,
-    taken: Taken,
+    taken: InputUse,
 }
 
 /// What an action takes of a node it refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
+enum InputUse {
     /// Its name, for results.
     Name,
     /// What it made for the member at hand.
@@ -204,7 +204,7 @@ impl Lowering<'_> {
             if member == 0 {
                 first = read;
             }
-            let call = Call {
+            let call = MemberCall {
                 node,
                 declaration,
                 member,
@@ -255,7 +255,7 @@ impl Lowering<'_> {
     /// What a node takes, written or implicit, before a member is chosen.
     fn references<'a>(&self, node: &'a Node, declaration: &'a Declaration) -> Vec<Reference<'a>> {
         let mut references = Vec::new();
-        let mut add = |field: &'a str, taken: Taken, nodes: Vec<NodeId>| {
+        let mut add = |field: &'a str, taken: InputUse, nodes: Vec<NodeId>| {
             references.extend(
                 nodes
                     .into_iter()
@@ -264,16 +264,16 @@ impl Lowering<'_> {
         };
         for (field, argument) in &node.args {
             let taken = match declaration.signature.param(field) {
-                _ if declaration.only_names(field) => Taken::Name,
-                Some(param) if !param.gather => Taken::Member,
-                _ => Taken::All,
+                _ if declaration.only_names(field) => InputUse::Name,
+                Some(param) if !param.gather => InputUse::Member,
+                _ => InputUse::All,
             };
             add(field, taken, argument.value.nodes());
         }
         for (field, implicit) in &declaration.implicit {
             let taken = match implicit.gather {
-                true => Taken::All,
-                false => Taken::Member,
+                true => InputUse::All,
+                false => InputUse::Member,
             };
             add(field, taken, self.implicit(node, &implicit.how));
         }
@@ -378,23 +378,23 @@ impl Lowering<'_> {
         Input {
             field: reference.field.to_owned(),
             node,
-            gather: reference.taken != Taken::Member,
+            gather: reference.taken != InputUse::Member,
             actions: match reference.taken {
-                Taken::Name => Vec::new(),
-                Taken::Member => made.get(index).copied().into_iter().collect(),
-                Taken::All => made.clone(),
+                InputUse::Name => Vec::new(),
+                InputUse::Member => made.get(index).copied().into_iter().collect(),
+                InputUse::All => made.clone(),
             },
         }
     }
 
-    fn key(&self, call: &Call) -> Key {
+    fn key(&self, call: &MemberCall) -> Key {
         let version = call.declaration.signature.version;
         Key::of(call.text(version, &[], |id| self.graph.actions[id.0].key.digest))
     }
 
     /// As the key, but of streams all the way up, so that what has no part in the randomness
     /// of one call has none in its dependents.
-    fn streams(&self, call: &Call, key: Digest) -> Streams {
+    fn streams(&self, call: &MemberCall, key: Digest) -> Streams {
         let streams = call.declaration.streams;
         let without = &call.declaration.not_in_stream;
         let inputs = call.inputs.iter().flat_map(|input| &input.actions);
@@ -411,7 +411,7 @@ impl Lowering<'_> {
 }
 
 /// One call of a plugin for one member, about to become an action.
-struct Call<'a> {
+struct MemberCall<'a> {
     node: &'a Node,
     declaration: &'a Declaration,
     member: u32,
@@ -421,7 +421,7 @@ struct Call<'a> {
     files: &'a BTreeMap<String, Digest>,
 }
 
-impl Call<'_> {
+impl MemberCall<'_> {
     /// Everything a result depends on but the parameters and inputs `without`; inputs are named by `digest`.
     fn text(
         &self,

@@ -160,10 +160,10 @@ impl Repository {
         let args = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit];
         let said = output(git(Some(&self.folder)).args(args))?;
         let said = said.map_err(|said| refused("the commit cannot be read", &said))?;
-        let listed: Vec<Blob> = said
+        let listed: Vec<GitBlob> = said
             .split(|byte| *byte == 0)
             .filter(|line| !line.is_empty())
-            .map(Blob::parse)
+            .map(GitBlob::parse)
             .collect::<Result<_, _>>()?;
         judge(listed.iter().map(|blob| (&*blob.path, blob.size))).map_err(Fault::user)?;
         let mut child = git(Some(&self.folder))
@@ -193,13 +193,13 @@ impl Repository {
 }
 
 /// A file of a commit.
-struct Blob {
+struct GitBlob {
     path: String,
     object: String,
     size: u64,
 }
 
-impl Blob {
+impl GitBlob {
     /// `100644 blob OBJECT    SIZE\tPATH`.
     fn parse(line: &[u8]) -> Result<Self, Fault> {
         let shown = String::from_utf8_lossy(line).into_owned();

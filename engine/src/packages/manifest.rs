@@ -138,7 +138,7 @@ impl Manifest {
             let place = span(error.span().unwrap_or_default());
             vec![Diagnostic::error(Code::SyntaxError, place, message)]
         })?;
-        let mut reader = Reader {
+        let mut reader = ManifestReader {
             text,
             found: Vec::new(),
         };
@@ -164,14 +164,14 @@ impl Manifest {
     }
 }
 
-struct Reader<'a> {
+struct ManifestReader<'a> {
     text: &'a str,
     found: Vec<Diagnostic>,
 }
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
-impl Reader<'_> {
+impl ManifestReader<'_> {
     fn wrong(&mut self, place: Range<usize>, message: impl Into<String>, hint: impl Into<String>) {
         let error = Diagnostic::error(Code::WrongType, span(place), message);
         let hint: String = hint.into();

@@ -20,13 +20,13 @@ use crate::store::{Record, Store};
 pub struct Registry {
     operations: BTreeMap<String, Arc<dyn Operation>>,
     constructors: Vec<Signature>,
-    readers: Vec<Reader>,
+    readers: Vec<ArtifactReader>,
     makers: Makers,
 }
 
 /// Reads one type of artifact.
 #[derive(Clone, Copy)]
-struct Reader {
+struct ArtifactReader {
     parts: &'static [&'static str],
     read: fn(&Parts) -> Result<Arc<dyn Stored>, Fault>,
 }
@@ -116,12 +116,12 @@ impl Registry {
     /// # Panics
     /// When another type of this program has the same parts.
     pub fn artifact<A: Artifact>(&mut self) {
-        let (parts, is_new) = (A::PARTS, |reader: &Reader| reader.parts != A::PARTS);
+        let (parts, is_new) = (A::PARTS, |reader: &ArtifactReader| reader.parts != A::PARTS);
         assert!(
             self.readers.iter().all(is_new),
             "two artifacts of {parts:?}"
         );
-        self.readers.push(Reader {
+        self.readers.push(ArtifactReader {
             parts,
             read: |parts| Ok(Arc::new(A::from_parts(parts)?)),
         });
@@ -168,7 +168,7 @@ impl Registry {
             let message = format!("`{title}` is not stored: a run makes it where it is needed");
             return Err(Fault::Environment(message));
         }
-        let is_there = |reader: &&Reader| reader.parts.iter().all(|name| parts.has(name));
+        let is_there = |reader: &&ArtifactReader| reader.parts.iter().all(|name| parts.has(name));
         let readers = self.readers.iter().filter(is_there);
         let reader = readers.max_by_key(|reader| reader.parts.len());
         let read = reader.map(|reader| (reader.read)(&parts));

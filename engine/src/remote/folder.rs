@@ -78,7 +78,7 @@ impl SharedFolder {
         let target = self.path(name);
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         self.make_folder(folder)?;
-        let unfinished = Unfinished(self.path(UNFINISHED).join(unique()));
+        let unfinished = PartialFile(self.path(UNFINISHED).join(unique()));
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -190,9 +190,9 @@ impl Place for SharedFolder {
 }
 
 /// An unfinished file; removed on drop unless it was renamed.
-struct Unfinished(PathBuf);
+struct PartialFile(PathBuf);
 
-impl Drop for Unfinished {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }

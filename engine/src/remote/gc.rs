@@ -34,7 +34,7 @@ pub fn gc(remote: &Remote, effect: Effect) -> Result<RemoteGc, Fault> {
     remote.check_writable()?;
     let place = remote.open()?;
     let place = &*place;
-    let mut named = Named::default();
+    let mut named = NamedObject::default();
     named.read(place, &remote.name)?;
     let mut rubbish = place.list("tmp")?;
     rubbish.extend(place.list("objects")?);
@@ -59,12 +59,12 @@ pub fn gc(remote: &Remote, effect: Effect) -> Result<RemoteGc, Fault> {
 
 /// The objects that segments name.
 #[derive(Default)]
-struct Named {
+struct NamedObject {
     segments: BTreeSet<String>,
     objects: BTreeSet<Digest>,
 }
 
-impl Named {
+impl NamedObject {
     /// Reads the segments that were not read before.
     fn read(&mut self, place: &dyn Place, remote: &str) -> Result<(), Fault> {
         let mut names: Vec<String> = place

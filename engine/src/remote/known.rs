@@ -20,9 +20,9 @@ use crate::store::DirStore;
 
 /// The folder of a place in a store.
 #[derive(Clone, Debug)]
-pub(super) struct Known(PathBuf);
+pub(super) struct PlaceFolder(PathBuf);
 
-impl Known {
+impl PlaceFolder {
     pub(super) fn of(remote: &Remote, store: &DirStore) -> Self {
         Self(store.path().join("remotes").join(remote.id()))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::known::Known;
+use super::known::PlaceFolder;
 use super::place::Place;
 use super::segment::{self, judge};
 use super::signature::PublicKey;
@@ -29,7 +29,7 @@ pub(super) struct Level {
     pub(super) name: String,
     /// None where nothing is fetched.
     place: Option<Box<dyn Place>>,
-    known: Known,
+    known: PlaceFolder,
     lines: HashMap<Digest, Line>,
     segments: usize,
     state: Mutex<State>,
@@ -74,7 +74,7 @@ impl Level {
         let mut level = Self {
             name: remote.name.clone(),
             place: None,
-            known: Known::of(remote, store),
+            known: PlaceFolder::of(remote, store),
             lines: HashMap::new(),
             segments: 0,
             state: Mutex::default(),

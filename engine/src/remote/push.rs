@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Remote;
 use super::gc::GRACE;
-use super::known::Known;
+use super::known::PlaceFolder;
 use super::level::{Level, Look, object};
 use super::place::Place;
 use super::segment::{FOLDER, RECORDS, seal};
@@ -63,7 +63,7 @@ pub fn push(
 ) -> Result<Pushed, Fault> {
     remote.check_writable()?;
     let place = remote.open()?;
-    let known = Known::of(remote, store);
+    let known = PlaceFolder::of(remote, store);
     let (level, notes) = Level::open(remote, store, Some(&key.public()), Look::Listed);
     if !level.is_listed() {
         return Err(Fault::Environment(notes.join("; ")));

@@ -46,7 +46,7 @@ pub struct ReportInput<'a> {
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Report<'a> {
+struct PageTemplate<'a> {
     title: &'a str,
     /// What the experiment says about itself.
     about: &'a str,
@@ -135,7 +135,7 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
         .map(|(at, section)| SectionView::of(at, section, &passed_over))
         .collect();
     let said = &input.experiment.metadata;
-    let report = Report {
+    let report = PageTemplate {
         title,
         about: &said.about,
         authors: said.authors.join(", "),

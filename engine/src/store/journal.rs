@@ -87,7 +87,7 @@ impl Segment {
 pub(super) struct Journal {
     folder: PathBuf,
     read: BTreeMap<Segment, u64>,
-    writer: Option<Writer>,
+    writer: Option<JournalWriter>,
     problems: BTreeSet<Problem>,
 }
 
@@ -298,11 +298,11 @@ impl Journal {
         Ok(Some(segment))
     }
 
-    fn begin(&self, folder: &Folder) -> io::Result<Writer> {
+    fn begin(&self, folder: &Folder) -> io::Result<JournalWriter> {
         let segment = Segment::after(self.read.keys().next_back());
         let file = folder.create(&self.path(&segment))?;
         sync_folder(&self.folder)?;
-        Ok(Writer {
+        Ok(JournalWriter {
             segment,
             file,
             length: 0,
@@ -330,7 +330,7 @@ impl Journal {
 }
 
 #[derive(Debug)]
-struct Writer {
+struct JournalWriter {
     segment: Segment,
     file: File,
     length: u64,

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::artifact::{Kept, Parts, Piece};
+use crate::artifact::{Blob, Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files;
@@ -149,7 +149,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Environment`] when the machine cannot store them.
-    fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+    fn keep(&self, bytes: &[u8]) -> Result<Blob, Fault> {
         let (objects, digest) = (self.objects(), Digest::of(bytes));
         objects.put(&digest, bytes, "weights")?;
         Ok(on_demand(&objects, "weights", digest, bytes.len() as u64))
@@ -239,9 +239,9 @@ pub(crate) fn load_parts(
 }
 
 /// A stored object, read and verified on demand. A defective one is discarded.
-fn on_demand(objects: &Arc<dyn Objects>, part: &str, digest: Digest, size: u64) -> Kept {
+fn on_demand(objects: &Arc<dyn Objects>, part: &str, digest: Digest, size: u64) -> Blob {
     let (objects, part) = (Arc::clone(objects), part.to_owned());
-    Kept::new(digest, size, move |ranges| {
+    Blob::new(digest, size, move |ranges| {
         objects.get(&digest, size, ranges)?.map_err(|defect| {
             let aside = objects.discard(&digest, defect);
             defect.fault(&part, &digest, aside.as_deref())

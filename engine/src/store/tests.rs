@@ -588,7 +588,7 @@ fn data_files_are_read_again_only_when_they_change() {
 }
 
 /// Saves a record whose one part is kept before it; gives it and the part as loaded.
-fn save_late(store: &impl Store) -> (Record, Kept) {
+fn save_late(store: &impl Store) -> (Record, Blob) {
     let kept = store.keep(b"block").unwrap();
     let parts = Parts::default().with_kept("w.block", kept);
     let record = store.save(record("late"), &parts).unwrap();
@@ -648,7 +648,7 @@ fn pieces_of_large_parts_are_verified_alone() {
 #[test]
 fn parts_left_elsewhere_are_brought_in() {
     let (_folder, path) = folder();
-    let parts = Parts::default().with_kept("w.block", Kept::in_memory(b"far".as_slice()));
+    let parts = Parts::default().with_kept("w.block", Blob::in_memory(b"far".as_slice()));
     for store in [&open(&path) as &dyn Store, &MemStore::default()] {
         let record = store.save(record("far"), &parts).unwrap();
         let parts = store.load(&record).unwrap();

@@ -115,7 +115,7 @@ const ENDINGS: [&str; 7] = [
 
 /// How much of the files to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
+enum RowLimit {
     None,
     All,
 }
@@ -167,18 +167,20 @@ impl Plugin for Csv {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        Ok(self.load(Rows::None, files, &mut |_| ())?.schema())
+        Ok(self.load(RowLimit::None, files, &mut |_| ())?.schema())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        self.load(Rows::All, context.files(), &mut |note| context.note(note))
+        self.load(RowLimit::All, context.files(), &mut |note| {
+            context.note(note)
+        })
     }
 }
 
 impl Csv {
     fn load(
         &self,
-        rows: Rows,
+        rows: RowLimit,
         files: &Files,
         note: &mut dyn FnMut(String),
     ) -> Result<Dataset, Fault> {
@@ -226,13 +228,13 @@ impl Csv {
         &self,
         one: &OneFile,
         written: &Written,
-        rows: Rows,
+        rows: RowLimit,
         note: &mut dyn FnMut(String),
     ) -> Result<(Dataset, Vec<String>), Fault> {
         let file = &one.file;
         let mut text = match rows {
-            Rows::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
-            Rows::All => self.text(file, None)?,
+            RowLimit::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
+            RowLimit::All => self.text(file, None)?,
         };
         loop {
             let at = |problem: Problem| told(file, &text.text, problem);
@@ -243,9 +245,9 @@ impl Csv {
                 continue;
             };
             let table = match rows {
-                Rows::All => parse::rows(&text.text, &layout, &contents, self.dates.as_deref())
+                RowLimit::All => parse::rows(&text.text, &layout, &contents, self.dates.as_deref())
                     .map_err(at)?,
-                Rows::None => parse::none(&contents),
+                RowLimit::None => parse::none(&contents),
             };
             for (at, heading) in &chosen {
                 if let Some(marks) = marks(&table, *at) {

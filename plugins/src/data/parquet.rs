@@ -59,7 +59,7 @@ impl Plugin for Parquet {
         let parts = several::open_all(&self.file, &ENDINGS, files)?
             .into_iter()
             .map(|one| {
-                let footer = Footer::read(&one)?;
+                let footer = ColumnFooter::read(&one)?;
                 let columns = footer.kept(self.columns.as_deref(), &one)?;
                 let of_file = columns.kept.iter();
                 let its_doubles = of_file.filter(|kept| !footer.footer.leaves[kept.at].is_single());
@@ -93,7 +93,7 @@ impl Plugin for Parquet {
         let mut parts = Vec::new();
         for one in several::open_all(&self.file, &ENDINGS, context.files())? {
             context.check_stop()?;
-            let footer = Footer::read(&one)?;
+            let footer = ColumnFooter::read(&one)?;
             let columns = footer.kept(self.columns.as_deref(), &one)?;
             left_out.extend(columns.left_out.iter().cloned());
             let part = columns.part_of(&one);
@@ -134,24 +134,24 @@ impl Plugin for Parquet {
 const TAIL: u64 = 8;
 
 /// What the end of a file says of its columns.
-struct Footer {
+struct ColumnFooter {
     footer: pages::Footer,
     headings: Vec<Heading>,
 }
 
 /// Which columns are kept.
-struct Columns {
-    kept: Vec<Kept>,
+struct KeptColumns {
+    kept: Vec<KeptColumn>,
     left_out: Vec<(String, String)>,
 }
 
-struct Kept {
+struct KeptColumn {
     at: usize,
     heading: Heading,
     meaning: Meaning,
 }
 
-impl Columns {
+impl KeptColumns {
     /// What makes a part of the rows of a file.
     fn part_of(&self, one: &OneFile) -> impl FnOnce(Dataset) -> Part + use<> {
         let empty = self
@@ -167,7 +167,7 @@ impl Columns {
     }
 }
 
-impl Footer {
+impl ColumnFooter {
     fn read(one: &OneFile) -> Result<Self, Fault> {
         let file = &one.file;
         let tail = tail(file).map_err(|error| unreadable(file, &error.to_string()))?;
@@ -191,7 +191,7 @@ impl Footer {
         })
     }
 
-    fn kept(&self, wanted: Option<&[Column]>, one: &OneFile) -> Result<Columns, Fault> {
+    fn kept(&self, wanted: Option<&[Column]>, one: &OneFile) -> Result<KeptColumns, Fault> {
         let mut left_out = Vec::new();
         let mut kept = Vec::new();
         let chosen: Vec<(usize, Heading)> = match wanted {
@@ -200,7 +200,7 @@ impl Footer {
         };
         for (at, heading) in chosen {
             match &self.footer.leaves[at].meaning {
-                Ok(meaning) => kept.push(Kept {
+                Ok(meaning) => kept.push(KeptColumn {
                     at,
                     heading,
                     meaning: *meaning,
@@ -219,7 +219,7 @@ impl Footer {
             return Err(Fault::at("file", message));
         }
         source::distinct("file", kept.iter().map(|kept| kept.heading.name.as_str()))?;
-        Ok(Columns { kept, left_out })
+        Ok(KeptColumns { kept, left_out })
     }
 }
 

@@ -6,7 +6,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::support::examine;
 use super::support::window::Observed;
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 plugin! {
     /// Every weight relaxes towards its own end, as fast as it was seen to.
@@ -49,7 +49,7 @@ impl Plugin for Exponential {
         let predicted = forecast(
             &self.observed.trajectory,
             &window,
-            Counts::Steps,
+            HorizonUnit::Steps,
             context,
             |_, history| {
                 let weights = 0..history.len();

@@ -11,7 +11,7 @@ use super::support::examine;
 use super::support::plateau::{self, Learner, divided};
 use super::support::runs::{FitRuns, Runs};
 use super::support::window::{History, Observed, Window};
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,
 };
@@ -77,7 +77,7 @@ impl Plugin for Introspection {
         let predicted = forecast(
             &self.observed.trajectory,
             &window,
-            Counts::Steps,
+            HorizonUnit::Steps,
             context,
             |_, history| Ok(net.predict(history, size)),
         )?;
@@ -147,7 +147,7 @@ impl Introspection {
         window: &Window,
         samples: &Samples,
         context: &Context,
-    ) -> Result<(Net, f64), Fault> {
+    ) -> Result<(SmallNet, f64), Fault> {
         let names = |count: usize| {
             (0..count)
                 .map(|at| Scaled::as_is(&at.to_string()))
@@ -184,7 +184,7 @@ impl Introspection {
         let [order, held_out] = [order, held_out]
             .map(|rows| rows.into_iter().map(|row| row as u32).collect::<Vec<_>>());
         let examples = order.len();
-        let mut descent = Descent {
+        let mut descent = SquaredDescent {
             trainer: Trainer::new(&network, TrainerChoice::FanOut, &optimizer),
             network: &network,
             samples,
@@ -199,12 +199,12 @@ impl Introspection {
         let epochs = plateau::train(&mut descent, examples, self.adam, context)?;
         let weights = descent.weights;
         let operations = 6.0 * (epochs * samples.rows * weights.len()) as f64;
-        Ok((Net { network, weights }, operations))
+        Ok((SmallNet { network, weights }, operations))
     }
 }
 
 /// A network on its way down the squared error.
-struct Descent<'a, R> {
+struct SquaredDescent<'a, R> {
     trainer: Trainer<'a>,
     network: &'a Network,
     samples: &'a Samples,
@@ -217,7 +217,7 @@ struct Descent<'a, R> {
     context: &'a Context<'a>,
 }
 
-impl<R: Rng> Learner for Descent<'_, R> {
+impl<R: Rng> Learner for SquaredDescent<'_, R> {
     fn pass(&mut self, share: f64) -> Result<(), Fault> {
         self.order.shuffle(&mut self.rng);
         for rows in self.order.chunks(self.batch) {
@@ -242,12 +242,12 @@ impl<R: Rng> Learner for Descent<'_, R> {
     }
 }
 
-struct Net {
+struct SmallNet {
     network: Network,
     weights: Vec<f32>,
 }
 
-impl Net {
+impl SmallNet {
     /// `[horizons, weights]`.
     fn predict(&self, history: &History, size: f32) -> Vec<f32> {
         let inputs = (0..history.len()).flat_map(|weight| history.of(weight));

@@ -12,7 +12,7 @@ use super::support::recurrent::{Learning, Nets, Scaling};
 use super::support::runs::FitRuns;
 use super::support::window::Window;
 use super::support::{examine, recurrent};
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 plugin! {
     /// KNOW: a network maps five states of a weight to the one that more data would give.
@@ -95,11 +95,11 @@ impl Plugin for Known {
             true => {
                 window = window.reversed();
                 window.horizons = (1..=recur).collect();
-                Counts::Recurrences
+                HorizonUnit::Recurrences
             }
             false => {
                 window.horizons = window.recurrences(recur);
-                Counts::Steps
+                HorizonUnit::Steps
             }
         };
         let learning = Learning {

@@ -7,7 +7,7 @@ use engine::words;
 
 use super::support::examine;
 use super::support::window::Observed;
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 words! {
     /// Over which of the observed states a velocity is taken.
@@ -62,7 +62,7 @@ impl Plugin for Linear {
         let predicted = forecast(
             &self.observed.trajectory,
             &window,
-            Counts::Steps,
+            HorizonUnit::Steps,
             context,
             |_, history| {
                 let (first, last) = (history.states[0], history.last());

@@ -178,7 +178,7 @@ impl Artifact for Farcast {
 
 /// What a horizon counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counts {
+enum HorizonUnit {
     /// Steps of the trajectory.
     Steps,
     /// Recurrences of the method.
@@ -192,7 +192,7 @@ enum Counts {
 fn forecast(
     trajectory: &Gather<Trajectory>,
     window: &Window,
-    counts: Counts,
+    counts: HorizonUnit,
     context: &Context,
     predict: impl Fn(usize, &History) -> Result<Vec<f32>, Fault>,
 ) -> Result<Trajectory, Fault> {
@@ -204,7 +204,7 @@ fn forecast(
     let horizons = window.horizons.repeat(members.len());
     let mut columns = vec![Series::new("member".into(), numbers).into()];
     columns.push(Series::new("horizon".into(), &horizons).into());
-    if counts == Counts::Steps {
+    if counts == HorizonUnit::Steps {
         columns.push(Series::new("step".into(), &horizons).into());
     }
     let coordinates = DataFrame::new(horizons.len(), columns)?;

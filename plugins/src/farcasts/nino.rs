@@ -10,7 +10,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::support::examine;
 use super::support::nets::{NinoNet, Role, tensors_in};
 use super::support::window::{History, Observed, Window, finished};
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 /// How many states are observed.
 const STATES: usize = 5;
@@ -98,7 +98,7 @@ pub fn farcast(
     let predicted = forecast(
         trajectory,
         &window,
-        Counts::Steps,
+        HorizonUnit::Steps,
         context,
         |member, history| Ok(predict(net, &window, history, &scales[member], &ahead)),
     )?;

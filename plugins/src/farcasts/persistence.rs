@@ -6,7 +6,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::support::examine;
 use super::support::window::Observed;
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 plugin! {
     /// The last weights observed, at every horizon.
@@ -43,7 +43,7 @@ impl Plugin for Persistence {
         let predicted = forecast(
             &self.observed.trajectory,
             &window,
-            Counts::Steps,
+            HorizonUnit::Steps,
             context,
             |_, history| Ok(history.last().repeat(window.horizons.len())),
         )?;

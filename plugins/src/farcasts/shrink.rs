@@ -10,7 +10,7 @@ use super::support::examine;
 use super::support::moments::dot;
 use super::support::runs::{FitRuns, Runs};
 use super::support::window::{Observed, Window, finished};
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 plugin! {
     /// All weights times one factor: the ablation that unmasks shrinkage.
@@ -156,7 +156,7 @@ fn horizons(call: &Sketch) -> Option<Vec<u64>> {
 
 impl Shrink {
     /// What is observed, and the horizons: those of `like` where none are given.
-    fn window(&self, like: Option<&Farcast>) -> Result<(Window, Counts), Fault> {
+    fn window(&self, like: Option<&Farcast>) -> Result<(Window, HorizonUnit), Fault> {
         let horizons = match (&self.observed.horizon[..], like) {
             ([], Some(like)) => like.horizons()?,
             (horizons, _) => horizons.to_vec(),
@@ -165,10 +165,10 @@ impl Shrink {
         if self.observed.horizon.is_empty() && like.is_some_and(|like| !like.has_steps()) {
             let mut window = Window::open(&self.observed.trajectory, observe)?.thinned(1)?;
             window.horizons = horizons;
-            return Ok((window, Counts::Recurrences));
+            return Ok((window, HorizonUnit::Recurrences));
         }
         let window = Window::new(&self.observed.trajectory, observe, &horizons)?;
-        Ok((window.thinned(1)?, Counts::Steps))
+        Ok((window.thinned(1)?, HorizonUnit::Steps))
     }
 
     /// The factors that come nearest to the predictions of another farcast.

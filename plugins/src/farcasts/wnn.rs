@@ -12,7 +12,7 @@ use super::support::recurrent::{Learning, Nets, Scaling};
 use super::support::runs::FitRuns;
 use super::support::window::Window;
 use super::support::{examine, recurrent};
-use super::{Counts, Farcast, Origin, forecast};
+use super::{Farcast, HorizonUnit, Origin, forecast};
 
 plugin! {
     /// WNN: a network maps five states of a weight, scaled by their range, to the next.
@@ -86,7 +86,7 @@ impl Plugin for Wnn {
         let predicted = forecast(
             &self.trajectory,
             &window,
-            Counts::Steps,
+            HorizonUnit::Steps,
             context,
             |_, history| nets.recur(&window, history, self.recur),
         )?;

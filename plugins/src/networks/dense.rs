@@ -20,15 +20,15 @@ const BLOCK: usize = 16;
 const GROUP: usize = 4;
 
 /// One number for each row of a block.
-type Rows = Lanes<BLOCK>;
+type RowBlock = Lanes<BLOCK>;
 
 /// The dense layers of a network, or of as many networks as there are rows.
 pub(crate) struct Dense {
-    layers: Vec<Layer>,
+    layers: Vec<DenseLayer>,
     activation: Activation,
 }
 
-struct Layer {
+struct DenseLayer {
     /// The columns of the matrix for one group of outputs after the other.
     matrix: Vec<[f32; GROUP]>,
     outputs: usize,
@@ -53,7 +53,7 @@ impl Dense {
                 *rest = after;
                 (weight, bias)
             });
-            Layer::new(&parts.collect::<Vec<_>>(), inputs, outputs)
+            DenseLayer::new(&parts.collect::<Vec<_>>(), inputs, outputs)
         });
         Self {
             layers: layers.collect(),
@@ -71,7 +71,7 @@ impl Dense {
     ///
     /// `inputs` are `[rows, inputs]`, `factors` those of `W_1`, …, `[rows, sets - 1]`.
     pub fn run(&self, rows: usize, inputs: &[f32], factors: &[f32]) -> Vec<f32> {
-        Arch::new().dispatch(Run {
+        Arch::new().dispatch(RunArguments {
             dense: self,
             rows,
             inputs,
@@ -87,14 +87,14 @@ impl Sums for Dense {
 }
 
 /// The arguments of [`Dense::run`].
-struct Run<'a> {
+struct RunArguments<'a> {
     dense: &'a Dense,
     rows: usize,
     inputs: &'a [f32],
     factors: &'a [f32],
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunArguments<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -126,9 +126,9 @@ impl WithSimd for Run<'_> {
 
 /// Takes the rows of a block from a table, column by column.
 #[inline(always)]
-fn load(columns: &mut Vec<Rows>, table: &[f32], rows: usize, block: Range<usize>) {
+fn load(columns: &mut Vec<RowBlock>, table: &[f32], rows: usize, block: Range<usize>) {
     let width = table.len() / rows;
-    columns.resize(width, Rows::ZERO);
+    columns.resize(width, RowBlock::ZERO);
     for (lane, row) in block.enumerate() {
         for (Lanes(column), value) in columns.iter_mut().zip(&table[row * width..]) {
             column[lane] = *value;
@@ -138,7 +138,7 @@ fn load(columns: &mut Vec<Rows>, table: &[f32], rows: usize, block: Range<usize>
 
 /// Appends the constant input, then for each factor its products with all of these.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, values: &mut Vec<Rows>, factors: &[Rows]) {
+fn multiply<S: Simd>(simd: S, values: &mut Vec<RowBlock>, factors: &[RowBlock]) {
     values.push(Lanes([1.0; BLOCK]));
     let inputs = values.len();
     for factor in factors {
@@ -153,7 +153,7 @@ fn multiply<S: Simd>(simd: S, values: &mut Vec<Rows>, factors: &[Rows]) {
     }
 }
 
-impl Layer {
+impl DenseLayer {
     /// The weights and biases of each set, those of one output together.
     fn new(sets: &[(&[f32], &[f32])], inputs: usize, outputs: usize) -> Self {
         let mut matrix = Vec::with_capacity(outputs.div_ceil(GROUP) * sets.len() * (inputs + 1));
@@ -175,10 +175,10 @@ impl Layer {
 
     /// The outputs from the products of factors and inputs.
     #[inline(always)]
-    fn forward<S: Simd>(&self, simd: S, products: &[Rows], outputs: &mut Vec<Rows>) {
+    fn forward<S: Simd>(&self, simd: S, products: &[RowBlock], outputs: &mut Vec<RowBlock>) {
         outputs.clear();
         for matrix in self.matrix.chunks_exact(products.len()) {
-            let mut group = [Rows::ZERO; GROUP];
+            let mut group = [RowBlock::ZERO; GROUP];
             for column in 0..BLOCK / S::F32_LANES {
                 let mut sums = [simd.splat_f32s(0.0); GROUP];
                 for (weights, product) in matrix.iter().zip(products) {
@@ -237,7 +237,7 @@ mod tests {
             let weights = made_up(Dense::weights(&widths), 1);
             let inputs = made_up(rows * widths[0], 2);
             let dense = Dense::new(&widths, Activation::Tanh, &[&weights]);
-            let run = Run {
+            let run = RunArguments {
                 dense: &dense,
                 rows,
                 inputs: &inputs,

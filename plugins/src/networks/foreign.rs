@@ -146,7 +146,7 @@ impl Model for ForeignNetwork {
     }
 
     fn sums(&self, sets: &[&[f32]]) -> Option<Box<dyn Sums>> {
-        Some(Box::new(Batches {
+        Some(Box::new(RowNetworks {
             network: self.clone(),
             sets: sets.iter().map(|set| set.to_vec()).collect(),
         }))
@@ -203,12 +203,12 @@ impl Differentiate for Gradients {
 }
 
 /// A network for each row, many of them in one call.
-struct Batches {
+struct RowNetworks {
     network: ForeignNetwork,
     sets: Vec<Vec<f32>>,
 }
 
-impl Sums for Batches {
+impl Sums for RowNetworks {
     fn evaluate(&self, inputs: &[f32], factors: &[f32], rows: usize) -> Vec<f32> {
         let width = self.network.columns.inputs.len();
         let length = self.network.program.layout.len();

@@ -118,7 +118,7 @@ impl Joint {
         &'a self,
         network: &'a Network,
         context: &Context,
-    ) -> Result<(Problem<'a>, Form), Fault> {
+    ) -> Result<(JointFit<'a>, Form), Fault> {
         let recipes = self.predictors.iter().map(|recipe| recipe.fit(&self.data));
         let recipes = recipes.collect::<Result<Vec<Fitted>, Fault>>()?;
         let known = PredictorRows::of(&recipes, &self.data)?;
@@ -178,7 +178,7 @@ impl Joint {
             let standardised = form.standardised(known.row(*row as usize));
             std::iter::once(1.0).chain(standardised)
         });
-        let problem = Problem {
+        let problem = JointFit {
             factors: factors.map(|factor| factor as f32).collect(),
             sets: form.names.len() + 1,
             samples: samples.take(&rows),
@@ -191,7 +191,7 @@ impl Joint {
     }
 
     /// Coefficients by gradient descent from the parent on.
-    fn descend(&self, problem: &Problem, context: &Context) -> Result<Vec<f64>, Fault> {
+    fn descend(&self, problem: &JointFit, context: &Context) -> Result<Vec<f64>, Fault> {
         let shape = Shape {
             layout: problem.network.layout(),
             sets: problem.sets,
@@ -235,7 +235,7 @@ fn mean_and_std(values: &[f64]) -> (f64, f64) {
 }
 
 /// What is made small.
-struct Problem<'a> {
+struct JointFit<'a> {
     network: &'a Network,
     parent: &'a [f32],
     samples: Samples,
@@ -247,7 +247,7 @@ struct Problem<'a> {
     penalty: f64,
 }
 
-impl Problem<'_> {
+impl JointFit<'_> {
     /// One and the standardised predictors of a row.
     fn factors(&self, row: usize) -> &[f32] {
         &self.factors[row * self.sets..][..self.sets]
@@ -419,7 +419,7 @@ struct Shape {
 }
 
 /// Numbers that make one tensor of coefficients.
-enum Part {
+enum CoefficientBlock {
     /// They are it.
     Whole(usize),
     /// `[outputs, rank]`, then `[rank, inputs]`.
@@ -430,12 +430,12 @@ enum Part {
     },
 }
 
-impl Part {
+impl CoefficientBlock {
     /// How many numbers are trained.
     fn trained(&self) -> usize {
         match *self {
-            Part::Whole(count) => count,
-            Part::Thin {
+            CoefficientBlock::Whole(count) => count,
+            CoefficientBlock::Thin {
                 outputs,
                 inputs,
                 rank,
@@ -446,8 +446,8 @@ impl Part {
     /// How many coefficients they make.
     fn made(&self) -> usize {
         match *self {
-            Part::Whole(count) => count,
-            Part::Thin {
+            CoefficientBlock::Whole(count) => count,
+            CoefficientBlock::Thin {
                 outputs, inputs, ..
             } => outputs * inputs,
         }
@@ -456,19 +456,19 @@ impl Part {
 
 impl Shape {
     /// The parts of all sets; the first has no slopes and is always whole.
-    fn parts(&self) -> impl Iterator<Item = Part> {
+    fn parts(&self) -> impl Iterator<Item = CoefficientBlock> {
         let sets = 0..self.sets;
         sets.flat_map(move |set| {
             let tensors = self.layout.tensors.iter();
             tensors.map(move |tensor| match (self.rank, &tensor.shape[..]) {
                 (Some(rank), [outputs, inputs]) if set > 0 && rank < (*outputs).min(*inputs) => {
-                    Part::Thin {
+                    CoefficientBlock::Thin {
                         outputs: *outputs,
                         inputs: *inputs,
                         rank,
                     }
                 }
-                _ => Part::Whole(tensor.len()),
+                _ => CoefficientBlock::Whole(tensor.len()),
             })
         })
     }
@@ -478,8 +478,8 @@ impl Shape {
         let mut start = Vec::new();
         for part in self.parts() {
             let first = match part {
-                Part::Whole(_) => 0,
-                Part::Thin { outputs, rank, .. } => outputs * rank,
+                CoefficientBlock::Whole(_) => 0,
+                CoefficientBlock::Thin { outputs, rank, .. } => outputs * rank,
             };
             start.extend((0..first).map(|_| rng.random_range(-1.0..1.0f32)));
             start.extend(std::iter::repeat_n(0.0, part.trained() - first));
@@ -495,8 +495,8 @@ impl Shape {
             let (own, after) = rest.split_at(part.trained());
             rest = after;
             match part {
-                Part::Whole(_) => made.extend_from_slice(own),
-                Part::Thin {
+                CoefficientBlock::Whole(_) => made.extend_from_slice(own),
+                CoefficientBlock::Thin {
                     outputs,
                     inputs,
                     rank,
@@ -523,8 +523,8 @@ impl Shape {
             let (by, later) = slopes.split_at(part.made());
             (rest, slopes) = (after, later);
             match part {
-                Part::Whole(_) => contracted.extend_from_slice(by),
-                Part::Thin {
+                CoefficientBlock::Whole(_) => contracted.extend_from_slice(by),
+                CoefficientBlock::Thin {
                     outputs,
                     inputs,
                     rank,

@@ -267,7 +267,7 @@ impl ForecastError {
     }
 
     /// What measures networks, when that is asked for.
-    fn judge(&self) -> Result<Option<Judge<'_>>, Fault> {
+    fn judge(&self) -> Result<Option<NetworkRunner<'_>>, Fault> {
         let wanted = [Measure::Loss, Measure::Accuracy];
         let wanted: Vec<Measure> = wanted.into_iter().filter(|m| self.wants(*m)).collect();
         if wanted.is_empty() {
@@ -289,7 +289,7 @@ impl ForecastError {
             return Err(Fault::at("metrics", "no rows to measure on are known")
                 .with_hint("name them: `data: …`"));
         };
-        Ok(Some(Judge {
+        Ok(Some(NetworkRunner {
             network,
             samples: network.samples(data)?,
             wanted,
@@ -484,13 +484,13 @@ impl<'a> Pair<'a> {
 }
 
 /// Runs networks on rows.
-struct Judge<'a> {
+struct NetworkRunner<'a> {
     network: &'a Network,
     samples: Samples,
     wanted: Vec<Measure>,
 }
 
-impl Judge<'_> {
+impl NetworkRunner<'_> {
     /// The measures of the networks of one member, one per horizon.
     fn rows(
         &self,

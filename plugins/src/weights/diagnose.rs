@@ -199,7 +199,7 @@ impl Row<'_> {
 }
 
 /// The tensors that one group of numbers is about.
-struct Part {
+struct TensorGroup {
     name: Option<String>,
     tensors: Vec<(Vec<usize>, Range<usize>)>,
 }
@@ -307,8 +307,8 @@ impl Diagnose {
         }
     }
 
-    fn parts(&self, layout: &Layout) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+    fn parts(&self, layout: &Layout) -> Vec<TensorGroup> {
+        let mut parts: Vec<TensorGroup> = Vec::new();
         for (tensor, range) in layout.ranges() {
             let name = match self.by {
                 Of::Network => None,
@@ -321,7 +321,7 @@ impl Diagnose {
             let piece = (tensor.shape.clone(), range);
             match parts.iter_mut().find(|part| part.name == name) {
                 Some(part) => part.tensors.push(piece),
-                None => parts.push(Part {
+                None => parts.push(TensorGroup {
                     name,
                     tensors: vec![piece],
                 }),
@@ -335,15 +335,15 @@ impl Diagnose {
         &self,
         row: Row,
         reference: Option<Row>,
-        parts: &[Part],
+        parts: &[TensorGroup],
     ) -> Result<Vec<Vec<Option<f64>>>, Fault> {
         let mut sums = Vec::new();
         for part in parts {
-            sums.push(Sums::of(row, reference, part, &self.metrics)?);
+            sums.push(GroupSums::of(row, reference, part, &self.metrics)?);
         }
         let squares: f64 = sums.iter().map(|sums| sums.own).sum();
         let count: f64 = sums.iter().map(|sums| sums.count).sum();
-        let value = |sums: &Sums, figure: &Figure| match figure {
+        let value = |sums: &GroupSums, figure: &Figure| match figure {
             Figure::Norm => Some(sums.own.sqrt()),
             Figure::Distance => reference.map(|_| sums.apart.sqrt()),
             Figure::RelativeDistance => reference.map(|_| (sums.apart / sums.other).sqrt()),
@@ -363,7 +363,7 @@ impl Diagnose {
 }
 
 /// Sums over the weights of a part.
-struct Sums {
+struct GroupSums {
     count: f64,
     own: f64,
     other: f64,
@@ -375,11 +375,11 @@ struct Sums {
     singular: Option<Vec<f64>>,
 }
 
-impl Sums {
+impl GroupSums {
     fn of(
         row: Row,
         reference: Option<Row>,
-        part: &Part,
+        part: &TensorGroup,
         metrics: &[Figure],
     ) -> Result<Self, Fault> {
         let mut sums = Self {

@@ -116,7 +116,9 @@ impl Plugin for Safetensors {
         let models = SavedModel::open_all(&self.files.0, context.files()).map_err(at_files)?;
         let (models, steps) = ordered(models);
         let table = match (&self.coordinates, &self.by) {
-            (Some(data), Some(Column(by))) => Some(Table::of(data, by, &models, &steps, context)?),
+            (Some(data), Some(Column(by))) => {
+                Some(RowsOfModels::of(data, by, &models, &steps, context)?)
+            }
             _ => None,
         };
         let kept: Vec<usize> = match &table {
@@ -190,14 +192,14 @@ fn ordered(models: Vec<SavedModel>) -> (Vec<SavedModel>, Option<Vec<u64>>) {
 }
 
 /// Which row of a table is of which model.
-struct Table<'a> {
+struct RowsOfModels<'a> {
     data: &'a Dataset,
     by: &'a str,
     /// For each model of the table its row.
     rows: BTreeMap<usize, usize>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> RowsOfModels<'a> {
     fn of(
         data: &'a Input<Dataset>,
         by: &'a str,
@@ -301,13 +303,13 @@ impl Names {
 fn coordinates(
     models: &[SavedModel],
     steps: &Option<Vec<u64>>,
-    table: Option<&Table>,
+    table: Option<&RowsOfModels>,
     kept: &[usize],
 ) -> Result<DataFrame, Fault> {
     let files: Vec<&str> = kept.iter().map(|at| &models[*at].name[..]).collect();
     let mut columns = vec![Series::new("file".into(), files).into()];
     let mut known = vec!["file", "member", DIVERGED];
-    if let Some(Table { data, by, rows }) = table {
+    if let Some(RowsOfModels { data, by, rows }) = table {
         let rows: Vec<u32> = kept.iter().map(|at| rows[at] as u32).collect();
         for column in data.columns() {
             let name = &column.name[..];

@@ -130,13 +130,13 @@ impl Plugin for Trim {
         if self.by != TrimBy::Chance {
             self.bounds(&source, &parts, &mut plan, context)?;
         }
-        let mut kept = Kept::new(&self, &parts, &plan, context);
+        let mut kept = KeptWeights::new(&self, &parts, &plan, context);
         let scales = match self.rescale {
             Rescale::None => None,
             Rescale::Share => Some(vec![vec![1.0 / self.keep; parts.len()]; source.rows.len()]),
             Rescale::L1 | Rescale::L2 => Some(self.scales(&source, &parts, &mut kept, context)?),
         };
-        let mut kept = Kept::new(&self, &parts, &plan, context);
+        let mut kept = KeptWeights::new(&self, &parts, &plan, context);
         write(target, &[source], context, |columns, blocks, made| {
             let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
             for (row, (weights, made)) in rows.enumerate() {
@@ -278,7 +278,7 @@ impl Trim {
         &self,
         source: &Source,
         parts: &[Range<usize>],
-        kept: &mut Kept,
+        kept: &mut KeptWeights,
         context: &Context,
     ) -> Result<Vec<Vec<f64>>, Fault> {
         let mut sums = vec![vec![[0.0_f64; 2]; parts.len()]; source.rows.len()];
@@ -348,7 +348,7 @@ fn stream(context: &Context, row: usize) -> Box<dyn FnMut() -> f64> {
 }
 
 /// Which weights are kept, asked for in the order of columns.
-struct Kept<'a> {
+struct KeptWeights<'a> {
     by: TrimBy,
     keep: f64,
     plan: &'a Plan,
@@ -358,7 +358,7 @@ struct Kept<'a> {
     streams: Vec<Box<dyn FnMut() -> f64>>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> KeptWeights<'a> {
     fn new(trim: &Trim, parts: &[Range<usize>], plan: &'a Plan, context: &Context) -> Self {
         let rows = 0..plan.bounds.len();
         Self {

@@ -297,8 +297,8 @@ impl Subject<'_> {
             if inputs.is_empty() || inputs.len() < action.inputs.len() {
                 continue;
             }
-            type Change = fn(&Dataset) -> Result<Dataset, Fault>;
-            let changes: [(&str, Change); 3] = [
+            type FileChange = fn(&Dataset) -> Result<Dataset, Fault>;
+            let changes: [(&str, FileChange); 3] = [
                 ("no rows", |data| Ok(data.take(&[]))),
                 ("one row", |data| Ok(data.take(&[0]))),
                 ("nothing but missing values", |data| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::checker::Checker;
 use super::super::scope::MAIN;
 use super::objective::Goal;
-use super::{Point, Swept, full};
+use super::{Indices, Swept, full};
 use crate::experiment::{NodeId, Value};
 use crate::source::Span;
 use crate::sweep::{Best, COST, Objective, Setting, Sweep, SweptParam, Trial, Waiting};
@@ -106,7 +106,7 @@ impl Checker<'_> {
         }
     }
 
-    fn setting_of(&self, point: &Point, dim: usize) -> Option<Setting> {
+    fn setting_of(&self, point: &Indices, dim: usize) -> Option<Setting> {
         let index = *point.get(&dim)? as usize;
         let dim = &self.sweep.dims[dim];
         let number = match dim.values.get(index)? {

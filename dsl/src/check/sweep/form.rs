@@ -8,7 +8,7 @@ use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
 use super::super::value::Expected;
 use super::objective::Goal;
-use super::{MAX_POINTS, Point, Swept};
+use super::{Indices, MAX_POINTS, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -286,7 +286,7 @@ impl Checker<'_> {
         let dims = self.dims(&order, &args, env)?;
         let seeds = match seed_values {
             Some(values) => self.seeds(values, &args, env, notes)?,
-            None => vec![Point::new()],
+            None => vec![Indices::new()],
         };
         let logs = dims.iter().zip(&space.axes);
         let logs = logs.filter(|(_, axis)| axis.values.scale() == Scale::Log);
@@ -339,7 +339,7 @@ impl Checker<'_> {
         name: &str,
         swept: &Swept,
         settings: &[Setting],
-        seeds: &[Point],
+        seeds: &[Indices],
     ) -> Finding {
         let Some(goal) = &swept.goal else {
             return Finding::Unknown;
@@ -350,8 +350,8 @@ impl Checker<'_> {
     }
 
     /// A point of the experiment from the settings of a form's axes.
-    fn place(&mut self, dims: &[usize], settings: &[Setting]) -> Point {
-        let mut point = Point::new();
+    fn place(&mut self, dims: &[usize], settings: &[Setting]) -> Indices {
+        let mut point = Indices::new();
         for (dim, setting) in dims.iter().zip(settings) {
             if let Some(value) = setting {
                 point.insert(*dim, self.value_index(*dim, value));
@@ -366,10 +366,10 @@ impl Checker<'_> {
         args: &SweepArgs,
         env: Env,
         notes: &mut Notes,
-    ) -> Option<Vec<Point>> {
+    ) -> Option<Vec<Indices>> {
         let values = self.swept_values(SEED, values, env, notes)?;
         let dim = *self.dims(&[SEED], args, env)?.first()?;
-        let point = |value| Point::from([(dim, self.value_index(dim, value))]);
+        let point = |value| Indices::from([(dim, self.value_index(dim, value))]);
         Some(values.iter().map(point).collect())
     }
 
@@ -511,7 +511,7 @@ impl Checker<'_> {
 }
 
 /// A point with each of the seeds.
-fn seeded<'s>(point: &'s Point, seeds: &'s [Point]) -> impl Iterator<Item = Point> + 's {
+fn seeded<'s>(point: &'s Indices, seeds: &'s [Indices]) -> impl Iterator<Item = Indices> + 's {
     seeds.iter().map(|seed| {
         let settings = point.iter().chain(seed);
         settings.map(|(dim, value)| (*dim, *value)).collect()

@@ -7,7 +7,7 @@ use super::super::env::Env;
 use super::super::notes::Notes;
 use super::super::scope::{Entity, MAIN};
 use super::form::{Form, SweepArgs};
-use super::{Point, Swept};
+use super::{Indices, Swept};
 use crate::ast::{Arg, Expr, ExprKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::types::Kind;
@@ -32,7 +32,7 @@ impl Checker<'_> {
             return None;
         }
         let mut whole = Swept {
-            points: vec![Point::new()],
+            points: vec![Indices::new()],
             goal: args.goal,
             front: args.front,
             ..Swept::default()
@@ -44,7 +44,7 @@ impl Checker<'_> {
             return None;
         };
         if form == Form::Zip {
-            whole.points = vec![Point::new(); first.points.len()];
+            whole.points = vec![Indices::new(); first.points.len()];
         }
         for (expr, part) in &parts {
             if let Some(twice) = part.dims.iter().find(|dim| whole.dims.contains(dim)) {
@@ -60,7 +60,7 @@ impl Checker<'_> {
             }
             whole.logs.extend(&part.logs);
             whole.is_waiting |= part.is_waiting;
-            let merged = |one: &Point, other: &Point| -> Point {
+            let merged = |one: &Indices, other: &Indices| -> Indices {
                 one.iter()
                     .chain(other)
                     .map(|(dim, value)| (*dim, *value))

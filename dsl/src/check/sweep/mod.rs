@@ -69,7 +69,7 @@ pub struct Swept {
     dims: Vec<usize>,
     /// Those searched by ratios.
     logs: BTreeSet<usize>,
-    points: Vec<Point>,
+    points: Vec<Indices>,
     /// How many more there will be at most.
     to_come: usize,
     goal: Option<Goal>,
@@ -92,7 +92,7 @@ impl Swept {
 }
 
 /// Which value of which swept param; the others have their default.
-type Point = BTreeMap<usize, u32>;
+type Indices = BTreeMap<usize, u32>;
 
 impl Default for Sweep {
     fn default() -> Self {
@@ -125,7 +125,7 @@ impl Checker<'_> {
         for at in parts {
             self.swept(at);
         }
-        let mut points: Vec<Point> = Vec::new();
+        let mut points: Vec<Indices> = Vec::new();
         for at in self.sweep.own.clone() {
             if let Some(swept) = self.swept(at) {
                 points.extend(swept.points.iter().cloned());
@@ -233,7 +233,7 @@ impl Checker<'_> {
     /// For each point, the number of those that differ from it in the seed only.
     fn seed_groups(&self, swept: &Swept) -> Vec<usize> {
         let seed = self.sweep.dims.iter().position(|dim| dim.param == SEED);
-        let mut known: BTreeMap<Point, usize> = BTreeMap::new();
+        let mut known: BTreeMap<Indices, usize> = BTreeMap::new();
         let points = swept.points.iter().map(|point| {
             let mut point = point.clone();
             if let Some(seed) = seed {
@@ -304,7 +304,7 @@ impl Checker<'_> {
     }
 
     /// Runs every point at each of the values that `--set` lists.
-    fn add_set(&mut self, points: &mut Vec<Point>) {
+    fn add_set(&mut self, points: &mut Vec<Indices>) {
         let set = std::mem::take(&mut self.sweep.set);
         if set.is_empty() {
             return;
@@ -322,7 +322,7 @@ impl Checker<'_> {
             return;
         }
         if points.is_empty() {
-            points.push(Point::new());
+            points.push(Indices::new());
         }
         for (param, values) in &set {
             let Some(dim) = self.dim(*param) else { return };
@@ -413,7 +413,7 @@ impl Checker<'_> {
     }
 
     /// All settings of a point, as results name it: `degree=1,width=8`.
-    fn text_of(&self, point: &Point) -> String {
+    fn text_of(&self, point: &Indices) -> String {
         let settings = point.iter().filter_map(|(dim, value)| {
             let dim = self.sweep.dims.get(*dim)?;
             Some(format!("{}={}", dim.name, dim.texts.get(*value as usize)?))
@@ -434,6 +434,6 @@ impl Checker<'_> {
 }
 
 /// A point with a place for every swept param.
-fn full(point: &Point, dims: usize) -> Vec<Option<u32>> {
+fn full(point: &Indices, dims: usize) -> Vec<Option<u32>> {
     (0..dims).map(|dim| point.get(&dim).copied()).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::tensor_file::shown;
-use super::super::{Kept, Layout, Metadata, Parts, Precision};
+use super::super::{Blob, Layout, Metadata, Parts, Precision};
 use super::model::SavedModel;
 use crate::error::Fault;
 
@@ -17,7 +17,7 @@ pub struct Saved {
     has_index: bool,
     /// What is no weight, one tensor after another, in blocks.
     #[serde(skip)]
-    rest: Vec<Kept>,
+    rest: Vec<Blob>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,11 +34,11 @@ struct SavedTensor {
     name: String,
     shape: Vec<usize>,
     dtype: String,
-    content: Content,
+    content: FileContent,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Content {
+enum FileContent {
     /// The weights of the tensor of this name in the layout.
     Weights(String),
     /// So many bytes of what is no weight, from here on.
@@ -64,7 +64,7 @@ impl Saved {
         model: &SavedModel,
         weights: &BTreeMap<String, (String, String)>,
         renamed: impl Fn(&str) -> String,
-        keep: impl Fn(&[u8]) -> Result<Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<Blob, Fault>,
     ) -> Result<Self, Fault> {
         let (mut rest, mut block, mut start) = (Vec::new(), Vec::new(), 0);
         let mut files = Vec::new();
@@ -73,7 +73,7 @@ impl Saved {
             for stored in file.tensors() {
                 let name = &stored.tensor.name;
                 let (name, content) = match weights.get(name) {
-                    Some((written, own)) => (written.clone(), Content::Weights(own.clone())),
+                    Some((written, own)) => (written.clone(), FileContent::Weights(own.clone())),
                     None => {
                         let bytes = stored.bytes;
                         let mut first = 0;
@@ -89,7 +89,7 @@ impl Saved {
                                 block.clear();
                             }
                         }
-                        let content = Content::Rest { start, bytes };
+                        let content = FileContent::Rest { start, bytes };
                         start += bytes;
                         (renamed(name), content)
                     }
@@ -124,7 +124,7 @@ impl Saved {
     pub fn relabelled(mut self, names: &BTreeMap<String, String>) -> Self {
         let tensors = self.files.iter_mut().flat_map(|file| &mut file.tensors);
         for tensor in tensors {
-            if let Content::Weights(own) = &mut tensor.content
+            if let FileContent::Weights(own) = &mut tensor.content
                 && let Some(name) = names.get(own)
             {
                 own.clone_from(name);
@@ -180,7 +180,7 @@ impl Saved {
             .ranges()
             .map(|(tensor, range)| (&tensor.name[..], range))
             .collect();
-        let rest = self.rest.iter().map(Kept::read);
+        let rest = self.rest.iter().map(Blob::read);
         let rest: Vec<_> = rest.collect::<Result<_, _>>()?;
         let mut files = Vec::new();
         let mut index = BTreeMap::new();
@@ -195,18 +195,17 @@ impl Saved {
             let mut contents = Vec::new();
             for tensor in &file.tensors {
                 let bytes = match &tensor.content {
-                    Content::Weights(own) => {
+                    FileContent::Weights(own) => {
                         let range = ranges
                             .get(&own[..])
                             .and_then(|range| weights.get(range.clone()));
                         let missing = || Fault::Bug(format!("no weights of `{}`", shown(own)));
                         encoded(tensor, range.ok_or_else(missing)?)?
                     }
-                    Content::Rest { start, bytes } => {
-                        bytes_of(&rest, *start, *bytes).ok_or_else(|| {
+                    FileContent::Rest { start, bytes } => bytes_of(&rest, *start, *bytes)
+                        .ok_or_else(|| {
                             Fault::Damaged("a block of tensors is missing".to_owned())
-                        })?
-                    }
+                        })?,
                 };
                 total += bytes.len();
                 index.insert(&tensor.name[..], name.clone());

@@ -30,7 +30,7 @@ pub struct SavedModel {
 
 /// The files of one model before they are read.
 #[derive(Default)]
-struct Group {
+struct ModelFiles {
     open: Vec<bool>,
     index: Option<BTreeMap<String, String>>,
     shards: Vec<(Option<Shard>, DataFile)>,
@@ -75,8 +75,8 @@ impl SavedModel {
         Ok(models)
     }
 
-    fn of(name: String, group: Group) -> Result<Self, Fault> {
-        let Group {
+    fn of(name: String, group: ModelFiles) -> Result<Self, Fault> {
+        let ModelFiles {
             open,
             index,
             mut shards,
@@ -243,11 +243,11 @@ pub fn model_names(path: &Path) -> Result<Vec<(String, Vec<bool>)>, Fault> {
     Ok(names.into_iter().collect())
 }
 
-fn groups(path: &Path, files: &Files) -> Result<BTreeMap<String, Group>, Fault> {
+fn groups(path: &Path, files: &Files) -> Result<BTreeMap<String, ModelFiles>, Fault> {
     let entries = files::entries(path).map_err(|fault| Fault::user(fault.to_string()))?;
     let entries: BTreeSet<PathBuf> = entries.into_iter().collect();
     let opened = files.open_all(path)?;
-    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<String, ModelFiles> = BTreeMap::new();
     let mut claimed: BTreeMap<PathBuf, String> = BTreeMap::new();
     for file in opened.iter().filter(|file| is_index(file.path())) {
         let (name, _, open) = name_of(file.path(), path);

@@ -6,11 +6,11 @@ use super::model::SavedModel;
 /// number, `{member}` and `{}` for any text without `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    pieces: Vec<Piece>,
+    pieces: Vec<TemplatePart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum TemplatePart {
     Text(String),
     Step,
     Member,
@@ -39,12 +39,12 @@ impl Template {
             let (word, after) =
                 (after.split_once('}')).ok_or_else(|| "expected `}` after `{`".to_owned())?;
             if !before.is_empty() {
-                pieces.push(Piece::Text(before.to_owned()));
+                pieces.push(TemplatePart::Text(before.to_owned()));
             }
             pieces.push(match word {
-                "step" => Piece::Step,
-                "member" => Piece::Member,
-                "" => Piece::Any,
+                "step" => TemplatePart::Step,
+                "member" => TemplatePart::Member,
+                "" => TemplatePart::Any,
                 other => {
                     let message = format!("expected `{{{needed}}}` or `{{}}`, found `{{{other}}}`");
                     return Err(message);
@@ -53,11 +53,11 @@ impl Template {
             rest = after;
         }
         if !rest.is_empty() {
-            pieces.push(Piece::Text(rest.to_owned()));
+            pieces.push(TemplatePart::Text(rest.to_owned()));
         }
         let wanted = match needed {
-            "step" => Piece::Step,
-            _ => Piece::Member,
+            "step" => TemplatePart::Step,
+            _ => TemplatePart::Member,
         };
         match pieces.iter().filter(|piece| **piece == wanted).count() {
             1 => Ok(Self { pieces }),
@@ -69,13 +69,13 @@ impl Template {
     }
 
     /// What a piece matches in the first place of a name where the template fits.
-    fn find(&self, name: &str, wanted: &Piece) -> Option<String> {
+    fn find(&self, name: &str, wanted: &TemplatePart) -> Option<String> {
         let chars: Vec<char> = name.chars().collect();
         (0..=chars.len()).find_map(|start| {
             // A number begins where its digits do.
             let inside = start > 0 && chars[start - 1].is_ascii_digit();
             match self.pieces.first() {
-                Some(Piece::Step) if inside => None,
+                Some(TemplatePart::Step) if inside => None,
                 _ => fit(&self.pieces, &chars[start..], wanted)?,
             }
         })
@@ -83,7 +83,7 @@ impl Template {
 }
 
 /// How pieces fit the beginning of a name: what the wanted one matches.
-fn fit(pieces: &[Piece], name: &[char], wanted: &Piece) -> Option<Option<String>> {
+fn fit(pieces: &[TemplatePart], name: &[char], wanted: &TemplatePart) -> Option<Option<String>> {
     let Some((piece, rest)) = pieces.split_first() else {
         return Some(None);
     };
@@ -95,18 +95,18 @@ fn fit(pieces: &[Piece], name: &[char], wanted: &Piece) -> Option<Option<String>
         Some(after.or_else(|| found(length)))
     };
     match piece {
-        Piece::Text(text) => {
+        TemplatePart::Text(text) => {
             let length = text.chars().count();
             let is_here = name.len() >= length && text.chars().eq(name[..length].iter().copied());
             is_here.then(|| with(length))?
         }
-        Piece::Step => {
+        TemplatePart::Step => {
             let digits = name.iter().take_while(|c| c.is_ascii_digit()).count();
             // What follows in the pattern may be what follows the digits.
             let is_last = rest.is_empty() && goes_on(&name[digits..]);
             (digits > 0 && !is_last).then(|| with(digits))?
         }
-        Piece::Member | Piece::Any => {
+        TemplatePart::Member | TemplatePart::Any => {
             let most = name.iter().take_while(|c| **c != '/').count();
             match rest.is_empty() {
                 true => with(most),
@@ -152,7 +152,7 @@ impl Naming {
             format!("say where it is, as in `step: \"{}\"`", example(name))
         };
         if let Some(template) = &self.step {
-            let step = template.find(name, &Piece::Step);
+            let step = template.find(name, &TemplatePart::Step);
             let step = step.and_then(|step| step.parse().ok());
             let message = "its name does not fit the pattern `step`".to_owned();
             return step.ok_or_else(|| (message, format!("its name is `{name}`")));
@@ -201,7 +201,7 @@ impl Naming {
     /// The name of the run that a model belongs to.
     pub fn member(&self, name: &str, open: &[bool]) -> Option<String> {
         if let Some(template) = &self.member {
-            return template.find(name, &Piece::Member);
+            return template.find(name, &TemplatePart::Member);
         }
         let open = name.chars().zip(open).skip_while(|(_, is_open)| !**is_open);
         let first: String = open

@@ -79,13 +79,13 @@ type Module = (String, BTreeMap<String, usize>);
 
 /// A part of a name: digits count as a number, and come before letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Piece {
+enum FittedPart {
     Number(u64),
     Text(String),
 }
 
 /// `net.fc10` as `net.fc` and 10.
-fn pieces(name: &str) -> Vec<Piece> {
+fn pieces(name: &str) -> Vec<FittedPart> {
     let is_digit = |c: char| c.is_ascii_digit();
     let mut pieces = Vec::new();
     let mut rest = name;
@@ -93,8 +93,8 @@ fn pieces(name: &str) -> Vec<Piece> {
         let ends = |c: char| is_digit(c) != is_digit(first);
         let (piece, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
         pieces.push(match piece.parse() {
-            Ok(number) => Piece::Number(number),
-            Err(_) => Piece::Text(piece.to_owned()),
+            Ok(number) => FittedPart::Number(number),
+            Err(_) => FittedPart::Text(piece.to_owned()),
         });
         rest = after;
     }
@@ -109,9 +109,9 @@ fn doubtful<'a>(modules: &'a [Module], weights: &Layout) -> Option<[&'a str; 2]>
         let shape = |at: &usize| weights.tensors[*at].shape.clone();
         parts.map(|(part, at)| (part.clone(), shape(at))).collect()
     };
-    let words = |module: &Module| -> Vec<Piece> {
+    let words = |module: &Module| -> Vec<FittedPart> {
         let mut pieces = pieces(&module.0);
-        pieces.retain(|piece| matches!(piece, Piece::Text(_)));
+        pieces.retain(|piece| matches!(piece, FittedPart::Text(_)));
         pieces
     };
     let pairs = modules.iter().enumerate();
@@ -125,7 +125,7 @@ fn doubtful<'a>(modules: &'a [Module], weights: &Layout) -> Option<[&'a str; 2]>
 /// The tensors of each module by the last part of their names; modules in the order of their
 /// names, where numbers count as numbers.
 fn modules(layout: &Layout) -> Vec<Module> {
-    let mut modules: BTreeMap<Vec<Piece>, Module> = BTreeMap::new();
+    let mut modules: BTreeMap<Vec<FittedPart>, Module> = BTreeMap::new();
     for (at, tensor) in layout.tensors.iter().enumerate() {
         let (module, part) = tensor.name.rsplit_once('.').unwrap_or(("", &tensor.name));
         let held = modules.entry(pieces(module)).or_default();

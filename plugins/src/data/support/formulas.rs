@@ -134,12 +134,12 @@ fn part(
         .map(|group| group.start - start..group.end - start)
         .collect();
     let rows = &rows[start..end];
-    let mut known: Vec<Known> = Vec::new();
+    let mut known: Vec<PartColumn> = Vec::new();
     let used = formulas.iter().flat_map(|(_, formula)| formula.columns());
     for name in used {
         let is_known = known.iter().any(|own| own.name == name);
         if let Some(all) = data.look(name).filter(|_| !is_known) {
-            known.push(Known {
+            known.push(PartColumn {
                 name,
                 values: rows.iter().map(|row| all.values[*row as usize]).collect(),
                 labels: all.labels.map(Cow::Borrowed),
@@ -149,11 +149,11 @@ fn part(
     let mut heads = Vec::with_capacity(formulas.len());
     for (name, formula) in formulas {
         let column = |name: &str| known.iter().find(|own| own.name == name);
-        let values = formula.evaluate_in(&moved, &|name| column(name).map(Known::look))?;
+        let values = formula.evaluate_in(&moved, &|name| column(name).map(PartColumn::look))?;
         heads.push(moved.iter().map(|group| values[group.start]).collect());
         let labels = formula.labels(&|name| column(name)?.labels.as_deref());
         let labels = labels.map(|labels| Cow::Owned(labels.into_owned()));
-        known.push(Known {
+        known.push(PartColumn {
             name,
             values,
             labels,
@@ -163,13 +163,13 @@ fn part(
 }
 
 /// A column of the rows of a part.
-struct Known<'d> {
+struct PartColumn<'d> {
     name: &'d str,
     values: Vec<f64>,
     labels: Option<Cow<'d, [String]>>,
 }
 
-impl Known<'_> {
+impl PartColumn<'_> {
     fn look(&self) -> Values<'_> {
         Values {
             values: &self.values,

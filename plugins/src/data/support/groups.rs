@@ -89,7 +89,7 @@ impl Codes {
 
     /// Those of one column.
     fn of_values(values: &[f64], most: usize) -> Option<Self> {
-        let mut seen = Seen::default();
+        let mut seen = DistinctValues::default();
         let mut codes = Vec::with_capacity(values.len());
         let mut last = (f64::NAN.to_bits(), None);
         for value in values {
@@ -150,14 +150,14 @@ impl Codes {
 
 /// The different values of a column, each with the number it was seen as: a table with open
 /// addressing, as a column has few values and many rows.
-struct Seen {
+struct DistinctValues {
     /// By code.
     values: Vec<u64>,
     /// Codes plus one; 0 where nothing is.
     slots: Vec<u32>,
 }
 
-impl Default for Seen {
+impl Default for DistinctValues {
     fn default() -> Self {
         Self {
             values: Vec::new(),
@@ -166,7 +166,7 @@ impl Default for Seen {
     }
 }
 
-impl Seen {
+impl DistinctValues {
     fn code(&mut self, bits: u64) -> u32 {
         let mut at = self.start(bits);
         while let Some(code) = self.slots[at].checked_sub(1) {

@@ -375,9 +375,9 @@ pub fn expect_all_alike<'a>(
     parts.try_for_each(|other| expect_alike(&first, &other, param))
 }
 
-type Named<'a> = (String, &'a Schema);
+type NamedTable<'a> = (String, &'a Schema);
 
-fn expect_alike(first: &Named, other: &Named, param: &str) -> Result<(), Fault> {
+fn expect_alike(first: &NamedTable, other: &NamedTable, param: &str) -> Result<(), Fault> {
     let ((first_name, mine), (other_name, its)) = (first, other);
     let lacks = |has: &str, lacks: &str, column: &str| {
         let message = format!("{lacks} has no column `{column}`, which {has} has");

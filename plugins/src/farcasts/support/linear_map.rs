@@ -15,7 +15,7 @@ use super::objective::{Batch, Norm, Objective};
 use super::plateau::{self, Learner, divided, is_held_out};
 use super::runs::Runs;
 use super::window::Window;
-use crate::farcasts::{Counts, Farcast, Origin, forecast};
+use crate::farcasts::{Farcast, HorizonUnit, Origin, forecast};
 use crate::training::{Adam, Optimizer, OptimizerState};
 
 words! {
@@ -166,9 +166,13 @@ pub fn farcast(
     context: &Context,
 ) -> Result<Farcast, Fault> {
     let (map, fit_operations) = LinearMap::fit(runs, &window, features, training, context)?;
-    let predicted = forecast(trajectory, &window, Counts::Steps, context, |_, history| {
-        Ok(map.predict(&history.states))
-    })?;
+    let predicted = forecast(
+        trajectory,
+        &window,
+        HorizonUnit::Steps,
+        context,
+        |_, history| Ok(map.predict(&history.states)),
+    )?;
     let weights = window.layout.len() as f64;
     Ok(Farcast {
         predicted,
@@ -230,7 +234,7 @@ impl LinearMap {
         })?;
         let operations = 2.0 * (runs.weights() * count * (count + horizons)) as f64;
         let whitening = moments.whitening()?;
-        let least_squares = Layer {
+        let least_squares = DirectionLayer {
             slopes: moments.slopes(&whitening),
             offsets: (0..horizons)
                 .map(|horizon| moments.mean(count + horizon))
@@ -242,7 +246,7 @@ impl LinearMap {
         };
         let start = match training.start {
             Start::LeastDeviations => least_squares,
-            Start::Mean => Layer::mean(count, horizons, drawn.size()),
+            Start::Mean => DirectionLayer::mean(count, horizons, drawn.size()),
         };
         let (layer, trained) = start.train(&drawn, training, window, context)?;
         Ok((layer.map(features), operations + trained))
@@ -283,14 +287,14 @@ fn without(rows: &[&[f32]], places: &[usize]) -> Vec<Vec<f32>> {
 
 /// A layer over directions of the features.
 #[derive(Clone, Debug)]
-struct Layer {
+struct DirectionLayer {
     whitening: Whitening,
     /// Horizon by horizon.
     slopes: Vec<f64>,
     offsets: Vec<f64>,
 }
 
-impl Layer {
+impl DirectionLayer {
     /// The mean of the features at every horizon, features and targets of this size.
     fn mean(features: usize, horizons: usize, size: f64) -> Self {
         // A trend and its rest are halves of one state.
@@ -335,7 +339,7 @@ impl Layer {
         context: &Context,
     ) -> Result<(Self, f64), Fault> {
         let scale = drawn.size();
-        let problem = Problem::new(&self.whitening, drawn, scale, window);
+        let problem = DrawnWeights::new(&self.whitening, drawn, scale, window);
         let (order, held_out) = divided(drawn.last.len());
         let parts = self.slopes.iter().chain(&self.offsets);
         let mut layer: Vec<f64> = parts.map(|value| value / scale).collect();
@@ -346,7 +350,7 @@ impl Layer {
         // Without L_grad that is the minimum.
         if !training.objective.is_mean_deviation() {
             let examples = order.len();
-            let mut descent = Descent {
+            let mut descent = LayerDescent {
                 problem: &problem,
                 training,
                 optimizer: Optimizer::Adam(Adam {
@@ -378,8 +382,8 @@ impl Layer {
 }
 
 /// A layer on its way down an objective, in units of the size of the weights.
-struct Descent<'a, R> {
-    problem: &'a Problem,
+struct LayerDescent<'a, R> {
+    problem: &'a DrawnWeights,
     training: Training,
     optimizer: Optimizer,
     state: OptimizerState,
@@ -392,7 +396,7 @@ struct Descent<'a, R> {
     context: &'a Context<'a>,
 }
 
-impl<R: Rng> Learner for Descent<'_, R> {
+impl<R: Rng> Learner for LayerDescent<'_, R> {
     fn pass(&mut self, share: f64) -> Result<(), Fault> {
         self.context.check_stop()?;
         let mut weights: Vec<f32> = self.layer.iter().map(|weight| *weight as f32).collect();
@@ -424,7 +428,7 @@ impl<R: Rng> Learner for Descent<'_, R> {
 }
 
 /// The drawn weights along the directions of a layer, in units of their size.
-struct Problem {
+struct DrawnWeights {
     /// `[weights, directions]`.
     inputs: Vec<f64>,
     directions: usize,
@@ -434,7 +438,7 @@ struct Problem {
     gaps: Vec<f64>,
 }
 
-impl Problem {
+impl DrawnWeights {
     fn new(whitening: &Whitening, drawn: &Drawn, scale: f64, window: &Window) -> Self {
         let Whitening { center, directions } = whitening;
         let inputs = drawn

@@ -45,7 +45,7 @@ pub struct Nets {
 }
 
 /// Six states of a weight at equal distances.
-type Example = [f32; INPUTS + 1];
+type SixStates = [f32; INPUTS + 1];
 
 /// The roles that have a network, and what its names in a file start with.
 const ROLES: [(Role, &str); 3] = [
@@ -116,7 +116,7 @@ impl Nets {
         context: &Context,
     ) -> Result<Self, Fault> {
         let (runs, fitted_on) = choose(learning.trajectory, learning.fit_runs)?;
-        let mut examples: BTreeMap<Role, Vec<Example>> = BTreeMap::new();
+        let mut examples: BTreeMap<Role, Vec<SixStates>> = BTreeMap::new();
         for (at, run) in runs.into_iter().enumerate() {
             let mut rng = context.rng(&format!("sample {at}"));
             let all = run.layout.len();
@@ -254,7 +254,7 @@ fn collect(
     places: &[usize],
     window: &Window,
     scaling: Scaling,
-    examples: &mut BTreeMap<Role, Vec<Example>>,
+    examples: &mut BTreeMap<Role, Vec<SixStates>>,
 ) -> Result<(), Fault> {
     let sequences = sequences(&steps_of(run)?, window);
     let mut rows = sequences.concat();
@@ -270,7 +270,7 @@ fn collect(
                 let at = place - block.columns.start;
                 for sequence in &sequences {
                     let place = |k: usize| rows.partition_point(|row| *row < sequence[k]);
-                    let states: Example = std::array::from_fn(|k| block.row(place(k))[at]);
+                    let states: SixStates = std::array::from_fn(|k| block.row(place(k))[at]);
                     if states.iter().any(|state| !state.is_finite()) {
                         let message = "a run to fit on has states that are not finite";
                         return Err(Fault::at("trajectory", message)

@@ -19,14 +19,14 @@ group! {
 
 /// Runs with what is observed of them and what came after.
 pub struct Runs<'a> {
-    runs: Vec<Run<'a>>,
+    runs: Vec<MemberRun<'a>>,
     /// How many states are observed.
     observed: usize,
     /// Which members of the predicted trajectory are among them.
     pub fitted_on: Vec<u32>,
 }
 
-struct Run<'a> {
+struct MemberRun<'a> {
     trajectory: &'a Trajectory,
     /// The rows observed, then those at the horizons.
     rows: Vec<usize>,
@@ -89,7 +89,7 @@ impl<'a> Runs<'a> {
         let (chosen, fitted_on) = choose(own, fit)?;
         let run = |trajectory: &'a Trajectory| {
             let (history, targets) = window.rows_in(trajectory)?;
-            Ok(Run {
+            Ok(MemberRun {
                 trajectory,
                 rows: [history, targets].concat(),
             })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::artifact::{Kept, Layout, Trajectory};
+use engine::artifact::{Blob, Layout, Trajectory};
 use engine::params::{Gather, Label};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
@@ -20,7 +20,7 @@ pub fn run_of(steps: &[u64], weight: impl Fn(usize, u64) -> f32) -> Trajectory {
     let layout = Layout::mlp(&[3, 4, 2]);
     let series = Series::new("step".into(), steps);
     let coordinates = DataFrame::new(steps.len(), vec![series.into()]).unwrap();
-    let keep = |bytes: &[u8]| Ok(Kept::in_memory(bytes));
+    let keep = |bytes: &[u8]| Ok(Blob::in_memory(bytes));
     Trajectory::write(layout, coordinates, 5, keep, |columns, weights| {
         let row = |step: &u64| {
             let weights = columns.clone().map(|k| weight(k, *step).to_le_bytes());

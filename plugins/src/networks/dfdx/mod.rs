@@ -10,8 +10,8 @@ use encoder::EncoderLeaves;
 use super::encoder::taken;
 use super::{Activation, Convolution, Differentiate, Encoder, Images, Layers, Loss, Samples};
 
-type Matrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
-pub(super) type Taped = Matrix<OwnedTape<f32, Cpu>>;
+type TapeMatrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
+pub(super) type Taped = TapeMatrix<OwnedTape<f32, Cpu>>;
 pub(super) type Vector = Tensor<(usize,), f32, Cpu>;
 type Indices = Tensor<(usize,), usize, Cpu>;
 
@@ -118,7 +118,7 @@ impl Tape {
     }
 
     /// The weight, `[out, in]`, and bias of each layer that is no encoder's.
-    fn layers(&self, mut weights: &[f32]) -> Vec<(Matrix, Vector)> {
+    fn layers(&self, mut weights: &[f32]) -> Vec<(TapeMatrix, Vector)> {
         let encoder = self.encoder.as_ref().map_or(0, Encoder::weights);
         taken(&mut weights, encoder);
         let convolutions = self.convolutions.iter();
@@ -140,7 +140,7 @@ impl Tape {
         &self,
         layer: &Convolution,
         seen: &Indices,
-        weight: &Matrix,
+        weight: &TapeMatrix,
         bias: &Vector,
         values: Taped,
     ) -> Taped {
@@ -158,7 +158,7 @@ impl Tape {
         pooled.reshape_like(&(channels * rows * columns, batch))
     }
 
-    fn matrix(&self, values: Vec<f32>, rows: usize) -> Matrix {
+    fn matrix(&self, values: Vec<f32>, rows: usize) -> TapeMatrix {
         let width = values.len() / rows;
         self.device.tensor_from_vec(values, (rows, width))
     }
@@ -194,7 +194,7 @@ fn gelu<S: Shape>(
 }
 
 /// `weight · values + bias`, `[out, places]`.
-fn affine(weight: &Matrix, bias: &Vector, values: Taped) -> Taped {
+fn affine(weight: &TapeMatrix, bias: &Vector, values: Taped) -> Taped {
     let values = weight.retaped::<OwnedTape<f32, Cpu>>().matmul(values);
     let shape = *values.shape();
     let bias = bias.retaped::<OwnedTape<f32, Cpu>>();

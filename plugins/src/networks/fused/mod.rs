@@ -27,14 +27,14 @@ use super::{Activation, Differentiate, Layers, Loss, Samples};
 pub struct Fused {
     activation: Activation,
     loss: Loss,
-    layers: Vec<Layer>,
+    layers: Vec<FusedLayer>,
     /// In parameter order.
     gradients: Vec<f32>,
     arch: Arch,
 }
 
 /// An affine map and what a pass keeps of it.
-struct Layer {
+struct FusedLayer {
     /// Where its weights start among all.
     start: usize,
     /// Width of the input.
@@ -50,7 +50,7 @@ struct Layer {
 /// Layers with no more inputs or outputs than this are narrow.
 const NARROW: usize = 4;
 
-impl Layer {
+impl FusedLayer {
     fn new(start: usize, width: usize, out: usize) -> Self {
         let narrow = width.min(out) <= NARROW;
         let groups = if narrow { 0 } else { width.div_ceil(GROUP) };
@@ -91,7 +91,7 @@ impl Fused {
             .widths
             .windows(2)
             .map(|pair| {
-                let layer = Layer::new(weights, pair[0], pair[1]);
+                let layer = FusedLayer::new(weights, pair[0], pair[1]);
                 weights += (pair[0] + 1) * pair[1];
                 layer
             })
@@ -108,7 +108,7 @@ impl Fused {
 
 impl Differentiate for Fused {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
-        let loss = self.arch.dispatch(Pass {
+        let loss = self.arch.dispatch(FusedPass {
             activation: self.activation,
             loss: self.loss,
             layers: &mut self.layers,
@@ -121,16 +121,16 @@ impl Differentiate for Fused {
 }
 
 /// One pass forward and backward over a batch.
-struct Pass<'a> {
+struct FusedPass<'a> {
     activation: Activation,
     loss: Loss,
-    layers: &'a mut [Layer],
+    layers: &'a mut [FusedLayer],
     gradients: &'a mut [f32],
     weights: &'a [f32],
     batch: &'a Samples,
 }
 
-impl WithSimd for Pass<'_> {
+impl WithSimd for FusedPass<'_> {
     type Output = f64;
 
     #[inline(always)]
@@ -147,7 +147,7 @@ impl WithSimd for Pass<'_> {
     }
 }
 
-impl Pass<'_> {
+impl FusedPass<'_> {
     /// Fills the first layer with the rows from `start`; missing ones are zero.
     #[inline(always)]
     fn load<S: Simd>(&mut self, simd: S, start: usize) {
@@ -243,7 +243,7 @@ impl Pass<'_> {
 
 /// The inputs of the next layer; outputs become the derivatives of the activation.
 #[inline(always)]
-fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next: &mut Layer) {
+fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next: &mut FusedLayer) {
     let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
     match activation {
         Activation::Tanh => apply::<S>(
@@ -292,7 +292,7 @@ fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next
 #[inline(always)]
 fn apply<S: Simd>(
     outputs: &mut [Rows],
-    next: &mut Layer,
+    next: &mut FusedLayer,
     f: impl Fn(S::f32s) -> (S::f32s, S::f32s),
 ) {
     for (output, input) in outputs.iter_mut().zip(&mut next.inputs) {

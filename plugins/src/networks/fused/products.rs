@@ -11,13 +11,13 @@ use super::tile::{ByRow, GROUP, Rows, TILE};
 use crate::networks::lanes::{Lanes, sums};
 
 /// Sums held in registers at a time: `R` rows of `C` registers.
-type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
+type RegisterSums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
 
 /// `sums[r] += factors[r] * values`.
 #[inline(always)]
 fn add_products<S: Simd, const R: usize, const C: usize>(
     simd: S,
-    sums: &mut Sums<S, R, C>,
+    sums: &mut RegisterSums<S, R, C>,
     factors: [f32; R],
     values: &[S::f32s],
 ) {
@@ -77,7 +77,7 @@ impl<S: Simd> Blocks<S> for Affine<'_> {
     fn block<const R: usize>(&mut self, simd: S, out: usize) {
         let inputs = self.inputs;
         let mut rows = [self.weight; R];
-        let mut start: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+        let mut start: RegisterSums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
         for r in 0..R {
             rows[r] = &self.weight[(out + r) * inputs.len()..][..inputs.len()];
             start[r] = [simd.splat_f32s(self.bias[out + r]); 2];
@@ -190,7 +190,7 @@ impl<S: Simd, const C: usize> Blocks<S> for Outer<'_, C> {
         let lane = |c| (self.column + c) * S::F32_LANES;
         let columns: [&ByRow; C] = std::array::from_fn(|c| &self.by_row[lane(c) / GROUP]);
         let deltas: [&Rows; R] = std::array::from_fn(|r| &self.deltas[out + r]);
-        let mut sums: Sums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
+        let mut sums: RegisterSums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
         for row in 0..TILE {
             let values: [S::f32s; C] = std::array::from_fn(|c| {
                 columns[c][row].registers::<S>()[lane(c) % GROUP / S::F32_LANES]
@@ -232,7 +232,7 @@ impl<S: Simd> Blocks<S> for PassBack<'_> {
     fn block<const R: usize>(&mut self, simd: S, input: usize) {
         let width = self.deltas.len();
         for column in (0..TILE / S::F32_LANES).step_by(2) {
-            let mut sums: Sums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+            let mut sums: RegisterSums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
             for (row, output) in self.weight.chunks_exact(width).zip(self.outputs) {
                 let values = &output.registers::<S>()[column..column + 2];
                 let mut factors = [0.0; R];

@@ -40,7 +40,7 @@ const HELD_OUT: f64 = 0.2;
 
 /// The edges of a sample, each predicted from the rest of it.
 pub(crate) struct Edges<'a> {
-    trials: Vec<Trial<'a>>,
+    trials: Vec<EdgeTrial<'a>>,
     /// Squared errors of each weight, summed over what was held out.
     errors: Vec<f64>,
     /// Squared deviations from the mean of the rest.
@@ -60,7 +60,7 @@ impl<'a> Edges<'a> {
         let mut trials = Vec::new();
         for predictor in 0..sample.names().len() {
             for edge in edges(sample, predictor) {
-                match Trial::new(sample, whole, (predictor, edge), method, context) {
+                match EdgeTrial::new(sample, whole, (predictor, edge), method, context) {
                     Ok(trial) => trials.push(trial),
                     // The rest may be too small for this form; then nothing is known there.
                     Err(Fault::User { .. }) => {}
@@ -185,7 +185,7 @@ fn edges(sample: &Sample, predictor: usize) -> Vec<Vec<usize>> {
 }
 
 /// A fit without one edge, which it then predicts.
-struct Trial<'a> {
+struct EdgeTrial<'a> {
     predictor: usize,
     /// The subsets that are held out.
     edge: Vec<usize>,
@@ -209,7 +209,7 @@ enum Terms {
     },
 }
 
-impl<'a> Trial<'a> {
+impl<'a> EdgeTrial<'a> {
     fn new(
         sample: &Sample<'a>,
         whole: &Solution,

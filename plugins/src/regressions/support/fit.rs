@@ -63,7 +63,7 @@ fn fitted(
     let solution = Solution::of(sample, method, context)?;
     solution.note(sample, context);
     let mut edges = Edges::of(sample, &solution, method, context)?;
-    let mut fit = Fit::new(&solution, sample.weights());
+    let mut fit = SolvedFit::new(&solution, sample.weights());
     let pass = Pass(edges.wanted(&solution));
     for range in sample.ranges(&pass) {
         context.check_stop()?;
@@ -118,7 +118,7 @@ pub(crate) fn share(part: &[f64], whole: &[f64], range: &Range<usize>) -> Option
 }
 
 /// What a fit found, weight by weight.
-struct Fit {
+struct SolvedFit {
     /// Term after term.
     coefficients: Vec<f32>,
     /// The squared residuals, summed over the subsets.
@@ -131,7 +131,7 @@ struct Fit {
     slopes: Vec<f64>,
 }
 
-impl Fit {
+impl SolvedFit {
     fn new(solution: &Solution, weights: usize) -> Self {
         Self {
             coefficients: vec![0.0; solution.terms.len() * weights],

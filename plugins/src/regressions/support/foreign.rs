@@ -25,7 +25,7 @@ use crate::subsets::Subsets;
 pub struct Fit;
 
 /// What a regression is fitted on, as its program is called with it.
-struct Found {
+struct FitInput {
     anomalies: Input<WeightTable>,
     /// The recipes with the parameter that each came by.
     predictors: Vec<(String, Input<Predictors>)>,
@@ -49,7 +49,7 @@ fn params(signature: &Signature) -> (String, Vec<String>) {
     (anomalies, of(Kind::Predictor).collect())
 }
 
-impl Found {
+impl FitInput {
     fn of(signature: &Signature, bindings: &Bindings) -> Result<Self, Fault> {
         let (anomalies, names) = params(signature);
         let via = |path: &str| format!("{anomalies}.{path}");
@@ -134,7 +134,7 @@ impl Maker for Fit {
         context: &Context<'_>,
     ) -> Result<Vec<(String, Given)>, Fault> {
         let signature = &plugin.provided.declaration.signature;
-        let found = Found::of(signature, bindings)?;
+        let found = FitInput::of(signature, bindings)?;
         let (anomalies, _) = params(signature);
         found.sample(context, |sample, widths| {
             let layout = &found.anomalies.layout;
@@ -184,7 +184,7 @@ impl Maker for Fit {
 
     fn make(&self, parcel: Parcel, made: &Made<'_>) -> Result<AnyArtifact, Unfit> {
         let signature = &made.plugin.provided.declaration.signature;
-        let found = Found::of(signature, made.bindings)?;
+        let found = FitInput::of(signature, made.bindings)?;
         // What is noted of the sample was noted when it was given out.
         let quiet = Context::alone("a sample again");
         let regression = found.sample(&quiet, |sample, _| fitted(&parcel, sample, &found))?;
@@ -195,7 +195,7 @@ impl Maker for Fit {
 /// The largest degree of the polynomials of an answer.
 const MOST: usize = 8;
 
-fn fitted(parcel: &Parcel, sample: &Sample, found: &Found) -> Result<Regression, Unfit> {
+fn fitted(parcel: &Parcel, sample: &Sample, found: &FitInput) -> Result<Regression, Unfit> {
     let degree = parcel.said::<Option<usize>>("degree")?.unwrap_or(1);
     if degree > MOST {
         return Err(format!("`degree`: expected at most {MOST}, found {degree}").into());

@@ -41,7 +41,7 @@ impl Sums {
     /// Over sets of subsets, with factors `[all subsets, terms]`.
     pub fn over_sets(factors: &Mat<f64>, sets: &[Vec<usize>]) -> Self {
         let parts = parts(factors.nrows(), sets);
-        let classes = parts.iter().flat_map(Part::classes);
+        let classes = parts.iter().flat_map(ClassedSets::classes);
         Self {
             classes: classes
                 .map(|(sets, rows)| Class::new(sets, &rows, |row| row, factors))
@@ -165,19 +165,19 @@ impl Class {
 }
 
 /// Some of the sets, and the class of each subset: which of these it is in.
-struct Part {
+struct ClassedSets {
     classes: Vec<usize>,
     /// Of each class.
     sets: Vec<Vec<usize>>,
 }
 
 /// The sets in parts, each of which is cheaper than its sets by themselves.
-fn parts(subsets: usize, sets: &[Vec<usize>]) -> Vec<Part> {
-    let none = Part {
+fn parts(subsets: usize, sets: &[Vec<usize>]) -> Vec<ClassedSets> {
+    let none = ClassedSets {
         classes: vec![0; subsets],
         sets: vec![Vec::new()],
     };
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<ClassedSets> = Vec::new();
     for (set, members) in sets.iter().enumerate() {
         let alone = none.with(set, members);
         let Some(last) = parts.last_mut() else {
@@ -193,7 +193,7 @@ fn parts(subsets: usize, sets: &[Vec<usize>]) -> Vec<Part> {
     parts
 }
 
-impl Part {
+impl ClassedSets {
     fn with(&self, set: usize, members: &[usize]) -> Self {
         let (mut classes, mut sets) = (self.classes.clone(), self.sets.clone());
         let mut joint = vec![None; sets.len()];

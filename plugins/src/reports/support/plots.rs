@@ -46,7 +46,7 @@ pub fn error(scores: &[(&str, &Scores)], by: Option<&str>) -> Section {
 }
 
 /// What a row of scores is about beside model and member.
-enum Against {
+enum PlotAxis {
     Group,
     Horizon,
 }
@@ -59,16 +59,16 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option
         (Some(group), Some(by)) if group != by => {
             return Err(format!("`{label}` has errors by `{group}`, not by `{by}`"));
         }
-        (Some(group), _) if grouped => (Against::Group, group.as_str()),
-        (_, None) if ahead => (Against::Horizon, AHEAD),
+        (Some(group), _) if grouped => (PlotAxis::Group, group.as_str()),
+        (_, None) if ahead => (PlotAxis::Horizon, AHEAD),
         _ => return Ok(None),
     };
     let (metric, rows) = error_rows(scores, |row| match against {
         // Those of trust are no values of a column.
-        Against::Group => {
+        PlotAxis::Group => {
             (row.group.as_deref()).is_some_and(|group| ![TRUSTED, UNTRUSTED].contains(&group))
         }
-        Against::Horizon => row.group.is_none() && row.horizon.is_some(),
+        PlotAxis::Horizon => row.group.is_none() && row.horizon.is_some(),
     });
     let calendar = calendar(&rows);
     let names = match calendar {
@@ -76,9 +76,9 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option
         None => names(&rows, &against),
     };
     let lines = lines(&rows, |row| match (&against, calendar) {
-        (Against::Group, Some(calendar)) => day(row.group.as_deref()?, calendar),
-        (Against::Group, None) => position(row.group.as_deref(), &names),
-        (Against::Horizon, _) => row.horizon,
+        (PlotAxis::Group, Some(calendar)) => day(row.group.as_deref()?, calendar),
+        (PlotAxis::Group, None) => position(row.group.as_deref(), &names),
+        (PlotAxis::Horizon, _) => row.horizon,
     });
     let axis = axis_label(&metric, scores);
     let profile = names.is_empty() && matches!(name, "depth" | "pressure" | "p");
@@ -137,10 +137,10 @@ fn day(date: &str, calendar: Calendar) -> Option<f64> {
 }
 
 /// The names of groups that are not numbers, in order of first use.
-fn names(rows: &[&ScoreRow], against: &Against) -> Vec<String> {
+fn names(rows: &[&ScoreRow], against: &PlotAxis) -> Vec<String> {
     let groups = rows.iter().filter_map(|row| row.group.as_deref());
     let is_number = |group: &str| group.parse::<f64>().is_ok();
-    if matches!(against, Against::Horizon) || groups.clone().all(is_number) {
+    if matches!(against, PlotAxis::Horizon) || groups.clone().all(is_number) {
         return Vec::new();
     }
     let mut names: Vec<String> = Vec::new();
@@ -163,27 +163,27 @@ fn position(group: Option<&str>, names: &[String]) -> Option<f64> {
 /// A line for each model and member: members first, so that ensembles lie on top.
 fn lines(rows: &[&ScoreRow], x: impl Fn(&ScoreRow) -> Option<f64>) -> Vec<Series> {
     let colors = colors(rows);
-    let mut lines: BTreeMap<(Layer, usize, &str), Series> = BTreeMap::new();
+    let mut lines: BTreeMap<(PlotLayer, usize, &str), Series> = BTreeMap::new();
     for row in rows {
         let (Some(x), Some(color)) = (x(row), colors.get(row.model.as_str())) else {
             continue;
         };
         let layer = match row.member.as_str() {
-            "mean" => Layer::Mean,
+            "mean" => PlotLayer::Mean,
             // A second bold line beside the mean would say little more.
             "median" => continue,
-            _ => Layer::Member,
+            _ => PlotLayer::Member,
         };
         let line = lines
             .entry((layer, *color, row.member.as_str()))
             .or_insert_with(|| Series {
                 name: match layer {
-                    Layer::Mean => row.model.clone(),
-                    Layer::Member => String::new(),
+                    PlotLayer::Mean => row.model.clone(),
+                    PlotLayer::Member => String::new(),
                 },
                 style: match layer {
-                    Layer::Mean => Style::Line,
-                    Layer::Member => Style::Faint,
+                    PlotLayer::Mean => Style::Line,
+                    PlotLayer::Member => Style::Faint,
                 },
                 color: *color,
                 points: Vec::new(),
@@ -199,7 +199,7 @@ fn lines(rows: &[&ScoreRow], x: impl Fn(&ScoreRow) -> Option<f64>) -> Vec<Series
 
 /// What lies behind comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Layer {
+enum PlotLayer {
     Member,
     Mean,
 }

@@ -43,7 +43,7 @@ pub struct Alike {
 }
 
 /// The weights of one model by the names that all have in common.
-struct Named<'a> {
+struct NamedWeights<'a> {
     model: &'a SavedModel,
     weights: BTreeMap<String, &'a StoredTensor>,
 }
@@ -54,9 +54,9 @@ impl Alike {
     /// # Errors
     /// The user's fault, with the first tensor that differs.
     pub fn of(models: &[&SavedModel], selection: &Selection, ties: Ties) -> Result<Self, Fault> {
-        let named: Vec<Named> = models
+        let named: Vec<NamedWeights> = models
             .iter()
-            .map(|model| Named::of(model, selection))
+            .map(|model| NamedWeights::of(model, selection))
             .collect();
         let Some(first) = named.first().filter(|first| !first.weights.is_empty()) else {
             return Err(Fault::user("the files hold no weights"));
@@ -85,7 +85,7 @@ impl Alike {
             .copied()
             .filter(|key| !copies.contains_key(*key))
             .collect();
-        let name_in = |named: &Named, key: &str| named.weights[key].tensor.name.clone();
+        let name_in = |named: &NamedWeights, key: &str| named.weights[key].tensor.name.clone();
         let written = |key: &str| name_in(&named[named_by], key);
         let layout = order.iter().map(|key| Tensor {
             name: written(key),
@@ -113,7 +113,7 @@ impl Alike {
     }
 }
 
-impl<'a> Named<'a> {
+impl<'a> NamedWeights<'a> {
     fn of(model: &'a SavedModel, selection: &Selection) -> Self {
         let weights: Vec<&StoredTensor> = model.tensors().filter(|it| selection.has(it)).collect();
         let names = weights
@@ -190,7 +190,7 @@ fn common_prefix(names: &[String]) -> Option<&'static str> {
 
 /// Tensors that some models lack and that are, wherever they are, the same bytes as another one
 /// that all have: tied weights that some files name once. With what they are copies of.
-fn copies(named: &[Named], ties: Ties) -> Result<BTreeMap<String, String>, Fault> {
+fn copies(named: &[NamedWeights], ties: Ties) -> Result<BTreeMap<String, String>, Fault> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for key in named.iter().flat_map(|named| named.weights.keys()) {
         *counts.entry(key).or_default() += 1;
@@ -204,7 +204,7 @@ fn copies(named: &[Named], ties: Ties) -> Result<BTreeMap<String, String>, Fault
         Ties::Likely => MOST_COMPARED,
     };
     for (key, _) in partial {
-        let holders: Vec<&Named> = named
+        let holders: Vec<&NamedWeights> = named
             .iter()
             .filter(|it| it.weights.contains_key(key))
             .collect();
@@ -222,7 +222,7 @@ fn copies(named: &[Named], ties: Ties) -> Result<BTreeMap<String, String>, Fault
     Ok(copies)
 }
 
-impl Named<'_> {
+impl NamedWeights<'_> {
     fn are_equal(&self, one: &str, other: &str, bytes_left: &mut u64) -> Result<bool, Fault> {
         const AT_ONCE: u64 = 1 << 20;
         let (one, other) = (self.weights[one], self.weights[other]);
@@ -250,7 +250,7 @@ impl Named<'_> {
 }
 
 /// What the names of a tensor have more in some models than in others.
-fn prefixes(named: &[Named], order: &[&str]) -> Vec<String> {
+fn prefixes(named: &[NamedWeights], order: &[&str]) -> Vec<String> {
     let mut found = BTreeSet::new();
     let Some(key) = order.first() else {
         return Vec::new();

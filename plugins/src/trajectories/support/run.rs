@@ -200,7 +200,7 @@ impl Run {
     /// The form of the last state.
     fn saved(
         &self,
-        keep: impl Fn(&[u8]) -> Result<engine::artifact::Kept, Fault>,
+        keep: impl Fn(&[u8]) -> Result<engine::artifact::Blob, Fault>,
     ) -> Result<Option<Saved>, Fault> {
         let (Some(last), Some(names)) = (self.models.last(), self.alike.names.last()) else {
             return Ok(None);

@@ -53,7 +53,7 @@ pub struct Asked<'a> {
 
 /// What is seen of a column in the sample.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ColumnEvidence {
     numbers: usize,
     others: usize,
     /// Those among all fields with a value that are dates, and those that look like one, by form.
@@ -88,7 +88,7 @@ pub fn contents(
     layout: &Layout,
     asked: &Asked,
 ) -> Result<Option<Vec<Content>>, Problem> {
-    let mut seen = vec![Seen::default(); layout.names.len()];
+    let mut seen = vec![ColumnEvidence::default(); layout.names.len()];
     let mut rows = layout.rows(text, layout.body);
     let mut fields = Vec::new();
     let (sample, late) = (limit(text, SAMPLE_BYTES), limit(text, LATE_BYTES));
@@ -106,8 +106,9 @@ pub fn contents(
     if count == 0 {
         return Err(Problem::new(text.len(), "has a header but no rows"));
     }
-    let is_empty = |seen: &Seen, at: usize| seen.is_empty() && (asked.is_wanted)(at);
-    let empty = |seen: &[Seen]| seen.iter().enumerate().any(|(at, seen)| is_empty(seen, at));
+    let is_empty = |seen: &ColumnEvidence, at: usize| seen.is_empty() && (asked.is_wanted)(at);
+    let empty =
+        |seen: &[ColumnEvidence]| seen.iter().enumerate().any(|(at, seen)| is_empty(seen, at));
     if empty(&seen) && !is_whole && text.len() < LATE_BYTES {
         return Ok(None);
     }
@@ -139,7 +140,7 @@ fn limit(text: &str, bytes: usize) -> usize {
         .map_or(bytes, |end| end + 1)
 }
 
-impl Seen {
+impl ColumnEvidence {
     fn note(&mut self, text: &str, layout: &Layout, field: Field, pattern: Option<&str>) {
         let value = field.text(text);
         if !layout.numbers.is_missing(&value) {

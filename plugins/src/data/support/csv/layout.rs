@@ -173,7 +173,7 @@ impl Layout {
         }
         let mut rows = self.rows(text, self.body);
         let mut fields = Vec::new();
-        let mut seen = Seen::default();
+        let mut seen = MarkEvidence::default();
         for _ in 0..LINES {
             // What is wrong with it is told when it is read.
             let Ok(true) = rows.next(&mut fields) else {
@@ -203,7 +203,7 @@ impl Layout {
             return Ok(());
         }
         match seen {
-            Seen {
+            MarkEvidence {
                 comma_decimal: true,
                 point_decimal: false,
                 ..
@@ -211,14 +211,14 @@ impl Layout {
                 self.numbers.decimal = b',';
                 self.numbers.thousands = seen.point_groups.then_some('.');
             }
-            Seen {
+            MarkEvidence {
                 comma_groups: true,
                 comma_decimal: false,
                 ..
             } => {
                 self.numbers.thousands = Some(',');
             }
-            Seen {
+            MarkEvidence {
                 either: Some(_),
                 point_decimal: true,
                 comma_decimal: false,
@@ -226,7 +226,7 @@ impl Layout {
             } => {
                 self.numbers.thousands = Some(',');
             }
-            Seen {
+            MarkEvidence {
                 either: Some((at, shown)),
                 comma_decimal: false,
                 ..
@@ -243,7 +243,7 @@ impl Layout {
 
 /// What the numbers of a table show of their marks.
 #[derive(Default)]
-struct Seen {
+struct MarkEvidence {
     /// `1,5`, `0,125`
     comma_decimal: bool,
     /// `1.5`
@@ -260,7 +260,7 @@ struct Seen {
     either: Option<(usize, String)>,
 }
 
-impl Seen {
+impl MarkEvidence {
     fn note(&mut self, field: &str, at: usize) {
         let digits = field.trim_start_matches(['+', '-']);
         if let Some(first) = digits.find(&BLANKS[1..]) {

@@ -50,12 +50,18 @@ pub fn rows(
     pattern: Option<&str>,
 ) -> Result<Table, Problem> {
     let parts = parts(text, layout.body);
-    let parsed: Vec<Result<Part, Problem>> = match parts.as_slice() {
-        [only] => vec![Part::read(text, only.clone(), layout, contents, pattern)],
+    let parsed: Vec<Result<RowChunk, Problem>> = match parts.as_slice() {
+        [only] => vec![RowChunk::read(
+            text,
+            only.clone(),
+            layout,
+            contents,
+            pattern,
+        )],
         parts => thread::scope(|scope| {
             let read = |range: &Range<usize>| {
                 let range = range.clone();
-                scope.spawn(move || Part::read(text, range, layout, contents, pattern))
+                scope.spawn(move || RowChunk::read(text, range, layout, contents, pattern))
             };
             let threads: Vec<_> = parts.iter().map(read).collect();
             let joined = threads.into_iter().map(|thread| {
@@ -66,7 +72,7 @@ pub fn rows(
             joined.collect()
         }),
     };
-    let parts: Vec<Part> = parsed.into_iter().collect::<Result<_, _>>()?;
+    let parts: Vec<RowChunk> = parsed.into_iter().collect::<Result<_, _>>()?;
     Ok(joined(parts, contents))
 }
 
@@ -99,28 +105,28 @@ fn parts(text: &str, body: usize) -> Vec<Range<usize>> {
 }
 
 /// Columns of some rows.
-struct Part {
-    columns: Vec<Column>,
+struct RowChunk {
+    columns: Vec<ParsedColumn>,
     marks: BTreeMap<(usize, String), usize>,
     short: usize,
     first_short: Option<usize>,
 }
 
-enum Column {
+enum ParsedColumn {
     Numbers(Vec<f64>),
     Dates(Form, Vec<f64>),
-    Texts(Texts),
+    Texts(ParsedTexts),
     Nothing,
 }
 
 #[derive(Default)]
-struct Texts {
+struct ParsedTexts {
     known: HashMap<String, u32>,
     labels: Vec<String>,
     places: Vec<Option<u32>>,
 }
 
-impl Texts {
+impl ParsedTexts {
     fn push(&mut self, text: Option<&str>) {
         let place = text.map(|text| match self.known.get(text) {
             Some(place) => *place,
@@ -135,7 +141,7 @@ impl Texts {
     }
 }
 
-impl Part {
+impl RowChunk {
     fn read(
         text: &str,
         range: Range<usize>,
@@ -147,10 +153,10 @@ impl Part {
         let first = text[range.clone()].find('\n').unwrap_or(range.len()).max(1);
         let room = range.len() / first + 1;
         let column = |content: &Content| match content {
-            Content::Numbers | Content::Empty => Column::Numbers(Vec::with_capacity(room)),
-            Content::Dates(form) => Column::Dates(*form, Vec::with_capacity(room)),
-            Content::Texts => Column::Texts(Texts::default()),
-            Content::Nothing => Column::Nothing,
+            Content::Numbers | Content::Empty => ParsedColumn::Numbers(Vec::with_capacity(room)),
+            Content::Dates(form) => ParsedColumn::Dates(*form, Vec::with_capacity(room)),
+            Content::Texts => ParsedColumn::Texts(ParsedTexts::default()),
+            Content::Nothing => ParsedColumn::Nothing,
         };
         let mut part = Self {
             columns: contents.iter().map(column).collect(),
@@ -175,12 +181,12 @@ impl Part {
             for (at, column) in part.columns.iter_mut().enumerate() {
                 let field = fields.get(at);
                 match column {
-                    Column::Nothing => {}
-                    Column::Texts(texts) => {
+                    ParsedColumn::Nothing => {}
+                    ParsedColumn::Texts(texts) => {
                         let field = field.map(|field| field.text(text));
                         texts.push(field.as_deref().and_then(|it| layout.numbers.text(it)));
                     }
-                    Column::Dates(form, values) => {
+                    ParsedColumn::Dates(form, values) => {
                         let written = field.map(|field| field.text(text)).unwrap_or_default();
                         values.push(match date(&written, *form, pattern) {
                             Some(value) => value,
@@ -191,7 +197,7 @@ impl Part {
                             }
                         });
                     }
-                    Column::Numbers(values) => {
+                    ParsedColumn::Numbers(values) => {
                         let Some(field) = field else {
                             values.push(f64::NAN);
                             continue;
@@ -221,7 +227,7 @@ impl Part {
     }
 }
 
-fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
+fn joined(parts: Vec<RowChunk>, contents: &[Content]) -> Table {
     let empty = |content: &Content| match content {
         Content::Numbers | Content::Dates(_) | Content::Empty => Values::Numbers(Vec::new()),
         Content::Texts => Values::Texts(Vec::new(), Vec::new()),
@@ -236,15 +242,19 @@ fn joined(parts: Vec<Part>, contents: &[Content]) -> Table {
         table.first_short = table.first_short.or(part.first_short);
         for (whole, column) in table.columns.iter_mut().zip(part.columns) {
             match (whole, column) {
-                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(_, values))
-                    if whole.is_empty() =>
-                {
+                (
+                    Values::Numbers(whole),
+                    ParsedColumn::Numbers(values) | ParsedColumn::Dates(_, values),
+                ) if whole.is_empty() => {
                     *whole = values;
                 }
-                (Values::Numbers(whole), Column::Numbers(values) | Column::Dates(_, values)) => {
+                (
+                    Values::Numbers(whole),
+                    ParsedColumn::Numbers(values) | ParsedColumn::Dates(_, values),
+                ) => {
                     whole.extend(values);
                 }
-                (Values::Texts(places, labels), Column::Texts(texts)) => {
+                (Values::Texts(places, labels), ParsedColumn::Texts(texts)) => {
                     let mut known: HashMap<&str, u32> = HashMap::new();
                     for (place, label) in labels.iter().enumerate() {
                         known.insert(label, place as u32);

@@ -11,9 +11,9 @@ const LARGEST_CHUNK: usize = 1 << 30;
 
 const BUILT_IN: [u16; 7] = [1, 2, 3, 4, 5, 6, 32_004];
 
-type Codec = fn(&[u8], usize) -> Result<Vec<u8>, Refused>;
+type CodecFn = fn(&[u8], usize) -> Result<Vec<u8>, Refused>;
 
-const CODECS: [(u16, Codec); 4] = [
+const CODECS: [(u16, CodecFn); 4] = [
     (307, codecs::bzip2),
     (32_000, codecs::lzf),
     (32_001, codecs::blosc),

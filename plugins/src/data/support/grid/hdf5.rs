@@ -38,7 +38,7 @@ pub struct Hdf5 {
 }
 
 /// A data set with its path and its group.
-struct Found {
+struct LocatedDataset {
     path: String,
     dataset: Dataset,
     offset_size: u8,
@@ -251,7 +251,7 @@ fn walk(
     group: &Group,
     prefix: &str,
     depth: usize,
-    found: &mut Vec<Found>,
+    found: &mut Vec<LocatedDataset>,
 ) -> hdf5_reader::error::Result<()> {
     let (groups, datasets) = group.member_names()?;
     for name in datasets {
@@ -264,7 +264,7 @@ fn walk(
                 "it has more than {MOST_VARIABLES} variables"
             )));
         }
-        found.push(Found {
+        found.push(LocatedDataset {
             path: format!("{prefix}{name}"),
             raw_type: dataset.raw_datatype().unwrap_or_default(),
             dataset,
@@ -288,7 +288,7 @@ struct Scales {
 }
 
 impl Scales {
-    fn of(found: &[Found]) -> Self {
+    fn of(found: &[LocatedDataset]) -> Self {
         let mut scales = Self {
             by_address: HashMap::new(),
             by_id: HashMap::new(),
@@ -314,7 +314,7 @@ impl Scales {
     }
 
     /// A dimension that may grow is as long as the longest variable on it.
-    fn lengthen(&mut self, found: &[Found]) {
+    fn lengthen(&mut self, found: &[LocatedDataset]) {
         let mut longest: HashMap<String, u64> = HashMap::new();
         for found in found {
             for (dimension, size) in self.dimensions(found).iter().zip(found.dataset.shape()) {
@@ -330,14 +330,14 @@ impl Scales {
     }
 
     /// Whether it is a dimension and no variable.
-    fn is_without_values(&self, found: &Found) -> bool {
+    fn is_without_values(&self, found: &LocatedDataset) -> bool {
         self.by_address.contains_key(&found.dataset.address())
             && text(&found.dataset, "NAME").is_some_and(|name| {
                 name.starts_with("This is a netCDF dimension but not a netCDF variable")
             })
     }
 
-    fn dimensions(&self, found: &Found) -> Vec<Dimension> {
+    fn dimensions(&self, found: &LocatedDataset) -> Vec<Dimension> {
         let shape = found.dataset.shape();
         let known = self
             .own(found)
@@ -355,7 +355,7 @@ impl Scales {
     }
 
     /// Those of a variable that is a dimension itself.
-    fn own(&self, found: &Found) -> Option<Vec<Dimension>> {
+    fn own(&self, found: &LocatedDataset) -> Option<Vec<Dimension>> {
         let own = self.by_address.get(&found.dataset.address())?;
         if found.dataset.ndim() == 1 {
             return Some(vec![own.clone()]);
@@ -366,7 +366,7 @@ impl Scales {
     }
 
     /// Those that `DIMENSION_LIST` refers to.
-    fn listed(&self, found: &Found) -> Option<Vec<Dimension>> {
+    fn listed(&self, found: &LocatedDataset) -> Option<Vec<Dimension>> {
         let dataset = &found.dataset;
         if dataset.ndim() == 0 {
             return Some(Vec::new());
@@ -397,7 +397,7 @@ fn text(dataset: &Dataset, name: &str) -> Option<String> {
 
 fn described(
     place: usize,
-    found: &Found,
+    found: &LocatedDataset,
     mut dimensions: Vec<Dimension>,
     hdf5: &Hdf5File,
 ) -> Variable {

@@ -12,7 +12,7 @@ use super::{Dimension, Element, Source, Values, Variable, whole};
 pub type Named = (String, Box<dyn Source>);
 
 /// Sources joined along the dimension in which they differ.
-struct Joined {
+struct JoinedSources {
     sources: Vec<Named>,
     variables: Vec<Variable>,
     /// By the place of a variable: its place among the variables of every source.
@@ -76,7 +76,7 @@ pub fn joined(mut sources: Vec<Named>) -> Result<Box<dyn Source>, Fault> {
         variables.push(joined);
         places.push(own);
     }
-    let joined = Joined {
+    let joined = JoinedSources {
         sources,
         variables,
         places,
@@ -208,7 +208,7 @@ fn time_unit(variable: &Variable) -> Option<TimeUnit> {
     TimeUnit::parse(variable.text("units")?, calendar).ok()
 }
 
-impl Joined {
+impl JoinedSources {
     fn variable(&self, of: &Variable, source: usize) -> &Variable {
         &self.sources[source].1.variables()[self.places[of.place][source]]
     }
@@ -312,7 +312,7 @@ fn difference(left: &Values, right: &Values) -> Option<(usize, String, String)> 
     Some((found.0, found.1.0.to_string(), found.1.1.to_string()))
 }
 
-impl Source for Joined {
+impl Source for JoinedSources {
     fn variables(&self) -> &[Variable] {
         &self.variables
     }

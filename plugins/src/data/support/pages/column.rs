@@ -40,11 +40,11 @@ const MISSING: u32 = u32::MAX;
 pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
     let leaf = &footer.leaves[at];
     let meaning = leaf.meaning.clone()?;
-    let mut column = Column {
+    let mut column = PageColumn {
         meaning,
         physical: leaf.physical,
-        values: Values::new(meaning),
-        texts: Texts::default(),
+        values: PageValues::new(meaning),
+        texts: PageTexts::default(),
         is_rounded: false,
     };
     column.values.reserve(footer.rows.min(bytes.len()));
@@ -52,8 +52,8 @@ pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
         column.read_chunk(bytes, &group.chunks[at], leaf, group.rows)?;
     }
     Ok(match column.values {
-        Values::Numbers(numbers) => Held::Numbers(numbers, column.is_rounded),
-        Values::Places(places) => {
+        PageValues::Numbers(numbers) => Held::Numbers(numbers, column.is_rounded),
+        PageValues::Places(places) => {
             let place = |place: u32| (place != MISSING).then_some(place);
             Held::Texts(places.into_iter().map(place).collect(), column.texts.labels)
         }
@@ -62,12 +62,12 @@ pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
 
 /// Values that were read, of a column, a dictionary or a page.
 #[derive(Clone, Debug)]
-enum Values {
+enum PageValues {
     Numbers(Vec<f64>),
     Places(Vec<u32>),
 }
 
-impl Values {
+impl PageValues {
     fn new(meaning: Meaning) -> Self {
         match meaning {
             Meaning::Texts => Self::Places(Vec::new()),
@@ -129,13 +129,13 @@ impl Values {
 }
 
 #[derive(Default)]
-struct Texts {
+struct PageTexts {
     known: HashMap<String, u32>,
     labels: Vec<String>,
     bytes: usize,
 }
 
-impl Texts {
+impl PageTexts {
     fn place(&mut self, bytes: &[u8]) -> Result<u32, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "a text is no UTF-8")?;
         if let Some(place) = self.known.get(text) {
@@ -153,15 +153,15 @@ impl Texts {
 }
 
 /// A column as far as it is read.
-struct Column {
+struct PageColumn {
     meaning: Meaning,
     physical: Physical,
-    values: Values,
-    texts: Texts,
+    values: PageValues,
+    texts: PageTexts,
     is_rounded: bool,
 }
 
-impl Column {
+impl PageColumn {
     /// All rows of a group.
     fn read_chunk(
         &mut self,
@@ -241,7 +241,7 @@ impl Column {
         head: &Value,
         leaf: &Leaf,
         left: usize,
-        dictionary: Option<&Values>,
+        dictionary: Option<&PageValues>,
     ) -> Result<(), String> {
         let count = head.count(1)?;
         if count > left {
@@ -269,7 +269,7 @@ impl Column {
         head: &Value,
         leaf: &Leaf,
         left: usize,
-        dictionary: Option<&Values>,
+        dictionary: Option<&PageValues>,
     ) -> Result<(), String> {
         let count = head.count(1)?;
         if count > left {
@@ -307,7 +307,7 @@ impl Column {
         encoding: Option<i64>,
         levels: Option<Vec<u32>>,
         count: usize,
-        dictionary: Option<&Values>,
+        dictionary: Option<&PageValues>,
     ) -> Result<(), String> {
         let present = match &levels {
             Some(levels) => levels.iter().filter(|level| **level != 0).count(),
@@ -330,31 +330,37 @@ impl Column {
         mut input: Input,
         encoding: Option<i64>,
         count: usize,
-        dictionary: Option<&Values>,
-    ) -> Result<Values, String> {
+        dictionary: Option<&PageValues>,
+    ) -> Result<PageValues, String> {
         match (encoding, self.physical) {
             (Some(0), _) => self.plain(input.rest, count),
             (Some(2 | 8), _) => {
                 let dictionary = dictionary.ok_or(DAMAGED)?;
                 if count == 0 {
-                    return Ok(Values::new(self.meaning));
+                    return Ok(PageValues::new(self.meaning));
                 }
                 let width = u32::from(input.take(1)?[0]);
                 dictionary.at(&runs(input.rest, width, count)?)
             }
             (Some(3), Physical::Boolean) => {
                 let values = runs(prefixed(&mut input)?, 1, count)?;
-                Ok(Values::Numbers(values.into_iter().map(f64::from).collect()))
+                Ok(PageValues::Numbers(
+                    values.into_iter().map(f64::from).collect(),
+                ))
             }
             (Some(5), Physical::Int32) => {
                 let values = differences(&mut input, count)?;
                 let number = |value: i64| self.int32(value as i32);
-                Ok(Values::Numbers(values.into_iter().map(number).collect()))
+                Ok(PageValues::Numbers(
+                    values.into_iter().map(number).collect(),
+                ))
             }
             (Some(5), Physical::Int64) => {
                 let values = differences(&mut input, count)?;
                 let number = |value| self.int64(value);
-                Ok(Values::Numbers(values.into_iter().map(number).collect()))
+                Ok(PageValues::Numbers(
+                    values.into_iter().map(number).collect(),
+                ))
             }
             (Some(6), Physical::Bytes) => {
                 self.gathered(count, |each| lengths_first(&mut input, count, each))
@@ -381,13 +387,13 @@ impl Column {
         &mut self,
         count: usize,
         all: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<(), String>,
-    ) -> Result<Values, String> {
-        let mut values = Values::new(self.meaning);
+    ) -> Result<PageValues, String> {
+        let mut values = PageValues::new(self.meaning);
         values.reserve(count);
         all(&mut |bytes| {
             match &mut values {
-                Values::Numbers(numbers) => numbers.push(self.of_bytes(bytes)),
-                Values::Places(places) => places.push(self.texts.place(bytes)?),
+                PageValues::Numbers(numbers) => numbers.push(self.of_bytes(bytes)),
+                PageValues::Places(places) => places.push(self.texts.place(bytes)?),
             }
             Ok(())
         })?;
@@ -395,20 +401,20 @@ impl Column {
     }
 
     /// Values one after the other.
-    fn plain(&mut self, bytes: &[u8], count: usize) -> Result<Values, String> {
+    fn plain(&mut self, bytes: &[u8], count: usize) -> Result<PageValues, String> {
         fn each<const N: usize>(
             bytes: &[u8],
             count: usize,
             number: impl FnMut(&[u8; N]) -> f64,
-        ) -> Result<Values, String> {
+        ) -> Result<PageValues, String> {
             let total = count.checked_mul(N).ok_or(DAMAGED)?;
             let (chunks, _) = bytes.get(..total).ok_or(DAMAGED)?.as_chunks::<N>();
-            Ok(Values::Numbers(chunks.iter().map(number).collect()))
+            Ok(PageValues::Numbers(chunks.iter().map(number).collect()))
         }
         match self.physical {
             Physical::Boolean => {
                 let values = bits(bytes, count)?.into_iter();
-                Ok(Values::Numbers(
+                Ok(PageValues::Numbers(
                     values.map(|bit| f64::from(u8::from(bit))).collect(),
                 ))
             }

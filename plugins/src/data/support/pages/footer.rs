@@ -99,7 +99,7 @@ impl Footer {
         let root = elements.next().ok_or(DAMAGED)?;
         let mut leaves = Vec::new();
         for _ in 0..root.count(5)? {
-            add_leaves(&mut elements, &Outside::default(), &mut leaves, 0)?;
+            add_leaves(&mut elements, &ColumnContext::default(), &mut leaves, 0)?;
         }
         let groups = data.list(4).iter().map(|group| Group::of(group, &leaves));
         let groups: Vec<Group> = groups.collect::<Result<_, _>>()?;
@@ -147,7 +147,7 @@ impl Group {
 
 /// What is around a column.
 #[derive(Clone, Debug, Default)]
-struct Outside {
+struct ColumnContext {
     names: String,
     is_list: bool,
     is_group: bool,
@@ -159,7 +159,7 @@ const DEEPEST: u8 = 64;
 /// Adds the columns of the next element of the schema and of all elements inside it.
 fn add_leaves<'v, 'b: 'v>(
     elements: &mut impl Iterator<Item = &'v Value<'b>>,
-    outside: &Outside,
+    outside: &ColumnContext,
     leaves: &mut Vec<Leaf>,
     depth: u8,
 ) -> Result<(), String> {
@@ -176,7 +176,7 @@ fn add_leaves<'v, 'b: 'v>(
         if depth > DEEPEST || children == 0 {
             return Err(DAMAGED.to_owned());
         }
-        let inside = Outside {
+        let inside = ColumnContext {
             names: full,
             is_list,
             is_group: true,

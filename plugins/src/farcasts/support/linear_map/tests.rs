@@ -154,7 +154,7 @@ fn training_makes_its_objective_smaller_on_weights_it_did_not_see() {
             center: vec![0.0; 2],
             directions: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
         };
-        let problem = Problem::new(&unit, &drawn, 1.0, &window);
+        let problem = DrawnWeights::new(&unit, &drawn, 1.0, &window);
         let held_out: Vec<usize> = (0..78).filter(|at| is_held_out(*at)).collect();
         problem
             .loss(&[map.slopes, map.offsets].concat(), &held_out, objective)
@@ -238,7 +238,7 @@ fn trends_are_moving_averages_with_repeated_ends() {
 
 #[test]
 fn a_layer_that_starts_at_the_mean_gives_the_mean() {
-    let layer = Layer::mean(6, 2, 0.25);
+    let layer = DirectionLayer::mean(6, 2, 0.25);
     let map = layer.map(Features::TrendAndRest(3));
     let found = map.predict(&[&[1.0, 2.0], &[2.0, 2.0], &[6.0, -1.0]]);
     for (found, expected) in found.iter().zip([3.0, 1.0, 3.0, 1.0]) {

@@ -174,7 +174,7 @@ impl KnownNet {
     /// When the run is stopped.
     pub fn train(
         &mut self,
-        examples: &[Example],
+        examples: &[StateWindow],
         training: AdamOptions,
         context: &Context,
         name: &str,
@@ -187,7 +187,7 @@ impl KnownNet {
         });
         let (order, held_out) = divided(examples.len());
         let count = order.len();
-        let mut descent = Descent {
+        let mut descent = AbsoluteDescent {
             state: OptimizerState::new(self.weights.len()),
             best: self.weights.clone(),
             held_out: batch(examples, &held_out),
@@ -205,20 +205,20 @@ impl KnownNet {
 }
 
 /// Six states of a weight, the last of which is to be predicted.
-type Example = [f32; INPUTS + 1];
+type StateWindow = [f32; INPUTS + 1];
 
 /// The states seen and those to be predicted of some examples.
-fn batch(examples: &[Example], rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
+fn batch(examples: &[StateWindow], rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
     let states = rows.iter().flat_map(|row| &examples[*row][..INPUTS]);
     let truth = rows.iter().map(|row| examples[*row][INPUTS]);
     (states.copied().collect(), truth.collect())
 }
 
 /// A network on its way down the absolute error.
-struct Descent<'a, R> {
+struct AbsoluteDescent<'a, R> {
     net: &'a mut KnownNet,
     best: Vec<f32>,
-    examples: &'a [Example],
+    examples: &'a [StateWindow],
     order: Vec<usize>,
     /// Examples in a minibatch.
     size: usize,
@@ -229,7 +229,7 @@ struct Descent<'a, R> {
     context: &'a Context<'a>,
 }
 
-impl<R: Rng> Learner for Descent<'_, R> {
+impl<R: Rng> Learner for AbsoluteDescent<'_, R> {
     fn pass(&mut self, share: f64) -> Result<(), Fault> {
         self.order.shuffle(&mut self.rng);
         for rows in self.order.chunks(self.size) {
