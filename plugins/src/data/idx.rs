@@ -113,8 +113,8 @@ const LABEL: &str = "label";
 
 impl Idx {
     /// Both files after their headers, which fit each other.
-    fn open(&self, files: &Files) -> Result<(IdxFile, Option<IdxFile>), Fault> {
-        let images = IdxFile::open(&self.file, files, "file", &[3, 4])?;
+    fn open(&self, files: &Files) -> Result<(IdxArray, Option<IdxArray>), Fault> {
+        let images = IdxArray::open(&self.file, files, "file", &[3, 4])?;
         let lengths = images.shape.iter();
         let pixels = lengths.fold(1, |pixels: usize, length| pixels.saturating_mul(*length));
         if pixels == 0 || images.count == 0 {
@@ -128,7 +128,7 @@ impl Idx {
         let Some(path) = &self.labels else {
             return Ok((images, None));
         };
-        let labels = IdxFile::open(path, files, "labels", &[1])?;
+        let labels = IdxArray::open(path, files, "labels", &[1])?;
         if labels.count != images.count {
             return Err(labels.fault(&format!(
                 "expected {} labels, found {}",
@@ -140,7 +140,7 @@ impl Idx {
 }
 
 /// An open IDX file after its header.
-struct IdxFile {
+struct IdxArray {
     path: DataPath,
     param: &'static str,
     /// The first dimension.
@@ -150,7 +150,7 @@ struct IdxFile {
     body: Box<dyn Read>,
 }
 
-impl IdxFile {
+impl IdxArray {
     /// Opens the file of a parameter and reads its header, which gives one of these numbers of
     /// dimensions.
     fn open(
