@@ -357,6 +357,24 @@ fn a_stranger_s_package_does_not_reach_into_this_machine() {
     "#]].assert_eq(&refused);
 }
 
+/// A path after the name of a package stays in it.
+#[test]
+fn a_path_with_two_slashes_does_not_leave_the_package() {
+    let place = Place::new();
+    place.ocean();
+    place.fine("storms", &["add", "ocean", "--git", &place.url("ocean")]);
+    place
+        .folder
+        .write("secret.farcast", "define near(rows) = rows\n");
+    let path = format!("@ocean/{}/secret.farcast", place.folder.real_path());
+    place
+        .folder
+        .write("storms/it.farcast", format!("use \"{path}\" as ocean\n"));
+    let refused = place.refusal("storms", &["check", "it.farcast"]);
+    let expected = "error[unreadable-file]: `@ocean/HERE/secret.farcast` leaves the package\n";
+    assert!(refused.starts_with(expected), "{refused}");
+}
+
 #[test]
 fn a_damaged_cache_is_found_and_fetched_again() {
     let place = Place::new();

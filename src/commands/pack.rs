@@ -116,6 +116,14 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
         }));
         return Ok(Exit::Fine);
     }
+    let plugins = study.experiment.plugins.iter();
+    let own = plugins.filter(|plugin| !plugin.folder.starts_with('@'));
+    let own: BTreeSet<&str> = own.map(|plugin| plugin.signature.name.as_str()).collect();
+    for name in own {
+        terminal.note(format!(
+            "the program of plugin `{name}` is not packed: those of packages are"
+        ));
+    }
     for name in manifest.missing.keys() {
         terminal.note(format!(
             "`{}` is named, not packed: `--data` packs it",

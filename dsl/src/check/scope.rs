@@ -595,7 +595,7 @@ fn target(module: &Module, path: &str) -> Result<(String, String), String> {
             lib if lib.is_empty() => "lib.farcast".to_owned(),
             file => file,
         };
-        if leaves(&file) {
+        if leaves(&file) || file.starts_with('/') {
             return Err(format!("`{path}` leaves the package"));
         }
         if file.starts_with('@') {

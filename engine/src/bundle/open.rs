@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use super::reader::Archive;
 use super::{FORMAT, FileEntry, MANIFEST, Manifest, OBJECTS, RECORDS};
 use crate::digest::{Digest, Hasher};
@@ -38,6 +40,7 @@ pub fn open(bundle: &Path, folder: &Path) -> Result<OpenedBundle, Fault> {
     }
     let mut archive = Archive::open(bundle).map_err(refused)?;
     let manifest = manifest(&mut archive).map_err(refused)?;
+    refuse_settings(&mut archive, &manifest).map_err(refused)?;
     let mut name = folder.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let aside = folder.with_file_name(name);
@@ -109,6 +112,38 @@ fn manifest(archive: &mut Archive) -> Result<Manifest, String> {
         ));
     }
     Ok(manifest)
+}
+
+/// Refuses settings of a project: whoever reruns the bundle says where results go, and what is used
+/// beside it. Packages have settings of their own, which nothing reads. A repository has settings,
+/// too, with programs that git runs.
+fn refuse_settings(archive: &mut Archive, manifest: &Manifest) -> Result<(), String> {
+    let is_repository = |name: &&String| {
+        let mut parts = name.split('/');
+        parts.any(|part| part.eq_ignore_ascii_case(".git"))
+    };
+    if let Some(name) = manifest.files.keys().find(is_repository) {
+        return Err(format!("`{name}` is of a repository"));
+    }
+    let is_project = |name: &&String| {
+        let file = name.rsplit('/').next();
+        file.is_some_and(|file| file.eq_ignore_ascii_case("farcast.toml"))
+            && !name.starts_with("vendor/")
+    };
+    for name in manifest.files.keys().filter(is_project) {
+        let bytes = archive.read(name)?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("`{name}` is not text"))?;
+        let table = DeTable::parse(&text).map_err(|_| format!("`{name}` is not TOML"))?;
+        let known = ["dependencies", "package", "plugin"];
+        let mut keys = table.get_ref().keys().map(|key| key.get_ref().as_ref());
+        if let Some(key) = keys.find(|key| !known.contains(key)) {
+            let key = key.escape_debug();
+            return Err(format!(
+                "`{name}` sets `{key}`: a bundle has no settings but its packages"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn unpack(archive: &mut Archive, manifest: &Manifest, folder: &Path) -> Result<(), OpenError> {

@@ -13,6 +13,7 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
 use super::archive::LARGE;
+use crate::files;
 
 /// More entries than any bundle has.
 const MOST_ENTRIES: u64 = 100_000;
@@ -67,7 +68,7 @@ impl Archive {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(path: &Path, folders: Folders) -> Result<Self, ArchiveError> {
-        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        let mut file = files::open(path).map_err(|error| error.message(path))?;
         let length = file.metadata().map_err(|error| error.to_string())?.len();
         let directory = Directory::find(&mut file, length)?;
         let mut entries = directory.entries(&mut file, folders)?;

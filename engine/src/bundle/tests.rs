@@ -1,10 +1,15 @@
 //! Hostile archives, and bundles there and back.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use dsl::experiment::Metadata;
+
 use super::archive::{Content, write_archive};
 use super::reader::Archive;
+use super::{FORMAT, FileEntry, Manifest, open};
+use crate::digest::Digest;
 
 fn text(content: &str) -> Content {
     Content::Text(content.as_bytes().to_vec())
@@ -115,6 +120,96 @@ fn names_that_leave_the_folder_or_mean_two_things_are_refused() {
         assert!(refused.contains(why), "{names:?}: {refused}");
     }
     assert!(!folder.path().parent().unwrap().join("up").exists());
+}
+
+#[test]
+fn settings_in_a_bundle_are_refused() {
+    let here = tempfile::tempdir().unwrap();
+    let opened = |name: &str, content: &str| {
+        let files = [
+            ("experiment/it.farcast", "data d = csv(\"d.csv\")\n"),
+            (name, content),
+        ];
+        let entries = files.map(|(name, content)| {
+            let digest = Digest::of(content.as_bytes());
+            let size = content.len() as u64;
+            (name.to_owned(), FileEntry { size, digest })
+        });
+        let manifest = Manifest {
+            format: FORMAT,
+            farcast: String::new(),
+            title: String::new(),
+            metadata: Metadata::default(),
+            file: "experiment/it.farcast".to_owned(),
+            files: entries.into_iter().collect(),
+            missing: BTreeMap::new(),
+            results: 0,
+        };
+        let manifest = serde_json::to_string(&manifest).unwrap();
+        let mut packed = vec![("bundle.json", text(&manifest))];
+        packed.extend(files.map(|(name, content)| (name, text(content))));
+        let bundle = here.path().join("it.zip");
+        fs::write(&bundle, archive(&packed)).unwrap();
+        let folder = here.path().join("opened");
+        let refused = open(&bundle, &folder).err().map(|fault| fault.to_string());
+        let _ = fs::remove_dir_all(folder);
+        refused.map(|fault| fault.split_once(": ").unwrap().1.to_owned())
+    };
+    for (name, content) in [
+        ("farcast.toml", "[dependencies]\n"),
+        (
+            "experiment/lib/farcast.toml",
+            "[plugin.tally]\nrun = [\"sh\"]\n",
+        ),
+        ("vendor/ocean-1/farcast.toml", "out = \"here\"\n"),
+        ("experiment/gitter.csv", ""),
+    ] {
+        assert_eq!(opened(name, content), None, "{name}");
+    }
+    for (name, content, refused) in [
+        (
+            "farcast.toml",
+            "out = \"/x\"\n",
+            "sets `out`: a bundle has no settings but its packages",
+        ),
+        (
+            "experiment/farcast.toml",
+            "store = \"/x\"\n",
+            "sets `store`: a bundle has no settings but its packages",
+        ),
+        (
+            "farcast.toml",
+            "[remote.team]\nurl = \"/x\"\n",
+            "sets `remote`: a bundle has no settings but its packages",
+        ),
+        (
+            "Farcast.toml",
+            "jobs = 1\n",
+            "sets `jobs`: a bundle has no settings but its packages",
+        ),
+        ("farcast.toml", "out = ", "is not TOML"),
+        (".git/config", "", "is of a repository"),
+        ("experiment/.GIT/hooks/x", "", "is of a repository"),
+    ] {
+        assert_eq!(opened(name, content), Some(format!("`{name}` {refused}")));
+    }
+}
+
+/// Whoever opens a pipe would wait for ever.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("it.zip");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+        let refused = Archive::open(path).err().unwrap();
+        assert!(
+            refused.starts_with("expected a file, found the "),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
