@@ -3,7 +3,7 @@
 # Format and lints, as in CI.
 check:
     cargo fmt --all --check
-    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo clippy --release --workspace --all-targets --features remote -- -D warnings
 
 # The tests of the README.
 test:
@@ -16,7 +16,7 @@ bless:
 
 # The program as it is installed: everything optimised, without symbols.
 dist:
-    cargo build --profile dist --locked
+    cargo build --profile dist --locked --features remote
 
 # Man pages and completions of the program, where the wheel takes them from.
 share PROGRAM:

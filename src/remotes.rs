@@ -68,9 +68,9 @@ fn used(settings: &Settings, consent: Consent, terminal: &Terminal) -> Vec<Remot
     let is_used = |remote: &&Remote| {
         let is_used = consent == Consent::Given || trusted.has(&remote.identity());
         if !is_used {
-            let Remote { name, url, .. } = remote;
+            let Remote { name, address, .. } = remote;
             terminal.note(format!(
-                "`{name}` is not used: `farcast trust {name}` lets results come from `{url}`"
+                "`{name}` is not used: `farcast trust {name}` lets results come from `{address}`"
             ));
         }
         is_used
@@ -111,18 +111,18 @@ pub fn named<'a>(
 
 /// Agrees to use a shared store, or no longer.
 pub fn trust(remote: &Remote, withdraw: bool, terminal: &Terminal) -> Result<(), Abort> {
-    let (name, url): (&str, &str) = (&remote.name, &remote.url);
+    let Remote { name, address, .. } = remote;
     let identity: Digest = remote.identity();
     let mut trusted = Trusted::read();
     let kept = match withdraw {
         true => trusted.remove(&identity),
-        false => trusted.add(identity, &format!("remote {name} {url}")),
+        false => trusted.add(identity, &format!("remote {name} {address}")),
     };
     kept.map_err(|fault| report_fault(&fault, terminal))?;
     terminal.say(match withdraw {
-        true => format!("`{name}` is used no longer: `{url}`"),
+        true => format!("`{name}` is used no longer: `{address}`"),
         false => format!(
-            "results may come from `{name}`: `{url}`, until its address or its `trust` changes"
+            "results may come from `{name}`: `{address}`, until its address or its `trust` changes"
         ),
     });
     Ok(())

@@ -161,7 +161,7 @@ fn a_shared_store_that_cannot_be() {
             1 | [remote.team]
               | ^^^^^^^^^^^^^
               |
-              = help: a folder that others reach, too
+              = help: a folder that others reach, too, or `s3://BUCKET/PREFIX`
             error[unknown-name]: unknown setting `mod`
              --> HERE/farcast.toml:2:1
               |
@@ -169,13 +169,13 @@ fn a_shared_store_that_cannot_be() {
               | ^^^
               |
               = help: did you mean `mode`?
-              = help: settings: `url`, `mode`, `trust`
+              = help: settings: `url`, `mode`, `trust`, `endpoint`, `region`, `credentials`
             error[wrong-type]: expected a name of letters, digits, `-` and `_`
              --> HERE/farcast.toml:3:9
               |
             3 | [remote."a b"]
               |         ^^^^^
-            error[wrong-type]: expected a folder
+            error[wrong-type]: expected a folder or `s3://BUCKET/PREFIX`
              --> HERE/farcast.toml:6:7
               |
             6 | url = "ftp://x"
@@ -206,7 +206,7 @@ fn a_shared_store_that_cannot_be() {
               |                           ^
               |
               = help: `farcast push --key` prints the line of whoever runs it
-            error[wrong-type]: expected a folder
+            error[wrong-type]: expected a bucket of 3 to 63 small letters, digits, `-` and `.` after `s3://`
               --> HERE/farcast.toml:10:7
                |
             10 | url = "s3://../x"
@@ -218,6 +218,59 @@ fn a_shared_store_that_cannot_be() {
                |         ^^^^^^^^^^^
                |
                = help: `farcast push --key` prints the line of whoever runs it
+        "#]],
+    );
+}
+
+#[test]
+fn a_bucket_that_cannot_be() {
+    refused(
+        "[remote.a]\nurl = \"s3://Lab\"\nendpoint = \"nowhere\"\n\
+         [remote.b]\nurl = \"s3://lab/../x\"\n\
+         [remote.c]\nurl = \"s3://lab\"\nendpoint = \"s3.example.org\"\nregion = \"e u\"\ncredentials = \"me:key\"\n\
+         [remote.d]\nurl = \"shared\"\nregion = \"eu\"\n\
+         [remote.e]\nurl = \"s3://lab\"\nregoin = \"eu\"\n",
+        expect![[r#"
+            error[wrong-type]: expected a bucket of 3 to 63 small letters, digits, `-` and `.` after `s3://`
+             --> HERE/farcast.toml:2:7
+              |
+            2 | url = "s3://Lab"
+              |       ^^^^^^^^^^
+            error[wrong-type]: expected a prefix of letters, digits and `-_.=+@`, with `/` between
+             --> HERE/farcast.toml:5:7
+              |
+            5 | url = "s3://lab/../x"
+              |       ^^^^^^^^^^^^^^^
+            error[wrong-type]: expected a server: `https://HOST` or `http://HOST:PORT`
+             --> HERE/farcast.toml:8:12
+              |
+            8 | endpoint = "s3.example.org"
+              |            ^^^^^^^^^^^^^^^^
+            error[wrong-type]: expected a region, such as `eu-central-1`
+             --> HERE/farcast.toml:9:10
+              |
+            9 | region = "e u"
+              |          ^^^^^
+            error[wrong-type]: expected `"none"` or `"instance"`
+              --> HERE/farcast.toml:10:15
+               |
+            10 | credentials = "me:key"
+               |               ^^^^^^^^
+               |
+               = help: without it, the environment (`AWS_ACCESS_KEY_ID` …) or the profile in `~/.aws` says them
+            error[wrong-type]: `region` is for buckets: `s3://…`
+              --> HERE/farcast.toml:13:1
+               |
+            13 | region = "eu"
+               | ^^^^^^
+            error[unknown-name]: unknown setting `regoin`
+              --> HERE/farcast.toml:16:1
+               |
+            16 | regoin = "eu"
+               | ^^^^^^
+               |
+               = help: did you mean `region`?
+               = help: settings: `url`, `mode`, `trust`, `endpoint`, `region`, `credentials`
         "#]],
     );
 }

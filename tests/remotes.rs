@@ -449,6 +449,43 @@ fn what_cannot_be_is_refused_with_the_reason() {
     .assert_eq(&talk);
 }
 
+/// `tests/remotes/s3.sh` has a server.
+#[test]
+fn a_bucket_that_cannot_be_used_is_a_note() {
+    let team = Team::new();
+    team.project("ada");
+    let toml = "[remote.team]\nurl = \"s3://lab/farcast\"\nmode = \"read-write\"\n";
+    team.0.write("ada/farcast.toml", toml);
+    let say = |args: &[&str]| {
+        let mut command = team.0.command(args);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        let home = team.0.path("ada/home");
+        command
+            .current_dir(team.0.path("ada"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("HOME", home);
+        let out = command.output().unwrap();
+        (out.status.success(), String::from_utf8(out.stderr).unwrap())
+    };
+    let why = match cfg!(feature = "remote") {
+        true => {
+            "no credentials: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or `AWS_PROFILE` to a profile \
+             with keys; `credentials = \"none\"` is for a public bucket"
+        }
+        false => {
+            "this farcast is built without buckets; the published ones have them, and `--features remote` \
+             builds one: docs/installing.md"
+        }
+    };
+    let note = format!("note: `team` is away, and not looked at: `s3://lab/farcast`: {why}\n");
+    let run = say(&["run", "it.farcast", "--quiet", "--trust"]);
+    assert_eq!(run, (true, note));
+    let refused = format!("error: `s3://lab/farcast`: {why}\n");
+    assert_eq!(say(&["push", "it.farcast"]), (false, refused));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_group_shares_folders_and_nobody_changes_files() {

@@ -45,7 +45,7 @@ pub fn run(args: &Trust, settings: &Settings, terminal: &Terminal) -> Result<Exi
                 true => "used",
                 false => "not used",
             };
-            terminal.out(format!("{}  {}  {state}\n", remote.name, remote.url));
+            terminal.out(format!("{}  {}  {state}\n", remote.name, remote.address));
         }
         return Ok(Exit::Fine);
     };

@@ -5,18 +5,27 @@
 //! url = "/shared/farcast"
 //! mode = "read-write"              # default: "read"
 //! trust = ["ada:3d4017c3…"]        # or "writers"
+//!
+//! [remote.bucket]
+//! url = "s3://lab/farcast"
+//! endpoint = "https://s3.example.org"
+//! region = "eu-central-1"
+//! credentials = "none"             # or "instance"; default: those of the user
 //! ```
 
 use std::path::Path;
 
 use engine::path_text::path_text;
-use engine::remote::{Mode, Remote, Trust};
+use engine::remote::{Address, BucketAddress, Credentials, Mode, Remote, Trust};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Reader;
 
-const KEYS: [&str; 3] = ["url", "mode", "trust"];
+const KEYS: [&str; 6] = ["url", "mode", "trust", "endpoint", "region", "credentials"];
+
+/// The settings that only buckets have.
+const OF_BUCKETS: [&str; 3] = ["endpoint", "region", "credentials"];
 
 impl Reader<'_> {
     /// The remote stores of a table.
@@ -44,40 +53,95 @@ impl Reader<'_> {
         table: &DeTable,
         whole: &Spanned<DeValue>,
     ) -> Option<Remote> {
-        let mut remote = Remote {
-            name,
-            url: String::new(),
-            mode: Mode::Read,
-            trust: Trust::Keys(Vec::new()),
-        };
+        let (mut mode, mut trust, mut address) = (Mode::Read, Trust::Keys(Vec::new()), None);
         for (key, value) in table {
             match &**key.get_ref() {
-                "url" => remote.url = self.url(value).unwrap_or_default(),
-                "mode" => remote.mode = self.mode(value),
-                "trust" => remote.trust = self.trust(value),
+                "url" => address = self.address(value),
+                "mode" => mode = self.mode(value),
+                "trust" => trust = self.trust(value),
+                key if OF_BUCKETS.contains(&key) => {}
                 _ => self.unknown_key("setting", key, &KEYS),
             }
         }
-        if remote.url.is_empty() {
-            if !table.iter().any(|(key, _)| key.get_ref() == "url") {
-                let message = format!("`[remote.{}]` has no `url`", remote.name);
-                let hint = "a folder that others reach, too".to_owned();
-                self.wrong(whole, message, Some(hint));
-            }
-            return None;
+        if !table.iter().any(|(key, _)| key.get_ref() == "url") {
+            let message = format!("`[remote.{name}]` has no `url`");
+            let hint = "a folder that others reach, too, or `s3://BUCKET/PREFIX`".to_owned();
+            self.wrong(whole, message, Some(hint));
         }
-        Some(remote)
+        let of_buckets = |key: &str| OF_BUCKETS.contains(&key);
+        for (key, value) in table.iter().filter(|(key, _)| of_buckets(key.get_ref())) {
+            match &mut address {
+                Some(Address::Bucket(bucket)) => self.of_bucket(key.get_ref(), value, bucket),
+                Some(Address::Folder(_)) => {
+                    let message = format!("`{}` is for buckets: `s3://…`", key.get_ref());
+                    self.wrong_key(key, message);
+                }
+                None => {}
+            }
+        }
+        address.map(|address| Remote {
+            name,
+            address,
+            mode,
+            trust,
+        })
     }
 
-    /// A folder, relative to that of the file.
-    fn url(&mut self, value: &Spanned<DeValue>) -> Option<String> {
+    /// A folder, relative to that of the file, or a bucket.
+    fn address(&mut self, value: &Spanned<DeValue>) -> Option<Address> {
         let text = self.text(value)?;
-        if !text.contains("://") {
-            return Some(path_text(&self.folder.join(Path::new(&text))));
-        }
-        let message = "expected a folder".to_owned();
-        self.wrong(value, message, None);
+        let wrong = match text.split_once("://") {
+            None if text.contains(char::is_control) => "expected a folder's path on one line",
+            None => {
+                let path = self.folder.join(Path::new(&text));
+                return Some(Address::Folder(path_text(&path)));
+            }
+            Some(("s3", _)) => match BucketAddress::parse(&text) {
+                Ok(bucket) => return Some(Address::Bucket(bucket)),
+                Err(wrong) => wrong,
+            },
+            _ => "expected a folder or `s3://BUCKET/PREFIX`",
+        };
+        self.wrong(value, wrong.to_owned(), None);
         None
+    }
+
+    /// A setting that only buckets have.
+    fn of_bucket(&mut self, key: &str, value: &Spanned<DeValue>, bucket: &mut BucketAddress) {
+        let Some(text) = self.text(value) else {
+            return;
+        };
+        let is_region = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let wrong = match key {
+            "endpoint" => match BucketAddress::endpoint(&text) {
+                Ok(endpoint) => {
+                    bucket.endpoint = Some(endpoint);
+                    return;
+                }
+                Err(wrong) => wrong,
+            },
+            "region" if !text.is_empty() && text.chars().all(is_region) => {
+                bucket.region = Some(text);
+                return;
+            }
+            "region" => "expected a region, such as `eu-central-1`",
+            _ => {
+                bucket.credentials = match &*text {
+                    "none" => Credentials::Nobody,
+                    "instance" => Credentials::Instance,
+                    _ => {
+                        let hint = "without it, the environment (`AWS_ACCESS_KEY_ID` …) or \
+                                    the profile in `~/.aws` says them"
+                            .to_owned();
+                        let message = "expected `\"none\"` or `\"instance\"`".to_owned();
+                        self.wrong(value, message, Some(hint));
+                        return;
+                    }
+                };
+                return;
+            }
+        };
+        self.wrong(value, wrong.to_owned(), None);
     }
 
     fn mode(&mut self, value: &Spanned<DeValue>) -> Mode {

@@ -3,19 +3,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use super::Remote;
-use super::place::{Entry, Place};
+use super::place::{Entry, MARK, Place, UNFINISHED, VERSION, check_version, is_ours};
 use crate::error::Fault;
+use crate::files::{self, NotOpened};
 use crate::path_text::text_path;
 use crate::store::{sync_folder, unique};
-
-/// Marks the folder; its content is the version of the layout.
-const MARK: &str = "farcast-remote";
-const VERSION: &str = "1";
-
-/// Unfinished files.
-const UNFINISHED: &str = "tmp";
 
 /// A folder that others use, too. It must exist: a file system that is not mounted must not be
 /// taken for an empty one.
@@ -25,10 +20,10 @@ pub(super) struct SharedFolder {
 }
 
 impl SharedFolder {
-    pub(super) fn open(remote: &Remote) -> Result<Self, Fault> {
+    pub(super) fn open(name: &str, path: &str) -> Result<Self, Fault> {
         let opened = Self {
-            name: remote.name.clone(),
-            root: text_path(&remote.url),
+            name: name.to_owned(),
+            root: text_path(path),
         };
         opened.check()?;
         Ok(opened)
@@ -36,13 +31,10 @@ impl SharedFolder {
 
     /// That it is a folder, and nothing else than a shared store.
     fn check(&self) -> Result<(), Fault> {
-        match fs::read_to_string(self.root.join(MARK)) {
-            Ok(version) if version.trim() == VERSION => return Ok(()),
+        match read(&self.root.join(MARK), 64) {
             Ok(version) => {
-                return Err(self.fault(&format!(
-                    "it has the layout `{}`, and this farcast knows `{VERSION}`",
-                    version.trim().escape_debug()
-                )));
+                let version = String::from_utf8_lossy(&version);
+                return check_version(&version).map_err(|why| self.fault(&why));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(self.fault(&error.to_string())),
@@ -53,11 +45,10 @@ impl SharedFolder {
             }
             other => other.map_err(|error| self.fault(&error.to_string()))?,
         };
-        let ours = [UNFINISHED, "objects", "segments"];
         for entry in entries {
             let name = entry.map_err(|error| self.fault(&error.to_string()))?;
             let name = name.file_name().to_string_lossy().into_owned();
-            if !ours.contains(&&*name) && !name.starts_with('.') {
+            if !is_ours(&name) {
                 let what = format!("it is no shared store: `{name}` is in it");
                 return Err(self.fault(&what));
             }
@@ -71,6 +62,20 @@ impl SharedFolder {
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// Writes a file. With the umask of some, a folder that they have just made is closed to the
+    /// others for a moment, until it is shared.
+    fn write_patiently(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        for _ in 0..5 {
+            match self.write(name, bytes) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                written => return written,
+            }
+        }
+        self.write(name, bytes)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -153,11 +158,8 @@ impl Place for SharedFolder {
     }
 
     fn get(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
-        let mut bytes = Vec::new();
-        let read = File::open(self.path(name))
-            .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
-        match read {
-            Ok(_) => Ok(Some(bytes)),
+        match read(&self.path(name), limit) {
+            Ok(bytes) => Ok(Some(bytes)),
             // A folder that is gone as a whole is away, not empty.
             Err(error) if error.kind() == ErrorKind::NotFound && self.root.is_dir() => Ok(None),
             Err(error) => Err(self.fault(&error.to_string())),
@@ -167,9 +169,9 @@ impl Place for SharedFolder {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let marked = match self.path(MARK).exists() {
             true => Ok(()),
-            false => self.write(MARK, format!("{VERSION}\n").as_bytes()),
+            false => self.write_patiently(MARK, format!("{VERSION}\n").as_bytes()),
         };
-        let written = marked.and_then(|()| self.write(name, bytes));
+        let written = marked.and_then(|()| self.write_patiently(name, bytes));
         written.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 let name = &self.name;
@@ -187,6 +189,18 @@ impl Place for SharedFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// The bytes of a file, up to one more than `limit`. Whoever can write to the folder may put a pipe
+/// there, which never ends: it counts as missing.
+fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = files::open(path).map_err(|error| match error {
+        NotOpened::Missing | NotOpened::NotAFile(_) => ErrorKind::NotFound.into(),
+        NotOpened::Refused(error) => error,
+    })?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// An unfinished file; removed on drop unless it was renamed.
@@ -214,12 +228,17 @@ fn seal(_: &File) -> io::Result<()> {
 /// group again.
 #[cfg(unix)]
 fn share(root: &Path, folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(root)?.permissions().mode();
-    match mode & 0o020 != 0 {
-        true => fs::set_permissions(folder, fs::Permissions::from_mode(0o2775 & (mode | 0o2000))),
-        false => Ok(()),
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let whole = fs::metadata(root)?;
+    let mode = whole.permissions().mode();
+    if mode & 0o020 == 0 {
+        return Ok(());
     }
+    if fs::metadata(folder)?.gid() != whole.gid() {
+        // Without the mode 2000 of the whole; whoever is not in its group cannot.
+        let _ = chown(folder, None, Some(whole.gid()));
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o2775 & (mode | 0o2000)))
 }
 
 #[cfg(not(unix))]

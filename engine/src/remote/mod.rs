@@ -1,4 +1,4 @@
-//! Results shared with others: a second level behind a store, in a folder.
+//! Results shared with others: a second level behind a store, in a folder or a bucket.
 //!
 //! ```text
 //! objects/<aa>/<digest>               bytes, as in a store
@@ -11,11 +11,16 @@
 //! before the segment that names them, so a killed upload leaves nothing that could be found;
 //! nothing is ever overwritten with other bytes, so nobody waits for anybody.
 
+mod address;
+#[cfg(feature = "remote")]
+mod bucket;
 mod folder;
 mod gc;
 mod known;
 mod level;
 mod place;
+#[cfg(feature = "remote")]
+mod profile;
 mod push;
 mod segment;
 mod shared;
@@ -26,6 +31,7 @@ mod tests;
 use crate::digest::Digest;
 use crate::error::Fault;
 
+pub use address::{Address, BucketAddress, Credentials};
 pub use gc::{RemoteGc, gc};
 pub use level::{Look, Usage};
 pub use push::{Pushed, push};
@@ -39,8 +45,8 @@ use place::Place;
 pub struct Remote {
     /// What people call it.
     pub name: String,
-    /// Its folder.
-    pub url: String,
+    /// Where it is.
+    pub address: Address,
     /// What is done there.
     pub mode: Mode,
     /// Whose results are used.
@@ -77,18 +83,29 @@ impl Remote {
                 keys.join(" ")
             }
         };
-        let text = format!("remote\n{}\n{trust}\n", self.url);
+        let text = format!("remote\n{}\n{trust}\n", self.address);
         Digest::of(text.as_bytes())
     }
 
     /// Stands for the place in the folder of what is known of it.
     fn id(&self) -> String {
-        Digest::of(self.url.as_bytes()).short()
+        Digest::of(self.address.to_string().as_bytes()).short()
     }
 
     /// Opens the place.
     fn open(&self) -> Result<Box<dyn Place>, Fault> {
-        Ok(Box::new(folder::SharedFolder::open(self)?))
+        match &self.address {
+            Address::Folder(path) => Ok(Box::new(folder::SharedFolder::open(&self.name, path)?)),
+            #[cfg(feature = "remote")]
+            Address::Bucket(bucket) => {
+                Ok(Box::new(bucket::SharedBucket::open(&self.name, bucket)?))
+            }
+            #[cfg(not(feature = "remote"))]
+            Address::Bucket(bucket) => Err(Fault::Environment(format!(
+                "`{bucket}`: this farcast is built without buckets; the published ones have them, \
+                 and `--features remote` builds one: docs/installing.md"
+            ))),
+        }
     }
 
     /// Refuses to write where only reading is meant.

@@ -4,7 +4,30 @@ use std::time::SystemTime;
 
 use crate::error::Fault;
 
-/// A shared folder. Names have `/` between their parts, everywhere.
+/// Marks a place; its content is the version of the layout.
+pub(super) const MARK: &str = "farcast-remote";
+pub(super) const VERSION: &str = "1";
+
+/// Unfinished files of a folder.
+pub(super) const UNFINISHED: &str = "tmp";
+
+/// That this farcast knows the layout that a mark names.
+pub(super) fn check_version(mark: &str) -> Result<(), String> {
+    match mark.trim() {
+        VERSION => Ok(()),
+        other => Err(format!(
+            "it has the layout `{}`, and this farcast knows `{VERSION}`",
+            other.escape_debug()
+        )),
+    }
+}
+
+/// Whether a shared store may have this at its top.
+pub(super) fn is_ours(name: &str) -> bool {
+    [MARK, UNFINISHED, "objects", "segments"].contains(&name) || name.starts_with('.')
+}
+
+/// A shared folder or bucket. Names have `/` between their parts, everywhere.
 ///
 /// Everything fails with [`Fault::Environment`] when the place is away or refuses.
 pub(super) trait Place: Send + Sync {

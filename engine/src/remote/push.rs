@@ -11,7 +11,7 @@ use super::gc::GRACE;
 use super::known::PlaceFolder;
 use super::level::{Level, Look, object};
 use super::place::Place;
-use super::segment::{FOLDER, RECORDS, seal};
+use super::segment::{FOLDER, batches, seal};
 use super::signature::SecretKey;
 use crate::artifact::Piece;
 use crate::clock::{now, unix_millis};
@@ -142,7 +142,7 @@ pub fn push(
     pushed.broken += before - results.len();
     pushed.records = results.len();
     let lines: Vec<Line> = results.into_iter().map(|result| result.line).collect();
-    for (number, lines) in lines.chunks(RECORDS).enumerate() {
+    for (number, lines) in batches(&lines).into_iter().enumerate() {
         let (name, bytes) = seal(lines, unix_millis() + number as u64, key)?;
         place.put(&format!("{FOLDER}/{name}"), &bytes)?;
         known.keep(&name, &bytes);

@@ -25,10 +25,13 @@ pub(super) const FOLDER: &str = "segments";
 pub(super) const LARGEST: u64 = 256 << 20;
 
 /// The most that one may inflate to.
-const INFLATED: u64 = 4 << 30;
+const INFLATED: u64 = 1 << 30;
 
 /// More records than this go into more segments.
 pub(super) const RECORDS: usize = 50_000;
+
+/// So do longer ones.
+const BYTES: usize = 256 << 20;
 
 const HEAD: &str = "farcast segment 1";
 const ENDING: &str = ".seg";
@@ -38,6 +41,24 @@ pub(super) struct Segment<'a> {
     /// Who signed it.
     pub signer: PublicKey,
     packed: &'a [u8],
+}
+
+/// The lines of each segment.
+pub(super) fn batches(lines: &[Line]) -> Vec<&[Line]> {
+    let mut batches = Vec::new();
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |line: &&Line| {
+            bytes += line.json().len();
+            bytes <= BYTES
+        };
+        let count = rest.iter().take(RECORDS).take_while(fits).count();
+        let (batch, others) = rest.split_at(count.max(1));
+        batches.push(batch);
+        rest = others;
+    }
+    batches
 }
 
 /// A segment with these lines of a journal; its name and its bytes.
@@ -51,12 +72,17 @@ pub(super) fn seal(
         text.extend(encode_line(line.json())?);
     }
     let packed = zstd::bulk::compress(&text, 3)?;
+    Ok(seal_packed(&packed, millis, key))
+}
+
+/// The same with whatever is compressed.
+pub(super) fn seal_packed(packed: &[u8], millis: u64, key: &SecretKey) -> (String, Vec<u8>) {
     let head = head(millis, &key.public());
-    let signature = key.sign(&message(&head, &packed));
+    let signature = key.sign(&message(&head, packed));
     let mut bytes = format!("{head}{signature}\n").into_bytes();
     bytes.extend(packed);
     let name = format!("{millis:015}-{}{ENDING}", Digest::of(&bytes));
-    Ok((name, bytes))
+    (name, bytes)
 }
 
 /// Judges the bytes of a segment of this name.

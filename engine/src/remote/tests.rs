@@ -29,7 +29,7 @@ impl Team {
     fn remote(&self, trust: Trust) -> Remote {
         Remote {
             name: "team".to_owned(),
-            url: self.path("shared").display().to_string(),
+            address: Address::Folder(self.path("shared").display().to_string()),
             mode: Mode::ReadWrite,
             trust,
         }
@@ -229,6 +229,64 @@ fn a_damaged_object_is_not_used_and_is_sent_again() {
         assert_eq!(fs::read(&object).unwrap(), b"net");
     }
     assert_eq!(team.segments().len(), 1);
+}
+
+/// Whoever can write to the folder may put there what never ends, or leads elsewhere.
+#[cfg(unix)]
+#[test]
+fn pipes_and_links_in_the_folder_do_no_harm() {
+    let team = Team::new();
+    let made = save(&team.store("ada"), "net");
+    team.push("ada", &key(1));
+    let digest = Digest::of(b"net").to_string();
+    let object = team.path(&format!("shared/objects/{}/{digest}", &digest[..2]));
+    let pipe = |path: &Path| {
+        let status = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(status.unwrap().success());
+    };
+    let remotes = [team.remote(Trust::Writers)];
+    let open = |who: &str| Shared::open(&team.store(who), &remotes, None, Look::Listed).1;
+    fs::remove_file(&object).unwrap();
+    pipe(&object);
+    let bob = team.store("bob");
+    let (shared, _) = Shared::open(&bob, &remotes, None, Look::Listed);
+    assert!(matches!(shared.load(&made), Err(Fault::Damaged(_))));
+    fs::remove_file(&object).unwrap();
+    fs::write(team.path("elsewhere"), "theirs").unwrap();
+    std::os::unix::fs::symlink(team.path("elsewhere"), &object).unwrap();
+    let cid = team.store("cid");
+    let (shared, _) = Shared::open(&cid, &remotes, None, Look::Listed);
+    assert!(matches!(shared.load(&made), Err(Fault::Damaged(_))));
+    // Who has it mends it, and nothing elsewhere is written to.
+    drop(shared);
+    save(&cid, "net");
+    assert_eq!(team.push("cid", &key(1)).mended, 1);
+    assert_eq!(fs::read(&object).unwrap(), b"net");
+    assert_eq!(fs::read(team.path("elsewhere")).unwrap(), b"theirs");
+    let segment = team.segments().pop().unwrap();
+    fs::remove_file(&segment).unwrap();
+    pipe(&segment);
+    assert_eq!(open("dan"), Vec::<String>::new());
+    let mark = team.path("shared/farcast-remote");
+    fs::remove_file(&mark).unwrap();
+    pipe(&mark);
+    assert_eq!(open("eve"), Vec::<String>::new());
+}
+
+#[test]
+fn a_segment_that_inflates_without_end_is_stopped() {
+    let (name, bytes) = seal(&[Line::kept(&record("net")).unwrap()], 17, &key(1)).unwrap();
+    let segment = judge(&name, &bytes).unwrap();
+    assert_eq!(segment.lines().unwrap().len(), 1);
+    // Two gibibytes of what is no line.
+    let mut packed = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    let block = vec![b'x'; 1 << 20];
+    for _ in 0..2048 {
+        std::io::Write::write_all(&mut packed, &block).unwrap();
+    }
+    let (name, bytes) = segment::seal_packed(&packed.finish().unwrap(), 17, &key(1));
+    let segment = judge(&name, &bytes).unwrap();
+    assert!(segment.lines().map_or(true, |lines| lines.is_empty()));
 }
 
 /// A segment that another one has replaced counts no more, and one that is gone is dropped here.
