@@ -242,6 +242,22 @@ pub(crate) fn word(word: &str) -> Option<&'static str> {
     })
 }
 
+/// What other tools call a parameter, and the word for it here.
+pub(crate) fn parameter(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "lr" | "learning_rate" | "alpha" | "eta" => "rate",
+        "batch_size" | "minibatch" => "batch",
+        "n_epochs" | "num_epochs" | "max_epochs" => "epochs",
+        "n_steps" | "num_steps" | "max_steps" | "iterations" | "n_iter" => "steps",
+        "hidden_sizes" | "hidden_layer_sizes" | "units" => "hidden",
+        "features" | "predictors" => "inputs",
+        "label" | "labels" | "output" => "target",
+        "validation_split" | "test_size" | "val_fraction" => "hold_out",
+        "n_members" | "n_estimators" | "ensemble_size" => "members",
+        _ => return None,
+    })
+}
+
 /// What to write instead of a word that begins a statement in other languages.
 pub(crate) fn head(name: &str) -> Option<&'static str> {
     match data_type(name) {

@@ -1,7 +1,7 @@
 //! Runs every case of `tests/suite`: texts with what the checker must say written inside.
 //!
 //! `#!` lines direct a case. `#! set name=value`, `#! score SWEEP POINT VALUE` (`none` for a
-//! point that ended without one) and `#! nodes` (list what was meant, too) stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
+//! point that ended without one), `#! spread SWEEP POINT ERROR` (its standard error) and `#! nodes` (list what was meant, too) stand anywhere; `#! file PATH` starts another file of the case. What is expected stands at
 //! the end of the first file: `#! error CODE PLACE "message"`, `#! label …`, `#! hint …`,
 //! `#! fix …`, `#! node …`. `BLESS=1` writes what is said now; read it before committing it.
 
@@ -270,6 +270,11 @@ fn read(path: PathBuf) -> Case {
         let (sweep, rest) = line.split_once(' ').unwrap();
         let (point, score) = rest.rsplit_once(' ').unwrap();
         choices.note(sweep, point, score.parse().ok());
+    }
+    for line in directives("spread ") {
+        let (sweep, rest) = line.split_once(' ').unwrap();
+        let (point, error) = rest.rsplit_once(' ').unwrap();
+        choices.note_error(sweep, point, error.parse().unwrap());
     }
     let mut files = BTreeMap::new();
     for section in rest.split("#! file ").skip(1) {

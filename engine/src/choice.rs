@@ -31,6 +31,9 @@ pub struct Choice {
     pub point: String,
     /// Its score.
     pub score: f64,
+    /// How many standard errors from the best it may lie, as the first of those that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<f64>,
     /// The best of the others, if any has a score.
     pub next: Option<Next>,
     /// The scores at the chosen point: statement and point.
@@ -61,14 +64,22 @@ impl fmt::Display for Choice {
             ..
         } = self;
         let score = significant(self.score);
-        write!(
-            f,
-            "{point}, the best of {points} points by {objective}: {score}"
-        )?;
+        match self.within {
+            None => write!(f, "{point}, the best of {points} points by {objective}: {score}")?,
+            Some(within) => write!(
+                f,
+                "{point}, the first of {points} points within {within} standard errors of the best \
+                 by {objective}: {score}"
+            )?,
+        }
         let Some(next) = &self.next else {
             return Ok(());
         };
-        write!(f, "; next {} with {}", next.point, significant(next.score))?;
+        let which = match self.within {
+            None => "next",
+            Some(_) => "best of the others",
+        };
+        write!(f, "; {which} {} with {}", next.point, significant(next.score))?;
         match next.interval {
             Some((low, high)) => {
                 let clear = match low > 0.0 || high < 0.0 {
@@ -206,6 +217,7 @@ impl ScoresByPoint<'_> {
             points: scored.len(),
             point: sweep.best_point(chosen),
             score,
+            within: sweep.within,
             next,
             at: nodes
                 .map(|node| (node.name.clone(), node.point.clone()))
@@ -348,6 +360,7 @@ mod tests {
             points: 3,
             point: "degree=1".to_owned(),
             score: 0.5,
+            within: None,
             next: None,
             at: Vec::new(),
         };
@@ -367,6 +380,10 @@ mod tests {
         );
         choice.next = Some(next(Some((0.25, 0.5))));
         assert!(choice.to_string().ends_with("+0.5000 (95 %, 4 members)"));
+        choice.within = Some(1.0);
+        let first = "degree=1, the first of 3 points within 1 standard errors of the best by minimise \
+                     inside.rmse: 0.5000; best of the others degree=2 with 0.6250";
+        assert!(choice.to_string().starts_with(first), "{choice}");
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub struct Declaration {
     /// Whether large results are made again instead of stored.
     #[serde(default)]
     pub remade: bool,
+    /// Whether what reads its results is keyed by their bytes.
+    #[serde(default)]
+    pub by_content: bool,
 }
 
 impl Declaration {
@@ -55,6 +58,7 @@ impl Declaration {
             along: None,
             code: None,
             remade: false,
+            by_content: false,
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Graph {
     pub of_node: Vec<Vec<ActionId>>,
     /// The actions whose results are asked for: scores and reports, or whatever has no dependents.
     pub goals: BTreeSet<ActionId>,
+    /// The actions whose dependents are keyed by the bytes of their results.
+    pub by_content: BTreeSet<ActionId>,
     /// The digest of every data file that is read.
     pub files: BTreeMap<String, Digest>,
 }

@@ -7,6 +7,7 @@ pub mod choice;
 mod clock;
 pub mod cluster;
 pub mod compare;
+pub mod contents;
 mod context;
 pub mod declaration;
 pub mod digest;

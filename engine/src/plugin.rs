@@ -38,6 +38,10 @@ pub trait Plugin: Declared + 'static {
     /// costs about as much to make as to store. Small results are stored all the same.
     const REMADE: bool = false;
 
+    /// Whether what reads the result is keyed by its bytes instead of by how they were made: for
+    /// what reads little of its inputs and costs little. It runs before everything else.
+    const BY_CONTENT: bool = false;
+
     /// The parameter that counts independent members, each an action of its own.
     const MEMBERS: Option<&'static str> = None;
 
@@ -136,6 +140,7 @@ impl Declaration {
         let mut declaration = Self::new(signature::<P>());
         declaration.streams = P::STREAMS;
         declaration.remade = P::REMADE;
+        declaration.by_content = P::BY_CONTENT;
         declaration.cutter = P::cutter();
         declaration.along = P::ALONG.map(|(input, every)| AlongWith {
             input: input.to_owned(),

@@ -15,6 +15,7 @@
 //! runs in rounds. Each round is a pure function of the text and the scores so far, so a later
 //! run replays them from the store.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use dsl::experiment::{Experiment, Node};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
 
+use crate::contents::Contents;
 use crate::executor::{Backend, Executor, Place, Round};
 use crate::files::FirstSeen;
 use crate::foreign::with_declared;
@@ -55,6 +57,7 @@ pub struct Study {
     /// What the checker has to say of a text without mistakes.
     pub warnings: Vec<Diagnostic>,
     choices: Choices,
+    contents: Contents,
     stage: Stage,
     /// The packages of its project.
     pub packages: Arc<Packages>,
@@ -149,6 +152,7 @@ impl Study {
             set,
             warnings: checked.diagnostics,
             choices,
+            contents: Contents::default(),
             stage: Stage::Checked,
             packages: Arc::default(),
             seen: FirstSeen::default(),
@@ -196,23 +200,26 @@ impl Study {
         }
         loop {
             let graph = self.lower(store)?;
+            let knows_more = self.contents.note(&graph, store.records());
             let (experiment, registry) = (&self.experiment, &self.registry);
-            if !note_scores(experiment, &graph, registry, store, &mut self.choices) {
+            if !note_scores(experiment, &graph, registry, store, &mut self.choices) && !knows_more {
                 return Ok(graph);
             }
             self.check_again()?;
         }
     }
 
-    /// The actions when exactly this is known of the sweeps, whatever the store has.
+    /// The actions when exactly this is known of sweeps and results, whatever the store has.
     ///
     /// # Errors
     /// As [`actions`](Self::actions).
     pub fn actions_given(
         &mut self,
         choices: Choices,
+        contents: Contents,
         store: &dyn Store,
     ) -> Result<Graph, StudyError> {
+        self.contents = contents;
         if choices != self.choices || self.stage == Stage::Lowered {
             self.choices = choices;
             self.check_again()?;
@@ -267,11 +274,21 @@ impl Study {
         let store = place.store;
         let mut graph = self.actions(store)?;
         let mut earlier = Endings::new();
+        // A result that others are keyed by is made before them; one that fails fails again below.
+        let mut tried = BTreeSet::new();
         loop {
+            let unknown = self.contents.unknown(&graph).into_iter();
+            let untried = unknown.filter(|id| tried.insert(graph.actions[id.0].key.digest));
+            let first: BTreeSet<ActionId> = untried.collect();
+            let is_first = !first.is_empty();
+            if is_first {
+                graph.goals = first;
+            }
             earlier.extend(executor.begin(Round {
                 graph: &graph,
                 experiment: &self.experiment,
                 choices: &self.choices,
+                contents: &self.contents,
             }));
             let work = Work {
                 graph: &graph,
@@ -279,6 +296,12 @@ impl Study {
                 place,
             };
             let outcome = run_after(work, settings.on_failure, executor, &earlier);
+            if is_first && !outcome.stopped {
+                let ended = outcome.by_key(&graph).into_iter();
+                earlier.extend(ended.filter(|(_, ending)| matches!(ending, Ending::Ran(_))));
+                graph = self.actions(store)?;
+                continue;
+            }
             let trials = Trials::of(&self.experiment, &graph);
             let mut endings = outcome.endings.iter().enumerate();
             let has_failed = endings.any(|(index, ending)| {
@@ -313,7 +336,7 @@ impl Study {
             Some((_, Scope::All)) => Demand::Also(&asks),
             Some((_, Scope::Exports)) => Demand::Only(&asks),
         };
-        match lower_for(checked, &self.registry, &digest, asked) {
+        match lower_for(checked, &self.registry, &digest, &self.contents, asked) {
             Ok(Lowered { experiment, graph }) => {
                 self.experiment = experiment;
                 self.stage = Stage::Lowered;

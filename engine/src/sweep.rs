@@ -35,6 +35,7 @@ pub fn note_scores(
         let Some(record) = store.find(&action.key.digest) else {
             continue;
         };
+        let mut error = None;
         let score = if record.is_diverged() {
             None
         } else {
@@ -42,11 +43,13 @@ pub fn note_scores(
             let Ok(made) = registry.read(&title, &record, store) else {
                 continue;
             };
-            let scores = Stored::as_any(made).downcast::<Scores>();
-            scores
-                .ok()
-                .and_then(|scores| score_of(&scores.rows, objective))
+            let scores = Stored::as_any(made).downcast::<Scores>().ok();
+            error = { scores.as_ref() }.and_then(|it| error_of(&it.rows, objective));
+            scores.and_then(|scores| score_of(&scores.rows, objective))
         };
+        if let Some(error) = error {
+            choices.note_error(&sweep.name, &trial.point, error);
+        }
         choices.note(&sweep.name, &trial.point, score);
         any = true;
     }
@@ -114,6 +117,36 @@ pub fn score_of(rows: &[ScoreRow], objective: &Objective) -> Option<f64> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     mean.is_finite().then_some(mean)
 }
+
+/// The standard error of that number as a mean over members, in each fold of an inner
+/// extrapolation; none of fewer than two.
+fn error_of(rows: &[ScoreRow], objective: &Objective) -> Option<f64> {
+    let is_fold = |row: &&ScoreRow| {
+        let group = row.group.as_deref();
+        group.is_some_and(|group| group.starts_with(FOLD))
+    };
+    let of_metric = rows.iter().filter(|row| row.metric == objective.metric);
+    let mut rows: Vec<&ScoreRow> = of_metric.filter(|row| is_single(row)).collect();
+    narrow(&mut rows, |row| is_fold(&row));
+    rows.retain(|row| row.group.is_none() || is_fold(row));
+    narrow(&mut rows, |row| matches!(&*row.role, "child" | "farcast"));
+    narrow(&mut rows, |row| row.role != "baseline");
+    let mut runs: BTreeMap<(&str, Option<&str>), (f64, f64)> = BTreeMap::new();
+    for row in rows {
+        let (sum, count) = runs.entry((&row.member, row.group.as_deref())).or_default();
+        *sum += row.value?;
+        *count += 1.0;
+    }
+    let values: Vec<f64> = runs.into_values().map(|(sum, count)| sum / count).collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let error = (squares / (count - 1.0) / count).sqrt();
+    error.is_finite().then_some(error)
+}
+
+/// How the groups of an inner extrapolation with several folds begin.
+const FOLD: &str = "fold ";
 
 /// The rows that an objective is about: of its metric, over all rows of data, of the children or
 /// farcasts when there are any.
@@ -238,6 +271,28 @@ mod tests {
         assert_eq!(score_of(&few, &objective(Some("0"))), Some(1.0));
         few.push(row("mean", "child", None, 1.0));
         assert_eq!(score_of(&few, &objective(None)), None);
+    }
+
+    #[test]
+    fn the_standard_error_is_that_of_the_mean_over_members_in_each_fold() {
+        let mut rows = vec![
+            row("0", "parent", None, 90.0),
+            row("0", "child", None, 1.0),
+            row("1", "child", None, 2.0),
+            row("2", "child", None, 6.0),
+            row("mean", "child", None, 3.0),
+        ];
+        // Deviations of -2, -1, 3: variance 7, of the mean 7 / 3.
+        let error = error_of(&rows, &objective(None)).unwrap();
+        assert!((error - (7.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!(error_of(&rows[..2], &objective(None)), None);
+        for (member, fold, value) in [("0", "fold 1", 1.0), ("0", "fold 2", 3.0)] {
+            rows.push(ScoreRow {
+                group: Some(fold.to_owned()),
+                ..row(member, "child", None, value)
+            });
+        }
+        assert_eq!(error_of(&rows, &objective(None)), Some(1.0));
     }
 
     #[test]

@@ -56,9 +56,14 @@ pub fn too_large(field: &str, bytes: u64) -> Option<Complaint> {
     }
 }
 
-/// The same for subsets of `size` rows each.
+/// The same for `count` subsets of `size` rows each.
 pub fn too_many_rows(call: &Sketch) -> Option<Complaint> {
-    let (count, size) = (call.get::<u64>("count")?, call.get::<u64>("size")?);
+    subsets_too_large(call, call.get("count")?)
+}
+
+/// The same for this many subsets of `size` rows each.
+pub fn subsets_too_large(call: &Sketch, count: u64) -> Option<Complaint> {
+    let size = call.get::<u64>("size")?;
     // Numbers of rows, and the JSON text that keeps them.
     let bytes = count.saturating_mul(size).saturating_mul(4 + 7);
     too_large("count", bytes)

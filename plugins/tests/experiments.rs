@@ -113,14 +113,46 @@ fn inner_of(application: &str, side: &str, store: &MemStore) -> (Vec<String>, Ve
 fn other_application_data_on_the_same_side_change_no_inner_score() {
     let store = MemStore::default();
     let (_, expected) = inner_of("where(all, z > 0.6)", "auto", &store);
-    let (_, found) = inner_of("where(all, z > 0.7 and x < 2)", "auto", &store);
-    assert_eq!(found, expected);
+    // Only the side on which the data to apply to lie is read of them.
+    // The score names the child, which is another one.
+    let cuts = ["inside", "inside.fold1.edge", "inside.fold1.rest", "unseen"];
+    let (titles, found) = inner_of("where(all, z > 0.7 and x < 2)", "auto", &store);
+    assert_eq!((titles, &found), (cuts.map(str::to_owned).to_vec(), &expected));
     let (titles, found) = inner_of("where(all, z > 0.6)", "upper", &store);
     assert_eq!(found, expected);
     assert!(titles.contains(&"inside".to_owned()), "{titles:?}");
     // With the side given, the data to apply to are not read.
     let (titles, found) = inner_of("where(all, z > 0.7 and x < 2)", "upper", &store);
-    assert_eq!((titles, found), (Vec::new(), expected));
+    assert_eq!((titles, found), (vec!["inside".to_owned()], expected));
+}
+
+#[test]
+fn targets_of_the_application_data_run_no_inner_trial_again() {
+    let store = MemStore::default();
+    let text = format!("{SMALL}score inside = inner(adapted, by: z)\n");
+    let told = text.replace(
+        "data seen = where(all, z <= 0.6)\ndata unseen = where(all, z > 0.6)",
+        "data other = derive(all, w = choose(z <= 0.6, y, 1e6 * x))\n\
+         data seen = where(other, z <= 0.6)\n\
+         data unseen = where(other, z > 0.6)",
+    );
+    let asked = told.replace("target: y", "target: w");
+    let values = |lines: &[ScoreLine]| -> Vec<Option<f64>> {
+        lines.iter().map(|line| line.value).collect()
+    };
+    let (_, expected) = ran(&asked, &store);
+    // Another formula for all rows that gives the rows seen the same values.
+    let worse = asked.replace("1e6 * x", "-3 * z");
+    let (titles, found) = ran(&worse, &store);
+    assert_eq!(values(&found), values(&expected));
+    let cuts = ["inside", "inside.fold1.edge", "inside.fold1.rest", "other", "seen", "unseen"];
+    assert_eq!(titles, cuts);
+    // The scores name the children of this text, so that they can be told by them.
+    let told = "score skill = compare(net, adapted, on: unseen, inner: inside)\n";
+    for text in [&asked, &worse] {
+        let (_, found) = ran(&format!("{text}{told}"), &store);
+        assert!(found.iter().any(|line| line.statement == "skill" && line.model == "adapted"));
+    }
 }
 
 #[test]

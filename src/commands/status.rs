@@ -177,7 +177,7 @@ impl Standing {
         // Only the text knows the names of what failed.
         if let Some(order) = order.as_ref().filter(|_| !failed.is_empty()) {
             let (mut study, store) = reopened(campaign, terminal)?;
-            let graph = study.actions_given(order.choices(), &store);
+            let graph = study.actions_given(order.choices(), order.contents(), &store);
             let graph = graph.map_err(|error| abort(&error, terminal))?;
             if order.graph != graph_digest(&graph) {
                 terminal.note("data or plugins have changed since the run was submitted");

@@ -130,7 +130,7 @@ fn chunk(
     });
     watch(campaign.clone(), Arc::clone(&stop));
     let (mut study, store) = reopened(campaign, terminal)?;
-    let graph = study.actions_given(order.choices(), &store);
+    let graph = study.actions_given(order.choices(), order.contents(), &store);
     let graph = graph.map_err(|error| abort(&error, terminal))?;
     if graph_digest(&graph) != order.graph {
         return Err(fail(other_graph(campaign, order, &graph.files)));

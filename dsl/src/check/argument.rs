@@ -260,7 +260,16 @@ impl<'p> Checker<'p> {
             "`{shown}` is out of range: `{}` must be in `{range}`",
             param.name
         );
-        self.report(call.env, Diagnostic::error(Code::OutOfRange, span, message));
+        let mut diagnostic = Diagnostic::error(Code::OutOfRange, span, message);
+        let share = match bad {
+            Value::Float(percent) if param.ty == Type::Float && *percent > 1.0 => Some(Value::Float(percent / 100.0)),
+            _ => None,
+        };
+        let fits = |share: &Value| bounds.is_some_and(|bounds| bounds.refused(share).is_none());
+        if share.as_ref().is_some_and(fits) {
+            diagnostic = diagnostic.hint(format!("a share in percent is written `{shown} %`"));
+        }
+        self.report(call.env, diagnostic);
         None
     }
 

@@ -5,6 +5,7 @@ use super::checker::Checker;
 use super::describe::type_name;
 use crate::ast::{Arg, Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::foreign;
 use crate::nearest::{count, quoted};
 use crate::signature::{Param, Signature};
 use crate::source::Span;
@@ -85,8 +86,11 @@ impl Checker<'_> {
             let name = &call.signature.name;
             let takes = params.iter().filter(|param| !param.definitions).count();
             let message = format!("`{name}` takes {}", count(takes));
-            let diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message)
-                .choices("parameters", param_names(call.signature));
+            let mut diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message);
+            if let Some(number) = self.decimal_comma(value) {
+                diagnostic = diagnostic.hint(format!("a number has a decimal point: `{number}`"));
+            }
+            let diagnostic = diagnostic.choices("parameters", param_names(call.signature));
             self.report(call.env, diagnostic);
             return None;
         };
@@ -100,6 +104,18 @@ impl Checker<'_> {
             _ => *slot = Binding::Many(vec![value]),
         }
         Some(())
+    }
+
+    /// The number that `1,5` may mean, for the value after the comma.
+    fn decimal_comma(&self, value: &Expr) -> Option<String> {
+        let is_digit = |it: &char| it.is_ascii_digit();
+        let start = value.span.start.checked_sub(20)?;
+        let around = self.source(Span { start, ..value.span });
+        let (before, after) = around.rsplit_once(',')?;
+        let whole: String = before.chars().rev().take_while(is_digit).collect();
+        let whole: String = whole.chars().rev().collect();
+        let is_number = !whole.is_empty() && !after.is_empty() && after.chars().all(|it| is_digit(&it));
+        is_number.then(|| format!("{whole}.{after}"))
     }
 
     fn bind_named<'e>(
@@ -116,9 +132,14 @@ impl Checker<'_> {
             .position(|param| is_named(param, &name.text) && !param.definitions);
         let Some((at, slot)) = at.and_then(|at| Some((at, given.get_mut(at)?))) else {
             let message = format!("`{}` has no parameter `{}`", signature.name, name.text);
-            let mut diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message)
-                .meant(&name.text, param_names(signature))
-                .choices("parameters", param_names(signature));
+            let ours = foreign::parameter(&name.text);
+            let ours = ours.filter(|ours| param_names(signature).any(|known| known == *ours));
+            let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message);
+            let diagnostic = match ours {
+                Some(ours) => diagnostic.hint(format!("it is called `{ours}`")),
+                None => diagnostic.meant(&name.text, param_names(signature)),
+            };
+            let mut diagnostic = diagnostic.choices("parameters", param_names(signature));
             if signature.params.iter().any(|param| param.definitions) {
                 diagnostic =
                     diagnostic.hint(format!("a new column is written `{} = …`", name.text));

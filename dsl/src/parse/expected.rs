@@ -122,11 +122,24 @@ impl Stop<'_> {
         if let Some(hint) = self.number_as_name() {
             return Some(hint);
         }
+        if written == "not" && self.wants_operator() {
+            return Some("write `not (x in [1, 2])`".to_owned());
+        }
         if is_reserved(written) {
             return Some(reserved_hint(written));
         }
+        if let Some(hint) = self.list_in_parentheses() {
+            return Some(hint);
+        }
+        if self.rule == Rule::import && self.written().is_empty() {
+            return Some("write `use \"file.farcast\" as name`".to_owned());
+        }
         if is_text_alone(self.wanted) {
             let line = self.rest_of_line();
+            let line = match line.split_once(" as ") {
+                Some((path, _)) if self.rule == Rule::import => path.trim_end(),
+                _ => line,
+            };
             return (!line.is_empty()).then(|| format!("text is in quotes: `\"{line}\"`"));
         }
         if written == "+" && !self.wants_operator() {
@@ -306,6 +319,14 @@ impl Stop<'_> {
         let begins = ends_value(next, written) && next != Token::Close || written == "[";
         (begins && ends_value(*token, last))
             .then(|| format!("a `,` is missing between `{last}` and `{written}`"))
+    }
+
+    /// `z in (0, 1)`
+    fn list_in_parentheses(&self) -> Option<String> {
+        let open = self.before.iter().rposition(|(_, it)| self.slice(it) == "(")?;
+        let word = self.before.get(open.checked_sub(1)?)?;
+        let is_list = self.written() == "," && self.slice(&word.1) == "in";
+        is_list.then(|| "the values to choose from stand in `[…]`".to_owned())
     }
 
     /// `inside.rmse.0`: a name that is a number.

@@ -458,6 +458,12 @@ fn foreign_symbol(text: &str, at: usize, file: FileId) -> Diagnostic {
     if let Some(path) = foreign::path(text, at) {
         return unquoted_path(text, path, file);
     }
+    let follows_digit = text[..at].ends_with(|it: char| it.is_ascii_digit());
+    let grouped = rest.strip_prefix('\'').filter(|_| follows_digit);
+    if grouped.is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit())) {
+        let hint = "digits are grouped by `_`: `1_000`".to_owned();
+        return error(at, at + symbol.length, &symbol.found, hint);
+    }
     let (length, hint) = match foreign::quoted(rest) {
         Some((length, inner)) => (length, format!("write `\"{inner}\"`")),
         None => (symbol.length, symbol.hint),

@@ -387,7 +387,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Reports `2012-01-31`, which would be read as a subtraction.
+    /// Reports `2012-01-31` and `2012/01/31`, which would be read as arithmetic.
     fn refuse_dates(&mut self, operation: Pairs<'_, Rule>) {
         let parts: Vec<Pair<'_, Rule>> = operation.collect();
         for date in parts.windows(5) {
@@ -397,8 +397,9 @@ impl<'a> Tree<'a> {
             let numbers = [words[0], words[1], day];
             let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
             let span = self.place.span(&date[0]).to(self.place.span(&date[4]));
-            let is_date = date[1].as_str() == "-"
-                && date[3].as_str() == "-"
+            let sign = date[1].as_str();
+            let is_date = matches!(sign, "-" | "/")
+                && date[3].as_str() == sign
                 && numbers.into_iter().all(is_number)
                 && words[0].len() == 4
                 && [words[1], day].iter().all(|word| matches!(word.len(), 1 | 2))
@@ -408,7 +409,11 @@ impl<'a> Tree<'a> {
                 continue;
             }
             let written = words.join("-");
-            let message = format!("`{written}` is read as a subtraction, not as a date");
+            let (found, read) = match sign {
+                "/" => (words.join("/"), "division"),
+                _ => (written.clone(), "subtraction"),
+            };
+            let message = format!("`{found}` is read as a {read}, not as a date");
             let date = DateTime::read(&written).filter(|date| {
                 // A reader of the message should not meet a date that no calendar has.
                 date.moment(Calendar::AllLeap).is_some()

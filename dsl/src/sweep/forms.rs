@@ -21,7 +21,7 @@ pub fn signatures() -> Vec<Signature> {
              The last param changes fastest. Without `minimise` or `maximise` nothing is chosen.\n\n\
              ```farcast\nsweep tuning = grid(degree: 1..=3, width: [8, 16])\n```",
             sweep(),
-            aims(),
+            ordered_aims(),
         ),
         form(
             "random",
@@ -74,7 +74,7 @@ pub fn signatures() -> Vec<Signature> {
              The last sweep changes fastest. Sweeps that it takes do not run on their own.\n\n\
              ```farcast\nsweep tuning = product(grid(degree: 1..=2), latin(4, width: 4..=16))\n```",
             sweep(),
-            [joined(), aims()].concat(),
+            [joined(), ordered_aims()].concat(),
         ),
         form(
             "zip",
@@ -82,7 +82,7 @@ pub fn signatures() -> Vec<Signature> {
              The sweeps have equally many points.\n\n\
              ```farcast\nsweep tuning = zip(grid(width: [8, 16]), grid(rate: [1e-2, 3e-3]))\n```",
             sweep(),
-            [joined(), aims()].concat(),
+            [joined(), ordered_aims()].concat(),
         ),
         form(
             "log",
@@ -223,6 +223,23 @@ fn one_aim() -> Vec<Param> {
     [("minimise", minimise), ("maximise", maximise)]
         .map(|(name, doc)| optional(name, Type::Kind(Kind::Score), doc))
         .to_vec()
+}
+
+/// Of forms whose points have an order.
+fn ordered_aims() -> Vec<Param> {
+    let within = Param {
+        range: Some("0..".to_owned()),
+        ..optional(
+            "within",
+            Type::Float,
+            "Chooses the first point whose score is at most this many standard errors worse than the \
+             best: with 1, and simple points listed first, the one-standard-error rule. The error is \
+             that of the best point's mean over members, in each fold of `inner`",
+        )
+    };
+    let mut aims = aims();
+    aims.push(within);
+    aims
 }
 
 fn aims() -> Vec<Param> {

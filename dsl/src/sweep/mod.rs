@@ -15,25 +15,45 @@ use search::Finding;
 ///
 /// The checker is asked again whenever there are new ones; equal scores give equal points.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Choices(BTreeMap<(String, String), Option<f64>>);
+pub struct Choices {
+    scores: BTreeMap<(String, String), Option<f64>>,
+    errors: BTreeMap<(String, String), f64>,
+}
 
 impl Choices {
     /// Notes the score of a sweep's point; none when it ended without one.
     pub fn note(&mut self, sweep: &str, point: &str, score: Option<f64>) {
         let score = score.filter(|score| score.is_finite());
-        self.0.insert((sweep.to_owned(), point.to_owned()), score);
+        self.scores.insert((sweep.to_owned(), point.to_owned()), score);
     }
 
     /// The score of a point: outer none when it is not known yet.
     pub fn get(&self, sweep: &str, point: &str) -> Option<Option<f64>> {
         let key = (sweep.to_owned(), point.to_owned());
-        self.0.get(&key).copied()
+        self.scores.get(&key).copied()
     }
 
     /// All that was noted: sweep, point and score.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str, Option<f64>)> {
-        let all = self.0.iter();
+        let all = self.scores.iter();
         all.map(|((sweep, point), score)| (sweep.as_str(), point.as_str(), *score))
+    }
+
+    /// Notes the standard error of the score of a sweep's point.
+    pub fn note_error(&mut self, sweep: &str, point: &str, error: f64) {
+        self.errors.insert((sweep.to_owned(), point.to_owned()), error);
+    }
+
+    /// The standard error of the score of a point, where there is one.
+    pub fn error(&self, sweep: &str, point: &str) -> Option<f64> {
+        let key = (sweep.to_owned(), point.to_owned());
+        self.errors.get(&key).copied()
+    }
+
+    /// All standard errors that were noted: sweep, point and error.
+    pub fn errors(&self) -> impl Iterator<Item = (&str, &str, f64)> {
+        let all = self.errors.iter();
+        all.map(|((sweep, point), error)| (sweep.as_str(), point.as_str(), *error))
     }
 }
 
@@ -50,6 +70,8 @@ pub struct Sweep {
     pub front: Vec<Objective>,
     /// Which of its params is the budget, for one that halves.
     pub over: Option<usize>,
+    /// How many standard errors from the best point the chosen one may lie, as the first of those.
+    pub within: Option<f64>,
     /// The points, in the order proposed.
     pub trials: Vec<Trial>,
     /// How many more will be proposed at most, once these have scores.

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chunks::Array;
 use super::site::Site;
+use crate::contents::Contents;
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::graph::Graph;
@@ -150,6 +151,12 @@ pub struct WorkOrder {
     pub files: BTreeMap<String, Digest>,
     /// What was known of the sweeps: sweep, point and score.
     pub choices: Vec<(String, String, Option<f64>)>,
+    /// The standard errors of these scores.
+    #[serde(default)]
+    pub errors: Vec<(String, String, f64)>,
+    /// What was known of the bytes of results that others are keyed by: key and digest.
+    #[serde(default)]
+    pub contents: Vec<(Digest, Digest)>,
     /// The chunks.
     pub arrays: Vec<Array>,
 }
@@ -161,7 +168,15 @@ impl WorkOrder {
         for (sweep, point, score) in &self.choices {
             choices.note(sweep, point, *score);
         }
+        for (sweep, point, error) in &self.errors {
+            choices.note_error(sweep, point, *error);
+        }
         choices
+    }
+
+    /// What was known of the bytes of results when it was written.
+    pub fn contents(&self) -> Contents {
+        self.contents.iter().copied().collect()
     }
 
     /// The actions of a chunk.
@@ -700,6 +715,8 @@ mod tests {
             graph: digest_of_keys([Digest::of(b"a")].into_iter()),
             files: BTreeMap::new(),
             choices: Vec::new(),
+            errors: Vec::new(),
+            contents: Vec::new(),
             arrays: vec![Array {
                 wave: 0,
                 class: String::new(),

@@ -381,6 +381,8 @@ impl Waiting<'_> {
             graph,
             files: self.round.files.clone(),
             choices: self.round.choices.clone(),
+            errors: self.round.errors.clone(),
+            contents: self.round.contents.clone(),
             arrays: cut(&self.round.tasks, missing, &alone, limits),
         };
         let live = jobs.iter().filter(|job| job.is_live());

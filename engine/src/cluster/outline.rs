@@ -21,6 +21,8 @@ pub(super) struct Outline {
     pub(super) graph: Option<Digest>,
     pub(super) files: BTreeMap<String, Digest>,
     pub(super) choices: Vec<(String, String, Option<f64>)>,
+    pub(super) errors: Vec<(String, String, f64)>,
+    pub(super) contents: Vec<(Digest, Digest)>,
     /// What was left to run when it began.
     pub(super) left: BTreeSet<usize>,
     /// The actions of points of sweeps whose failure is forgiven.
@@ -34,6 +36,7 @@ impl Outline {
             graph,
             experiment,
             choices,
+            contents,
         } = round;
         let plan = brought(graph, place);
         let left = plan.steps.iter().enumerate();
@@ -62,6 +65,10 @@ impl Outline {
             choices: { choices.all() }
                 .map(|(sweep, point, score)| (sweep.to_owned(), point.to_owned(), score))
                 .collect(),
+            errors: { choices.errors() }
+                .map(|(sweep, point, error)| (sweep.to_owned(), point.to_owned(), error))
+                .collect(),
+            contents: contents.all().collect(),
             left,
             trials: Trials::of(experiment, graph),
         }

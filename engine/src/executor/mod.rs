@@ -18,6 +18,7 @@ use dsl::sweep::Choices;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Stored;
+use crate::contents::Contents;
 use crate::digest::Digest;
 use crate::graph::{ActionId, Graph};
 use crate::observer::{Ending, Failure, Observer};
@@ -40,6 +41,8 @@ pub struct Round<'a> {
     pub experiment: &'a Experiment,
     /// What is known of its sweeps.
     pub choices: &'a Choices,
+    /// What is known of the bytes of results that others are keyed by.
+    pub contents: &'a Contents,
 }
 
 /// Carries out orders, several at a time.

@@ -12,6 +12,7 @@ use dsl::experiment::{Argument, Experiment, Node, NodeId};
 use dsl::signature::Makes;
 use dsl::types::Kind;
 
+use crate::contents::Contents;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph, Input};
@@ -41,7 +42,8 @@ pub fn lower(
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
 ) -> Result<Lowered, Box<Diagnostic>> {
-    lower_for(experiment, registry, file_digest, Demand::Nothing)
+    let nothing = Contents::default();
+    lower_for(experiment, registry, file_digest, &nothing, Demand::Nothing)
 }
 
 /// What is made beside or instead of the scores and reports.
@@ -55,7 +57,8 @@ pub enum Demand<'a> {
     Only(&'a dyn Fn(&Node) -> bool),
 }
 
-/// The same with calls that are made whether or not a score or report reads them.
+/// The same with calls that are made whether or not a score or report reads them, where this is
+/// known of the bytes of results.
 ///
 /// # Errors
 /// As [`lower`].
@@ -63,6 +66,7 @@ pub fn lower_for(
     experiment: Experiment,
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+    contents: &Contents,
     asked: Demand<'_>,
 ) -> Result<Lowered, Box<Diagnostic>> {
     let experiment = expand(experiment, registry)?;
@@ -75,7 +79,7 @@ pub fn lower_for(
         let asked = nodes.filter(|(_, node)| node.named && asks(node));
         goals.extend(asked.map(|(index, _)| NodeId(index)));
     }
-    let graph = graph(&experiment, &goals, registry, file_digest)?;
+    let graph = graph(&experiment, &goals, registry, file_digest, contents)?;
     Ok(Lowered { experiment, graph })
 }
 
@@ -95,11 +99,13 @@ fn graph(
     goals: &[NodeId],
     registry: &Registry,
     file_digest: &dyn Fn(&str) -> Result<Digest, Fault>,
+    contents: &Contents,
 ) -> Result<Graph, Box<Diagnostic>> {
     let mut lowering = Lowering {
         experiment,
         registry,
         file_digest,
+        contents,
         graph: Graph {
             of_node: vec![Vec::new(); experiment.nodes.len()],
             ..Graph::default()
@@ -170,6 +176,7 @@ struct Lowering<'a> {
     experiment: &'a Experiment,
     registry: &'a Registry,
     file_digest: &'a dyn Fn(&str) -> Result<Digest, Fault>,
+    contents: &'a Contents,
     graph: Graph,
     /// Only looked up, never listed.
     by_key: HashMap<Digest, ActionId>,
@@ -227,6 +234,9 @@ impl Lowering<'_> {
                     })
                 }
             };
+            if declaration.by_content {
+                self.graph.by_content.insert(action);
+            }
             self.graph.of_node[id.0].push(action);
         }
         Ok(())
@@ -389,7 +399,26 @@ impl Lowering<'_> {
 
     fn key(&self, call: &MemberCall) -> Key {
         let version = call.declaration.signature.version;
-        Key::of(call.text(version, &[], |id| self.graph.actions[id.0].key.digest))
+        let digest = |id: &ActionId| {
+            let key = self.graph.actions[id.0].key.digest;
+            self.content(*id).unwrap_or(key)
+        };
+        let mut text = call.text(version, &[], digest);
+        // What is only named stands in the result by its label, which follows from the first member.
+        for input in call.inputs.iter().filter(|it| it.actions.is_empty()) {
+            if let Some(first) = self.graph.of_node[input.node.0].first() {
+                let named = self.graph.actions[first.0].key.digest;
+                text.push_str(&format!("{} <- {named}\n", input.field));
+            }
+        }
+        Key::of(text)
+    }
+
+    /// The digest of the bytes of a result, where those who read it are keyed by that.
+    fn content(&self, id: ActionId) -> Option<Digest> {
+        let is_read = self.graph.by_content.contains(&id);
+        let key = self.graph.actions[id.0].key.digest;
+        is_read.then(|| self.contents.get(&key)).flatten()
     }
 
     /// As the key, but of streams all the way up, so that what has no part in the randomness
@@ -405,7 +434,11 @@ impl Lowering<'_> {
         if is_key {
             return Streams(key);
         }
-        let text = call.text(streams, without, |id| self.graph.actions[id.0].streams.0);
+        let digest = |id: &ActionId| {
+            let streams = self.graph.actions[id.0].streams.0;
+            self.content(*id).unwrap_or(streams)
+        };
+        let text = call.text(streams, without, digest);
         Streams(Digest::of(text.as_bytes()))
     }
 }

@@ -156,11 +156,16 @@ impl Expansion<'_> {
         fold: i64,
     ) -> Value {
         let prefix = format!("{}.fold{fold}", node.name);
-        let side = node.args.get(&cutter.side).map(|side| &side.value);
-        let toward = match side {
+        let word = |param: &String| match node.args.get(param).map(|it| &it.value) {
+            Some(Value::Text(word)) => Some(word),
+            _ => None,
+        };
+        let has_side = word(&cutter.side).is_some_and(|side| *side != cutter.auto);
+        let (reach, share) = &cutter.reach;
+        let toward = match ends.application {
             // Not read: other application data must not repeat anything.
-            Some(Value::Text(side)) if *side != cutter.auto => ends.training,
-            _ => ends.application.unwrap_or(ends.training),
+            _ if has_side && word(reach).is_none_or(|reach| reach == share) => ends.training,
+            application => application.unwrap_or(ends.training),
         };
         let [rest, edge] = [&cutter.rest, &cutter.edge].map(|part| {
             let mut args: Arguments = node

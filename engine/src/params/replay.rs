@@ -96,8 +96,11 @@ pub struct Cutter {
     pub toward: String,
     /// Which side the edge is on.
     pub side: String,
-    /// The word for the side with which `toward` is read; otherwise it has no part in keys.
+    /// The word for the side with which `toward` is read.
     pub auto: String,
+    /// How far the edge reaches, and the word with which `toward` is not read for that. Where it
+    /// is not read at all, it has no part in keys.
+    pub reach: (String, String),
     /// The fold, from 1.
     pub fold: String,
     /// Which of the two parts is returned.
@@ -111,7 +114,7 @@ pub struct Cutter {
 impl Cutter {
     /// A role whose parameter the plugin does not have.
     pub(crate) fn unknown(&self, signature: &Signature) -> Option<&str> {
-        let roles = [&self.data, &self.toward, &self.side, &self.fold, &self.part];
+        let roles = [&self.data, &self.toward, &self.side, &self.reach.0, &self.fold, &self.part];
         let unknown = roles
             .into_iter()
             .find(|role| signature.param(role).is_none());

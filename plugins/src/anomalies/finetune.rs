@@ -12,7 +12,7 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
 
 use super::support::signal;
-use crate::calls::complaints;
+use crate::calls::{complaints, too_large};
 use crate::complete::complete;
 use crate::networks::Samples;
 use crate::networks::{Network, TrainerChoice};
@@ -130,7 +130,8 @@ impl Plugin for Finetune {
             let message = format!("expected 1 repeat of a trajectory, found {count}");
             Complaint::at("repeats", message)
         });
-        complaints([not_runnable(call, "parent"), many, unknown, kind, again])
+        let large = Self::too_large(call);
+        complaints([not_runnable(call, "parent"), many, unknown, kind, again, large])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -253,6 +254,14 @@ fn mixed(share: f64, batch: usize) -> usize {
 }
 
 impl Finetune {
+    /// Warns of a table of weights that does not fit in memory; subsets may turn out fewer.
+    fn too_large(call: &Sketch) -> Option<Complaint> {
+        let weights = call.network("parent")?.weights?;
+        let rows = { call.rows("subsets")? }.saturating_mul(call.get::<u64>("repeats")?);
+        let bytes = rows.saturating_mul(weights).saturating_mul(size_of::<f32>() as u64);
+        too_large("subsets", bytes).map(Complaint::as_warning)
+    }
+
     /// Rows of each minibatch that are drawn from the training data.
     fn mixed_rows(&self) -> usize {
         self.mix_rows.unwrap_or_else(|| mixed(self.mix, self.batch))

@@ -3,6 +3,7 @@
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
+use engine::metric::significant;
 use engine::params::{Column, Cutter, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
@@ -24,6 +25,16 @@ words! {
 }
 
 words! {
+    /// How far the edge reaches.
+    pub enum EdgeReach {
+        /// As far as `hold` of the rows.
+        Share = "share",
+        /// As far beyond the rest, in ranges of the rest, as the other data lie beyond all rows.
+        Matched = "matched",
+    }
+}
+
+words! {
     /// Which part of the rows.
     pub enum EdgePart {
         /// The layer at the edge.
@@ -41,11 +52,16 @@ plugin! {
     /// of equal value stay together; the cut is where the layer comes closest to `hold`. Of
     /// the other data only the median of that column is looked at, and only for `side: auto`.
     ///
+    /// With `reach: matched` the cut follows from how far the other data lie away. If they end four
+    /// ranges of `by` beyond these rows, as 5000 m beyond 0 to 1000 m, the layer ends four ranges
+    /// beyond the rest, as 1000 m beyond 0 to 200 m: what is learned from the rest then extrapolates
+    /// as far in the test as it will have to. `hold` has no part in it.
+    ///
     /// ```farcast
     /// data border = edge(seen, unseen, by: z, hold: 25 %)
     /// data inland = edge(seen, unseen, by: z, hold: 25 %, part: rest)
     /// ```
-    "edge" version 1
+    "edge" version 2
     pub struct Edge {
         /// The rows to cut.
         data: Input<Dataset>;
@@ -55,6 +71,8 @@ plugin! {
         by: Column;
         /// The share of rows in a layer.
         hold: f64 = "20 %", range("0..=0.9");
+        /// What says how far the edge reaches.
+        reach: EdgeReach = "share";
         /// Which layer, from the edge inward.
         fold: usize = "1", range("1..=1000");
         /// Which part to take.
@@ -67,6 +85,9 @@ plugin! {
 impl Plugin for Edge {
     type Output = Dataset;
 
+    // Of the other data only a side is read.
+    const BY_CONTENT: bool = true;
+
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
     }
@@ -77,6 +98,7 @@ impl Plugin for Edge {
             toward: "toward".to_owned(),
             side: "side".to_owned(),
             auto: Side::Auto.word().to_owned(),
+            reach: ("reach".to_owned(), EdgeReach::Share.word().to_owned()),
             fold: "fold".to_owned(),
             part: "part".to_owned(),
             rest: EdgePart::Rest.word().to_owned(),
@@ -88,13 +110,17 @@ impl Plugin for Edge {
         let side = call.get::<Side>("side");
         let nodes = (call.input("data"), call.input("toward"));
         let is_same = matches!(nodes, (Some(data), Some(toward)) if data.node == toward.node);
-        let same = is_same && side == Some(Side::Auto);
+        let same = is_same && (side == Some(Side::Auto) || is_matched(call));
         let message = "the data to apply to are those to cut: they lie on neither side";
-        let hint = "say `side: upper` or `side: lower`, or name the data to apply to";
+        let hint = match is_matched(call) {
+            true => "name the data to apply to",
+            false => "say `side: upper` or `side: lower`, or name the data to apply to",
+        };
         complaints([
             same.then(|| Complaint::at("toward", message).with_hint(hint)),
             Self::unseen_column(call),
             room_for_layers(call, "fold"),
+            one_matched(call, "fold"),
         ])
     }
 
@@ -102,7 +128,7 @@ impl Plugin for Edge {
         with_rows(call, call.rows("data"))
     }
 
-    fn run(self, _: &Context) -> Result<Dataset, Fault> {
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let values = complete(&self.data, &self.by.0, "by")?;
         let sign = if self.is_upper(values)? { -1.0 } else { 1.0 };
         let key = |row: u32| sign * values[row as usize];
@@ -131,7 +157,25 @@ impl Plugin for Edge {
         } else {
             end(self.fold - 1)?
         };
-        let end = end(self.fold)?;
+        let end = match self.reach {
+            EdgeReach::Share => end(self.fold)?,
+            EdgeReach::Matched => {
+                let ordered: Vec<f64> = order.iter().map(|row| key(*row)).collect();
+                let wanted = self.distance(&ordered, sign)?;
+                let (end, reach) = matched(&ordered, &cuts, wanted)
+                    .ok_or_else(|| self.too_few_values())?;
+                if self.part == EdgePart::Edge {
+                    context.note(format!(
+                        "the layer held out ends {} ranges of `{}` beyond the rest, the data to \
+                         apply to {} beyond all rows",
+                        significant(reach),
+                        self.by.0,
+                        significant(wanted)
+                    ));
+                }
+                end
+            }
+        };
         if start == end {
             return Err(Fault::at(
                 "hold",
@@ -151,6 +195,30 @@ impl Plugin for Edge {
     }
 }
 
+fn is_matched(call: &Sketch) -> bool {
+    call.get::<EdgeReach>("reach") == Some(EdgeReach::Matched)
+}
+
+/// Refuses several layers where the distance of other data says how deep the only one is; `field`
+/// is the number of the last.
+pub fn one_matched(call: &Sketch, field: &str) -> Option<Complaint> {
+    let layers = call.get::<u32>(field)?;
+    let message = format!("with `reach: matched` there is one layer, found {layers}");
+    (is_matched(call) && layers > 1).then(|| Complaint::at(field, message))
+}
+
+/// How many of the rows, which stand in order from the edge inward, end as many ranges of the rest
+/// beyond it as wanted, and how many that is. None where no cut leaves a range.
+fn matched(ordered: &[f64], cuts: &[usize], wanted: f64) -> Option<(usize, f64)> {
+    let (edge, inmost) = (ordered.first()?, ordered.last()?);
+    let reaches = cuts.iter().map(|at| {
+        let rest = ordered[*at];
+        (*at, (rest - edge) / (inmost - rest))
+    });
+    let finite = reaches.filter(|(_, reach)| reach.is_finite());
+    finite.min_by(|(_, a), (_, b)| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
+}
+
 /// Refuses a layer that begins where no rows are left; `field` is the number of the last one.
 pub fn room_for_layers(call: &Sketch, field: &str) -> Option<Complaint> {
     let (hold, layers) = (call.get::<f64>("hold")?, call.get::<u32>(field)?);
@@ -167,11 +235,36 @@ impl Edge {
     /// Refuses data to apply to that lack the column, where it decides the side.
     fn unseen_column(call: &Sketch) -> Option<Complaint> {
         let (by, toward) = (call.get::<Column>("by")?.0, call.schema("toward")?);
-        let is_read = call.get::<Side>("side") == Some(Side::Auto);
+        let is_read = call.get::<Side>("side") == Some(Side::Auto) || is_matched(call);
         let message = format!("the data to apply to have no column `{by}`");
         let complaint = Complaint::at("toward", message);
-        (is_read && toward.find(&by).is_none())
-            .then(|| complaint.with_hint("say `side: upper` or `side: lower`"))
+        let complaint = match is_matched(call) {
+            true => complaint,
+            false => complaint.with_hint("say `side: upper` or `side: lower`"),
+        };
+        (is_read && toward.find(&by).is_none()).then_some(complaint)
+    }
+
+    fn too_few_values(&self) -> Fault {
+        let by = &self.by.0;
+        Fault::at("by", format!("`{by}` has too few values: no cut leaves a rest with a range"))
+    }
+
+    /// How far the other data end beyond these rows, in ranges of these rows, which stand in order
+    /// from the edge inward and have this sign.
+    fn distance(&self, ordered: &[f64], sign: f64) -> Result<f64, Fault> {
+        let other = self.toward.values(&self.by.0)?.iter();
+        let known = other.copied().filter(|value| value.is_finite());
+        let far = known.map(|value| sign * value).fold(f64::INFINITY, f64::min);
+        let (Some(edge), Some(inmost)) = (ordered.first(), ordered.last()) else {
+            return Err(self.too_few_values());
+        };
+        let distance = (edge - far) / (inmost - edge);
+        if far < *edge && distance.is_finite() {
+            return Ok(distance);
+        }
+        let message = format!("the data to apply to do not lie beyond the rows along `{}`", self.by.0);
+        Err(Fault::at("by", message).with_hint("say how much with `hold`: `reach: share`"))
     }
 
     fn is_upper(&self, values: &[f64]) -> Result<bool, Fault> {
@@ -214,6 +307,7 @@ mod tests {
             toward: Input::new(table(&[("z", toward)])),
             by: Column("z".to_owned()),
             hold,
+            reach: EdgeReach::Share,
             fold,
             part: EdgePart::Edge,
             side: Side::Auto,
@@ -252,6 +346,39 @@ mod tests {
             parts(edge(&[-1.0], 0.25, 2)),
             [vec![3.0, 2.0], vec![5.0, 4.0, 5.0, 5.0]]
         );
+    }
+
+    #[test]
+    fn a_matched_edge_lies_as_many_ranges_away_as_the_other_data() {
+        let found = |toward: &[f64]| {
+            let call = Edge {
+                reach: EdgeReach::Matched,
+                ..edge(toward, 0.9, 1)
+            };
+            parts(call)
+        };
+        // 0 to 5 and on to 25: four ranges; 5 lies four ranges beyond 0 to 1.
+        assert_eq!(
+            found(&[12.0, 25.0, f64::NAN]),
+            [vec![3.0, 2.0, 5.0, 4.0, 5.0, 5.0], vec![1.0, 0.0]]
+        );
+        // A quarter of the range, as 5 beyond 0 to 4.
+        assert_eq!(
+            found(&[6.25]),
+            [vec![5.0, 5.0, 5.0], vec![3.0, 1.0, 2.0, 4.0, 0.0]]
+        );
+        // Below, to -7.5: one range and a half; 0 lies as far below 3 to 5.
+        assert_eq!(
+            found(&[-1.0, -7.5]),
+            [vec![1.0, 2.0, 0.0], vec![3.0, 5.0, 4.0, 5.0, 5.0]]
+        );
+        let inside = Edge {
+            reach: EdgeReach::Matched,
+            ..edge(&[3.5, 4.5], 0.2, 1)
+        };
+        let (param, message) = complaint(inside.run(&Context::alone("edge")));
+        assert_eq!(param, Some("by"));
+        assert_eq!(message, "the data to apply to do not lie beyond the rows along `z`");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use concat::Concat;
 pub use csv::Csv;
 pub use derive::Derive;
 pub use distort::{Distort, Distortion};
-pub use edge::{Edge, EdgePart, Side, room_for_layers};
+pub use edge::{Edge, EdgePart, EdgeReach, Side, one_matched, room_for_layers};
 pub use idx::Idx;
 pub use join::Join;
 pub use netcdf::NetCdf;

@@ -13,7 +13,7 @@ use super::support::groups::Group;
 use super::support::measure::{self, Measure};
 use crate::calls::complaints;
 use crate::children::Child;
-use crate::data::{Side, room_for_layers};
+use crate::data::{EdgeReach, Side, one_matched, room_for_layers};
 use crate::parents::Parent;
 
 plugin! {
@@ -31,6 +31,10 @@ plugin! {
     /// inputs can be asked the same question. It is applied to no data, so say on which `side` the
     /// edge is.
     ///
+    /// With `reach: matched` the layer held out lies as far from the rest, in ranges of `by`, as the
+    /// data the children are applied to lie from all training data: a choice between settings asks
+    /// for that, since what interpolates well may bend away further out.
+    ///
     /// No target of the data the children are applied to takes part, so settings may be chosen
     /// by it. The children themselves are not made for it.
     ///
@@ -46,6 +50,9 @@ plugin! {
         by: Column;
         /// The share of rows held out.
         hold: f64 = "20 %", range("0..=0.9");
+        /// What says how far the layer reaches: `hold`, or how far the data the children are applied
+        /// to lie away.
+        reach: EdgeReach = "share";
         /// How many layers are held out in turn.
         folds: usize = "1", range("1..=20");
         /// Which end of the rows is the edge.
@@ -66,6 +73,7 @@ impl Plugin for Inner {
         complaints([
             measure::quantity(call, "model"),
             room_for_layers(call, "folds"),
+            one_matched(call, "folds"),
             not_applied(call),
             no_climatology(call),
         ])
@@ -119,6 +127,10 @@ fn not_applied(call: &Sketch) -> Option<Complaint> {
         model.name
     );
     let complaint = Complaint::at("model", message).with_hint("say `side: upper` or `side: lower`");
+    if is_parent && call.get::<EdgeReach>("reach") == Some(EdgeReach::Matched) {
+        let message = format!("`{}` is applied to no data: nothing says how far they lie", model.name);
+        return Some(Complaint::at("reach", message).with_hint("say how much with `hold`"));
+    }
     (is_parent && is_auto).then_some(complaint)
 }
 

@@ -9,7 +9,7 @@ use engine::words;
 use rand::seq::SliceRandom;
 
 use super::{Subsets, check_size};
-use crate::calls::{at_most_rows, complaints, with_rows};
+use crate::calls::{at_most_rows, complaints, subsets_too_large, with_rows};
 use crate::complete::complete;
 
 words! {
@@ -54,12 +54,10 @@ impl Plugin for Window {
     const RANDOM: bool = true;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        complaints([at_most_rows(
-            call,
-            "data",
-            "size",
-            "subsets no larger than the data",
-        )])
+        complaints([
+            at_most_rows(call, "data", "size", "subsets no larger than the data"),
+            Self::too_large(call),
+        ])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -93,6 +91,12 @@ impl Plugin for Window {
 }
 
 impl Window {
+    /// Refuses more windows than memory holds; there are no more different ones than rows.
+    fn too_large(call: &Sketch) -> Option<Complaint> {
+        let (count, rows) = (call.get::<u64>("count")?, call.rows("data"));
+        subsets_too_large(call, rows.map_or(count, |rows| count.min(rows)))
+    }
+
     /// Says where the order of the data alone decides which rows are in which window.
     fn note_ties(&self, windows: &[Vec<u32>], values: &[f64], context: &Context) {
         let ends = windows.iter().filter_map(|rows| {

@@ -64,21 +64,24 @@ impl Record {
     fn too_many(call: &Sketch) -> Option<Complaint> {
         let network = call.network("parent")?;
         let every = call.get::<Steps>("every")?.0;
-        let Training::Steps {
-            most, exact: true, ..
-        } = network.training
-        else {
+        let Training::Steps { most, exact, .. } = network.training else {
             return None;
         };
         let states = most? / every + 1;
         let weights = states.saturating_mul(network.weights?);
         let bytes = weights.saturating_mul(size_of::<f32>() as u64);
         let message = format!(
-            "{states} states of {:.1} GB together, at most {:.1} GB are recorded",
+            "{}{states} states of {:.1} GB together, at most {:.1} GB are recorded",
+            if exact { "" } else { "up to " },
             bytes as f64 / 1e9,
             MOST_BYTES as f64 / 1e9
         );
         let complaint = Complaint::at("every", message).with_hint("record fewer states");
+        // Fewer rows, or an early stop, may leave fewer steps.
+        let complaint = match exact {
+            true => complaint,
+            false => complaint.as_warning(),
+        };
         (bytes > MOST_BYTES as u64).then_some(complaint)
     }
 }

@@ -83,6 +83,7 @@ impl Checker<'_> {
             over: swept
                 .over
                 .and_then(|over| swept.dims.iter().position(|dim| *dim == over)),
+            within: swept.within,
             trials,
             to_come: swept.to_come,
             is_waiting: swept.is_waiting,

@@ -62,6 +62,11 @@ impl Form {
             .find(|(_, form)| *form == self)
             .map_or("", |(word, _)| word)
     }
+
+    /// Whether the text says the order of its points.
+    fn is_ordered(self) -> bool {
+        matches!(self, Self::Grid | Self::Product | Self::Zip)
+    }
 }
 
 /// The arguments of a sweep, by what they are for.
@@ -74,6 +79,8 @@ pub(super) struct SweepArgs<'e> {
     /// Several goals, none of which decides alone.
     pub front: Vec<Goal>,
     pub over: Option<&'e Expr>,
+    /// How many standard errors a choice may lie from the best.
+    pub within: Option<&'e Expr>,
     /// Whether one of them did not check.
     pub broken: bool,
 }
@@ -127,6 +134,10 @@ impl Checker<'_> {
                         result.over = Some(value);
                         Some(())
                     }
+                    "within" if form.is_ordered() && !self.is_param(name) => {
+                        result.within = Some(value);
+                        Some(())
+                    }
                     _ if self.is_misspelt(form, name, env) => None,
                     _ => self.add_param(form, name, value, env, &mut result),
                 },
@@ -141,6 +152,7 @@ impl Checker<'_> {
     fn is_misspelt(&mut self, form: Form, name: &Name, env: Env) -> bool {
         let words: &[&str] = match form {
             Form::Halving => &["minimise", "maximise", "over"],
+            _ if form.is_ordered() => &["minimise", "maximise", "within"],
             _ => &["minimise", "maximise"],
         };
         let meant = nearest(&name.text, words.iter().copied());
@@ -261,6 +273,7 @@ impl Checker<'_> {
             .filter(|_| form != Form::Grid)
             .map(|at| params.remove(at).2);
         let space = self.space(form, &params, env, notes)?;
+        let within = self.tolerance(&args, env, notes)?;
         if args.broken {
             return None;
         }
@@ -297,6 +310,7 @@ impl Checker<'_> {
             is_adaptive,
             goal: args.goal,
             front: args.front,
+            within,
             ..Swept::default()
         };
         let method = match (form, budget) {
@@ -442,6 +456,41 @@ impl Checker<'_> {
             None => self.seed(notes),
         };
         Some((usize::try_from(points).unwrap_or(MAX_POINTS), seed))
+    }
+
+    /// What `within:` says; outer none when it did not check.
+    pub(super) fn tolerance(
+        &mut self,
+        args: &SweepArgs,
+        env: Env,
+        notes: &mut Notes,
+    ) -> Option<Option<f64>> {
+        let Some(expr) = args.within else {
+            return Some(None);
+        };
+        if args.goal.is_none() && !args.broken {
+            let message = "`within` is about the point that is chosen, and this sweep chooses none";
+            let diagnostic = Diagnostic::error(Code::SweepObjective, expr.span, message);
+            self.report(env, diagnostic.hint("say what by: `minimise: score.metric`"));
+            return None;
+        }
+        let want = Expected::plain(&Type::Float);
+        let Value::Float(errors) = self.value(expr, env, want, notes)? else {
+            return None;
+        };
+        if errors < 0.0 {
+            let message = format!("`{errors}` is out of range: it must be in `0..`");
+            self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
+            return None;
+        }
+        Some(Some(errors))
+    }
+
+    /// Whether a name means a param, which then can be swept.
+    fn is_param(&self, name: &Name) -> bool {
+        let path = std::slice::from_ref(name);
+        let found = self.names.program.resolve(MAIN, path);
+        matches!(found, Ok(Entity::Param(_)))
     }
 
     /// A whole number that is not below `least`.

@@ -28,6 +28,7 @@ impl Checker<'_> {
             .map(|expr| Some((*expr, self.part(expr, env, notes)?)))
             .collect();
         let parts: Vec<(&Expr, Swept)> = parts.into_iter().collect::<Option<_>>()?;
+        let within = self.tolerance(&args, env, notes)?;
         if args.broken {
             return None;
         }
@@ -35,6 +36,7 @@ impl Checker<'_> {
             points: vec![Indices::new()],
             goal: args.goal,
             front: args.front,
+            within,
             ..Swept::default()
         };
         let Some((_, first)) = parts.first() else {

@@ -77,6 +77,8 @@ pub struct Swept {
     front: Vec<Goal>,
     /// Which param is the budget, for those that halve.
     over: Option<usize>,
+    /// How many standard errors from the best point the chosen one may lie.
+    within: Option<f64>,
     /// Whether points follow from the scores of others.
     is_adaptive: bool,
     /// Whether its values depend on a choice that is not made yet.
@@ -215,11 +217,27 @@ impl Checker<'_> {
             Finding::Cost(cost) => Some((at, cost)),
             _ => None,
         });
-        let best = scored.min_by(|(one, cost), (other, least)| {
+        let best = scored.clone().min_by(|(one, cost), (other, least)| {
             let larger = budget(*other).cmp(&budget(*one));
             larger.then(cost.total_cmp(least))
         });
-        best.map_or(Best::Nothing, |(at, _)| Best::Trial(at))
+        let Some((best, least)) = best else {
+            return Best::Nothing;
+        };
+        let points = swept.points.iter().zip(&groups);
+        let alike = points.filter(|(_, group)| **group == groups[best]);
+        let error = self.error(name, alike.map(|(point, _)| self.text_of(point)).collect());
+        let most = least + swept.within.unwrap_or(0.0) * error;
+        let mut scored = scored;
+        let first = scored.find(|(_, cost)| swept.within.is_some() && *cost <= most);
+        Best::Trial(first.map_or(best, |(at, _)| at))
+    }
+
+    /// The standard error of the mean of the scores of points; 0 where one has none.
+    fn error(&self, sweep: &str, points: Vec<String>) -> f64 {
+        let errors = points.iter().map(|it| self.names.choices.error(sweep, it));
+        let squares: Option<f64> = errors.map(|error| Some(error?.powi(2))).sum();
+        squares.unwrap_or(0.0).sqrt() / points.len() as f64
     }
 
     fn finding(&self, sweep: &str, point: &str, goal: &Goal) -> Finding {
