@@ -65,7 +65,10 @@ impl fmt::Display for Choice {
         } = self;
         let score = significant(self.score);
         match self.within {
-            None => write!(f, "{point}, the best of {points} points by {objective}: {score}")?,
+            None => write!(
+                f,
+                "{point}, the best of {points} points by {objective}: {score}"
+            )?,
             Some(within) => write!(
                 f,
                 "{point}, the first of {points} points within {within} standard errors of the best \
@@ -79,7 +82,12 @@ impl fmt::Display for Choice {
             None => "next",
             Some(_) => "best of the others",
         };
-        write!(f, "; {which} {} with {}", next.point, significant(next.score))?;
+        write!(
+            f,
+            "; {which} {} with {}",
+            next.point,
+            significant(next.score)
+        )?;
         match next.interval {
             Some((low, high)) => {
                 let clear = match low > 0.0 || high < 0.0 {

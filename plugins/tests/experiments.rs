@@ -117,7 +117,10 @@ fn other_application_data_on_the_same_side_change_no_inner_score() {
     // The score names the child, which is another one.
     let cuts = ["inside", "inside.fold1.edge", "inside.fold1.rest", "unseen"];
     let (titles, found) = inner_of("where(all, z > 0.7 and x < 2)", "auto", &store);
-    assert_eq!((titles, &found), (cuts.map(str::to_owned).to_vec(), &expected));
+    assert_eq!(
+        (titles, &found),
+        (cuts.map(str::to_owned).to_vec(), &expected)
+    );
     let (titles, found) = inner_of("where(all, z > 0.6)", "upper", &store);
     assert_eq!(found, expected);
     assert!(titles.contains(&"inside".to_owned()), "{titles:?}");
@@ -137,21 +140,31 @@ fn targets_of_the_application_data_run_no_inner_trial_again() {
          data unseen = where(other, z > 0.6)",
     );
     let asked = told.replace("target: y", "target: w");
-    let values = |lines: &[ScoreLine]| -> Vec<Option<f64>> {
-        lines.iter().map(|line| line.value).collect()
-    };
+    let values =
+        |lines: &[ScoreLine]| -> Vec<Option<f64>> { lines.iter().map(|line| line.value).collect() };
     let (_, expected) = ran(&asked, &store);
     // Another formula for all rows that gives the rows seen the same values.
     let worse = asked.replace("1e6 * x", "-3 * z");
     let (titles, found) = ran(&worse, &store);
     assert_eq!(values(&found), values(&expected));
-    let cuts = ["inside", "inside.fold1.edge", "inside.fold1.rest", "other", "seen", "unseen"];
+    let cuts = [
+        "inside",
+        "inside.fold1.edge",
+        "inside.fold1.rest",
+        "other",
+        "seen",
+        "unseen",
+    ];
     assert_eq!(titles, cuts);
     // The scores name the children of this text, so that they can be told by them.
     let told = "score skill = compare(net, adapted, on: unseen, inner: inside)\n";
     for text in [&asked, &worse] {
         let (_, found) = ran(&format!("{text}{told}"), &store);
-        assert!(found.iter().any(|line| line.statement == "skill" && line.model == "adapted"));
+        assert!(
+            found
+                .iter()
+                .any(|line| line.statement == "skill" && line.model == "adapted")
+        );
     }
 }
 

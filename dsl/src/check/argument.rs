@@ -262,10 +262,17 @@ impl<'p> Checker<'p> {
         );
         let mut diagnostic = Diagnostic::error(Code::OutOfRange, span, message);
         let share = match bad {
-            Value::Float(percent) if param.ty == Type::Float && *percent > 1.0 => Some(Value::Float(percent / 100.0)),
+            Value::Float(percent) if param.ty == Type::Float && *percent >= 2.0 => {
+                Some(Value::Float(percent / 100.0))
+            }
             _ => None,
         };
-        let fits = |share: &Value| bounds.is_some_and(|bounds| bounds.refused(share).is_none());
+        // Only what cannot be more than a whole is a share.
+        let fits = |share: &Value| {
+            bounds.is_some_and(|bounds| {
+                bounds.refused(share).is_none() && bounds.refused(&Value::Float(1.5)).is_some()
+            })
+        };
         if share.as_ref().is_some_and(fits) {
             diagnostic = diagnostic.hint(format!("a share in percent is written `{shown} %`"));
         }

@@ -110,11 +110,15 @@ impl Checker<'_> {
     fn decimal_comma(&self, value: &Expr) -> Option<String> {
         let is_digit = |it: &char| it.is_ascii_digit();
         let start = value.span.start.checked_sub(20)?;
-        let around = self.source(Span { start, ..value.span });
+        let around = self.source(Span {
+            start,
+            ..value.span
+        });
         let (before, after) = around.rsplit_once(',')?;
         let whole: String = before.chars().rev().take_while(is_digit).collect();
         let whole: String = whole.chars().rev().collect();
-        let is_number = !whole.is_empty() && !after.is_empty() && after.chars().all(|it| is_digit(&it));
+        let is_number =
+            !whole.is_empty() && !after.is_empty() && after.chars().all(|it| is_digit(&it));
         is_number.then(|| format!("{whole}.{after}"))
     }
 

@@ -323,7 +323,10 @@ impl Stop<'_> {
 
     /// `z in (0, 1)`
     fn list_in_parentheses(&self) -> Option<String> {
-        let open = self.before.iter().rposition(|(_, it)| self.slice(it) == "(")?;
+        let open = self
+            .before
+            .iter()
+            .rposition(|(_, it)| self.slice(it) == "(")?;
         let word = self.before.get(open.checked_sub(1)?)?;
         let is_list = self.written() == "," && self.slice(&word.1) == "in";
         is_list.then(|| "the values to choose from stand in `[…]`".to_owned())

@@ -24,7 +24,8 @@ impl Choices {
     /// Notes the score of a sweep's point; none when it ended without one.
     pub fn note(&mut self, sweep: &str, point: &str, score: Option<f64>) {
         let score = score.filter(|score| score.is_finite());
-        self.scores.insert((sweep.to_owned(), point.to_owned()), score);
+        self.scores
+            .insert((sweep.to_owned(), point.to_owned()), score);
     }
 
     /// The score of a point: outer none when it is not known yet.
@@ -41,7 +42,8 @@ impl Choices {
 
     /// Notes the standard error of the score of a sweep's point.
     pub fn note_error(&mut self, sweep: &str, point: &str, error: f64) {
-        self.errors.insert((sweep.to_owned(), point.to_owned()), error);
+        self.errors
+            .insert((sweep.to_owned(), point.to_owned()), error);
     }
 
     /// The standard error of the score of a point, where there is one.

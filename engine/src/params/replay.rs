@@ -114,7 +114,14 @@ pub struct Cutter {
 impl Cutter {
     /// A role whose parameter the plugin does not have.
     pub(crate) fn unknown(&self, signature: &Signature) -> Option<&str> {
-        let roles = [&self.data, &self.toward, &self.side, &self.reach.0, &self.fold, &self.part];
+        let roles = [
+            &self.data,
+            &self.toward,
+            &self.side,
+            &self.reach.0,
+            &self.fold,
+            &self.part,
+        ];
         let unknown = roles
             .into_iter()
             .find(|role| signature.param(role).is_none());

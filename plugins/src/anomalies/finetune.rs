@@ -131,7 +131,14 @@ impl Plugin for Finetune {
             Complaint::at("repeats", message)
         });
         let large = Self::too_large(call);
-        complaints([not_runnable(call, "parent"), many, unknown, kind, again, large])
+        complaints([
+            not_runnable(call, "parent"),
+            many,
+            unknown,
+            kind,
+            again,
+            large,
+        ])
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -258,7 +265,9 @@ impl Finetune {
     fn too_large(call: &Sketch) -> Option<Complaint> {
         let weights = call.network("parent")?.weights?;
         let rows = { call.rows("subsets")? }.saturating_mul(call.get::<u64>("repeats")?);
-        let bytes = rows.saturating_mul(weights).saturating_mul(size_of::<f32>() as u64);
+        let bytes = rows
+            .saturating_mul(weights)
+            .saturating_mul(size_of::<f32>() as u64);
         too_large("subsets", bytes).map(Complaint::as_warning)
     }
 

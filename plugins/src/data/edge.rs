@@ -162,8 +162,8 @@ impl Plugin for Edge {
             EdgeReach::Matched => {
                 let ordered: Vec<f64> = order.iter().map(|row| key(*row)).collect();
                 let wanted = self.distance(&ordered, sign)?;
-                let (end, reach) = matched(&ordered, &cuts, wanted)
-                    .ok_or_else(|| self.too_few_values())?;
+                let (end, reach) =
+                    matched(&ordered, &cuts, wanted).ok_or_else(|| self.too_few_values())?;
                 if self.part == EdgePart::Edge {
                     context.note(format!(
                         "the layer held out ends {} ranges of `{}` beyond the rest, the data to \
@@ -247,7 +247,10 @@ impl Edge {
 
     fn too_few_values(&self) -> Fault {
         let by = &self.by.0;
-        Fault::at("by", format!("`{by}` has too few values: no cut leaves a rest with a range"))
+        Fault::at(
+            "by",
+            format!("`{by}` has too few values: no cut leaves a rest with a range"),
+        )
     }
 
     /// How far the other data end beyond these rows, in ranges of these rows, which stand in order
@@ -255,7 +258,9 @@ impl Edge {
     fn distance(&self, ordered: &[f64], sign: f64) -> Result<f64, Fault> {
         let other = self.toward.values(&self.by.0)?.iter();
         let known = other.copied().filter(|value| value.is_finite());
-        let far = known.map(|value| sign * value).fold(f64::INFINITY, f64::min);
+        let far = known
+            .map(|value| sign * value)
+            .fold(f64::INFINITY, f64::min);
         let (Some(edge), Some(inmost)) = (ordered.first(), ordered.last()) else {
             return Err(self.too_few_values());
         };
@@ -263,7 +268,10 @@ impl Edge {
         if far < *edge && distance.is_finite() {
             return Ok(distance);
         }
-        let message = format!("the data to apply to do not lie beyond the rows along `{}`", self.by.0);
+        let message = format!(
+            "the data to apply to do not lie beyond the rows along `{}`",
+            self.by.0
+        );
         Err(Fault::at("by", message).with_hint("say how much with `hold`: `reach: share`"))
     }
 
@@ -378,7 +386,10 @@ mod tests {
         };
         let (param, message) = complaint(inside.run(&Context::alone("edge")));
         assert_eq!(param, Some("by"));
-        assert_eq!(message, "the data to apply to do not lie beyond the rows along `z`");
+        assert_eq!(
+            message,
+            "the data to apply to do not lie beyond the rows along `z`"
+        );
     }
 
     #[test]

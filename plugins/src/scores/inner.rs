@@ -128,7 +128,10 @@ fn not_applied(call: &Sketch) -> Option<Complaint> {
     );
     let complaint = Complaint::at("model", message).with_hint("say `side: upper` or `side: lower`");
     if is_parent && call.get::<EdgeReach>("reach") == Some(EdgeReach::Matched) {
-        let message = format!("`{}` is applied to no data: nothing says how far they lie", model.name);
+        let message = format!(
+            "`{}` is applied to no data: nothing says how far they lie",
+            model.name
+        );
         return Some(Complaint::at("reach", message).with_hint("say how much with `hold`"));
     }
     (is_parent && is_auto).then_some(complaint)

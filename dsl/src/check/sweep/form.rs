@@ -471,7 +471,10 @@ impl Checker<'_> {
         if args.goal.is_none() && !args.broken {
             let message = "`within` is about the point that is chosen, and this sweep chooses none";
             let diagnostic = Diagnostic::error(Code::SweepObjective, expr.span, message);
-            self.report(env, diagnostic.hint("say what by: `minimise: score.metric`"));
+            self.report(
+                env,
+                diagnostic.hint("say what by: `minimise: score.metric`"),
+            );
             return None;
         }
         let want = Expected::plain(&Type::Float);
