@@ -387,7 +387,10 @@ fn files_that_are_no_states_of_one_run_are_called_what_they_are() {
             checkpoint(at),
         );
     }
-    folder.write("z/step-0.zip", b"PK\x03\x04 and more");
+    let mut archive = b"PK\x03\x04".to_vec();
+    archive.resize(26, 0);
+    archive.extend(b"\x10\0\0\0archive/data.pkl and more");
+    folder.write("z/step-0.zip", archive);
     folder.write("p/step-0.state", b"\x80\x02 and more");
     folder.write("h/step-0.state", b"\x89HDF\r\n\x1a\n");
     let pointer = "version https://git-lfs.github.com/spec/v1\n";
@@ -431,7 +434,7 @@ fn files_that_are_no_states_of_one_run_are_called_what_they_are() {
         (
             "step-*.pt",
             "",
-            "expected safetensors, found `.pt` (PyTorch)",
+            "`step-0.pt`: expected safetensors, found PyTorch by its name (`.pt`)",
         ),
         (
             "l",

@@ -122,8 +122,6 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     (
         "plugins/src",
         &[
-            "children parents regressions scores trajectories weights",
-            "children children::support::correction children::support::tangent parents::support::parent regressions regressions::support::components regressions::support::evidence regressions::support::fit regressions::support::sample regressions::support::shared weights",
             "networks::dfdx networks::dfdx::encoder",
             "predictors predictors::columns predictors::eof predictors::expr predictors::lag predictors::neighbourhood predictors::season predictors::support::foreign predictors::support::matrix predictors::table",
             "parents recipes recipes::recipe recipes::run",

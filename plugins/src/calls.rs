@@ -1,5 +1,7 @@
 //! What several plugins check of a call before it runs.
 
+use dsl::facts::About;
+use dsl::types::Kind;
 use engine::memory;
 use engine::params::Column;
 use engine::plugin::{Complaint, Facts, Sketch};
@@ -80,4 +82,20 @@ pub fn with_rows(call: &Sketch, rows: Option<u64>) -> Facts {
 /// What is wrong, of several answers.
 pub fn complaints<const N: usize>(found: [Option<Complaint>; N]) -> Vec<Complaint> {
     found.into_iter().flatten().collect()
+}
+
+/// Refuses a farcast of one run beside networks of many members.
+pub(crate) fn lone_run(inputs: &[About], param: &str) -> Option<Complaint> {
+    let members = |input: &&About| input.members.unwrap_or(1);
+    let many = inputs.iter().find(|input| members(input) > 1)?;
+    let is_lone = |input: &&About| input.kind == Kind::Farcast && members(input) == 1;
+    let lone = inputs.iter().find(is_lone)?;
+    let message = format!(
+        "`{}` has {} members, `{}` is a farcast of one run",
+        many.name,
+        members(&many),
+        lone.name
+    );
+    let hint = format!("one network is `member({}, 0)`", many.name);
+    Some(Complaint::at(param, message).with_hint(hint))
 }

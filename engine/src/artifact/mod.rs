@@ -3,6 +3,7 @@
 mod data_file;
 mod dataset;
 mod grid_file;
+mod other_format;
 mod page;
 mod parts;
 mod pieces;
@@ -79,6 +80,12 @@ pub trait Artifact: Any + Send + Sync + Sized {
         downcast(stored)
     }
 
+    /// The same as an artifact of another kind, where it can stand for one.
+    fn in_role(&self, role: Kind) -> Option<AnyArtifact> {
+        let _ = role;
+        None
+    }
+
     /// The weight table to export with `--tables`, for those that are one.
     ///
     /// # Errors
@@ -122,6 +129,8 @@ pub trait Stored: Send + Sync {
     fn to_parcel(&self) -> Result<Parcel, Fault>;
     /// See [`Artifact::size`].
     fn size(&self) -> u64;
+    /// See [`Artifact::in_role`].
+    fn in_role(&self, role: Kind) -> Option<AnyArtifact>;
     /// See [`Artifact::table`].
     ///
     /// # Errors
@@ -151,6 +160,10 @@ impl<A: Artifact> Stored for A {
 
     fn size(&self) -> u64 {
         Artifact::size(self)
+    }
+
+    fn in_role(&self, role: Kind) -> Option<AnyArtifact> {
+        Artifact::in_role(self, role)
     }
 
     fn table(&self) -> Result<Option<DataFrame>, Fault> {

@@ -61,6 +61,9 @@ pub fn named_shards(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
         matches!(parts.next(), Some(Component::Normal(part)) if part == name)
             && parts.next().is_none()
     };
+    if index.weight_map.is_empty() {
+        return Err("names no shards: its `weight_map` is empty".to_owned());
+    }
     match index.weight_map.values().find(|name| !is_beside(name)) {
         Some(name) => Err(format!(
             "names the shard `{}`: expected a file beside it",
@@ -100,6 +103,9 @@ mod tests {
         let expected = "`model.safetensors.index.json`: \
                         expected an index, a JSON object with `weight_map`";
         assert_eq!(said("[]").unwrap_err(), expected);
+        let empty = said(r#"{"weight_map": {}}"#).unwrap_err();
+        let expected = "`model.safetensors.index.json`: names no shards: its `weight_map` is empty";
+        assert_eq!(empty, expected);
         assert_eq!(shards(&at("a")).unwrap(), [] as [PathBuf; 0]);
     }
 }

@@ -11,10 +11,10 @@ use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, St
 
 use super::support::architecture::{Architecture, scaled};
 use super::support::fitted::fitted;
+use crate::calls::lone_run;
 use crate::farcasts::Farcast;
 use crate::networks::Network;
 use crate::parents::{Parent, not_runnable};
-use crate::weights::support::facts::lone_run;
 
 plugin! {
     /// Networks with the weights of a farcast, the same for all rows.

@@ -3,7 +3,6 @@
 mod adopt;
 mod apply;
 mod nearest;
-mod predict;
 pub(crate) mod support;
 
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use crate::regressions::Regression;
 pub use adopt::Adopt;
 pub use apply::Apply;
 pub use nearest::NearestSubset;
-pub use predict::Predict;
 pub use support::anomalies::Nearest;
 use support::anomalies::floats;
 pub use support::architecture::{Architecture, Perceptron};
@@ -35,7 +33,6 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<NearestSubset>();
     registry.plugin::<Adopt>();
     registry.constructors(Architecture::constructors());
-    registry.plugin::<Predict>();
 }
 
 /// A parent and what moves its weights: a network for every row of any data.

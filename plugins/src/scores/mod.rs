@@ -4,7 +4,7 @@ mod compare;
 mod evaluate;
 mod forecast_error;
 mod inner;
-
+mod predict;
 mod reach;
 pub(crate) mod support;
 
@@ -15,6 +15,7 @@ pub(crate) use compare::{children, ensembles, mismatch};
 pub use evaluate::{Evaluate, Quality};
 pub use forecast_error::{Apart, ForecastError, Measure};
 pub use inner::Inner;
+pub use predict::Predict;
 pub use reach::Reach;
 pub use support::metric::Metric;
 
@@ -25,4 +26,5 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Evaluate>();
     registry.plugin::<Reach>();
     registry.plugin::<ForecastError>();
+    registry.plugin::<Predict>();
 }

@@ -1,16 +1,12 @@
 //! `checkpoints("ckpt/step-*.safetensors")`: training runs of PyTorch and others.
 
-use std::path::Path;
-
 use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory};
 use engine::error::Fault;
 use engine::params::DataPath;
 use engine::plugin::{Complaint, Context, Examined, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
-use super::support::alike::Ties;
-use super::support::look::{Asked, look, wrong_count};
-use super::support::run::{Run, members};
+use crate::saved::{Asked, Run, Ties, at_files, look, members, selection, wrong_count};
 
 words! {
     /// What is asked of the distances between steps.
@@ -72,33 +68,6 @@ plugin! {
     }
 }
 
-/// What the names of other formats end in, and what they are.
-const FOREIGN: [(&str, &str); 10] = [
-    ("pt", "PyTorch"),
-    ("pth", "PyTorch"),
-    ("ckpt", "PyTorch Lightning or TensorFlow"),
-    ("bin", "PyTorch"),
-    ("pkl", "Python pickle"),
-    ("npz", "NumPy"),
-    ("h5", "Keras"),
-    ("keras", "Keras"),
-    ("onnx", "ONNX"),
-    ("gguf", "GGUF"),
-];
-
-/// Refuses files of other formats by their names.
-pub(crate) fn foreign(path: &Path) -> Option<Complaint> {
-    let end = path.extension().and_then(|end| end.to_str());
-    let found = FOREIGN.iter().find(|(foreign, _)| Some(*foreign) == end);
-    found.map(|(end, what)| {
-        let message = format!("expected safetensors, found `.{end}` ({what})");
-        Complaint::at("files", message).with_hint(
-            "in Python: `from safetensors.torch import save_file; save_file(torch.load(\
-             \"x.pt\", weights_only=True), \"x.safetensors\")`",
-        )
-    })
-}
-
 impl Checkpoints {
     fn naming(step: Option<&str>, member: Option<&str>) -> Result<Naming, (&'static str, String)> {
         let template = |text: Option<&str>, field: &'static str| {
@@ -142,13 +111,7 @@ impl Checkpoints {
         let Some(DataPath(path)) = call.get::<DataPath>("files") else {
             return Ok(Facts::default());
         };
-        if let Some(complaint) = foreign(&path) {
-            return Err(complaint);
-        }
-        let selection = Selection {
-            only: call.get("only").unwrap_or_default(),
-            without: call.get("without").unwrap_or_default(),
-        };
+        let selection = selection(call)?;
         let is_equal = call.get::<Spacing>("spacing") != Some(Spacing::Any);
         look(
             &path,
@@ -226,22 +189,6 @@ fn expect_equal_steps(steps: &[u64]) -> Result<(), Fault> {
             ),
         )
         .with_hint("leave files out, or write `spacing: any`")),
-    }
-}
-
-/// The same fault at the files, where it says no other place.
-pub(crate) fn at_files(fault: Fault) -> Fault {
-    match fault {
-        Fault::User {
-            param: None,
-            message,
-            hint,
-        } => Fault::User {
-            param: Some("files".to_owned()),
-            message,
-            hint,
-        },
-        other => other,
     }
 }
 

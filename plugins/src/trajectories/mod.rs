@@ -2,10 +2,8 @@
 
 mod checkpoints;
 mod record;
-pub(crate) mod support;
 
 pub use checkpoints::Checkpoints;
-pub(crate) use checkpoints::{at_files, foreign};
 pub use record::Record;
 
 use engine::plugin::Registry;

@@ -9,8 +9,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use engine::states::of_every;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
-use super::support::again::{again, no_steps};
 use crate::networks::Network;
+use crate::parents::support::again::{again, no_steps};
 use crate::parents::{Parent, States};
 
 plugin! {

@@ -138,11 +138,6 @@ impl Weights {
     }
 }
 
-/// The only row of a table of weights in the role of a parent.
-pub(crate) fn parent_of(stored: &AnyArtifact) -> Option<Arc<Parent>> {
-    downcast::<Weights>(stored)?.parent().map(Arc::new)
-}
-
 impl Artifact for Weights {
     const KIND: Kind = Kind::Weights;
     const PARTS: &'static [&'static str] = &[
@@ -186,6 +181,14 @@ impl Artifact for Weights {
         }
         let parent = Parent::from_stored(stored)?;
         Self::of(&parent).ok().map(Arc::new)
+    }
+
+    /// A single row is a parent.
+    fn in_role(&self, role: Kind) -> Option<AnyArtifact> {
+        match role {
+            Kind::Parent => Some(Arc::new(self.parent()?)),
+            _ => None,
+        }
     }
 
     fn table(&self) -> Result<Option<DataFrame>, Fault> {

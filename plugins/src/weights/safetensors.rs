@@ -1,16 +1,14 @@
 //! `safetensors("hub/*")`: models from anywhere as rows of weights.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use dsl::types::{Content, Kind};
-use engine::artifact::{DataColumn, Dataset, Naming, SavedModel, Selection, model_names, shown};
+use engine::artifact::{DataColumn, Dataset, Naming, SavedModel, Selection, shown};
 use engine::error::Fault;
-use engine::files::Files;
 use engine::params::{Column, DataPath, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Training};
+use engine::plugin::{Complaint, Context, Examined, Facts, NetworkFacts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
@@ -18,9 +16,7 @@ use super::support::facts::network;
 use super::support::rows::DIVERGED;
 use crate::children::support::fitted::fitted;
 use crate::parents::{Parent, not_runnable};
-use crate::trajectories::support::alike::{Alike, Ties};
-use crate::trajectories::support::run::Run;
-use crate::trajectories::{at_files, foreign};
+use crate::saved::{Run, Ties, at_files, look_at_models, selection};
 
 plugin! {
     /// Models from anywhere: safetensors files of weights, one row per model.
@@ -65,9 +61,6 @@ plugin! {
     }
 }
 
-/// The headers of at most this many models are read before the run.
-const MOST_CHECKED: usize = 200;
-
 impl Plugin for Safetensors {
     type Output = Weights;
 
@@ -76,6 +69,14 @@ impl Plugin for Safetensors {
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        Self::examine(call).complaints
+    }
+
+    fn facts(call: &Sketch<'_>) -> Facts {
+        Self::examine(call).facts
+    }
+
+    fn examine(call: &Sketch<'_>) -> Examined {
         let lacks = match (call.has("coordinates"), call.has("by")) {
             (true, false) => Some(
                 Complaint::at("coordinates", "which of its columns names the models?")
@@ -87,32 +88,26 @@ impl Plugin for Safetensors {
             ),
             _ => None,
         };
-        let unreadable = call
-            .get::<DataPath>("files")
-            .and_then(|DataPath(path)| foreign(&path).or_else(|| unlike(call, &path)));
-        let found = [lacks, not_runnable(call, "like"), unreadable];
+        let (count, unlike) = match models(call) {
+            Ok(count) => (count, None),
+            Err(complaint) => (None, Some(complaint)),
+        };
+        // Another complaint reports files that cannot be found.
+        let is_network = matches!(call.kind(), Kind::Parent | Kind::Child);
+        let single = count.map_or(is_network, |count| count == 1);
+        let found = [lacks, not_runnable(call, "like"), unlike];
         let found = found.into_iter().flatten().take(1);
-        found.chain(network(call, 1.0, single(call))).collect()
-    }
-
-    fn facts(call: &Sketch<'_>) -> Facts {
-        let like = call.input("like");
-        let network = like.and_then(|like| like.facts.network.as_ref());
-        let network = network.map(|network| NetworkFacts {
-            training: Training::Unknown,
-            ..NetworkFacts::clone(network)
-        });
-        Facts {
-            no_network: like.is_none_or(|like| like.facts.no_network),
-            network: network.map(Arc::new),
-            degree: Some(1.0),
-            single: single(call),
-            ..Facts::default()
+        Examined {
+            complaints: found.chain(network(call, 1.0, single)).collect(),
+            facts: Self::known(call, single),
         }
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
-        let selection = selection(self.only, self.without);
+        let selection = Selection {
+            only: self.only.unwrap_or_default(),
+            without: self.without.unwrap_or_default(),
+        };
         let models = SavedModel::open_all(&self.files.0, context.files()).map_err(at_files)?;
         let (models, steps) = ordered(models);
         let table = match (&self.coordinates, &self.by) {
@@ -141,41 +136,33 @@ impl Plugin for Safetensors {
     }
 }
 
-fn selection(only: Option<Vec<String>>, without: Option<Vec<String>>) -> Selection {
-    Selection {
-        only: only.unwrap_or_default(),
-        without: without.unwrap_or_default(),
+impl Safetensors {
+    fn known(call: &Sketch, single: bool) -> Facts {
+        let like = call.input("like");
+        let network = like.and_then(|like| like.facts.network.as_ref());
+        let network = network.map(|network| NetworkFacts {
+            training: Training::Unknown,
+            ..NetworkFacts::clone(network)
+        });
+        Facts {
+            no_network: like.is_none_or(|like| like.facts.no_network),
+            network: network.map(Arc::new),
+            degree: Some(1.0),
+            single,
+            ..Facts::default()
+        }
     }
 }
 
-/// Whether the names of the files are those of one model.
-fn single(call: &Sketch) -> bool {
-    let count = call
-        .get::<DataPath>("files")
-        .and_then(|DataPath(path)| Some(model_names(&path).ok()?.len()));
-    match count {
-        Some(count) => count == 1,
-        // Another complaint reports files that cannot be found.
-        None => matches!(call.kind(), Kind::Parent | Kind::Child),
-    }
-}
-
-/// What the headers of the files say is wrong.
-fn unlike(call: &Sketch, path: &Path) -> Option<Complaint> {
-    if model_names(path).ok()?.len() > MOST_CHECKED || call.has("coordinates") {
-        return None;
-    }
-    let selection = selection(call.get("only"), call.get("without"));
-    let models = SavedModel::open_all(path, &Files::unchecked());
-    let fault = models.and_then(|models| {
-        models
-            .iter()
-            .try_for_each(|model| selection.expect(model))?;
-        Alike::of(&models.iter().collect::<Vec<_>>(), &selection, Ties::Likely).map(|_| ())
-    });
-    // The run reports what the machine refuses.
-    let fault = fault.err().filter(|it| matches!(it, Fault::User { .. }))?;
-    Some(at_files(fault).into())
+/// How many models there are, and that they are of one network. Of those that a table chooses, only
+/// the run knows that.
+fn models(call: &Sketch) -> Result<Option<usize>, Complaint> {
+    let selection = selection(call)?;
+    let Some(DataPath(path)) = call.get::<DataPath>("files") else {
+        return Ok(None);
+    };
+    let is_chosen = call.has("coordinates");
+    look_at_models(&path, (!is_chosen).then_some(&selection))
 }
 
 /// The models in the order of their steps, where all say one, or else of their names.
@@ -345,6 +332,7 @@ fn coordinates(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use engine::artifact::{Layout, Tensor};
 

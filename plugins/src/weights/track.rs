@@ -11,7 +11,7 @@ use super::Weights;
 use super::support::facts::one;
 use super::support::power::power_of;
 use crate::parents::Parent;
-use crate::trajectories::support::again::{again, no_steps};
+use crate::parents::support::again::{again, no_steps};
 
 plugin! {
     /// Power function averages of the weights along training, for `ema`.

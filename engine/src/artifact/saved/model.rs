@@ -282,7 +282,8 @@ fn groups(path: &Path, files: &Files) -> Result<BTreeMap<String, ModelFiles>, Fa
 /// Why a folder holds no models: what it holds, where that is known.
 fn nothing_in(path: &Path, opened: &[DataFile]) -> Fault {
     let known = [
-        "pt", "pth", "bin", "ckpt", "h5", "keras", "npz", "npy", "gguf",
+        "pt", "pth", "bin", "ckpt", "h5", "keras", "npz", "npy", "gguf", "onnx", "msgpack",
+        "distcp",
     ];
     let foreign = opened.iter().find(|file| {
         let extension = file.path().extension().and_then(|end| end.to_str());
@@ -349,6 +350,12 @@ fn shard_of(stem: &str) -> Option<(&str, Shard)> {
 /// That the numbers of shards are 1 to their total, each once.
 fn expect_all_shards(shards: &[(Option<Shard>, DataFile)]) -> Result<(), Fault> {
     let path = |at: usize| shards[at].1.path().display();
+    // Those without a number come first.
+    if let [(None, _), .., (Some(_), _)] = shards {
+        let (one, other) = (path(0), path(shards.len() - 1));
+        let message = format!("`{one}` and the shard `{other}` are of one name");
+        return Err(Fault::user(message).with_hint("name one of them by the pattern"));
+    }
     for (at, (shard, _)) in shards.iter().enumerate() {
         let Some((number, total)) = shard else {
             continue;
@@ -360,6 +367,11 @@ fn expect_all_shards(shards: &[(Option<Shard>, DataFile)]) -> Result<(), Fault> 
                     "`{}` is one of {total} shards, {} are there",
                     path(at),
                     shards.len()
+                ),
+                // Those up to the total are there.
+                true => format!(
+                    "`{}`: there is no such shard of {total}",
+                    path(shards.len() - 1)
                 ),
                 _ => format!("`{}`: shard {expected} of {total} is missing", path(at)),
             }));
@@ -464,6 +476,14 @@ mod tests {
         assert_eq!(refused(), twice);
         write(&shard(2), &[("b", &[1.0])]);
         assert_eq!(place.names("m-*.safetensors").unwrap(), ["m"]);
+        write(&shard(4), &[("d", &[1.0])]);
+        let more = "`m-00004-of-00003.safetensors`: there is no such shard of 3";
+        assert_eq!(refused(), more);
+        fs::remove_file(shard(4)).unwrap();
+        write(&place.at("m.safetensors"), &[("a", &[1.0])]);
+        let both = "`m.safetensors` and the shard `m-00003-of-00003.safetensors` are of one name";
+        assert_eq!(place.names("m*.safetensors").unwrap_err(), both);
+        fs::remove_file(place.at("m.safetensors")).unwrap();
         let index = r#"{"weight_map": {"b": "m-00001-of-00003.safetensors"}}"#;
         fs::write(place.at("m.safetensors.index.json"), index).unwrap();
         assert_eq!(

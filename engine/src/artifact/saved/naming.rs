@@ -1,5 +1,6 @@
 //! Which step of which run a model is, as its name says it.
 
+use super::super::tensor_file::shown;
 use super::model::SavedModel;
 
 /// A pattern for the name of a model, such as `epoch={}-step={step}`: `{step}` matches a whole
@@ -130,15 +131,20 @@ impl Naming {
     /// Why there is none, or which of several it could be; with what to do.
     pub fn step(&self, model: &SavedModel) -> Result<u64, (String, String)> {
         let metadata = model.metadata("step").filter(|_| self.step.is_none());
-        match metadata {
-            Some(text) => text.trim().parse().map_err(|_| {
-                let message = format!("expected a step in its metadata, found `{text}`");
-                (
-                    message,
-                    "write `step:` with a pattern for the name".to_owned(),
-                )
-            }),
-            None => self.step_of_name(&model.name, &model.open),
+        let Some(text) = metadata else {
+            return self.step_of_name(&model.name, &model.open);
+        };
+        let hint = || "write `step:` with a pattern for the name".to_owned();
+        let Ok(step) = text.trim().parse() else {
+            let message = format!("expected a step in its metadata, found `{}`", shown(text));
+            return Err((message, hint()));
+        };
+        match called_step(&model.name, &model.open) {
+            Some(other) if other != step => {
+                let message = format!("its metadata say step {step}, its name step {other}");
+                Err((message, hint()))
+            }
+            _ => Ok(step),
         }
     }
 
@@ -157,12 +163,8 @@ impl Naming {
             let message = "its name does not fit the pattern `step`".to_owned();
             return step.ok_or_else(|| (message, format!("its name is `{name}`")));
         }
-        let all = numbers(name);
-        let is_open = |number: &&Number| {
-            let mut places = number.start..number.end;
-            places.any(|at| open.get(at).copied().unwrap_or(true))
-        };
-        let open: Vec<&Number> = all.iter().filter(is_open).collect();
+        let all = open_numbers(name, open);
+        let open: Vec<&Number> = all.iter().collect();
         let labelled = open.iter().filter(|number| is_labelled(name, number));
         let labelled: Vec<&Number> = labelled.copied().collect();
         let chars: Vec<char> = name.chars().collect();
@@ -212,20 +214,41 @@ impl Naming {
     }
 }
 
-/// A name with `{}` for its numbers and `{step}` for the first.
+/// A name with `{}` for its numbers and `{step}` for the last whole one.
 fn example(name: &str) -> String {
     let (mut text, mut end) = (String::new(), 0);
     let chars: Vec<char> = name.chars().collect();
-    for (at, number) in numbers(name).iter().enumerate() {
+    let numbers = numbers(name);
+    let is_whole = |number: &Number| number.text.bytes().all(|byte| byte.is_ascii_digit());
+    let step = numbers.iter().rposition(is_whole).unwrap_or(0);
+    for (at, number) in numbers.iter().enumerate() {
         text.extend(&chars[end..number.start]);
-        text.push_str(if at == 0 { "{step}" } else { "{}" });
+        text.push_str(if at == step { "{step}" } else { "{}" });
         end = number.end;
     }
     text.extend(&chars[end..]);
     text
 }
 
-/// The numbers in a name, those with a fraction whole.
+/// The numbers in what a path leaves open of a name.
+fn open_numbers(name: &str, open: &[bool]) -> Vec<Number> {
+    let mut found = numbers(name);
+    found.retain(|number| {
+        let mut places = number.start..number.end;
+        places.any(|at| open.get(at).copied().unwrap_or(true))
+    });
+    found
+}
+
+/// The step of a name that calls one number so.
+fn called_step(name: &str, open: &[bool]) -> Option<u64> {
+    let numbers = open_numbers(name, open);
+    let mut called = numbers.iter().filter(|number| is_labelled(name, number));
+    let step = called.next()?.text.parse().ok()?;
+    called.next().is_none().then_some(step)
+}
+
+/// The numbers in a name, those with a fraction or a sign whole.
 fn numbers(name: &str) -> Vec<Number> {
     let chars: Vec<char> = name.chars().collect();
     let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
@@ -236,7 +259,7 @@ fn numbers(name: &str) -> Vec<Number> {
             at += 1;
             continue;
         }
-        let start = at;
+        let start = at - usize::from(is_minus(&chars, at));
         while is_digit(at) || (matches!(chars.get(at), Some('.' | ',')) && is_digit(at + 1)) {
             at += 1;
         }
@@ -248,6 +271,12 @@ fn numbers(name: &str) -> Vec<Number> {
         });
     }
     found
+}
+
+/// Whether the character before is a minus: a `-` after another sign that parts words.
+fn is_minus(chars: &[char], at: usize) -> bool {
+    let parts = |c: &char| matches!(c, '-' | '_' | '=' | ' ' | ':');
+    at > 1 && chars[at - 1] == '-' && parts(&chars[at - 2])
 }
 
 /// How many characters after digits make another number of them: those of `e3` in `10e3`, of `k` in
@@ -328,6 +357,8 @@ mod tests {
                 "its name has several numbers, `1` and `2`: which is the step?",
             ),
             ("*", "step-0.5", "expected a step in its name, found `0.5`"),
+            ("*", "step=-1", "expected a step in its name, found `-1`"),
+            ("*", "step--5", "expected a step in its name, found `-5`"),
             (
                 "*",
                 "step-99999999999999999999",
@@ -339,6 +370,18 @@ mod tests {
                 Err(expected.to_owned()),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn an_example_has_the_step_where_the_last_whole_number_is() {
+        for (name, expected) in [
+            ("resnet18_40", "resnet{}_{step}"),
+            ("2024-01-31", "{}-{}-{step}"),
+            ("epoch=3-loss=0.25", "epoch={step}-loss={}"),
+            ("loss=0.25", "loss={step}"),
+        ] {
+            assert_eq!(example(name), expected);
         }
     }
 

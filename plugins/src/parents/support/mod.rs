@@ -1,5 +1,6 @@
 //! What the parent plugins share.
 
+pub(crate) mod again;
 pub(crate) mod examine;
 pub(crate) mod foreign;
 pub(crate) mod parent;

@@ -14,7 +14,6 @@ use serde_json::json;
 
 use crate::networks::{Network, Scaled};
 use crate::recipes::{Trained, Training};
-use crate::weights::parent_of;
 
 /// One member: trained here, or adopted.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,7 +195,7 @@ impl Artifact for Parent {
 
     /// One row of weights is a network, too.
     fn from_stored(stored: &AnyArtifact) -> Option<Arc<Self>> {
-        downcast(stored).or_else(|| parent_of(stored))
+        downcast(stored).or_else(|| downcast(&stored.in_role(Kind::Parent)?))
     }
 
     fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {

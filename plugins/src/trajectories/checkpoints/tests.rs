@@ -1,7 +1,7 @@
 //! Files written by Python's safetensors, and files that cannot be taken.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::artifact::{Layout, Tensor};
 

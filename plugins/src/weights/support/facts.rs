@@ -7,6 +7,8 @@ use dsl::facts::About;
 use dsl::types::Kind;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
+use crate::calls::lone_run;
+
 /// What is known of weights computed from some inputs, row by row; `degree` is the sum of the
 /// factors.
 pub(crate) fn made(call: &Sketch, inputs: &[About], degree: f64) -> Facts {
@@ -112,22 +114,6 @@ fn different(inputs: &[About], param: &str) -> Option<Complaint> {
     };
     let complaint = Complaint::at(param, message);
     Some(complaint.with_hint(format!("{}; {}", say(first, network), say(other, found))))
-}
-
-/// Refuses a farcast of one run beside networks of many members.
-pub(crate) fn lone_run(inputs: &[About], param: &str) -> Option<Complaint> {
-    let members = |input: &&About| input.members.unwrap_or(1);
-    let many = inputs.iter().find(|input| members(input) > 1)?;
-    let is_lone = |input: &&About| input.kind == Kind::Farcast && members(input) == 1;
-    let lone = inputs.iter().find(is_lone)?;
-    let message = format!(
-        "`{}` has {} members, `{}` is a farcast of one run",
-        many.name,
-        members(&many),
-        lone.name
-    );
-    let hint = format!("one network is `member({}, 0)`", many.name);
-    Some(Complaint::at(param, message).with_hint(hint))
 }
 
 /// Refuses to call what is no single network a parent or a child.

@@ -59,7 +59,7 @@ impl Alike {
             .map(|model| NamedWeights::of(model, selection))
             .collect();
         let Some(first) = named.first().filter(|first| !first.weights.is_empty()) else {
-            return Err(Fault::user("the files hold no weights"));
+            return Err(no_weights(models, selection));
         };
         let length = |at: &usize| -> usize {
             let names = named[*at]
@@ -94,6 +94,7 @@ impl Alike {
         let names = named
             .iter()
             .map(|named| order.iter().map(|key| name_in(named, key)).collect());
+        let names: Vec<Vec<String>> = names.collect();
         let ties = copies.iter().map(|(copy, of)| {
             let holder = named.iter().find_map(|named| named.weights.get(copy));
             (
@@ -105,9 +106,9 @@ impl Alike {
             layout: Layout {
                 tensors: layout.collect(),
             },
-            names: names.collect(),
+            prefixes: prefixes(&names),
+            names,
             ties: ties.collect(),
-            prefixes: prefixes(&named, &order),
             named_by,
         })
     }
@@ -249,28 +250,42 @@ impl NamedWeights<'_> {
     }
 }
 
-/// What the names of a tensor have more in some models than in others.
-fn prefixes(named: &[NamedWeights], order: &[&str]) -> Vec<String> {
+/// What the names of tensors have more in some models than in others.
+fn prefixes(names: &[Vec<String>]) -> Vec<String> {
     let mut found = BTreeSet::new();
-    let Some(key) = order.first() else {
-        return Vec::new();
-    };
-    let names: Vec<&str> = named
-        .iter()
-        .map(|it| &it.weights[*key].tensor.name[..])
-        .collect();
-    let shortest = names
-        .iter()
-        .min_by_key(|name| name.len())
-        .copied()
-        .unwrap_or("");
-    for name in &names {
-        if let Some(prefix) = name.strip_suffix(shortest) {
-            found.insert(prefix.to_owned());
-        } else if *name != shortest {
-            found.insert(format!("{name} for {shortest}"));
+    let count = names.first().map_or(0, Vec::len);
+    for at in 0..count {
+        let called = names.iter().map(|names| &names[at][..]);
+        let shortest = called.clone().min_by_key(|name| name.len()).unwrap_or("");
+        for name in called.filter(|name| *name != shortest) {
+            if let Some(prefix) = name.strip_suffix(shortest) {
+                found.insert(prefix.to_owned());
+                continue;
+            }
+            let wrappers = name.split('.').filter(|part| WRAPPERS.contains(part));
+            found.extend(wrappers.map(|part| format!("{part}.")));
+            let prefixes = PREFIXES.into_iter().filter(|it| name.starts_with(it));
+            found.extend(prefixes.map(str::to_owned));
         }
     }
-    found.remove("");
     found.into_iter().collect()
+}
+
+/// That none of the tensors is a weight.
+fn no_weights(models: &[&SavedModel], selection: &Selection) -> Fault {
+    let message = match (&selection.only[..], &selection.without[..]) {
+        ([], []) => "the files hold no weights",
+        ([], _) => "`without` leaves no weights",
+        (_, []) => "`only` leaves no weights",
+        _ => "`only` and `without` leave no weights",
+    };
+    let tensors = models.first().into_iter().flat_map(|model| model.tensors());
+    let some = tensors.take(4);
+    let some = some.map(|it| format!("`{}` ({})", shown(&it.tensor.name), it.dtype));
+    let some: Vec<String> = some.collect();
+    let fault = Fault::user(message);
+    match some.is_empty() {
+        true => fault,
+        false => fault.with_hint(format!("there are {}", some.join(", "))),
+    }
 }

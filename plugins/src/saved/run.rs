@@ -31,8 +31,10 @@ pub fn members<'a>(
     let mut found = BTreeSet::new();
     for (name, open) in models {
         let member = naming.member(name, open);
-        let member =
-            member.ok_or_else(|| format!("`{name}`: its name does not say which run it is of"))?;
+        let member = member.ok_or_else(|| {
+            let name = shown(name);
+            format!("`{name}`: its name does not say which run it is of")
+        })?;
         found.insert((digits_padded(&member), member));
     }
     Ok(found.into_iter().map(|(_, member)| member).collect())
@@ -209,10 +211,15 @@ impl Run {
         let mut weights: BTreeMap<String, (String, String)> = { names.iter().zip(written) }
             .map(|(here, written)| (here.clone(), (written.clone(), written.clone())))
             .collect();
-        let (from, to) = self.prefix_to_written();
-        let renamed = |name: &str| match name.strip_prefix(&*from) {
-            Some(rest) => format!("{to}{rest}"),
-            None => name.to_owned(),
+        let changes = self.changes_of_names();
+        let renamed = |name: &str| {
+            let fits = changes
+                .iter()
+                .rfind(|(from, _)| name.starts_with(&from[..]));
+            match fits {
+                Some((from, to)) => format!("{to}{}", &name[from.len()..]),
+                None => name.to_owned(),
+            }
         };
         for (copy, of) in &self.alike.ties {
             weights.insert(copy.clone(), (renamed(copy), of.clone()));
@@ -220,17 +227,21 @@ impl Run {
         Saved::of(last, &weights, renamed, keep).map(Some)
     }
 
-    /// What names of the last state begin with, and what instead where they are written.
-    fn prefix_to_written(&self) -> (String, String) {
-        let last = self.alike.names.last().and_then(|names| names.first());
-        let written = self.alike.layout.tensors.first().map(|tensor| &tensor.name);
-        let (Some(last), Some(written)) = (last, written) else {
-            return Default::default();
-        };
-        let same = last.bytes().rev().zip(written.bytes().rev());
-        let same = same.take_while(|(one, other)| one == other).count();
-        let cut = |name: &str| name.get(..name.len() - same).unwrap_or("").to_owned();
-        (cut(last), cut(written))
+    /// What names of weights in the last state begin with, and what instead where they are
+    /// written: the shortest first.
+    fn changes_of_names(&self) -> Vec<(String, String)> {
+        let last = self.alike.names.last().into_iter().flatten();
+        let written = self.alike.layout.tensors.iter().map(|it| &it.name);
+        let changes = last.zip(written).map(|(last, written)| {
+            let same = last.bytes().rev().zip(written.bytes().rev());
+            let same = same.take_while(|(one, other)| one == other).count();
+            let cut = |name: &str| name.get(..name.len() - same).unwrap_or("").to_owned();
+            (cut(last), cut(written))
+        });
+        let changes: BTreeSet<(String, String)> = changes.collect();
+        let mut changes: Vec<_> = changes.into_iter().collect();
+        changes.sort_by_key(|(from, _)| from.len());
+        changes
     }
 
     fn note(&self, context: &Context) {

@@ -11,10 +11,10 @@ use engine::params::Input;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::Model;
+use super::support::measure;
 use crate::calls::{complaints, with_rows};
 use crate::parents::not_runnable;
-use crate::scores::Model;
-use crate::scores::support::measure;
 
 plugin! {
     /// The rows with what a network predicts for them, as data.
