@@ -141,8 +141,11 @@ fn front(front: &Front) -> String {
         best,
     } = front;
     let mut text = format!(
-        "`{sweep}`: of {points} points, no other is better than these {} by {}",
-        best.len(),
+        "`{sweep}`: of {points} points, no other is better than {} by {}",
+        match best.len() {
+            1 => "this one".to_owned(),
+            count => format!("these {count}"),
+        },
         objectives.join(" and ")
     );
     for point in best.iter().take(FRONT_SHOWN) {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::executors::{Left, SWEEP};
+use crate::executors::{Left, RECORDED, SWEEP};
 use crate::farcast::{Folder, Said, shipped};
 
 /// Carries all chunks of an array out at the same time, and ends when they have ended.
@@ -82,6 +82,14 @@ fn a_sweep_that_chooses_goes_on_in_rounds() {
     assert!(Left::by(&folder) == plain(SWEEP));
     let shown = folder.farcast(&["show", "last"]);
     assert!(shown.out.contains("/.farcast/work/it-"), "{shown:?}");
+}
+
+#[test]
+fn a_parent_is_recorded_while_a_chunk_trains_it() {
+    let folder = on_command(RECORDED, SUBMIT);
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}\n{}", folder.read("log"));
+    assert!(Left::by(&folder) == plain(RECORDED));
 }
 
 #[test]

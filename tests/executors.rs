@@ -28,19 +28,17 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A sweep that chooses, so that its run has rounds.
-pub const SWEEP: &str = "\
-param degree: Int = 1 in 1..=3
-data all = synthetic(regime, rows: 300)
-data near = where(all, z < 1)
-parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
-subset some = window(near, by: z, count: 8, size: 30)
-anomaly shift = finetune(net, some, steps: 10)
-regression drift = polynomial(shift, columns(z), degree: degree)
-child moved = apply(drift, all)
-score skill = compare(net, moved, on: all, metrics: [rmse])
-sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
-child best = apply(drift, near)
-score final = compare(net, best, on: near, metrics: [rmse])
+pub const SWEEP: &str = include_str!("rounds.farcast");
+
+/// Parents that are recorded while they are trained.
+pub const RECORDED: &str = "\
+data all = synthetic(waves, rows: 300)
+parent net = mlp(all, inputs: [x], target: y, hidden: [8], steps: 40, members: 3)
+trajectory walk = record(net, every: 10 steps)
+farcast ahead = lfd2(walk, observe: 0..=20, horizon: [30, 40])
+child far = adopt(ahead, horizon: 40)
+score error = forecast_error(ahead, truth: walk)
+score gain = compare(net, far, on: all, metrics: [rmse])
 ";
 
 pub type Outcomes = BTreeMap<Digest, (RecordedOutcome, Vec<String>)>;
@@ -100,6 +98,11 @@ fn smoke_experiments_give_the_same_bytes_in_threads_and_in_processes() {
 #[test]
 fn a_sweep_that_chooses_runs_its_rounds_in_processes() {
     assert!(left(SWEEP, "threads") == left(SWEEP, "processes"));
+}
+
+#[test]
+fn a_parent_is_recorded_while_a_process_trains_it() {
+    assert!(left(RECORDED, "threads") == left(RECORDED, "processes"));
 }
 
 #[cfg(unix)]

@@ -6,24 +6,16 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::executors::SWEEP;
 use crate::farcast::Folder;
 use crate::store::{age, cached, damage_one};
 
-/// Small enough to be run for every kill, with an action of every sort.
-const PLAIN: &str = "\
-param degree: Int = 1 in 1..=3
-data all = synthetic(regime, rows: 300)
-data near = where(all, z < 1)
-parent net = mlp(near, inputs: [x], target: y, epochs: 2, members: 2)
-subset some = window(near, by: z, count: 8, size: 30)
-anomaly shift = finetune(net, some, steps: 10)
-regression drift = polynomial(shift, columns(z), degree: degree)
-child moved = apply(drift, all)
-score skill = compare(net, moved, on: all, metrics: [rmse])
-report page = page(skill)
-";
-
-const SWEEP: &str = "sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)\n";
+/// Small enough to be run for every kill, with an action of every sort: the sweep, and what is
+/// before it.
+fn experiments() -> [String; 2] {
+    let plain = SWEEP.split_once("sweep ").map_or("", |(plain, _)| plain);
+    [plain, SWEEP].map(|text| format!("{text}report page = page(skill)\n"))
+}
 
 /// A number that follows from the seed and how many were asked for.
 struct Chance(u64);
@@ -98,14 +90,15 @@ struct Scene {
 
 impl Scene {
     fn new(seed: u64) -> Self {
+        let [plain, sweep] = experiments();
         let scene = Self {
-            folder: Folder::with(PLAIN),
-            undisturbed: Folder::with(PLAIN),
+            folder: Folder::with(&plain),
+            undisturbed: Folder::with(&plain),
             chance: Chance(seed),
             seed: 0,
         };
         for folder in [&scene.folder, &scene.undisturbed] {
-            folder.write("sweep.farcast", format!("{PLAIN}{SWEEP}"));
+            folder.write("sweep.farcast", &sweep);
         }
         scene.fine(&["run", "it.farcast", "--quiet"]);
         scene.fine(&["cache", "pin", "last"]);

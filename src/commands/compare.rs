@@ -160,8 +160,11 @@ fn worth_showing(comparison: &Comparison) -> (Vec<&ScoreComparison>, String) {
             let some: Vec<&str> = points.iter().take(3).copied().collect();
             let dots = if points.len() > 3 { ", …" } else { "" };
             left.push(format!(
-                "{} points that not all runs have, in {} ({}): {}{dots}",
-                points.len(),
+                "{} that not all runs have, in {} ({}): {}{dots}",
+                match points.len() {
+                    1 => "1 point".to_owned(),
+                    count => format!("{count} points"),
+                },
                 letter(at),
                 run.name,
                 some.join("; ")

@@ -56,21 +56,9 @@ since() { local ms=$((($(date +%s%N) - T0) / 1000000)); printf '%d.%d' $((ms / 1
 
 # An experiment of 44 actions: three members, whose training takes the longest, and a sweep of three points.
 experiment() { # steps
-    cat <<TEXT
-param degree: Int = 1 in 1..=3
-data all = synthetic(regime, rows: 400)
-data near = where(all, z < 1)
-parent net = mlp(near, inputs: [x], target: y, hidden: [16, 16], steps: $1, members: 3)
-subset some = window(near, by: z, count: 8, size: 30)
-anomaly shift = finetune(net, some, steps: 10)
-regression drift = polynomial(shift, columns(z), degree: degree)
-child moved = apply(drift, all)
-score skill = compare(net, moved, on: all, metrics: [rmse])
-sweep degrees = grid(degree: [1, 2, 3], minimise: skill.rmse)
-child best = apply(drift, near)
-score final = compare(net, best, on: near, metrics: [rmse])
-report page = page(skill, final)
-TEXT
+    sed -e 's/rows: 300/rows: 400/' -e "s/epochs: 2, members: 2/hidden: [16, 16], steps: $1, members: 3/" \
+        "$HERE/../rounds.farcast"
+    echo 'report page = page(skill, final)'
 }
 # Steps of training that take a few seconds, and hardly any time.
 SLOW=${SLOW:-500000}

@@ -4,18 +4,34 @@ use super::call::Call;
 use super::checker::Checker;
 use super::known::Args;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::experiment::NodeId;
+use crate::experiment::{Node, NodeId};
 use crate::facts::{About, Facts, place_of};
 use crate::types::Kind;
 
+/// Calls of more characters than these are named by their plugin.
+const LONGEST_CALL: usize = 48;
+
 impl Checker<'_> {
+    /// What a message calls the result of a call: the statement, or the call as it is written.
+    fn shown_name<'a>(&'a self, made: &'a Node) -> &'a str {
+        if made.named {
+            return &made.name;
+        }
+        let sources = &self.names.program.sources;
+        let text = sources.get(made.span.file).slice(made.span);
+        match text.len() <= LONGEST_CALL && !text.contains('\n') && !text.is_empty() {
+            true => text,
+            false => &made.plugin,
+        }
+    }
+
     /// What follows for the result from a call's arguments; none when an error was reported.
     pub fn examine(&mut self, call: &Call, kind: Kind, args: &Args) -> Option<Facts> {
         let about = |node: NodeId| {
             let inferred = &self.calls.facts[node.0];
             let made = &self.calls.nodes[node.0];
             About {
-                name: &made.name,
+                name: self.shown_name(made),
                 kind: made.kind,
                 node,
                 args: &made.args,

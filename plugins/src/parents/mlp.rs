@@ -1,6 +1,9 @@
 //! `mlp`: multilayer perceptrons, one member per action.
 
-use engine::artifact::Dataset;
+use std::sync::Arc;
+
+use dsl::facts::Tensors;
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
@@ -61,7 +64,10 @@ impl Plugin for Mlp {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let weights = Self::weights(call);
-        examine::network(call, weights, TrainOptions::training(call), None)
+        Facts {
+            tensors: Self::tensors(call),
+            ..examine::network(call, weights, TrainOptions::training(call), None)
+        }
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -72,6 +78,20 @@ impl Plugin for Mlp {
 }
 
 impl Mlp {
+    /// The tensors of the network of a call; their shapes may depend on the data.
+    fn tensors(call: &Sketch) -> Option<Tensors> {
+        let is_quantity = call.get::<Loss>("loss") == Some(Loss::Mse);
+        let inputs = call.get::<Vec<Column>>("inputs").filter(|_| is_quantity)?;
+        let hidden = call.get::<Vec<u64>>("hidden")?.into_iter();
+        let hidden = hidden.map(|width| width as usize);
+        let widths: Vec<usize> = std::iter::once(inputs.len())
+            .chain(hidden)
+            .chain([1])
+            .collect();
+        let tensors = Layout::mlp(&widths).tensors.into_iter();
+        Some(Arc::new(tensors.map(|it| (it.name, it.shape)).collect()))
+    }
+
     /// How many weights the network of a call has; of classes these depend on the data.
     fn weights(call: &Sketch) -> Option<u64> {
         let is_quantity = call.get::<Loss>("loss") == Some(Loss::Mse);

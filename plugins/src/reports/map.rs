@@ -3,18 +3,16 @@
 use dsl::types::Content;
 use engine::artifact::{Cells, DataColumn, Dataset, Figure, Page, Section};
 use engine::error::Fault;
-use engine::params::{Column, Gather, Input};
+use engine::params::{Column, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::support::grid::{Grid, along};
-use super::support::plots::raised;
+use super::support::predicted::{Predicted, PredictedRows};
 use crate::calls::complaints;
-use crate::parents::{Parent, not_runnable};
+use crate::scores::Metric;
 use crate::scores::support::ensemble::Ensemble;
-use crate::scores::support::measure;
 use crate::scores::support::metric::Rows;
-use crate::scores::{Metric, Model, children, ensembles, mismatch};
 
 plugin! {
     /// Where models are wrong: the error in each cell of a map, or over any two coordinates.
@@ -30,12 +28,8 @@ plugin! {
     /// ```
     "map" version 1
     pub struct Map {
-        /// The network the others started from.
-        parent: Gather<Parent>;
-        /// What is shown beside it: children, and parents as baselines.
-        models: Vec<Model> = "[]", variadic();
-        /// The rows to predict, with the truth.
-        on: Input<Dataset>, with_truth();
+        /// The models and the rows.
+        rows: PredictedRows, flatten();
         /// What is measured in each cell; `spread` and `spread_ratio` have no map.
         metric: Metric = "rmse";
         /// The column along the horizontal axis.
@@ -45,8 +39,6 @@ plugin! {
         /// Rows that say where the domain is, such as all of the sea; those of `on` when left
         /// out.
         domain: Option<Input<Dataset>>;
-        /// The unit of the target, where the data do not say it.
-        unit: Option<String>;
     }
 }
 
@@ -54,34 +46,33 @@ impl Plugin for Map {
     type Output = Page;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let bare = ["parent", "models"].map(|param| not_runnable(call, param));
-        let [parent, model] = bare;
-        complaints([
-            parent,
-            model,
-            measure::quantity(call, "parent"),
-            mismatch(call),
+        let own = [
             not_of_ensembles(call),
             same_column(call),
             without_coordinate(call),
-        ])
+        ];
+        [complaints(PredictedRows::check(call)), complaints(own)].concat()
     }
 
     fn run(self, context: &Context) -> Result<Page, Fault> {
-        let network = measure::network(&self.parent, "parent")?;
-        let target = measure::target(network, "parent")?;
-        let data = measure::scored(&self.on, network, children(&self.models), "on", context)?;
-        let ensembles = ensembles(&self.parent, &self.models, &data, context)?;
-        let domain = self.domain.as_deref().unwrap_or(&*self.on);
+        let Predicted {
+            data,
+            target,
+            unit,
+            ensembles,
+        } = self.rows.predict(context)?;
+        let domain = self.domain.as_deref().unwrap_or(&*self.rows.on);
         let grid = Grid::of([&data, domain], [&self.x.0, &self.y.0])?;
-        let unit = measure::unit(&data, target, self.unit.as_ref());
         let maps: Vec<Vec<Option<f64>>> = ensembles
             .iter()
-            .map(|ensemble| self.errors(ensemble, &ensembles[0], data.values(target)?, &grid))
+            .map(|ensemble| self.errors(ensemble, &ensembles[0], data.values(&target)?, &grid))
             .collect::<Result<_, Fault>>()?;
         let range = range(self.metric, &maps);
-        let unit = unit.filter(|_| self.metric.has_unit());
-        let unit = unit.map_or(String::new(), |unit| format!(" ({})", raised(&unit)));
+        let unit = if self.metric.has_unit() {
+            &unit[..]
+        } else {
+            ""
+        };
         let label = format!("{} of {target}{unit}", self.metric.word());
         let (x, y) = (data.column(&self.x.0)?, data.column(&self.y.0)?);
         // The marks of a map say what they count.

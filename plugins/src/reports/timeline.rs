@@ -2,18 +2,15 @@
 
 use dsl::calendar::DAY;
 use dsl::types::Content;
-use engine::artifact::{DataColumn, Dataset, Figure, Page, Section, Series, Style};
+use engine::artifact::{DataColumn, Figure, Page, Section, Series, Style};
 use engine::error::Fault;
-use engine::params::{Column, Gather, Input};
+use engine::params::Column;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::support::grid::along;
-use super::support::plots::raised;
+use super::support::predicted::{Predicted, PredictedRows};
 use crate::calls::complaints;
-use crate::parents::{Parent, not_runnable};
-use crate::scores::support::measure;
-use crate::scores::{Model, children, ensembles, mismatch};
 
 plugin! {
     /// The truth and what the models predict, along time or another column.
@@ -27,16 +24,10 @@ plugin! {
     /// ```
     "timeline" version 1
     pub struct Timeline {
-        /// The network the others started from.
-        parent: Gather<Parent>;
-        /// What is shown beside it: children, and parents as baselines.
-        models: Vec<Model> = "[]", variadic();
-        /// The rows to predict, with the truth.
-        on: Input<Dataset>, with_truth();
+        /// The models and the rows.
+        rows: PredictedRows, flatten();
         /// The column along the horizontal axis.
         by: Column = "time";
-        /// The unit of the target, where the data do not say it.
-        unit: Option<String>;
     }
 }
 
@@ -47,25 +38,19 @@ impl Plugin for Timeline {
     type Output = Page;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let bare = ["parent", "models"].map(|param| not_runnable(call, param));
-        let [parent, model] = bare;
-        complaints([
-            parent,
-            model,
-            measure::quantity(call, "parent"),
-            mismatch(call),
-        ])
+        complaints(PredictedRows::check(call))
     }
 
     fn run(self, context: &Context) -> Result<Page, Fault> {
-        let network = measure::network(&self.parent, "parent")?;
-        let target = measure::target(network, "parent")?;
-        let data = measure::scored(&self.on, network, children(&self.models), "on", context)?;
-        let ensembles = ensembles(&self.parent, &self.models, &data, context)?;
+        let Predicted {
+            data,
+            target,
+            unit,
+            ensembles,
+        } = self.rows.predict(context)?;
         let column = data.column(&self.by.0)?;
         let (places, days) = places(column);
         let times = Times::of(&places);
-        let unit = measure::unit(&data, target, self.unit.as_ref());
         let mut series: Vec<Series> = Vec::new();
         for (index, ensemble) in ensembles.iter().enumerate() {
             for values in ensemble.members().flatten() {
@@ -91,9 +76,8 @@ impl Plugin for Timeline {
             name: "truth".to_owned(),
             style: Style::Line,
             color: 0,
-            points: times.means(data.values(target)?),
+            points: times.means(data.values(&target)?),
         });
-        let unit = unit.map_or(String::new(), |unit| format!(" ({})", raised(&unit)));
         Ok(Page {
             sections: vec![Section {
                 heading: format!("{target} along {}", self.by.0),

@@ -46,13 +46,13 @@ pub fn selection(call: &Sketch) -> Result<Selection, Complaint> {
 }
 
 /// Models as names and headers show them.
-struct Seen {
+struct ModelHeaders {
     names: Vec<(String, Vec<bool>)>,
     /// The first of them; none where there are very many.
     opened: Vec<SavedModel>,
 }
 
-impl Seen {
+impl ModelHeaders {
     /// None where the checker reports that nothing can be listed.
     fn at(path: &Path) -> Result<Option<Self>, Complaint> {
         let names = match model_names(path) {
@@ -85,7 +85,7 @@ pub fn look_at_models(
     path: &Path,
     selection: Option<&Selection>,
 ) -> Result<Option<usize>, Complaint> {
-    let Some(seen) = Seen::at(path)? else {
+    let Some(seen) = ModelHeaders::at(path)? else {
         return Ok(None);
     };
     if let Some(selection) = selection.filter(|_| !seen.opened.is_empty()) {
@@ -102,7 +102,7 @@ pub fn look(path: &Path, asked: &Asked) -> Result<Facts, Complaint> {
         coordinates: Some(vec!["step"]),
         ..Facts::default()
     };
-    let Some(seen) = Seen::at(path)? else {
+    let Some(seen) = ModelHeaders::at(path)? else {
         return Ok(facts);
     };
     let (names, is_whole) = (&seen.names, seen.is_whole());

@@ -50,8 +50,10 @@ impl Plugin for Average {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let formula = call.get::<Formula>("weight");
-        let named = formula.and_then(|formula| no_coordinate(call, &formula.0, "weight"));
-        Vec::from_iter(network(call, degree(call), true).or(named))
+        let wrong = formula.and_then(|formula| {
+            no_coordinate(call, &formula.0, "weight").or_else(|| unweighable(call, &formula.0))
+        });
+        Vec::from_iter(network(call, degree(call), true).or(wrong))
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -77,20 +79,43 @@ impl Average {
             Some(Formula(formula)) => values(rows, formula, "weight")?,
             None => vec![1.0; rows.rows.len()],
         };
-        let wrong = weights
-            .iter()
-            .find(|weight| !(weight.is_finite() && **weight >= 0.0));
-        if let Some(wrong) = wrong {
-            let message = format!("expected weights of rows that are 0 or more, found {wrong}");
+        if let Some(message) = no_weights(&weights) {
             return Err(Fault::at("weight", message));
         }
         let sum: f64 = weights.iter().sum();
-        if !(sum > 0.0 && sum.is_finite()) {
-            let message = format!("expected weights of rows with a positive sum, found {sum}");
-            return Err(Fault::at("weight", message));
-        }
         Ok(weights.into_iter().map(|weight| weight / sum).collect())
     }
+}
+
+/// Why these numbers cannot weigh rows.
+fn no_weights(weights: &[f64]) -> Option<String> {
+    let is_wrong = |weight: &&f64| !(weight.is_finite() && **weight >= 0.0);
+    if let Some(wrong) = weights.iter().find(is_wrong) {
+        return Some(format!(
+            "expected weights of rows that are 0 or more, found {wrong}"
+        ));
+    }
+    let sum: f64 = weights.iter().sum();
+    let is_sound = sum > 0.0 && sum.is_finite();
+    (!is_sound).then(|| format!("expected weights of rows with a positive sum, found {sum}"))
+}
+
+/// Refuses a formula that weighs no rows whatever the data: one of numbers alone, or of steps that
+/// are known.
+fn unweighable(call: &Sketch, formula: &ColumnExpr) -> Option<Complaint> {
+    let cases = match formula.columns()[..] {
+        [] => vec![vec![0]],
+        ["step"] => call.steps("weights")?.possible(None)?,
+        _ => return None,
+    };
+    // Where a training may stop early, one of the cases may be sound.
+    let found = cases.iter().map(|steps| {
+        let steps: Vec<f64> = steps.iter().map(|step| *step as f64).collect();
+        let values = formula.evaluate(steps.len(), &|_| Some(steps[..].into()));
+        no_weights(&values.ok()?)
+    });
+    let found: Vec<String> = found.collect::<Option<_>>()?;
+    Some(Complaint::at("weight", found.into_iter().next()?))
 }
 
 /// The values of a formula over the coordinates of rows.

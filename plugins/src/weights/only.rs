@@ -1,6 +1,6 @@
 //! `only(tuned - net, tensors: "layers.0.*")`: some tensors, the others zero.
 
-use engine::artifact::Layout;
+use engine::artifact::{Layout, shown};
 use engine::error::Fault;
 use engine::params::{Input, Origins};
 use engine::plugin;
@@ -48,13 +48,20 @@ impl Plugin for Only {
             let hint = format!("patch another: `base + only({name} - base, tensors: …)`");
             Complaint::at("weights", message).with_hint(hint)
         });
-        let patterns = call.get::<Vec<String>>("tensors").unwrap_or_default();
-        let empty = patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_empty());
-        let empty = empty.then(|| {
-            Complaint::at("tensors", "expected names of tensors, found an empty one")
-                .with_hint("`\"layers.0.*\"` is the first layer")
+        let unnamed = ["tensors", "except"].into_iter().find_map(|param| {
+            let patterns = call.get::<Vec<String>>(param)?;
+            let is_needed = param == "tensors" && patterns.is_empty();
+            if is_needed || patterns.iter().any(|pattern| pattern.is_empty()) {
+                let message = "expected names of tensors, found an empty one";
+                let complaint = Complaint::at(param, message);
+                return Some(complaint.with_hint("`\"layers.0.*\"` is the first layer"));
+            }
+            let tensors = call.input("weights")?.facts.tensors.clone()?;
+            let names: Vec<&str> = tensors.iter().map(|(name, _)| &name[..]).collect();
+            let (message, hint) = unmatched(&names, &patterns)?;
+            Some(Complaint::at(param, message).with_hint(hint))
         });
-        point.into_iter().chain(empty).collect()
+        point.into_iter().chain(unnamed).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -89,36 +96,27 @@ impl Plugin for Only {
 ///
 /// # Errors
 /// The first pattern that matches none.
-pub(crate) fn chosen(
-    layout: &Layout,
-    patterns: &[String],
-    param: &str,
-) -> Result<Vec<bool>, Fault> {
-    let mut chosen = vec![false; layout.tensors.len()];
-    for pattern in patterns {
-        let mut found = false;
-        for (chosen, tensor) in chosen.iter_mut().zip(&layout.tensors) {
-            if matches(pattern, &tensor.name) {
-                (*chosen, found) = (true, true);
-            }
-        }
-        if !found {
-            let names = layout
-                .tensors
-                .iter()
-                .take(8)
-                .map(|tensor| format!("`{}`", tensor.name));
-            let names: Vec<String> = names.collect();
-            let more = if layout.tensors.len() > 8 {
-                ", …"
-            } else {
-                ""
-            };
-            return Err(Fault::at(param, format!("no tensor is named `{pattern}`"))
-                .with_hint(format!("tensors: {}{more}", names.join(", "))));
-        }
+fn chosen(layout: &Layout, patterns: &[String], param: &str) -> Result<Vec<bool>, Fault> {
+    let names: Vec<&str> = layout.tensors.iter().map(|it| &it.name[..]).collect();
+    if let Some((message, hint)) = unmatched(&names, patterns) {
+        return Err(Fault::at(param, message).with_hint(hint));
     }
-    Ok(chosen)
+    let is_chosen = |name: &&str| patterns.iter().any(|pattern| matches(pattern, name));
+    Ok(names.iter().map(is_chosen).collect())
+}
+
+/// The first pattern that matches no name, in words, with what to do.
+fn unmatched(names: &[&str], patterns: &[String]) -> Option<(String, String)> {
+    let is_idle = |pattern: &&String| !names.iter().any(|name| matches(pattern, name));
+    let pattern = patterns.iter().find(is_idle)?;
+    let some = names
+        .iter()
+        .take(8)
+        .map(|name| format!("`{}`", shown(name)));
+    let some = some.collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 8 { ", …" } else { "" };
+    let message = format!("no tensor is named `{}`", shown(pattern));
+    Some((message, format!("tensors: {some}{more}")))
 }
 
 /// Whether a name is what a pattern says; a `*` is any text.

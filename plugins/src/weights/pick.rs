@@ -104,8 +104,12 @@ impl Plugin for Pick {
 /// where that does not follow from the steps alone.
 fn met(call: &Sketch) -> Option<(usize, Vec<usize>)> {
     let condition = call.get::<Condition>("when")?.0;
-    if condition.columns() != ["step"] {
-        return None;
+    // Of a farcast, the steps are its horizons.
+    let is_farcast = call.input("weights")?.kind == Kind::Farcast;
+    match condition.columns()[..] {
+        ["step"] => {}
+        ["horizon"] if is_farcast => {}
+        _ => return None,
     }
     let cases = call.steps("weights")?.possible(None)?;
     let counts = cases.iter().map(|steps| {

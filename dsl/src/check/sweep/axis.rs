@@ -8,8 +8,8 @@ use super::super::env::Env;
 use super::super::notes::Notes;
 use super::super::params::value_text;
 use super::super::value::Expected;
-use super::MAX_POINTS;
 use super::form::Form;
+use super::{EarlierAxis, MAX_POINTS};
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -24,7 +24,7 @@ impl Checker<'_> {
         form: Form,
         param: usize,
         expr: &Expr,
-        earlier: &[(usize, &Name, &Expr)],
+        earlier: &[EarlierAxis],
         env: Env,
         notes: &mut Notes,
     ) -> Option<Axis> {
@@ -45,7 +45,7 @@ impl Checker<'_> {
     fn condition(
         &mut self,
         expr: &Expr,
-        earlier: &[(usize, &Name, &Expr)],
+        earlier: &[EarlierAxis],
         env: Env,
         notes: &mut Notes,
     ) -> Option<When> {
@@ -90,11 +90,45 @@ impl Checker<'_> {
         };
         if is_among {
             let values = self.swept_values(param, right, env, notes)?;
+            self.expect_among(&values, &earlier[axis], right, env)?;
             return Some(When::Among(axis, values));
         }
         let ty = self.params[param].ty.clone()?;
         let value = self.value(right, env, Expected::plain(&ty), notes)?;
+        if !is_order {
+            self.expect_among(std::slice::from_ref(&value), &earlier[axis], right, env)?;
+        }
         Some(When::Is(axis, *op, value))
+    }
+
+    /// That an axis of listed values has these.
+    fn expect_among(
+        &mut self,
+        values: &[Value],
+        (param, name, axis): &EarlierAxis,
+        written: &Expr,
+        env: Env,
+    ) -> Option<()> {
+        let listed = match axis.as_ref().map(|axis| &axis.values) {
+            Some(Values::Among(listed) | Values::Weighted(listed, _)) => listed,
+            _ => return Some(()),
+        };
+        let Some(at) = values.iter().position(|value| !listed.contains(value)) else {
+            return Some(());
+        };
+        let span = match &written.kind {
+            ExprKind::List(items) if items.len() == values.len() => items[at].span,
+            _ => written.span,
+        };
+        let ty = self.params[*param].ty.clone()?;
+        let never = shown(&values[at], &ty);
+        let listed: Vec<String> = listed.iter().map(|value| shown(value, &ty)).collect();
+        let message = format!("`{}` is never `{never}` in this sweep", name.text);
+        let diagnostic = Diagnostic::error(Code::UnknownChoice, span, message)
+            .meant(&never, listed.iter().map(String::as_str))
+            .choices("its values", listed.iter().map(String::as_str));
+        self.report(env, diagnostic);
+        None
     }
 
     fn bad_when<R>(&mut self, expr: &Expr, env: Env) -> Option<R> {

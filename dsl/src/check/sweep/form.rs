@@ -8,7 +8,7 @@ use super::super::reads::Reads;
 use super::super::scope::{Entity, MAIN, SEED};
 use super::super::value::Expected;
 use super::objective::Goal;
-use super::{Indices, MAX_POINTS, Swept};
+use super::{EarlierAxis, Indices, MAX_POINTS, Swept};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -16,7 +16,7 @@ use crate::nearest::nearest;
 use crate::source::Span;
 use crate::sweep;
 use crate::sweep::search::{Finding, Method, Search};
-use crate::sweep::space::{Axis, Scale, Setting, Space};
+use crate::sweep::space::{Scale, Setting, Space};
 use crate::types::Type;
 
 /// A way to say which points.
@@ -410,12 +410,13 @@ impl Checker<'_> {
         env: Env,
         notes: &mut Notes,
     ) -> Option<Space> {
-        let axes: Vec<Option<Axis>> = params
-            .iter()
-            .enumerate()
-            .map(|(at, (param, _, expr))| self.axis(form, *param, expr, &params[..at], env, notes))
-            .collect();
-        let axes = axes.into_iter().collect::<Option<_>>()?;
+        let mut axes: Vec<EarlierAxis> = Vec::with_capacity(params.len());
+        for (param, name, expr) in params {
+            let axis = self.axis(form, *param, expr, &axes, env, notes);
+            axes.push((*param, name, axis));
+        }
+        let axes = axes.into_iter().map(|(.., axis)| axis);
+        let axes = axes.collect::<Option<_>>()?;
         Some(Space { axes })
     }
 

@@ -20,11 +20,12 @@ use super::notes::Notes;
 use super::params::value_text;
 use super::reads::Reads;
 use super::scope::{MAIN, SEED};
-use crate::ast::Expr;
+use crate::ast::{Expr, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
 use crate::source::Span;
 use crate::sweep::search::Finding;
+use crate::sweep::space::Axis;
 use crate::sweep::{self, Best};
 use crate::types::Kind;
 
@@ -108,6 +109,9 @@ impl Default for Sweep {
         }
     }
 }
+
+/// A swept param before another one, and its axis where that is sound.
+type EarlierAxis<'a> = (usize, &'a Name, Option<Axis>);
 
 /// How many points one experiment may have.
 const MAX_POINTS: usize = 100_000;

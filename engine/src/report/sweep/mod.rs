@@ -57,10 +57,13 @@ fn front(front: &Front) -> Section {
         heading: format!("Sweep `{sweep}`"),
         text: vec![format!(
             "{points} points, judged by {} objectives, of which none decides alone. No other \
-             point is at least as good in all of them and better in one than these {} (the \
+             point is at least as good in all of them and better in one than {} (the \
              Pareto front), sorted by the first.",
             objectives.len(),
-            best.len()
+            match best.len() {
+                1 => "this one".to_owned(),
+                count => format!("these {count}"),
+            }
         )],
         table: Some((header.collect(), rows.collect())),
         ..Section::default()

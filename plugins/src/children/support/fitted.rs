@@ -47,8 +47,13 @@ fn by_module(weights: &Layout, network: &Layout) -> Result<Vec<usize>, String> {
     let (of_weights, of_network) = (modules(weights), modules(network));
     if of_weights.len() != of_network.len() {
         let (found, expected) = (of_weights.len(), of_network.len());
+        let count = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let (found, expected) = (count(found, "module"), count(expected, "layer"));
         return Err(format!(
-            "the weights are of {found} modules, its network has {expected} layers"
+            "the weights are of {found}, its network has {expected}"
         ));
     }
     if let Some([one, other]) = doubtful(&of_weights, weights) {

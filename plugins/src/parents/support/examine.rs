@@ -71,7 +71,11 @@ fn layers(call: &Sketch, inputs: usize) -> String {
     let values: Vec<String> = values
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
-    format!("{inputs} inputs, {}", values.join(", "))
+    let inputs = match inputs {
+        1 => "1 input".to_owned(),
+        count => format!("{count} inputs"),
+    };
+    format!("{inputs}, {}", values.join(", "))
 }
 
 /// How many weights dense layers of these widths have; none when the count overflows.

@@ -4,3 +4,4 @@ pub(crate) mod anomalies;
 pub(crate) mod grid;
 pub(crate) mod members;
 pub(crate) mod plots;
+pub(crate) mod predicted;

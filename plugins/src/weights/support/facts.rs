@@ -35,6 +35,7 @@ fn rows(call: &Sketch, inputs: &[About], degree: f64, single: bool) -> Facts {
         steps: many
             .and_then(|input| input.facts.steps.clone())
             .filter(|_| !single),
+        tensors: inputs.iter().find_map(|it| it.facts.tensors.clone()),
         rows: many.and_then(|input| input.facts.rows).filter(|_| !single),
         coordinates: match single {
             true => any(inputs),
