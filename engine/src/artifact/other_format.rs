@@ -1,7 +1,6 @@
 //! What a file is that should be safetensors, and how to convert it: told by its first bytes, or
 //! else by its name.
 
-use super::tensor_file::shown;
 use crate::files::DataFile;
 
 const PYTORCH: &str = "in Python: `from safetensors.torch import save_file; \
@@ -106,8 +105,8 @@ fn text(start: &[u8]) -> Option<(String, &'static str)> {
         return None;
     }
     let line = text.lines().find(|line| !line.trim().is_empty())?;
-    let line: String = line.chars().take(40).collect();
-    let what = format!("a text that begins with `{}`", shown(&line));
+    let line: String = line.replace('\t', " ").chars().take(40).collect();
+    let what = format!("a text that begins with `{line}`");
     Some((what, "copy or download it again"))
 }
 
@@ -174,7 +173,7 @@ mod tests {
             (
                 "x.safetensors",
                 b"\nhello\tworld\n".to_vec(),
-                "a text that begins with `hello\\tworld`",
+                "a text that begins with `hello world`",
                 "copy or download it again",
             ),
         ] {

@@ -121,7 +121,10 @@ fn expand(folder: &Path, parts: &[String], found: &mut Vec<PathBuf>) -> Result<(
 fn walk(folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Result<(), Fault> {
     enter(folder, above, &mut |path, above| {
         if path.is_dir() {
-            return walk(&path, above, files);
+            return match is_hidden(&path) {
+                true => Ok(()),
+                false => walk(&path, above, files),
+            };
         }
         if path.is_file() {
             files.push(path);
@@ -130,13 +133,19 @@ fn walk(folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Re
     })
 }
 
+/// Whether a folder is of a program, not of data: `.git`, or the store of the run at hand.
+fn is_hidden(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with('.')
+}
+
 fn folders_below(
     folder: &Path,
     above: &mut Vec<PathBuf>,
     folders: &mut Vec<PathBuf>,
 ) -> Result<(), Fault> {
     enter(folder, above, &mut |path, above| {
-        if !path.is_dir() {
+        if !path.is_dir() || is_hidden(&path) {
             return Ok(());
         }
         folders.push(path.clone());
@@ -331,7 +340,12 @@ mod tests {
     fn folders_and_patterns_of_folders_stand_for_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in ["y=1/m=2/a", "y=1/m=1/a", "y=2/b", "c"] {
+        // Hidden folders are of programs.
+        let hidden = [".git/a", "y=1/.store/a"];
+        for name in ["y=1/m=2/a", "y=1/m=1/a", "y=2/b", "c"]
+            .into_iter()
+            .chain(hidden)
+        {
             fs::create_dir_all(at(name).parent().unwrap()).unwrap();
             fs::write(at(name), name).unwrap();
         }

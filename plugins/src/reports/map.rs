@@ -39,6 +39,8 @@ plugin! {
         /// Rows that say where the domain is, such as all of the sea; those of `on` when left
         /// out.
         domain: Option<Input<Dataset>>;
+        /// The unit of the target, where the data do not say it.
+        unit: Option<String>;
     }
 }
 
@@ -60,7 +62,7 @@ impl Plugin for Map {
             target,
             unit,
             ensembles,
-        } = self.rows.predict(context)?;
+        } = self.rows.predict(self.unit.as_ref(), context)?;
         let domain = self.domain.as_deref().unwrap_or(&*self.rows.on);
         let grid = Grid::of([&data, domain], [&self.x.0, &self.y.0])?;
         let maps: Vec<Vec<Option<f64>>> = ensembles

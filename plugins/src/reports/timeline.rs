@@ -28,6 +28,8 @@ plugin! {
         rows: PredictedRows, flatten();
         /// The column along the horizontal axis.
         by: Column = "time";
+        /// The unit of the target, where the data do not say it.
+        unit: Option<String>;
     }
 }
 
@@ -47,7 +49,7 @@ impl Plugin for Timeline {
             target,
             unit,
             ensembles,
-        } = self.rows.predict(context)?;
+        } = self.rows.predict(self.unit.as_ref(), context)?;
         let column = data.column(&self.by.0)?;
         let (places, days) = places(column);
         let times = Times::of(&places);

@@ -21,8 +21,6 @@ group! {
         models: Vec<Model> = "[]", variadic();
         /// The rows to predict, with the truth.
         on: Input<Dataset>, with_truth();
-        /// The unit of the target, where the data do not say it.
-        unit: Option<String>;
     }
 }
 
@@ -49,15 +47,15 @@ impl PredictedRows {
         ]
     }
 
-    /// Runs the models.
+    /// Runs the models; `unit` is that of the target where the data do not say it.
     ///
     /// # Errors
     /// When one cannot be run, or no row can be predicted.
-    pub fn predict(&self, context: &Context) -> Result<Predicted, Fault> {
+    pub fn predict(&self, unit: Option<&String>, context: &Context) -> Result<Predicted, Fault> {
         let network = measure::network(&self.parent, "parent")?;
         let target = measure::target(network, "parent")?;
         let data = measure::scored(&self.on, network, children(&self.models), "on", context)?;
-        let unit = measure::unit(&data, target, self.unit.as_ref());
+        let unit = measure::unit(&data, target, unit);
         Ok(Predicted {
             ensembles: ensembles(&self.parent, &self.models, &data, context)?,
             target: target.to_owned(),
