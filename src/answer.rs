@@ -30,7 +30,7 @@ pub fn answer(lines: &[ScoreLine], choices: &[Choice], fronts: &[Front]) -> Stri
     answer
 }
 
-/// The best of the models in the first score that is no sweep's objective.
+/// The best of the models in the first score that is not a sweep's objective.
 fn winner(lines: &[ScoreLine], choices: &[Choice]) -> Option<Headline> {
     let headlines = headlines_at(&places(choices), lines);
     let chooses = |headline: &Headline| choices.iter().any(|it| it.by == headline.statement);

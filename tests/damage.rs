@@ -131,7 +131,7 @@ fn told(said: &Said) -> Option<String> {
         None if said.code == 0 => return None,
         line => line.unwrap_or_default(),
     };
-    // How a text that is no JSON goes on depends on where it was cut.
+    // How a text that is not JSON goes on depends on where it was cut.
     let line = line.split_inclusive("not the record of a run").next();
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let mut words = String::new();

@@ -262,7 +262,7 @@ fn weights_leave_in_the_form_they_came_in() {
         assert_eq!(said.code, 0, "{said:?}");
         for note in [
             "differ between files by `_orig_mod.`",
-            "and another one are no weights",
+            "and another one are not weights",
         ] {
             assert!(said.err.contains(note), "{}", said.err);
         }

@@ -386,7 +386,7 @@ fn an_out_that_cannot_be_written_is_told_before_anything_runs() {
     let said = folder.farcast(&["run", "it.farcast", "--quiet", "--out", "taken"]);
     assert_eq!(said.code, 1);
     expect![[r#"
-        error: cannot write to `taken`: `taken` is no folder
+        error: cannot write to `taken`: `taken` is not a folder
     "#]]
     .assert_eq(&said.err);
     assert_ne!(folder.planned(&[]), "");

@@ -117,7 +117,7 @@ fn a_fault_of_the_user_points_at_the_argument() {
     let folder = folder(&TALLY.replace("2.5", "7"), TALLY_TOML, &["tally.sh"]);
     let said = farcast(&folder, &["run", "it.farcast", "--trust"]);
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("seven is no weight"), "{said:?}");
+    assert!(said.err.contains("seven is not a weight"), "{said:?}");
     assert!(said.err.contains("it.farcast:5:34"), "{said:?}");
     assert!(said.err.contains("take six"), "{said:?}");
 }
@@ -225,13 +225,13 @@ fn whatever_a_program_does_the_run_ends_and_says_why() {
     );
     bad(
         "prints",
-        "printed on standard output what is no message of the protocol: `hello there`",
+        "printed on standard output something that is not a message of the protocol: `hello there`",
     );
     bad("notes", "made more than 200 notes");
-    bad("endless", "what is no message of the protocol");
+    bad("endless", "something that is not a message of the protocol");
     bad("no_result", "no result: there is no `result.json` in `dir`");
-    bad("other", "returned what is no score: `rows`:");
-    bad("nan", "what is no message of the protocol");
+    bad("other", "returned something that is not a score: `rows`:");
+    bad("nan", "something that is not a message of the protocol");
     bad(
         "huge",
         "a result of 3 MB, more than `largest = 2` in `farcast.toml`",
@@ -519,7 +519,7 @@ fn a_module_that_spins_or_takes_too_much_memory_is_stopped() {
     for (name, expected) in [
         ("spins", "took more than 300000000 instructions (`fuel`)"),
         ("grows", "plugin `grows` failed: "),
-        ("none", "is no module: "),
+        ("none", "is not a module: "),
     ] {
         let text = format!(
             "plugin {name}(data: data) = score from \"{name}\"\ndata all = synthetic(regime, rows: 4)\nscore it = {name}(all)\n"

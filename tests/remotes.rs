@@ -434,7 +434,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
           = help: shared stores: `team`
         [2]
         $ farcast push it.farcast
-        error: `HERE/ada/../shared`: it is no shared store: `thesis.tex` is in it
+        error: `HERE/ada/../shared`: it is not a shared store: `thesis.tex` is in it
         [1]
         $ farcast push it.farcast
         error: `HERE/ada/../shared`: it does not exist; whoever shares it makes the folder

@@ -21,7 +21,7 @@ fn what_does_not_fit_is_told_with_line_and_column() {
         1 | data a = csv("a.csv")
           |              ^^^^^^^
           |
-          = help: if it stands for a missing value, add "oops" to `missing`; if the column holds texts, name it in `texts`; or leave it out of `columns`
+          = help: if it marks a missing value, add "oops" to `missing`; if the column holds texts, name it in `texts`; or leave it out of `columns`
         1 error, 0 warnings
     "#]]
     .assert_eq(&check(&folder));

@@ -79,7 +79,7 @@ pub enum ItemKind {
         name: Name,
         /// Its parameters.
         params: Vec<DefineParam>,
-        /// What it stands for.
+        /// Its meaning.
         body: Expr,
     },
     /// `plugin name(shift: anomaly, delta: Float = 1.35 in 0..100) = regression from "program"`

@@ -93,8 +93,8 @@ pub struct Function {
     pub name: &'static str,
     /// Its arguments: names and sorts.
     pub takes: &'static [(&'static str, Sort)],
-    /// What it gives.
-    pub gives: Sort,
+    /// What it returns.
+    pub returns: Sort,
     /// One line.
     pub doc: &'static str,
     kernel: Kernel,
@@ -135,7 +135,7 @@ const fn one(name: &'static str, kernel: fn(f64) -> f64, doc: &'static str) -> F
     Function {
         name,
         takes: X,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::One(kernel),
     }
@@ -145,7 +145,7 @@ const fn two(name: &'static str, kernel: fn(f64, f64) -> f64, doc: &'static str)
     Function {
         name,
         takes: XY,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::Two(kernel),
     }
@@ -160,7 +160,7 @@ const fn three(
     Function {
         name,
         takes,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::Three(kernel),
     }
@@ -170,7 +170,7 @@ const fn calendar(name: &'static str, part: Part, doc: &'static str) -> Function
     Function {
         name,
         takes: TIME,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::Calendar(part),
     }
@@ -180,7 +180,7 @@ const fn group(name: &'static str, kernel: fn(&[f64]) -> f64, doc: &'static str)
     Function {
         name,
         takes: X,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::Group(kernel),
     }
@@ -194,7 +194,7 @@ const fn along(
     Function {
         name,
         takes: ROWS,
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc,
         kernel: Kernel::Along(kernel),
     }
@@ -252,7 +252,7 @@ pub const FUNCTIONS: &[Function] = &[
         "`yes` where the condition holds, `no` elsewhere",
     ),
     Function {
-        gives: Sort::Truth,
+        returns: Sort::Truth,
         ..one("is_missing", |x| truth(x.is_nan()), "whether x is missing")
     },
     calendar("year", Part::Year, "calendar year of a time"),
@@ -270,7 +270,7 @@ pub const FUNCTIONS: &[Function] = &[
         "day of the year of a time, from 1, with its fraction",
     ),
     Function {
-        gives: Sort::Text,
+        returns: Sort::Text,
         ..calendar(
             "season",
             Part::Season,
@@ -278,7 +278,7 @@ pub const FUNCTIONS: &[Function] = &[
         )
     },
     Function {
-        gives: Sort::Time,
+        returns: Sort::Time,
         ..three(
             "date",
             &[
@@ -293,7 +293,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "days_since",
         takes: &[("time", Sort::Time), ("date", Sort::Time)],
-        gives: Sort::Number,
+        returns: Sort::Number,
         doc: "days from a date such as `2000-01-01` to a time",
         kernel: Kernel::DaysSince,
     },
@@ -485,7 +485,7 @@ impl ColumnExpr {
             }
             ColumnExpr::Call(name, args) => {
                 function(name)
-                    .is_some_and(|function| function.gives == Sort::Number && !function.of_rows())
+                    .is_some_and(|function| function.returns == Sort::Number && !function.of_rows())
                     && args.iter().all(ColumnExpr::is_number)
             }
             ColumnExpr::Part(part, time, _) => *part != Part::Season && time.is_number(),
@@ -506,7 +506,7 @@ impl ColumnExpr {
         matches!(self, ColumnExpr::Number(_))
     }
 
-    /// The unit of its values, when they are times; `column` gives that of a column of times.
+    /// The unit of its values, when they are times; `column` returns that of a column of times.
     pub fn time(&self, column: &dyn Fn(&str) -> Option<TimeUnit>) -> Option<TimeUnit> {
         match self {
             ColumnExpr::Column(name) => column(name),
@@ -527,7 +527,7 @@ impl ColumnExpr {
         }
     }
 
-    /// The labels of its values, when they are texts; `column` gives those of a column of texts.
+    /// The labels of its values, when they are texts; `column` returns those of a column of texts.
     pub fn labels<'a>(
         &self,
         column: &dyn Fn(&str) -> Option<&'a [String]>,

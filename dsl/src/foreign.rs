@@ -1,6 +1,6 @@
 //! What other languages, mathematics and word processors write, and the form it has here.
 
-/// A symbol that is no symbol of the language, with what to write.
+/// A symbol that is not a symbol of the language, with what to write.
 pub(crate) struct Foreign {
     /// How many bytes it has.
     pub length: usize,
@@ -89,8 +89,8 @@ const SYMBOLS: &[(&str, &str)] = &[
         ";",
         "a statement ends with its line; arguments are separated by `,`",
     ),
-    ("{", "arguments stand in `(…)`, lists in `[…]`"),
-    ("}", "arguments stand in `(…)`, lists in `[…]`"),
+    ("{", "arguments go in `(…)`, lists in `[…]`"),
+    ("}", "arguments go in `(…)`, lists in `[…]`"),
     ("?", CHOICE),
     ("$", "a column is named alone, without its data"),
 ];
@@ -175,7 +175,7 @@ const SPACE: &str = "write an ordinary space";
 const DELETE: &str = "delete it";
 
 /// Text in quotes that are not `"`, from its start to the end of its line: how long it is with
-/// both quotes, and what stands in them.
+/// both quotes, and the text between them.
 pub(crate) fn quoted(text: &str) -> Option<(usize, &str)> {
     let open = text.chars().next()?;
     let close: &[char] = match open {
@@ -210,7 +210,7 @@ pub(crate) fn word(word: &str) -> Option<&'static str> {
         "True" | "TRUE" => "write `true`",
         "False" | "FALSE" => "write `false`",
         "None" | "none" | "null" | "NULL" | "nil" | "NA" | "NaN" | "nan" | "undefined" => {
-            "nothing stands for a missing value: leave the argument out, or ask `is_missing(x)`"
+            "no literal means a missing value: leave the argument out, or ask `is_missing(x)`"
         }
         "inf" | "Inf" | "INF" | "Infinity" => {
             "numbers are finite; an end of a range may be left out: `0..`"

@@ -1,8 +1,8 @@
-//! Names as they are written: bare, or in backticks where they are no identifiers.
+//! Names as they are written: bare, or in backticks where they are not identifiers.
 
 use std::borrow::Cow;
 
-/// The words that names may not be unless they stand in backticks.
+/// The words that can be names in backticks alone.
 pub const RESERVED: [&str; 7] = ["and", "or", "not", "in", "as", "true", "false"];
 
 /// Whether a name needs no backticks.

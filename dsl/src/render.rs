@@ -74,7 +74,7 @@ pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if let Some(byte) = u32::from(c).checked_sub(0x10_FF80) {
-            // A byte of a path that is no UTF-8: see `path_text` of the engine.
+            // A byte of a path that is not UTF-8: see `path_text` of the engine.
             shown.push_str(&format!("\\x{:02X}", byte + 0x80));
         } else if c.is_control() || is_direction(c) {
             shown.extend(c.escape_debug());

@@ -68,11 +68,11 @@ pub struct Signature {
     /// Where the columns of the result come from.
     pub columns: ColumnRule,
     /// The whole-number parameter that says how many independent members there are; each
-    /// member is an action of its own, and what takes them works member by member.
+    /// member is an action of its own, and its dependents work member by member.
     pub members: Option<String>,
 }
 
-/// What a call gives.
+/// What a call returns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Makes {
@@ -150,7 +150,7 @@ pub struct Param {
     #[serde(default)]
     pub gather: bool,
     /// Whether the result has its members although they are taken together: one action then
-    /// makes what stands for all of them.
+    /// makes one result for all of them.
     #[serde(default)]
     pub one_for_all: bool,
 }

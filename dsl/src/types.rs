@@ -88,8 +88,8 @@ impl Kind {
         )
     }
 
-    /// Whether a result of this kind may stand where another kind is asked for.
-    pub fn stands_for(self, wanted: Kind) -> bool {
+    /// Whether a result of this kind fits where another kind is expected.
+    pub fn fits(self, wanted: Kind) -> bool {
         self == wanted || (wanted == Kind::Weights && self.holds_weights())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A unit is a product of base units, a scale and, for temperatures, an offset:
 //! `base = value * scale + offset`. Counted things (steps, rows) are dimensions of their
-//! own, as are angles, and practical salinity, which is no mass fraction. Pressure in dbar
+//! own, as are angles, and practical salinity, which is not a mass fraction. Pressure in dbar
 //! is pressure: it is never taken for a depth.
 
 use std::fmt;

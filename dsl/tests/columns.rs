@@ -86,12 +86,12 @@ fn expression(sort: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
     }
 }
 
-fn call(gives: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
+fn call(returns: Sort, depth: u32) -> BoxedStrategy<ColumnExpr> {
     // Those of many rows and of times have tests of their own.
     let plain = |sort: &Sort| matches!(sort, Sort::Number | Sort::Truth);
     let of_one_row = FUNCTIONS.iter().filter(|f| !f.of_rows());
     let functions: Vec<_> = of_one_row
-        .filter(|f| f.gives == gives && f.takes.iter().all(|(_, sort)| plain(sort)))
+        .filter(|f| f.returns == returns && f.takes.iter().all(|(_, sort)| plain(sort)))
         .collect();
     proptest::sample::select(functions)
         .prop_flat_map(move |function| {

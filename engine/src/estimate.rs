@@ -37,7 +37,7 @@ impl Estimate {
     }
 
     /// The seconds that all that is left takes one after another; none before anything is known
-    /// of what takes part of it.
+    /// of an action that reads part of it.
     pub fn left(&self) -> Option<f64> {
         let left = self.plugins.values().filter(|it| it.left > 0);
         let seconds = left.map(|it| {

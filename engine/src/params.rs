@@ -309,7 +309,7 @@ impl Bindings {
         }
     }
 
-    /// What a referred call gives by default; none for a value that is no reference.
+    /// What a referred call gives by default; none for a value that is not a reference.
     pub fn kind(&self, field: &str, value: &Value) -> Option<Kind> {
         match value {
             Value::Node(node) => self.loaded(field, *node).ok()?.kind,

@@ -167,7 +167,7 @@ impl Parcel {
         let mut found: BTreeMap<String, Array> = BTreeMap::new();
         if let Some(bytes) = arrays {
             let file = SafeTensors::deserialize(bytes)
-                .map_err(|error| format!("its arrays are no safetensors: {error}"))?;
+                .map_err(|error| format!("its arrays are not safetensors: {error}"))?;
             for (name, view) in file.iter() {
                 let values = values(view.dtype(), view.data()).ok_or_else(|| {
                     format!(
@@ -189,7 +189,7 @@ impl Parcel {
             Some(Value::Array(names)) => {
                 let names = names.iter().map(|name| name.as_str().map(str::to_owned));
                 let names: Option<Vec<String>> = names.collect();
-                names.ok_or("`arrays` lists something that is no name")?
+                names.ok_or("`arrays` lists something that is not a name")?
             }
             Some(Value::Object(written)) => {
                 let mut order: Vec<String> = Vec::new();
@@ -326,10 +326,10 @@ fn written_array(name: &str, value: &Value) -> Result<Array, String> {
         }
     }
     if shape.is_empty() || shape.len() > 8 {
-        return Err(format!("array `{name}` is no list of numbers"));
+        return Err(format!("array `{name}` is not a list of numbers"));
     }
     flatten(value, &shape, &mut numbers).ok_or_else(|| {
-        format!("array `{name}` is no list of numbers, or its rows differ in length")
+        format!("array `{name}` is not a list of numbers, or its rows differ in length")
     })?;
     Ok(Array {
         name: name.to_owned(),
@@ -390,13 +390,13 @@ mod tests {
         assert_eq!(refused(json!([1]), None), "expected a JSON object");
         assert_eq!(
             refused(json!({ "arrays": { "n": [[1], [1, 2]] } }), None),
-            "array `n` is no list of numbers, or its rows differ in length"
+            "array `n` is not a list of numbers, or its rows differ in length"
         );
         assert_eq!(
             refused(json!({ "arrays": ["n"] }), None),
             "array `n` is missing"
         );
         let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-        assert!(refused(json!({}), Some(&huge)).starts_with("its arrays are no safetensors"));
+        assert!(refused(json!({}), Some(&huge)).starts_with("its arrays are not safetensors"));
     }
 }

@@ -1,6 +1,6 @@
 //! Paths as text, and back: texts are UTF-8, paths on Unix are any bytes.
 //!
-//! A byte that is no UTF-8 becomes the character `U+10FF00` plus the byte, of the private plane 16;
+//! A byte that is not UTF-8 becomes the character `U+10FF00` plus the byte, of the private plane 16;
 //! messages show it as `\xE9` (see `printable` of the language).
 
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ const OFFSET: u32 = 0x10_FF00;
 /// The path as text from which [`text_path`] makes the same path.
 pub fn path_text(path: &Path) -> String {
     if let Some(text) = path.to_str()
-        && !text.chars().any(stands_for_byte)
+        && !text.chars().any(is_byte)
     {
         return text.to_owned();
     }
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
         for c in chunk.valid().chars() {
-            match stands_for_byte(c) {
+            match is_byte(c) {
                 true => text.extend(c.encode_utf8(&mut [0; 4]).bytes().map(character)),
                 false => text.push(c),
             }
@@ -30,20 +30,20 @@ pub fn path_text(path: &Path) -> String {
 
 /// The path of a text.
 pub fn text_path(text: &str) -> PathBuf {
-    if !text.chars().any(stands_for_byte) {
+    if !text.chars().any(is_byte) {
         return text.into();
     }
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
         match u8::try_from(u32::from(c).wrapping_sub(OFFSET)) {
-            Ok(byte) if stands_for_byte(c) => bytes.push(byte),
+            Ok(byte) if is_byte(c) => bytes.push(byte),
             _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     of_bytes(bytes)
 }
 
-fn stands_for_byte(c: char) -> bool {
+fn is_byte(c: char) -> bool {
     u32::from(c) >= FIRST
 }
 

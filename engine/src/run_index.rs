@@ -18,7 +18,7 @@ pub struct RunIndex {
     pub parquet: Vec<u8>,
 }
 
-/// The columns that are no params.
+/// The columns that are not params.
 const COLUMNS: [&str; 16] = [
     "run",
     "when",

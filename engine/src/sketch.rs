@@ -31,7 +31,7 @@ impl<'a> Sketch<'a> {
         self.args.get(field).is_some()
     }
 
-    /// An argument that is no input, as the plugin's field has it; none when it is left out.
+    /// An argument that is not an input, as the plugin's field has it; none when it is left out.
     pub fn get<T: ParamType>(&self, field: &str) -> Option<T> {
         let argument = self.args.get(field)?;
         T::from_value(field, &argument.value, &Bindings::default()).ok()

@@ -241,7 +241,7 @@ impl Study {
     /// too.
     ///
     /// # Errors
-    /// As [`actions`](Self::actions). An action that fails is no error of the run: see
+    /// As [`actions`](Self::actions). An action that fails is not an error of the run: see
     /// [`Outcome::endings`].
     pub fn run(
         &mut self,

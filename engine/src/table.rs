@@ -130,7 +130,7 @@ pub struct Labels {
     pub params: BTreeMap<String, String>,
 }
 
-/// The columns that are no params.
+/// The columns that are not params.
 const COLUMNS: [&str; 10] = [
     "statement",
     "point",

@@ -233,7 +233,7 @@ fn faults_of_a_declaration_are_found_when_it_is_registered() {
     );
     assert_eq!(
         implicit(r#"{"ancestors": {"of": "scores", "kind": "data"}}"#),
-        "plugin `sum`, field `rows`: `scores` is no parameter"
+        "plugin `sum`, field `rows`: `scores` is not a parameter"
     );
     let replayed = |cut: &str| {
         let replayed = format!(r#""replayed": {{"field": "data", "cut": "{cut}"}}, "streams""#);
@@ -241,7 +241,7 @@ fn faults_of_a_declaration_are_found_when_it_is_registered() {
     };
     assert_eq!(
         replayed("edg"),
-        "plugin `sum`, field `data`: `replay` names `edg`, which is no plugin"
+        "plugin `sum`, field `data`: `replay` names `edg`, which is not a plugin"
     );
     assert_eq!(
         replayed("count"),

@@ -51,9 +51,9 @@ pub fn page() -> String {
         }
     }
     text.push_str("\n## Sweeps\n\n[sweeps.md](sweeps.md) says how to use them.\n");
-    // The forms are no plugins, and `random` is both.
+    // The forms are not plugins, and `random` is both.
     forms.iter().for_each(|form| text.push_str(&entry(form)));
-    text.push_str("\n## Functions of columns\n\n| function | gives |\n|---|---|\n");
+    text.push_str("\n## Functions of columns\n\n| function | returns |\n|---|---|\n");
     for function in FUNCTIONS {
         let takes: Vec<&str> = function.takes.iter().map(|(name, _)| *name).collect();
         let usage = format!("{}({})", function.name, takes.join(", "));

@@ -93,7 +93,7 @@ def find_bin() -> str:
     named = os.environ.get("FARCAST_BIN")
     if named:
         if not os.access(named, os.X_OK):
-            raise FarcastError(f"`FARCAST_BIN` is `{named}`, which is no program")
+            raise FarcastError(f"`FARCAST_BIN` is `{named}`, which is not a program")
         return named
     name = "farcast" + (sysconfig.get_config_var("EXE") or "")
     user = sysconfig.get_preferred_scheme("user")

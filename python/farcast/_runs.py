@@ -38,7 +38,7 @@ def load(run: Path_ = "last", *, store: Path_ | None = None) -> Run:
     if (path / "run.json").is_file():
         return Run(_run_json(path / "run.json"), path, store=store)
     if path.is_dir():
-        raise FarcastError(f"`{path}` has no run.json: it is no output folder of a run")
+        raise FarcastError(f"`{path}` has no run.json: it is not an output folder of a run")
     return Run(_show(os.fspath(run), store), store=store)
 
 
@@ -321,7 +321,7 @@ def _run_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise FarcastError(f"`{path}` cannot be read: {error}") from error
     if not isinstance(said, dict) or "experiment" not in said:
-        raise FarcastError(f"`{path}` is no run.json of a finished run")
+        raise FarcastError(f"`{path}` is not a run.json of a finished run")
     return said
 
 

@@ -29,14 +29,14 @@ _TYPES = {
 def header(path: str | Path) -> dict[str, Any]:
     """What a file says of its arrays by name, and of itself in ``__metadata__``.
 
-    Raises ``ValueError`` when it is no safetensors file.
+    Raises ``ValueError`` when it is not a safetensors file.
     """
     with open(path, "rb") as file:
         start = file.read(8)
         size = file.seek(0, 2) - 8
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else size + 1
         if length > size:
-            raise ValueError(f"`{path}` is no safetensors file")
+            raise ValueError(f"`{path}` is not a safetensors file")
         file.seek(8)
         found: dict[str, Any] = json.loads(file.read(length))
     return found

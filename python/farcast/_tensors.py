@@ -51,7 +51,7 @@ class Tensors(dict[str, np.ndarray]):
         ``[rows, targets]`` of several. Single precision, as in training."""
         network = self.network or {}
         if "widths" not in network or network.get("loss") == "cross_entropy":
-            raise FarcastError("predict: these are no weights of a dense network of numbers")
+            raise FarcastError("predict: these are not weights of a dense network of numbers")
         lacking = [it["name"] for it in network["inputs"] if it["name"] not in columns]
         if lacking:
             raise KeyError(f"predict: no column {', '.join(lacking)}")
@@ -76,7 +76,7 @@ class Tensors(dict[str, np.ndarray]):
         What ``apply`` was told of rows far from the subsets (``trust``, ``outside``) holds here too.
         """
         if self._terms is None:
-            raise FarcastError("at: beside these weights is no file of terms; `apply` children have one")
+            raise FarcastError("at: no file of terms is beside these weights; `apply` children have one")
         return _child(self, self._terms, predictors)
 
     def state_dict(self, module: torch.nn.Module | None = None) -> dict[str, torch.Tensor]:

@@ -105,7 +105,7 @@ class Network:
         for name, now in module.named_buffers():
             if not torch.equal(now, buffers[name]):
                 raise Fault(
-                    f"training changes the buffer `{name}`, which is no weight",
+                    f"training changes the buffer `{name}`, which is not a weight",
                     hint="leave batch normalisation out, or use `LayerNorm`",
                 )
         states = np.stack([row for _, row in kept])

@@ -121,7 +121,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(farcast.FarcastError, match="has no run.json"):
         farcast.load(tmp_path)
     (tmp_path / "run.json").write_text("[]")
-    with pytest.raises(farcast.FarcastError, match="is no run.json of a finished run"):
+    with pytest.raises(farcast.FarcastError, match="is not a run.json of a finished run"):
         farcast.load(tmp_path / "run.json")
 
 
@@ -171,7 +171,7 @@ def test_shards_and_half_precision(tmp_path: Path) -> None:
         "b": [1.0, -2.5],
     }
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 20)
-    with pytest.raises(ValueError, match="is no safetensors file"):
+    with pytest.raises(ValueError, match="is not a safetensors file"):
         _safetensors.load(tmp_path / "bad.safetensors")
 
 

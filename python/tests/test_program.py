@@ -122,7 +122,7 @@ def test_the_program_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> 
     module = [sys.executable, "-m", "farcast", "--version"]
     assert subprocess.run(module, capture_output=True, text=True).stdout == said.stdout
     monkeypatch.setenv("FARCAST_BIN", "/nowhere/farcast")
-    with pytest.raises(farcast.FarcastError, match="`/nowhere/farcast`, which is no program"):
+    with pytest.raises(farcast.FarcastError, match="`/nowhere/farcast`, which is not a program"):
         farcast.find_bin()
 
 

@@ -88,7 +88,7 @@ fn base(record: &RunRecord) -> PathBuf {
 /// They stay in memory: nothing is written to their paths.
 fn placed(record: &RunRecord, base: &Path) -> (String, Texts) {
     let place = |text: &Text| {
-        // The texts of packages are no place on this machine.
+        // The texts of packages are not paths on this machine.
         let path = match text.path.starts_with('@') {
             true => text.path.clone(),
             false => join("", &path_text(&base.join(text_path(&text.path)))),

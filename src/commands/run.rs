@@ -179,7 +179,7 @@ impl<'a> Job<'a> {
     pub fn check_out(&self, experiment: &Experiment, terminal: &Terminal) -> Result<(), Abort> {
         let nearest = self.out.ancestors().find(|path| path.exists());
         let why = match nearest.filter(|path| !path.is_dir()) {
-            Some(file) => format!("`{}` is no folder", file.display()),
+            Some(file) => format!("`{}` is not a folder", file.display()),
             None => {
                 let longest = longest_file_name(&self.exports(), experiment);
                 match probe(&self.out, longest) {

@@ -1,4 +1,4 @@
-//! Messages over standard input and output. What is no message is answered and passed over: an
+//! Messages over standard input and output. What is not a message is answered and passed over: an
 //! editor that sends one broken message keeps its server.
 
 use std::io::{self, BufRead, Read, Write};
@@ -66,7 +66,7 @@ fn write(answer: &Value) -> io::Result<()> {
     output.flush()
 }
 
-/// The bytes of the next frame; none at the end. Lines that are no header are passed over.
+/// The bytes of the next frame; none at the end. Lines that are not a header are passed over.
 fn frame(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut length = None;
     loop {

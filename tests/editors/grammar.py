@@ -14,7 +14,7 @@ from tree_sitter import Language, Parser, Query, QueryCursor
 
 ROOT = Path(__file__).parent.parent.parent
 GRAMMAR = ROOT / "editors" / "tree-sitter"
-# What the checker says of cases whose text is no farcast.
+# What the checker says of cases whose text is not farcast.
 BROKEN = re.compile(r"^#! error (syntax-error|too-large|unknown-keyword|unknown-kind)", re.MULTILINE)
 
 

@@ -10,7 +10,7 @@ def huber(ctx, shift, regime, *, delta: float):
     y = shift.weights.astype(float)
     if delta < 0.01:
         raise farcast.Fault(f"expected at least 0.01, found {delta}", param="delta")
-    print("what is printed is no message")
+    print("what is printed is not a message")
     coefficients = np.linalg.lstsq(x, y, rcond=None)[0]
     for step in range(20 if delta < 50 else 0):
         residual = np.abs(y - x @ coefficients)

@@ -6,7 +6,7 @@ while IFS= read -r line; do
     field() { printf '%s\n' "$line" | sed "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/"; }
     rows=$(sed 's/.*"rows":\([0-9]*\).*/\1/' "$(field dir)/data.json")
     if [ "$(field weight)" = 7.0 ]; then
-        echo '{"fault": {"whose": "user", "param": "weight", "message": "seven is no weight", "hint": "take six"}}'
+        echo '{"fault": {"whose": "user", "param": "weight", "message": "seven is not a weight", "hint": "take six"}}'
         continue
     fi
     value=$(awk "BEGIN { print $rows * $(field weight) }")

@@ -106,7 +106,7 @@ impl TimeUnit {
     /// A reference in the year 0 of a calendar that has none counts years with it.
     ///
     /// # Errors
-    /// Why it is no unit of times.
+    /// Why it is not a unit of times.
     pub fn parse(unit: &str, calendar: Calendar) -> Result<Self, NotATime> {
         let mut words = unit.split_whitespace();
         let (Some(step), Some(since)) = (words.next(), words.next()) else {

@@ -320,7 +320,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// The bounds a plugin declares; none for text that is no bounds, a mistake of the plugin.
+    /// The bounds a plugin declares; none for text that is not bounds, a mistake of the plugin.
     fn declared_bounds(&mut self, range: &str, ty: &Type) -> Option<Bounds> {
         let snippet = self.snippet(&format!("0 in {range}"))?;
         let range = snippet.1.as_ref()?;

@@ -489,7 +489,7 @@ impl Checker<'_> {
             let (time, span) = (terms.pop()?, spans.first().copied().unwrap_or(expr.span));
             let (time, unit) = self.in_unit(time, span, env)?;
             let term = ColumnExpr::Part(part, Box::new(time), unit).folded();
-            return Some(Term::of(term, function.gives));
+            return Some(Term::of(term, function.returns));
         }
         if function.name == "days_since" {
             return self.days_since(terms, &spans, env);
@@ -507,7 +507,7 @@ impl Checker<'_> {
             return None;
         }
         let call = ColumnExpr::Call(text, terms).folded();
-        let times = match function.gives {
+        let times = match function.returns {
             Sort::Time => Some(TimeUnit::days(Calendar::Standard)),
             _ => times,
         };
@@ -516,7 +516,7 @@ impl Checker<'_> {
         }
         let term = Term {
             single,
-            ..Term::of(call, function.gives)
+            ..Term::of(call, function.returns)
         };
         Some(term.whole_if_integral())
     }

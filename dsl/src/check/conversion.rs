@@ -60,7 +60,7 @@ impl Checker<'_> {
                 Resolved::Entity(Entity::Statement(at)) => {
                     let keyword = self.names.program.statements[at].keyword.text.as_str();
                     matches!(ty, Type::Kind(kind)
-                        if Kind::from_keyword(keyword).is_some_and(|it| it.stands_for(*kind)))
+                        if Kind::from_keyword(keyword).is_some_and(|it| it.fits(*kind)))
                 }
                 _ => match ty {
                     Type::Word(words) => words.contains(&path[0].text),
@@ -71,7 +71,7 @@ impl Checker<'_> {
             },
             ExprKind::Call { callee, .. } => match column::function(&dotted(callee)) {
                 // `season` is a predictor, too.
-                Some(function) if !self.names.makes(function.name, ty) => match function.gives {
+                Some(function) if !self.names.makes(function.name, ty) => match function.returns {
                     Sort::Number => number,
                     Sort::Truth => matches!(ty, Type::Condition(_)),
                     Sort::Time | Sort::Text => matches!(ty, Type::Formula(_)),

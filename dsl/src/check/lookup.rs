@@ -115,9 +115,7 @@ impl<'p> Lookup<'p> {
         };
         let makes = signature.map(|signature| &signature.makes);
         match (makes, ty) {
-            (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => {
-                kinds.iter().any(|it| it.stands_for(*kind))
-            }
+            (Some(Makes::Kinds(kinds)), Type::Kind(kind)) => kinds.iter().any(|it| it.fits(*kind)),
             (Some(Makes::Value(group)), Type::Constructed(wanted)) => group == wanted,
             _ => false,
         }

@@ -59,7 +59,7 @@ use crate::types::{Kind, Schema};
 
 /// The parts of the world outside the text that checking needs.
 ///
-/// A world may stand in front of another: what it does not do itself, the one behind it does.
+/// A world may wrap another and forward to it whatever it does not do itself.
 pub trait Outside {
     /// The world behind this one.
     fn behind(&self) -> &dyn Outside {
@@ -206,7 +206,7 @@ impl ProgramFault {
     }
 }
 
-/// What checking gives: always the texts read and the diagnostics, the experiment if no errors.
+/// What checking returns: always the texts read and the diagnostics, the experiment if no errors.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// Every text read.

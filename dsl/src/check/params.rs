@@ -440,7 +440,7 @@ impl Checker<'_> {
         self.sink.report(diagnostic);
     }
 
-    /// Says of a bad `--set` what the param takes, where it is no value at all.
+    /// Says of a bad `--set` what the param takes, where it is not a value at all.
     fn reword_setting(&mut self, param: usize, (name, text): (&str, &str), found: Vec<Diagnostic>) {
         let Some(first) = found.into_iter().find(Diagnostic::is_error) else {
             return;

@@ -78,8 +78,8 @@ impl<'p> Checker<'p> {
                         self.report(env, diagnostic.hint(hint));
                         return None;
                     }
-                    // A keyword that is no kind is reported at its statement.
-                    if found.is_some_and(|found| !found.stands_for(kind)) {
+                    // A keyword that is not a kind is reported at its statement.
+                    if found.is_some_and(|found| !found.fits(kind)) {
                         return self.mismatch(expr, env, want.ty);
                     }
                     let node = self.statement(at, notes)?;
@@ -140,9 +140,9 @@ impl<'p> Checker<'p> {
             }
             // A statement is what its keyword says.
             Some((signature, Makes::Kinds(kinds)))
-                if !want.statement && kinds.iter().any(|it| it.stands_for(kind)) =>
+                if !want.statement && kinds.iter().any(|it| it.fits(kind)) =>
             {
-                let made = kinds.iter().find(|it| it.stands_for(kind));
+                let made = kinds.iter().find(|it| it.fits(kind));
                 made.map(|made| (signature, *made))
             }
             Some((signature, makes)) => {

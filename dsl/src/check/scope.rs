@@ -609,7 +609,7 @@ fn target(module: &Module, path: &str) -> Result<(String, String), String> {
     if module.package.is_empty() {
         return Ok((
             match join(&module.texts, path) {
-                // The folder of that name, which is no package.
+                // The folder of that name, which is not a package.
                 path if path.starts_with('@') => format!("./{path}"),
                 path => path,
             },

@@ -13,7 +13,7 @@ use crate::source::Span;
 use crate::units;
 
 impl Checker<'_> {
-    /// Refuses what is no time where one is wanted.
+    /// Refuses what is not a time where one is wanted.
     pub fn no_time<R>(&mut self, term: &Term, span: Span, env: Env) -> Option<R> {
         let (code, found) = match (term.sort, &term.unit) {
             (Sort::Number, Some(unit)) => (Code::IncompatibleUnits, format!("one in `{unit}`")),
@@ -123,7 +123,7 @@ impl Checker<'_> {
             _ => None,
         };
         let [year, month, day] = [0, 1, 2].map(number);
-        // A leap year and a long month stand for what is not known.
+        // An unknown year counts as a leap year, an unknown month as a long one.
         let [y, m, d] =
             [(year, 2000.0), (month, 1.0), (day, 1.0)].map(|(it, any)| it.unwrap_or(any));
         if !column::date(y, m, d).is_nan() {
@@ -306,7 +306,7 @@ enum Length {
     Months(f64),
 }
 
-/// More is no time that anybody means.
+/// More is not a time that anybody means.
 const MOST_MONTHS: f64 = 1e9;
 
 /// The length of time that a number in a unit is. A year is twelve months; seconds that are whole

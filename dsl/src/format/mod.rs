@@ -1,7 +1,7 @@
 //! One canonical layout for every file, comments kept.
 //!
 //! The printer walks the tree and takes comments from beside it by position. Where things
-//! follow one another (the items of a file, what stands in brackets) a comment keeps its
+//! follow one another (the items of a file, the content of brackets) a comment keeps its
 //! place: on a line of its own before the next thing, or after the thing it follows. A
 //! comment anywhere else goes before the nearest such thing around it, with all comments in
 //! that thing before it: comments never change their order.
@@ -605,7 +605,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Whether a comment stands in brackets of an item that may be broken over lines.
+/// Whether a comment is in brackets of an item that may be broken over lines.
 fn item_houses(item: &Item, at: u32) -> bool {
     match &item.kind {
         ItemKind::Use { .. } | ItemKind::Broken { .. } => false,
@@ -628,7 +628,7 @@ fn item_houses(item: &Item, at: u32) -> bool {
     }
 }
 
-/// Whether a comment stands in brackets of the default or the bounds of a plugin's parameter.
+/// Whether a comment is in brackets of the default or the bounds of a plugin's parameter.
 fn param_houses(param: &PluginParam, at: u32) -> bool {
     let mut parts = param.default.iter().chain(&param.bounds);
     parts.any(|part| houses(part, at))
@@ -664,7 +664,7 @@ fn params_span(name: &Name, params: &[DefineParam]) -> Span {
     }
 }
 
-/// Whether a comment that starts at `at` stands in brackets of this expression.
+/// Whether a comment that starts at `at` is in brackets of this expression.
 fn houses(expr: &Expr, at: u32) -> bool {
     if at < expr.span.start || at >= expr.span.end {
         return false;

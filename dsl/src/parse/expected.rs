@@ -448,7 +448,7 @@ pub(super) fn reserved_hint(word: &str) -> String {
     format!("`{word}` is a word of the language, not a name")
 }
 
-/// A character as it may stand in a message.
+/// A character as a message shows it.
 pub(super) fn visible(character: char) -> impl Iterator<Item = char> {
     let escaped = character.is_control().then(|| character.escape_default());
     let plain = escaped.is_none().then_some(character);

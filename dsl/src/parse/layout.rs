@@ -471,7 +471,7 @@ fn foreign_symbol(text: &str, at: usize, file: FileId) -> Diagnostic {
     error(at, at + length, &symbol.found, hint)
 }
 
-/// Refuses a path that stands in the text without quotes.
+/// Refuses a path without quotes in the text.
 pub(crate) fn unquoted_path(text: &str, path: Range<usize>, file: FileId) -> Diagnostic {
     let written = &text[path.clone()];
     let span = Span::new(file, path.start, path.end);

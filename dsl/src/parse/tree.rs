@@ -153,7 +153,7 @@ impl<'a> Tree<'a> {
                     value: self.expr(parts.need()),
                 }
             }
-            rule => unreachable!("{rule:?} is no item"),
+            rule => unreachable!("{rule:?} is not an item"),
         }
     }
 
@@ -443,7 +443,7 @@ impl<'a> Tree<'a> {
             }
             Rule::list => ExprKind::List(Children::of(pair).map(|part| self.expr(part)).collect()),
             Rule::reference => self.reference(pair),
-            rule => unreachable!("{rule:?} is no term"),
+            rule => unreachable!("{rule:?} is not a term"),
         };
         ParsedOperand::new(kind, span)
     }
@@ -648,6 +648,6 @@ fn binary_op(symbol: &str) -> BinaryOp {
         "/" => BinaryOp::Divide,
         "%" => BinaryOp::Remainder,
         "^" => BinaryOp::Power,
-        symbol => unreachable!("`{symbol}` is no operator of the grammar"),
+        symbol => unreachable!("`{symbol}` is not an operator of the grammar"),
     }
 }

@@ -130,7 +130,7 @@ pub fn signatures() -> Vec<Signature> {
         form(
             "when",
             "Values that a param only has where earlier params of the same sweep allow; elsewhere \
-             it keeps its default and is no part of the point.\n\n\
+             it keeps its default and is not part of the point.\n\n\
              The condition compares earlier params with values (`==`, `!=`, `<`, …, \
              `in [a, b]`); `and` and `or` join several.\n\n\
              ```farcast\nsweep tuning = random(8, width: 4..=16, rate: when(width > 8, 1e-3..=1e-2))\n```",

@@ -11,7 +11,7 @@ use polars::prelude::*;
 use polars_parquet::write::ZstdLevel;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, Parts};
+use super::{Artifact, Numbers, Parts};
 use crate::error::Fault;
 use crate::parcel::Parcel;
 
@@ -31,7 +31,7 @@ pub struct DataColumn {
     /// Its unit, when known.
     pub unit: Option<String>,
     /// One value per row: a number, a time in its unit, or the index of its text in `labels`.
-    pub values: Arc<[f64]>,
+    pub values: Numbers,
     /// What the values are.
     pub content: Content,
     /// The different texts of a column of texts in ascending order; else none.
@@ -44,7 +44,7 @@ impl DataColumn {
     pub fn numbers(
         name: impl Into<String>,
         unit: Option<String>,
-        values: impl Into<Arc<[f64]>>,
+        values: impl Into<Numbers>,
     ) -> Self {
         Self {
             name: name.into(),
@@ -59,7 +59,7 @@ impl DataColumn {
     /// `TimeUnit::days(Calendar::ProlepticGregorian)` and get the numbers from
     /// `unit.number(DateTime::read(text)?)`; readers of CF files parse the file's unit and
     /// calendar with [`TimeUnit::parse`].
-    pub fn times(name: impl Into<String>, unit: TimeUnit, values: impl Into<Arc<[f64]>>) -> Self {
+    pub fn times(name: impl Into<String>, unit: TimeUnit, values: impl Into<Numbers>) -> Self {
         Self {
             name: name.into(),
             unit: Some(unit.text()),
@@ -70,7 +70,7 @@ impl DataColumn {
     }
 
     /// A column of numbers or times that the header of a file describes.
-    pub fn with(info: ColumnInfo, values: impl Into<Arc<[f64]>>) -> Self {
+    pub fn with(info: ColumnInfo, values: impl Into<Numbers>) -> Self {
         let ColumnInfo {
             name,
             unit,
@@ -133,7 +133,7 @@ impl DataColumn {
 
     /// The text of a row of a column of texts.
     pub fn text(&self, row: usize) -> Option<&str> {
-        self.label(*self.values.get(row)?)
+        self.label(self.values.get(row)?)
     }
 
     /// The text that a value is the place of.
@@ -157,10 +157,12 @@ impl DataColumn {
 
     /// The rows with these indices, in this order.
     pub fn take(&self, rows: &[u32]) -> Self {
-        let values = rows.iter().map(|row| self.values[*row as usize]);
         Self {
-            values: values.collect(),
-            ..self.clone()
+            name: self.name.clone(),
+            unit: self.unit.clone(),
+            values: self.values.take(rows),
+            content: self.content,
+            labels: Arc::clone(&self.labels),
         }
     }
 
@@ -236,7 +238,7 @@ impl Dataset {
     /// # Errors
     /// When there is no such column.
     pub fn values(&self, name: &str) -> Result<&Arc<[f64]>, Fault> {
-        self.column(name).map(|column| &column.values)
+        self.column(name).map(|column| column.values.wide())
     }
 
     /// What a formula sees of a column: `formula.evaluate(rows, &|name| data.look(name))`.
@@ -250,7 +252,7 @@ impl Dataset {
 
     /// The column of these values that a formula over this data gives: its values are times or
     /// texts where the formula says so.
-    pub fn derived(&self, name: String, formula: &ColumnExpr, values: Vec<f64>) -> DataColumn {
+    pub fn derived(&self, name: String, formula: &ColumnExpr, values: Numbers) -> DataColumn {
         let time = |name: &str| self.column(name).ok()?.content.time();
         let labels = formula.labels(&|name| self.look(name)?.labels);
         match (formula.time(&time), labels) {
@@ -351,20 +353,23 @@ impl Artifact for Dataset {
                 if let DataType::String = column.dtype() {
                     return Ok(DataColumn::texts(name, column.str()?.iter()));
                 }
-                let missing = |value: Option<f64>| value.unwrap_or(f64::NAN);
-                let values: Vec<f64> = match column.dtype() {
+                let values: Numbers = match column.dtype() {
                     DataType::Float32 => {
                         let values = column.f32()?.iter();
-                        values.map(|value| missing(value.map(f64::from))).collect()
+                        let values = values.map(|value| value.unwrap_or(f32::NAN));
+                        values.collect::<Vec<f32>>().into()
                     }
-                    _ => column.f64()?.iter().map(missing).collect(),
+                    _ => {
+                        let values = column.f64()?.iter();
+                        values.map(|value| value.unwrap_or(f64::NAN)).collect()
+                    }
                 };
                 let unit = units.remove(&name).map(StoredUnit::read).transpose()?;
                 let (unit, content) = unit.unzip();
                 Ok(DataColumn {
                     name,
                     unit,
-                    values: values.into(),
+                    values,
                     content: content.unwrap_or_default(),
                     labels: Arc::default(),
                 })
@@ -383,21 +388,11 @@ pub(super) fn stored(column: &DataColumn) -> Column {
                 .collect();
             texts.with_name(name).into_column()
         }
-        Content::Number | Content::Time(_) => match singles(&column.values) {
+        Content::Number | Content::Time(_) => match column.values.to_singles() {
             Some(values) => Column::new(name, values),
             None => Column::new(name, &column.values[..]),
         },
     }
-}
-
-/// The values in single precision, when it holds every one of them, as those of many files.
-pub(super) fn singles(values: &[f64]) -> Option<Vec<f32>> {
-    let is_single = |value: &f64| {
-        let back = f64::from(*value as f32);
-        back.to_bits() == value.to_bits()
-    };
-    let all = values.iter().all(is_single);
-    all.then(|| values.iter().map(|value| *value as f32).collect())
 }
 
 /// A table as Parquet; equal tables give equal bytes.

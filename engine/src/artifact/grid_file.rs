@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use dsl::types::Content;
 
-use super::dataset::{DataColumn, Dataset, singles};
+use super::dataset::{DataColumn, Dataset};
+use super::numbers::singles;
 use crate::error::Fault;
 
 /// The bytes of a NetCDF file with these data. `about` becomes its attributes.

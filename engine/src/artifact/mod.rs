@@ -3,9 +3,11 @@
 mod data_file;
 mod dataset;
 mod grid_file;
+mod numbers;
 mod other_format;
 mod page;
 mod parts;
+mod piece;
 mod pieces;
 mod precision;
 mod saved;
@@ -25,9 +27,10 @@ use crate::parcel::Parcel;
 
 pub use data_file::DataForm;
 pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
+pub use numbers::Numbers;
 pub use page::{Cells, Figure, Page, Section, Series, Style};
 pub use parts::{Blob, Parts};
-pub use pieces::Piece;
+pub use piece::Piece;
 pub use precision::Precision;
 pub use saved::{Naming, Saved, SavedModel, Selection, Template, model_names};
 pub use scores::{ScoreRow, Scores};

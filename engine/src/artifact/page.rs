@@ -1,6 +1,6 @@
 //! A report's body as data: sections of text, tables and figures, drawn after the cache.
 //!
-//! Names of statements stand in it as labels, so that renaming one changes no artifact.
+//! It holds labels instead of the names of statements, so that renaming one changes no artifact.
 
 use dsl::types::Kind;
 use serde::{Deserialize, Serialize};

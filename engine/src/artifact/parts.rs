@@ -103,7 +103,7 @@ impl Parts {
 }
 
 impl Blob {
-    /// Bytes with this digest and size; `read` gives pieces of them one after another, all
+    /// Bytes with this digest and size; `read` returns pieces of them one after another, all
     /// verified.
     pub fn new(
         digest: Digest,

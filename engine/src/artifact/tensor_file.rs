@@ -27,7 +27,7 @@ pub struct TensorFile {
     tensors: Vec<StoredTensor>,
     /// Where each is among them, by name.
     places: BTreeMap<String, usize>,
-    /// The names of tensors of whole numbers and truths, which are no weights.
+    /// The names of tensors of whole numbers and truths, which are not weights.
     pub others: Vec<String>,
 }
 

@@ -178,7 +178,7 @@ impl Trajectory {
         steps.collect()
     }
 
-    /// Some of the columns as spans to work on one after another, each so wide that so many
+    /// The columns as spans to work on one after another, each so wide that this many
     /// rows of it take little memory and are read without waste.
     pub fn spans(
         &self,

@@ -12,7 +12,7 @@
 //! work/<run>/<n>/jobs            the arrays that the queue has taken, with their ids
 //! work/<run>/<n>/began/<chunk>   where a chunk has started
 //! work/<run>/<n>/ended/<chunk>   how it has ended; none when it was killed
-//! work/<run>/<n>/stopped/<chunk> the same, when it was told to stop before its end
+//! work/<run>/<n>/stopped/<chunk> the same, when it was asked to stop before its end
 //! work/<run>/<n>/failed/<chunk>  the same, when any of its actions failed
 //! work/<run>/<n>/log/            what the jobs say
 //! ```
@@ -235,7 +235,7 @@ pub struct ChunkReport {
     pub attempt: Attempt,
     /// How long it ran.
     pub seconds: f64,
-    /// Whether it was told to stop before its end.
+    /// Whether it was asked to stop before its end.
     pub stopped: bool,
     /// How many actions have results now.
     pub ran: usize,

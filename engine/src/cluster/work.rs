@@ -50,7 +50,7 @@ pub struct Carried {
     pub skipped: Vec<Digest>,
 }
 
-/// Runs the actions of a chunk that the store lacks, so many at a time; those that read what is not
+/// Runs the actions of a chunk that the store lacks, `jobs` at a time; those that read what is not
 /// there are skipped.
 pub fn carry_chunk(chunk: Chunk<'_>, place: Place<'_>, jobs: usize) -> Carried {
     let ids = chunk.order.chunk(chunk.number).unwrap_or_default();

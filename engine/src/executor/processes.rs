@@ -89,7 +89,7 @@ enum Turn {
 /// What comes from a worker.
 enum Said {
     Report(Report),
-    /// A line on standard error, or on standard output that is no report.
+    /// A line on standard error, or on standard output that is not a report.
     Words(String),
     /// Standard output closed: the process has ended or will not answer any more.
     Closed,
@@ -342,7 +342,7 @@ fn signal(status: ExitStatus) -> Option<i32> {
     return None.filter(|_: &i32| status.success());
 }
 
-/// Whose fault it is: whoever kills or terminates a worker from outside is no part of farcast,
+/// Whose fault it is: whoever kills or terminates a worker from outside is not part of farcast,
 /// anything else is a bug of it.
 fn failure_of(status: Option<ExitStatus>, message: String) -> Failure {
     let is_from_outside = matches!(status.and_then(signal), Some(1 | 2 | 9 | 15));

@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn a_star_matches_any_text() {
         for (pattern, name, expected) in [
             ("step-*.bin", "step-10.bin", true),
             ("step-*.bin", "step-.bin", true),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_stands_for_its_files_in_order() {
+    fn a_pattern_matches_its_files_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let of = |path: &Path| Ok(Digest::of(&fs::read(path)?));

@@ -21,7 +21,7 @@ struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The shards that a file names, beside it; none when it is no index.
+/// The shards that a file names, beside it; none when it is not an index.
 ///
 /// # Errors
 /// [`Fault::Environment`] when it is not what an index should be, or names a file that is absent.
@@ -52,7 +52,7 @@ pub(super) fn shards(path: &Path) -> Result<Vec<PathBuf>, Fault> {
 /// The name of the file that each tensor of an index is in.
 ///
 /// # Errors
-/// What is wrong with the index: it is no JSON, lacks `weight_map`, or names files elsewhere.
+/// What is wrong with the index: it is not JSON, lacks `weight_map`, or names files elsewhere.
 pub fn named_shards(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let index: ShardIndex = serde_json::from_slice(text)
         .map_err(|_| "expected an index, a JSON object with `weight_map`".to_owned())?;

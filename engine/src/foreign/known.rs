@@ -23,7 +23,7 @@ static SHARED: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
 pub fn know(provided: &Provided) {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known
-        .entry(provided.stands_for())
+        .entry(provided.identity())
         .or_insert_with(|| Arc::new(provided.clone()));
 }
 

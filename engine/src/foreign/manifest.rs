@@ -186,7 +186,7 @@ pub fn described(folder: &Path) -> Result<BTreeMap<String, Program>, ProgramFaul
     };
     let DeValue::Table(plugins) = plugins.get_ref() else {
         return Err(fault(
-            format!("`{shown}`: `plugin` is no table"),
+            format!("`{shown}`: `plugin` is not a table"),
             "write `[plugin.NAME]`",
         ));
     };
@@ -333,7 +333,7 @@ impl Program {
             .iter()
             .find(|it| it.is_empty() || it.contains(['=', '\0']))
         {
-            return at(&format!("`env`: `{name}` is no name of a variable"), "");
+            return at(&format!("`env`: `{name}` is not a name of a variable"), "");
         }
         if *timeout == Some(0) || *largest == 0 || *threads == 0 {
             return at("`timeout`, `largest` and `threads` are at least 1", "");

@@ -91,7 +91,7 @@ impl Foreign {
         context.shared().unwrap_or(&own).call(&asked, context)
     }
 
-    /// The arguments that are no results of statements, as JSON.
+    /// The arguments that are not results of statements, as JSON.
     pub fn arguments(&self, bindings: &Bindings) -> Map<String, serde_json::Value> {
         written(&bindings.args)
     }
@@ -296,7 +296,7 @@ pub trait Maker: Send + Sync {
     }
 }
 
-/// Why an answer is no result.
+/// Why an answer is not a result.
 #[derive(Debug)]
 pub enum Unfit {
     /// It is not what the declaration promises, in one line.

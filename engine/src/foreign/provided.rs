@@ -20,7 +20,7 @@ pub struct Provided {
 
 impl Provided {
     /// Its identity in results: equal digests run equal networks.
-    pub fn stands_for(&self) -> Digest {
+    pub fn identity(&self) -> Digest {
         let Self {
             declaration,
             program,

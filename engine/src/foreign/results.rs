@@ -40,7 +40,7 @@ impl Dataset {
             false => parcel.with("labels", labels),
         };
         self.columns().iter().fold(parcel, |parcel, column| {
-            parcel.with_column(&column.name, Arc::clone(&column.values))
+            parcel.with_column(&column.name, Arc::clone(column.values.wide()))
         })
     }
 }
@@ -50,7 +50,7 @@ impl FromParcel for Dataset {
         let units: Option<std::collections::BTreeMap<String, String>> = parcel.said("units")?;
         let units = units.unwrap_or_default();
         if let Some(name) = units.keys().find(|name| parcel.array(name).is_err()) {
-            return Err(format!("`units` names `{name}`, which is no column").into());
+            return Err(format!("`units` names `{name}`, which is not a column").into());
         }
         let inputs = like_columns(made);
         let column = |array: &Array| -> Result<DataColumn, Unfit> {
@@ -73,11 +73,11 @@ impl FromParcel for Dataset {
             };
             if like.content == Content::Text && !values.iter().all(is_label) {
                 return Err(
-                    format!("column `{}` has numbers that are no texts", array.name).into(),
+                    format!("column `{}` has numbers that are not texts", array.name).into(),
                 );
             }
             Ok(DataColumn {
-                values,
+                values: values.into(),
                 ..like.clone()
             })
         };
@@ -150,7 +150,7 @@ fn expect_columns(data: &Dataset, made: &Made<'_>) -> Result<(), Unfit> {
     }
 }
 
-/// The coordinates as arrays of doubles; those that are no numbers are left out.
+/// The coordinates as arrays of doubles; those that are not numbers are left out.
 pub fn with_coordinates(parcel: Parcel, coordinates: &DataFrame) -> Result<Parcel, Fault> {
     let mut parcel = parcel;
     for column in coordinates.columns() {
@@ -338,7 +338,7 @@ impl FromParcel for Scores {
             let Some((_, loaded)) = of else {
                 let of = row.of.unwrap_or_default();
                 return Err(Unfit::Wrong(format!(
-                    "`of`: `{of}` is no input of the plugin"
+                    "`of`: `{of}` is not an input of the plugin"
                 )));
             };
             let roles = ["parent", "child", "baseline", "farcast"];

@@ -130,7 +130,7 @@ impl Workers {
                     .folder()
                     .join(runner.wasm.as_deref().unwrap_or_default());
                 let module = Wasm::new(&fs::read(path)?)
-                    .map_err(|why| wrong(format!("is no module: {why}")))?;
+                    .map_err(|why| wrong(format!("is not a module: {why}")))?;
                 let module = Arc::new(module);
                 modules.insert(request.code.digest, Arc::clone(&module));
                 module
@@ -161,11 +161,13 @@ impl Workers {
                 let missing = || wrong("returned no result: it wrote no `result.json`".to_owned());
                 let head = files.remove("result.json").ok_or_else(missing)?;
                 let head = serde_json::from_slice(&head).map_err(|error| {
-                    wrong(format!("returned a `result.json` that is no JSON: {error}"))
+                    wrong(format!(
+                        "returned a `result.json` that is not JSON: {error}"
+                    ))
                 })?;
                 let arrays = files.remove("result.safetensors");
                 Parcel::from_answer(head, arrays.as_deref())
-                    .map_err(|why| wrong(format!("returned what is no result: {why}")))
+                    .map_err(|why| wrong(format!("returned something that is not a result: {why}")))
             }
         }
     }
@@ -304,7 +306,7 @@ impl CallWorker {
                 Heard::Noise(line) => {
                     let line: String = line.chars().take(120).collect();
                     return wrong(format!(
-                        "printed on standard output what is no message of the protocol: `{line}`; \
+                        "printed on standard output something that is not a message of the protocol: `{line}`; \
                          print on standard error"
                     ));
                 }
@@ -390,13 +392,13 @@ impl CallWorker {
                 let missing = || wrong("no result: there is no `result.json` in `dir`".to_owned());
                 let bytes = read("result.json")?.ok_or_else(missing)?;
                 serde_json::from_slice(&bytes)
-                    .map_err(|error| wrong(format!("a `result.json` that is no JSON: {error}")))?
+                    .map_err(|error| wrong(format!("a `result.json` that is not JSON: {error}")))?
             }
             other => other,
         };
         let arrays = read("result.safetensors")?;
         Parcel::from_answer(head, arrays.as_deref())
-            .map_err(|why| wrong(format!("what is no result: {why}")))
+            .map_err(|why| wrong(format!("something that is not a result: {why}")))
     }
 }
 

@@ -114,7 +114,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// Adds the calls of every fold; gives the arguments that refer to them.
+    /// Adds the calls of every fold; returns the arguments that refer to them.
     fn replay(&mut self, node: &Node, replayed: &Replayed) -> Result<Added, Box<Diagnostic>> {
         let argument = node.args.get(&replayed.field);
         let model = argument.and_then(|argument| argument.value.nodes().first().copied());

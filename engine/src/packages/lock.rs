@@ -27,7 +27,7 @@ pub struct Lock {
 pub struct Locked {
     /// What it is called by whoever uses it; for people.
     pub name: String,
-    /// The commit; empty for what is no repository.
+    /// The commit; empty for what is not a repository.
     pub commit: String,
     /// The digest of its files.
     pub tree: Digest,

@@ -514,7 +514,7 @@ pub(super) fn is_on_this_machine(url: &str) -> bool {
                 address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local()
             }
         },
-        // Numbers that are no address in this form are one to some resolvers: `127.1`, `0x7f000001`.
+        // Numbers that are not addresses in this form are one to some resolvers: `127.1`, `0x7f000001`.
         Err(_) => name
             .split('.')
             .next_back()

@@ -60,7 +60,7 @@ pub struct PackageRecord {
     pub version: String,
     /// Where it came from.
     pub source: String,
-    /// The commit; empty for what is no repository.
+    /// The commit; empty for what is not a repository.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub commit: String,
     /// The digest of its files; none for a folder that was read as it is.

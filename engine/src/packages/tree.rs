@@ -50,7 +50,7 @@ impl Index {
     }
 
     /// Of the files below a folder; folders and files whose name begins with a point, `out`,
-    /// `vendor` and `target` at its top are no part of it.
+    /// `vendor` and `target` at its top are not part of it.
     ///
     /// # Errors
     /// What is wrong with it, in one line.
@@ -163,7 +163,7 @@ fn path_fault(path: &str) -> Option<&'static str> {
     let is_strange =
         |it: char| it.is_control() || matches!(it, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     if path.is_empty() || path.len() > LONGEST {
-        return Some("is no path, or too long a one");
+        return Some("is not a path, or too long a one");
     }
     if path.chars().any(is_strange) {
         return Some("has a character that not every system allows");

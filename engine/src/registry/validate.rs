@@ -44,7 +44,7 @@ impl Registry {
                 Implicit::Via(path) => self.validate_path(declaration, field, path)?,
                 Implicit::Ancestors { of, .. } | Implicit::Origins(of) => {
                     if declaration.signature.param(of).is_none() {
-                        let message = format!("`{of}` is no parameter");
+                        let message = format!("`{of}` is not a parameter");
                         return Err(fault(name, Some(field), message));
                     }
                 }
@@ -159,7 +159,7 @@ impl Registry {
 
     fn validate_cut(&self, name: &str, field: &str, cut: &str) -> Result<(), RegistryError> {
         let message = match self.get(cut).map(|operation| operation.declaration()) {
-            None => format!("`replay` names `{cut}`, which is no plugin"),
+            None => format!("`replay` names `{cut}`, which is not a plugin"),
             Some(declaration) => match &declaration.cutter {
                 None => format!("`replay` names `{cut}`, which does not cut training data"),
                 Some(cutter) => match cutter.unknown(&declaration.signature) {

@@ -49,7 +49,7 @@ impl SharedFolder {
             let name = entry.map_err(|error| self.fault(&error.to_string()))?;
             let name = name.file_name().to_string_lossy().into_owned();
             if !is_ours(&name) {
-                let what = format!("it is no shared store: `{name}` is in it");
+                let what = format!("it is not a shared store: `{name}` is in it");
                 return Err(self.fault(&what));
             }
         }

@@ -8,8 +8,8 @@
 //! <zstd of lines as in a journal>
 //! ```
 //!
-//! Its name has the time and the digest of all its bytes, so a damaged or renamed one is told
-//! from the right one without a key. The time is signed: nobody brings back an old segment.
+//! Its name has the time and the digest of all its bytes, so a damaged or renamed one shows
+//! without a key. The time is signed: nobody brings back an old segment.
 
 use std::io::BufReader;
 

@@ -23,7 +23,7 @@ impl SecretKey {
     /// The key in this file; a new one where there is none.
     ///
     /// # Errors
-    /// [`Fault::Environment`] when the file cannot be read or written, or is no key.
+    /// [`Fault::Environment`] when the file cannot be read or written, or is not a key.
     pub fn read_or_make(path: &Path) -> Result<Self, Fault> {
         match Self::read(path)? {
             Some(key) => Ok(key),
@@ -52,7 +52,7 @@ impl SecretKey {
         match bytes(text.trim()) {
             Some(seed) => Ok(Some(Self::of_seed(seed))),
             None => Err(Fault::Environment(format!(
-                "`{shown}` is no key: expected 64 hex digits"
+                "`{shown}` is not a key: expected 64 hex digits"
             ))),
         }
     }

@@ -24,12 +24,12 @@ const EMPTY: usize = GROWING.len();
 
 /// The tallest plot of a map.
 const TALLEST: f64 = 330.0;
-/// The height of a plot that is no map.
+/// The height of a plot that is not a map.
 const HEIGHT: f64 = 262.0;
 /// What the bar takes below the axes.
 const BAR: f64 = 54.0;
 
-/// The frame of a figure with cells; none when they are no grid with a number.
+/// The frame of a figure with cells; none when they are not a grid with a number.
 pub fn frame(figure: &Figure, cells: &Cells) -> Option<Frame> {
     let (columns, rows) = (cells.x.len().checked_sub(1)?, cells.y.len().checked_sub(1)?);
     let is_whole = cells.values.len() == columns * rows && cells.inside.len() == columns * rows;

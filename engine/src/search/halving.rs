@@ -18,7 +18,7 @@ fn rungs(count: usize, budgets: &[i64]) -> Vec<usize> {
 }
 
 /// `count` points of a Latin hypercube on the first budget, the best of them on the next, and
-/// so on. The budget is the last setting of each point; `score` gives what is known of one.
+/// so on. The budget is the last setting of each point; `score` returns what is known of one.
 pub fn halving(
     space: &Space,
     count: usize,

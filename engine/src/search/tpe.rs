@@ -25,7 +25,7 @@ const MOST_GOOD: usize = 25;
 /// How often an estimate is asked again when it proposes what is known already.
 const TRIES: usize = 16;
 
-/// Up to `count` points; `score` gives what is known of one.
+/// Up to `count` points; `score` returns what is known of one.
 pub fn tpe(
     space: &Space,
     count: usize,

@@ -587,7 +587,7 @@ fn data_files_are_read_again_only_when_they_change() {
     assert_eq!(message, expected);
 }
 
-/// Saves a record whose one part is kept before it; gives it and the part as loaded.
+/// Saves a record whose one part is kept before it; returns it and the part as loaded.
 fn save_late(store: &impl Store) -> (Record, Blob) {
     let kept = store.keep(b"block").unwrap();
     let parts = Parts::default().with_kept("w.block", kept);

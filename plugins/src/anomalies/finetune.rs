@@ -115,7 +115,7 @@ impl Plugin for Finetune {
             });
         let kind = match (call.get::<Start>("from"), call.kind()) {
             (Some(Start::Previous), Kind::Anomaly) => Some((
-                "weights that go on from the previous ones are no anomalies",
+                "weights that go on from the previous ones are not anomalies",
                 "call it a `trajectory`, or leave `from` out",
             )),
             (Some(Start::Parent), Kind::Trajectory) => Some((

@@ -19,7 +19,7 @@ plugin! {
     ///
     /// Each row has a network of its own: the parent's weights plus the sum of the
     /// regression's terms at the row's predictors. Predictors that leave the range of the
-    /// subsets are told with both ranges, and rows whose predictors are farther than `trust`
+    /// subsets are noted with both ranges, and rows whose predictors are farther than `trust`
     /// from those of the subsets are counted: in Mahalanobis distance (1936), which in one
     /// dimension is the number of standard deviations from the mean. What happens to them is
     /// said by `outside`. `linear` goes on along the tangent from where a predictor leaves the
@@ -38,7 +38,7 @@ plugin! {
         trust: f64 = "3 sigma", range("0..");
         /// What happens to rows beyond it.
         outside: Outside = "keep";
-        /// Each weight's correction stays within the range of its anomalies, widened so many
+        /// Each weight's correction stays within the range of its anomalies, widened this many
         /// times around its middle; without it corrections have no limit.
         clip: Option<f64>, range("0..");
         /// What happens to rows without a predictor.

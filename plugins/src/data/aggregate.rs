@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use dsl::signature::ColumnRule;
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
@@ -75,7 +75,7 @@ impl Plugin for Aggregate {
         for ((name, formula), values) in formulas.iter().zip(values) {
             let labels = formula.labels(&|name| known.look(name)?.labels);
             let labels = labels.map(|labels| labels.into_owned());
-            let column = known.derived(name.clone(), formula, values);
+            let column = known.derived(name.clone(), formula, values.into());
             // Later formulas were computed with the places of all labels.
             known = known.with(DataColumn {
                 labels: labels.unwrap_or_default().into(),
@@ -94,12 +94,13 @@ impl Aggregate {
         let keys = self
             .by
             .iter()
-            .map(|column| self.data.values(&column.0))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|column| Ok(&self.data.column(&column.0)?.values))
+            .collect::<Result<Vec<&Numbers>, Fault>>()?;
         // The rows of a group are alike: one speaks for all.
         let complete = |range: &Range<usize>| {
             let row = groups.rows[range.start] as usize;
-            keys.iter().all(|key| !key[row].is_nan())
+            keys.iter()
+                .all(|key| key.get(row).is_some_and(|value| !value.is_nan()))
         };
         if groups.ranges.iter().all(complete) && !groups.rows.is_empty() {
             return Ok(groups);

@@ -24,7 +24,7 @@ use super::support::several::{self, DataFiles, OneFile, Part};
 use super::support::source::{self, Heading};
 
 words! {
-    /// How bytes stand for characters.
+    /// How bytes encode characters.
     pub enum Encoding {
         /// UTF-8.
         Utf8 = "utf8",
@@ -61,7 +61,7 @@ plugin! {
         file: DataFiles;
         /// The columns to keep, in this order; all when left out.
         columns: Option<Vec<Column>>;
-        /// More that stands for a missing value: texts (`"x"`), or numbers, which are compared
+        /// More marks of a missing value: texts (`"x"`), or numbers, which are compared
         /// by value: `-9999` takes `-9999.0` too.
         missing: Vec<Mark> = "[]";
         /// What separates fields: `","`, `";"`, `"|"`, `"tab"` or `"blanks"`.
@@ -70,13 +70,13 @@ plugin! {
         decimal: Option<String>;
         /// What stands between groups of three digits: `","`, `"."`, `" "` or `"'"`.
         thousands: Option<String>;
-        /// What lines that are no rows begin with, such as `"#"`.
+        /// What lines that are not rows begin with, such as `"#"`.
         comment: Option<String>;
         /// How many lines stand before the header.
         skip: usize = "0", range("0..=100000");
         /// The line that holds the units, counted from the header: `2` is the one below it.
         units: Option<usize>, range("2..=100");
-        /// How bytes stand for characters.
+        /// How bytes encode characters.
         encoding: Option<Encoding>;
         /// How dates are written, when not as `2012-01-31`: `"%d.%m.%Y"`, `"%Y%m%d"`, with `%Y`
         /// `%y` `%m` `%d` `%H` `%M` `%S` `%f` `%j` `%b` `%B` as in strftime.
@@ -86,7 +86,7 @@ plugin! {
     }
 }
 
-/// What stands for a missing value: a text, or a number by its value.
+/// The mark of a missing value: a text, or a number by its value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mark {
     /// This text.

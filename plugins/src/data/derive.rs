@@ -68,7 +68,8 @@ impl Plugin for Derive {
             let lost = no_dates(&formula, &data);
             lost.into_iter()
                 .for_each(|lost| context.note(format!("`{name}`: {lost}")));
-            let values = by_row(&formula, &data, &groups.ranges)?;
+            let values = by_row(&formula, &data, &groups.ranges)
+                .map_err(|message| Fault::at("definitions", message))?;
             let column = data.derived(name, &formula, values);
             data = data.with(column)?;
         }

@@ -192,7 +192,7 @@ fn tolerances(call: &Sketch<'_>) -> Vec<Complaint> {
 }
 
 impl Join {
-    /// What is told of rows without a partner.
+    /// The note about rows without a partner.
     fn told(&self, matches: &Matches) -> String {
         let outcome = match self.how {
             How::Inner => "are left out",

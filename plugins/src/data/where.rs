@@ -11,7 +11,7 @@ use engine::params::{Condition, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::support::formulas::no_dates;
+use super::support::formulas::{by_row, no_dates};
 use crate::calls::with_rows;
 
 plugin! {
@@ -60,15 +60,14 @@ impl Plugin for Where {
         if let Some(lost) = no_dates(&self.condition.0, data) {
             context.note(lost);
         }
-        let met = self
-            .condition
-            .0
-            .evaluate(data.rows(), &|name| data.look(name))
-            .map_err(|message| Fault::at("condition", message))?;
-        let rows: Vec<u32> = (0..)
-            .zip(met)
-            .filter(|(_, met)| *met == 1.0)
-            .map(|(row, _)| row)
+        let met = by_row(
+            &self.condition.0,
+            data,
+            std::slice::from_ref(&(0..data.rows())),
+        )
+        .map_err(|message| Fault::at("condition", message))?;
+        let rows: Vec<u32> = (0..data.rows() as u32)
+            .filter(|row| met.get(*row as usize) == Some(1.0))
             .collect();
         if rows.is_empty() {
             return Err(Fault::at("condition", "no row meets the condition")

@@ -23,7 +23,7 @@ plugin! {
     /// Versions 2 and 3 of the format, a folder or a zip file of it, with or without
     /// consolidated metadata. Chunks may be encoded by zstd, gzip, zlib, Blosc 1, bzip2, LZ4,
     /// shuffle, transpose, CRC-32C and shards; an array that is encoded otherwise is refused, the
-    /// others are read. Chunks that are not there hold the fill value, which stands for missing
+    /// others are read. Absent chunks hold the fill value, which means missing
     /// in version 2, and in version 3 where the attribute `_FillValue` says so, as xarray reads
     /// them.
     ///

@@ -77,7 +77,7 @@ pub struct Farcast {
 pub struct Origin {
     /// The steps observed, in the order the method saw them.
     pub observed: Vec<u64>,
-    /// The members of the trajectory it was fitted on, counted from 0; they are no test of it.
+    /// The members of the trajectory it was fitted on, counted from 0; they are not a test of it.
     pub fitted_on: Vec<u32>,
     /// Multiplications and additions of fitting, once.
     pub fit_operations: f64,
@@ -187,7 +187,7 @@ enum HorizonUnit {
 
 /// Predicts every member, some columns after others; only what is observed is read.
 ///
-/// `predict` gives the weights at the window's horizons, `[horizons, columns]`, from the
+/// `predict` returns the weights at the window's horizons, `[horizons, columns]`, from the
 /// number of a member and what is observed of some of its weights.
 fn forecast(
     trajectory: &Gather<Trajectory>,

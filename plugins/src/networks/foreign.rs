@@ -33,7 +33,7 @@ pub struct ForeignNetwork {
 pub struct Runner {
     /// What `farcast.toml` calls it.
     pub name: String,
-    /// What stands for it in keys.
+    /// Its identity in keys.
     pub code: Digest,
     /// The tensors of a row of weights.
     pub layout: Layout,
@@ -103,7 +103,7 @@ impl ForeignNetwork {
 
     fn wrong(&self, why: &str) -> Fault {
         Fault::Environment(format!(
-            "plugin `{}` returned what is no answer: {why}",
+            "plugin `{}` returned something that is not an answer: {why}",
             self.program.name
         ))
     }

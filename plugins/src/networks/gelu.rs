@@ -40,7 +40,7 @@ pub(super) fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let value = simd.negate_mul_add_e_f32s(size, tail, at_least(simd, 0.0, x));
     let below = simd.less_than_f32s(x, zero);
     let share = simd.select_f32s(below, tail, simd.sub_f32s(splat(1.0), tail));
-    // Not `x`: the bell is that of `size`, and zero times infinity is no number.
+    // Not `x`: the bell is that of `size`, and zero times infinity is not a number.
     let signed = simd.select_f32s(below, simd.neg_f32s(size), size);
     let slope = simd.mul_add_e_f32s(simd.mul_f32s(splat(DENSITY), signed), bell, share);
     (value, slope)

@@ -4,7 +4,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Does work compiled for the instructions of `arch`, as far as it is inlined.
+/// Does work; its inlined code is compiled for the instructions of `arch`.
 ///
 /// Not by [`Arch::dispatch`] alone: it calls closures once, which the compiler does through
 /// another function, that is not inlined.

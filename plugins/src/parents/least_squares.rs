@@ -114,7 +114,7 @@ impl Plugin for LeastSquares {
 }
 
 impl LeastSquares {
-    /// Refuses products with a column that is no input.
+    /// Refuses products with a column that is not an input.
     fn not_an_input(call: &Sketch) -> Option<Complaint> {
         let inputs = call.get::<Vec<Column>>("inputs")?;
         let with = call.get::<Option<Column>>("products")??;

@@ -69,7 +69,7 @@ impl Cycle {
     /// Sine and cosine of each harmonic for every row.
     ///
     /// # Errors
-    /// When the data have no such column, or its unit is no time and there is no period.
+    /// When the data have no such column, or its unit is not a time and there is no period.
     pub fn rows(&self, data: &Dataset) -> Result<PredictorRows, Fault> {
         let times = data.values(&self.time)?;
         let share = self.share(data)?;

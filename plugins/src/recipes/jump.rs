@@ -56,14 +56,14 @@ constructor! {
     /// The farcaster goes by `history` states of this very run, the newest being now, `every`
     /// divided by `history` steps apart and all after the jump before. With the guard the loss
     /// on the rows held out is taken before and after; a jump that raises it is not made:
-    /// weights and optimiser go on to the bit as without it. A jump is no step: the learning
+    /// weights and optimiser go on to the bit as without it. A jump is not a step: the learning
     /// rate's schedule and the number of optimiser steps are those of a training without
     /// jumps, which also has the same start and the same minibatches.
     ///
     /// `linear`, `exponential` and `nino` are those of `farcast`; `exponential` needs an odd
     /// history, `nino` five states and its `weights`, and jumps at most forty times their
     /// distance. `lfd2` learns from the run's own past: from the first of the states and one
-    /// in between to the newest, as far as it then jumps, so that `ahead` is a multiple of
+    /// in between to the newest, at the distance of the jump, so that `ahead` is a multiple of
     /// their distance and at most `history` less two of it.
     ///
     /// ```farcast

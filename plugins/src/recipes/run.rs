@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
 const POINTS: u64 = 200;
 
 impl Run<'_> {
-    /// Trains to the end or to early stopping; gives the weights, the loss curve and what that
+    /// Trains to the end or to early stopping; returns the weights, the loss curve and what that
     /// took.
     pub fn train(
         &self,

@@ -272,9 +272,9 @@ impl Run {
         let rest: Vec<&str> = rest.map(|it| &it.tensor.name[..]).collect();
         if let Some(first) = rest.first() {
             let others = match rest.len() {
-                1 => "is no weight: it is".to_owned(),
-                2 => "and another one are no weights: they are".to_owned(),
-                count => format!("and {} others are no weights: they are", count - 1),
+                1 => "is not a weight: it is".to_owned(),
+                2 => "and another one are not weights: they are".to_owned(),
+                count => format!("and {} others are not weights: they are", count - 1),
             };
             context.note(format!(
                 "tensor `{}` {others} written unchanged with weights of this run",

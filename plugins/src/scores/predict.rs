@@ -48,7 +48,7 @@ impl Plugin for Predict {
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let name = call.get::<String>("name");
         let unwritable = name.as_ref().filter(|name| !is_writable(name));
-        let message = |name: &String| format!("{name:?} is no name of a column");
+        let message = |name: &String| format!("{name:?} is not a name of a column");
         let schema = call.schema("on");
         let new = names(name.clone());
         let taken = new

@@ -32,7 +32,7 @@ use serde_json::json;
 
 /// The rows of each subset, as indices into the data set they were drawn from.
 ///
-/// That data set is the `data` argument of every subset plugin; what takes subsets finds it
+/// That data set is the `data` argument of every subset plugin; dependents of subsets find it
 /// with `via("subsets.data")`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Subsets {

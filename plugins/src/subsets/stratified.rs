@@ -15,8 +15,8 @@ plugin! {
     /// Rows drawn at random with the same number from every stratum of a column.
     ///
     /// The rows are cut into `strata` parts of equal size in the order of the column; rows
-    /// with equal values stand in the order of the data. Each subset draws from every stratum
-    /// `size / strata` rows, none twice; where that is no whole number, the first strata give
+    /// with equal values keep the order of the data. Each subset draws from every stratum
+    /// `size / strata` rows, none twice; where that is not a whole number, the first strata give
     /// one more. All subsets then cover the column alike: what still differs between them is
     /// not due to it.
     ///

@@ -26,7 +26,7 @@ plugin! {
     /// Windows of neighbouring rows in the order of a column, their starts evenly spaced.
     ///
     /// The first window holds the smallest values, the last one the largest. Rows with equal
-    /// values stand in the order of the data, so that windows within one value follow that order:
+    /// values keep the order of the data, so that windows within one value follow that order:
     /// one depth of a map is cut into strips of latitude. With `ties: random` each is a sample
     /// of the whole map.
     ///

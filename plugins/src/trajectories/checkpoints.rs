@@ -29,7 +29,7 @@ plugin! {
     /// note says so. In PyTorch: `save_file(model.state_dict(), f"step-{step}.safetensors")`.
     ///
     /// Running statistics (`running_mean`, `running_var`, `num_batches_tracked`), whole numbers
-    /// and what is called `optimizer.…` are no weights, unless `only` names them. Those of the
+    /// and what is called `optimizer.…` are not weights, unless `only` names them. Those of the
     /// last state go along unchanged into the files of `adopt` and `farcast export`.
     ///
     /// The step of a model is what its metadata say under `step`, or else the number in what the
@@ -49,7 +49,7 @@ plugin! {
     /// ```
     "checkpoints" version 4
     pub struct Checkpoints {
-        /// The files: a pattern, in which `*` stands for any text, a folder, or a file.
+        /// The files: a pattern, in which `*` matches any text, a folder, or a file.
         files: DataPath;
         /// Whether steps must be equally far apart.
         spacing: Spacing = "equal";
@@ -58,7 +58,7 @@ plugin! {
         step: Option<String>;
         /// Only tensors whose names match one of these patterns are weights: `["encoder.*"]`.
         only: Option<Vec<String>>;
-        /// Tensors whose names match one of these patterns are no weights: `["*.lora_*"]`.
+        /// Tensors whose names match one of these patterns are not weights: `["*.lora_*"]`.
         without: Option<Vec<String>>;
         /// How many runs the files are of; one when left out.
         members: Option<u64>, range("1..=100000");

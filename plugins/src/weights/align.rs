@@ -155,7 +155,7 @@ pub(crate) fn orders(
         .iter()
         .map(|units| (0..units.count).collect())
         .collect();
-    // A row that is no network fits nothing.
+    // A row that is not a network fits nothing.
     if weights
         .iter()
         .chain(reference)

@@ -116,7 +116,7 @@ plugin! {
     /// coordinates and the name of layer or tensor in `group`. `distance`, `relative_distance`,
     /// `cosine` and `rotation` are relative to `against`. Those of singular values are of
     /// matrices: with `by: layer` or `by: tensor`; a convolution is a matrix of outputs by the
-    /// rest, and what is no matrix has none. `alpha_hill` takes all eigenvalues for the tail, other
+    /// rest, and what is not a matrix has none. `alpha_hill` takes all eigenvalues for the tail, other
     /// than the alpha of weightwatcher, which searches where it begins. Memory is one tensor.
     ///
     /// ```farcast

@@ -24,7 +24,7 @@ plugin! {
     /// mean: those `generated`; those of `training`, each against the others; those `held out`;
     /// and as many drawn by `jitter` (standard deviation 0.02), `blend` (of half the population, 16
     /// at most) and `gaussian` (8 components), so that nobody forgets to compare. For networks of
-    /// quantities `loss` stands for accuracy, and there are no errors to overlap.
+    /// quantities `loss` is used instead of accuracy, and there are no errors to overlap.
     ///
     /// ```farcast
     /// weights drawn = generate(net, jitter(sd: 0.1), count: 4)

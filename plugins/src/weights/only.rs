@@ -17,7 +17,7 @@ plugin! {
     /// Differences in some tensors alone; the others are zero.
     ///
     /// Added to a network it patches these tensors: `net + only(tuned - net, tensors:
-    /// "layers.0.*")`. A `*` stands for any text in a name. Of a network it would leave zeros for
+    /// "layers.0.*")`. A `*` matches any text in a name. Of a network it would leave zeros for
     /// weights, and is refused.
     ///
     /// ```farcast

@@ -46,7 +46,7 @@ plugin! {
     /// ```
     "safetensors" version 1
     pub struct Safetensors {
-        /// The files: a pattern, in which `*` stands for any text, a folder, or a file.
+        /// The files: a pattern, in which `*` matches any text, a folder, or a file.
         files: DataPath;
         /// A parent whose network runs the weights.
         like: Option<Input<Parent>>;
@@ -56,7 +56,7 @@ plugin! {
         by: Option<Column>, texts();
         /// Only tensors whose names match one of these patterns are weights: `["encoder.*"]`.
         only: Option<Vec<String>>;
-        /// Tensors whose names match one of these patterns are no weights: `["*.lora_*"]`.
+        /// Tensors whose names match one of these patterns are not weights: `["*.lora_*"]`.
         without: Option<Vec<String>>;
     }
 }

@@ -17,7 +17,7 @@ use crate::parents::Parent;
 words! {
     /// What is done to a matrix.
     pub enum Edit {
-        /// Its largest `rank` singular values are kept, or so many that hold the share `energy`
+        /// Its largest `rank` singular values are kept, or as many as hold the share `energy`
         /// of the sum of squares.
         Truncate = "truncate",
         /// It is scaled so that its largest singular value is at most `value`.

@@ -28,7 +28,7 @@ use engine::store::{MemStore, RecordedOutcome, Store};
 use engine::study;
 use plugins::reference::PRELUDE;
 
-/// The file the examples would stand in: beside the data files of the tests.
+/// The file of the examples: beside the data files of the tests.
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/example.farcast");
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(plugins::registry);
@@ -50,7 +50,7 @@ pub struct Subject {
     given: BTreeMap<String, Range<usize>>,
 }
 
-/// An experiment and where the call in question stands in it.
+/// An experiment and the place of the call in question.
 #[derive(Clone)]
 pub struct Written {
     pub text: String,

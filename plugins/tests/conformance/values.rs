@@ -73,7 +73,10 @@ fn bounds(param: &Param) -> (Option<f64>, Option<f64>) {
     let end = |text: &str| match text.trim_start_matches('=').trim() {
         "" => None,
         text => Some(text.parse().unwrap_or_else(|_| {
-            panic!("`{}`: `{range}` has an end that is no number", param.name)
+            panic!(
+                "`{}`: `{range}` has an end that is not a number",
+                param.name
+            )
         })),
     };
     (end(least), end(most))

@@ -163,7 +163,7 @@ impl Checker<'_> {
         names
     }
 
-    /// Drops the calls that wait for a choice; gives what each of the others is called now.
+    /// Drops the calls that wait for a choice; returns what each of the others is called now.
     pub fn drop_waiting(&mut self) -> Vec<Option<NodeId>> {
         let mut next = 0;
         let mut places = Vec::with_capacity(self.calls.nodes.len());

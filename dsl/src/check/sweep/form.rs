@@ -148,7 +148,7 @@ impl Checker<'_> {
         result
     }
 
-    /// Refuses `minimize` and its like, which are no params.
+    /// Refuses `minimize` and its like, which are not params.
     fn is_misspelt(&mut self, form: Form, name: &Name, env: Env) -> bool {
         let words: &[&str] = match form {
             Form::Halving => &["minimise", "maximise", "over"],

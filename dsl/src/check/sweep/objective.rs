@@ -240,7 +240,7 @@ impl Checker<'_> {
         self.report(Env::file(MAIN), diagnostic);
     }
 
-    /// Refuses what is no member of the models that a score measures.
+    /// Refuses what is not a member of the models that a score measures.
     fn validate_member(&mut self, goal: &Goal, node: NodeId) {
         const ENSEMBLES: [&str; 2] = ["mean", "median"];
         let Some(member) = &goal.member else { return };

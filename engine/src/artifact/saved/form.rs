@@ -15,7 +15,7 @@ use crate::error::Fault;
 pub struct Saved {
     files: Vec<SavedFile>,
     has_index: bool,
-    /// What is no weight, one tensor after another, in blocks.
+    /// What is not a weight, one tensor after another, in blocks.
     #[serde(skip)]
     rest: Vec<Blob>,
 }
@@ -41,7 +41,7 @@ struct SavedTensor {
 enum FileContent {
     /// The weights of the tensor of this name in the layout.
     Weights(String),
-    /// So many bytes of what is no weight, from here on.
+    /// This many bytes of what is not a weight, from here on.
     Rest { start: u64, bytes: u64 },
 }
 

@@ -332,7 +332,7 @@ mod tests {
         for (pattern, name, expected) in [
             ("step-*", "step-40", 40),
             ("*", "40", 40),
-            // What the pattern names itself is no step.
+            // What the pattern names itself is not a step.
             ("seed3-*", "seed3-40", 40),
             ("run7/checkpoint-*/model", "run7/checkpoint-500/model", 500),
             ("v2-step-1*", "v2-step-1000", 1000),

@@ -95,7 +95,7 @@ impl Selection {
                     stored.dtype
                 );
                 Err(Fault::user(message).with_hint(
-                    "take the checkpoints it was quantised from, or name in `without` what is no weight",
+                    "take the checkpoints it was quantised from, or name in `without` what is not a weight",
                 ))
             }
             None => Ok(()),

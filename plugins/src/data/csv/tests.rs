@@ -138,7 +138,7 @@ fn encodings_and_compression_are_undone() {
     );
     assert_eq!(
         refused(latin, |_| ()),
-        "cannot read `table.csv` as csv: line 2, column 6: byte 0xFC is no UTF-8"
+        "cannot read `table.csv` as csv: line 2, column 6: byte 0xFC is not UTF-8"
     );
 }
 

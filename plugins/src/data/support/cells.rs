@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use engine::artifact::Numbers;
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin::Context;
@@ -27,7 +28,7 @@ pub struct Cells<'s> {
     columns: Vec<(String, &'s Variable)>,
     inputs: usize,
     dimensions: &'s [Dimension],
-    /// Of each dimension the first index is taken and every so many after it.
+    /// Of each dimension the first index is taken and every `every`-th after it.
     steps: Vec<u64>,
     /// How many cells are taken.
     cells: u64,
@@ -94,7 +95,7 @@ impl<'s> Cells<'s> {
     ///
     /// # Errors
     /// When there are none or too many, or the file is damaged.
-    pub fn read(&self, context: &Context) -> Result<Vec<Values>, Fault> {
+    pub fn read(&self, context: &Context) -> Result<Vec<RowValues>, Fault> {
         if self.cells > MOST_CELLS {
             let message = format!(
                 "`{}` has too many cells: expected at most 2^31, found {}",
@@ -102,7 +103,7 @@ impl<'s> Cells<'s> {
             );
             return Err(Fault::at("inputs", message));
         }
-        let mut lanes: Vec<Values> = Vec::new();
+        let mut lanes: Vec<Lane> = Vec::new();
         let fixed = self.fixed()?;
         let slabs = self.slabs();
         let together = 2 * rayon::current_num_threads().max(1);
@@ -120,15 +121,16 @@ impl<'s> Cells<'s> {
                     let rest = self.cells.min(MOST_RESERVED) as usize;
                     lanes.iter_mut().for_each(|lane| lane.reserve(rest));
                 } else {
-                    for (lane, values) in lanes.iter_mut().zip(columns) {
-                        lane.extend(values);
+                    for (lane, more) in lanes.iter_mut().zip(columns) {
+                        lane.extend(more);
                     }
                 }
             }
         }
-        let rows = lanes.first().map_or(0, Values::len);
+        let rows = lanes.first().map_or(0, Lane::len);
         self.note_dropped(rows as u64, context)?;
-        Ok(lanes)
+        let lanes = lanes.into_iter().zip(fixed);
+        Ok(lanes.map(|(lane, fixed)| lane.whole(fixed)).collect())
     }
 
     /// The parts of the first dimension that are read at a time: whole chunks of the file.
@@ -166,14 +168,14 @@ impl<'s> Cells<'s> {
     }
 
     /// The rows of a part of the first dimension.
-    fn slab(&self, slab: Range<u64>, fixed: &[Option<Values>]) -> Result<Vec<Values>, Fault> {
+    fn slab(&self, slab: Range<u64>, fixed: &[Option<Values>]) -> Result<Vec<Lane>, Fault> {
         let grid: Vec<Range<u64>> = match self.dimensions {
             [] => Vec::new(),
             [_, others @ ..] => std::iter::once(slab)
                 .chain(others.iter().map(|dimension| 0..dimension.size))
                 .collect(),
         };
-        let mut spread: Vec<Values> = Vec::with_capacity(self.columns.len());
+        let mut spread: Vec<Lane> = Vec::with_capacity(self.columns.len());
         let mut kept: Option<Vec<u32>> = None;
         for (at, (_, variable)) in self.columns.iter().enumerate() {
             let (values, part) = match &fixed[at] {
@@ -188,7 +190,15 @@ impl<'s> Cells<'s> {
                 return Err(Fault::at("file", message));
             }
             let walk = Walk::of(self.dimensions, &self.steps, &grid, variable, &part);
-            spread.push(walk.spread(values));
+            let is_few = fixed[at].is_some() && values.len() <= 1 << u16::BITS;
+            let is_number = !matches!(*values, Values::Texts(_));
+            spread.push(match at >= self.inputs && is_few && is_number {
+                true => {
+                    let places: Vec<u16> = (0..=u16::MAX).take(values.len()).collect();
+                    Lane::Codes(walk.repeat(&places))
+                }
+                false => Lane::Own(walk.spread(values)),
+            });
             if at + 1 == self.inputs {
                 kept = complete_rows(&spread);
                 if kept.as_ref().is_some_and(Vec::is_empty) {
@@ -199,13 +209,13 @@ impl<'s> Cells<'s> {
         Ok(match kept {
             None => spread,
             Some(rows) => {
-                let mut taken: Vec<Values> = spread.iter().map(|it| take(it, &rows)).collect();
+                let mut taken: Vec<Lane> = spread.iter().map(|it| it.take(&rows)).collect();
                 // Where no row is left the other columns need not be read.
                 for (_, variable) in &self.columns[taken.len()..] {
-                    taken.push(match &variable.element {
+                    taken.push(Lane::Own(match &variable.element {
                         Element::Text => Values::Texts(Vec::new()),
                         _ => Values::Single(Vec::new()),
-                    });
+                    }));
                 }
                 taken
             }
@@ -397,9 +407,15 @@ fn listed(dimensions: &[Dimension]) -> String {
     names.join(", ")
 }
 
-/// The rows in which no column is missing; none when that is all of them.
-fn complete_rows(columns: &[Values]) -> Option<Vec<u32>> {
-    let rows = columns.first().map_or(0, Values::len);
+/// The rows in which no input is missing; none when that is all of them.
+fn complete_rows(inputs: &[Lane]) -> Option<Vec<u32>> {
+    let rows = inputs.first().map_or(0, Lane::len);
+    // Coordinates alone have codes.
+    let own = inputs.iter().filter_map(|lane| match lane {
+        Lane::Own(values) => Some(values),
+        Lane::Codes(_) => None,
+    });
+    let columns: Vec<&Values> = own.collect();
     let has_gap = columns.iter().any(|column| match column {
         Values::Single(values) => values.iter().any(|value| value.is_nan()),
         Values::Double(values) => values.iter().any(|value| value.is_nan()),
@@ -416,6 +432,69 @@ fn complete_rows(columns: &[Values]) -> Option<Vec<u32>> {
         let rows = (0..rows).filter(|row| is_complete(*row));
         rows.map(|row| row as u32).collect()
     })
+}
+
+/// A column as it is read, slab after slab.
+enum Lane {
+    /// Its values.
+    Own(Values),
+    /// For each row the place of its value in a coordinate, which is read once.
+    Codes(Vec<u16>),
+}
+
+impl Lane {
+    fn len(&self) -> usize {
+        match self {
+            Self::Own(values) => values.len(),
+            Self::Codes(codes) => codes.len(),
+        }
+    }
+
+    fn reserve(&mut self, count: usize) {
+        match self {
+            Self::Own(values) => values.reserve(count),
+            Self::Codes(codes) => codes.reserve_exact(count),
+        }
+    }
+
+    fn extend(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Own(values), Self::Own(more)) => values.extend(more),
+            (Self::Codes(codes), Self::Codes(more)) => codes.extend(more),
+            // An empty slab has no codes; a column is read in one way.
+            (lane @ Self::Own(_), more @ Self::Codes(_)) if lane.len() == 0 => *lane = more,
+            (Self::Own(_), Self::Codes(_)) | (Self::Codes(_), Self::Own(_)) => {}
+        }
+    }
+
+    fn take(&self, rows: &[u32]) -> Self {
+        match self {
+            Self::Own(values) => Self::Own(take(values, rows)),
+            Self::Codes(codes) => {
+                Self::Codes(rows.iter().map(|row| codes[*row as usize]).collect())
+            }
+        }
+    }
+
+    /// The whole column, with the values that its rows are the places of.
+    fn whole(self, fixed: Option<Values>) -> RowValues {
+        match (self, fixed) {
+            (Self::Own(Values::Texts(texts)), _) => RowValues::Texts(texts),
+            (Self::Own(values), _) => RowValues::Numbers(values.numbers()),
+            (Self::Codes(codes), fixed) => {
+                let values = fixed.map_or_else(Vec::new, |fixed| fixed.doubles());
+                RowValues::Numbers(Numbers::coded(values, codes))
+            }
+        }
+    }
+}
+
+/// The values of a column, one for each row.
+pub enum RowValues {
+    /// Numbers, or times in their unit.
+    Numbers(Numbers),
+    /// Texts; empty where missing.
+    Texts(Vec<String>),
 }
 
 fn take(values: &Values, rows: &[u32]) -> Values {

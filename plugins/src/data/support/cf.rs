@@ -11,7 +11,7 @@ use crate::sphere::LONGITUDE;
 
 /// The variable meant by `wanted`: of this very name, of this name in some group, of this name in
 /// other letters, with this `standard_name` or `long_name`, or the axis that `lat`, `lon`,
-/// `depth` or `time` stand for.
+/// `depth` or `time` mean.
 ///
 /// # Errors
 /// At parameter `param`, when there is none or more than one.
@@ -101,7 +101,7 @@ fn same_words(left: &str, right: &str) -> bool {
     left.replace(' ', "_").eq_ignore_ascii_case(right)
 }
 
-/// Whether a variable is the axis a common name stands for, by CF 1.8 chapter 4.
+/// Whether a variable is the axis that a common name means, by CF 1.8 chapter 4.
 pub fn is_axis(variable: &Variable, wanted: &str) -> bool {
     let unit = unit(variable);
     let unit_is = |names: &[&str]| unit.as_deref().is_some_and(|unit| names.contains(&unit));

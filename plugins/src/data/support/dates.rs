@@ -40,9 +40,9 @@ pub fn has_pattern(pattern: &str, text: &str) -> bool {
 }
 
 /// A date in the form of a pattern: `%Y` `%y` `%m` `%d` `%H` `%M` `%S` `%f` `%j` `%b` `%B` as in
-/// strftime, `%%` for a percent sign; all else stands for itself.
+/// strftime, `%%` for a percent sign; all else matches itself.
 ///
-/// `None` when the text has another form or is no date.
+/// `None` when the text has another form or is not a date.
 pub fn read_pattern(pattern: &str, text: &str) -> Option<DateTime> {
     let (mut year, mut month, mut day, mut of_year) = (None, None, None, None);
     let mut micros = 0;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use dsl::column::{ColumnExpr, Values};
-use engine::artifact::Dataset;
+use dsl::types::Content;
+use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use rayon::prelude::*;
 
@@ -14,19 +16,28 @@ use super::source::grouped;
 const TOGETHER: usize = 1 << 15;
 
 /// The value of a formula for every row; functions of many rows see those of one group. Groups
-/// lie one after the other in the data.
+/// lie one after the other in the data. A formula of one coordinate is computed once for each of
+/// its values, not for each row.
 ///
 /// # Errors
-/// The user's fault, at the definitions.
+/// The reason why it cannot be computed.
 pub fn by_row(
     formula: &ColumnExpr,
     data: &Dataset,
     groups: &[Range<usize>],
-) -> Result<Vec<f64>, Fault> {
-    let fault = |message: String| Fault::at("definitions", message);
+) -> Result<Numbers, String> {
     if formula.of_rows().is_some() {
         let computed = formula.evaluate_in(groups, &|name| data.look(name));
-        return computed.map_err(fault);
+        return computed.map(Numbers::from);
+    }
+    let used = formula.columns();
+    if let Some((count, codes)) = repeated(&used, data) {
+        let column = |name: &str| {
+            let column = data.column(name).ok()?;
+            let (values, _) = column.values.codes()?;
+            Some(look(values, column))
+        };
+        return Ok(Numbers::coded(formula.evaluate(count, &column)?, codes));
     }
     let mut values = vec![0.0; data.rows()];
     let parts = values.par_chunks_mut(TOGETHER).enumerate();
@@ -34,23 +45,44 @@ pub fn by_row(
         .map(|(part, values)| {
             let start = part * TOGETHER;
             let rows = start..start + values.len();
+            let parts = used.iter().filter_map(|name| {
+                let column = data.column(name).ok()?;
+                Some((column, column.values.part(rows.clone())))
+            });
+            let parts: Vec<(&DataColumn, Cow<'_, [f64]>)> = parts.collect();
             let column = |name: &str| {
-                let all = data.look(name)?;
-                Some(Values {
-                    values: &all.values[rows.clone()],
-                    ..all
-                })
+                let (column, values) = parts.iter().find(|(column, _)| column.name == name)?;
+                Some(look(values, column))
             };
             let computed = formula.evaluate(values.len(), &column)?;
             values.copy_from_slice(&computed);
             Ok(())
         })
-        .collect::<Result<(), String>>()
-        .map_err(fault)?;
-    Ok(values)
+        .collect::<Result<(), String>>()?;
+    Ok(values.into())
 }
 
-/// What to say of rows whose year, month and day are no date in a formula; none where all are.
+/// The number of values that some columns repeat, and which each row has, when it is the same
+/// for all of them: coordinates and what was derived from them.
+fn repeated(names: &[&str], data: &Dataset) -> Option<(usize, Arc<[u16]>)> {
+    let mut common: Option<(usize, &Arc<[u16]>)> = None;
+    for name in names {
+        let (values, codes) = data.column(name).ok()?.values.codes()?;
+        match common {
+            Some((_, known)) if !Arc::ptr_eq(known, codes) => return None,
+            _ => common = Some((values.len(), codes)),
+        }
+    }
+    let (count, codes) = common?;
+    Some((count, Arc::clone(codes)))
+}
+
+fn look<'a>(values: &'a [f64], column: &'a DataColumn) -> Values<'a> {
+    let labels = (column.content == Content::Text).then_some(&*column.labels);
+    Values { values, labels }
+}
+
+/// What to say of rows whose year, month and day are not a date in a formula; none where all are.
 pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
     let mut lost = 0;
     for args in formula.calls("date") {
@@ -60,11 +92,11 @@ pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
         });
         let Some([years, months, days]) = columns
             .collect::<Option<Vec<_>>>()
-            .and_then(|columns| <[Vec<f64>; 3]>::try_from(columns).ok())
+            .and_then(|columns| <[Numbers; 3]>::try_from(columns).ok())
         else {
             continue;
         };
-        let dates = years.iter().zip(&months).zip(&days);
+        let dates = years.iter().zip(months.iter()).zip(days.iter());
         let no_date = dates.filter(|((year, month), day)| {
             let is_known = !(year.is_nan() || month.is_nan() || day.is_nan());
             is_known && dsl::column::date(**year, **month, **day).is_nan()
@@ -77,7 +109,7 @@ pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
         lost => format!("{} rows have", grouped(lost)),
     };
     Some(format!(
-        "{rows} a year, month and day that are no date: it is missing there"
+        "{rows} a year, month and day that are not a date: it is missing there"
     ))
 }
 
@@ -138,11 +170,12 @@ fn part(
     let used = formulas.iter().flat_map(|(_, formula)| formula.columns());
     for name in used {
         let is_known = known.iter().any(|own| own.name == name);
-        if let Some(all) = data.look(name).filter(|_| !is_known) {
+        if let Some(all) = data.column(name).ok().filter(|_| !is_known) {
+            let labels = look(&[], all).labels;
             known.push(PartColumn {
                 name,
-                values: rows.iter().map(|row| all.values[*row as usize]).collect(),
-                labels: all.labels.map(Cow::Borrowed),
+                values: all.values.gather(rows),
+                labels: labels.map(Cow::Borrowed),
             });
         }
     }

@@ -7,9 +7,9 @@ use engine::group;
 use engine::params::Column;
 use engine::plugin::Context;
 
-use super::cells::Cells;
+use super::cells::{Cells, RowValues};
 use super::cf;
-use super::grid::{Source, Values};
+use super::grid::Source;
 
 group! {
     /// The variables of a grid that become columns.
@@ -20,7 +20,7 @@ group! {
         /// coordinate of every dimension, and those of two dimensions that the attribute
         /// `coordinates` of an input names, as curvilinear grids have them.
         coords: Option<Vec<Column>>;
-        /// A thinner grid: of each dimension but time the first value and every so many after
+        /// A thinner grid: of each dimension but time the first value and every `every`-th after
         /// it; of time, too, when there is no other dimension.
         every: u64 = "1", range("1..=1000000");
     }
@@ -55,11 +55,11 @@ pub fn rows(source: &dyn Source, grid: &Gridded, context: &Context) -> Result<Da
     let columns = columns.map(|((name, variable), values)| {
         let info = cf::column(name, variable)?;
         Ok(match values {
-            Values::Texts(texts) => {
+            RowValues::Texts(texts) => {
                 let texts = texts.into_iter();
                 DataColumn::texts(name, texts.map(|text| (!text.is_empty()).then_some(text)))
             }
-            numbers => DataColumn::with(info, numbers.shared()),
+            RowValues::Numbers(numbers) => DataColumn::with(info, numbers),
         })
     });
     Dataset::new(columns.collect::<Result<_, Fault>>()?)

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
 
@@ -24,10 +24,10 @@ impl Groups {
     pub fn of(data: &Dataset, by: &[Column], along: Option<&Column>) -> Result<Self, Fault> {
         let keys = by
             .iter()
-            .map(|column| Ok(&data.values(&column.0)?[..]))
-            .collect::<Result<Vec<&[f64]>, Fault>>()?;
+            .map(|column| Ok(&data.column(&column.0)?.values))
+            .collect::<Result<Vec<&Numbers>, Fault>>()?;
         let order = match along {
-            Some(column) => Some(&data.values(&column.0)?[..]),
+            Some(column) => Some(&data.column(&column.0)?.values),
             None => None,
         };
         if keys.is_empty() && order.is_none() {
@@ -68,23 +68,39 @@ struct Codes {
 impl Codes {
     /// Those of rows with these keys; none where there are too many combinations to count rows
     /// by them.
-    fn of(rows: usize, keys: &[&[f64]]) -> Option<Self> {
+    fn of(rows: usize, keys: &[&Numbers]) -> Option<Self> {
         let most = rows.saturating_mul(4).max(1 << 16).min(u32::MAX as usize);
         let mut all = Self {
             codes: vec![0; rows],
             count: 1,
         };
         for key in keys {
-            let key = Self::of_values(key, most)?;
-            all.count = all
-                .count
-                .checked_mul(key.count)
-                .filter(|count| *count <= most)?;
-            for (code, own) in all.codes.iter_mut().zip(&key.codes) {
-                *code = *code * key.count as u32 + own;
+            match key.codes() {
+                // Each value is looked at once, not each row.
+                Some((values, places)) => {
+                    let key = Self::of_values(values, most)?;
+                    let codes = places.iter().map(|place| key.codes[usize::from(*place)]);
+                    all.then(codes, key.count, most)?;
+                }
+                None => {
+                    let key = Self::of_values(key, most)?;
+                    all.then(key.codes.into_iter(), key.count, most)?;
+                }
             }
         }
         Some(all)
+    }
+
+    /// Tells rows apart by another column, too.
+    fn then(&mut self, codes: impl Iterator<Item = u32>, count: usize, most: usize) -> Option<()> {
+        self.count = self
+            .count
+            .checked_mul(count)
+            .filter(|count| *count <= most)?;
+        for (code, own) in self.codes.iter_mut().zip(codes) {
+            *code = *code * count as u32 + own;
+        }
+        Some(())
     }
 
     /// Those of one column.
@@ -203,7 +219,7 @@ impl DistinctValues {
 }
 
 /// The same by comparing rows.
-fn sorted(count: usize, keys: &[&[f64]]) -> Groups {
+fn sorted(count: usize, keys: &[&Numbers]) -> Groups {
     let alike = |a: u32, b: u32| {
         let unlike = keys.iter().map(|key| compare(key, a, b));
         unlike.fold(Ordering::Equal, Ordering::then)
@@ -220,7 +236,7 @@ fn sorted(count: usize, keys: &[&[f64]]) -> Groups {
     Groups { rows, ranges }
 }
 
-/// Both zeros are one value, and so is whatever stands for missing.
+/// Both zeros are one value, and so are all marks of a missing one.
 fn canonical(value: f64) -> f64 {
     match value.is_nan() {
         true => f64::NAN,
@@ -228,8 +244,8 @@ fn canonical(value: f64) -> f64 {
     }
 }
 
-fn compare(values: &[f64], a: u32, b: u32) -> Ordering {
-    let key = |row: u32| canonical(values[row as usize]);
+fn compare(values: &Numbers, a: u32, b: u32) -> Ordering {
+    let key = |row: u32| canonical(values.get(row as usize).unwrap_or(f64::NAN));
     key(a).total_cmp(&key(b))
 }
 
@@ -262,9 +278,9 @@ mod tests {
             rows in proptest::collection::vec((-3..3_i8, -2..2_i8, any::<bool>()), 0..60),
         ) {
             let values = |(_, y, gap): &(i8, i8, bool)| if *gap { f64::NAN } else { f64::from(*y) };
-            let first: Vec<f64> = rows.iter().map(|row| f64::from(row.0) / 2.0).collect();
-            let second: Vec<f64> = rows.iter().map(values).collect();
-            let keys = [&first[..], &second[..]];
+            let first: Numbers = rows.iter().map(|row| f64::from(row.0) / 2.0).collect();
+            let second: Numbers = rows.iter().map(values).collect();
+            let keys = [&first, &second];
             let counted = Codes::of(rows.len(), &keys).expect("few values").groups();
             let compared = sorted(rows.len(), &keys);
             prop_assert_eq!(counted.rows, compared.rows);

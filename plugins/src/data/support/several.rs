@@ -8,11 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use dsl::experiment::Value;
 use dsl::types::{ColumnInfo, Content, Schema, Type};
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use engine::files::{self, DataFile, Files};
 use engine::params::{Bindings, Column, DataPath, ParamType};
@@ -225,7 +224,7 @@ fn partitions(root: &Path, file: &Path) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// The text with `%2F` and the like replaced by what they stand for.
+/// The text with `%2F` and the like decoded.
 fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -344,18 +343,27 @@ fn stacked(first: &DataColumn, pieces: &[&DataColumn]) -> DataColumn {
             DataColumn::texts(name, texts)
         }
         Content::Time(unit) => {
-            let values = pieces.iter().flat_map(|piece| {
-                let its = piece.content.time().filter(|its| *its != unit);
-                piece.values.iter().map(move |value| match its {
-                    Some(its) => its.convert(*value, unit),
-                    None => *value,
-                })
-            });
-            DataColumn::times(name, unit, values.collect::<Vec<f64>>())
+            let values =
+                pieces.iter().map(
+                    |piece| match piece.content.time().filter(|its| *its != unit) {
+                        Some(its) => piece
+                            .values
+                            .iter()
+                            .map(|it| its.convert(*it, unit))
+                            .collect(),
+                        None => piece.values.clone(),
+                    },
+                );
+            let values: Vec<Numbers> = values.collect();
+            DataColumn::times(
+                name,
+                unit,
+                Numbers::concat(&values.iter().collect::<Vec<_>>()),
+            )
         }
         Content::Number => {
-            let values: Vec<&[f64]> = pieces.iter().map(|piece| &*piece.values).collect();
-            DataColumn::numbers(name, first.unit.clone(), values.concat())
+            let values: Vec<&Numbers> = pieces.iter().map(|piece| &piece.values).collect();
+            DataColumn::numbers(name, first.unit.clone(), Numbers::concat(&values))
         }
     }
 }
@@ -453,9 +461,7 @@ fn fill_empty(parts: &mut [Part]) -> Result<(), Fault> {
         let filled = part.data.columns().iter().map(|column| {
             let name = column.name.clone();
             match known.get(&name).filter(|_| part.empty.contains(&name)) {
-                Some(Content::Time(unit)) => {
-                    DataColumn::times(name, *unit, Arc::clone(&column.values))
-                }
+                Some(Content::Time(unit)) => DataColumn::times(name, *unit, column.values.clone()),
                 Some(Content::Text) => {
                     DataColumn::texts(name, column.values.iter().map(|_| None::<&str>))
                 }

@@ -186,7 +186,7 @@ pub fn farcast(
 }
 
 impl LinearMap {
-    /// Fits it; gives the operations that took, too.
+    /// Fits it; returns the operations that took, too.
     pub fn fit(
         runs: &Runs,
         window: &Window,
@@ -224,7 +224,7 @@ impl LinearMap {
             }
             if let Some(drawn) = &mut drawn {
                 let last = match base {
-                    // The layer predicts moves: what it starts from is no move.
+                    // The layer predicts moves: what it starts from is not a move.
                     Some(_) => &vec![0.0; targets[0].len()][..],
                     None => example.states.last().copied().unwrap_or_default(),
                 };
@@ -560,7 +560,7 @@ impl Drawn {
         }
     }
 
-    /// Which of so many weights from `start` on are held out, from 0.
+    /// Which of `count` weights from `start` on are held out, counted from 0.
     fn held_out(&self, start: usize, count: usize) -> Vec<usize> {
         let first = self.places.partition_point(|place| *place < start);
         let drawn = self.places.iter().enumerate().skip(first);

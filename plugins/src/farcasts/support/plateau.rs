@@ -6,7 +6,7 @@ use engine::plugin::Context;
 
 use super::adam::AdamOptions;
 
-/// Every so many of the drawn weights, one is held out.
+/// One drawn weight in this many is held out.
 const HELD_OUT: usize = 10;
 
 /// Fewer steps than this are not judged on their own, so that a small sample gets as many as a
@@ -43,7 +43,7 @@ pub trait Learner {
     fn restart(&mut self);
 }
 
-/// Which of so many examples are learned from, and which are held out.
+/// Which examples are learned from, and which are held out.
 pub fn divided(examples: usize) -> (Vec<usize>, Vec<usize>) {
     (0..examples).partition(|at| !is_held_out(*at))
 }
@@ -90,7 +90,7 @@ pub fn train(
     Ok(done)
 }
 
-/// How many passes over so many examples are judged together.
+/// How many passes over this many examples are judged together.
 fn passes(examples: usize, batch: usize) -> usize {
     ROUND.div_ceil(examples.div_ceil(batch.max(1)).max(1))
 }

@@ -117,7 +117,7 @@ impl Tape {
         }
     }
 
-    /// The weight, `[out, in]`, and bias of each layer that is no encoder's.
+    /// The weight, `[out, in]`, and bias of each layer that is not an encoder's.
     fn layers(&self, mut weights: &[f32]) -> Vec<(TapeMatrix, Vector)> {
         let encoder = self.encoder.as_ref().map_or(0, Encoder::weights);
         taken(&mut weights, encoder);

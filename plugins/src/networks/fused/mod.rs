@@ -219,7 +219,7 @@ impl FusedPass<'_> {
         }
     }
 
-    /// Turns the last outputs into derivatives of the mean loss; gives the tile's part of it.
+    /// Turns the last outputs into derivatives of the mean loss; returns the tile's part of it.
     #[inline(always)]
     fn derive_loss<S: Simd>(&mut self, simd: S, start: usize) -> f64 {
         let Some(layer) = self.layers.last_mut() else {

@@ -102,7 +102,7 @@ impl Maker for Train {
             columns,
             program: Runner {
                 name: provided.program.name.clone(),
-                code: provided.stands_for(),
+                code: provided.identity(),
                 layout,
                 args: made.plugin.arguments(made.bindings),
             },

@@ -16,7 +16,7 @@ use crate::predictors::{PredictorRows, Predictors};
 pub struct Asked {
     /// What `farcast.toml` calls it.
     pub name: String,
-    /// What stands for it in keys.
+    /// Its identity in keys.
     pub code: Digest,
     /// The arguments of the statement.
     pub args: Map<String, Value>,
@@ -34,7 +34,7 @@ impl Maker for Recipe {
         let provided = &made.plugin.provided;
         Ok(Arc::new(Predictors::Foreign(Asked {
             name: provided.program.name.clone(),
-            code: provided.stands_for(),
+            code: provided.identity(),
             args: made.plugin.arguments(made.bindings),
         })))
     }
@@ -58,7 +58,7 @@ pub fn rows(asked: &Asked, data: &Dataset) -> Result<PredictorRows, Fault> {
     let parcel = ask_shared(&provided, "run", &given, &asked.args)?;
     let wrong = |why: String| {
         Fault::Environment(format!(
-            "plugin `{name}` returned what is no predictor: {why}"
+            "plugin `{name}` returned something that is not a predictor: {why}"
         ))
     };
     let mut columns = Vec::new();

@@ -20,7 +20,7 @@ pub(crate) struct Design {
 const COLLINEAR: f64 = 1e-7;
 
 impl Design {
-    /// The columns that are no linear combination of those before them, and which they are.
+    /// The columns that are not a linear combination of those before them, and which they are.
     ///
     /// `penalty` has a column for each of the design; no more columns are kept than both have
     /// rows.

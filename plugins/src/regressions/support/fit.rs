@@ -52,7 +52,7 @@ pub(crate) fn regress(
         .ok_or_else(|| Fault::Bug("sums of finite anomalies are not finite".to_owned()))
 }
 
-/// The regression of a sample; none where a weight of it is no number.
+/// The regression of a sample; none where a weight of it is not a number.
 fn fitted(
     sources: &Sources,
     sample: &Sample,
@@ -176,7 +176,7 @@ pub(crate) struct Solution<'a> {
     keep: Option<&'a ColumnExpr>,
     pub basis: Basis,
     terms: Vec<Term>,
-    /// The terms that are no linear combination of those before them.
+    /// The terms that are not a linear combination of those before them.
     kept: Vec<usize>,
     pub design: Design,
     reduced: Option<Reduced>,

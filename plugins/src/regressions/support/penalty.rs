@@ -74,7 +74,7 @@ impl Penalty {
         Self { roots, strength }
     }
 
-    /// The rows that stand for the penalty below a design with this many rows and terms.
+    /// The rows that add the penalty below a design with this many rows and terms.
     pub fn below(&self, strengths: &[f64], rows: usize, terms: usize) -> Mat<f64> {
         let costs = strengths.iter().filter(|strength| **strength > 0.0).count();
         if costs == 0 {

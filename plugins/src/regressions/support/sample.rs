@@ -27,7 +27,7 @@ pub(crate) struct Sample<'a> {
     pub inputs: Vec<String>,
     /// Which slopes stay.
     pub keep: Option<&'a ColumnExpr>,
-    /// How many principal components stand for the weights.
+    /// How many principal components represent the weights.
     pub pca: Option<usize>,
     against: Against,
     rows: Vec<usize>,

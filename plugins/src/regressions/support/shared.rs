@@ -95,7 +95,7 @@ fn monomials(predictors: u64, degree: u64) -> u64 {
     })
 }
 
-/// Refuses data in which a column of the calls in an argument is no time, where it must be one.
+/// Refuses data in which a column of the calls in an argument is not a time, where it must be one.
 pub fn times(call: &Sketch, field: &str, data: Option<About>) -> Option<Complaint> {
     let schema = data?.schema?;
     let inputs = call.inputs(field);
@@ -122,7 +122,7 @@ pub(crate) struct Sources<'a> {
     pub predictors: &'a [Input<Predictors>],
     /// Which slopes stay.
     pub keep: Option<&'a ColumnExpr>,
-    /// How many principal components stand for the weights.
+    /// How many principal components represent the weights.
     pub pca: Option<usize>,
     /// Whether the parent's weights are part of what is explained.
     pub against: Against,

@@ -59,7 +59,7 @@ fn every_form_recovers_a_planted_straight_law_beyond_its_subsets() {
         let evidence = &form.form.evidence;
         assert!(evidence.whole.unwrap() > 0.999, "{index}: {evidence:?}");
     }
-    // A network is no straight line: it has to find the law where the subsets are.
+    // A network is not a straight line: it has to find the law where the subsets are.
     let network = case.network();
     assert!(
         network.form.explained.iter().all(|share| *share > 0.99),

@@ -64,7 +64,7 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option
         _ => return Ok(None),
     };
     let (metric, rows) = error_rows(scores, |row| match against {
-        // Those of trust are no values of a column.
+        // Those of trust are not values of a column.
         PlotAxis::Group => {
             (row.group.as_deref()).is_some_and(|group| ![TRUSTED, UNTRUSTED].contains(&group))
         }

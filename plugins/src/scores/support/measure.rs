@@ -127,7 +127,7 @@ pub(crate) fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, F
         .collect())
 }
 
-/// Says how many predictions are no numbers.
+/// Says how many predictions are not numbers.
 pub(crate) fn note_not_finite(ensemble: &Ensemble, context: &Context) {
     let (bad, all) = ensemble.not_finite();
     if bad > 0 {

@@ -53,7 +53,7 @@ fn files_written_by_python_are_read() {
     let notes = context.take_notes();
     assert_eq!(
         notes,
-        ["tensor `steps_seen` is no weight: it is written unchanged with weights of this run"]
+        ["tensor `steps_seen` is not a weight: it is written unchanged with weights of this run"]
     );
 }
 
@@ -176,7 +176,7 @@ fn tied_tensors_may_be_named_once_and_patterns_choose() {
         notes[0],
         "tensor `head` is missing in some files and equal to `embed` in others: tied"
     );
-    // Another head is no copy.
+    // Another head is not a copy.
     write(
         &at("s1.safetensors"),
         both,

@@ -72,7 +72,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The same without the rows that diverged, which is told.
+    /// The same without the rows that diverged, with a note.
     pub fn finished(mut self, context: &Context) -> Result<Self, Fault> {
         let diverged = self.diverged()?;
         let kept: Vec<usize> = (0..self.rows.len()).filter(|row| !diverged[*row]).collect();
@@ -105,7 +105,7 @@ pub(crate) fn take(frame: &DataFrame, rows: &[usize]) -> Result<DataFrame, Fault
     Ok(frame.take(&IdxCa::new("rows".into(), indices))?)
 }
 
-/// The same coordinates with marks on the rows that are no finite numbers, where there are any.
+/// The same coordinates with marks on the rows that are not finite numbers, where there are any.
 pub(crate) fn mark(coordinates: &DataFrame, finite: &[bool]) -> Result<DataFrame, Fault> {
     let mut marked = coordinates.clone();
     if marked.column(DIVERGED).is_ok() {

@@ -1,6 +1,6 @@
 //! One field: a number, a mark of a missing value, or something else.
 
-/// How numbers are written, and what stands for a missing one.
+/// How numbers and missing values are written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers {
     /// Between the whole part and the fraction: `.` or `,`.
@@ -27,7 +27,7 @@ pub enum Value {
     Other,
 }
 
-/// Texts that stand for a missing value, in columns of texts too.
+/// Texts that mark a missing value, in columns of texts too.
 const NONE: [&str; 9] = [
     "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None",
 ];
@@ -171,7 +171,7 @@ pub fn is_too_large(field: &str) -> bool {
 fn slowly(field: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(field).ok()?;
     let value = written(text)?;
-    // `nan` and `inf` are no digits, `infinity` neither; `1e400` is no number.
+    // `nan` and `inf` are not digits, `infinity` neither; `1e400` is not a number.
     let is_sound = value.is_finite() || !field.iter().any(u8::is_ascii_digit);
     (!value.is_nan() && is_sound).then_some(value)
 }

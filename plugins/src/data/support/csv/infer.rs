@@ -58,7 +58,7 @@ struct ColumnEvidence {
     others: usize,
     /// Those among all fields with a value that are dates, and those that look like one, by form.
     dates: [Dates; 2],
-    /// The first field that is no number.
+    /// The first field that is not a number.
     first_other: Option<Field>,
     /// Whether a mark is the letter `M`, which is a text among texts.
     has_letter: bool,
@@ -244,10 +244,10 @@ pub fn no_date(at: usize, name: &str, found: &str, form: Form) -> Problem {
     Problem::new(at, message).with_hint(mended(found))
 }
 
-/// What to do about a field that is no number.
+/// What to do about a field that is not a number.
 fn mended(value: &str) -> String {
     format!(
-        "if it stands for a missing value, add {value:?} to `missing`; if the column holds texts, \
+        "if it marks a missing value, add {value:?} to `missing`; if the column holds texts, \
          name it in `texts`; or leave it out of `columns`"
     )
 }

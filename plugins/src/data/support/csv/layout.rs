@@ -156,7 +156,7 @@ impl Layout {
         let problem = Problem::new(at, message);
         Err(match expected {
             1 => problem.with_hint(
-                "if the first lines are no part of the table: `skip: 3` passes over three of them",
+                "if the first lines are not part of the table: `skip: 3` passes over three of them",
             ),
             _ => problem,
         })
@@ -175,7 +175,7 @@ impl Layout {
         let mut fields = Vec::new();
         let mut seen = MarkEvidence::default();
         for _ in 0..LINES {
-            // What is wrong with it is told when it is read.
+            // Reading it reports what is wrong with it.
             let Ok(true) = rows.next(&mut fields) else {
                 break;
             };

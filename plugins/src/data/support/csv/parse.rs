@@ -25,7 +25,7 @@ pub enum Values {
 pub struct Table {
     /// One for each column of the layout.
     pub columns: Vec<Values>,
-    /// How often a mark in common use stands in a column: by column and mark.
+    /// How often each common mark of a missing value is in a column: by column and mark.
     pub marks: BTreeMap<(usize, String), usize>,
     /// How many rows have fewer fields than there are columns.
     pub short: usize,
@@ -149,7 +149,7 @@ impl RowChunk {
         contents: &[Content],
         pattern: Option<&str>,
     ) -> Result<Self, Problem> {
-        // About so many rows as lines of the first one's length.
+        // About as many rows as there would be lines of the first one's length.
         let first = text[range.clone()].find('\n').unwrap_or(range.len()).max(1);
         let room = range.len() / first + 1;
         let column = |content: &Content| match content {

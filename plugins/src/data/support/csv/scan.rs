@@ -20,7 +20,7 @@ pub struct Field {
     pub start: usize,
     /// The byte after the last one.
     pub end: usize,
-    /// Whether it stands in quotes; two quotes in it are one.
+    /// Whether it is quoted; two quotes in it are one.
     pub is_quoted: bool,
 }
 

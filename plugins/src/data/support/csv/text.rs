@@ -6,7 +6,7 @@ use engine::files::DataFile;
 use engine::memory;
 use flate2::bufread::MultiGzDecoder;
 
-/// How bytes stand for characters.
+/// How bytes encode characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// One to four bytes a character.
@@ -139,7 +139,7 @@ fn decoded(
         }
         let (line, column) = super::place(&before, before.len());
         Err(format!(
-            "line {line}, column {column}: byte 0x{wrong:02X} is no UTF-8"
+            "line {line}, column {column}: byte 0x{wrong:02X} is not UTF-8"
         ))
     })
 }
@@ -160,7 +160,7 @@ fn of_utf16(bytes: &[u8], order: fn([u8; 2]) -> u16, is_whole: bool) -> Result<S
                 let (line, column) = super::place(&text, text.len());
                 let wrong = error.unpaired_surrogate();
                 return Err(format!(
-                    "line {line}, column {column}: 0x{wrong:04X} is no UTF-16"
+                    "line {line}, column {column}: 0x{wrong:04X} is not UTF-16"
                 ));
             }
         }
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(whole(b"\xe9", Some(Encoding::Latin1)), Ok("é".to_owned()));
         assert_eq!(
             whole(b"a,b\n1,\xe9\n", None),
-            Err("line 2, column 3: byte 0xE9 is no UTF-8".to_owned())
+            Err("line 2, column 3: byte 0xE9 is not UTF-8".to_owned())
         );
         assert!(whole(b"a\0,\0", None).is_err());
         let lines = |text: &str| with_line_feeds(text.to_owned());

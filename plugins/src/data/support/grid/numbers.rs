@@ -1,6 +1,6 @@
 //! The types of numbers that files hold, and how their bytes become values.
 
-use std::sync::Arc;
+use engine::artifact::Numbers;
 
 /// A type of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +152,12 @@ impl Values {
         }
     }
 
-    /// The numbers in double precision, to be shared; none of texts.
-    pub fn shared(self) -> Arc<[f64]> {
+    /// The numbers as a column has them; none of texts.
+    pub fn numbers(self) -> Numbers {
         match self {
-            Self::Single(values) => values.iter().copied().map(f64::from).collect(),
+            Self::Single(values) => values.into(),
             Self::Double(values) => values.into(),
-            Self::Texts(_) => Arc::default(),
+            Self::Texts(_) => Numbers::default(),
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Unpacked {
 /// What turns stored numbers into values.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Rules {
-    /// What is added to negative numbers that stand for unsigned ones.
+    /// What is added to negative numbers that encode unsigned ones.
     wrap: Option<f64>,
     missing: Vec<f64>,
     lowest: Option<f64>,
@@ -103,7 +103,7 @@ fn inherited(bounds: &Variable, all: &[Variable]) -> Vec<(String, Attribute)> {
 }
 
 impl Rules {
-    /// Those of a variable. Attributes that should be numbers and are not are told in its remarks,
+    /// Those of a variable. Its remarks name attributes that should be numbers and are not,
     /// or make it unreadable where values would be wrong without them.
     fn of(variable: &mut Variable) -> Self {
         let Element::Number(number) = variable.element else {

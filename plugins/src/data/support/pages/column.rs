@@ -137,7 +137,7 @@ struct PageTexts {
 
 impl PageTexts {
     fn place(&mut self, bytes: &[u8]) -> Result<u32, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "a text is no UTF-8")?;
+        let text = std::str::from_utf8(bytes).map_err(|_| "a text is not UTF-8")?;
         if let Some(place) = self.known.get(text) {
             return Ok(*place);
         }
@@ -152,7 +152,7 @@ impl PageTexts {
     }
 }
 
-/// A column as far as it is read.
+/// The part of a column that is read.
 struct PageColumn {
     meaning: Meaning,
     physical: Physical,

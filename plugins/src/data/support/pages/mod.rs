@@ -1,7 +1,7 @@
 //! Parquet files: from their bytes to columns of numbers and texts.
 //!
 //! polars refuses a file for one column of a type that it does not know, and panics on some
-//! damaged pages. Here every column stands for itself, and every length is checked before it is
+//! damaged pages. Here every column is read by itself, and every length is checked before it is
 //! believed. `thrift` reads the structures, `footer` the schema, `column` the pages of a column,
 //! `encodings` what is in them. Source: the Parquet format 2.11 and its thrift definition.
 

@@ -30,7 +30,7 @@ impl Dense {
         y
     }
 
-    /// Adds the derivatives by the numbers to `gradient`; gives those by `x`, from those by `y`.
+    /// Adds the derivatives by the numbers to `gradient`; returns those by `x`, from those by `y`.
     pub fn backward(
         &self,
         weights: &[f32],

@@ -28,9 +28,9 @@ pub struct Array {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Number(Number),
-    /// Texts of so many characters of four bytes each.
+    /// Texts of this many characters of four bytes each.
     Wide(usize, Order),
-    /// Texts of so many bytes.
+    /// Texts of this many bytes.
     Bytes(usize),
     /// Texts of any length.
     Texts,
@@ -551,7 +551,7 @@ fn v3(document: &Value) -> Result<Parsed, String> {
         sorted == (0..rank).collect::<Vec<_>>()
     };
     if !pipeline.transposed.as_ref().is_none_or(is_order) {
-        return Err("transposed in a way that is no order of its dimensions".to_owned());
+        return Err("transposed in a way that is not an order of its dimensions".to_owned());
     }
     let kind = match (kind, &pipeline.values) {
         (Kind::Wide(size, _), Form::Numbers(order)) => Kind::Wide(size, *order),

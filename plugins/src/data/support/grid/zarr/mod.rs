@@ -69,7 +69,7 @@ impl Source for Zarr {
     }
 }
 
-/// The metadata of all arrays: path, document, and attributes that stand beside it.
+/// The metadata of all arrays: path, document, and the attributes beside it.
 fn documents(store: &Store) -> Result<Vec<(String, Value, Option<Value>)>, Fault> {
     let parse = |key: &str| -> Result<Option<Value>, Fault> {
         let Some(bytes) = store.get(key, LARGEST_DOCUMENT)? else {

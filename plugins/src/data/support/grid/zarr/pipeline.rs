@@ -18,7 +18,7 @@ pub struct Pipeline {
     pub bytes: Vec<Codec>,
 }
 
-/// How values stand in bytes.
+/// How bytes encode values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form {
     /// Numbers one after the other.
@@ -54,7 +54,7 @@ pub enum Codec {
     Crc32c,
     Adler32,
     Crc32,
-    /// Of numbers of so many bytes.
+    /// Of numbers of this many bytes.
     Shuffle(usize),
 }
 
@@ -228,7 +228,7 @@ impl Shards {
         })
     }
 
-    /// How many bytes the index of so many chunks has.
+    /// How many bytes the index of this many chunks has.
     pub fn index_size(&self, chunks: usize) -> usize {
         let sums = self.index.bytes.iter();
         let sums = sums.filter(|codec| matches!(codec, Codec::Crc32c)).count();

@@ -227,7 +227,7 @@ fn directory(file: &DataFile) -> Result<Vec<(String, Zipped)>, String> {
     Ok(entries)
 }
 
-/// Sizes that do not fit in 32 bits stand in the extra field 1.
+/// Sizes that do not fit in 32 bits are in the extra field 1.
 fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) {
     while extra.len() >= 4 {
         let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
