@@ -96,7 +96,7 @@ impl SharedBucket {
             let name = found.filename().unwrap_or_default();
             if !is_ours(name) {
                 let name = name.escape_debug();
-                return Err(self.fault(&format!("it is no shared store: `{name}` is in it")));
+                return Err(self.fault(&format!("it is not a shared store: `{name}` is in it")));
             }
         }
         Ok(false)
