@@ -168,7 +168,7 @@ def case_refused(lab):
     tries("bucket", ["there is no such bucket"], url="s3://elsewhere/team")
     (lab.folder / "thesis").mkdir()
     (lab.folder / "thesis/main.tex").write_text("")
-    tries("top", ["it is no shared store: `t"], url=f"s3://{lab.bucket}")
+    tries("top", ["it is not a shared store: `t"], url=f"s3://{lab.bucket}")
     lab.person("down", more=f'endpoint = "http://127.0.0.1:{free_port()}"\n')
     ran, said, seconds = lab.run("down")
     equal(ran, (4, 0))

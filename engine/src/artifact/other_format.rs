@@ -48,11 +48,11 @@ pub(super) fn other_format(file: &DataFile) -> Option<(String, &'static str)> {
         [0x1f, 0x8b, ..] => ("a gzip archive", "unpack it first"),
         [b'{', ..] => ("JSON", json),
         _ if start.starts_with(b"version https://git-lfs") => (
-            "a pointer of Git LFS, not the file it stands for",
+            "a pointer of Git LFS, not the file it points to",
             "run `git lfs pull` in its repository",
         ),
         _ if start.starts_with(b"/annex/objects/") => (
-            "a pointer of git-annex, not the file it stands for",
+            "a pointer of git-annex, not the file it points to",
             "run `git annex get` in its repository",
         ),
         _ if start.starts_with(b"<") => (
@@ -167,7 +167,7 @@ mod tests {
             (
                 "x.safetensors",
                 b"/annex/objects/SHA256E-s1".to_vec(),
-                "a pointer of git-annex, not the file it stands for",
+                "a pointer of git-annex, not the file it points to",
                 "run `git annex get` in its repository",
             ),
             (

@@ -278,7 +278,7 @@ fn a_segment_that_inflates_without_end_is_stopped() {
     let (name, bytes) = seal(&[Line::kept(&record("net")).unwrap()], 17, &key(1)).unwrap();
     let segment = judge(&name, &bytes).unwrap();
     assert_eq!(segment.lines().unwrap().len(), 1);
-    // Two gibibytes of what is no line.
+    // Two gibibytes of what is not a line.
     let mut packed = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
     let block = vec![b'x'; 1 << 20];
     for _ in 0..2048 {
