@@ -148,7 +148,7 @@ fn check_reads_the_headers_of_checkpoints() {
         (
             "a file cut short",
             ALL.into(),
-            write(AMID, state(20)[..180].to_vec()),
+            write(AMID, &state(20)[..180]),
         ),
         (
             "a web page",

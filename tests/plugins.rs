@@ -230,7 +230,10 @@ fn whatever_a_program_does_the_run_ends_and_says_why() {
     bad("notes", "made more than 200 notes");
     bad("endless", "something that is not a message of the protocol");
     bad("no_result", "no result: there is no `result.json` in `dir`");
-    bad("other", "returned something that is not a score: `rows`:");
+    bad(
+        "other",
+        "returned something that is not of kind `score`: `rows`:",
+    );
     bad("nan", "something that is not a message of the protocol");
     bad(
         "huge",

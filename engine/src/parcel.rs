@@ -239,7 +239,7 @@ impl Parcel {
     ///
     /// # Errors
     /// When it is missing or another type.
-    pub fn said<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, String> {
+    pub fn answered<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, String> {
         let value = self.head.get(name).cloned().unwrap_or(Value::Null);
         serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))
     }
@@ -376,7 +376,7 @@ mod tests {
     fn arrays_may_be_written_in_the_object() {
         let head = json!({ "rows": 2, "arrays": { "n": [1, null], "m": [[1.5], [2]] } });
         let parcel = Parcel::from_answer(head, None).expect("a parcel");
-        assert_eq!(parcel.said::<usize>("rows"), Ok(2));
+        assert_eq!(parcel.answered::<usize>("rows"), Ok(2));
         let n = parcel.array("n").expect("n").doubles();
         assert!(n[0] == 1.0 && n[1].is_nan());
         assert_eq!(parcel.array("m").expect("m").shape, [2, 1]);

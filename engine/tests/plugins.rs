@@ -235,6 +235,13 @@ fn faults_of_a_declaration_are_found_when_it_is_registered() {
         implicit(r#"{"ancestors": {"of": "scores", "kind": "data"}}"#),
         "plugin `sum`, field `rows`: `scores` is not a parameter"
     );
+    assert_eq!(
+        refusal(
+            r#""streams""#,
+            r#""remade": true, "by_content": true, "streams""#
+        ),
+        "plugin `sum`: its dependents are keyed by its bytes, which are not stored"
+    );
     let replayed = |cut: &str| {
         let replayed = format!(r#""replayed": {{"field": "data", "cut": "{cut}"}}, "streams""#);
         refusal(r#""streams""#, &replayed)

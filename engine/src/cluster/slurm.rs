@@ -122,7 +122,7 @@ impl Queue for Slurm {
         for ids in ids.chunks(200) {
             let mut command = command("scancel");
             command.args(ids.iter().map(u64::to_string));
-            said(command, "")?;
+            output(command, "")?;
         }
         Ok(ids.len())
     }
@@ -208,7 +208,7 @@ impl Slurm {
             "--format=%F|%K|%T|%r|%j",
         ]);
         command.env("SLURM_BITSTR_LEN", "0");
-        said(command, "")
+        output(command, "")
     }
 
     /// Submits an array, or as many of its first chunks as Slurm takes: where a limit on jobs is
@@ -289,7 +289,7 @@ impl Slurm {
         {
             let mut command = command("scancel");
             command.arg(format!("{id}_{task}"));
-            said(command, "")?;
+            output(command, "")?;
             for pause in PAUSES {
                 submitted = submit(taken);
                 match submitted {
@@ -356,7 +356,7 @@ impl Slurm {
                 let ids: Vec<String> = submission.after.iter().map(u64::to_string).collect();
                 command.arg(format!("--dependency=afterany:{}", ids.join(":")));
             }
-            let answer = said(command, script)?;
+            let answer = output(command, script)?;
             // `id` or `id;cluster`.
             let id = answer
                 .trim()
@@ -436,7 +436,7 @@ fn command(program: &str) -> Command {
 }
 
 /// What a command says on standard output.
-fn said(mut command: Command, input: &str) -> Result<String, SlurmError> {
+fn output(mut command: Command, input: &str) -> Result<String, SlurmError> {
     let program = command.get_program().to_string_lossy().into_owned();
     command
         .stdin(Stdio::piped())

@@ -140,7 +140,7 @@ impl Foreign {
         result.map_err(|unfit| match unfit {
             Unfit::Fault(fault) => fault,
             Unfit::Wrong(why) => Fault::Environment(format!(
-                "plugin `{name}` returned what is no {}: {why}",
+                "plugin `{name}` returned something that is not of kind `{}`: {why}",
                 kind(&self.provided.declaration).map_or("result", Kind::keyword)
             )),
         })

@@ -47,7 +47,7 @@ impl Dataset {
 
 impl FromParcel for Dataset {
     fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit> {
-        let units: Option<std::collections::BTreeMap<String, String>> = parcel.said("units")?;
+        let units: Option<std::collections::BTreeMap<String, String>> = parcel.answered("units")?;
         let units = units.unwrap_or_default();
         if let Some(name) = units.keys().find(|name| parcel.array(name).is_err()) {
             return Err(format!("`units` names `{name}`, which is not a column").into());
@@ -88,7 +88,7 @@ impl FromParcel for Dataset {
             let found = column.values.len();
             return Err(format!("column `{}` has {found} rows, not {rows}", column.name).into());
         }
-        let said: Option<u64> = parcel.said("rows")?;
+        let said: Option<u64> = parcel.answered("rows")?;
         if let Some(said) = said.filter(|said| *said != rows as u64) {
             return Err(format!("`rows` is {said}, the columns have {rows}").into());
         }
@@ -203,7 +203,7 @@ pub fn coordinates(parcel: &Parcel, rows: usize) -> Result<DataFrame, Unfit> {
 
 /// The layout and the weights, `[rows, weights]`.
 pub fn weights(parcel: &Parcel) -> Result<(Layout, usize, Arc<[f32]>), Unfit> {
-    let layout: Layout = parcel.said("layout")?;
+    let layout: Layout = parcel.answered("layout")?;
     let width = layout.tensors.iter().try_fold(0_usize, |sum, tensor| {
         let length = tensor
             .shape
@@ -318,7 +318,7 @@ struct Scored {
 
 impl FromParcel for Scores {
     fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit> {
-        let scored: Vec<Scored> = parcel.said("rows")?;
+        let scored: Vec<Scored> = parcel.answered("rows")?;
         if scored.len() > MANY {
             return Err(format!("{} rows of scores are too many", scored.len()).into());
         }

@@ -39,6 +39,10 @@ impl Registry {
         };
         let declaration = operation.declaration();
         self.validate_signature(&declaration.signature)?;
+        if declaration.by_content && declaration.remade {
+            let message = "its dependents are keyed by its bytes, which are not stored";
+            return Err(fault(name, None, message));
+        }
         for (field, input) in &declaration.implicit {
             match &input.how {
                 Implicit::Via(path) => self.validate_path(declaration, field, path)?,

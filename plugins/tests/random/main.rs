@@ -79,6 +79,7 @@ const OF_THE_DATA: [(&str, &[&str]); 39] = [
     ("diverged", &[""]),
     ("no row has a partner", &[""]),
     ("is the same in all rows: there is no edge", &["edge("]),
+    ("do not lie beyond the rows along", &["reach: matched"]),
     ("standardise their columns", &["path("]),
     // The steps of files, and the end of a path of subsets.
     ("no tensor matches", &["checkpoints("]),

@@ -27,19 +27,19 @@ impl Checker<'_> {
                 points: points.collect(),
                 ..Swept::default()
             };
-            return vec![self.said(&swept, "--set", Span::default())];
+            return vec![self.export(&swept, "--set", Span::default())];
         }
         let mut sweeps = Vec::new();
         for at in self.sweep.own.clone() {
             if let Some(swept) = self.swept(at) {
                 let statement = &self.names.program.statements[at];
-                sweeps.push(self.said(&swept, &statement.name.text, statement.value.span));
+                sweeps.push(self.export(&swept, &statement.name.text, statement.value.span));
             }
         }
         sweeps
     }
 
-    fn said(&mut self, swept: &Swept, name: &str, span: Span) -> Sweep {
+    fn export(&mut self, swept: &Swept, name: &str, span: Span) -> Sweep {
         let groups = self.seed_groups(swept);
         let scores = self.statements_of(Kind::Score);
         let trials = swept.points.iter().zip(groups);

@@ -96,7 +96,7 @@ impl Maker for Train {
         if weights.iter().any(|weight| !weight.is_finite()) {
             return Err(Fault::Diverged("weights that are not finite".to_owned()).into());
         }
-        let losses: Option<Vec<(u64, f64, Option<f64>)>> = parcel.said("losses")?;
+        let losses: Option<Vec<(u64, f64, Option<f64>)>> = parcel.answered("losses")?;
         let provided = &made.plugin.provided;
         let network = ForeignNetwork {
             columns,

@@ -196,7 +196,7 @@ impl Maker for Fit {
 const MOST: usize = 8;
 
 fn fitted(parcel: &Parcel, sample: &Sample, found: &FitInput) -> Result<Regression, Unfit> {
-    let degree = parcel.said::<Option<usize>>("degree")?.unwrap_or(1);
+    let degree = parcel.answered::<Option<usize>>("degree")?.unwrap_or(1);
     if degree > MOST {
         return Err(format!("`degree`: expected at most {MOST}, found {degree}").into());
     }

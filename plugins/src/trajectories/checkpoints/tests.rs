@@ -140,7 +140,7 @@ fn what_is_no_run_is_refused() {
     fs::write(at("s2.safetensors"), "text").unwrap();
     assert_eq!(
         refused(),
-        "`s2.safetensors`: not a safetensors file: it is shorter than 8 bytes"
+        "`s2.safetensors`: expected safetensors, found a text that begins with `text`"
     );
     write(&at("s2.safetensors"), tensors, &[1.0, 2.0, 3.0], None);
     write(&at("s4.safetensors"), tensors, &[1.0, 2.0, 3.0], None);
