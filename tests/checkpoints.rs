@@ -148,7 +148,7 @@ fn check_reads_the_headers_of_checkpoints() {
         (
             "a file cut short",
             ALL.into(),
-            write(AMID, &state(20)[..180]),
+            write(AMID, state(20).into_iter().take(180).collect::<Vec<u8>>()),
         ),
         (
             "a web page",
