@@ -235,7 +235,7 @@ def case_trusted(lab):
     toml.write_text(toml.read_text().replace("127.0.0.1", "localhost"))
     ran, said, _ = lab.run("bob")
     equal(ran, (4, 0))
-    holds(said, "`team` is not used: `farcast trust team` lets results come from `s3://trusted/team/farcast at http://localhost:")
+    holds(said, "`team` is not used: `farcast trust team` lets results come from `s3://lab-trusted/team/farcast at http://localhost:")
     return "by its server"
 
 
