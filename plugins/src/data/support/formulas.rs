@@ -39,8 +39,10 @@ pub fn by_row(
         };
         return Ok(Numbers::coded(formula.evaluate(count, &column)?, codes));
     }
-    let mut values = vec![0.0; data.rows()];
-    let parts = values.par_chunks_mut(TOGETHER).enumerate();
+    // Shared from the start: nothing is copied at the end.
+    let mut values: Arc<[f64]> = std::iter::repeat_n(0.0, data.rows()).collect();
+    let slots = Arc::get_mut(&mut values).unwrap_or_default();
+    let parts = slots.par_chunks_mut(TOGETHER).enumerate();
     parts
         .map(|(part, values)| {
             let start = part * TOGETHER;
