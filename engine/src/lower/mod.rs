@@ -404,7 +404,7 @@ impl Lowering<'_> {
             self.content(*id).unwrap_or(key)
         };
         let mut text = call.text(version, &[], digest);
-        // What is only named stands in the result by its label, which follows from the first member.
+        // The result holds only the label of what is named, which follows from the first member.
         for input in call.inputs.iter().filter(|it| it.actions.is_empty()) {
             if let Some(first) = self.graph.of_node[input.node.0].first() {
                 let named = self.graph.actions[first.0].key.digest;

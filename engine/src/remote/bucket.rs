@@ -133,7 +133,7 @@ impl SharedBucket {
         }
     }
 
-    /// The answer to a request about so many bytes; none when there is no such thing.
+    /// The answer to a request about this many bytes; none when there is no such thing.
     fn wait<T>(
         &self,
         bytes: u64,
