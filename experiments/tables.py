@@ -7,7 +7,7 @@ A table stands between two markers; the first says what is in it:
     <!-- table wind.farcast rows=net,adapted columns=RMSE:skill.rmse -->
     <!-- end of table -->
 
-Rows are models. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
+Rows are models, `model:label` under another name. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
 for the point of a sweep, counted from 0 in the order of the score table. With `~line` at its end
 it is the difference from the model `line`, run by run, with its 95 % interval by Student's t over
 the seeds: new data and new training, both. A number is the ensemble
@@ -107,9 +107,10 @@ def table(spec, runs):
         columns.append(match.groups())
     yield "| | " + " | ".join(column[0].replace("_", " ") for column in columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
-    for model in spec["rows"].split(","):
+    for row in spec["rows"].split(","):
+        model, _, label = row.partition(":")
         cells = (shown(model, column, runs) for column in columns)
-        yield f"| `{model}` | " + " | ".join(cells) + " |"
+        yield f"| {label.replace('_', ' ') or f'`{model}`'} | " + " | ".join(cells) + " |"
 
 
 def main():

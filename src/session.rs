@@ -13,6 +13,7 @@ use dsl::sweep::Choices;
 use engine::error::Fault;
 use engine::files::FirstSeen;
 use engine::graph::Graph;
+use engine::output::Export;
 use engine::outside::{Disk, KeptTexts, Texts, Watched, read_text};
 use engine::packages::{Packages, WithPackages};
 use engine::path_text::path_text;
@@ -32,7 +33,20 @@ pub fn study(
     settings: &Settings,
     terminal: &Terminal,
 ) -> Result<Study, Abort> {
-    let study = checked_study(args, settings, terminal)?;
+    study_for(&[], args, settings, terminal)
+}
+
+/// The same where statements are exported, whether or not anything else uses them.
+fn study_for(
+    exports: &[Export],
+    args: &ExperimentArgs,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Result<Study, Abort> {
+    let mut study = checked_study(args, settings, terminal)?;
+    if let Ok(study) = &mut study {
+        study.allow_unused(exports);
+    }
     opened_study(study, terminal).inspect_err(|_| {
         for (name, value) in &settings.params {
             let profile = settings.profile();
@@ -194,12 +208,23 @@ pub fn open(
     access: Access,
     terminal: &Terminal,
 ) -> Result<(Study, DirStore), Abort> {
+    open_for(&[], args, settings, access, terminal)
+}
+
+/// The same where statements are exported, whether or not anything else uses them.
+pub fn open_for(
+    exports: &[Export],
+    args: &ExperimentArgs,
+    settings: &Settings,
+    access: Access,
+    terminal: &Terminal,
+) -> Result<(Study, DirStore), Abort> {
     let folder = settings.store(&args.file);
     thread::scope(|scope| {
         let store = folder
             .is_dir()
             .then(|| scope.spawn(|| DirStore::open(&folder, access)));
-        let study = study(args, settings, terminal)?;
+        let study = study_for(exports, args, settings, terminal)?;
         let store = match store.map(ScopedJoinHandle::join) {
             Some(opened) => opened.unwrap_or_else(|panic| resume_unwind(panic)),
             None => DirStore::open(&folder, access),

@@ -325,6 +325,15 @@ fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(folder.path("apart/grown.safetensors").exists());
     assert!(!folder.path("apart/run.json").exists());
+    // What is written is used.
+    let warned = |args: &[&str]| {
+        let said = folder.farcast(&[&["run", "it.farcast", "--quiet"], args].concat());
+        let lines = said.err.lines();
+        let unused = lines.filter_map(|line| Some(line.split_once("]: ")?.1.to_owned()));
+        unused.collect::<Vec<String>>()
+    };
+    assert_eq!(warned(&["--weights", "grown"]), ["`far` is never used"]);
+    assert!(warned(&["--weights"]).is_empty());
     let refused = |name: &str| {
         let said = folder.farcast(&["run", "it.farcast", "--weights", name]);
         assert_eq!(said.code, 2);

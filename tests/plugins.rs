@@ -89,6 +89,51 @@ fn a_plugin_in_sh_is_declared_checked_run_and_cached() {
 }
 
 #[test]
+fn a_bundle_has_the_programs_of_the_plugins_that_no_package_brings() {
+    let here = folder(TALLY, TALLY_TOML, &["tally.sh"]);
+    let first = run(&here, &[]);
+    let pack = ["pack", "last", "-o", "it.zip"];
+    assert_eq!(farcast(&here, &pack).code, 0);
+    let opened = farcast(&here, &["open", "it.zip", "there"]);
+    let wants = "  plugin tally, which runs `sh tally.sh` if you trust it\n";
+    assert!(opened.err.contains(wants), "{opened:?}");
+    assert_eq!(
+        here.read("there/experiment/farcast.toml"),
+        TALLY_TOML
+            .replace("[plugin.tally]", "[plugin.\"tally\"]")
+            .replace(
+                "run = [\"sh\", \"tally.sh\"]\nfiles = [\"tally.sh\"]",
+                "run = [\"sh\",\"tally.sh\"]\nfiles = [\"tally.sh\"]"
+            )
+    );
+    let elsewhere = Folder::with("");
+    let rerun = ["rerun", "--fresh", here.path("there").to_str().unwrap()].map(str::to_owned);
+    let rerun: Vec<&str> = rerun.iter().map(String::as_str).collect();
+    let refused = farcast(&elsewhere, &rerun);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("not trusted"), "{refused:?}");
+    let trusted = [&rerun[..], &["--trust", "--json"]].concat();
+    let again = farcast(&elsewhere, &trusted);
+    assert_eq!(again.code, 0, "{again:?}");
+    let again: serde_json::Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!((&again["same"], &again["ok"]), (&true.into(), &true.into()));
+    assert_eq!(first["ok"], true);
+    // The store of the bundle is that of its project, not of the folder with the program.
+    let plan = ["plan", "there/experiment/it.farcast"];
+    assert_eq!(farcast(&here, &plan).code, 0);
+    assert!(!here.path("there/experiment/.farcast").exists());
+    // A program that changed since the run is not its program.
+    let text = here.read("tally.sh");
+    here.write("tally.sh", format!("{text}# changed\n"));
+    let refused = farcast(&here, &pack);
+    let why = "plugin `tally` is not what the run ran: it changed since";
+    assert!(
+        refused.code == 1 && refused.err.contains(why),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn nothing_runs_before_it_is_trusted() {
     let folder = folder(TALLY, TALLY_TOML, &["tally.sh"]);
     let refused = farcast(&folder, &["run", "it.farcast"]);

@@ -228,7 +228,7 @@ fn foreign_crates_have_one_home() {
         ("comfy_table::", "src/scores.rs"),
         (
             "toml::",
-            "src/config.rs src/config/ engine/src/bundle/open.rs engine/src/foreign/manifest.rs engine/src/packages/",
+            "src/config.rs src/config/ engine/src/bundle/open.rs engine/src/foreign/manifest.rs engine/src/packages/ engine/src/store/locate.rs",
         ),
         ("clap_mangen::", "src/commands/docs.rs"),
         ("object_store::", "engine/src/remote/bucket.rs"),

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dsl::check::{Checked, Outside, check_with};
-use dsl::diagnostic::Diagnostic;
+use dsl::diagnostic::{Code, Diagnostic};
 use dsl::experiment::{Experiment, Node};
 use dsl::source::Sources;
 use dsl::sweep::Choices;
@@ -163,6 +163,27 @@ impl Study {
     /// From now on makes what is to be exported, also where no score or report reads it.
     pub fn ask_for(&mut self, export: Export, scope: Scope) {
         self.asked = Some((export, scope));
+    }
+
+    /// Drops the warnings that nothing uses the statements that are exported, or what they are made
+    /// from.
+    pub fn allow_unused(&mut self, exports: &[Export]) {
+        let nodes = &self.experiment.nodes;
+        let mut used = BTreeSet::new();
+        let is_exported = |at: &usize| exports.iter().any(|export| export.has(&nodes[*at]));
+        let mut open: Vec<usize> = (0..nodes.len()).filter(is_exported).collect();
+        while let Some(at) = open.pop() {
+            if used.insert(at) {
+                open.extend(nodes[at].references().into_iter().map(|node| node.0));
+            }
+        }
+        let used: BTreeSet<&str> = used.into_iter().map(|at| &*nodes[at].name).collect();
+        let sources = &self.sources;
+        self.warnings.retain(|warning| {
+            let label = warning.labels.first();
+            let name = label.map(|label| sources.get(label.span.file).slice(label.span));
+            warning.code != Code::UnusedStatement || name.is_none_or(|name| !used.contains(name))
+        });
     }
 
     /// The same that uses a data file only as its header was read while the text was checked:

@@ -129,8 +129,7 @@ fn error_of(rows: &[ScoreRow], objective: &Objective) -> Option<f64> {
     let mut rows: Vec<&ScoreRow> = of_metric.filter(|row| is_single(row)).collect();
     narrow(&mut rows, |row| is_fold(&row));
     rows.retain(|row| row.group.is_none() || is_fold(row));
-    narrow(&mut rows, |row| matches!(&*row.role, "child" | "farcast"));
-    narrow(&mut rows, |row| row.role != "baseline");
+    narrow_to_predictions(&mut rows);
     let mut runs: BTreeMap<(&str, Option<&str>), (f64, f64)> = BTreeMap::new();
     for row in rows {
         let (sum, count) = runs.entry((&row.member, row.group.as_deref())).or_default();
@@ -155,9 +154,14 @@ pub(crate) fn judged<'a>(rows: &'a [ScoreRow], objective: &Objective) -> Vec<&'a
         .iter()
         .filter(|row| row.metric == objective.metric && row.group.is_none());
     let mut rows: Vec<&ScoreRow> = of_metric.collect();
-    narrow(&mut rows, |row| matches!(&*row.role, "child" | "farcast"));
-    narrow(&mut rows, |row| row.role != "baseline");
+    narrow_to_predictions(&mut rows);
     rows
+}
+
+/// Keeps the children and farcasts, without any the parents, without those the baselines.
+fn narrow_to_predictions(rows: &mut Vec<&ScoreRow>) {
+    narrow(rows, |row| matches!(&*row.role, "child" | "farcast"));
+    narrow(rows, |row| row.role != "baseline");
 }
 
 fn is_single(row: &ScoreRow) -> bool {

@@ -4,11 +4,11 @@ use engine::out_folder::begin_writing;
 use engine::store::Access;
 use serde_json::json;
 
-use super::run::{Job, default_out, in_threads};
+use super::run::{Job, default_out, in_threads, named_exports};
 use crate::args::{Export, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::interrupt::{ends_in_order, stop_flag};
-use crate::session::open;
+use crate::session::open_for;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use engine::study::Scope;
@@ -18,13 +18,19 @@ pub fn run(args: &Export, settings: &Settings, terminal: &Terminal) -> Result<Ex
         json: args.json,
         ..*terminal
     };
-    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
     let options = RunOptions {
         quiet: args.quiet,
         weights: Some(args.names.clone()),
         format: args.format,
         ..RunOptions::default()
     };
+    let (mut study, store) = open_for(
+        &named_exports(&options),
+        &args.experiment,
+        settings,
+        Access::Write,
+        terminal,
+    )?;
     let job = Job {
         options: &options,
         backend: in_threads(settings),

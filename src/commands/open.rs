@@ -1,9 +1,11 @@
 //! `farcast open`: verifies a bundle and unpacks it into a new folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dsl::render::printable;
-use engine::bundle::open;
+use engine::bundle::{Manifest, open};
+use engine::foreign::described;
 use engine::store::size_text;
 use serde_json::json;
 
@@ -18,11 +20,12 @@ pub fn run(args: &Open, terminal: &Terminal) -> Result<Exit, Abort> {
     let manifest = &opened.manifest;
     let shown = printable(&folder.display().to_string());
     let has_run = manifest.files.contains_key("run.json");
+    let programs = programs(&folder, manifest);
     if args.json {
         let mut answer = json!({
             "folder": shown, "title": manifest.title, "file": manifest.file,
             "files": manifest.files.len(), "missing": manifest.missing,
-            "results": manifest.results, "run": has_run,
+            "results": manifest.results, "run": has_run, "programs": programs,
         });
         if !manifest.metadata.is_empty() {
             answer["metadata"] = json!(manifest.metadata);
@@ -49,6 +52,14 @@ pub fn run(args: &Open, terminal: &Terminal) -> Result<Exit, Abort> {
     if manifest.results > 0 {
         terminal.say(format!("  the results of {} actions", manifest.results));
     }
+    for (name, command) in &programs {
+        terminal.say(match command {
+            Some(command) => format!("  plugin {name}, which runs `{command}` if you trust it"),
+            None => {
+                format!("  plugin {name}, a WebAssembly module, which reads and writes nothing")
+            }
+        });
+    }
     for (name, entry) in &manifest.missing {
         let name = printable(name);
         let digest = entry.digest.short();
@@ -62,6 +73,21 @@ pub fn run(args: &Open, terminal: &Terminal) -> Result<Exit, Abort> {
         false => format!("`farcast run {shown}/{file}` runs it"),
     });
     Ok(Exit::Fine)
+}
+
+/// The programs of plugins in an opened bundle, as they are written there; those without a command
+/// are modules.
+fn programs(folder: &Path, manifest: &Manifest) -> BTreeMap<String, Option<String>> {
+    let files = manifest.files.keys().map(Path::new);
+    let folders = files.filter(|file| file.ends_with("farcast.toml"));
+    // What is wrong in one is said when it is used.
+    let described = folders.filter_map(|file| described(&folder.join(file.parent()?)).ok());
+    let programs = described.flatten().map(|(name, program)| {
+        let command = program.runner.run.join(" ");
+        let command = program.is_process().then(|| printable(&command));
+        (printable(&name), command)
+    });
+    programs.collect()
 }
 
 /// `storms` for `storms.crate.zip`.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use dsl::experiment::Declared;
 use dsl::render::printable;
 use engine::bundle::{Contents, pack};
 use engine::digest::Digest;
 use engine::error::Fault;
+use engine::foreign::Provided;
 use engine::path_text::text_path;
 use engine::record::texts;
 use engine::remote::Look;
@@ -84,12 +86,19 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
     });
     let outputs = same_run(outputs, found.as_ref().and_then(|run| run.scores), terminal);
     let stem = study.stem().to_owned();
+    let declared = study.experiment.plugins.iter();
+    let file = |plugin: &Declared| &study.sources.get(plugin.span.file).path;
+    let own = declared.filter(|plugin| !file(plugin).starts_with('@'));
+    let own: BTreeSet<&str> = own.map(|plugin| plugin.signature.name.as_str()).collect();
+    let provided = study.registry.provided();
+    let is_own = |it: &&Provided| own.contains(it.declaration.signature.name.as_str());
     let contents = Contents {
         title: &study.experiment.title,
         metadata: &study.experiment.metadata,
         folder,
         texts,
         packages,
+        plugins: provided.filter(is_own).collect(),
         data,
         run: found,
         outputs,
@@ -115,14 +124,6 @@ pub fn run(args: &Pack, settings: &Settings, terminal: &Terminal) -> Result<Exit
             "missing": manifest.missing, "results": manifest.results,
         }));
         return Ok(Exit::Fine);
-    }
-    let plugins = study.experiment.plugins.iter();
-    let own = plugins.filter(|plugin| !plugin.folder.starts_with('@'));
-    let own: BTreeSet<&str> = own.map(|plugin| plugin.signature.name.as_str()).collect();
-    for name in own {
-        terminal.note(format!(
-            "the program of plugin `{name}` is not packed: those of packages are"
-        ));
     }
     for name in manifest.missing.keys() {
         terminal.note(format!(

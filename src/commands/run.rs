@@ -44,7 +44,7 @@ use crate::progress::{Bars, Lines};
 use crate::remotes::listed;
 use crate::scores;
 use crate::sentences::{lost_text, quoted, waiting_texts};
-use crate::session::{abort, forget_diverged, in_json, open, study_again};
+use crate::session::{abort, forget_diverged, in_json, open_for, study_again};
 use crate::settings::Settings;
 use crate::stored_run::StoredRun;
 use crate::terminal::Terminal;
@@ -85,7 +85,14 @@ pub fn opened(
     settings: &Settings,
     terminal: &Terminal,
 ) -> Result<(Study, DirStore), Abort> {
-    let (mut study, store) = open(&args.experiment, settings, Access::Write, terminal)?;
+    let exports = named_exports(&args.options);
+    let (mut study, store) = open_for(
+        &exports,
+        &args.experiment,
+        settings,
+        Access::Write,
+        terminal,
+    )?;
     if args.options.retry_diverged {
         let graph = study
             .actions(&store)
@@ -94,6 +101,15 @@ pub fn opened(
         study = study_again(&args.experiment, settings, terminal)?;
     }
     Ok((study, store))
+}
+
+/// What `--weights` asks for.
+pub fn named_exports(options: &RunOptions) -> Vec<Export> {
+    let names = options.weights();
+    let form = options.format.into();
+    let data = names.clone().map(|names| Export::Data(names, form));
+    let weights = names.map(Export::Weights);
+    weights.into_iter().chain(data).collect()
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -194,12 +210,8 @@ impl<'a> Job<'a> {
 
     fn exports(&self) -> Vec<Export> {
         let tables = self.options.tables.then_some(Export::Tables);
-        let weights = self.options.weights();
-        let data = weights
-            .clone()
-            .map(|names| Export::Data(names, self.options.format.into()));
-        let weights = weights.map(Export::Weights);
-        tables.into_iter().chain(weights).chain(data).collect()
+        let named = named_exports(self.options);
+        tables.into_iter().chain(named).collect()
     }
 
     /// Makes what `--weights` names, also where nothing reads it.

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::checker::Checker;
 use super::describe::type_name;
-use crate::ast::{Arg, Expr, Name};
+use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::nearest::{count, quoted};
@@ -87,7 +87,12 @@ impl Checker<'_> {
             let takes = params.iter().filter(|param| !param.definitions).count();
             let message = format!("`{name}` takes {}", count(takes));
             let mut diagnostic = Diagnostic::error(Code::TooManyArguments, value.span, message);
-            if let Some(number) = self.decimal_comma(value) {
+            let before = next.checked_sub(1).and_then(|last| given.get(last));
+            let number = match before {
+                Some(Binding::One(before, _)) => self.decimal_comma(before, value),
+                _ => None,
+            };
+            if let Some(number) = number {
                 diagnostic = diagnostic.hint(format!("a number has a decimal point: `{number}`"));
             }
             let diagnostic = diagnostic.choices("parameters", param_names(call.signature));
@@ -106,20 +111,15 @@ impl Checker<'_> {
         Some(())
     }
 
-    /// The number that `1,5` may mean, for the value after the comma.
-    fn decimal_comma(&self, value: &Expr) -> Option<String> {
-        let is_digit = |it: &char| it.is_ascii_digit();
-        let start = value.span.start.checked_sub(20)?;
-        let around = self.source(Span {
-            start,
-            ..value.span
-        });
-        let (before, after) = around.rsplit_once(',')?;
-        let whole: String = before.chars().rev().take_while(is_digit).collect();
-        let whole: String = whole.chars().rev().collect();
-        let is_number =
-            !whole.is_empty() && !after.is_empty() && after.chars().all(|it| is_digit(&it));
-        is_number.then(|| format!("{whole}.{after}"))
+    /// The number that two arguments may mean with nothing but a comma between its digits:
+    /// `x > 1,5`.
+    fn decimal_comma(&self, before: &Expr, decimals: &Expr) -> Option<String> {
+        let is_whole = matches!(decimals.kind, ExprKind::Int { unit: None, .. });
+        let is_one = is_whole && before.span.end + 1 == decimals.span.start;
+        let [before, decimals] = [before, decimals].map(|it| self.source(it.span));
+        let rest = before.trim_end_matches(|it: char| it.is_ascii_digit());
+        let whole = &before[rest.len()..];
+        (is_one && !whole.is_empty()).then(|| format!("{whole}.{decimals}"))
     }
 
     fn bind_named<'e>(

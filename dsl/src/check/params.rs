@@ -308,7 +308,6 @@ impl Checker<'_> {
         None
     }
 
-    /// What a param's values must be in, as written.
     /// The least and the largest value that a param may have; whole numbers end within `i64`.
     pub fn ends(&self, param: usize, is_whole: bool) -> (f64, f64) {
         let (mut least, mut most) = match &self.params[param].bounds {
@@ -335,6 +334,7 @@ impl Checker<'_> {
         )
     }
 
+    /// What a param's values must be in, as written.
     fn bounds_text(&self, param: usize) -> Option<&str> {
         match &self.names.program.params[param].bounds {
             _ if param == SEED => Some("0.."),

@@ -14,6 +14,8 @@ use super::{EXPERIMENT, FORMAT, FileEntry, MANIFEST, METADATA, Manifest, OBJECTS
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::matching;
+use crate::foreign::Provided;
+use crate::packages::MANIFEST as SETTINGS;
 use crate::path_text::{path_text, text_path};
 use crate::record::{RunRecord, Text, sealed};
 use crate::store::{DirStore, Record, Store};
@@ -30,6 +32,8 @@ pub struct Contents<'a> {
     pub texts: Vec<Text>,
     /// The files of its packages, by path in the bundle; texts below `@` come from them.
     pub packages: BTreeMap<String, Vec<u8>>,
+    /// The plugins of its own that no package brings.
+    pub plugins: Vec<&'a Provided>,
     /// The data files, or patterns of them, that it reads.
     pub data: BTreeSet<String>,
     /// The run, when one is packed.
@@ -68,6 +72,9 @@ pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
     }
     for (name, bytes) in &contents.packages {
         entries.insert(name.clone(), Content::Text(bytes.clone()));
+    }
+    for (name, bytes) in programs(&contents, &placed)? {
+        entries.insert(format!("{EXPERIMENT}/{name}"), Content::Text(bytes));
     }
     let mut missing = BTreeMap::new();
     for (inside, path) in &placed.files {
@@ -147,8 +154,47 @@ pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
     })
 }
 
+/// The programs of the plugins, by path below the folder of the experiment.
+///
+/// # Errors
+/// When one is not what the run ran.
+fn programs(contents: &Contents, placed: &Placed) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut known = BTreeSet::new();
+    for plugin in &contents.plugins {
+        let Provided { program, code, .. } = plugin;
+        let name = &plugin.declaration.signature.name;
+        let ran = contents.run.as_ref().and_then(|run| run.programs.get(name));
+        if ran.is_some_and(|ran| ran.digest != code.digest) {
+            let message = format!("plugin `{name}` is not what the run ran: it changed since");
+            let hint = "run the experiment again, and pack that run";
+            return Err(Fault::user(message).with_hint(hint));
+        }
+        // Two declarations may call one program.
+        if !known.insert((&program.folder, &program.name)) {
+            continue;
+        }
+        let folder = program.folder();
+        let folder = folder.strip_prefix(&placed.root).map_err(|_| {
+            let message = format!("plugin `{name}` is not below the folder of the experiment");
+            Fault::user(message).with_hint("keep them below one folder")
+        })?;
+        for (file, bytes) in plugin.packed()? {
+            let path = path_text(&folder.join(&file));
+            match files.get_mut(&path) {
+                // Each program has its part of it.
+                Some(text) if file == SETTINGS => text.extend(bytes),
+                _ => drop(files.insert(path, bytes)),
+            }
+        }
+    }
+    Ok(files)
+}
+
 /// Texts, data and record with paths below one folder.
 struct Placed {
+    /// The folder, absolute.
+    root: PathBuf,
     texts: Vec<Text>,
     /// Data files: the path in the bundle, and the one on disk.
     files: BTreeMap<String, PathBuf>,
@@ -218,7 +264,12 @@ impl Placed {
                 .collect(),
             ..run
         });
-        Ok(Self { texts, files, run })
+        Ok(Self {
+            root,
+            texts,
+            files,
+            run,
+        })
     }
 }
 

@@ -140,7 +140,7 @@ pub fn find(plugin: &Declared) -> Result<Program, ProgramFault> {
 }
 
 /// The name of the file that describes programs.
-const FILE: &str = "farcast.toml";
+pub(super) const FILE: &str = "farcast.toml";
 
 /// All programs that the `farcast.toml` of a folder describes, by name.
 ///

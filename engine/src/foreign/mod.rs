@@ -16,6 +16,7 @@ mod known;
 mod listing;
 mod manifest;
 mod operation;
+mod packing;
 mod process;
 mod provided;
 mod python;

@@ -26,11 +26,7 @@ pub struct Convolutional {
 
 impl Model for Convolutional {
     fn layout(&self) -> Layout {
-        let convolutions = self.images.convolutions().into_iter().map(|layer| {
-            let [inputs, outputs] = [layer.from[0], layer.to[0]];
-            vec![outputs, inputs, layer.kernel, layer.kernel]
-        });
-        Layout::layers(convolutions.chain(self.layers.shapes()))
+        self.images.with_dense(&self.layers.widths)
     }
 
     fn columns(&self) -> &Columns {

@@ -1,6 +1,6 @@
 //! Transformer encoders: what comes before the dense layer of a network that has one.
 
-use engine::artifact::Tensor;
+use engine::artifact::{Layout, Tensor};
 use pulp::Scalar;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ const ROWS: usize = 64;
 
 impl Encoder {
     /// The tensors of its weights, in order.
-    pub fn tensors(&self) -> Vec<Tensor> {
+    fn tensors(&self) -> Vec<Tensor> {
         let tokens = ["tokens.weight", "tokens.bias"].map(|name| Tensor {
             name: name.to_owned(),
             shape: vec![self.tokens, self.width],
@@ -50,6 +50,19 @@ impl Encoder {
             })
         });
         tokens.into_iter().chain(layers).collect()
+    }
+
+    /// The same with those of the dense layer that follows.
+    pub fn with_head(&self, widths: &[usize]) -> Layout {
+        // The encoder's own layers have the name.
+        let head = Layout::mlp(widths).tensors.into_iter();
+        let head = head.map(|tensor| Tensor {
+            name: tensor.name.replacen("layers.0", "head", 1),
+            ..tensor
+        });
+        Layout {
+            tensors: self.tensors().into_iter().chain(head).collect(),
+        }
     }
 
     /// How many weights it has.

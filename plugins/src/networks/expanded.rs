@@ -61,7 +61,7 @@ impl Expanded {
 
 impl Model for Expanded {
     fn layout(&self) -> Layout {
-        Layout::layers(self.layers().shapes())
+        Layout::mlp(&self.layers().widths)
     }
 
     fn columns(&self) -> &Columns {

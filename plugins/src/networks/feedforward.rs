@@ -24,7 +24,7 @@ pub struct Feedforward {
 
 impl Model for Feedforward {
     fn layout(&self) -> Layout {
-        Layout::layers(self.layers.shapes())
+        Layout::mlp(&self.layers.widths)
     }
 
     fn columns(&self) -> &Columns {

@@ -1,5 +1,6 @@
 //! Convolutions over images: what comes before the dense layers of a network that has some.
 
+use engine::artifact::Layout;
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
@@ -68,6 +69,16 @@ impl Images {
             from = to;
         }
         convolutions
+    }
+
+    /// The tensors of the convolutions and of dense layers of these widths that follow.
+    pub fn with_dense(&self, widths: &[usize]) -> Layout {
+        let convolutions = self.convolutions().into_iter().map(|layer| {
+            let [inputs, outputs] = [layer.from[0], layer.to[0]];
+            vec![outputs, inputs, layer.kernel, layer.kernel]
+        });
+        let dense = widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
+        Layout::layers(convolutions.chain(dense))
     }
 
     /// The features of every image, `[rows, features]`.

@@ -18,9 +18,4 @@ impl Layers {
     pub fn outputs(&self) -> usize {
         self.widths.last().copied().unwrap_or(1)
     }
-
-    /// The shape of each weight, `[out, in]`.
-    pub fn shapes(&self) -> impl Iterator<Item = Vec<usize>> {
-        self.widths.windows(2).map(|pair| vec![pair[1], pair[0]])
-    }
 }

@@ -1,6 +1,6 @@
 //! Transformers: an encoder over the inputs, then one dense layer.
 
-use engine::artifact::{Layout, Tensor};
+use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
@@ -26,15 +26,7 @@ pub struct EncoderNetwork {
 
 impl Model for EncoderNetwork {
     fn layout(&self) -> Layout {
-        // The encoder's own layers have the name.
-        let head = Layout::layers(self.layers.shapes()).tensors.into_iter();
-        let head = head.map(|tensor| Tensor {
-            name: tensor.name.replacen("layers.0", "head", 1),
-            ..tensor
-        });
-        Layout {
-            tensors: self.encoder.tensors().into_iter().chain(head).collect(),
-        }
+        self.encoder.with_head(&self.layers.widths)
     }
 
     fn columns(&self) -> &Columns {

@@ -1,6 +1,6 @@
 //! `conv`: convolutional networks over images, one member per action.
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
@@ -72,12 +72,9 @@ impl Plugin for Conv {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(
-            call,
-            None,
-            TrainOptions::training(call),
-            Self::reference_only(call),
-        )
+        let training = TrainOptions::training(call);
+        let facts = examine::network(call, None, training, Self::reference_only(call));
+        examine::with_tensors(facts, Self::layout(call))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -99,7 +96,26 @@ fn images(size: [usize; 3], channels: Vec<usize>, kernel: usize, pool: usize) ->
     }
 }
 
+/// The widths of the dense layers behind the convolutions.
+fn widths(images: &Images, dense: &[usize], outputs: usize) -> Vec<usize> {
+    let pixels = [images.depth, images.height, images.width];
+    let last = images.convolutions().pop().map_or(pixels, |last| last.to);
+    [&[last.iter().product()], dense, &[outputs]].concat()
+}
+
 impl Conv {
+    /// The tensors of the network of a call on images of a known size.
+    fn layout(call: &Sketch) -> Option<Layout> {
+        let columns = call.schema("data")?.columns.iter();
+        let names: Vec<&String> = columns.map(|column| &column.name).collect();
+        let (_, size) = size(&names).ok()?;
+        let channels = call.get::<Vec<usize>>("channels")?;
+        let (kernel, pool) = (call.get("kernel")?, call.get("pool")?);
+        let images = images(size, channels, kernel, pool);
+        let dense = call.get::<Vec<usize>>("dense")?;
+        examine::predicts_quantity(call).then(|| images.with_dense(&widths(&images, &dense, 1)))
+    }
+
     /// What only dfdx differentiates: without channels there are no convolutions.
     fn reference_only(call: &Sketch) -> Option<&'static str> {
         let channels = call.get::<Vec<usize>>("channels");
@@ -110,17 +126,8 @@ impl Conv {
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {
         let (names, size) = pixels(&self.data)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
-        let images = self.images(size);
-        let features = match images
-            .as_ref()
-            .and_then(|images| images.convolutions().pop())
-        {
-            Some(last) => last.to.iter().product(),
-            None => names.len(),
-        };
-        let mut widths = vec![features];
-        widths.extend(&self.dense);
-        widths.push(outputs);
+        let images = images(size, self.channels.clone(), self.kernel, self.pool);
+        let widths = widths(&images, &self.dense, outputs);
         let columns = Columns {
             inputs: self.scaled(&names, size, train)?,
             targets: vec![target],
@@ -130,14 +137,14 @@ impl Conv {
             activation: self.activation,
         };
         let loss = self.loss;
-        Ok(match images {
-            Some(images) => Network::from(Convolutional {
+        Ok(match images.channels.is_empty() {
+            false => Network::from(Convolutional {
                 columns,
                 images,
                 layers,
                 loss,
             }),
-            None => Network::from(Feedforward {
+            true => Network::from(Feedforward {
                 columns,
                 layers,
                 loss,
@@ -169,7 +176,7 @@ impl Conv {
     /// that the kernels are multiplied with, their gradients and copies.
     fn large(call: &Sketch) -> Option<Complaint> {
         let channels = call.get::<Vec<usize>>("channels")?;
-        let dense = call.get::<Vec<u64>>("dense")?;
+        let dense = call.get::<Vec<usize>>("dense")?;
         let (kernel, pool) = (call.get::<usize>("kernel")?, call.get("pool")?);
         let names = call.schema("data").map(|schema| {
             let columns = schema.columns.iter();
@@ -200,7 +207,9 @@ impl Conv {
                 0,
                 convolutions
                     .last()
-                    .map_or(product(&size), |last| product(&last.to)),
+                    .map_or(size, |last| last.to)
+                    .iter()
+                    .product(),
             );
         }
         let weights = examine::dense(&widths)?.checked_add(kernels.iter().sum())?;
@@ -209,13 +218,6 @@ impl Conv {
             .saturating_mul(rows)
             .saturating_mul(3 * size_of::<f32>() as u64);
         examine::trainable("channels", Some(weights)).or_else(|| too_large("channels", step))
-    }
-
-    /// The convolutions; `None` without channels.
-    fn images(&self, size: [usize; 3]) -> Option<Images> {
-        let channels = self.channels.clone();
-        let is_flat = channels.is_empty();
-        (!is_flat).then(|| images(size, channels, self.kernel, self.pool))
     }
 
     /// All pixels, those of a channel with one mean and standard deviation, of the images

@@ -1,6 +1,6 @@
 //! `least_squares`: linear regression with its exact solution, as a network of one layer.
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
@@ -60,7 +60,12 @@ impl Plugin for LeastSquares {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, None, Training::Solved, None)
+        let facts = examine::network(call, None, Training::Solved, None);
+        let inputs = call.get::<Vec<Column>>("inputs").unwrap_or_default();
+        let with = call.get::<Option<Column>>("products").flatten();
+        let products = products(&inputs, with.as_ref(), call.get("degree"));
+        let features = inputs.len() + products.len();
+        examine::with_tensors(facts, Some(Layout::mlp(&[features, 1])))
     }
 
     fn run(self, _: &Context) -> Result<Parent, Fault> {
@@ -75,7 +80,7 @@ impl Plugin for LeastSquares {
                 .map(|value| (value - scaled.mean) / scaled.std)
                 .collect())
         };
-        let products = self.products();
+        let products = products(&self.inputs, self.products.as_ref(), self.degree);
         let products = products.into_iter().map(|of| self.product(of));
         let products = products.collect::<Result<Vec<_>, Fault>>()?;
         let mut columns = inputs
@@ -124,18 +129,6 @@ impl LeastSquares {
         (!inputs.contains(&with)).then_some(complaint)
     }
 
-    /// The products that are inputs, too, by numbers of inputs.
-    fn products(&self) -> Vec<Vec<usize>> {
-        let count = self.inputs.len();
-        let is_with = |at: usize| Some(&self.inputs[at]) == self.products.as_ref();
-        let all = (0..count).flat_map(|first| (first..count).map(move |second| [first, second]));
-        let wanted = all.filter(|[first, second]| {
-            let is_product = first != second && (is_with(*first) || is_with(*second));
-            is_product || self.degree == Some(2)
-        });
-        wanted.map(Vec::from).collect()
-    }
-
     /// A product with its standardised values.
     fn product(&self, of: Vec<usize>) -> Result<(Product, Vec<f64>), Fault> {
         let mut values = vec![1.0; self.data.rows()];
@@ -150,6 +143,18 @@ impl LeastSquares {
             .for_each(|value| *value = (*value - mean) / std);
         Ok((Product { of, mean, std }, values))
     }
+}
+
+/// The products that are inputs, too, by numbers of inputs: those with one input, or of any two.
+fn products(inputs: &[Column], with: Option<&Column>, degree: Option<usize>) -> Vec<Vec<usize>> {
+    let count = inputs.len();
+    let is_with = |at: usize| Some(&inputs[at]) == with;
+    let all = (0..count).flat_map(|first| (first..count).map(move |second| [first, second]));
+    let wanted = all.filter(|[first, second]| {
+        let is_product = first != second && (is_with(*first) || is_with(*second));
+        is_product || degree == Some(2)
+    });
+    wanted.map(Vec::from).collect()
 }
 
 fn names(columns: &[Column]) -> Vec<String> {

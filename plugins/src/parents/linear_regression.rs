@@ -1,6 +1,6 @@
 //! `linear_regression`: a straight line through all rows by plain gradient descent.
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
@@ -64,7 +64,9 @@ impl Plugin for LinearRegression {
             exact: true,
             held_out: call.get::<f64>("hold_out").is_some_and(|share| share > 0.0),
         };
-        examine::network(call, None, training, None)
+        let facts = examine::network(call, None, training, None);
+        let inputs = examine::inputs(call);
+        examine::with_tensors(facts, inputs.map(|inputs| Layout::mlp(&[inputs, 1])))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

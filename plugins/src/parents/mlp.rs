@@ -1,8 +1,5 @@
 //! `mlp`: multilayer perceptrons, one member per action.
 
-use std::sync::Arc;
-
-use dsl::facts::Tensors;
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
@@ -63,11 +60,10 @@ impl Plugin for Mlp {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        let weights = Self::weights(call);
-        Facts {
-            tensors: Self::tensors(call),
-            ..examine::network(call, weights, TrainOptions::training(call), None)
-        }
+        let training = TrainOptions::training(call);
+        let facts = examine::network(call, Self::weights(call), training, None);
+        let widths = Self::widths(call);
+        examine::with_tensors(facts, widths.map(|widths| Layout::mlp(&widths)))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -78,28 +74,16 @@ impl Plugin for Mlp {
 }
 
 impl Mlp {
-    /// The tensors of the network of a call; their shapes may depend on the data.
-    fn tensors(call: &Sketch) -> Option<Tensors> {
-        let is_quantity = call.get::<Loss>("loss") == Some(Loss::Mse);
-        let inputs = call.get::<Vec<Column>>("inputs").filter(|_| is_quantity)?;
-        let hidden = call.get::<Vec<u64>>("hidden")?.into_iter();
-        let hidden = hidden.map(|width| width as usize);
-        let widths: Vec<usize> = std::iter::once(inputs.len())
-            .chain(hidden)
-            .chain([1])
-            .collect();
-        let tensors = Layout::mlp(&widths).tensors.into_iter();
-        Some(Arc::new(tensors.map(|it| (it.name, it.shape)).collect()))
+    /// The widths of the network of a call.
+    fn widths(call: &Sketch) -> Option<Vec<usize>> {
+        let hidden = call.get::<Vec<usize>>("hidden")?;
+        let ends = [examine::inputs(call)?, 1];
+        Some([&ends[..1], &hidden, &ends[1..]].concat())
     }
 
-    /// How many weights the network of a call has; of classes these depend on the data.
+    /// How many weights it has.
     fn weights(call: &Sketch) -> Option<u64> {
-        let is_quantity = call.get::<Loss>("loss") == Some(Loss::Mse);
-        let inputs = call.get::<Vec<Column>>("inputs").filter(|_| is_quantity)?;
-        let mut widths = vec![inputs.len() as u64];
-        widths.extend(call.get::<Vec<u64>>("hidden")?);
-        widths.push(1);
-        examine::dense(&widths)
+        examine::dense(&Self::widths(call)?)
     }
 
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {

@@ -1,6 +1,6 @@
 //! `transformer`: transformer encoders over the inputs of a row, one member per action.
 
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
@@ -78,7 +78,8 @@ impl Plugin for Transformer {
     fn facts(call: &Sketch<'_>) -> Facts {
         let weights = Self::weights(call);
         let training = TrainOptions::training(call);
-        examine::network(call, weights, training, Some("transformers"))
+        let facts = examine::network(call, weights, training, Some("transformers"));
+        examine::with_tensors(facts, Self::layout(call))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -97,6 +98,18 @@ impl Transformer {
         let attention = 4 * width * (width + 1);
         let layer = attention + 2 * width * inner + inner + width + 4 * width;
         layer.checked_mul(call.get("layers")?)
+    }
+
+    /// The tensors of the network of a call.
+    fn layout(call: &Sketch) -> Option<Layout> {
+        let encoder = Encoder {
+            tokens: examine::inputs(call)?,
+            width: call.get("width")?,
+            heads: call.get("heads")?,
+            layers: call.get("layers")?,
+            feedforward: call.get("feedforward")?,
+        };
+        Some(encoder.with_head(&[encoder.width, 1]))
     }
 
     fn network(&self, train: &Dataset) -> Result<Network, Fault> {

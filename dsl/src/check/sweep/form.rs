@@ -1,5 +1,7 @@
 //! One sweep from its text: `grid`, `random`, `latin`, `tpe`, `halving`.
 
+use std::fmt::Display;
+
 use super::super::checker::Checker;
 use super::super::describe::dotted;
 use super::super::env::{Env, Resolved};
@@ -483,9 +485,7 @@ impl Checker<'_> {
             return None;
         };
         if errors < 0.0 {
-            let message = format!("`{errors}` is out of range: it must be in `0..`");
-            self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
-            return None;
+            return self.out_of_range(expr, errors, 0, env);
         }
         Some(Some(errors))
     }
@@ -504,11 +504,22 @@ impl Checker<'_> {
             return None;
         };
         if number < least {
-            let message = format!("`{number}` is out of range: it must be in `{least}..`");
-            self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
-            return None;
+            return self.out_of_range(expr, number, least, env);
         }
         u64::try_from(number).ok()
+    }
+
+    /// Refuses a number below the least that an argument may be.
+    fn out_of_range<T>(
+        &mut self,
+        expr: &Expr,
+        number: impl Display,
+        least: i64,
+        env: Env,
+    ) -> Option<T> {
+        let message = format!("`{number}` is out of range: it must be in `{least}..`");
+        self.report(env, Diagnostic::error(Code::OutOfRange, expr.span, message));
+        None
     }
 
     /// The param that is the budget of a halving, and what it is from rung to rung.

@@ -1,8 +1,8 @@
 //! Sweeps: the points a file is evaluated at.
 //!
 //! `form` reads one sweep, `axis` the values of its params, `join` products and zips,
-//! `objective` what its points are ranked by, `best` the references to its choice; `said`
-//! tells the experiment of it all.
+//! `objective` what its points are ranked by, `best` the references to its choice; `export`
+//! writes all of it into the experiment.
 
 mod axis;
 mod best;
@@ -217,7 +217,7 @@ impl Checker<'_> {
             return Best::Open;
         }
         let budget = |at: usize| swept.over.and_then(|over| swept.points[at].get(&over));
-        let scored = (0..swept.points.len()).filter_map(|at| match findings[groups[at]] {
+        let mut scored = (0..swept.points.len()).filter_map(|at| match findings[groups[at]] {
             Finding::Cost(cost) => Some((at, cost)),
             _ => None,
         });
@@ -228,12 +228,13 @@ impl Checker<'_> {
         let Some((best, least)) = best else {
             return Best::Nothing;
         };
+        let Some(errors) = swept.within else {
+            return Best::Trial(best);
+        };
         let points = swept.points.iter().zip(&groups);
         let alike = points.filter(|(_, group)| **group == groups[best]);
         let error = self.error(name, alike.map(|(point, _)| self.text_of(point)).collect());
-        let most = least + swept.within.unwrap_or(0.0) * error;
-        let mut scored = scored;
-        let first = scored.find(|(_, cost)| swept.within.is_some() && *cost <= most);
+        let first = scored.find(|(_, cost)| *cost <= least + errors * error);
         Best::Trial(first.map_or(best, |(at, _)| at))
     }
 

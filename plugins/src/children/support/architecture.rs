@@ -40,7 +40,7 @@ made! {
 impl Architecture {
     /// The tensors it has.
     pub fn layout(&self, inputs: usize) -> Layout {
-        Layout::layers(self.layers(inputs).shapes())
+        Layout::mlp(&self.layers(inputs).widths)
     }
 
     /// What is wrong with it alone.

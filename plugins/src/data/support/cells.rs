@@ -461,9 +461,9 @@ impl Lane {
         match (self, more) {
             (Self::Own(values), Self::Own(more)) => values.extend(more),
             (Self::Codes(codes), Self::Codes(more)) => codes.extend(more),
-            // An empty slab has no codes; a column is read in one way.
-            (lane @ Self::Own(_), more @ Self::Codes(_)) if lane.len() == 0 => *lane = more,
-            (Self::Own(_), Self::Codes(_)) | (Self::Codes(_), Self::Own(_)) => {}
+            // A slab without rows has no codes.
+            (lane, more) if lane.len() == 0 => *lane = more,
+            (_, more) => assert_eq!(more.len(), 0, "a column is read in one way"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::artifact::Layout;
 use engine::params::Column;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
@@ -48,6 +49,27 @@ pub fn network(
     }
 }
 
+/// The same where the tensors of the network are known.
+pub fn with_tensors(facts: Facts, layout: Option<Layout>) -> Facts {
+    let named = |layout: Layout| layout.tensors.into_iter().map(|it| (it.name, it.shape));
+    Facts {
+        tensors: layout.map(|layout| Arc::new(named(layout).collect())),
+        ..facts
+    }
+}
+
+/// How many inputs a network of a quantity has; of classes its outputs depend on the data.
+pub fn inputs(call: &Sketch) -> Option<usize> {
+    let inputs = call.get::<Vec<Column>>("inputs")?;
+    predicts_quantity(call).then_some(inputs.len())
+}
+
+/// Whether a network predicts a quantity, not classes.
+pub fn predicts_quantity(call: &Sketch) -> bool {
+    call.get::<Loss>("loss")
+        .is_none_or(|loss| loss == Loss::Mse)
+}
+
 /// The parameters that say which layers a network has, beside the number of its inputs.
 const LAYERS: [&str; 11] = [
     "hidden",
@@ -79,10 +101,10 @@ fn layers(call: &Sketch, inputs: usize) -> String {
 }
 
 /// How many weights dense layers of these widths have; none when the count overflows.
-pub fn dense(widths: &[u64]) -> Option<u64> {
+pub fn dense(widths: &[usize]) -> Option<u64> {
     let layers = widths.windows(2);
     let weights = layers.map(|pair| pair[0].checked_add(1)?.checked_mul(pair[1]));
-    weights.sum()
+    Some(weights.sum::<Option<usize>>()? as u64)
 }
 
 /// Refuses a network whose training needs more memory than there is: weights, their gradients,
