@@ -258,6 +258,18 @@ pub(crate) fn parameter(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The number that a leading zero and this text are in other languages: `0x1f`, `0b101`, `0o17`.
+pub(crate) fn number_after_zero(text: &str) -> Option<u64> {
+    let (base, digits) = text.split_at_checked(1)?;
+    let radix = match base {
+        "x" | "X" => 16,
+        "o" | "O" => 8,
+        "b" | "B" => 2,
+        _ => return None,
+    };
+    u64::from_str_radix(digits, radix).ok()
+}
+
 /// What to write instead of a word that begins a statement in other languages.
 pub(crate) fn head(name: &str) -> Option<&'static str> {
     match data_type(name) {

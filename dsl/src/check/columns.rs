@@ -13,6 +13,7 @@ use crate::calendar::{Calendar, DateTime, TimeUnit};
 use crate::column::{self, ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::foreign;
 use crate::nearest::{count, quoted};
 use crate::source::Span;
 use crate::types::{Content, Schema, Type};
@@ -230,8 +231,27 @@ impl Checker<'_> {
             let hint = format!("did you mean `{nearest}`?");
             diagnostic = diagnostic.hint(hint).fix(unit.span, nearest);
         }
+        if let Some(number) = foreign::number_after_zero(&unit.text)
+            && self.follows_zero(unit.span)
+        {
+            diagnostic = diagnostic.hint(format!("numbers are decimal: write `{number}`"));
+        }
         self.report(env, diagnostic);
         None
+    }
+
+    /// Whether a single zero stands directly before a place.
+    fn follows_zero(&self, span: Span) -> bool {
+        let before = |length| {
+            let start = span.start.saturating_sub(length);
+            self.source(Span {
+                start,
+                end: span.start,
+                ..span
+            })
+        };
+        let is_longer = before(2).starts_with(|it: char| it.is_ascii_alphanumeric());
+        before(1) == "0" && !is_longer
     }
 
     fn unit_of(&mut self, unit: Option<&Name>, env: Env) -> Option<Option<String>> {
