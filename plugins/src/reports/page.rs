@@ -13,7 +13,8 @@ use crate::parents::Parent;
 use crate::regressions::Regression;
 
 constructor! {
-    /// Error by group: each member faint, the ensemble bold.
+    /// Error by group: each member faint, the ensemble bold. Of more than 60 groups with names,
+    /// such as the layers of a large network, those with the largest errors.
     ///
     /// Of scores with groups, `compare(…, by: depth)`, or with steps ahead; others have no such
     /// figure. Against `depth` or `pressure` it is a profile with the surface on top.
@@ -87,7 +88,7 @@ plugin! {
     /// ```farcast
     /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
     /// ```
-    "page" version 3
+    "page" version 4
     pub struct Summary {
         /// The scores to show.
         scores: Vec<Gather<Scores>>, variadic();

@@ -147,7 +147,21 @@ impl Checker<'_> {
             };
             result.broken |= done.is_none();
         }
+        self.warn_of_swept_within(&result, env);
         result
+    }
+
+    /// Warns where a choice sweeps a param of the name of its own argument.
+    fn warn_of_swept_within(&mut self, args: &SweepArgs, env: Env) {
+        let names = args.params.iter().map(|(_, name, _)| name);
+        let Some(name) = { names }.find(|name| name.text == "within" && args.goal.is_some()) else {
+            return;
+        };
+        let message =
+            "`within` is a param of this file: it is swept, and does not widen the choice";
+        let diagnostic = Diagnostic::warning(Code::SweepObjective, name.span, message);
+        let hint = "give the param another name to choose within standard errors of the best";
+        self.report(env, diagnostic.hint(hint));
     }
 
     /// Refuses `minimize` and its like, which are not params.

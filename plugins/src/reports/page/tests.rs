@@ -207,6 +207,30 @@ fn groups_that_are_words_stand_on_the_axis() {
 }
 
 #[test]
+fn of_many_words_those_with_the_largest_errors_are_drawn() {
+    let values = (0..100).map(|at| f64::from(at % 10));
+    let rows = values.enumerate().map(|(at, value)| ScoreRow {
+        group: Some(format!("layers.{at}")),
+        ..row("net", "parent", "mean", None, value)
+    });
+    let scores = Scores {
+        rows: rows.collect(),
+        group_by: Some("layer".to_owned()),
+        ..scores()
+    };
+    let section = plots::error(&[("skill", &scores)], None);
+    let figure = &section.figures[0];
+    assert_eq!(
+        figure.title,
+        "rmse in `skill` by layer: the 60 largest of 100"
+    );
+    assert_eq!(figure.x_names.len(), 60);
+    assert_eq!(figure.x_names[..3], ["layers.4", "layers.5", "layers.6"]);
+    let net = named(&figure.series, "net");
+    assert_eq!(net[0].points[..3], [(0.0, 4.0), (1.0, 5.0), (2.0, 6.0)]);
+}
+
+#[test]
 fn anomalies_are_measured_against_the_weights_of_the_parent() {
     let page = summary(vec![Plot::AnomalySize(AnomalySize {})], 0.5);
     let section = &page.sections[0];

@@ -1,6 +1,6 @@
 //! The figures about errors by group, parity and training.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use dsl::calendar::{Calendar, DAY, DateTime};
 use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
@@ -11,6 +11,9 @@ use crate::scores::{TRUSTED, UNTRUSTED};
 
 /// Lines whose peaks differ by more than this factor get a logarithmic axis.
 const WIDE: f64 = 30.0;
+
+/// Of more groups with names those with the largest errors are drawn.
+const MOST_NAMES: usize = 60;
 
 /// What the horizons of farcasts are called.
 const AHEAD: &str = "steps ahead";
@@ -63,7 +66,7 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option
         (_, None) if ahead => (PlotAxis::Horizon, AHEAD),
         _ => return Ok(None),
     };
-    let (metric, rows) = error_rows(scores, |row| match against {
+    let (metric, mut rows) = error_rows(scores, |row| match against {
         // Those of trust are not values of a column.
         PlotAxis::Group => {
             (row.group.as_deref()).is_some_and(|group| ![TRUSTED, UNTRUSTED].contains(&group))
@@ -71,20 +74,32 @@ fn error_figure(label: &str, scores: &Scores, by: Option<&str>) -> Result<Option
         PlotAxis::Horizon => row.group.is_none() && row.horizon.is_some(),
     });
     let calendar = calendar(&rows);
-    let names = match calendar {
+    let mut names = match calendar {
         Some(_) => Vec::new(),
         None => names(&rows, &against),
     };
+    let mut title = format!("{metric} in `{label}` by {name}");
+    if names.len() > MOST_NAMES {
+        title += &format!(": the {MOST_NAMES} largest of {}", names.len());
+        names = largest(names, &rows);
+        let kept: HashSet<&str> = names.iter().map(String::as_str).collect();
+        rows.retain(|row| row.group.as_deref().is_some_and(|it| kept.contains(it)));
+    }
+    let places = names.iter().enumerate();
+    let places: HashMap<&str, f64> = places.map(|(at, it)| (it.as_str(), at as f64)).collect();
     let lines = lines(&rows, |row| match (&against, calendar) {
         (PlotAxis::Group, Some(calendar)) => day(row.group.as_deref()?, calendar),
-        (PlotAxis::Group, None) => position(row.group.as_deref(), &names),
+        (PlotAxis::Group, None) => {
+            let group = row.group.as_deref()?;
+            places.get(group).copied().or_else(|| group.parse().ok())
+        }
         (PlotAxis::Horizon, _) => row.horizon,
     });
     let axis = axis_label(&metric, scores);
     let profile = names.is_empty() && matches!(name, "depth" | "pressure" | "p");
     let log = is_wide(&lines);
     let figure = Figure {
-        title: format!("{metric} in `{label}` by {name}"),
+        title,
         x: name.to_owned(),
         y: axis,
         x_names: names,
@@ -143,21 +158,27 @@ fn names(rows: &[&ScoreRow], against: &PlotAxis) -> Vec<String> {
     if matches!(against, PlotAxis::Horizon) || groups.clone().all(is_number) {
         return Vec::new();
     }
-    let mut names: Vec<String> = Vec::new();
-    for group in groups {
-        if !names.iter().any(|name| name == group) {
-            names.push(group.to_owned());
-        }
-    }
-    names
+    let mut known = HashSet::new();
+    let first = groups.filter(|group| known.insert(*group));
+    first.map(str::to_owned).collect()
 }
 
-fn position(group: Option<&str>, names: &[String]) -> Option<f64> {
-    let group = group?;
-    match names.iter().position(|name| name == group) {
-        Some(place) => Some(place as f64),
-        None => group.parse().ok(),
+/// The names whose errors are largest, in the order that they have.
+fn largest(mut names: Vec<String>, rows: &[&ScoreRow]) -> Vec<String> {
+    let mut peaks: HashMap<&str, f64> = HashMap::new();
+    for row in rows {
+        if let (Some(group), Some(value)) = (row.group.as_deref(), row.value) {
+            let peak = peaks.entry(group).or_default();
+            *peak = peak.max(value.abs());
+        }
     }
+    let peak = |name: &str| peaks.get(name).copied().unwrap_or_default();
+    let mut sizes: Vec<f64> = names.iter().map(|name| peak(name)).collect();
+    sizes.sort_by(|a, b| b.total_cmp(a));
+    let least = sizes[MOST_NAMES - 1];
+    names.retain(|name| peak(name) >= least);
+    names.truncate(MOST_NAMES);
+    names
 }
 
 /// A line for each model and member: members first, so that ensembles lie on top.
