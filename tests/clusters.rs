@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::executors::{Left, RECORDED, SWEEP};
 use crate::farcast::{Folder, Said, shipped};
@@ -109,6 +112,42 @@ fn a_chunk_that_is_killed_is_submitted_again_and_a_second_time_fails() {
     );
     let listed = folder.farcast(&["status", "--json"]);
     assert!(listed.out.contains("\"state\":\"failed\""), "{listed:?}");
+}
+
+#[test]
+fn a_cancelled_run_says_so_and_the_same_command_goes_on() {
+    let waits = "[ -e go ] || { touch began; exec sleep 60; }\n";
+    let folder = on_command(
+        SWEEP,
+        &SUBMIT.replace("chunk=$2\n", &format!("{waits}chunk=$2\n")),
+    );
+    let mut command = folder.command(&["run", "it.farcast", "--on", "command", "--quiet"]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    while !folder.path("began").exists() {
+        sleep(Duration::from_millis(20));
+    }
+    let said = folder.farcast(&["cancel", "last"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let waited = child.wait_with_output().unwrap();
+    let words = "error: the run was cancelled\n  = help: the same `farcast run` goes on with it\n";
+    assert_eq!(waited.status.code(), Some(1), "{waited:?}");
+    assert_eq!(String::from_utf8_lossy(&waited.stderr), words);
+    let attached = folder.farcast(&["attach"]);
+    assert_eq!((attached.code, attached.err.as_str()), (1, words));
+    let listed = folder.farcast(&["status", "--json"]);
+    assert!(listed.out.contains("\"state\":\"cancelled\""), "{listed:?}");
+    assert!(!folder.path("out/it/scores.csv").exists());
+
+    folder.write("go", "");
+    let said = run(&folder, &[]);
+    assert_eq!(said.code, 0, "{said:?}\n{}", folder.read("log"));
+    assert!(Left::by(&folder) == plain(SWEEP));
+    let said = folder.farcast(&["cancel", "last"]);
+    assert!(
+        said.err
+            .contains("it has ended already, nothing is left to cancel"),
+        "{said:?}"
+    );
 }
 
 #[test]

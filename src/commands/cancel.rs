@@ -14,10 +14,13 @@ pub fn run(args: &Cancel, settings: &Settings, terminal: &Terminal) -> Result<Ex
         .cancel()
         .and_then(|()| queue_of(&campaign).cancel(&campaign));
     let count = ended.map_err(|fault| report_fault(&fault, terminal))?;
-    let jobs = plural(count, "job");
-    terminal.say(format!(
-        "{}: {count} {jobs} cancelled; what is finished is kept, and the same `farcast run` goes on",
-        campaign.name()
-    ));
+    let (name, jobs) = (campaign.name(), plural(count, "job"));
+    terminal.say(match (campaign.verdict(), count) {
+        (Some(_), 0) => format!("{name}: it has ended already, nothing is left to cancel"),
+        _ => format!(
+            "{name}: {count} {jobs} cancelled; what is finished is kept, and the same `farcast run` \
+             goes on"
+        ),
+    });
     Ok(Exit::Fine)
 }

@@ -85,7 +85,7 @@ fn list(settings: &Settings, terminal: &Terminal) -> Exit {
         }));
         rows.push(vec![
             campaign.name(),
-            printable(&campaign.about.experiment).to_string(),
+            title(campaign),
             state.to_owned(),
             format!("{ended} of {chunks} ended, order {number}"),
         ]);
@@ -98,6 +98,16 @@ fn list(settings: &Settings, terminal: &Terminal) -> Exit {
         () => terminal.out(aligned(&rows)),
     }
     Exit::Fine
+}
+
+/// The title of its experiment, or else the file.
+fn title(campaign: &Campaign) -> String {
+    let about = &campaign.about;
+    let title = match about.experiment.is_empty() {
+        true => &about.file,
+        false => &about.experiment,
+    };
+    printable(title).to_string()
 }
 
 /// What a run is doing, as a word.
@@ -119,6 +129,7 @@ fn state(campaign: &Campaign, jobs: Option<&[Job]>) -> &'static str {
         None if jobs.is_none() => "unknown",
         None if has(JobState::Running) => "running",
         None if has(JobState::Pending) => "waiting",
+        None if campaign.is_being_submitted(campaign.last()) => "waiting",
         None if is_ready(campaign, &ended) => "ready",
         None => "interrupted",
     }
@@ -141,6 +152,10 @@ struct Standing {
     failures: Vec<(String, String, Option<String>)>,
     order: Option<WorkOrder>,
     arrays: Vec<ArrayLine>,
+    /// The last words of a job that was lost, with their file.
+    last_words: Option<(String, String)>,
+    /// Whether Slurm holds jobs of it whose start failed.
+    is_held: bool,
 }
 
 /// How far an array is.
@@ -189,8 +204,11 @@ impl Standing {
                 Some((action.title(&study.experiment), failure.message, log))
             }));
         }
+        let lost = order.as_ref().filter(|_| state == "interrupted");
         Ok(Self {
             state,
+            last_words: lost.and_then(|order| last_words(campaign, order)),
+            is_held: jobs.into_iter().flatten().any(Job::is_held),
             total,
             done,
             failures,
@@ -211,10 +229,7 @@ impl Standing {
         };
         let facts = [
             ("run", name.clone()),
-            (
-                "experiment",
-                printable(&campaign.about.experiment).to_string(),
-            ),
+            ("experiment", title(campaign)),
             ("state", self.state.to_owned()),
             (
                 "actions",
@@ -265,10 +280,31 @@ impl Standing {
             let more = self.failures.len() - FAILURES_SHOWN;
             terminal.out(format!("… and {more} more\n"));
         }
+        if let Some((words, log)) = &self.last_words {
+            terminal.out(format!(
+                "\na lost job said: {}\n  {log}\n",
+                printable(words)
+            ));
+        }
+        if self.is_held {
+            terminal.say(format!(
+                "Slurm holds jobs whose start failed: `farcast attach {name}`, or the same \
+                 `farcast run`, releases them"
+            ));
+        }
         match self.state {
-            "interrupted" => terminal.say(format!(
-                "no job goes on with it: `farcast attach {name}` does, or the same `farcast run`"
-            )),
+            "interrupted" => {
+                let lost: usize = self.arrays.iter().map(|it| it.lost).sum();
+                let what = match lost {
+                    0 => "its chunks have ended, and no job goes on with it".to_owned(),
+                    1 => "1 chunk has not ended, and no job is left for it".to_owned(),
+                    _ => format!("{lost} chunks have not ended, and no jobs are left for them"),
+                };
+                terminal.say(format!(
+                    "{what}: `farcast attach {name}`, or the same `farcast run`, submits what is \
+                     missing"
+                ));
+            }
             "ready" => terminal.say(format!(
                 "its jobs have ended: `farcast attach {name}`, or the same `farcast run`, submits \
                  what follows or writes the results"
@@ -296,6 +332,19 @@ impl Standing {
             "folder": campaign.folder.display().to_string(),
         })
     }
+}
+
+/// The last line that a chunk's job wrote which never said how it ended, and where it did.
+fn last_words(campaign: &Campaign, order: &WorkOrder) -> Option<(String, String)> {
+    let ended = campaign.ended(order.number);
+    let mut lost = order.numbers().filter(|chunk| !ended.contains(chunk));
+    lost.find_map(|chunk| {
+        let log = campaign.log(order, chunk)?;
+        let text = std::fs::read(&log).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().rfind(|line| !line.trim().is_empty())?;
+        Some((line.to_owned(), log.display().to_string()))
+    })
 }
 
 /// How many of these keys have results.

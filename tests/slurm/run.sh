@@ -3,8 +3,8 @@
 # with the faults that clusters have. In every case the scores must be the bytes of a run on one machine, no
 # array may be submitted twice, and `status` must say how it ended.
 #
-# quick   what people do, and the settings; four cases at a time (what `.ci/run` runs)
-# ci      quick and the faults that are over in seconds           (the default)
+# quick   what people do, and the settings; four cases at a time
+# ci      quick and the faults that are over soon               (the default; what `.ci/run` runs)
 # faults  all faults                                               (about ten minutes, most of it waiting)
 # shipped the experiments that ship with farcast, as small as they go
 #
@@ -24,10 +24,10 @@ AT_ONCE=() CASES=()
 for word in "${@:-ci}"; do
     case "$word" in
     quick) AT_ONCE=("${QUICK[@]}") ;;
-    ci) AT_ONCE=("${QUICK[@]}") CASES+=("${FAULTS_OF_SECONDS[@]}") ;;
-    faults) CASES+=("${FAULTS_OF_SECONDS[@]}" "${FAULTS_OF_MINUTES[@]}") ;;
+    ci) AT_ONCE=("${QUICK[@]}" "${FAULTS_AT_ONCE[@]}") CASES+=("${FAULTS_OF_SECONDS[@]}") ;;
+    faults) AT_ONCE=("${FAULTS_AT_ONCE[@]}") CASES+=("${FAULTS_OF_SECONDS[@]}" "${FAULTS_OF_MINUTES[@]}") ;;
     shipped) CASES+=("${SHIPPED[@]}") ;;
-    all) AT_ONCE=("${QUICK[@]}") CASES+=("${FAULTS_OF_SECONDS[@]}" "${FAULTS_OF_MINUTES[@]}" "${SHIPPED[@]}") ;;
+    all) AT_ONCE=("${QUICK[@]}" "${FAULTS_AT_ONCE[@]}") CASES+=("${FAULTS_OF_SECONDS[@]}" "${FAULTS_OF_MINUTES[@]}" "${SHIPPED[@]}") ;;
     *) declare -F "case_$word" >/dev/null || { echo "there is no case \`$word\`" >&2; exit 2; }
        CASES+=("$word") ;;
     esac

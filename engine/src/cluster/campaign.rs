@@ -466,23 +466,19 @@ impl Campaign {
 
     /// Takes over the submission of an order whose submitter is gone; whether it is ours.
     pub fn take_over(&self, number: u32) -> bool {
-        let folder = self.order_folder(number);
-        if folder.join("submitted").exists() {
-            return false;
-        }
-        let by: Option<(Process, u64)> = read_json(&folder.join("submitting")).ok();
-        let is_going = |(process, when): (Process, u64)| {
+        let path = self.order_folder(number).join("submitting");
+        let is_taken = self.is_submitted(number) || self.is_being_submitted(number);
+        !is_taken && write_json(&path, &(Process::this(), unix_millis())).is_ok()
+    }
+
+    /// Whether another process is giving an order to the queue.
+    pub fn is_being_submitted(&self, number: u32) -> bool {
+        let by = read_json(&self.order_folder(number).join("submitting")).ok();
+        let is_going = by.is_some_and(|(process, when): (Process, u64)| {
             let is_recent = unix_millis() < when.saturating_add(SUBMITTING);
             is_recent && process != Process::this() && !process.is_gone(when)
-        };
-        if by.is_some_and(is_going) {
-            return false;
-        }
-        write_json(
-            &folder.join("submitting"),
-            &(Process::this(), unix_millis()),
-        )
-        .is_ok()
+        });
+        is_going && !self.is_submitted(number)
     }
 
     /// Whether another process, which is there, submitted an order.

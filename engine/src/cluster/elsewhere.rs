@@ -29,6 +29,9 @@ const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
 /// The share of a job's time limit that its chunk is cut for: no estimate is sure.
 const SAFE: f64 = 0.6;
 
+/// How long the jobs of a cancelled run may take to end: Slurm kills them after `KillWait`, 30 s.
+const DYING: Duration = Duration::from_secs(60);
+
 /// How often whoever waits looks whether the run is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -195,7 +198,18 @@ impl Waiting<'_> {
     /// Submits what is to be submitted now.
     fn begin_round(&mut self) -> Result<(), Fault> {
         let mut jobs = self.jobs()?;
+        match self.queue.release(&jobs) {
+            Ok(0) => {}
+            Ok(_) => self.place.observer.remark(
+                "the queue held jobs whose start had failed: they are released, and start again",
+            ),
+            Err(fault) => self.place.observer.remark(&fault.to_string()),
+        }
         if self.occasion == Occasion::ByUser {
+            let is_cancelled = self.campaign.is_cancelled();
+            if is_cancelled {
+                jobs = self.let_go(jobs)?;
+            }
             if self.recover(&jobs)? {
                 if self.is_done {
                     return Ok(());
@@ -203,8 +217,9 @@ impl Waiting<'_> {
                 jobs = self.jobs()?;
             }
             self.occasion = Occasion::ToContinue;
-            let is_live = self.is_live(&jobs);
-            if !is_live {
+            // A coordinator that has written how the run ended is of no further use.
+            let is_over = is_cancelled || self.campaign.verdict().is_some();
+            if is_over || !self.is_live(&jobs) {
                 self.campaign.try_again()?;
                 self.lost.clear();
             }
@@ -222,6 +237,7 @@ impl Waiting<'_> {
         let open = self.open();
         match open.is_empty() {
             true => Ok(()),
+            false if self.is_cancelled() => Err(cancelled()),
             false if self.is_live(&jobs) => {
                 self.leave(None);
                 Ok(())
@@ -231,6 +247,32 @@ impl Waiting<'_> {
                 open => self.go_on(&open, &jobs),
             },
         }
+    }
+
+    /// Whether somebody has cancelled the run before its end.
+    fn is_cancelled(&self) -> bool {
+        self.campaign.is_cancelled() && self.campaign.verdict().is_none()
+    }
+
+    /// The jobs of a cancelled run once they have ended, so that none of them counts as going on.
+    fn let_go(&self, mut jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
+        let since = Instant::now();
+        if self.is_live(&jobs) {
+            let words = "the run was cancelled: waiting until its jobs have ended";
+            self.place.observer.remark(words);
+        }
+        while self.is_live(&jobs) {
+            if since.elapsed() > DYING || self.place.stop.load(Ordering::Relaxed) {
+                return Err(Fault::Environment(
+                    "the run was cancelled, and its jobs have not ended yet: cancel them again, \
+                     or give the same command later"
+                        .to_owned(),
+                ));
+            }
+            sleep(4 * LOOK);
+            jobs = self.jobs()?;
+        }
+        Ok(jobs)
     }
 
     /// What is open still when the jobs that have just ended had time to be seen here.
@@ -295,12 +337,8 @@ impl Waiting<'_> {
             return Ok(());
         }
         let (last, since) = (self.campaign.last(), self.campaign.since());
-        let is_cancelled = self.campaign.is_cancelled();
         let changed = self.changed();
-        let is_over = is_cancelled
-            || changed.is_some()
-            || self.campaign.verdict().is_some()
-            || self.must_stop();
+        let is_over = changed.is_some() || self.campaign.verdict().is_some() || self.must_stop();
         let is_worth_it = last < since
             || !self.is_of(last, open)?
             || last == since
@@ -308,11 +346,7 @@ impl Waiting<'_> {
             || self.has_progress(last)?;
         if is_over || !is_worth_it {
             if !self.must_stop() {
-                let why = match is_cancelled {
-                    true => Some("the run was cancelled".to_owned()),
-                    false => changed,
-                };
-                self.give_up(open, jobs, why);
+                self.give_up(open, jobs, changed);
             }
             return Ok(());
         }
@@ -648,6 +682,9 @@ impl Waiting<'_> {
         if self.awaited.is_empty() || !self.ready.is_empty() {
             return;
         }
+        if self.is_cancelled() {
+            return self.leave(Some(cancelled()));
+        }
         let Patience { ask, delay } = self.queue.patience();
         if self.asked_queue.is_some_and(|asked| asked.elapsed() < ask) && self.over_since.is_none()
         {
@@ -715,6 +752,10 @@ impl Waiting<'_> {
         }
         endings
     }
+}
+
+fn cancelled() -> Fault {
+    Fault::user("the run was cancelled").with_hint("the same `farcast run` goes on with it")
 }
 
 /// `1 chunk`, `3 chunks`.

@@ -26,6 +26,15 @@ pub trait Queue: Sync {
     /// When the queue cannot be reached.
     fn jobs(&self, campaign: &Campaign) -> Result<Vec<Job>, Fault>;
 
+    /// Lets jobs wait for a place again that the queue holds because their start failed; returns how
+    /// many.
+    ///
+    /// # Errors
+    /// When the queue refuses, or cannot be reached.
+    fn release(&self, _: &[Job]) -> Result<usize, Fault> {
+        Ok(0)
+    }
+
     /// How long to wait between questions, and for what jobs have written.
     fn patience(&self) -> Patience {
         Patience {
@@ -89,6 +98,12 @@ impl Job {
     /// Whether it waits or runs.
     pub fn is_live(&self) -> bool {
         self.state != JobState::Over
+    }
+
+    /// Whether Slurm holds it because its start failed, as on a node that remembers another job of
+    /// its id.
+    pub fn is_held(&self) -> bool {
+        self.state == JobState::Pending && self.words.replace('_', " ").contains("requeued held")
     }
 
     /// Its chunks.

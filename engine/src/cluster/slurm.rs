@@ -4,7 +4,7 @@
 //! Jobs are looked up by their names, which are ours alone: a controller that crashes gives ids
 //! again. Looking takes one `squeue`, whatever the number of jobs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -37,15 +37,23 @@ enum SlurmError {
     Away(String),
     /// It takes no more jobs of this user now, or no array of this size.
     Full(String),
+    /// It refuses what is asked for.
+    Refused(String),
     /// Anything else.
     Wrong(String),
 }
 
 impl From<SlurmError> for Fault {
     fn from(refusal: SlurmError) -> Self {
-        match refusal {
-            SlurmError::Away(words) | SlurmError::Full(words) | SlurmError::Wrong(words) => {
-                Self::Environment(words)
+        Self::Environment(refusal.words())
+    }
+}
+
+impl SlurmError {
+    fn words(self) -> String {
+        match self {
+            Self::Away(words) | Self::Full(words) | Self::Refused(words) | Self::Wrong(words) => {
+                words
             }
         }
     }
@@ -108,6 +116,18 @@ impl Queue for Slurm {
 
     fn jobs(&self, campaign: &Campaign) -> Result<Vec<Job>, Fault> {
         Ok(self.seen()?.jobs(campaign))
+    }
+
+    fn release(&self, jobs: &[Job]) -> Result<usize, Fault> {
+        let held = jobs.iter().filter(|job| job.is_held());
+        let ids: BTreeSet<u64> = held.map(|job| job.id).collect();
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+            let mut command = command("scontrol");
+            command.args(["release", &ids.join(",")]);
+            output(command, "")?;
+        }
+        Ok(ids.len())
     }
 
     fn cancel(&self, campaign: &Campaign) -> Result<usize, Fault> {
@@ -242,6 +262,9 @@ impl Slurm {
                     return Ok(Some(id));
                 }
                 Err(SlurmError::Full(words)) => words,
+                Err(SlurmError::Refused(words)) => {
+                    return Err(refused(words, &arguments(campaign, &needs)));
+                }
                 Err(refusal) => return Err(refusal.into()),
             };
             if taken.is_whole {
@@ -300,9 +323,10 @@ impl Slurm {
         }
         match submitted {
             Ok(id) => campaign.note_job(number, NEXT, id),
-            Err(SlurmError::Away(words) | SlurmError::Full(words) | SlurmError::Wrong(words)) => {
+            Err(refusal) => {
                 observer.remark(&format!(
-                    "no job continues the run, `farcast attach` does: {words}"
+                    "no job continues the run, `farcast attach` does: {}",
+                    refusal.words()
                 ));
                 Ok(())
             }
@@ -365,7 +389,10 @@ impl Slurm {
                 .and_then(|id| id.parse().ok());
             id.ok_or_else(|| SlurmError::Wrong(format!("sbatch answered `{}`", answer.trim())))
         });
-        if let Err(SlurmError::Full(_) | SlurmError::Wrong(_)) = submitted {
+        if submitted
+            .as_ref()
+            .is_err_and(|it| !matches!(it, SlurmError::Away(_)))
+        {
             campaign
                 .note_refused(order.number, submission.part)
                 .map_err(wrong)?;
@@ -457,10 +484,13 @@ fn output(mut command: Command, input: &str) -> Result<String, SlurmError> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let words = String::from_utf8_lossy(&output.stderr)
-        .trim()
-        .replace('\n', "; ");
-    Err(refusal(&program, words))
+    let said = String::from_utf8_lossy(&output.stderr);
+    let prefix = format!("{program}: error: ");
+    let lines = said.trim().lines();
+    let lines: Vec<&str> = lines
+        .map(|line| line.strip_prefix(&prefix).unwrap_or(line))
+        .collect();
+    Err(refusal(&program, lines.join("; ")))
 }
 
 /// What the words of a command mean that failed.
@@ -477,11 +507,20 @@ fn refusal(program: &str, words: String) -> SlurmError {
         // words for them name limits on time and size, too, which no later order keeps.
         () if has(&["SubmitJob", "temporarily unable to accept job"]) => SlurmError::Full(words),
         () if is_away => SlurmError::Away(words),
-        () if has(&["Invalid job array specification"]) => SlurmError::Wrong(format!(
+        () if has(&["Invalid job array specification"]) => SlurmError::Refused(format!(
             "`{program}` failed: {words}; `max_array` in `farcast.toml` must be smaller than \
              `MaxArraySize`, which `scontrol show config` prints"
         )),
-        () => SlurmError::Wrong(format!("`{program}` failed: {words}")),
+        () => SlurmError::Refused(format!("`{program}` failed: {words}")),
+    }
+}
+
+/// A refusal, with what was asked for.
+fn refused(words: String, asked: &[String]) -> Fault {
+    let fault = Fault::user(words);
+    match asked {
+        [] => fault,
+        _ => fault.with_hint(format!("`farcast.toml` asks for `{}`", asked.join(" "))),
     }
 }
 
@@ -624,15 +663,15 @@ mod tests {
         let of = |words: &str| match refusal("sbatch", words.to_owned()) {
             SlurmError::Away(_) => "away",
             SlurmError::Full(_) => "full",
-            SlurmError::Wrong(_) => "wrong",
+            SlurmError::Refused(_) | SlurmError::Wrong(_) => "wrong",
         };
-        let policy = "sbatch: error: Batch job submission failed: Job violates accounting/QOS \
+        let policy = "Batch job submission failed: Job violates accounting/QOS \
                       policy (job submit limit, user's size and/or time limits)";
-        let said = |limit: &str| format!("sbatch: error: {limit}; {policy}");
+        let said = |limit: &str| format!("{limit}; {policy}");
         assert_eq!(of(&said("AssocMaxSubmitJobLimit")), "full");
         assert_eq!(of(&said("QOSMaxSubmitJobPerUserLimit")), "full");
         assert_eq!(of(&said("QOSMaxWallDurationPerJobLimit")), "wrong");
-        let away = "sbatch: error: Batch job submission failed: Unable to contact slurm \
+        let away = "Batch job submission failed: Unable to contact slurm \
                     controller (connect failure)";
         assert_eq!(of(away), "away");
     }
