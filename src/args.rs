@@ -54,8 +54,9 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands; the arguments of one are made when it is typed.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Find every mistake in experiment files without running anything.
     #[command(

@@ -113,10 +113,7 @@ const CIRCLES: [(&str, &[&str]); 4] = [
     ),
     (
         "engine/src",
-        &[
-            "foreign plugin registry",
-            "params params::inputs params::replay params::signature",
-        ],
+        &["params params::inputs params::replay params::signature"],
     ),
     (
         "plugins/src",

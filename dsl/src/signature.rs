@@ -1,38 +1,94 @@
 //! What the checker knows of plugins: their signatures, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::{ColumnInfo, Kind, Type};
 
 /// Every plugin and value constructor a file may call, by name.
+///
+/// A file names a few of them: a signature is made when it is first asked for, once for all copies
+/// of the catalog.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    signatures: BTreeMap<String, Signature>,
+    entries: BTreeMap<String, Entry>,
     /// Constructors that share their word with a plugin, by group and word.
-    shared: BTreeMap<(String, String), Signature>,
+    shared: BTreeMap<(String, String), Entry>,
 }
+
+/// A signature and, of a constructor, the group of its values.
+#[derive(Clone, Debug)]
+struct Entry {
+    group: Option<String>,
+    signature: Arc<LazyLock<Signature, Make>>,
+}
+
+type Make = Box<dyn FnOnce() -> Signature + Send>;
 
 impl Catalog {
     /// Adds a signature; a later one with the same name replaces the earlier. A constructor may share
     /// its word with a plugin that was added before.
     pub fn add(&mut self, signature: Signature) {
-        let name = signature.name.clone();
-        let is_plugin = |other: &Signature| matches!(other.makes, Makes::Kinds(_));
-        match &signature.makes {
-            Makes::Value(group) if self.get(&name).is_some_and(is_plugin) => {
-                self.shared.insert((group.clone(), name), signature);
-            }
-            _ => {
-                self.signatures.insert(name, signature);
+        let (name, makes) = (signature.name.clone(), signature.makes.clone());
+        match makes {
+            Makes::Value(group) => self.add_constructor(&group, &name, move || signature),
+            Makes::Kinds(_) => self.add_plugin(&name, move || signature),
+        }
+    }
+
+    /// The same of a plugin, whose signature is made when it is asked for.
+    pub fn add_plugin(&mut self, name: &str, make: impl FnOnce() -> Signature + Send + 'static) {
+        self.entries.insert(name.to_owned(), Entry::new(None, make));
+    }
+
+    /// The same of a constructor of a group of values.
+    pub fn add_constructor(
+        &mut self,
+        group: &str,
+        name: &str,
+        make: impl FnOnce() -> Signature + Send + 'static,
+    ) {
+        let entry = Entry::new(Some(group.to_owned()), make);
+        let is_plugin = |other: &Entry| other.group.is_none();
+        if self.entries.get(name).is_some_and(is_plugin) {
+            self.shared
+                .insert((group.to_owned(), name.to_owned()), entry);
+        } else {
+            self.entries.insert(name.to_owned(), entry);
+        }
+    }
+
+    /// The constructors alone.
+    pub fn constructors(&self) -> Self {
+        let mut constructors = Self::default();
+        for (name, entry) in &self.entries {
+            if entry.group.is_some() {
+                constructors.entries.insert(name.clone(), entry.clone());
             }
         }
+        for ((_, name), entry) in &self.shared {
+            constructors.entries.insert(name.clone(), entry.clone());
+        }
+        constructors
+    }
+
+    /// The groups of constructors, each once.
+    pub fn groups(&self) -> Vec<&str> {
+        let entries = self.entries.values().chain(self.shared.values());
+        let groups: BTreeSet<&str> = entries.filter_map(|it| it.group.as_deref()).collect();
+        groups.into_iter().collect()
     }
 
     /// The signature with this name.
     pub fn get(&self, name: &str) -> Option<&Signature> {
-        self.signatures.get(name)
+        self.entries.get(name).map(Entry::signature)
+    }
+
+    /// Whether a plugin or constructor has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
     }
 
     /// The constructor with this name of a group, or else what has the name.
@@ -41,12 +97,25 @@ impl Catalog {
             true => None,
             false => self.shared.get(&(group.to_owned(), name.to_owned())),
         };
-        shared.or_else(|| self.get(name))
+        shared.map(Entry::signature).or_else(|| self.get(name))
     }
 
     /// All signatures by name.
     pub fn iter(&self) -> impl Iterator<Item = &Signature> {
-        self.signatures.values().chain(self.shared.values())
+        let entries = self.entries.values().chain(self.shared.values());
+        entries.map(Entry::signature)
+    }
+}
+
+impl Entry {
+    fn new(group: Option<String>, make: impl FnOnce() -> Signature + Send + 'static) -> Self {
+        let make: Make = Box::new(make);
+        let signature = Arc::new(LazyLock::new(make));
+        Self { group, signature }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
     }
 }
 

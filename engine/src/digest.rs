@@ -1,6 +1,8 @@
 //! Names for bytes: blake3 digests, written as hex.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{self, BuildHasherDefault};
 use std::str::FromStr;
 
 use blake3::hazmat::{
@@ -9,8 +11,33 @@ use blake3::hazmat::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// 32 bytes that name other bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
+
+/// A map by digests: no hash of them is better than they are.
+pub type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<FirstBytes>>;
+
+/// The hash of a digest: its first bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstBytes(u64);
+
+impl hash::Hash for Digest {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl hash::Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Digest {
     /// The digest of these bytes.
@@ -31,6 +58,12 @@ impl Digest {
     /// The bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Whether it is written with these hex digits first.
+    pub fn begins_with(&self, digits: &[u8]) -> bool {
+        let hex = blake3::Hash::from_bytes(self.0).to_hex();
+        hex.as_bytes().starts_with(digits)
     }
 
     /// The first twelve hex digits, for people.

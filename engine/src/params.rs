@@ -11,7 +11,7 @@ pub(crate) use inputs::{gathered, single};
 pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
 pub(crate) use signature::as_written;
-pub use signature::{DEFINITIONS, constructor_signature};
+pub use signature::{Constructor, DEFINITIONS, constructor_signature};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

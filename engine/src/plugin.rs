@@ -5,7 +5,7 @@
 //! an [`Operation`] as well, with a [`Declaration`] made at run time.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Steps, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
@@ -16,7 +16,6 @@ pub use crate::context::{Context, Progress};
 pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;
-use crate::foreign::Provided;
 pub use crate::params::DEFINITIONS;
 use crate::params::{Bindings, Cutter, Declared, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};
@@ -123,11 +122,6 @@ pub trait Operation: Send + Sync {
         Err(Fault::Bug(format!("`{name}` has no schema")))
     }
 
-    /// What another process needs to call the same program, of a plugin that is one.
-    fn provided(&self) -> Option<&Provided> {
-        None
-    }
-
     /// What is wrong with a call before it runs, and what is known of its result.
     fn examine(&self, call: &Sketch<'_>) -> Examined {
         let _ = call;
@@ -146,7 +140,6 @@ impl Declaration {
             input: input.to_owned(),
             every: every.to_owned(),
         });
-        // Every program declares all plugins when it starts: each field is made once.
         for field in P::fields() {
             let name = &field.param.name;
             if field.not_in_stream {
@@ -175,19 +168,20 @@ impl Declaration {
 /// A plugin written in Rust as an operation.
 pub fn typed<P: Plugin>() -> Arc<dyn Operation> {
     Arc::new(Typed::<P> {
-        declaration: Declaration::of::<P>(),
+        declaration: OnceLock::new(),
         plugin: PhantomData,
     })
 }
 
 struct Typed<P> {
-    declaration: Declaration,
+    /// Made when it is first asked for: an experiment names a few of all plugins.
+    declaration: OnceLock<Declaration>,
     plugin: PhantomData<fn() -> P>,
 }
 
 impl<P: Plugin> Operation for Typed<P> {
     fn declaration(&self) -> &Declaration {
-        &self.declaration
+        self.declaration.get_or_init(Declaration::of::<P>)
     }
 
     fn run(&self, bindings: &Bindings, context: &Context<'_>) -> Result<Arc<dyn Stored>, Fault> {

@@ -28,7 +28,6 @@ use dsl::sweep::Choices;
 use crate::contents::Contents;
 use crate::executor::{Backend, Executor, Place, Round};
 use crate::files::FirstSeen;
-use crate::foreign::with_declared;
 use crate::graph::{ActionId, Graph};
 use crate::lower::{Demand, Lowered, lower_for, validate};
 use crate::observer::{Ending, Observer};
@@ -141,7 +140,7 @@ impl Study {
         let Some(experiment) = checked.experiment else {
             return Err(StudyError::Mistakes(checked.diagnostics, checked.sources));
         };
-        let registry = match with_declared(&registry, &experiment.plugins) {
+        let registry = match registry.with_declared(&experiment.plugins) {
             Ok(registry) => registry,
             Err(mistake) => return Err(StudyError::Mistakes(vec![*mistake], checked.sources)),
         };

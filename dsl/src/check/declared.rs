@@ -8,7 +8,7 @@ use super::scope::PluginDecl;
 use crate::ast::{Expr, Name, PluginOption, PluginParam, TypeExpr};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Declared;
-use crate::signature::{Catalog, ColumnRule, Makes, Need, Param, Signature};
+use crate::signature::{ColumnRule, Makes, Need, Param, Signature};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Kind, Over, Type};
 
@@ -377,13 +377,7 @@ impl Checker<'_> {
         plugin: &PluginDecl,
         env: Env,
     ) -> Option<()> {
-        let mut catalog = Catalog::default();
-        for other in self.names.catalog.iter() {
-            if matches!(other.makes, Makes::Value(_)) {
-                catalog.add(other.clone());
-            }
-        }
-        let faults = declaration_faults(signature, &catalog);
+        let faults = declaration_faults(signature, &self.names.catalog.constructors());
         for (name, message) in &faults {
             let param = plugin.item.params.iter().find(|it| it.name.text == *name);
             let span = param.map_or(plugin.item.name.span, |param| {

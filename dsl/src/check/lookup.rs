@@ -96,15 +96,7 @@ impl<'p> Lookup<'p> {
 
     /// The groups of constructors.
     pub fn groups(self) -> Vec<&'p str> {
-        let groups = self.catalog.iter();
-        let groups = groups.filter_map(|signature| match &signature.makes {
-            Makes::Value(group) => Some(group.as_str()),
-            Makes::Kinds(_) => None,
-        });
-        let mut groups: Vec<&str> = groups.collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
+        self.catalog.groups()
     }
 
     /// Whether a call of this name makes a value of a type.

@@ -91,7 +91,7 @@ impl<'p> Checker<'p> {
                     let message = format!("unknown name `{}`", name.text);
                     let mut diagnostic = Diagnostic::error(Code::UnknownName, name.span, message)
                         .meant(&name.text, self.names_of(env.module));
-                    if self.names.catalog.get(&name.text).is_some() {
+                    if self.names.catalog.has(&name.text) {
                         diagnostic = diagnostic.hint(format!("call it: `{}(…)`", name.text));
                     }
                     self.unknown(env, diagnostic);

@@ -379,7 +379,7 @@ impl Loader<'_> {
             ItemKind::Define { name, params, body } => {
                 let taken = column::function(&name.text).is_some()
                     || column::constant(&name.text).is_some()
-                    || self.catalog.get(&name.text).is_some();
+                    || self.catalog.has(&name.text);
                 if self.may_name(&name, taken) {
                     self.twice(&params);
                     self.name(module, &name, Entity::Define(self.program.defines.len()));
@@ -418,7 +418,7 @@ impl Loader<'_> {
         let name = item.name.clone();
         let taken = column::function(&name.text).is_some()
             || column::constant(&name.text).is_some()
-            || self.catalog.get(&name.text).is_some();
+            || self.catalog.has(&name.text);
         if !self.may_name(&name, taken) {
             return;
         }

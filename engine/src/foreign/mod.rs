@@ -26,11 +26,6 @@ mod wasm;
 mod wire;
 mod workers;
 
-use std::sync::Arc;
-
-use dsl::diagnostic::{Code as DiagnosticCode, Diagnostic};
-use dsl::experiment::Declared;
-
 pub use code::Code;
 pub use known::{ask_shared, provided_by};
 pub(crate) use known::{know, shared_workers};
@@ -43,35 +38,3 @@ pub use wire::PROTOCOL;
 pub use workers::{Given, Workers};
 
 pub use crate::parcel::{Array, Parcel, Values};
-use crate::plugin::Registry;
-
-/// The registry with the plugins that an experiment declares.
-///
-/// # Errors
-/// A diagnostic at the plugin whose program cannot be read.
-pub fn with_declared(
-    registry: &Arc<Registry>,
-    declared: &[Declared],
-) -> Result<Arc<Registry>, Box<Diagnostic>> {
-    if declared.is_empty() {
-        return Ok(Arc::clone(registry));
-    }
-    let mut extended = (**registry).clone();
-    for plugin in declared {
-        let refuse = |message: String| {
-            Box::new(Diagnostic::error(
-                DiagnosticCode::BadPlugin,
-                plugin.place,
-                message,
-            ))
-        };
-        let described = find(plugin).map_err(|fault| refuse(fault.message))?;
-        let code = Code::of(&described).map_err(|fault| refuse(fault.to_string()))?;
-        let operation = Foreign::new(plugin, described, code, registry.makers());
-        let operation = operation.map_err(|fault| refuse(fault.to_string()))?;
-        know(&operation.provided);
-        let added = extended.add(Arc::new(operation));
-        added.map_err(|error| refuse(error.to_string()))?;
-    }
-    Ok(Arc::new(extended))
-}

@@ -248,10 +248,6 @@ impl Operation for Foreign {
             facts: self.maker.facts(call),
         }
     }
-
-    fn provided(&self) -> Option<&Provided> {
-        Some(&self.provided)
-    }
 }
 
 /// How results are made from what programs answer, by kind.

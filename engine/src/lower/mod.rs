@@ -5,7 +5,7 @@
 
 mod repeat;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::diagnostic::{Code, Diagnostic};
 use dsl::experiment::{Argument, Experiment, Node, NodeId};
@@ -13,7 +13,7 @@ use dsl::signature::Makes;
 use dsl::types::Kind;
 
 use crate::contents::Contents;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestMap};
 use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph, Input};
 use crate::key::{Key, KeyParts};
@@ -110,7 +110,7 @@ fn graph(
             of_node: vec![Vec::new(); experiment.nodes.len()],
             ..Graph::default()
         },
-        by_key: HashMap::new(),
+        by_key: DigestMap::default(),
     };
     for id in needed(experiment, goals) {
         lowering.node(id)?;
@@ -179,7 +179,7 @@ struct Lowering<'a> {
     contents: &'a Contents,
     graph: Graph,
     /// Only looked up, never listed.
-    by_key: HashMap<Digest, ActionId>,
+    by_key: DigestMap<ActionId>,
 }
 
 impl Lowering<'_> {
@@ -359,7 +359,7 @@ impl Lowering<'_> {
 
     /// The anomalies of a regression that a program fits, whatever its declaration calls them.
     fn anomalies<'a>(&self, node: &'a Node, field: &str) -> Option<&'a Argument> {
-        self.registry.get(&node.plugin)?.provided()?;
+        self.registry.program_of(&node.plugin)?;
         let is_anomaly = |argument: &&Argument| {
             let first = argument.value.nodes().into_iter().next();
             first.is_some_and(|id| self.experiment.nodes[id.0].kind == Kind::Anomaly)

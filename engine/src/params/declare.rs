@@ -180,10 +180,16 @@ macro_rules! made {
         }
 
         impl $Enum {
-            /// The signatures of the constructors.
-            pub fn constructors() -> Vec<dsl::signature::Signature> {
-                vec![$( $crate::params::constructor_signature::<$Variant>(stringify!($Enum)) ),*]
-            }
+            /// Its constructors.
+            pub const CONSTRUCTORS: &'static [$crate::params::Constructor] = &[$(
+                $crate::params::Constructor {
+                    group: stringify!($Enum),
+                    name: <$Variant as $crate::params::Declared>::NAME,
+                    signature: || {
+                        $crate::params::constructor_signature::<$Variant>(stringify!($Enum))
+                    },
+                }
+            ),*];
         }
 
         impl $crate::params::ParamType for $Enum {

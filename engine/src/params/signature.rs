@@ -4,6 +4,17 @@ use dsl::signature::{ColumnRule, Makes, Param, Signature};
 
 use super::{Declared, join_doc};
 
+/// A constructor of a value, whose signature is made when it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Constructor {
+    /// The group of values.
+    pub group: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What the checker knows of it.
+    pub signature: fn() -> Signature,
+}
+
 /// The signature of a constructor of `group`.
 pub fn constructor_signature<C: Declared>(group: &str) -> Signature {
     Signature {

@@ -1,17 +1,19 @@
 //! Every plugin, constructor and artifact type of a program, by name.
 
+mod declared;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dsl::signature::{Catalog, Signature};
+use dsl::signature::Catalog;
 use dsl::types::Kind;
 use thiserror::Error;
 
 use crate::artifact::{Artifact, Dataset, Page, Parts, Scores, Stored, Trajectory, WeightTable};
 use crate::error::Fault;
 use crate::foreign::{Maker, Makers, Provided, Simple};
+use crate::params::Constructor;
 use crate::plugin::{Operation, Plugin, typed};
 use crate::store::{Record, Store};
 
@@ -19,9 +21,11 @@ use crate::store::{Record, Store};
 #[derive(Clone)]
 pub struct Registry {
     operations: BTreeMap<String, Arc<dyn Operation>>,
-    constructors: Vec<Signature>,
+    constructors: Vec<Constructor>,
     readers: Vec<ArtifactReader>,
     makers: Makers,
+    /// What those are that are programs of their own.
+    provided: BTreeMap<String, Provided>,
 }
 
 /// Reads one type of artifact.
@@ -58,6 +62,7 @@ impl Default for Registry {
             constructors: Vec::new(),
             readers: Vec::new(),
             makers: BTreeMap::new(),
+            provided: BTreeMap::new(),
         };
         registry.artifact::<Dataset>();
         registry.artifact::<Page>();
@@ -106,8 +111,8 @@ impl Registry {
     }
 
     /// Adds the constructors of a value.
-    pub fn constructors(&mut self, signatures: Vec<Signature>) {
-        self.constructors.extend(signatures);
+    pub fn constructors(&mut self, constructors: &[Constructor]) {
+        self.constructors.extend(constructors);
     }
 
     /// Adds a type of artifact, so that its stored results are read back. Which plugin produced
@@ -180,12 +185,6 @@ impl Registry {
         })
     }
 
-    /// The plugins that are programs of their own.
-    pub fn provided(&self) -> impl Iterator<Item = &Provided> {
-        let operations = self.operations.values();
-        operations.filter_map(|operation| operation.provided())
-    }
-
     /// All plugins by name.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Operation> {
         self.operations.values().map(|operation| &**operation)
@@ -194,18 +193,21 @@ impl Registry {
     /// What the checker needs to know; what files declare it reads there.
     pub fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::default();
-        let built_in = |operation: &&dyn Operation| operation.provided().is_none();
-        for operation in self.iter().filter(built_in) {
-            catalog.add(operation.declaration().signature.clone());
+        for (name, operation) in &self.operations {
+            if !self.provided.contains_key(name) {
+                let operation = Arc::clone(operation);
+                catalog.add_plugin(name, move || operation.declaration().signature.clone());
+            }
         }
-        for signature in &self.constructors {
-            catalog.add(signature.clone());
+        for constructor in &self.constructors {
+            let Constructor { group, name, .. } = constructor;
+            catalog.add_constructor(group, name, constructor.signature);
         }
         catalog
     }
 
     fn names(&self) -> BTreeSet<&str> {
-        let constructors = self.constructors.iter().map(|signature| &*signature.name);
+        let constructors = self.constructors.iter().map(|it| it.name);
         constructors
             .chain(self.operations.keys().map(String::as_str))
             .collect()

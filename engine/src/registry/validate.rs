@@ -14,11 +14,7 @@ impl Registry {
     /// # Errors
     /// The first fault, with its plugin and field.
     pub fn validate(&self) -> Result<(), RegistryError> {
-        let mut constructors = self
-            .constructors
-            .iter()
-            .map(|it| &*it.name)
-            .collect::<Vec<_>>();
+        let mut constructors: Vec<&str> = self.constructors.iter().map(|it| it.name).collect();
         constructors.sort_unstable();
         let twice = constructors.windows(2).find(|pair| pair[0] == pair[1]);
         // A plugin may share its word with a constructor, whose group finds it.
@@ -26,7 +22,7 @@ impl Registry {
             return Err(fault(name, None, "the name exists already"));
         }
         for constructor in &self.constructors {
-            self.validate_signature(constructor)?;
+            self.validate_signature(&(constructor.signature)())?;
         }
         self.operations
             .keys()

@@ -32,7 +32,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Apply>();
     registry.plugin::<NearestSubset>();
     registry.plugin::<Adopt>();
-    registry.constructors(Architecture::constructors());
+    registry.constructors(Architecture::CONSTRUCTORS);
 }
 
 /// A parent and what moves its weights: a network for every row of any data.

@@ -49,7 +49,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Concat>();
     registry.plugin::<Csv>();
     registry.plugin::<Derive>();
-    registry.constructors(Distortion::constructors());
+    registry.constructors(Distortion::CONSTRUCTORS);
     registry.plugin::<Distort>();
     registry.plugin::<Edge>();
     registry.plugin::<Idx>();

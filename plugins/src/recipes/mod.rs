@@ -15,5 +15,5 @@ use engine::plugin::Registry;
 
 /// Adds the jumps to the registry.
 pub fn register(registry: &mut Registry) {
-    registry.constructors(Jump::constructors());
+    registry.constructors(Jump::CONSTRUCTORS);
 }

@@ -16,5 +16,5 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Summary>();
     registry.plugin::<Map>();
     registry.plugin::<Timeline>();
-    registry.constructors(Plot::constructors());
+    registry.constructors(Plot::CONSTRUCTORS);
 }

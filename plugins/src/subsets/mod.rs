@@ -99,7 +99,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Regions>();
     registry.plugin::<Stratified>();
     registry.plugin::<Window>();
-    registry.constructors(Region::constructors());
+    registry.constructors(Region::CONSTRUCTORS);
 }
 
 /// Refuses subsets that are larger than the data.

@@ -14,6 +14,6 @@ use engine::plugin::Registry;
 
 /// Adds the optimisers and schedules to the registry.
 pub fn register(registry: &mut Registry) {
-    registry.constructors(Optimizer::constructors());
-    registry.constructors(Schedule::constructors());
+    registry.constructors(Optimizer::CONSTRUCTORS);
+    registry.constructors(Schedule::CONSTRUCTORS);
 }

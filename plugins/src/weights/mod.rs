@@ -71,7 +71,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Diagnose>();
     registry.plugin::<Path>();
     registry.plugin::<Similarity>();
-    registry.constructors(Model::constructors());
+    registry.constructors(Model::CONSTRUCTORS);
     registry.plugin::<Combine>();
     registry.plugin::<Elect>();
     registry.plugin::<Ema>();

@@ -280,7 +280,7 @@ impl Subject<'_> {
             let Some(operation) = study.registry.get(&node.plugin) else {
                 continue;
             };
-            if operation.provided().is_none() || action.member.unwrap_or(0) > 0 {
+            if study.registry.program_of(&node.plugin).is_none() || action.member.unwrap_or(0) > 0 {
                 continue;
             }
             let mut inputs: BTreeMap<(String, NodeId), Dataset> = BTreeMap::new();
