@@ -47,6 +47,52 @@ fn killed_early_in_a_fresh_store_the_next_run_continues() {
     }
 }
 
+/// A sweep of a few hundred quick actions, whose results are stored together.
+const QUICK: &str = "\
+experiment \"Quick\"
+data cloud = synthetic(linear, rows: 16)
+data half = where(cloud, x > -9)
+data more = derive(half, z = x + y)
+data last = derive(more, q = z * 2)
+sweep seeds = grid(seed: 1..=150)
+";
+
+#[test]
+fn killed_while_many_results_are_stored_together_the_next_run_continues() {
+    let whole = Folder::with(QUICK);
+    let started = std::time::Instant::now();
+    whole.run(&[]);
+    let duration = started.elapsed();
+    // Where the machine is too slow for many of them in a tenth of a second, there are none.
+    let at_once = 450 / (duration.as_millis() / 100).max(1);
+    let packs = fs::read_dir(whole.path(".farcast/packs"));
+    assert!(packs.is_ok_and(|packs| packs.count() > 0) || at_once < 128);
+    let cached = |folder: &Folder| {
+        let said = folder.farcast(&["plan", "it.farcast", "--json"]);
+        let plan: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        plan["cached"].as_u64().unwrap()
+    };
+    let all = cached(&whole);
+    let (killed, mut before) = (Folder::with(QUICK), 0);
+    for moment in 0..12_u32 {
+        let mut child = killed.start(&["run", "it.farcast", "--quiet"]);
+        std::thread::sleep(duration / 8 + Duration::from_millis(u64::from(moment * 13 % 70)));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let verified = killed.farcast(&["cache", "verify"]);
+        assert_eq!(verified.code, 0, "after kill {moment}: {verified:?}");
+        let now = cached(&killed);
+        assert!(
+            now >= before,
+            "after kill {moment}: {now} of {before} results are left"
+        );
+        before = now;
+    }
+    killed.run(&[]);
+    assert_eq!(cached(&killed), all);
+    assert_eq!(objects(&killed), objects(&whole));
+}
+
 #[test]
 fn a_damaged_object_is_set_aside_and_made_again() {
     let text = starter();

@@ -240,23 +240,23 @@ fn damage_of_any_file_gives_no_wrong_result() {
           show out/it: 1 error: the scores beside `out/it/run.json` belong to another run
         version: a byte changed, cut in half
         version: its first byte changed
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\u{N}`; if only that file is damaged, write 1 into it
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\u{N}`; if only that file is damaged, write 2 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\u{N}`; if only that file is damaged, write 2 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\u{N}`; if only that file is damaged, write 2 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\u{N}`; if only that file is damaged, write 2 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 2 in `version`, found `\u{N}`; if only that file is damaged, write 2 into it
         version: empty
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found ``; if only that file is damaged, write 1 into it
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found ``; if only that file is damaged, write 2 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found ``; if only that file is damaged, write 2 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found ``; if only that file is damaged, write 2 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found ``; if only that file is damaged, write 2 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 2 in `version`, found ``; if only that file is damaged, write 2 into it
         version: zeros
-          cache verify: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
-          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
-          show last: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
-          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
-          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 1 in `version`, found `\0\0`; if only that file is damaged, write 1 into it
+          cache verify: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\0\0`; if only that file is damaged, write 2 into it
+          cache gc --dry-run: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\0\0`; if only that file is damaged, write 2 into it
+          show last: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\0\0`; if only that file is damaged, write 2 into it
+          rerun out/it --quiet --json: 1 error: the store `./.farcast` has no format number: expected 2 in `version`, found `\0\0`; if only that file is damaged, write 2 into it
+          run it.farcast --json: 1 error: the store `.farcast` has no format number: expected 2 in `version`, found `\0\0`; if only that file is damaged, write 2 into it
     "#]].assert_eq(&table);
 }
 

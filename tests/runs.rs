@@ -199,7 +199,7 @@ pub fn same_results(one: &Folder, two: &Folder) {
 
 /// The names of all objects in the store of a folder: the digests of their content.
 pub fn objects(folder: &Folder) -> Vec<String> {
-    let mut names = Vec::new();
+    let mut names = packed(folder);
     for part in fs::read_dir(folder.path(".farcast/objects"))
         .into_iter()
         .flatten()
@@ -209,7 +209,20 @@ pub fn objects(folder: &Folder) -> Vec<String> {
         }
     }
     names.sort();
+    names.dedup();
     names
+}
+
+/// The names of the objects that were stored together with others.
+fn packed(folder: &Folder) -> Vec<String> {
+    let packs = fs::read_dir(folder.path(".farcast/packs"));
+    let packs = packs.into_iter().flatten().map(|pack| pack.unwrap().path());
+    let lists = packs.map(|pack| {
+        let bytes = fs::read(pack).unwrap();
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap();
+        serde_json::from_slice::<Vec<(String, u64)>>(&line[17..]).unwrap()
+    });
+    lists.flatten().map(|(name, _)| name).collect()
 }
 
 #[test]

@@ -61,6 +61,12 @@ pub fn exported_before(folder: &Path) -> ExportedFiles {
     struct Listing {
         files: BTreeMap<String, Exported>,
     }
+    // A `run.json` of many thousand actions is read only where a file may be listed in it.
+    let names = fs::read_dir(folder).into_iter().flatten();
+    let mut names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    if !names.any(|name| is_export(&name)) {
+        return ExportedFiles::default();
+    }
     let listing = run_json(folder).and_then(|json| serde_json::from_slice::<Listing>(&json).ok());
     let mut files = listing.map(|listing| listing.files).unwrap_or_default();
     files.retain(|name, _| is_export(name) && is_file(&folder.join(name)));

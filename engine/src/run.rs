@@ -20,7 +20,7 @@ use crate::observer::Ending;
 use crate::order::Order;
 use crate::plan::{Step, plan};
 use crate::scheduler::{OnFailure, Orders, Scheduler};
-use crate::store::{Cost, Hold};
+use crate::store::{Cost, Hold, Unsettled};
 use crate::trials::Trials;
 
 /// What a run works with.
@@ -185,7 +185,22 @@ impl<'a> Pass<'a> {
         }
         let stop = self.work.place.stop;
         scheduler.run(executor, self, stop);
-        scheduler.endings()
+        let mut endings = scheduler.endings();
+        self.settle(&mut endings);
+        endings
+    }
+
+    /// Stores what still waits for that. What cannot be stored has failed.
+    fn settle(&self, endings: &mut [Ending]) {
+        let Err(Unsettled { keys, fault }) = self.work.place.store.settle() else {
+            return;
+        };
+        let failure = failure(fault);
+        for (action, ending) in self.work.graph.actions.iter().zip(endings) {
+            if keys.contains(&action.key.digest) {
+                *ending = Ending::Failed(failure.clone());
+            }
+        }
     }
 
     fn say_remaining(&self) {

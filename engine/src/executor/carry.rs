@@ -267,7 +267,7 @@ impl Carrier<'_> {
             host: self.place.host.to_owned(),
         };
         let parts = Parts::default().with(LEFT, bytes);
-        let _ = self.place.store.save(record, &parts);
+        let _ = self.place.store.save_soon(record, &parts);
     }
 
     fn conclude(&mut self, fault: Fault) -> Conclusion {
@@ -399,7 +399,7 @@ impl Carrier<'_> {
             seconds: self.seconds() + self.spared,
             host: self.place.host.to_owned(),
         };
-        self.cost = self.place.store.save(record, parts)?.cost();
+        self.cost = self.place.store.save_soon(record, parts)?.cost();
         Ok(())
     }
 }

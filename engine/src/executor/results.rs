@@ -1,17 +1,16 @@
 //! Results in memory, by key: what was just produced need not be read from the store.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::artifact::Stored;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestMap};
 use crate::error::Fault;
 use crate::foreign::{Workers, shared_workers};
 
 /// Results in memory, shared by threads.
 pub struct Results {
     /// Only looked up, never listed.
-    slots: Mutex<HashMap<Digest, Arc<Slot>>>,
+    slots: Mutex<DigestMap<Arc<Slot>>>,
     /// The processes of plugins, which live as long.
     pub workers: Arc<Workers>,
 }

@@ -2,9 +2,10 @@
 //! them.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
+use std::time::Duration;
 
 use super::carry::carry;
 use super::results::Results;
@@ -14,6 +15,9 @@ use crate::digest::Digest;
 use crate::graph::ActionId;
 use crate::order::Order;
 use crate::plugin::Progress;
+
+/// When nothing has ended for as long, what ended before is stored.
+const SETTLE_AFTER: Duration = Duration::from_millis(100);
 
 /// Threads of this process.
 #[derive(Clone, Copy, Debug)]
@@ -106,12 +110,17 @@ impl Executor for Pool<'_, '_> {
         if self.running == 0 {
             return Event::Idle;
         }
-        match self.answers.recv() {
+        match self.answers.recv_timeout(SETTLE_AFTER) {
             Ok((id, answer)) => {
                 self.running -= 1;
                 Event::Ended(id, answer)
             }
-            Err(_) => Event::Idle,
+            Err(RecvTimeoutError::Timeout) => {
+                // What cannot be stored now goes on waiting: the run says so when it ends.
+                let _ = self.place.store.settle();
+                Event::StillRunning
+            }
+            Err(RecvTimeoutError::Disconnected) => Event::Idle,
         }
     }
 

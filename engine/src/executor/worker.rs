@@ -81,9 +81,14 @@ impl Worker<'_> {
                             say(&Report::Progress(progress));
                         }
                     };
-                    carry(&order, &place, results, &progress)
+                    let answer = carry(&order, &place, results, &progress);
+                    // Others read the result as soon as they hear the answer.
+                    match self.store.settle() {
+                        Ok(()) => answer,
+                        Err(unsettled) => failed(unsettled.fault),
+                    }
                 }
-                Err(fault) => Answer::without_result(Conclusion::Failed(failure(fault))),
+                Err(fault) => failed(fault),
             };
             say(&Report::Ended(answer));
         }
@@ -94,6 +99,10 @@ impl Worker<'_> {
         self.store.refresh()?;
         read.map_err(|error| Fault::Bug(format!("an order does not read: {error}")))
     }
+}
+
+fn failed(fault: Fault) -> Answer {
+    Answer::without_result(Conclusion::Failed(failure(fault)))
 }
 
 fn is_due(last: &Mutex<Option<Instant>>) -> bool {

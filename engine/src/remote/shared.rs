@@ -11,7 +11,8 @@ use crate::artifact::{Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::store::{
-    Defect, DirStore, Hold, Line, Objects, Record, Records, Store, Summary, intact, load_parts,
+    Defect, DirStore, Hold, Line, Objects, Record, Records, Store, Summary, Unsettled, intact,
+    load_parts,
 };
 
 /// A store on disk before any number of remote ones. What is fetched is kept; what is computed
@@ -147,6 +148,14 @@ impl Store for Shared<'_> {
             self.local.records().append(&record)?;
         }
         Ok(())
+    }
+
+    fn save_soon(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
+        self.local.save_soon(record, parts)
+    }
+
+    fn settle(&self) -> Result<(), Unsettled> {
+        self.local.settle()
     }
 
     fn refresh(&self) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! objects/<aa>/<digest>   parts, each written to a temporary file and renamed when complete
+//! packs/*.pack            small parts that were stored together
 //! journal/*.log           records, one segment per writing process
 //! holds/                what running processes and pins protect from `gc`
 //! digests/*.log           digests of data files, so that they are not read again
@@ -11,19 +12,21 @@
 //! tmp/                    files being written
 //! ```
 //!
-//! A record is written after its objects are on disk, so a result that is found is complete; and
-//! everything read is verified, so a result that is loaded is what was stored. Deleting any of
+//! Small results wait a tenth of a second for others: then all their objects are written, then all
+//! their records. A record is written after its objects are on disk, so a result that is found is
+//! complete; and everything read is verified, so a result that is loaded is what was stored. Deleting any of
 //! these files at any time costs work, never correctness.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::file_digests::FileDigests;
 use super::folder::Folder;
 use super::objects::DirObjects;
 use super::records::DirRecords;
-use super::{Access, Hold, Line, Objects, Problem, Records, Store};
+use super::{Access, Hold, Line, Objects, Problem, Record, Records, Store, Unsettled, put_parts};
+use crate::artifact::Parts;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::{self, matching};
@@ -34,6 +37,8 @@ pub struct DirStore {
     pub(super) objects: Arc<DirObjects>,
     pub(super) records: DirRecords,
     pub(super) file_digests: FileDigests,
+    /// Held while what waited is stored.
+    settling: Mutex<()>,
 }
 
 /// How much a store holds.
@@ -65,6 +70,7 @@ impl DirStore {
             objects: Arc::new(DirObjects::new(folder.clone())),
             records: DirRecords::new(folder.clone()),
             file_digests: FileDigests::new(folder.path("digests")),
+            settling: Mutex::default(),
             folder,
         };
         store.refresh()?;
@@ -103,11 +109,23 @@ impl DirStore {
             .objects
             .list()
             .map_err(|error| self.folder.unreadable(&error))?;
+        let packs = self.objects.packs.list();
+        let packs = packs.map_err(|error| self.folder.unreadable(&error))?;
+        let packed = packs.iter().flat_map(|pack| &pack.objects);
+        let sizes = objects.iter().map(|(_, file)| file.bytes);
+        let sizes: Vec<u64> = sizes.chain(packed.map(|(_, size)| *size)).collect();
         Ok(Usage {
             records: self.records.count() as u64,
-            objects: objects.len() as u64,
-            bytes: objects.iter().map(|(_, file)| file.bytes).sum(),
+            objects: sizes.len() as u64,
+            bytes: sizes.iter().sum(),
         })
+    }
+}
+
+impl Drop for DirStore {
+    /// A run has settled before; this is for what no run has saved.
+    fn drop(&mut self) {
+        let _ = self.settle();
     }
 }
 
@@ -118,6 +136,34 @@ impl Store for DirStore {
 
     fn records(&self) -> &dyn Records {
         &self.records
+    }
+
+    fn save_soon(&self, mut record: Record, parts: &Parts) -> Result<Record, Fault> {
+        let put = |digest: &Digest, bytes: &Arc<[u8]>, part: &str| {
+            self.objects.put_soon(digest, bytes, part)
+        };
+        put_parts(&mut record, parts, &self.objects(), put)?;
+        if self.records.append_soon(&record)? {
+            self.settle().map_err(|unsettled| unsettled.fault)?;
+        }
+        Ok(record)
+    }
+
+    fn settle(&self) -> Result<(), Unsettled> {
+        let settling = self.settling.lock();
+        let _settling = settling.unwrap_or_else(PoisonError::into_inner);
+        // The objects of these records wait already, or are on disk.
+        let lines = self.records.take_waiting();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let written = self.objects.settle();
+        let written = written.and_then(|()| self.records.settle(&lines));
+        written.map_err(|fault| {
+            let keys = lines.iter().map(|line| *line.key()).collect();
+            self.records.give_back(lines);
+            Unsettled { keys, fault }
+        })
     }
 
     fn refresh(&self) -> Result<(), Fault> {

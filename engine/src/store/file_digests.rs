@@ -145,7 +145,7 @@ impl Memory {
     /// A digest that cannot be stored is forgotten silently: that only costs time.
     fn remember(&mut self, known: FileDigest, folder: &Folder) {
         if let Some(json) = known.to_json() {
-            let _ = self.journal.append(folder, &json, None);
+            let _ = self.journal.append(folder, &[&json], None);
         }
         self.known.insert(known.path.clone(), known);
     }

@@ -12,12 +12,19 @@ use super::Access;
 use crate::clock;
 use crate::error::Fault;
 
-/// Rises when an older farcast can no longer read the store.
-const FORMAT: u32 = 1;
+/// The latest format of a store. It rises when an older farcast can no longer read one: what is in
+/// packs an older one would take for lost.
+const FORMAT: u32 = 2;
+
+/// The format of a store without packs.
+const WITHOUT_PACKS: u32 = 1;
 
 const FOLDERS: [&str; 7] = [
     "objects", "journal", "digests", "runs", "holds", "damaged", "tmp",
 ];
+
+/// Small results that were stored together: see [`packs`](super::packs).
+pub(super) const PACKS: &str = "packs";
 
 /// What is done elsewhere for runs of this store: see [`crate::cluster`].
 const WORK: &str = "work";
@@ -95,6 +102,17 @@ impl Folder {
         self.check_writable()?;
         self.write_whole(target, bytes)
             .map_err(|error| self.fault(what, &error))
+    }
+
+    /// Says that the store has packs, so that an older farcast leaves it alone.
+    pub(super) fn raise_format(&self) -> Result<(), Fault> {
+        self.check_writable()?;
+        let path = self.path("version");
+        let text = format!("{FORMAT}\n");
+        match fs::read_to_string(&path) {
+            Ok(found) if found == text => Ok(()),
+            _ => self.write(&path, "the format", text.as_bytes()),
+        }
     }
 
     /// A new file to append to.
@@ -195,7 +213,7 @@ impl Folder {
     /// A folder with other files in it is more likely a mistyped path than a store.
     fn refuse_other_folders(&self) -> Result<(), Fault> {
         let ours = |name: &str| {
-            let others = [WORK, REMOTES];
+            let others = [WORK, REMOTES, PACKS];
             FOLDERS.contains(&name)
                 || others.contains(&name)
                 || marks().iter().any(|mark| mark.0 == name)
@@ -289,7 +307,7 @@ fn marks() -> [(&'static str, String); 3] {
     [
         ("CACHEDIR.TAG", CACHEDIR_TAG.to_owned()),
         (".gitignore", "*\n".to_owned()),
-        ("version", format!("{FORMAT}\n")),
+        ("version", format!("{WITHOUT_PACKS}\n")),
     ]
 }
 

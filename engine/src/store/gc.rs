@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use super::dir::DirStore;
 use super::index::Line;
-use super::objects::{StoredFile, list_files};
+use super::listing::{StoredFile, list_files};
+use super::packs::{Pack, is_pack};
 use super::{Effect, Record, Records};
 use crate::digest::Digest;
 use crate::error::Fault;
@@ -61,12 +62,10 @@ impl DirStore {
         }
         self.refresh()?;
         let unreadable = |error: io::Error| self.folder.unreadable(&error);
-        let objects: BTreeMap<Digest, StoredFile> = self
-            .objects
-            .list()
-            .map_err(unreadable)?
-            .into_iter()
-            .collect();
+        let packs = self.objects.packs.list().map_err(unreadable)?;
+        let mut objects: BTreeMap<Digest, StoredFile> =
+            packs.iter().flat_map(Pack::files).collect();
+        objects.extend(self.objects.list().map_err(unreadable)?);
         let held = self.held()?;
         let (mut wanted, mut useless) = (Vec::new(), Vec::new());
         for line in self.records.lines() {
@@ -83,7 +82,13 @@ impl DirStore {
             }
         }
         let needed = policy.within_bounds(wanted, &mut useless);
-        let rubbish = self.rubbish(&objects, &needed).map_err(unreadable)?;
+        let mut rubbish = self.rubbish(&objects, &needed).map_err(unreadable)?;
+        let now = self.folder.now();
+        let old = packs
+            .into_iter()
+            .filter(|pack| pack.file.is_older(now, FRESH));
+        let sparse: Vec<Pack> = old.filter(|pack| pack.is_sparse(&needed)).collect();
+        rubbish.extend(sparse.iter().map(|pack| pack.file.clone()));
 
         let mut report = GcReport {
             records: useless.len() as u64,
@@ -94,6 +99,7 @@ impl DirStore {
         report.segments = self.records.compact(useless, policy.effect)?;
         if policy.effect == Effect::Apply {
             self.file_digests.compact(&self.folder)?;
+            self.objects.repack(&sparse, &needed)?;
             self.remove(&rubbish)
                 .map_err(|error| self.folder.fault("the remaining files", &error))?;
         }
@@ -111,9 +117,9 @@ impl DirStore {
         rubbish.retain(|found| found.is_older(now, ABANDONED));
         rubbish.extend(list_files(&self.folder.path("damaged"))?);
         rubbish.extend(self.scores_of_no_run(now)?);
-        let unneeded = objects
-            .iter()
-            .filter(|(digest, found)| !needed.contains(digest) && found.is_older(now, FRESH));
+        let unneeded = objects.iter().filter(|(digest, found)| {
+            !needed.contains(digest) && found.is_older(now, FRESH) && !is_pack(&found.path)
+        });
         rubbish.extend(unneeded.map(|(_, found)| found.clone()));
         Ok(rubbish)
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::Hold;
 use super::dir::DirStore;
 use super::folder::unique;
-use super::objects::list_files;
+use super::listing::list_files;
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::process::machine;

@@ -1,6 +1,5 @@
 //! The index of the journal: the last line about every key.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::journal::Segment;
 use super::{Cost, Record, Summary};
 use crate::clock::since_1970;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestMap};
 use crate::error::Fault;
 
 /// A line of the journal: its JSON, and the part of it that the index needs. A run reads few of
@@ -131,6 +130,11 @@ impl Line {
         &self.json
     }
 
+    /// Whether it is this very line.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.json, &other.json)
+    }
+
     /// The key it is about.
     pub(crate) fn key(&self) -> &Digest {
         match &self.head {
@@ -177,7 +181,7 @@ fn to_json(content: &LineContent<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
 /// index is always the same as after reading all of them in order.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    last: HashMap<Digest, (Segment, Line)>,
+    last: DigestMap<(Segment, Line)>,
 }
 
 impl Index {

@@ -125,22 +125,37 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds an entry, as JSON, that is read after everything in `after`; it is on disk when this
-    /// returns.
-    pub(super) fn append(
+    /// The segment to which an entry is added that is read after everything in `after`.
+    pub(super) fn writing(
         &mut self,
         folder: &Folder,
-        json: &[u8],
         after: Option<&Segment>,
     ) -> Result<Segment, Fault> {
         folder.check_writable()?;
-        let line = encode(json)?;
+        let writer = self.writer.take();
+        let writer = writer.filter(|writer| Some(&writer.segment) >= after);
+        let writer = writer.map_or_else(|| self.begin(folder), Ok);
+        let writer = writer.map_err(|error| folder.fault("a record", &error))?;
+        Ok(self.writer.insert(writer).segment.clone())
+    }
+
+    /// Adds entries, as JSON, that are read after everything in `after`; they are on disk when
+    /// this returns.
+    pub(super) fn append(
+        &mut self,
+        folder: &Folder,
+        entries: &[&[u8]],
+        after: Option<&Segment>,
+    ) -> Result<Segment, Fault> {
+        folder.check_writable()?;
+        let lines: Result<Vec<_>, Fault> = entries.iter().map(|json| encode(json)).collect();
+        let lines = lines?.concat();
         self.writer = self
             .writer
             .take()
             .filter(|writer| Some(&writer.segment) >= after);
         for _ in 0..ATTEMPTS {
-            match self.append_line(folder, &line) {
+            match self.append_lines(folder, &lines) {
                 Ok(Some(segment)) => return Ok(segment),
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::StaleNetworkFileHandle => {}
@@ -277,16 +292,16 @@ impl Journal {
         Ok(())
     }
 
-    /// The segment of the new line, or `None` when that segment was merged meanwhile.
-    fn append_line(&mut self, folder: &Folder, line: &[u8]) -> io::Result<Option<Segment>> {
+    /// The segment of the new lines, or `None` when that segment was merged meanwhile.
+    fn append_lines(&mut self, folder: &Folder, lines: &[u8]) -> io::Result<Option<Segment>> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.begin(folder)?,
         };
         // On failure the writer is dropped: a torn line may only be the last of its segment.
-        writer.file.write_all(line)?;
+        writer.file.write_all(lines)?;
         writer.file.sync_data()?;
-        writer.length += line.len() as u64;
+        writer.length += lines.len() as u64;
         // On a network file system, opening asks the server; a look-up may be answered from memory.
         match File::open(self.path(&writer.segment)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -311,7 +326,7 @@ impl Journal {
 
     /// Removes a merged segment, unless its writer is still alive and has added to it. The segment is
     /// moved away first: its writer notices and adds later lines elsewhere, too (see
-    /// [`append_line`](Self::append_line)).
+    /// [`append_lines`](Self::append_lines)).
     fn retire(&self, folder: &Folder, segment: &Segment) -> io::Result<()> {
         let (path, aside) = (self.path(segment), folder.temporary());
         match fs::rename(&path, &aside) {

@@ -42,10 +42,11 @@ pub(crate) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
 /// Decodes an entry from its JSON, if it is valid.
 pub(crate) type Decode<T> = fn(&[u8]) -> Option<T>;
 
-fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
+/// The entry of a line without its line break, or what is wrong with it.
+pub(super) fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
     let (check, rest) = line.split_at_checked(CHECK).ok_or("too short")?;
     let json = rest.strip_prefix(b" ").ok_or("no checksum")?;
-    if !Digest::of(json).to_string().as_bytes().starts_with(check) {
+    if !Digest::of(json).begins_with(check) {
         return Err("wrong checksum");
     }
     entry(json).ok_or("unknown entry")

@@ -16,9 +16,11 @@ mod holds;
 mod index;
 mod journal;
 mod lines;
+mod listing;
 mod locate;
 mod memory;
 mod objects;
+mod packs;
 mod record;
 mod records;
 mod runs;
@@ -163,24 +165,28 @@ pub trait Store: Send + Sync {
     /// found later.
     fn save(&self, mut record: Record, parts: &Parts) -> Result<Record, Fault> {
         let objects = self.objects();
-        let mut stored = BTreeMap::new();
-        for (part, bytes) in parts.in_memory() {
-            let digest = Digest::of(bytes);
-            objects.put(&digest, bytes, part)?;
-            stored.insert(part.to_owned(), (digest, bytes.len() as u64));
-        }
-        for (part, kept) in parts.kept() {
-            // Most are stored while the result is computed.
-            if !objects.has(&kept.digest, kept.size) {
-                objects.put(&kept.digest, &kept.read()?, part)?;
-            }
-            stored.insert(part.to_owned(), (kept.digest, kept.size));
-        }
-        if let RecordedOutcome::Parts(named) = &mut record.outcome {
-            *named = stored;
-        }
+        let put = |digest: &Digest, bytes: &Arc<[u8]>, part: &str| objects.put(digest, bytes, part);
+        put_parts(&mut record, parts, &objects, put)?;
         self.records().append(&record)?;
         Ok(record)
+    }
+
+    /// The same, but it may wait for others to be stored with it: it is found at once, and on disk
+    /// when [`settle`](Self::settle) returns, if not before. A process that is killed until then
+    /// has lost a moment's work.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    fn save_soon(&self, record: Record, parts: &Parts) -> Result<Record, Fault> {
+        self.save(record, parts)
+    }
+
+    /// Stores what still waits.
+    ///
+    /// # Errors
+    /// What was not stored, and why; it goes on waiting.
+    fn settle(&self) -> Result<(), Unsettled> {
+        Ok(())
     }
 
     /// Takes in what other processes have recorded; for stores that several may use at once.
@@ -211,6 +217,41 @@ pub trait Store: Send + Sync {
     fn forget_file_digest(&self, path: &Path) {
         let _ = path;
     }
+}
+
+/// Results that could not be stored.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// Their keys.
+    pub keys: BTreeSet<Digest>,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// Stores the parts of a result and names them in its record.
+fn put_parts(
+    record: &mut Record,
+    parts: &Parts,
+    objects: &Arc<dyn Objects>,
+    put: impl Fn(&Digest, &Arc<[u8]>, &str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut stored = BTreeMap::new();
+    for (part, bytes) in parts.in_memory() {
+        let digest = Digest::of(bytes);
+        put(&digest, bytes, part)?;
+        stored.insert(part.to_owned(), (digest, bytes.len() as u64));
+    }
+    for (part, kept) in parts.kept() {
+        // Most are stored while the result is computed.
+        if !objects.has(&kept.digest, kept.size) {
+            objects.put(&kept.digest, &kept.read()?, part)?;
+        }
+        stored.insert(part.to_owned(), (kept.digest, kept.size));
+    }
+    if let RecordedOutcome::Parts(named) = &mut record.outcome {
+        *named = stored;
+    }
+    Ok(())
 }
 
 /// What [`Store::load`] does with these objects and records.

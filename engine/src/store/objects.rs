@@ -1,55 +1,115 @@
-//! Content-addressed files: `objects/<first two digits>/<digest>`.
+//! Content-addressed files: `objects/<first two digits>/<digest>`, and packs of small ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use super::folder::Folder;
+use super::listing::{StoredFile, list_files, subfolders};
+use super::packs::{Pack, Packs};
 use super::{Defect, Objects};
 use crate::artifact::Piece;
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::Fault;
 
+/// Larger objects are files of their own.
+const SMALL: usize = 64 << 10;
+
+/// Fewer objects that wait together are files of their own.
+const WORTH_A_PACK: usize = 64;
+
 /// The objects of a store on disk.
 pub(super) struct DirObjects {
     folder: Folder,
+    pub(super) packs: Packs,
+    /// Small ones that are not on disk yet.
+    waiting: Mutex<BTreeMap<Digest, Arc<[u8]>>>,
     /// Damaged objects that could not be set aside, as in a read-only store: for this process
     /// they are gone.
     discarded: Mutex<BTreeSet<Digest>>,
-}
-
-/// One file of the store.
-#[derive(Clone, Debug)]
-pub(super) struct StoredFile {
-    pub(super) path: PathBuf,
-    pub(super) bytes: u64,
-    pub(super) modified: SystemTime,
 }
 
 impl DirObjects {
     /// The objects in this folder.
     pub(super) fn new(folder: Folder) -> Self {
         Self {
+            packs: Packs::new(folder.clone()),
             folder,
+            waiting: Mutex::default(),
             discarded: Mutex::default(),
         }
     }
 
+    /// Stores bytes under their digest, small ones when [`settle`](Self::settle) is called.
+    pub(super) fn put_soon(
+        &self,
+        digest: &Digest,
+        bytes: &Arc<[u8]>,
+        part: &str,
+    ) -> Result<(), Fault> {
+        if bytes.len() > SMALL {
+            return self.put(digest, bytes, part);
+        }
+        let size = bytes.len() as u64;
+        let is_known =
+            fs::exists(self.path(digest)).unwrap_or(false) || self.packs.known(digest).is_some();
+        if !(is_known && self.is_intact(digest, size) && self.touch(digest).is_ok()) {
+            self.waiting().insert(*digest, Arc::clone(bytes));
+        }
+        self.discarded().remove(digest);
+        Ok(())
+    }
+
+    /// Writes the objects that wait: many as one pack, few as files of their own.
+    pub(super) fn settle(&self) -> Result<(), Fault> {
+        let waiting = self.waiting().clone();
+        let waiting: Vec<(Digest, Arc<[u8]>)> = waiting.into_iter().collect();
+        if waiting.len() >= WORTH_A_PACK {
+            self.packs.write(&waiting)?;
+        } else {
+            for (digest, bytes) in &waiting {
+                self.folder.write(&self.path(digest), "a result", bytes)?;
+            }
+        }
+        let mut left = self.waiting();
+        for (digest, _) in &waiting {
+            left.remove(digest);
+        }
+        Ok(())
+    }
+
+    /// Stores again what is needed of packs that are to be removed.
+    pub(super) fn repack(&self, packs: &[Pack], needed: &BTreeSet<Digest>) -> Result<(), Fault> {
+        let objects = packs.iter().flat_map(|pack| &pack.objects);
+        for (digest, size) in objects.filter(|(digest, _)| needed.contains(digest)) {
+            // What is damaged stays to be found damaged, in no pack: it is missing then.
+            if let Ok(bytes) = self.get(digest, *size, &[Piece::whole(*digest, *size)])? {
+                self.waiting().insert(*digest, bytes);
+            }
+        }
+        self.settle()
+    }
+
     /// What is wrong with an object, if anything; read in bounded memory.
     pub(super) fn check(&self, digest: &Digest, size: u64) -> io::Result<Option<Defect>> {
-        let file = match self.open(digest, size)? {
-            Ok(file) => file,
+        let (mut file, start) = match self.open(digest, size)? {
+            Ok(found) => found,
             Err(defect) => return Ok(Some(defect)),
         };
-        let found = Digest::of_reader(BufReader::with_capacity(1 << 18, file))?;
+        file.seek(SeekFrom::Start(start))?;
+        let reader = BufReader::with_capacity(1 << 18, file.take(size));
+        let found = Digest::of_reader(reader)?;
         Ok((found != *digest).then_some(Defect::Damaged))
     }
 
-    /// Every object, ordered by digest; other files are ignored.
+    fn is_intact(&self, digest: &Digest, size: u64) -> bool {
+        matches!(self.check(digest, size), Ok(None))
+    }
+
+    /// Every object that is a file of its own, ordered by digest; other files are ignored.
     pub(super) fn list(&self) -> io::Result<Vec<(Digest, StoredFile)>> {
         let mut objects = Vec::new();
         for folder in subfolders(&self.folder.path("objects"))? {
@@ -65,21 +125,42 @@ impl DirObjects {
         Ok(objects)
     }
 
-    /// The file of an object.
+    /// The file of an object, unless it is in a pack.
     pub(super) fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         let folder = name.get(..2).unwrap_or_default();
         self.folder.path(&format!("objects/{folder}/{name}"))
     }
 
-    fn open(&self, digest: &Digest, size: u64) -> io::Result<Result<File, Defect>> {
-        let file = match File::open(self.path(digest)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Defect::Missing)),
-            Err(error) => return Err(error),
-        };
-        let fits = file.metadata()?.len() == size;
-        Ok(if fits { Ok(file) } else { Err(Defect::Damaged) })
+    /// The file with an object, and where in it the object begins.
+    fn open(&self, digest: &Digest, size: u64) -> io::Result<Result<(File, u64), Defect>> {
+        match File::open(self.path(digest)) {
+            Ok(file) => {
+                let fits = file.metadata()?.len() == size;
+                Ok(if fits {
+                    Ok((file, 0))
+                } else {
+                    Err(Defect::Damaged)
+                })
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => self.open_pack(digest, size),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_pack(&self, digest: &Digest, size: u64) -> io::Result<Result<(File, u64), Defect>> {
+        while let Some(place) = self.packs.find(digest) {
+            match File::open(&place.pack) {
+                Ok(file) if place.size == size => return Ok(Ok((file, place.start))),
+                Ok(_) => return Ok(Err(Defect::Damaged)),
+                // Another process has put what is needed of it into a new pack.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.packs.forget(&place.pack);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Err(Defect::Missing))
     }
 
     fn read(
@@ -88,8 +169,12 @@ impl DirObjects {
         size: u64,
         ranges: &[Piece],
     ) -> io::Result<Result<Arc<[u8]>, Defect>> {
-        let mut file = match self.open(digest, size)? {
-            Ok(file) => file,
+        let waiting = self.waiting().get(digest).map(Arc::clone);
+        if let Some(bytes) = waiting {
+            return Ok(picked(&bytes, ranges));
+        }
+        let (mut file, start) = match self.open(digest, size)? {
+            Ok(found) => found,
             Err(defect) => return Ok(Err(defect)),
         };
         let all = ranges.iter().map(|range| range.size).sum::<u64>();
@@ -100,7 +185,7 @@ impl DirObjects {
         for range in ranges {
             // No range is larger than all of them together.
             let (here, after) = rest.split_at_mut(range.size as usize);
-            file.seek(SeekFrom::Start(range.start))?;
+            file.seek(SeekFrom::Start(start.saturating_add(range.start)))?;
             match file.read_exact(here) {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     return Ok(Err(Defect::Damaged));
@@ -116,8 +201,16 @@ impl DirObjects {
     }
 
     fn touch(&self, digest: &Digest) -> io::Result<()> {
-        let file = File::options().append(true).open(self.path(digest))?;
+        let own = File::options().append(true).open(self.path(digest));
+        let file = match (own, self.packs.known(digest)) {
+            (Err(_), Some(place)) => File::options().append(true).open(&place.pack)?,
+            (own, _) => own?,
+        };
         file.set_modified(clock::now())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<[u8]>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn discarded(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
@@ -129,8 +222,13 @@ impl DirObjects {
 
 impl Objects for DirObjects {
     fn has(&self, digest: &Digest, size: u64) -> bool {
-        let is_present = fs::metadata(self.path(digest))
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
+        if let Some(bytes) = self.waiting().get(digest) {
+            return bytes.len() as u64 == size;
+        }
+        let is_present = match fs::metadata(self.path(digest)) {
+            Ok(metadata) => metadata.is_file() && metadata.len() == size,
+            Err(_) => self.packs.find(digest).is_some_and(|it| it.size == size),
+        };
         is_present && !self.discarded().contains(digest)
     }
 
@@ -138,8 +236,7 @@ impl Objects for DirObjects {
         self.folder.check_writable()?;
         // One that is present already is touched, so that no `gc` removes it as forgotten
         // before the record that refers to it is written.
-        let is_present = matches!(self.check(digest, bytes.len() as u64), Ok(None));
-        if !(is_present && self.touch(digest).is_ok()) {
+        if !(self.is_intact(digest, bytes.len() as u64) && self.touch(digest).is_ok()) {
             let what = format!("part `{part}`");
             self.folder.write(&self.path(digest), &what, bytes)?;
         }
@@ -161,6 +258,7 @@ impl Objects for DirObjects {
         if defect == Defect::Missing {
             return None;
         }
+        // In a pack it stays, and counts no more once it is stored again.
         let aside = self.folder.set_aside(&self.path(digest));
         if aside.is_none() {
             self.discarded().insert(*digest);
@@ -169,37 +267,15 @@ impl Objects for DirObjects {
     }
 }
 
-/// The plain files of a folder; none when it does not exist.
-pub(super) fn list_files(folder: &Path) -> io::Result<Vec<StoredFile>> {
-    let mut files = Vec::new();
-    for path in entries(folder)? {
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => files.push(StoredFile {
-                bytes: metadata.len(),
-                modified: metadata.modified()?,
-                path,
-            }),
-            // Other processes work here too: what was listed may be gone.
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+/// Some ranges of bytes, one after another.
+fn picked(bytes: &Arc<[u8]>, ranges: &[Piece]) -> Result<Arc<[u8]>, Defect> {
+    match ranges {
+        [range] if range.start == 0 && range.size == bytes.len() as u64 => Ok(Arc::clone(bytes)),
+        _ => {
+            let parts: Option<Vec<&[u8]>> = ranges.iter().map(|range| range.of(bytes)).collect();
+            parts
+                .map(|parts| parts.concat().into())
+                .ok_or(Defect::Damaged)
         }
     }
-    Ok(files)
-}
-
-fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = entries(folder)?;
-    folders.retain(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
-    Ok(folders)
-}
-
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()?,
-    };
-    paths.sort();
-    Ok(paths)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use super::folder::Folder;
 use super::index::{Index, Line};
@@ -15,7 +16,22 @@ pub(super) struct DirRecords {
     folder: Folder,
     journal: Mutex<Journal>,
     index: RwLock<Index>,
+    /// What is in the index and not on disk yet.
+    waiting: Mutex<Unwritten>,
 }
+
+/// Records that are written together.
+#[derive(Default)]
+struct Unwritten {
+    lines: Vec<Line>,
+    since: Option<Instant>,
+}
+
+/// How long a record waits for others.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// How many records wait at most.
+const MOST_WAITING: usize = 2048;
 
 impl DirRecords {
     /// The records in this folder, nothing of them read yet.
@@ -23,8 +39,62 @@ impl DirRecords {
         Self {
             journal: Mutex::new(Journal::new(folder.path("journal"))),
             index: RwLock::default(),
+            waiting: Mutex::default(),
             folder,
         }
+    }
+
+    /// Adds a record that is written when [`settle`](Self::settle) is called; returns whether
+    /// that is due.
+    pub(super) fn append_soon(&self, record: &Record) -> Result<bool, Fault> {
+        let line = Line::kept(record)?;
+        let mut journal = self.journal();
+        let last = self.index().segment(line.key()).cloned();
+        let segment = journal.writing(&self.folder, last.as_ref())?;
+        self.index_mut().apply(&segment, line.clone());
+        let mut waiting = self.waiting();
+        waiting.lines.push(line);
+        let since = *waiting.since.get_or_insert_with(Instant::now);
+        Ok(waiting.lines.len() >= MOST_WAITING || since.elapsed() >= LONGEST_WAIT)
+    }
+
+    /// The records that wait. The caller writes them, or gives them back.
+    pub(super) fn take_waiting(&self) -> Vec<Line> {
+        let mut waiting = self.waiting();
+        waiting.since = None;
+        std::mem::take(&mut waiting.lines)
+    }
+
+    /// Lets records wait again.
+    pub(super) fn give_back(&self, mut lines: Vec<Line>) {
+        let mut waiting = self.waiting();
+        lines.append(&mut waiting.lines);
+        waiting.lines = lines;
+        waiting.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Writes records that waited, whose objects are on disk.
+    pub(super) fn settle(&self, lines: &[Line]) -> Result<(), Fault> {
+        let mut journal = self.journal();
+        let (lines, after) = {
+            let index = self.index();
+            // Not what was replaced or forgotten meanwhile.
+            let is_last = |line: &&Line| index.get(line.key()).is_some_and(|it| it.1.is(line));
+            let lines: Vec<&Line> = lines.iter().filter(is_last).collect();
+            let segments = lines.iter().filter_map(|line| index.segment(line.key()));
+            let after = segments.max().cloned();
+            (lines, after)
+        };
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let json: Vec<&[u8]> = lines.iter().map(|line| line.json()).collect();
+        let segment = journal.append(&self.folder, &json, after.as_ref())?;
+        let mut index = self.index_mut();
+        for line in lines {
+            index.apply(&segment, line.clone());
+        }
+        Ok(())
     }
 
     /// Reads what was recorded since the last call, by any process.
@@ -111,8 +181,12 @@ impl DirRecords {
         let (Some(last), Ok(line)) = (last, Line::forgotten(*key)) else {
             return;
         };
-        let written = journal.append(&self.folder, line.json(), Some(&last));
+        let written = journal.append(&self.folder, &[line.json()], Some(&last));
         self.index_mut().apply(&written.unwrap_or(last), line);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Unwritten> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -148,7 +222,7 @@ impl Records for DirRecords {
         let line = Line::kept(record)?;
         let mut journal = self.journal();
         let last = self.index().segment(line.key()).cloned();
-        let segment = journal.append(&self.folder, line.json(), last.as_ref())?;
+        let segment = journal.append(&self.folder, &[line.json()], last.as_ref())?;
         self.index_mut().apply(&segment, line);
         Ok(())
     }

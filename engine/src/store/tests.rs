@@ -329,10 +329,10 @@ fn other_folders_and_newer_stores_are_refused() {
     fs::remove_file(path.join("thesis.tex")).unwrap();
 
     open(&path);
-    fs::write(path.join("version"), "2\n").unwrap();
+    fs::write(path.join("version"), "3\n").unwrap();
     assert_eq!(
         told(&path, Access::Read),
-        "the store `S` was written by a newer farcast: expected format 1, found 2"
+        "the store `S` was written by a newer farcast: expected format 2, found 3"
     );
 }
 
