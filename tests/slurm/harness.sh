@@ -44,7 +44,7 @@ no_jobs() { [ -z "$(squeue -h)" ]; }
 own_jobs() { # format options...
     local format=$1 token; shift
     token=$(sed 's/.*"token":"\([^"]*\)".*/\1/' .farcast/work/*/run.json)
-    squeue -h -o "%j|$format" "$@" | sed -n "s/^fc-it-$token-//p"
+    squeue -h -o "%j|$format" "$@" | sed -n "s/^fc-[A-Za-z0-9_]*-$token-//p"
 }
 no_own_jobs() { [ -z "$(own_jobs %i)" ]; }
 

@@ -14,6 +14,9 @@ both() { # path arguments...
     cd "$BASE/$name" || exit 1
     cp -r "$EXPERIMENTS"/. .
     rm -rf .farcast out
+    # `know` reads a network of the tests, beside `experiments`.
+    mkdir -p ../plugins/testdata
+    ln -sfn "$HERE/../../plugins/testdata/networks" ../plugins/testdata/networks
     printf '[on.slurm]\nmem = "900M"\nchunk = "30 s"\n' >farcast.toml
     export SBATCH_LOG="$PWD/sbatch.log"
     : >"$SBATCH_LOG"
@@ -41,7 +44,9 @@ case_smoke() {
 }
 
 # The others as small as they go.
+case_know() { both know.farcast --set members=5; }
 case_few_members() {
+    case_know
     both density.farcast --set members=1
     both amoc.farcast --set members=1
     both wind.farcast --set members=1
@@ -49,7 +54,6 @@ case_few_members() {
     both when.farcast
     both farcast_syn.farcast --set members=17
     both farcast_cnn.farcast --set members=4
-    both know.farcast --set members=5
     both nowcast.farcast --set members=1 --set steps=200
     both rebasin.farcast --set steps=100
     both signature.farcast --set steps=50 --set width=32
