@@ -6,7 +6,9 @@
 Every graph has the same shape: chains of four actions, each taking what the one before it made.
 Each tool makes everything once; then the tools are asked in turn, and the least processor time
 (of the process and its children) and the least wall time of each count, so that other work on
-the machine falls on all alike. BIN is a folder with `ninja`, `snakemake` and `dvc`; what is not
+the machine falls on all alike. A tool that answers in less than half a second is asked again
+until that is over: of a few short runs, each may be twice as slow as the next by what else the
+machine does, and the least of three says more about that than about the tool. BIN is a folder with `ninja`, `snakemake` and `dvc`; what is not
 there is left out. Only farcast and ninja are asked for graphs above 10 000 actions, and only
 up to 1 000 stages are given to DVC, which takes seconds for them.
 """
@@ -146,6 +148,15 @@ def asked(binary, command, folder):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
+def turn(binary, command, folder):
+    """The runs of one turn: as many as half a second holds, one at least."""
+    end = time.perf_counter() + 0.5
+    runs = [asked(binary, command, folder)]
+    while time.perf_counter() < end:
+        runs.append(asked(binary, command, folder))
+    return runs
+
+
 def shown(seconds):
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
@@ -165,7 +176,7 @@ def measure(actions, binaries, rounds, scratch):
     times = {tool: [] for tool, _, _ in ready}
     for _ in range(rounds):
         for tool, folder, command in ready:
-            times[tool].append(asked(binaries[tool], command, folder))
+            times[tool] += turn(binaries[tool], command, folder)
     least = {tool: tuple(map(min, zip(*found))) for tool, found in times.items()}
     for tool, (processor, wall) in least.items():
         ratio = processor / least["farcast"][0]
@@ -185,6 +196,7 @@ def main():
     for tool, binary in binaries.items():
         if binary is None:
             print(f"{tool} is not installed: left out")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     print("| actions | tool | processor | wall | times farcast |")
     print("| ---: | --- | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as scratch:
