@@ -10,12 +10,13 @@ use dsl::experiment::Experiment;
 use super::campaign::{Campaign, WorkOrder};
 use crate::along::Along;
 use crate::digest::Digest;
-use crate::executor::{Answer, Backend, Conclusion, Place, Threads};
+use crate::executor::{Answer, Backend, Conclusion, Place, Threads, failure};
 use crate::graph::{ActionId, Graph};
 use crate::names::Names;
 use crate::observer::{Ending, Failure};
 use crate::order::Order;
 use crate::scheduler::{OnFailure, Orders, Scheduler};
+use crate::store::Unsettled;
 
 /// How long a result may take to be seen on this machine after another has recorded it, as on a
 /// network file system.
@@ -88,7 +89,15 @@ pub fn carry_chunk(chunk: Chunk<'_>, place: Place<'_>, jobs: usize) -> Carried {
     Threads { jobs }.open(place, &mut |executor| {
         scheduler.run(executor, &mut going, stop);
     });
-    let endings = scheduler.endings();
+    let mut endings = scheduler.endings();
+    // The report promises what it counts, so all of it is stored before.
+    if let Err(Unsettled { keys, fault }) = place.store.settle() {
+        let failure = failure(fault);
+        for id in ids.iter().filter(|id| keys.contains(&key(**id))) {
+            endings[*id] = Ending::Failed(failure.clone());
+            going.failed.push((key(*id), failure.clone()));
+        }
+    }
     let is_there = |ending: &Ending| {
         let is_made = matches!(ending, Ending::Ran(_) | Ending::Cached);
         is_made || matches!(ending, Ending::Diverged { .. })
