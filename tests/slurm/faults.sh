@@ -5,6 +5,20 @@ FAULTS_AT_ONCE=(killed setup_fails data_changed)
 FAULTS_OF_SECONDS=(forgotten node_down controller)
 FAULTS_OF_MINUTES=(node_crash controller_at_once time_limit out_of_memory orphan full_store slow_store user_limit)
 
+# Nodes remember jobs for a while, so that Slurm may hold others that get their ids: the same command releases them.
+until_ended() { # seconds
+    local end=$((SECONDS + $1))
+    held=0
+    until ended || [ $SECONDS -ge $end ]; do
+        sleep 1
+        own_jobs %r -t PD | grep -q 'requeued held' || continue
+        "$FARCAST" status last 2>&1 >/dev/null | grep -q 'Slurm holds jobs' || bad "status says nothing of jobs held"
+        sleep 5
+        submit
+        held=$((held + 1))
+    done
+}
+
 case_killed() {
     new killed $QUICK_STEPS 'max_array = 1'
     mkdir bin
@@ -34,16 +48,7 @@ case_forgotten() {
         bad "status does not say what is lost" "$("$FARCAST" status last 2>&1)"
     submit
     scancel "$id"
-    # Nodes remember jobs of these ids for a while, so that Slurm may hold others that get them.
-    local end=$((SECONDS + 200)) held=0
-    until ended || [ $SECONDS -ge $end ]; do
-        sleep 1
-        own_jobs %r -t PD | grep -q 'requeued held' || continue
-        "$FARCAST" status last 2>&1 >/dev/null | grep -q 'Slurm holds jobs' || bad "status says nothing of jobs held"
-        sleep 5
-        submit
-        held=$((held + 1))
-    done
+    until_ended 200
     verdict "the controller forgets all jobs" "an id given again was $id; held ones released $held times"
     local node
     for node in n1 n2 n3 n4; do
@@ -130,8 +135,8 @@ case_controller_at_once() {
     (sleep 3; "$HERE/fault.sh" "$BASE/c" ctld-start) &
     submit || bad "submit without a controller"
     wait
-    until_true 300 ended
-    verdict "the controller is killed just after submission"
+    until_ended 300
+    verdict "the controller is killed just after submission" "held ones released $held times"
 }
 
 # A node that loses its daemon: the controller takes it for dead and starts the job elsewhere, while the first
