@@ -197,9 +197,23 @@ fn check_finds_programs_that_cannot_be_run() {
     );
     assert_eq!(
         mistake(Some("[plugin.tally]\nrn = [\"sh\"]\n"), &[]),
-        "`farcast.toml`, line 1, `[plugin.tally]`: unknown field `rn`, expected one of `run`, \
-         `wasm`, `python`, `files`, `identity`, `env`, `deterministic`, `timeout`, `largest`, \
-         `fuel`, `memory`, `threads`, `writes`"
+        "`farcast.toml`, line 2, `[plugin.tally]`: unknown key `rn`"
+    );
+    assert_eq!(
+        mistake(Some("[plugin.tally]\nfiles = [\"a\"]\nrun = \"sh\"\n"), &[]),
+        "`farcast.toml`, line 3, `[plugin.tally]`: `run`: expected a list, found \"sh\""
+    );
+    assert_eq!(
+        mistake(Some("[plugin.tally]\ntimeout = -1\n"), &[]),
+        "`farcast.toml`, line 2, `[plugin.tally]`: `timeout`: expected a whole number from 0, found `-1`"
+    );
+    assert_eq!(
+        mistake(Some("[plugin.tally]\nidentity = \"file\"\n"), &[]),
+        "`farcast.toml`, line 2, `[plugin.tally]`: `identity`: expected `files` or `version`, found `file`"
+    );
+    assert_eq!(
+        mistake(Some("[plugin]\ntally = 3\n"), &[]),
+        "`farcast.toml`, line 2, `[plugin.tally]`: expected a table"
     );
     let at = "`[plugin.tally]` in `farcast.toml`: ";
     let toml = |run: &str| format!("[plugin.tally]\nrun = [\"{run}\"]\nfiles = [\"*.sh\"]\n");
@@ -225,7 +239,7 @@ const BAD: &str = "\
 plugin bad(
     data: data,
     mode: good | dies | dies_once | hangs | prints | floods | notes | endless | no_result | other | nan
-        | huge | stays | bug,
+        | huge | stays | bug | numberless | again | late | strange | wrong_row,
 ) = score from \"bad\"
 
 data all = synthetic(regime, rows: 40)
@@ -277,14 +291,31 @@ fn whatever_a_program_does_the_run_ends_and_says_why() {
     bad("no_result", "no result: there is no `result.json` in `dir`");
     bad(
         "other",
-        "returned something that is not of kind `score`: `rows`:",
+        "returned something that is not of kind `score`: `rows`: expected a list, found nothing",
+    );
+    bad(
+        "wrong_row",
+        "returned something that is not of kind `score`: `rows[1]`: expected text, found `2`",
+    );
+    bad(
+        "numberless",
+        "plugin `bad` answered `done` without the number of its call: write `\"call\": 1` beside it",
+    );
+    bad("late", "plugin `bad` said `done` of call 2 during call 1");
+    bad(
+        "strange",
+        "printed `{\"progress\": {\"done\": \"half\"}}`, which is not a message of the protocol: \
+         `progress`: expected a whole number from 0, found \"half\"",
     );
     bad("nan", "something that is not a message of the protocol");
     bad(
         "huge",
         "a result of 3 MB, more than `largest = 2` in `farcast.toml`",
     );
-    bad("bug", "plugin `bad` has a bug: division by zero");
+    bad(
+        "bug",
+        "plugin `bad` has a bug: division by zero; its standard error ends with:",
+    );
 }
 
 #[test]
@@ -356,6 +387,76 @@ fn numpy() -> Option<String> {
     let python = named.unwrap_or_else(|| "python3".to_owned());
     let has = Command::new(&python).args(["-c", "import numpy"]).output();
     has.is_ok_and(|it| it.status.success()).then_some(python)
+}
+
+const WEIGHTS: &str = "\
+plugin halfway(parent: parent, other: parent) = child from \"halfway\"
+plugin onward(
+    trajectory: All(trajectory),
+    horizon: List(Int),
+    until: Int,
+    wrong: nothing | horizon | layout = nothing,
+) = farcast from \"onward\"
+
+data all = synthetic(regime, rows: 300)
+parent net = mlp(all, inputs: [x], target: y, epochs: 6, members: 2)
+parent more = mlp(all, inputs: [x], target: y, epochs: 9, members: 2)
+trajectory path = record(net, every: 4 steps)
+child middle = halfway(net, other: more)
+farcast ours = onward(path, horizon: [20, 24], until: 16)
+farcast theirs = linear(path, observe: [12, 16], horizon: [20, 24])
+child grown = adopt(ours, horizon: 24)
+child expected = adopt(theirs, horizon: 24)
+score skill = compare(net, more, middle, grown, expected, on: all, metrics: [rmse])
+score ahead = forecast_error(ours, theirs, truth: path, on: [0, 1], metrics: [mse])
+";
+
+#[test]
+fn children_and_farcasts_of_a_program_stand_beside_built_in_ones() {
+    let python = Command::new("python3").arg("--version").output();
+    if !python.is_ok_and(|it| it.status.success()) {
+        return;
+    }
+    let entry = |name: &str| {
+        format!("[plugin.{name}]\nrun = [\"python3\", \"plain.py\"]\nfiles = [\"plain.py\"]\n")
+    };
+    let toml = ["halfway", "onward"].map(entry).concat();
+    let folder = folder(WEIGHTS, &toml, &["plain.py"]);
+    let answer = run(&folder, &["--weights"]);
+    let value = |model: &str, metric: &str| {
+        let scores = answer["scores"].as_array().unwrap().iter();
+        let mut scores = scores
+            .filter(|it| it["model"] == model && it["metric"] == metric && it["group"].is_null());
+        scores.next().unwrap()["value"].as_f64().unwrap()
+    };
+    let (grown, expected) = (value("grown", "rmse"), value("expected", "rmse"));
+    assert!(
+        (grown - expected).abs() < 1e-5 * expected,
+        "{grown} {expected}"
+    );
+    let (ours, theirs) = (value("ours", "mse"), value("theirs", "mse"));
+    assert!((ours - theirs).abs() < 1e-4 * theirs, "{ours} {theirs}");
+    assert_ne!(value("middle", "rmse"), value("net", "rmse"));
+    let other = run(
+        &folder,
+        &["--store", "b", "--executor", "processes", "--jobs", "2"],
+    );
+    assert_eq!(other["scores"], answer["scores"]);
+    for (wrong, expected) in [
+        (
+            "horizon",
+            "is not of kind `farcast`: no row of member 1 at horizon 24",
+        ),
+        (
+            "layout",
+            "is not of kind `farcast`: `layout` is not that of `trajectory`",
+        ),
+    ] {
+        let text = WEIGHTS.replace("until: 16", &format!("until: 16, wrong: {wrong}"));
+        folder.write("it.farcast", text);
+        let said = farcast(&folder, &["run", "it.farcast", "--trust"]);
+        assert!(said.err.contains(expected), "{said:?}");
+    }
 }
 
 const HUBER: &str = "\
@@ -601,7 +702,7 @@ echo '{\"hello\": {\"protocol\": 1}}'
 read -r line
 : > \"$TMPDIR/fine\" && value=1
 if (: > made/there) 2>/dev/null; then value=2; fi
-echo \"{\\\"done\\\": {\\\"rows\\\": [{\\\"metric\\\": \\\"m\\\", \\\"value\\\": $value}]}}\"
+echo \"{\\\"call\\\": 1, \\\"done\\\": {\\\"rows\\\": [{\\\"metric\\\": \\\"m\\\", \\\"value\\\": $value}]}}\"
 ";
     folder.write("writes.sh", script);
     let value = |folder: &Folder| run(folder, &["--store", "s"])["scores"][0]["value"].as_f64();

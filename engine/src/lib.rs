@@ -39,6 +39,7 @@ pub mod path_text;
 pub mod plan;
 pub mod plugin;
 pub mod process;
+pub mod reasons;
 pub mod record;
 mod registry;
 pub mod remote;

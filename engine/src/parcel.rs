@@ -4,13 +4,19 @@
 //! object's `arrays`. What a program may leave out of the second it may write in the object:
 //! `"arrays": {"n": [1, 2, 3]}`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use crate::error::Fault;
+use crate::reasons::reason;
+
+/// The name of the array that holds weights.
+pub const WEIGHTS: &str = "weights";
 
 /// A result as other languages see it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,14 +66,29 @@ impl Values {
         }
     }
 
-    fn write(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Values::F64(values) => bytes.extend(values.iter().flat_map(|it| it.to_le_bytes())),
-            Values::F32(values) => bytes.extend(values.iter().flat_map(|it| it.to_le_bytes())),
-            Values::I64(values) => bytes.extend(values.iter().flat_map(|it| it.to_le_bytes())),
+    /// Little-endian, as files have them: without a copy where the machine has them so.
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        fn swapped<const N: usize, T: Copy>(values: &[T], bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+            values.iter().flat_map(|it| bytes(*it)).collect()
         }
+        if cfg!(target_endian = "little") {
+            return Cow::Borrowed(match self {
+                Values::F64(values) => bytemuck::cast_slice(values),
+                Values::F32(values) => bytemuck::cast_slice(values),
+                Values::I64(values) => bytemuck::cast_slice(values),
+            });
+        }
+        Cow::Owned(match self {
+            Values::F64(values) => swapped(values, f64::to_le_bytes),
+            Values::F32(values) => swapped(values, f32::to_le_bytes),
+            Values::I64(values) => swapped(values, i64::to_le_bytes),
+        })
     }
 }
+
+/// Takes files by name, each as what writes it.
+pub type Sink<'a> =
+    dyn FnMut(&str, &dyn Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Fault> + 'a;
 
 impl Parcel {
     /// The same with something more said.
@@ -92,24 +113,18 @@ impl Parcel {
         self
     }
 
-    /// The bytes of both files: the object, and the arrays when there are any.
-    ///
-    /// # Errors
-    /// When an array has not the numbers that its shape says.
-    pub fn to_bytes(&self) -> Result<(Vec<u8>, Option<Vec<u8>>), Fault> {
+    /// The object, with the names of the arrays.
+    fn object(&self) -> Result<Vec<u8>, Fault> {
         let mut head = self.head.clone();
-        let names: Vec<&str> = self
-            .arrays
-            .iter()
-            .map(|array| array.name.as_str())
-            .collect();
-        head.insert("arrays".to_owned(), json!(names));
-        let object = serde_json::to_vec(&head).map_err(|error| Fault::Bug(error.to_string()))?;
-        if self.arrays.is_empty() {
-            return Ok((object, None));
-        }
+        let names = self.arrays.iter().map(|array| array.name.as_str().into());
+        head.insert("arrays".to_owned(), Value::Array(names.collect()));
+        serde_json::to_vec(&head).map_err(|error| Fault::Bug(error.to_string()))
+    }
+
+    /// What stands before the numbers in the file of the arrays.
+    fn header(&self) -> Result<Vec<u8>, Fault> {
         let mut header = Map::new();
-        let mut data = Vec::new();
+        let mut start = 0;
         for array in &self.arrays {
             if array.shape.iter().product::<usize>() != array.values.len() {
                 let found = array.values.len();
@@ -118,41 +133,37 @@ impl Parcel {
                     array.name, array.shape
                 )));
             }
-            let start = data.len();
-            array.values.write(&mut data);
-            header.insert(
-                array.name.clone(),
-                json!({
-                    "dtype": array.values.dtype(), "shape": array.shape,
-                    "data_offsets": [start, data.len()],
-                }),
-            );
+            let end = start + array.values.bytes().len();
+            let said = json!({
+                "dtype": array.values.dtype(), "shape": array.shape,
+                "data_offsets": [start, end],
+            });
+            header.insert(array.name.clone(), said);
+            start = end;
         }
         let mut text = Value::Object(header).to_string().into_bytes();
         text.resize(text.len().next_multiple_of(8), b' ');
-        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-        bytes.append(&mut text);
-        bytes.append(&mut data);
-        Ok((object, Some(bytes)))
+        Ok([&(text.len() as u64).to_le_bytes()[..], &text].concat())
     }
 
-    /// Hands both files to `sink`; returns their names.
+    /// Hands both files to `sink`, the second when there are arrays; returns their names.
     ///
     /// # Errors
-    /// When the machine cannot write them.
-    pub fn write(
-        &self,
-        name: &str,
-        sink: &mut dyn FnMut(&str, Vec<u8>) -> Result<(), Fault>,
-    ) -> Result<Value, Fault> {
-        let (object, arrays) = self.to_bytes()?;
+    /// When an array has not the numbers that its shape says, or the machine cannot write them.
+    pub fn write(&self, name: &str, sink: &mut Sink<'_>) -> Result<Value, Fault> {
         let head = format!("{name}.json");
-        sink(&head, object)?;
-        let Some(bytes) = arrays else {
+        let object = self.object()?;
+        sink(&head, &|out| out.write_all(&object))?;
+        if self.arrays.is_empty() {
             return Ok(json!({ "json": head }));
-        };
+        }
         let data = format!("{name}.safetensors");
-        sink(&data, bytes)?;
+        let header = self.header()?;
+        sink(&data, &|out| {
+            out.write_all(&header)?;
+            let mut arrays = self.arrays.iter();
+            arrays.try_for_each(|array| out.write_all(&array.values.bytes()))
+        })?;
         Ok(json!({ "json": head, "arrays": data }))
     }
 
@@ -241,7 +252,31 @@ impl Parcel {
     /// When it is missing or another type.
     pub fn answered<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, String> {
         let value = self.head.get(name).cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))
+        serde_json::from_value(value).map_err(|error| format!("`{name}`: {}", reason(&error)))
+    }
+
+    /// The same of each item of a list: the reason says which.
+    ///
+    /// # Errors
+    /// When it is missing, no list, or an item is another type.
+    pub fn answered_list<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Vec<T>, String> {
+        let items: Vec<Value> = self.answered(name)?;
+        let item = |(at, value): (usize, Value)| {
+            serde_json::from_value(value)
+                .map_err(|error| format!("`{name}[{at}]`: {}", reason(&error)))
+        };
+        items.into_iter().enumerate().map(item).collect()
+    }
+
+    /// Reads `weights` of one row as a table with that row.
+    pub fn weights_are_rows(&mut self) {
+        let mut arrays = self.arrays.iter_mut();
+        if let Some(array) = arrays.find(|it| it.name == WEIGHTS && it.shape.len() == 1) {
+            array.shape.insert(0, 1);
+        }
     }
 }
 
@@ -366,9 +401,21 @@ mod tests {
             .with_column("b", [1.0, f64::INFINITY].into())
             .with_array("a", vec![2, 1], Values::F32([0.5, -1.0].into()))
             .with_array("i", vec![0], Values::I64([].into()));
-        let (head, arrays) = parcel.to_bytes().expect("bytes");
-        let head: Value = serde_json::from_slice(&head).expect("json");
-        let read = Parcel::from_answer(head, arrays.as_deref()).expect("a parcel");
+        let mut files = BTreeMap::new();
+        let mut keep = |name: &str, write: &dyn Fn(&mut dyn Write) -> io::Result<()>| {
+            let mut bytes = Vec::new();
+            write(&mut bytes)?;
+            files.insert(name.to_owned(), bytes);
+            Ok(())
+        };
+        let said = parcel.write("it", &mut keep).expect("bytes");
+        assert_eq!(
+            said,
+            json!({ "json": "it.json", "arrays": "it.safetensors" })
+        );
+        let head: Value = serde_json::from_slice(&files["it.json"]).expect("json");
+        let arrays = files.get("it.safetensors").map(Vec::as_slice);
+        let read = Parcel::from_answer(head, arrays).expect("a parcel");
         assert_eq!(read, parcel);
     }
 

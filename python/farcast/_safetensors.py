@@ -42,11 +42,18 @@ def header(path: str | Path) -> dict[str, Any]:
     return found
 
 
-def load(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, in the order of their bytes; BF16 as float32."""
+def load(path: str | Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of a file by name, in the order of their bytes; BF16 as float32.
+
+    With ``mapped`` they are read where they are used, from a file that nobody writes to; what is
+    written to them stays in memory.
+    """
     entries = header(path)
     entries.pop("__metadata__", None)
-    bytes_ = np.fromfile(path, dtype=np.uint8)
+    if mapped:
+        bytes_ = np.memmap(path, dtype=np.uint8, mode="c").view(np.ndarray)
+    else:
+        bytes_ = np.fromfile(path, dtype=np.uint8)
     data = bytes_[8 + struct.unpack("<Q", bytes_[:8].tobytes())[0] :]
     arrays = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):

@@ -156,7 +156,7 @@ def serve() -> None:
     for call in calls:
         context = Context(say, call)
         running[:] = [context]
-        say(_answer(context, call))
+        say({**_answer(context, call), "call": call["call"]})
         running.clear()
 
 

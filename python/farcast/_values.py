@@ -108,7 +108,7 @@ def read(folder: Path, said: Mapping[str, Any] | list[Any] | None) -> Any:
         return [read(folder, one) for one in said["members"]]
     head = json.loads((folder / said["json"]).read_text())
     names = head.pop("arrays", [])
-    arrays = _safetensors.load(folder / said["arrays"]) if "arrays" in said else {}
+    arrays = _safetensors.load(folder / said["arrays"], mapped=True) if "arrays" in said else {}
     arrays = {name: arrays[name] for name in names}
     kind = said.get("kind")
     if kind == "data":

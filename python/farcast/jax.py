@@ -6,12 +6,15 @@
     def apply(tensors, x): ...            # x [rows, inputs] -> [rows, outputs]
 
     farcast.network("mine", farcast.jax.Network(init, apply))
+
+Both get those parameters of the plugin that they name: ``init(key, inputs, hidden)`` for a plugin
+with ``hidden: List(Int)``.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -38,8 +41,8 @@ class Network:
 
     def __init__(
         self,
-        init: Callable[[jax.Array, int], Tensors],
-        apply: Callable[[Tensors, jax.Array], jax.Array],
+        init: Callable[..., Tensors],
+        apply: Callable[..., jax.Array],
         loss: Callable[[jax.Array, jax.Array], jax.Array] = _mean_squares,
         *,
         steps: int = 500,
@@ -47,73 +50,97 @@ class Network:
     ) -> None:
         self._init, self._apply, self._loss = init, apply, loss
         self._steps, self._rate = steps, rate
-        self._layouts: dict[int, Layout] = {}
+        self._runners: dict[str, _Runner] = {}
+        self._named = [_named(init), _named(apply)]
 
-    def _layout(self, inputs: int) -> Layout:
-        if inputs not in self._layouts:
-            tensors = self._init(jax.random.PRNGKey(0), inputs)
-            self._layouts[inputs] = Layout.of({k: np.asarray(v) for k, v in tensors.items()})
-        return self._layouts[inputs]
+    def _runner(self, inputs: int, args: dict[str, Any]) -> _Runner:
+        of_init, of_apply = ({n: args[n] for n in named if n in args} for named in self._named)
+        key = repr((inputs, sorted(of_init.items()), sorted(of_apply.items())))
+        if key not in self._runners:
+            def init(seed: jax.Array) -> Tensors:
+                return self._init(seed, inputs, **of_init)
 
-    def _run(self, row: jax.Array, x: jax.Array) -> jax.Array:
-        return self._apply(_split(self._layout(x.shape[-1]), row), x)
+            def apply(tensors: Tensors, x: jax.Array) -> jax.Array:
+                return self._apply(tensors, x, **of_apply)
 
-    def _loss_of(self, row: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-        return self._loss(self._run(row, x), y)
+            self._runners[key] = _Runner(init, apply, self._loss)
+        return self._runners[key]
 
     def train(self, ctx: Context, *, samples: dict[str, Any], **args: Any) -> Weights:
-        """Adam on all rows; ``steps`` and ``rate`` may be parameters of the plugin."""
+        """Adam on all rows; ``steps`` and ``rate`` may be parameters of the plugin.
+
+        With a parameter ``every`` the weights after every ``every`` steps are kept, for `record`.
+        """
         steps, rate = int(args.get("steps", self._steps)), float(args.get("rate", self._rate))
+        every = int(args.get("every", 0))
         x, y = jnp.asarray(samples["inputs"]), jnp.asarray(samples["targets"])
-        layout = self._layout(x.shape[1])
-        start = self._init(jax.random.PRNGKey(ctx.seed("init") % 2**32), x.shape[1])
-        row = jnp.asarray(layout.join({k: np.asarray(v) for k, v in start.items()}))
+        runner = self._runner(x.shape[1], args)
+        start = runner.init(jax.random.PRNGKey(ctx.seed("init") % 2**32))
+        row = jnp.asarray(runner.layout.join({k: np.asarray(v) for k, v in start.items()}))
         first, second = jnp.zeros_like(row), jnp.zeros_like(row)
-        losses = []
-        step = self._step()
+        kept, losses = [(0, row)] if every else [], []
         for at in range(1, steps + 1):
-            row, first, second, loss = step(row, first, second, at, rate, x, y)
+            row, first, second, loss = runner.step(row, first, second, at, rate, x, y)
+            if every and at % every == 0 and at < steps:
+                kept.append((at, row))
             if at % max(1, steps // 50) == 0:
                 if not np.isfinite(float(loss)):
                     raise Diverged(f"the loss at step {at} is {float(loss)}")
                 losses.append([at, float(loss), None])
                 ctx.progress(at, steps, float(loss))
-        return Weights(np.asarray(row)[None], layout, head={"losses": losses})
+        kept.append((steps, row))
+        states = np.stack([np.asarray(state) for _, state in kept])
+        steps_of = {"step": np.array([step for step, _ in kept])} if every else {}
+        return Weights(states, runner.layout, steps_of, head={"losses": losses})
 
-    def _step(self) -> Callable[..., Any]:
-        gradient = jax.value_and_grad(self._loss_of)
+    def outputs(self, weights: np.ndarray, inputs: np.ndarray, **args: Any) -> np.ndarray:
+        return np.asarray(self._runner(inputs.shape[-1], args).outputs(weights, inputs))
 
-        @jax.jit
+    def gradients(
+        self, weights: np.ndarray, inputs: np.ndarray, targets: np.ndarray, **args: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        runner = self._runner(inputs.shape[-1], args)
+        losses, slopes = runner.gradients(weights, inputs, targets)
+        return np.asarray(losses), np.asarray(slopes)
+
+
+class _Runner:
+    """One network, compiled once for each shape of its inputs."""
+
+    def __init__(
+        self,
+        init: Callable[[jax.Array], Tensors],
+        apply: Callable[[Tensors, jax.Array], jax.Array],
+        loss: Callable[[jax.Array, jax.Array], jax.Array],
+    ) -> None:
+        self.init = init
+        start = init(jax.random.PRNGKey(0))
+        self.layout = Layout.of({name: np.asarray(part) for name, part in start.items()})
+
+        def run(row: jax.Array, x: jax.Array) -> jax.Array:
+            return apply(_split(self.layout, row), x)
+
+        def loss_of(row: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+            return loss(run(row, x), y)
+
+        gradient = jax.value_and_grad(loss_of)
+
         def step(row: Any, first: Any, second: Any, at: Any, rate: Any, x: Any, y: Any) -> Any:
-            loss, slope = gradient(row, x, y)
+            value, slope = gradient(row, x, y)
             first = 0.9 * first + 0.1 * slope
             second = 0.999 * second + 0.001 * slope**2
             move = (first / (1 - 0.9**at)) / (jnp.sqrt(second / (1 - 0.999**at)) + 1e-8)
-            return row - rate * move, first, second, loss
+            return row - rate * move, first, second, value
 
-        return step
+        self.step = jax.jit(step)
+        self.outputs = jax.jit(jax.vmap(run))
+        self.gradients = jax.jit(jax.vmap(gradient))
 
-    def outputs(self, weights: np.ndarray, inputs: np.ndarray, **_: Any) -> np.ndarray:
-        # Made here: what is traced cannot be looked at.
-        self._layout(inputs.shape[-1])
-        return np.asarray(self._batched_run(jnp.asarray(weights), jnp.asarray(inputs)))
 
-    def gradients(
-        self, weights: np.ndarray, inputs: np.ndarray, targets: np.ndarray, **_: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        self._layout(inputs.shape[-1])
-        losses, slopes = self._batched_gradient(
-            jnp.asarray(weights), jnp.asarray(inputs), jnp.asarray(targets)
-        )
-        return np.asarray(losses), np.asarray(slopes)
-
-    @partial(jax.jit, static_argnums=0)
-    def _batched_run(self, weights: jax.Array, inputs: jax.Array) -> jax.Array:
-        return jax.vmap(self._run)(weights, inputs)
-
-    @partial(jax.jit, static_argnums=0)
-    def _batched_gradient(self, weights: Any, inputs: Any, targets: Any) -> Any:
-        return jax.vmap(jax.value_and_grad(self._loss_of))(weights, inputs, targets)
+def _named(function: Callable[..., Any]) -> list[str]:
+    """The parameters beyond the first two."""
+    parameters = list(inspect.signature(function).parameters.values())
+    return [it.name for it in parameters[2:] if it.kind is not it.VAR_KEYWORD]
 
 
 def _split(layout: Layout, row: jax.Array) -> dict[str, jax.Array]:

@@ -6,5 +6,5 @@ while IFS= read -r line; do
     field() { printf '%s\n' "$line" | sed "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/"; }
     rows=$(sed 's/.*"rows":\([0-9]*\).*/\1/' "$(field dir)/data.json")
     value=$(awk "BEGIN { print $rows * $(field weight) }")
-    echo "{\"done\": {\"rows\": [{\"metric\": \"rows\", \"value\": $value}]}}"
+    echo "{\"call\": $(field call), \"done\": {\"rows\": [{\"metric\": \"rows\", \"value\": $value}]}}"
 done

@@ -16,12 +16,48 @@ def load(folder, said):
     columns = {}
     for name in head["arrays"]:
         start, end = header[name]["data_offsets"]
-        columns[name] = array.array("d", data[start:end])
+        kind = {"F64": "d", "F32": "f", "I64": "q"}[header[name]["dtype"]]
+        columns[name] = array.array(kind, data[start:end])
     return head, columns
+
+
+def halfway(call):
+    """The weights in the middle between two networks."""
+    head, one = load(call["dir"], call["inputs"]["parent"])
+    _, other = load(call["dir"], call["inputs"]["other"])
+    middle = [(a + b) / 2 for a, b in zip(one["weights"], other["weights"])]
+    return {"layout": head["layout"], "arrays": {"weights": middle}}
+
+
+def onward(call):
+    """The line through the last two states observed."""
+    until, found = call["args"]["until"], {"member": [], "horizon": [], "weights": []}
+    for member, said in enumerate(call["inputs"]["trajectory"]["members"]):
+        if said is None:
+            continue
+        head, run = load(call["dir"], said)
+        width = len(run["weights"]) // head["rows"]
+        rows = [row for row, step in enumerate(run["step"]) if step <= until][-2:]
+        (at, last), (a, b) = (run["step"][row] for row in rows), (
+            run["weights"][row * width : (row + 1) * width] for row in rows
+        )
+        for horizon in call["args"]["horizon"]:
+            way = (horizon - last) / (last - at)
+            found["member"].append(member)
+            found["horizon"].append(horizon)
+            found["weights"].append([q + way * (q - p) for p, q in zip(a, b)])
+    answer = {"layout": head["layout"], "arrays": found, "observed": [int(at), int(last)]}
+    if call["args"].get("wrong") == "horizon":
+        found["horizon"][-1] += 1
+    if call["args"].get("wrong") == "layout":
+        answer["layout"]["tensors"][0]["name"] = "other"
+    return answer
 
 
 def answer(call):
     folder = call["dir"]
+    if call["plugin"] in ("halfway", "onward"):
+        return {"halfway": halfway, "onward": onward}[call["plugin"]](call)
     head, columns = load(folder, call["inputs"]["data"])
     if call["plugin"] == "level":
         by = columns[call["args"]["by"]]
@@ -46,4 +82,4 @@ print(json.dumps({"hello": {"protocol": 1}}), flush=True)
 for line in sys.stdin:
     call = json.loads(line)
     if "call" in call:
-        print(json.dumps({"done": answer(call)}), flush=True)
+        print(json.dumps({"call": call["call"], "done": answer(call)}), flush=True)

@@ -13,7 +13,7 @@ use crate::source::Span;
 use crate::types::{ColumnInfo, Kind, Over, Type};
 
 /// What a plugin of one's own can make.
-const MADE: [Kind; 8] = [
+const MADE: [Kind; 10] = [
     Kind::Data,
     Kind::Parent,
     Kind::Subset,
@@ -21,11 +21,13 @@ const MADE: [Kind; 8] = [
     Kind::Trajectory,
     Kind::Predictor,
     Kind::Regression,
+    Kind::Child,
+    Kind::Farcast,
     Kind::Score,
 ];
 
 /// What it can take: what a statement made, for the member at hand.
-const TAKEN: [Kind; 8] = [
+const TAKEN: [Kind; 9] = [
     Kind::Data,
     Kind::Parent,
     Kind::Subset,
@@ -33,8 +35,30 @@ const TAKEN: [Kind; 8] = [
     Kind::Trajectory,
     Kind::Predictor,
     Kind::Regression,
+    Kind::Farcast,
     Kind::Score,
 ];
+
+/// Why it makes none of these.
+fn never_made(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Weights => "say which weights they are: an `anomaly`, a `trajectory` or a `child`",
+        Kind::Sweep => "a plugin computes one result; a `sweep` runs the file at several values",
+        _ => "farcast writes the pages: make a `score`, which they show",
+    }
+}
+
+/// Why it takes none of these.
+fn never_taken(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Child => {
+            "a child is another network in each row: take its `regression`, or the scores of `compare`"
+        }
+        Kind::Weights => "say which weights they are: a `parent`, an `anomaly` or a `trajectory`",
+        Kind::Sweep => "a sweep has no result: take what its points make",
+        _ => "a page is written last: take the `score` that it shows",
+    }
+}
 
 /// The types a parameter may have beside kinds.
 const TYPES: [&str; 14] = [
@@ -149,7 +173,7 @@ impl Checker<'_> {
             Some(kind) if MADE.contains(&kind) => return Some(kind),
             Some(kind) => {
                 let message = format!("a plugin of one's own cannot make a `{kind}`");
-                Diagnostic::error(Code::WrongKind, word.span, message)
+                Diagnostic::error(Code::WrongKind, word.span, message).hint(never_made(kind))
             }
             None => {
                 let message = format!("unknown kind `{}`", word.text);
@@ -219,9 +243,9 @@ impl Checker<'_> {
                     self.report(env, error.hint("write what it holds: `All(parent)`"));
                     return None;
                 };
-                match Kind::from_keyword(&inner.name.text).filter(|kind| TAKEN.contains(kind)) {
-                    Some(kind) => Some((Type::Kind(kind), true)),
-                    None => self.unknown_type(&inner.name, env),
+                match self.one_type(inner, env)? {
+                    kind @ Type::Kind(_) => Some((kind, true)),
+                    _ => self.unknown_type(&inner.name, env),
                 }
             }
             [one] => Some((self.one_type(one, env)?, false)),
@@ -261,6 +285,7 @@ impl Checker<'_> {
             Some(kind) => {
                 let message = format!("a plugin of one's own cannot take a `{kind}`");
                 let error = Diagnostic::error(Code::WrongKind, ty.span, message);
+                let error = error.hint(never_taken(kind));
                 self.report(env, error.choices("kinds", TAKEN.map(Kind::keyword)));
                 None
             }
@@ -456,7 +481,38 @@ fn complete(signature: &mut Signature, makes: Kind, place: &Name) -> Result<(), 
                 "write `parent: parent, subsets: subset`",
             );
         }
+        Kind::Child
+            if signature
+                .param("parent")
+                .is_none_or(|it| it.gather || it.ty != Type::Kind(Kind::Parent)) =>
+        {
+            return refuse(
+                "a plugin that makes a `child` needs the parameter `parent`",
+                "write `parent: parent`: whose network runs the weights that it computes",
+            );
+        }
+        Kind::Farcast => {
+            let steps = Type::List(Box::new(Type::Int));
+            let is_runs =
+                |it: &Param| it.gather && !it.optional && it.ty == Type::Kind(Kind::Trajectory);
+            let is_steps = |it: &Param| !it.optional && it.ty == steps;
+            if !signature.param("trajectory").is_some_and(is_runs)
+                || !signature.param("horizon").is_some_and(is_steps)
+            {
+                return refuse(
+                    "a plugin that makes a `farcast` needs the parameters `trajectory` and `horizon`",
+                    "write `trajectory: All(trajectory), horizon: List(Int)`: the runs, and the steps to predict",
+                );
+            }
+        }
         _ => {}
+    }
+    if makes == Kind::Farcast {
+        // One action predicts all members.
+        let params = signature.params.iter_mut();
+        params
+            .filter(|param| param.name == "trajectory")
+            .for_each(|param| param.one_for_all = true);
     }
     if makes == Kind::Predictor {
         if let Some(param) = signature

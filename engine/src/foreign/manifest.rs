@@ -15,6 +15,7 @@ use super::listing::listed;
 use crate::error::Fault;
 use crate::files;
 use crate::path_text::{path_text, text_path};
+use crate::reasons::{reason, unknown_key};
 
 /// A program and how it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,14 +193,22 @@ pub fn described(folder: &Path) -> Result<BTreeMap<String, Program>, ProgramFaul
     };
     for (name, value) in plugins {
         let name = name.get_ref().to_string();
-        let line = 1 + text[..value.span().start.min(text.len())]
-            .matches('\n')
-            .count();
+        let line = |start: usize| 1 + text[..start.min(text.len())].matches('\n').count();
+        let place = |start: usize| format!("`{shown}`, line {}, `[plugin.{name}]`", line(start));
+        let DeValue::Table(entry) = value.get_ref() else {
+            let message = format!("{}: expected a table", place(value.span().start));
+            return Err(fault(message, "write `[plugin.NAME]` on a line of its own"));
+        };
+        // Key by key, so that a mistake is found at its own.
+        for (key, value) in entry {
+            let one = serde_json::json!({ key.get_ref().as_ref(): json(value.get_ref()) });
+            let read = serde_json::from_value::<Runner>(one);
+            read.map_err(|error| bad_key(&place(key.span().start), key.get_ref(), &error))?;
+        }
         let read = serde_json::from_value(json(value.get_ref()));
         let runner: Runner = read.map_err(|error| {
-            let message = error.to_string();
             fault(
-                format!("`{shown}`, line {line}, `[plugin.{name}]`: {message}"),
+                format!("{}: {}", place(value.span().start), reason(&error)),
                 "",
             )
         })?;
@@ -211,6 +220,19 @@ pub fn described(folder: &Path) -> Result<BTreeMap<String, Program>, ProgramFaul
         programs.insert(name, program);
     }
     Ok(programs)
+}
+
+/// Why a key of `[plugin.NAME]` cannot be read.
+fn bad_key(place: &str, key: &str, error: &serde_json::Error) -> ProgramFault {
+    let text = error.to_string();
+    let Some((_, known)) = unknown_key(&text) else {
+        return fault(format!("{place}: `{key}`: {}", reason(error)), "");
+    };
+    let hint = match nearest(key, known.split(", ").map(|key| key.trim_matches('`'))) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("keys: {known}"),
+    };
+    fault(format!("{place}: unknown key `{key}`"), hint)
 }
 
 fn json(value: &DeValue) -> serde_json::Value {

@@ -33,8 +33,8 @@ pub use manifest::{Identity, Program, Runner, described, find};
 pub use operation::{Foreign, FromParcel, Made, Maker, Makers, Simple, Unfit};
 pub use process::end_all;
 pub use provided::Provided;
-pub use results::{WEIGHTS, coordinates, weights, with_coordinates};
+pub use results::{coordinates, weights, with_coordinates};
 pub use wire::PROTOCOL;
 pub use workers::{Given, Workers};
 
-pub use crate::parcel::{Array, Parcel, Values};
+pub use crate::parcel::{Array, Parcel, Values, WEIGHTS};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Executable, Program, executable};
 use super::sandbox;
-use super::wire::Message;
+use super::wire::Line;
 use crate::error::Fault;
 use crate::path_text::path_text;
 
@@ -77,9 +77,11 @@ enum OutputLine {
 /// What was heard.
 pub enum Heard {
     /// A message.
-    Message(Message),
+    Message(Line),
     /// A line that is none.
     Noise(String),
+    /// An object that is none, and why.
+    Wrong(String, String),
     /// A line without an end.
     TooLong,
     /// Nothing for a while.
@@ -164,9 +166,10 @@ impl PluginProcess {
         };
         match line {
             OutputLine::TooLong => Heard::TooLong,
-            OutputLine::Text(text) => match serde_json::from_str(&text) {
-                Ok(message) => Heard::Message(message),
-                Err(_) => Heard::Noise(text),
+            OutputLine::Text(text) => match Line::parse(&text) {
+                Some(Ok(line)) => Heard::Message(line),
+                Some(Err(why)) => Heard::Wrong(text, why),
+                None => Heard::Noise(text),
             },
         }
     }

@@ -12,10 +12,7 @@ use serde_json::json;
 use super::operation::{FromParcel, Made, Unfit};
 use crate::artifact::{DataColumn, Dataset, Layout, ScoreRow, Scores, Trajectory, WeightTable};
 use crate::error::Fault;
-use crate::parcel::{Array, Parcel, Values};
-
-/// The name of the array that holds weights.
-pub const WEIGHTS: &str = "weights";
+use crate::parcel::{Array, Parcel, Values, WEIGHTS};
 
 /// The most columns, rows of scores and tensors that are taken.
 const MANY: usize = 1_000_000;
@@ -318,7 +315,7 @@ struct Scored {
 
 impl FromParcel for Scores {
     fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit> {
-        let scored: Vec<Scored> = parcel.answered("rows")?;
+        let scored: Vec<Scored> = parcel.answered_list("rows")?;
         if scored.len() > MANY {
             return Err(format!("{} rows of scores are too many", scored.len()).into());
         }

@@ -15,6 +15,7 @@ use wasmi::{
 use super::wire::Told;
 use crate::error::Fault;
 use crate::plugin::Context;
+use crate::reasons::reason;
 
 /// The name under which a module reads the line of its call.
 pub const CALL: &str = "call.json";
@@ -176,7 +177,7 @@ fn told(store: &mut Store<ModuleState>) -> Option<Ended> {
     let text = store.data_mut().fault.take()?;
     Some(match serde_json::from_str(&text) {
         Ok(told) => Ended::Told(told),
-        Err(error) => Ended::Wrong(format!("told a fault that is none: {error}")),
+        Err(error) => Ended::Wrong(format!("told a fault that is none: {}", reason(&error))),
     })
 }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::reasons::reason;
+
 /// The version of the protocol; a program says in its `hello` which one it speaks.
 pub const PROTOCOL: u32 = 1;
 
@@ -66,6 +68,63 @@ pub enum Message {
     Fault(Told),
 }
 
+impl Message {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Progress { .. } => "progress",
+            Self::Note(_) => "note",
+            Self::Done(_) => "done",
+            Self::Fault(_) => "fault",
+        }
+    }
+}
+
+/// A message with the number of the call that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Which call, where it says so: what ends one must.
+    pub call: Option<u64>,
+    /// What is said.
+    pub message: Message,
+}
+
+impl Line {
+    /// Reads a line of standard output; none when it is not a JSON object, and why when it is
+    /// one that is no message.
+    pub fn parse(text: &str) -> Option<Result<Self, String>> {
+        let Ok(Value::Object(mut object)) = serde_json::from_str(text) else {
+            return None;
+        };
+        let call = match object.remove("call").map(|call| (call.as_u64(), call)) {
+            None => None,
+            Some((Some(call), _)) => Some(call),
+            Some((None, call)) => {
+                return Some(Err(format!("`call`: expected its number, found `{call}`")));
+            }
+        };
+        let mut names = object.keys();
+        let (name, other) = (names.next().cloned(), names.next());
+        if let Some(other) = other {
+            let name = name.unwrap_or_default();
+            return Some(Err(format!(
+                "expected one message, found `{name}` and `{other}`"
+            )));
+        }
+        let Some(name) = name.filter(|name| MESSAGES.contains(&name.as_str())) else {
+            let expected = MESSAGES.join("`, `");
+            return Some(Err(format!("expected one of `{expected}`")));
+        };
+        let message = serde_json::from_value(Value::Object(object));
+        let line = message.map(|message| Self { call, message });
+        Some(line.map_err(|error| format!("`{name}`: {}", reason(&error))))
+    }
+}
+
+/// Their names.
+const MESSAGES: [&str; 5] = ["hello", "progress", "note", "done", "fault"];
+
 /// Why a program has no result.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Told {
@@ -98,24 +157,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_objects_with_one_name() {
-        let read = |line: &str| serde_json::from_str::<Message>(line).ok();
+    fn messages_are_objects_with_one_name_and_the_number_of_a_call() {
+        let read = |line: &str| Line::parse(line).expect("an object").map(|it| it.message);
         assert_eq!(
             read(r#"{"hello": {"protocol": 1}}"#),
-            Some(Message::Hello { protocol: 1 })
+            Ok(Message::Hello { protocol: 1 })
         );
         assert_eq!(
             read(r#"{"progress": {"done": 3}}"#),
-            Some(Message::Progress {
+            Ok(Message::Progress {
                 done: 3,
                 total: 0,
                 loss: None
             })
         );
-        assert_eq!(read(r#"{"done": true}"#), Some(Message::Done(true.into())));
+        let done = Line {
+            call: Some(3),
+            message: Message::Done(true.into()),
+        };
+        assert_eq!(Line::parse(r#"{"done": true, "call": 3}"#), Some(Ok(done)));
         let fault = read(r#"{"fault": {"whose": "user", "param": "delta", "message": "no"}}"#);
-        assert!(matches!(fault, Some(Message::Fault(_))));
-        assert_eq!(read("hello"), None);
-        assert_eq!(read(r#"{"progress": {}}"#), None);
+        assert!(matches!(fault, Ok(Message::Fault(_))));
+        assert_eq!(Line::parse("hello"), None);
+        assert_eq!(Line::parse("[1]"), None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_in_the_words_of_who_wrote_it() {
+        let why = |line: &str| {
+            Line::parse(line)
+                .expect("an object")
+                .expect_err("a refusal")
+        };
+        assert_eq!(why(r#"{"progress": {}}"#), "`progress`: `done` is missing");
+        assert_eq!(
+            why(r#"{"progress": {"done": -1}}"#),
+            "`progress`: expected a whole number from 0, found `-1`"
+        );
+        assert_eq!(why(r#"{"note": 3}"#), "`note`: expected text, found `3`");
+        assert_eq!(
+            why(r#"{"fault": {"whose": "mine", "message": "no"}}"#),
+            "`fault`: expected one of `user`, `diverged`, `bug`, found `mine`"
+        );
+        assert_eq!(
+            why(r#"{"done": true, "note": "x"}"#),
+            "expected one message, found `done` and `note`"
+        );
+        assert_eq!(
+            why(r#"{"finished": true}"#),
+            "expected one of `hello`, `progress`, `note`, `done`, `fault`"
+        );
+        assert_eq!(
+            why(r#"{"done": true, "call": "1"}"#),
+            "`call`: expected its number, found `\"1\"`"
+        );
     }
 }

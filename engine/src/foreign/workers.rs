@@ -14,11 +14,11 @@ use super::code::Code;
 use super::manifest::Program;
 use super::process::{Heard, PluginProcess};
 use super::wasm::{self, Ended, Limits, Wasm};
-use super::wire::{Call, Cancel, Message, PROTOCOL, Told, Whose};
+use super::wire::{Call, Cancel, Line, Message, PROTOCOL, Told, Whose};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files;
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, Sink};
 use crate::path_text::path_text;
 use crate::plugin::Context;
 
@@ -140,7 +140,9 @@ impl Workers {
         let mut files = BTreeMap::new();
         let mut inputs = Map::new();
         for (name, given) in request.inputs {
-            let value = given.write(name, &mut |name, bytes| {
+            let value = given.write(name, &mut |name, write| {
+                let mut bytes = Vec::new();
+                write(&mut bytes)?;
                 files.insert(name.to_owned(), bytes);
                 Ok(())
             })?;
@@ -232,11 +234,11 @@ impl CallWorker {
     fn call(&mut self, request: &Request<'_>, context: &Context<'_>) -> Result<Parcel, Trouble> {
         // Before the first call the program may have said hello already, which is heard below.
         if self.process.calls > 0
-            && let Heard::Message(_) | Heard::Noise(_) | Heard::TooLong =
-                self.process.hear(Duration::ZERO)
+            && let Some(said) = self.process.hear(Duration::ZERO).said()
         {
-            let name = &request.program.name;
-            let message = format!("plugin `{name}` printed more after its answer to a call");
+            let (name, calls) = (&request.program.name, self.process.calls);
+            let message =
+                format!("plugin `{name}` printed {said} after its answer to call {calls}");
             return Err(Trouble::Failed(Fault::Environment(message)));
         }
         self.process.calls += 1;
@@ -246,8 +248,8 @@ impl CallWorker {
         fs::create_dir(&dir).map_err(|error| failed(error.into()))?;
         let mut inputs = Map::new();
         for (name, given) in request.inputs {
-            let value = given.write(name, &mut |name, bytes| {
-                Ok(fs::write(dir.join(name), bytes)?)
+            let value = given.write(name, &mut |name, write| {
+                Ok(write(&mut fs::File::create(dir.join(name))?)?)
             });
             let value = value.map_err(failed)?;
             inputs.insert(name.clone(), value);
@@ -289,8 +291,9 @@ impl CallWorker {
             if !matches!(heard, Heard::Nothing) {
                 alive = Instant::now();
             }
-            let message = match heard {
-                Heard::Message(message) => message,
+            let said = heard.said().unwrap_or_default();
+            let line = match heard {
+                Heard::Message(line) => line,
                 Heard::Nothing => {
                     let late = timeout.filter(|timeout| alive.elapsed() > *timeout);
                     if let Some(timeout) = late {
@@ -303,11 +306,15 @@ impl CallWorker {
                     }
                     continue;
                 }
-                Heard::Noise(line) => {
-                    let line: String = line.chars().take(120).collect();
+                Heard::Noise(_) => {
                     return wrong(format!(
-                        "printed on standard output something that is not a message of the protocol: `{line}`; \
+                        "printed on standard output something that is not a message of the protocol: {said}; \
                          print on standard error"
+                    ));
+                }
+                Heard::Wrong(_, why) => {
+                    return wrong(format!(
+                        "printed {said}, which is not a message of the protocol: {why}"
                     ));
                 }
                 Heard::TooLong => return wrong("printed a line without an end".to_owned()),
@@ -319,9 +326,19 @@ impl CallWorker {
                     return Err(Trouble::Lost(format!("{how}, twice{}", self.last_words())));
                 }
             };
+            let Line { call, message } = line;
             if !self.process.greeted && !matches!(message, Message::Hello { .. }) {
                 return wrong(format!(
                     "did not begin with `{{\"hello\": {{\"protocol\": {PROTOCOL}}}}}`"
+                ));
+            }
+            let ends = matches!(message, Message::Done(_) | Message::Fault(_));
+            if let Some(other) = call.filter(|call| *call != number) {
+                return wrong(format!("said {said} of call {other} during call {number}"));
+            }
+            if ends && call.is_none() {
+                return wrong(format!(
+                    "answered {said} without the number of its call: write `\"call\": {number}` beside it"
                 ));
             }
             match message {
@@ -425,6 +442,26 @@ impl Request<'_> {
     }
 }
 
+/// The most letters of a line that are shown.
+const SHOWN: usize = 120;
+
+impl Heard {
+    /// The line that was printed, in backticks, when there was one.
+    fn said(&self) -> Option<String> {
+        let line = match self {
+            Self::Noise(line) | Self::Wrong(line, _) => line,
+            Self::Message(Line { message, .. }) => {
+                return Some(format!("`{}`", message.name()));
+            }
+            Self::TooLong => return Some("a line without an end".to_owned()),
+            Self::Nothing | Self::Ended => return None,
+        };
+        let shown: String = line.chars().take(SHOWN).collect();
+        let more = if shown.len() < line.len() { "…" } else { "" };
+        Some(format!("`{shown}{more}`"))
+    }
+}
+
 fn megabytes(count: u64) -> usize {
     usize::try_from(count)
         .unwrap_or(usize::MAX)
@@ -450,9 +487,6 @@ fn fault_of(told: Told, name: &str, last_words: &str) -> Fault {
         }
     }
 }
-
-/// Takes the content of a file by its name.
-type Sink<'a> = dyn FnMut(&str, Vec<u8>) -> Result<(), Fault> + 'a;
 
 impl Given {
     /// Writes what is given; returns what the call says of it.

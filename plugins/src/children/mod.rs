@@ -29,6 +29,7 @@ pub use support::guard::{Clip, Cloud, Guard, Missing, Outside};
 /// Adds the children.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Child>();
+    registry.maker_of(Kind::Child, support::foreign::Reweigh);
     registry.plugin::<Apply>();
     registry.plugin::<NearestSubset>();
     registry.plugin::<Adopt>();

@@ -68,8 +68,8 @@ impl Plugin for Exponential {
             origin: Origin {
                 observed: window.steps,
                 fitted_on: Vec::new(),
-                fit_operations: 0.0,
-                predict_operations: 11.0 * weights as f64,
+                fit_operations: Some(0.0),
+                predict_operations: Some(11.0 * weights as f64),
             },
         })
     }

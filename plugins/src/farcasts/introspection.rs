@@ -87,8 +87,8 @@ impl Plugin for Introspection {
             origin: Origin {
                 observed: window.steps,
                 fitted_on: runs.fitted_on,
-                fit_operations,
-                predict_operations: 2.0 * net.weights.len() as f64 * weights,
+                fit_operations: Some(fit_operations),
+                predict_operations: Some(2.0 * net.weights.len() as f64 * weights),
             },
         })
     }

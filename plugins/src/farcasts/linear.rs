@@ -80,8 +80,8 @@ impl Plugin for Linear {
             origin: Origin {
                 observed: window.steps,
                 fitted_on: Vec::new(),
-                fit_operations: 0.0,
-                predict_operations: 3.0 * weights as f64,
+                fit_operations: Some(0.0),
+                predict_operations: Some(3.0 * weights as f64),
             },
         })
     }

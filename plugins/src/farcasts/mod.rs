@@ -17,6 +17,7 @@ mod wnn;
 use dsl::types::Kind;
 use engine::artifact::{Artifact, Metadata, Parts, Precision, Trajectory, WeightsFiles};
 use engine::error::Fault;
+use engine::foreign::Parcel;
 use engine::params::Gather;
 use engine::plugin::{Context, Registry};
 use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
@@ -48,6 +49,7 @@ use support::window::{History, Window};
 /// Adds the farcasters.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Farcast>();
+    registry.maker_of(Kind::Farcast, support::foreign::Predict);
     registry.plugin::<Persistence>();
     registry.plugin::<Linear>();
     registry.plugin::<Exponential>();
@@ -79,10 +81,10 @@ pub struct Origin {
     pub observed: Vec<u64>,
     /// The members of the trajectory it was fitted on, counted from 0; they are not a test of it.
     pub fitted_on: Vec<u32>,
-    /// Multiplications and additions of fitting, once.
-    pub fit_operations: f64,
-    /// Multiplications and additions of predicting, per member.
-    pub predict_operations: f64,
+    /// Multiplications and additions of fitting, once; unknown of programs that do not say.
+    pub fit_operations: Option<f64>,
+    /// Multiplications and additions of predicting, per member; likewise.
+    pub predict_operations: Option<f64>,
 }
 
 impl Farcast {
@@ -166,6 +168,11 @@ impl Artifact for Farcast {
             }
         }
         Ok(files)
+    }
+
+    /// The weights as of a trajectory; `member` and `horizon` say which row is which.
+    fn to_parcel(&self) -> Result<Parcel, Fault> {
+        self.predicted.to_parcel()
     }
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {

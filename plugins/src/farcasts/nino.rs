@@ -108,8 +108,8 @@ pub fn farcast(
         origin: Origin {
             observed: window.steps,
             fitted_on: Vec::new(),
-            fit_operations: 0.0,
-            predict_operations: net.operations() * weights,
+            fit_operations: Some(0.0),
+            predict_operations: Some(net.operations() * weights),
         },
     })
 }

@@ -52,8 +52,8 @@ impl Plugin for Persistence {
             origin: Origin {
                 observed: window.steps,
                 fitted_on: Vec::new(),
-                fit_operations: 0.0,
-                predict_operations: 0.0,
+                fit_operations: Some(0.0),
+                predict_operations: Some(0.0),
             },
         })
     }

@@ -135,8 +135,8 @@ impl Plugin for Shrink {
             origin: Origin {
                 observed: window.steps,
                 fitted_on,
-                fit_operations,
-                predict_operations: weights,
+                fit_operations: Some(fit_operations),
+                predict_operations: Some(weights),
             },
         })
     }

@@ -96,8 +96,8 @@ impl Plugin for Wnn {
             origin: Origin {
                 observed: window.steps,
                 fitted_on: nets.fitted_on,
-                fit_operations: nets.operations,
-                predict_operations: KnownNet::operations() * weights,
+                fit_operations: Some(nets.operations),
+                predict_operations: Some(KnownNet::operations() * weights),
             },
         })
     }

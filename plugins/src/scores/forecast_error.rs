@@ -346,8 +346,8 @@ impl ForecastError {
                     lost.map(|(_, horizon)| *horizon as f64)
                 }
                 Measure::ObservedBytes => Some(bytes as f64),
-                Measure::FitOperations => Some(origin.fit_operations),
-                Measure::PredictOperations => Some(origin.predict_operations),
+                Measure::FitOperations => origin.fit_operations,
+                Measure::PredictOperations => origin.predict_operations,
                 _ => continue,
             };
             rows.push(pair.row(*measure, None, None, value));

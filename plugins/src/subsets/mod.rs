@@ -59,7 +59,7 @@ impl Artifact for Subsets {
 
 impl FromParcel for Subsets {
     fn from_parcel(parcel: Parcel, made: &Made<'_>) -> Result<Self, Unfit> {
-        let rows: Vec<Vec<u32>> = parcel.answered("rows")?;
+        let rows: Vec<Vec<u32>> = parcel.answered_list("rows")?;
         let argument = made
             .bindings
             .args

@@ -179,8 +179,8 @@ pub fn farcast(
         origin: Origin {
             observed: window.steps,
             fitted_on: runs.fitted_on.clone(),
-            fit_operations,
-            predict_operations: 2.0 * weights * map.slopes.len() as f64,
+            fit_operations: Some(fit_operations),
+            predict_operations: Some(2.0 * weights * map.slopes.len() as f64),
         },
     })
 }

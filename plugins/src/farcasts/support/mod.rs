@@ -3,6 +3,7 @@
 pub(crate) mod adam;
 mod deviations;
 pub(crate) mod examine;
+pub(crate) mod foreign;
 pub(crate) mod linear_map;
 pub(crate) mod moments;
 pub(crate) mod nets;

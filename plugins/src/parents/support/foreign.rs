@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::artifact::{AnyArtifact, Dataset};
 use engine::error::Fault;
-use engine::foreign::{Foreign, Given, Made, Maker, Parcel, Unfit, Values, WEIGHTS};
+use engine::foreign::{Foreign, Given, Made, Maker, Parcel, Unfit, Values};
 use engine::params::{Bindings, Column, Input, ParamType};
 use engine::plugin::{Context, Facts, Sketch, Training};
 use serde_json::json;
@@ -77,15 +77,7 @@ impl Maker for Train {
     fn make(&self, parcel: Parcel, made: &Made<'_>) -> Result<AnyArtifact, Unfit> {
         let (columns, _) = columns(made.bindings)?;
         let mut parcel = parcel;
-        for array in parcel
-            .arrays
-            .iter_mut()
-            .filter(|array| array.name == WEIGHTS)
-        {
-            if array.shape.len() == 1 {
-                array.shape.insert(0, 1);
-            }
-        }
+        parcel.weights_are_rows();
         let (layout, rows, weights) = engine::foreign::weights(&parcel)?;
         let states = states(&parcel, rows, &weights)?;
         let last = rows.saturating_sub(1) * layout.len();
