@@ -9,6 +9,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::exit;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,7 @@ pub use packages::{Add, Fetch, PackageCheck, PackageCommand, Update, Vendor};
 pub use push::Push;
 use values::{setting, whole};
 
+use dsl::render::printable;
 use engine::artifact::DataForm;
 
 use crate::scores::Shown;
@@ -290,8 +292,20 @@ Examples:
 impl Arguments {
     /// Those of this process; what is wrong with them ends it.
     pub fn of_process() -> Self {
-        Self::parse_from(with_bare_weights(std::env::args_os().collect()))
+        let words = with_bare_weights(std::env::args_os().collect());
+        Self::try_parse_from(words).unwrap_or_else(|error| refuse(&error))
     }
+}
+
+/// Ends the process with what is wrong; what was typed is repeated as a terminal may show it.
+fn refuse(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    let shown: Vec<String> = text.lines().map(printable).collect();
+    if shown.iter().map(String::as_str).eq(text.lines()) {
+        error.exit();
+    }
+    eprintln!("{}", shown.join("\n"));
+    exit(error.exit_code());
 }
 
 /// Arguments in which `--weights` before the experiment or run takes it for no name.

@@ -11,6 +11,7 @@ use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use engine::artifact::{Figure, Series, Style};
+use engine::estimate::Left;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::output::write_file;
@@ -57,7 +58,7 @@ struct State {
     round: usize,
     ended: usize,
     total: usize,
-    left: Option<f64>,
+    left: Option<Left>,
     running: HashMap<ActionId, Running>,
     failures: Vec<(String, String)>,
     recent: VecDeque<(String, String)>,
@@ -192,7 +193,7 @@ impl State {
             ended: self.ended,
             total: self.total,
             // As many run at the same time as do now.
-            left: self.left.map(|left| left / running.len().max(1) as f64),
+            left: self.left.map(|left| left.shared(running.len())),
             running: running.iter().map(action).collect(),
             failures: self.failures[..listed].to_vec(),
             more_failures: self.failures.len() - listed,
@@ -304,9 +305,9 @@ impl Observer for Live {
         self.inner.ended(action, title, ending);
     }
 
-    fn remaining(&self, seconds: f64) {
-        self.shared.state().left = Some(seconds);
-        self.inner.remaining(seconds);
+    fn remaining(&self, left: Left) {
+        self.shared.state().left = Some(left);
+        self.inner.remaining(left);
     }
 
     fn remark(&self, text: &str) {

@@ -1,12 +1,12 @@
 //! The progress of a run: bars on a terminal, otherwise one plain line for each action that ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dsl::render::printable;
-use engine::estimate::left_text;
+use engine::estimate::Left;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
 use engine::plugin::Progress;
@@ -19,6 +19,8 @@ pub struct Bars {
     all: MultiProgress,
     overall: ProgressBar,
     running: Mutex<HashMap<ActionId, ProgressBar>>,
+    /// What was left, and when.
+    left: Mutex<Option<(Left, Instant)>>,
     terminal: Terminal,
 }
 
@@ -28,13 +30,24 @@ impl Bars {
         let all = MultiProgress::new();
         let overall = all.add(ProgressBar::new(0));
         overall.set_style(style(
-            "{bar:20.cyan/dim} {pos}/{len} actions  {elapsed}{wide_msg}",
+            "{bar:20.cyan/dim} {pos}/{len} actions  {elapsed_precise}{wide_msg}",
         ));
         Self {
             all,
             overall,
             running: Mutex::default(),
+            left: Mutex::default(),
             terminal,
+        }
+    }
+
+    /// Shows the time left, less what has passed since it was known.
+    fn show_left(&self, running: usize) {
+        let known = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((left, since)) = known {
+            // As many run at the same time as do now.
+            let left = left.shared(running).after(since.elapsed().as_secs_f64());
+            self.overall.set_message(format!("  {}", left.text()));
         }
     }
 }
@@ -80,6 +93,7 @@ impl Observer for Bars {
                 bar.set_message(format!("loss {loss:.3e}"));
             }
         }
+        self.show_left(running.len());
     }
 
     fn ended(&self, action: ActionId, title: &str, ending: &Ending) {
@@ -98,11 +112,11 @@ impl Observer for Bars {
         self.overall.inc(1);
     }
 
-    fn remaining(&self, seconds: f64) {
+    fn remaining(&self, left: Left) {
+        let known = Some((left, Instant::now()));
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = known;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // As many run at the same time as do now.
-        let left = seconds / running.len().max(1) as f64;
-        self.overall.set_message(format!("  {}", left_text(left)));
+        self.show_left(running.len());
     }
 
     fn remark(&self, text: &str) {
@@ -122,8 +136,7 @@ pub struct Lines {
     total: AtomicUsize,
     ended: AtomicUsize,
     running: AtomicUsize,
-    /// The seconds that are left, as the bits of a number.
-    left: AtomicU64,
+    left: Mutex<Option<Left>>,
 }
 
 impl Lines {
@@ -134,7 +147,7 @@ impl Lines {
             total: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
-            left: AtomicU64::new(0),
+            left: Mutex::default(),
         }
     }
 }
@@ -149,8 +162,8 @@ impl Observer for Lines {
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn remaining(&self, seconds: f64) {
-        self.left.store(seconds.to_bits(), Ordering::Relaxed);
+    fn remaining(&self, left: Left) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
     }
 
     fn ended(&self, _: ActionId, title: &str, ending: &Ending) {
@@ -161,8 +174,8 @@ impl Observer for Lines {
             other => unusual(title, other).unwrap_or_else(|| title.to_owned()),
         };
         let total = self.total.load(Ordering::Relaxed);
-        let left = f64::from_bits(self.left.load(Ordering::Relaxed)) / running.max(1) as f64;
-        let left = match left_text(left) {
+        let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = match left.map_or_else(String::new, |left| left.shared(running).text()) {
             text if text.is_empty() => text,
             text => format!(", {text}"),
         };

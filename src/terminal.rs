@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dsl::diagnostic::Diagnostic;
-use dsl::render::{Style, printable, render};
+use dsl::render::{Style, WIDTH, printable, render_within};
 use dsl::source::Sources;
 
 /// When to use colour.
@@ -198,9 +198,11 @@ impl Terminal {
         } else {
             Style::Plain
         };
+        let width = self.progress_width().map_or(WIDTH, usize::from);
+        let width = width.clamp(NARROWEST, WIDTH);
         for diagnostic in diagnostics {
             // Rendering escapes what the texts contain.
-            let text = render(diagnostic, sources, style);
+            let text = render_within(diagnostic, sources, style, width);
             self.say_styled(&match self.links {
                 true => linked(&text, diagnostic.code.as_str()),
                 false => text,
@@ -227,6 +229,9 @@ impl Terminal {
         }
     }
 }
+
+/// Diagnostics are never cut to fewer columns.
+const NARROWEST: usize = 60;
 
 /// The text with lines of at most this width where words allow; what follows the first line of a
 /// line is indented.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use engine::estimate::Left;
 use engine::graph::ActionId;
 use engine::observer::{Counts, Ending, Observer};
 use engine::output::run_answer;
@@ -128,8 +129,8 @@ impl Observer for Counted {
         self.observer.ended(action, title, ending);
     }
 
-    fn remaining(&self, seconds: f64) {
-        self.observer.remaining(seconds);
+    fn remaining(&self, left: Left) {
+        self.observer.remaining(left);
     }
 
     fn remark(&self, text: &str) {

@@ -21,6 +21,8 @@ fn text_from_files_is_escaped() {
         &["plan", "it.farcast"],
         &["run", "none\u{1b}[2J.farcast"],
         &["show", "none\u{1b}[2J"],
+        &["ru\u{202e}n"],
+        &["run", "it.farcast", "--jbos\u{1b}[2J"],
     ] {
         let said = folder.farcast(args);
         let text = said.out.clone() + &said.err;

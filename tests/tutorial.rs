@@ -63,7 +63,7 @@ fn the_tutorial_works_as_it_is_written() {
         }
         before = after;
     }
-    assert_eq!((files, commands, mistake), (2, 9, Some("inputs: [tmp]")));
+    assert_eq!((files, commands, mistake), (2, 10, Some("inputs: [tmp]")));
 }
 
 /// The error of the mean of a model's members, from the file of scores.

@@ -19,16 +19,31 @@ pub enum Style {
 }
 
 /// Longer lines are cut around what is underlined.
-const WIDTH: usize = 120;
+pub const WIDTH: usize = 120;
 
 /// The text of a diagnostic: code, message, place, underlined lines, help; no final newline.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
+    render_within(diagnostic, sources, style, WIDTH)
+}
+
+/// The same on a terminal of this width: lines of a file that are longer are cut.
+pub fn render_within(
+    diagnostic: &Diagnostic,
+    sources: &Sources,
+    style: Style,
+    width: usize,
+) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    // What a program said last follows the message, line by line.
+    let (message, more) = match diagnostic.message.split_once('\n') {
+        Some((message, more)) => (message, Some(more)),
+        None => (&*diagnostic.message, None),
+    };
     let title = level
-        .primary_title(printable(&diagnostic.message))
+        .primary_title(printable(message))
         .id(diagnostic.code.as_str());
     let mut group = Group::with_title(title);
     for (file, labels) in by_file(&diagnostic.labels) {
@@ -57,6 +72,10 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
             .annotations(annotations);
         group = group.element(snippet);
     }
+    if let Some(more) = more {
+        let lines: Vec<String> = more.lines().map(printable).collect();
+        group = group.element(Level::NOTE.message(lines.join("\n")));
+    }
     for hint in &diagnostic.hints {
         group = group.element(Level::HELP.message(printable(hint)));
     }
@@ -64,7 +83,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Style::Plain => Renderer::plain(),
         Style::Color => Renderer::styled(),
     };
-    renderer.term_width(WIDTH).render(&[group])
+    renderer.term_width(width).render(&[group])
 }
 
 /// The text with control characters and changes of the writing direction escaped, which a terminal

@@ -5,7 +5,7 @@ mod catalog;
 use std::collections::BTreeMap;
 
 use dsl::check::{Checked, check};
-use dsl::render::{Style, json, render};
+use dsl::render::{Style, json, render, render_within};
 use expect_test::{Expect, expect};
 
 fn checked(text: &str, settings: &[(&str, &str)]) -> Checked {
@@ -102,6 +102,28 @@ fn long_lines_are_cut() {
         text.lines().all(|line| line.chars().count() < 140),
         "{text}"
     );
+    let narrow = render_within(&checked.diagnostics[0], &checked.sources, Style::Plain, 80);
+    assert!(
+        narrow.lines().all(|line| line.chars().count() <= 100),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn what_follows_the_first_line_of_a_message_is_printed_as_lines() {
+    let checked = checked("data sea = nothing()\n", &[]);
+    let mut diagnostic = checked.diagnostics[0].clone();
+    diagnostic.message = "it failed; it said:\nfirst \u{1b}[2Jline\nsecond".to_owned();
+    let text = render(&diagnostic, &checked.sources, Style::Plain);
+    let title = "it failed; it said:\n";
+    assert!(
+        text.lines()
+            .next()
+            .is_some_and(|line| line.ends_with(title.trim_end())),
+        "{text}"
+    );
+    let note = "= note: first \\u{1b}[2Jline\n          second";
+    assert!(text.contains(note), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::Left;
 use crate::graph::ActionId;
 use crate::plugin::Progress;
 
@@ -27,9 +28,9 @@ pub trait Observer: Sync {
         let _ = (action, title, ending);
     }
 
-    /// What is left takes about this many seconds, one action after another.
-    fn remaining(&self, seconds: f64) {
-        let _ = seconds;
+    /// What is left takes about this long, one action after another.
+    fn remaining(&self, left: Left) {
+        let _ = left;
     }
 
     /// Something about the run as a whole, such as damage that was found.

@@ -160,7 +160,21 @@ impl<'a> Pass<'a> {
             }
             pass.known.push(known);
         }
+        pass.remember();
         pass
+    }
+
+    /// What earlier runs say of plugins that this one says nothing of.
+    fn remember(&mut self) {
+        let unknown = self.estimate.unknown();
+        if unknown.is_empty() {
+            return;
+        }
+        for record in self.work.place.store.records().all() {
+            if unknown.iter().any(|plugin| plugin == record.plugin()) {
+                self.estimate.add_known(record.plugin(), record.seconds);
+            }
+        }
     }
 
     /// Carries out what is left to run; returns how every action ended.
@@ -204,8 +218,8 @@ impl<'a> Pass<'a> {
     }
 
     fn say_remaining(&self) {
-        if let Some(seconds) = self.estimate.left() {
-            self.work.place.observer.remaining(seconds);
+        if let Some(left) = self.estimate.left() {
+            self.work.place.observer.remaining(left);
         }
     }
 

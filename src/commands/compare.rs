@@ -12,7 +12,7 @@ use engine::store::Access;
 
 use super::run::{Job, default_out, in_threads};
 use crate::args::{Compare, ExperimentArgs, RunOptions};
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::session::open;
 use crate::settings::Settings;
@@ -36,7 +36,7 @@ pub fn run(args: &Compare, settings: &Settings, terminal: &Terminal) -> Result<E
         let answer = serde_json::to_string(&comparison).unwrap_or_default();
         terminal.answer(&answer);
     } else {
-        terminal.out(words(&comparison));
+        terminal.out(words(&comparison, terminal.width()));
     }
     Ok(Exit::Fine)
 }
@@ -81,12 +81,12 @@ fn experiment(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<S
 }
 
 /// The runs, what differs, and a table of scores.
-fn words(comparison: &Comparison) -> String {
+fn words(comparison: &Comparison, width: Option<u16>) -> String {
     let heads = comparison.runs.iter().enumerate().map(|(index, run)| {
         let cells = [&letter(index), &run.name, &run.file, &run.when];
         cells.map(|cell| printable(cell)).to_vec()
     });
-    let mut text = aligned(&heads.collect::<Vec<_>>());
+    let mut text = aligned_within(&heads.collect::<Vec<_>>(), width);
     text.push('\n');
     if comparison.given.is_empty() {
         text.push_str("texts, params, data and versions are equal\n");
@@ -97,7 +97,7 @@ fn words(comparison: &Comparison) -> String {
         let cells = std::iter::once(given.what.clone()).chain(values);
         cells.map(|cell| printable(&cell)).collect()
     });
-    text.push_str(&aligned(&given.collect::<Vec<_>>()));
+    text.push_str(&aligned_within(&given.collect::<Vec<_>>(), width));
     text.push('\n');
     if comparison.scores.is_empty() {
         return text + "there are no scores\n";
@@ -110,7 +110,7 @@ fn words(comparison: &Comparison) -> String {
     let (shown, left) = worth_showing(comparison);
     table.extend(shown.iter().flat_map(|row| lines(row)));
     if table.len() > 1 {
-        text.push_str(&aligned(&table));
+        text.push_str(&aligned_within(&table, width));
     }
     text + &left
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::args::Config;
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
@@ -50,7 +50,7 @@ pub fn run(args: &Config, settings: &Settings, terminal: &Terminal) -> Result<Ex
         let set = format!("{name} = {value}");
         vec!["set".to_owned(), set, settings.profile()]
     }));
-    terminal.out(aligned(&rows));
+    terminal.out(aligned_within(&rows, terminal.width()));
     let file = settings.file.as_ref();
     terminal.say(file.map_or("no farcast.toml".to_owned(), |file| {
         format!("settings of {}", file.display())

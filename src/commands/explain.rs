@@ -22,7 +22,7 @@ pub fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, Abort> {
         .trim_matches(|c| "[]:".contains(c));
     match section(name) {
         Some(section) => {
-            terminal.out(section);
+            terminal.tell(section);
             Ok(Exit::Fine)
         }
         None => {

@@ -14,7 +14,7 @@ use engine::store::Access;
 use serde_json::{Value, json};
 
 use crate::args::Runs;
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::session::open_store;
 use crate::settings::Settings;
@@ -73,7 +73,7 @@ pub fn run(args: &Runs, settings: &Settings, terminal: &Terminal) -> Result<Exit
     let heads = ["run", "file", "set", "ended", "seconds", "scores"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     rows.extend(runs.iter().map(|(name, run)| row(name, run)));
-    terminal.out(aligned(&rows));
+    terminal.out(aligned_within(&rows, terminal.width()));
     Ok(Exit::Fine)
 }
 

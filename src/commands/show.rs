@@ -10,7 +10,7 @@ use serde_json::json;
 use super::runs::{chosen, described, set};
 use crate::answer::answer;
 use crate::args::Show;
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::scores;
 use crate::settings::Settings;
@@ -28,9 +28,15 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
         terminal.answer(&answer);
         return Ok(Exit::Fine);
     }
-    terminal.out(aligned(&facts(&found.name, &found.record)));
+    terminal.out(aligned_within(
+        &facts(&found.name, &found.record),
+        terminal.width(),
+    ));
     if !found.record.costs.is_empty() {
-        terminal.out(format!("\n{}\n", aligned(&costs(&found.record))));
+        terminal.out(format!(
+            "\n{}\n",
+            aligned_within(&costs(&found.record), terminal.width())
+        ));
     }
     if !lines.is_empty() {
         let choices = &found.record.choices;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::submit::{find, queue_of, reopened};
 use crate::args::Status;
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::session::abort;
 use crate::settings::Settings;
@@ -95,7 +95,7 @@ fn list(settings: &Settings, terminal: &Terminal) -> Exit {
         () if all.is_empty() => {
             terminal.say("no runs on a queue: `farcast run FILE --on slurm` begins one")
         }
-        () => terminal.out(aligned(&rows)),
+        () => terminal.out(aligned_within(&rows, terminal.width())),
     }
     Exit::Fine
 }
@@ -246,7 +246,7 @@ impl Standing {
             ),
         ];
         let facts = facts.map(|(name, value)| vec![name.to_owned(), value]);
-        terminal.out(aligned(&facts));
+        terminal.out(aligned_within(&facts, terminal.width()));
         if !self.arrays.is_empty() && self.state != "finished" {
             let head = [
                 "array", "for", "chunks", "ended", "running", "waiting", "lost", "queue",
@@ -264,7 +264,7 @@ impl Standing {
                 row.push(it.words.clone());
                 row
             }));
-            terminal.out(format!("\n{}", aligned(&rows)));
+            terminal.out(format!("\n{}", aligned_within(&rows, terminal.width())));
         }
         for (title, message, log) in self.failures.iter().take(FAILURES_SHOWN) {
             terminal.out(format!(

@@ -11,6 +11,7 @@ use engine::cluster::{
     Stay, Verdict,
 };
 use engine::error::Fault;
+use engine::estimate::Left;
 use engine::executor::Threads;
 use engine::graph::ActionId;
 use engine::observer::{Ending, Observer};
@@ -358,8 +359,8 @@ impl Observer for Afar {
         self.0.ended(action, title, ending);
     }
 
-    fn remaining(&self, seconds: f64) {
-        self.0.remaining(seconds);
+    fn remaining(&self, left: Left) {
+        self.0.remaining(left);
     }
 
     fn remark(&self, text: &str) {

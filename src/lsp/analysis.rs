@@ -73,6 +73,21 @@ impl Analysis {
         catalog: &Catalog,
         disk: Disk<'_>,
     ) -> Self {
+        let mut analysis = Self::meant(path, text, documents, catalog, disk);
+        let sources = analysis.checked.sources.iter();
+        let trees = sources.map(|(id, source)| parse(id, &source.text).0);
+        analysis.trees = trees.collect();
+        analysis
+    }
+
+    /// The same without the trees: for what is compared and forgotten.
+    pub fn meant(
+        path: &str,
+        text: &str,
+        documents: &Documents,
+        catalog: &Catalog,
+        disk: Disk<'_>,
+    ) -> Self {
         let packages = Packages::near(&text_path(path));
         let world = WithPackages {
             world: &World { documents, disk },
@@ -85,10 +100,8 @@ impl Analysis {
             sources: on_disk(&checked.sources, &packages),
             ..checked
         };
-        let sources = checked.sources.iter();
-        let trees = sources.map(|(id, source)| parse(id, &source.text).0);
         Self {
-            trees: trees.collect(),
+            trees: Vec::new(),
             heard: listener.0.into_inner(),
             checked,
         }

@@ -1,5 +1,6 @@
 //! Where names are declared and used: definition, references, rename, the outline.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -35,12 +36,14 @@ pub struct Declared {
 pub struct Names<'a> {
     analysis: &'a Analysis,
     documents: &'a Documents,
-    read: BTreeMap<String, Option<Rc<Parsed>>>,
+    read: BTreeMap<String, Option<Rc<Parsed<'a>>>>,
 }
 
-pub struct Parsed {
-    pub text: String,
-    pub tree: File,
+/// A file, with the place among its items of each name that it declares.
+pub struct Parsed<'a> {
+    pub text: Cow<'a, str>,
+    pub tree: Cow<'a, File>,
+    pub declared: BTreeMap<String, usize>,
 }
 
 impl<'a> Names<'a> {
@@ -147,10 +150,7 @@ impl<'a> Names<'a> {
         let mut path = path.to_owned();
         for (at, name) in names.iter().enumerate() {
             let parsed = self.file(&path)?;
-            let item =
-                parsed.tree.items.iter().find(|item| {
-                    declared(item).is_some_and(|declared| declared.text == name.text)
-                })?;
+            let item = &parsed.tree.items[*parsed.declared.get(&name.text)?];
             match &item.kind {
                 ItemKind::Use { path: used, .. } if at + 1 < names.len() => {
                     path = join(folder(&path), &used.value);
@@ -170,23 +170,40 @@ impl<'a> Names<'a> {
     }
 
     /// A file that is open, was checked or is on disk.
-    pub fn file(&mut self, path: &str) -> Option<Rc<Parsed>> {
+    pub fn file(&mut self, path: &str) -> Option<Rc<Parsed<'a>>> {
         if let Some(read) = self.read.get(path) {
             return read.clone();
         }
-        let mut sources = self.analysis.checked.sources.iter();
+        let (analysis, documents) = (self.analysis, self.documents);
+        let mut sources = analysis.checked.sources.iter();
         let checked = sources.find(|(_, source)| source.path == path);
-        let text = match (self.documents.get(path), checked) {
-            (Some(text), _) => Some(text.to_owned()),
-            (None, Some((_, source))) => Some(source.text.clone()),
+        let checked = checked.map(|(_, source)| source.text.as_str());
+        let text: Option<Cow<'a, str>> = match (documents.get(path), checked) {
+            (Some(text), _) | (None, Some(text)) => Some(text.into()),
             (None, None) => path
                 .ends_with(".farcast")
                 .then(|| read_text(path).ok())
-                .flatten(),
+                .flatten()
+                .map(Cow::Owned),
         };
         let parsed = text.map(|text| {
-            let tree = parse(FileId(0), &text).0;
-            Rc::new(Parsed { text, tree })
+            // What was checked was parsed for that.
+            let known = analysis.tree(path).filter(|_| checked == Some(&*text));
+            let tree = match known {
+                Some(tree) => Cow::Borrowed(tree),
+                None => Cow::Owned(parse(FileId(0), &text).0),
+            };
+            let mut names = BTreeMap::new();
+            for (at, item) in tree.items.iter().enumerate() {
+                if let Some(name) = declared(item) {
+                    names.entry(name.text.clone()).or_insert(at);
+                }
+            }
+            Rc::new(Parsed {
+                text,
+                tree,
+                declared: names,
+            })
         });
         self.read.insert(path.to_owned(), parsed.clone());
         parsed

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::analysis::Analysis;
 use super::cursor::is_word;
-use super::names::{Names, declared};
+use super::names::Names;
 use super::{Answer, Server};
 
 /// Words that begin an item.
@@ -60,7 +60,7 @@ impl Server<'_> {
         }
         let main = analysis.main().path.clone();
         let text = renamed.get(&main).unwrap_or(&analysis.main().text);
-        let after = Analysis::of(&main, text, &renamed, self.catalog, self.disk);
+        let after = Analysis::meant(&main, text, &renamed, self.catalog, self.disk);
         if let Some(why) = changed(analysis, &after) {
             return refuse(format!("with the name `{to}`, {why}"));
         }
@@ -92,14 +92,11 @@ impl Names<'_> {
     /// Whether a file declares a name.
     fn declares(&mut self, path: &str, name: &str) -> bool {
         let parsed = self.file(path);
-        parsed.is_some_and(|parsed| {
-            let mut names = parsed.tree.items.iter().filter_map(declared);
-            names.any(|declared| declared.text == name)
-        })
+        parsed.is_some_and(|parsed| parsed.declared.contains_key(name))
     }
 
     /// The text of a file.
     fn text(&mut self, path: &str) -> Option<String> {
-        self.file(path).map(|parsed| parsed.text.clone())
+        self.file(path).map(|parsed| parsed.text.to_string())
     }
 }

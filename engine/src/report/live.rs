@@ -5,7 +5,7 @@ use askama::Template;
 use super::figure;
 use crate::artifact::Figure;
 use crate::error::Fault;
-use crate::estimate::left_text;
+use crate::estimate::Left;
 use crate::metric::significant;
 
 /// The state of a run.
@@ -28,7 +28,7 @@ pub struct LivePage {
     /// How many are known of.
     pub total: usize,
     /// How long the rest takes, when that is known.
-    pub left: Option<f64>,
+    pub left: Option<Left>,
     /// What runs.
     pub running: Vec<LiveAction>,
     /// Action and reason.
@@ -97,7 +97,7 @@ pub fn render_live(page: &LivePage) -> Result<String, Fault> {
             None => format!("{} %", 100 * page.ended / page.total.max(1)),
         },
         elapsed: duration(page.seconds),
-        left: page.left.map_or_else(String::new, left_text),
+        left: page.left.map_or_else(String::new, Left::text),
         figures: figures
             .map(|figure| (figure.title.as_str(), figure::svg(figure)))
             .collect(),
@@ -126,7 +126,10 @@ mod tests {
             ended: 1,
             total: 4,
             seconds: 75.0,
-            left: Some(300.0),
+            left: Some(Left {
+                seconds: 300.0,
+                is_all: true,
+            }),
             running: vec![LiveAction {
                 title: "net[0]</td>".to_owned(),
                 done: 1,
