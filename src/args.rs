@@ -143,7 +143,8 @@ Examples:
 Examples:
   farcast show last
   farcast show 20261121-0451
-  farcast show out/storms")]
+  farcast show out/storms
+  farcast show out/storms/net.0.safetensors")]
     Show(Show),
     /// Compare runs: params that differ, scores, differences and their confidence intervals.
     #[command(after_help = "\
@@ -643,7 +644,8 @@ pub struct Runs {
 /// `farcast show`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A name from `farcast runs` or its start, `last`, an output folder or a run.json.
+    /// A name from `farcast runs` or its start, `last`, an output folder or a run.json; or a file
+    /// that a run wrote, to see which statement made it.
     pub run: String,
     /// Which scores the table shows.
     #[arg(long, value_enum, default_value_t = Shown::Main)]

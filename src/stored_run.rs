@@ -34,7 +34,11 @@ impl StoredRun {
         Self::stored(named, &store).map_err(|fault| report_fault(&fault, terminal))
     }
 
-    fn at(path: &Path, terminal: &Terminal) -> Result<Self, Fault> {
+    /// The run of an output folder or a `run.json`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn at(path: &Path, terminal: &Terminal) -> Result<Self, Fault> {
         let file = if path.is_dir() {
             path.join("run.json")
         } else {

@@ -325,6 +325,23 @@ fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(folder.path("apart/grown.safetensors").exists());
     assert!(!folder.path("apart/run.json").exists());
+    // Each file says what made it.
+    let said = folder.farcast(&["show", "out/it/grown.safetensors"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let facts: Vec<Vec<&str>> = { said.out.lines() }
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(facts[0], ["file", "out/it/grown.safetensors"]);
+    assert_eq!(facts[1], ["statement", "grown"]);
+    assert_eq!(facts[2][..2], ["plugin", "adopt"]);
+    assert_eq!(facts[4], ["run", "out/it/run.json"]);
+    assert_eq!(folder.farcast(&["show", "out/it/scores.csv"]).code, 0);
+    let refused = folder.farcast(&["show", "step-40.safetensors"]);
+    let why = "there is no `run.json` beside `step-40.safetensors`, which says what made it";
+    assert!(
+        refused.code == 1 && refused.err.contains(why),
+        "{refused:?}"
+    );
     // What is written is used.
     let warned = |args: &[&str]| {
         let said = folder.farcast(&[&["run", "it.farcast", "--quiet"], args].concat());

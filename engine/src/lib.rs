@@ -28,6 +28,7 @@ pub mod metric;
 pub mod names;
 pub mod observer;
 pub mod order;
+pub mod origin;
 pub mod out_folder;
 pub mod output;
 pub mod outside;

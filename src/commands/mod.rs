@@ -26,6 +26,7 @@ mod rerun;
 mod run;
 mod runs;
 mod show;
+mod show_file;
 mod spot_check;
 mod status;
 mod submit;

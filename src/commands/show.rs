@@ -1,6 +1,7 @@
 //! `farcast show`: describes one run.
 
 use std::iter;
+use std::path::Path;
 
 use dsl::render::printable;
 use engine::record::RunRecord;
@@ -8,6 +9,7 @@ use engine::store::size_text;
 use serde_json::json;
 
 use super::runs::{chosen, described, set};
+use super::show_file;
 use crate::answer::answer;
 use crate::args::Show;
 use crate::columns::aligned_within;
@@ -18,6 +20,10 @@ use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::Terminal;
 
 pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let file = Path::new(&args.run);
+    if file.is_file() && !file.ends_with("run.json") {
+        return show_file::run(file, args.json, terminal);
+    }
     let found = StoredRun::find(&args.run, settings, terminal)?;
     let lines = found
         .scores()

@@ -13,8 +13,10 @@ use crate::parents::Parent;
 use crate::regressions::Regression;
 
 constructor! {
-    /// Error by group: each member faint, the ensemble bold. Of more than 60 groups with names,
-    /// such as the layers of a large network, those with the largest errors.
+    /// Error by group: each member faint, the ensemble bold.
+    ///
+    /// Of more than 60 groups with names, such as the layers of a large network, those with the
+    /// largest errors are drawn.
     ///
     /// Of scores with groups, `compare(…, by: depth)`, or with steps ahead; others have no such
     /// figure. Against `depth` or `pressure` it is a profile with the surface on top.
