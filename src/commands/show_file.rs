@@ -6,7 +6,7 @@ use dsl::render::printable;
 use engine::origin::{Origin, origin};
 use serde_json::json;
 
-use crate::columns::aligned;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::stored_run::{StoredRun, report_fault};
 use crate::terminal::Terminal;
@@ -34,7 +34,8 @@ pub fn run(file: &Path, is_json: bool, terminal: &Terminal) -> Result<Exit, Abor
     ]);
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
     let rows = facts.map(|(name, value)| vec![name.to_owned(), printable(&value)]);
-    terminal.out(aligned(&rows.collect::<Vec<_>>()));
+    let rows: Vec<Vec<String>> = rows.collect();
+    terminal.out(aligned_within(&rows, terminal.width()));
     Ok(Exit::Fine)
 }
 
