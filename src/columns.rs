@@ -59,7 +59,8 @@ fn broken(line: &str, width: usize, indent: usize) -> String {
     let mut margin = 0;
     while margin + rest.chars().count() > width {
         let fits = rest.char_indices().nth(width - margin.min(width));
-        let end = fits.map_or(rest.len(), |(at, _)| at);
+        // The space after words that fit just so is a place to break, too.
+        let end = fits.map_or(rest.len(), |(at, next)| at + usize::from(next == ' '));
         let blank = if margin == 0 { indent } else { 0 };
         // At a space, but not in the blanks before the last cell.
         let Some(at) = rest[..end].rfind(' ').filter(|at| *at > blank.min(end)) else {
