@@ -8,6 +8,7 @@ mod push;
 mod values;
 
 use std::ffi::OsString;
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
@@ -305,7 +306,8 @@ fn refuse(error: &clap::Error) -> ! {
     if shown.iter().map(String::as_str).eq(text.lines()) {
         error.exit();
     }
-    eprintln!("{}", shown.join("\n"));
+    // Where nobody listens there is nobody to tell.
+    let _ = writeln!(stderr(), "{}", shown.join("\n"));
     exit(error.exit_code());
 }
 
