@@ -96,7 +96,7 @@ other  short
         assert_eq!(aligned_within(&rows, Some(36)), expected);
         assert_eq!(aligned_within(&rows, None), aligned(&rows));
         let wide = [vec!["a".repeat(30), "95 % interval".into()]];
-        let expected = format!("{}  95\n    % interval\n", "a".repeat(30));
+        let expected = format!("{}  95 %\n    interval\n", "a".repeat(30));
         assert_eq!(aligned_within(&wide, Some(36)), expected);
         let endless = [vec!["a".repeat(50)]];
         assert_eq!(aligned_within(&endless, Some(36)), aligned(&endless));

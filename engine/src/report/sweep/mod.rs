@@ -87,8 +87,10 @@ fn best(runs: &Runs) -> Section {
     if let Best::Trial(at) = sweep.best {
         text.push(format!("Chosen: `{}`.", sweep.best_point(at)));
     }
-    if lacking > 0 {
-        text.push(format!("{lacking} points have no score."));
+    match lacking {
+        0 => {}
+        1 => text.push("1 point has no score.".to_owned()),
+        several => text.push(format!("{several} points have no score.")),
     }
     let mut header: Vec<String> = runs.params.iter().map(|param| param.name.clone()).collect();
     header.push(runs.heading.clone());
