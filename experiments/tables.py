@@ -11,7 +11,7 @@ Rows are models, `model:label` under another name. A column is `label:statement.
 for the point of a sweep, counted from 0 in the order of the score table. With `~line` at its end
 it is the difference from the model `line`, run by run, with its 95 % interval by Student's t over
 the seeds: new data and new training, both. A number is the ensemble
-mean, or the mean of the members where there is none. Cells are the mean and the standard deviation
+mean, or the mean of the members where there is none; `members=4..7` takes the mean of these. Cells are the mean and the standard deviation
 over the seeds 0, 1, …; `set=hold=50%` sets a param. Nothing but Python and farcast is needed; runs
 with the same settings are made once, and what the store knows is not computed again.
 """
@@ -40,8 +40,8 @@ def run(arguments, experiment, seed, settings):
         return list(csv.DictReader(file))
 
 
-def value(lines, model, column):
-    """The number of a model in a run, or None."""
+def value(lines, model, column, members):
+    """The number of a model in a run, or None; of some members, if any are named."""
     _, statement, metric, horizon, point, _ = column
     lines = [line for line in lines if line["statement"] == statement]
     points = list(dict.fromkeys(line["point"] for line in lines))
@@ -54,6 +54,8 @@ def value(lines, model, column):
     lines = [line for line in lines if all(line[key] == wanted[key] for key in wanted)]
     if horizon:
         lines = [line for line in lines if line["horizon"] and float(line["horizon"]) == float(horizon)]
+    if members:
+        lines = [line for line in lines if line["member"] in members]
     for member in ["mean", "all"]:
         for line in lines:
             if line["member"] == member:
@@ -89,12 +91,12 @@ def cell(values):
     return f"{mean:.{digits}f} ± {spread:.{digits}f}{some}".replace("-", "−")
 
 
-def shown(model, column, runs):
+def shown(model, column, runs, members):
     """The text of one cell."""
-    values = [value(lines, model, column) for lines in runs]
+    values = [value(lines, model, column, members) for lines in runs]
     if not column[-1]:
         return cell(values)
-    return difference(values, [value(lines, column[-1], column) for lines in runs])
+    return difference(values, [value(lines, column[-1], column, members) for lines in runs])
 
 
 def table(spec, runs):
@@ -105,11 +107,13 @@ def table(spec, runs):
         if not match:
             raise SystemExit(f"no column: {column}")
         columns.append(match.groups())
+    first, _, last = spec.get("members", "").partition("..")
+    members = {str(member) for member in range(int(first), int(last) + 1)} if last else set()
     yield "| | " + " | ".join(column[0].replace("_", " ") for column in columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for row in spec["rows"].split(","):
         model, _, label = row.partition(":")
-        cells = (shown(model, column, runs) for column in columns)
+        cells = (shown(model, column, runs, members) for column in columns)
         yield f"| {label.replace('_', ' ') or f'`{model}`'} | " + " | ".join(cells) + " |"
 
 

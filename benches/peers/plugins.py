@@ -51,6 +51,8 @@ score warm = look(few)
 score read = look(many)
 data start = same(few)
 data back = same(many)
+score again = look(start)
+score whole = look(back)
 """
 
 # The functions of both sides.
