@@ -131,6 +131,11 @@ def folder_with(name, python, files, plugins):
     return folder
 
 
+def make(options, folder, lines):
+    """Makes data in a folder by lines of numpy, which this script's own Python may lack."""
+    subprocess.run([options.python, "-c", f"import numpy as np\n{lines}"], cwd=folder, check=True)
+
+
 def timed(words, folder):
     environment = dict(os.environ, OMP_NUM_THREADS="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false")
     started = time.perf_counter()
@@ -161,13 +166,13 @@ def actions(options):
 def table(options):
     with tempfile.TemporaryDirectory() as name:
         folder = folder_with(name, options.python, {"program.py": PLUGINS, "it.farcast": TABLE}, ["look", "same"])
-        make = (
-            "import numpy as np\n"
+        make(
+            options,
+            folder,
             "for name, rows in [('few', 10), ('many', 10**6)]:\n"
             "    x = np.random.default_rng(0).normal(size=(rows, 8))\n"
-            "    np.savetxt(name + '.csv', x, delimiter=',', header=','.join('abcdefgh'), comments='', fmt='%.9g')\n"
+            "    np.savetxt(name + '.csv', x, delimiter=',', header=','.join('abcdefgh'), comments='', fmt='%.9g')\n",
         )
-        subprocess.run([options.python, "-c", make], cwd=folder, check=True)
         best = {}
         for at in range(options.rounds):
             timed(run(options, "--store", f"store{at}"), folder)
@@ -189,13 +194,13 @@ def jax(options):
             "it.farcast": TRAINED.format(**sizes),
         }
         folder = folder_with(name, options.python, files, ["dense"])
-        make = (
-            "import numpy as np\n"
+        make(
+            options,
+            folder,
             "x = np.random.default_rng(0).normal(size=(2000, 2))\n"
             "y = np.sin(x[:, :1]) + 0.5 * x[:, 1:]\n"
-            "np.savetxt('data.csv', np.hstack([x, y]), delimiter=',', header='a,b,y', comments='')\n"
+            "np.savetxt('data.csv', np.hstack([x, y]), delimiter=',', header='a,b,y', comments='')\n",
         )
-        subprocess.run([options.python, "-c", make], cwd=folder, check=True)
         ours, alone = [], []
         for at in range(options.rounds):
             alone.append(timed([options.python, "alone.py"], folder))
