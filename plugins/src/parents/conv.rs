@@ -98,20 +98,34 @@ fn images(size: [usize; 3], channels: Vec<usize>, kernel: usize, pool: usize) ->
 
 /// The widths of the dense layers behind the convolutions.
 fn widths(images: &Images, dense: &[usize], outputs: usize) -> Vec<usize> {
+    [&[features(images)], dense, &[outputs]].concat()
+}
+
+/// How many numbers the convolutions leave of an image.
+fn features(images: &Images) -> usize {
     let pixels = [images.depth, images.height, images.width];
     let last = images.convolutions().pop().map_or(pixels, |last| last.to);
-    [&[last.iter().product()], dense, &[outputs]].concat()
+    last.iter().product()
 }
 
 impl Conv {
-    /// The tensors of the network of a call on images of a known size.
-    fn layout(call: &Sketch) -> Option<Layout> {
+    /// The images of the known columns of a call's data, or why there are none, and the
+    /// convolutions.
+    fn images(call: &Sketch) -> Option<Result<Images, Fault>> {
         let columns = call.schema("data")?.columns.iter();
         let names: Vec<&String> = columns.map(|column| &column.name).collect();
-        let (_, size) = size(&names).ok()?;
+        let size = match size(&names) {
+            Ok((_, size)) => size,
+            Err(fault) => return Some(Err(fault)),
+        };
         let channels = call.get::<Vec<usize>>("channels")?;
         let (kernel, pool) = (call.get("kernel")?, call.get("pool")?);
-        let images = images(size, channels, kernel, pool);
+        Some(Ok(images(size, channels, kernel, pool)))
+    }
+
+    /// The tensors of the network of a call on images of a known size.
+    fn layout(call: &Sketch) -> Option<Layout> {
+        let images = Self::images(call)?.ok()?;
         let dense = call.get::<Vec<usize>>("dense")?;
         examine::predicts_quantity(call).then(|| images.with_dense(&widths(&images, &dense, 1)))
     }
@@ -154,17 +168,19 @@ impl Conv {
 
     /// Why the known columns of the data are not images that fit the network.
     fn no_images(call: &Sketch) -> Option<Complaint> {
-        let columns = call.schema("data")?.columns.iter();
-        let names: Vec<&String> = columns.map(|column| &column.name).collect();
-        let size = match size(&names) {
-            Ok((_, size)) => size,
+        let images = match Self::images(call)? {
+            Ok(images) => images,
             Err(fault) => return Some(fault.into()),
         };
-        let channels = call.get::<Vec<usize>>("channels")?;
-        let (kernel, pool) = (call.get("kernel")?, call.get("pool")?);
-        let wanted = channels.len();
-        let [_, height, width] = size;
-        let fit = images(size, channels, kernel, pool).convolutions().len();
+        let fit = images.convolutions().len();
+        let wanted = images.channels.len();
+        let Images {
+            height,
+            width,
+            kernel,
+            pool,
+            ..
+        } = images;
         let message = format!(
             "images of {height} by {width} have room for {fit} convolutions with kernel {kernel} \
              and pool {pool}, found {wanted}"
@@ -177,12 +193,7 @@ impl Conv {
     fn large(call: &Sketch) -> Option<Complaint> {
         let channels = call.get::<Vec<usize>>("channels")?;
         let dense = call.get::<Vec<usize>>("dense")?;
-        let (kernel, pool) = (call.get::<usize>("kernel")?, call.get("pool")?);
-        let names = call.schema("data").map(|schema| {
-            let columns = schema.columns.iter();
-            columns.map(|column| &column.name).collect::<Vec<_>>()
-        });
-        let size = names.and_then(|names| size(&names).ok());
+        let kernel = call.get::<usize>("kernel")?;
         let product = |numbers: &[usize]| numbers.iter().map(|it| *it as u64).product::<u64>();
         let mut kernels: Vec<u64> = channels
             .windows(2)
@@ -190,8 +201,8 @@ impl Conv {
             .collect();
         let mut widths = dense;
         let mut patches = 0;
-        if let Some((_, size)) = size {
-            let convolutions = images(size, channels, kernel, pool).convolutions();
+        if let Some(Ok(images)) = Self::images(call) {
+            let convolutions = images.convolutions();
             let patch = |from: [usize; 3]| {
                 let [depth, height, width] = from;
                 let sides = [height, width].map(|side| (side + 1).saturating_sub(kernel));
@@ -203,14 +214,7 @@ impl Conv {
                     .first()
                     .map(|it| product(&[it.from[0], it.to[0], kernel, kernel])),
             );
-            widths.insert(
-                0,
-                convolutions
-                    .last()
-                    .map_or(size, |last| last.to)
-                    .iter()
-                    .product(),
-            );
+            widths.insert(0, features(&images));
         }
         let weights = examine::dense(&widths)?.checked_add(kernels.iter().sum())?;
         let rows = call.get::<u64>("batch").unwrap_or(1);
