@@ -7,12 +7,14 @@ A table stands between two markers; the first says what is in it:
     <!-- table wind.farcast rows=net,adapted columns=RMSE:skill.rmse -->
     <!-- end of table -->
 
-Rows are models, `model:label` under another name. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
+Rows are models, `model:label` under another name, `one+other:label` where statements name them differently. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
 for the point of a sweep, counted from 0 in the order of the score table. With `~line` at its end
 it is the difference from the model `line`, run by run, with its 95 % interval by Student's t over
 the seeds: new data and new training, both. A number is the ensemble
 mean, or the mean of the members where there is none; `members=4..7` takes the mean of these. Cells are the mean and the standard deviation
-over the seeds 0, 1, …; `set=hold=50%` sets a param. Nothing but Python and farcast is needed; runs
+over the seeds 0, 1, …, or with `runs=points`
+over the points at which an experiment that sweeps its seeds has the first column; `set=hold=50%` sets a param, in which
+`{seed}` is the seed. Nothing but Python and farcast is needed; runs
 with the same settings are made once, and what the store knows is not computed again.
 """
 
@@ -30,10 +32,12 @@ COLUMN = re.compile(r"(.+?):(\w+)\.(\w+)(?:@(\d+))?(?:#(\d+))?(?:~(\w+))?$")
 
 def run(arguments, experiment, seed, settings):
     """The lines of the score table of one run."""
-    name = "-".join([pathlib.Path(experiment).stem, *settings, str(seed)])
+    settings = [setting.replace("{seed}", str(seed)) for setting in settings]
+    seed = [] if seed is None else [f"seed={seed}"]
+    name = "-".join([pathlib.Path(experiment).stem, *settings, *seed])
     folder = pathlib.Path(arguments.out) / re.sub(r"[^\w.-]", "_", name)
     command = [arguments.farcast, "run", str(HERE / experiment), "--out", str(folder), "--quiet"]
-    for setting in [f"seed={seed}", *settings]:
+    for setting in [*seed, *settings]:
         command += ["--set", setting]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(folder / "scores.csv", newline="") as file:
@@ -45,8 +49,8 @@ def value(lines, model, column, members):
     _, statement, metric, horizon, point, _ = column
     lines = [line for line in lines if line["statement"] == statement]
     points = list(dict.fromkeys(line["point"] for line in lines))
+    lines = [line for line in lines if line["model"] in model.split("+")]
     wanted = {
-        "model": model,
         "metric": metric,
         "group": "",
         "point": points[int(point)] if point else points[0],
@@ -99,6 +103,12 @@ def shown(model, column, runs, members):
     return difference(values, [value(lines, column[-1], column, members) for lines in runs])
 
 
+def at_points(lines, column):
+    """The lines of each point at which there is a column, as if they were runs."""
+    points = dict.fromkeys(line["point"] for line in lines if line["statement"] == column[1])
+    return [[line for line in lines if line["point"] == point] for point in points]
+
+
 def table(spec, runs):
     """The lines of a table."""
     columns = []
@@ -107,6 +117,8 @@ def table(spec, runs):
         if not match:
             raise SystemExit(f"no column: {column}")
         columns.append(match.groups())
+    if spec.get("runs") == "points":
+        runs = at_points(runs[0], columns[0])
     first, _, last = spec.get("members", "").partition("..")
     members = {str(member) for member in range(int(first), int(last) + 1)} if last else set()
     yield "| | " + " | ".join(column[0].replace("_", " ") for column in columns) + " |"
@@ -132,7 +144,7 @@ def main():
         spec = dict(field.split("=", 1) for field in fields if not field.startswith("set="))
         key = (experiment, *settings)
         if key not in known:
-            seeds = range(arguments.seeds)
+            seeds = [None] if spec.get("runs") == "points" else range(arguments.seeds)
             known[key] = [run(arguments, experiment, seed, settings) for seed in seeds]
         lines = "\n".join(table(spec, known[key]))
         return f"{match[1]}{lines}\n{match[3]}"
