@@ -1,23 +1,25 @@
 #!/usr/bin/env python3
 """Runs farcast and its peers in turn on one core and prints ratios as a table.
 
-    benches/run.py [--peers PYTHON] [--farcast BINARY] [--side BINARY] [--rounds N]
+    benches/run.py [--peers PYTHON] [--farcast BINARY] [--side BINARY] [--rounds N] [--record]
 
 PYTHON has jax, numpy and scipy; without it only farcast is measured. Every case is measured in
 rounds, farcast and peer in turn, and the least processor time of each counts, so that other
-work on the machine falls on both alike.
+work on the machine falls on both alike. `--record` keeps the seconds of farcast in `benches/history/`
+and prints them beside those of the last run on this machine.
 """
 import argparse
 import datetime
 import json
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+import history
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORE = min(os.sched_getaffinity(0))
@@ -77,13 +79,6 @@ def ratio(ours, peer):
     return f"{peer / ours:.1f}" if peer else "–"
 
 
-def processor():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor()
-
-
 def farcast_density(binary, file):
     """Seconds and processor seconds of the whole experiment in a store of its own."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -111,13 +106,15 @@ def main():
     options.add_argument("--farcast", default=shutil.which("farcast"), help="for the experiment")
     options.add_argument("--side", help="the program `side`, where it is built already")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--record", action="store_true", help="keep the figures in benches/history/")
     options = options.parse_args()
 
     side = options.side or built_side()
+    seconds_of = {}
     python = lambda name, *words: options.peers and [options.peers, HERE / "peers" / name, *words]
 
     machine = measured([side, "machine"])
-    print(f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores, one used.")
+    print(f"{datetime.date.today()}, {history.processor()}, {os.cpu_count()} cores, one used.")
     print(
         f"Measured at most: {machine['flops'] / 1e9:.0f} Gflop/s of multiply-adds, "
         f"{machine['bytes'] / 1e9:.1f} GB/s read from memory."
@@ -127,6 +124,7 @@ def main():
     for batch, widths in STEPS:
         peer = python("fanout_jax.py", batch, widths)
         ours, theirs = in_turn(options.rounds, [side, "step", batch, widths], peer)
+        seconds_of[f"step {widths} batch {batch}"] = ours
         layers = [int(width) for width in widths.split(",")]
         flops = 6 * int(batch) * sum(a * b for a, b in zip(layers, layers[1:])) / ours
         row(
@@ -138,6 +136,7 @@ def main():
             f"{flops / machine['flops']:.0%}",
         )
     whole = measured([side, "finetune", "32", "2,16,16,1"])["seconds"]
+    seconds_of["finetune 2,16,16,1 batch 32"] = whole
     print(f"\nThe whole `finetune`, 2-16-16-1, batch 32: {whole * 1e6:.2f} µs per step.")
     alone, both = at_once([side, "step", "32", "10,32,32,1"], options.rounds)
     print(f"A step of 10-32-32-1, batch 32, on two cores at once: {both / alone:.2f} times one alone.")
@@ -147,6 +146,7 @@ def main():
         words = (subsets, predictors, WEIGHTS)
         peer, careful = python("lstsq_numpy.py", *words), python("lstsq_numpy.py", *words, "--gels")
         ours, theirs = in_turn(options.rounds, [side, "ols", subsets, predictors, NETWORK], peer)
+        seconds_of[f"ols {subsets} subsets {predictors} predictors"] = ours
         found = measured(careful)["seconds"] if careful else None
         row(
             f"{subsets} subsets, {predictors} predictors, {WEIGHTS} weights",
@@ -161,18 +161,23 @@ def main():
     table("one network per row, 2-16-16-1", "farcast s", "ns per row", "peak memory MB")
     for rows in (10_000, 100_000, 1_000_000):
         found = measured([side, "child", rows])
-        seconds = found["seconds"]
+        seconds = seconds_of[f"child {rows} rows"] = found["seconds"]
         row(f"{rows} rows", f"{seconds:.3f}", f"{seconds / rows * 1e9:.0f}", f"{found['memory'] / 1e6:.0f}")
 
+    if options.farcast:
+        seconds, used = farcast_density(options.farcast, HERE / "peers" / "density.farcast")
+        seconds_of["density"] = used
     if options.farcast and options.peers:
         experiments = HERE.parent / "experiments"
-        seconds, used = farcast_density(options.farcast, HERE / "peers" / "density.farcast")
         data = experiments / "data" / "levitus_climatology_2deg.nc"
         peer = measured(python("density_jax.py", data))
         table("the whole density experiment, one core", "farcast s", "JAX s", "ratio")
         row("processor time, with start and compilation", f"{used:.1f}", f"{peer['processor']:.1f}", ratio(used, peer["processor"]))
         row("processor time, JAX compiled before", f"{used:.1f}", f"{peer['compiled_processor']:.1f}", ratio(used, peer["compiled_processor"]))
         row("elapsed, with start and compilation", f"{seconds:.1f}", f"{peer['seconds']:.1f}", ratio(seconds, peer["seconds"]))
+
+    if options.record:
+        history.record("run", seconds_of)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ fn experiments() -> [String; 2] {
 }
 
 /// A number that follows from the seed and how many were asked for.
-struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Below `end`, after SplitMix64.
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,7 +98,7 @@ impl Scene {
         let scene = Self {
             folder: Folder::with(&plain),
             undisturbed: Folder::with(&plain),
-            chance: Chance(seed),
+            chance: Chance::new(seed),
             seed: 0,
         };
         for folder in [&scene.folder, &scene.undisturbed] {

@@ -1,5 +1,6 @@
 //! The program as its users meet it: one binary of tests over whole runs.
 
+mod bad_plugins;
 mod bundles;
 mod checkpoints;
 mod clusters;

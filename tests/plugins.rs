@@ -1,10 +1,7 @@
 //! Plugins of one's own: programs in other languages behind the same statements.
 
 use std::fs;
-use std::ops::Not;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use engine::digest::Digest;
 use engine::store::{Access, DirStore, Store};
@@ -26,7 +23,7 @@ files = [\"tally.sh\"]
 ";
 
 /// A folder with an experiment, `farcast.toml` and programs of `tests/plugins`.
-fn folder(text: &str, toml: &str, programs: &[&str]) -> Folder {
+pub fn folder(text: &str, toml: &str, programs: &[&str]) -> Folder {
     let folder = Folder::with(text);
     folder.write("farcast.toml", toml);
     for program in programs {
@@ -37,12 +34,12 @@ fn folder(text: &str, toml: &str, programs: &[&str]) -> Folder {
 }
 
 /// Runs the program with a configuration of its own.
-fn farcast(folder: &Folder, args: &[&str]) -> Said {
+pub fn farcast(folder: &Folder, args: &[&str]) -> Said {
     let config = folder.path("config");
     folder.farcast_in(args, &[("XDG_CONFIG_HOME", config.to_str().unwrap())])
 }
 
-fn run(folder: &Folder, args: &[&str]) -> serde_json::Value {
+pub fn run(folder: &Folder, args: &[&str]) -> serde_json::Value {
     let all = [&["run", "it.farcast", "--json", "--quiet", "--trust"], args].concat();
     let said = farcast(folder, &all);
     assert_eq!(said.code, 0, "{said:?}");
@@ -235,99 +232,6 @@ fn check_finds_programs_that_cannot_be_run() {
     assert!(mistake(Some(uv), &["a"]).contains("`python`: there is no `"));
 }
 
-const BAD: &str = "\
-plugin bad(
-    data: data,
-    mode: good | dies | dies_once | hangs | prints | floods | notes | endless | no_result | other | nan
-        | huge | stays | bug | numberless | again | late | strange | wrong_row,
-) = score from \"bad\"
-
-data all = synthetic(regime, rows: 40)
-param mode: Word = good
-score it = bad(all, mode: mode)
-";
-
-/// Whether a process with this id is there and no zombie.
-fn is_there(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    stat.is_ok_and(|stat| !stat.contains(") Z"))
-}
-
-fn bad(mode: &str, expected: &str) {
-    let toml = "[plugin.bad]\nrun = [\"sh\", \"bad.sh\"]\nfiles = [\"bad.sh\"]\ntimeout = 1\nlargest = 2\nwrites = [\".\"]\n";
-    let folder = folder(BAD, toml, &["bad.sh"]);
-    let mode = format!("mode={mode}");
-    let said = farcast(&folder, &["run", "it.farcast", "--trust", "--set", &mode]);
-    assert_eq!(said.code == 0, expected.is_empty(), "{said:?}");
-    assert!(
-        said.err.contains(expected),
-        "expected {expected:?} in {said:?}"
-    );
-    if let Ok(child) = fs::read_to_string(folder.path("child")) {
-        assert!(!is_there(&child), "a child of the plugin is still there");
-    }
-}
-
-#[test]
-fn whatever_a_program_does_the_run_ends_and_says_why() {
-    bad("good", "");
-    bad("floods", "");
-    bad("dies_once", "");
-    bad("stays", "");
-    bad(
-        "dies",
-        "plugin `bad` exited with 3, twice; its standard error ends with:",
-    );
-    bad(
-        "hangs",
-        "plugin `bad` gave no sign of life for 1 s (`timeout`)",
-    );
-    bad(
-        "prints",
-        "printed on standard output something that is not a message of the protocol: `hello there`",
-    );
-    bad("notes", "made more than 200 notes");
-    bad("endless", "something that is not a message of the protocol");
-    bad("no_result", "no result: there is no `result.json` in `dir`");
-    bad(
-        "other",
-        "returned something that is not of kind `score`: `rows`: expected a list, found nothing",
-    );
-    bad(
-        "wrong_row",
-        "returned something that is not of kind `score`: `rows[1]`: expected text, found `2`",
-    );
-    bad(
-        "numberless",
-        "plugin `bad` answered `done` without the number of its call: write `\"call\": 1` beside it",
-    );
-    bad("late", "plugin `bad` said `done` of call 2 during call 1");
-    bad(
-        "strange",
-        "printed `{\"progress\": {\"done\": \"half\"}}`, which is not a message of the protocol: \
-         `progress`: expected a whole number from 0, found \"half\"",
-    );
-    bad("nan", "something that is not a message of the protocol");
-    bad(
-        "huge",
-        "a result of 3 MB, more than `largest = 2` in `farcast.toml`",
-    );
-    bad(
-        "bug",
-        "plugin `bad` has a bug: division by zero; its standard error ends with:",
-    );
-}
-
-#[test]
-fn another_version_of_the_protocol_is_refused() {
-    let toml = "[plugin.bad]\nrun = [\"sh\", \"old.sh\"]\nfiles = [\"old.sh\"]\n";
-    let folder = folder(BAD, toml, &[]);
-    folder.write("old.sh", fs::read(shipped("tests/plugins/bad.sh")).unwrap());
-    let said = farcast(&folder, &["run", "it.farcast", "--trust"]);
-    let speaks = "speaks version 9 of the protocol, this farcast speaks 1";
-    assert!(said.err.contains(speaks), "{said:?}");
-}
-
 const PLAIN: &str = "\
 plugin level(data: data, by: Column) = data from \"level\", columns: like data, adds: \"level [m]\"
 plugin thirds(data: data) = subset from \"thirds\"
@@ -510,50 +414,6 @@ fn a_regression_in_numpy_agrees_with_the_built_in_one() {
         said.err.contains("expected at least 0.01, found 0.001"),
         "{said:?}"
     );
-}
-
-#[test]
-fn a_run_that_is_stopped_ends_its_plugins() {
-    let toml = "[plugin.bad]\nrun = [\"sh\", \"bad.sh\"]\nfiles = [\"bad.sh\"]\nwrites = [\".\"]\n";
-    let folder = folder(BAD, toml, &["bad.sh"]);
-    let args = [
-        "run",
-        "it.farcast",
-        "--trust",
-        "--set",
-        "mode=hangs",
-        "--quiet",
-    ];
-    let mut run = folder.start(&args);
-    let started = Instant::now();
-    while fs::read_to_string(folder.path("child"))
-        .is_ok_and(|it| it.ends_with('\n'))
-        .not()
-    {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "the plugin was not started"
-        );
-        sleep(Duration::from_millis(10));
-    }
-    let pid = run.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(!run.wait().unwrap().success());
-    let child = folder.read("child");
-    let ended = Instant::now();
-    while is_there(&child) {
-        assert!(
-            ended.elapsed() < Duration::from_secs(10),
-            "the plugin is still there"
-        );
-        sleep(Duration::from_millis(10));
-    }
 }
 
 const NETWORK: &str = "\

@@ -31,6 +31,8 @@ pub struct Headline {
     pub interval: Option<(f64, f64)>,
     /// The value as something to be small, to rank models by.
     pub cost: f64,
+    /// The same of the baseline.
+    base_cost: Option<f64>,
     /// `better`, `worse` or `same`; empty without a comparison.
     pub verdict: &'static str,
     /// Details: ensemble, members, horizon, point of a sweep.
@@ -42,6 +44,15 @@ impl Headline {
     pub fn is_doubtful(&self) -> bool {
         self.interval
             .is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)
+    }
+
+    /// By how much it is better than its baseline, to compare points of a sweep whose data may differ.
+    fn order(&self) -> f64 {
+        match self.base_cost {
+            Some(base) if base > 0.0 => self.cost / base - 1.0,
+            Some(base) => self.cost - base,
+            None => self.cost,
+        }
     }
 
     /// The interval as text, `−0.0250 … +0.1300`.
@@ -67,7 +78,7 @@ impl fmt::Display for Headline {
 }
 
 /// One comparison for each score statement, metric and scored model, of the ensembles; at the
-/// point a sweep chose, else at the best one, and at the farthest horizon.
+/// point a sweep chose, else at the middle one, and at the farthest horizon.
 pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
     headlines_at(&chosen(experiment), scores)
 }
@@ -141,31 +152,55 @@ fn about_members(metric: &str) -> bool {
     metric.starts_with("inner_") || metric.starts_with("spread")
 }
 
-/// Of one model; at the choice of a sweep, where there is one.
+/// Of one model: at the choice of a sweep, or at the middle one of the points of a sweep that chooses none. The best of
+/// them would be one tuned on what it is judged by, and points with data of their own have no best.
 fn headline(
     lines: &[&ScoreLine],
     inside: &[&ScoreLine],
     scored: &[&ScoreLine],
     at_choice: &[&ScoreLine],
 ) -> Option<Headline> {
-    let points = firsts(scored, |line| &line.point).len();
-    let (word, scored) = match at_choice {
-        [] => ("best", scored),
-        chosen => ("choice", chosen),
+    let points = firsts(scored, |line| &line.point);
+    let of_points = |word: &str, headline: &mut Headline, point: &str| {
+        let note = format!("{word} of {} points: {point}", points.len());
+        headline.notes.push(note);
     };
+    if let ([_, _, ..], [chosen, ..]) = (&points[..], at_choice) {
+        let mut headline = headline_of(lines, inside, at_choice)?;
+        of_points("choice", &mut headline, &chosen.point);
+        return Some(headline);
+    }
+    if let [] | [_] = points[..] {
+        return headline_of(lines, inside, scored);
+    }
+    let at_points = points.iter().filter_map(|point| {
+        let at = having(scored, |line| line.point == *point);
+        Some((headline_of(lines, inside, &at)?, *point))
+    });
+    let mut at_points: Vec<(Headline, &str)> = at_points.collect();
+    at_points.sort_by(|(one, _), (other, _)| one.order().total_cmp(&other.order()));
+    let middle = at_points.len().checked_sub(1)? / 2;
+    let ends = [0, at_points.len() - 1].map(|at| at_points[at].0.change.clone());
+    let (mut headline, point) = at_points.swap_remove(middle);
+    of_points("middle", &mut headline, point);
+    if let [Some(low), Some(high)] = ends {
+        headline.notes.push(format!("from {low} to {high}"));
+    }
+    Some(headline)
+}
+
+/// Of one model at one point.
+fn headline_of(
+    lines: &[&ScoreLine],
+    inside: &[&ScoreLine],
+    scored: &[&ScoreLine],
+) -> Option<Headline> {
     let first = scored.first()?;
     let aim = Better::of(&first.metric);
     let farthest = scored
         .iter()
         .filter_map(|line| line.horizon)
         .max_by(f64::total_cmp);
-    // Of points with other horizons none is the best: each answers another question.
-    let alike = points < 2
-        || firsts(scored, |line| &line.point).iter().all(|point| {
-            let at = having(scored, |line| line.point == *point);
-            at.iter().any(|line| line.horizon == farthest)
-        });
-    let word = if alike { word } else { "one" };
     let ensembles = ensemble(&having(scored, |line| line.horizon == farthest));
     let (best, value) = lowest(&ensembles, aim)?;
     let rivals = having(lines, |line| {
@@ -223,9 +258,7 @@ fn headline(
         }),
     );
     notes.extend(farthest.map(|horizon| format!("{horizon} steps ahead")));
-    if points > 1 {
-        notes.push(format!("{word} of {points} points: {}", best.point));
-    }
+    let base_cost = base.map(|(_, base)| aim.cost(base));
     Some(Headline {
         metric: best.heading(),
         statement: best.statement.clone(),
@@ -235,7 +268,8 @@ fn headline(
         change: change.map(percent),
         interval: base.and_then(|(base, _)| interval(lines, best, base)),
         cost: aim.cost(value),
-        verdict: base.map_or("", |(_, base)| verdict(aim.cost(value), aim.cost(base))),
+        verdict: base_cost.map_or("", |base| verdict(aim.cost(value), base)),
+        base_cost,
         notes,
     })
 }

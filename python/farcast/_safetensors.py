@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,15 +33,24 @@ def header(path: str | Path) -> dict[str, Any]:
 
     Raises ``ValueError`` when it is not a safetensors file.
     """
+    return _split(path, _bytes(path, mapped=True))[0]
+
+
+def _bytes(path: str | Path, *, mapped: bool) -> np.ndarray:
     with open(path, "rb") as file:
-        start = file.read(8)
-        size = file.seek(0, 2) - 8
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size + 1
-        if length > size:
-            raise ValueError(f"`{path}` is not a safetensors file")
-        file.seek(8)
-        found: dict[str, Any] = json.loads(file.read(length))
-    return found
+        if not mapped or not os.fstat(file.fileno()).st_size:
+            return np.fromfile(file, dtype=np.uint8)
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), dtype=np.uint8)
+
+
+def _split(path: str | Path, content: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """The header of a file, and the bytes of its arrays."""
+    start, rest = content[:8].tobytes(), content[8:]
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else len(content)
+    if length > len(rest):
+        raise ValueError(f"`{path}` is not a safetensors file")
+    found: dict[str, Any] = json.loads(rest[:length].tobytes())
+    return found, rest[length:]
 
 
 def load(path: str | Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
@@ -48,13 +59,8 @@ def load(path: str | Path, *, mapped: bool = False) -> dict[str, np.ndarray]:
     With ``mapped`` they are read where they are used, from a file that nobody writes to; what is
     written to them stays in memory.
     """
-    entries = header(path)
+    entries, data = _split(path, _bytes(path, mapped=mapped))
     entries.pop("__metadata__", None)
-    if mapped:
-        bytes_ = np.memmap(path, dtype=np.uint8, mode="c").view(np.ndarray)
-    else:
-        bytes_ = np.fromfile(path, dtype=np.uint8)
-    data = bytes_[8 + struct.unpack("<Q", bytes_[:8].tobytes())[0] :]
     arrays = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
         start, end = entry["data_offsets"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -214,10 +215,13 @@ def _answer(context: Context, call: Mapping[str, Any]) -> dict[str, Any]:
         return {"fault": {"whose": "bug", "message": f"{type(error).__name__}: {error}"}}
 
 
+_signature = functools.cache(inspect.signature)
+
+
 def _bind(function: _Function, context: Context, arguments: Mapping[str, Any]) -> None:
     """Says which parameters the declaration and the function do not share."""
     try:
-        inspect.signature(function).bind(context, **arguments)
+        _signature(function).bind(context, **arguments)
     except TypeError as error:
         message = f"the declaration and the function do not agree: {error}"
         raise LookupError(message) from None

@@ -98,6 +98,10 @@ class Design:
         return iter(self.values)
 
 
+# The longest object that is said with `done` instead of written to a file.
+_SHORT = 1 << 16
+
+
 def read(folder: Path, said: Mapping[str, Any] | list[Any] | None) -> Any:
     """An input from the files that a call names."""
     if said is None:
@@ -148,7 +152,11 @@ def write(folder: Path, result: Any) -> Any:
     head["arrays"] = list(arrays)
     if arrays:
         _safetensors.save(folder / "result.safetensors", arrays)
-    (folder / "result.json").write_text(json.dumps(_plain(head)))
+    head = _plain(head)
+    text = json.dumps(head)
+    if len(text) <= _SHORT:
+        return head
+    (folder / "result.json").write_text(text)
     return True
 
 

@@ -20,7 +20,7 @@ while IFS= read -r line; do
         no_result) say '"done": true' ;;
         other) say '"done": {"lines": []}' ;;
         numberless) echo '{"done": true}' ;;
-        again) score 1; call=$((call + 1)); score 2 ;;
+        again) score 1; score 2 ;;
         late) call=$((call + 1)); score 1 ;;
         strange) echo '{"progress": {"done": "half"}}' ;;
         wrong_row) say '"done": {"rows": [{"metric": "m", "value": 1}, {"metric": 2, "value": 1}]}' ;;

@@ -1,6 +1,6 @@
 # The experiments that ship with farcast, on Slurm and alone: the same bytes. Sourced by run.sh.
 
-SHIPPED=(smoke few_members)
+SHIPPED=(smoke few_members torch)
 EXPERIMENTS="$HERE/../../experiments"
 
 # Every file that a run writes, but for what says when and where it ran.
@@ -59,4 +59,11 @@ case_few_members() {
     both signature.farcast --set steps=50 --set width=32
     both tasks.farcast --set steps=50 --set width=32
     both ema.farcast --set steps=480 --set width=32
+}
+
+# Networks of PyTorch are programs of one's own: the nodes need the same trust and the same Python.
+case_torch() {
+    start
+    python3 -c "import torch" 2>/dev/null || { ok torch/ocean.farcast "skipped: no torch"; return; }
+    both torch/ocean.farcast --trust
 }

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(table.rows[0].cells[0], "width=59");
         assert_eq!((table.rows.len(), table.more), (12, 48));
         let headline = &headlines(&Experiment::default(), &lines)[0];
-        assert_eq!(headline.notes[1], "best of 60 points: width=59");
+        assert_eq!(headline.notes[1], "middle of 60 points: width=30");
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Default for Sweep {
 type EarlierAxis<'a> = (usize, &'a Name, Option<Axis>);
 
 /// How many points one experiment may have.
-const MAX_POINTS: usize = 100_000;
+const MAX_POINTS: usize = 1_000_000;
 impl Checker<'_> {
     /// Finds the points of all sweeps of the main file.
     pub fn read_sweeps(&mut self) {
