@@ -198,10 +198,15 @@ impl Node {
     /// The nodes its arguments refer to, in argument order.
     pub fn references(&self) -> Vec<NodeId> {
         let mut found = Vec::new();
-        for argument in self.args.values() {
-            argument.value.collect_nodes(&mut found);
-        }
+        self.each_reference(&mut |node| found.push(node));
         found
+    }
+
+    /// Shows the nodes its arguments refer to, in argument order.
+    pub fn each_reference(&self, see: &mut dyn FnMut(NodeId)) {
+        for argument in self.args.values() {
+            argument.value.each_node(see);
+        }
     }
 }
 
@@ -209,17 +214,17 @@ impl Value {
     /// The nodes it refers to, in order.
     pub fn nodes(&self) -> Vec<NodeId> {
         let mut found = Vec::new();
-        self.collect_nodes(&mut found);
+        self.each_node(&mut |node| found.push(node));
         found
     }
 
-    fn collect_nodes(&self, found: &mut Vec<NodeId>) {
+    fn each_node(&self, see: &mut dyn FnMut(NodeId)) {
         match self {
-            Value::Node(node) => found.push(*node),
-            Value::List(values) => values.iter().for_each(|value| value.collect_nodes(found)),
+            Value::Node(node) => see(*node),
+            Value::List(values) => values.iter().for_each(|value| value.each_node(see)),
             Value::Constructed(made) => {
                 let args = made.args.values();
-                args.for_each(|argument| argument.value.collect_nodes(found));
+                args.for_each(|argument| argument.value.each_node(see));
             }
             _ => {}
         }
@@ -249,14 +254,20 @@ impl Value {
 
     /// The data files it names, in order.
     pub fn paths(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        self.collect_paths(&mut found);
+        found
+    }
+
+    fn collect_paths<'a>(&'a self, found: &mut Vec<&'a str>) {
         match self {
-            Value::Path(path) => vec![path],
-            Value::List(values) => values.iter().flat_map(Self::paths).collect(),
+            Value::Path(path) => found.push(path),
+            Value::List(values) => values.iter().for_each(|value| value.collect_paths(found)),
             Value::Constructed(made) => {
                 let args = made.args.values();
-                args.flat_map(|argument| argument.value.paths()).collect()
+                args.for_each(|argument| argument.value.collect_paths(found));
             }
-            _ => Vec::new(),
+            _ => {}
         }
     }
 }

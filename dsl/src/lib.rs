@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod ast;
+pub mod by_name;
 pub mod calendar;
 pub mod check;
 pub mod column;

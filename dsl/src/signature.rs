@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::by_name::ByName;
 use crate::types::{ColumnInfo, Kind, Type};
 
 /// Every plugin and value constructor a file may call, by name.
@@ -13,7 +14,7 @@ use crate::types::{ColumnInfo, Kind, Type};
 /// of the catalog.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    entries: BTreeMap<String, Entry>,
+    entries: ByName<Entry>,
     /// Constructors that share their word with a plugin, by group and word.
     shared: BTreeMap<(String, String), Entry>,
 }
@@ -63,9 +64,9 @@ impl Catalog {
     /// The constructors alone.
     pub fn constructors(&self) -> Self {
         let mut constructors = Self::default();
-        for (name, entry) in &self.entries {
+        for (name, entry) in self.entries.iter() {
             if entry.group.is_some() {
-                constructors.entries.insert(name.clone(), entry.clone());
+                constructors.entries.insert(name.to_owned(), entry.clone());
             }
         }
         for ((_, name), entry) in &self.shared {
@@ -88,7 +89,7 @@ impl Catalog {
 
     /// Whether a plugin or constructor has this name.
     pub fn has(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
+        self.entries.get(name).is_some()
     }
 
     /// The constructor with this name of a group, or else what has the name.

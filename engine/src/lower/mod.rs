@@ -129,8 +129,8 @@ fn goals(experiment: &Experiment) -> Vec<NodeId> {
         return ids.filter(|id| is_goal(&nodes[id.0])).collect();
     }
     let mut is_used = vec![false; nodes.len()];
-    for id in nodes.iter().flat_map(Node::references) {
-        is_used[id.0] = true;
+    for node in nodes {
+        node.each_reference(&mut |id| is_used[id.0] = true);
     }
     ids.filter(|id| !is_used[id.0]).collect()
 }
@@ -145,9 +145,7 @@ fn needed(experiment: &Experiment, goals: &[NodeId]) -> Vec<NodeId> {
     // A node refers to earlier ones only.
     for index in (0..nodes.len()).rev() {
         if is_needed[index] {
-            for id in nodes[index].references() {
-                is_needed[id.0] = true;
-            }
+            nodes[index].each_reference(&mut |id| is_needed[id.0] = true);
         }
     }
     let ids = (0..nodes.len()).map(NodeId);

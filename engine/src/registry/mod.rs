@@ -6,6 +6,7 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dsl::by_name::ByName;
 use dsl::signature::Catalog;
 use dsl::types::Kind;
 use thiserror::Error;
@@ -20,7 +21,7 @@ use crate::store::{Record, Store};
 /// Every plugin and constructor, and how stored results are read back.
 #[derive(Clone)]
 pub struct Registry {
-    operations: BTreeMap<String, Arc<dyn Operation>>,
+    operations: ByName<Arc<dyn Operation>>,
     constructors: Vec<Constructor>,
     readers: Vec<ArtifactReader>,
     makers: Makers,
@@ -58,7 +59,7 @@ impl Default for Registry {
     /// No plugins; the artifact types of the engine.
     fn default() -> Self {
         let mut registry = Self {
-            operations: BTreeMap::new(),
+            operations: ByName::default(),
             constructors: Vec::new(),
             readers: Vec::new(),
             makers: BTreeMap::new(),
@@ -193,7 +194,7 @@ impl Registry {
     /// What the checker needs to know; what files declare it reads there.
     pub fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::default();
-        for (name, operation) in &self.operations {
+        for (name, operation) in self.operations.iter() {
             if !self.provided.contains_key(name) {
                 let operation = Arc::clone(operation);
                 catalog.add_plugin(name, move || operation.declaration().signature.clone());
@@ -208,8 +209,6 @@ impl Registry {
 
     fn names(&self) -> BTreeSet<&str> {
         let constructors = self.constructors.iter().map(|it| it.name);
-        constructors
-            .chain(self.operations.keys().map(String::as_str))
-            .collect()
+        constructors.chain(self.operations.names()).collect()
     }
 }

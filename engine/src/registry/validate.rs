@@ -25,7 +25,7 @@ impl Registry {
             self.validate_signature(&(constructor.signature)())?;
         }
         self.operations
-            .keys()
+            .names()
             .try_for_each(|name| self.validate_plugin(name))
     }
 
