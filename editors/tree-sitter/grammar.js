@@ -12,7 +12,7 @@ module.exports = grammar({
 
   extras: ($) => [/\s/, $.comment],
   word: ($) => $.identifier,
-  conflicts: ($) => [[$.number]],
+  conflicts: ($) => [[$.number], [$.range]],
 
   rules: {
     source_file: ($) => repeat($._item),
@@ -64,10 +64,14 @@ module.exports = grammar({
     unary: ($) =>
       choice(prec(LEVEL.negate, seq("-", $._expression)), prec(LEVEL.not, seq("not", $._expression))),
     range: ($) =>
-      prec.right(LEVEL.range, seq(
-        choice(seq($._expression, choice("..=", ".."), optional($._expression)),
-          seq(choice("..=", ".."), $._expression)),
-        optional(seq("step", $._expression)))),
+      choice(
+        prec.right(LEVEL.range, seq(
+          choice(seq($._expression, choice("..=", ".."), $._expression),
+            seq(choice("..=", ".."), $._expression)),
+          optional(seq("step", $._expression)))),
+        // What follows may begin the next item: `in 0..` before `param`, which is also a name.
+        prec(LEVEL.range, prec.dynamic(-1, seq($._expression, choice("..=", ".."),
+          optional(seq("step", $._expression)))))),
 
     reference: ($) => prec.right(seq($._name, repeat(seq(".", $._name)))),
     call: ($) => prec.right(seq(field("function", $.reference), $.arguments, optional($.part))),
