@@ -2,7 +2,7 @@
 
 # These leave the cluster alone, so that cases can run beside them.
 FAULTS_AT_ONCE=(killed setup_fails data_changed)
-FAULTS_OF_SECONDS=(forgotten node_down controller)
+FAULTS_OF_SECONDS=(forgotten node_down controller held)
 FAULTS_OF_MINUTES=(node_crash controller_at_once time_limit out_of_memory orphan full_store slow_store user_limit)
 
 # Nodes remember jobs for a while, so that Slurm may hold others that get their ids: the same command releases them.
@@ -217,6 +217,30 @@ case_user_limit() {
     verdict "MaxSubmitJobs=6"
     "$HERE/stop.sh" "$BASE/limits/c"
 }
+
+# A program of the site that fails before every job: Slurm drains the node and holds the job.
+case_held() {
+    mkdir -p "$BASE/limits"
+    printf '#!/bin/sh\n[ ! -e %s/limits/broken ]\n' "$BASE" >"$BASE/limits/prolog"
+    chmod +x "$BASE/limits/prolog"
+    touch "$BASE/limits/broken"
+    EXTRA_CONF="Prolog=$BASE/limits/prolog" NODES=4 CPUS=2 "$HERE/start.sh" "$BASE/limits/c" >"$BASE/limits.log" 2>&1 ||
+        { skip "a program before the jobs that fails" "$(tail -1 "$BASE/limits.log")"; return; }
+    . "$BASE/limits/c/env.sh"
+    new held $QUICK_STEPS $'chunk = "5 min"'
+    submit
+    until_true 60 held || bad "no job is held" "$(squeue -h -a -o '%i %T %r')"
+    "$FARCAST" status last 2>&1 | grep -q "held" || bad "status" "$("$FARCAST" status last 2>&1)"
+    rm "$BASE/limits/broken"
+    local node
+    for node in n1 n2 n3 n4; do "$HERE/fault.sh" "$BASE/limits/c" node-resume $node 2>/dev/null; done
+    submit 2>said
+    grep -q "they are released" said || bad "nothing was released" "$(cat said)"
+    until_true 120 ended
+    verdict "jobs held by Slurm are released by the same command"
+    "$HERE/stop.sh" "$BASE/limits/c"
+}
+held() { squeue -h -a -o %r | grep -qi 'requeued.held'; }
 
 case_time_limit() {
     new time-limit $QUICK_STEPS 'time = "1"'
