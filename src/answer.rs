@@ -1,6 +1,8 @@
 //! The answer of a run in a few lines: what won, by how much, how sure that is, and what was
 //! chosen.
 
+use std::collections::BTreeSet;
+
 use engine::choice::{Choice, Front};
 use engine::headline::{Headline, ensemble, firsts, having, headlines_at};
 use engine::metric::significant;
@@ -9,11 +11,16 @@ use engine::table::ScoreLine;
 /// How many points of a front are listed.
 const FRONT_SHOWN: usize = 10;
 
-/// The answer; empty without scores.
-pub fn answer(lines: &[ScoreLine], choices: &[Choice], fronts: &[Front]) -> String {
-    let mut answer: Vec<String> = match winner(lines, choices) {
+/// The answer; empty without scores. `means` are the scores that others read.
+pub fn answer(
+    means: &BTreeSet<String>,
+    lines: &[ScoreLine],
+    choices: &[Choice],
+    fronts: &[Front],
+) -> String {
+    let mut answer: Vec<String> = match winner(means, lines, choices) {
         Some(headline) => vec![what_won(&headline), how_sure(&headline)],
-        None => only_parents(lines, choices).into_iter().collect(),
+        None => only_parents(means, lines, choices).into_iter().collect(),
     };
     let chosen = choices.iter();
     answer.extend(chosen.map(|choice| {
@@ -30,9 +37,9 @@ pub fn answer(lines: &[ScoreLine], choices: &[Choice], fronts: &[Front]) -> Stri
     answer
 }
 
-/// The best of the models in the first score that is not a sweep's objective.
-fn winner(lines: &[ScoreLine], choices: &[Choice]) -> Option<Headline> {
-    let headlines = headlines_at(&places(choices), lines);
+/// The best of the models in the first score that neither is a sweep's objective nor is read by another.
+fn winner(means: &BTreeSet<String>, lines: &[ScoreLine], choices: &[Choice]) -> Option<Headline> {
+    let headlines = headlines_at(&places(choices), means, lines);
     let chooses = |headline: &Headline| choices.iter().any(|it| it.by == headline.statement);
     let first = headlines
         .iter()
@@ -44,7 +51,7 @@ fn winner(lines: &[ScoreLine], choices: &[Choice]) -> Option<Headline> {
     rivals.min_by(|one, other| one.cost.total_cmp(&other.cost))
 }
 
-fn places(choices: &[Choice]) -> std::collections::BTreeSet<(&str, &str)> {
+fn places(choices: &[Choice]) -> BTreeSet<(&str, &str)> {
     let at = choices.iter().flat_map(|choice| &choice.at);
     at.map(|(statement, point)| (&**statement, &**point))
         .collect()
@@ -86,14 +93,20 @@ fn how_sure(headline: &Headline) -> String {
 }
 
 /// The scores of networks that nothing is compared with.
-fn only_parents(lines: &[ScoreLine], choices: &[Choice]) -> Option<String> {
+fn only_parents(
+    means: &BTreeSet<String>,
+    lines: &[ScoreLine],
+    choices: &[Choice],
+) -> Option<String> {
     let whole: Vec<&ScoreLine> = lines.iter().filter(|line| line.group.is_none()).collect();
     let places = places(choices);
     let at_choice = having(&whole, |line| {
         line.point.is_empty() || places.contains(&(&*line.statement, &*line.point))
     });
-    let chooses = |line: &ScoreLine| choices.iter().any(|choice| choice.by == line.statement);
-    let outer = having(&at_choice, |line| !chooses(line));
+    let is_means = |line: &ScoreLine| {
+        means.contains(&line.statement) || choices.iter().any(|it| it.by == line.statement)
+    };
+    let outer = having(&at_choice, |line| !is_means(line));
     let lines = if outer.is_empty() { at_choice } else { outer };
     let first = lines.first()?;
     let own = having(&lines, |line| {

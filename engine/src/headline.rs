@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::sweep::Best;
+use dsl::types::Kind;
 
 use crate::metric::{Better, significant};
 use crate::student::Interval;
@@ -78,17 +79,24 @@ impl fmt::Display for Headline {
 }
 
 /// One comparison for each score statement, metric and scored model, of the ensembles; at the
-/// point a sweep chose, else at the middle one, and at the farthest horizon.
+/// point a sweep chose, else at the middle one, and at the farthest horizon. Scores that others read, such as
+/// the inner ones of a `compare`, come last: they are means to those.
 pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
-    headlines_at(&chosen(experiment), scores)
+    headlines_at(&chosen(experiment), &read_by_scores(experiment), scores)
 }
 
-/// The same with the scores at the points that sweeps chose: statement and point.
-pub fn headlines_at(chosen: &BTreeSet<(&str, &str)>, scores: &[ScoreLine]) -> Vec<Headline> {
+/// The same with the scores at the points that sweeps chose, statement and point, and those that others read.
+pub fn headlines_at(
+    chosen: &BTreeSet<(&str, &str)>,
+    read: &BTreeSet<String>,
+    scores: &[ScoreLine],
+) -> Vec<Headline> {
     let is_chosen = |line: &ScoreLine| chosen.contains(&(&*line.statement, &*line.point));
     let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
     let mut headlines = Vec::new();
-    for statement in statements(&whole) {
+    let mut statements = statements(&whole);
+    statements.sort_by_key(|statement| read.contains(*statement));
+    for statement in statements {
         let lines = having(&whole, |line| line.statement == statement);
         for metric in firsts(&lines, |line| &line.metric) {
             if about_members(metric) {
@@ -109,6 +117,16 @@ pub fn headlines_at(chosen: &BTreeSet<(&str, &str)>, scores: &[ScoreLine]) -> Ve
         }
     }
     headlines
+}
+
+/// The scores that other scores read.
+pub(crate) fn read_by_scores(experiment: &Experiment) -> BTreeSet<String> {
+    let nodes = &experiment.nodes;
+    let scores = nodes.iter().filter(|node| node.kind == Kind::Score);
+    let read = scores.flat_map(Node::references).map(|id| &nodes[id.0]);
+    read.filter(|node| node.kind == Kind::Score)
+        .map(|node| node.name.clone())
+        .collect()
 }
 
 /// The scores at the points that sweeps chose: statement and point.
@@ -374,9 +392,8 @@ fn percent(change: f64) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use dsl::experiment::{Node, NodeId};
+    use dsl::experiment::NodeId;
     use dsl::sweep::{Sweep, Trial};
-    use dsl::types::Kind;
 
     use super::*;
     use crate::draw::tests::node;
@@ -521,5 +538,52 @@ pub(crate) mod tests {
         let headline = &headlines(&experiment, &lines)[0];
         assert_eq!(headline.value, "2.000");
         assert_eq!(headline.notes[1], "choice of 2 points: width=1");
+    }
+
+    #[test]
+    fn scores_that_another_reads_come_after_it() {
+        let experiment = Experiment {
+            nodes: vec![
+                node("inside", Kind::Score, "inner", &[]),
+                node("skill", Kind::Score, "compare", &[0]),
+            ],
+            ..Experiment::default()
+        };
+        let lines = ["inside", "skill"].map(|statement| ScoreLine {
+            statement: statement.to_owned(),
+            ..line("adapted", "child", "mean", "rmse", 1.0)
+        });
+        let found = headlines(&experiment, &lines);
+        let order: Vec<&str> = found.iter().map(|it| &*it.statement).collect();
+        assert_eq!(order, ["skill", "inside"]);
+    }
+
+    #[test]
+    fn of_a_sweep_that_chooses_nothing_the_middle_point_stands_for_all() {
+        let lines = [
+            ("case=a", 40.0, 10.0),
+            ("case=b", 1.0, 4.0),
+            ("case=c", 9.0, 10.0),
+        ];
+        let lines: Vec<ScoreLine> = { lines.iter() }
+            .flat_map(|(point, child, parent)| {
+                let models = [("adapted", "child", child), ("net", "parent", parent)];
+                models.map(|(model, role, value)| ScoreLine {
+                    point: (*point).to_owned(),
+                    ..line(model, role, "mean", "rmse", *value)
+                })
+            })
+            .collect();
+        let headline = &headlines(&Experiment::default(), &lines)[0];
+        assert_eq!(
+            headline.to_string(),
+            "rmse of adapted 9.000, −10 % against net"
+        );
+        let notes = [
+            "ensemble mean",
+            "middle of 3 points: case=c",
+            "from −75 % to +300 %",
+        ];
+        assert_eq!(headline.notes, notes);
     }
 }

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::Fault;
 use crate::foreign::Code;
 use crate::graph::Graph;
-use crate::headline::headlines;
+use crate::headline::{headlines, read_by_scores};
 use crate::key::KEY_VERSION;
 use crate::losses::is_ok;
 use crate::observer::Counts;
@@ -94,6 +94,9 @@ pub struct RunRecord {
     /// What its sweeps chose.
     #[serde(default)]
     pub choices: Vec<Choice>,
+    /// The scores that other scores read, such as inner ones: means, not results.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub means: BTreeSet<String>,
     /// The digest of `scores.parquet`; none without scores.
     pub scores: Option<Digest>,
     /// The unit of each metric that has one.
@@ -252,6 +255,7 @@ impl RunRecord {
                 .map(ToString::to_string)
                 .collect(),
             choices: choices(experiment, graph, run.outcome),
+            means: read_by_scores(experiment),
             scores: bytes.map(Digest::of),
             units: units.collect(),
             ..Self::begun(experiment, registry, begun)
@@ -296,6 +300,7 @@ impl RunRecord {
             jobs: None,
             headlines: Vec::new(),
             choices: Vec::new(),
+            means: BTreeSet::new(),
             scores: None,
             units: BTreeMap::new(),
         }

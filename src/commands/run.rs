@@ -674,7 +674,8 @@ impl Finished<'_> {
         if !self.lines.is_empty() {
             let (choices, shown) = (&self.record.choices, self.job.options.scores);
             let fronts = fronts(&self.study.experiment, &self.graph, &self.outcome);
-            terminal.tell(answer(&self.lines, choices, &fronts));
+            let means = &self.record.means;
+            terminal.tell(answer(means, &self.lines, choices, &fronts));
             let table = scores::table(&self.lines, choices, shown, terminal.width());
             terminal.out(table);
         }

@@ -46,7 +46,7 @@ pub fn run(args: &Show, settings: &Settings, terminal: &Terminal) -> Result<Exit
     }
     if !lines.is_empty() {
         let choices = &found.record.choices;
-        terminal.tell(answer(&lines, choices, &[]));
+        terminal.tell(answer(&found.record.means, &lines, choices, &[]));
         let width = terminal.width();
         terminal.out(scores::table(&lines, choices, args.scores, width));
     }

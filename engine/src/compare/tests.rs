@@ -61,6 +61,7 @@ fn side(name: &str, parents: &str, metric: &str, members: &[f64]) -> Side {
         jobs: None,
         headlines: Vec::new(),
         choices: Vec::new(),
+        means: BTreeSet::new(),
         scores: None,
         units: BTreeMap::new(),
     };
