@@ -1,17 +1,17 @@
 //! Values by name, found in one step and listed in the order of the names.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A map that is read far more often by name than it is listed: every call of an experiment looks its plugin up.
 #[derive(Clone, Debug)]
 pub struct ByName<V> {
-    values: HashMap<String, V>,
+    values: FxHashMap<String, V>,
 }
 
 impl<V> Default for ByName<V> {
     fn default() -> Self {
         Self {
-            values: HashMap::new(),
+            values: FxHashMap::default(),
         }
     }
 }

@@ -264,9 +264,12 @@ impl RunRecord {
 
     /// What is known of a run that begins now, in this process.
     pub fn begun(experiment: &Experiment, registry: &Registry, run: BegunRun<'_>) -> Self {
-        let plugins = { experiment.nodes.iter() }.filter_map(|node| {
-            let version = registry.get(&node.plugin)?.declaration().signature.version;
-            Some((node.plugin.clone(), version))
+        let called: BTreeSet<&str> = { experiment.nodes.iter() }
+            .map(|node| &*node.plugin)
+            .collect();
+        let plugins = called.into_iter().filter_map(|name| {
+            let version = registry.get(name)?.declaration().signature.version;
+            Some((name.to_owned(), version))
         });
         let programs = registry.provided().map(|provided| {
             let name = provided.declaration.signature.name.clone();

@@ -1,7 +1,9 @@
 //! What was evaluated once and is the same wherever it is asked for again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use super::bounds::Bounds;
 use super::env::Env;
@@ -23,15 +25,15 @@ pub type ParamOf<'p> = (&'p str, &'p str);
 pub struct Memo<'p> {
     pub snippets: BTreeMap<String, Option<Snippet>>,
     /// The defaults of parameters of plugins; only looked up.
-    pub defaults: HashMap<ParamOf<'p>, Value>,
+    pub defaults: FxHashMap<ParamOf<'p>, Value>,
     /// The ranges of parameters of plugins; only looked up.
-    pub ranges: HashMap<ParamOf<'p>, Option<Bounds>>,
+    pub ranges: FxHashMap<ParamOf<'p>, Option<Bounds>>,
     /// The columns of sources.
     pub schemas: BTreeMap<String, Rc<Schema>>,
     /// Calls inside statements, to be shared between points.
     pub shared: BTreeMap<String, NodeId>,
     /// What is wrong at every point, with what it read; only looked up.
-    failed: HashMap<Failed, Reads>,
+    failed: FxHashMap<Failed, Reads>,
 }
 
 /// An argument of a call, or all of them, in the definitions it is in.

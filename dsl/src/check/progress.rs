@@ -1,6 +1,8 @@
 //! How far the statements are evaluated.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::known::Inferred;
 use super::reads::Reads;
@@ -32,7 +34,7 @@ pub struct Progress {
 struct StatementState {
     reads: Reads,
     /// Only looked up, never listed.
-    results: HashMap<Point, Option<NodeId>>,
+    results: FxHashMap<Point, Option<NodeId>>,
 }
 
 impl Progress {

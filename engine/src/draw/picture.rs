@@ -1,8 +1,8 @@
 //! What a drawing shows: statements as boxes, references as arrows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dsl::experiment::Experiment;
+use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
 
 /// One statement.
@@ -62,6 +62,8 @@ impl Picture {
             });
             picture.statements[place].points += 1;
         }
+        // Each once: the points of a sweep repeat them.
+        let mut arrows = BTreeSet::new();
         for (index, node) in experiment.nodes.iter().enumerate() {
             let Some(&to) = boxes.get(experiment.nodes[owners[index]].name.as_str()) else {
                 continue;
@@ -70,17 +72,14 @@ impl Picture {
             if !plugins.contains(&node.plugin) {
                 plugins.push(node.plugin.clone());
             }
-            for source in node.references() {
+            node.each_reference(&mut |source| {
                 let owner = owners.get(source.0).map(|owner| &experiment.nodes[*owner]);
                 let from = owner.and_then(|owner| boxes.get(owner.name.as_str()));
                 // An arrow always points onward, which keeps the layout free of cycles.
-                picture
-                    .arrows
-                    .extend(from.filter(|from| **from < to).map(|from| (*from, to)));
-            }
+                arrows.extend(from.filter(|from| **from < to).map(|from| (*from, to)));
+            });
         }
-        picture.arrows.sort_unstable();
-        picture.arrows.dedup();
+        picture.arrows.extend(arrows);
         picture
     }
 }
@@ -90,15 +89,12 @@ impl Picture {
 fn owners(experiment: &Experiment) -> Vec<usize> {
     let mut owners: Vec<usize> = (0..experiment.nodes.len()).collect();
     for (index, node) in experiment.nodes.iter().enumerate().rev() {
-        for source in node.references() {
-            if experiment
-                .nodes
-                .get(source.0)
-                .is_some_and(|node| !node.named)
-            {
+        node.each_reference(&mut |source| {
+            let is_inside = |node: &Node| !node.named;
+            if experiment.nodes.get(source.0).is_some_and(is_inside) {
                 owners[source.0] = owners[index];
             }
-        }
+        });
     }
     owners
 }
