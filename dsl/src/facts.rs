@@ -51,8 +51,8 @@ pub type Tensors = Arc<Vec<(String, Vec<usize>)>>;
 pub struct NetworkFacts {
     /// The columns it reads; empty when these follow from the data.
     pub inputs: Vec<String>,
-    /// The column it predicts.
-    pub target: String,
+    /// The columns it predicts.
+    pub targets: Vec<String>,
     /// Whether it predicts classes; otherwise a quantity.
     pub classes: bool,
     /// The least number of weights it has.

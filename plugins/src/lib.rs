@@ -15,6 +15,7 @@ pub mod recipes;
 pub mod reference;
 pub mod regressions;
 pub mod reports;
+mod row_weights;
 mod saved;
 pub mod scores;
 mod sphere;

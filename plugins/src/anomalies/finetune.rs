@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
-use engine::params::{Input, MaybeVia, Via};
+use engine::params::{Formula, Input, MaybeVia, Via};
 use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
@@ -18,6 +18,7 @@ use crate::networks::Samples;
 use crate::networks::{Network, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
+use crate::row_weights::{any_counts, not_by_program, row_weights};
 use crate::subsets::Subsets;
 use crate::training::{Optimizer, Trainer};
 
@@ -73,6 +74,9 @@ plugin! {
         repeats: u32 = "1", range("1..=1000"), not_in_stream();
         /// Where each subset starts.
         from: Start = "parent";
+        /// How much each row counts: a column, or a formula such as `area(lat)`. Those of a subset
+        /// count as rows repeated so many times would, and so do those of the training data.
+        weights: Option<Formula>, not_in_stream();
         /// What computes the gradients.
         trainer: TrainerChoice = "auto", not_in_stream();
         /// The rows the subsets are of.
@@ -133,6 +137,7 @@ impl Plugin for Finetune {
         let large = Self::too_large(call);
         complaints([
             not_runnable(call, "parent"),
+            not_by_program(call),
             many,
             unknown,
             kind,
@@ -193,10 +198,10 @@ impl Plugin for Finetune {
         };
         for some in repeated.chunks(at_once) {
             context.check_stop()?;
-            let own: Vec<Samples> = some
+            let own = some
                 .iter()
-                .map(|((_, rows_of), _)| rows.take(rows_of))
-                .collect();
+                .map(|((at, rows_of), _)| own_rows(&rows, *at, rows_of));
+            let own = own.collect::<Result<Vec<Samples>, Fault>>()?;
             for (((at, _), repeat), own) in some.iter().zip(&own) {
                 notes.before((*at, *repeat), own, network, &start);
             }
@@ -255,6 +260,17 @@ fn stream(subset: usize, repeat: u32) -> String {
     }
 }
 
+/// The rows of a subset, those that count with 1 on average.
+fn own_rows(all: &Samples, subset: usize, rows: &[u32]) -> Result<Samples, Fault> {
+    let own = all.take(rows);
+    if own.weights.is_empty() {
+        return Ok(own);
+    }
+    let weights: Vec<f64> = own.weights.iter().copied().map(f64::from).collect();
+    any_counts(&weights, &format!("all rows of subset {subset}"))?;
+    Ok(own.weighted(Some(&weights)))
+}
+
 /// How many rows of a batch a share of it is.
 fn mixed(share: f64, batch: usize) -> usize {
     (share * batch as f64).round() as usize
@@ -288,7 +304,8 @@ impl Finetune {
         for column in network.inputs().iter().chain(network.targets()) {
             complete(data, &column.name, param)?;
         }
-        network.samples(data)
+        let weights = row_weights(self.weights.as_ref().map(|it| &it.0), data)?;
+        Ok(network.samples(data)?.weighted(weights.as_deref()))
     }
 
     fn coordinates(&self, notes: Notes) -> Result<DataFrame, Fault> {

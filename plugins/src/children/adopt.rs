@@ -175,7 +175,7 @@ fn given_network(call: &Sketch) -> Option<NetworkFacts> {
     let layout = network.layout(inputs.len());
     Some(NetworkFacts {
         inputs: inputs.into_iter().map(|column| column.0).collect(),
-        target: call.get::<Column>("target")?.0,
+        targets: vec![call.get::<Column>("target")?.0],
         classes: network.is_of_classes(),
         weights: Some(layout.len() as u64),
         layers: call.text("network"),

@@ -103,6 +103,7 @@ impl Differentiate for ByFeatures {
         let batch = Samples {
             inputs: self.network.features(&batch.inputs),
             targets: batch.targets.clone(),
+            weights: batch.weights.clone(),
             rows: batch.rows,
         };
         self.layer.gradient(weights, &batch)
@@ -152,6 +153,7 @@ mod tests {
         let batch = Samples {
             inputs: vec![0.5, 2.0, -1.0, 0.3, 0.1, -0.7],
             targets: vec![1.0, -1.0, 0.5],
+            weights: vec![0.5, 2.0, 0.5],
             rows: 3,
         };
         let mut differentiate = network.differentiate(TrainerChoice::Auto);

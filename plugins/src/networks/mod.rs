@@ -40,7 +40,7 @@ pub use loss::Loss;
 pub use model::{Model, Sums};
 pub use network::{Difference, Network};
 pub use samples::Samples;
-pub use scaled::{Columns, Scaled, scaled_inputs, scaled_target};
+pub use scaled::{Columns, Scaled, TrainingRows, scaled_inputs, scaled_target};
 pub use transformer::EncoderNetwork;
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ impl Network {
         Ok(Samples {
             inputs: self.inputs_of(data)?,
             targets: self.0.columns().targets_of(data)?,
+            weights: Vec::new(),
             rows: data.rows(),
         })
     }
@@ -168,22 +169,31 @@ impl Network {
     /// The mean loss on samples with these weights; not a number without rows.
     pub fn loss_on(&self, samples: &Samples, weights: &[f32]) -> f64 {
         let outputs = self.evaluate(weights, &samples.inputs, samples.rows);
-        self.mean_loss(&outputs, &samples.targets)
+        self.loss_of(&outputs, samples)
+    }
+
+    /// The mean loss of outputs, `[rows, outputs]`, against the samples they are of.
+    pub fn loss_of(&self, outputs: &[f32], samples: &Samples) -> f64 {
+        self.weighted_loss(outputs, &samples.targets, &samples.weights)
     }
 
     /// The mean loss of outputs, `[rows, outputs]`, against standardised targets or class
-    /// indices, `[rows, targets]`; not a number without rows.
+    /// indices, `[rows, targets]`, of rows that all count the same; not a number without rows.
     pub fn mean_loss(&self, outputs: &[f32], targets: &[f32]) -> f64 {
+        self.weighted_loss(outputs, targets, &[])
+    }
+
+    fn weighted_loss(&self, outputs: &[f32], targets: &[f32], weights: &[f32]) -> f64 {
+        let counts = |row: usize| weights.get(row).copied().map_or(1.0, f64::from);
+        let width = self.0.outputs();
         let errors: f64 = match self.loss() {
-            Loss::Mse => outputs
-                .iter()
-                .zip(targets)
-                .map(|(output, target)| f64::from(output - target).powi(2))
+            Loss::Mse => (outputs.iter().zip(targets).enumerate())
+                .map(|(at, (output, target))| {
+                    counts(at / width) * f64::from(output - target).powi(2)
+                })
                 .sum(),
-            Loss::CrossEntropy => outputs
-                .chunks_exact(self.0.outputs())
-                .zip(targets)
-                .map(|(logits, class)| surprise(logits, *class as usize))
+            Loss::CrossEntropy => (outputs.chunks_exact(width).zip(targets).enumerate())
+                .map(|(row, (logits, class))| counts(row) * surprise(logits, *class as usize))
                 .sum(),
         };
         errors / targets.len() as f64

@@ -7,6 +7,9 @@ pub struct Samples {
     pub inputs: Vec<f32>,
     /// Standardised targets or class indices, `[rows, targets]`.
     pub targets: Vec<f32>,
+    /// How much each row counts, 1 on average over all training data; empty where all count the
+    /// same.
+    pub weights: Vec<f32>,
     /// How many rows.
     pub rows: usize,
 }
@@ -16,6 +19,7 @@ impl Samples {
     pub fn clear(&mut self) {
         self.inputs.clear();
         self.targets.clear();
+        self.weights.clear();
         self.rows = 0;
     }
 
@@ -24,7 +28,20 @@ impl Samples {
         let width = |values: &[f32]| values.len() / from.rows.max(1);
         add_rows(&mut self.inputs, &from.inputs, width(&from.inputs), rows);
         add_rows(&mut self.targets, &from.targets, width(&from.targets), rows);
+        if !from.weights.is_empty() {
+            add_rows(&mut self.weights, &from.weights, 1, rows);
+        }
         self.rows += rows.len();
+    }
+
+    /// The same rows, each counting in proportion to its weight, and 1 on average.
+    pub fn weighted(mut self, weights: Option<&[f64]>) -> Self {
+        if let Some(weights) = weights {
+            let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+            let shares = weights.iter().map(|weight| (weight / mean) as f32);
+            self.weights = shares.collect();
+        }
+        self
     }
 
     /// The rows with these indices, in this order.

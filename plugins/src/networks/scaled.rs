@@ -22,9 +22,24 @@ pub struct Scaled {
 impl Scaled {
     /// The standardisation of a column by its own values.
     pub fn of(name: &str, values: &[f64]) -> Self {
-        let count = values.len().max(1) as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self::weighted(name, values, None)
+    }
+
+    /// The standardisation of a column by its own values, each as often as it counts.
+    pub fn weighted(name: &str, values: &[f64], weights: Option<&[f64]>) -> Self {
+        let counts = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+        let count = match weights {
+            Some(weights) => weights.iter().sum(),
+            None => values.len().max(1) as f64,
+        };
+        let values = values.iter().enumerate();
+        let sum: f64 = { values.clone() }
+            .map(|(row, value)| counts(row) * value)
+            .sum();
+        let mean = sum / count;
+        let squares: f64 = values
+            .map(|(row, value)| counts(row) * (value - mean).powi(2))
+            .sum();
         let std = (squares / count).sqrt();
         // Rounding leaves a constant column with a deviation of about its last digit.
         let constant = std <= mean.abs() * 1e-12;
@@ -42,6 +57,32 @@ impl Scaled {
             mean: 0.0,
             std: 1.0,
         }
+    }
+}
+
+/// Rows to learn from.
+#[derive(Clone, Debug)]
+pub struct TrainingRows {
+    /// The rows.
+    pub data: Dataset,
+    /// How much each counts; all the same when left out.
+    pub weights: Option<Vec<f64>>,
+}
+
+impl TrainingRows {
+    /// Rows that all count the same.
+    pub fn alike(data: Dataset) -> Self {
+        let weights = None;
+        Self { data, weights }
+    }
+
+    /// The standardisation of a column by these rows, each as often as it counts.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn scaled(&self, name: &str) -> Result<Scaled, Fault> {
+        let values = self.data.values(name)?;
+        Ok(Scaled::weighted(name, values, self.weights.as_deref()))
     }
 }
 
@@ -79,11 +120,11 @@ impl Columns {
 pub fn scaled_inputs(
     columns: &[Column],
     data: &Dataset,
-    train: &Dataset,
+    train: &TrainingRows,
 ) -> Result<Vec<Scaled>, Fault> {
     let scaled = columns.iter().map(|Column(name)| {
         complete(data, name, "inputs")?;
-        Ok(Scaled::of(name, train.values(name)?))
+        train.scaled(name)
     });
     scaled.collect()
 }
@@ -96,12 +137,12 @@ pub fn scaled_target(
     column: &Column,
     loss: Loss,
     data: &Dataset,
-    train: &Dataset,
+    train: &TrainingRows,
 ) -> Result<(Scaled, usize), Fault> {
     let name = &column.0;
     let truth = complete(data, name, "target")?;
     match loss {
-        Loss::Mse => Ok((Scaled::of(name, train.values(name)?), 1)),
+        Loss::Mse => Ok((train.scaled(name)?, 1)),
         Loss::CrossEntropy => Ok((Scaled::as_is(name), classes(name, truth)?)),
     }
 }

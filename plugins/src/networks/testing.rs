@@ -62,6 +62,7 @@ pub(crate) fn draw(network: &Feedforward, rows: usize, seed: u64) -> (Vec<f32>, 
     let samples = Samples {
         inputs,
         targets,
+        weights: Vec::new(),
         rows,
     };
     (weights, samples)

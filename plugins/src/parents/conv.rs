@@ -13,7 +13,7 @@ use crate::complete::complete;
 use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
     Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
-    TrainerChoice, scaled_target,
+    TrainerChoice, TrainingRows, scaled_target,
 };
 use crate::recipes::TrainOptions;
 
@@ -137,7 +137,7 @@ impl Conv {
         (!is_flat).then_some("convolutions")
     }
 
-    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+    fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let (names, size) = pixels(&self.data)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
         let images = images(size, self.channels.clone(), self.kernel, self.pool);
@@ -230,26 +230,30 @@ impl Conv {
         &self,
         names: &[String],
         [_, height, width]: [usize; 3],
-        train: &Dataset,
+        train: &TrainingRows,
     ) -> Result<Vec<Scaled>, Fault> {
         let channels = names.chunks(height * width);
         let channels = channels.map(|names| self.scaled_alike(names, train));
         Ok(channels.collect::<Result<Vec<_>, Fault>>()?.concat())
     }
 
-    fn scaled_alike(&self, names: &[String], train: &Dataset) -> Result<Vec<Scaled>, Fault> {
+    fn scaled_alike(&self, names: &[String], train: &TrainingRows) -> Result<Vec<Scaled>, Fault> {
         let mut parts = Vec::with_capacity(names.len());
         for name in names {
             complete(&self.data, name, "data")?;
-            parts.push(Scaled::of(name, train.values(name)?));
+            parts.push(train.scaled(name)?);
         }
         let count = parts.len() as f64;
         let mean = parts.iter().map(|pixel| pixel.mean).sum::<f64>() / count;
         // A constant pixel says 1 for the want of a deviation.
+        let counts = train.weights.as_deref();
         let squares = names.iter().map(|name| {
-            let values = train.values(name)?;
-            let sum: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-            Ok(sum / values.len() as f64)
+            let values = train.data.values(name)?.iter().enumerate();
+            let (sum, count) = values.fold((0.0, 0.0), |(sum, count), (row, value)| {
+                let counts = counts.map_or(1.0, |counts| counts[row]);
+                (sum + counts * (value - mean).powi(2), count + counts)
+            });
+            Ok(sum / count)
         });
         let variance = squares.sum::<Result<f64, Fault>>()? / count;
         let std = if variance > 0.0 { variance.sqrt() } else { 1.0 };
@@ -351,7 +355,8 @@ mod tests {
     #[test]
     fn pixels_share_one_scale() {
         let data = shapes();
-        let network = conv(data.clone()).network(&data).expect("a network");
+        let rows = TrainingRows::alike(data.clone());
+        let network = conv(data.clone()).network(&rows).expect("a network");
         // The pixels are 0, 50, 100, 150 and 200 of 255 in nearly equal shares.
         let all: Vec<f64> = data.columns()[..42]
             .iter()
@@ -384,7 +389,7 @@ mod tests {
         }
         let data = Dataset::new(columns).expect("data");
         let conv = conv(data.clone());
-        let network = conv.network(&data).expect("a network");
+        let network = conv.network(&TrainingRows::alike(data)).expect("a network");
         assert_eq!(network.layout().tensors[0].shape, [3, 2, 3, 3]);
         let (one, two) = (&network.inputs()[41], &network.inputs()[42]);
         assert_eq!(

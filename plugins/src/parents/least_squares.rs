@@ -2,7 +2,7 @@
 
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
-use engine::params::{Column, Input};
+use engine::params::{Column, Formula, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
@@ -14,6 +14,7 @@ use crate::complete::complete;
 use crate::networks::{
     Activation, Columns, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled,
 };
+use crate::row_weights::row_weights;
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -47,6 +48,9 @@ plugin! {
         products: Option<Column>;
         /// With 2, squares of all inputs and products of any two are inputs, too.
         degree: Option<usize>, range("1..=2");
+        /// How much each row counts: a column, or a formula such as `area(lat)`. The solution is
+        /// that of rows repeated so many times.
+        weights: Option<Formula>;
     }
 }
 
@@ -69,11 +73,16 @@ impl Plugin for LeastSquares {
     }
 
     fn run(self, _: &Context) -> Result<Parent, Fault> {
+        let counts = row_weights(self.weights.as_ref().map(|it| &it.0), &self.data)?;
+        let counts = counts.as_deref();
+        let scaled = |name: &str, param: &'static str| -> Result<Scaled, Fault> {
+            let values = complete(&self.data, name, param)?;
+            Ok(Scaled::weighted(name, values, counts))
+        };
         let inputs = (self.inputs.iter())
-            .map(|Column(name)| Ok(Scaled::of(name, complete(&self.data, name, "inputs")?)))
+            .map(|Column(name)| scaled(name, "inputs"))
             .collect::<Result<Vec<_>, Fault>>()?;
-        let name = &self.target.0;
-        let target = Scaled::of(name, complete(&self.data, name, "target")?);
+        let target = scaled(&self.target.0, "target")?;
         let standardised = |scaled: &Scaled| -> Result<Vec<f64>, Fault> {
             let values = self.data.values(&scaled.name)?.iter();
             Ok(values
@@ -81,14 +90,19 @@ impl Plugin for LeastSquares {
                 .collect())
         };
         let products = products(&self.inputs, self.products.as_ref(), self.degree);
-        let products = products.into_iter().map(|of| self.product(of));
+        let products = products.into_iter().map(|of| self.product(of, counts));
         let products = products.collect::<Result<Vec<_>, Fault>>()?;
         let mut columns = inputs
             .iter()
             .map(standardised)
             .collect::<Result<Vec<_>, _>>()?;
         columns.extend(products.iter().map(|(_, values)| values.clone()));
-        let mut weights = ridge(&columns, &standardised(&target)?, self.penalty)?;
+        let mut truth = standardised(&target)?;
+        if let Some(counts) = counts {
+            columns.iter_mut().for_each(|column| count(column, counts));
+            count(&mut truth, counts);
+        }
+        let mut weights = ridge(&columns, &truth, self.penalty)?;
         // Standardised columns have mean zero, and so has what is left of the target.
         weights.push(0.0);
         let widths = vec![inputs.len(), 1];
@@ -130,14 +144,18 @@ impl LeastSquares {
     }
 
     /// A product with its standardised values.
-    fn product(&self, of: Vec<usize>) -> Result<(Product, Vec<f64>), Fault> {
+    fn product(
+        &self,
+        of: Vec<usize>,
+        counts: Option<&[f64]>,
+    ) -> Result<(Product, Vec<f64>), Fault> {
         let mut values = vec![1.0; self.data.rows()];
         for at in &of {
             let factors = self.data.values(&self.inputs[*at].0)?;
             let pairs = values.iter_mut().zip(factors.iter());
             pairs.for_each(|(value, factor)| *value *= factor);
         }
-        let Scaled { mean, std, .. } = Scaled::of("", &values);
+        let Scaled { mean, std, .. } = Scaled::weighted("", &values, counts);
         values
             .iter_mut()
             .for_each(|value| *value = (*value - mean) / std);
@@ -155,6 +173,13 @@ fn products(inputs: &[Column], with: Option<&Column>, degree: Option<usize>) -> 
         is_product || degree == Some(2)
     });
     wanted.map(Vec::from).collect()
+}
+
+/// Makes the square of each value count: by its weight, 1 on average.
+fn count(values: &mut [f64], counts: &[f64]) {
+    let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+    let pairs = values.iter_mut().zip(counts);
+    pairs.for_each(|(value, count)| *value *= (count / mean).sqrt());
 }
 
 fn names(columns: &[Column]) -> Vec<String> {
@@ -204,6 +229,7 @@ fn ridge(columns: &[Vec<f64>], target: &[f64], penalty: f64) -> Result<Vec<f64>,
 mod tests {
     use super::*;
     use crate::predictors::tests::dataset as table;
+    use crate::testing::{call, given};
 
     fn fitted(a: &[f64], b: &[f64], y: &[f64], penalty: f64) -> Vec<f64> {
         let data = table(&[("a", a), ("b", b), ("y", y)]);
@@ -214,6 +240,7 @@ mod tests {
             penalty,
             products: None,
             degree: None,
+            weights: None,
         };
         let parent = call
             .run(&Context::alone("least_squares"))
@@ -260,6 +287,52 @@ mod tests {
     }
 
     #[test]
+    fn weighted_predictions_agree_with_numpy() {
+        // As above with w = [1, 3, 0, 2, 1]: np.average(…, weights=w) for means and deviations,
+        // np.linalg.solve((Z.T * w) @ Z / 7 + penalty * np.eye(2), (Z.T * w) @ t / 7).
+        let data = table(&[
+            ("a", &[0.0, 1.0, 2.0, 3.0, 5.0]),
+            ("b", &[1.0, 0.0, 2.0, 1.0, 4.0]),
+            ("y", &[1.0, 2.5, 2.0, 4.0, 5.5]),
+            ("w", &[1.0, 3.0, 0.0, 2.0, 1.0]),
+        ]);
+        for (penalty, expected) in [
+            (
+                "0",
+                [
+                    1.142857143,
+                    2.392857143,
+                    2.892857143,
+                    4.142857143,
+                    5.392857143,
+                ],
+            ),
+            (
+                "0.5",
+                [
+                    2.195488722,
+                    2.484962406,
+                    3.327067669,
+                    3.616541353,
+                    5.116541353,
+                ],
+            ),
+        ] {
+            let written =
+                format!("rows, inputs: [a, b], target: y, penalty: {penalty}, weights: w");
+            let fit: LeastSquares = call(&written, &[("rows", given(data.clone()))]);
+            let parent = fit.run(&Context::alone("least_squares"));
+            let parent = parent.expect("a parent");
+            let network = parent.network().expect("a network");
+            let inputs = network.inputs_of(&data).expect("inputs");
+            let found = network.unscale(&network.evaluate(&parent.weights, &inputs, 5));
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn products_are_as_good_as_columns_of_them() {
         let numbers = |salt: f64| -> Vec<f64> {
             (0..20).map(|k| 3.0 + (salt * f64::from(k)).sin()).collect()
@@ -293,6 +366,7 @@ mod tests {
                 penalty: 0.01,
                 products: products.map(|name| Column(name.to_owned())),
                 degree,
+                weights: None,
             };
             let parent = call.run(&Context::alone("products")).expect("a parent");
             let network = parent.network().expect("a network");

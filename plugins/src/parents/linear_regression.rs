@@ -2,15 +2,15 @@
 
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
-use engine::params::{Column, Input};
+use engine::params::{Column, Formula, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
 use super::support::examine;
 use crate::networks::{
-    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
-    scaled_target,
+    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, TrainingRows,
+    scaled_inputs, scaled_target,
 };
 use crate::recipes::rows_left;
 use crate::recipes::{Length, Recipe};
@@ -45,6 +45,8 @@ plugin! {
         members: u32 = "10", range("1..=100000");
         /// Share of the rows, drawn at random, that is kept from training.
         hold_out: f64 = "0", range("0..=0.9"), not_in_stream();
+        /// How much each row counts: a column, or a formula such as `area(lat)`.
+        weights: Option<Formula>, not_in_stream();
     }
 }
 
@@ -80,6 +82,7 @@ impl Plugin for LinearRegression {
             patience: None,
             trainer: TrainerChoice::Auto,
             jumps: None,
+            weights: self.weights.clone().map(|Formula(weights)| weights),
         };
         let trained = recipe.member(&self.data, context, |train| self.network(train))?;
         Ok(trained.into())
@@ -87,7 +90,7 @@ impl Plugin for LinearRegression {
 }
 
 impl LinearRegression {
-    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+    fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, train)?;
         Ok(Network::from(Feedforward {
@@ -122,6 +125,7 @@ mod tests {
             steps,
             members: 1,
             hold_out: 0.0,
+            weights: None,
         }
     }
 

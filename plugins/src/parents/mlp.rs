@@ -8,18 +8,20 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
+use super::support::targets::Targets;
 use crate::networks::{
-    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, scaled_inputs,
-    scaled_target,
+    Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, TrainingRows,
+    scaled_inputs,
 };
 use crate::recipes::TrainOptions;
 
 plugin! {
     /// Multilayer perceptrons trained on all rows, one for each member.
     ///
-    /// Inputs and target are standardised by the mean and standard deviation of the training
+    /// Inputs and targets are standardised by the mean and standard deviation of the training
     /// rows. Weights start as those of `torch.nn.Linear`, uniform within ±1/√inputs; every
-    /// member has its own start and its own order of minibatches.
+    /// member has its own start and its own order of minibatches. Of several targets the loss is
+    /// the mean over all, each in its standard deviations.
     ///
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
@@ -30,8 +32,9 @@ plugin! {
         data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns.
         inputs: Vec<Column>, needed();
-        /// The column to be predicted; for `cross_entropy` class indices from 0.
-        target: Column, target();
+        /// The column to be predicted, or several, `[u, v]`; for `cross_entropy` class indices
+        /// from 0.
+        target: Targets, target();
         /// Widths of the hidden layers; none for a linear model.
         hidden: Vec<usize> = "[16, 16]", range("1..=4096");
         /// What follows each hidden layer.
@@ -77,7 +80,7 @@ impl Mlp {
     /// The widths of the network of a call.
     fn widths(call: &Sketch) -> Option<Vec<usize>> {
         let hidden = call.get::<Vec<usize>>("hidden")?;
-        let ends = [examine::inputs(call)?, 1];
+        let ends = [examine::inputs(call)?, examine::targets(call)?];
         Some([&ends[..1], &hidden, &ends[1..]].concat())
     }
 
@@ -86,17 +89,14 @@ impl Mlp {
         examine::dense(&Self::widths(call)?)
     }
 
-    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+    fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
-        let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
+        let (targets, outputs) = self.target.scaled(self.loss, &self.data, train)?;
         let mut widths = vec![inputs.len()];
         widths.extend(&self.hidden);
         widths.push(outputs);
         Ok(Network::from(Feedforward {
-            columns: Columns {
-                inputs,
-                targets: vec![target],
-            },
+            columns: Columns { inputs, targets },
             layers: Layers {
                 widths,
                 activation: self.activation,

@@ -10,7 +10,7 @@ use super::Parent;
 use super::support::examine;
 use crate::networks::{
     Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
-    scaled_inputs, scaled_target,
+    TrainingRows, scaled_inputs, scaled_target,
 };
 use crate::recipes::TrainOptions;
 
@@ -112,7 +112,7 @@ impl Transformer {
         Some(encoder.with_head(&[encoder.width, 1]))
     }
 
-    fn network(&self, train: &Dataset) -> Result<Network, Fault> {
+    fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
         let encoder = Encoder {

@@ -2,6 +2,7 @@
 
 use engine::error::Fault;
 use engine::group;
+use engine::params::Formula;
 use engine::plugin::{Complaint, Context, Sketch, Training};
 
 use super::{Jump, Jumps, Length, Recipe};
@@ -29,6 +30,9 @@ group! {
         /// Stop after this many passes without a smaller loss on the rows held out, and go
         /// back to the weights of the smallest.
         patience: Option<u64>, range("1.."), not_in_stream();
+        /// How much each row counts: a column, or a formula such as `area(lat)`. The loss, and the
+        /// means and deviations that standardise, are those of rows repeated so many times.
+        weights: Option<Formula>, not_in_stream();
         /// Leave the path of the gradients now and then.
         jump: Option<Jump>, not_in_stream();
     }
@@ -91,6 +95,7 @@ impl TrainOptions {
             patience: self.patience,
             trainer,
             jumps: jumps.transpose()?,
+            weights: self.weights.clone().map(|Formula(weights)| weights),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! How a member is trained: enough, with its data, to train it again to the same bytes.
 
+use dsl::column::ColumnExpr;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::plugin::Context;
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
-use crate::networks::{Network, TrainerChoice};
+use crate::networks::{Network, Samples, TrainerChoice, TrainingRows};
+use crate::row_weights::{any_counts, row_weights};
 use crate::training::{Optimizer, Schedule};
 
 /// How long training goes on.
@@ -42,6 +44,9 @@ pub struct Recipe {
     pub trainer: TrainerChoice,
     /// When and where the weights jump.
     pub jumps: Option<Jumps>,
+    /// How much each row counts; all the same when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<ColumnExpr>,
 }
 
 /// How a member was trained, and what that took.
@@ -109,7 +114,7 @@ impl Recipe {
         self,
         data: &Dataset,
         context: &Context,
-        network: impl FnOnce(&Dataset) -> Result<Network, Fault>,
+        network: impl FnOnce(&TrainingRows) -> Result<Network, Fault>,
     ) -> Result<Trained, Fault> {
         let [train, held_out] = self.parts(data)?;
         let network = network(&train)?;
@@ -132,22 +137,39 @@ impl Recipe {
     }
 
     /// The data to train on and those held out.
-    fn parts(&self, data: &Dataset) -> Result<[Dataset; 2], Fault> {
+    fn parts(&self, data: &Dataset) -> Result<[TrainingRows; 2], Fault> {
         let Rows { train, held_out } = self.rows(data)?;
-        Ok([data.take(&train), data.take(&held_out)])
+        let weights = row_weights(self.weights.as_ref(), data)?;
+        let part = |rows: &[u32], which: &str| -> Result<TrainingRows, Fault> {
+            let own = |all: &Vec<f64>| rows.iter().map(|row| all[*row as usize]).collect();
+            let weights: Option<Vec<f64>> = weights.as_ref().map(own);
+            any_counts(weights.as_deref().unwrap_or_default(), which)?;
+            Ok(TrainingRows {
+                data: data.take(rows),
+                weights,
+            })
+        };
+        Ok([
+            part(&train, "all rows to train on")?,
+            part(&held_out, "all rows held out")?,
+        ])
     }
 
     fn train_on(
         self,
         network: Network,
-        [train, held_out]: [&Dataset; 2],
+        [train, held_out]: [&TrainingRows; 2],
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Trained, Fault> {
         let start = network.initial(&mut self.streams.rng("init"));
+        let samples = |rows: &TrainingRows| -> Result<Samples, Fault> {
+            let samples = network.samples(&rows.data)?;
+            Ok(samples.weighted(rows.weights.as_deref()))
+        };
         let run = Run {
-            train: &network.samples(train)?,
-            held_out: &network.samples(held_out)?,
+            train: &samples(train)?,
+            held_out: &samples(held_out)?,
             recipe: &self,
             network: &network,
             context,

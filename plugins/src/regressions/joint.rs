@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
-use engine::params::Input;
+use engine::params::{Formula, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use faer::{Mat, Side};
@@ -17,6 +17,7 @@ use crate::calls::complaints;
 use crate::networks::{Differentiate, Loss, Network, Samples, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
 use crate::predictors::{Fitted, PredictorRows, Predictors};
+use crate::row_weights::{not_by_program, row_weights};
 use crate::training::{Optimizer, OptimizerState, Schedule};
 
 plugin! {
@@ -66,6 +67,8 @@ plugin! {
         steps: u64 = "3000", range("1.."), not_in_stream();
         /// Rows of a minibatch.
         batch: usize = "64", range("1..=1000000"), not_in_stream();
+        /// How much each row counts: a column, or a formula such as `area(lat)`.
+        weights: Option<Formula>, not_in_stream();
     }
 }
 
@@ -77,6 +80,7 @@ impl Plugin for Joint {
         let none = call.inputs("predictors").is_empty();
         complaints([
             not_runnable(call, "parent"),
+            not_by_program(call),
             none.then(|| Complaint::at("predictors", "expected at least one predictor")),
             times(call, "predictors", call.input("data")),
         ])
@@ -150,7 +154,14 @@ impl Joint {
                 .collect()
         };
         let columns: Vec<Vec<f64>> = (0..known.names.len()).map(column).collect();
-        let scaling: Vec<(f64, f64)> = columns.iter().map(|values| mean_and_std(values)).collect();
+        let weights = match &self.weights {
+            Some(Formula(formula)) => row_weights(Some(formula), &self.data.take(&rows))?,
+            None => None,
+        };
+        let weights = weights.as_deref();
+        let scaling = columns.iter();
+        let scaling = scaling.map(|values| mean_and_std(values, weights));
+        let scaling: Vec<(f64, f64)> = scaling.collect();
         if let Some(flat) = scaling.iter().position(|(_, std)| *std == 0.0) {
             let message = format!("`{}` is the same in all rows", known.names[flat]);
             return Err(Fault::at("predictors", message));
@@ -181,7 +192,7 @@ impl Joint {
         let problem = JointFit {
             factors: factors.map(|factor| factor as f32).collect(),
             sets: form.names.len() + 1,
-            samples: samples.take(&rows),
+            samples: samples.take(&rows).weighted(weights),
             network,
             parent: &self.parent.weights,
             anchor: self.anchor,
@@ -228,8 +239,8 @@ impl Joint {
     }
 }
 
-fn mean_and_std(values: &[f64]) -> (f64, f64) {
-    let scaled = crate::networks::Scaled::of("", values);
+fn mean_and_std(values: &[f64], weights: Option<&[f64]>) -> (f64, f64) {
+    let scaled = crate::networks::Scaled::weighted("", values, weights);
     let is_flat = values.iter().all(|value| *value == values[0]);
     (scaled.mean, if is_flat { 0.0 } else { scaled.std })
 }
@@ -364,7 +375,6 @@ impl JointFit<'_> {
         let size = width * self.sets;
         let mut products = Mat::<f64>::zeros(size, size);
         let mut moments = Mat::<f64>::zeros(size, 1);
-        let share = 1.0 / rows as f64;
         let mut row = vec![0.0; size];
         for at in 0..rows {
             let factors = self.factors(at);
@@ -372,6 +382,8 @@ impl JointFit<'_> {
                 let feature = f64::from(features[place % width][at]);
                 *value = f64::from(factors[place / width]) * feature;
             }
+            let counts = self.samples.weights.get(at).copied();
+            let share = counts.map_or(1.0, f64::from) / rows as f64;
             let residual = f64::from(self.samples.targets[at]) - f64::from(before[at]);
             for (first, value) in row.iter().enumerate() {
                 moments[(first, 0)] += share * value * residual;

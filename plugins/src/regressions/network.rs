@@ -157,6 +157,7 @@ fn samples(sample: &Sample, components: usize, context: &Context) -> Result<Samp
             .iter()
             .flat_map(|row| scores.col(*row).iter().map(|score| (*score / size) as f32))
             .collect(),
+        weights: Vec::new(),
         rows: points.len(),
     })
 }

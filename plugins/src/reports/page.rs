@@ -26,8 +26,8 @@ constructor! {
     /// ```
     "error"
     pub struct ErrorByGroup {
-        /// The column the groups are of; whatever the scores were grouped by when left out.
-        by: Option<Column>;
+        /// The columns the groups are of; whatever the scores were grouped by when left out.
+        by: Vec<Column> = "[]";
     }
 }
 
@@ -112,7 +112,7 @@ impl Plugin for Summary {
         let plots = call.get::<Vec<Plot>>("plots").unwrap_or_default();
         let scores = call.inputs("scores");
         let wrong = plots.iter().find_map(|plot| match plot {
-            Plot::ErrorByGroup(error) => not_by(error.by.as_ref()?, &scores),
+            Plot::ErrorByGroup(error) => not_by(error.groups()?, &scores),
             _ => None,
         });
         wrong.into_iter().collect()
@@ -136,21 +136,38 @@ impl Plugin for Summary {
     }
 }
 
-/// That none of the scores has groups of this column.
-fn not_by(by: &Column, scores: &[About<'_>]) -> Option<Complaint> {
+impl ErrorByGroup {
+    /// The columns, as the scores name them.
+    fn groups(&self) -> Option<String> {
+        let names: Vec<&str> = self.by.iter().map(|Column(name)| name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+/// That none of the scores has groups of these columns.
+fn not_by(by: String, scores: &[About<'_>]) -> Option<Complaint> {
+    let column = |value: &Value| match value {
+        Value::Text(column) => Some(column.clone()),
+        _ => None,
+    };
     let groups: Vec<String> = { scores.iter() }
         .filter_map(|it| match &it.args.get("by")?.value {
-            Value::Text(column) => Some(column.clone()),
-            _ => None,
+            Value::List(columns) if columns.is_empty() => None,
+            Value::List(columns) => {
+                let columns: Option<Vec<String>> = columns.iter().map(column).collect();
+                Some(columns?.join(", "))
+            }
+            value => column(value),
         })
         .collect();
-    if scores.is_empty() || groups.contains(&by.0) {
+    if scores.is_empty() || groups.contains(&by) {
         return None;
     }
-    let message = format!("no score has groups of `{}`", by.0);
-    let hint = match groups.first() {
-        Some(other) => format!("they have groups of `{other}`"),
-        None => format!("`compare` gives them with `by: {}`", by.0),
+    let message = format!("no score has groups of `{by}`");
+    let hint = match (groups.first(), by.contains(", ")) {
+        (Some(other), _) => format!("they have groups of `{other}`"),
+        (None, true) => format!("`compare` gives them with `by: [{by}]`"),
+        (None, false) => format!("`compare` gives them with `by: {by}`"),
     };
     Some(Complaint::at("plots", message).with_hint(hint))
 }
@@ -158,9 +175,7 @@ fn not_by(by: &Column, scores: &[About<'_>]) -> Option<Complaint> {
 impl Summary {
     fn section(&self, plot: &Plot) -> Section {
         match plot {
-            Plot::ErrorByGroup(error) => {
-                plots::error(&self.scores(), error.by.as_ref().map(|by| by.0.as_str()))
-            }
+            Plot::ErrorByGroup(error) => plots::error(&self.scores(), error.groups().as_deref()),
             Plot::Parity(_) => plots::parity(&self.scores()),
             Plot::LossCurves(_) => plots::loss(&self.parents.0),
             Plot::AnomalySize(_) => {

@@ -505,6 +505,7 @@ impl NetworkRunner<'_> {
                 inputs,
                 targets,
                 rows: count,
+                ..
             } = &self.samples;
             let outputs = self.network.evaluate(weights, inputs, *count);
             for measure in &self.wanted {

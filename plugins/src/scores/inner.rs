@@ -15,6 +15,7 @@ use crate::calls::complaints;
 use crate::children::Child;
 use crate::data::{EdgeReach, Side, one_matched, room_for_layers};
 use crate::parents::Parent;
+use crate::row_weights::row_weights;
 
 plugin! {
     /// The whole method repeated inside its training data, and scored on the edge of them.
@@ -151,8 +152,8 @@ impl Inner {
         let child = fold.model.members.iter().flatten().next();
         let child = child.into_iter().map(|child| &**child);
         let data = measure::scored(&fold.edge, network, child, "by", context)?;
-        let target = measure::target(network, "model")?;
-        let weights = measure::weights(self.weights.as_ref(), &data)?;
+        let targets = measure::targets(network, "model")?;
+        let weights = row_weights(self.weights.as_ref().map(|it| &it.0), &data)?;
         let predict = |parent: &Parent| measure::predictions(parent, &data);
         let is_parent = self.model.label == self.model.parent;
         let mut parent = Ensemble::of(&fold.parent, "parent", predict)?;
@@ -160,25 +161,32 @@ impl Inner {
         let mut child = Ensemble::of(&fold.model, "child", |child| child.predict(&data))?;
         child.label.clone_from(&self.model.label.0);
         measure::note_not_finite(&child, context);
-        let unit = measure::unit(&data, target, self.unit.as_ref());
-        let measure = Measure {
-            metrics: &self.metrics,
-            truth: data.values(target)?,
-            parent: &parent,
-            unit: unit.as_deref(),
-            weights: weights.as_deref(),
-            climatology: None,
+        let models = match is_parent {
+            true => vec![parent],
+            false => vec![parent, child],
         };
-        let all = Group::named(name, 0..data.rows());
-        let models = [&parent, &child];
-        let models = if is_parent { &models[..1] } else { &models };
-        let rows: Vec<Vec<ScoreRow>> = models
-            .iter()
-            .map(|ensemble| measure.rows(ensemble, &all))
-            .collect();
-        scores.target = target.to_owned();
-        scores.unit = unit;
-        Ok(rows.concat())
+        let scored = measure::scored_targets(targets, models, &data, self.unit.as_ref())?;
+        let all = [Group::named(name, 0..data.rows())];
+        let mut rows = Vec::new();
+        for target in &scored {
+            let weights = target.repeated(weights.as_deref());
+            let measure = Measure {
+                suffix: &target.suffix,
+                metrics: &self.metrics,
+                truth: &target.truth,
+                parent: &target.ensembles[0],
+                unit: target.unit.as_deref(),
+                weights: weights.as_deref(),
+                climatology: None,
+            };
+            let all = target.widened(&all);
+            for ensemble in &target.ensembles {
+                rows.extend(all.iter().flat_map(|group| measure.rows(ensemble, group)));
+            }
+        }
+        scores.target = measure::named(targets);
+        scores.unit = scored.first().and_then(|first| first.unit.clone());
+        Ok(rows)
     }
 }
 

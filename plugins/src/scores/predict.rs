@@ -12,6 +12,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Model;
+use super::support::ensemble::Ensemble;
 use super::support::measure;
 use crate::calls::{complaints, with_rows};
 use crate::parents::not_runnable;
@@ -20,7 +21,8 @@ plugin! {
     /// The rows with what a network predicts for them, as data.
     ///
     /// The column `predicted` is the mean of the members, `predicted_spread` their standard
-    /// deviation (over their count less one; missing for one member). Rows without an input, or
+    /// deviation (over their count less one; missing for one member); of a network of several
+    /// targets they are `predicted_u`, `predicted_u_spread` and so on. Rows without an input, or
     /// without a predictor where a child leaves them out, miss both. `farcast export FILE NAME`
     /// writes the result as NetCDF, with the coordinates of the rows as dimensions.
     ///
@@ -50,7 +52,9 @@ impl Plugin for Predict {
         let unwritable = name.as_ref().filter(|name| !is_writable(name));
         let message = |name: &String| format!("{name:?} is not a name of a column");
         let schema = call.schema("on");
-        let new = names(name.clone());
+        let network = call.network("model");
+        let targets = network.map_or(&[][..], |network| &network.targets);
+        let new = names(name.as_ref(), targets).concat();
         let taken = new
             .iter()
             .find(|name| schema.is_some_and(|it| it.find(name).is_some()));
@@ -67,16 +71,20 @@ impl Plugin for Predict {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        let target = call
+        let network = call
             .input("model")
             .and_then(|model| model.facts.network.as_ref());
         let columns = call.schema("on").map(|schema| {
             let mut schema = schema.clone();
-            let unit = target.and_then(|network| schema.find(&network.target)?.unit.clone());
-            for name in names(call.get("name")) {
-                let mut column = ColumnInfo::numbers(name, None);
-                column.unit.clone_from(&unit);
-                schema.columns.push(column);
+            let targets = network.map_or(&[][..], |network| &network.targets);
+            let name = call.get::<Option<String>>("name").flatten();
+            for (at, names) in names(name.as_ref(), targets).into_iter().enumerate() {
+                let unit = targets.get(at).and_then(|it| schema.find(it)?.unit.clone());
+                for name in names {
+                    let mut column = ColumnInfo::numbers(name, None);
+                    column.unit.clone_from(&unit);
+                    schema.columns.push(column);
+                }
             }
             Arc::new(schema)
         });
@@ -99,7 +107,7 @@ impl Plugin for Predict {
             }
             Model::Baseline(parents) => (measure::network(parents, "model")?, None),
         };
-        let target = measure::target(network, "model")?;
+        let targets = measure::targets(network, "model")?;
         let inputs = network
             .inputs()
             .iter()
@@ -123,37 +131,57 @@ impl Plugin for Predict {
         }
         let ensemble = self.model.predict(&data.take(&rows))?;
         measure::note_not_finite(&ensemble, context);
-        let mean = ensemble.series("mean").unwrap_or_default();
-        let members: Vec<&[f64]> = ensemble.members().flatten().collect();
-        let count = members.len() as f64;
-        let spread = (0..mean.len()).map(|row| {
-            let squares = members
-                .iter()
-                .map(|member| (member[row] - mean[row]).powi(2));
-            (squares.sum::<f64>() / (count - 1.0)).sqrt()
-        });
-        let spread: Vec<f64> = spread.collect();
-        let unit = data
-            .column(target)
-            .ok()
-            .and_then(|column| column.unit.clone());
+        let targets: Vec<String> = targets.iter().map(|it| it.name.clone()).collect();
         let mut predicted = data.clone();
-        for (name, own) in names(self.name).into_iter().zip([mean, &spread]) {
-            let mut values = vec![f64::NAN; data.rows()];
-            for (row, value) in rows.iter().zip(own) {
-                values[*row as usize] = *value;
+        for (at, names) in names(self.name.as_ref(), &targets).into_iter().enumerate() {
+            let own = |values: &[f64]| -> Vec<f64> {
+                let own = values.iter().skip(at).step_by(targets.len());
+                own.copied().collect()
+            };
+            let of_target = ensemble.each(own);
+            let mean = of_target.series("mean").unwrap_or_default();
+            let unit = data.column(&targets[at]).ok();
+            let unit = unit.and_then(|column| column.unit.clone());
+            for (name, own) in names.into_iter().zip([mean, &spread(&of_target, mean)]) {
+                let mut values = vec![f64::NAN; data.rows()];
+                for (row, value) in rows.iter().zip(own) {
+                    values[*row as usize] = *value;
+                }
+                let mut column = DataColumn::numbers(name, None, values);
+                column.unit.clone_from(&unit);
+                predicted = predicted.with(column)?;
             }
-            let mut column = DataColumn::numbers(name, None, values);
-            column.unit.clone_from(&unit);
-            predicted = predicted.with(column)?;
         }
         Ok(predicted)
     }
 }
 
-/// The columns of the mean and of the spread.
-fn names(name: Option<String>) -> [String; 2] {
-    let name = name.unwrap_or_else(|| "predicted".to_owned());
-    let spread = format!("{name}_spread");
-    [name, spread]
+/// The standard deviation of the members around their mean in each row.
+fn spread(ensemble: &Ensemble, mean: &[f64]) -> Vec<f64> {
+    let members: Vec<&[f64]> = ensemble.members().flatten().collect();
+    let count = members.len() as f64;
+    let spread = (0..mean.len()).map(|row| {
+        let squares = members
+            .iter()
+            .map(|member| (member[row] - mean[row]).powi(2));
+        (squares.sum::<f64>() / (count - 1.0)).sqrt()
+    });
+    spread.collect()
+}
+
+/// The columns of the mean and of the spread, for each target.
+fn names(name: Option<&String>, targets: &[String]) -> Vec<[String; 2]> {
+    let name = name.map_or("predicted", String::as_str);
+    let names = match targets {
+        [] | [_] => vec![name.to_owned()],
+        several => several
+            .iter()
+            .map(|target| format!("{name}_{target}"))
+            .collect(),
+    };
+    let with_spread = |name: String| {
+        let spread = format!("{name}_spread");
+        [name, spread]
+    };
+    names.into_iter().map(with_spread).collect()
 }

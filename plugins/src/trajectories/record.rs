@@ -193,6 +193,7 @@ mod tests {
             steps,
             members: 1,
             hold_out: 0.0,
+            weights: None,
         };
         line.run(&Context::alone("line")).expect("trains")
     }

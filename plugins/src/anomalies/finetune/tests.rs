@@ -37,6 +37,7 @@ fn finetune(subsets: Vec<Vec<u32>>) -> Finetune {
         mix: 0.0,
         mix_rows: None,
         repeats: 1,
+        weights: None,
         from: Start::Parent,
         trainer: TrainerChoice::Auto,
         data: Via(Input::new(data(&x, &y))),

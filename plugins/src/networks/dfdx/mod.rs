@@ -104,12 +104,20 @@ impl Tape {
         match self.objective {
             Loss::Mse => {
                 let targets = transposed(&batch.targets, rows, out);
-                mse_loss(outputs, self.matrix(targets, out))
+                let targets = self.matrix(targets, out);
+                match batch.weights.is_empty() {
+                    true => mse_loss(outputs, targets),
+                    false => {
+                        let counts = self.matrix(batch.weights.repeat(out), out);
+                        ((outputs - targets).square() * counts).mean()
+                    }
+                }
             }
             Loss::CrossEntropy => {
                 let mut truth = vec![0.0; out * rows];
                 for (row, class) in batch.targets.iter().enumerate() {
-                    truth[*class as usize * rows + row] = 1.0;
+                    let counts = batch.weights.get(row).copied().unwrap_or(1.0);
+                    truth[*class as usize * rows + row] = counts;
                 }
                 let chosen = outputs.log_softmax::<Axis<0>>() * self.matrix(truth, out);
                 chosen.sum() * (-1.0 / rows as f32)
@@ -300,7 +308,8 @@ mod tests {
     ) -> f64 {
         let mut losses = 0.0;
         let rows = batch.inputs.chunks(batch.inputs.len() / batch.rows);
-        for (row, target) in rows.zip(&batch.targets) {
+        let truth = batch.targets.iter().zip(&batch.weights);
+        for (row, (target, counts)) in rows.zip(truth) {
             let row = row.iter().map(|value| f64::from(*value)).collect();
             let (mut values, mut start) = front(weights, row);
             for (at, pair) in layers.widths.windows(2).enumerate() {
@@ -315,13 +324,14 @@ mod tests {
                     .collect();
                 start += (pair[0] + 1) * pair[1];
             }
-            losses += match loss {
-                Loss::Mse => (values[0] - f64::from(*target)).powi(2),
-                Loss::CrossEntropy => {
-                    let sum: f64 = values.iter().map(|logit| logit.exp()).sum();
-                    sum.ln() - values[*target as usize]
-                }
-            };
+            losses += f64::from(*counts)
+                * match loss {
+                    Loss::Mse => (values[0] - f64::from(*target)).powi(2),
+                    Loss::CrossEntropy => {
+                        let sum: f64 = values.iter().map(|logit| logit.exp()).sum();
+                        sum.ln() - values[*target as usize]
+                    }
+                };
         }
         losses / batch.rows as f64
     }
@@ -330,6 +340,7 @@ mod tests {
         let batch = Samples {
             inputs: made_up(5 * model.columns().inputs.len(), 3),
             targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
+            weights: vec![0.5, 2.0, 0.0, 1.0, 1.5],
             rows: 5,
         };
         let weights = made_up(model.layout().len(), 1);

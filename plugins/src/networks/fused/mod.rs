@@ -227,15 +227,28 @@ impl FusedPass<'_> {
         };
         let batch = self.batch;
         let rows = TILE.min(batch.rows - start);
+        let mut counts = Lanes([1.0; TILE]);
+        if !batch.weights.is_empty() {
+            counts.0[..rows].copy_from_slice(&batch.weights[start..][..rows]);
+        }
         match self.loss {
             Loss::Mse => {
                 let width = layer.outputs.len();
                 let targets = &batch.targets[start * width..][..rows * width];
-                squared_error(simd, &mut layer.outputs, targets, batch.rows * width)
+                let truth = Truth {
+                    targets,
+                    counts,
+                    all: batch.rows * width,
+                };
+                squared_error(simd, &mut layer.outputs, truth)
             }
             Loss::CrossEntropy => {
-                let classes = &batch.targets[start..][..rows];
-                cross_entropy(simd, &mut layer.outputs, classes, batch.rows)
+                let truth = Truth {
+                    targets: &batch.targets[start..][..rows],
+                    counts,
+                    all: batch.rows,
+                };
+                cross_entropy(simd, &mut layer.outputs, truth)
             }
         }
     }
@@ -303,10 +316,25 @@ fn apply<S: Simd>(
     }
 }
 
-/// The tile's part of the mean squared error over `count` numbers, and its derivatives.
+/// What the outputs of a tile should be.
+struct Truth<'a> {
+    /// Targets or classes of its rows.
+    targets: &'a [f32],
+    /// How much each row counts.
+    counts: Rows,
+    /// Over how many numbers, or rows of classes, the mean of the loss is.
+    all: usize,
+}
+
+/// The tile's part of the mean squared error, and its derivatives.
 #[inline(always)]
-fn squared_error<S: Simd>(simd: S, outputs: &mut [Rows], targets: &[f32], count: usize) -> f64 {
-    let scale = simd.splat_f32s(2.0 / count as f32);
+fn squared_error<S: Simd>(simd: S, outputs: &mut [Rows], truth: Truth) -> f64 {
+    let Truth {
+        targets,
+        counts,
+        all,
+    } = truth;
+    let scale = simd.splat_f32s(2.0 / all as f32);
     let width = outputs.len();
     let mut loss = 0.0;
     for (column, output) in outputs.iter_mut().enumerate() {
@@ -315,20 +343,26 @@ fn squared_error<S: Simd>(simd: S, outputs: &mut [Rows], targets: &[f32], count:
             *lane = row[column];
         }
         let mut squares = simd.splat_f32s(0.0);
-        let truth = truth.registers::<S>();
-        for (output, truth) in output.registers_mut::<S>().iter_mut().zip(truth) {
+        let truth = truth.registers::<S>().iter().zip(counts.registers::<S>());
+        for (output, (truth, count)) in output.registers_mut::<S>().iter_mut().zip(truth) {
             let error = simd.sub_f32s(*output, *truth);
-            squares = simd.mul_add_e_f32s(error, error, squares);
-            *output = simd.mul_f32s(scale, error);
+            let counted = simd.mul_f32s(*count, error);
+            squares = simd.mul_add_e_f32s(counted, error, squares);
+            *output = simd.mul_f32s(scale, counted);
         }
         loss += f64::from(simd.reduce_sum_f32s(squares));
     }
-    loss / count as f64
+    loss / all as f64
 }
 
-/// The tile's part of the mean cross-entropy over `count` rows, and its derivatives.
+/// The tile's part of the mean cross-entropy, and its derivatives.
 #[inline(always)]
-fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count: usize) -> f64 {
+fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], truth: Truth) -> f64 {
+    let Truth {
+        targets: classes,
+        counts,
+        all,
+    } = truth;
     let mut largest = outputs[0];
     for output in &*outputs {
         let output = output.registers::<S>();
@@ -338,7 +372,8 @@ fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count:
     }
     let mut loss = 0.0;
     for (row, class) in classes.iter().enumerate() {
-        loss -= f64::from(outputs[*class as usize].0[row] - largest.0[row]);
+        let above = outputs[*class as usize].0[row] - largest.0[row];
+        loss -= f64::from(counts.0[row]) * f64::from(above);
     }
     let mut sums = Rows::ZERO;
     for output in &mut *outputs {
@@ -352,9 +387,10 @@ fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count:
     }
     // Rows that are missing have no part in the gradient.
     let mut scale = Rows::ZERO;
-    for (scale, sum) in scale.0.iter_mut().zip(&sums.0[..classes.len()]) {
-        loss += f64::from(*sum).ln();
-        *scale = 1.0 / (sum * count as f32);
+    let sums = sums.0[..classes.len()].iter().zip(&counts.0);
+    for (scale, (sum, count)) in scale.0.iter_mut().zip(sums) {
+        loss += f64::from(*count) * f64::from(*sum).ln();
+        *scale = count / (sum * all as f32);
     }
     for output in &mut *outputs {
         let scale = scale.registers::<S>();
@@ -363,9 +399,9 @@ fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], classes: &[f32], count:
         }
     }
     for (row, class) in classes.iter().enumerate() {
-        outputs[*class as usize].0[row] -= 1.0 / count as f32;
+        outputs[*class as usize].0[row] -= counts.0[row] / all as f32;
     }
-    loss / count as f64
+    loss / all as f64
 }
 
 #[cfg(test)]

@@ -40,17 +40,19 @@ fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
                 })
                 .collect();
         }
-        total += match network.loss {
-            Loss::Mse => values
-                .iter()
-                .zip(&batch.targets[row * outputs..])
-                .map(|(value, target)| (value - f64::from(*target)).powi(2) / outputs as f64)
-                .sum::<f64>(),
-            Loss::CrossEntropy => {
-                let sum: f64 = values.iter().map(|value| value.exp()).sum();
-                sum.ln() - values[batch.targets[row] as usize]
-            }
-        };
+        let counts = batch.weights.get(row).copied().map_or(1.0, f64::from);
+        total += counts
+            * match network.loss {
+                Loss::Mse => values
+                    .iter()
+                    .zip(&batch.targets[row * outputs..])
+                    .map(|(value, target)| (value - f64::from(*target)).powi(2) / outputs as f64)
+                    .sum::<f64>(),
+                Loss::CrossEntropy => {
+                    let sum: f64 = values.iter().map(|value| value.exp()).sum();
+                    sum.ln() - values[batch.targets[row] as usize]
+                }
+            };
     }
     total / batch.rows as f64
 }
@@ -67,7 +69,10 @@ fn gradients_are_finite_differences() {
     for activation in activations {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             let network = network(&[3, 5, 4, 2], activation, loss);
-            let (weights, batch) = draw(&network, 37, 5);
+            let (weights, mut batch) = draw(&network, 37, 5);
+            if loss == Loss::CrossEntropy || activation == Activation::Tanh {
+                batch.weights = (0..37).map(|row| [0.5, 1.5, 0.0, 2.0][row % 4]).collect();
+            }
             let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
             let mut fused = Fused::new(&network.layers, network.loss, Arch::new());
             let (mean, gradient) = fused.gradient(&weights, &batch);

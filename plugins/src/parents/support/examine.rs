@@ -6,19 +6,22 @@ use engine::artifact::Layout;
 use engine::params::Column;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
 
+use super::targets::Targets;
 use crate::calls::{complaints, distinct, filled, too_large};
 use crate::networks::Loss;
 use crate::recipes::trainer_words;
 
 /// What is wrong with the columns of a network.
 pub fn columns(call: &Sketch) -> Vec<Complaint> {
-    let (inputs, target) = columns_of(call);
-    let cheats = inputs.contains(&target);
-    let message = format!("the target `{target}` is among the inputs: its prediction is a copy");
+    let (inputs, targets) = columns_of(call);
+    let cheat = targets.iter().find(|target| inputs.contains(target));
+    let message =
+        |target| format!("the target `{target}` is among the inputs: its prediction is a copy");
     complaints([
+        Targets::complaint(call),
         filled(call, "inputs", "input"),
         distinct(call, "inputs").map(Complaint::as_warning),
-        cheats.then(|| Complaint::at("inputs", message).as_warning()),
+        cheat.map(|target| Complaint::at("inputs", message(target)).as_warning()),
     ])
 }
 
@@ -30,12 +33,12 @@ pub fn network(
     training: Training,
     reference_only: Option<&'static str>,
 ) -> Facts {
-    let (inputs, target) = columns_of(call);
+    let (inputs, targets) = columns_of(call);
     let network = NetworkFacts {
         weights,
-        layers: Some(layers(call, inputs.len())),
+        layers: Some(layers(call, inputs.len(), targets.len())),
         inputs,
-        target,
+        targets,
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
         training,
         reference_only,
@@ -86,7 +89,7 @@ const LAYERS: [&str; 11] = [
 ];
 
 /// The layers of a network, as text: those of different texts have different weights.
-fn layers(call: &Sketch, inputs: usize) -> String {
+fn layers(call: &Sketch, inputs: usize, targets: usize) -> String {
     let values = LAYERS
         .iter()
         .filter_map(|name| Some((name, call.text(name)?)));
@@ -97,7 +100,11 @@ fn layers(call: &Sketch, inputs: usize) -> String {
         1 => "1 input".to_owned(),
         count => format!("{count} inputs"),
     };
-    format!("{inputs}, {}", values.join(", "))
+    let outputs = match targets {
+        0 | 1 => String::new(),
+        count => format!("{count} targets, "),
+    };
+    format!("{inputs}, {outputs}{}", values.join(", "))
 }
 
 /// How many weights dense layers of these widths have; none when the count overflows.
@@ -113,9 +120,14 @@ pub fn trainable(field: &str, weights: Option<u64>) -> Option<Complaint> {
     too_large(field, weights?.saturating_mul(5 * size_of::<f32>() as u64))
 }
 
-fn columns_of(call: &Sketch) -> (Vec<String>, String) {
+/// How many columns a network predicts.
+pub fn targets(call: &Sketch) -> Option<usize> {
+    call.get::<Targets>("target").map(|Targets(all)| all.len())
+}
+
+fn columns_of(call: &Sketch) -> (Vec<String>, Vec<String>) {
+    let names = |columns: Vec<Column>| columns.into_iter().map(|column| column.0).collect();
     let inputs = call.get::<Vec<Column>>("inputs").unwrap_or_default();
-    let target = call.get::<Column>("target").map(|column| column.0);
-    let inputs = inputs.into_iter().map(|column| column.0);
-    (inputs.collect(), target.unwrap_or_default())
+    let targets = call.get::<Targets>("target").map(|Targets(all)| all);
+    (names(inputs), names(targets.unwrap_or_default()))
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::examine;
 use crate::networks::{
-    Columns, ForeignNetwork, Loss, Network, Runner, scaled_inputs, scaled_target,
+    Columns, ForeignNetwork, Loss, Network, Runner, TrainingRows, scaled_inputs, scaled_target,
 };
 use crate::parents::{Parent, States};
 
@@ -23,8 +23,9 @@ fn columns(bindings: &Bindings) -> Result<(Columns, Input<Dataset>), Fault> {
     let data = Input::<Dataset>::decode("data", bindings)?;
     let inputs = Vec::<Column>::decode("inputs", bindings)?;
     let target = Column::decode("target", bindings)?;
-    let inputs = scaled_inputs(&inputs, &data, &data)?;
-    let (target, _) = scaled_target(&target, Loss::Mse, &data, &data)?;
+    let rows = TrainingRows::alike((*data).clone());
+    let inputs = scaled_inputs(&inputs, &data, &rows)?;
+    let (target, _) = scaled_target(&target, Loss::Mse, &data, &rows)?;
     let targets = vec![target];
     Ok((Columns { inputs, targets }, data))
 }

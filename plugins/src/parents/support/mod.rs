@@ -4,3 +4,4 @@ pub(crate) mod again;
 pub(crate) mod examine;
 pub(crate) mod foreign;
 pub(crate) mod parent;
+pub(crate) mod targets;

@@ -31,6 +31,7 @@ fn least_squares(inputs: &[&str], products: Option<&str>) -> Parent {
         penalty: 0.0,
         products: products.as_ref().map(column),
         degree: None,
+        weights: None,
     };
     call.run(&Context::alone("least squares"))
         .expect("a parent")
@@ -53,6 +54,7 @@ fn joint(parent: Parent) -> Joint {
         schedule: Schedule::Constant(crate::training::Constant {}),
         steps: 2000,
         batch: 60,
+        weights: None,
     }
 }
 

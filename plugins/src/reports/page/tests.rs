@@ -126,7 +126,7 @@ fn summary(plots: Vec<Plot>, moved: f32) -> Page {
 
 fn error_by(column: &str) -> Plot {
     Plot::ErrorByGroup(ErrorByGroup {
-        by: Some(Column(column.to_owned())),
+        by: vec![Column(column.to_owned())],
     })
 }
 

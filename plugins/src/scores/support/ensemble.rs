@@ -61,6 +61,19 @@ impl Ensemble {
         }
     }
 
+    /// The same with other predictions in place of those of each series.
+    pub fn each(&self, change: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        let changed = |(name, values): &(String, Option<Vec<f64>>)| {
+            (name.clone(), values.as_deref().map(&change))
+        };
+        Self {
+            label: self.label.clone(),
+            role: self.role,
+            series: self.series.iter().map(changed).collect(),
+            count: self.count,
+        }
+    }
+
     /// The predictions of the members by number; `None` where diverged.
     pub fn members(&self) -> impl Iterator<Item = Option<&[f64]>> {
         let members = self.series.iter().take(self.count);

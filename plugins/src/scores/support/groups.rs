@@ -1,16 +1,17 @@
-//! Groups of rows by the value of a column.
+//! Groups of rows by the values of columns.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use dsl::types::Content;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::params::Column;
 use engine::plugin::Context;
 
 /// Rows that are measured together.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
-    /// The value of the column, or its mean; none for all rows.
+    /// The value of each column, or its mean; none for all rows.
     pub name: Option<String>,
     rows: Vec<usize>,
 }
@@ -35,6 +36,15 @@ impl Group {
         }
     }
 
+    /// The same rows where each has as many values one after the other.
+    pub fn widened(&self, width: usize) -> Self {
+        let values = |row: &usize| row * width..(row + 1) * width;
+        Self {
+            name: self.name.clone(),
+            rows: self.rows.iter().flat_map(values).collect(),
+        }
+    }
+
     /// How many rows.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -47,8 +57,56 @@ impl Group {
 }
 
 /// All rows, then those of each value of a column, or of each of `bins` bins of equally many
-/// rows when it has many values; in the order of the values.
+/// rows when it has many values; in the order of the values. Of several columns, those of all
+/// their groups together that have rows.
 pub(crate) fn groups(
+    data: &Dataset,
+    by: &[Column],
+    bins: usize,
+    context: &Context,
+) -> Result<Vec<Group>, Fault> {
+    let columns = by.iter();
+    let columns = columns.map(|Column(name)| of_column(data, name, bins, context));
+    let mut columns = columns.collect::<Result<Vec<_>, Fault>>()?;
+    let own = match columns.len() {
+        0 | 1 => columns.pop().unwrap_or_default(),
+        _ => together(&columns, data.rows()),
+    };
+    Ok(std::iter::once(Group::all(data.rows()))
+        .chain(own)
+        .collect())
+}
+
+/// The rows that several columns put into the same groups.
+fn together(columns: &[Vec<Group>], rows: usize) -> Vec<Group> {
+    let mut places = vec![Vec::new(); rows];
+    for groups in columns {
+        for (at, group) in groups.iter().enumerate() {
+            for row in &group.rows {
+                places[*row].push(at);
+            }
+        }
+    }
+    let mut found: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+    for (row, places) in places.into_iter().enumerate() {
+        // A row without one of the values is in no group.
+        if places.len() == columns.len() {
+            found.entry(places).or_default().push(row);
+        }
+    }
+    let found = found.into_iter().map(|(places, rows)| {
+        let names = places.iter().zip(columns);
+        let names = names.filter_map(|(at, groups)| groups[*at].name.clone());
+        Group {
+            name: Some(names.collect::<Vec<_>>().join(", ")),
+            rows,
+        }
+    });
+    found.collect()
+}
+
+/// The rows of each group of one column.
+fn of_column(
     data: &Dataset,
     by: &str,
     bins: usize,
@@ -69,14 +127,13 @@ pub(crate) fn groups(
     }
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let distinct: Vec<&[usize]> = order.chunk_by(|a, b| values[*a] == values[*b]).collect();
-    let mut groups = vec![Group::all(values.len())];
     // Texts have no mean.
     if distinct.len() <= MANY || column.content == Content::Text {
-        groups.extend(distinct.into_iter().map(|rows| Group {
+        let each = distinct.into_iter().map(|rows| Group {
             name: Some(named(column, values[rows[0]])),
             rows: rows.to_vec(),
-        }));
-        return Ok(groups);
+        });
+        return Ok(each.collect());
     }
     let bins = binned(&distinct, order.len(), bins);
     let mean =
@@ -92,11 +149,11 @@ pub(crate) fn groups(
         .collect();
     let are_apart = days.iter().collect::<HashSet<_>>().len() == days.len();
     let names = if are_apart { days } else { names };
-    groups.extend(names.into_iter().zip(bins).map(|(name, rows)| Group {
+    let binned = names.into_iter().zip(bins).map(|(name, rows)| Group {
         name: Some(name),
         rows,
-    }));
-    Ok(groups)
+    });
+    Ok(binned.collect())
 }
 
 /// A number, a date or a text as the name of a group.
@@ -124,6 +181,13 @@ mod tests {
     use super::*;
     use crate::predictors::tests::dataset;
 
+    fn by(names: &[&str]) -> Vec<Column> {
+        names
+            .iter()
+            .map(|name| Column((*name).to_owned()))
+            .collect()
+    }
+
     fn named(groups: &[Group]) -> Vec<(Option<&str>, &[usize])> {
         groups
             .iter()
@@ -135,7 +199,7 @@ mod tests {
     fn few_values_are_groups_in_their_order() {
         let data = dataset(&[("z", &[1100.0, 0.1, f64::NAN, 1100.0, -0.0, 0.0])]);
         let context = Context::alone("groups");
-        let groups = groups(&data, "z", 2, &context).unwrap();
+        let groups = groups(&data, &by(&["z"]), 2, &context).unwrap();
         assert_eq!(
             named(&groups),
             [
@@ -155,7 +219,7 @@ mod tests {
     fn many_values_make_bins_of_equally_many_rows_named_by_their_mean() {
         let values: Vec<f64> = (0..100).map(|row| f64::from(99 - row)).collect();
         let data = dataset(&[("z", &values)]);
-        let groups = groups(&data, "z", 4, &Context::alone("groups")).unwrap();
+        let groups = groups(&data, &by(&["z"]), 4, &Context::alone("groups")).unwrap();
         let names: Vec<&str> = groups
             .iter()
             .filter_map(|group| group.name.as_deref())
@@ -169,9 +233,34 @@ mod tests {
     fn equal_values_stay_in_one_bin() {
         let values: Vec<f64> = (0..140).map(|row| f64::from((row - 70).max(0))).collect();
         let data = dataset(&[("z", &values)]);
-        let groups = groups(&data, "z", 4, &Context::alone("groups")).unwrap();
+        let groups = groups(&data, &by(&["z"]), 4, &Context::alone("groups")).unwrap();
         let sizes: Vec<usize> = groups[1..].iter().map(|group| group.rows.len()).collect();
         // Rows 0..=70 share the value 0 and fill what would be two bins.
         assert_eq!(sizes, [71, 34, 35]);
+    }
+    #[test]
+    fn two_columns_make_a_group_of_each_pair_that_has_rows() {
+        let data = dataset(&[
+            ("z", &[2.0, 1.0, 1.0, 2.0, 1.0, f64::NAN]),
+            ("m", &[7.0, 8.0, 7.0, 7.0, f64::NAN, 8.0]),
+        ]);
+        let context = Context::alone("groups");
+        let groups = groups(&data, &by(&["z", "m"]), 2, &context).unwrap();
+        assert_eq!(
+            named(&groups),
+            [
+                (None, &[0, 1, 2, 3, 4, 5][..]),
+                (Some("1, 7"), &[2]),
+                (Some("1, 8"), &[1]),
+                (Some("2, 7"), &[0, 3]),
+            ]
+        );
+        assert_eq!(
+            context.take_notes(),
+            [
+                "1 of 6 rows lack `z` and are in no group",
+                "1 of 6 rows lack `m` and are in no group"
+            ]
+        );
     }
 }

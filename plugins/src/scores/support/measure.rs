@@ -1,15 +1,18 @@
 //! What scores of predictions have in common: rows that can be scored, and lines of numbers.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
-use engine::params::{Formula, Gather};
+use engine::params::{Column, Gather};
 use engine::plugin::{Complaint, Context, Sketch};
 
 use super::ensemble::Ensemble;
 use super::groups::Group;
 use super::metric::{self, Rows};
 use crate::children::Child;
-use crate::networks::{Loss, Network};
+use crate::networks::{Loss, Network, Scaled};
 use crate::parents::Parent;
 use crate::scores::Metric;
 
@@ -31,8 +34,7 @@ pub(crate) fn quantity(call: &Sketch, param: &str) -> Option<Complaint> {
     classes.then(|| Complaint::at(param, NO_QUANTITY).with_hint("`evaluate` is for classes"))
 }
 
-const NO_QUANTITY: &str =
-    "expected a network with one target that is a quantity, found classes or several";
+const NO_QUANTITY: &str = "expected a network that predicts quantities, found one of classes";
 
 /// How to run the first member that did not diverge.
 ///
@@ -46,12 +48,37 @@ pub(crate) fn network<'a>(
     network.map_err(|fault| fault.inside(param))
 }
 
-/// The one column that a network predicts.
-pub(crate) fn target<'a>(network: &'a Network, param: &'static str) -> Result<&'a str, Fault> {
-    match (network.targets(), network.loss()) {
-        ([target], Loss::Mse) => Ok(&target.name),
-        _ => Err(Fault::at(param, NO_QUANTITY)),
+/// The columns that a network predicts.
+pub(crate) fn targets<'a>(
+    network: &'a Network,
+    param: &'static str,
+) -> Result<&'a [Scaled], Fault> {
+    match network.loss() {
+        Loss::Mse => Ok(network.targets()),
+        Loss::CrossEntropy => Err(Fault::at(param, NO_QUANTITY)),
     }
+}
+
+/// The names of targets, `u, v`.
+pub(crate) fn named(targets: &[Scaled]) -> String {
+    let names = targets.iter().map(|target| target.name.as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses what is of one target where a network has several.
+pub(crate) fn of_one_target(call: &Sketch) -> Option<Complaint> {
+    let network = call.network("parent")?;
+    let baselines = call.get::<Vec<Column>>("baselines").unwrap_or_default();
+    let given = [
+        ("baselines", !baselines.is_empty()),
+        ("climatology", call.has("climatology")),
+    ];
+    let (given, _) = given.into_iter().find(|(_, is_given)| *is_given)?;
+    let several = network.targets.join("`, `");
+    (network.targets.len() > 1).then(|| {
+        let message = format!("`{given}` is of one target, the network predicts `{several}`");
+        Complaint::at(given, message)
+    })
 }
 
 /// The unit of a column of the data, or the one that users write where these have none.
@@ -69,10 +96,11 @@ pub(crate) fn scored<'a>(
     param: &'static str,
     context: &Context,
 ) -> Result<Dataset, Fault> {
-    let target = target(network, param)?;
+    let targets = targets(network, param)?;
     let inputs = network.inputs().iter().map(|input| input.name.as_str());
+    let target = named(targets).replace(", ", "`, `");
     let columns = inputs
-        .chain([target])
+        .chain(targets.iter().map(|target| target.name.as_str()))
         .map(|name| data.values(name))
         .collect::<Result<Vec<_>, _>>()?;
     let mut rows: Vec<u32> = (0..)
@@ -113,7 +141,7 @@ pub(crate) fn scored<'a>(
 /// How many rows are run at once, so that memory stays bounded.
 const BLOCK: usize = 4096;
 
-/// The target for each row, in its own unit.
+/// The targets for each row, in their own units, `[rows, targets]`.
 pub(crate) fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, Fault> {
     let network = parent.network()?;
     let width = network.inputs().len().max(1);
@@ -139,8 +167,89 @@ pub(crate) fn note_not_finite(ensemble: &Ensemble, context: &Context) {
     }
 }
 
+/// What is scored: one target, or several together, each in its standard deviations.
+pub(crate) struct Scored {
+    /// What the names of its metrics end in: ` of u` where there are several targets.
+    pub suffix: String,
+    /// How many values a row has.
+    pub width: usize,
+    /// The truth, `[rows, width]`.
+    pub truth: Arc<[f64]>,
+    /// The unit of the truth, when known.
+    pub unit: Option<String>,
+    /// The predictions of all models, `[rows, width]`.
+    pub ensembles: Vec<Ensemble>,
+}
+
+/// The one target of models; of several first all of them together, then each.
+///
+/// # Errors
+/// When a column of the truth is missing.
+pub(crate) fn scored_targets(
+    targets: &[Scaled],
+    ensembles: Vec<Ensemble>,
+    data: &Dataset,
+    written: Option<&String>,
+) -> Result<Vec<Scored>, Fault> {
+    if let [target] = targets {
+        return Ok(vec![Scored {
+            suffix: String::new(),
+            width: 1,
+            truth: Arc::clone(data.values(&target.name)?),
+            unit: unit(data, &target.name, written),
+            ensembles,
+        }]);
+    }
+    let count = targets.len();
+    let each = targets.iter().enumerate().map(|(at, target)| {
+        let own = |values: &[f64]| values.iter().skip(at).step_by(count).copied().collect();
+        Ok(Scored {
+            suffix: format!(" of {}", target.name),
+            width: 1,
+            truth: Arc::clone(data.values(&target.name)?),
+            unit: unit(data, &target.name, written),
+            ensembles: ensembles.iter().map(|it| it.each(own)).collect(),
+        })
+    });
+    let each = each.collect::<Result<Vec<Scored>, Fault>>()?;
+    let scaled = |values: &[f64]| -> Vec<f64> {
+        let pairs = values.iter().zip(targets.iter().cycle());
+        pairs
+            .map(|(value, target)| (value - target.mean) / target.std)
+            .collect()
+    };
+    let rows = 0..data.rows();
+    let truth = rows.flat_map(|row| each.iter().map(move |target| target.truth[row]));
+    let together = Scored {
+        suffix: String::new(),
+        width: count,
+        truth: scaled(&truth.collect::<Vec<f64>>()).into(),
+        unit: None,
+        ensembles: ensembles.iter().map(|it| it.each(scaled)).collect(),
+    };
+    Ok([together].into_iter().chain(each).collect())
+}
+
+impl Scored {
+    /// Values of the rows, each as often as a row has values.
+    pub fn repeated(&self, of_rows: Option<&[f64]>) -> Option<Vec<f64>> {
+        let repeat = |value: &f64| std::iter::repeat_n(*value, self.width);
+        of_rows.map(|values| values.iter().flat_map(repeat).collect())
+    }
+
+    /// The groups of rows, as groups of values.
+    pub fn widened<'g>(&self, groups: &'g [Group]) -> Cow<'g, [Group]> {
+        match self.width {
+            1 => Cow::Borrowed(groups),
+            width => groups.iter().map(|group| group.widened(width)).collect(),
+        }
+    }
+}
+
 /// What is measured, and against what.
 pub(crate) struct Measure<'a> {
+    /// What the names of the metrics end in.
+    pub suffix: &'a str,
     /// The metrics.
     pub metrics: &'a [Metric],
     /// The truth of every row.
@@ -153,37 +262,6 @@ pub(crate) struct Measure<'a> {
     pub weights: Option<&'a [f64]>,
     /// What is usual in each row.
     pub climatology: Option<&'a [f64]>,
-}
-
-/// How much each row counts, by the formula of parameter `weights`.
-///
-/// # Errors
-/// When a weight is missing, negative or infinite, or all are zero.
-pub(crate) fn weights(
-    formula: Option<&Formula>,
-    data: &Dataset,
-) -> Result<Option<Vec<f64>>, Fault> {
-    let Some(Formula(formula)) = formula else {
-        return Ok(None);
-    };
-    let weights = formula.evaluate(data.rows(), &|name| data.look(name));
-    let weights = weights.map_err(|message| Fault::at("weights", message))?;
-    let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
-    let wrong = weights.iter().filter(|weight| !is_weight(weight)).count();
-    if wrong > 0 {
-        let message = format!(
-            "`{formula}` is missing, negative or infinite in {wrong} of {} rows",
-            weights.len()
-        );
-        return Err(Fault::at("weights", message).with_hint("leave these rows out with `where`"));
-    }
-    match weights.iter().any(|weight| *weight > 0.0) {
-        true => Ok(Some(weights)),
-        false => Err(Fault::at(
-            "weights",
-            format!("`{formula}` is 0 in all rows"),
-        )),
-    }
 }
 
 impl Measure<'_> {
@@ -221,7 +299,8 @@ impl Measure<'_> {
                     _ => found.as_ref().and_then(|f| metric.of(f, &of_rows)),
                 };
                 let unit = self.unit.filter(|_| metric.has_unit());
-                let row = ensemble.row(member, metric.word(), value);
+                let name = format!("{}{}", metric.word(), self.suffix);
+                let row = ensemble.row(member, &name, value);
                 rows.push(ScoreRow {
                     group: group.name.clone(),
                     unit: unit.map(str::to_owned),

@@ -89,7 +89,7 @@ fn different(inputs: &[About], param: &str) -> Option<Complaint> {
     let differs = |other: &NetworkFacts| {
         let pairs = network.weights.zip(other.weights);
         let layers = network.layers.as_ref().zip(other.layers.as_ref());
-        let reads = |network: &NetworkFacts| (network.inputs.clone(), network.target.clone());
+        let reads = |network: &NetworkFacts| (network.inputs.clone(), network.targets.clone());
         let is_known = |network: &NetworkFacts| !network.inputs.is_empty();
         let reads_others = is_known(network) && is_known(other) && reads(network) != reads(other);
         pairs.is_some_and(|(a, b)| a != b) || layers.is_some_and(|(a, b)| a != b) || reads_others
@@ -104,7 +104,7 @@ fn different(inputs: &[About], param: &str) -> Option<Complaint> {
         true => format!(
             "`{}` predicts {} from {}",
             about.name,
-            network.target,
+            network.targets.join(", "),
             network.inputs.join(", ")
         ),
         false => format!(

@@ -1,0 +1,55 @@
+//! How much rows count, in training and in scores: a formula over their columns.
+
+use dsl::column::ColumnExpr;
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::plugin::{Complaint, Sketch, Training};
+
+/// How much each row counts, by the formula of parameter `weights`; nothing where it is left out.
+///
+/// # Errors
+/// When a weight is missing, negative or infinite, or all are zero.
+pub(crate) fn row_weights(
+    formula: Option<&ColumnExpr>,
+    data: &Dataset,
+) -> Result<Option<Vec<f64>>, Fault> {
+    let Some(formula) = formula else {
+        return Ok(None);
+    };
+    let weights = formula.evaluate(data.rows(), &|name| data.look(name));
+    let weights = weights.map_err(|message| Fault::at("weights", message))?;
+    let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+    let wrong = weights.iter().filter(|weight| !is_weight(weight)).count();
+    if wrong > 0 {
+        let message = format!(
+            "`{formula}` is missing, negative or infinite in {wrong} of {} rows",
+            weights.len()
+        );
+        return Err(Fault::at("weights", message).with_hint("leave these rows out with `where`"));
+    }
+    any_counts(&weights, "all rows")?;
+    Ok(Some(weights))
+}
+
+/// Refuses weights of rows where a program computes the gradients: it is not told of them.
+pub(crate) fn not_by_program(call: &Sketch) -> Option<Complaint> {
+    let network = call.network("parent")?;
+    let message = "the program that runs this network takes rows that all count the same";
+    (network.training == Training::Program && call.has("weights"))
+        .then(|| Complaint::at("weights", message))
+}
+
+/// Refuses rows of which none counts.
+///
+/// # Errors
+/// When there are rows, and the weights of all are zero; `rows` says which these are.
+pub(crate) fn any_counts(weights: &[f64], rows: &str) -> Result<(), Fault> {
+    let none = !weights.is_empty() && weights.iter().all(|weight| *weight == 0.0);
+    match none {
+        true => Err(Fault::at("weights", format!("the weights are 0 in {rows}"))),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
