@@ -704,13 +704,13 @@ impl Kernel {
                 let (y, z) = (args.next()?, args.next()?);
                 x.zip3(&y, &z, kernel)
             }
-            Kernel::Group(kernel) => x.by_group(groups, |values| {
+            Kernel::Group(kernel) => x.by_group(groups, |values, all| {
                 let value = kernel(values);
-                vec![value; values.len()]
+                all.resize(all.len() + values.len(), value);
             }),
             Kernel::Along(kernel) => {
                 let by = args.next()?.at(0);
-                x.by_group(groups, |values| kernel(values, by))
+                x.by_group(groups, |values, all| all.extend(kernel(values, by)))
             }
         };
         args.next().is_none().then_some(result)
@@ -734,7 +734,16 @@ fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a
         BinaryOp::Multiply => left.zip(right, |x, y| x * y),
         BinaryOp::Divide => left.zip(right, |x, y| x / y),
         BinaryOp::Remainder => left.zip(right, remainder),
-        BinaryOp::Power => left.zip(right, f64::powf),
+        BinaryOp::Power => left.zip(right, power),
+    }
+}
+
+/// `x` to the power of `y`.
+fn power(x: f64, y: f64) -> f64 {
+    // The square of a number of single precision is exact, and many are taken.
+    match y == 2.0 && f64::from(x as f32) == x {
+        true => x * x,
+        false => x.powf(y),
     }
 }
 

@@ -8,17 +8,18 @@ fn present(values: &[f64]) -> impl Iterator<Item = f64> + Clone {
 
 /// The mean of the values there are.
 pub fn mean(values: &[f64]) -> f64 {
+    let (sum, count) = sum_and_count(values);
     // Without values 0 / 0: missing.
-    sum_of(values) / count(values)
+    sum / count
 }
 
 /// The standard deviation of the values there are, divided by their number less one.
 pub fn std(values: &[f64]) -> f64 {
-    let count = count(values);
+    let (sum, count) = sum_and_count(values);
     if count < 2.0 {
         return f64::NAN;
     }
-    let mean = mean(values);
+    let mean = sum / count;
     let squares: f64 = present(values).map(|value| (value - mean).powi(2)).sum();
     (squares / (count - 1.0)).sqrt()
 }
@@ -40,14 +41,18 @@ pub fn median(values: &[f64]) -> f64 {
 
 /// The sum of the values there are; missing when there are none.
 pub fn sum(values: &[f64]) -> f64 {
-    match count(values) {
-        0.0 => f64::NAN,
-        _ => sum_of(values),
+    match sum_and_count(values) {
+        (_, 0.0) => f64::NAN,
+        (sum, _) => sum,
     }
 }
 
-fn sum_of(values: &[f64]) -> f64 {
-    present(values).sum()
+/// In one pass.
+fn sum_and_count(values: &[f64]) -> (f64, f64) {
+    // As an iterator sums: only the sum of negative zeros is one.
+    present(values).fold((-0.0, 0.0), |(sum, count), value| {
+        (sum + value, count + 1.0)
+    })
 }
 
 /// The smallest value there is.

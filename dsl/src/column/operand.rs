@@ -51,16 +51,21 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// What `add` appends for the values of each group.
     pub(super) fn by_group(
         self,
         groups: &[Range<usize>],
-        kernel: impl Fn(&[f64]) -> Vec<f64>,
+        add: impl Fn(&[f64], &mut Vec<f64>),
     ) -> Operand<'a> {
-        let values = |group: &Range<usize>| match &self {
-            Operand::Same(value) => kernel(&vec![*value; group.len()]),
-            xs => kernel(xs.slice().get(group.clone()).unwrap_or_default()),
-        };
-        Operand::Owned(groups.iter().flat_map(values).collect())
+        let rows = groups.iter().map(Range::len).sum();
+        let mut all = Vec::with_capacity(rows);
+        for group in groups {
+            match &self {
+                Operand::Same(value) => add(&vec![*value; group.len()], &mut all),
+                xs => add(xs.slice().get(group.clone()).unwrap_or_default(), &mut all),
+            }
+        }
+        Operand::Owned(all)
     }
 
     pub(super) fn slice(&self) -> &[f64] {

@@ -21,11 +21,11 @@ pub struct Numbers {
 #[derive(Clone)]
 enum Form {
     Double(Arc<[f64]>),
-    Single(Arc<[f32]>),
+    Single(Arc<Vec<f32>>),
     /// For each row the place of its number in `values`.
     Coded {
         values: Arc<[f64]>,
-        codes: Arc<[u16]>,
+        codes: Arc<Vec<u16>>,
     },
 }
 
@@ -34,14 +34,14 @@ impl Numbers {
     ///
     /// # Panics
     /// At the first use of a place beyond `values`.
-    pub fn coded(values: impl Into<Arc<[f64]>>, codes: impl Into<Arc<[u16]>>) -> Self {
+    pub fn coded(values: impl Into<Arc<[f64]>>, codes: impl Into<Arc<Vec<u16>>>) -> Self {
         let (values, codes) = (values.into(), codes.into());
         Form::Coded { values, codes }.into()
     }
 
     /// The values that rows repeat, and for each row the place of its own; none where they are
     /// not kept so.
-    pub fn codes(&self) -> Option<(&[f64], &Arc<[u16]>)> {
+    pub fn codes(&self) -> Option<(&[f64], &Arc<Vec<u16>>)> {
         match &self.form {
             Form::Coded { values, codes } => Some((values, codes)),
             Form::Double(_) | Form::Single(_) => None,
@@ -111,7 +111,7 @@ impl Numbers {
             Form::Double(_) => self.gather(rows).into(),
             Form::Single(values) => places.map(|row| values[row]).collect::<Vec<f32>>().into(),
             Form::Coded { values, codes } => {
-                let taken: Arc<[u16]> = places.map(|row| codes[row]).collect();
+                let taken: Vec<u16> = places.map(|row| codes[row]).collect();
                 Self::coded(Arc::clone(values), taken)
             }
         }
@@ -241,7 +241,8 @@ impl<const N: usize> From<[f64; N]> for Numbers {
 }
 
 impl From<Vec<f32>> for Numbers {
-    fn from(values: Vec<f32>) -> Self {
+    fn from(mut values: Vec<f32>) -> Self {
+        values.shrink_to_fit();
         Form::Single(values.into()).into()
     }
 }

@@ -66,8 +66,8 @@ pub fn by_row(
 
 /// The number of values that some columns repeat, and which each row has, when it is the same
 /// for all of them: coordinates and what was derived from them.
-fn repeated(names: &[&str], data: &Dataset) -> Option<(usize, Arc<[u16]>)> {
-    let mut common: Option<(usize, &Arc<[u16]>)> = None;
+fn repeated(names: &[&str], data: &Dataset) -> Option<(usize, Arc<Vec<u16>>)> {
+    let mut common: Option<(usize, &Arc<Vec<u16>>)> = None;
     for name in names {
         let (values, codes) = data.column(name).ok()?.values.codes()?;
         match common {
