@@ -541,6 +541,12 @@ impl ParamType for Column {
     }
 }
 
+/// What users write for a field: one called `r#where`, a keyword of Rust, is their `where`.
+#[doc(hidden)]
+pub fn written_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
 /// A number for every row, computed from columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formula(pub ColumnExpr);

@@ -21,7 +21,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Arguments, Value};
 use crate::signature::{ColumnRule, Makes, Need, Param};
 use crate::source::Span;
-use crate::types::{ColumnInfo, Content, Kind, Type};
+use crate::types::{ColumnInfo, Content, Kind, Over, Type};
 
 impl<'p> Checker<'p> {
     /// All arguments: first what holds data, then what speaks of its columns.
@@ -69,8 +69,23 @@ impl<'p> Checker<'p> {
             };
             trace.call(call.span, call.signature, schema);
         }
-        for (param, given) in pairs().filter(|(param, _)| !takes_kind(&param.ty)) {
+        // What a source reads is known once all else is: conditions speak of its own columns.
+        let is_source = call.signature.columns == ColumnRule::Source;
+        let of_own_rows = |param: &Param, given: &Binding| {
+            is_source && !matches!(given, Binding::Nothing) && speaks_of_rows(&param.ty)
+        };
+        let others = pairs().filter(|(param, _)| !takes_kind(&param.ty));
+        for (param, given) in others.filter(|(param, given)| !of_own_rows(param, given)) {
             self.argument(call, param, given, &columns, &mut result, notes);
+        }
+        for (param, given) in pairs().filter(|(param, given)| of_own_rows(param, given)) {
+            let own = match broken || result.broken {
+                true => None,
+                false => self.source_schema(call, &result),
+            };
+            broken |= own.is_none();
+            let own = own.map_or(Columns::Poisoned, |own| Columns::Known(own, call.span));
+            self.argument(call, param, given, &own, &mut result, notes);
         }
         for param in params {
             broken |= self.divides(call, param, &result.values).is_none();
@@ -428,4 +443,12 @@ impl<'p> Checker<'p> {
         }
         sound.then_some(Value::Definitions(definitions))
     }
+}
+
+/// Whether an argument is a formula or condition over columns.
+fn speaks_of_rows(ty: &Type) -> bool {
+    matches!(
+        ty,
+        Type::Formula(Over::Columns) | Type::Condition(Over::Columns)
+    )
 }

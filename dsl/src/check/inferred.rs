@@ -226,10 +226,13 @@ impl<'p> Checker<'p> {
         Some(())
     }
 
-    fn source_schema(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
+    /// The columns of a source; conditions on its rows change nothing of them.
+    pub fn source_schema(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
         let plugin = &call.signature.name;
         let mut key = plugin.clone();
-        for (name, argument) in &args.values {
+        let of_rows = |value: &Value| matches!(value, Value::Formula(_));
+        let others = args.values.iter();
+        for (name, argument) in others.filter(|(_, it)| !of_rows(&it.value)) {
             key.push_str(&format!(" {name}: {}", argument.value));
         }
         if let Some(schema) = self.memo.schemas.get(&key) {

@@ -133,7 +133,7 @@ macro_rules! declared_fields {
      $(, $attribute:ident ( $($value:tt)* ))*) => {
         vec![
             $crate::params::Field::new(
-                stringify!($field),
+                $crate::params::written_name(stringify!($field)),
                 &[$($doc),*],
                 <$ty as $crate::params::ParamType>::ty(),
                 None::<&str>$(.or(Some($default)))?,
@@ -152,7 +152,10 @@ macro_rules! decoded_field {
         <$ty as $crate::params::Fields>::decode($bindings)
     };
     ($bindings:ident, $field:ident : $ty:ty $(, $attribute:ident)*) => {
-        <$ty as $crate::params::ParamType>::decode(stringify!($field), $bindings)
+        <$ty as $crate::params::ParamType>::decode(
+            $crate::params::written_name(stringify!($field)),
+            $bindings,
+        )
     };
 }
 
@@ -164,7 +167,7 @@ macro_rules! undecodable_field {
         <$ty as $crate::params::Fields>::undecodable($args)
     };
     ($args:ident, $field:ident : $ty:ty $(, $attribute:ident)*) => {
-        $crate::params::undecodable::<$ty>(stringify!($field), $args)
+        $crate::params::undecodable::<$ty>($crate::params::written_name(stringify!($field)), $args)
     };
 }
 

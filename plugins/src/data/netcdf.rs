@@ -6,7 +6,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::files::Files;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::support::grid::{self, Source, Unpacked};
 use super::support::gridded::{self, Gridded};
@@ -56,6 +56,10 @@ impl Plugin for NetCdf {
 
     fn columns() -> ColumnRule {
         ColumnRule::Source
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        Vec::from_iter(gridded::of_many_rows(call))
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
@@ -126,6 +130,7 @@ mod tests {
                 inputs: columns(inputs),
                 coords: Some(columns(coords)),
                 every: 1,
+                r#where: None,
             },
         }
     }
@@ -378,6 +383,7 @@ mod tests {
                 inputs: columns(&["sea_surface_temperature"]),
                 coords: None,
                 every: 1,
+                r#where: None,
             },
         };
         let names: Vec<String> = source

@@ -1,17 +1,13 @@
 //! `where`: the rows that meet a condition.
 
-use std::collections::BTreeSet;
-
-use dsl::name::written;
 use dsl::signature::ColumnRule;
-use dsl::types::Content;
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Condition, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::support::formulas::{by_row, no_dates};
+use super::support::meeting::meeting;
 use crate::calls::with_rows;
 
 plugin! {
@@ -56,70 +52,7 @@ impl Plugin for Where {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let data = &*self.data;
-        if let Some(lost) = no_dates(&self.condition.0, data) {
-            context.note(lost);
-        }
-        let met = by_row(
-            &self.condition.0,
-            data,
-            std::slice::from_ref(&(0..data.rows())),
-        )
-        .map_err(|message| Fault::at("condition", message))?;
-        let rows: Vec<u32> = (0..data.rows() as u32)
-            .filter(|row| met.get(*row as usize) == Some(1.0))
-            .collect();
-        if rows.is_empty() {
-            return Err(Fault::at("condition", "no row meets the condition")
-                .with_hint(extents(data, &self.condition.0.columns())));
-        }
-        Ok(data.take(&rows))
-    }
-}
-
-/// `depth is 0..5000, lat is -77.5..89.5`
-fn extents(data: &Dataset, names: &[&str]) -> String {
-    let extents: Vec<String> = names
-        .iter()
-        .filter_map(|name| Some((written(name), data.column(name).ok()?)))
-        .map(|(name, column)| {
-            if let Content::Text = column.content {
-                return texts(&name, column);
-            }
-            // `f64::min` and `max` pass over NaN.
-            let low = column.values.iter().copied().fold(f64::NAN, f64::min);
-            let high = column.values.iter().copied().fold(f64::NAN, f64::max);
-            match low.is_nan() {
-                true => format!("`{name}` has no values"),
-                false => format!("`{name}` is {}..{}", column.show(low), column.show(high)),
-            }
-        })
-        .collect();
-    extents.join(", ")
-}
-
-/// How many texts a message lists.
-const LISTED: usize = 12;
-
-/// `station is "a", "b" or "c"`
-fn texts(name: &str, column: &DataColumn) -> String {
-    let used: BTreeSet<u64> = column
-        .values
-        .iter()
-        .filter(|value| !value.is_nan())
-        .map(|value| *value as u64)
-        .collect();
-    let mut shown: Vec<String> = used
-        .iter()
-        .take(LISTED)
-        .map(|at| column.show(*at as f64))
-        .collect();
-    if used.len() > LISTED {
-        shown.push(format!("… ({} texts)", used.len()));
-    }
-    match shown.is_empty() {
-        true => format!("{name} has no values"),
-        false => format!("{name} is one of {}", shown.join(", ")),
+        meeting(&self.condition.0, &self.data, "condition", context)
     }
 }
 

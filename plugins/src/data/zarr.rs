@@ -10,7 +10,7 @@ use engine::error::Fault;
 use engine::files::{DataFile, Files};
 use engine::params::DataPath;
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Plugin, Sketch};
 
 use super::support::grid::{self, Source, Unpacked};
 use super::support::gridded::{self, Gridded};
@@ -52,6 +52,10 @@ impl Plugin for Zarr {
 
     fn columns() -> ColumnRule {
         ColumnRule::Source
+    }
+
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        Vec::from_iter(gridded::of_many_rows(call))
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
@@ -150,6 +154,7 @@ mod tests {
                 inputs: vec![Column("v".to_owned())],
                 coords: Some(columns(["time", "lat"])),
                 every: 1,
+                r#where: None,
             },
         };
         let context = Context::alone("zarr");
@@ -159,5 +164,89 @@ mod tests {
         assert_eq!(values("time"), [10.0, 10.0, 20.0, 30.0, 30.0]);
         assert_eq!(values("lat"), [-5.5, 5.5, 5.5, -5.5, 5.5]);
         assert_eq!(context.take_notes(), ["dropped 1 of 6 cells without `v`"]);
+    }
+    /// A zip file with one deflated entry for each name; the last number is the size it declares.
+    fn zipped(entries: &[(&str, Vec<u8>, usize)]) -> Vec<u8> {
+        use std::io::Write;
+        let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+        for (name, content, size) in entries {
+            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), Default::default());
+            packer.write_all(content).expect("deflated");
+            let packed = packer.finish().expect("deflated");
+            let mut crc = flate2::Crc::new();
+            crc.update(content);
+            let mut shared = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+            for number in [crc.sum(), packed.len() as u32, *size as u32] {
+                shared.extend(number.to_le_bytes());
+            }
+            shared.extend([name.len() as u8, 0, 0, 0]);
+            directory.extend(b"PK\x01\x02\x14\0");
+            directory.extend(&shared);
+            directory.extend([0; 10]);
+            directory.extend((bytes.len() as u32).to_le_bytes());
+            directory.extend(name.as_bytes());
+            bytes.extend(b"PK\x03\x04");
+            bytes.extend(&shared);
+            bytes.extend(name.as_bytes());
+            bytes.extend(packed);
+        }
+        let start = bytes.len() as u32;
+        bytes.extend(&directory);
+        bytes.extend(b"PK\x05\x06\0\0\0\0");
+        bytes.extend([entries.len() as u8, 0, entries.len() as u8, 0]);
+        bytes.extend((directory.len() as u32).to_le_bytes());
+        bytes.extend(start.to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes
+    }
+
+    /// A store whose one chunk, of four numbers, has this content.
+    fn run_with_chunk(content: Vec<u8>, size: usize) -> Result<Dataset, Fault> {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let array = r#"{"zarr_format":2,"shape":[4],"chunks":[4],"dtype":"<f8","compressor":null,
+            "fill_value":null,"order":"C","filters":null}"#;
+        let attributes = r#"{"_ARRAY_DIMENSIONS":["x"]}"#;
+        let whole = |name, content: Vec<u8>| {
+            let size = content.len();
+            (name, content, size)
+        };
+        let zip = zipped(&[
+            whole(".zgroup", text(r#"{"zarr_format":2}"#)),
+            whole("v/.zarray", text(array)),
+            whole("v/.zattrs", text(attributes)),
+            ("v/0", content, size),
+        ]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it.zarr.zip");
+        std::fs::write(&path, zip).expect("a file");
+        let zarr = Zarr {
+            file: DataPath(path).into(),
+            grid: Gridded {
+                inputs: vec![Column("v".to_owned())],
+                coords: None,
+                every: 1,
+                r#where: None,
+            },
+        };
+        zarr.run(&Context::alone("zip"))
+    }
+
+    #[test]
+    fn entries_that_expand_to_more_than_a_chunk_are_refused() {
+        let four: Vec<u8> = [1.0_f64, 2.0, 3.0, 4.0].map(f64::to_le_bytes).concat();
+        let data = run_with_chunk(four.clone(), 32).expect("rows");
+        assert_eq!(data.values("v").expect("v")[..], [1.0, 2.0, 3.0, 4.0]);
+        let refused = |content: Vec<u8>, size| {
+            let read = run_with_chunk(content, size).map(|_| ());
+            read.expect_err("a fault").to_string()
+        };
+        let bomb = vec![0; 50 << 20];
+        let told = refused(bomb.clone(), 50 << 20);
+        assert!(told.contains("more than"), "{told}");
+        // It says less than it holds.
+        let lied = refused(bomb, 32);
+        assert!(lied.contains("`v/0`"), "{lied}");
+        let cut = refused(four[..24].to_vec(), 24);
+        assert!(cut.contains('v'), "{cut}");
     }
 }

@@ -505,3 +505,20 @@ fn the_names_of_folders_are_columns_to_choose() {
     assert_eq!(names(&["year", "x"]), ["year", "x"]);
     assert_eq!(names(&["y"]), ["y"]);
 }
+
+#[test]
+fn a_small_file_that_expands_to_a_large_one_is_refused() {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(b"a,b\n").expect("gz");
+    for _ in 0..80 {
+        gz.write_all("1,2\n".repeat(1 << 18).as_bytes())
+            .expect("gz");
+    }
+    let (_folder, table) = written(&gz.finish().expect("gz"));
+    let read = table.run(&Context::alone("csv")).map(|_| ());
+    let message = read.expect_err("a fault").to_string();
+    assert!(
+        message.contains("expand to more than 67108864"),
+        "{message}"
+    );
+}

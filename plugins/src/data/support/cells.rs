@@ -1,9 +1,11 @@
 //! The cells of gridded variables as rows.
 
+mod selection;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
-use engine::artifact::Numbers;
+use engine::artifact::{DataColumn, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin::Context;
@@ -30,6 +32,10 @@ pub struct Cells<'s> {
     dimensions: &'s [Dimension],
     /// Of each dimension the first index is taken and every `every`-th after it.
     steps: Vec<u64>,
+    /// The part of each dimension that is read.
+    ranges: Vec<Range<u64>>,
+    /// The indices of each dimension that are wanted; none where all are.
+    wanted: Vec<Option<Vec<bool>>>,
     /// How many cells are taken.
     cells: u64,
 }
@@ -73,17 +79,19 @@ impl<'s> Cells<'s> {
         let columns: Vec<(String, &Variable)> = inputs.into_iter().chain(coords).collect();
         source::distinct("coords", columns.iter().map(|(name, _)| name.as_str()))?;
         let steps = steps(dimensions, &fitting, every);
-        let taken = dimensions.iter().zip(&steps);
-        let taken = taken.map(|(dimension, step)| dimension.size.div_ceil(*step));
-        let cells = taken.fold(1, u64::saturating_mul);
-        Ok(Self {
+        let ranges = dimensions.iter().map(|dimension| 0..dimension.size);
+        let mut chosen = Self {
             source,
             columns,
             inputs: count,
             dimensions,
             steps,
-            cells,
-        })
+            ranges: ranges.collect(),
+            wanted: vec![None; dimensions.len()],
+            cells: 0,
+        };
+        chosen.count();
+        Ok(chosen)
     }
 
     /// The variables with the names of their columns.
@@ -105,7 +113,7 @@ impl<'s> Cells<'s> {
         }
         let mut lanes: Vec<Lane> = Vec::new();
         let fixed = self.fixed()?;
-        let slabs = self.slabs();
+        let slabs = self.wanted_slabs();
         let together = 2 * rayon::current_num_threads().max(1);
         for slabs in slabs.chunks(together) {
             context.check_stop()?;
@@ -135,11 +143,10 @@ impl<'s> Cells<'s> {
 
     /// The parts of the first dimension that are read at a time: whole chunks of the file.
     fn slabs(&self) -> Vec<Range<u64>> {
-        let Some(first) = self.dimensions.first() else {
+        let Some((first, others)) = self.ranges.split_first() else {
             return vec![0..1];
         };
-        let others = self.dimensions[1..].iter().map(|dimension| dimension.size);
-        let others = others.fold(1, u64::saturating_mul).max(1);
+        let others = cells(others).max(1);
         let inputs = self.columns[..self.inputs].iter();
         let together = inputs
             .map(|(_, variable)| self.source.rows_together(variable))
@@ -149,9 +156,9 @@ impl<'s> Cells<'s> {
             .max(1)
             .next_multiple_of(together.max(1))
             .next_multiple_of(self.steps[0]);
-        let starts = (0..first.size).step_by(step as usize);
+        let starts = (first.start / step * step..first.end).step_by(step as usize);
         starts
-            .map(|start| start..(start + step).min(first.size))
+            .map(|start| start.max(first.start)..(start + step).min(first.end))
             .collect()
     }
 
@@ -169,11 +176,9 @@ impl<'s> Cells<'s> {
 
     /// The rows of a part of the first dimension.
     fn slab(&self, slab: Range<u64>, fixed: &[Option<Values>]) -> Result<Vec<Lane>, Fault> {
-        let grid: Vec<Range<u64>> = match self.dimensions {
+        let grid: Vec<Range<u64>> = match &self.ranges[..] {
             [] => Vec::new(),
-            [_, others @ ..] => std::iter::once(slab)
-                .chain(others.iter().map(|dimension| 0..dimension.size))
-                .collect(),
+            [_, others @ ..] => [slab].iter().chain(others).cloned().collect(),
         };
         let mut spread: Vec<Lane> = Vec::with_capacity(self.columns.len());
         let mut kept: Option<Vec<u32>> = None;
@@ -495,6 +500,23 @@ pub enum RowValues {
     Numbers(Numbers),
     /// Texts; empty where missing.
     Texts(Vec<String>),
+}
+
+impl RowValues {
+    /// The column of a variable.
+    ///
+    /// # Errors
+    /// When its unit is one of times that are not read.
+    pub fn column(self, name: &str, variable: &Variable) -> Result<DataColumn, Fault> {
+        let info = cf::column(name, variable)?;
+        Ok(match self {
+            Self::Texts(texts) => {
+                let texts = texts.into_iter();
+                DataColumn::texts(name, texts.map(|text| (!text.is_empty()).then_some(text)))
+            }
+            Self::Numbers(numbers) => DataColumn::with(info, numbers),
+        })
+    }
 }
 
 fn take(values: &Values, rows: &[u32]) -> Values {

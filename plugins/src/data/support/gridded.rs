@@ -1,15 +1,16 @@
 //! What the readers of gridded data share: their parameters, and rows from a source.
 
 use dsl::types::{ColumnInfo, Schema};
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::group;
-use engine::params::Column;
-use engine::plugin::Context;
+use engine::params::{Column, Condition};
+use engine::plugin::{Complaint, Context, Sketch};
 
-use super::cells::{Cells, RowValues};
+use super::cells::Cells;
 use super::cf;
 use super::grid::Source;
+use super::meeting::meeting;
 
 group! {
     /// The variables of a grid that become columns.
@@ -23,7 +24,19 @@ group! {
         /// A thinner grid: of each dimension but time the first value and every `every`-th after
         /// it; of time, too, when there is no other dimension.
         every: u64 = "1", range("1..=1000000");
+        /// What a row must meet, such as `lat > 60 and time >= 1990-01-01`. Parts of the grid that
+        /// coordinates alone rule out are not read.
+        r#where: Option<Condition>;
     }
+}
+
+/// Refuses a condition that asks about other rows than its own: not all of them are read.
+pub fn of_many_rows(call: &Sketch) -> Option<Complaint> {
+    let Condition(condition) = call.get::<Option<Condition>>("where")??;
+    let function = condition.of_rows()?;
+    let message = format!("expected a condition on one row, found `{function}` of many");
+    let complaint = Complaint::at("where", message);
+    Some(complaint.with_hint("ask it of the rows afterwards: `where(rows, …)`"))
 }
 
 /// The columns of the rows.
@@ -49,20 +62,19 @@ pub fn schema(source: &dyn Source, grid: &Gridded) -> Result<Schema, Fault> {
 /// # Errors
 /// As [`schema`], and when the file is damaged.
 pub fn rows(source: &dyn Source, grid: &Gridded, context: &Context) -> Result<Dataset, Fault> {
-    let cells = choose(source, grid)?;
+    let mut cells = choose(source, grid)?;
+    let condition = grid.r#where.as_ref().map(|Condition(condition)| condition);
+    if let Some(condition) = condition {
+        cells.select(condition, context)?;
+    }
     let values = cells.read(context)?;
     let columns = cells.columns().zip(values);
-    let columns = columns.map(|((name, variable), values)| {
-        let info = cf::column(name, variable)?;
-        Ok(match values {
-            RowValues::Texts(texts) => {
-                let texts = texts.into_iter();
-                DataColumn::texts(name, texts.map(|text| (!text.is_empty()).then_some(text)))
-            }
-            RowValues::Numbers(numbers) => DataColumn::with(info, numbers),
-        })
-    });
-    Dataset::new(columns.collect::<Result<_, Fault>>()?)
+    let columns = columns.map(|((name, variable), values)| values.column(name, variable));
+    let data = Dataset::new(columns.collect::<Result<_, Fault>>()?)?;
+    match condition {
+        Some(condition) => meeting(condition, &data, "where", context),
+        None => Ok(data),
+    }
 }
 
 fn choose<'s>(source: &'s dyn Source, grid: &Gridded) -> Result<Cells<'s>, Fault> {

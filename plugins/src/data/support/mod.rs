@@ -10,6 +10,7 @@ pub(crate) mod grid;
 pub(crate) mod gridded;
 pub(crate) mod groups;
 pub(crate) mod matching;
+pub(crate) mod meeting;
 pub(crate) mod pages;
 pub(crate) mod pixels;
 pub(crate) mod several;
