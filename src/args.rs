@@ -498,6 +498,8 @@ pub enum Form {
     /// A grid with coordinates and attributes, which xarray opens.
     #[default]
     Netcdf,
+    /// The same grid as a Zarr store in a zip file.
+    Zarr,
     /// A table.
     Parquet,
     /// A table of text.
@@ -508,6 +510,7 @@ impl From<Form> for DataForm {
     fn from(form: Form) -> Self {
         match form {
             Form::Netcdf => Self::NetCdf,
+            Form::Zarr => Self::Zarr,
             Form::Parquet => Self::Parquet,
             Form::Csv => Self::Csv,
         }

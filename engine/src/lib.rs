@@ -61,3 +61,4 @@ pub mod sweep_lines;
 pub mod table;
 pub mod trials;
 pub mod why;
+mod zip;

@@ -63,7 +63,7 @@ pub struct Study {
     /// Its data files as they were first seen.
     seen: FirstSeen,
     /// What is made whether or not a score or report reads it.
-    asked: Option<(Export, Scope)>,
+    asked: Option<(Vec<Export>, Scope)>,
 }
 
 /// What else is made beside what is to be exported.
@@ -160,8 +160,8 @@ impl Study {
     }
 
     /// From now on makes what is to be exported, also where no score or report reads it.
-    pub fn ask_for(&mut self, export: Export, scope: Scope) {
-        self.asked = Some((export, scope));
+    pub fn ask_for(&mut self, exports: Vec<Export>, scope: Scope) {
+        self.asked = Some((exports, scope));
     }
 
     /// Drops the warnings that nothing uses the statements that are exported, or what they are made
@@ -350,7 +350,8 @@ impl Study {
         let seen = &self.seen;
         let digest = |path: &str| seen.digest(&text_path(path), |path| store.file_digest(path));
         let checked = std::mem::take(&mut self.experiment);
-        let asks = |node: &Node| self.asked.as_ref().is_some_and(|(it, _)| it.has(node));
+        let exports = self.asked.iter().flat_map(|(exports, _)| exports);
+        let asks = |node: &Node| exports.clone().any(|it| it.has(node));
         let asked = match &self.asked {
             None => Demand::Nothing,
             Some((_, Scope::All)) => Demand::Also(&asks),

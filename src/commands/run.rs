@@ -34,7 +34,7 @@ use engine::study::{self, Scope, Study};
 use engine::table::{Labels, ScoreLine, pages, score_files, score_lines};
 
 use crate::answer::answer;
-use crate::args::{Executor, Report, Run, RunOptions};
+use crate::args::{Executor, Form, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
@@ -105,11 +105,18 @@ pub fn opened(
 
 /// What `--weights` asks for.
 pub fn named_exports(options: &RunOptions) -> Vec<Export> {
-    let names = options.weights();
-    let form = options.format.into();
-    let data = names.clone().map(|names| Export::Data(names, form));
-    let weights = names.map(Export::Weights);
-    weights.into_iter().chain(data).collect()
+    let names = options.weights().into_iter();
+    names
+        .flat_map(|names| exports_of(names, options.format))
+        .collect()
+}
+
+/// The weights and data of the statements with these names.
+pub fn exports_of(names: Vec<String>, form: Form) -> Vec<Export> {
+    vec![
+        Export::Weights(names.clone()),
+        Export::Data(names, form.into()),
+    ]
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -231,7 +238,7 @@ impl<'a> Job<'a> {
                 return Err(Abort::Usage);
             }
         }
-        study.ask_for(Export::Weights(names), scope);
+        study.ask_for(named_exports(self.options), scope);
         Ok(())
     }
 

@@ -26,8 +26,8 @@ use engine::store::{Access, DirStore, Store};
 use engine::study::{Scope, Study};
 use serde_json::json;
 
-use super::run::{Job, default_out, observer, opened};
-use crate::args::{Queue as QueueName, Run, RunOptions};
+use super::run::{Job, default_out, exports_of, observer, opened};
+use crate::args::{Form, Queue as QueueName, Run, RunOptions};
 use crate::exit::{Abort, Exit};
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
@@ -195,7 +195,7 @@ pub fn reopened(campaign: &Campaign, terminal: &Terminal) -> Result<(Study, DirS
         kept_study(&about.file, &texts, packages, about.set.clone(), terminal)?
     };
     if let Some(names) = about.weights.clone() {
-        study.ask_for(engine::output::Export::Weights(names), Scope::All);
+        study.ask_for(exports_of(names, Form::default()), Scope::All);
     }
     Ok((study, store))
 }

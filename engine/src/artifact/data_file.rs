@@ -13,6 +13,8 @@ pub enum DataForm {
     /// A grid with coordinates and attributes.
     #[default]
     NetCdf,
+    /// The same as a Zarr store in a zip file.
+    Zarr,
     /// A table with typed columns.
     Parquet,
     /// A table of text.
@@ -24,6 +26,7 @@ impl DataForm {
     pub fn ending(self) -> &'static str {
         match self {
             Self::NetCdf => "nc",
+            Self::Zarr => "zarr.zip",
             Self::Parquet => "parquet",
             Self::Csv => "csv",
         }
@@ -36,6 +39,7 @@ impl DataForm {
     pub fn file(self, data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
         match self {
             Self::NetCdf => grid_file::netcdf(data, about),
+            Self::Zarr => grid_file::zarr(data, about),
             Self::Parquet => to_small_parquet(&mut frame(data)?),
             Self::Csv => {
                 let mut bytes = Vec::new();

@@ -1,7 +1,8 @@
-//! Data as NetCDF: a grid where the rows fill one, or else one dimension `row`.
-//!
-//! The classic format with 64-bit offsets (NetCDF Classic Format Specification, `CDF-2`), which
-//! every reader of NetCDF knows, with the attributes of the CF conventions 1.8.
+//! Data as a grid where the rows fill one, or else along one dimension `row`, with the attributes of
+//! the CF conventions 1.8.
+
+mod netcdf;
+mod zarr;
 
 use std::collections::HashSet;
 
@@ -9,17 +10,16 @@ use dsl::types::Content;
 
 use super::dataset::{DataColumn, Dataset};
 use super::numbers::singles;
-use crate::error::Fault;
 
-/// The bytes of a NetCDF file with these data. `about` becomes its attributes.
+pub(super) use netcdf::netcdf;
+pub(super) use zarr::zarr;
+
+/// The grid of these data. `about` becomes its attributes.
 ///
 /// Coordinates are columns of times, and those called or measured as depths, latitudes and
 /// longitudes; each becomes a dimension, in this order, if rows differ in them and fill at least an
 /// eighth of the grid. Cells without a row are missing.
-///
-/// # Errors
-/// When a column has more bytes than the format allows.
-pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
+fn grid(data: &Dataset, about: &[(String, String)]) -> GridFile {
     let shape = Shape::of(data);
     let mut names = VariableNames::default();
     let dimensions: Vec<(String, usize)> = match &shape {
@@ -34,7 +34,7 @@ pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fau
             })
             .collect(),
     };
-    let mut file = GridWriter::default();
+    let mut file = GridFile::default();
     for (name, size) in &dimensions {
         file.dimensions.push((name.clone(), *size));
     }
@@ -56,7 +56,7 @@ pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fau
         };
         file.add(name, column, over, &values);
     }
-    file.bytes()
+    file
 }
 
 /// A coordinate: its column and its different values in ascending order.
@@ -188,6 +188,11 @@ struct VariableNames {
 
 impl VariableNames {
     fn free(&mut self, wanted: &str) -> String {
+        // A store of files has names of its own that begin with a dot.
+        let wanted = match wanted.strip_prefix('.') {
+            Some(rest) => format!("_{rest}"),
+            None => wanted.to_owned(),
+        };
         let is_allowed = |letter: char| !letter.is_control() && letter != '/';
         let plain: String = { wanted.chars() }
             .map(|letter| if is_allowed(letter) { letter } else { '_' })
@@ -210,7 +215,7 @@ enum Attribute {
 
 /// The values of a variable, as they are stored.
 enum VariableValues {
-    Characters(Vec<u8>),
+    Texts(Vec<String>),
     Float(Vec<f32>),
     Double(Vec<f64>),
 }
@@ -222,18 +227,16 @@ struct Variable {
     values: VariableValues,
 }
 
+/// What a file of a grid holds, whatever its format.
 #[derive(Default)]
-struct GridWriter {
+struct GridFile {
     dimensions: Vec<(String, usize)>,
     attributes: Vec<(String, Attribute)>,
     variables: Vec<Variable>,
 }
 
-/// A variable of the format may have no more bytes.
-const MOST_BYTES: usize = u32::MAX as usize - 3;
-
-impl GridWriter {
-    fn add(&mut self, name: String, column: &DataColumn, mut over: Vec<usize>, values: &[f64]) {
+impl GridFile {
+    fn add(&mut self, name: String, column: &DataColumn, over: Vec<usize>, values: &[f64]) {
         let mut attributes = Vec::new();
         let mut told = |name: &str, text: &str| {
             attributes.push((name.to_owned(), Attribute::Text(text.to_owned())));
@@ -263,25 +266,9 @@ impl GridWriter {
         }
         let stored = match column.content {
             Content::Text => {
-                let texts: Vec<&str> = values
-                    .iter()
-                    .map(|value| column.label(*value).unwrap_or_default())
-                    .collect();
-                let longest = texts
-                    .iter()
-                    .map(|text| text.len())
-                    .max()
-                    .unwrap_or_default();
-                over.push(self.dimensions.len());
-                let length = longest.max(1);
-                self.dimensions.push((format!("{name}_length"), length));
-                told("_Encoding", "utf-8");
-                let mut bytes = Vec::with_capacity(length * texts.len());
-                for text in texts {
-                    bytes.extend_from_slice(text.as_bytes());
-                    bytes.resize(bytes.len() + length - text.len(), 0);
-                }
-                VariableValues::Characters(bytes)
+                let texts = values.iter().map(|value| column.label(*value));
+                let texts = texts.map(|text| text.unwrap_or_default().to_owned());
+                VariableValues::Texts(texts.collect())
             }
             _ => match singles(values) {
                 Some(singles) => VariableValues::Float(singles),
@@ -290,7 +277,7 @@ impl GridWriter {
         };
         if !is_axis {
             let missing = match stored {
-                VariableValues::Characters(_) => None,
+                VariableValues::Texts(_) => None,
                 VariableValues::Float(_) => Some(Attribute::Float(f32::NAN)),
                 VariableValues::Double(_) => Some(Attribute::Double(f64::NAN)),
             };
@@ -302,129 +289,5 @@ impl GridWriter {
             attributes,
             values: stored,
         });
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, Fault> {
-        // The head has the same length whatever the places of the values are.
-        let start = self.head(&vec![0; self.variables.len()])?.len();
-        let mut begins = Vec::new();
-        let mut end = start;
-        for variable in &self.variables {
-            begins.push(end as u64);
-            end += variable.values.bytes().next_multiple_of(4);
-        }
-        let mut bytes = self.head(&begins)?;
-        bytes.reserve(end - start);
-        for variable in &self.variables {
-            match &variable.values {
-                VariableValues::Characters(values) => bytes.extend_from_slice(values),
-                VariableValues::Float(values) => {
-                    values
-                        .iter()
-                        .for_each(|value| bytes.extend(value.to_be_bytes()));
-                }
-                VariableValues::Double(values) => {
-                    values
-                        .iter()
-                        .for_each(|value| bytes.extend(value.to_be_bytes()));
-                }
-            }
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-        }
-        Ok(bytes)
-    }
-
-    fn head(&self, begins: &[u64]) -> Result<Vec<u8>, Fault> {
-        let mut head = Head(b"CDF\x02".to_vec());
-        // No dimension grows.
-        head.number(0);
-        head.list(10, self.dimensions.len());
-        for (name, size) in &self.dimensions {
-            head.text(name);
-            head.number(size32(*size)?);
-        }
-        head.attributes(&self.attributes)?;
-        head.list(11, self.variables.len());
-        for (variable, begin) in self.variables.iter().zip(begins) {
-            head.text(&variable.name);
-            head.number(size32(variable.dimensions.len())?);
-            for dimension in &variable.dimensions {
-                head.number(size32(*dimension)?);
-            }
-            head.attributes(&variable.attributes)?;
-            head.number(match variable.values {
-                VariableValues::Characters(_) => 2,
-                VariableValues::Float(_) => 5,
-                VariableValues::Double(_) => 6,
-            });
-            let bytes = variable.values.bytes().next_multiple_of(4);
-            if bytes > MOST_BYTES {
-                let message = format!("`{}` has more than 4 GB", variable.name);
-                return Err(Fault::user(message).with_hint("write it with `--format parquet`"));
-            }
-            head.number(bytes as u32);
-            head.0.extend(begin.to_be_bytes());
-        }
-        Ok(head.0)
-    }
-}
-
-fn size32(size: usize) -> Result<u32, Fault> {
-    let told = |_| Fault::user("NetCDF holds no dimension of more than 2^32 values");
-    u32::try_from(size).map_err(told)
-}
-
-impl VariableValues {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Characters(values) => values.len(),
-            Self::Float(values) => 4 * values.len(),
-            Self::Double(values) => 8 * values.len(),
-        }
-    }
-}
-
-/// The head of a file while it is written.
-struct Head(Vec<u8>);
-
-impl Head {
-    fn number(&mut self, number: u32) {
-        self.0.extend(number.to_be_bytes());
-    }
-
-    /// The beginning of a list; an empty one has no tag.
-    fn list(&mut self, tag: u32, length: usize) {
-        self.number(if length == 0 { 0 } else { tag });
-        self.number(length as u32);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u32);
-        self.0.extend_from_slice(text.as_bytes());
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-    }
-
-    fn attributes(&mut self, attributes: &[(String, Attribute)]) -> Result<(), Fault> {
-        self.list(12, attributes.len());
-        for (name, attribute) in attributes {
-            self.text(name);
-            match attribute {
-                Attribute::Text(text) => {
-                    self.number(2);
-                    self.text(text);
-                }
-                Attribute::Float(value) => {
-                    self.number(5);
-                    self.number(1);
-                    self.0.extend(value.to_be_bytes());
-                }
-                Attribute::Double(value) => {
-                    self.number(6);
-                    self.number(1);
-                    self.0.extend(value.to_be_bytes());
-                }
-            }
-        }
-        Ok(())
     }
 }

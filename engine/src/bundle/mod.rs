@@ -5,7 +5,6 @@
 //! `bundle.json` size and digest of every file. `pack` writes one, `open` judges and unpacks one;
 //! `reader` trusts nothing.
 
-mod archive;
 mod metadata;
 mod open;
 mod pack;

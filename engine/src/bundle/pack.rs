@@ -8,7 +8,6 @@ use std::path::{Component, Path, PathBuf};
 use dsl::check::join;
 use dsl::experiment::Metadata;
 
-use super::archive::{Content, write_archive};
 use super::metadata::{citation, metadata};
 use super::{EXPERIMENT, FORMAT, FileEntry, MANIFEST, METADATA, Manifest, OBJECTS, RECORDS};
 use crate::artifact::Piece;
@@ -20,6 +19,7 @@ use crate::packages::MANIFEST as SETTINGS;
 use crate::path_text::{path_text, text_path};
 use crate::record::{RunRecord, Text, sealed};
 use crate::store::{DirStore, Record, Store};
+use crate::zip::{Content, write_archive};
 
 /// What is packed.
 pub struct Contents<'a> {

@@ -12,8 +12,8 @@ use std::path::Path;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::archive::LARGE;
 use crate::files;
+use crate::zip::LARGE;
 
 /// More entries than any bundle has.
 const MOST_ENTRIES: u64 = 100_000;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use dsl::experiment::Metadata;
 
-use super::archive::{Content, write_archive};
 use super::reader::Archive;
 use super::{FORMAT, FileEntry, Manifest, open};
 use crate::digest::Digest;
+use crate::zip::{Content, write_archive};
 
 fn text(content: &str) -> Content {
     Content::Text(content.as_bytes().to_vec())
