@@ -128,5 +128,16 @@ report s = timeline(net, on: all, by: z, target: z)
     winds(&folder);
     let said = folder.farcast(&["check", "it.farcast"]);
     assert_eq!(said.code, 1, "{said:?}");
-    expect_test::expect![[r#""#]].assert_eq(&said.err);
+    for told in [
+        "column `u` is named twice",
+        "expected one column or more, found none",
+        "expected one column of classes, found several",
+        "`baselines` is of one target, the network predicts `u`, `v`",
+        "`one` predicts `v`, `net` predicts `u`, `v`",
+        "the network predicts several columns: say which with `target`",
+        "expected one of the columns that the network predicts",
+        "it predicts `u`, `v`",
+    ] {
+        assert!(said.err.contains(told), "{told}: {}", said.err);
+    }
 }
