@@ -389,3 +389,84 @@ fn sequential_searches_replay_their_rounds_from_the_store() {
         assert!(plan.contains("\n0 to run, "), "{sweep}: {plan}");
     }
 }
+
+const ZOO: &str = "\
+param rate: Float = 1e-2
+data all = synthetic(regime, rows: 300)
+parent net = mlp(all, inputs: [x], target: y, hidden: [4], optimizer: adam(rate: rate), epochs: 2, members: 2)
+parent first = mlp(all, inputs: [x], target: y, hidden: [4], optimizer: adam(rate: 1e-3), epochs: 2, members: 2)
+sweep rates = grid(rate: [1e-3, 1e-2, 1e-1])
+weights settings = across(rates, net)
+score sizes = diagnose(settings, metrics: [norm])
+score own = diagnose(net, metrics: [norm])
+score good = compare(net, on: all, metrics: [rmse, mae])
+score claim = relate(good, own, with: rmse)
+score members = relate(good, with: rmse, on: member)
+score mixed = evaluate(average(settings), first, on: all)
+report page = page(sizes, own, good, claim, members, mixed)
+";
+
+#[test]
+fn networks_of_all_points_are_rows_and_their_scores_are_related() {
+    let folder = Folder::with(ZOO);
+    let answer = folder.run(&[]);
+    let rows = answer["scores"].as_array().unwrap();
+    let values = |statement: &str, metric: &str, key: &str| -> Vec<(String, f64)> {
+        let is_wanted = |row: &&serde_json::Value| {
+            row["statement"] == statement && row["metric"] == metric && row["member"] == "mean"
+        };
+        let pair = |row: &serde_json::Value| {
+            (
+                row[key].as_str().unwrap().to_owned(),
+                row["value"].as_f64().unwrap(),
+            )
+        };
+        rows.iter().filter(is_wanted).map(pair).collect()
+    };
+    // What `across` gathers is what is at each point.
+    let gathered = values("sizes", "norm", "group");
+    assert_eq!(gathered.len(), 3);
+    for (point, norm) in values("own", "norm", "point") {
+        let rate: f64 = point.strip_prefix("rate=").unwrap().parse().unwrap();
+        let same = gathered.iter().find(|(group, _)| {
+            group.strip_prefix("rate ").unwrap().parse::<f64>().unwrap() == rate
+        });
+        assert_eq!(same.unwrap().1, norm);
+    }
+    // Spearman's correlation of three values, by hand.
+    let (rmse, mae) = (
+        values("good", "rmse", "point"),
+        values("good", "mae", "point"),
+    );
+    let ranks = |of: &[(String, f64)]| -> Vec<f64> {
+        let below = |value: f64| of.iter().filter(|(_, other)| *other < value).count() as f64;
+        of.iter().map(|(_, value)| below(*value)).collect()
+    };
+    let pairs = ranks(&rmse).into_iter().zip(ranks(&mae));
+    let squares: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+    let found = values("claim", "correlation", "group");
+    let mae = found
+        .iter()
+        .find(|(group, _)| group == "mae with rmse")
+        .unwrap();
+    assert!((mae.1 - (1.0 - 6.0 * squares / 24.0)).abs() < 1e-12);
+    assert!(found.iter().any(|(group, _)| group == "norm with rmse"));
+    let pairs = values("claim", "pairs", "group");
+    assert!(pairs.iter().all(|(_, pairs)| *pairs == 3.0));
+    assert_eq!(values("members", "pairs", "group")[0].1, 6.0);
+    // Nothing runs again, and another point only runs what is new.
+    assert_eq!(folder.run(&[])["actions"]["ran"], 0);
+}
+
+#[test]
+fn what_looks_at_all_points_waits_for_the_last_round() {
+    let tpe = "tpe(14, rate: log(1e-3..=1e-1), minimise: good.rmse)";
+    let text = ZOO.replace("grid(rate: [1e-3, 1e-2, 1e-1])", tpe);
+    let folder = Folder::with(&text);
+    let answer = folder.run(&[]);
+    let rows = answer["scores"].as_array().unwrap();
+    let pairs = rows
+        .iter()
+        .find(|row| row["statement"] == "claim" && row["metric"] == "pairs");
+    assert_eq!(pairs.unwrap()["value"], 14.0);
+}

@@ -142,6 +142,9 @@ pub struct Signature {
     pub members: Option<String>,
 }
 
+/// The argument that says at which points of the sweeps a list has its results.
+pub const POINTS: &str = "points";
+
 /// What a call returns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -223,6 +226,9 @@ pub struct Param {
     /// makes one result for all of them.
     #[serde(default)]
     pub one_for_all: bool,
+    /// Whether a list of results has those of every point of the sweeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub every_point: bool,
 }
 
 /// Whether columns named here must exist in data the result is used with later.

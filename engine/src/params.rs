@@ -6,7 +6,9 @@ mod inputs;
 mod replay;
 mod signature;
 
-pub use inputs::{Ancestors, Gather, Input, MaybeVia, Origins, Via};
+pub use inputs::{
+    Ancestors, Gather, Input, MaybeVia, Origins, Point, Points, SweepName, Via, Word,
+};
 pub(crate) use inputs::{gathered, single};
 pub use replay::{Cutter, Fold, Replay, Replayed};
 pub(crate) use replay::{FOLDS, PARENT};
@@ -56,6 +58,8 @@ pub enum Implicit {
     },
     /// The networks that the weights in this argument belong to, where these do not hold them.
     Origins(String),
+    /// The points of the sweeps at which this argument has its results: the checker says them.
+    Points(String),
 }
 
 impl Field {
@@ -78,6 +82,7 @@ impl Field {
                 truth: false,
                 gather: false,
                 one_for_all: false,
+                every_point: false,
             },
             implicit: None,
             replayed: None,
@@ -192,6 +197,12 @@ impl Field {
     /// were recorded, fine-tuned or farcast.
     pub fn origins(mut self, of: &str) -> Self {
         self.implicit = Some(Implicit::Origins(of.to_owned()));
+        self
+    }
+
+    /// Not written by users: the points of the sweeps, at each of which an argument is taken.
+    pub fn points_of(mut self, of: &str) -> Self {
+        self.implicit = Some(Implicit::Points(of.to_owned()));
         self
     }
 

@@ -17,7 +17,7 @@ pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;
 pub use crate::params::DEFINITIONS;
-use crate::params::{Bindings, Cutter, Declared, Replayed, as_written, join_doc};
+use crate::params::{Bindings, Cutter, Declared, Implicit, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};
 pub use crate::sketch::Sketch;
 
@@ -153,6 +153,12 @@ impl Declaration {
                 declaration.replayed = Some(Replayed { field, cut });
             }
             match field.implicit {
+                Some(Implicit::Points(of)) => {
+                    let params = declaration.signature.params.iter_mut();
+                    for param in params.filter(|param| param.name == of) {
+                        param.every_point = true;
+                    }
+                }
                 Some(how) => {
                     let gather = field.param.gather;
                     let input = ImplicitInput { how, gather };

@@ -10,6 +10,7 @@ pub mod farcasts;
 mod golden;
 pub mod networks;
 pub mod parents;
+mod patterns;
 pub mod predictors;
 pub mod recipes;
 pub mod reference;

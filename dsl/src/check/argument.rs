@@ -34,6 +34,7 @@ impl<'p> Checker<'p> {
     ) -> Option<Args> {
         let params = &call.signature.params;
         let (given, mut broken) = self.bind_once(call, args);
+        let outer_sweep = self.sweep.across.take();
         let mut result = Args {
             values: Arguments::with_capacity(params.len()),
             ..Args::default()
@@ -91,6 +92,7 @@ impl<'p> Checker<'p> {
             broken |= self.divides(call, param, &result.values).is_none();
         }
         result.broken |= broken;
+        self.sweep.across = outer_sweep;
         Some(result)
     }
 
@@ -140,6 +142,10 @@ impl<'p> Checker<'p> {
             result.values.insert(param.name.clone(), argument);
             return;
         }
+        if param.ty == Type::Kind(Kind::Sweep) {
+            result.broken |= self.across(call, given).is_none();
+            return;
+        }
         let span = given.span().unwrap_or(call.span);
         let place = || Failed::at(&param.name, span, call.env);
         if let Some(reads) = self.memo.failed(place) {
@@ -154,7 +160,7 @@ impl<'p> Checker<'p> {
             texts: param.texts,
             name: &name,
             statement: false,
-            gather: call.gather,
+            gather: call.gather || param.every_point,
         };
         let mut own = Notes::default();
         let before = self.sink.count();

@@ -11,7 +11,7 @@ use super::notes::Notes;
 use super::value::Expected;
 use crate::ast::Arg;
 use crate::experiment::{Constructed, Node, NodeId, Value};
-use crate::signature::Signature;
+use crate::signature::{POINTS, Signature};
 use crate::source::Span;
 use crate::types::Kind;
 
@@ -80,6 +80,11 @@ impl<'p> Checker<'p> {
         notes: &mut Notes,
     ) -> Option<NodeId> {
         let signature = call.signature;
+        let mut args = args;
+        if let Some(points) = self.points_of(signature, &args) {
+            notes.reads |= self.reads_of_all_points();
+            args.values.insert(POINTS.to_owned(), points);
+        }
         let mut facts = self.facts_of(call, &args)?;
         facts.known = self.examine(call, kind, &args)?;
         if let Some(columns) = facts.known.columns.take() {

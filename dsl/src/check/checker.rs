@@ -1,7 +1,5 @@
 //! The state of checking, and the loop over statements and sweep points.
 
-use std::collections::BTreeSet;
-
 use super::env::Env;
 use super::extent::Extent;
 use super::known::Columns;
@@ -9,13 +7,11 @@ use super::lookup::Lookup;
 use super::memo::Memo;
 use super::notes::Notes;
 use super::params::ParamState;
-use super::progress::{Calls, Progress};
-use super::reads::Reads;
+use super::progress::{Calls, Point, Progress};
 use super::scope::MAIN;
 use super::sink::Sink;
 use super::sweep::Sweep;
 use super::value::Expected;
-use crate::ast::Expr;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, NodeId, Value};
 use crate::foreign;
@@ -137,10 +133,16 @@ impl<'p> Checker<'p> {
 
     /// Makes a point of the sweeps the one in force; none is the defaults.
     pub fn enter(&mut self, at: Option<usize>) {
-        self.sweep.point = match at.and_then(|at| self.sweep.points.get(at)) {
+        let point = match at.and_then(|at| self.sweep.points.get(at)) {
             Some(point) => point.clone(),
             None => vec![None; self.sweep.dims.len()],
         };
+        self.enter_point(point);
+    }
+
+    /// Makes this point the one in force.
+    pub fn enter_point(&mut self, point: Point) {
+        self.sweep.point = point;
         self.forget_swept_params();
     }
 
@@ -203,44 +205,6 @@ impl<'p> Checker<'p> {
             Value::Node(node) => Some(node),
             _ => None,
         }
-    }
-
-    /// What an expression makes at every point of the sweeps, each once.
-    pub fn at_every_point(
-        &mut self,
-        expr: &Expr,
-        env: Env,
-        want: Expected,
-        notes: &mut Notes,
-    ) -> Vec<Option<Value>> {
-        let want = Expected {
-            gather: false,
-            ..want
-        };
-        let mut reads = Reads::default();
-        let mut done = BTreeSet::new();
-        let mut values = Vec::new();
-        for at in 0..self.sweep.points.len() {
-            self.enter(Some(at));
-            if done.contains(&reads.key(&self.sweep.point)) {
-                continue;
-            }
-            if self.count(4, expr.span, env).is_none() {
-                break;
-            }
-            let mut own = Notes::default();
-            let value = self.value(expr, env, want, &mut own);
-            reads |= own.reads;
-            done.insert(reads.key(&self.sweep.point));
-            let broken = value.is_none();
-            values.push(value);
-            if broken || !reads.is_swept() {
-                break;
-            }
-        }
-        self.enter(None);
-        notes.reads |= reads.choices();
-        values
     }
 
     fn refuse_cycle(&mut self, start: usize) {

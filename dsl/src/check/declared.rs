@@ -220,6 +220,7 @@ impl Checker<'_> {
             need: Need::Here,
             truth: false,
             gather,
+            every_point: false,
             one_for_all: false,
             ty,
         })

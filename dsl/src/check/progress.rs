@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::known::Inferred;
 use super::reads::Reads;
@@ -19,6 +19,10 @@ pub struct Calls {
     pub facts: Vec<Inferred>,
     /// How many there were after the first point.
     pub at_first_point: usize,
+    /// Which of these are those of other points, taken by a call that looks at all.
+    pub elsewhere: FxHashSet<usize>,
+    /// Which values of which swept params a call depends on that was taken at every point.
+    pub points: FxHashMap<NodeId, Vec<(usize, u32)>>,
 }
 
 /// What every statement made, and which others it named.

@@ -87,7 +87,8 @@ impl Checker<'_> {
             let own = *first.entry(call).or_insert(at);
             class.push(own);
             // A choice may well be what another statement has.
-            if !node.named || self.calls.facts[at].reads.has_choice() {
+            let is_elsewhere = self.calls.elsewhere.contains(&at);
+            if !node.named || is_elsewhere || self.calls.facts[at].reads.has_choice() {
                 continue;
             }
             match named.get(&own) {

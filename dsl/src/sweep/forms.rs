@@ -190,6 +190,7 @@ fn required(name: &str, ty: Type, doc: &str) -> Param {
         truth: false,
         gather: false,
         one_for_all: false,
+        every_point: false,
     }
 }
 

@@ -29,6 +29,7 @@ fn param(name: &str, ty: Type) -> Param {
         truth: false,
         gather: false,
         one_for_all: false,
+        every_point: false,
     }
 }
 

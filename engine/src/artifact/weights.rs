@@ -69,6 +69,25 @@ impl Layout {
         })
     }
 
+    /// How another layout differs from this one, in words.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let mut pairs = self.tensors.iter().zip(&other.tensors);
+        Some(match pairs.find(|(a, b)| a != b) {
+            Some((a, b)) => format!(
+                "`{}` {:?} against `{}` {:?}",
+                a.name, a.shape, b.name, b.shape
+            ),
+            None => format!(
+                "{} tensors against {}",
+                self.tensors.len(),
+                other.tensors.len()
+            ),
+        })
+    }
+
     /// Fills `bytes` with some of the weights, `read` for the part of each tensor that is among
     /// them.
     ///

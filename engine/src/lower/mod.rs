@@ -322,6 +322,8 @@ impl Lowering<'_> {
                     .filter(|id| self.experiment.nodes[id.0].kind == *kind)
                     .collect()
             }
+            // A value, not an input.
+            Implicit::Points(_) => Vec::new(),
             Implicit::Origins(of) => {
                 let argument = node.args.get(of);
                 self.origins(argument.map_or(Vec::new(), |argument| argument.value.nodes()))

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use dsl::signature::POINTS;
+
 use super::*;
 
 /// What another statement made, for the member at hand.
@@ -206,5 +208,96 @@ impl<T: Artifact> ParamType for Origins<T> {
             .map(|loaded| single(field, loaded))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+}
+
+/// The points at which the results in an argument were made, one for each: declared with
+/// `points_of("scores")`, in a field called `points`.
+#[derive(Clone, Debug, Default)]
+pub struct Points(pub Vec<Point>);
+
+/// The point of one result.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    /// Which of the statements in the argument it is of, counted from 0.
+    pub of: usize,
+    /// The swept params that it depends on, with their values.
+    pub settings: BTreeMap<String, Value>,
+}
+
+impl ParamType for Points {
+    fn ty() -> Type {
+        Type::List(Box::new(Type::String))
+    }
+
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        let wrong = || mismatch(field, "points", value);
+        let Value::List(points) = value else {
+            return Err(wrong());
+        };
+        let point = |value: &Value| {
+            let Value::List(parts) = value else {
+                return None;
+            };
+            let (Value::Int(of), settings) = parts.split_first()? else {
+                return None;
+            };
+            let setting = |value: &Value| match value {
+                Value::List(pair) => match &pair[..] {
+                    [Value::Text(name), value] => Some((name.clone(), value.clone())),
+                    _ => None,
+                },
+                _ => None,
+            };
+            Some(Point {
+                of: usize::try_from(*of).ok()?,
+                settings: settings.iter().map(setting).collect::<Option<_>>()?,
+            })
+        };
+        let points = points.iter().map(point);
+        points.collect::<Option<_>>().map(Self).ok_or_else(wrong)
+    }
+
+    fn decode(field: &str, bindings: &Bindings) -> Result<Self, Fault> {
+        match bindings.args.get(POINTS) {
+            Some(argument) => Self::from_value(field, &argument.value, bindings),
+            None => Err(Fault::Bug("the points of a sweep are not known".to_owned())),
+        }
+    }
+}
+
+/// The name of a sweep: it says at which points other arguments are taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SweepName;
+
+impl ParamType for SweepName {
+    fn ty() -> Type {
+        Type::Kind(Kind::Sweep)
+    }
+
+    fn from_value(_: &str, _: &Value, _: &Bindings) -> Result<Self, Fault> {
+        Ok(Self)
+    }
+
+    /// Only the checker looks at it.
+    fn absent() -> Option<Self> {
+        Some(Self)
+    }
+}
+
+/// Any word, such as the name of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word(pub String);
+
+impl ParamType for Word {
+    fn ty() -> Type {
+        Type::Word(Vec::new())
+    }
+
+    fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
+        match value {
+            Value::Text(word) => Ok(Self(word.clone())),
+            other => Err(mismatch(field, "a word", other)),
+        }
     }
 }

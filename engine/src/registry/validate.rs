@@ -42,7 +42,7 @@ impl Registry {
         for (field, input) in &declaration.implicit {
             match &input.how {
                 Implicit::Via(path) => self.validate_path(declaration, field, path)?,
-                Implicit::Ancestors { of, .. } | Implicit::Origins(of) => {
+                Implicit::Ancestors { of, .. } | Implicit::Origins(of) | Implicit::Points(of) => {
                     if declaration.signature.param(of).is_none() {
                         let message = format!("`{of}` is not a parameter");
                         return Err(fault(name, Some(field), message));

@@ -56,6 +56,10 @@ impl Model for Feedforward {
         Some(Box::new(Dense::of(&self.layers, sets)))
     }
 
+    fn dense(&self) -> Option<&Layers> {
+        Some(&self.layers)
+    }
+
     fn to_json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::to_value(self)
     }

@@ -20,6 +20,7 @@ mod layers;
 mod loss;
 mod model;
 mod network;
+pub(crate) mod precise;
 mod samples;
 mod scaled;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use engine::artifact::Layout;
 
-use super::{Columns, Differentiate, Loss, TrainerChoice};
+use super::{Columns, Differentiate, Layers, Loss, TrainerChoice};
 
 /// How to run rows of weights of one shape.
 ///
@@ -34,6 +34,16 @@ pub trait Model: fmt::Debug + Send + Sync {
     /// is faster than to make the weights of each row; `sets` are the rows `W_0`, `W_1`, ….
     fn sums(&self, sets: &[&[f32]]) -> Option<Box<dyn Sums>> {
         let _ = sets;
+        None
+    }
+
+    /// Its layers, where it is dense layers and nothing else.
+    fn dense(&self) -> Option<&Layers> {
+        None
+    }
+
+    /// How many heads each layer has, where it is a transformer.
+    fn heads(&self) -> Option<usize> {
         None
     }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::initial::initial;
 use super::loss::{likeliest, surprise};
 use super::{
-    Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward, ForeignNetwork, Loss,
-    Model, Samples, Scaled, Sums, TrainerChoice,
+    Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward, ForeignNetwork, Layers,
+    Loss, Model, Samples, Scaled, Sums, TrainerChoice,
 };
 
 /// How to run rows of weights: any [`Model`].
@@ -115,6 +115,16 @@ impl Network {
     /// What training minimises.
     pub fn loss(&self) -> Loss {
         self.0.loss()
+    }
+
+    /// Its layers, where it is dense layers and nothing else.
+    pub fn dense(&self) -> Option<&Layers> {
+        self.0.dense()
+    }
+
+    /// How many heads each layer has, where it is a transformer.
+    pub fn heads(&self) -> Option<usize> {
+        self.0.heads()
     }
 
     /// The plugin whose program runs it, if one does.

@@ -57,6 +57,10 @@ impl Model for EncoderNetwork {
         Box::new(tape.after_encoder(&self.encoder))
     }
 
+    fn heads(&self) -> Option<usize> {
+        Some(self.encoder.heads)
+    }
+
     fn to_json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::to_value(self)
     }

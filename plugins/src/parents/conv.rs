@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
+use super::support::start::StartOptions;
 use crate::calls::too_large;
 use crate::complete::complete;
 use crate::data::support::pixels::{pixels, size};
@@ -55,6 +56,8 @@ plugin! {
         loss: Loss = "cross_entropy";
         /// How it is trained.
         training: TrainOptions, flatten(epochs = "5");
+        /// Where training begins.
+        start: StartOptions, flatten();
     }
 }
 
@@ -67,7 +70,8 @@ impl Plugin for Conv {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let found = [Self::no_images(call), Self::large(call)];
-        let options = TrainOptions::check(call).into_iter();
+        let start = StartOptions::check(call, Self::layout(call).as_ref());
+        let options = TrainOptions::check(call).into_iter().chain(start);
         options.chain(found.into_iter().flatten()).collect()
     }
 
@@ -79,7 +83,9 @@ impl Plugin for Conv {
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
-        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        let trained = recipe.member(&self.data, context, |train| {
+            self.start.of(self.network(train)?)
+        })?;
         Ok(trained.into())
     }
 }

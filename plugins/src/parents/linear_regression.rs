@@ -8,12 +8,13 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
 use super::support::examine;
+use super::support::start::StartOptions;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, TrainingRows,
     scaled_inputs, scaled_target,
 };
 use crate::recipes::rows_left;
-use crate::recipes::{Length, Recipe};
+use crate::recipes::{Length, Recipe, StartingPoint};
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -47,6 +48,8 @@ plugin! {
         hold_out: f64 = "0", range("0..=0.9"), not_in_stream();
         /// How much each row counts: a column, or a formula such as `area(lat)`.
         weights: Option<Formula>, not_in_stream();
+        /// Where training begins.
+        start: StartOptions, flatten();
     }
 }
 
@@ -57,7 +60,9 @@ impl Plugin for LinearRegression {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let left = rows_left(call, call.get("hold_out").unwrap_or_default());
-        examine::columns(call).into_iter().chain(left).collect()
+        let start = StartOptions::check(call, Self::layout(call).as_ref());
+        let found = examine::columns(call).into_iter().chain(left);
+        found.chain(start).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -67,8 +72,7 @@ impl Plugin for LinearRegression {
             held_out: call.get::<f64>("hold_out").is_some_and(|share| share > 0.0),
         };
         let facts = examine::network(call, None, training, None);
-        let inputs = examine::inputs(call);
-        examine::with_tensors(facts, inputs.map(|inputs| Layout::mlp(&[inputs, 1])))
+        examine::with_tensors(facts, Self::layout(call))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
@@ -83,13 +87,21 @@ impl Plugin for LinearRegression {
             trainer: TrainerChoice::Auto,
             jumps: None,
             weights: self.weights.clone().map(|Formula(weights)| weights),
+            start: StartingPoint::default(),
         };
-        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        let trained = recipe.member(&self.data, context, |train| {
+            self.start.of(self.network(train)?)
+        })?;
         Ok(trained.into())
     }
 }
 
 impl LinearRegression {
+    /// The tensors of the network of a call.
+    fn layout(call: &Sketch) -> Option<Layout> {
+        Some(Layout::mlp(&[examine::inputs(call)?, 1]))
+    }
+
     fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
         let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, train)?;
@@ -126,6 +138,7 @@ mod tests {
             members: 1,
             hold_out: 0.0,
             weights: None,
+            start: StartOptions::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
+use super::support::start::StartOptions;
 use super::support::targets::Targets;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, TrainingRows,
@@ -45,6 +46,8 @@ plugin! {
         trainer: TrainerChoice = "auto", not_in_stream();
         /// How it is trained.
         training: TrainOptions, flatten(optimizer = "adam(rate: 3e-3)", members = "10");
+        /// Where training begins.
+        start: StartOptions, flatten();
     }
 }
 
@@ -58,20 +61,23 @@ impl Plugin for Mlp {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let large = examine::trainable("hidden", Self::weights(call));
-        let found = [examine::columns(call), TrainOptions::check(call)].concat();
+        let layout = Self::layout(call);
+        let start = StartOptions::check(call, layout.as_ref());
+        let found = [examine::columns(call), TrainOptions::check(call), start].concat();
         found.into_iter().chain(large).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
         let training = TrainOptions::training(call);
         let facts = examine::network(call, Self::weights(call), training, None);
-        let widths = Self::widths(call);
-        examine::with_tensors(facts, widths.map(|widths| Layout::mlp(&widths)))
+        examine::with_tensors(facts, Self::layout(call))
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(self.trainer, context)?;
-        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        let trained = recipe.member(&self.data, context, |train| {
+            self.start.of(self.network(train)?)
+        })?;
         Ok(trained.into())
     }
 }
@@ -82,6 +88,11 @@ impl Mlp {
         let hidden = call.get::<Vec<usize>>("hidden")?;
         let ends = [examine::inputs(call)?, examine::targets(call)?];
         Some([&ends[..1], &hidden, &ends[1..]].concat())
+    }
+
+    /// The tensors of the network of a call.
+    fn layout(call: &Sketch) -> Option<Layout> {
+        Some(Layout::mlp(&Self::widths(call)?))
     }
 
     /// How many weights it has.

@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
+use super::support::start::StartOptions;
 use crate::networks::{
     Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
     TrainingRows, scaled_inputs, scaled_target,
@@ -59,6 +60,8 @@ plugin! {
         loss: Loss = "mse";
         /// How it is trained.
         training: TrainOptions, flatten();
+        /// Where training begins.
+        start: StartOptions, flatten();
     }
 }
 
@@ -71,7 +74,8 @@ impl Plugin for Transformer {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let large = examine::trainable("width", Self::weights(call));
-        let found = [examine::columns(call), TrainOptions::check(call)].concat();
+        let start = StartOptions::check(call, Self::layout(call).as_ref());
+        let found = [examine::columns(call), TrainOptions::check(call), start].concat();
         found.into_iter().chain(large).collect()
     }
 
@@ -84,7 +88,9 @@ impl Plugin for Transformer {
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
-        let trained = recipe.member(&self.data, context, |train| self.network(train))?;
+        let trained = recipe.member(&self.data, context, |train| {
+            self.start.of(self.network(train)?)
+        })?;
         Ok(trained.into())
     }
 }

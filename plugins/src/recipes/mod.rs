@@ -6,10 +6,12 @@ mod options;
 mod recipe;
 mod run;
 mod so_far;
+mod starting_point;
 
 pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use options::{TrainOptions, rows_left};
 pub use recipe::{Length, Recipe, Trained, Training, Watch, trainer_words};
+pub use starting_point::{Freedom, StartingPoint};
 
 use engine::plugin::Registry;
 

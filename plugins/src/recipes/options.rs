@@ -5,7 +5,7 @@ use engine::group;
 use engine::params::Formula;
 use engine::plugin::{Complaint, Context, Sketch, Training};
 
-use super::{Jump, Jumps, Length, Recipe};
+use super::{Jump, Jumps, Length, Recipe, StartingPoint};
 use crate::calls::complaints;
 use crate::networks::TrainerChoice;
 use crate::training::{Optimizer, Schedule};
@@ -96,6 +96,7 @@ impl TrainOptions {
             trainer,
             jumps: jumps.transpose()?,
             weights: self.weights.clone().map(|Formula(weights)| weights),
+            start: StartingPoint::default(),
         })
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
+use super::starting_point::StartingPoint;
 use crate::networks::{Network, Samples, TrainerChoice, TrainingRows};
 use crate::row_weights::{any_counts, row_weights};
 use crate::training::{Optimizer, Schedule};
@@ -47,6 +48,9 @@ pub struct Recipe {
     /// How much each row counts; all the same when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<ColumnExpr>,
+    /// Where it begins; stored beside the recipe.
+    #[serde(skip)]
+    pub start: StartingPoint,
 }
 
 /// How a member was trained, and what that took.
@@ -106,18 +110,21 @@ impl Recipe {
         })
     }
 
-    /// A trained member; `network` makes the network of the rows to train on.
+    /// A trained member; `network` makes the network of the rows to train on, and says where it
+    /// begins.
     ///
     /// # Errors
     /// Those of [`rows`](Self::rows), `network` and [`train`](Self::train).
     pub fn member(
-        self,
+        mut self,
         data: &Dataset,
         context: &Context,
-        network: impl FnOnce(&TrainingRows) -> Result<Network, Fault>,
+        network: impl FnOnce(&TrainingRows) -> Result<(Network, StartingPoint), Fault>,
     ) -> Result<Trained, Fault> {
         let [train, held_out] = self.parts(data)?;
-        let network = network(&train)?;
+        let (network, start) = network(&train)?;
+        self.start = start;
+        self.start.note(context);
         self.train_on(network, [&train, &held_out], context, &mut |_, _| Ok(()))
     }
 
@@ -162,11 +169,12 @@ impl Recipe {
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Trained, Fault> {
-        let start = network.initial(&mut self.streams.rng("init"));
         let samples = |rows: &TrainingRows| -> Result<Samples, Fault> {
             let samples = network.samples(&rows.data)?;
             Ok(samples.weighted(rows.weights.as_deref()))
         };
+        let drawn = || network.initial(&mut self.streams.rng("init"));
+        let start = self.start.first(drawn);
         let run = Run {
             train: &samples(train)?,
             held_out: &samples(held_out)?,

@@ -52,7 +52,7 @@ impl Run<'_> {
         let mut counts = Counts::default();
         let leaves = self.context.leaves() && self.can_go_on();
         let (mut losses, mut held_out) = (Vec::new(), BTreeMap::new());
-        let mut first = 0;
+        let (mut first, began) = (0, weights.clone());
         match self.begun(steps, interval) {
             Some((so_far, begun)) => {
                 first = so_far.step;
@@ -73,6 +73,7 @@ impl Run<'_> {
         for step in first..steps {
             let share = recipe.schedule.share(step, steps);
             let loss = trainer.step(&mut weights, batches.draw(), share);
+            recipe.start.hold(&mut weights, &began);
             if !loss.is_finite() {
                 return Err(self.diverged(step, loss));
             }
@@ -85,6 +86,7 @@ impl Run<'_> {
                 let loss = |weights: &[f32]| self.held_out_loss(weights);
                 if let Some(landing) = jumper.look(done, &weights, loss)? {
                     weights = landing.weights;
+                    recipe.start.hold(&mut weights, &began);
                     if landing.memory == OptimizerMemory::Reset {
                         trainer.restart();
                     }

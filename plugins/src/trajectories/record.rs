@@ -194,6 +194,7 @@ mod tests {
             members: 1,
             hold_out: 0.0,
             weights: None,
+            start: Default::default(),
         };
         line.run(&Context::alone("line")).expect("trains")
     }

@@ -11,7 +11,7 @@ use super::Weights;
 use super::support::assignment::assign;
 use super::support::facts::{is, made, mixed, network};
 use super::support::rows::{Rows, common};
-use super::support::symmetry::{Units, of_layers};
+use super::support::symmetry::{Units, of_network};
 use crate::parents::Parent;
 
 plugin! {
@@ -22,7 +22,8 @@ plugin! {
     /// of `to` is largest. For one layer with the others fixed that is a linear assignment, solved
     /// exactly; layers are gone through in order, again and again, from the order they have until
     /// nothing is gained. Hidden units of dense layers and channels of convolutions have such
-    /// orders here; transformers are refused. Memory is that of the networks; time grows with
+    /// orders; in transformers the numbers of a token do, in the same order in all layers, the heads of
+    /// a layer as wholes, and the units between its dense layers. Memory is that of the networks; time grows with
     /// the cube of the widths.
     ///
     /// ```farcast
@@ -74,17 +75,12 @@ impl Plugin for Align {
             Complaint::at("to", message).with_hint("`pick` chooses rows")
         });
         let single = weights.is_some_and(|weights| weights.is_single());
-        let encoder = call.network("weights").and_then(|it| it.reference_only);
-        let encoder = encoder
-            .filter(|what| *what == "transformers")
-            .map(|_| Complaint::at("weights", "the units of transformers are not aligned"));
         let mixed = mixed(&Vec::from_iter(weights.into_iter().chain(to)), "to");
         let found = [
             bare("weights"),
             difference("weights"),
             difference("to"),
             many,
-            encoder,
             mixed,
         ];
         let found = found.into_iter().flatten().take(1);
@@ -113,7 +109,7 @@ impl Plugin for Align {
                 "these weights say nothing of their network",
             ));
         };
-        let Some(units) = of_layers(&layout).filter(|_| network.layout() == layout) else {
+        let Some(units) = of_network(&network).filter(|_| network.layout() == layout) else {
             let message = "which units of this network may change places is not known";
             return Err(Fault::at("weights", message));
         };
@@ -198,8 +194,10 @@ pub(crate) fn orders(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::testing::made_up;
+    use crate::networks::testing::{encoder, made_up};
+    use crate::networks::{Activation, Columns, EncoderNetwork, Layers, Loss, Network, Scaled};
     use crate::testing::{call, given};
+    use crate::weights::support::symmetry::of_layers;
     use crate::weights::support::testing::{alignment, parent, weights_of};
 
     #[test]
@@ -247,7 +245,7 @@ mod tests {
     #[test]
     fn channels_carry_their_features_along() {
         let text = r#"{"inputs":[],"targets":[],"images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"widths":[12,5],"activation":"relu","loss":"cross_entropy"}"#;
-        let network: crate::networks::Network = serde_json::from_str(text).expect("a network");
+        let network: Network = serde_json::from_str(text).expect("a network");
         let layout = network.layout();
         let units = of_layers(&layout).expect("layers");
         assert_eq!(
@@ -263,5 +261,47 @@ mod tests {
         for (before, after) in before.iter().zip(after) {
             assert!((before - after).abs() < 1e-6);
         }
+    }
+    #[test]
+    fn transformers_are_aligned_with_the_same_function() {
+        let encoder = encoder();
+        let widths = vec![encoder.width, 2];
+        let network = Network::from(EncoderNetwork {
+            columns: Columns {
+                inputs: vec![Scaled::as_is("x"); 3],
+                targets: vec![Scaled::as_is("y")],
+            },
+            encoder,
+            layers: Layers {
+                widths,
+                activation: Activation::Gelu,
+            },
+            loss: Loss::Mse,
+        });
+        let units = of_network(&network).expect("units");
+        let counts: Vec<usize> = units.iter().map(|units| units.count).collect();
+        assert_eq!(counts, [4, 2, 5, 2, 5]);
+        let weights = made_up(network.layout().len(), 4);
+        let inputs = made_up(3 * 20, 7);
+        let unlike = |a: &[f32], b: &[f32]| {
+            let [a, b] = [a, b].map(|it| network.evaluate(it, &inputs, 20));
+            let pairs = a.iter().zip(&b);
+            pairs.fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()))
+        };
+        let mut moved = weights.clone();
+        for units in &units {
+            let before = moved.clone();
+            let order: Vec<usize> = (1..units.count).chain([0]).collect();
+            units.permute(&mut moved, &order);
+            assert_ne!(before, moved);
+            assert!(unlike(&weights, &moved) < 1e-5);
+        }
+        let inputs = [
+            ("w", given(Parent::new(network.clone(), moved))),
+            ("r", given(Parent::new(network.clone(), weights.clone()))),
+        ];
+        let align: Align = call("w, to: r", &inputs);
+        let aligned = weights_of(&align.run(&Context::alone("align")).expect("runs"));
+        assert_eq!(aligned, weights);
     }
 }

@@ -57,7 +57,10 @@ impl Plugin for Average {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        one(call, &call.inputs("weights"), degree(call))
+        Facts {
+            coordinates: Some(vec!["row"]),
+            ..one(call, &call.inputs("weights"), degree(call))
+        }
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
@@ -147,6 +150,7 @@ pub(crate) fn values(rows: &Rows, formula: &ColumnExpr, param: &str) -> Result<V
 mod tests {
     use super::*;
     use crate::testing::{call, given};
+    use crate::weights::Combine;
     use crate::weights::support::testing::{averages, close, table, weights_of};
 
     #[test]
@@ -171,5 +175,20 @@ mod tests {
         let average: Average = call("w", &[("w", given(one.clone()))]);
         let found = average.run(&Context::alone("average")).expect("runs");
         assert_eq!(weights_of(&found), weights_of(&one));
+    }
+    #[test]
+    fn a_row_that_is_not_a_number_is_never_averaged_in() {
+        let walk = table(
+            &[vec![1.0, 2.0], vec![3.0, f64::NAN], vec![5.0, 6.0]],
+            Some(&[0, 5, 10]),
+        );
+        let inputs = [("w", given(walk))];
+        let context = Context::alone("average");
+        let twice: Combine = call("terms: [w], factors: [2]", &inputs);
+        let inputs = [("w", given(twice.run(&context).expect("marked")))];
+        let average: Average = call("w", &inputs);
+        let found = average.run(&context).expect("runs");
+        assert_eq!(weights_of(&found), [6.0, 8.0]);
+        assert_eq!(context.take_notes(), ["1 of 3 rows diverged: left out"]);
     }
 }

@@ -245,4 +245,31 @@ mod tests {
             .expect("marks");
         assert_eq!(marks.iter().collect::<Vec<_>>(), [Some(true), Some(false)]);
     }
+    #[test]
+    fn tables_without_a_row_in_common_are_refused() {
+        let steps = |steps: &[u64; 2]| table(&[vec![1.0], vec![2.0]], Some(steps));
+        let said = |one: Weights, other: Weights| {
+            let inputs = [("a", given(one)), ("b", given(other))];
+            let combine: Combine = call("terms: [a, b], factors: [1, -1]", &inputs);
+            let fault = combine.run(&Context::alone("sum")).expect_err("refused");
+            fault.to_string()
+        };
+        assert_eq!(
+            said(steps(&[0, 5]), steps(&[1, 6])),
+            "the tables have no row in common: `step` differ"
+        );
+        assert_eq!(
+            said(steps(&[0, 5]), table(&[vec![1.0], vec![2.0]], None)),
+            "the tables have no coordinate in common: `step`; `row`"
+        );
+        assert_eq!(
+            said(steps(&[5, 5]), steps(&[5, 6])),
+            "two rows have the same `step`: 5"
+        );
+        let wide = table(&[vec![1.0, 2.0]], None);
+        assert_eq!(
+            said(steps(&[0, 5]), wide),
+            "these are weights of different networks: `w` [1] against `w` [2]"
+        );
+    }
 }

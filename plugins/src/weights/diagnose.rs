@@ -1,6 +1,5 @@
 //! `diagnose(walk, against: first, metrics: [rotation])`: numbers about weights alone.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,10 +11,10 @@ use engine::params::{Bindings, Gather, ParamType};
 use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use engine::{plugin, words};
 use faer::Mat;
-use polars::prelude::DataType;
 
 use super::Weights;
 use super::support::facts::mixed;
+use super::support::lines::places;
 use super::support::rows::Rows;
 
 words! {
@@ -469,64 +468,6 @@ fn spectral(figure: Figure, values: &[f64]) -> Option<f64> {
         }
         _ => return None,
     })
-}
-
-/// A horizon, and the names of other coordinates.
-type Place = (Option<f64>, Vec<String>);
-
-/// The horizon and the other coordinates of each row, for score lines.
-fn places(rows: &Rows) -> Result<Vec<(Option<f64>, Option<String>)>, Fault> {
-    let mut places: Vec<Place> = vec![(None, Vec::new()); rows.rows.len()];
-    let many = rows.rows.len() > 1;
-    for name in ["step", "horizon"] {
-        let Ok(column) = rows.coordinates.column(name) else {
-            continue;
-        };
-        let column = column.cast(&DataType::Float64)?;
-        for (place, value) in places.iter_mut().zip(column.f64()?.iter()) {
-            place.0 = place.0.or(value);
-        }
-    }
-    for name in ["subset", "repeat", "row"] {
-        let Ok(column) = rows.coordinates.column(name) else {
-            continue;
-        };
-        let column = column.cast(&DataType::String)?;
-        let is_known = places.iter().all(|place| place.0.is_some());
-        if !many || is_known {
-            continue;
-        }
-        for (place, value) in places.iter_mut().zip(column.str()?.iter()) {
-            place
-                .1
-                .push(format!("{name} {}", value.unwrap_or_default()));
-        }
-    }
-    // Of models from anywhere and averages of several widths, a step is not all that is known.
-    for name in ["width", "file"] {
-        let known: BTreeSet<(Option<u64>, &[String])> = places
-            .iter()
-            .map(|(horizon, names)| (horizon.map(f64::to_bits), &names[..]))
-            .collect();
-        let Ok(column) = rows.coordinates.column(name) else {
-            continue;
-        };
-        if known.len() == places.len() {
-            break;
-        }
-        let column = column.cast(&DataType::String)?;
-        for (place, value) in places.iter_mut().zip(column.str()?.iter()) {
-            let value = value.unwrap_or_default();
-            place.1.push(match name {
-                "file" => value.to_owned(),
-                name => format!("{name} {value}"),
-            });
-        }
-    }
-    let joined = places
-        .into_iter()
-        .map(|(horizon, names)| (horizon, (!names.is_empty()).then(|| names.join(", "))));
-    Ok(joined.collect())
 }
 
 #[cfg(test)]

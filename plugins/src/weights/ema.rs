@@ -67,7 +67,10 @@ impl Plugin for Ema {
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("averages");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
-        one(call, &inputs, degree)
+        Facts {
+            coordinates: Some(vec!["row"]),
+            ..one(call, &inputs, degree)
+        }
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {

@@ -3,19 +3,25 @@
 //! A parent is a row of weights, a trajectory a row per step, an anomaly a row per subset: all of
 //! them stand where `weights` are asked for.
 
+mod across;
 mod align;
 mod average;
 mod combine;
 mod diagnose;
 mod elect;
 mod ema;
+mod evaluate;
 mod generate;
+mod landscape;
 mod member;
 mod novelty;
 mod only;
 mod path;
 mod pick;
+mod project;
+mod prune;
 mod quantise;
+mod resize;
 mod safetensors;
 mod similarity;
 mod slerp;
@@ -41,19 +47,25 @@ use crate::farcasts::Farcast;
 use crate::networks::Network;
 use crate::parents::Parent;
 
+pub use across::Across;
 pub use align::Align;
 pub use average::Average;
 pub use combine::Combine;
 pub use diagnose::{Against, Diagnose, Figure, Of};
 pub use elect::Elect;
 pub use ema::Ema;
+pub use evaluate::{Evaluate, Quality};
 pub use generate::{Generate, Model};
+pub use landscape::{Landscape, Relief};
 pub use member::Member;
 pub use novelty::Novelty;
 pub use only::Only;
 pub use path::{Pairs, Path};
 pub use pick::Pick;
-pub use quantise::Quantise;
+pub use project::{Basis, Project};
+pub use prune::{Among, Piece, Prune, Worth};
+pub use quantise::{Quantise, Rounding};
+pub use resize::{Choice, Grow, Resize};
 pub use safetensors::Safetensors;
 pub use similarity::{Likeness, Similarity};
 pub use slerp::Slerp;
@@ -66,6 +78,7 @@ pub use trim::Trim;
 /// Adds what is computed of weights.
 pub fn register(registry: &mut Registry) {
     registry.artifact::<Weights>();
+    registry.plugin::<Across>();
     registry.plugin::<Average>();
     registry.plugin::<Align>();
     registry.plugin::<Diagnose>();
@@ -75,12 +88,17 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Combine>();
     registry.plugin::<Elect>();
     registry.plugin::<Ema>();
+    registry.plugin::<Evaluate>();
     registry.plugin::<Generate>();
+    registry.plugin::<Landscape>();
     registry.plugin::<Member>();
     registry.plugin::<Novelty>();
     registry.plugin::<Only>();
     registry.plugin::<Pick>();
+    registry.plugin::<Project>();
+    registry.plugin::<Prune>();
     registry.plugin::<Quantise>();
+    registry.plugin::<Resize>();
     registry.plugin::<Safetensors>();
     registry.plugin::<Slerp>();
     registry.plugin::<Soup>();
@@ -128,7 +146,7 @@ impl Weights {
         }
         Some(Parent {
             layout: self.table.layout.clone(),
-            weights: self.table.networks(&[0]).ok()?.concat(),
+            weights: self.table.networks(&[0]).ok()?.pop()?,
             network: self.network.clone(),
             losses: Vec::new(),
             training: None,

@@ -269,5 +269,11 @@ mod tests {
         );
         assert_eq!(run("edit: truncate, rank: 4"), weights_of(&weights));
         assert_eq!(run("edit: truncate, energy: 1"), weights_of(&weights));
+        let inputs = [("w", given(weights.clone()))];
+        let spectral: Spectral = call("w, edit: truncate, rank: 5", &inputs);
+        let fault = spectral
+            .run(&Context::alone("spectral"))
+            .expect_err("refused");
+        assert_eq!(fault.to_string(), "expected a rank of at most 4, found 5");
     }
 }

@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 40] = [
+const OF_THE_DATA: [(&str, &[&str]); 41] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -98,10 +98,15 @@ const OF_THE_DATA: [(&str, &[&str]); 40] = [
         &["checkpoints(", "walk"],
     ),
     ("of another network", &["checkpoints("]),
-    ("equally far apart, found", &["checkpoints(", "walk"]),
+    // How long `net` trains follows from the rows that meet a condition.
+    (
+        "equally far apart, found",
+        &["checkpoints(", "walk", "record(parent: net"],
+    ),
     ("is missing, negative or infinite in", &["weights"]),
     ("no row is in a group of", &["anomaly_of("]),
     ("has no value in", &["anomaly_of("]),
+    ("complete rows, found", &["lag("]),
     ("the anomalies do not vary", &["network("]),
     ("training is shorter than", &["track("]),
     ("two networks or more", &["train_on"]),

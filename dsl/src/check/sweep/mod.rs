@@ -1,9 +1,10 @@
 //! Sweeps: the points a file is evaluated at.
 //!
-//! `form` reads one sweep, `axis` the values of its params, `join` products and zips,
+//! `across` takes results at all of them, `form` reads one sweep, `axis` the values of its params, `join` products and zips,
 //! `objective` what its points are ranked by, `best` the references to its choice; `export`
 //! writes all of it into the experiment.
 
+mod across;
 mod axis;
 mod best;
 mod export;
@@ -44,6 +45,8 @@ pub struct Sweep {
     pub set: Vec<(usize, Vec<Value>)>,
     /// Which value of each swept param is in force; none is the default.
     pub point: Vec<Option<u32>>,
+    /// The sweep at whose points alone a list has its results.
+    pub across: Option<usize>,
     read: BTreeMap<usize, Reading>,
 }
 
@@ -105,6 +108,7 @@ impl Default for Sweep {
             own: Vec::new(),
             set: Vec::new(),
             point: Vec::new(),
+            across: None,
             read: BTreeMap::new(),
         }
     }

@@ -4,4 +4,5 @@ pub(crate) mod again;
 pub(crate) mod examine;
 pub(crate) mod foreign;
 pub(crate) mod parent;
+pub(crate) mod start;
 pub(crate) mod targets;

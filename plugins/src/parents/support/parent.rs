@@ -13,7 +13,7 @@ use engine::plugin::{Complaint, Sketch};
 use serde_json::json;
 
 use crate::networks::{Network, Scaled};
-use crate::recipes::{Trained, Training};
+use crate::recipes::{StartingPoint, Trained, Training};
 
 /// One member: trained here, or adopted.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,35 @@ impl States {
     }
 }
 
+/// Adds the parts that hold where a training began, if it was given.
+fn with_start(parts: Parts, start: &StartingPoint) -> Parts {
+    let parts = match &start.weights {
+        Some(weights) => {
+            let bytes: Vec<u8> = weights.iter().flat_map(|it| it.to_le_bytes()).collect();
+            parts.with(START, bytes)
+        }
+        None => parts,
+    };
+    match start.freedom.is_empty() {
+        true => parts,
+        false => parts.with(FREEDOM, start.freedom_bytes()),
+    }
+}
+
+fn start_of(parts: &Parts) -> Result<StartingPoint, Fault> {
+    let mut start = StartingPoint::default();
+    if parts.has(START) {
+        let (numbers, _) = parts.get(START)?.as_chunks();
+        start.weights = Some(numbers.iter().map(|it| f32::from_le_bytes(*it)).collect());
+    }
+    if parts.has(FREEDOM) {
+        start.freedom = StartingPoint::freedom_of(parts.get(FREEDOM)?)?;
+    }
+    Ok(start)
+}
+
+const START: &str = "start.f32";
+const FREEDOM: &str = "freedom.u8";
 const STEPS: &str = "steps.json";
 const STATES: &str = "states.f32";
 
@@ -150,6 +179,10 @@ impl Artifact for Parent {
             Some(states) => states.add_to(parts)?,
             None => parts,
         };
+        let parts = match &self.training {
+            Some(training) => with_start(parts, &training.recipe.start),
+            None => parts,
+        };
         parts
             .with_json("losses.json", &self.losses)?
             .with_json("training.json", &self.training)
@@ -182,13 +215,17 @@ impl Artifact for Parent {
             Some(network) => network.layout(),
             None => parts.json("layout.json")?,
         };
+        let mut training: Option<Training> = parts.json("training.json")?;
+        if let Some(training) = &mut training {
+            training.recipe.start = start_of(parts)?;
+        }
         Ok(Self {
             states: States::from_parts(parts, layout.len())?,
             weights: layout.from_safetensors(parts.get("weights.safetensors")?)?,
             layout,
             network,
             losses: parts.json("losses.json")?,
-            training: parts.json("training.json")?,
+            training,
             saved: Saved::from_parts(parts)?.map(Arc::new),
         })
     }

@@ -2,10 +2,12 @@
 
 pub(crate) mod assignment;
 pub(crate) mod facts;
+pub(crate) mod lines;
 pub(crate) mod outputs;
 pub(crate) mod population;
 pub(crate) mod power;
 pub(crate) mod rows;
+pub(crate) mod seen;
 pub(crate) mod stream;
 pub(crate) mod symmetry;
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The names of its coordinates.
-    fn keys(&self) -> Vec<&str> {
+    pub fn keys(&self) -> Vec<&str> {
         let names = self.coordinates.get_column_names().into_iter();
         let names = names.map(|name| name.as_str());
         names.filter(|name| !MEASURED.contains(name)).collect()
@@ -270,7 +270,7 @@ pub(crate) fn common(
     };
     let layout = &first.table.layout;
     for other in tables {
-        if let Some(what) = difference(layout, &other.table.layout) {
+        if let Some(what) = layout.difference(&other.table.layout) {
             let message = format!("these are weights of different networks: {what}");
             return Err(Fault::at(param, message));
         }
@@ -296,26 +296,6 @@ pub(crate) fn common(
         }
     }
     Ok((layout.clone(), network.cloned()))
-}
-
-/// How two layouts differ, in words.
-fn difference(one: &Layout, other: &Layout) -> Option<String> {
-    if one == other {
-        return None;
-    }
-    let pairs = one.tensors.iter().zip(&other.tensors);
-    let found = pairs.into_iter().find(|(a, b)| a != b);
-    Some(match found {
-        Some((a, b)) => format!(
-            "`{}` {:?} against `{}` {:?}",
-            a.name, a.shape, b.name, b.shape
-        ),
-        None => format!(
-            "{} tensors against {}",
-            one.tensors.len(),
-            other.tensors.len()
-        ),
-    })
 }
 
 /// The rows of several inputs for the member at hand.

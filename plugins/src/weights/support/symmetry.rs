@@ -3,6 +3,8 @@
 use engine::artifact::Layout;
 use faer::Mat;
 
+use crate::networks::Network;
+
 /// Units whose order is free, and the axes of tensors that follow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Units {
@@ -31,6 +33,84 @@ impl Axis {
             inner: block * rest,
         })
     }
+}
+
+/// The free orders of a network's units; none where they are not known.
+pub(crate) fn of_network(network: &Network) -> Option<Vec<Units>> {
+    let layout = network.layout();
+    match network.heads() {
+        Some(heads) => of_encoder(&layout, heads),
+        None => of_layers(&layout),
+    }
+}
+
+/// The free orders of a transformer: of the numbers of a token, the same in all layers, of the
+/// heads of each layer, each as a whole, and of what is between its two dense layers.
+fn of_encoder(layout: &Layout, heads: usize) -> Option<Vec<Units>> {
+    let size = |name: &str, axis: usize| {
+        let tensor = layout.tensors.iter().find(|tensor| tensor.name == name)?;
+        tensor.shape.get(axis).copied()
+    };
+    let axis = |name: &str, axis: usize, count: usize| {
+        let mut tensors = layout.ranges();
+        let (tensor, range) = tensors.find(|(tensor, _)| tensor.name == name)?;
+        Axis::of(&tensor.shape, range.start, axis, count)
+    };
+    let width = size("tokens.weight", 1)?;
+    let mut token = vec![
+        axis("tokens.weight", 1, width)?,
+        axis("tokens.bias", 1, width)?,
+        axis("head.weight", 1, width)?,
+    ];
+    let mut of_layers = Vec::new();
+    for layer in 0.. {
+        let Some(inner) = size(&format!("layers.{layer}.linear1.weight"), 0) else {
+            break;
+        };
+        let axis = |part: &str, at: usize, count: usize| {
+            axis(&format!("layers.{layer}.{part}"), at, count)
+        };
+        for (part, at) in [
+            ("self_attn.in_proj_weight", 1),
+            ("self_attn.out_proj.weight", 0),
+            ("self_attn.out_proj.bias", 0),
+            ("linear1.weight", 1),
+            ("linear2.weight", 0),
+            ("linear2.bias", 0),
+            ("norm1.weight", 0),
+            ("norm1.bias", 0),
+            ("norm2.weight", 0),
+            ("norm2.bias", 0),
+        ] {
+            token.push(axis(part, at, width)?);
+        }
+        // Questions, keys and answers follow each other, each with all heads.
+        let thirds = |part: &str| {
+            let all = axis(part, 0, 3 * heads)?;
+            Some(Axis { outer: 3, ..all })
+        };
+        of_layers.push(Units {
+            count: heads,
+            axes: vec![
+                thirds("self_attn.in_proj_weight")?,
+                thirds("self_attn.in_proj_bias")?,
+                axis("self_attn.out_proj.weight", 1, heads)?,
+            ],
+        });
+        of_layers.push(Units {
+            count: inner,
+            axes: vec![
+                axis("linear1.weight", 0, inner)?,
+                axis("linear1.bias", 0, inner)?,
+                axis("linear2.weight", 1, inner)?,
+            ],
+        });
+    }
+    let token = Units {
+        count: width,
+        axes: token,
+    };
+    Some([vec![token], of_layers].concat())
 }
 
 /// The free orders of layers one after the other, each a weight, outputs first, and a bias: those
