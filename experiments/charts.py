@@ -1,6 +1,6 @@
 """Draws the first table of pages in docs/ beside them, as NAME.svg.
 
-    python3 experiments/tables.py docs/ema.md && python3 experiments/charts.py docs/ema.md
+    python3 experiments/tables.py docs/tasks.md && python3 experiments/charts.py docs/tasks.md
 
 Columns lie side by side, a row is a colour; bars are the deviations over the seeds. A column of
 differences is left out.
