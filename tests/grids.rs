@@ -226,6 +226,8 @@ fn files_of_other_calendars_are_not_joined() {
             folder.bytes(&format!("days.zarr/{file}")),
         );
     }
+    let later: Vec<u8> = [10.0_f64, 11.0, 12.0, 13.0].map(f64::to_le_bytes).concat();
+    folder.write("other.zarr/time/0", later);
     let time = folder.read("days.zarr/time/.zattrs");
     folder.write(
         "other.zarr/time/.zattrs",
