@@ -1,13 +1,14 @@
 //! The headlines of a run: one comparison for each metric of each scored model.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use dsl::experiment::{Experiment, Node};
 use dsl::sweep::Best;
 use dsl::types::Kind;
 
+use crate::blocks::{self, Block};
 use crate::metric::{Better, significant};
 use crate::student::Interval;
 use crate::table::ScoreLine;
@@ -58,12 +59,7 @@ impl Headline {
 
     /// The interval as text, `−0.0250 … +0.1300`.
     pub fn interval_text(&self) -> Option<String> {
-        let end = |end: f64| {
-            let sign = if end > 0.0 { "+" } else { "" };
-            format!("{sign}{}", significant(end)).replace('-', "−")
-        };
-        let (low, high) = self.interval?;
-        Some(format!("{} … {}", end(low), end(high)))
+        self.interval.map(ends)
     }
 }
 
@@ -76,6 +72,15 @@ impl fmt::Display for Headline {
             _ => Ok(()),
         }
     }
+}
+
+/// Both ends of an interval, with their signs.
+fn ends((low, high): (f64, f64)) -> String {
+    let end = |end: f64| {
+        let sign = if end > 0.0 { "+" } else { "" };
+        format!("{sign}{}", significant(end)).replace('-', "−")
+    };
+    format!("{} … {}", end(low), end(high))
 }
 
 /// One comparison for each score statement, metric and scored model, of the ensembles; at the
@@ -92,12 +97,13 @@ pub fn headlines_at(
     scores: &[ScoreLine],
 ) -> Vec<Headline> {
     let is_chosen = |line: &ScoreLine| chosen.contains(&(&*line.statement, &*line.point));
-    let whole: Vec<&ScoreLine> = scores.iter().filter(|line| line.group.is_none()).collect();
+    let (whole, grouped): (Vec<_>, Vec<_>) = scores.iter().partition(|line| line.group.is_none());
     let mut headlines = Vec::new();
     let mut statements = statements(&whole);
     statements.sort_by_key(|statement| read.contains(*statement));
     for statement in statements {
         let lines = having(&whole, |line| line.statement == statement);
+        let grouped = having(&grouped, |line| line.statement == statement);
         for metric in firsts(&lines, |line| &line.metric) {
             if about_members(metric) {
                 continue;
@@ -109,7 +115,7 @@ pub fn headlines_at(
             for model in firsts(&scored, |line| &line.model) {
                 let scored = having(&scored, |line| line.model == model);
                 let at_choice = having(&scored, |line| is_chosen(line));
-                headlines.extend(headline(&lines, &inside, &scored, &at_choice));
+                headlines.extend(headline(&lines, &grouped, &inside, &scored, &at_choice));
             }
             // The best of several models first.
             let of_metric: &mut [Headline] = &mut headlines[from..];
@@ -165,6 +171,9 @@ pub(crate) fn statements<'a>(lines: &[&'a ScoreLine]) -> Vec<&'a str> {
 /// The error of a model in its inner extrapolation.
 const INNER: &str = "inner_rmse";
 
+/// The share of the rows that a group has.
+const SHARE: &str = "share";
+
 /// Whether a metric describes the members of an ensemble rather than its quality.
 fn about_members(metric: &str) -> bool {
     metric.starts_with("inner_") || metric.starts_with("spread")
@@ -174,6 +183,7 @@ fn about_members(metric: &str) -> bool {
 /// them would be one tuned on what it is judged by, and points with data of their own have no best.
 fn headline(
     lines: &[&ScoreLine],
+    grouped: &[&ScoreLine],
     inside: &[&ScoreLine],
     scored: &[&ScoreLine],
     at_choice: &[&ScoreLine],
@@ -184,22 +194,24 @@ fn headline(
         headline.notes.push(note);
     };
     if let ([_, _, ..], [chosen, ..]) = (&points[..], at_choice) {
-        let mut headline = headline_of(lines, inside, at_choice)?;
+        let mut headline = headline_of(lines, grouped, inside, at_choice)?;
         of_points("choice", &mut headline, &chosen.point);
         return Some(headline);
     }
     if let [] | [_] = points[..] {
-        return headline_of(lines, inside, scored);
+        return headline_of(lines, grouped, inside, scored);
     }
-    let at_points = points.iter().filter_map(|point| {
-        let at = having(scored, |line| line.point == *point);
-        Some((headline_of(lines, inside, &at)?, *point))
-    });
+    let at = |point: &str| having(scored, |line| line.point == point);
+    // Groups are drawn for the middle one alone.
+    let at_points = points
+        .iter()
+        .filter_map(|point| Some((headline_of(lines, &[], inside, &at(point))?, *point)));
     let mut at_points: Vec<(Headline, &str)> = at_points.collect();
     at_points.sort_by(|(one, _), (other, _)| one.order().total_cmp(&other.order()));
     let middle = at_points.len().checked_sub(1)? / 2;
     let ends = [0, at_points.len() - 1].map(|at| at_points[at].0.change.clone());
-    let (mut headline, point) = at_points.swap_remove(middle);
+    let point = at_points[middle].1;
+    let mut headline = headline_of(lines, grouped, inside, &at(point))?;
     of_points("middle", &mut headline, point);
     if let [Some(low), Some(high)] = ends {
         headline.notes.push(format!("from {low} to {high}"));
@@ -210,6 +222,7 @@ fn headline(
 /// Of one model at one point.
 fn headline_of(
     lines: &[&ScoreLine],
+    grouped: &[&ScoreLine],
     inside: &[&ScoreLine],
     scored: &[&ScoreLine],
 ) -> Option<Headline> {
@@ -259,6 +272,7 @@ fn headline_of(
         notes.push(format!("ensemble {}", best.member));
     }
     notes.extend(base.and_then(|(base, _)| members_better(lines, best, base, aim)));
+    notes.extend(base.and_then(|(base, _)| other_groups(grouped, best, base)));
     let own = parent.filter(|(own, _)| base.is_some_and(|(base, _)| base.model != own.model));
     let own = own
         .filter(|_| best.role == "child")
@@ -323,6 +337,42 @@ fn interval(lines: &[&ScoreLine], model: &ScoreLine, base: &ScoreLine) -> Option
     });
     let interval = Interval::paired(&differences.collect::<Vec<f64>>())?;
     Some((interval.low, interval.high))
+}
+
+/// What the difference from the baseline would be over other groups of rows.
+fn other_groups(grouped: &[&ScoreLine], model: &ScoreLine, base: &ScoreLine) -> Option<String> {
+    let values = |of: &ScoreLine| -> BTreeMap<&str, f64> {
+        let own = having(grouped, |line| {
+            (&line.model, &line.role, &line.metric) == (&of.model, &of.role, &of.metric)
+                && (&line.member, &line.point) == (&of.member, &of.point)
+        });
+        let own = own.into_iter();
+        own.filter_map(|line| Some((line.group.as_deref()?, line.value?)))
+            .collect()
+    };
+    let (values, bases) = (values(model), values(base));
+    let shares = having(grouped, |line| {
+        line.metric == SHARE && line.point == model.point
+    });
+    let blocks = shares.iter().map(|line| {
+        let group = line.group.as_deref()?;
+        Some(Block {
+            share: line.value?,
+            value: *values.get(group)?,
+            base: *bases.get(group)?,
+        })
+    });
+    let blocks: Vec<Block> = blocks.collect::<Option<_>>()?;
+    let metric = model.metric.split(" of ").next()?;
+    let interval = blocks::interval(metric, &blocks)?;
+    let doubt = match interval.0 <= 0.0 && interval.1 >= 0.0 {
+        true => ", so other rows may decide otherwise",
+        false => "",
+    };
+    let (ends, count) = (ends(interval), blocks.len());
+    Some(format!(
+        "{ends} (95 %) when the {count} groups of rows are drawn anew{doubt}"
+    ))
 }
 
 /// How many members are better than the same member of the baseline; one without a value is not.
@@ -484,6 +534,37 @@ pub(crate) mod tests {
             (low + high + 3.0).abs() < 1e-9 && low < -60.0,
             "{low} {high}"
         );
+    }
+
+    #[test]
+    fn groups_of_rows_say_how_far_other_rows_may_differ() {
+        // In each of eight equal groups the child is 2 better.
+        let mut lines = two_members();
+        for group in 0..8 {
+            let grouped = |line: ScoreLine| ScoreLine {
+                group: Some(group.to_string()),
+                ..line
+            };
+            let rows = [
+                line("net", "parent", "mean", "rmse", 10.0),
+                line("adapted", "child", "mean", "rmse", 8.0),
+                line("net", "parent", "all", "share", 0.125),
+            ];
+            lines.extend(rows.map(grouped));
+        }
+        let first = &headlines(&Experiment::default(), &lines)[0];
+        let note = "−2.000 … −2.000 (95 %) when the 8 groups of rows are drawn anew";
+        assert_eq!(first.notes[2], note);
+        // Worse by 20 in one of them.
+        let odd = |line: &&mut ScoreLine| line.role == "child" && line.group.is_some();
+        lines.iter_mut().find(odd).expect("a group").value = Some(30.0);
+        let first = &headlines(&Experiment::default(), &lines)[0];
+        assert!(
+            first.notes[2].starts_with("−2.000 … +"),
+            "{:?}",
+            first.notes
+        );
+        assert!(first.notes[2].ends_with("so other rows may decide otherwise"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod along;
 pub mod artifact;
+mod blocks;
 pub mod bundle;
 pub mod choice;
 mod clock;

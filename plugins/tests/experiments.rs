@@ -482,3 +482,36 @@ score skill = compare(net, grown, adapted, on: all)
         );
     }
 }
+
+#[test]
+fn boosted_trees_are_tuned_tried_inside_and_scored_as_other_parents() {
+    let text = format!(
+        "{SMALL}\
+parent trees = boost(seen, inputs: [x, z], target: y, iterations: 10)
+anomaly leaves = finetune(trees, near, steps: 5, from: chain)
+child moved = apply(ols(leaves, columns(z)), unseen)
+score inside = inner(adapted, by: z)
+score inside_trees = inner(trees, by: z, side: upper)
+data told = predict(trees, on: unseen)
+parent again = least_squares(told, inputs: [x, predicted], target: y)
+score skill = compare(net, adapted, trees, again, on: predict(trees, on: unseen), inner: inside, rivals: [inside_trees])
+score tuned = compare(trees, moved, on: unseen)
+"
+    );
+    let (_, scores) = ran(&text, &MemStore::default());
+    for (statement, model, metric) in [
+        ("inside_trees", "trees", "rmse"),
+        ("skill", "trees", "inner_rmse"),
+        ("skill", "trees", "rmse"),
+        ("skill", "again", "rmse"),
+        ("tuned", "moved", "rmse"),
+    ] {
+        let of = |line: &&ScoreLine| {
+            (&*line.statement, &*line.model, &*line.metric) == (statement, model, metric)
+        };
+        let values: Vec<Option<f64>> = scores.iter().filter(of).map(|line| line.value).collect();
+        assert!(!values.is_empty(), "{statement} {model}");
+        let is_number = |value: &Option<f64>| value.is_some_and(f64::is_finite);
+        assert!(values.iter().all(is_number), "{statement} {model}");
+    }
+}

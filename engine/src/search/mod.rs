@@ -6,7 +6,7 @@
 
 mod halving;
 mod sampling;
-mod stream;
+pub(crate) mod stream;
 mod tpe;
 
 use dsl::sweep::search::{Finding, Method, Proposal, Search};

@@ -27,8 +27,10 @@ words! {
     pub enum Start {
         /// The parent's, for every subset anew.
         Parent = "parent",
-        /// Those of the subset before.
+        /// Those of the subset before; the weights are noted as they are.
         Previous = "previous",
+        /// Those of the subset before; the weights are noted less the parent's.
+        Chain = "chain",
     }
 }
 
@@ -39,7 +41,8 @@ plugin! {
     /// loaded, a few steps taken on minibatches of the subset's rows and rows of the parent's
     /// training data, and the weights noted, less the parent's: the *anomaly* of the subset.
     /// With `from: previous` each subset goes on from the one before, and the weights are
-    /// noted as they are: a trajectory. Networks of `adopt` have no training data: `mix: 0`.
+    /// noted as they are: a trajectory. With `from: chain` they go on alike, and are noted less the
+    /// parent's, so that a regression takes them: absolute weights along subsets. Networks of `adopt` have no training data: `mix: 0`.
     ///
     /// With `repeats`, each subset is fine-tuned several times from independent streams, so that
     /// the scatter of an anomaly is known; a note tells for each layer the median over its
@@ -52,6 +55,7 @@ plugin! {
     ///
     /// ```farcast
     /// trajectory path = finetune(net, near, steps: 10, from: previous)
+    /// anomaly along = finetune(net, near, steps: 10, from: chain)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
     "finetune" version 4
@@ -120,7 +124,11 @@ impl Plugin for Finetune {
         let kind = match (call.get::<Start>("from"), call.kind()) {
             (Some(Start::Previous), Kind::Anomaly) => Some((
                 "weights that go on from the previous ones are not anomalies",
-                "call it a `trajectory`, or leave `from` out",
+                "call it a `trajectory`, write `from: chain`, or leave `from` out",
+            )),
+            (Some(Start::Chain), Kind::Trajectory) => Some((
+                "differences from the parent make no trajectory",
+                "write `from: previous`, or call it an `anomaly`",
             )),
             (Some(Start::Parent), Kind::Trajectory) => Some((
                 "fine-tunings that all start from the parent make no trajectory",
@@ -129,9 +137,10 @@ impl Plugin for Finetune {
             _ => None,
         };
         let kind = kind.map(|(message, hint)| Complaint::at("from", message).with_hint(hint));
-        let again = repeats.filter(|count| call.kind() == Kind::Trajectory && *count > 1);
+        let goes_on = call.kind() == Kind::Trajectory || call.get("from") == Some(Start::Chain);
+        let again = repeats.filter(|count| goes_on && *count > 1);
         let again = again.map(|count| {
-            let message = format!("expected 1 repeat of a trajectory, found {count}");
+            let message = format!("expected 1 repeat of what goes on, found {count}");
             Complaint::at("repeats", message)
         });
         let large = Self::too_large(call);
@@ -194,7 +203,7 @@ impl Plugin for Finetune {
         let repeated: Vec<_> = repeated.collect();
         let at_once = match self.from {
             Start::Parent => trainer.at_once(),
-            Start::Previous => 1,
+            Start::Previous | Start::Chain => 1,
         };
         for some in repeated.chunks(at_once) {
             context.check_stop()?;
@@ -216,18 +225,18 @@ impl Plugin for Finetune {
             let tuned = mix.train(&mut trainer, &start, self.steps, rngs);
             for (weights, own) in tuned.into_iter().zip(&own) {
                 notes.after(weights.as_deref(), own, network);
-                match (weights, self.from) {
-                    (None, _) => table.extend(start.iter().map(|_| f32::NAN)),
-                    (Some(weights), Start::Parent) => table.extend(
-                        weights
-                            .iter()
-                            .zip(&start)
-                            .map(|(weight, start)| weight - start),
-                    ),
-                    (Some(weights), Start::Previous) => {
-                        table.extend_from_slice(&weights);
-                        start = weights;
+                match &weights {
+                    None => table.extend(start.iter().map(|_| f32::NAN)),
+                    Some(weights) if self.from == Start::Previous => {
+                        table.extend_from_slice(weights);
                     }
+                    Some(weights) => {
+                        let pairs = weights.iter().zip(&self.parent.weights);
+                        table.extend(pairs.map(|(weight, parent)| weight - parent));
+                    }
+                }
+                if let Some(weights) = weights.filter(|_| self.from != Start::Parent) {
+                    start = weights;
                 }
                 context.progress(
                     notes.loss_after.len() as u64,
@@ -237,7 +246,7 @@ impl Plugin for Finetune {
             }
         }
         notes.tell(context)?;
-        if self.from == Start::Parent {
+        if self.from != Start::Previous {
             note_flatness(context, &self.parent.weights, &table);
         }
         if self.repeats > 1 {

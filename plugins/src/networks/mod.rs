@@ -26,6 +26,7 @@ mod scaled;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transformer;
+mod trees;
 
 pub use activation::Activation;
 pub use convolutional::Convolutional;
@@ -43,6 +44,7 @@ pub use network::{Difference, Network};
 pub use samples::Samples;
 pub use scaled::{Columns, Scaled, TrainingRows, scaled_inputs, scaled_target};
 pub use transformer::EncoderNetwork;
+pub use trees::{Node, Trees};
 
 #[cfg(test)]
 pub(crate) use fused::Fused;

@@ -13,7 +13,7 @@ use super::initial::initial;
 use super::loss::{likeliest, surprise};
 use super::{
     Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward, ForeignNetwork, Layers,
-    Loss, Model, Samples, Scaled, Sums, TrainerChoice,
+    Loss, Model, Samples, Scaled, Sums, TrainerChoice, Trees,
 };
 
 /// How to run rows of weights: any [`Model`].
@@ -29,6 +29,7 @@ enum Stored {
     Convolutional(Convolutional),
     Encoder(EncoderNetwork),
     Expanded(Expanded),
+    Trees(Trees),
     Feedforward(Feedforward),
 }
 
@@ -52,6 +53,7 @@ impl<'de> Deserialize<'de> for Network {
             Stored::Convolutional(network) => network.into(),
             Stored::Encoder(network) => network.into(),
             Stored::Expanded(network) => network.into(),
+            Stored::Trees(network) => network.into(),
             Stored::Feedforward(network) => network.into(),
         })
     }

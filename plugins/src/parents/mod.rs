@@ -1,5 +1,6 @@
 //! Parents: networks trained on all training data, one action per member.
 
+mod boost;
 mod conv;
 mod least_squares;
 mod linear_regression;
@@ -7,6 +8,7 @@ mod mlp;
 pub(crate) mod support;
 mod transformer;
 
+pub use boost::Boost;
 pub use conv::Conv;
 pub use least_squares::LeastSquares;
 pub use linear_regression::LinearRegression;
@@ -25,6 +27,7 @@ pub fn register(registry: &mut Registry) {
     crate::training::register(registry);
     crate::recipes::register(registry);
     registry.plugin::<LeastSquares>();
+    registry.plugin::<Boost>();
     registry.plugin::<Conv>();
     registry.plugin::<LinearRegression>();
     registry.plugin::<Mlp>();

@@ -28,6 +28,12 @@ plugin! {
     /// leaves them out. A diverged member, and a metric over predictions that are not all
     /// finite, has no value.
     ///
+    /// Where there are eight groups or more, the headline also says between which differences
+    /// from its rival 95 % would lie if groups were drawn anew (block bootstrap): what other rows
+    /// may decide, where rows of one group depend on each other, such as those of a region. The
+    /// interval over members covers the randomness of training alone. `share` is the share of
+    /// the rows, as `weights` count them, that a group has.
+    ///
     /// Other parents beside the first, children made by `nearest` and columns of the data are
     /// baselines. Where children trust their predictors in some rows only (`trust` of `apply`),
     /// the groups `trusted` and `untrusted` are scored too, with the number of their `rows`.
@@ -54,7 +60,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 4
+    "compare" version 5
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;
@@ -210,6 +216,7 @@ impl Plugin for Compare {
         let mut groups = groups(&data, &self.by, self.bins, context)?;
         let by_trust = self.by_trust(&data)?;
         let mut rows = self.counts(&ensembles[0], &by_trust);
+        let shares = measure::shares(&ensembles[0], &groups, data.rows(), weights.as_deref());
         groups.extend(by_trust);
         let scored = measure::scored_targets(targets, ensembles, &data, self.unit.as_ref())?;
         let mut parity = Vec::new();
@@ -245,6 +252,7 @@ impl Plugin for Compare {
                 }
             }
         }
+        rows.extend(shares);
         Ok(Scores {
             rows,
             parity,

@@ -31,7 +31,7 @@ plugin! {
         /// The networks.
         parents: Gather<Parent>;
         /// The rows to judge members by, not those of the test; without them all are taken.
-        on: Option<Input<Dataset>>;
+        on: Option<Input<Dataset>>, with_truth();
     }
 }
 

@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 41] = [
+const OF_THE_DATA: [(&str, &[&str]); 42] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -76,6 +76,7 @@ const OF_THE_DATA: [(&str, &[&str]); 41] = [
     ("has the keys of a row before it", &[""]),
     ("no predictor varies", &[""]),
     ("two complete samples", &[""]),
+    ("complete rows, found", &["joint("]),
     ("diverged", &[""]),
     ("no row has a partner", &[""]),
     ("is the same in all rows: there is no edge", &["edge("]),

@@ -138,6 +138,25 @@ fn a_trajectory_goes_on_from_subset_to_subset() {
 }
 
 #[test]
+fn a_chain_is_a_trajectory_less_the_parent() {
+    let table = |from| {
+        let mut sequence = finetune(vec![new(), old()]);
+        sequence.from = from;
+        sequence.steps = 5;
+        let parent = sequence.parent.weights.clone();
+        (parent, run(sequence))
+    };
+    let (_, path) = table(Start::Previous);
+    let (parent, chain) = table(Start::Chain);
+    for row in 0..2 {
+        for (at, parent) in parent.iter().enumerate() {
+            assert_eq!(chain.row(row)[at], path.row(row)[at] - parent);
+        }
+    }
+    assert!(chain.coordinates.column("step").is_err());
+}
+
+#[test]
 fn diverged_subsets_are_marked_and_counted() {
     // A row of the subset far outside makes its own gradient explode, no other's.
     let mut some = finetune(vec![vec![0], new()]);

@@ -1,6 +1,7 @@
 //! What the parent plugins share.
 
 pub(crate) mod again;
+pub(crate) mod boosting;
 pub(crate) mod examine;
 pub(crate) mod foreign;
 pub(crate) mod parent;

@@ -112,8 +112,9 @@ fn groups_are_scored_apart() {
     let mut call = compare(scored(10));
     call.by = vec![Column("z".to_owned())];
     let scores = call.run(&Context::alone("compare")).unwrap();
-    // All rows and z = 0, 1, 2, 3, 4, for two models, five series, two metrics.
-    assert_eq!(scores.rows.len(), 6 * 2 * 5 * 2);
+    // All rows and z = 0, 1, 2, 3, 4, for two models, five series, two metrics; five shares.
+    assert_eq!(scores.rows.len(), 6 * 2 * 5 * 2 + 5);
+    assert_eq!(value(&scores, "net", "all", "share", Some("4")), Some(0.2));
     assert_eq!(value(&scores, "adapted", "2", "rmse", Some("4")), Some(3.0));
     assert_eq!(scores.group_by.as_deref(), Some("z"));
 }

@@ -264,6 +264,26 @@ pub(crate) struct Measure<'a> {
     pub climatology: Option<&'a [f64]>,
 }
 
+/// The share of all rows, as `weights` count them, that each group with a name has.
+pub(crate) fn shares(
+    ensemble: &Ensemble,
+    groups: &[Group],
+    rows: usize,
+    weights: Option<&[f64]>,
+) -> Vec<ScoreRow> {
+    let size = |group: &Group| match weights {
+        Some(weights) => group.take(weights).iter().sum(),
+        None => group.len() as f64,
+    };
+    let all = size(&Group::all(rows));
+    let groups = groups.iter().filter(|group| group.name.is_some());
+    let shares = groups.map(|group| ScoreRow {
+        group: group.name.clone(),
+        ..ensemble.row("all", "share", Some(size(group) / all))
+    });
+    shares.collect()
+}
+
 impl Measure<'_> {
     /// Every metric of every series of an ensemble over a group of rows.
     pub fn rows(&self, ensemble: &Ensemble, group: &Group) -> Vec<ScoreRow> {

@@ -1,0 +1,315 @@
+//! Gradient boosting of regression trees on histograms of the inputs.
+//!
+//! The algorithm and its order of decisions are those of scikit-learn's
+//! `HistGradientBoostingRegressor` for the squared error, which follows LightGBM (Ke et al. 2017).
+
+use std::mem::take;
+use std::ops::Range;
+
+use engine::error::Fault;
+use engine::plugin::Context;
+
+use crate::networks::{Node, Samples};
+
+/// How trees are grown.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// How many trees.
+    pub iterations: usize,
+    /// The share of what a tree has learned that is added.
+    pub learning_rate: f64,
+    /// The most leaves of a tree.
+    pub leaves: usize,
+    /// The fewest rows of a leaf.
+    pub min_leaf: usize,
+    /// How much large values of leaves cost.
+    pub l2: f64,
+    /// The most bins of an input.
+    pub bins: usize,
+}
+
+/// Trees, the values of all leaves in the order of their numbers, and the mean they start from.
+pub struct Boosted {
+    /// The nodes of each tree.
+    pub trees: Vec<Vec<Node>>,
+    /// The values of the leaves.
+    pub leaves: Vec<f64>,
+    /// What every row begins with.
+    pub base: f64,
+}
+
+impl Growth {
+    /// Trees fitted one after another, each to what those before left over.
+    ///
+    /// # Errors
+    /// When the run is stopped.
+    pub fn boost(self, samples: &Samples, context: &Context) -> Result<Boosted, Fault> {
+        let binned = Binned::of(samples, self.bins);
+        let targets: Vec<f64> = samples.targets.iter().copied().map(f64::from).collect();
+        let base = targets.iter().sum::<f64>() / targets.len() as f64;
+        let mut left: Vec<f64> = targets.iter().map(|target| target - base).collect();
+        let (mut trees, mut leaves) = (Vec::new(), Vec::new());
+        for _ in 0..self.iterations {
+            context.check_stop()?;
+            let mut tree = Tree::new(&binned, &left, self);
+            tree.grow();
+            let mut nodes = Vec::new();
+            tree.write(0, &mut nodes, &mut leaves);
+            trees.push(nodes);
+            let learned = tree.learned();
+            for (left, learned) in left.iter_mut().zip(learned) {
+                *left -= learned;
+            }
+        }
+        Ok(Boosted {
+            trees,
+            leaves,
+            base,
+        })
+    }
+
+    /// What a leaf with these rows adds, before the learning rate.
+    fn value(self, sum: f64, rows: usize) -> f64 {
+        sum / (rows as f64 + self.l2)
+    }
+}
+
+/// The inputs as numbers of bins.
+struct Binned {
+    /// The bin of each row, for each input.
+    columns: Vec<Vec<u8>>,
+    /// The largest value of each bin but the last, for each input.
+    bounds: Vec<Vec<f32>>,
+}
+
+impl Binned {
+    fn of(samples: &Samples, bins: usize) -> Self {
+        let width = samples.inputs.len() / samples.rows;
+        let column = |input: usize| samples.inputs.iter().skip(input).step_by(width).copied();
+        let bounds: Vec<Vec<f32>> = (0..width)
+            .map(|input| bounds(column(input).collect(), bins))
+            .collect();
+        let bin = |value: f32, bounds: &[f32]| bounds.partition_point(|bound| *bound < value) as u8;
+        let columns = bounds.iter().enumerate();
+        let columns =
+            columns.map(|(input, bounds)| column(input).map(|it| bin(it, bounds)).collect());
+        Self {
+            columns: columns.collect(),
+            bounds,
+        }
+    }
+}
+
+/// The middles between the values where these are few, else quantiles.
+fn bounds(mut values: Vec<f32>, bins: usize) -> Vec<f32> {
+    values.sort_by(f32::total_cmp);
+    let middle = |pair: &[f32]| f32::midpoint(pair[0], pair[1]);
+    let mut distinct = values.clone();
+    distinct.dedup();
+    let mut bounds: Vec<f32> = match distinct.len() <= bins {
+        true => distinct.windows(2).map(middle).collect(),
+        false => {
+            let quantile = |bin: usize| match (values.len() * bin / bins, values.len() * bin % bins)
+            {
+                (at, 0) => middle(&values[at - 1..=at]),
+                (at, _) => values[at],
+            };
+            (1..bins).map(quantile).collect()
+        }
+    };
+    bounds.dedup();
+    bounds
+}
+
+/// What the rows of one bin amount to.
+#[derive(Clone, Copy, Default)]
+struct Bin {
+    /// The sum of what is left over.
+    sum: f64,
+    /// How many rows.
+    rows: usize,
+}
+
+/// Where a node is best divided.
+#[derive(Clone, Copy)]
+struct Division {
+    gain: f64,
+    input: usize,
+    /// The last bin that goes below.
+    bin: u8,
+}
+
+/// A node while the tree grows.
+struct Growing {
+    /// Its part of the order of the rows.
+    rows: Range<usize>,
+    /// What its rows add.
+    value: f64,
+    /// The bins of all inputs, one input after another; empty where it will not be divided.
+    histogram: Vec<Bin>,
+    /// The best cut, until it is taken.
+    cut: Option<Division>,
+    /// The cut that was taken, with the nodes below and beyond.
+    split: Option<(Division, usize, usize)>,
+}
+
+/// A tree while it grows: always at the node that gains most.
+struct Tree<'a> {
+    binned: &'a Binned,
+    left: &'a [f64],
+    growth: Growth,
+    /// All rows; those of a node lie together.
+    order: Vec<u32>,
+    nodes: Vec<Growing>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(binned: &'a Binned, left: &'a [f64], growth: Growth) -> Self {
+        let mut tree = Self {
+            binned,
+            left,
+            growth,
+            order: (0..).take(left.len()).collect(),
+            nodes: Vec::new(),
+        };
+        let rows = 0..left.len();
+        let histogram = tree.histogram(&rows);
+        tree.add(rows, histogram);
+        tree
+    }
+
+    fn grow(&mut self) {
+        for _ in 1..self.growth.leaves {
+            let mut best: Option<(usize, Division)> = None;
+            for (at, node) in self.nodes.iter().enumerate() {
+                if let Some(cut) = node.cut
+                    && best.is_none_or(|(_, best)| cut.gain > best.gain)
+                {
+                    best = Some((at, cut));
+                }
+            }
+            let Some((at, cut)) = best else { return };
+            self.divide(at, cut);
+        }
+    }
+
+    fn divide(&mut self, at: usize, cut: Division) {
+        let rows = self.nodes[at].rows.clone();
+        let bins = &self.binned.columns[cut.input];
+        let is_below = |row: &u32| bins[*row as usize] <= cut.bin;
+        let (below, beyond): (Vec<u32>, Vec<u32>) = self.order[rows.clone()]
+            .iter()
+            .partition(|row| is_below(row));
+        let middle = rows.start + below.len();
+        self.order[rows.start..middle].copy_from_slice(&below);
+        self.order[middle..rows.end].copy_from_slice(&beyond);
+        let (below, beyond) = (rows.start..middle, middle..rows.end);
+        // The larger part is what the smaller one leaves of the whole.
+        let mut larger = take(&mut self.nodes[at].histogram);
+        let is_small = below.len() < beyond.len();
+        let smaller = self.histogram(if is_small { &below } else { &beyond });
+        for (all, part) in larger.iter_mut().zip(&smaller) {
+            all.sum -= part.sum;
+            all.rows -= part.rows;
+        }
+        let (first, second) = match is_small {
+            true => (smaller, larger),
+            false => (larger, smaller),
+        };
+        let next = self.nodes.len();
+        self.add(below, first);
+        self.add(beyond, second);
+        self.nodes[at].cut = None;
+        self.nodes[at].split = Some((cut, next, next + 1));
+    }
+
+    /// Adds a node with its best cut.
+    fn add(&mut self, rows: Range<usize>, histogram: Vec<Bin>) {
+        let left = self.order[rows.clone()].iter();
+        let sum: f64 = left.map(|row| self.left[*row as usize]).sum();
+        let may_split = rows.len() >= 2 * self.growth.min_leaf;
+        let cut = may_split.then(|| self.best_cut(&histogram, sum, rows.len()));
+        let cut = cut.flatten();
+        self.nodes.push(Growing {
+            value: self.growth.value(sum, rows.len()),
+            rows,
+            histogram: if cut.is_some() { histogram } else { Vec::new() },
+            cut,
+            split: None,
+        });
+    }
+
+    /// The bins of some rows, [`WIDTH`] for each input.
+    fn histogram(&self, rows: &Range<usize>) -> Vec<Bin> {
+        let mut bins = vec![Bin::default(); self.binned.columns.len() * WIDTH];
+        let inputs = self.binned.columns.iter().zip(bins.chunks_exact_mut(WIDTH));
+        for (column, bins) in inputs {
+            for row in &self.order[rows.clone()] {
+                let bin = &mut bins[usize::from(column[*row as usize])];
+                bin.sum += self.left[*row as usize];
+                bin.rows += 1;
+            }
+        }
+        bins
+    }
+
+    /// The first cut of the largest gain in squared error.
+    fn best_cut(&self, histogram: &[Bin], sum: f64, rows: usize) -> Option<Division> {
+        let reduction = |sum: f64, rows: usize| sum * self.growth.value(sum, rows);
+        let whole = reduction(sum, rows);
+        let fewest = self.growth.min_leaf;
+        let mut best: Option<Division> = None;
+        for (input, bins) in histogram.chunks_exact(WIDTH).enumerate() {
+            let mut below = Bin::default();
+            let cuts = bins.iter().take(self.binned.bounds[input].len());
+            for (at, bin) in cuts.enumerate() {
+                below.sum += bin.sum;
+                below.rows += bin.rows;
+                let beyond = rows - below.rows;
+                if below.rows < fewest {
+                    continue;
+                }
+                if beyond < fewest {
+                    break;
+                }
+                let parts = reduction(below.sum, below.rows) + reduction(sum - below.sum, beyond);
+                let gain = parts - whole;
+                if gain > best.map_or(0.0, |best| best.gain) {
+                    let bin = at as u8;
+                    best = Some(Division { gain, input, bin });
+                }
+            }
+        }
+        best
+    }
+
+    /// What the tree adds to each row.
+    fn learned(&self) -> Vec<f64> {
+        let mut learned = vec![0.0; self.order.len()];
+        for leaf in self.nodes.iter().filter(|node| node.split.is_none()) {
+            let value = self.growth.learning_rate * leaf.value;
+            let rows = &self.order[leaf.rows.clone()];
+            rows.iter().for_each(|row| learned[*row as usize] = value);
+        }
+        learned
+    }
+
+    /// Writes a node and what hangs on it, the nodes below first.
+    fn write(&self, at: usize, nodes: &mut Vec<Node>, leaves: &mut Vec<f64>) {
+        let node = &self.nodes[at];
+        let Some((cut, below, beyond)) = node.split else {
+            nodes.push(Node::Leaf(leaves.len()));
+            leaves.push(self.growth.learning_rate * node.value);
+            return;
+        };
+        let own = nodes.len();
+        nodes.push(Node::Leaf(0));
+        self.write(below, nodes, leaves);
+        let bound = self.binned.bounds[cut.input][usize::from(cut.bin)];
+        nodes[own] = Node::Split(cut.input, bound, nodes.len());
+        self.write(beyond, nodes, leaves);
+    }
+}
+
+/// How many bins an input has room for.
+const WIDTH: usize = 256;
