@@ -7,7 +7,7 @@ use std::time::Duration;
 use expect_test::expect;
 
 use crate::farcast::{Folder, shipped};
-use crate::runs::{objects, same_results};
+use crate::runs::same_results;
 
 fn starter() -> String {
     fs::read_to_string(shipped("experiments/smoke/starter.farcast")).unwrap()
@@ -326,8 +326,8 @@ fn an_interrupted_sweep_goes_on_with_exactly_what_is_missing() {
     for signal in ["-INT", "-KILL"] {
         let folder = Folder::with(&text);
         let mut child = folder.start(&["run", "it.farcast", "--quiet", "--jobs", "2"]);
-        // Until some points are there; how many does not matter.
-        while objects(&folder).len() < 40 && child.try_wait().unwrap().is_none() {
+        // Until some results are recorded; how many does not matter.
+        while running(&folder).len() as u64 == total && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
         let killed = Command::new("kill")

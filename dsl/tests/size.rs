@@ -89,7 +89,7 @@ fn lists_of_lists_are_bounded() {
     let text = lines("param l0: List(Int) = [1, 2]", 29, list);
     assert_eq!(
         refused(&text),
-        "the experiment has more than 16000000 values"
+        "the experiment has more than 12000000 values"
     );
     let define = |at: usize| format!("define a{at}(y) = [a{}(y), a{}(y)]", at - 1, at - 1);
     let text = lines("define a0(x) = [x, x]", 29, define)
@@ -104,21 +104,24 @@ fn sweeps_are_bounded() {
         let sweep = |at: usize| format!("sweep s{at} = {form}(s{})", at - 1);
         lines(
             &format!("{params}\nsweep s0 = grid(a: 1..=100000)"),
-            90,
+            180,
             sweep,
         )
     };
-    let message = "the experiment has more than 16000000 values";
+    let message = "the experiment has more than 12000000 values";
     assert_eq!(refused(&of_sweeps("zip")), message);
     assert_eq!(refused(&of_sweeps("product")), message);
     let axes = |at: usize| format!("param p{at}: Int = 1");
     let all: String = (1..=60).map(|at| format!(", p{at}: 1..=100000")).collect();
-    let many = lines("", 60, axes) + &format!("sweep s = random(100000{all})\n");
+    let networks = |at: usize| format!("parent n{at} = mlp(sea, temp, density, epochs: p1)");
+    let many = lines("", 60, axes)
+        + &lines("", 25, networks)
+        + &format!("sweep s = random(100000{all})\n");
     assert_eq!(refused(&many), message);
     let networks = |at: usize| format!("parent n{at} = mlp(sea, temp, density, epochs: a)");
     let many = lines(
         &format!("{params}\nsweep s = grid(a: 1..=100000)"),
-        25,
+        50,
         networks,
     );
     assert_eq!(refused(&many), message);
