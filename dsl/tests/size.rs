@@ -113,10 +113,11 @@ fn sweeps_are_bounded() {
     assert_eq!(refused(&of_sweeps("product")), message);
     let axes = |at: usize| format!("param p{at}: Int = 1");
     let all: String = (1..=60).map(|at| format!(", p{at}: 1..=100000")).collect();
-    let networks = |at: usize| format!("parent n{at} = mlp(sea, temp, density, epochs: p1)");
-    let many = lines("", 60, axes)
-        + &lines("", 25, networks)
-        + &format!("sweep s = random(100000{all})\n");
+    let networks: String = (1..=25)
+        .map(|at| format!("parent n{at} = mlp(sea, temp, density, epochs: p1)\n"))
+        .collect();
+    let sweep = format!("sweep s = random(100000{all})\n");
+    let many = lines("", 60, axes) + &networks + &sweep;
     assert_eq!(refused(&many), message);
     let networks = |at: usize| format!("parent n{at} = mlp(sea, temp, density, epochs: a)");
     let many = lines(
