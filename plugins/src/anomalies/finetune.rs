@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dsl::signature::ColumnRule;
 use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
@@ -99,6 +100,11 @@ impl Plugin for Finetune {
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Anomaly, Kind::Trajectory]
+    }
+
+    /// Predictors say where the subsets are: they read the rows of these, which may be other data than the parent's.
+    fn columns() -> ColumnRule {
+        ColumnRule::Like("subsets".to_owned())
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
