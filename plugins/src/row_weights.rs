@@ -31,7 +31,7 @@ pub(crate) fn row_weights(
     Ok(Some(weights))
 }
 
-/// Refuses weights of rows where a program computes the gradients: it is not told of them.
+/// Refuses weights of rows where a program computes the gradients: the protocol has no place for them.
 pub(crate) fn not_by_program(call: &Sketch) -> Option<Complaint> {
     let network = call.network("parent")?;
     let message = "the program that runs this network takes rows that all count the same";

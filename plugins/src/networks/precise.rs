@@ -318,8 +318,7 @@ fn curve(activation: Activation, x: f64) -> [f64; 3] {
             [t, slope, -2.0 * t * slope]
         }
         Activation::Relu if x > 0.0 => [x, 1.0, 0.0],
-        // Not zero: that would hide a NaN.
-        Activation::Relu => [x - x, 0.0, 0.0],
+        Activation::Relu => [if x.is_nan() { x } else { 0.0 }, 0.0, 0.0],
         Activation::Sigmoid => {
             let s = 1.0 / (1.0 + (-x).exp());
             let slope = s * (1.0 - s);
