@@ -37,6 +37,12 @@ pub fn table(lines: &[ScoreLine], choices: &[Choice], shown: Shown, width: Optio
         Shown::Main => main_rows(&kept),
         Shown::All => rows(&kept),
     };
+    if rows.is_empty() && !lines.is_empty() {
+        let count = lines.len();
+        return format!(
+            "{count} scores, each of a group of its own: the report and scores.csv have them\n"
+        );
+    }
     let mut columns = Columns::of(&kept, &rows);
     let mut table = columns.table(&rows);
     while let Some(width) = width
@@ -209,6 +215,7 @@ struct Columns<'a> {
     metrics: Vec<(&'a str, String)>,
     metrics_left: usize,
     has_points: bool,
+    has_groups: bool,
     has_horizons: bool,
     has_roles: bool,
     has_members: bool,
@@ -225,6 +232,7 @@ impl<'a> Columns<'a> {
             metrics: metrics.map(|metric| (metric, heading(metric))).collect(),
             metrics_left: 0,
             has_points: rows.iter().any(|(key, _)| !key.point.is_empty()),
+            has_groups: rows.iter().any(|(key, _)| !key.group.is_empty()),
             has_horizons: rows.iter().any(|(key, _)| !key.horizon.is_empty()),
             has_roles: true,
             has_members: true,
@@ -255,6 +263,7 @@ impl<'a> Columns<'a> {
         let mut header = vec!["score".to_owned(), "model".to_owned()];
         header.extend(self.has_roles.then(|| "role".to_owned()));
         header.extend(self.has_points.then(|| "point".to_owned()));
+        header.extend(self.has_groups.then(|| "group".to_owned()));
         header.extend(self.has_horizons.then(|| "horizon".to_owned()));
         header.extend(self.has_members.then(|| "member".to_owned()));
         header.extend(self.metrics.iter().map(|(_, heading)| heading.clone()));
@@ -263,6 +272,7 @@ impl<'a> Columns<'a> {
             let mut cells = vec![Cell::new(&key.statement), Cell::new(&key.model)];
             cells.extend(self.has_roles.then(|| Cell::new(&key.role)));
             cells.extend(self.has_points.then(|| Cell::new(&key.point)));
+            cells.extend(self.has_groups.then(|| Cell::new(&key.group)));
             cells.extend(self.has_horizons.then(|| Cell::new(&key.horizon)));
             cells.extend(self.has_members.then(|| Cell::new(&key.member)));
             for (metric, _) in &self.metrics {
@@ -290,6 +300,7 @@ struct Key {
     model: String,
     role: String,
     point: String,
+    group: String,
     horizon: String,
     member: String,
 }
@@ -301,6 +312,7 @@ impl Key {
             model: line.model.clone(),
             role: line.role.clone(),
             point: line.point.clone(),
+            group: line.group.clone().unwrap_or_default(),
             horizon: line.horizon.map_or(String::new(), |h| h.to_string()),
             member: line.member.clone(),
         }
@@ -316,7 +328,15 @@ fn main_rows(lines: &[&ScoreLine]) -> Vec<Row> {
             let at = having(&own, |line| line.point == point);
             for model in firsts(&at, |line| &line.model) {
                 let of_model = having(&at, |line| line.model == model);
-                kept.extend(main_row(&of_model));
+                let mut groups: Vec<&Option<String>> = Vec::new();
+                for line in &of_model {
+                    if !groups.contains(&&line.group) {
+                        groups.push(&line.group);
+                    }
+                }
+                for group in groups {
+                    kept.extend(main_row(&having(&of_model, |line| line.group == *group)));
+                }
             }
         }
     }
@@ -395,6 +415,7 @@ fn rows(lines: &[&ScoreLine]) -> Vec<Row> {
             row.0.statement == line.0.statement
                 && row.0.model == line.0.model
                 && row.0.point == line.0.point
+                && row.0.group == line.0.group
                 && row.0.horizon == line.0.horizon
         };
         match rows.iter().rposition(same) {

@@ -295,3 +295,36 @@ score rivals = compare(net, adapted, closest, line, on: unseen)
     ];
     assert_eq!(roles(&answer, "rivals"), expected.into());
 }
+
+/// Groups of one statement are rows of their own: a merged row would show the value of one as that of all.
+#[test]
+fn scores_of_groups_alone_have_a_row_for_each() {
+    let text = "\
+param of: Int = 2
+data all = synthetic(regime, rows: 200)
+parent net = mlp(all, inputs: [x], target: y, hidden: [4], steps: 20, members: 8)
+weights drawn = generate(net, blend(of: of), count: 4, train_on: 0..=5)
+score new = novelty(drawn, of: net, on: all, train_on: 0..=5)
+";
+    let folder = Folder::with(text);
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    for group in [
+        "generated",
+        "held out",
+        "jitter",
+        "blend",
+        "gaussian",
+        "training",
+    ] {
+        let rows = said
+            .out
+            .lines()
+            .filter(|line| line.contains(&format!("┆ {group} ")));
+        assert_eq!(rows.count(), 1, "{group}: {said:?}");
+    }
+    let many = format!("{text}sweep means = grid(of: 2..=5)\n");
+    folder.write("it.farcast", many);
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    let expected = "48 scores, each of a group of its own: the report and scores.csv have them";
+    assert!(said.out.contains(expected), "{said:?}");
+}
