@@ -89,7 +89,7 @@ fn lists_of_lists_are_bounded() {
     let text = lines("param l0: List(Int) = [1, 2]", 29, list);
     assert_eq!(
         refused(&text),
-        "the experiment has more than 12000000 values"
+        "the experiment has more than 16000000 values"
     );
     let define = |at: usize| format!("define a{at}(y) = [a{}(y), a{}(y)]", at - 1, at - 1);
     let text = lines("define a0(x) = [x, x]", 29, define)
@@ -108,7 +108,7 @@ fn sweeps_are_bounded() {
             sweep,
         )
     };
-    let message = "the experiment has more than 12000000 values";
+    let message = "the experiment has more than 16000000 values";
     assert_eq!(refused(&of_sweeps("zip")), message);
     assert_eq!(refused(&of_sweeps("product")), message);
     let axes = |at: usize| format!("param p{at}: Int = 1");

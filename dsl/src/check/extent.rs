@@ -10,7 +10,7 @@ use crate::source::Span;
 /// How many values one call of a definition may expand to.
 pub const MAX_EXPANSION: usize = 100_000;
 /// How many values there may be in all statements at all points.
-pub const MAX_VALUES: usize = 12_000_000;
+pub const MAX_VALUES: usize = 16_000_000;
 /// How long a name or a text is that counts as one more value.
 const TEXT_OF_A_VALUE: usize = 64;
 /// What a diagnostic counts.
