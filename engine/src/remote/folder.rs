@@ -100,27 +100,13 @@ impl SharedFolder {
         let mut path = self.root.clone();
         for part in name.split('/').filter(|part| !part.is_empty()) {
             path.push(part);
-            if !path.is_dir() {
-                self.make_shared(&path)?;
+            match fs::create_dir(&path) {
+                Ok(()) => share(&self.root, &path)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
-    }
-
-    /// Makes one folder, which gets its name once the group may use it: others that write at the same time
-    /// would find it closed to them.
-    fn make_shared(&self, path: &Path) -> io::Result<()> {
-        let new = path.with_file_name(unique());
-        fs::create_dir(&new)?;
-        let named = share(&self.root, &new).and_then(|()| fs::rename(&new, path));
-        match named {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let _ = fs::remove_dir(&new);
-                // Another was faster.
-                if path.is_dir() { Ok(()) } else { Err(error) }
-            }
-        }
     }
 
     fn add(&self, folder: &Path, name: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
