@@ -80,7 +80,7 @@ plugin! {
         /// Where each subset starts.
         from: Start = "parent";
         /// How much each row counts: a column, or a formula such as `area(lat)`. Those of a subset
-        /// count as rows repeated so many times would, and so do those of the training data.
+        /// count as rows repeated that often would, and so do those of the training data.
         weights: Option<Formula>, not_in_stream();
         /// What computes the gradients.
         trainer: TrainerChoice = "auto", not_in_stream();

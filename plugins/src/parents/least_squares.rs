@@ -49,7 +49,7 @@ plugin! {
         /// With 2, squares of all inputs and products of any two are inputs, too.
         degree: Option<usize>, range("1..=2");
         /// How much each row counts: a column, or a formula such as `area(lat)`. The solution is
-        /// that of rows repeated so many times.
+        /// that of rows repeated that often.
         weights: Option<Formula>;
     }
 }

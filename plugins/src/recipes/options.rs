@@ -31,7 +31,7 @@ group! {
         /// back to the weights of the smallest.
         patience: Option<u64>, range("1.."), not_in_stream();
         /// How much each row counts: a column, or a formula such as `area(lat)`. The loss, and the
-        /// means and deviations that standardise, are those of rows repeated so many times.
+        /// means and deviations that standardise, are those of rows repeated that often.
         weights: Option<Formula>, not_in_stream();
         /// Leave the path of the gradients now and then.
         jump: Option<Jump>, not_in_stream();

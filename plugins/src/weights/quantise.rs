@@ -136,7 +136,7 @@ struct Levels {
 }
 
 impl Levels {
-    /// Those of so many bits up to a largest one.
+    /// Those of this many bits up to a largest one.
     fn of(largest: f64, bits: u32) -> Self {
         let most = f64::from((1_u32 << (bits - 1)) - 1);
         Self {

@@ -19,7 +19,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Nothing yet, of so many members.
+    /// Nothing yet, of this many members.
     pub fn new(members: usize) -> Self {
         Self {
             members,
