@@ -111,6 +111,74 @@ fn each_target_is_scored_and_all_of_them_together() {
 }
 
 #[test]
+fn each_kind_of_parent_takes_several_targets() {
+    let parents = [
+        (
+            "line",
+            "least_squares(seen, inputs: [x, a], target: [u, v], degree: 2)",
+        ),
+        ("curves", "additive(seen, inputs: [x, a], target: [u, v])"),
+        (
+            "slope",
+            "linear_regression(seen, inputs: [x], target: [u, v], steps: 9, members: 2)",
+        ),
+        (
+            "words",
+            "transformer(seen, inputs: [x, a], target: [u, v], width: 4, layers: 1, steps: 9, \
+             members: 2)",
+        ),
+        (
+            "eye",
+            "conv(images, target: [u, v], channels: [2], kernel: 2, pool: 1, dense: [4], \
+             loss: mse, steps: 9, members: 2)",
+        ),
+    ];
+    let mut text = "data all = derive(csv(\"winds.csv\"), a = sin(7 * x) + z)
+data pictures = derive(all, pixel_0_0 = x, pixel_0_1 = a, pixel_1_0 = x * a, pixel_1_1 = z)
+data seen = where(all, z <= 0.6)
+data images = where(pictures, z <= 0.6)
+data unseen = where(pictures, z > 0.6)
+predictor regime = columns(z)
+"
+    .to_owned();
+    for (name, parent) in parents {
+        let rows = if name == "eye" { "images" } else { "seen" };
+        text += &format!(
+            "parent {name} = {parent}
+subset near_{name} = window({rows}, by: z, count: 6, size: 20)
+anomaly shift_{name} = finetune({name}, near_{name}, steps: 3)
+child moved_{name} = apply(ols(shift_{name}, regime), unseen)
+score inside_{name} = inner(moved_{name}, by: z, side: upper)
+score errors_{name} = compare({name}, moved_{name}, on: unseen, inner: inside_{name})
+data found_{name} = predict(moved_{name}, on: unseen)
+"
+        );
+    }
+    let folder = Folder::with(&text);
+    winds(&folder);
+    let said = folder.farcast(&["run", "it.farcast", "--quiet", "--weights"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let scores = folder.read("out/it/scores.csv");
+    for (name, _) in parents {
+        let said = folder.farcast(&["export", "it.farcast", &format!("found_{name}"), "--quiet"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        for target in ["u", "v"] {
+            for line in [
+                format!("errors_{name},moved_{name}"),
+                format!("inside_{name},moved_{name}"),
+            ] {
+                let metric = format!("rmse of {target}");
+                let of = |it: &&str| it.starts_with(&line) && it.contains(&metric);
+                assert!(
+                    scores.lines().any(|it| of(&it)),
+                    "{line} {metric}: {scores}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_of_one_target_is_refused_for_several() {
     let folder = Folder::with(
         "data all = csv(\"winds.csv\")
@@ -118,6 +186,10 @@ parent net = mlp(all, inputs: [x], target: [u, v], epochs: 1, members: 1)
 parent twice = mlp(all, inputs: [x], target: [u, u], epochs: 1, members: 1)
 parent none = mlp(all, inputs: [x], target: [], epochs: 1, members: 1)
 parent sorts = mlp(all, inputs: [x], target: [u, v], epochs: 1, members: 1, loss: cross_entropy)
+parent fit = least_squares(all, inputs: [x], target: [v, v])
+parent words = transformer(all, inputs: [x], target: [], width: 4)
+parent copy = additive(all, inputs: [x, u], target: [u, v])
+parent trees = boost(all, inputs: [x], target: [u, v])
 parent one = mlp(all, inputs: [x], target: v, epochs: 1, members: 1)
 score a = compare(net, on: all, baselines: [z])
 score b = compare(net, one, on: all)
@@ -130,6 +202,9 @@ report s = timeline(net, on: all, by: z, target: z)
     assert_eq!(said.code, 1, "{said:?}");
     for told in [
         "column `u` is named twice",
+        "column `v` is named twice",
+        "the target `u` is among the inputs: its prediction is a copy",
+        "expected a column, found a list",
         "expected one column or more, found none",
         "expected one column of classes, found several",
         "`baselines` is of one target, the network predicts `u`, `v`",

@@ -20,6 +20,7 @@ mod row_weights;
 mod saved;
 pub mod scores;
 mod sphere;
+pub mod splines;
 pub mod subsets;
 #[cfg(test)]
 mod testing;

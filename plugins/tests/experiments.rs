@@ -484,18 +484,23 @@ score skill = compare(net, grown, adapted, on: all)
 }
 
 #[test]
-fn boosted_trees_are_tuned_tried_inside_and_scored_as_other_parents() {
+fn trees_and_curves_are_tuned_tried_inside_and_scored_as_other_parents() {
     let text = format!(
         "{SMALL}\
 parent trees = boost(seen, inputs: [x, z], target: y, iterations: 10)
+parent curves = additive(seen, inputs: [x, z], target: y, weights: 1 + x * x)
+anomaly bent = finetune(curves, near, steps: 5)
+child turned = apply(ols(bent, columns(z)), unseen)
+score inside_curves = inner(curves, by: z, side: upper)
 anomaly leaves = finetune(trees, near, steps: 5, from: chain)
 child moved = apply(ols(leaves, columns(z)), unseen)
 score inside = inner(adapted, by: z)
 score inside_trees = inner(trees, by: z, side: upper)
 data told = predict(trees, on: unseen)
 parent again = least_squares(told, inputs: [x, predicted], target: y)
-score skill = compare(net, adapted, trees, again, on: predict(trees, on: unseen), inner: inside, rivals: [inside_trees])
+score skill = compare(net, adapted, trees, again, curves, on: predict(trees, on: unseen), inner: inside, rivals: [inside_trees, inside_curves])
 score tuned = compare(trees, moved, on: unseen)
+score steered = compare(curves, turned, on: unseen)
 "
     );
     let (_, scores) = ran(&text, &MemStore::default());
@@ -505,6 +510,10 @@ score tuned = compare(trees, moved, on: unseen)
         ("skill", "trees", "rmse"),
         ("skill", "again", "rmse"),
         ("tuned", "moved", "rmse"),
+        ("inside_curves", "curves", "rmse"),
+        ("skill", "curves", "inner_rmse"),
+        ("skill", "curves", "rmse"),
+        ("steered", "turned", "rmse"),
     ] {
         let of = |line: &&ScoreLine| {
             (&*line.statement, &*line.model, &*line.metric) == (statement, model, metric)

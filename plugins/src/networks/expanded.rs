@@ -1,4 +1,5 @@
-//! Networks of one layer on products of their inputs: the exact models of `least_squares`.
+//! Networks of one layer on functions of their inputs: the exact models of `least_squares` and
+//! `additive`.
 
 use engine::artifact::Layout;
 use pulp::Arch;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::fused::Fused;
 use super::{Activation, Columns, Differentiate, Layers, Loss, Model, Samples, TrainerChoice};
+use crate::splines::cardinal;
 
 /// A product of inputs in their own units, standardised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +21,7 @@ pub struct Product {
     pub std: f64,
 }
 
-/// One affine layer on the inputs and on products of them.
+/// One affine layer on the inputs, on products of them and on curves of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expanded {
     /// What it reads and predicts.
@@ -27,24 +29,35 @@ pub struct Expanded {
     pub columns: Columns,
     /// What the layer sees after the inputs.
     pub products: Vec<Product>,
+    /// The knots of a curve of each standardised input: after the products the layer sees, for
+    /// each knot but the first and the last, the natural spline that is 1 there and 0 at the
+    /// others. Without any the inputs have no curves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Vec<f64>>,
     /// What training minimises.
     pub loss: Loss,
 }
 
 impl Expanded {
     fn layers(&self) -> Layers {
-        let features = self.columns.inputs.len() + self.products.len();
         Layers {
-            widths: vec![features, self.columns.targets.len()],
+            widths: vec![self.features_of_row(), self.columns.targets.len()],
             activation: Activation::Tanh,
         }
+    }
+
+    fn features_of_row(&self) -> usize {
+        let inner = self
+            .curves
+            .iter()
+            .map(|knots| knots.len().saturating_sub(2));
+        self.columns.inputs.len() + self.products.len() + inner.sum::<usize>()
     }
 
     /// What the layer sees of standardised inputs, row after row.
     fn features(&self, inputs: &[f32]) -> Vec<f32> {
         let width = self.columns.inputs.len();
-        let mut features =
-            Vec::with_capacity(inputs.len() / width.max(1) * (width + self.products.len()));
+        let mut features = Vec::with_capacity(inputs.len() / width.max(1) * self.features_of_row());
         for row in inputs.chunks_exact(width.max(1)) {
             features.extend_from_slice(row);
             features.extend(self.products.iter().map(|product| {
@@ -54,6 +67,11 @@ impl Expanded {
                 });
                 ((values.product::<f64>() - product.mean) / product.std) as f32
             }));
+            for (knots, value) in self.curves.iter().zip(row) {
+                let shares = cardinal(knots, f64::from(*value));
+                let inner = shares.get(1..knots.len().saturating_sub(1));
+                features.extend(inner.unwrap_or_default().iter().map(|share| *share as f32));
+            }
         }
         features
     }
@@ -132,6 +150,7 @@ mod tests {
                 targets: vec![scaled("t", 0.0, 1.0)],
             },
             products: vec![product(&[0, 1], 4.0, 8.0), product(&[1, 1], 9.0, 2.0)],
+            curves: Vec::new(),
             loss: Loss::Mse,
         };
         network.into()
@@ -175,5 +194,35 @@ mod tests {
         let read: Network = serde_json::from_str(&text).expect("a network");
         assert_eq!(read, network());
         assert_eq!(read.layout().len(), 5);
+    }
+
+    /// 1 + 2a + 4 (the curve of knots -1, 0, 2 that is 1 at 0), b straight.
+    fn bent() -> Network {
+        let columns = Columns {
+            inputs: vec![Scaled::as_is("a"), Scaled::as_is("b")],
+            targets: vec![Scaled::as_is("t")],
+        };
+        let network = Expanded {
+            columns,
+            products: Vec::new(),
+            curves: vec![vec![-1.0, 0.0, 2.0], vec![0.5]],
+            loss: Loss::Mse,
+        };
+        network.into()
+    }
+
+    #[test]
+    fn curves_are_added_to_straight_lines() {
+        let weights = [2.0, 0.0, 4.0, 1.0];
+        assert_eq!(bent().layout().len(), weights.len());
+        let inputs = [-1.0, 9.0, 0.0, 9.0, 2.0, 9.0, f32::NAN, 9.0];
+        let found = bent().evaluate(&weights, &inputs, 4);
+        assert_eq!(found[..3], [-1.0, 5.0, 5.0]);
+        assert!(found[3].is_nan());
+        let text = serde_json::to_string(&bent()).expect("json");
+        assert_eq!(
+            serde_json::from_str::<Network>(&text).expect("a network"),
+            bent()
+        );
     }
 }

@@ -2,15 +2,15 @@
 
 use engine::artifact::Dataset;
 use engine::error::Fault;
-use engine::params::{Column, Input};
+use engine::params::{Column, Formula, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
 use super::support::boosting::{Boosted, Growth};
 use super::support::examine;
-use crate::complete::complete;
-use crate::networks::{Columns, Loss, Network, Scaled, Trees};
+use crate::networks::{Columns, Loss, Network, TrainingRows, Trees, scaled_inputs, scaled_target};
+use crate::row_weights::row_weights;
 
 plugin! {
     /// Gradient boosting of regression trees: the baseline for tables of numbers.
@@ -47,6 +47,9 @@ plugin! {
         l2: f64 = "0", range("0..");
         /// The most bins of an input (`max_bins`).
         bins: usize = "255", range("2..=255");
+        /// How much each row counts (`sample_weight`, 1 on average): a column, or a formula such
+        /// as `area(lat)`. It counts in `l2` and in quantiles, not in `min_leaf`.
+        weights: Option<Formula>;
     }
 }
 
@@ -66,13 +69,15 @@ impl Plugin for Boost {
         if data.rows() == 0 {
             return Err(Fault::at("data", "expected rows to learn from, found none"));
         }
-        let scaled = |Column(name): &Column, param| -> Result<Scaled, Fault> {
-            Ok(Scaled::of(name, complete(data, name, param)?))
+        let weights = self.weights.as_ref().map(|Formula(weights)| weights);
+        let train = TrainingRows {
+            data: data.clone(),
+            weights: row_weights(weights, data)?,
         };
-        let inputs = self.inputs.iter().map(|input| scaled(input, "inputs"));
+        let (target, _) = scaled_target(&self.target, Loss::Mse, data, &train)?;
         let columns = Columns {
-            inputs: inputs.collect::<Result<_, _>>()?,
-            targets: vec![scaled(&self.target, "target")?],
+            inputs: scaled_inputs(&self.inputs, data, &train)?,
+            targets: vec![target],
         };
         let bare = Network::from(Trees {
             columns: columns.clone(),
@@ -87,7 +92,8 @@ impl Plugin for Boost {
             l2: self.l2,
             bins: self.bins,
         };
-        let boosted = growth.boost(&bare.samples(data)?, context)?;
+        let counts = train.weights.as_deref();
+        let boosted = growth.boost(&bare.samples(data)?, counts, context)?;
         let Boosted {
             trees,
             leaves,
@@ -112,12 +118,14 @@ mod tests {
 
     use super::*;
     use crate::predictors::tests::dataset as table;
+    use crate::testing::{call, given};
 
     /// What the script wrote.
     #[derive(Deserialize)]
     struct Golden {
         x: Vec<[f64; 3]>,
         y: Vec<f64>,
+        w: Vec<f64>,
         at: Vec<[f64; 3]>,
         cases: Vec<Case>,
     }
@@ -130,13 +138,14 @@ mod tests {
         min_samples_leaf: usize,
         l2_regularization: f64,
         max_bins: usize,
+        weighted: bool,
         predictions: Vec<f64>,
     }
 
-    fn data(x: &[[f64; 3]], y: &[f64]) -> Dataset {
+    fn data(x: &[[f64; 3]], y: &[f64], w: &[f64]) -> Dataset {
         let column = |at: usize| -> Vec<f64> { x.iter().map(|row| row[at]).collect() };
         let (a, b, c) = (column(0), column(1), column(2));
-        table(&[("a", &a), ("b", &b), ("c", &c), ("y", y)])
+        table(&[("a", &a), ("b", &b), ("c", &c), ("y", y), ("w", w)])
     }
 
     fn boost(data: Dataset) -> Boost {
@@ -150,6 +159,7 @@ mod tests {
             min_leaf: 20,
             l2: 0.0,
             bins: 255,
+            weights: None,
         }
     }
 
@@ -163,9 +173,14 @@ mod tests {
     fn predictions_agree_with_scikit_learn() {
         let golden: Golden =
             serde_json::from_str(include_str!("../../testdata/golden/boost.json")).expect("json");
-        let at = data(&golden.at, &vec![0.0; golden.at.len()]);
-        assert_eq!(golden.cases.len(), 5);
+        let at = data(&golden.at, &[0.0; 12], &[0.0; 12]);
+        assert_eq!(golden.cases.len(), 8);
         for case in &golden.cases {
+            let data = data(&golden.x, &golden.y, &golden.w);
+            let counted: Boost = call(
+                "rows, inputs: [a], target: y, weights: w",
+                &[("rows", given(data.clone()))],
+            );
             let call = Boost {
                 iterations: case.max_iter,
                 learning_rate: case.learning_rate,
@@ -173,7 +188,8 @@ mod tests {
                 min_leaf: case.min_samples_leaf,
                 l2: case.l2_regularization,
                 bins: case.max_bins,
-                ..boost(data(&golden.x, &golden.y))
+                weights: counted.weights.filter(|_| case.weighted),
+                ..boost(data)
             };
             let parent = call.run(&Context::alone("boost")).expect("a parent");
             for (found, expected) in predicted(&parent, &at).iter().zip(&case.predictions) {
@@ -190,7 +206,7 @@ mod tests {
     fn a_tree_divides_where_the_error_falls_most() {
         // One tree of two leaves, by hand: the means of the rows up to and beyond 2.
         let x = [1.0, 2.0, 3.0, 4.0].map(|a| [a, 0.0, 0.0]);
-        let data = data(&x, &[0.0, 1.0, 5.0, 7.0]);
+        let data = data(&x, &[0.0, 1.0, 5.0, 7.0], &[1.0; 4]);
         let call = Boost {
             iterations: 1,
             learning_rate: 1.0,
@@ -208,7 +224,7 @@ mod tests {
 
     #[test]
     fn too_few_rows_to_divide_leave_the_mean() {
-        let data = data(&[[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]], &[3.0, 4.0]);
+        let data = data(&[[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]], &[3.0, 4.0], &[1.0; 2]);
         let call = Boost {
             iterations: 3,
             ..boost(data.clone())

@@ -2,19 +2,20 @@
 
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
-use engine::params::{Column, Input};
+use engine::params::Input;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Parent;
 use super::support::examine;
 use super::support::start::StartOptions;
+use super::support::targets::Targets;
 use crate::calls::too_large;
 use crate::complete::complete;
 use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
     Activation, Columns, Convolutional, Feedforward, Images, Layers, Loss, Network, Scaled,
-    TrainerChoice, TrainingRows, scaled_target,
+    TrainerChoice, TrainingRows,
 };
 use crate::recipes::TrainOptions;
 
@@ -40,8 +41,9 @@ plugin! {
     pub struct Conv {
         /// The images and what is to be predicted of them.
         data: Input<Dataset>, with_truth(), not_in_stream();
-        /// The column to be predicted; for `cross_entropy` class indices from 0.
-        target: Column = "label", target();
+        /// The column to be predicted, or several, `[u, v]`; for `cross_entropy` class indices
+        /// from 0.
+        target: Targets = "label", target();
         /// Channels of each convolution.
         channels: Vec<usize> = "[8, 16]", range("1..=1024");
         /// Rows and columns of the kernels.
@@ -69,7 +71,11 @@ impl Plugin for Conv {
     const MEMBERS: Option<&'static str> = Some("members");
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        let found = [Self::no_images(call), Self::large(call)];
+        let found = [
+            Targets::complaint(call),
+            Self::no_images(call),
+            Self::large(call),
+        ];
         let start = StartOptions::check(call, Self::layout(call).as_ref());
         let options = TrainOptions::check(call).into_iter().chain(start);
         options.chain(found.into_iter().flatten()).collect()
@@ -133,7 +139,8 @@ impl Conv {
     fn layout(call: &Sketch) -> Option<Layout> {
         let images = Self::images(call)?.ok()?;
         let dense = call.get::<Vec<usize>>("dense")?;
-        examine::predicts_quantity(call).then(|| images.with_dense(&widths(&images, &dense, 1)))
+        let outputs = examine::targets(call).filter(|_| examine::predicts_quantity(call))?;
+        Some(images.with_dense(&widths(&images, &dense, outputs)))
     }
 
     /// What only dfdx differentiates: without channels there are no convolutions.
@@ -145,12 +152,12 @@ impl Conv {
 
     fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let (names, size) = pixels(&self.data)?;
-        let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
+        let (targets, outputs) = self.target.scaled(self.loss, &self.data, train)?;
         let images = images(size, self.channels.clone(), self.kernel, self.pool);
         let widths = widths(&images, &self.dense, outputs);
         let columns = Columns {
             inputs: self.scaled(&names, size, train)?,
-            targets: vec![target],
+            targets,
         };
         let layers = Layers {
             widths,

@@ -8,13 +8,11 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
 
 use super::Parent;
+use super::support::exact::{ExactRows, least_norm};
 use super::support::examine;
+use super::support::targets::Targets;
 use crate::calls::complaints;
-use crate::complete::complete;
-use crate::networks::{
-    Activation, Columns, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled,
-};
-use crate::row_weights::row_weights;
+use crate::networks::{Activation, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled};
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -40,8 +38,8 @@ plugin! {
         data: Input<Dataset>, with_truth();
         /// The input columns.
         inputs: Vec<Column>, needed();
-        /// The column to be predicted.
-        target: Column, target();
+        /// The column to be predicted, or several, `[u, v]`, each as if alone.
+        target: Targets, target();
         /// How much large weights cost.
         penalty: f64 = "0", range("0..");
         /// An input whose products with the others are inputs, too.
@@ -69,47 +67,30 @@ impl Plugin for LeastSquares {
         let with = call.get::<Option<Column>>("products").flatten();
         let products = products(&inputs, with.as_ref(), call.get("degree"));
         let features = inputs.len() + products.len();
-        examine::with_tensors(facts, Some(Layout::mlp(&[features, 1])))
+        let layout = |targets| Layout::mlp(&[features, targets]);
+        examine::with_tensors(facts, examine::targets(call).map(layout))
     }
 
     fn run(self, _: &Context) -> Result<Parent, Fault> {
-        let counts = row_weights(self.weights.as_ref().map(|it| &it.0), &self.data)?;
-        let counts = counts.as_deref();
-        let scaled = |name: &str, param: &'static str| -> Result<Scaled, Fault> {
-            let values = complete(&self.data, name, param)?;
-            Ok(Scaled::weighted(name, values, counts))
-        };
-        let inputs = (self.inputs.iter())
-            .map(|Column(name)| scaled(name, "inputs"))
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let target = scaled(&self.target.0, "target")?;
-        let standardised = |scaled: &Scaled| -> Result<Vec<f64>, Fault> {
-            let values = self.data.values(&scaled.name)?.iter();
-            Ok(values
-                .map(|value| (value - scaled.mean) / scaled.std)
-                .collect())
-        };
+        let weights = self.weights.as_ref();
+        let mut rows = ExactRows::of(&self.data, &self.inputs, &self.target, weights)?;
         let products = products(&self.inputs, self.products.as_ref(), self.degree);
+        let counts = rows.weights.as_deref();
         let products = products.into_iter().map(|of| self.product(of, counts));
         let products = products.collect::<Result<Vec<_>, Fault>>()?;
-        let mut columns = inputs
-            .iter()
-            .map(standardised)
-            .collect::<Result<Vec<_>, _>>()?;
-        columns.extend(products.iter().map(|(_, values)| values.clone()));
-        let mut truth = standardised(&target)?;
-        if let Some(counts) = counts {
-            columns.iter_mut().for_each(|column| count(column, counts));
-            count(&mut truth, counts);
-        }
-        let mut weights = ridge(&columns, &truth, self.penalty)?;
-        // Standardised columns have mean zero, and so has what is left of the target.
-        weights.push(0.0);
-        let widths = vec![inputs.len(), 1];
-        let columns = Columns {
-            inputs,
-            targets: vec![target],
-        };
+        let widths = vec![rows.inputs.len(), rows.targets.len()];
+        let shares = rows.shares();
+        rows.inputs
+            .extend(products.iter().map(|(_, values)| values.clone()));
+        let all = rows.inputs.iter_mut().chain(&mut rows.targets);
+        all.for_each(|values| count(values, &shares));
+        let features = &rows.inputs;
+        let design = Mat::from_fn(rows.rows(), features.len(), |row, at| features[at][row]);
+        let cost = rows.rows() as f64 * self.penalty;
+        let mut weights = least_norm(&design, &rows.targets, cost)?.concat();
+        // Standardised columns have mean zero, and so has what is left of the targets.
+        weights.extend(vec![0.0; rows.targets.len()]);
+        let columns = rows.columns;
         let loss = Loss::Mse;
         let network: Network = match products.is_empty() {
             true => {
@@ -124,6 +105,7 @@ impl Plugin for LeastSquares {
             false => Network::from(Expanded {
                 columns,
                 products: products.into_iter().map(|(product, _)| product).collect(),
+                curves: Vec::new(),
                 loss,
             }),
         };
@@ -175,54 +157,15 @@ fn products(inputs: &[Column], with: Option<&Column>, degree: Option<usize>) -> 
     wanted.map(Vec::from).collect()
 }
 
-/// Makes the square of each value count: by its weight, 1 on average.
-fn count(values: &mut [f64], counts: &[f64]) {
-    let mean = counts.iter().sum::<f64>() / counts.len() as f64;
-    let pairs = values.iter_mut().zip(counts);
-    pairs.for_each(|(value, count)| *value *= (count / mean).sqrt());
+/// Multiplies each value by the share of its row.
+fn count(values: &mut [f64], shares: &[f64]) {
+    let pairs = values.iter_mut().zip(shares);
+    pairs.for_each(|(value, share)| *value *= share);
 }
 
 fn names(columns: &[Column]) -> Vec<String> {
     let quoted = columns.iter().map(|Column(name)| format!("`{name}`"));
     quoted.collect()
-}
-
-/// Singular values below this share of the largest count as zero, as in numpy's `lstsq` up to
-/// the number of rows.
-const RANK: f64 = 1e-12;
-
-/// `V diag(s / (s² + n penalty)) Uᵀ y`.
-fn ridge(columns: &[Vec<f64>], target: &[f64], penalty: f64) -> Result<Vec<f64>, Fault> {
-    let rows = target.len();
-    if rows == 0 {
-        return Err(Fault::at("data", "expected rows to learn from, found none"));
-    }
-    let design = Mat::from_fn(rows, columns.len(), |row, column| columns[column][row]);
-    let svd = design
-        .thin_svd()
-        .map_err(|error| Fault::Bug(format!("the decomposition failed: {error:?}")))?;
-    let values = svd.S().column_vector();
-    let largest = values.iter().copied().fold(0.0, f64::max);
-    let cost = rows as f64 * penalty;
-    let mut weights = vec![0.0; columns.len()];
-    for (mode, s) in values
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| **s > RANK * largest)
-    {
-        let projected: f64 = svd
-            .U()
-            .col(mode)
-            .iter()
-            .zip(target)
-            .map(|(u, y)| u * y)
-            .sum();
-        let factor = s / (s * s + cost) * projected;
-        for (weight, v) in weights.iter_mut().zip(svd.V().col(mode).iter()) {
-            *weight += factor * v;
-        }
-    }
-    Ok(weights)
 }
 
 #[cfg(test)]
@@ -236,7 +179,7 @@ mod tests {
         let call = LeastSquares {
             data: Input::new(data.clone()),
             inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
-            target: Column("y".to_owned()),
+            target: Targets(vec![Column("y".to_owned())]),
             penalty,
             products: None,
             degree: None,
@@ -362,7 +305,7 @@ mod tests {
                     .iter()
                     .map(|name| Column((*name).to_owned()))
                     .collect(),
-                target: Column("y".to_owned()),
+                target: Targets(vec![Column("y".to_owned())]),
                 penalty: 0.01,
                 products: products.map(|name| Column(name.to_owned())),
                 degree,
@@ -391,6 +334,27 @@ mod tests {
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-5, "{found} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn several_targets_are_each_as_if_alone() {
+        let (a, b) = ([0.0, 1.0, 2.0, 3.0, 5.0], [1.0, 0.0, 2.0, 1.0, 4.0]);
+        let (u, v) = ([1.0, 2.5, 2.0, 4.0, 5.5], [300.0, -20.0, 10.0, 0.5, 70.0]);
+        let data = table(&[("a", &a), ("b", &b), ("u", &u), ("v", &v)]);
+        for more in ["", ", products: a", ", degree: 2, weights: a + 1"] {
+            let predicted = |target: &str| {
+                let written = format!("rows, inputs: [a, b], target: {target}, penalty: 0.1{more}");
+                let fit: LeastSquares = call(&written, &[("rows", given(data.clone()))]);
+                let parent = fit.run(&Context::alone("several")).expect("a parent");
+                let network = parent.network().expect("a network");
+                let inputs = network.inputs_of(&data).expect("inputs");
+                assert_eq!(network.layout().len(), parent.weights.len());
+                network.unscale(&network.evaluate(&parent.weights, &inputs, 5))
+            };
+            let (u, v) = (predicted("u"), predicted("v"));
+            let alone = u.iter().zip(&v).flat_map(|(u, v)| [*u, *v]);
+            assert_eq!(predicted("[u, v]"), alone.collect::<Vec<_>>(), "{more}");
         }
     }
 

@@ -9,9 +9,10 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use super::Parent;
 use super::support::examine;
 use super::support::start::StartOptions;
+use super::support::targets::Targets;
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, TrainerChoice, TrainingRows,
-    scaled_inputs, scaled_target,
+    scaled_inputs,
 };
 use crate::recipes::rows_left;
 use crate::recipes::{Length, Recipe, StartingPoint};
@@ -34,8 +35,8 @@ plugin! {
         data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns.
         inputs: Vec<Column>, needed();
-        /// The column to be predicted.
-        target: Column, target();
+        /// The column to be predicted, or several, `[u, v]`: the loss is their mean.
+        target: Targets, target();
         /// How gradients move weights.
         optimizer: Optimizer = "sgd(rate: 5e-2)", not_in_stream();
         /// How the learning rate changes along training.
@@ -99,21 +100,21 @@ impl Plugin for LinearRegression {
 impl LinearRegression {
     /// The tensors of the network of a call.
     fn layout(call: &Sketch) -> Option<Layout> {
-        Some(Layout::mlp(&[examine::inputs(call)?, 1]))
+        Some(Layout::mlp(&[
+            examine::inputs(call)?,
+            examine::targets(call)?,
+        ]))
     }
 
     fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
-        let (target, outputs) = scaled_target(&self.target, Loss::Mse, &self.data, train)?;
+        let (targets, outputs) = self.target.scaled(Loss::Mse, &self.data, train)?;
         Ok(Network::from(Feedforward {
             layers: Layers {
                 widths: vec![inputs.len(), outputs],
                 activation: Activation::Tanh,
             },
-            columns: Columns {
-                inputs,
-                targets: vec![target],
-            },
+            columns: Columns { inputs, targets },
             loss: Loss::Mse,
         }))
     }
@@ -131,7 +132,7 @@ mod tests {
         LinearRegression {
             data: Input::new(table(&[("a", &a[..]), ("b", &b), ("y", &y)])),
             inputs: ["a", "b"].map(|name| Column(name.to_owned())).to_vec(),
-            target: Column("y".to_owned()),
+            target: Targets(vec![Column("y".to_owned())]),
             optimizer: Optimizer::Sgd(Sgd { rate, momentum }),
             schedule: Schedule::Constant(Constant {}),
             steps,

@@ -1,5 +1,6 @@
 //! Parents: networks trained on all training data, one action per member.
 
+mod additive;
 mod boost;
 mod conv;
 mod least_squares;
@@ -8,6 +9,7 @@ mod mlp;
 pub(crate) mod support;
 mod transformer;
 
+pub use additive::Additive;
 pub use boost::Boost;
 pub use conv::Conv;
 pub use least_squares::LeastSquares;
@@ -27,6 +29,7 @@ pub fn register(registry: &mut Registry) {
     crate::training::register(registry);
     crate::recipes::register(registry);
     registry.plugin::<LeastSquares>();
+    registry.plugin::<Additive>();
     registry.plugin::<Boost>();
     registry.plugin::<Conv>();
     registry.plugin::<LinearRegression>();

@@ -9,9 +9,10 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Parent;
 use super::support::examine;
 use super::support::start::StartOptions;
+use super::support::targets::Targets;
 use crate::networks::{
     Activation, Columns, Encoder, EncoderNetwork, Layers, Loss, Network, TrainerChoice,
-    TrainingRows, scaled_inputs, scaled_target,
+    TrainingRows, scaled_inputs,
 };
 use crate::recipes::TrainOptions;
 
@@ -22,8 +23,8 @@ plugin! {
     /// another one that tells its place, both its own (Gorishniy et al. 2021, section 3.3). Each
     /// of the `layers` is one of `torch.nn.TransformerEncoderLayer` without dropout: attention in
     /// `heads` parts, then two dense layers with `feedforward` numbers and the activation between
-    /// them, a norm after either (Vaswani et al. 2017). A dense layer makes the target of the
-    /// mean of the tokens. Inputs and target are standardised as those of `mlp`; weights start
+    /// them, a norm after either (Vaswani et al. 2017). A dense layer makes the targets of the
+    /// mean of the tokens. Inputs and targets are standardised as those of `mlp`; weights start
     /// uniform within ±1/√inputs, norms such that they change nothing.
     ///
     /// The weights load into an equal module of PyTorch: `tokens.weight` and `tokens.bias`
@@ -44,8 +45,9 @@ plugin! {
         data: Input<Dataset>, with_truth(), not_in_stream();
         /// The input columns, each a token.
         inputs: Vec<Column>, needed();
-        /// The column to be predicted; for `cross_entropy` class indices from 0.
-        target: Column, target();
+        /// The column to be predicted, or several, `[u, v]`; for `cross_entropy` class indices
+        /// from 0.
+        target: Targets, target();
         /// Numbers of a token.
         width: usize = "16", range("1..=1024");
         /// Parts of a token that attend each on its own; they divide the width.
@@ -115,12 +117,12 @@ impl Transformer {
             layers: call.get("layers")?,
             feedforward: call.get("feedforward")?,
         };
-        Some(encoder.with_head(&[encoder.width, 1]))
+        Some(encoder.with_head(&[encoder.width, examine::targets(call)?]))
     }
 
     fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {
         let inputs = scaled_inputs(&self.inputs, &self.data, train)?;
-        let (target, outputs) = scaled_target(&self.target, self.loss, &self.data, train)?;
+        let (targets, outputs) = self.target.scaled(self.loss, &self.data, train)?;
         let encoder = Encoder {
             tokens: inputs.len(),
             width: self.width,
@@ -129,10 +131,7 @@ impl Transformer {
             feedforward: self.feedforward,
         };
         Ok(Network::from(EncoderNetwork {
-            columns: Columns {
-                inputs,
-                targets: vec![target],
-            },
+            columns: Columns { inputs, targets },
             encoder,
             layers: Layers {
                 widths: vec![self.width, outputs],

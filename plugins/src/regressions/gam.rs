@@ -5,11 +5,11 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
 use super::support::fit::{Method, Model, regress};
-use super::support::penalty::{Penalty, Strength};
 use super::support::sample::Sample;
 use super::support::shared;
 use super::support::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
+use crate::splines::{Penalty, Strength};
 
 words! {
     /// How many penalties are chosen.

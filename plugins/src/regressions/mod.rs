@@ -28,7 +28,7 @@ pub use ols::Ols;
 pub use polynomial::Polynomial;
 pub use ridge::Ridge;
 pub use spline::Spline;
-pub use support::basis::{Basis, Curve, Term, Unit};
+pub use support::basis::{Basis, Term, Unit};
 pub(crate) use support::evidence::percent;
 pub use support::evidence::{Evidence, FLAT};
 pub use support::shared::{Against, FitOptions, Variables, times};

@@ -8,7 +8,6 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::support::components::Components;
 use super::support::fit::{Method, Model, regress};
-use super::support::penalty::{Penalty, Strength};
 use super::support::sample::Sample;
 use super::support::shared;
 use super::support::shared::{FitOptions, Sources, Variables};
@@ -16,6 +15,7 @@ use super::{Basis, Regression, Unit};
 use crate::networks::{
     Activation, Columns, Feedforward, Layers, Loss, Network, Samples, Scaled, TrainerChoice,
 };
+use crate::splines::{Penalty, Strength};
 use crate::training::{Optimizer, Trainer};
 
 plugin! {

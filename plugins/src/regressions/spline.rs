@@ -5,11 +5,11 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::support::fit::{Method, Model, regress};
-use super::support::penalty::Penalty;
 use super::support::sample::Sample;
 use super::support::shared;
 use super::support::shared::{FitOptions, Sources, Variables};
 use super::{Basis, Regression};
+use crate::splines::Penalty;
 
 plugin! {
     /// Natural cubic splines of the predictors, by least squares: the usual choice.

@@ -171,6 +171,7 @@ mod tests {
 
     use super::*;
     use crate::parents::LinearRegression;
+    use crate::parents::support::targets::Targets;
     use crate::training::{Constant, Optimizer, Schedule, Sgd};
 
     fn data() -> Dataset {
@@ -184,7 +185,7 @@ mod tests {
         let line = LinearRegression {
             data: Input::new(data()),
             inputs: vec![Column("x".to_owned())],
-            target: Column("y".to_owned()),
+            target: Targets(vec![Column("y".to_owned())]),
             optimizer: Optimizer::Sgd(Sgd {
                 rate: 0.1,
                 momentum: 0.5,

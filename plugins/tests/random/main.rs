@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 43] = [
+const OF_THE_DATA: [(&str, &[&str]); 44] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -78,8 +78,9 @@ const OF_THE_DATA: [(&str, &[&str]); 43] = [
     ("two complete samples", &[""]),
     ("complete rows, found", &["joint("]),
     ("diverged", &[""]),
-    // How many leaves trees have.
+    // How many leaves trees have, and how many knots curves.
     ("of a network of other tensors", &["boost("]),
+    ("of a network of other tensors", &["additive("]),
     ("no row has a partner", &[""]),
     ("is the same in all rows: there is no edge", &["edge("]),
     ("do not lie beyond the rows along", &["reach: matched"]),

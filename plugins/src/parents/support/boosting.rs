@@ -39,19 +39,42 @@ pub struct Boosted {
 }
 
 impl Growth {
-    /// Trees fitted one after another, each to what those before left over.
+    /// Trees fitted one after another, each to what those before left over; `weights` say how
+    /// much each row counts, all the same when left out.
     ///
     /// # Errors
     /// When the run is stopped.
-    pub fn boost(self, samples: &Samples, context: &Context) -> Result<Boosted, Fault> {
-        let binned = Binned::of(samples, self.bins);
+    pub fn boost(
+        self,
+        samples: &Samples,
+        weights: Option<&[f64]>,
+        context: &Context,
+    ) -> Result<Boosted, Fault> {
+        let counts = match weights {
+            Some(weights) => {
+                let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+                weights.iter().map(|weight| weight / mean).collect()
+            }
+            None => vec![1.0; samples.rows],
+        };
+        let binned = Binned::of(samples, &counts, self.bins);
         let targets: Vec<f64> = samples.targets.iter().copied().map(f64::from).collect();
-        let base = targets.iter().sum::<f64>() / targets.len() as f64;
+        let sum: f64 = targets
+            .iter()
+            .zip(&counts)
+            .map(|(y, count)| y * count)
+            .sum();
+        let base = sum / counts.iter().sum::<f64>();
         let mut left: Vec<f64> = targets.iter().map(|target| target - base).collect();
         let (mut trees, mut leaves) = (Vec::new(), Vec::new());
         for _ in 0..self.iterations {
             context.check_stop()?;
-            let mut tree = Tree::new(&binned, &left, self);
+            let pull = |(left, weight): (&f64, &f64)| Pull {
+                sum: left * weight,
+                weight: *weight,
+            };
+            let pulls: Vec<Pull> = left.iter().zip(&counts).map(pull).collect();
+            let mut tree = Tree::new(&binned, &pulls, self);
             tree.grow();
             let mut nodes = Vec::new();
             tree.write(0, &mut nodes, &mut leaves);
@@ -69,8 +92,8 @@ impl Growth {
     }
 
     /// What a leaf with these rows adds, before the learning rate.
-    fn value(self, sum: f64, rows: usize) -> f64 {
-        sum / (rows as f64 + self.l2)
+    fn value(self, pull: Pull) -> f64 {
+        pull.sum / (pull.weight + self.l2)
     }
 }
 
@@ -83,11 +106,14 @@ struct Binned {
 }
 
 impl Binned {
-    fn of(samples: &Samples, bins: usize) -> Self {
+    fn of(samples: &Samples, counts: &[f64], bins: usize) -> Self {
         let width = samples.inputs.len() / samples.rows;
         let column = |input: usize| samples.inputs.iter().skip(input).step_by(width).copied();
         let bounds: Vec<Vec<f32>> = (0..width)
-            .map(|input| bounds(column(input).collect(), bins))
+            .map(|input| {
+                let counting = column(input).zip(counts.iter().copied());
+                bounds(counting.filter(|(_, count)| *count > 0.0).collect(), bins)
+            })
             .collect();
         let bin = |value: f32, bounds: &[f32]| bounds.partition_point(|bound| *bound < value) as u8;
         let columns = bounds.iter().enumerate();
@@ -100,19 +126,27 @@ impl Binned {
     }
 }
 
-/// The middles between the values where these are few, else quantiles.
-fn bounds(mut values: Vec<f32>, bins: usize) -> Vec<f32> {
-    values.sort_by(f32::total_cmp);
-    let middle = |pair: &[f32]| f32::midpoint(pair[0], pair[1]);
-    let mut distinct = values.clone();
+/// The middles between values where these are few, else quantiles of values that count this much.
+fn bounds(mut values: Vec<(f32, f64)>, bins: usize) -> Vec<f32> {
+    values.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut distinct: Vec<f32> = values.iter().map(|(value, _)| *value).collect();
     distinct.dedup();
     let mut bounds: Vec<f32> = match distinct.len() <= bins {
-        true => distinct.windows(2).map(middle).collect(),
+        true => { distinct.windows(2) }
+            .map(|pair| f32::midpoint(pair[0], pair[1]))
+            .collect(),
         false => {
-            let quantile = |bin: usize| match (values.len() * bin / bins, values.len() * bin % bins)
-            {
-                (at, 0) => middle(&values[at - 1..=at]),
-                (at, _) => values[at],
+            let summed = values.iter().scan(0.0, |sum, (_, count)| {
+                *sum += count;
+                Some(*sum)
+            });
+            let summed: Vec<f64> = summed.collect();
+            let all = summed.last().copied().unwrap_or_default();
+            let quantile = |bin: usize| {
+                let share = all * bin as f64 / bins as f64;
+                let at = summed.partition_point(|sum| *sum < share);
+                let next = at + usize::from(summed[at] == share);
+                f32::midpoint(values[at].0, values[next].0)
             };
             (1..bins).map(quantile).collect()
         }
@@ -121,11 +155,31 @@ fn bounds(mut values: Vec<f32>, bins: usize) -> Vec<f32> {
     bounds
 }
 
+/// What rows want to be added: the sum of what is left over and how much they count.
+#[derive(Clone, Copy, Default)]
+struct Pull {
+    sum: f64,
+    weight: f64,
+}
+
+impl Pull {
+    fn add(&mut self, more: Self) {
+        self.sum += more.sum;
+        self.weight += more.weight;
+    }
+
+    fn less(self, part: Self) -> Self {
+        Self {
+            sum: self.sum - part.sum,
+            weight: self.weight - part.weight,
+        }
+    }
+}
+
 /// What the rows of one bin amount to.
 #[derive(Clone, Copy, Default)]
 struct Bin {
-    /// The sum of what is left over.
-    sum: f64,
+    pull: Pull,
     /// How many rows.
     rows: usize,
 }
@@ -156,7 +210,8 @@ struct Growing {
 /// A tree while it grows: always at the node that gains most.
 struct Tree<'a> {
     binned: &'a Binned,
-    left: &'a [f64],
+    /// Of each row.
+    pulls: &'a [Pull],
     growth: Growth,
     /// All rows; those of a node lie together.
     order: Vec<u32>,
@@ -164,15 +219,15 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn new(binned: &'a Binned, left: &'a [f64], growth: Growth) -> Self {
+    fn new(binned: &'a Binned, pulls: &'a [Pull], growth: Growth) -> Self {
         let mut tree = Self {
             binned,
-            left,
+            pulls,
             growth,
-            order: (0..).take(left.len()).collect(),
+            order: (0..).take(pulls.len()).collect(),
             nodes: Vec::new(),
         };
-        let rows = 0..left.len();
+        let rows = 0..pulls.len();
         let histogram = tree.histogram(&rows);
         tree.add(rows, histogram);
         tree
@@ -209,7 +264,7 @@ impl<'a> Tree<'a> {
         let is_small = below.len() < beyond.len();
         let smaller = self.histogram(if is_small { &below } else { &beyond });
         for (all, part) in larger.iter_mut().zip(&smaller) {
-            all.sum -= part.sum;
+            all.pull = all.pull.less(part.pull);
             all.rows -= part.rows;
         }
         let (first, second) = match is_small {
@@ -225,13 +280,15 @@ impl<'a> Tree<'a> {
 
     /// Adds a node with its best cut.
     fn add(&mut self, rows: Range<usize>, histogram: Vec<Bin>) {
-        let left = self.order[rows.clone()].iter();
-        let sum: f64 = left.map(|row| self.left[*row as usize]).sum();
+        let mut pull = Pull::default();
+        for row in &self.order[rows.clone()] {
+            pull.add(self.pulls[*row as usize]);
+        }
         let may_split = rows.len() >= 2 * self.growth.min_leaf;
-        let cut = may_split.then(|| self.best_cut(&histogram, sum, rows.len()));
+        let cut = may_split.then(|| self.best_cut(&histogram, pull, rows.len()));
         let cut = cut.flatten();
         self.nodes.push(Growing {
-            value: self.growth.value(sum, rows.len()),
+            value: self.growth.value(pull),
             rows,
             histogram: if cut.is_some() { histogram } else { Vec::new() },
             cut,
@@ -246,7 +303,7 @@ impl<'a> Tree<'a> {
         for (column, bins) in inputs {
             for row in &self.order[rows.clone()] {
                 let bin = &mut bins[usize::from(column[*row as usize])];
-                bin.sum += self.left[*row as usize];
+                bin.pull.add(self.pulls[*row as usize]);
                 bin.rows += 1;
             }
         }
@@ -254,25 +311,25 @@ impl<'a> Tree<'a> {
     }
 
     /// The first cut of the largest gain in squared error.
-    fn best_cut(&self, histogram: &[Bin], sum: f64, rows: usize) -> Option<Division> {
-        let reduction = |sum: f64, rows: usize| sum * self.growth.value(sum, rows);
-        let whole = reduction(sum, rows);
+    fn best_cut(&self, histogram: &[Bin], pull: Pull, rows: usize) -> Option<Division> {
+        let reduction = |pull: Pull| pull.sum * self.growth.value(pull);
+        let whole = reduction(pull);
         let fewest = self.growth.min_leaf;
         let mut best: Option<Division> = None;
         for (input, bins) in histogram.chunks_exact(WIDTH).enumerate() {
             let mut below = Bin::default();
             let cuts = bins.iter().take(self.binned.bounds[input].len());
             for (at, bin) in cuts.enumerate() {
-                below.sum += bin.sum;
+                below.pull.add(bin.pull);
                 below.rows += bin.rows;
-                let beyond = rows - below.rows;
-                if below.rows < fewest {
+                let beyond = pull.less(below.pull);
+                if below.rows < fewest || below.pull.weight < LIGHTEST {
                     continue;
                 }
-                if beyond < fewest {
+                if rows - below.rows < fewest || beyond.weight < LIGHTEST {
                     break;
                 }
-                let parts = reduction(below.sum, below.rows) + reduction(sum - below.sum, beyond);
+                let parts = reduction(below.pull) + reduction(beyond);
                 let gain = parts - whole;
                 if gain > best.map_or(0.0, |best| best.gain) {
                     let bin = at as u8;
@@ -310,6 +367,9 @@ impl<'a> Tree<'a> {
         self.write(beyond, nodes, leaves);
     }
 }
+
+/// The least that the rows of a leaf count together (`min_hessian_to_split`).
+const LIGHTEST: f64 = 1e-3;
 
 /// How many bins an input has room for.
 const WIDTH: usize = 256;

@@ -2,6 +2,7 @@
 
 pub(crate) mod again;
 pub(crate) mod boosting;
+pub(crate) mod exact;
 pub(crate) mod examine;
 pub(crate) mod foreign;
 pub(crate) mod parent;

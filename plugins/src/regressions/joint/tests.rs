@@ -7,6 +7,7 @@ use super::*;
 use crate::networks::Scaled;
 use crate::networks::testing::network;
 use crate::parents::LeastSquares;
+use crate::parents::support::targets::Targets;
 use crate::predictors::tests::dataset as table;
 
 fn numbers(rows: usize, salt: f64) -> Vec<f64> {
@@ -27,7 +28,7 @@ fn least_squares(inputs: &[&str], products: Option<&str>) -> Parent {
     let call = LeastSquares {
         data: Input::new(rows()),
         inputs: inputs.iter().map(column).collect(),
-        target: Column("y".to_owned()),
+        target: Targets(vec![Column("y".to_owned())]),
         penalty: 0.0,
         products: products.as_ref().map(column),
         degree: None,

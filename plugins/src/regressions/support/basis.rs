@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::splines::Curve;
+
 /// The functions of the standardised predictors that are summed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Basis {
@@ -23,19 +25,6 @@ pub enum Term {
     Curve(Curve),
     /// A unit of a hidden layer.
     Unit(Unit),
-}
-
-/// A curve of one predictor with straight tails, from the truncated power basis of natural
-/// cubic splines (Hastie, Tibshirani & Friedman 2009, eq. 5.4 and 5.5).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Curve {
-    predictor: usize,
-    /// The knot it starts to bend at.
-    first: f64,
-    /// The last knot but one.
-    inner: f64,
-    /// The last knot.
-    last: f64,
 }
 
 /// `tanh(bias + slopes · predictors)`.
@@ -100,7 +89,7 @@ impl Term {
     pub fn value(&self, standardised: &[f64]) -> f64 {
         match self {
             Term::Product(factors) => factors.iter().map(|index| standardised[*index]).product(),
-            Term::Curve(curve) => curve.value(standardised[curve.predictor]),
+            Term::Curve(curve) => curve.value(standardised[curve.variable]),
             Term::Unit(unit) => {
                 let sums = unit.slopes.iter().zip(standardised).map(|(s, z)| s * z);
                 (unit.bias + sums.sum::<f64>()).tanh()
@@ -112,7 +101,7 @@ impl Term {
     pub fn only_of(&self, marked: &[bool]) -> bool {
         match self {
             Term::Product(factors) => factors.iter().all(|index| marked[*index]),
-            Term::Curve(curve) => marked[curve.predictor],
+            Term::Curve(curve) => marked[curve.variable],
             Term::Unit(_) => true,
         }
     }
@@ -132,7 +121,7 @@ impl Term {
                 powers.collect::<Vec<_>>().join(" * ")
             }
             Term::Curve(curve) => {
-                format!("curve({}, {:.4})", predictors[curve.predictor], curve.first)
+                format!("curve({}, {:.4})", predictors[curve.variable], curve.first)
             }
             Term::Unit(unit) => {
                 let sums = unit.slopes.iter().zip(predictors);
@@ -140,40 +129,6 @@ impl Term {
                 format!("tanh({:.4}{sums})", unit.bias)
             }
         }
-    }
-}
-
-impl Curve {
-    /// The curves of a predictor with these knots: two fewer than knots.
-    pub fn all(predictor: usize, knots: &[f64]) -> Vec<Self> {
-        let [bends @ .., inner, last] = knots else {
-            return Vec::new();
-        };
-        let curve = |first: &f64| Self {
-            predictor,
-            first: *first,
-            inner: *inner,
-            last: *last,
-        };
-        bends.iter().map(curve).collect()
-    }
-
-    fn value(&self, z: f64) -> f64 {
-        let Self {
-            first, inner, last, ..
-        } = *self;
-        if z >= last {
-            // The cubic and quadratic parts cancel; far out they would leave only rounding.
-            return (inner - first) * (3.0 * z - first - inner - last);
-        }
-        let cube = |knot: f64| (z - knot).max(0.0).powi(3);
-        cube(first) / (last - first) - cube(inner) / (last - inner)
-    }
-
-    /// Its second derivative between the first and the last knot.
-    pub fn bend(&self, z: f64) -> f64 {
-        let hinge = |knot: f64| 6.0 * (z - knot).max(0.0) / (self.last - knot);
-        hinge(self.first) - hinge(self.inner)
     }
 }
 
@@ -203,27 +158,6 @@ mod tests {
         let terms = Basis::Polynomial(2).terms(2);
         let values: Vec<f64> = terms.iter().map(|term| term.value(&[3.0, -2.0])).collect();
         assert_eq!(values, [1.0, 3.0, -2.0, 9.0, -6.0, 4.0]);
-    }
-
-    #[test]
-    fn curves_have_straight_tails() {
-        let knots = [-1.5, -0.2, 0.4, 1.7];
-        let curves = Curve::all(0, &knots);
-        assert_eq!(curves.len(), 2);
-        for curve in curves {
-            let second = |z: f64, h: f64| {
-                (curve.value(z + h) - 2.0 * curve.value(z) + curve.value(z - h)) / (h * h)
-            };
-            for tail in [-40.0, -2.0, 2.5, 40.0] {
-                assert!(second(tail, 0.5).abs() < 1e-9, "{}", second(tail, 0.5));
-            }
-            for inside in [-0.9, 0.1, 1.0] {
-                assert!((second(inside, 1e-3) - curve.bend(inside)).abs() < 1e-5);
-            }
-            // Neither value nor slope jumps where the right tail begins.
-            let slope = |z: f64| (curve.value(z + 1e-7) - curve.value(z)) / 1e-7;
-            assert!((slope(1.7) - slope(1.7 - 2e-7)).abs() < 1e-5);
-        }
     }
 
     #[test]

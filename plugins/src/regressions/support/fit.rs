@@ -11,12 +11,12 @@ use super::components::Components;
 use super::design::Design;
 use super::evidence::{self, Edges};
 use super::moments::Moments;
-use super::penalty::{Penalty, Seen};
 use super::sample::{Sample, begins_finite, is_finite};
 use super::shared::MORE_SUBSETS;
 use super::shared::{SNR, Sources};
 use super::sums::{Pass, Sums};
 use crate::regressions::{Basis, Form, Regression, Term};
+use crate::splines::{Penalty, Seen, chosen_words};
 
 /// A form of regression.
 pub(crate) trait Method {
@@ -311,12 +311,7 @@ impl<'a> Solution<'a> {
             }
         }
         if let Some(chosen) = &self.chosen {
-            let mut shown: Vec<String> = chosen.iter().map(|s| format!("{s:.3e}")).collect();
-            shown.dedup();
-            context.note(format!(
-                "penalty {} by generalised cross-validation",
-                shown.join(", ")
-            ));
+            context.note(chosen_words(chosen));
         }
         if self.design.freedom() == 0.0 {
             context.note(format!(
@@ -340,16 +335,23 @@ fn see(
     components: Option<&Components>,
     context: &Context,
 ) -> Result<Seen, Fault> {
-    let mut seen = Seen::through(columns);
+    let qr = columns.qr();
+    let q = qr.compute_thin_Q();
+    let mut seen = Seen::through(sample.rows(), qr.thin_R().to_owned());
+    let add = |seen: &mut Seen, moments: &Moments| {
+        let within = moments.products.squared_norm_l2();
+        let beyond = moments.squares.iter().sum::<f64>() - within;
+        seen.add(moments.products.clone(), beyond);
+    };
     if let Some(components) = components {
-        seen.add(&Moments::of(&components.scores, seen.factors()));
+        add(&mut seen, &Moments::of(&components.scores, &q));
         return Ok(seen);
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
-    let pass = Pass(vec![Sums::over(&all, seen.factors())]);
+    let pass = Pass(vec![Sums::over(&all, &q)]);
     for range in sample.ranges(&pass) {
         context.check_stop()?;
-        seen.add(&sample.moments(&range, &pass)[0][0]);
+        add(&mut seen, &sample.moments(&range, &pass)[0][0]);
     }
     Ok(seen)
 }

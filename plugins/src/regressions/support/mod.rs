@@ -7,7 +7,6 @@ pub(crate) mod evidence;
 pub(crate) mod fit;
 pub(crate) mod foreign;
 pub(crate) mod moments;
-pub(crate) mod penalty;
 pub(crate) mod rows;
 pub(crate) mod sample;
 pub(crate) mod shared;

@@ -15,6 +15,7 @@ use super::shared::{Against, Sources};
 use super::sums::Pass;
 use crate::predictors::{Fitted, PredictorRows};
 use crate::regressions::Term;
+use crate::splines::knots;
 use crate::subsets::Subsets;
 
 /// Standardised predictors and anomalies of the usable subsets.
@@ -44,9 +45,6 @@ pub(crate) struct Sample<'a> {
 
 /// Predictors whose spread is no more than this share of their magnitude do not vary.
 const CONSTANT: f64 = 1e-12;
-
-/// Knots nearer than this, in standard deviations, are one.
-const NEAR: f64 = 1e-6;
 
 impl<'a> Sample<'a> {
     /// Fits the predictors, takes their mean over each subset, and leaves out anomalies that
@@ -160,22 +158,13 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// Evenly spaced quantiles of each predictor, no more than it has values.
-    ///
-    /// Between two subsets a quantile is on the straight line (type 7 of Hyndman & Fan 1996).
+    /// The knots of each predictor, as many at most.
     pub fn knots(&self, count: usize) -> Vec<Vec<f64>> {
-        let knots = |predictor: usize| {
-            let mut sorted: Vec<f64> = self.standardised.iter().map(|row| row[predictor]).collect();
-            sorted.sort_by(f64::total_cmp);
-            let values = 1 + sorted.windows(2).filter(|w| w[1] - w[0] >= NEAR).count();
-            let count = count.min(values).max(2);
-            let mut knots: Vec<f64> = (0..count)
-                .filter_map(|knot| quantile(&sorted, knot as f64 / (count - 1) as f64))
-                .collect();
-            knots.dedup_by(|next, knot| *next - *knot < NEAR);
-            knots
-        };
-        (0..self.names.len()).map(knots).collect()
+        let values = |predictor: usize| self.standardised.iter().map(move |row| row[predictor]);
+        let predictors = 0..self.names.len();
+        predictors
+            .map(|it| knots(values(it).collect(), count))
+            .collect()
     }
 
     /// The ranges of weights to work on one after the other, so that memory stays bounded.
@@ -309,16 +298,6 @@ fn subset_of_rows(table: &WeightTable) -> Result<Vec<usize>, Fault> {
     let column = table.coordinates.column(SUBSET)?.cast(&DataType::UInt32)?;
     let subsets = column.u32()?.iter();
     Ok(subsets.flatten().map(|subset| subset as usize).collect())
-}
-
-/// A quantile of sorted values.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = share * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (
-        sorted.get(place.floor() as usize)?,
-        sorted.get(place.ceil() as usize)?,
-    );
-    Some(below + (place - place.floor()) * (above - below))
 }
 
 fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {

@@ -2,8 +2,7 @@
 
 use faer::Mat;
 
-use super::basis::Curve;
-use super::moments::Moments;
+use super::Curve;
 
 /// Quadratic costs of the coefficients: `n Σ_j strength_j ‖root_j b‖²` over `n` rows.
 pub(crate) struct Penalty {
@@ -130,6 +129,16 @@ impl Penalty {
     }
 }
 
+/// Which strengths were chosen, in words.
+pub(crate) fn chosen_words(chosen: &[f64]) -> String {
+    let mut shown: Vec<String> = chosen.iter().map(|s| format!("{s:.3e}")).collect();
+    shown.dedup();
+    format!(
+        "penalty {} by generalised cross-validation",
+        shown.join(", ")
+    )
+}
+
 /// The two points of Gauss of an interval with their weights.
 fn gauss(interval: &[f64]) -> [(f64, f64); 2] {
     let (middle, half) = (
@@ -155,51 +164,44 @@ fn least(mut score: impl FnMut(f64) -> f64) -> Option<f64> {
     best.1
 }
 
-/// All that cross-validation needs of the anomalies, gathered in one pass.
+/// All that cross-validation needs of the right-hand sides, gathered in one pass.
 ///
-/// With `X = QR` fitted values are `Q M Qᵀ y`, so that of all anomalies only the products of
-/// `Qᵀ y` and what lies outside of `Q` count.
+/// With `X = QR` fitted values are `Q M Qᵀ y`, so that of all right-hand sides only the products
+/// of `Qᵀ y` and what lies outside of `Q` count.
 pub(crate) struct Seen {
-    q: Mat<f64>,
+    rows: usize,
     r: Mat<f64>,
-    /// `Σ Qᵀ y yᵀ Q` over the weights.
+    /// `Σ Qᵀ y yᵀ Q` over the right-hand sides.
     products: Mat<f64>,
     /// `Σ ‖y - Q Qᵀ y‖²`.
     beyond: f64,
 }
 
 impl Seen {
-    /// Nothing yet, through a design `[rows, terms]`.
-    pub fn through(design: &Mat<f64>) -> Self {
-        let qr = design.qr();
-        let q = qr.compute_thin_Q();
+    /// Nothing yet, through a design of this many rows whose `R` is this.
+    pub fn through(rows: usize, r: Mat<f64>) -> Self {
+        let (within, beyond) = (r.nrows(), 0.0);
+        let products = Mat::zeros(within, within);
         Self {
-            r: qr.thin_R().to_owned(),
-            products: Mat::zeros(q.ncols(), q.ncols()),
-            q,
-            beyond: 0.0,
+            rows,
+            r,
+            products,
+            beyond,
         }
     }
 
-    /// The factors of the moments it takes: `Q`.
-    pub fn factors(&self) -> &Mat<f64> {
-        &self.q
-    }
-
-    /// Some weights, by their moments.
+    /// Adds right-hand sides: `yᵀ Q`, a row for each, and the sum of their `‖y - Q Qᵀ y‖²`.
     ///
     /// The intercept, which costs nothing, takes the mean of each whatever the penalty.
-    pub fn add(&mut self, moments: &Moments) {
-        let mut within = moments.products.clone();
-        let beyond = moments.squares.iter().sum::<f64>() - within.squared_norm_l2();
+    pub fn add(&mut self, mut within: Mat<f64>, beyond: f64) {
         self.beyond += beyond.max(0.0);
         within.col_as_slice_mut(0).fill(0.0);
         self.products += within.transpose() * &within;
     }
 
-    /// Golub, Heath & Wahba (1979), eq. 1.4, summed over the weights.
+    /// Golub, Heath & Wahba (1979), eq. 1.4, summed over the right-hand sides.
     fn criterion(&self, penalty: &Penalty, strengths: &[f64]) -> f64 {
-        let (rows, (within, terms)) = (self.q.nrows(), self.r.shape());
+        let (rows, (within, terms)) = (self.rows, self.r.shape());
         let below = penalty.below(strengths, rows, terms);
         let whole = Mat::from_fn(within + below.nrows(), terms, |row, term| {
             match row.checked_sub(within) {
