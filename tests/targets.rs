@@ -204,7 +204,7 @@ report s = timeline(net, on: all, by: z, target: z)
         "column `u` is named twice",
         "column `v` is named twice",
         "the target `u` is among the inputs: its prediction is a copy",
-        "expected a column, found a list",
+        "expected a `Column`, found a list",
         "expected one column or more, found none",
         "expected one column of classes, found several",
         "`baselines` is of one target, the network predicts `u`, `v`",
