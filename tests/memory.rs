@@ -22,8 +22,8 @@ struct Took {
 }
 
 /// Runs `it.farcast`, one action at a time, where more than `ADDRESSES` cannot be had.
-fn watch(folder: &Folder) -> Took {
-    let run = ["run", "it.farcast", "--jobs", "1", "--quiet"];
+fn watch(folder: &Folder, more: &[&str]) -> Took {
+    let run = [&["run", "it.farcast", "--jobs", "1", "--quiet"], more].concat();
     let mut child = folder.start_within(ADDRESSES, &run);
     let folder = format!("/proc/{}", child.id());
     let look = |file: &str, field: &str| {
@@ -81,7 +81,7 @@ fn a_trajectory_is_fitted_and_farcast_in_pieces() {
             checkpoint(weights, step),
         );
     }
-    let (trajectory, took) = ((states * weights * 4) as u64, watch(&folder));
+    let (trajectory, took) = ((states * weights * 4) as u64, watch(&folder, &[]));
     assert!(took.peak < 128 * MIB, "{} MiB", took.peak / MIB);
     assert!(took.peak < trajectory);
     // Once for the key and once to bring it in; of the forty states few are asked for then:
@@ -122,6 +122,50 @@ fn a_million_rows_have_networks_of_their_own_that_are_never_made() {
          score skill = compare(net, adapted, on: many, metrics: [rmse])\n",
     );
     // The weights of all those networks, 321 each, would be 1.2 GiB.
-    let peak = watch(&folder).peak;
+    let peak = watch(&folder, &[]).peak;
     assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
+}
+
+#[test]
+fn whole_models_are_merged_and_written_in_pieces() {
+    let methods = [
+        ("task", "base + 0.4 * (a - base) + 0.4 * (b - base)"),
+        (
+            "ties",
+            "base + elect(trim(a - base, keep: 25 %), trim(b - base, keep: 25 %))",
+        ),
+        ("turned", "slerp(a, b, at: 0.3)"),
+        ("stocked", "stock(base, a, b)"),
+    ];
+    let models = ["base", "a", "b"]
+        .map(|name| format!("weights {name} = safetensors(\"{name}.safetensors\")\n"));
+    let merges = methods.map(|(name, merge)| format!("parent {name} = {merge}\n"));
+    let folder = Folder::with(&[models.concat(), merges.concat()].concat());
+    let weights = 16 << 20;
+    for (step, name) in ["base", "a", "b"].into_iter().enumerate() {
+        folder.write(
+            &format!("{name}.safetensors"),
+            checkpoint(weights, 100 * step),
+        );
+    }
+    let took = watch(&folder, &["--weights"]);
+    // The weights of one network are 64 MiB.
+    assert!(took.peak < 100 * MIB, "{} MiB", took.peak / MIB);
+    let merged = folder.bytes("out/it/task.safetensors");
+    let task = |at: usize| {
+        let [base, a, b] = [0, 100, 200].map(|step| f64::from(weight(at, step)));
+        (base + 0.4 * (a - base) + 0.4 * (b - base)) as f32
+    };
+    let (_, numbers) = merged.split_at(merged.len() - 4 * weights);
+    let numbers = numbers
+        .as_chunks()
+        .0
+        .iter()
+        .map(|four| f32::from_le_bytes(*four));
+    for (at, found) in numbers.enumerate() {
+        assert!(
+            (found - task(at)).abs() <= 1e-6 * task(at).abs(),
+            "{at}: {found}"
+        );
+    }
 }

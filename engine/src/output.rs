@@ -11,8 +11,10 @@ use dsl::types::Kind;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::artifact::{DataForm, Dataset, Metadata, Stored, downcast, to_parquet};
-use crate::digest::Digest;
+use crate::artifact::{
+    DataForm, Dataset, Metadata, Stored, Take, WeightsFile, downcast, to_parquet,
+};
+use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Counts, Ending};
@@ -29,6 +31,17 @@ use crate::table::ScoreLine;
 /// # Errors
 /// When the machine cannot write it; an existing file is unchanged then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_file_of(path, |take| take(bytes))
+}
+
+/// The same of a file whose bytes `make` gives to its argument, piece after piece.
+///
+/// # Errors
+/// As [`write_file`], and those of `make`.
+pub fn write_file_of(
+    path: &Path,
+    make: impl FnOnce(&mut Take) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let failed = |error: std::io::Error| {
         Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
     };
@@ -40,13 +53,15 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     }
     remove_leftovers(path);
     let temporary = temporary(path, std::process::id());
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
+    let write = || {
+        let mut file = fs::File::create(&temporary).map_err(failed)?;
+        make(&mut |bytes| file.write_all(bytes).map_err(failed))?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&temporary, path).map_err(failed)
+    };
+    write().inspect_err(|_| {
         // A leftover does no harm; the first error is the one that matters.
         let _ = fs::remove_file(&temporary);
-        failed(error)
     })
 }
 
@@ -350,7 +365,10 @@ pub fn export(
         let key = action.key.digest;
         let files = match export {
             Export::Tables => match result.table()? {
-                Some(mut frame) => vec![(format!("{stem}.parquet"), to_parquet(&mut frame)?)],
+                Some(mut frame) => {
+                    let name = format!("{stem}.parquet");
+                    vec![WeightsFile::of(name, to_parquet(&mut frame)?)]
+                }
                 None => Vec::new(),
             },
             Export::Data(_, form) => match downcast::<Dataset>(&result) {
@@ -361,7 +379,7 @@ pub fn export(
                     ];
                     let bytes = form.file(&data, &about);
                     let bytes = bytes.map_err(|fault| of_statement(fault, &node.name))?;
-                    vec![(format!("{stem}.{}", form.ending()), bytes)]
+                    vec![WeightsFile::of(format!("{stem}.{}", form.ending()), bytes)]
                 }
                 None => Vec::new(),
             },
@@ -369,10 +387,18 @@ pub fn export(
                 .weights_files(&stem, origin(key, node, registry))
                 .map_err(|fault| of_statement(fault, &node.name))?,
         };
-        for (name, bytes) in files {
-            write_file(&folder.join(&name), &bytes)?;
-            let digest = Digest::of(&bytes);
-            written.insert(name, Exported { key, digest });
+        for file in files {
+            let mut digest = Hasher::default();
+            let path = folder.join(&file.name);
+            let wrote = write_file_of(&path, |put| {
+                file.write(&mut |bytes| {
+                    digest.update(bytes);
+                    put(bytes)
+                })
+            });
+            wrote.map_err(|fault| of_statement(fault, &node.name))?;
+            let digest = digest.finish();
+            written.insert(file.name, Exported { key, digest });
         }
     }
     Ok(written)

@@ -15,6 +15,7 @@ mod scores;
 mod tensor_file;
 mod trajectory;
 mod weights;
+mod weights_file;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -37,12 +38,10 @@ pub use scores::{ScoreRow, Scores};
 pub use tensor_file::{StoredTensor, TensorFile, shown};
 pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};
+pub use weights_file::{Row, Take, WeightsFile, WeightsFiles};
 
 /// Names and values in the head of a safetensors file.
 pub type Metadata = Vec<(String, String)>;
-
-/// Files of weights, each with its name.
-pub type WeightsFiles = Vec<(String, Vec<u8>)>;
 
 /// Something an action makes and another one takes.
 pub trait Artifact: Any + Send + Sync + Sized {
@@ -102,7 +101,7 @@ pub trait Artifact: Any + Send + Sync + Sized {
     ///
     /// # Errors
     /// When the files cannot be made.
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
         let _ = (stem, made_by);
         Ok(WeightsFiles::new())
     }
@@ -143,7 +142,7 @@ pub trait Stored: Send + Sync {
     ///
     /// # Errors
     /// As there.
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault>;
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault>;
     /// For downcasting.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
@@ -173,7 +172,7 @@ impl<A: Artifact> Stored for A {
         Artifact::table(self)
     }
 
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
         Artifact::weights_files(self, stem, made_by)
     }
 

@@ -5,6 +5,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{from_parquet, to_parquet};
+use super::weights_file::header;
 use super::{Artifact, Parts, Precision};
 use crate::error::Fault;
 use crate::parcel::Parcel;
@@ -130,24 +131,12 @@ impl Layout {
                 self.len()
             )));
         }
-        let bytes: Vec<u8> = weights
-            .iter()
-            .flat_map(|weight| weight.to_le_bytes())
-            .collect();
-        let views = self
-            .ranges()
-            .map(|(tensor, range)| {
-                let data = &bytes[range.start * 4..range.end * 4];
-                safetensors::tensor::TensorView::new(
-                    safetensors::Dtype::F32,
-                    tensor.shape.clone(),
-                    data,
-                )
-                .map(|view| (tensor.name.clone(), view))
-                .map_err(|error| Fault::Bug(error.to_string()))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        serialize_sorted(views, metadata.into_iter().collect())
+        let tensors = self.tensors.iter();
+        let tensors = tensors.map(|it| (&it.name[..], "F32", &it.shape[..], 4 * it.len()));
+        let mut bytes = header(tensors, &metadata.into_iter().collect());
+        bytes.reserve_exact(4 * weights.len());
+        bytes.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
+        Ok(bytes)
     }
 
     /// The weights in a safetensors file, checked against this layout.
@@ -185,34 +174,6 @@ impl Layout {
         }
         Ok(weights)
     }
-}
-
-/// The format allows any order of the header; one order keeps bytes equal.
-fn serialize_sorted(
-    views: Vec<(String, safetensors::tensor::TensorView<'_>)>,
-    metadata: std::collections::BTreeMap<String, String>,
-) -> Result<Vec<u8>, Fault> {
-    let mut header = serde_json::Map::new();
-    if !metadata.is_empty() {
-        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
-    }
-    let mut data: Vec<u8> = Vec::new();
-    for (name, view) in &views {
-        let start = data.len();
-        data.extend_from_slice(view.data());
-        header.insert(
-            name.clone(),
-            serde_json::json!({
-                "dtype": "F32", "shape": view.shape(), "data_offsets": [start, data.len()],
-            }),
-        );
-    }
-    let mut text = serde_json::Value::Object(header).to_string().into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.append(&mut text);
-    bytes.append(&mut data);
-    Ok(bytes)
 }
 
 impl Tensor {

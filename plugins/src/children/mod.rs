@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::artifact::{
-    AnyArtifact, Artifact, Dataset, Layout, Metadata, Parts, Tensor, WeightsFiles, downcast,
+    AnyArtifact, Artifact, Dataset, Layout, Metadata, Parts, Tensor, WeightsFile, WeightsFiles,
+    downcast,
 };
 use engine::error::Fault;
 use engine::plugin::Registry;
@@ -160,7 +161,7 @@ impl Artifact for Child {
     }
 
     /// Two files: the network where every predictor is at its mean, and what moves it from there.
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
         let Some(correction) = &self.correction else {
             return self.parent.weights_files(stem, made_by);
         };
@@ -176,10 +177,11 @@ impl Artifact for Child {
         ];
         let metadata = metadata.into_iter().chain(made_by.clone());
         let child = layout.to_safetensors(&self.weights(&means), metadata)?;
-        let mut files = vec![(format!("{stem}.safetensors"), child)];
+        let mut files = vec![WeightsFile::of(format!("{stem}.safetensors"), child)];
         if !self.is_baseline() {
             let terms = self.terms_file(correction, made_by)?;
-            files.push((format!("{stem}.terms.safetensors"), terms));
+            let name = format!("{stem}.terms.safetensors");
+            files.push(WeightsFile::of(name, terms));
         }
         Ok(files)
     }
@@ -329,7 +331,7 @@ pub(crate) mod tests {
         };
         correction_mut(&mut child).clip = Some(clip);
         let files = child.weights_files("far", Vec::new()).unwrap();
-        let names: Vec<&str> = files.iter().map(|(name, _)| &name[..]).collect();
+        let names: Vec<&str> = files.iter().map(|file| &file.name[..]).collect();
         assert_eq!(names, ["far.safetensors", "far.terms.safetensors"]);
         let layout = &correction(&child).regression.layout;
         let named = |name: &str| {
@@ -337,10 +339,10 @@ pub(crate) mod tests {
             for tensor in &mut group.tensors {
                 tensor.name = format!("{name}.{}", tensor.name);
             }
-            group.from_safetensors(&files[1].1).unwrap()
+            group.from_safetensors(&files[1].bytes().unwrap()).unwrap()
         };
         // The predictor of the rows has the mean 1.5 and the standard deviation 1.2.
-        let mean = layout.from_safetensors(&files[0].1).unwrap();
+        let mean = layout.from_safetensors(&files[0].bytes().unwrap()).unwrap();
         assert_eq!(mean, child.weights(&[1.5]));
         assert_ne!(mean, child.parent.weights);
         // What other programs compute from the second file, at z = 2.1 and thus 0.5.
@@ -352,8 +354,10 @@ pub(crate) mod tests {
             let found = parent[at] + sum.clamp(least[at], most[at]);
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        let length = u64::from_le_bytes(files[1].1[..8].try_into().unwrap()) as usize;
-        let header: serde_json::Value = serde_json::from_slice(&files[1].1[8..8 + length]).unwrap();
+        let length =
+            u64::from_le_bytes(files[1].bytes().unwrap()[..8].try_into().unwrap()) as usize;
+        let header: serde_json::Value =
+            serde_json::from_slice(&files[1].bytes().unwrap()[8..8 + length]).unwrap();
         let metadata = &header["__metadata__"];
         assert_eq!(metadata["terms"], r#"["1","z","z^2"]"#);
         assert_eq!(

@@ -15,7 +15,7 @@ pub(crate) mod support;
 mod wnn;
 
 use dsl::types::Kind;
-use engine::artifact::{Artifact, Metadata, Parts, Precision, Trajectory, WeightsFiles};
+use engine::artifact::{Artifact, Metadata, Parts, Precision, Row, Trajectory, WeightsFiles};
 use engine::error::Fault;
 use engine::foreign::Parcel;
 use engine::params::Gather;
@@ -146,26 +146,18 @@ impl Artifact for Farcast {
     }
 
     /// A file for each horizon, and each member where there are several.
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
         let (members, horizons) = (self.coordinate("member")?, self.coordinate("horizon")?);
         let are_several = members.iter().any(|member| *member != members[0]);
         let mut files = WeightsFiles::new();
         for (row, (member, horizon)) in members.iter().zip(horizons).enumerate() {
-            let weights = self.predicted.networks(&[row])?.concat();
             let stem = match are_several {
                 true => format!("{stem}.{member}.h{horizon}"),
                 false => format!("{stem}.h{horizon}"),
             };
-            let layout = &self.predicted.layout;
-            match &self.predicted.saved {
-                Some(saved) => files.extend(saved.files(&stem, layout, &weights, &made_by)?),
-                None => {
-                    let format = [("format".to_owned(), "pt".to_owned())];
-                    let metadata = format.into_iter().chain(made_by.clone());
-                    let file = layout.to_safetensors(&weights, metadata)?;
-                    files.push((format!("{stem}.safetensors"), file));
-                }
-            }
+            let (layout, saved) = (&self.predicted.layout, self.predicted.saved.as_deref());
+            let row = Row::Of(&self.predicted, row);
+            files.extend(row.files(&stem, layout, saved, made_by.clone())?);
         }
         Ok(files)
     }

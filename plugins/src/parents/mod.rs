@@ -15,8 +15,8 @@ pub use conv::Conv;
 pub use least_squares::LeastSquares;
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
-pub(crate) use support::parent::not_runnable;
 pub use support::parent::{Parent, States};
+pub(crate) use support::parent::{about_network, not_runnable};
 pub use transformer::Transformer;
 
 use dsl::types::Kind;

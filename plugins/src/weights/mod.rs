@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::artifact::{
-    AnyArtifact, Artifact, Metadata, Parts, Trajectory, WeightsFiles, downcast,
+    AnyArtifact, Artifact, Metadata, Parts, Row, Trajectory, WeightsFiles, downcast,
 };
 use engine::error::Fault;
 use engine::plugin::Registry;
@@ -45,7 +45,7 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 use crate::children::Child;
 use crate::farcasts::Farcast;
 use crate::networks::Network;
-use crate::parents::Parent;
+use crate::parents::{Parent, about_network};
 
 pub use across::Across;
 pub use align::Align;
@@ -213,10 +213,13 @@ impl Artifact for Weights {
         self.table.table()
     }
 
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
-        match self.parent() {
-            Some(parent) => parent.weights_files(stem, made_by),
-            None => Ok(WeightsFiles::new()),
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
+        if self.table.rows() != 1 {
+            return Ok(WeightsFiles::new());
         }
+        let metadata = about_network(self.network.as_ref())?;
+        let metadata = metadata.into_iter().chain(made_by).collect();
+        let saved = self.table.saved.as_deref();
+        Row::Of(&self.table, 0).files(stem, &self.table.layout, saved, metadata)
     }
 }

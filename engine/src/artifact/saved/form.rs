@@ -2,11 +2,13 @@
 //! which other weights of the model are written.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::tensor_file::shown;
-use super::super::{Blob, Layout, Metadata, Parts, Precision};
+use super::super::weights_file::{Take, header};
+use super::super::{Blob, Layout, Metadata, Parts, Precision, Row, WeightsFile, WeightsFiles};
 use super::model::SavedModel;
 use crate::error::Fault;
 
@@ -168,21 +170,20 @@ impl Saved {
     /// The files of these weights, by name; `stem` is what their names begin with.
     ///
     /// # Errors
-    /// The user's fault when a weight is out of the range of its precision.
-    pub fn files(
-        &self,
+    /// A bug when the layout is of other weights. Making a file fails, by the user's fault, when a
+    /// weight is out of the range of its precision.
+    pub(in super::super) fn files<'a>(
+        &'a self,
         stem: &str,
-        layout: &Layout,
-        weights: &[f32],
+        layout: &'a Layout,
+        row: Row<'a>,
         made_by: &Metadata,
-    ) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    ) -> Result<WeightsFiles<'a>, Fault> {
         let ranges: BTreeMap<&str, _> = layout
             .ranges()
             .map(|(tensor, range)| (&tensor.name[..], range))
             .collect();
-        let rest = self.rest.iter().map(Blob::read);
-        let rest: Vec<_> = rest.collect::<Result<_, _>>()?;
-        let mut files = Vec::new();
+        let mut files = WeightsFiles::new();
         let mut index = BTreeMap::new();
         let mut total = 0;
         for file in &self.files {
@@ -194,24 +195,28 @@ impl Saved {
             metadata.extend(made_by.iter().cloned());
             let mut contents = Vec::new();
             for tensor in &file.tensors {
-                let bytes = match &tensor.content {
-                    FileContent::Weights(own) => {
-                        let range = ranges
-                            .get(&own[..])
-                            .and_then(|range| weights.get(range.clone()));
-                        let missing = || Fault::Bug(format!("no weights of `{}`", shown(own)));
-                        encoded(tensor, range.ok_or_else(missing)?)?
-                    }
-                    FileContent::Rest { start, bytes } => bytes_of(&rest, *start, *bytes)
-                        .ok_or_else(|| {
-                            Fault::Damaged("a block of tensors is missing".to_owned())
-                        })?,
-                };
-                total += bytes.len();
+                let content = tensor.content(&ranges)?;
+                total += content.bytes();
                 index.insert(&tensor.name[..], name.clone());
-                contents.push((tensor, bytes));
+                contents.push((tensor, content));
             }
-            files.push((name, file_of(&contents, &metadata)));
+            files.push(WeightsFile::new(name, move |take| {
+                let tensors = contents.iter();
+                let tensors = tensors.map(|(tensor, content)| {
+                    let (name, dtype) = (&tensor.name[..], &tensor.dtype[..]);
+                    (name, dtype, &tensor.shape[..], content.bytes())
+                });
+                take(&header(tensors, &metadata))?;
+                contents
+                    .iter()
+                    .try_for_each(|(tensor, content)| match content {
+                        Bytes::Weights(columns, precision) => row
+                            .each(columns.clone(), |weights| {
+                                take(&tensor.encoded(*precision, weights)?)
+                            }),
+                        Bytes::Rest(bytes) => self.each_rest(bytes.clone(), take),
+                    })
+            }));
         }
         if self.files.len() > 1 {
             let index = serde_json::json!({
@@ -219,61 +224,72 @@ impl Saved {
             });
             let text = serde_json::to_vec_pretty(&index);
             let text = text.map_err(|error| Fault::Bug(error.to_string()))?;
-            files.push((format!("{stem}.safetensors.index.json"), text));
+            let name = format!("{stem}.safetensors.index.json");
+            files.push(WeightsFile::of(name, text));
         }
         Ok(files)
     }
+
+    /// Gives some bytes of what is not a weight to `take`, block after block.
+    fn each_rest(&self, bytes: Range<usize>, take: &mut Take) -> Result<(), Fault> {
+        let missing = || Fault::Damaged("a block of tensors is missing".to_owned());
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let block = self.rest.get(at / BLOCK).ok_or_else(missing)?.read()?;
+            let from = at % BLOCK;
+            let until = BLOCK.min(from + bytes.end - at);
+            take(block.get(from..until).ok_or_else(missing)?)?;
+            at += until - from;
+        }
+        Ok(())
+    }
 }
 
-fn encoded(tensor: &SavedTensor, weights: &[f32]) -> Result<Vec<u8>, Fault> {
-    let precision = Precision::of_dtype(&tensor.dtype);
-    let precision = precision.ok_or_else(|| Fault::Bug(format!("weights of {}", tensor.dtype)))?;
-    precision.encode(weights).ok_or_else(|| {
-        let (name, dtype) = (shown(&tensor.name), &tensor.dtype);
-        Fault::user(format!(
-            "tensor `{name}` has a weight that {dtype}, in which it came, cannot hold"
-        ))
-    })
+/// What is written of a tensor.
+enum Bytes {
+    /// Some columns of the weights, in a precision.
+    Weights(Range<usize>, Precision),
+    /// Some bytes of the rest.
+    Rest(Range<usize>),
 }
 
-/// Some bytes of blocks that follow one another.
-fn bytes_of(blocks: &[std::sync::Arc<[u8]>], start: u64, bytes: u64) -> Option<Vec<u8>> {
-    let (mut at, end) = (
-        usize::try_from(start).ok()?,
-        usize::try_from(start + bytes).ok()?,
-    );
-    let mut found = Vec::with_capacity(end - at);
-    while at < end {
-        let block = blocks.get(at / BLOCK)?;
-        let from = at % BLOCK;
-        let until = BLOCK.min(from + end - at);
-        found.extend_from_slice(block.get(from..until)?);
-        at += until - from;
+impl Bytes {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Weights(columns, precision) => columns.len() * precision.bytes(),
+            Self::Rest(bytes) => bytes.len(),
+        }
     }
-    Some(found)
 }
 
-/// A safetensors file of these tensors, in their order.
-fn file_of(tensors: &[(&SavedTensor, Vec<u8>)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
-    let mut header = serde_json::Map::new();
-    if !metadata.is_empty() {
-        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+impl SavedTensor {
+    /// What is written of it, where tensors of weights are at these columns.
+    fn content(&self, ranges: &BTreeMap<&str, Range<usize>>) -> Result<Bytes, Fault> {
+        match &self.content {
+            FileContent::Weights(own) => {
+                let missing = || Fault::Bug(format!("no weights of `{}`", shown(own)));
+                let precision = Precision::of_dtype(&self.dtype);
+                let precision =
+                    precision.ok_or_else(|| Fault::Bug(format!("weights of {}", self.dtype)))?;
+                let columns = ranges.get(&own[..]).ok_or_else(missing)?;
+                Ok(Bytes::Weights(columns.clone(), precision))
+            }
+            FileContent::Rest { start, bytes } => {
+                let ends = [Some(*start), start.checked_add(*bytes)];
+                match ends.map(|end| usize::try_from(end?).ok()) {
+                    [Some(start), Some(end)] => Ok(Bytes::Rest(start..end)),
+                    _ => Err(Fault::Damaged("a block of tensors is missing".to_owned())),
+                }
+            }
+        }
     }
-    let mut end = 0;
-    for (tensor, bytes) in tensors {
-        let start = end;
-        end += bytes.len();
-        let entry = serde_json::json!({
-            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [start, end],
-        });
-        header.insert(tensor.name.clone(), entry);
+
+    fn encoded(&self, precision: Precision, weights: &[f32]) -> Result<Vec<u8>, Fault> {
+        precision.encode(weights).ok_or_else(|| {
+            let (name, dtype) = (shown(&self.name), &self.dtype);
+            Fault::user(format!(
+                "tensor `{name}` has a weight that {dtype}, in which it came, cannot hold"
+            ))
+        })
     }
-    let mut text = serde_json::Value::Object(header).to_string().into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut file = (text.len() as u64).to_le_bytes().to_vec();
-    file.append(&mut text);
-    for (_, bytes) in tensors {
-        file.extend_from_slice(bytes);
-    }
-    file
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dsl::types::Kind;
 use engine::artifact::{
-    AnyArtifact, Artifact, Layout, Metadata, Parts, Saved, WeightsFiles, downcast,
+    AnyArtifact, Artifact, Layout, Metadata, Parts, Row, Saved, WeightsFiles, downcast,
 };
 use engine::error::Fault;
 use engine::foreign::{Parcel, Values, WEIGHTS};
@@ -135,18 +135,10 @@ impl Parent {
     }
 
     /// A file of its weights in the names of the layout.
-    fn safetensors(&self, made_by: Metadata) -> Result<Vec<u8>, Fault> {
+    fn safetensors(&self) -> Result<Vec<u8>, Fault> {
         let metadata = std::iter::once(("format".to_owned(), "pt".to_owned()));
-        let metadata = metadata.chain(self.about_network()?).chain(made_by);
+        let metadata = metadata.chain(about_network(self.network.as_ref())?);
         self.layout.to_safetensors(&self.weights, metadata)
-    }
-
-    /// How to run the weights, for the head of a file.
-    fn about_network(&self) -> Result<Option<(String, String)>, Fault> {
-        let network = self.network.as_ref().map(serde_json::to_string);
-        let network = network.transpose();
-        let network = network.map_err(|error| Fault::Bug(error.to_string()))?;
-        Ok(network.map(|network| ("network".to_owned(), network)))
     }
 }
 
@@ -165,8 +157,7 @@ impl Artifact for Parent {
     const PARTS: &'static [&'static str] = &["weights.safetensors", "losses.json", "training.json"];
 
     fn to_parts(&self) -> Result<Parts, Fault> {
-        let parts =
-            Parts::default().with("weights.safetensors", self.safetensors(Metadata::new())?);
+        let parts = Parts::default().with("weights.safetensors", self.safetensors()?);
         let parts = match &self.network {
             Some(network) => parts.with_json("network.json", network)?,
             None => parts.with_json("layout.json", &self.layout)?,
@@ -235,16 +226,17 @@ impl Artifact for Parent {
         downcast(stored).or_else(|| downcast(&stored.in_role(Kind::Parent)?))
     }
 
-    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles, Fault> {
-        match &self.saved {
-            Some(saved) => {
-                let made_by: Metadata = self.about_network()?.into_iter().chain(made_by).collect();
-                saved.files(stem, &self.layout, &self.weights, &made_by)
-            }
-            None => Ok(vec![(
-                format!("{stem}.safetensors"),
-                self.safetensors(made_by)?,
-            )]),
-        }
+    fn weights_files(&self, stem: &str, made_by: Metadata) -> Result<WeightsFiles<'_>, Fault> {
+        let metadata = about_network(self.network.as_ref())?;
+        let metadata = metadata.into_iter().chain(made_by).collect();
+        let row = Row::Slice(&self.weights);
+        row.files(stem, &self.layout, self.saved.as_deref(), metadata)
     }
+}
+
+/// How to run weights, for the head of a file.
+pub(crate) fn about_network(network: Option<&Network>) -> Result<Option<(String, String)>, Fault> {
+    let network = network.map(serde_json::to_string).transpose();
+    let network = network.map_err(|error| Fault::Bug(error.to_string()))?;
+    Ok(network.map(|network| ("network".to_owned(), network)))
 }
