@@ -515,3 +515,57 @@ fn a_read_only_store_serves_what_it_has() {
         runs: fine
     "#]].assert_eq(&table);
 }
+
+#[test]
+fn a_large_file_stays_where_it_is_and_is_read_again_when_it_changes() {
+    let text = "trajectory run = checkpoints(\"run/step-*.safetensors\")\n\
+                farcast last = persistence(run, observe: [200], horizon: 300)\n\
+                score missed = forecast_error(last, truth: run)\n";
+    let layout = Layout::mlp(&[1500, 1500]);
+    let state = |step: usize, first: f32| {
+        let weights = (0..layout.len()).map(|at| (at % 97 + step) as f32);
+        let weights: Vec<f32> = std::iter::once(first).chain(weights.skip(1)).collect();
+        layout.to_safetensors(&weights, []).unwrap()
+    };
+    let folder = || {
+        let folder = Folder::with(text);
+        for step in [0_usize, 100, 200, 300] {
+            folder.write(&format!("run/step-{step}.safetensors"), state(step, 0.0));
+        }
+        folder
+    };
+    let (changed, whole) = (folder(), folder());
+    let first = changed.run(&[]);
+    let stored = |folder: &Folder| {
+        let objects = files_below(&folder.path(".farcast/objects"));
+        let sizes = objects.iter().map(|file| fs::metadata(file).unwrap().len());
+        sizes.sum::<u64>()
+    };
+    // Of four states of 9 MB nothing is kept but digests and the farcast, a state itself.
+    assert!(stored(&changed) < 10_000_000, "{}", stored(&changed));
+
+    // Elsewhere, nothing but their headers and digests is new.
+    fs::rename(changed.path("run"), changed.path("moved")).unwrap();
+    changed.write("it.farcast", text.replace("run/", "moved/"));
+    let moved = changed.run(&[]);
+    assert_eq!(moved["scores"], first["scores"]);
+    fs::rename(changed.path("moved"), changed.path("run")).unwrap();
+    changed.write("it.farcast", text);
+
+    // Another number in a file, by somebody who keeps its time stamp.
+    for folder in [&changed, &whole] {
+        let file = folder.path("run/step-300.safetensors");
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, state(300, 1e6)).unwrap();
+        let file = fs::File::options().append(true).open(file).unwrap();
+        file.set_modified(time).unwrap();
+    }
+    let again = changed.run(&[]);
+    assert_ne!(again["scores"], first["scores"]);
+    assert_eq!(again["scores"], whole.run(&[])["scores"]);
+    // A file that is gone is missing, and so is what was read from it.
+    fs::remove_file(changed.path("run/step-300.safetensors")).unwrap();
+    assert_ne!(changed.farcast(&["run", "it.farcast"]).code, 0);
+    changed.write("run/step-300.safetensors", state(300, 0.0));
+    assert_eq!(changed.run(&[])["scores"], first["scores"]);
+}

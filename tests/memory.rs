@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::farcast::Folder;
+use crate::store::files_below;
 
 const MIB: u64 = 1 << 20;
 
@@ -84,10 +85,13 @@ fn a_trajectory_is_fitted_and_farcast_in_pieces() {
     let (trajectory, took) = ((states * weights * 4) as u64, watch(&folder, &[]));
     assert!(took.peak < 128 * MIB, "{} MiB", took.peak / MIB);
     assert!(took.peak < trajectory);
-    // Once for the key and once to bring it in; of the forty states few are asked for then:
+    // Once for the key; the states stay where they are, and few of the forty are asked for:
     // four by the fit, three by the predictions, three for each score beside what it judges.
     let states = took.read as f64 / (trajectory / states as u64) as f64;
-    assert!(states < 40.0 + 40.0 + 20.0, "{states} states");
+    assert!(states < 40.0 + 20.0, "{states} states");
+    let kept = files_below(&folder.path(".farcast/objects"));
+    let kept: u64 = kept.iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(kept < 8 * trajectory / 40, "{kept} bytes are kept");
 
     // The pieces were put together right.
     let answer = folder.run(&[]);

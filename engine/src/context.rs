@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Blob;
-use crate::digest::Digest;
+use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
-use crate::files::Files;
+use crate::files::{DataFile, Files};
 use crate::states::States;
 use crate::store::Store;
 use crate::streams::Streams;
@@ -181,6 +181,27 @@ impl<'a> Context<'a> {
             Some(store) => store.keep(bytes),
             None => Ok(Blob::in_memory(bytes)),
         }
+    }
+
+    /// Refers to a data file as a part of the result: it stays where it is, and what is read of it
+    /// later is verified then; in memory without a store.
+    ///
+    /// # Errors
+    /// The user's fault when it cannot be read, [`Fault::Environment`] when the machine cannot
+    /// note it.
+    pub fn lend(&self, file: &DataFile) -> Result<(Blob, Arc<BlockDigests>), Fault> {
+        let bad = |error: std::io::Error| {
+            Fault::user(format!(
+                "`{}`: cannot be read: {error}",
+                file.path().display()
+            ))
+        };
+        let blocks = file.blocks().map_err(bad)?;
+        let blob = match self.store {
+            Some(store) => store.lend(blocks.digest(), file.size(), file.path())?,
+            None => Blob::in_memory(file.read_all().map_err(bad)?),
+        };
+        Ok((blob, blocks))
     }
 
     /// A context for tests and direct calls: silent, never stopped, streams derived from `name`.

@@ -180,6 +180,43 @@ impl BlockDigests {
     /// The size of every block but the last.
     pub const BYTES: usize = 1 << 16;
 
+    /// Those of everything that a reader returns.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn of_reader(mut reader: impl std::io::Read) -> std::io::Result<Self> {
+        let mut digests = Self::default();
+        // Some blocks at a time: a call to the system costs as much as a block.
+        let mut bytes = vec![0; 8 * Self::BYTES];
+        loop {
+            let mut filled = 0;
+            while filled < bytes.len() {
+                match reader.read(&mut bytes[filled..]) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            bytes[..filled]
+                .chunks(Self::BYTES)
+                .for_each(|block| digests.push(block));
+            if filled < bytes.len() {
+                return Ok(digests);
+            }
+        }
+    }
+
+    /// A digest of each block, by which [`is`](Self::is) recognises it.
+    pub fn blocks(&self) -> Vec<Digest> {
+        self.blocks.iter().copied().map(Digest).collect()
+    }
+
+    /// Whether the block at this position, with this digest, has these bytes.
+    pub fn is(digest: &Digest, position: usize, bytes: &[u8]) -> bool {
+        !bytes.is_empty() && subtree(position, bytes) == digest.0
+    }
+
     /// How many blocks have arrived.
     pub fn count(&self) -> usize {
         self.blocks.len()
@@ -249,10 +286,17 @@ mod tests {
                 digests.push(block);
             }
             assert_eq!(digests.digest(), Digest::of(&bytes[..size]), "{size}");
+            let read = BlockDigests::of_reader(&bytes[..size]).unwrap();
+            assert_eq!(read.blocks(), digests.blocks(), "{size}");
             for (position, block) in bytes[..size].chunks(BlockDigests::BYTES).enumerate() {
                 assert!(digests.is_block(position, block));
                 assert!(!digests.is_block(position + 1, block));
                 assert!(!digests.is_block(position, &block[1..]));
+                assert!(BlockDigests::is(
+                    &digests.blocks()[position],
+                    position,
+                    block
+                ));
             }
         }
     }

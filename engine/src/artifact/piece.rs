@@ -1,6 +1,6 @@
 //! Neighbouring bytes of a blob, with their own digest.
 
-use crate::digest::Digest;
+use crate::digest::{BlockDigests, Digest};
 
 /// Some neighbouring bytes of what is kept, with their own digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,17 @@ pub struct Piece {
     pub size: u64,
     /// Their digest.
     pub digest: Digest,
+    /// What it is the digest of.
+    pub by: Digested,
+}
+
+/// What the digest of some bytes is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digested {
+    /// These bytes, as if they were all.
+    Alone,
+    /// Them as a block of all: see [`BlockDigests`].
+    InPlace,
 }
 
 impl Piece {
@@ -20,6 +31,18 @@ impl Piece {
             start: 0,
             size,
             digest,
+            by: Digested::Alone,
+        }
+    }
+
+    /// Whether these are its bytes.
+    pub(crate) fn is(&self, bytes: &[u8]) -> bool {
+        match self.by {
+            Digested::Alone => Digest::of(bytes) == self.digest,
+            Digested::InPlace => {
+                let position = self.start / BlockDigests::BYTES as u64;
+                BlockDigests::is(&self.digest, position as usize, bytes)
+            }
         }
     }
 

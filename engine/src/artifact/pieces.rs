@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::{Blob, Piece};
-use crate::digest::Digest;
+use super::{Blob, Digested, Piece};
+use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 
 /// Kept bytes that are read and verified piece by piece.
@@ -12,12 +12,13 @@ use crate::error::Fault;
 pub(super) struct Pieces {
     kept: Blob,
     digests: Vec<Digest>,
+    by: Digested,
 }
 
 impl Pieces {
     /// How many bytes are verified together: few enough that little is read in vain, enough
     /// that the digests are a two-thousandth of it.
-    pub(super) const BYTES: usize = 64 << 10;
+    pub(super) const BYTES: usize = BlockDigests::BYTES;
 
     /// Keeps bytes, by [`Context::keep`](crate::plugin::Context::keep).
     pub(super) fn keep(
@@ -27,11 +28,22 @@ impl Pieces {
         Ok(Self {
             kept: keep(bytes)?,
             digests: bytes.chunks(Self::BYTES).map(Digest::of).collect(),
+            by: Digested::Alone,
         })
     }
 
+    /// A file that stays where it is, with the digests of its blocks.
+    pub(super) fn lent(kept: Blob, blocks: &BlockDigests) -> Self {
+        // The digest of the only block is that of the file.
+        let (digests, by) = match blocks.count() {
+            ..=1 => (vec![kept.digest; blocks.count()], Digested::Alone),
+            _ => (blocks.blocks(), Digested::InPlace),
+        };
+        Self { kept, digests, by }
+    }
+
     /// Bytes that were kept; takes the digests of their pieces off the front of `digests`.
-    pub(super) fn found(kept: &Blob, digests: &mut &[u8]) -> Result<Self, Fault> {
+    pub(super) fn found(kept: &Blob, digests: &mut &[u8], by: Digested) -> Result<Self, Fault> {
         let count = kept.size.div_ceil(Self::BYTES as u64);
         let one = || {
             let (digest, rest) = digests.split_first_chunk()?;
@@ -46,6 +58,7 @@ impl Pieces {
         Ok(Self {
             kept: kept.clone(),
             digests: found,
+            by,
         })
     }
 
@@ -90,6 +103,7 @@ impl Pieces {
             start,
             size: self.kept.size.checked_sub(start)?.min(Self::BYTES as u64),
             digest: *self.digests.get(index)?,
+            by: self.by,
         })
     }
 }
@@ -154,9 +168,12 @@ mod tests {
         let (_, pieces, _) = watched();
         let digests: Vec<u8> = pieces.digests().iter().flat_map(|d| *d.bytes()).collect();
         let mut rest = &digests[..];
-        assert_eq!(Pieces::found(pieces.kept(), &mut rest).unwrap(), pieces);
+        assert_eq!(
+            Pieces::found(pieces.kept(), &mut rest, Digested::Alone).unwrap(),
+            pieces
+        );
         assert!(rest.is_empty());
-        let fault = Pieces::found(pieces.kept(), &mut &digests[1..]).unwrap_err();
+        let fault = Pieces::found(pieces.kept(), &mut &digests[1..], Digested::Alone).unwrap_err();
         assert!(matches!(fault, Fault::Damaged(_)));
     }
 }

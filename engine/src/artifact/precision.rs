@@ -38,21 +38,13 @@ impl Precision {
 
     /// The nearest numbers of this precision, ties to even; none when one is out of its range.
     pub fn encode(self, numbers: &[f32]) -> Option<Vec<u8>> {
-        let bytes: Vec<u8> = match self {
-            Precision::F64 => {
-                let wide = numbers.iter().map(|number| f64::from(*number));
-                wide.flat_map(f64::to_le_bytes).collect()
-            }
-            Precision::F32 => numbers.iter().flat_map(|it| it.to_le_bytes()).collect(),
-            Precision::F16 => {
-                let halves = numbers.iter().map(|number| to_half(*number));
-                halves.flat_map(u16::to_le_bytes).collect()
-            }
-            Precision::BF16 => {
-                let halves = numbers.iter().map(|number| to_bfloat(*number));
-                halves.flat_map(u16::to_le_bytes).collect()
-            }
-        };
+        let mut bytes = vec![0; numbers.len() * self.bytes()];
+        match self {
+            Precision::F64 => write_doubles(numbers, &mut bytes),
+            Precision::F32 => write_singles(numbers, &mut bytes),
+            Precision::F16 => write(numbers, &mut bytes, |it| to_half(it).to_le_bytes()),
+            Precision::BF16 => write(numbers, &mut bytes, |it| to_bfloat(it).to_le_bytes()),
+        }
         self.are_finite(&bytes).then_some(bytes)
     }
 
@@ -151,15 +143,17 @@ fn from_half(bits: u16) -> f32 {
 
 /// Writes numbers over bytes, in single precision.
 pub(super) fn write_singles(numbers: &[f32], bytes: &mut [u8]) {
-    for (number, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
-        *to = number.to_le_bytes();
-    }
+    write(numbers, bytes, f32::to_le_bytes);
 }
 
 /// Writes numbers over bytes, in double precision.
 pub(super) fn write_doubles(numbers: &[f32], bytes: &mut [u8]) {
-    for (number, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
-        *to = f64::from(*number).to_le_bytes();
+    write(numbers, bytes, |number| f64::from(number).to_le_bytes());
+}
+
+fn write<const N: usize>(numbers: &[f32], bytes: &mut [u8], number: impl Fn(f32) -> [u8; N]) {
+    for (from, to) in numbers.iter().zip(bytes.as_chunks_mut().0) {
+        *to = number(*from);
     }
 }
 

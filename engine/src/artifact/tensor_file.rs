@@ -44,6 +44,11 @@ pub struct StoredTensor {
 }
 
 impl StoredTensor {
+    /// At which byte of the file they begin.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// How its numbers are stored, when they can be weights.
     pub fn precision(&self) -> Option<Precision> {
         Precision::of_dtype(&self.dtype)
@@ -252,6 +257,11 @@ impl TensorFile {
         layout.read_parts(columns, precision, bytes, |tensor, part, to| {
             self.read_part(tensor, part, precision, to)
         })
+    }
+
+    /// The file.
+    pub fn data_file(&self) -> &DataFile {
+        &self.file
     }
 
     /// The path it was opened by.

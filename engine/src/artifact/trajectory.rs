@@ -12,8 +12,14 @@ use polars::prelude::*;
 
 use super::dataset::{from_parquet, to_parquet};
 use super::pieces::Pieces;
-use super::{AnyArtifact, Artifact, Blob, Layout, Parts, Precision, Saved, WeightTable, downcast};
+use super::rows_in_files::RowsInFiles;
+use super::{
+    AnyArtifact, Artifact, Blob, Digested, Layout, Parts, Precision, Saved, SavedModel,
+    WeightTable, downcast,
+};
+use crate::digest::BlockDigests;
 use crate::error::Fault;
+use crate::files::DataFile;
 use crate::parcel::Parcel;
 
 /// The weights of one network at many steps: a row per step, a column per weight.
@@ -26,13 +32,22 @@ pub struct Trajectory {
     pub layout: Layout,
     /// What is known of each row; the column `step` says where along training it is.
     pub coordinates: DataFrame,
-    /// How many columns its blocks have; the last may have fewer.
+    /// How many columns are read at once, at least: those of a block.
     width: usize,
-    /// How the weights of its blocks are stored.
+    /// How its weights are stored; where they are in files, a precision that holds them all.
     precision: Precision,
-    blocks: Vec<Pieces>,
+    held: Held,
     /// How such weights are saved where they come from.
     pub saved: Option<Arc<Saved>>,
+}
+
+/// Where the weights are.
+#[derive(Clone, Debug, PartialEq)]
+enum Held {
+    /// In blocks of `width` columns; the last may have fewer.
+    Blocks(Vec<Pieces>),
+    /// In files that stay where they are.
+    Files(RowsInFiles),
 }
 
 /// Some rows and columns of a [`Trajectory`].
@@ -117,7 +132,30 @@ impl Trajectory {
             coordinates,
             width,
             precision,
-            blocks,
+            held: Held::Blocks(blocks),
+            saved: None,
+        })
+    }
+
+    /// A trajectory of weights that stay in the files they came in: of each model a row, by the
+    /// names that the tensors of the layout have there. They are read and verified where they are
+    /// needed; `lend` is [`Context::lend`](crate::plugin::Context::lend).
+    ///
+    /// # Errors
+    /// Those of `lend`, and a bug when a tensor is not there.
+    pub fn of_files<'m>(
+        precision: Precision,
+        layout: Layout,
+        coordinates: DataFrame,
+        models: impl IntoIterator<Item = (&'m SavedModel, &'m [String])>,
+        lend: impl Fn(&DataFile) -> Result<(Blob, Arc<BlockDigests>), Fault>,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            width: layout.len().max(1),
+            layout,
+            coordinates,
+            precision,
+            held: Held::Files(RowsInFiles::of(models, lend)?),
             saved: None,
         })
     }
@@ -185,11 +223,14 @@ impl Trajectory {
         columns: Range<usize>,
         rows: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<> {
+        let wide = |bytes: usize| columns_in(bytes, rows, Precision::F32);
         let piece = self.width.min(Pieces::BYTES / self.precision.bytes());
-        ranges(
-            columns,
-            columns_in(SPAN_BYTES, rows, Precision::F32).max(piece),
-        )
+        let least = match self.held {
+            Held::Blocks(_) => piece,
+            // Pieces of files begin and end anywhere: of neighbours, both read the one between.
+            Held::Files(_) => wide(8 * SPAN_BYTES).min(4 * piece).max(piece),
+        };
+        ranges(columns, wide(SPAN_BYTES).max(least))
     }
 
     /// The weights of some columns in some rows, in the order of `rows`; the bytes they are in
@@ -207,9 +248,17 @@ impl Trajectory {
             return Err(Fault::Bug(message));
         }
         let mut values = vec![0.0; rows.len() * columns.len()];
+        let blocks = match &self.held {
+            Held::Blocks(blocks) => blocks,
+            Held::Files(files) => {
+                let place = |row: usize| self.name_of_row(row);
+                files.read(&self.layout, rows, &columns, &mut values, place)?;
+                return Ok(Block { columns, values });
+            }
+        };
         let first = columns.start / self.width;
         let held = ranges(first * self.width..all, self.width);
-        for (block, held) in self.blocks.iter().skip(first).zip(held) {
+        for (block, held) in blocks.iter().skip(first).zip(held) {
             let here = columns.start.max(held.start)..columns.end.min(held.end);
             if here.is_empty() {
                 break;
@@ -227,6 +276,16 @@ impl Trajectory {
             })?;
         }
         Ok(Block { columns, values })
+    }
+
+    /// What a message calls a row.
+    fn name_of_row(&self, row: usize) -> String {
+        let known = self.coordinates.columns().first();
+        let value = known.and_then(|column| Some((column.name(), column.get(row).ok()?)));
+        match value {
+            Some((name, value)) => format!("{name} {}", value.str_value()),
+            None => format!("row {row}"),
+        }
     }
 
     /// The weights of the networks of some rows, each whole.
@@ -284,11 +343,18 @@ impl Artifact for Trajectory {
         if let Some(saved) = &self.saved {
             parts = saved.add_to(parts)?;
         }
-        let digests = self.blocks.iter().flat_map(Pieces::digests);
+        let pieces = match &self.held {
+            Held::Blocks(blocks) => blocks,
+            Held::Files(rows) => {
+                parts = parts.with_json("files.json", &rows.tensors)?;
+                &rows.files
+            }
+        };
+        let digests = pieces.iter().flat_map(Pieces::digests);
         let digests: Vec<u8> = digests.flat_map(|digest| *digest.bytes()).collect();
         parts = parts.with("weights.digests", digests);
-        let blocks = self.blocks.iter().enumerate();
-        Ok(blocks.fold(parts, |parts, (index, block)| {
+        let pieces = pieces.iter().enumerate();
+        Ok(pieces.fold(parts, |parts, (index, block)| {
             let name = format!("weights.{index:06}{}", Parts::LARGE);
             parts.with_kept(&name, block.kept().clone())
         }))
@@ -300,7 +366,17 @@ impl Artifact for Trajectory {
 
     fn from_parts(parts: &Parts) -> Result<Self, Fault> {
         let mut digests = &parts.get("weights.digests")?[..];
-        let blocks = parts.kept().filter(|(name, _)| !Saved::is_part(name));
+        let pieces = parts.kept().filter(|(name, _)| !Saved::is_part(name));
+        let are_files = parts.has("files.json");
+        let pieces = pieces.map(|(_, kept)| {
+            // The digest of the only block of a file is that of the file.
+            let by = match are_files && kept.size > Pieces::BYTES as u64 {
+                true => Digested::InPlace,
+                false => Digested::Alone,
+            };
+            Pieces::found(kept, &mut digests, by)
+        });
+        let pieces = pieces.collect::<Result<_, _>>()?;
         let trajectory = Self {
             layout: parts.json("layout.json")?,
             coordinates: from_parquet(parts.get("coordinates.parquet")?)?,
@@ -309,15 +385,25 @@ impl Artifact for Trajectory {
                 true => parts.json("precision.json")?,
                 false => Precision::F32,
             },
-            blocks: blocks
-                .map(|(_, kept)| Pieces::found(kept, &mut digests))
-                .collect::<Result<_, _>>()?,
+            held: match are_files {
+                true => Held::Files(RowsInFiles {
+                    tensors: parts.json("files.json")?,
+                    files: pieces,
+                }),
+                false => Held::Blocks(pieces),
+            },
             saved: Saved::from_parts(parts)?.map(Arc::new),
         };
-        let row = trajectory.rows() * trajectory.precision.bytes();
-        let expected = ranges(0..trajectory.layout.len(), trajectory.width);
-        let expected = expected.map(|columns| (row * columns.len()) as u64);
-        if !expected.eq(trajectory.blocks.iter().map(|block| block.kept().size)) {
+        let is_whole = match &trajectory.held {
+            Held::Blocks(blocks) => {
+                let row = trajectory.rows() * trajectory.precision.bytes();
+                let expected = ranges(0..trajectory.layout.len(), trajectory.width);
+                let expected = expected.map(|columns| (row * columns.len()) as u64);
+                expected.eq(blocks.iter().map(|block| block.kept().size))
+            }
+            Held::Files(files) => files.fit(&trajectory.layout, trajectory.rows()),
+        };
+        if !is_whole {
             let message = "the blocks of weights are not those of the layout";
             return Err(Fault::Damaged(message.to_owned()));
         }
@@ -451,7 +537,10 @@ mod tests {
         let write = || written(&table, width, |bytes| store.keep(bytes));
         let trajectory = write();
         let bad_byte = 4 * (width + 7);
-        store.damage_byte(&trajectory.blocks[0].kept().digest, bad_byte);
+        let Held::Blocks(blocks) = &trajectory.held else {
+            panic!("blocks");
+        };
+        store.damage_byte(&blocks[0].kept().digest, bad_byte);
         let read = |row, columns: Range<usize>| trajectory.read(&[row], columns);
         assert_eq!(read(2, 0..width).unwrap().values, weights[2 * width..]);
         assert_eq!(

@@ -5,6 +5,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{from_parquet, to_parquet};
+use super::precision::write_singles;
 use super::weights_file::header;
 use super::{Artifact, Parts, Precision};
 use crate::error::Fault;
@@ -134,8 +135,9 @@ impl Layout {
         let tensors = self.tensors.iter();
         let tensors = tensors.map(|it| (&it.name[..], "F32", &it.shape[..], 4 * it.len()));
         let mut bytes = header(tensors, &metadata.into_iter().collect());
-        bytes.reserve_exact(4 * weights.len());
-        bytes.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
+        let head = bytes.len();
+        bytes.resize(head + 4 * weights.len(), 0);
+        write_singles(weights, &mut bytes[head..]);
         Ok(bytes)
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
+use super::precision::write_singles;
 use super::{Layout, Metadata, Saved, Trajectory};
 use crate::error::Fault;
 
@@ -90,8 +91,9 @@ impl<'a> Row<'a> {
             let tensors = tensors.map(|it| (&it.name[..], "F32", &it.shape[..], 4 * it.len()));
             take(&header(tensors, &metadata))?;
             self.each(0..layout.len(), |weights| {
-                let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes());
-                take(&bytes.collect::<Vec<u8>>())
+                let mut bytes = vec![0; 4 * weights.len()];
+                write_singles(weights, &mut bytes);
+                take(&bytes)
             })
         };
         Ok(vec![WeightsFile::new(format!("{stem}.safetensors"), make)])

@@ -324,7 +324,7 @@ fn result_entries(
         lines.extend(line);
         lines.push(b'\n');
         for (part, digest, size) in record.objects() {
-            let path = store.object_file(&digest);
+            let path = store.file_to_read(&digest);
             let content = match path.exists() {
                 true => Content::File(path),
                 // Small ones lie together with others.

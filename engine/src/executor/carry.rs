@@ -150,6 +150,7 @@ impl Carrier<'_> {
         let digests = self.order.files.iter();
         let digests = digests.map(|(path, digest)| (text_path(path), *digest));
         let files = Files::expected(digests.collect(), Arc::clone(stop));
+        let files = files.knowing(store.known_blocks());
         let (shorter, spared): (Vec<_>, Vec<f64>) = self.shorter().into_iter().unzip();
         let mut context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)

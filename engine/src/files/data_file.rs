@@ -34,7 +34,7 @@ struct ReadState {
     /// None where the file is opened for every read, as too many are open already.
     handle: Option<File>,
     /// Those of the blocks read so far.
-    digests: BlockDigests,
+    digests: Arc<BlockDigests>,
     /// The block read last, with its position.
     block: Option<(usize, Vec<u8>)>,
     has_changed: bool,
@@ -80,7 +80,7 @@ impl DataFile {
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
         let state = ReadState {
             handle: (handle == Handle::Kept).then_some(file),
-            digests: BlockDigests::default(),
+            digests: Arc::default(),
             block: None,
             has_changed: false,
         };
@@ -105,6 +105,27 @@ impl DataFile {
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         self.shared.size
+    }
+
+    /// Takes these for the digests of its blocks, before anything is read.
+    pub(super) fn know(&self, blocks: Arc<BlockDigests>) {
+        let mut state = self.state();
+        if state.digests.count() == 0 {
+            state.digests = blocks;
+        }
+    }
+
+    /// The digests of its blocks; the rest of the file is read now.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at).
+    pub fn blocks(&self) -> io::Result<Arc<BlockDigests>> {
+        let mut state = self.state();
+        let blocks = self.size().div_ceil(BLOCK) as usize;
+        if let Some(last) = blocks.checked_sub(1) {
+            self.block(&mut state, last)?;
+        }
+        Ok(Arc::clone(&state.digests))
     }
 
     /// What it was like when it was opened.
@@ -211,7 +232,7 @@ impl DataFile {
         block.resize(length, 0);
         self.fill(state, start, &mut block)?;
         if position == state.digests.count() {
-            state.digests.push(&block);
+            Arc::make_mut(&mut state.digests).push(&block);
         } else if !state.digests.is_block(position, &block) {
             return Err(changed(state));
         }

@@ -6,6 +6,7 @@
 
 mod data_file;
 mod first_seen;
+mod known_blocks;
 mod pattern;
 mod regular;
 mod shards;
@@ -24,6 +25,7 @@ use data_file::{Digesting, Handle, NoDigest};
 
 pub use data_file::{DataFile, Reader};
 pub use first_seen::FirstSeen;
+pub use known_blocks::KnownBlocks;
 pub(crate) use pattern::digest;
 pub use pattern::{entries, matches, matching, names_in, root};
 pub use regular::NotOpened;
@@ -39,6 +41,7 @@ const MOST_OPEN: usize = 64;
 pub struct Files {
     /// The digests of an action's files or patterns, from its key; none where they do not matter.
     expected: Option<BTreeMap<PathBuf, Digest>>,
+    known: Option<Arc<KnownBlocks>>,
     stop: Arc<AtomicBool>,
     opened: Mutex<Vec<Opened>>,
 }
@@ -60,9 +63,15 @@ impl Files {
     pub fn expected(digests: BTreeMap<PathBuf, Digest>, stop: Arc<AtomicBool>) -> Self {
         Self {
             expected: Some(digests),
+            known: None,
             stop,
             opened: Mutex::default(),
         }
+    }
+
+    /// The same with what is known of files that were read before.
+    pub fn knowing(self, known: Option<Arc<KnownBlocks>>) -> Self {
+        Self { known, ..self }
     }
 
     /// Opens a file.
@@ -131,8 +140,13 @@ impl Files {
             true => Handle::Kept,
             false => Handle::OpenedForEveryRead,
         };
-        DataFile::open(path, digesting, handle, Arc::clone(&self.stop))
-            .map_err(|error| Fault::user(error.message(path)))
+        let file = DataFile::open(path, digesting, handle, Arc::clone(&self.stop))
+            .map_err(|error| Fault::user(error.message(path)))?;
+        let known = self.known.as_ref();
+        if let Some(blocks) = known.and_then(|known| known.of(path, file.stamp())) {
+            file.know(blocks);
+        }
+        Ok(file)
     }
 
     fn note(&self, path: &Path, files: Vec<DataFile>) -> Result<(), Fault> {

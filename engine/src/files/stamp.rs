@@ -55,6 +55,11 @@ impl Stamp {
         }
     }
 
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// That of no file.
     pub fn none() -> Self {
         Self {

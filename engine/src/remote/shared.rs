@@ -10,6 +10,7 @@ use super::signature::PublicKey;
 use crate::artifact::{Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::KnownBlocks;
 use crate::store::{
     Defect, DirStore, Hold, Line, Objects, Record, Records, Store, Summary, Unsettled, intact,
     load_parts,
@@ -170,6 +171,10 @@ impl Store for Shared<'_> {
         self.local.file_digest(path)
     }
 
+    fn known_blocks(&self) -> Option<Arc<KnownBlocks>> {
+        self.local.known_blocks()
+    }
+
     fn forget_file_digest(&self, path: &Path) {
         self.local.forget_file_digest(path);
     }
@@ -183,6 +188,10 @@ impl Objects for SharedObjects {
 
     fn put(&self, digest: &Digest, bytes: &[u8], part: &str) -> Result<(), Fault> {
         self.local.put(digest, bytes, part)
+    }
+
+    fn lend(&self, digest: &Digest, path: &Path, part: &str) -> Result<(), Fault> {
+        self.local.lend(digest, path, part)
     }
 
     fn get(

@@ -7,6 +7,7 @@ use super::{Defect, MemObjects, MemRecords, Objects, Record, Records, Store, Sum
 use crate::artifact::Piece;
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::KnownBlocks;
 
 /// Results computed again, beside those of a store, which stays as it is.
 pub struct Aside<'a> {
@@ -58,6 +59,10 @@ impl Store for Aside<'_> {
 
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
         self.store.file_digest(path)
+    }
+
+    fn known_blocks(&self) -> Option<Arc<KnownBlocks>> {
+        self.store.known_blocks()
     }
 
     fn forget_file_digest(&self, path: &Path) {

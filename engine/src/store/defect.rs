@@ -20,7 +20,7 @@ pub enum Defect {
 pub(crate) fn intact(object: &[u8], pieces: &[Piece]) -> Result<Arc<[u8]>, Defect> {
     let intact = |piece: &Piece| {
         let found = piece.of(object)?;
-        (Digest::of(found) == piece.digest).then_some(found)
+        piece.is(found).then_some(found)
     };
     let found: Option<Vec<&[u8]>> = pieces.iter().map(intact).collect();
     found

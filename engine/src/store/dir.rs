@@ -1,7 +1,8 @@
 //! The store on disk: plain files that any number of processes may use at once.
 //!
 //! ```text
-//! objects/<aa>/<digest>   parts, each written to a temporary file and renamed when complete
+//! objects/<aa>/<digest>   parts, each written to a temporary file and renamed when complete; with the
+//!                         ending `.at`, where a file is that stays where it is
 //! packs/*.pack            small parts that were stored together
 //! journal/*.log           records, one segment per writing process
 //! holds/                what running processes and pins protect from `gc`
@@ -29,7 +30,7 @@ use super::{Access, Hold, Line, Objects, Problem, Record, Records, Store, Unsett
 use crate::artifact::Parts;
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::files::{self, matching};
+use crate::files::{self, KnownBlocks, matching};
 
 /// A store in a folder.
 pub struct DirStore {
@@ -56,6 +57,12 @@ impl DirStore {
     /// The file of an object, whether it is there or not.
     pub fn object_file(&self, digest: &Digest) -> PathBuf {
         self.objects.path(digest)
+    }
+
+    /// The file to read a large object from: its own, or the one that stays elsewhere. It may be
+    /// missing, or another one by now.
+    pub fn file_to_read(&self, digest: &Digest) -> PathBuf {
+        self.objects.file(digest)
     }
 
     /// Opens the store in a folder; [`Access::Write`] creates it when it does not exist.
@@ -112,7 +119,9 @@ impl DirStore {
         let packs = self.objects.packs.list();
         let packs = packs.map_err(|error| self.folder.unreadable(&error))?;
         let packed = packs.iter().flat_map(|pack| &pack.objects);
-        let sizes = objects.iter().map(|(_, file)| file.bytes);
+        // What stays where it is takes no room here.
+        let own = objects.iter().filter(|(_, file)| !file.is_note());
+        let sizes = own.map(|(_, file)| file.bytes);
         let sizes: Vec<u64> = sizes.chain(packed.map(|(_, size)| *size)).collect();
         Ok(Usage {
             records: self.records.count() as u64,
@@ -176,6 +185,10 @@ impl Store for DirStore {
 
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
         files::digest(path, |file| self.file_digests.of(file, &self.folder))
+    }
+
+    fn known_blocks(&self) -> Option<Arc<KnownBlocks>> {
+        Some(Arc::clone(&self.file_digests.blocks))
     }
 
     fn forget_file_digest(&self, path: &Path) {

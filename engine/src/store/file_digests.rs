@@ -2,25 +2,25 @@
 //! that nothing is new would make every plan slow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use super::journal::{Journal, Problem, Segment};
-use crate::digest::Digest;
+use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
-use crate::files::{self, NotOpened, Stamp};
+use crate::files::{self, KnownBlocks, NotOpened, Stamp};
 
 /// The digest of a file, read in bounded memory.
 pub(super) fn read(path: &Path) -> Result<Digest, Fault> {
-    let read = || -> Result<Digest, NotOpened> {
-        let reader = BufReader::with_capacity(1 << 18, files::open(path)?);
-        Ok(Digest::of_reader(reader)?)
-    };
-    read().map_err(|error| Fault::Environment(error.message(path)))
+    Ok(read_blocks(path)?.digest())
+}
+
+fn read_blocks(path: &Path) -> Result<BlockDigests, Fault> {
+    let read = || Ok(BlockDigests::of_reader(files::open(path)?)?);
+    read().map_err(|error: NotOpened| Fault::Environment(error.message(path)))
 }
 
 /// The digest of a file, and the state of the file when it was taken.
@@ -40,6 +40,8 @@ impl FileDigest {
 /// The remembered digests; read from the store on first use.
 pub(super) struct FileDigests {
     memory: Mutex<Memory>,
+    /// Of the files that this process has read.
+    pub(super) blocks: Arc<KnownBlocks>,
 }
 
 impl FileDigests {
@@ -50,20 +52,22 @@ impl FileDigests {
                 journal: Journal::new(folder),
                 known: BTreeMap::new(),
             }),
+            blocks: Arc::default(),
         }
     }
 
     /// The digest of a file, which is read only if it is new or has changed.
     pub(super) fn of(&self, path: &Path, folder: &Folder) -> Result<Digest, Fault> {
         let name = absolute_name(path);
-        let before = Stamp::at(path).filter(Stamp::is_settled);
-        let (Some(path_text), Some(stamp_before)) = (name, before) else {
-            return read(path);
+        let before = Stamp::at(path);
+        let settled = before.clone().filter(Stamp::is_settled);
+        let (Some(path_text), Some(stamp_before)) = (name, settled) else {
+            return self.read(path, before);
         };
         if let Some(digest) = self.lock().find(&path_text, &stamp_before) {
             return Ok(digest);
         }
-        let digest = read(path)?;
+        let digest = self.read(path, before)?;
         if Stamp::at(path).as_ref() == Some(&stamp_before) {
             let known = FileDigest {
                 path: path_text,
@@ -71,6 +75,15 @@ impl FileDigests {
                 digest,
             };
             self.lock().remember(known, folder);
+        }
+        Ok(digest)
+    }
+
+    fn read(&self, path: &Path, before: Option<Stamp>) -> Result<Digest, Fault> {
+        let blocks = read_blocks(path)?;
+        let digest = blocks.digest();
+        if let Some(before) = before {
+            self.blocks.note(path, before, blocks);
         }
         Ok(digest)
     }

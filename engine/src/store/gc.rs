@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::dir::DirStore;
 use super::index::Line;
+use super::lent;
 use super::listing::{StoredFile, list_files};
 use super::packs::{Pack, is_pack};
 use super::{Effect, Record, Records};
@@ -93,7 +94,7 @@ impl DirStore {
         let mut report = GcReport {
             records: useless.len() as u64,
             files: rubbish.len() as u64,
-            bytes: rubbish.iter().map(|found| found.bytes).sum(),
+            bytes: rubbish.iter().map(StoredFile::room).sum(),
             segments: 0,
         };
         report.segments = self.records.compact(useless, policy.effect)?;
@@ -221,5 +222,7 @@ fn digests(record: &Record) -> Vec<Digest> {
 }
 
 fn object(path: &Path) -> Option<Digest> {
-    path.file_name()?.to_str()?.parse().ok()
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(lent::ENDING).unwrap_or(name);
+    name.parse().ok()
 }

@@ -5,12 +5,27 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::lent;
+
 /// One file of the store.
 #[derive(Clone, Debug)]
 pub(super) struct StoredFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
+}
+
+impl StoredFile {
+    /// Whether it only says where an object is.
+    pub(super) fn is_note(&self) -> bool {
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.ends_with(lent::ENDING))
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn room(&self) -> u64 {
+        if self.is_note() { 0 } else { self.bytes }
+    }
 }
 
 /// The plain files of a folder; none when it does not exist.

@@ -15,6 +15,7 @@ mod hold;
 mod holds;
 mod index;
 mod journal;
+mod lent;
 mod lines;
 mod listing;
 mod locate;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use crate::artifact::{Blob, Parts, Piece};
 use crate::digest::Digest;
 use crate::error::Fault;
-use crate::files;
+use crate::files::{self, KnownBlocks};
 
 pub use crate::clock::unix_millis;
 pub use access::Access;
@@ -67,6 +68,19 @@ pub trait Objects: Send + Sync {
     /// [`Fault::Environment`] when the machine cannot store them. Nothing half-written is ever
     /// found later.
     fn put(&self, digest: &Digest, bytes: &[u8], part: &str) -> Result<(), Fault>;
+
+    /// Takes a file as an object: it stays where it is, is read there and verified as it is read.
+    /// A store that refers to no files copies it.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and [`Fault::Changed`] when it has another digest.
+    fn lend(&self, digest: &Digest, path: &Path, part: &str) -> Result<(), Fault> {
+        let bytes = std::fs::read(path)?;
+        match Digest::of(&bytes) == *digest {
+            true => self.put(digest, &bytes, part),
+            false => Err(Fault::Changed(path.to_owned())),
+        }
+    }
 
     /// Some ranges of an object, one after another, each verified; or what is wrong with it.
     ///
@@ -157,6 +171,16 @@ pub trait Store: Send + Sync {
         Ok(on_demand(&objects, "weights", digest, bytes.len() as u64))
     }
 
+    /// The bytes of a file that a record will refer to; the file stays where it is.
+    ///
+    /// # Errors
+    /// As [`Objects::lend`].
+    fn lend(&self, digest: Digest, size: u64, path: &Path) -> Result<Blob, Fault> {
+        let objects = self.objects();
+        objects.lend(&digest, path, "weights")?;
+        Ok(on_demand(&objects, "weights", digest, size))
+    }
+
     /// Stores the parts (a record with [`RecordedOutcome::Parts`] then names them), then the
     /// record.
     ///
@@ -211,6 +235,11 @@ pub trait Store: Send + Sync {
     /// [`Fault::Environment`] when a file cannot be read or none matches.
     fn file_digest(&self, path: &Path) -> Result<Digest, Fault> {
         files::digest(path, file_digests::read)
+    }
+
+    /// What is known of the blocks of data files that were read for their digest.
+    fn known_blocks(&self) -> Option<Arc<KnownBlocks>> {
+        None
     }
 
     /// Forgets the digests of data files that turned out to be wrong, so that they are read anew.

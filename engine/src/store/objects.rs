@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::folder::Folder;
+use super::lent::{self, Lent};
 use super::listing::{StoredFile, list_files, subfolders};
 use super::packs::{Pack, Packs};
 use super::{Defect, Objects};
@@ -114,10 +115,24 @@ impl DirObjects {
         let mut objects = Vec::new();
         for folder in subfolders(&self.folder.path("objects"))? {
             for file in list_files(&folder)? {
-                let name = file.path.file_name().and_then(|name| name.to_str());
-                let digest = name.and_then(|name| name.parse().ok());
-                if let Some(digest) = digest.filter(|digest| self.path(digest) == file.path) {
-                    objects.push((digest, file));
+                let Some(name) = file.path.file_name().and_then(|name| name.to_str()) else {
+                    continue;
+                };
+                let (name, is_lent) = match name.strip_suffix(lent::ENDING) {
+                    Some(name) => (name, true),
+                    None => (name, false),
+                };
+                let Ok(digest) = name.parse() else {
+                    continue;
+                };
+                match is_lent {
+                    true if self.note(&digest) == file.path => {
+                        // As many bytes as the object has.
+                        let bytes = Lent::read(&file.path).map_or(0, |lent| lent.size());
+                        objects.push((digest, StoredFile { bytes, ..file }));
+                    }
+                    false if self.path(&digest) == file.path => objects.push((digest, file)),
+                    _ => {}
                 }
             }
         }
@@ -132,6 +147,22 @@ impl DirObjects {
         self.folder.path(&format!("objects/{folder}/{name}"))
     }
 
+    /// The file of an object, or the file elsewhere that is it.
+    pub(super) fn file(&self, digest: &Digest) -> PathBuf {
+        let own = self.path(digest);
+        match Lent::read(&self.note(digest)) {
+            Some(lent) if !own.exists() => lent.path().to_owned(),
+            _ => own,
+        }
+    }
+
+    /// Where it says which file an object is that stays where it is.
+    fn note(&self, digest: &Digest) -> PathBuf {
+        let mut note = self.path(digest).into_os_string();
+        note.push(lent::ENDING);
+        note.into()
+    }
+
     /// The file with an object, and where in it the object begins.
     fn open(&self, digest: &Digest, size: u64) -> io::Result<Result<(File, u64), Defect>> {
         match File::open(self.path(digest)) {
@@ -143,7 +174,15 @@ impl DirObjects {
                     Err(Defect::Damaged)
                 })
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => self.open_pack(digest, size),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match self.open_pack(digest, size)? {
+                    Err(Defect::Missing) => match Lent::read(&self.note(digest)) {
+                        Some(lent) => Ok(lent.open(size).map(|file| (file, 0))),
+                        None => Ok(Err(Defect::Missing)),
+                    },
+                    found => Ok(found),
+                }
+            }
             Err(error) => Err(error),
         }
     }
@@ -192,7 +231,7 @@ impl DirObjects {
                 }
                 other => other?,
             }
-            if Digest::of(here) != range.digest {
+            if !range.is(here) {
                 return Ok(Err(Defect::Damaged));
             }
             rest = after;
@@ -227,7 +266,10 @@ impl Objects for DirObjects {
         }
         let is_present = match fs::metadata(self.path(digest)) {
             Ok(metadata) => metadata.is_file() && metadata.len() == size,
-            Err(_) => self.packs.find(digest).is_some_and(|it| it.size == size),
+            Err(_) => match self.packs.find(digest) {
+                Some(place) => place.size == size,
+                None => Lent::read(&self.note(digest)).is_some_and(|lent| lent.is_there(size)),
+            },
         };
         is_present && !self.discarded().contains(digest)
     }
@@ -239,6 +281,23 @@ impl Objects for DirObjects {
         if !(self.is_intact(digest, bytes.len() as u64) && self.touch(digest).is_ok()) {
             let what = format!("part `{part}`");
             self.folder.write(&self.path(digest), &what, bytes)?;
+        }
+        self.discarded().remove(digest);
+        Ok(())
+    }
+
+    fn lend(&self, digest: &Digest, path: &Path, part: &str) -> Result<(), Fault> {
+        self.folder.check_writable()?;
+        let size = fs::metadata(path)?.len();
+        let lent = Lent::of(path, size);
+        let is_own = fs::metadata(self.path(digest)).is_ok_and(|own| own.len() == size);
+        match lent.and_then(|lent| lent.bytes()) {
+            Some(note) if !(is_own && self.touch(digest).is_ok()) => {
+                let what = format!("part `{part}`");
+                self.folder.write(&self.note(digest), &what, &note)?;
+            }
+            Some(_) => {}
+            None => self.put(digest, &fs::read(path)?, part)?,
         }
         self.discarded().remove(digest);
         Ok(())
@@ -260,6 +319,7 @@ impl Objects for DirObjects {
         }
         // In a pack it stays, and counts no more once it is stored again.
         let aside = self.folder.set_aside(&self.path(digest));
+        let aside = aside.or_else(|| self.folder.set_aside(&self.note(digest)));
         if aside.is_none() {
             self.discarded().insert(*digest);
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::*;
-use crate::artifact::Piece;
+use crate::artifact::{Digested, Piece};
 use crate::clock;
 
 const APPLY: GcPolicy = GcPolicy::UNREFERRED;
@@ -629,6 +629,7 @@ fn pieces_of_large_parts_are_verified_alone() {
         start,
         size: bytes.len() as u64,
         digest: Digest::of(bytes),
+        by: Digested::Alone,
     };
     let wanted = [piece(3, b"c"), piece(0, b"bl"), piece(5, b"")];
     flip_last_byte(&object(&path, "block"));
@@ -728,4 +729,60 @@ fn gc_by_size_keeps_the_youngest_that_fit() {
     assert!(store.find(&Digest::of(b"old")).is_none());
     assert!(store.find(&Digest::of(b"middle")).is_some());
     assert_eq!(store.gc(bound(0)).unwrap().records, 2);
+}
+
+#[test]
+fn a_file_elsewhere_is_an_object_for_as_long_as_it_is_what_it_was() {
+    let (folder, path) = folder();
+    let (disk, memory) = (open(&path), MemStore::default());
+    let file = folder.path().join("step-1.safetensors");
+    let digest = Digest::of(b"block");
+    fs::write(&file, "block").unwrap();
+    let lend = |store: &dyn Store| {
+        let kept = store.lend(digest, 5, &file).unwrap();
+        let parts = Parts::default().with_kept("w.block", kept.clone());
+        (store.save(record("late"), &parts).unwrap(), kept)
+    };
+    let (record, on_disk) = lend(&disk);
+    assert_eq!(&*lend(&memory).1.read().unwrap(), b"block");
+    assert_eq!(&*on_disk.read().unwrap(), b"block");
+    assert!(!object(&path, "block").exists());
+    assert_eq!(disk.usage().unwrap().bytes, 0);
+    assert_eq!(disk.file_to_read(&digest), file);
+    age(&path);
+    assert_eq!(disk.gc(APPLY).unwrap(), GcReport::default());
+    assert!(disk.verify(OnDamage::Report).unwrap().is_clean());
+    assert!(disk.find(&record.key).is_some());
+
+    // The note is set aside then, never the file.
+    flip_last_byte(&file);
+    assert_eq!(disk.verify(OnDamage::Report).unwrap().damaged, [digest]);
+    assert!(matches!(on_disk.read(), Err(Fault::Damaged(_))));
+    assert!(disk.find(&record.key).is_none());
+    assert_eq!(fs::read(&file).unwrap(), b"blocj");
+    assert_eq!(files_in(&path.join("damaged")).len(), 1);
+    let changed = memory.lend(digest, 5, &file).unwrap_err();
+    assert!(matches!(changed, Fault::Changed(_)));
+
+    fs::write(&file, "block").unwrap();
+    lend(&disk);
+    assert_eq!(&*on_disk.read().unwrap(), b"block");
+    // A copy is better, and leaves nothing to the file.
+    disk.keep(b"block").unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(&*on_disk.read().unwrap(), b"block");
+    fs::remove_file(object(&path, "block")).unwrap();
+    assert!(disk.find(&record.key).is_none());
+    assert!(matches!(on_disk.read(), Err(Fault::Damaged(_))));
+
+    fs::write(&file, "block").unwrap();
+    lend(&disk);
+    let nothing = GcPolicy {
+        only: Some(BTreeSet::new()),
+        ..APPLY
+    };
+    age(&path);
+    disk.gc(nothing).unwrap();
+    assert_eq!(files_in(&path.join("objects")), [] as [PathBuf; 0]);
+    assert!(file.exists());
 }

@@ -7,10 +7,15 @@ use engine::artifact::{
     Layout, Naming, Precision, Saved, SavedModel, Selection, Trajectory, shown,
 };
 use engine::error::Fault;
+use engine::files::DataFile;
 use engine::plugin::Context;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::alike::{Alike, Ties};
+
+/// The files of a table are copied when they have fewer bytes than this: what was read from them is
+/// then there, whatever becomes of them.
+const COPIED: u64 = 32 << 20;
 
 /// The models of a run in the order of their steps.
 pub struct Run {
@@ -135,17 +140,18 @@ impl Run {
         }
     }
 
-    /// Copies the weights, step after step, and keeps what was saved beside the last.
+    /// The weights, step after step, and what was saved beside the last.
     ///
     /// # Errors
-    /// When a weight is not finite, a file changes, or the store cannot be written.
+    /// When a weight that is copied is not finite, a file changes, or the store cannot be written.
     pub fn trajectory(&self, context: &Context) -> Result<Trajectory, Fault> {
         let steps = Series::new("step".into(), &self.steps);
         let coordinates = DataFrame::new(self.steps.len(), vec![steps.into()])?;
         self.table(coordinates, context)
     }
 
-    /// Copies the weights, model after model, and keeps what was saved beside the last.
+    /// The weights, model after model, and what was saved beside the last. Those of small files
+    /// are copied; large files stay where they are.
     ///
     /// # Errors
     /// As [`trajectory`](Self::trajectory).
@@ -172,7 +178,19 @@ impl Run {
                 tensor.name.clone_from(name);
             }
         }
-        let trajectory = Trajectory::write_as(precision, written, coordinates, width, keep, fill)?;
+        let files = self.models.iter().flat_map(SavedModel::files);
+        let bytes: u64 = files.map(|file| file.data_file().size()).sum();
+        let trajectory = if bytes < COPIED {
+            Trajectory::write_as(precision, written, coordinates, width, keep, fill)?
+        } else {
+            let models = self.models.iter().zip(&self.alike.names);
+            let models = models.map(|(model, names)| (model, &names[..]));
+            let lend = |file: &DataFile| {
+                context.check_stop()?;
+                context.lend(file)
+            };
+            Trajectory::of_files(precision, written, coordinates, models, lend)?
+        };
         let saved = self.saved(keep)?;
         let saved = saved.map(|saved| Arc::new(saved.relabelled(&self.called)));
         Ok(trajectory.with_saved(saved))

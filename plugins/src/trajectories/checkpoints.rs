@@ -38,16 +38,18 @@ plugin! {
     ///
     /// With `members`, the files are of that many runs: member 0 is the first by name.
     ///
-    /// The weights are in the order of the first file and kept in blocks of columns, as they are
-    /// stored there (four bytes a weight where precisions differ, eight with `F64` among them); they
-    /// are computed with in single precision. The files are read twice, for the key and to copy
-    /// them; memory is one block of 16 MiB and room in the store that of the files, whatever
-    /// their size.
+    /// The weights are in the order of the first file and computed with in single precision. Files
+    /// of less than 32 MiB in all are copied to the store as they are (four bytes a weight where
+    /// precisions differ, eight with `F64` among them). Larger ones stay where they are: they are
+    /// read once, for the key; later reads go to the files and verify each 64 KiB, and a weight
+    /// that is not finite is reported by the statement that reads it. A file that changes is set
+    /// aside by whoever reads it, and the next run reads it again. Memory is that of the digests,
+    /// a two-thousandth of the files, and a few MiB.
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
     /// ```
-    "checkpoints" version 4
+    "checkpoints" version 5
     pub struct Checkpoints {
         /// The files: a pattern, in which `*` matches any text, a folder, or a file.
         files: DataPath;
@@ -130,7 +132,8 @@ impl Checkpoints {
 
 impl Plugin for Checkpoints {
     type Output = Trajectory;
-    // Version 3 lies in other blocks; version 4 keeps the form of the files.
+    // Version 3 lies in other blocks; version 4 keeps the form of the files; version 5 leaves
+    // large files where they are.
     const STREAMS: u32 = 2;
     const MEMBERS: Option<&'static str> = Some("members");
 

@@ -37,14 +37,15 @@ plugin! {
     /// and `check` refuses scores that run networks. With it they are run by the network of a
     /// parent, when the shapes of its tensors are theirs, by name or module after module.
     ///
-    /// The files are read twice, for the key and to copy them; memory is one block of 16 MiB, room
-    /// in the store that of the files.
+    /// Files of less than 32 MiB in all are copied to the store. Larger ones stay where they are and
+    /// are read once for the key and then when their weights are needed, verified each time, as in
+    /// `checkpoints`.
     ///
     /// ```farcast
     /// weights hub = safetensors("checkpoints/step-*.safetensors")
     /// parent mean = average(hub)
     /// ```
-    "safetensors" version 1
+    "safetensors" version 2
     pub struct Safetensors {
         /// The files: a pattern, in which `*` matches any text, a folder, or a file.
         files: DataPath;

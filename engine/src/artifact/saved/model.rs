@@ -180,6 +180,12 @@ impl SavedModel {
         file.find_stored(name)
     }
 
+    /// The tensor of a name, and which of the files it is in.
+    pub(in super::super) fn place(&self, name: &str) -> Option<(usize, &StoredTensor)> {
+        let place = *self.places.get(name)?;
+        Some((place, self.files.get(place)?.find_stored(name)?))
+    }
+
     /// Fills `bytes` with those of a tensor, from one of them on, as they are stored.
     ///
     /// # Errors
