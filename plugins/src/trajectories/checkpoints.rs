@@ -42,9 +42,9 @@ plugin! {
     /// of less than 32 MiB in all are copied to the store as they are (four bytes a weight where
     /// precisions differ, eight with `F64` among them). Larger ones stay where they are: they are
     /// read once, for the key; later reads go to the files and verify each 64 KiB, and a weight
-    /// that is not finite is reported by the statement that reads it. A file that changes is set
-    /// aside by whoever reads it, and the next run reads it again. Memory is that of the digests,
-    /// a two-thousandth of the files, and a few MiB.
+    /// that is not finite is reported by the statement that reads it. A file that changes is never
+    /// computed with: the run says so, and reads it again. Memory is that of the digests, a
+    /// two-thousandth of the files, and a few MiB.
     ///
     /// ```farcast
     /// trajectory run = checkpoints("checkpoints/step-*.safetensors")
