@@ -9,7 +9,7 @@ use super::Stamp;
 use crate::digest::BlockDigests;
 
 /// Files of fewer bytes are read again for nothing.
-const SMALLEST: u64 = 8 << 20;
+const SMALLEST: u64 = 1 << 20;
 
 /// The digests of the blocks of files, as they were when they were read.
 #[derive(Debug, Default)]
