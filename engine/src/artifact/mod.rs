@@ -10,10 +10,12 @@ mod parts;
 mod piece;
 mod pieces;
 mod precision;
+mod row;
 mod rows_in_files;
 mod saved;
 mod scores;
 mod tensor_file;
+mod tensor_header;
 mod trajectory;
 mod weights;
 mod weights_file;
@@ -34,12 +36,13 @@ pub use page::{Cells, Figure, Page, Section, Series, Style};
 pub use parts::{Blob, Parts};
 pub use piece::{Digested, Piece};
 pub use precision::Precision;
+pub use row::Row;
 pub use saved::{Naming, Saved, SavedModel, Selection, Template, model_names};
 pub use scores::{ScoreRow, Scores};
 pub use tensor_file::{StoredTensor, TensorFile, shown};
 pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};
-pub use weights_file::{Row, Take, WeightsFile, WeightsFiles};
+pub use weights_file::{Take, TakeWeights, WeightsFile, WeightsFiles};
 
 /// Names and values in the head of a safetensors file.
 pub type Metadata = Vec<(String, String)>;

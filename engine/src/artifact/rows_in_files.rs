@@ -101,14 +101,14 @@ impl RowsInFiles {
             let places = self.tensors.get(*row).ok_or_else(|| beyond(*row))?;
             // Tensors that are neighbours in a file are read together.
             let mut start = 0;
-            let parts: Vec<Part> = { layout.ranges().zip(places) }
+            let parts: Vec<TensorPart> = { layout.ranges().zip(places) }
                 .filter_map(|((tensor, range), place)| {
                     let here = columns.start.max(range.start)..columns.end.min(range.end);
                     (!here.is_empty()).then(|| {
                         let size = place.precision.bytes();
                         let first = place.start as usize + (here.start - range.start) * size;
                         start += here.len();
-                        Part {
+                        TensorPart {
                             name: &tensor.name,
                             place,
                             bytes: first..first + here.len() * size,
@@ -142,14 +142,14 @@ impl RowsInFiles {
 }
 
 /// Some numbers of a tensor.
-struct Part<'a> {
+struct TensorPart<'a> {
     name: &'a str,
     place: &'a TensorPlace,
     bytes: Range<usize>,
     to: Range<usize>,
 }
 
-fn not_finite(row: &str, part: &Part) -> Fault {
+fn not_finite(row: &str, part: &TensorPart) -> Fault {
     let single = match part.place.precision {
         Precision::F64 => " in single precision",
         _ => "",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{from_parquet, to_parquet};
 use super::precision::write_singles;
-use super::weights_file::header;
+use super::tensor_header::header;
 use super::{Artifact, Parts, Precision};
 use crate::error::Fault;
 use crate::parcel::Parcel;

@@ -156,7 +156,7 @@ impl Artifact for Farcast {
                 false => format!("{stem}.h{horizon}"),
             };
             let (layout, saved) = (&self.predicted.layout, self.predicted.saved.as_deref());
-            let row = Row::Of(&self.predicted, row);
+            let row = Row::InTable(&self.predicted, row);
             files.extend(row.files(&stem, layout, saved, made_by.clone())?);
         }
         Ok(files)

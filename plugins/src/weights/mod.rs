@@ -220,6 +220,6 @@ impl Artifact for Weights {
         let metadata = about_network(self.network.as_ref())?;
         let metadata = metadata.into_iter().chain(made_by).collect();
         let saved = self.table.saved.as_deref();
-        Row::Of(&self.table, 0).files(stem, &self.table.layout, saved, metadata)
+        Row::InTable(&self.table, 0).files(stem, &self.table.layout, saved, metadata)
     }
 }

@@ -7,8 +7,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::super::tensor_file::shown;
-use super::super::weights_file::{Take, header};
-use super::super::{Blob, Layout, Metadata, Parts, Precision, Row, WeightsFile, WeightsFiles};
+use super::super::tensor_header::header;
+use super::super::weights_file::{Take, TakeWeights, WeightsFile, WeightsFiles};
+use super::super::{Blob, Layout, Metadata, Parts, Precision};
 use super::model::SavedModel;
 use crate::error::Fault;
 
@@ -167,7 +168,8 @@ impl Saved {
         name.starts_with(REST)
     }
 
-    /// The files of these weights, by name; `stem` is what their names begin with.
+    /// The files of the weights that `each` gives to its argument, some columns at a time; `stem` is
+    /// what their names begin with.
     ///
     /// # Errors
     /// A bug when the layout is of other weights. Making a file fails, by the user's fault, when a
@@ -176,7 +178,7 @@ impl Saved {
         &'a self,
         stem: &str,
         layout: &'a Layout,
-        row: Row<'a>,
+        each: impl Fn(Range<usize>, &mut TakeWeights) -> Result<(), Fault> + Copy + 'a,
         made_by: &Metadata,
     ) -> Result<WeightsFiles<'a>, Fault> {
         let ranges: BTreeMap<&str, _> = layout
@@ -207,15 +209,13 @@ impl Saved {
                     (name, dtype, &tensor.shape[..], content.bytes())
                 });
                 take(&header(tensors, &metadata))?;
-                contents
-                    .iter()
-                    .try_for_each(|(tensor, content)| match content {
-                        Bytes::Weights(columns, precision) => row
-                            .each(columns.clone(), |weights| {
-                                take(&tensor.encoded(*precision, weights)?)
-                            }),
-                        Bytes::Rest(bytes) => self.each_rest(bytes.clone(), take),
-                    })
+                let mut contents = contents.iter();
+                contents.try_for_each(|(tensor, content)| match content {
+                    Bytes::Weights(columns, precision) => each(columns.clone(), &mut |weights| {
+                        take(&tensor.encoded(*precision, weights)?)
+                    }),
+                    Bytes::Rest(bytes) => self.each_rest(bytes.clone(), take),
+                })
             }));
         }
         if self.files.len() > 1 {
