@@ -247,7 +247,7 @@ fn completion_knows_what_can_be_written() {
         uri,
         &format!("{TEXT}parent n = mlp(seen, inputs: [x], target: y, optimizer: |"),
     );
-    assert_eq!(made, ["adam", "adamw", "rmsprop", "sgd"]);
+    assert_eq!(made, ["adam", "adamw", "rmsprop", "sgd", "sgdw"]);
     let help = json!({
         "textDocument": { "uri": uri }, "position": { "line": 7, "character": 47 },
     });

@@ -39,3 +39,4 @@ mod targets;
 mod terminal;
 mod tidy;
 mod tutorial;
+mod weights;

@@ -2,11 +2,14 @@
 //! names the file that each tensor is in. Whoever names the index names its shards, too.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::data_file::DataFile;
 use super::regular;
 use crate::error::Fault;
 
@@ -18,8 +21,38 @@ const LARGEST_INDEX: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 struct ShardIndex {
+    #[serde(deserialize_with = "each_once")]
     weight_map: BTreeMap<String, String>,
 }
+
+/// A map in which no name is twice: JSON would take the last one without a word.
+fn each_once<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the file of each tensor")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((tensor, file)) = entries.next_entry::<String, String>()? {
+                let shown = tensor.escape_default().to_string();
+                if map.insert(tensor, file).is_some() {
+                    return Err(A::Error::custom(format!("{TWICE}`{shown}`")));
+                }
+            }
+            Ok(map)
+        }
+    }
+
+    map.deserialize_map(EachOnce)
+}
+
+/// How the message on a name that is there twice begins.
+const TWICE: &str = "names the file of a tensor twice: ";
 
 /// The shards that a file names, beside it; none when it is not an index.
 ///
@@ -35,7 +68,10 @@ pub(super) fn shards(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut text = Vec::new();
     let read = file.take(LARGEST_INDEX + 1).read_to_end(&mut text);
     read.map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let named = named_shards(&text).map_err(bad)?;
+    if text.len() as u64 > LARGEST_INDEX {
+        return Err(bad(too_large()));
+    }
+    let named = named(&text).map_err(bad)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut found: Vec<PathBuf> = named.values().map(|name| folder.join(name)).collect();
     found.sort();
@@ -49,13 +85,34 @@ pub(super) fn shards(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     }
 }
 
+fn too_large() -> String {
+    let most = LARGEST_INDEX >> 20;
+    format!("expected an index of at most {most} MiB")
+}
+
 /// The name of the file that each tensor of an index is in.
 ///
 /// # Errors
-/// What is wrong with the index: it is not JSON, lacks `weight_map`, or names files elsewhere.
-pub fn named_shards(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    let index: ShardIndex = serde_json::from_slice(text)
-        .map_err(|_| "expected an index, a JSON object with `weight_map`".to_owned())?;
+/// What is wrong with the index: it is too large, is not JSON, lacks `weight_map`, or names files
+/// elsewhere or for one tensor twice.
+pub fn named_shards(index: &DataFile) -> Result<BTreeMap<String, String>, String> {
+    if index.size() > LARGEST_INDEX {
+        return Err(too_large());
+    }
+    named(&index.read_all().map_err(|error| error.to_string())?)
+}
+
+fn named(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let index: ShardIndex = serde_json::from_slice(text).map_err(|error| {
+        let said = error.to_string();
+        match said
+            .split_once(TWICE)
+            .and_then(|(_, rest)| rest.split_once(" at line"))
+        {
+            Some((name, _)) => format!("{TWICE}{name}"),
+            None => "expected an index, a JSON object with `weight_map`".to_owned(),
+        }
+    })?;
     let is_beside = |name: &str| {
         let mut parts = Path::new(name).components();
         matches!(parts.next(), Some(Component::Normal(part)) if part == name)
@@ -103,6 +160,13 @@ mod tests {
         let expected = "`model.safetensors.index.json`: \
                         expected an index, a JSON object with `weight_map`";
         assert_eq!(said("[]").unwrap_err(), expected);
+        let twice = said(r#"{"weight_map": {"x": "a", "y": "b", "x": "b"}}"#).unwrap_err();
+        let expected = "`model.safetensors.index.json`: names the file of a tensor twice: `x`";
+        assert_eq!(twice, expected);
+        let mut large = " ".repeat(LARGEST_INDEX as usize);
+        large.insert_str(0, both);
+        let expected = "`model.safetensors.index.json`: expected an index of at most 64 MiB";
+        assert_eq!(said(&large).unwrap_err(), expected);
         let empty = said(r#"{"weight_map": {}}"#).unwrap_err();
         let expected = "`model.safetensors.index.json`: names no shards: its `weight_map` is empty";
         assert_eq!(empty, expected);

@@ -1,12 +1,14 @@
-//! `distort(clean, noise(sd: 0.3))`: images as a worse camera would see them.
+//! `distort(clean, noise(sd: 0.3))`: images as a worse camera, or labels as a careless reader, would
+//! have them.
 
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
-use engine::params::Input;
+use engine::params::{Column, Input};
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use engine::{constructor, made, plugin};
-use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use super::support::pixels::{pixels, size};
@@ -83,9 +85,27 @@ constructor! {
     pub struct Negative {}
 }
 
+constructor! {
+    /// Wrong labels: round(share · rows) rows, drawn at random, have another of the labels there are.
+    ///
+    /// Every other label is equally likely. Rows without a label stay without one.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, relabel(share: 10 %))
+    /// ```
+    "relabel"
+    pub struct Relabel {
+        /// The share of rows whose label is wrong afterwards.
+        share: f64, range("0..=1");
+        /// The column of the labels.
+        target: Column = "label";
+    }
+}
+
 made! {
-    /// What happens to images.
-    pub enum Distortion { Noise, Contrast, Translate, Rotate, Negative }
+    /// What happens to images, or to their labels.
+    pub enum Distortion { Noise, Contrast, Translate, Rotate, Negative, Relabel }
 }
 
 plugin! {
@@ -93,7 +113,7 @@ plugin! {
     ///
     /// Pixels are the columns `pixel_ROW_COLUMN`, of several channels `pixel_CHANNEL_ROW_COLUMN`; all
     /// other columns stay. Distortions are applied in order; the range of pixels is that of the
-    /// images as they come.
+    /// images as they come. `relabel` is about labels, and needs no images.
     ///
     /// ```farcast
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
@@ -122,7 +142,8 @@ impl Plugin for Distort {
             .is_none_or(|by| by.is_empty());
         let complaint = Complaint::at("by", "expected a distortion or more, found none");
         let none = none.then_some(complaint);
-        Vec::from_iter(none.or_else(|| not_images(call)))
+        let found = none.or_else(|| not_images(call));
+        Vec::from_iter(found.or_else(|| no_labels(call)))
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -130,7 +151,12 @@ impl Plugin for Distort {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let (names, [channels, height, width]) = pixels(&self.data)?;
+        let data = &self.data;
+        let mut labels: Vec<(&str, Vec<f64>)> = Vec::new();
+        let (names, [channels, height, width]) = match self.by.iter().any(is_of_images) {
+            true => pixels(data)?,
+            false => (Vec::new(), [0; 3]),
+        };
         let mut images: Vec<Vec<f64>> = Vec::with_capacity(names.len());
         for name in &names {
             images.push(self.data.values(name)?.to_vec());
@@ -141,8 +167,8 @@ impl Plugin for Distort {
             |(least, most), value| (least.min(value), most.max(value)),
         );
         // Images of nothing stay as they are.
-        if least > most {
-            return Ok(Dataset::clone(&self.data));
+        if least > most && !names.is_empty() {
+            return Ok(Dataset::clone(data));
         }
         let range = most - least;
         for (at, distortion) in self.by.iter().enumerate() {
@@ -161,6 +187,18 @@ impl Plugin for Distort {
                         let share = factor * (*value - least) + lift * range;
                         *value = (least + share).min(most);
                     }
+                }
+                Distortion::Relabel(Relabel { share, target }) => {
+                    let mut rng = context.rng(&format!("distortion {at}"));
+                    let Column(name) = target;
+                    let known = labels.iter().find(|(known, _)| known == name);
+                    let now = match known {
+                        Some((_, values)) => values.clone(),
+                        None => data.values(name)?.to_vec(),
+                    };
+                    let wrong = relabelled(now, *share, &mut rng)?;
+                    labels.retain(|(known, _)| known != name);
+                    labels.push((name, wrong));
                 }
                 Distortion::Negative(_) => {
                     for value in images.iter_mut().flatten() {
@@ -214,9 +252,11 @@ impl Plugin for Distort {
         }
         let distorted = self.data.columns().iter().map(|column| {
             let pixel = names.iter().position(|name| *name == column.name);
+            let label = labels.iter().find(|(name, _)| *name == column.name);
+            let changed = pixel.map(|at| &images[at]).or(label.map(|(_, it)| it));
             DataColumn {
-                values: match pixel {
-                    Some(pixel) => images[pixel].as_slice().into(),
+                values: match changed {
+                    Some(values) => values.as_slice().into(),
                     None => column.values.clone(),
                 },
                 ..column.clone()
@@ -226,8 +266,38 @@ impl Plugin for Distort {
     }
 }
 
+fn is_of_images(distortion: &Distortion) -> bool {
+    !matches!(distortion, Distortion::Relabel(_))
+}
+
+/// The labels with a share of them wrong.
+fn relabelled(mut labels: Vec<f64>, share: f64, rng: &mut impl Rng) -> Result<Vec<f64>, Fault> {
+    let mut classes: Vec<f64> = labels.iter().copied().filter(|it| !it.is_nan()).collect();
+    classes.sort_by(f64::total_cmp);
+    classes.dedup();
+    let mut rows: Vec<usize> = (0..labels.len())
+        .filter(|row| !labels[*row].is_nan())
+        .collect();
+    let count = (share * rows.len() as f64).round() as usize;
+    if count > 0 && classes.len() < 2 {
+        let message = format!("expected two labels or more, found {}", classes.len());
+        return Err(Fault::at("by", message));
+    }
+    let (drawn, _) = rows.partial_shuffle(rng, count);
+    for row in drawn {
+        let own = classes.partition_point(|class| *class < labels[*row]);
+        let other = rng.random_range(0..classes.len() - 1);
+        labels[*row] = classes[other + usize::from(other >= own)];
+    }
+    Ok(labels)
+}
+
 /// Refuses data without images, and to rotate what is not square.
 fn not_images(call: &Sketch) -> Option<Complaint> {
+    let by = call.get::<Vec<Distortion>>("by").unwrap_or_default();
+    if !by.iter().any(is_of_images) {
+        return None;
+    }
     let names: Vec<&String> = call
         .schema("data")?
         .columns
@@ -238,13 +308,26 @@ fn not_images(call: &Sketch) -> Option<Complaint> {
         Ok((_, size)) => size,
         Err(fault) => return Some(fault.into()),
     };
-    let by = call.get::<Vec<Distortion>>("by").unwrap_or_default();
     let is_odd = |it: &Distortion| matches!(it, Distortion::Rotate(it) if it.quarters != 2);
     let turns = by.iter().any(is_odd);
     (turns && height != width).then(|| {
         let message = format!("expected square images to rotate, found {height} by {width}");
         Complaint::at("by", message)
     })
+}
+
+/// Refuses labels that the data do not have.
+fn no_labels(call: &Sketch) -> Option<Complaint> {
+    let columns = &call.schema("data")?.columns;
+    let by = call.get::<Vec<Distortion>>("by").unwrap_or_default();
+    let missing = by.iter().find_map(|distortion| match distortion {
+        Distortion::Relabel(Relabel { target, .. }) => {
+            (!columns.iter().any(|it| it.name == target.0)).then_some(&target.0)
+        }
+        _ => None,
+    })?;
+    let message = format!("the data have no column `{missing}` to relabel");
+    Some(Complaint::at("by", message).with_hint("name the column of the labels: `target: …`"))
 }
 
 #[cfg(test)]
@@ -287,5 +370,63 @@ mod tests {
         assert_eq!(distorted("noise(sd: 0)"), [0.0, 1.0, 2.0, 4.0]);
         let noisy = distorted("noise(sd: 0.1)");
         assert!(noisy != [0.0, 1.0, 2.0, 4.0] && noisy.iter().all(|it| (0.0..=4.0).contains(it)));
+    }
+    /// Labels of 40 rows after `by`, with the pixels unread.
+    fn labels(by: &str) -> Vec<f64> {
+        let label: Vec<f64> = (0..40).map(|row| f64::from(row % 4) * 2.0).collect();
+        let other = vec![1.0; 40];
+        let data = table(&[("label", &label), ("kind", &label), ("other", &other)]);
+        let distort: Distort = call(&format!("d, {by}"), &[("d", given(data))]);
+        let data = distort.run(&Context::alone("distort")).expect("runs");
+        assert_eq!(data.values("other").expect("a column")[..], other);
+        let wrong = if by.contains("kind") { "kind" } else { "label" };
+        data.values(wrong).expect("labels").to_vec()
+    }
+
+    #[test]
+    fn a_share_of_the_labels_is_wrong_and_no_label_is_new() {
+        let right = labels("relabel(share: 0)");
+        for (by, count) in [
+            ("relabel(share: 10 %)", 4),
+            ("relabel(share: 0.99)", 40),
+            ("relabel(share: 1)", 40),
+            ("relabel(share: 30 %, target: kind)", 12),
+        ] {
+            let found = labels(by);
+            let wrong = found.iter().zip(&right).filter(|(a, b)| a != b).count();
+            assert_eq!(wrong, count, "{by}");
+            assert!(
+                found.iter().all(|it| [0.0, 2.0, 4.0, 6.0].contains(it)),
+                "{by}"
+            );
+            assert_eq!(found, labels(by), "the same draw");
+        }
+        // Every wrong label is drawn: 40 rows, three others each.
+        let all = labels("relabel(share: 1)");
+        for shift in [2.0, 4.0, 6.0] {
+            let moved = all
+                .iter()
+                .zip(&right)
+                .filter(|(a, b)| (*a - *b).rem_euclid(8.0) == shift);
+            assert!(moved.count() > 3, "{shift}");
+        }
+        // One after the other: what was wrong may be right again.
+        let twice = labels("relabel(share: 1), relabel(share: 1)");
+        assert!(twice.iter().zip(&right).any(|(a, b)| a == b));
+    }
+
+    #[test]
+    fn one_label_cannot_be_wrong() {
+        let data = table(&[("label", &[1.0, 1.0, f64::NAN])]);
+        let distort = |share| -> Distort {
+            call(
+                &format!("d, relabel(share: {share})"),
+                &[("d", given(data.clone()))],
+            )
+        };
+        let context = Context::alone("distort");
+        let fault = distort(1).run(&context).expect_err("refused");
+        assert_eq!(fault.to_string(), "expected two labels or more, found 1");
+        distort(0).run(&context).expect("nothing to do");
     }
 }

@@ -1,5 +1,7 @@
 //! Convolutional networks: convolutions over images, then dense layers.
 
+use std::sync::Arc;
+
 use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::dfdx::Tape;
 use super::lanes::vectorised;
-use super::{Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
+use super::{Activation, Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
 
 /// Convolutions over the inputs, then dense layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,19 @@ impl Model for Convolutional {
     fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
         let tape = Tape::new(&self.layers, self.loss);
         Box::new(tape.after_convolutions(&self.images))
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        Some(self.layers.activation)
+    }
+
+    fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {
+        let layers = self.clone();
+        Some(Arc::new(Self {
+            columns,
+            loss,
+            ..layers
+        }))
     }
 
     fn to_json(&self) -> serde_json::Result<serde_json::Value> {

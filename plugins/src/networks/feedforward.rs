@@ -1,5 +1,7 @@
 //! Multilayer perceptrons: dense layers and nothing before them.
 
+use std::sync::Arc;
+
 use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::dfdx::Tape;
 use super::fused::Fused;
-use super::{Columns, Differentiate, Layers, Loss, Model, Sums, TrainerChoice};
+use super::{Activation, Columns, Differentiate, Layers, Loss, Model, Sums, TrainerChoice};
 
 /// Dense layers from the inputs to the targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +60,19 @@ impl Model for Feedforward {
 
     fn dense(&self) -> Option<&Layers> {
         Some(&self.layers)
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        Some(self.layers.activation)
+    }
+
+    fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {
+        let layers = self.clone();
+        Some(Arc::new(Self {
+            columns,
+            loss,
+            ..layers
+        }))
     }
 
     fn to_json(&self) -> serde_json::Result<serde_json::Value> {

@@ -1,10 +1,11 @@
 //! How to run rows of weights: what every network is to the rest of the program.
 
 use std::fmt;
+use std::sync::Arc;
 
 use engine::artifact::Layout;
 
-use super::{Columns, Differentiate, Layers, Loss, TrainerChoice};
+use super::{Activation, Columns, Differentiate, Layers, Loss, TrainerChoice};
 
 /// How to run rows of weights of one shape.
 ///
@@ -39,6 +40,17 @@ pub trait Model: fmt::Debug + Send + Sync {
 
     /// Its layers, where it is dense layers and nothing else.
     fn dense(&self) -> Option<&Layers> {
+        None
+    }
+
+    /// What follows each hidden layer, where that is known.
+    fn activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// The same layers with other columns and loss, where they are known.
+    fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {
+        let _ = (columns, loss);
         None
     }
 

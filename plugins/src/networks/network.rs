@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::initial::initial;
 use super::loss::{likeliest, surprise};
 use super::{
-    Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward, ForeignNetwork, Layers,
-    Loss, Model, Samples, Scaled, Sums, TrainerChoice, Trees,
+    Activation, Columns, Convolutional, Differentiate, EncoderNetwork, Expanded, Feedforward,
+    ForeignNetwork, Layers, Loss, Model, Samples, Scaled, Sums, TrainerChoice, Trees,
 };
 
 /// How to run rows of weights: any [`Model`].
@@ -122,6 +122,21 @@ impl Network {
     /// Its layers, where it is dense layers and nothing else.
     pub fn dense(&self) -> Option<&Layers> {
         self.0.dense()
+    }
+
+    /// What it reads and predicts.
+    pub fn columns(&self) -> &Columns {
+        self.0.columns()
+    }
+
+    /// What follows each hidden layer, where that is known.
+    pub fn activation(&self) -> Option<Activation> {
+        self.0.activation()
+    }
+
+    /// The same layers with other columns and loss, where they are known.
+    pub fn reading(&self, columns: Columns, loss: Loss) -> Option<Self> {
+        self.0.reading(columns, loss).map(Self)
     }
 
     /// How many heads each layer has, where it is a transformer.

@@ -1,5 +1,7 @@
 //! Transformers: an encoder over the inputs, then one dense layer.
 
+use std::sync::Arc;
+
 use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::dense::Dense;
 use super::dfdx::Tape;
 use super::lanes::vectorised;
-use super::{Columns, Differentiate, Encoder, Layers, Loss, Model, TrainerChoice};
+use super::{Activation, Columns, Differentiate, Encoder, Layers, Loss, Model, TrainerChoice};
 
 /// A transformer encoder over the inputs, then one dense layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,19 @@ impl Model for EncoderNetwork {
 
     fn heads(&self) -> Option<usize> {
         Some(self.encoder.heads)
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        Some(self.layers.activation)
+    }
+
+    fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {
+        let layers = self.clone();
+        Some(Arc::new(Self {
+            columns,
+            loss,
+            ..layers
+        }))
     }
 
     fn to_json(&self) -> serde_json::Result<serde_json::Value> {

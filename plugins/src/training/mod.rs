@@ -6,7 +6,8 @@ mod trainer;
 
 pub use batches::Batches;
 pub use optimizer::{
-    Adam, AdamW, Constant, Cosine, Cyclic, Optimizer, OptimizerState, RmsProp, Schedule, Sgd, Step,
+    Adam, AdamW, Constant, Cosine, Cyclic, Optimizer, OptimizerState, RmsProp, Schedule, Sgd, SgdW,
+    Step,
 };
 pub use trainer::Trainer;
 

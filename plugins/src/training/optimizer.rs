@@ -1,7 +1,7 @@
 //! Update rules and learning-rate schedules, as `torch.optim` defines them.
 
 use engine::{constructor, made};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 constructor! {
     /// Stochastic gradient descent, with heavy-ball momentum on request.
@@ -18,6 +18,28 @@ constructor! {
         rate: f64 = "1e-2", range("0..");
         /// The share of the last move that is kept.
         momentum: f64 = "0", range("0..1");
+    }
+}
+
+constructor! {
+    /// Stochastic gradient descent with decoupled weight decay (Loshchilov & Hutter 2019).
+    ///
+    /// `v = momentum v + g; w -= rate decay w`, then `w -= rate v`.
+    ///
+    /// ```farcast
+    /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: sgdw(decay: 0.1), members: 2)
+    /// ```
+    #[derive(Clone, PartialEq, Serialize, Deserialize)]
+    "sgdw"
+    pub struct SgdW {
+        /// The learning rate.
+        rate: f64 = "1e-2", range("0..");
+        /// The share of the last move that is kept.
+        momentum: f64 = "0", range("0..1");
+        /// Weight decay.
+        decay: f64 = "1e-2", range("0..");
+        /// Whether only those weights decay that the step makes smaller as well (Chen et al. 2025).
+        cautious: bool = "false";
     }
 }
 
@@ -49,7 +71,7 @@ constructor! {
     /// ```farcast
     /// parent decayed = mlp(seen, inputs: [x], target: y, optimizer: adamw(decay: 0.1), members: 2)
     /// ```
-    #[derive(Clone, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, PartialEq, Serialize)]
     "adamw"
     pub struct AdamW {
         /// The learning rate.
@@ -62,6 +84,8 @@ constructor! {
         epsilon: f64 = "1e-8", range("0..");
         /// Weight decay.
         decay: f64 = "1e-2", range("0..");
+        /// Whether only those weights decay that the step makes smaller as well (Chen et al. 2025).
+        cautious: bool = "false";
     }
 }
 
@@ -85,10 +109,36 @@ constructor! {
     }
 }
 
+/// Trainings that were recorded before there was cautious decay do not name it.
+impl<'de> Deserialize<'de> for AdamW {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Recorded {
+            rate: f64,
+            beta1: f64,
+            beta2: f64,
+            epsilon: f64,
+            decay: f64,
+            #[serde(default)]
+            cautious: bool,
+        }
+
+        let recorded = Recorded::deserialize(deserializer)?;
+        Ok(Self {
+            rate: recorded.rate,
+            beta1: recorded.beta1,
+            beta2: recorded.beta2,
+            epsilon: recorded.epsilon,
+            decay: recorded.decay,
+            cautious: recorded.cautious,
+        })
+    }
+}
+
 made! {
     /// How gradients move weights.
     #[derive(Clone, PartialEq, Serialize, Deserialize)]
-    pub enum Optimizer { Sgd, Adam, AdamW, RmsProp }
+    pub enum Optimizer { Sgd, SgdW, Adam, AdamW, RmsProp }
 }
 
 /// What an optimiser remembers between steps.
@@ -157,29 +207,32 @@ impl Optimizer {
                     *weight -= rate * *velocity;
                 }
             }
+            Optimizer::SgdW(sgd) => {
+                let (rate, momentum) = ((sgd.rate * share) as f32, sgd.momentum as f32);
+                let kept = (1.0 - sgd.rate * share * sgd.decay) as f32;
+                for ((weight, gradient), velocity) in
+                    weights.iter_mut().zip(gradients).zip(&mut state.first)
+                {
+                    *velocity = momentum * *velocity + gradient;
+                    *weight *= share_kept(*weight, *velocity, kept, sgd.cautious);
+                    *weight -= rate * *velocity;
+                }
+            }
             Optimizer::Adam(adam) => {
                 let rate = adam.rate * share;
-                adam_rule(
-                    state,
-                    weights,
-                    gradients,
-                    rate,
-                    [adam.beta1, adam.beta2, adam.epsilon],
-                );
+                let betas = [adam.beta1, adam.beta2, adam.epsilon];
+                adam_rule(state, weights, gradients, rate, betas, |_, _| 1.0);
             }
             Optimizer::AdamW(adam) => {
                 let rate = adam.rate * share;
                 let kept = (1.0 - rate * adam.decay) as f32;
-                for weight in &mut *weights {
-                    *weight *= kept;
+                let betas = [adam.beta1, adam.beta2, adam.epsilon];
+                if adam.cautious {
+                    let kept = |weight, mean| share_kept(weight, mean, kept, true);
+                    adam_rule(state, weights, gradients, rate, betas, kept);
+                } else {
+                    adam_rule(state, weights, gradients, rate, betas, |_, _| kept);
                 }
-                adam_rule(
-                    state,
-                    weights,
-                    gradients,
-                    rate,
-                    [adam.beta1, adam.beta2, adam.epsilon],
-                );
             }
             Optimizer::RmsProp(rule) => {
                 let rate = (rule.rate * share) as f32;
@@ -196,6 +249,15 @@ impl Optimizer {
     }
 }
 
+/// What is left of a weight after decay: cautious decay leaves those alone that the step makes
+/// larger.
+#[inline(always)]
+fn share_kept(weight: f32, update: f32, kept: f32, is_cautious: bool) -> f32 {
+    let grows = weight * update < 0.0;
+    if is_cautious && grows { 1.0 } else { kept }
+}
+
+/// `kept` is the share of a weight that decay leaves, given its mean gradient.
 #[inline(always)]
 fn adam_rule(
     state: &mut OptimizerState,
@@ -203,6 +265,7 @@ fn adam_rule(
     gradients: &[f32],
     rate: f64,
     [beta1, beta2, epsilon]: [f64; 3],
+    kept: impl Fn(f32, f32) -> f32,
 ) {
     // w -= rate m̂ / (√v̂ + ε) with m̂ = m / (1 - β1^t), v̂ = v / (1 - β2^t).
     let step = (rate / (1.0 - beta1.powi(state.steps))) as f32;
@@ -213,6 +276,7 @@ fn adam_rule(
     for ((weight, gradient), (mean, square)) in weights.iter_mut().zip(gradients).zip(moments) {
         *mean = beta1 * *mean + new1 * gradient;
         *square = beta2 * *square + new2 * gradient * gradient;
+        *weight *= kept(*weight, *mean);
         *weight -= step * *mean / (square.sqrt() * scale + epsilon);
     }
 }
@@ -383,9 +447,61 @@ mod tests {
                 beta2: 0.999,
                 epsilon: 1e-8,
                 decay: 0.5,
+                cautious: false,
             }),
             [0.574973932, -1.431025243],
         );
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        w: Vec<f32>,
+        g: Vec<f32>,
+        rate: f64,
+        decay: f64,
+        adamw: Vec<f64>,
+        cautious: Vec<f64>,
+        sgd_cautious: Vec<f64>,
+    }
+
+    #[test]
+    fn cautious_decay_is_that_of_the_golden_file() {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../testdata/golden/weightspace/steps.json"))
+                .expect("figures");
+        let (rate, decay) = (golden.rate, golden.decay);
+        let adam = |cautious| {
+            Optimizer::AdamW(AdamW {
+                rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                decay,
+                cautious,
+            })
+        };
+        let sgd = Optimizer::SgdW(SgdW {
+            rate,
+            momentum: 0.0,
+            decay,
+            cautious: true,
+        });
+        for (optimizer, expected) in [
+            (adam(false), &golden.adamw),
+            (adam(true), &golden.cautious),
+            (sgd, &golden.sgd_cautious),
+        ] {
+            let mut weights = golden.w.clone();
+            let mut state = OptimizerState::new(weights.len());
+            optimizer.update(&mut state, &mut weights, &golden.g, 1.0);
+            for (found, expected) in weights.iter().zip(expected) {
+                let apart = (f64::from(*found) - expected).abs();
+                assert!(
+                    apart <= 1e-6 * expected.abs(),
+                    "{optimizer:?}: {found} {expected}"
+                );
+            }
+        }
     }
 
     #[test]

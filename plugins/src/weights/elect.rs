@@ -40,7 +40,8 @@ impl Plugin for Elect {
         let inputs = call.inputs("weights");
         let few = (inputs.len() < 2).then(|| {
             let message = format!("expected two differences or more, found {}", inputs.len());
-            Complaint::at("weights", message)
+            let complaint = Complaint::at("weights", message);
+            complaint.with_hint("`trim` keeps the largest weights of a single one")
         });
         let point = inputs.iter().find(|input| !is(input.degree(), 0.0));
         let point = point.map(|input| {

@@ -12,6 +12,8 @@ mod elect;
 mod ema;
 mod evaluate;
 mod generate;
+#[cfg(test)]
+mod identity;
 mod landscape;
 mod member;
 mod novelty;

@@ -31,12 +31,13 @@ plugin! {
     /// largest L(t) - ((1 - t) L(0) + t L(1)) (Ainsworth et al. 2023), 0 for a straight valley.
     /// `connectivity` is (L(0) + L(1)) / 2 - L(t*), t* where this is farthest from zero: negative
     /// with a barrier (Yang et al. 2021). For classes `accuracy` is given too. The member of a line
-    /// is that of its end; `group` names both.
+    /// is that of its end; `group` names both. Barriers and connectivity have the `mean` and the
+    /// `median` of all lines, too.
     ///
     /// ```farcast
     /// score straight = path(net, on: unseen, points: 5)
     /// ```
-    "path" version 1
+    "path" version 2
     pub struct Path {
         /// Where lines begin.
         a: Gather<Parent>;
@@ -51,6 +52,8 @@ plugin! {
     }
 }
 
+/// What is said of a whole line.
+const SHAPES: [&str; 2] = ["barrier", "connectivity"];
 const UNLIKE: &str = "the networks standardise their columns by different means or deviations: \
                       no network is at the end of a line between their weights";
 const TOGETHER: &str = "train all on the same rows, without `hold_out`";
@@ -105,6 +108,7 @@ impl Plugin for Path {
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let lines = self.lines();
         let mut rows = Vec::new();
+        let mut of_lines: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
         let total = (lines.len() * self.points) as u64;
         for (at, line) in lines.iter().enumerate() {
             let network = line.from.network().map_err(|fault| fault.inside("a"))?;
@@ -149,8 +153,29 @@ impl Plugin for Path {
                 }
                 losses.push(judged.loss);
             }
-            rows.push(row("barrier", None, Some(barrier(&losses))));
-            rows.push(row("connectivity", None, connectivity(&losses)));
+            let found = [Some(barrier(&losses)), connectivity(&losses)];
+            for ((metric, value), all) in SHAPES.into_iter().zip(found).zip(&mut of_lines) {
+                rows.push(row(metric, None, value));
+                all.extend(value.filter(|value| value.is_finite()));
+            }
+        }
+        for (metric, mut all) in SHAPES.into_iter().zip(of_lines) {
+            all.sort_by(f64::total_cmp);
+            let count = all.len();
+            let mean = (count > 0).then(|| all.iter().sum::<f64>() / count as f64);
+            let middle = (count > 0).then(|| (all[(count - 1) / 2] + all[count / 2]) / 2.0);
+            for (member, value) in [("mean", mean), ("median", middle)] {
+                rows.push(ScoreRow {
+                    member: member.to_owned(),
+                    model: self.a.label.0.clone(),
+                    role: "parent".to_owned(),
+                    metric: metric.to_owned(),
+                    horizon: None,
+                    group: None,
+                    value,
+                    unit: None,
+                });
+            }
         }
         Ok(Scores {
             rows,
@@ -256,7 +281,10 @@ mod tests {
             for (found, expected) in values("q", "loss").iter().zip(&case.losses_before) {
                 assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
             }
-            assert!((values("q", "barrier")[0] - case.barrier_before).abs() < 1e-6);
+            // The line, and the mean and median of the only one.
+            let barriers = values("q", "barrier");
+            assert_eq!(barriers, vec![barriers[0]; 3]);
+            assert!((barriers[0] - case.barrier_before).abs() < 1e-6);
             assert!((values("s", "barrier")[0] - case.barrier_after).abs() < 1e-6);
         }
     }

@@ -8,6 +8,7 @@ use engine::{plugin, words};
 use faer::Mat;
 
 use super::support::seen::{Seen, not_dense};
+use super::support::symmetry;
 use crate::networks::precise::Passed;
 use crate::parents::{Parent, not_runnable};
 
@@ -56,7 +57,12 @@ plugin! {
     /// not kept, the weights, the bias and the weights that take it are zero. The round(keep · n)
     /// of largest worth are kept, of equal ones those that come first.
     ///
-    /// Training goes on with the zeros by `mask:`.
+    /// By `magnitude` any network is pruned: the units of a convolution are its channels, those of
+    /// a transformer are between the two dense layers of each of its layers. What looks at rows of
+    /// data takes dense layers alone.
+    ///
+    /// Training goes on with the zeros by `mask:`; in stages, each with fewer weights, that is
+    /// gradual pruning.
     ///
     /// ```farcast
     /// parent few = prune(net, keep: 20 %, by: contribution, on: seen)
@@ -98,7 +104,9 @@ impl Plugin for Prune {
             .then(|| Complaint::at("among", "`row` is of weights"));
         let needs_network = by_data || of_units;
         let bare = not_runnable(call, "parent").filter(|_| needs_network);
-        let dense = not_dense(call, "parent").filter(|_| needs_network);
+        let hint = "`by: magnitude` needs no rows, and takes other layers too";
+        let dense = not_dense(call, "parent").filter(|_| by_data);
+        let dense = dense.map(|complaint| complaint.with_hint(hint));
         let found = [lacks, unused, fidelity, rows, bare.or(dense)];
         found.into_iter().flatten().collect()
     }
@@ -203,31 +211,21 @@ impl Prune {
             .parent
             .network()
             .map_err(|fault| fault.inside("parent"))?;
-        let Some(dense) = network.dense() else {
+        let Some(layers) = symmetry::hidden(network) else {
             return Err(Fault::at(
                 "parent",
-                "this network has other layers than dense ones",
+                "this network has no hidden units that are known",
             ));
         };
         let passed = self.seen()?.map(|(_, passed)| passed);
         let weights = &self.parent.weights;
-        let mut start = 0;
-        let layers = dense.widths.windows(3).enumerate().map(|(layer, widths)| {
-            let [inputs, units, outputs] = [widths[0], widths[1], widths[2]];
-            let (biases, next) = (start + inputs * units, start + (inputs + 1) * units);
-            let own = start;
-            start = next;
-            let candidates = (0..units).map(|unit| {
-                let row = own + unit * inputs..own + (unit + 1) * inputs;
-                let taken = (0..outputs).map(|output| next + output * units + unit);
-                let taken: Vec<usize> = taken.collect();
-                let of = |places: &[usize]| -> Vec<f64> {
-                    places
-                        .iter()
-                        .map(|place| f64::from(weights[*place]))
-                        .collect()
-                };
-                let mine: Vec<usize> = row.chain([biases + unit]).collect();
+        let of = |places: &[usize]| -> Vec<f64> {
+            let weights = places.iter().map(|place| f64::from(weights[*place]));
+            weights.collect()
+        };
+        let layers = layers.iter().enumerate().map(|(layer, units)| {
+            let candidates = (0..units.count).map(|unit| {
+                let [mine, taken] = units.places(unit);
                 let worth = match &passed {
                     None => norm(&of(&mine)),
                     Some(passed) => {
@@ -289,8 +287,10 @@ mod tests {
 
     use super::*;
     use crate::data::support::testing::table;
-    use crate::networks::testing::network;
-    use crate::networks::{Loss, Scaled};
+    use crate::networks::testing::{encoder, made_up, network};
+    use crate::networks::{
+        Activation, Columns, Convolutional, EncoderNetwork, Images, Layers, Loss, Network, Scaled,
+    };
     use crate::testing::{Given, call, given};
     use crate::weights::support::testing::golden;
 
@@ -397,5 +397,80 @@ mod tests {
             [2]
         );
         assert_eq!(kept("p, keep: 0.34, unit: unit, by: fidelity, on: d"), [2]);
+    }
+    /// The columns of a network without data.
+    fn columns(inputs: usize) -> Columns {
+        Columns {
+            inputs: (0..inputs)
+                .map(|at| Scaled::as_is(&format!("x{at}")))
+                .collect(),
+            targets: vec![Scaled::as_is("y")],
+        }
+    }
+
+    /// What a network gives for some rows.
+    fn outputs(parent: &Parent, inputs: usize) -> Vec<f32> {
+        let network = parent.network.as_ref().expect("a network");
+        network.evaluate(&parent.weights, &made_up(inputs * 5, 3), 5)
+    }
+
+    #[test]
+    fn channels_and_what_is_between_the_dense_layers_of_a_transformer_are_units() {
+        let images = Images {
+            depth: 1,
+            height: 6,
+            width: 6,
+            channels: vec![4],
+            kernel: 3,
+            pool: 2,
+        };
+        let widths = vec![4 * 2 * 2, 3, 2];
+        let layers = Layers {
+            widths,
+            activation: Activation::Relu,
+        };
+        let conv = Network::from(Convolutional {
+            columns: columns(36),
+            images,
+            layers,
+            loss: Loss::CrossEntropy,
+        });
+        let encoder = Network::from(EncoderNetwork {
+            columns: columns(3),
+            encoder: encoder(),
+            layers: Layers {
+                widths: vec![4, 2],
+                activation: Activation::Relu,
+            },
+            loss: Loss::CrossEntropy,
+        });
+        for (network, inputs, counts) in [(conv, 36, vec![4, 3]), (encoder, 3, vec![5, 5])] {
+            let mut net = Parent::new(network.clone(), made_up(network.layout().len(), 1));
+            let units = symmetry::hidden(&network).expect("units");
+            let found: Vec<usize> = units.iter().map(|units| units.count).collect();
+            assert_eq!(found, counts);
+            // The last unit of each layer is the smallest, and does nothing.
+            for units in &units {
+                let [mine, taken] = units.places(units.count - 1);
+                mine.iter().for_each(|place| net.weights[*place] *= 1e-3);
+                taken.iter().for_each(|place| net.weights[*place] = 0.0);
+            }
+            let keep = 1.0 - 0.9 / counts[0] as f64;
+            let inputs_given = [("p", given(net.clone()))];
+            let arguments = format!("p, keep: {keep}, unit: unit, among: layer");
+            let weights = run(&arguments, &inputs_given);
+            let pruned = Parent::new(network.clone(), weights);
+            for units in &units {
+                for unit in 0..units.count {
+                    let places = units.places(unit).concat();
+                    let gone = places.iter().all(|place| pruned.weights[*place] == 0.0);
+                    assert_eq!(gone, unit == units.count - 1, "unit {unit} of {counts:?}");
+                }
+            }
+            for (before, after) in outputs(&net, inputs).iter().zip(outputs(&pruned, inputs)) {
+                assert!((before - after).abs() < 1e-5, "{before} {after}");
+            }
+            assert_eq!(run("p, keep: 1, unit: unit", &inputs_given), net.weights);
+        }
     }
 }

@@ -42,7 +42,7 @@ plugin! {
     /// ```farcast
     /// parent calm = spectral(net, edit: cap, value: 1)
     /// ```
-    "spectral" version 1
+    "spectral" version 2
     pub struct Spectral {
         /// The weights.
         weights: Input<Weights>;
@@ -89,12 +89,16 @@ impl Plugin for Spectral {
             }
         };
         let input = call.input("weights");
+        let known = input.and_then(|input| input.facts.tensors.clone());
+        let tensors = known.iter().flat_map(|tensors| tensors.iter());
+        let unfit = known
+            .as_ref()
+            .and_then(|_| unfit(tensors.map(|(_, shape)| &shape[..]), call.get("rank")));
+        let unfit = unfit.map(|(param, message)| Complaint::at(param, message));
         let degree = input.map_or(1.0, |input| input.degree());
         let single = input.is_some_and(|input| input.is_single());
-        wrong
-            .into_iter()
-            .chain(network(call, degree, single))
-            .collect()
+        let found = wrong.or(unfit).into_iter();
+        found.chain(network(call, degree, single)).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -107,22 +111,9 @@ impl Plugin for Spectral {
         let rows = Rows::of(&self.weights, context.member())?;
         let (source, target) = lone(rows, &self.networks, "weights", context)?;
         let layout = &target.layout;
-        let widest = layout.tensors.iter().filter(|it| it.shape.len() >= 2);
-        let widest = widest
-            .map(|it| it.shape[0].min(it.len() / it.shape[0].max(1)))
-            .max();
-        match (widest, self.rank) {
-            (None, _) => {
-                return Err(Fault::at(
-                    "weights",
-                    "there is no matrix among these weights",
-                ));
-            }
-            (Some(most), Some(rank)) if rank > most => {
-                let message = format!("expected a rank of at most {most}, found {rank}");
-                return Err(Fault::at("rank", message));
-            }
-            _ => {}
+        let shapes = layout.tensors.iter().map(|it| &it.shape[..]);
+        if let Some((param, message)) = unfit(shapes, self.rank) {
+            return Err(Fault::at(param, message));
         }
         let mut edited = Vec::with_capacity(source.rows.len() * layout.len());
         for row in &source.rows {
@@ -142,6 +133,26 @@ impl Plugin for Spectral {
             network: target.network,
         })
     }
+}
+
+/// Why tensors of these shapes cannot be edited, and the parameter to blame.
+fn unfit<'a>(
+    shapes: impl Iterator<Item = &'a [usize]>,
+    rank: Option<usize>,
+) -> Option<(&'static str, String)> {
+    let matrices = shapes.filter(|shape| shape.len() >= 2);
+    let ranks = matrices.map(|shape| shape[0].min(shape[1..].iter().product()));
+    let Some(most) = ranks.max() else {
+        return Some((
+            "weights",
+            "there is no matrix among these weights".to_owned(),
+        ));
+    };
+    let rank = rank.filter(|rank| *rank > most)?;
+    Some((
+        "rank",
+        format!("expected a rank of at most {most}, found {rank}"),
+    ))
 }
 
 impl Spectral {
@@ -177,7 +188,8 @@ impl Spectral {
         let squares: f64 = values.iter().map(|value| value * value).sum();
         let rank = match (self.rank, self.energy) {
             (Some(rank), _) => rank,
-            (None, Some(energy)) => {
+            // The whole is all of them: the smallest may not show in the sum.
+            (None, Some(energy)) if energy < 1.0 => {
                 let mut sum = 0.0;
                 let enough = values.iter().position(|value| {
                     sum += value * value;
@@ -185,7 +197,7 @@ impl Spectral {
                 });
                 enough.map_or(values.len(), |at| at + 1)
             }
-            (None, None) => values.len(),
+            (None, _) => values.len(),
         };
         let edited: Vec<f64> = values
             .iter()

@@ -390,13 +390,26 @@ impl Checker<'_> {
                 .map(|at| match (&*first, &*step) {
                     (Value::Int(first), Value::Int(step)) => Value::Int(first + at * step),
                     (Value::Float(first), Value::Float(step)) => {
-                        Value::Float(first + at as f64 * step)
+                        Value::Float(multiple(*first, at as f64, *step))
                     }
                     _ => (*first).clone(),
                 })
                 .collect(),
         )
     }
+}
+
+/// `first + at * step` as it would be written: `0..=1 step 0.2` has 0.6, not 0.6000000000000001.
+fn multiple(first: f64, at: f64, step: f64) -> f64 {
+    let places = |number: f64| {
+        number
+            .to_string()
+            .split_once('.')
+            .map_or(0, |it| it.1.len())
+    };
+    let value = first + at * step;
+    let written = format!("{value:.*}", places(first).max(places(step)));
+    written.parse().unwrap_or(value)
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -416,5 +429,26 @@ fn call<'e>(expr: &'e Expr, name: &str) -> Option<&'e [Arg]> {
     match &expr.kind {
         ExprKind::Call { callee, args } if dotted(callee) == name => Some(args),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_points_of_a_range_are_as_they_would_be_written() {
+        let points = |first, step, count: u32| -> Vec<f64> {
+            (0..count)
+                .map(|at| multiple(first, f64::from(at), step))
+                .collect()
+        };
+        assert_eq!(points(0.0, 0.2, 6), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+        assert_eq!(points(0.0, 0.1, 4), [0.0, 0.1, 0.2, 0.3]);
+        assert_eq!(points(1.05, 0.05, 3), [1.05, 1.1, 1.15]);
+        assert_eq!(points(-1.0, 0.5, 3), [-1.0, -0.5, 0.0]);
+        assert_eq!(points(1e-30, 1e-30, 3), [1e-30, 2e-30, 3e-30]);
+        assert_eq!(points(0.0, 1.0 / 3.0, 4)[3], 1.0);
+        assert_eq!(points(1e300, 1e299, 2), [1e300, 1.1e300]);
     }
 }

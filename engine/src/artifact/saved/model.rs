@@ -259,8 +259,7 @@ fn groups(path: &Path, files: &Files) -> Result<BTreeMap<String, ModelFiles>, Fa
         let (name, _, open) = name_of(file.path(), path);
         let shown = file.path().display();
         let bad = |what: String| Fault::user(format!("`{shown}`: {what}"));
-        let text = file.read_all().map_err(|error| bad(error.to_string()))?;
-        let index = named_shards(&text).map_err(bad)?;
+        let index = named_shards(file).map_err(bad)?;
         for shard in index.values() {
             claimed.insert(file.path().with_file_name(shard), name.clone());
         }

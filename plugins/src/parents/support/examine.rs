@@ -96,15 +96,17 @@ fn layers(call: &Sketch, inputs: usize, targets: usize) -> String {
     let values: Vec<String> = values
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
+    // The inputs of images are in the data.
     let inputs = match inputs {
-        1 => "1 input".to_owned(),
-        count => format!("{count} inputs"),
+        0 => String::new(),
+        1 => "1 input, ".to_owned(),
+        count => format!("{count} inputs, "),
     };
     let outputs = match targets {
         0 | 1 => String::new(),
         count => format!("{count} targets, "),
     };
-    format!("{inputs}, {outputs}{}", values.join(", "))
+    format!("{inputs}{outputs}{}", values.join(", "))
 }
 
 /// How many weights dense layers of these widths have; none when the count overflows.

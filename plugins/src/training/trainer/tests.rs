@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::networks::testing::{dense, distance, draw, instruction_sets};
 use crate::networks::{Activation, Fused, Loss};
-use crate::training::{Adam, AdamW, RmsProp, Sgd};
+use crate::training::{Adam, AdamW, RmsProp, Sgd, SgdW};
 
 fn sgd() -> Optimizer {
     Optimizer::Sgd(Sgd {
@@ -15,7 +15,7 @@ fn sgd() -> Optimizer {
 }
 
 fn optimizers() -> impl Strategy<Value = Optimizer> {
-    (0..5).prop_map(|which| match which {
+    (0..6).prop_map(|which| match which {
         0 => sgd(),
         1 => Optimizer::Sgd(Sgd {
             rate: 1e-2,
@@ -33,6 +33,13 @@ fn optimizers() -> impl Strategy<Value = Optimizer> {
             beta2: 0.999,
             epsilon: 1e-3,
             decay: 0.1,
+            cautious: false,
+        }),
+        4 => Optimizer::SgdW(SgdW {
+            rate: 1e-2,
+            momentum: 0.9,
+            decay: 0.1,
+            cautious: false,
         }),
         _ => Optimizer::RmsProp(RmsProp {
             rate: 1e-3,

@@ -44,6 +44,17 @@ pub(crate) fn of_network(network: &Network) -> Option<Vec<Units>> {
     }
 }
 
+/// The units that can be left out one by one, layer after layer: those of dense layers, channels, and
+/// what is between the two dense layers of a transformer's layers. None where they are not known.
+pub(crate) fn hidden(network: &Network) -> Option<Vec<Units>> {
+    let units = of_network(network)?;
+    match network.heads() {
+        // The numbers of a token go first, then the heads of each layer and what is within it.
+        Some(_) => Some(units.into_iter().skip(2).step_by(2).collect()),
+        None => Some(units),
+    }
+}
+
 /// The free orders of a transformer: of the numbers of a token, the same in all layers, of the
 /// heads of each layer, each as a whole, and of what is between its two dense layers.
 fn of_encoder(layout: &Layout, heads: usize) -> Option<Vec<Units>> {
@@ -148,6 +159,21 @@ pub(crate) fn of_layers(layout: &Layout) -> Option<Vec<Units>> {
 }
 
 impl Units {
+    /// Where the weights of a unit are: its own with its bias, and those that take it.
+    pub fn places(&self, unit: usize) -> [Vec<usize>; 2] {
+        let (takes, own) = self.axes.split_last().unzip();
+        let of = |axis: &Axis| -> Vec<usize> {
+            let outer = (0..axis.outer).map(|outer| outer * self.count + unit);
+            let blocks = outer.map(|block| axis.start + block * axis.inner);
+            blocks.flat_map(|start| start..start + axis.inner).collect()
+        };
+        let own: &[Axis] = own.unwrap_or_default();
+        [
+            own.iter().flat_map(of).collect(),
+            takes.map(of).unwrap_or_default(),
+        ]
+    }
+
     /// Puts the units in another order: unit `i` becomes the one that was `order[i]`.
     pub fn permute(&self, weights: &mut [f32], order: &[usize]) {
         for axis in &self.axes {
