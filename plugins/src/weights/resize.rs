@@ -101,14 +101,15 @@ impl Plugin for Resize {
         let (network, like) = (network?, like?);
         let (layout, wanted) = (network.layout(), like.layout());
         let differ = |message: String| Fault::at("like", message);
+        let known = [network, like].map(|it| it.reading(network.columns().clone(), network.loss()));
+        let [Some(_), Some(made)] = known else {
+            let message = "this network has no layers that are known";
+            return Err(Fault::at("parent", message));
+        };
         comparable(&shapes(&layout), &shapes(&wanted)).map_err(differ)?;
         if network.heads() != like.heads() {
             return Err(differ(SAME_TOKENS.to_owned()));
         }
-        let Some(made) = like.reading(network.columns().clone(), network.loss()) else {
-            let message = "this network has no layers that are known";
-            return Err(Fault::at("parent", message));
-        };
         // Without hidden layers none follows.
         if network.activation() != like.activation() && layout.tensors.len() > 2 {
             let word = |network: &Network| network.activation().map_or("none", Activation::word);
@@ -337,7 +338,8 @@ fn chains(have: &Shapes, want: &Shapes) -> Result<(), String> {
         ));
     }
     let ends = |tensors: &Shapes| {
-        let inputs = tensors.first().map(|(_, shape)| shape[1..].to_vec());
+        let inputs = tensors.first();
+        let inputs = inputs.map(|(_, shape)| shape.iter().skip(1).copied().collect::<Vec<_>>());
         (inputs, tensors.last().map(|(_, shape)| shape.clone()))
     };
     let kinds = |tensors: &Shapes| -> Vec<Vec<usize>> {
@@ -362,7 +364,9 @@ fn blocks_of(tensors: &Shapes) -> Vec<usize> {
     let weights: Vec<&Vec<usize>> = tensors.iter().step_by(2).map(|(_, shape)| shape).collect();
     let pairs = weights.windows(2);
     pairs
-        .map(|pair| pair[1].get(1).copied().unwrap_or(0) / pair[0][0].max(1))
+        .map(|pair| {
+            pair[1].get(1).copied().unwrap_or(0) / pair[0].first().copied().unwrap_or(1).max(1)
+        })
         .collect()
 }
 
