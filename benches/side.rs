@@ -38,25 +38,30 @@ fn in_seconds(seconds: f64) -> String {
     format!("\"seconds\": {seconds:.6e}")
 }
 
-/// Of one step of one child, each with its own minibatches.
+/// Of one step of one child, each with its own minibatches, as many at a time as `finetune` takes.
 fn step(rows: usize, widths: &[usize]) -> String {
     const STEPS: usize = 20;
     let of = Training::of(widths, rows);
-    let batches = vec![of.batch; STEPS];
     let mut trainer = Trainer::new(&of.network, TrainerChoice::FanOut, &of.optimizer);
+    let at_once = trainer.at_once(usize::MAX);
+    let rows_of_all: Vec<u32> = (0..rows as u32).cycle().take(rows * at_once).collect();
+    let batches = vec![of.batch.take(&rows_of_all); STEPS];
+    let beside = |weight: &f32| std::iter::repeat_n(*weight, at_once);
+    let start: Vec<f32> = of.weights.iter().flat_map(beside).collect();
+    let mut losses = vec![0.0; at_once];
     // As many children as make a run long enough to be timed.
-    let children = (200_000_000 / (rows * of.weights.len() * 6 * STEPS)).max(1);
+    let groups = (200_000_000 / (rows * start.len() * 6 * STEPS)).max(1);
     let time = best(9, || {
-        for _ in 0..children {
-            let mut weights = of.weights.clone();
-            trainer.restart();
+        for _ in 0..groups {
+            let mut weights = start.clone();
+            trainer.restart_with(weights.len());
             for batch in &batches {
-                trainer.step(&mut weights, batch, 1.0);
+                trainer.step_all(&mut weights, batch, 1.0, &mut losses);
             }
             black_box(&weights);
         }
     });
-    in_seconds(time / (children * STEPS) as f64)
+    in_seconds(time / (groups * at_once * STEPS) as f64)
 }
 
 /// Of one step of the plugin, draws of minibatches and losses before and after included.

@@ -59,7 +59,7 @@ plugin! {
     /// anomaly along = finetune(net, near, steps: 10, from: chain)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 4
+    "finetune" version 5
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;
@@ -208,7 +208,7 @@ impl Plugin for Finetune {
         let repeated = subsets.flat_map(|subset| (0..self.repeats).map(move |at| (subset, at)));
         let repeated: Vec<_> = repeated.collect();
         let at_once = match self.from {
-            Start::Parent => trainer.at_once(),
+            Start::Parent => trainer.at_once(repeated.len()).max(1),
             Start::Previous | Start::Chain => 1,
         };
         for some in repeated.chunks(at_once) {
@@ -360,8 +360,10 @@ impl Mix<'_> {
         steps: u64,
         mut rngs: Vec<R>,
     ) -> Vec<Option<Vec<f32>>> {
+        // Side by side, weight by weight, from the first step to the last.
         let sets = self.subsets.len();
-        let mut weights = start.repeat(sets);
+        let beside = |weight: &f32| std::iter::repeat_n(*weight, sets);
+        let mut weights: Vec<f32> = start.iter().flat_map(beside).collect();
         let (mut finite, mut losses) = (vec![true; sets], vec![0.0; sets]);
         trainer.restart_with(weights.len());
         let (mut batch, mut rows) = (Samples::default(), Vec::new());
@@ -377,25 +379,24 @@ impl Mix<'_> {
                 draw(subset, self.batch - self.mixed_rows);
             }
             trainer.step_all(&mut weights, &batch, 1.0, &mut losses);
-            let rows = weights
-                .chunks_exact_mut(start.len().max(1))
-                .zip(&mut finite);
-            for ((row, finite), loss) in rows.zip(&losses) {
+            for (set, (finite, loss)) in finite.iter_mut().zip(&losses).enumerate() {
                 *finite &= loss.is_finite();
                 if !*finite {
                     // The others go on; a program need not cope with what is not finite.
-                    row.fill(0.0);
+                    let own = weights[set..].iter_mut().step_by(sets);
+                    own.for_each(|weight| *weight = 0.0);
                 }
             }
             if !finite.contains(&true) {
                 break;
             }
         }
-        let rows = weights.chunks_exact(start.len().max(1)).zip(finite);
-        rows.map(|(row, finite)| {
-            (finite && row.iter().all(|weight| weight.is_finite())).then(|| row.to_vec())
-        })
-        .collect()
+        let rows = finite.into_iter().enumerate().map(|(set, finite)| {
+            let own = weights.iter().skip(set).step_by(sets).copied();
+            let own = finite.then(|| own.collect::<Vec<f32>>());
+            own.filter(|row| row.iter().all(|weight| weight.is_finite()))
+        });
+        rows.collect()
     }
 }
 

@@ -1,10 +1,10 @@
 //! What follows each hidden layer.
 
 use engine::words;
-use pulp::Scalar;
+use pulp::{Scalar, Simd};
 
 use super::gelu::{gelu, gelu_tanh};
-use super::lanes::tanh;
+use super::lanes::{Lanes, at_least, tanh};
 
 words! {
     /// What follows each hidden layer.
@@ -43,6 +43,72 @@ impl Activation {
                 .iter_mut()
                 .for_each(|x| *x = 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
         }
+    }
+}
+
+/// The activations of outputs, which become the inputs of the next layer; the outputs become the
+/// derivatives of the activation.
+#[inline(always)]
+pub(super) fn activate<S: Simd, const N: usize>(
+    simd: S,
+    activation: Activation,
+    outputs: &mut Lanes<N>,
+    inputs: &mut Lanes<N>,
+) {
+    let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
+    match activation {
+        Activation::Tanh => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| {
+                let value = tanh(simd, x);
+                (value, simd.negate_mul_add_e_f32s(value, value, one))
+            },
+        ),
+        Activation::Relu => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| {
+                let active = simd.greater_than_f32s(x, zero);
+                (at_least(simd, 0.0, x), simd.select_f32s(active, one, zero))
+            },
+        ),
+        Activation::Sigmoid => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| {
+                let bend = tanh(simd, simd.mul_f32s(half, x));
+                let value = simd.mul_add_e_f32s(half, bend, half);
+                (value, simd.negate_mul_add_e_f32s(value, value, value))
+            },
+        ),
+        Activation::Gelu => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| gelu(simd, x),
+        ),
+        Activation::GeluTanh => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| gelu_tanh(simd, x),
+        ),
+    }
+}
+
+#[inline(always)]
+fn apply<S: Simd, const N: usize>(
+    outputs: &mut Lanes<N>,
+    inputs: &mut Lanes<N>,
+    f: impl Fn(S::f32s) -> (S::f32s, S::f32s),
+) {
+    let outputs = outputs.registers_mut::<S>().iter_mut();
+    for (output, input) in outputs.zip(inputs.registers_mut::<S>()) {
+        (*input, *output) = f(*output);
     }
 }
 

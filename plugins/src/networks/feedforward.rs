@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
 use super::dfdx::Tape;
-use super::fused::Fused;
+use super::fan_out::FanOut;
 use super::{Activation, Columns, Differentiate, Layers, Loss, Model, Sums, TrainerChoice};
 
 /// Dense layers from the inputs to the targets.
@@ -49,7 +49,7 @@ impl Model for Feedforward {
         match choice {
             TrainerChoice::Dfdx => Box::new(Tape::new(&self.layers, self.loss)),
             TrainerChoice::Auto | TrainerChoice::FanOut => {
-                Box::new(Fused::new(&self.layers, self.loss, Arch::new()))
+                Box::new(FanOut::new(&self.layers, self.loss, Arch::new()))
             }
         }
     }

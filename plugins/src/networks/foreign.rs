@@ -14,7 +14,7 @@ use engine::foreign::{Given, Parcel, Provided, Values, WEIGHTS, ask_shared, prov
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Columns, Differentiate, Loss, Model, Samples, Sums, TrainerChoice};
+use super::{Columns, Differentiate, Loss, Model, Samples, Sums, TrainerChoice, transposed};
 
 /// A network that a program runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,16 +177,16 @@ impl Differentiate for Gradients {
         (loss[0], gradient)
     }
 
-    fn at_once(&self) -> usize {
+    fn at_once(&self, count: usize) -> usize {
         let bytes = 4 * self.network.program.layout.len();
-        (BYTES / bytes.max(1)).clamp(1, SETS)
+        (BYTES / bytes.max(1)).clamp(1, SETS).min(count)
     }
 
     fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {
         let (network, sets) = (&self.network, losses.len());
         let mut asked = || -> Result<Vec<f32>, Fault> {
             let targets = Some(&batch.targets[..]);
-            let all = (sets, weights.to_vec());
+            let all = (sets, transposed(weights, sets));
             let parcel = network.ask("gradients", all, &batch.inputs, targets)?;
             let wrong = |why: String| network.wrong(&why);
             let shape = [sets, weights.len() / sets.max(1)];
@@ -195,7 +195,7 @@ impl Differentiate for Gradients {
             let found = parcel.array("losses").map_err(wrong)?;
             let found = found.expect_shape(&[sets]).map_err(wrong)?.doubles();
             losses.copy_from_slice(&found);
-            Ok(gradients.singles().to_vec())
+            Ok(transposed(&gradients.singles(), shape[1]))
         };
         self.gradient = or_unwind(asked());
         &self.gradient

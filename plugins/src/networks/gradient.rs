@@ -21,17 +21,26 @@ pub trait Differentiate {
     /// The mean loss of the batch and its gradient by the weights, in parameter order.
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]);
 
-    /// How many rows of weights to give to [`gradients`](Self::gradients) where there are many.
-    fn at_once(&self) -> usize {
-        1
+    /// How many of `count` networks are best given to [`gradients`](Self::gradients) at a time.
+    fn at_once(&self, count: usize) -> usize {
+        count.min(1)
     }
 
-    /// The gradients, `[sets, weights]`, of up to [`at_once`](Self::at_once) rows of weights, each
-    /// on its own equal part of the batch; puts their mean losses into `losses`, one for each row.
+    /// The gradients of several networks, as many as there are losses and at most
+    /// [`at_once`](Self::at_once), each on its own equal part of the batch; puts their mean losses
+    /// into `losses`.
+    ///
+    /// Weights and gradients are side by side, weight by weight: `[weights, networks]`.
     fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {
         debug_assert_eq!(losses.len(), 1);
         let (loss, gradient) = self.gradient(weights, batch);
         losses[0] = loss;
         gradient
     }
+}
+
+/// A matrix of `columns` with its rows and columns exchanged.
+pub(crate) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let column = |at: usize| matrix[at..].iter().step_by(columns).copied();
+    (0..columns).flat_map(column).collect()
 }

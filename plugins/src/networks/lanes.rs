@@ -82,14 +82,21 @@ pub(in crate::networks) fn sums<S: Simd>(simd: S, registers: [S::f32s; 4]) -> [f
 #[inline(always)]
 pub(in crate::networks) fn at_least<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
     let limit = simd.splat_f32s(limit);
-    simd.select_f32s(simd.less_than_f32s(x, limit), limit, x)
+    match S::F32_LANES {
+        1 => simd.select_f32s(simd.less_than_f32s(x, limit), limit, x),
+        // Registers keep a NaN that is the second.
+        _ => simd.max_f32s(limit, x),
+    }
 }
 
 /// The smaller of `x` and `limit`; a NaN stays one.
 #[inline(always)]
 pub(in crate::networks) fn at_most<S: Simd>(simd: S, limit: f32, x: S::f32s) -> S::f32s {
     let limit = simd.splat_f32s(limit);
-    simd.select_f32s(simd.greater_than_f32s(x, limit), limit, x)
+    match S::F32_LANES {
+        1 => simd.select_f32s(simd.greater_than_f32s(x, limit), limit, x),
+        _ => simd.min_f32s(limit, x),
+    }
 }
 
 /// The value of the polynomial with these coefficients, highest power first.

@@ -2,12 +2,14 @@
 //!
 //! Nothing here knows an optimiser or a plugin. dfdx is used in `dfdx/` alone.
 
+mod abreast;
 mod activation;
 mod convolutional;
 mod dense;
 mod dfdx;
 mod encoder;
 mod expanded;
+mod fan_out;
 mod feedforward;
 mod foreign;
 mod fused;
@@ -34,6 +36,7 @@ pub use encoder::Encoder;
 pub use expanded::{Expanded, Product};
 pub use feedforward::Feedforward;
 pub use foreign::{ForeignNetwork, Runner};
+pub(crate) use gradient::transposed;
 pub use gradient::{Differentiate, TrainerChoice};
 pub use images::{Convolution, Images};
 pub(crate) use lanes::vectorised;
@@ -47,4 +50,4 @@ pub use transformer::EncoderNetwork;
 pub use trees::{Node, Trees};
 
 #[cfg(test)]
-pub(crate) use fused::Fused;
+pub(crate) use fan_out::FanOut;

@@ -1,4 +1,4 @@
-//! Steps down the gradient of the loss, for one row of weights after another of one network.
+//! Steps down the gradient of the loss, for one network after another of the same shape, or many.
 
 use pulp::Arch;
 
@@ -47,14 +47,14 @@ impl<'a> Trainer<'a> {
         loss[0]
     }
 
-    /// How many rows of weights are best moved by one [`step_all`](Self::step_all).
-    pub fn at_once(&self) -> usize {
-        self.gradient.at_once()
+    /// How many of `count` networks are best moved by one [`step_all`](Self::step_all).
+    pub fn at_once(&self, count: usize) -> usize {
+        self.gradient.at_once(count)
     }
 
-    /// Moves several rows of weights one step, each on its own equal part of the batch, and puts
-    /// the mean loss of each before the step into `losses`. The optimisers work weight by weight,
-    /// so one memory serves all rows.
+    /// Moves several networks one step, each on its own equal part of the batch, and puts the mean
+    /// loss of each before the step into `losses`. Their weights are side by side,
+    /// `[weights, networks]`; the optimisers work weight by weight, so one memory serves all.
     pub fn step_all(
         &mut self,
         weights: &mut [f32],
@@ -86,7 +86,7 @@ impl<'a> Trainer<'a> {
         self.state.reset();
     }
 
-    /// The same, for another number of weights in all rows.
+    /// The same, for another number of weights in all networks.
     pub fn restart_with(&mut self, weights: usize) {
         self.state.reset_for(weights);
     }

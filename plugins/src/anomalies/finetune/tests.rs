@@ -179,6 +179,46 @@ fn diverged_subsets_are_marked_and_counted() {
     assert!(matches!(fault, Err(Fault::Diverged(text)) if text == "all 1 subsets diverged"));
 }
 
+/// More subsets than go abreast in one group, the fourth with these rows.
+fn many(fourth: Vec<u32>) -> Finetune {
+    let mut subsets: Vec<Vec<u32>> = (0..20).map(|at| (at..at + 20).collect()).collect();
+    subsets[3] = fourth;
+    let mut many = finetune(subsets);
+    (many.mix, many.steps) = (0.25, 20);
+    // The last row makes a gradient explode.
+    let x = (0..40).map(|row| f64::from(row % 20) / 10.0 - 1.0);
+    let x: Vec<f64> = x.chain([1e6]).collect();
+    let y = x.iter().enumerate().map(|(row, x)| match row {
+        0..20 => *x,
+        20..40 => x + 2.0,
+        _ => 1.0,
+    });
+    let y: Vec<f64> = y.collect();
+    many.data = Via(Input::new(data(&x, &y)));
+    many
+}
+
+#[test]
+fn subsets_abreast_are_those_of_the_reference() {
+    let mut reference = many(old());
+    reference.trainer = TrainerChoice::Dfdx;
+    let (reference, found) = (run(reference), run(many(old())));
+    for (found, expected) in found.weights.iter().zip(&reference.weights) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
+}
+
+#[test]
+fn a_diverged_subset_leaves_those_beside_it_as_they_are() {
+    let (calm, wild) = (run(many(old())), run(many(vec![40])));
+    for row in 0..20 {
+        match row {
+            3 => assert!(wild.row(row).iter().all(|weight| weight.is_nan())),
+            _ => assert_eq!(wild.row(row), calm.row(row), "{row}"),
+        }
+    }
+}
+
 #[test]
 fn a_flat_parent_is_told() {
     let mut flat = finetune(vec![old(), (0..10).collect()]);

@@ -8,7 +8,9 @@ use dfdx::prelude::*;
 use encoder::EncoderLeaves;
 
 use super::encoder::taken;
-use super::{Activation, Convolution, Differentiate, Encoder, Images, Layers, Loss, Samples};
+use super::{
+    Activation, Convolution, Differentiate, Encoder, Images, Layers, Loss, Samples, transposed,
+};
 
 type TapeMatrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
 pub(super) type Taped = TapeMatrix<OwnedTape<f32, Cpu>>;
@@ -70,7 +72,7 @@ impl Tape {
             Some(encoder) => encoder.encode(self.dense.activation, &batch.inputs),
             None => {
                 let width = batch.inputs.len() / batch.rows;
-                let inputs = transposed(&batch.inputs, batch.rows, width);
+                let inputs = transposed(&batch.inputs, width);
                 self.matrix(inputs, width).leaky_traced()
             }
         };
@@ -103,7 +105,7 @@ impl Tape {
         let out = outputs.shape().0;
         match self.objective {
             Loss::Mse => {
-                let targets = transposed(&batch.targets, rows, out);
+                let targets = transposed(&batch.targets, out);
                 let targets = self.matrix(targets, out);
                 match batch.weights.is_empty() {
                     true => mse_loss(outputs, targets),
@@ -234,13 +236,6 @@ impl Differentiate for Tape {
         self.gradient = gradient;
         (loss, &self.gradient)
     }
-}
-
-/// A `[rows, columns]` matrix as `[columns, rows]`.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Fast gradients of small multilayer perceptrons: one fused pass forward and backward, for
-//! thousands of short fine-tunes from one parent.
+//! Fast gradients of one multilayer perceptron at a time: one fused pass forward and backward.
+//! Many small ones go [`abreast`](super::abreast).
 //!
 //! A batch is cut into tiles of [`TILE`] rows. Activations are kept feature by feature with
 //! the rows of the tile side by side in vector lanes, so forward and backward are sums of
@@ -19,8 +19,8 @@ use pulp::{Arch, Simd, WithSimd};
 use products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
 use tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
 
-use super::gelu::{gelu, gelu_tanh};
-use super::lanes::{Lanes, at_least, exp, tanh};
+use super::activation::activate;
+use super::lanes::{Lanes, exp};
 use super::{Activation, Differentiate, Layers, Loss, Samples};
 
 /// The gradients of one network after another of the same shape; see the module.
@@ -196,7 +196,9 @@ impl FusedPass<'_> {
             };
             in_blocks(simd, bias.len(), affine);
             if let Some(next) = after.first_mut() {
-                activate(simd, self.activation, &mut layer.outputs, next);
+                for (output, input) in layer.outputs.iter_mut().zip(&mut next.inputs) {
+                    activate(simd, self.activation, output, input);
+                }
                 rows_from_columns(simd, &next.inputs, &mut next.by_row);
             }
         }
@@ -250,68 +252,6 @@ impl FusedPass<'_> {
                 };
                 cross_entropy(simd, &mut layer.outputs, truth)
             }
-        }
-    }
-}
-
-/// The inputs of the next layer; outputs become the derivatives of the activation.
-#[inline(always)]
-fn activate<S: Simd>(simd: S, activation: Activation, outputs: &mut [Rows], next: &mut FusedLayer) {
-    let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
-    match activation {
-        Activation::Tanh => apply::<S>(
-            outputs,
-            next,
-            #[inline(always)]
-            |x| {
-                let value = tanh(simd, x);
-                (value, simd.negate_mul_add_e_f32s(value, value, one))
-            },
-        ),
-        Activation::Relu => apply::<S>(
-            outputs,
-            next,
-            #[inline(always)]
-            |x| {
-                let active = simd.greater_than_f32s(x, zero);
-                (at_least(simd, 0.0, x), simd.select_f32s(active, one, zero))
-            },
-        ),
-        Activation::Sigmoid => apply::<S>(
-            outputs,
-            next,
-            #[inline(always)]
-            |x| {
-                let bend = tanh(simd, simd.mul_f32s(half, x));
-                let value = simd.mul_add_e_f32s(half, bend, half);
-                (value, simd.negate_mul_add_e_f32s(value, value, value))
-            },
-        ),
-        Activation::Gelu => apply::<S>(
-            outputs,
-            next,
-            #[inline(always)]
-            |x| gelu(simd, x),
-        ),
-        Activation::GeluTanh => apply::<S>(
-            outputs,
-            next,
-            #[inline(always)]
-            |x| gelu_tanh(simd, x),
-        ),
-    }
-}
-
-#[inline(always)]
-fn apply<S: Simd>(
-    outputs: &mut [Rows],
-    next: &mut FusedLayer,
-    f: impl Fn(S::f32s) -> (S::f32s, S::f32s),
-) {
-    for (output, input) in outputs.iter_mut().zip(&mut next.inputs) {
-        let outputs = output.registers_mut::<S>().iter_mut();
-        for (output, input) in outputs.zip(input.registers_mut::<S>()) {
-            (*input, *output) = f(*output);
         }
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::networks::testing::{dense, distance, draw, instruction_sets};
-use crate::networks::{Activation, Fused, Loss};
+use crate::networks::{Activation, FanOut, Loss};
 use crate::training::{Adam, AdamW, RmsProp, Sgd, SgdW};
 
 fn sgd() -> Optimizer {
@@ -84,7 +84,7 @@ proptest! {
             })
             .collect();
         for arch in instruction_sets() {
-            let fused = Box::new(Fused::new(&network.layers, network.loss, arch));
+            let fused = Box::new(FanOut::new(&network.layers, network.loss, arch));
             let mut fast = Trainer::by(fused, start.len(), &optimizer, arch);
             let (loss, gradient) = fast.gradient.gradient(&start, &batch);
             prop_assert!((loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));

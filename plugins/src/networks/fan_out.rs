@@ -1,0 +1,47 @@
+//! Gradients for fan-out training: thousands of short fine-tunes from one parent.
+
+use pulp::Arch;
+
+use super::abreast::Abreast;
+use super::fused::Fused;
+use super::{Differentiate, Layers, Loss, Samples};
+
+/// Gradients of multilayer perceptrons: of one at a time, or of many small ones abreast.
+pub(crate) struct FanOut {
+    one: Fused,
+    many: Option<Abreast>,
+}
+
+impl FanOut {
+    /// Gradients of networks of this shape, by these instructions.
+    pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Self {
+        Self {
+            one: Fused::new(shape, loss, arch),
+            many: Abreast::new(shape, loss, arch),
+        }
+    }
+}
+
+impl Differentiate for FanOut {
+    fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
+        self.one.gradient(weights, batch)
+    }
+
+    fn at_once(&self, count: usize) -> usize {
+        match self.many {
+            Some(_) => Abreast::at_once(count),
+            None => 1,
+        }
+    }
+
+    fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {
+        match &mut self.many {
+            Some(many) if losses.len() > 1 => many.gradients(weights, batch, losses),
+            _ => {
+                let (loss, gradient) = self.one.gradient(weights, batch);
+                losses.fill(loss);
+                gradient
+            }
+        }
+    }
+}
