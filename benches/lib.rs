@@ -178,11 +178,36 @@ pub fn farcast(widths: &[usize], snapshots: usize) -> String {
     )
 }
 
+/// A parent `net` of the default convolutions over images of 28 by 28 pixels in ten classes.
+pub fn conv() -> String {
+    let places = (0..28).flat_map(|row| (0..28).map(move |column| (row, column)));
+    let pixels =
+        places.map(|(row, column)| format!("pixel_{row}_{column} = sin({row} * x + {column} * z)"));
+    format!(
+        "data base = synthetic(regime, rows: 200)\n\
+         data all = derive(base, {}, label = floor(5 + 4.9 * sin(7 * x)))\n\
+         parent net = conv(all, steps: 1, members: 1)\n",
+        pixels.collect::<Vec<_>>().join(", "),
+    )
+}
+
+/// A parent `net`: a transformer encoder of the default sizes over eight inputs.
+pub fn transformer() -> String {
+    let columns = (0..8).map(|at| format!("x{at} = sin({at} * z + x)"));
+    format!(
+        "data base = synthetic(regime, rows: 200)\n\
+         data all = derive(base, {})\n\
+         parent net = transformer(all, inputs: [{}], target: y, steps: 1, members: 1)\n",
+        columns.collect::<Vec<_>>().join(", "),
+        names(8),
+    )
+}
+
 /// What trainers work on: a network, an optimiser, weights and a minibatch of N rows.
 pub struct Training {
     /// The network.
     pub network: Network,
-    /// Plain stochastic gradient descent.
+    /// How gradients move weights.
     pub optimizer: Optimizer,
     /// Weights to start from.
     pub weights: Vec<f32>,
@@ -193,13 +218,18 @@ pub struct Training {
 impl Training {
     /// Of a network with these widths.
     pub fn of(widths: &[usize], rows: usize) -> Self {
-        let made = Made::by(&finetune(widths, 1, rows, 1));
+        Self::by(&finetune(widths, 1, rows, 1), "shift", rows)
+    }
+
+    /// Of the parent `net` of an experiment, with the optimiser of a statement.
+    pub fn by(text: &str, statement: &str, rows: usize) -> Self {
+        let made = Made::by(text);
         let parent: Arc<Parent> = made.result("net");
         let network = parent.network().expect("a network").clone();
         let all = network.samples(&made.result("all")).expect("all columns");
         Self {
             network,
-            optimizer: made.argument("shift", "optimizer"),
+            optimizer: made.argument(statement, "optimizer"),
             weights: parent.weights.clone(),
             batch: all.take(&(0..rows as u32).collect::<Vec<_>>()),
         }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use benches::machine::{best, peak, peak_memory, reset_peak_memory, seconds, stream};
-use benches::{Made, Training, child, finetune, parent, regression};
+use benches::{Made, Training, child, conv, finetune, parent, regression, transformer};
 use engine::artifact::Dataset;
 use plugins::children::Child;
 use plugins::networks::TrainerChoice;
@@ -21,12 +21,14 @@ fn main() {
         ("machine", []) => format!("\"flops\": {:.4e}, \"bytes\": {:.4e}", peak(), stream()),
         ("step", [rows, widths @ ..]) => step(*rows, widths),
         ("finetune", [rows, widths @ ..]) => fine_tuning(*rows, widths),
+        ("conv", [rows]) => network(&conv(), *rows),
+        ("transformer", [rows]) => network(&transformer(), *rows),
         ("ols", [subsets, predictors, widths @ ..]) => ols(*subsets, *predictors, widths),
         ("child", [rows]) => apply(*rows),
         _ => {
             eprintln!(
-                "side machine | step BATCH WIDTHS | finetune BATCH WIDTHS | \
-                 ols SUBSETS PREDICTORS WIDTHS | child ROWS"
+                "side machine | step BATCH WIDTHS | finetune BATCH WIDTHS | conv BATCH | \
+                 transformer BATCH | ols SUBSETS PREDICTORS WIDTHS | child ROWS"
             );
             std::process::exit(2);
         }
@@ -62,6 +64,20 @@ fn step(rows: usize, widths: &[usize]) -> String {
         }
     });
     in_seconds(time / (groups * at_once * STEPS) as f64)
+}
+
+/// Of one step of the parent `net` of an experiment, by its optimiser.
+fn network(text: &str, rows: usize) -> String {
+    const STEPS: usize = 20;
+    let of = Training::by(text, "net", rows);
+    let mut trainer = Trainer::new(&of.network, TrainerChoice::Auto, &of.optimizer);
+    let mut weights = of.weights.clone();
+    let time = best(9, || {
+        for _ in 0..STEPS {
+            trainer.step(&mut weights, &of.batch, 1.0);
+        }
+    });
+    in_seconds(time / STEPS as f64)
 }
 
 /// Of one step of the plugin, draws of minibatches and losses before and after included.

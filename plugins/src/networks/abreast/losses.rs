@@ -7,7 +7,7 @@ use crate::networks::Loss;
 use crate::networks::lanes::{Lanes, exp};
 
 /// What the outputs of a tile should be.
-pub(super) struct Truth<'a> {
+pub(super) struct LaneTruth<'a> {
     /// Targets, `[out]`, or classes.
     pub targets: &'a [Rows],
     /// How much each row counts.
@@ -22,7 +22,7 @@ pub(super) fn derive<S: Simd>(
     simd: S,
     loss: Loss,
     outputs: &mut [Rows],
-    truth: Truth,
+    truth: LaneTruth,
     losses: &mut [f64; ABREAST],
 ) {
     let (sums, all) = match loss {
@@ -42,7 +42,7 @@ pub(super) fn derive<S: Simd>(
 fn squared_error<S: Simd>(
     simd: S,
     outputs: &mut [Rows],
-    truth: &Truth,
+    truth: &LaneTruth,
     all: usize,
 ) -> [f64; ABREAST] {
     let scale = simd.splat_f32s(2.0 / all as f32);
@@ -66,7 +66,7 @@ fn squared_error<S: Simd>(
 
 /// Sums of cross-entropies; outputs become derivatives of their mean.
 #[inline(always)]
-fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], truth: &Truth) -> [f64; ABREAST] {
+fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], truth: &LaneTruth) -> [f64; ABREAST] {
     let (classes, counts) = (&truth.targets[0].0, &truth.counts.0);
     let mut largest = outputs[0];
     for output in &*outputs {

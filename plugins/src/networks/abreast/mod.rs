@@ -23,7 +23,7 @@ mod tile;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use losses::{Truth, derive};
+use losses::{LaneTruth, derive};
 use products::{forward, pass_back, sum_gradients};
 use tile::{ABREAST, Exchange, Rows, TILE};
 
@@ -229,7 +229,7 @@ impl AbreastPass<'_> {
     fn derive_loss<S: Simd>(&mut self, simd: S, rows: usize) {
         let kernel = &mut *self.kernel;
         if let Some(layer) = kernel.layers.last_mut() {
-            let truth = Truth {
+            let truth = LaneTruth {
                 targets: &kernel.targets,
                 counts: &kernel.counts[0],
                 rows,

@@ -13,13 +13,13 @@ use pulp::Simd;
 use super::tile::{Rows, TILE, parts};
 
 /// Sums held in registers at a time.
-type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
+type LaneSums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
 
 /// `sums[r][c] += left[r] * right[c]`.
 #[inline(always)]
 fn add_products<S: Simd, const R: usize, const C: usize>(
     simd: S,
-    sums: &mut Sums<S, R, C>,
+    sums: &mut LaneSums<S, R, C>,
     left: [S::f32s; R],
     right: [S::f32s; C],
 ) {
@@ -78,7 +78,7 @@ fn affine<S: Simd, const R: usize>(
     }
     for part in 0..parts::<S>() {
         for column in (0..TILE).step_by(COLUMNS) {
-            let mut sums: Sums<S, R, COLUMNS> = [[simd.splat_f32s(0.0); COLUMNS]; R];
+            let mut sums: LaneSums<S, R, COLUMNS> = [[simd.splat_f32s(0.0); COLUMNS]; R];
             for r in 0..R {
                 sums[r] = [bias[(out + r) * parts::<S>() + part]; COLUMNS];
             }
@@ -130,7 +130,7 @@ fn back<S: Simd, const R: usize>(
     let row = deltas.len() * parts::<S>();
     for part in 0..parts::<S>() {
         for column in (0..TILE).step_by(COLUMNS) {
-            let mut sums: Sums<S, R, COLUMNS> = [[simd.splat_f32s(0.0); COLUMNS]; R];
+            let mut sums: LaneSums<S, R, COLUMNS> = [[simd.splat_f32s(0.0); COLUMNS]; R];
             for (weight, output) in weight.chunks_exact(row).zip(outputs) {
                 let weight = &weight[input * parts::<S>()..][..R * parts::<S>()];
                 let output = output.registers::<S>();
@@ -163,7 +163,7 @@ pub(super) fn sum_gradients<S: Simd>(
     (weight, bias): (&mut [f32], &mut [f32]),
     adds: bool,
 ) {
-    let mut sums = Gradients::<S> {
+    let mut sums = LaneGradients::<S> {
         inputs: rows.0,
         deltas: rows.1,
         weight: S::as_mut_simd_f32s(weight).0,
@@ -182,7 +182,7 @@ pub(super) fn sum_gradients<S: Simd>(
 }
 
 /// The gradients of a layer in the making.
-struct Gradients<'a, S: Simd> {
+struct LaneGradients<'a, S: Simd> {
     inputs: &'a [Rows],
     deltas: &'a [Rows],
     weight: &'a mut [S::f32s],
@@ -190,7 +190,7 @@ struct Gradients<'a, S: Simd> {
     adds: bool,
 }
 
-impl<S: Simd> Gradients<'_, S> {
+impl<S: Simd> LaneGradients<'_, S> {
     /// Those of `R` outputs, `C` inputs at a time.
     #[inline(always)]
     fn of_outputs<const R: usize, const C: usize>(&mut self, simd: S, out: usize) {
@@ -232,7 +232,7 @@ impl<S: Simd> Gradients<'_, S> {
         let inputs = &self.inputs[input..input + C];
         let deltas = &self.deltas[out..out + R];
         for part in 0..parts::<S>() {
-            let mut sums: Sums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
+            let mut sums: LaneSums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
             if self.adds {
                 for r in 0..R {
                     let weight = &self.weight[(out + r) * width + input * parts::<S>()..];
