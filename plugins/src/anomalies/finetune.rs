@@ -208,7 +208,7 @@ impl Plugin for Finetune {
         let repeated = subsets.flat_map(|subset| (0..self.repeats).map(move |at| (subset, at)));
         let repeated: Vec<_> = repeated.collect();
         let at_once = match self.from {
-            Start::Parent => trainer.at_once(repeated.len()).max(1),
+            Start::Parent => trainer.at_once(repeated.len()),
             Start::Previous | Start::Chain => 1,
         };
         for some in repeated.chunks(at_once) {
@@ -383,7 +383,7 @@ impl Mix<'_> {
                 *finite &= loss.is_finite();
                 if !*finite {
                     // The others go on; a program need not cope with what is not finite.
-                    let own = weights[set..].iter_mut().step_by(sets);
+                    let own = weights.iter_mut().skip(set).step_by(sets);
                     own.for_each(|weight| *weight = 0.0);
                 }
             }

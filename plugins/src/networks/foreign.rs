@@ -177,9 +177,9 @@ impl Differentiate for Gradients {
         (loss[0], gradient)
     }
 
-    fn at_once(&self, count: usize) -> usize {
+    fn at_once(&self, _count: usize) -> usize {
         let bytes = 4 * self.network.program.layout.len();
-        (BYTES / bytes.max(1)).clamp(1, SETS).min(count)
+        (BYTES / bytes.max(1)).clamp(1, SETS)
     }
 
     fn gradients(&mut self, weights: &[f32], batch: &Samples, losses: &mut [f64]) -> &[f32] {

@@ -22,8 +22,8 @@ pub trait Differentiate {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]);
 
     /// How many of `count` networks are best given to [`gradients`](Self::gradients) at a time.
-    fn at_once(&self, count: usize) -> usize {
-        count.min(1)
+    fn at_once(&self, _count: usize) -> usize {
+        1
     }
 
     /// The gradients of several networks, as many as there are losses and at most
@@ -41,6 +41,6 @@ pub trait Differentiate {
 
 /// A matrix of `columns` with its rows and columns exchanged.
 pub(crate) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    let column = |at: usize| matrix[at..].iter().step_by(columns).copied();
+    let column = |at: usize| matrix.iter().skip(at).step_by(columns).copied();
     (0..columns).flat_map(column).collect()
 }
