@@ -11,6 +11,7 @@ use crate::artifact::Blob;
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
+use crate::spare::Spare;
 use crate::states::States;
 use crate::store::Store;
 use crate::streams::Streams;
@@ -24,6 +25,7 @@ pub struct Context<'a> {
     notes: Mutex<Vec<String>>,
     store: Option<&'a dyn Store>,
     shared: Option<&'a (dyn Any + Send + Sync)>,
+    spare: Option<&'a Spare>,
     files: Files,
     keeping: Option<Mutex<States>>,
     states: Option<&'a States>,
@@ -60,6 +62,7 @@ impl<'a> Context<'a> {
             notes: Mutex::default(),
             store: None,
             shared: None,
+            spare: None,
             files: Files::unchecked(),
             keeping: None,
             states: None,
@@ -85,6 +88,22 @@ impl<'a> Context<'a> {
     /// What outlives single actions, where it is of this type.
     pub fn shared<T: 'static>(&self) -> Option<&T> {
         self.shared?.downcast_ref()
+    }
+
+    /// The same with the cores that no action uses.
+    pub(crate) fn with_spare(mut self, spare: &'a Spare) -> Self {
+        self.spare = Some(spare);
+        self
+    }
+
+    /// What `work` returns for every part of the action's work, in their order; idle cores help.
+    ///
+    /// No result may depend on another part, so that no byte depends on who helps.
+    pub fn share<T: Sync, R: Send>(&self, parts: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        match self.spare {
+            Some(spare) => spare.share(parts, work),
+            None => parts.iter().map(work).collect(),
+        }
     }
 
     /// The same with the data files that its key holds the digests of.

@@ -51,6 +51,7 @@ pub mod run_index;
 pub mod scheduler;
 pub mod search;
 pub mod sketch;
+mod spare;
 pub mod states;
 pub mod store;
 pub mod streams;

@@ -388,11 +388,25 @@ impl RunRecord {
 /// The start of a `run.json`; the digest of what follows comes next, in hex.
 const SEAL: &str = "{\n  \"digest\": \"";
 
-/// The JSON object with the digest of the rest of its text in front.
-pub fn sealed(json: &[u8]) -> Vec<u8> {
-    let rest = json.strip_prefix(b"{").unwrap_or(json);
-    let digest = Digest::of(rest);
-    [format!("{SEAL}{digest}\",").as_bytes(), rest].concat()
+/// A JSON object, which takes about `size` bytes, with the digest of the rest of its text in front.
+///
+/// # Errors
+/// When a value has no JSON form, which is a bug.
+pub fn sealed(object: &impl Serialize, size: usize) -> Result<Vec<u8>, Fault> {
+    let start = SEAL.len();
+    let mut text = Vec::with_capacity(start + 66 + size);
+    text.extend_from_slice(SEAL.as_bytes());
+    text.extend_from_slice(&[b'0'; 64]);
+    text.push(b'"');
+    serde_json::to_writer_pretty(&mut text, object)
+        .map_err(|error| Fault::Bug(error.to_string()))?;
+    text.push(b'\n');
+    let (front, rest) = text.split_at_mut(start + 66);
+    let digest = Digest::of(rest).to_string();
+    front[start..start + 64].copy_from_slice(digest.as_bytes());
+    // The brace of the object itself.
+    front[start + 65] = b',';
+    Ok(text)
 }
 
 /// Whether a `run.json` differs from what the run wrote. One without a digest, which another program
@@ -445,7 +459,7 @@ mod tests {
 
     #[test]
     fn any_changed_byte_shows() {
-        let sealed = sealed(b"{\n  \"format\": 1\n}");
+        let sealed = sealed(&serde_json::json!({"format": 1}), 0).unwrap();
         assert!(!is_changed(&sealed) && !is_changed(b"{\"format\": 1}"));
         for at in SEAL.len()..sealed.len() {
             let mut changed = sealed.clone();

@@ -86,10 +86,7 @@ pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
         }
     }
     if let Some(run) = &placed.run {
-        let mut json =
-            serde_json::to_vec_pretty(run).map_err(|error| Fault::Bug(error.to_string()))?;
-        json.push(b'\n');
-        entries.insert("run.json".to_owned(), Content::Text(sealed(&json)));
+        entries.insert("run.json".to_owned(), Content::Text(sealed(run, 0)?));
     }
     for path in &contents.outputs {
         let name = path_text(Path::new(path.file_name().unwrap_or_default()));

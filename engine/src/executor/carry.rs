@@ -155,6 +155,7 @@ impl Carrier<'_> {
         let mut context = Context::new(streams, member, Arc::clone(stop), progress)
             .with_store(store)
             .with_shared(&*self.results.workers)
+            .with_spare(&self.results.spare)
             .with_files(files)
             .with_states(self.given)
             .keeping(self.wanted_states())

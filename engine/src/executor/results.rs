@@ -6,6 +6,7 @@ use crate::artifact::Stored;
 use crate::digest::{Digest, DigestMap};
 use crate::error::Fault;
 use crate::foreign::{Workers, shared_workers};
+use crate::spare::Spare;
 
 /// Results in memory, shared by threads.
 pub struct Results {
@@ -13,6 +14,8 @@ pub struct Results {
     slots: Mutex<DigestMap<Arc<Slot>>>,
     /// The processes of plugins, which live as long.
     pub workers: Arc<Workers>,
+    /// The cores that no action uses.
+    pub spare: Spare,
 }
 
 impl Default for Results {
@@ -20,6 +23,7 @@ impl Default for Results {
         Self {
             slots: Mutex::default(),
             workers: shared_workers(),
+            spare: Spare::default(),
         }
     }
 }
@@ -28,6 +32,14 @@ impl Default for Results {
 type Slot = Mutex<Option<Arc<dyn Stored>>>;
 
 impl Results {
+    /// None yet, for a run on several cores.
+    pub fn on(cores: usize) -> Self {
+        Self {
+            spare: Spare::all(cores),
+            ..Self::default()
+        }
+    }
+
     /// A result, when it is in memory.
     pub fn get(&self, key: &Digest) -> Option<Arc<dyn Stored>> {
         let slot = lock(&self.slots).get(key).map(Arc::clone)?;

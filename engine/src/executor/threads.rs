@@ -28,9 +28,10 @@ pub struct Threads {
 
 impl Backend for Threads {
     fn open(&self, place: Place<'_>, body: &mut dyn FnMut(&mut dyn Executor)) {
-        let results = Results::default();
+        let jobs = self.jobs.max(1);
+        let results = Results::on(jobs);
         thread::scope(|scope| {
-            body(&mut Pool::new(scope, self.jobs.max(1), &place, &results));
+            body(&mut Pool::new(scope, jobs, &place, &results));
         });
     }
 }
@@ -99,6 +100,7 @@ impl Executor for Pool<'_, '_> {
 
     fn start(&mut self, id: ActionId, order: Order) {
         self.running += 1;
+        self.results.spare.action_starts();
         if self.threads < self.running {
             self.spawn();
         }
@@ -113,6 +115,7 @@ impl Executor for Pool<'_, '_> {
         match self.answers.recv_timeout(SETTLE_AFTER) {
             Ok((id, answer)) => {
                 self.running -= 1;
+                self.results.spare.action_ends();
                 Event::Ended(id, answer)
             }
             Err(RecvTimeoutError::Timeout) => {

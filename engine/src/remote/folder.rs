@@ -67,7 +67,7 @@ impl SharedFolder {
     /// Writes a file. With the umask of some, a folder that they have just made is closed to the
     /// others for a moment, until it is shared.
     fn write_patiently(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        for _ in 0..5 {
+        for _ in 0..20 {
             match self.write(name, bytes) {
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     thread::sleep(Duration::from_millis(50));

@@ -120,19 +120,19 @@ impl ParamType for Model {
 
 impl Model {
     /// What all members predict for each row.
-    pub(crate) fn predict(&self, data: &Dataset) -> Result<Ensemble, Fault> {
+    pub(crate) fn predict(&self, data: &Dataset, context: &Context) -> Result<Ensemble, Fault> {
         match self {
             Model::Child(children) => {
                 let role = match measure::first(children)?.is_baseline() {
                     true => "baseline",
                     false => "child",
                 };
-                Ensemble::of(children, role, |child| child.predict(data))
+                Ensemble::of(children, role, context, |child| child.predict(data))
             }
             Model::Baseline(parents) => {
                 measure::first(parents)?;
                 let predict = |parent: &Parent| measure::predictions(parent, data);
-                Ensemble::of(parents, "baseline", predict)
+                Ensemble::of(parents, "baseline", context, predict)
             }
         }
     }
@@ -154,10 +154,10 @@ pub(crate) fn ensembles(
     context: &Context,
 ) -> Result<Vec<Ensemble>, Fault> {
     let predict = |parent: &Parent| measure::predictions(parent, data);
-    let mut ensembles = vec![Ensemble::of(parent, "parent", predict)?];
+    let mut ensembles = vec![Ensemble::of(parent, "parent", context, predict)?];
     for model in models {
         context.check_stop()?;
-        ensembles.push(model.predict(data)?);
+        ensembles.push(model.predict(data, context)?);
     }
     Ok(ensembles)
 }

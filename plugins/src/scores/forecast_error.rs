@@ -143,7 +143,7 @@ impl Plugin for ForecastError {
                 if let Some(judge) = &judge {
                     let networks = made.predicted.networks(&pair.predicted)?;
                     let named = (&farcast.label.0[..], "farcast");
-                    rows.extend(judge.rows(named, *member, &pair.horizons, &networks));
+                    rows.extend(judge.rows(named, *member, &pair.horizons, &networks, context));
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Plugin for ForecastError {
                 let networks =
                     run.networks(&horizons.iter().filter_map(row).collect::<Vec<_>>())?;
                 let named = (&self.truth.label.0[..], "parent");
-                rows.extend(judge.rows(named, *member, &horizons, &networks));
+                rows.extend(judge.rows(named, *member, &horizons, &networks, context));
             }
         }
         rows.extend(means(&rows));
@@ -498,28 +498,12 @@ impl NetworkRunner<'_> {
         member: u32,
         horizons: &[u64],
         networks: &[Vec<f32>],
+        context: &Context,
     ) -> Vec<ScoreRow> {
+        let measured = context.share(networks, |weights| self.measured(weights));
         let mut rows = Vec::new();
-        for (horizon, weights) in horizons.iter().zip(networks) {
-            let Samples {
-                inputs,
-                targets,
-                rows: count,
-                ..
-            } = &self.samples;
-            let outputs = self.network.evaluate(weights, inputs, *count);
-            for measure in &self.wanted {
-                let value = match measure {
-                    Measure::Accuracy => {
-                        let found = self.network.unscale(&outputs);
-                        let right = found
-                            .iter()
-                            .zip(targets)
-                            .filter(|(f, t)| **f == f64::from(**t));
-                        right.count() as f64 / *count as f64
-                    }
-                    _ => self.network.mean_loss(&outputs, targets),
-                };
+        for (horizon, values) in horizons.iter().zip(measured) {
+            for (measure, value) in self.wanted.iter().zip(values) {
                 rows.push(ScoreRow {
                     member: member.to_string(),
                     model: label.to_owned(),
@@ -533,6 +517,28 @@ impl NetworkRunner<'_> {
             }
         }
         rows
+    }
+
+    /// What is wanted, of one network.
+    fn measured(&self, weights: &[f32]) -> Vec<f64> {
+        let Samples {
+            inputs,
+            targets,
+            rows,
+            ..
+        } = &self.samples;
+        let outputs = self.network.evaluate(weights, inputs, *rows);
+        let accuracy = || {
+            let found = self.network.unscale(&outputs);
+            let pairs = found.iter().zip(targets);
+            let right = pairs.filter(|(found, truth)| **found == f64::from(**truth));
+            right.count() as f64 / *rows as f64
+        };
+        let values = self.wanted.iter().map(|measure| match measure {
+            Measure::Accuracy => accuracy(),
+            _ => self.network.mean_loss(&outputs, targets),
+        });
+        values.collect()
     }
 }
 

@@ -156,9 +156,9 @@ impl Inner {
         let weights = row_weights(self.weights.as_ref().map(|it| &it.0), &data)?;
         let predict = |parent: &Parent| measure::predictions(parent, &data);
         let is_parent = self.model.label == self.model.parent;
-        let mut parent = Ensemble::of(&fold.parent, "parent", predict)?;
+        let mut parent = Ensemble::of(&fold.parent, "parent", context, predict)?;
         parent.label.clone_from(&self.model.parent.0);
-        let mut child = Ensemble::of(&fold.model, "child", |child| child.predict(&data))?;
+        let mut child = Ensemble::of(&fold.model, "child", context, |child| child.predict(&data))?;
         child.label.clone_from(&self.model.label.0);
         measure::note_not_finite(&child, context);
         let models = match is_parent {

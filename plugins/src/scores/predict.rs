@@ -129,7 +129,7 @@ impl Plugin for Predict {
                 "{without} of {all} rows lack an input or a predictor"
             ));
         }
-        let ensemble = self.model.predict(&data.take(&rows))?;
+        let ensemble = self.model.predict(&data.take(&rows), context)?;
         measure::note_not_finite(&ensemble, context);
         let targets: Vec<String> = targets.iter().map(|it| it.name.clone()).collect();
         let mut predicted = data.clone();

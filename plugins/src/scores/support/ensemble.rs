@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::artifact::ScoreRow;
 use engine::error::Fault;
 use engine::params::Gather;
+use engine::plugin::Context;
 
 use super::groups::Group;
 use super::metric::mean;
@@ -24,17 +25,15 @@ pub(crate) struct Ensemble {
 
 impl Ensemble {
     /// The predictions of each member that did not diverge.
-    pub fn of<T>(
+    pub fn of<T: Send + Sync>(
         model: &Gather<T>,
         role: &'static str,
-        predict: impl Fn(&T) -> Result<Vec<f64>, Fault>,
+        context: &Context,
+        predict: impl Fn(&T) -> Result<Vec<f64>, Fault> + Sync,
     ) -> Result<Self, Fault> {
         let predict = |member: &Option<Arc<T>>| member.as_deref().map(&predict).transpose();
-        let members = model
-            .members
-            .iter()
-            .map(predict)
-            .collect::<Result<Vec<_>, Fault>>()?;
+        let members = context.share(&model.members, predict);
+        let members = members.into_iter().collect::<Result<_, _>>()?;
         Ok(Self::new(&model.label.0, role, members))
     }
 
@@ -185,7 +184,13 @@ mod tests {
                 member(&[9.0, 6.0]),
             ],
         };
-        let ensemble = Ensemble::of(&model, "child", |values| Ok(values.clone())).unwrap();
+        let ensemble = Ensemble::of(
+            &model,
+            "child",
+            &Context::alone("ensemble"),
+            |values: &Vec<f64>| Ok(values.clone()),
+        )
+        .unwrap();
         let names: Vec<&str> = ensemble
             .series
             .iter()
@@ -207,7 +212,13 @@ mod tests {
             label: Label("m".to_owned()),
             members: vec![member(&[1.0, 5.0]), None, member(&[4.0, 9.0])],
         };
-        let mut ensemble = Ensemble::of(&model, "child", |values| Ok(values.clone())).unwrap();
+        let mut ensemble = Ensemble::of(
+            &model,
+            "child",
+            &Context::alone("ensemble"),
+            |values: &Vec<f64>| Ok(values.clone()),
+        )
+        .unwrap();
         ensemble.combine("weighted", &[Some(2.0), Some(7.0), Some(1.0)]);
         ensemble.combine("best", &[Some(1.0), None, None]);
         ensemble.combine("nothing", &[None, Some(1.0), None]);
