@@ -127,8 +127,8 @@ def checkpoints(n):
 
 # The first number, the factor, the last.
 CURVES = {
-    "rows": (rows, 10_000, 4, 40_960_000),
-    "training_rows": (training_rows, 10_000, 4, 10_240_000),
+    "rows": (rows, 10_000, 10, 10_000_000),
+    "training_rows": (training_rows, 10_000, 10, 10_000_000),
     "subsets": (subsets, 64, 4, 65_536),
     "weights": (weights, 1_000, 4, 16_384_000),
     "members": (members, 4, 4, 1_024),
