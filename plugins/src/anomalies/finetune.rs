@@ -1,6 +1,7 @@
 //! `finetune`: forgetful online learning, one network per subset.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dsl::signature::ColumnRule;
 use dsl::types::Kind;
@@ -199,39 +200,42 @@ impl Plugin for Finetune {
             // Known to the checker, unless the parent is of a plugin that says nothing of it.
             None => return Err(Fault::at("mix", NO_ROWS).with_hint("write `mix: 0`")),
         };
-        let mut trainer = Trainer::new(network, self.trainer, &self.optimizer);
-        let mut notes = Notes::default();
-        let total = self.subsets.rows.len() * self.repeats as usize;
-        let mut table = Vec::with_capacity(total * self.parent.weights.len());
-        let mut start = self.parent.weights.clone();
         let subsets = self.subsets.rows.iter().enumerate();
-        let repeated = subsets.flat_map(|subset| (0..self.repeats).map(move |at| (subset, at)));
-        let repeated: Vec<_> = repeated.collect();
-        let at_once = match self.from {
-            Start::Parent => trainer.at_once(repeated.len()),
-            Start::Previous | Start::Chain => 1,
-        };
-        for some in repeated.chunks(at_once) {
-            context.check_stop()?;
-            let own = some
-                .iter()
-                .map(|((at, rows_of), _)| own_rows(&rows, *at, rows_of));
-            let own = own.collect::<Result<Vec<Samples>, Fault>>()?;
-            for (((at, _), repeat), own) in some.iter().zip(&own) {
-                notes.before((*at, *repeat), own, network, &start);
+        let runs = subsets.flat_map(|(subset, rows)| {
+            (0..self.repeats).map(move |repeat| Run {
+                subset,
+                rows,
+                repeat,
+            })
+        });
+        let runs: Vec<Run> = runs.collect();
+        let (at_once, at_a_time) = match self.from {
+            Start::Parent => {
+                let trainer = Trainer::new(network, self.trainer, &self.optimizer);
+                (trainer.at_once(runs.len()), PARTS)
             }
-            let mix = Mix {
-                subsets: &own,
-                train: &train,
-                mixed_rows,
-                batch: self.batch,
-            };
-            let streams = some.iter().map(|((at, _), repeat)| stream(*at, *repeat));
-            let rngs = streams.map(|name| context.rng(&name)).collect();
-            let tuned = mix.train(&mut trainer, &start, self.steps, rngs);
-            for (weights, own) in tuned.into_iter().zip(&own) {
-                notes.after(weights.as_deref(), own, network);
-                match &weights {
+            Start::Previous | Start::Chain => (1, 1),
+        };
+        let work = Work {
+            finetune: &self,
+            network,
+            rows: &rows,
+            train: &train,
+            mixed_rows,
+            context,
+            done: AtomicU64::new(0),
+            total: runs.len() as u64,
+        };
+        let mut notes = Notes::default();
+        let mut table = Vec::with_capacity(runs.len() * self.parent.weights.len());
+        let mut start = self.parent.weights.clone();
+        for some in runs.chunks(at_once * at_a_time) {
+            let parts: Vec<&[Run]> = some.chunks(at_once).collect();
+            let tuned = context.share(&parts, |part| work.tune(part, &start));
+            let tuned = tuned.into_iter().collect::<Result<Vec<_>, Fault>>()?;
+            for (run, tuned) in some.iter().zip(tuned.into_iter().flatten()) {
+                notes.add(run, &tuned);
+                match &tuned.weights {
                     None => table.extend(start.iter().map(|_| f32::NAN)),
                     Some(weights) if self.from == Start::Previous => {
                         table.extend_from_slice(weights);
@@ -241,14 +245,9 @@ impl Plugin for Finetune {
                         table.extend(pairs.map(|(weight, parent)| weight - parent));
                     }
                 }
-                if let Some(weights) = weights.filter(|_| self.from != Start::Parent) {
+                if let Some(weights) = tuned.weights.filter(|_| self.from != Start::Parent) {
                     start = weights;
                 }
-                context.progress(
-                    notes.loss_after.len() as u64,
-                    total as u64,
-                    notes.loss_after.last().copied(),
-                );
             }
         }
         notes.tell(context)?;
@@ -341,6 +340,76 @@ impl Finetune {
     }
 }
 
+/// How many parts of the work wait for each other at most.
+const PARTS: usize = 64;
+
+/// One subset, once.
+struct Run<'a> {
+    subset: usize,
+    rows: &'a [u32],
+    repeat: u32,
+}
+
+/// What came of one.
+struct Tuned {
+    /// None where they are not finite numbers.
+    weights: Option<Vec<f32>>,
+    loss_before: f64,
+    loss_after: f64,
+}
+
+/// What fine-tuning needs, wherever it is done.
+struct Work<'a> {
+    finetune: &'a Finetune,
+    network: &'a Network,
+    rows: &'a Samples,
+    train: &'a Samples,
+    mixed_rows: usize,
+    context: &'a Context<'a>,
+    done: AtomicU64,
+    total: u64,
+}
+
+impl Work<'_> {
+    /// Fine-tunes on some subsets, all from `start`.
+    fn tune(&self, runs: &[Run], start: &[f32]) -> Result<Vec<Tuned>, Fault> {
+        self.context.check_stop()?;
+        let Finetune {
+            trainer,
+            optimizer,
+            batch,
+            steps,
+            ..
+        } = self.finetune;
+        let own = runs
+            .iter()
+            .map(|run| own_rows(self.rows, run.subset, run.rows));
+        let own = own.collect::<Result<Vec<Samples>, Fault>>()?;
+        let mix = Mix {
+            subsets: &own,
+            train: self.train,
+            mixed_rows: self.mixed_rows,
+            batch: *batch,
+        };
+        let streams = runs.iter().map(|run| stream(run.subset, run.repeat));
+        let rngs = streams.map(|name| self.context.rng(&name)).collect();
+        let mut trainer = Trainer::new(self.network, *trainer, optimizer);
+        let tuned = mix.train(&mut trainer, start, *steps, rngs);
+        let tuned = tuned.into_iter().zip(&own).map(|(weights, own)| {
+            let loss = |weights: &[f32]| self.network.loss_on(own, weights);
+            let loss_after = weights.as_deref().map_or(f64::NAN, loss);
+            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+            self.context.progress(done, self.total, Some(loss_after));
+            Tuned {
+                loss_before: loss(start),
+                loss_after,
+                weights,
+            }
+        });
+        Ok(tuned.collect())
+    }
+}
+
 /// Where the minibatches of subsets come from that are fine-tuned together.
 struct Mix<'a> {
     subsets: &'a [Samples],
@@ -412,23 +481,13 @@ struct Notes {
 }
 
 impl Notes {
-    fn before(
-        &mut self,
-        (at, repeat): (usize, u32),
-        subset: &Samples,
-        network: &Network,
-        weights: &[f32],
-    ) {
-        self.subset.push(at as u32);
-        self.repeat.push(repeat);
-        self.rows.push(subset.rows as u32);
-        self.loss_before.push(network.loss_on(subset, weights));
-    }
-
-    fn after(&mut self, weights: Option<&[f32]>, subset: &Samples, network: &Network) {
-        self.diverged.push(weights.is_none());
-        let loss = weights.map(|weights| network.loss_on(subset, weights));
-        self.loss_after.push(loss.unwrap_or(f64::NAN));
+    fn add(&mut self, run: &Run, tuned: &Tuned) {
+        self.subset.push(run.subset as u32);
+        self.repeat.push(run.repeat);
+        self.rows.push(run.rows.len() as u32);
+        self.loss_before.push(tuned.loss_before);
+        self.loss_after.push(tuned.loss_after);
+        self.diverged.push(tuned.weights.is_none());
     }
 
     /// Says how many subsets diverged.
