@@ -135,10 +135,10 @@ impl CurveSum {
             let count = BLOCK.min(rows.rows() - start);
             let mut stacked = Mat::zeros(r.nrows() + count, width);
             stacked.get_mut(..r.nrows(), ..).copy_from(&r);
-            for row in start..start + count {
+            for (row, share) in shares.iter().enumerate().skip(start).take(count) {
                 let into = r.nrows() + row - start;
                 for (at, value) in self.row(rows, row).enumerate() {
-                    stacked[(into, at)] = shares[row] * value;
+                    stacked[(into, at)] = share * value;
                 }
             }
             r = stacked.qr().thin_R().to_owned();
