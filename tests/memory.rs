@@ -173,3 +173,147 @@ fn whole_models_are_merged_and_written_in_pieces() {
         );
     }
 }
+
+/// A NetCDF-3 file of one variable `u` along `time`, `lat` and `lon`: the place of its time among
+/// seven and that of its longitude among three.
+fn classic(times: usize, rows: usize, columns: usize) -> Vec<u8> {
+    let mut bytes = b"CDF\x01\0\0\0\0".to_vec();
+    let number = |bytes: &mut Vec<u8>, value: usize| bytes.extend((value as u32).to_be_bytes());
+    let text = |bytes: &mut Vec<u8>, text: &str| {
+        number(bytes, text.len());
+        bytes.extend(text.as_bytes());
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    };
+    let dimensions = [("time", times), ("lat", rows), ("lon", columns)];
+    // Dimensions, then no attributes, then variables of floats.
+    for value in [10, 3] {
+        number(&mut bytes, value);
+    }
+    for (name, size) in dimensions {
+        text(&mut bytes, name);
+        number(&mut bytes, size);
+    }
+    for value in [0, 0, 11, 4] {
+        number(&mut bytes, value);
+    }
+    let variables = [
+        ("time", &[0][..]),
+        ("lat", &[1]),
+        ("lon", &[2]),
+        ("u", &[0, 1, 2]),
+    ];
+    let sizes = [times, rows, columns, times * rows * columns];
+    let head: usize = variables
+        .iter()
+        .map(|(name, own)| 4 + name.len().next_multiple_of(4) + 4 + 4 * own.len() + 8 + 12)
+        .sum();
+    let mut start = bytes.len() + head;
+    for ((name, own), size) in variables.into_iter().zip(sizes) {
+        text(&mut bytes, name);
+        number(&mut bytes, own.len());
+        own.iter().for_each(|at| number(&mut bytes, *at));
+        for value in [0, 0, 5, 4 * size, start] {
+            number(&mut bytes, value);
+        }
+        start += 4 * size;
+    }
+    for (_, size) in dimensions {
+        bytes.extend((0..size).flat_map(|at| (at as f32).to_be_bytes()));
+    }
+    for time in 0..times {
+        let value = |at: usize| (time % 7 + at % 3) as f32;
+        let row: Vec<u8> = (0..columns)
+            .flat_map(|at| value(at).to_be_bytes())
+            .collect();
+        bytes.extend(row.repeat(rows));
+    }
+    bytes
+}
+
+#[test]
+fn rows_pass_from_a_grid_to_its_groups_in_parts() {
+    let folder = Folder::with(
+        "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data south = where(cells, lat < 100)\n\
+         data more = derive(south, place = time % 7, square = u ^ 2)\n\
+         data groups = aggregate(more, by: [lat, place], mu = mean(u), of = sum(square), n = count(u))\n\
+         parent line = least_squares(groups, inputs: [place], target: mu)\n\
+         score fit = compare(line, on: groups, metrics: [rmse])\n",
+    );
+    let (times, rows, columns) = (700, 120, 300);
+    folder.write("u.nc", classic(times, rows, columns));
+    let took = watch(&folder, &[]);
+    // A column of doubles would have 202 MB; there are six columns.
+    assert!(took.peak < 192 * MIB, "{} MiB", took.peak / MIB);
+
+    let said = folder.farcast(&[
+        "export",
+        "it.farcast",
+        "groups",
+        "--format",
+        "csv",
+        "--quiet",
+    ]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let table = folder.read("out/it/groups.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("lat,place,mu,of,n"));
+    let count = (times / 7 * columns) as f64;
+    let expected = (0..100).flat_map(|lat| (0..7).map(move |place| (f64::from(lat), place)));
+    for ((lat, place), line) in expected.zip(lines.by_ref()) {
+        let place = f64::from(place);
+        let found: Vec<f64> = line.split(',').map(|it| it.parse().unwrap()).collect();
+        let squares: f64 = (0..3).map(|at| (place + f64::from(at)).powi(2)).sum();
+        assert_eq!(
+            found,
+            [lat, place, place + 1.0, squares * count / 3.0, count]
+        );
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn rows_in_parts_make_the_bytes_of_whole_tables() {
+    let text = "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data south = where(cells, lat < 20)\n\
+         data more = derive(south, place = time % 7, square = (u - lon / 7) ^ 2)\n\
+         data usual = where(more, lon < 9)\n\
+         data means = aggregate(more, by: place, u_usual = mean(u))\n\
+         data off = anomaly_of(more, usual, by: place, columns: u)\n\
+         data both = join(off, means, by: place)\n\
+         data groups = aggregate(\n\
+             both, by: [lat, place], mu = mean(square), of = std(square), n = count(u_usual),\n\
+             middle = median(square), least = lowest(u), share = share(u > 0) - 0.5,\n\
+         )\n\
+         parent line = least_squares(groups, inputs: [mu], target: of)\n\
+         score fit = compare(line, on: groups, metrics: [rmse])\n";
+    // Each table is read whole by something else, too.
+    let whole = ["cells", "south", "more", "off", "both"];
+    let whole = whole.map(|data| {
+        format!(
+            "parent of_{data} = least_squares({data}, inputs: [lon], target: u)\n\
+             score with_{data} = compare(of_{data}, on: {data}, metrics: [rmse])\n"
+        )
+    });
+    let made = |more: &str| {
+        let folder = Folder::with(&format!("{text}{more}"));
+        folder.write("u.nc", classic(700, 30, 100));
+        folder.run(&[]);
+        let said = folder.farcast(&[
+            "export",
+            "it.farcast",
+            "groups",
+            "means",
+            "--format",
+            "parquet",
+        ]);
+        assert_eq!(said.code, 0, "{said:?}");
+        (
+            folder.bytes("out/it/groups.parquet"),
+            folder.bytes("out/it/means.parquet"),
+        )
+    };
+    let in_parts = made("");
+    assert_eq!(in_parts, made(&whole.concat()));
+    assert_eq!(in_parts, made(&whole[2]));
+}

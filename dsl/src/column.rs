@@ -3,6 +3,7 @@
 //! One list holds every function: its name, what it takes, what it says and how it is
 //! computed; the checker, the documentation and the evaluation all read it.
 
+mod gather;
 mod operand;
 mod precedence;
 mod scalar;
@@ -19,6 +20,7 @@ use crate::calendar::{Calendar, TimeUnit};
 use crate::groups;
 use crate::name::{in_quotes, written};
 
+pub use self::gather::Gathered;
 pub use self::scalar::date;
 
 use self::operand::Operand;

@@ -13,7 +13,7 @@ pub mod experiment;
 pub mod facts;
 mod foreign;
 pub mod format;
-mod groups;
+pub mod groups;
 pub mod name;
 mod nearest;
 pub mod parse;

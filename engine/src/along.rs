@@ -1,13 +1,15 @@
 //! What an action leaves for others while it is carried out: the states of a training for what is
-//! recorded along with it, and the end of a short training for a longer one.
+//! recorded along with it, rows in parts for what takes them so, and the end of a short training
+//! for a longer one.
 //!
-//! Neither changes a byte of a result: both only spare work that was done already.
+//! None of these changes a byte of a result: they only spare work or memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::Experiment;
 
 use crate::digest::Digest;
+use crate::flow::InParts;
 use crate::graph::{Action, ActionId, Graph};
 use crate::key::Key;
 use crate::order::{Order, order};
@@ -19,6 +21,8 @@ use crate::trials::{needed, node, sets};
 pub struct Along {
     /// The actions carried out along with one.
     recorded: BTreeMap<ActionId, Vec<ActionId>>,
+    /// Those that the rows of one pass on to in parts, where nothing reads all of its rows.
+    flows: BTreeMap<ActionId, Vec<ActionId>>,
     /// Those that are carried out along with others.
     beside: BTreeSet<ActionId>,
     /// Those that leave what a longer one needs to go on.
@@ -46,6 +50,7 @@ impl Along {
                 along.beside.insert(id);
             }
         }
+        along.flow(graph, experiment, registry, &is_left);
         for sweep in &experiment.sweeps {
             let Some(over) = sweep.over else { continue };
             let over = &sweep.params[over].name;
@@ -71,6 +76,56 @@ impl Along {
         along
     }
 
+    /// Finds what rows pass on to in parts.
+    fn flow(
+        &mut self,
+        graph: &Graph,
+        experiment: &Experiment,
+        registry: &Registry,
+        is_left: &impl Fn(ActionId) -> bool,
+    ) {
+        let in_parts = |id: ActionId| {
+            let node = &experiment.nodes[graph.actions[id.0].node.0];
+            registry.get(&node.plugin)?.in_parts(&node.args)
+        };
+        let gives = |id: &ActionId| {
+            let plugin = &experiment.nodes[graph.actions[id.0].node.0].plugin;
+            let is_remade = registry
+                .get(plugin)
+                .is_some_and(|it| it.declaration().remade);
+            is_remade && matches!(in_parts(*id), Some(InParts::Reads | InParts::Maps(_)))
+        };
+        let all = (0..graph.actions.len()).map(ActionId);
+        let left = all.filter(|id| is_left(*id) && !graph.goals.contains(id));
+        let giving: Vec<ActionId> = left.filter(gives).collect();
+        let dependents = match giving.is_empty() {
+            true => return,
+            false => graph.dependents(),
+        };
+        for id in giving {
+            // Whether a dependent reads no more of it than its rows in parts.
+            let takes = |other: &ActionId| {
+                let field = in_parts(*other).and_then(InParts::input);
+                let inputs = graph.actions[other.0].inputs.iter();
+                let mut reads = inputs.filter(|input| input.actions.contains(&id));
+                reads.all(|input| Some(&*input.field) == field && input.actions[..] == [id])
+            };
+            let left = dependents[id.0].iter().filter(|other| is_left(**other));
+            let left: Vec<ActionId> = left.copied().collect();
+            if left.is_empty() || !left.iter().all(takes) {
+                continue;
+            }
+            // What waits for another result takes the rows in its own turn.
+            let is_at_hand = |other: &ActionId| {
+                let mut reads = graph.actions[other.0].taken().into_iter();
+                reads.all(|read| read == id || !is_left(read))
+            };
+            let now: Vec<ActionId> = left.into_iter().filter(is_at_hand).collect();
+            self.beside.extend(&now);
+            self.flows.insert(id, now);
+        }
+    }
+
     /// The order for one action, with what it leaves.
     pub fn order(
         &self,
@@ -81,10 +136,16 @@ impl Along {
     ) -> Order {
         let others = self.recorded.get(&id).into_iter().flatten();
         let others = others.map(|other| order(*other, graph, experiment, registry));
+        let flows = self.flows.get(&id).map(|flows| {
+            let flows = flows.iter();
+            let flows = flows.map(|other| self.order(*other, graph, experiment, registry));
+            flows.collect()
+        });
         let shorter = self.shorter.get(&id).into_iter().flatten();
         let shorter = shorter.map(|id| left_by(&graph.actions[id.0].key).digest);
         Order {
             along: others.collect(),
+            flows,
             is_along: self.beside.contains(&id),
             shorter: shorter.collect(),
             leaves: self.leaving.contains(&id),

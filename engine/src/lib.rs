@@ -17,6 +17,7 @@ pub mod error;
 pub mod estimate;
 pub mod executor;
 pub mod files;
+pub mod flow;
 pub mod foreign;
 pub mod graph;
 pub mod headline;

@@ -48,6 +48,10 @@ pub struct Order {
     /// What is carried out along with it, from the states it goes through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub along: Vec<Order>,
+    /// What its rows pass on to in parts, so that it need not keep them; none where something reads
+    /// all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Vec<Order>>,
     /// Whether it may have been carried out along with what it reads.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_along: bool,
@@ -68,10 +72,11 @@ impl Order {
     pub fn reads(&self) -> Vec<Digest> {
         let orders = self.remakes.iter().chain([self]);
         let members = orders.flat_map(|order| &order.inputs);
-        members
+        let own = members
             .flat_map(|input| &input.members)
-            .map(|member| member.key)
-            .collect()
+            .map(|member| member.key);
+        let flows = self.flows.iter().flatten();
+        own.chain(flows.flat_map(Order::reads)).collect()
     }
 }
 
@@ -179,6 +184,7 @@ fn alone(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Regist
         provided: registry.provided().cloned().collect(),
         remakes: Vec::new(),
         along: Vec::new(),
+        flows: None,
         is_along: false,
         shorter: Vec::new(),
         leaves: false,

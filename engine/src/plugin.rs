@@ -7,15 +7,18 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
+use dsl::experiment::Arguments;
+use dsl::facts::About;
 pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Steps, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 
-use crate::artifact::{Artifact, Stored};
+use crate::artifact::{Artifact, Dataset, Stored};
 pub use crate::context::{Context, Progress};
 pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;
+pub use crate::flow::{Flow, InParts, at_once};
 pub use crate::params::DEFINITIONS;
 use crate::params::{Bindings, Cutter, Declared, Implicit, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};
@@ -94,11 +97,42 @@ pub trait Plugin: Declared + 'static {
         }
     }
 
+    /// Whether rows pass through the call in parts, instead of as whole tables.
+    fn in_parts(call: &Sketch<'_>) -> Option<InParts> {
+        let _ = call;
+        None
+    }
+
+    /// Gives the rows of [`run`](Self::run) to `each`, in parts: for [`InParts::Reads`].
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and those of `each`.
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        let _ = (context, each);
+        Err(no_parts::<Self>())
+    }
+
+    /// What takes the rows of an input in parts, for [`InParts::Maps`] and [`InParts::Gathers`];
+    /// the input itself has no rows here.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        Err(no_parts::<Self>())
+    }
+
     /// Computes the result.
     ///
     /// # Errors
     /// See [`Fault`]: each says whose fault it is.
     fn run(self, context: &Context) -> Result<Self::Output, Fault>;
+}
+
+/// Takes the next rows.
+pub type Each<'e> = &'e mut dyn FnMut(Dataset) -> Result<(), Fault>;
+
+fn no_parts<P: Plugin>() -> Fault {
+    Fault::Bug(format!("no rows pass through `{}` in parts", P::NAME))
 }
 
 /// A plugin as a value: what an experiment calls and the engine runs.
@@ -111,6 +145,37 @@ pub trait Operation: Send + Sync {
     /// # Errors
     /// See [`Fault`]: each says whose fault it is.
     fn run(&self, bindings: &Bindings, context: &Context<'_>) -> Result<Arc<dyn Stored>, Fault>;
+
+    /// Whether rows pass through a call with these arguments in parts.
+    fn in_parts(&self, arguments: &Arguments) -> Option<InParts> {
+        let _ = arguments;
+        None
+    }
+
+    /// See [`Plugin::read_parts`].
+    ///
+    /// # Errors
+    /// As there.
+    fn read_parts(
+        &self,
+        bindings: &Bindings,
+        context: &Context<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Fault> {
+        let _ = (bindings, context, each);
+        let name = &self.declaration().signature.name;
+        Err(Fault::Bug(format!("`{name}` reads no rows in parts")))
+    }
+
+    /// See [`Plugin::flow`].
+    ///
+    /// # Errors
+    /// As there.
+    fn flow(&self, bindings: &Bindings) -> Result<Box<dyn Flow>, Fault> {
+        let _ = bindings;
+        let name = &self.declaration().signature.name;
+        Err(Fault::Bug(format!("`{name}` takes no rows in parts")))
+    }
 
     /// The columns of the result, read from a header: for [`ColumnRule::Source`].
     ///
@@ -193,6 +258,35 @@ impl<P: Plugin> Operation for Typed<P> {
     fn run(&self, bindings: &Bindings, context: &Context<'_>) -> Result<Arc<dyn Stored>, Fault> {
         let output = P::decode(bindings)?.run(context)?;
         Ok(Arc::new(output))
+    }
+
+    fn in_parts(&self, arguments: &Arguments) -> Option<InParts> {
+        let (facts, none) = (Facts::default(), Arguments::default());
+        let kind = P::Output::KIND;
+        // What the inputs are has no part in it.
+        let about = |node| About {
+            name: "",
+            kind,
+            node,
+            args: &none,
+            facts: &facts,
+            schema: None,
+            members: None,
+        };
+        P::in_parts(&Sketch::new(kind, arguments, &about))
+    }
+
+    fn read_parts(
+        &self,
+        bindings: &Bindings,
+        context: &Context<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Fault> {
+        P::decode(bindings)?.read_parts(context, each)
+    }
+
+    fn flow(&self, bindings: &Bindings) -> Result<Box<dyn Flow>, Fault> {
+        P::decode(bindings)?.flow()
     }
 
     fn schema(&self, bindings: &Bindings, files: &Files) -> Result<Schema, Fault> {

@@ -3,6 +3,7 @@
 use dsl::column::ColumnExpr;
 use engine::artifact::Dataset;
 use engine::error::Fault;
+use engine::params::Formula;
 use engine::plugin::{Complaint, Sketch, Training};
 
 /// How much each row counts, by the formula of parameter `weights`; nothing where it is left out.
@@ -29,6 +30,18 @@ pub(crate) fn row_weights(
     }
     any_counts(&weights, "all rows")?;
     Ok(Some(weights))
+}
+
+/// Refuses a weight that is the same for all rows and counts none of them.
+pub(crate) fn constant_weight(call: &Sketch) -> Option<Complaint> {
+    let Formula(formula) = call.get::<Option<Formula>>("weights")??;
+    if !formula.columns().is_empty() || formula.of_rows().is_some() {
+        return None;
+    }
+    let weight = formula.evaluate(1, &|_| None).ok()?.first().copied()?;
+    let is_weight = weight.is_finite() && weight > 0.0;
+    let message = format!("expected weights above 0, found {weight} for every row");
+    (!is_weight).then(|| Complaint::at("weights", message))
 }
 
 /// Refuses weights of rows where a program computes the gradients: the protocol has no place for them.

@@ -122,6 +122,27 @@ impl DataColumn {
         }
     }
 
+    /// The column that these are pieces of; none when they are of several.
+    fn of_pieces(pieces: Vec<Self>) -> Option<Self> {
+        let first = pieces.first()?;
+        let is_alike = |piece: &Self| (&piece.name, piece.content) == (&first.name, first.content);
+        if !pieces.iter().all(is_alike) {
+            return None;
+        }
+        if first.content == Content::Text {
+            let texts = pieces.iter().map(|piece| {
+                let rows = 0..piece.values.len();
+                rows.map(|row| piece.text(row))
+            });
+            return Some(Self::texts(first.name.clone(), texts.flatten()));
+        }
+        let values: Vec<&Numbers> = pieces.iter().map(|piece| &piece.values).collect();
+        Some(Self {
+            values: Numbers::concat(&values),
+            ..first.clone()
+        })
+    }
+
     /// A column of texts, each the place of its text in `labels`.
     fn coded(name: String, labels: &[String], values: &[f64]) -> Self {
         let text = |value: &f64| match value.is_nan() {
@@ -201,6 +222,29 @@ impl Dataset {
             }
         }
         Ok(Self { columns, rows })
+    }
+
+    /// The rows of all parts, which have the same columns, one part after the other.
+    ///
+    /// # Errors
+    /// When their columns differ.
+    pub fn of_parts(mut parts: Vec<Self>) -> Result<Self, Fault> {
+        let width = parts.first().map_or(0, |first| first.columns.len());
+        if parts.len() < 2 {
+            return Ok(parts.pop().unwrap_or_default());
+        }
+        let mut columns = Vec::with_capacity(width);
+        for _ in 0..width {
+            // The pieces of a column are freed before the next one is put together.
+            let pieces = parts.iter_mut().map(|part| part.columns.pop());
+            let pieces: Option<Vec<DataColumn>> = pieces.collect();
+            columns.extend(pieces.and_then(DataColumn::of_pieces));
+        }
+        columns.reverse();
+        match columns.len() == width {
+            true => Self::new(columns),
+            false => Err(Fault::Bug("parts of a table have other columns".to_owned())),
+        }
     }
 
     /// How many rows.

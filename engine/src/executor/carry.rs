@@ -25,7 +25,7 @@ use crate::states::States;
 use crate::store::{Cost, Record, RecordedOutcome};
 
 /// What a result of a plugin that makes it again takes in memory before it is not stored.
-const LARGE: u64 = 16 << 20;
+pub(super) const LARGE: u64 = 16 << 20;
 
 /// The part that holds what an action left for longer ones.
 const LEFT: &str = "state.bin";
@@ -42,7 +42,10 @@ pub fn carry(
     if let Some(answer) = carrier.made_along() {
         return answer;
     }
-    let produced = catch_unwind(AssertUnwindSafe(|| carrier.produce(progress)));
+    let produced = catch_unwind(AssertUnwindSafe(|| match carrier.way() {
+        Some(way) => carrier.pass(way, progress),
+        None => carrier.produce(progress),
+    }));
     let produced = produced.unwrap_or_else(|panic| Err(fault_of(panic)));
     let conclusion = match produced {
         Ok(()) => {
@@ -74,28 +77,28 @@ enum Reads {
 }
 
 /// An order that is being carried out.
-struct Carrier<'a> {
-    order: &'a Order,
+pub(super) struct Carrier<'a> {
+    pub(super) order: &'a Order,
     /// How to make again what is not stored.
-    remakes: &'a [Order],
+    pub(super) remakes: &'a [Order],
     reads: Reads,
-    place: &'a Place<'a>,
-    results: &'a Results,
+    pub(super) place: &'a Place<'a>,
+    pub(super) results: &'a Results,
     /// The states of what it is carried out along with.
     given: Option<&'a States>,
     /// The states it goes through, for what is carried out along with it.
     kept: Option<States>,
-    started: Instant,
+    pub(super) started: Instant,
     /// The seconds of shorter ones that it went on from.
     spared: f64,
     /// What longer ones need to go on.
     left: Option<Vec<u8>>,
-    notes: Vec<String>,
-    cost: Cost,
+    pub(super) notes: Vec<String>,
+    pub(super) cost: Cost,
 }
 
 impl<'a> Carrier<'a> {
-    fn new(
+    pub(super) fn new(
         order: &'a Order,
         remakes: &'a [Order],
         place: &'a Place<'a>,
@@ -118,21 +121,31 @@ impl<'a> Carrier<'a> {
     }
 }
 
-impl Carrier<'_> {
+impl<'a> Carrier<'a> {
     fn produce(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), Fault> {
         let result = self.compute(progress)?;
-        let outcome = RecordedOutcome::Parts(BTreeMap::new());
-        let is_remade = self.operation()?.declaration().remade;
-        let parts = match is_remade && result.size() >= LARGE {
-            true => Parts::default().with_json(Parts::REMADE, &result.size())?,
-            false => result.to_parts()?,
-        };
-        self.save(outcome, &parts)?;
-        self.results.keep(&self.order.key.digest, result);
+        self.save_result(result)?;
         if let Some(left) = self.left.take() {
             self.save_left(left);
         }
         Ok(())
+    }
+
+    /// Stores a result, or how large it is where it is made again, and keeps it for others.
+    pub(super) fn save_result(&mut self, result: AnyArtifact) -> Result<(), Fault> {
+        let is_remade = self.operation()?.declaration().remade;
+        match is_remade && result.size() >= LARGE {
+            true => self.save_size(result.size())?,
+            false => self.save(RecordedOutcome::Parts(BTreeMap::new()), &result.to_parts()?)?,
+        }
+        self.results.keep(&self.order.key.digest, result);
+        Ok(())
+    }
+
+    /// Stores that there was a result of this size, which is made again.
+    pub(super) fn save_size(&mut self, size: u64) -> Result<(), Fault> {
+        let parts = Parts::default().with_json(Parts::REMADE, &size)?;
+        self.save(RecordedOutcome::Parts(BTreeMap::new()), &parts)
     }
 
     /// The result, from the bytes of its key.
@@ -143,20 +156,9 @@ impl Carrier<'_> {
             return Err(Fault::Diverged(why));
         }
         let bindings = self.bindings()?;
-        let Order {
-            streams, member, ..
-        } = *self.order;
-        let Place { stop, store, .. } = *self.place;
-        let digests = self.order.files.iter();
-        let digests = digests.map(|(path, digest)| (text_path(path), *digest));
-        let files = Files::expected(digests.collect(), Arc::clone(stop));
-        let files = files.knowing(store.known_blocks());
         let (shorter, spared): (Vec<_>, Vec<f64>) = self.shorter().into_iter().unzip();
-        let mut context = Context::new(streams, member, Arc::clone(stop), progress)
-            .with_store(store)
-            .with_shared(&*self.results.workers)
-            .with_spare(&self.results.spare)
-            .with_files(files)
+        let mut context = self
+            .context(progress)
             .with_states(self.given)
             .keeping(self.wanted_states())
             .with_shorter(shorter, self.order.leaves);
@@ -170,14 +172,38 @@ impl Carrier<'_> {
         if let Err(Fault::Cancelled) = result {
             return Err(Fault::Cancelled);
         }
-        // Its result and its complaints may come from bytes that are not those of its key.
-        if let Err(fault) = context.files().verify() {
-            if let Fault::Changed(path) = &fault {
-                store.forget_file_digest(path);
-            }
-            return Err(fault);
-        }
+        self.verify(&context)?;
         result
+    }
+
+    /// What its plugin may use.
+    pub(super) fn context<'c>(&self, progress: &'c (dyn Fn(Progress) + Sync)) -> Context<'c>
+    where
+        'a: 'c,
+    {
+        let Order {
+            streams, member, ..
+        } = *self.order;
+        let Place { stop, store, .. } = *self.place;
+        let digests = self.order.files.iter();
+        let digests = digests.map(|(path, digest)| (text_path(path), *digest));
+        let files = Files::expected(digests.collect(), Arc::clone(stop));
+        let files = files.knowing(store.known_blocks());
+        Context::new(streams, member, Arc::clone(stop), progress)
+            .with_store(store)
+            .with_shared(&*self.results.workers)
+            .with_spare(&self.results.spare)
+            .with_files(files)
+    }
+
+    /// Makes sure that what was read are the bytes of its key: its result and its complaints may
+    /// come from others.
+    pub(super) fn verify(&self, context: &Context<'_>) -> Result<(), Fault> {
+        let verified = context.files().verify();
+        if let Err(Fault::Changed(path)) = &verified {
+            self.place.store.forget_file_digest(path);
+        }
+        verified
     }
 
     /// What an action made that ran before, made again.
@@ -295,7 +321,7 @@ impl Carrier<'_> {
     }
 
     /// The plugin, in the version that the key is for.
-    fn operation(&self) -> Result<Arc<dyn Operation>, Fault> {
+    pub(super) fn operation(&self) -> Result<Arc<dyn Operation>, Fault> {
         let Order {
             plugin, version, ..
         } = self.order;
@@ -318,7 +344,7 @@ impl Carrier<'_> {
     }
 
     /// Why an input that is read for one member is not there: the member diverged.
-    fn diverged_input(&self) -> Option<String> {
+    pub(super) fn diverged_input(&self) -> Option<String> {
         let single = self.order.inputs.iter().filter(|input| !input.gather);
         let members = single.flat_map(|input| &input.members);
         let keys: Vec<Digest> = members
@@ -339,12 +365,25 @@ impl Carrier<'_> {
     }
 
     fn bindings(&self) -> Result<Bindings, Fault> {
+        self.bindings_with(None)
+    }
+
+    /// What its fields are bound to; with the result of one that is given instead of read.
+    pub(super) fn bindings_with(
+        &self,
+        given: Option<(&str, &AnyArtifact)>,
+    ) -> Result<Bindings, Fault> {
         let mut inputs = BTreeMap::new();
         for input in &self.order.inputs {
+            let given = given.filter(|(field, _)| *field == input.field);
+            let members = match given {
+                Some((_, given)) => vec![Some(Arc::clone(given))],
+                None => self.members(input)?,
+            };
             let loaded = Loaded {
                 label: input.label.clone(),
                 kind: input.kind,
-                members: self.members(input)?,
+                members,
             };
             inputs.insert((input.field.clone(), input.node), loaded);
         }
@@ -355,7 +394,7 @@ impl Carrier<'_> {
     }
 
     /// The results of an input; none where the member diverged.
-    fn members(&self, input: &OrderInput) -> Result<Vec<Option<AnyArtifact>>, Fault> {
+    pub(super) fn members(&self, input: &OrderInput) -> Result<Vec<Option<AnyArtifact>>, Fault> {
         let load = |member: &OrderMember| {
             let kept = self.results.get(&member.key);
             let is_diverged =
@@ -378,7 +417,7 @@ impl Carrier<'_> {
     }
 
     /// The result of an action that ran before: read from the store, or made again.
-    fn stored(&self, key: &Digest, title: &str) -> Result<AnyArtifact, Fault> {
+    pub(super) fn stored(&self, key: &Digest, title: &str) -> Result<AnyArtifact, Fault> {
         let Place {
             registry, store, ..
         } = *self.place;
@@ -442,7 +481,7 @@ pub fn failure(fault: Fault) -> Failure {
 }
 
 /// The fault that a network unwound with; anything else is a bug.
-fn fault_of(panic: Box<dyn Any + Send>) -> Fault {
+pub(super) fn fault_of(panic: Box<dyn Any + Send>) -> Fault {
     match panic.downcast::<Fault>() {
         Ok(fault) => *fault,
         Err(panic) => Fault::Bug(panic_text(&*panic)),

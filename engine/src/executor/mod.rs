@@ -1,6 +1,7 @@
 //! Who carries orders out: threads of this process, or other processes over the same store.
 
 mod carry;
+mod pass;
 mod processes;
 mod results;
 #[cfg(test)]

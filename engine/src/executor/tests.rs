@@ -42,6 +42,7 @@ fn order(title: &str) -> Order {
         provided: Vec::new(),
         remakes: Vec::new(),
         along: Vec::new(),
+        flows: None,
         is_along: false,
         shorter: Vec::new(),
         leaves: false,

@@ -128,6 +128,7 @@ impl Orders for &Written {
             provided: Vec::new(),
             remakes: Vec::new(),
             along: Vec::new(),
+            flows: None,
             is_along: false,
             shorter: Vec::new(),
             leaves: false,

@@ -20,7 +20,7 @@ use crate::networks::Samples;
 use crate::networks::{Network, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
-use crate::row_weights::{any_counts, not_by_program, row_weights};
+use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
 use crate::subsets::Subsets;
 use crate::training::{Optimizer, Trainer};
 
@@ -154,6 +154,7 @@ impl Plugin for Finetune {
         complaints([
             not_runnable(call, "parent"),
             not_by_program(call),
+            constant_weight(call),
             many,
             unknown,
             kind,

@@ -7,13 +7,14 @@ use dsl::signature::ColumnRule;
 use dsl::types::Schema;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
+use engine::label::Label;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
 
 use super::support::formulas::by_group;
 use super::support::groups::Groups;
-use super::support::matching::{self, Matches, Within};
+use super::support::matching::{self, Matcher, Within};
 use super::support::source::grouped;
 use crate::calls::{distinct, filled, with_rows};
 
@@ -104,53 +105,89 @@ impl Plugin for AnomalyOf {
         }
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Maps("data"))
+    }
+
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        Ok(Box::new(self.anomalies()?))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let usual = self.means()?;
+        let data = Dataset::clone(&self.data);
+        at_once(self.anomalies()?, data, context)
+    }
+}
+
+/// The rows of the climatology, for rows that come in parts.
+struct Anomalies {
+    usual: Dataset,
+    matcher: Matcher,
+    columns: Vec<Column>,
+    label: Label,
+}
+
+impl Flow for Anomalies {
+    fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault> {
         context.check_stop()?;
-        let within = Within {
-            number: self.within,
-            days: None,
-        };
-        let matches = Matches::of(&self.data, &usual, &self.by, within)?;
-        let (rows, lost) = (self.data.rows(), matches.lost());
-        let hinted = |fault: Fault| match matches.hint() {
-            Some(hint) => fault.with_hint(hint),
-            None => fault,
-        };
-        if lost == rows {
-            let message = format!("no row is in a group of `{}`", self.climatology.label);
-            return Err(hinted(Fault::at("by", message)));
-        }
-        if lost > 0 {
-            let hint = matches
-                .hint()
-                .map_or(String::new(), |hint| format!("; {hint}"));
-            context.note(format!(
-                "{} of {} rows are in no group of `{}` and have no anomaly{hint}",
-                grouped(lost),
-                grouped(rows),
-                self.climatology.label
-            ));
-        }
-        let columns = self.data.columns().iter().map(|column| {
+        let matches = self.matcher.next(&rows)?;
+        let columns = rows.columns().iter().map(|column| {
             let is_wanted = self.columns.iter().any(|Column(name)| *name == column.name);
             if !is_wanted {
                 return Ok(column.clone());
             }
-            let means = usual.values(&column.name)?;
+            let means = self.usual.values(&column.name)?;
             let mean = |row: &Option<u32>| row.map_or(f64::NAN, |row| means[row as usize]);
-            let pairs = column.values.iter().zip(&matches.rows);
+            let all = column.values.part(0..rows.rows());
+            let pairs = all.iter().zip(&matches);
             let values = pairs.map(|(value, row)| value - mean(row));
             Ok(DataColumn {
                 values: values.collect(),
                 ..column.clone()
             })
         });
-        Dataset::new(columns.collect::<Result<_, Fault>>()?)
+        Dataset::new(columns.collect::<Result<_, Fault>>()?).map(Some)
+    }
+
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
+        let (rows, lost) = (self.matcher.rows(), self.matcher.lost());
+        let hint = self.matcher.hint();
+        if lost == rows {
+            let message = format!("no row is in a group of `{}`", self.label);
+            let fault = Fault::at("by", message);
+            return Err(match hint {
+                Some(hint) => fault.with_hint(hint),
+                None => fault,
+            });
+        }
+        if lost > 0 {
+            let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+            context.note(format!(
+                "{} of {} rows are in no group of `{}` and have no anomaly{hint}",
+                grouped(lost),
+                grouped(rows),
+                self.label
+            ));
+        }
+        Ok(None)
     }
 }
 
 impl AnomalyOf {
+    fn anomalies(self) -> Result<Anomalies, Fault> {
+        let within = Within {
+            number: self.within,
+            days: None,
+        };
+        let usual = self.means()?;
+        Ok(Anomalies {
+            matcher: Matcher::of(&self.data, &usual, &self.by, within)?,
+            usual,
+            columns: self.columns,
+            label: self.climatology.label.clone(),
+        })
+    }
+
     /// A row for each group of the climatology, with the means of the columns.
     fn means(&self) -> Result<Dataset, Fault> {
         let data = &*self.climatology;

@@ -1,6 +1,6 @@
 //! `csv`: rows of text tables with a header.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::Value;
 use dsl::signature::ColumnRule;
@@ -10,7 +10,7 @@ use engine::error::Fault;
 use engine::files::{DataFile, Files};
 use engine::params::{Bindings, Column, ParamType};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
 use engine::words;
 
 use super::support::csv::infer::{self, Asked, Content, LATE_BYTES, SAMPLE_BYTES};
@@ -20,6 +20,8 @@ use super::support::csv::scan::Separator;
 use super::support::csv::text::{self, Text};
 use super::support::csv::{Problem, field, place};
 use super::support::dates::pattern_fault;
+use super::support::meeting::meeting;
+use super::support::row_choice::{RowChoice, RowOptions, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile, Part};
 use super::support::source::{self, Heading};
 
@@ -50,10 +52,12 @@ plugin! {
     /// `2012-01-31` or `2012-01-31T06:00Z`, or have the form of `dates`; and texts otherwise. An empty field is missing, and so are `NA`, `N/A`, `NaN`,
     /// `null` and `None`, and in columns of numbers `-`, `.`, `M` and `****`; a note counts them.
     /// A header such as `depth [m]` or `depth (m)` gives the name `depth` and the unit `m`.
-    /// Whatever does not fit is refused with its line and column.
+    /// Whatever does not fit is refused with its line and column. `where` keeps the rows that meet
+    /// a condition; the others do not come into memory.
     ///
     /// ```farcast
     /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
+    /// data deep = csv("tiny.csv", where: depth >= 10 m)
     /// ```
     "csv" version 4
     pub struct Csv {
@@ -83,6 +87,8 @@ plugin! {
         dates: Option<String>;
         /// Columns that hold texts although they look like numbers.
         texts: Option<Vec<Column>>;
+        /// Which rows are read.
+        rows: RowOptions, flatten();
     }
 }
 
@@ -123,13 +129,15 @@ enum RowLimit {
 impl Plugin for Csv {
     type Output = Dataset;
 
+    const REMADE: bool = true;
+
     fn columns() -> ColumnRule {
         ColumnRule::Source
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let text = |field: &str| call.get::<Option<String>>(field).flatten();
-        let mut found = Vec::new();
+        let mut found = Vec::from_iter(of_many_rows(call));
         let mut expect = |field: &'static str, result: Result<(), Fault>| {
             if let Err(fault) = result {
                 let complaint = Complaint::from(fault);
@@ -167,35 +175,100 @@ impl Plugin for Csv {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        Ok(self.load(RowLimit::None, files, &mut |_| ())?.schema())
+        let written = self.written()?;
+        let parts = several::open_all(&self.file, &ENDINGS, files)?;
+        let parts = parts.into_iter().map(|one| {
+            let table = self.open(&one, &written, RowLimit::None)?;
+            let none = parse::none(&table.contents);
+            table.part(&one, dataset(none, &table.contents, &table.chosen)?)
+        });
+        let parts = parts.collect::<Result<_, Fault>>()?;
+        Ok(several::concatenated(parts, self.columns.as_deref(), "file")?.schema())
+    }
+
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Reads)
+    }
+
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        // What a column holds follows from all files where there are several.
+        let [one] = &opened[..] else {
+            return each(self.run(context)?);
+        };
+        let table = self.open(one, &self.written()?, RowLimit::All)?;
+        if !one.partitions.is_empty() {
+            return each(self.run(context)?);
+        }
+        let mut choice = RowChoice::of(&self.rows);
+        let wanted = self.columns.as_deref();
+        self.each(
+            one,
+            &table,
+            &mut choice,
+            TEXT_TOGETHER,
+            context,
+            &mut |rows| {
+                let part = table.part(one, rows)?;
+                match part.data.rows() {
+                    0 => Ok(()),
+                    _ => each(several::concatenated(vec![part], wanted, "file")?),
+                }
+            },
+        )?;
+        choice.end(context)
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        self.load(RowLimit::All, context.files(), &mut |note| {
-            context.note(note)
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        let (mut choice, late) = RowChoice::before_and_after(&self.rows, &opened);
+        let written = self.written()?;
+        let together = match choice.is_all() {
+            true => usize::MAX,
+            false => TEXT_TOGETHER,
+        };
+        let mut parts = Vec::new();
+        for one in &opened {
+            let table = self.open(one, &written, RowLimit::All)?;
+            let mut chosen = Vec::new();
+            self.each(one, &table, &mut choice, together, context, &mut |rows| {
+                chosen.push(rows);
+                Ok(())
+            })?;
+            parts.push(table.part(one, Dataset::of_parts(chosen)?)?);
+        }
+        choice.end(context)?;
+        let rows = several::concatenated(parts, self.columns.as_deref(), "file")?;
+        match late {
+            Some(condition) => meeting(condition, &rows, "where", context),
+            None => Ok(rows),
+        }
+    }
+}
+
+/// As many bytes of text are worth reading at a time.
+const TEXT_TOGETHER: usize = 1 << 24;
+
+/// A text whose columns are known.
+struct OpenTable {
+    text: Text,
+    layout: Layout,
+    chosen: Vec<(usize, Heading)>,
+    contents: Vec<Content>,
+}
+
+impl OpenTable {
+    /// Some of its rows.
+    fn part(&self, one: &OneFile, data: Dataset) -> Result<Part, Fault> {
+        let empty = (self.chosen.iter()).filter(|(at, _)| self.contents[*at] == Content::Empty);
+        Ok(Part {
+            empty: empty.map(|(_, heading)| heading.name.clone()).collect(),
+            ..Part::of(one, data)
         })
     }
 }
 
 impl Csv {
-    fn load(
-        &self,
-        rows: RowLimit,
-        files: &Files,
-        note: &mut dyn FnMut(String),
-    ) -> Result<Dataset, Fault> {
-        let written = self.written()?;
-        let mut parts = Vec::new();
-        for one in several::open_all(&self.file, &ENDINGS, files)? {
-            let (data, empty) = self.table(&one, &written, rows, note)?;
-            parts.push(Part {
-                empty,
-                ..Part::of(&one, data)
-            });
-        }
-        several::concatenated(parts, self.columns.as_deref(), "file")
-    }
-
     /// What the user says of the layout.
     fn written(&self) -> Result<Written, Fault> {
         let mut written = Written {
@@ -224,13 +297,8 @@ impl Csv {
         Ok(written)
     }
 
-    fn table(
-        &self,
-        one: &OneFile,
-        written: &Written,
-        rows: RowLimit,
-        note: &mut dyn FnMut(String),
-    ) -> Result<(Dataset, Vec<String>), Fault> {
+    /// Finds what the columns of a file are.
+    fn open(&self, one: &OneFile, written: &Written, rows: RowLimit) -> Result<OpenTable, Fault> {
         let file = &one.file;
         let mut text = match rows {
             RowLimit::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
@@ -240,39 +308,72 @@ impl Csv {
             let at = |problem: Problem| told(file, &text.text, problem);
             let layout = Layout::find(&text.text, written).map_err(at)?;
             let chosen = self.chosen(&layout, one)?;
-            let Some(contents) = self.contents(&text, &layout, &chosen).map_err(at)? else {
-                text = self.text(file, Some(2 * LATE_BYTES as u64))?;
-                continue;
-            };
-            let table = match rows {
-                RowLimit::All => parse::rows(&text.text, &layout, &contents, self.dates.as_deref())
-                    .map_err(at)?,
-                RowLimit::None => parse::none(&contents),
-            };
-            for (at, heading) in &chosen {
-                if let Some(marks) = marks(&table, *at) {
-                    note(format!(
-                        "column `{}`: read as missing: {marks}",
-                        heading.name
-                    ));
-                }
+            if let Some(contents) = self.contents(&text, &layout, &chosen).map_err(at)? {
+                return Ok(OpenTable {
+                    text,
+                    layout,
+                    chosen,
+                    contents,
+                });
             }
-            if let Some(start) = table.first_short {
-                let line = text.text[..start].matches('\n').count() + 1;
-                let rows = match table.short {
-                    1 => "1 row has".to_owned(),
-                    count => format!("{} rows have", source::grouped(count)),
-                };
-                note(format!(
-                    "{rows} fewer fields than the header, the first in line {line}: the last are missing"
-                ));
-            }
-            let empty = chosen
-                .iter()
-                .filter(|(at, _)| contents[*at] == Content::Empty);
-            let empty = empty.map(|(_, heading)| heading.name.clone()).collect();
-            return Ok((dataset(table, &contents, chosen)?, empty));
+            text = self.text(file, Some(2 * LATE_BYTES as u64))?;
         }
+    }
+
+    /// Gives the rows of a file that are chosen to `take`, those of about `together` bytes at a
+    /// time; no rows where none is.
+    fn each(
+        &self,
+        one: &OneFile,
+        table: &OpenTable,
+        choice: &mut RowChoice,
+        together: usize,
+        context: &Context,
+        take: &mut dyn FnMut(Dataset) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let OpenTable {
+            text,
+            layout,
+            chosen,
+            contents,
+        } = table;
+        let text = &*text.text;
+        let mut found: BTreeMap<(usize, String), usize> = BTreeMap::new();
+        let (mut short, mut first_short, mut is_told) = (0, None, false);
+        for block in parse::blocks(text, layout.body..text.len(), together) {
+            context.check_stop()?;
+            let table = parse::rows(text, block, layout, contents, self.dates.as_deref());
+            let mut table = table.map_err(|problem| told(&one.file, text, problem))?;
+            for (mark, count) in std::mem::take(&mut table.marks) {
+                *found.entry(mark).or_default() += count;
+            }
+            short += table.short;
+            first_short = first_short.or(table.first_short);
+            if let Some(rows) = choice.of_next(dataset(table, contents, chosen)?)? {
+                is_told = true;
+                take(rows)?;
+            }
+        }
+        if !is_told {
+            take(dataset(parse::none(contents), contents, chosen)?)?;
+        }
+        for (at, heading) in chosen {
+            if let Some(marks) = marks(&found, *at) {
+                let name = &heading.name;
+                context.note(format!("column `{name}`: read as missing: {marks}"));
+            }
+        }
+        if let Some(start) = first_short {
+            let line = text[..start].matches('\n').count() + 1;
+            let rows = match short {
+                1 => "1 row has".to_owned(),
+                count => format!("{} rows have", source::grouped(count)),
+            };
+            context.note(format!(
+                "{rows} fewer fields than the header, the first in line {line}: the last are missing"
+            ));
+        }
+        Ok(())
     }
 
     fn text(&self, file: &DataFile, limit: Option<u64>) -> Result<Text, Fault> {
@@ -347,8 +448,8 @@ impl Csv {
 }
 
 /// The marks of missing values in a column and how often each stands there.
-fn marks(table: &Table, column: usize) -> Option<String> {
-    let marks = table.marks.iter().filter(|((at, _), _)| *at == column);
+fn marks(found: &BTreeMap<(usize, String), usize>, column: usize) -> Option<String> {
+    let marks = found.iter().filter(|((at, _), _)| *at == column);
     let marks: Vec<String> = marks
         .map(|((_, mark), count)| format!("`{mark}` ({count})"))
         .collect();
@@ -359,12 +460,13 @@ fn marks(table: &Table, column: usize) -> Option<String> {
 fn dataset(
     mut table: Table,
     contents: &[Content],
-    chosen: Vec<(usize, Heading)>,
+    chosen: &[(usize, Heading)],
 ) -> Result<Dataset, Fault> {
     let mut columns = Vec::new();
-    for (at, Heading { name, unit, .. }) in chosen {
-        match std::mem::replace(&mut table.columns[at], Values::Nothing) {
-            Values::Numbers(values) if matches!(contents[at], Content::Dates(_)) => {
+    for (at, heading) in chosen {
+        let Heading { name, unit, .. } = heading.clone();
+        match std::mem::replace(&mut table.columns[*at], Values::Nothing) {
+            Values::Numbers(values) if matches!(contents[*at], Content::Dates(_)) => {
                 columns.push(DataColumn::times(name, infer::unit(), values));
             }
             Values::Numbers(values) => columns.push(DataColumn::numbers(name, unit, values)),

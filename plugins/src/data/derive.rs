@@ -1,13 +1,16 @@
 //! `derive`: new columns computed from others.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Context, Facts, Plugin, Sketch};
+use engine::plugin::{Context, Facts, Flow, InParts, Plugin, Sketch};
 
-use super::support::formulas::{by_row, no_dates};
+use super::support::formulas::{by_row, no_dates, told_no_dates};
 use super::support::groups::Groups;
 use crate::calls::with_rows;
 
@@ -50,6 +53,19 @@ impl Plugin for Derive {
         with_rows(call, call.rows("data"))
     }
 
+    fn in_parts(call: &Sketch<'_>) -> Option<InParts> {
+        let Definitions(definitions) = call.get("definitions")?;
+        let by: Vec<Column> = call.get("by")?;
+        let along: Option<Column> = call.get("along").flatten();
+        let is_by_row = definitions.iter().all(|(_, it)| it.of_rows().is_none());
+        let has_order = along.is_some() || !by.is_empty();
+        (is_by_row && !has_order).then_some(InParts::Maps("data"))
+    }
+
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        Ok(Box::new(NewColumns::of(self.definitions, &self.data)?))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let groups = Groups::of(&self.data, &self.by, self.along.as_ref())?;
         let is_turned = !groups.is_order_of_data();
@@ -57,22 +73,9 @@ impl Plugin for Derive {
             true => self.data.take(&groups.rows),
             false => (*self.data).clone(),
         };
-        for (name, formula) in self.definitions.0 {
-            context.check_stop()?;
-            if data.values(&name).is_ok() {
-                return Err(
-                    Fault::at("definitions", format!("column `{name}` exists already"))
-                        .with_hint("give the new column another name"),
-                );
-            }
-            let lost = no_dates(&formula, &data);
-            lost.into_iter()
-                .for_each(|lost| context.note(format!("`{name}`: {lost}")));
-            let values = by_row(&formula, &data, &groups.ranges)
-                .map_err(|message| Fault::at("definitions", message))?;
-            let column = data.derived(name, &formula, values);
-            data = data.with(column)?;
-        }
+        let mut columns = NewColumns::of(self.definitions, &data)?;
+        data = columns.added(data, &groups.ranges, context)?;
+        columns.tell(context);
         if !is_turned {
             return Ok(data);
         }
@@ -81,6 +84,69 @@ impl Plugin for Derive {
             back[*row as usize] = at;
         }
         Ok(data.take(&back))
+    }
+}
+
+/// The columns that are added.
+struct NewColumns {
+    definitions: Definitions,
+    /// In how many rows each formula has no date.
+    no_dates: Vec<usize>,
+}
+
+impl NewColumns {
+    fn of(definitions: Definitions, data: &Dataset) -> Result<Self, Fault> {
+        let mut known: BTreeSet<&str> = data.columns().iter().map(|it| &*it.name).collect();
+        for (name, _) in &definitions.0 {
+            if !known.insert(name) {
+                let message = format!("column `{name}` exists already");
+                let fault = Fault::at("definitions", message);
+                return Err(fault.with_hint("give the new column another name"));
+            }
+        }
+        Ok(Self {
+            no_dates: vec![0; definitions.0.len()],
+            definitions,
+        })
+    }
+
+    /// The rows with the new columns; functions of many rows see those of a group.
+    fn added(
+        &mut self,
+        mut rows: Dataset,
+        groups: &[Range<usize>],
+        context: &Context,
+    ) -> Result<Dataset, Fault> {
+        for ((name, formula), lost) in self.definitions.0.iter().zip(&mut self.no_dates) {
+            context.check_stop()?;
+            *lost += no_dates(formula, &rows);
+            let values = by_row(formula, &rows, groups)
+                .map_err(|message| Fault::at("definitions", message))?;
+            let column = rows.derived(name.clone(), formula, values);
+            rows = rows.with(column)?;
+        }
+        Ok(rows)
+    }
+
+    fn tell(&self, context: &Context) {
+        for ((name, _), lost) in self.definitions.0.iter().zip(&self.no_dates) {
+            if let Some(lost) = told_no_dates(*lost) {
+                context.note(format!("`{name}`: {lost}"));
+            }
+        }
+    }
+}
+
+impl Flow for NewColumns {
+    fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault> {
+        let all = 0..rows.rows();
+        self.added(rows, std::slice::from_ref(&all), context)
+            .map(Some)
+    }
+
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
+        self.tell(context);
+        Ok(None)
     }
 }
 

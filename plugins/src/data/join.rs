@@ -8,10 +8,10 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
 use engine::words;
 
-use super::support::matching::{self, Matches, Within};
+use super::support::matching::{self, Matcher, Within};
 use super::support::source::grouped;
 use crate::calls::{distinct, filled, with_rows};
 
@@ -67,6 +67,8 @@ plugin! {
 impl Plugin for Join {
     type Output = Dataset;
 
+    const REMADE: bool = true;
+
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
     }
@@ -97,69 +99,80 @@ impl Plugin for Join {
         }
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Maps("data"))
+    }
+
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        Ok(Box::new(self.joining()?))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let matches = {
-            let within = Within {
-                number: self.within,
-                days: self.within_time,
-            };
-            Matches::of(&self.data, &self.other, &self.by, within)?
+        let data = Dataset::clone(&self.data);
+        at_once(self.joining()?, data, context)
+    }
+}
+
+/// The rows of the second data, for rows of the first that come in parts.
+struct Joining {
+    call: Join,
+    matcher: Matcher,
+}
+
+impl Flow for Joining {
+    fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault> {
+        context.check_stop()?;
+        let Self { call, matcher } = self;
+        let mut partners = matcher.next(&rows)?;
+        let rows = match call.how {
+            How::Left => rows,
+            How::Inner => {
+                let kept = (0..).zip(&partners).filter(|(_, other)| other.is_some());
+                let kept: Vec<u32> = kept.map(|(row, _)| row).collect();
+                partners.retain(Option::is_some);
+                match kept.len() == rows.rows() {
+                    true => rows,
+                    false => rows.take(&kept),
+                }
+            }
         };
-        let (rows, lost) = (self.data.rows(), matches.lost());
-        let suffix = self.suffix.clone().unwrap_or_default();
-        if lost > 0 {
-            context.note(self.told(&matches));
+        let suffix = call.suffix.as_deref().unwrap_or_default();
+        let mut columns = rows.columns().to_vec();
+        for column in call.other.columns() {
+            if call.by.iter().any(|Column(name)| *name == column.name) {
+                continue;
+            }
+            let mut joined = beside(column, &partners);
+            if rows.column(&column.name).is_ok() {
+                joined.name.push_str(suffix);
+            }
+            columns.push(joined);
         }
-        if matches.unused > 0 {
+        Dataset::new(columns).map(Some)
+    }
+
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
+        let Self { call, matcher } = self;
+        if matcher.lost() > 0 {
+            context.note(call.told(matcher));
+        }
+        if matcher.unused() > 0 {
             context.note(format!(
                 "{} of {} rows of `{}` belong to no row of `{}`",
-                grouped(matches.unused),
-                grouped(self.other.rows()),
-                self.other.label,
-                self.data.label
+                grouped(matcher.unused()),
+                grouped(call.other.rows()),
+                call.other.label,
+                call.data.label
             ));
         }
-        if lost == rows && self.how == How::Inner {
+        if matcher.lost() == matcher.rows() && call.how == How::Inner {
             let fault = Fault::at("by", "no row has a partner: nothing is left");
-            return Err(match matches.hint() {
+            return Err(match matcher.hint() {
                 Some(hint) => fault.with_hint(hint),
                 None => fault,
             });
         }
-        let data = match self.how {
-            How::Left => (*self.data).clone(),
-            How::Inner => {
-                let kept = matches
-                    .rows
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, other)| other.is_some());
-                let kept: Vec<u32> = kept.map(|(row, _)| row as u32).collect();
-                self.data.take(&kept)
-            }
-        };
-        let partners: Vec<Option<u32>> = match self.how {
-            How::Left => matches.rows,
-            How::Inner => matches.rows.into_iter().filter(Option::is_some).collect(),
-        };
-        let names: Vec<&str> = self
-            .data
-            .columns()
-            .iter()
-            .map(|it| it.name.as_str())
-            .collect();
-        let mut columns = data.columns().to_vec();
-        for column in self.other.columns() {
-            if self.by.iter().any(|Column(name)| *name == column.name) {
-                continue;
-            }
-            let mut joined = beside(column, &partners);
-            if names.contains(&column.name.as_str()) {
-                joined.name.push_str(&suffix);
-            }
-            columns.push(joined);
-        }
-        Dataset::new(columns)
+        Ok(None)
     }
 }
 
@@ -192,8 +205,20 @@ fn tolerances(call: &Sketch<'_>) -> Vec<Complaint> {
 }
 
 impl Join {
+    fn joining(self) -> Result<Joining, Fault> {
+        let within = Within {
+            number: self.within,
+            days: self.within_time,
+        };
+        let matcher = Matcher::of(&self.data, &self.other, &self.by, within)?;
+        Ok(Joining {
+            call: self,
+            matcher,
+        })
+    }
+
     /// The note about rows without a partner.
-    fn told(&self, matches: &Matches) -> String {
+    fn told(&self, matches: &Matcher) -> String {
         let outcome = match self.how {
             How::Inner => "are left out",
             How::Left => "miss its columns",
@@ -201,7 +226,7 @@ impl Join {
         let mut told = format!(
             "{} of {} rows of `{}` have no partner in `{}` and {outcome}",
             grouped(matches.lost()),
-            grouped(self.data.rows()),
+            grouped(matches.rows()),
             self.data.label,
             self.other.label
         );

@@ -6,10 +6,11 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::files::Files;
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
 
 use super::support::grid::{self, Source, Unpacked};
 use super::support::gridded::{self, Gridded};
+use super::support::row_choice::of_many_rows;
 use super::support::several::{self, GridFiles};
 
 plugin! {
@@ -59,11 +60,19 @@ impl Plugin for NetCdf {
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        Vec::from_iter(gridded::of_many_rows(call))
+        Vec::from_iter(of_many_rows(call))
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
         gridded::schema(&*self.open(files)?, &self.grid)
+    }
+
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Reads)
+    }
+
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        gridded::row_parts(&*self.open(context.files())?, &self.grid, context, each)
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {

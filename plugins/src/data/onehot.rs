@@ -10,7 +10,7 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
 
 use super::support::source::grouped;
 use crate::calls::with_rows;
@@ -83,40 +83,80 @@ impl Plugin for OneHot {
         }
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Maps("data"))
+    }
+
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        Ok(Box::new(self.flags()))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let texts = self.data.column(&self.column.0)?.clone();
-        let mut data = Dataset::clone(&self.data);
+        let data = Dataset::clone(&self.data);
+        at_once(self.flags(), data, context)
+    }
+}
+
+impl OneHot {
+    fn flags(self) -> Flags {
+        Flags {
+            column: self.column.0,
+            found: vec![0; self.values.len()],
+            values: self.values,
+            others: 0,
+            rows: 0,
+        }
+    }
+}
+
+/// The columns that are added.
+struct Flags {
+    column: String,
+    values: Vec<String>,
+    /// How many rows have each text.
+    found: Vec<usize>,
+    /// How many rows have another.
+    others: usize,
+    rows: usize,
+}
+
+impl Flow for Flags {
+    fn push(&mut self, mut rows: Dataset, _: &Context) -> Result<Option<Dataset>, Fault> {
+        let texts = rows.column(&self.column)?.clone();
         let places: Vec<Option<usize>> = (self.values.iter())
             .map(|text| texts.labels.iter().position(|label| label == text))
             .collect();
-        let absent = self.values.iter().zip(&places);
-        for (text, _) in absent.filter(|(_, place)| place.is_none()) {
-            context.note(format!("no row of `{}` is \"{text}\"", self.column.0));
-        }
-        for (text, place) in self.values.iter().zip(&places) {
+        for ((text, place), found) in self.values.iter().zip(&places).zip(&mut self.found) {
             let is_it = |value: &f64| match value.is_nan() {
                 true => f64::NAN,
                 false => f64::from(u8::from(Some(*value as usize) == *place)),
             };
             let values: Vec<f64> = texts.values.iter().map(is_it).collect();
-            data = data.with(DataColumn::numbers(
-                name(&self.column.0, text),
-                None,
-                values,
-            ))?;
+            *found += values.iter().filter(|value| **value == 1.0).count();
+            let name = name(&self.column, text);
+            rows = rows.with(DataColumn::numbers(name, None, values))?;
         }
         let known: BTreeSet<usize> = places.into_iter().flatten().collect();
         let is_other = |value: &&f64| !value.is_nan() && !known.contains(&(**value as usize));
-        let others = texts.values.iter().filter(is_other).count();
-        if others > 0 {
+        self.others += texts.values.iter().filter(is_other).count();
+        self.rows += rows.rows();
+        Ok(Some(rows))
+    }
+
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
+        let absent = self.values.iter().zip(&self.found);
+        for (text, _) in absent.filter(|(_, found)| **found == 0) {
+            context.note(format!("no row of `{}` is \"{text}\"", self.column));
+        }
+        if self.others > 0 {
             context.note(format!(
                 "{} of {} rows have another text than {}: 0 in all columns",
-                grouped(others),
-                grouped(texts.values.len()),
+                grouped(self.others),
+                grouped(self.rows),
                 listed(&self.values)
             ));
         }
-        Ok(data)
+        Ok(None)
     }
 }
 

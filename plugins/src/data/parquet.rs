@@ -2,20 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, ErrorKind};
+use std::ops::Range;
 
 use dsl::calendar::{Calendar, TimeUnit};
+use dsl::column::ColumnExpr;
 use dsl::signature::ColumnRule;
 use dsl::types::Schema;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::files::{DataFile, Files};
-use engine::params::Column;
+use engine::params::{Column, Condition};
 use engine::plugin;
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::support::damage::survive;
+use super::support::meeting::meeting;
 use super::support::pages::{self, Held, Meaning};
+use super::support::row_choice::{RowChoice, RowOptions, can_meet, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile, Part};
 use super::support::source::{self, Heading};
 
@@ -32,8 +36,12 @@ plugin! {
     /// and those inside lists and groups, are left out, and a note names them. A unit is read from
     /// the `units` of a column's metadata or from a name such as `depth [m]`.
     ///
+    /// `where` keeps the rows that meet a condition; groups of rows that cannot meet it by the
+    /// statistics of the file are not read.
+    ///
     /// ```farcast
     /// data casts = parquet("tiny.parquet", columns: [depth, temp])
+    /// data deep = parquet("tiny.parquet", columns: [depth, temp], where: depth >= 10 m)
     /// ```
     "parquet" version 3
     pub struct Parquet {
@@ -41,6 +49,8 @@ plugin! {
         file: DataFiles;
         /// The columns to keep, in this order; all when left out.
         columns: Option<Vec<Column>>;
+        /// Which rows are read.
+        rows: RowOptions, flatten();
     }
 }
 
@@ -49,6 +59,8 @@ const ENDINGS: [&str; 3] = [".parquet", ".pq", ".parq"];
 
 impl Plugin for Parquet {
     type Output = Dataset;
+
+    const REMADE: bool = true;
 
     fn columns() -> ColumnRule {
         ColumnRule::Source
@@ -88,34 +100,124 @@ impl Plugin for Parquet {
         Ok(schema)
     }
 
-    fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let mut left_out = BTreeMap::new();
-        let mut parts = Vec::new();
-        for one in several::open_all(&self.file, &ENDINGS, context.files())? {
-            context.check_stop()?;
-            let footer = ColumnFooter::read(&one)?;
-            let columns = footer.kept(self.columns.as_deref(), &one)?;
-            left_out.extend(columns.left_out.iter().cloned());
-            let part = columns.part_of(&one);
-            let wanted: Vec<usize> = columns.kept.iter().map(|kept| kept.at).collect();
-            let unread = |error: &str| unreadable(&one.file, error);
-            let bytes = one
-                .file
-                .read_all()
-                .map_err(|error| unread(&error.to_string()))?;
-            let read =
-                pages::read(&bytes, &footer.footer, &wanted).map_err(|error| unread(&error))?;
-            let mut data = Vec::new();
-            for (kept, held) in columns.kept.into_iter().zip(read) {
-                if let Held::Numbers(_, true) = held {
-                    context.note(format!(
-                        "column `{}`: whole numbers above 2^53 were rounded",
-                        kept.heading.name
-                    ));
+    fn check(call: &Sketch<'_>) -> Vec<Complaint> {
+        Vec::from_iter(of_many_rows(call))
+    }
+
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Reads)
+    }
+
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        let wanted = self.columns.as_deref();
+        // What a column holds follows from all files where folders or empty columns are many.
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        if !self.are_alike(&opened)? {
+            return each(self.run(context)?);
+        }
+        let mut first: Option<(String, Schema)> = None;
+        let mut choice = RowChoice::of(&self.rows);
+        self.each(&opened, &mut choice, ROWS_TOGETHER, context, &mut |part| {
+            let name = part.name.clone();
+            let rows = several::concatenated(vec![part], wanted, "file")?;
+            let schema = rows.schema();
+            match &first {
+                Some((first, known)) => {
+                    several::expect_all_alike([(first.clone(), known), (name, &schema)], "file")?
                 }
-                data.push(column(kept.heading, held, kept.meaning));
+                None => first = Some((name, schema)),
             }
-            parts.push(part(Dataset::new(data)?));
+            match rows.rows() {
+                0 => Ok(()),
+                _ => each(rows),
+            }
+        })?;
+        choice.end(context)
+    }
+
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        let (mut choice, late) = RowChoice::before_and_after(&self.rows, &opened);
+        let mut parts = Vec::new();
+        self.each(&opened, &mut choice, usize::MAX, context, &mut |part| {
+            parts.push(part);
+            Ok(())
+        })?;
+        choice.end(context)?;
+        let rows = several::concatenated(parts, self.columns.as_deref(), "file")?;
+        match late {
+            Some(condition) => meeting(condition, &rows, "where", context),
+            None => Ok(rows),
+        }
+    }
+}
+
+/// As many rows are worth reading at a time.
+const ROWS_TOGETHER: usize = 1 << 18;
+
+impl Parquet {
+    /// Whether one part of the rows says what all columns hold.
+    fn are_alike(&self, opened: &[OneFile]) -> Result<bool, Fault> {
+        for one in opened {
+            let kept = ColumnFooter::read(one)?;
+            let kept = kept.kept(self.columns.as_deref(), one)?.kept;
+            let is_empty = |kept: &KeptColumn| kept.meaning == Meaning::Nothing;
+            if !one.partitions.is_empty() || kept.iter().any(is_empty) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the rows to `take`, about `together` at a time, each part with rows of one file; one
+    /// part without rows where a file has none that are wanted.
+    fn each(
+        &self,
+        opened: &[OneFile],
+        choice: &mut RowChoice,
+        together: usize,
+        context: &Context,
+        take: &mut dyn FnMut(Part) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut left_out = BTreeMap::new();
+        let mut rounded = Vec::new();
+        let condition = self.rows.r#where.as_ref().map(|Condition(it)| it);
+        let (mut read, mut all) = (0, 0);
+        for one in opened {
+            let footer = ColumnFooter::read(one)?;
+            let columns = footer.kept(self.columns.as_deref(), one)?;
+            left_out.extend(columns.left_out.iter().cloned());
+            all += footer.footer.rows;
+            let mut is_told = false;
+            for groups in columns.groups(&footer.footer, condition, together) {
+                context.check_stop()?;
+                let rows: usize = groups.clone().map(|it| footer.footer.rows_of(it)).sum();
+                if !columns.can_meet(&footer.footer, groups.start, condition) {
+                    choice.skip(rows as u64);
+                    continue;
+                }
+                read += rows;
+                let data = columns.read(one, &footer.footer, groups, &mut rounded)?;
+                if let Some(rows) = choice.of_next(data)? {
+                    is_told = true;
+                    take(columns.part_of(one)(rows))?;
+                }
+            }
+            if !is_told {
+                let none = columns.read(one, &footer.footer, 0..0, &mut rounded)?;
+                take(columns.part_of(one)(none))?;
+            }
+        }
+        for name in rounded {
+            context.note(format!(
+                "column `{name}`: whole numbers above 2^53 were rounded"
+            ));
+        }
+        if read < all {
+            let [read, all] = [read, all].map(source::grouped);
+            context.note(format!(
+                "read {read} of {all} rows: none of the others meets `where`"
+            ));
         }
         if !left_out.is_empty() {
             let left_out = left_out
@@ -126,7 +228,7 @@ impl Plugin for Parquet {
                 left_out.collect::<Vec<_>>().join(", ")
             ));
         }
-        several::concatenated(parts, self.columns.as_deref(), "file")
+        Ok(())
     }
 }
 
@@ -152,6 +254,75 @@ struct KeptColumn {
 }
 
 impl KeptColumns {
+    /// Neighbouring groups that are read at a time: all that can meet a condition, or none.
+    fn groups(
+        &self,
+        footer: &pages::Footer,
+        condition: Option<&ColumnExpr>,
+        together: usize,
+    ) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        let mut rows = 0;
+        for group in 0..footer.groups() {
+            let can_meet = |group| self.can_meet(footer, group, condition);
+            match found.last_mut() {
+                Some(last) if rows < together && can_meet(last.start) == can_meet(group) => {
+                    last.end = group + 1;
+                }
+                _ => {
+                    rows = 0;
+                    found.push(group..group + 1);
+                }
+            }
+            rows = rows.saturating_add(footer.rows_of(group));
+        }
+        found
+    }
+
+    /// Whether rows of a group can meet a condition by what the file says of them.
+    fn can_meet(
+        &self,
+        footer: &pages::Footer,
+        group: usize,
+        condition: Option<&ColumnExpr>,
+    ) -> bool {
+        let between = |name: &str| {
+            let mut kept = self.kept.iter();
+            let column = kept.find(|kept| kept.heading.name == name)?;
+            footer.between(group, column.at)
+        };
+        condition.is_none_or(|condition| can_meet(condition, &between))
+    }
+
+    /// The rows of some groups of a file.
+    fn read(
+        &self,
+        one: &OneFile,
+        footer: &pages::Footer,
+        groups: Range<usize>,
+        rounded: &mut Vec<String>,
+    ) -> Result<Dataset, Fault> {
+        let unread = |error: &str| unreadable(&one.file, error);
+        let size = usize::try_from(one.file.size()).unwrap_or(usize::MAX);
+        let (place, part) = footer.part(groups, size);
+        let mut bytes = Vec::new();
+        let room = bytes.try_reserve_exact(place.len());
+        room.map_err(|error| unread(&error.to_string()))?;
+        bytes.resize(place.len(), 0);
+        let read = one.file.read_at(place.start as u64, &mut bytes);
+        read.map_err(|error| unread(&error.to_string()))?;
+        let wanted: Vec<usize> = self.kept.iter().map(|kept| kept.at).collect();
+        let read = pages::read(&bytes, &part, &wanted).map_err(|error| unread(&error))?;
+        let columns = self.kept.iter().zip(read).map(|(kept, held)| {
+            let name = &kept.heading.name;
+            if matches!(held, Held::Numbers(_, true)) && !rounded.contains(name) {
+                rounded.push(name.clone());
+            }
+            column(kept.heading.clone(), held, kept.meaning)
+        });
+        Dataset::new(columns.collect())
+    }
+
     /// What makes a part of the rows of a file.
     fn part_of(&self, one: &OneFile) -> impl FnOnce(Dataset) -> Part + use<> {
         let empty = self
@@ -281,6 +452,7 @@ fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {
 mod tests {
     use super::*;
     use crate::data::support::testing::{complaint, in_doubles, testdata};
+    use dsl::ast::BinaryOp;
     use engine::params::DataPath;
 
     fn tiny() -> Parquet {
@@ -290,6 +462,7 @@ mod tests {
         Parquet {
             file: testdata("tiny.parquet").into(),
             columns: None,
+            rows: RowOptions::default(),
         }
     }
 
@@ -306,6 +479,87 @@ mod tests {
         let ice = data.values("ice").expect("ice");
         assert_eq!((ice[0], ice[1], ice[2].is_nan()), (1.0, 0.0, true));
         assert_eq!(data.column("ship").expect("ship").text(2), Some("c"));
+    }
+
+    // Written by pyarrow 26, `row_group_size=10`, no compression: depth 0.0 to 39.0, day
+    // 2000-01-01 and the 39 days after it, ship "a" and "b" in turn.
+    fn groups(r#where: Option<ColumnExpr>) -> Parquet {
+        Parquet {
+            file: testdata("groups.parquet").into(),
+            columns: None,
+            rows: RowOptions {
+                every: 1,
+                r#where: r#where.map(Condition),
+            },
+        }
+    }
+
+    fn above(column: &str, value: f64) -> ColumnExpr {
+        ColumnExpr::Binary(
+            BinaryOp::Greater,
+            Box::new(ColumnExpr::Column(column.to_owned())),
+            Box::new(ColumnExpr::Number(value)),
+        )
+    }
+
+    #[test]
+    fn groups_of_rows_that_cannot_meet_the_condition_are_not_read() {
+        let mut bytes = std::fs::read(testdata("groups.parquet").0).expect("a file");
+        // The pages of the first group, which say no more.
+        bytes[4..100].fill(0xff);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("damaged.parquet");
+        std::fs::write(&path, bytes).expect("a file");
+        let damaged = |condition| Parquet {
+            file: DataPath(path.clone()).into(),
+            ..groups(condition)
+        };
+        let context = Context::alone("parquet");
+        damaged(None).run(&context).expect_err("damaged pages");
+        // 2000-01-25, in days since 1970-01-01.
+        for condition in [above("depth", 24.0), above("day", 10_981.0)] {
+            let context = Context::alone("parquet");
+            let data = damaged(Some(condition)).run(&context).expect("rows");
+            let depth = data.values("depth").expect("depth");
+            assert!(depth.iter().copied().eq((25..40).map(f64::from)));
+            assert_eq!(
+                context.take_notes(),
+                ["read 20 of 40 rows: none of the others meets `where`"]
+            );
+        }
+        let (param, message) = complaint(groups(Some(above("depth", 50.0))).run(&context));
+        assert_eq!(param, Some("where"));
+        assert_eq!(message, "no row meets the condition");
+    }
+
+    #[test]
+    fn rows_in_parts_are_those_of_the_whole_file() {
+        let thin = |condition: Option<ColumnExpr>, every| {
+            let mut some = groups(condition);
+            some.rows.every = every;
+            some
+        };
+        for (condition, every) in [
+            (None, 1),
+            (None, 7),
+            (Some(above("depth", 14.0)), 1),
+            (Some(above("depth", 14.0)), 3),
+        ] {
+            let context = Context::alone("parquet");
+            let whole = thin(condition.clone(), every).run(&context).expect("rows");
+            let mut parts = Vec::new();
+            let each = &mut |rows| {
+                parts.push(rows);
+                Ok(())
+            };
+            let again = thin(condition.clone(), every);
+            again.read_parts(&context, each).expect("parts");
+            assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+            let depth = whole.values("depth").expect("depth");
+            let all = (0..40).filter(|at| at % every == 0).map(|at| at as f64);
+            let all = all.filter(|at| condition.is_none() || *at > 14.0);
+            assert!(depth.iter().copied().eq(all));
+        }
     }
 
     #[test]
@@ -327,6 +581,7 @@ mod tests {
         let kinds = Parquet {
             file: testdata("kinds.parquet").into(),
             columns: None,
+            rows: RowOptions::default(),
         };
         let schema = kinds.schema(&Files::unchecked()).expect("a schema");
         let data = kinds.run(&context).expect("data");
@@ -381,6 +636,7 @@ mod tests {
             let broken = Parquet {
                 file: DataPath(path.clone()).into(),
                 columns: None,
+                rows: RowOptions::default(),
             };
             let (param, message) = complaint(broken.run(&Context::alone("parquet")));
             assert_eq!(param, Some("file"));
@@ -406,6 +662,7 @@ mod tests {
                 let broken = Parquet {
                     file: DataPath(path.clone()).into(),
                     columns: None,
+                    rows: RowOptions::default(),
                 };
                 // Either it is read or refused; a panic would fail the test.
                 if let Err(fault) = broken.run(&Context::alone("parquet")) {

@@ -5,9 +5,9 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Condition, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch};
 
-use super::support::meeting::meeting;
+use super::support::meeting::{Meeting, meeting};
 use crate::calls::with_rows;
 
 plugin! {
@@ -51,8 +51,39 @@ impl Plugin for Where {
         with_rows(call, call.rows("data"))
     }
 
+    fn in_parts(call: &Sketch<'_>) -> Option<InParts> {
+        let Condition(condition) = call.get("condition")?;
+        condition
+            .of_rows()
+            .is_none()
+            .then_some(InParts::Maps("data"))
+    }
+
+    fn flow(self) -> Result<Box<dyn Flow>, Fault> {
+        let Condition(condition) = self.condition;
+        let meeting = Some(Meeting::new(condition, "condition"));
+        Ok(Box::new(MetRows { meeting }))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         meeting(&self.condition.0, &self.data, "condition", context)
+    }
+}
+
+/// The rows in parts.
+struct MetRows {
+    /// None after the last.
+    meeting: Option<Meeting>,
+}
+
+impl Flow for MetRows {
+    fn push(&mut self, rows: Dataset, _: &Context) -> Result<Option<Dataset>, Fault> {
+        self.meeting.as_mut().map_or(Ok(None), |it| it.of(&rows))
+    }
+
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
+        self.meeting.take().map_or(Ok(()), |it| it.end(context))?;
+        Ok(None)
     }
 }
 

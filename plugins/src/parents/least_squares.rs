@@ -13,6 +13,7 @@ use super::support::examine;
 use super::support::targets::Targets;
 use crate::calls::complaints;
 use crate::networks::{Activation, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled};
+use crate::row_weights::constant_weight;
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -57,7 +58,10 @@ impl Plugin for LeastSquares {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let mut found = examine::columns(call);
-        found.extend(complaints([Self::not_an_input(call)]));
+        found.extend(complaints([
+            Self::not_an_input(call),
+            constant_weight(call),
+        ]));
         found
     }
 

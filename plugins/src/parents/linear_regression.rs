@@ -16,6 +16,7 @@ use crate::networks::{
 };
 use crate::recipes::rows_left;
 use crate::recipes::{Length, Recipe, StartingPoint};
+use crate::row_weights::constant_weight;
 use crate::training::{Optimizer, Schedule};
 
 plugin! {
@@ -63,7 +64,8 @@ impl Plugin for LinearRegression {
         let left = rows_left(call, call.get("hold_out").unwrap_or_default());
         let start = StartOptions::check(call, Self::layout(call).as_ref());
         let found = examine::columns(call).into_iter().chain(left);
-        found.chain(start).collect()
+        let found = found.chain(start);
+        found.chain(constant_weight(call)).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

@@ -8,6 +8,7 @@ use engine::plugin::{Complaint, Context, Sketch, Training};
 use super::{Jump, Jumps, Length, Recipe, StartingPoint};
 use crate::calls::complaints;
 use crate::networks::TrainerChoice;
+use crate::row_weights::constant_weight;
 use crate::training::{Optimizer, Schedule};
 
 group! {
@@ -51,6 +52,7 @@ impl TrainOptions {
             impatient.then(|| patience().with_hint("give `hold_out: 0.1` too")),
             options.jump.and_then(|jump| jump.complaint(hold_out)),
             rows_left(call, hold_out),
+            constant_weight(call),
         ])
     }
 

@@ -17,7 +17,7 @@ use crate::calls::complaints;
 use crate::networks::{Differentiate, Loss, Network, Samples, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
 use crate::predictors::{Fitted, PredictorRows, Predictors};
-use crate::row_weights::{not_by_program, row_weights};
+use crate::row_weights::{constant_weight, not_by_program, row_weights};
 use crate::training::{Optimizer, OptimizerState, Schedule};
 
 plugin! {
@@ -81,6 +81,7 @@ impl Plugin for Joint {
         complaints([
             not_runnable(call, "parent"),
             not_by_program(call),
+            constant_weight(call),
             none.then(|| Complaint::at("predictors", "expected at least one predictor")),
             times(call, "predictors", call.input("data")),
         ])

@@ -17,7 +17,7 @@ use super::support::trial::{Agreement, Trial};
 use crate::calls::{complaints, distinct};
 use crate::children::Child;
 use crate::parents::{Parent, not_runnable};
-use crate::row_weights::row_weights;
+use crate::row_weights::{constant_weight, row_weights};
 
 plugin! {
     /// Parents, children and baselines against the truth, member by member and as ensembles.
@@ -203,6 +203,7 @@ impl Plugin for Compare {
             Self::no_climatology(call),
             measure::of_one_target(call),
             distinct(call, "by"),
+            constant_weight(call),
         ])
     }
 

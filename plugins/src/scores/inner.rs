@@ -15,7 +15,7 @@ use crate::calls::complaints;
 use crate::children::Child;
 use crate::data::{EdgeReach, Side, one_matched, room_for_layers};
 use crate::parents::Parent;
-use crate::row_weights::row_weights;
+use crate::row_weights::{constant_weight, row_weights};
 
 plugin! {
     /// The whole method repeated inside its training data, and scored on the edge of them.
@@ -77,6 +77,7 @@ impl Plugin for Inner {
             one_matched(call, "folds"),
             not_applied(call),
             no_climatology(call),
+            constant_weight(call),
         ])
     }
 

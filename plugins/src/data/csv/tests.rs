@@ -20,6 +20,7 @@ fn csv(file: DataPath) -> Csv {
         encoding: None,
         dates: None,
         texts: None,
+        rows: RowOptions::default(),
     }
 }
 
@@ -521,4 +522,68 @@ fn a_small_file_that_expands_to_a_large_one_is_refused() {
     let message = read.expect_err("a fault").to_string();
     let expected = format!("{} bytes expand to more than {most}", small.len());
     assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn rows_that_do_not_meet_the_condition_are_left_out_as_they_are_read() {
+    use dsl::ast::BinaryOp;
+    use dsl::column::ColumnExpr;
+    use engine::params::Condition;
+
+    let lines = (0..30).map(|at| format!("{at},{}\n", if at % 2 == 0 { "a" } else { "b" }));
+    let text = format!("depth,ship\n{}", lines.collect::<String>());
+    let deep = ColumnExpr::Binary(
+        BinaryOp::Greater,
+        Box::new(ColumnExpr::Column("depth".to_owned())),
+        Box::new(ColumnExpr::Number(20.0)),
+    );
+    let (_folder, whole) = written(text.as_bytes());
+    let chosen = |every, condition: Option<ColumnExpr>| Csv {
+        file: whole.file.clone(),
+        rows: RowOptions {
+            every,
+            r#where: condition.map(Condition),
+        },
+        ..written(b"").1
+    };
+    let depths = |csv: Csv| -> Vec<f64> {
+        let data = csv.run(&Context::alone("csv")).expect("rows");
+        data.values("depth").expect("depth").to_vec()
+    };
+    assert_eq!(
+        depths(chosen(1, Some(deep.clone()))),
+        (21..30).map(f64::from).collect::<Vec<_>>()
+    );
+    assert_eq!(depths(chosen(4, Some(deep.clone()))), [24.0, 28.0]);
+    assert_eq!(depths(chosen(10, None)), [0.0, 10.0, 20.0]);
+    let none = ColumnExpr::Binary(
+        BinaryOp::And,
+        Box::new(deep),
+        Box::new(ColumnExpr::Number(0.0)),
+    );
+    let (param, message) = complaint(chosen(1, Some(none)).run(&Context::alone("csv")));
+    assert_eq!(param, Some("where"));
+    assert_eq!(message, "no row meets the condition");
+    let mut parts = Vec::new();
+    let context = Context::alone("csv");
+    let each = &mut |rows| {
+        parts.push(rows);
+        Ok(())
+    };
+    chosen(4, None).read_parts(&context, each).expect("parts");
+    let all = chosen(4, None).run(&context).expect("rows");
+    assert_eq!(Dataset::of_parts(parts).expect("rows"), all);
+}
+
+#[test]
+fn blocks_of_text_end_with_a_line() {
+    let text = "a\n1\n22\n333\n4444";
+    for size in 1..20 {
+        let blocks = parse::blocks(text, 2..text.len(), size);
+        let joined: String = blocks.iter().map(|block| &text[block.clone()]).collect();
+        assert_eq!(joined, &text[2..]);
+        let ends = blocks.iter().map(|block| block.end);
+        assert!({ ends }.all(|end| end == text.len() || text[..end].ends_with('\n')));
+    }
+    assert_eq!(parse::blocks("\"a\nb\"\n", 0..6, 1), [0..6]);
 }

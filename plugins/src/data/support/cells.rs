@@ -4,6 +4,8 @@ mod selection;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use engine::artifact::{DataColumn, Numbers};
 use engine::error::Fault;
@@ -113,32 +115,92 @@ impl<'s> Cells<'s> {
         }
         let mut lanes: Vec<Lane> = Vec::new();
         let fixed = self.fixed()?;
-        let slabs = self.wanted_slabs();
-        let together = 2 * rayon::current_num_threads().max(1);
-        for slabs in slabs.chunks(together) {
-            context.check_stop()?;
-            let read = slabs
-                .par_iter()
-                .map(|slab| self.slab(slab.clone(), &fixed))
-                .collect::<Vec<_>>();
-            // Of several faults that of the first slab, whichever thread was faster.
-            for columns in read {
-                let columns = columns?;
-                if lanes.is_empty() {
-                    lanes = columns;
-                    let rest = self.cells.min(MOST_RESERVED) as usize;
-                    lanes.iter_mut().for_each(|lane| lane.reserve(rest));
-                } else {
-                    for (lane, more) in lanes.iter_mut().zip(columns) {
-                        lane.extend(more);
-                    }
+        self.each_slab(&fixed, context, &mut |columns| {
+            if lanes.is_empty() {
+                lanes = columns;
+                let rest = self.cells.min(MOST_RESERVED) as usize;
+                lanes.iter_mut().for_each(|lane| lane.reserve(rest));
+            } else {
+                for (lane, more) in lanes.iter_mut().zip(columns) {
+                    lane.extend(more);
                 }
             }
+            Ok(())
+        })?;
+        let lanes = lanes.into_iter().zip(&fixed);
+        Ok(lanes
+            .map(|(lane, fixed)| lane.whole(fixed.as_ref()))
+            .collect())
+    }
+
+    /// The same part by part.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and those of `take`.
+    pub fn read_parts(
+        &self,
+        context: &Context,
+        take: &mut dyn FnMut(Vec<RowValues>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let fixed = self.fixed()?;
+        self.each_slab(&fixed, context, &mut |lanes| {
+            if lanes.first().is_none_or(|lane| lane.len() == 0) {
+                return Ok(());
+            }
+            let lanes = lanes.into_iter().zip(&fixed);
+            take(
+                lanes
+                    .map(|(lane, fixed)| lane.whole(fixed.as_ref()))
+                    .collect(),
+            )
+        })
+    }
+
+    /// Gives the rows of each slab to `take`, in their order.
+    fn each_slab(
+        &self,
+        fixed: &[Option<Values>],
+        context: &Context,
+        take: &mut dyn FnMut(Vec<Lane>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let slabs = self.wanted_slabs();
+        let largest = slabs.iter().map(|slab| slab.end - slab.start).max();
+        let others = self.ranges.iter().skip(1).map(|it| it.end - it.start);
+        let largest = others.fold(largest.unwrap_or(1), u64::saturating_mul);
+        let most = 2 * rayon::current_num_threads().max(1);
+        let together = CELLS_TOGETHER.saturating_mul(most as u64) / largest.max(1);
+        let together = (together as usize).clamp(1, most);
+        let read = |slabs: &[Range<u64>]| {
+            let slabs = slabs.par_iter();
+            slabs
+                .map(|slab| self.slab(slab.clone(), fixed))
+                .collect::<Vec<_>>()
+        };
+        let mut rows = 0;
+        // Of several faults that of the first slab, whichever thread was faster.
+        let mut take_all = |read: Vec<Result<Vec<Lane>, Fault>>| -> Result<(), Fault> {
+            context.check_stop()?;
+            for lanes in read {
+                let lanes = lanes?;
+                rows += lanes.first().map_or(0, Lane::len) as u64;
+                take(lanes)?;
+            }
+            Ok(())
+        };
+        if slabs.len() <= together {
+            take_all(read(&slabs))?;
+            return self.note_dropped(rows, context);
         }
-        let rows = lanes.first().map_or(0, Lane::len);
-        self.note_dropped(rows as u64, context)?;
-        let lanes = lanes.into_iter().zip(fixed);
-        Ok(lanes.map(|(lane, fixed)| lane.whole(fixed)).collect())
+        // The next slabs are read while the last are taken.
+        thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            scope.spawn(move || {
+                let mut batches = slabs.chunks(together);
+                while batches.next().is_some_and(|it| send.send(read(it)).is_ok()) {}
+            });
+            receive.into_iter().try_for_each(take_all)
+        })?;
+        self.note_dropped(rows, context)
     }
 
     /// The parts of the first dimension that are read at a time: whole chunks of the file.
@@ -482,12 +544,12 @@ impl Lane {
     }
 
     /// The whole column, with the values that its rows are the places of.
-    fn whole(self, fixed: Option<Values>) -> RowValues {
-        match (self, fixed) {
-            (Self::Own(Values::Texts(texts)), _) => RowValues::Texts(texts),
-            (Self::Own(values), _) => RowValues::Numbers(values.numbers()),
-            (Self::Codes(codes), fixed) => {
-                let values = fixed.map_or_else(Vec::new, |fixed| fixed.doubles());
+    fn whole(self, fixed: Option<&Values>) -> RowValues {
+        match self {
+            Self::Own(Values::Texts(texts)) => RowValues::Texts(texts),
+            Self::Own(values) => RowValues::Numbers(values.numbers()),
+            Self::Codes(codes) => {
+                let values = fixed.map_or_else(Vec::new, Values::doubles);
                 RowValues::Numbers(Numbers::coded(values, codes))
             }
         }

@@ -84,8 +84,8 @@ fn look<'a>(values: &'a [f64], column: &'a DataColumn) -> Values<'a> {
     Values { values, labels }
 }
 
-/// What to say of rows whose year, month and day are not a date in a formula; none where all are.
-pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
+/// In how many rows a year, month and day are not a date in a formula.
+pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> usize {
     let mut lost = 0;
     for args in formula.calls("date") {
         let columns = args.iter().map(|arg| match arg.of_rows() {
@@ -105,6 +105,11 @@ pub fn no_dates(formula: &ColumnExpr, data: &Dataset) -> Option<String> {
         });
         lost += no_date.count();
     }
+    lost
+}
+
+/// What to say of as many rows without a date; none of none.
+pub fn told_no_dates(lost: usize) -> Option<String> {
     let rows = match lost {
         0 => return None,
         1 => "1 row has".to_owned(),

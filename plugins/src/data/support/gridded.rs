@@ -5,12 +5,12 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::group;
 use engine::params::{Column, Condition};
-use engine::plugin::{Complaint, Context, Sketch};
+use engine::plugin::{Context, Each};
 
 use super::cells::Cells;
 use super::cf;
 use super::grid::Source;
-use super::meeting::meeting;
+use super::meeting::{Meeting, meeting};
 
 group! {
     /// The variables of a grid that become columns.
@@ -28,15 +28,6 @@ group! {
         /// coordinates alone rule out are not read.
         r#where: Option<Condition>;
     }
-}
-
-/// Refuses a condition that asks about other rows than its own: not all of them are read.
-pub fn of_many_rows(call: &Sketch) -> Option<Complaint> {
-    let Condition(condition) = call.get::<Option<Condition>>("where")??;
-    let function = condition.of_rows()?;
-    let message = format!("expected a condition on one row, found `{function}` of many");
-    let complaint = Complaint::at("where", message);
-    Some(complaint.with_hint("ask it of the rows afterwards: `where(rows, …)`"))
 }
 
 /// The columns of the rows.
@@ -74,6 +65,43 @@ pub fn rows(source: &dyn Source, grid: &Gridded, context: &Context) -> Result<Da
     match condition {
         Some(condition) => meeting(condition, &data, "where", context),
         None => Ok(data),
+    }
+}
+
+/// The same rows part by part.
+///
+/// # Errors
+/// As [`rows`], and those of `each`.
+pub fn row_parts(
+    source: &dyn Source,
+    grid: &Gridded,
+    context: &Context,
+    each: Each<'_>,
+) -> Result<(), Fault> {
+    let mut cells = choose(source, grid)?;
+    let mut meeting = match &grid.r#where {
+        Some(Condition(condition)) => {
+            cells.select(condition, context)?;
+            Some(Meeting::new(condition.clone(), "where"))
+        }
+        None => None,
+    };
+    cells.read_parts(context, &mut |values| {
+        context.check_stop()?;
+        let columns = cells.columns().zip(values);
+        let columns = columns.map(|((name, variable), values)| values.column(name, variable));
+        let rows = Dataset::new(columns.collect::<Result<_, Fault>>()?)?;
+        match &mut meeting {
+            None => each(rows),
+            Some(meeting) => match meeting.of(&rows)? {
+                Some(met) => each(met),
+                None => Ok(()),
+            },
+        }
+    })?;
+    match meeting {
+        Some(meeting) => meeting.end(context),
+        None => Ok(()),
     }
 }
 

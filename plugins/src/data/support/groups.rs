@@ -7,6 +7,8 @@ use engine::artifact::{Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
 
+use super::distinct::{DistinctValues, canonical};
+
 /// The rows of a data set, group after group.
 pub struct Groups {
     /// Row indices: groups by rising values of their columns, rows of a group in order.
@@ -116,13 +118,13 @@ impl Codes {
             };
             last = (bits, Some(code));
             codes.push(code);
-            if seen.values.len() > most {
+            if seen.values().len() > most {
                 return None;
             }
         }
         // In the order of the values instead of that of their first rows.
-        let mut order: Vec<u32> = (0..seen.values.len() as u32).collect();
-        let value = |code: &u32| f64::from_bits(seen.values[*code as usize]);
+        let mut order: Vec<u32> = (0..seen.values().len() as u32).collect();
+        let value = |code: &u32| f64::from_bits(seen.values()[*code as usize]);
         order.sort_unstable_by(|a, b| value(a).total_cmp(&value(b)));
         let mut places = vec![0; order.len()];
         for (place, code) in (0..).zip(&order) {
@@ -164,60 +166,6 @@ impl Codes {
     }
 }
 
-/// The different values of a column, each with the number it was seen as: a table with open
-/// addressing, as a column has few values and many rows.
-struct DistinctValues {
-    /// By code.
-    values: Vec<u64>,
-    /// Codes plus one; 0 where nothing is.
-    slots: Vec<u32>,
-}
-
-impl Default for DistinctValues {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            slots: vec![0; 1 << 10],
-        }
-    }
-}
-
-impl DistinctValues {
-    fn code(&mut self, bits: u64) -> u32 {
-        let mut at = self.start(bits);
-        while let Some(code) = self.slots[at].checked_sub(1) {
-            if self.values[code as usize] == bits {
-                return code;
-            }
-            at = (at + 1) & (self.slots.len() - 1);
-        }
-        let code = self.values.len() as u32;
-        self.values.push(bits);
-        self.slots[at] = code + 1;
-        if self.values.len() * 2 > self.slots.len() {
-            self.grow();
-        }
-        code
-    }
-
-    /// Where the search for a value begins: the upper bits of a product mix all of its bits.
-    fn start(&self, bits: u64) -> usize {
-        let mixed = (bits ^ bits >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (64 - self.slots.len().trailing_zeros())) as usize
-    }
-
-    fn grow(&mut self) {
-        self.slots = vec![0; self.slots.len() * 4];
-        for code in 0..self.values.len() {
-            let mut at = self.start(self.values[code]);
-            while self.slots[at] != 0 {
-                at = (at + 1) & (self.slots.len() - 1);
-            }
-            self.slots[at] = code as u32 + 1;
-        }
-    }
-}
-
 /// The same by comparing rows.
 fn sorted(count: usize, keys: &[&Numbers]) -> Groups {
     let alike = |a: u32, b: u32| {
@@ -234,14 +182,6 @@ fn sorted(count: usize, keys: &[&Numbers]) -> Groups {
         }
     }
     Groups { rows, ranges }
-}
-
-/// Both zeros are one value, and so are all marks of a missing one.
-fn canonical(value: f64) -> f64 {
-    match value.is_nan() {
-        true => f64::NAN,
-        false => value + 0.0,
-    }
 }
 
 fn compare(values: &Numbers, a: u32, b: u32) -> Ordering {

@@ -8,17 +8,31 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::Column;
 use engine::plugin::{Complaint, Sketch};
+use rayon::prelude::*;
 
 use super::several::other_content;
 
-/// For each row of the first table the row of the second that is alike.
-pub struct Matches {
-    /// None where there is no such row.
-    pub rows: Vec<Option<u32>>,
-    /// How many rows of the second table no row of the first is alike.
-    pub unused: usize,
-    /// How many more rows would match if numbers might differ a little, and by how much.
-    pub near: Option<(usize, f64)>,
+/// Finds for each row of a first table, which may come in parts, the row of a second that is alike.
+pub struct Matcher {
+    keys: Vec<Key>,
+    index: Index,
+    /// Whether a row of the second table is alike one of the first.
+    used: Vec<bool>,
+    rows: usize,
+    lost: usize,
+    /// What would match if numbers might differ a little; none where they may.
+    loose: Option<Box<Loose>>,
+}
+
+/// What matches when numbers may differ a little.
+struct Loose {
+    right: Dataset,
+    by: Vec<Column>,
+    within: Within,
+    /// Made when a row is lost.
+    matcher: Option<Matcher>,
+    /// How many of the lost rows it finds.
+    more: usize,
 }
 
 /// Longitudes are alike when they differ by whole circles and less than this, in degrees: one
@@ -48,6 +62,10 @@ impl From<f64> for Within {
 
 /// One column of both tables.
 struct Key {
+    name: String,
+    /// How values of the first table are compared.
+    first: First,
+    /// Those of the next rows of the first table.
     left: Vec<f64>,
     right: Vec<f64>,
     /// How far values may be apart; none where they must be equal.
@@ -56,13 +74,26 @@ struct Key {
     is_circle: bool,
 }
 
-impl Matches {
-    /// The matches by these columns. `within` is how far values may be apart.
+/// How values of the first table are compared with those of the second.
+enum First {
+    /// By the place of their text among these of the second.
+    Texts(HashMap<String, f64>),
+    /// As they are.
+    Same,
+    /// In another unit.
+    Converted(TimeUnit, TimeUnit),
+    /// As numbers, both zeros being one.
+    Numbers,
+}
+
+impl Matcher {
+    /// The matches by these columns. `within` is how far values may be apart; `head` has the
+    /// columns of the first table.
     ///
     /// # Errors
     /// When two rows of the second table are alike, or a column is missing.
     pub fn of(
-        left: &Dataset,
+        head: &Dataset,
         right: &Dataset,
         by: &[Column],
         within: Within,
@@ -73,139 +104,173 @@ impl Matches {
         };
         let keys = by
             .iter()
-            .map(|Column(name)| Key::of(left, right, name, within))
+            .map(|Column(name)| Key::of(head, right, name, within))
             .collect::<Result<Vec<Key>, Fault>>()?;
-        let index = Index::of(&keys, right.rows(), by)?;
-        let mut used = vec![false; right.rows()];
-        let mut rows = Vec::with_capacity(left.rows());
-        for row in 0..left.rows() {
-            let found = index.find(&keys, row);
-            if let Some(found) = found {
-                used[found as usize] = true;
-            }
-            rows.push(found);
-        }
-        let lost = rows.iter().filter(|row| row.is_none()).count();
-        let near = match within.number.is_none() && lost > 0 {
-            true => near(left, right, by, lost, within),
-            false => None,
-        };
+        let number = Some(NEAR);
+        let loose = within.number.is_none().then(|| {
+            Box::new(Loose {
+                right: right.clone(),
+                by: by.to_vec(),
+                within: Within { number, ..within },
+                matcher: None,
+                more: 0,
+            })
+        });
         Ok(Self {
-            rows,
-            unused: used.iter().filter(|used| !**used).count(),
-            near,
+            index: Index::of(&keys, right.rows(), by)?,
+            keys,
+            used: vec![false; right.rows()],
+            rows: 0,
+            lost: 0,
+            loose,
         })
     }
 
-    /// How many rows of the first table have no match.
+    /// For each of the next rows of the first table the row of the second that is alike; none
+    /// where there is no such row.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn next(&mut self, left: &Dataset) -> Result<Vec<Option<u32>>, Fault> {
+        for key in &mut self.keys {
+            key.take(left)?;
+        }
+        let (index, keys) = (&self.index, &self.keys);
+        let rows: Vec<Option<u32>> = (0..left.rows())
+            .into_par_iter()
+            .with_min_len(1 << 10)
+            .map(|row| index.find(keys, row))
+            .collect();
+        for found in rows.iter().flatten() {
+            self.used[*found as usize] = true;
+        }
+        let lost = rows.iter().filter(|row| row.is_none()).count();
+        self.rows += left.rows();
+        self.lost += lost;
+        if lost > 0
+            && let Some(loose) = &mut self.loose
+        {
+            loose.look(left, lost);
+        }
+        Ok(rows)
+    }
+
+    /// How many rows of the first table there were.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many of these have no match.
     pub fn lost(&self) -> usize {
-        self.rows.iter().filter(|row| row.is_none()).count()
+        self.lost
+    }
+
+    /// How many rows of the second table no row of the first is alike.
+    pub fn unused(&self) -> usize {
+        self.used.iter().filter(|used| !**used).count()
     }
 
     /// What to say of rows without a match.
     pub fn hint(&self) -> Option<String> {
-        let (count, _) = self.near?;
-        let rows = if count == 1 {
-            "row matches"
-        } else {
-            "rows match"
+        let count = self.loose.as_ref()?.more;
+        let rows = match count {
+            0 => return None,
+            1 => "row matches",
+            _ => "rows match",
         };
         Some(format!("{count} more {rows} with `within: {NEAR:e}`"))
     }
 }
 
-/// How many of the lost rows match when numbers may differ a little.
-fn near(
-    left: &Dataset,
-    right: &Dataset,
-    by: &[Column],
-    lost: usize,
-    within: Within,
-) -> Option<(usize, f64)> {
-    let number = Some(NEAR);
-    let loose = Matches::of(left, right, by, Within { number, ..within }).ok()?;
-    let more = lost.saturating_sub(loose.lost());
-    (more > 0).then_some((more, NEAR))
+impl Loose {
+    /// Counts how many of the lost rows match when numbers may differ a little.
+    fn look(&mut self, left: &Dataset, lost: usize) {
+        if self.matcher.is_none() {
+            self.matcher = Matcher::of(left, &self.right, &self.by, self.within).ok();
+        }
+        let found = self.matcher.as_mut().and_then(|it| it.next(left).ok());
+        let still = found.map(|found| found.iter().filter(|row| row.is_none()).count());
+        self.more += lost.saturating_sub(still.unwrap_or(lost));
+    }
 }
 
 impl Key {
     fn of(left: &Dataset, right: &Dataset, name: &str, within: Within) -> Result<Self, Fault> {
         let (left, right) = (left.column(name)?, right.column(name)?);
-        let plain = |left: Vec<f64>, right: Vec<f64>, within| Self {
-            left,
+        let plain = |first, right: Vec<f64>, within| Self {
+            name: name.to_owned(),
+            first,
+            left: Vec::new(),
             right,
             within,
             is_circle: false,
         };
         match (left.content, right.content) {
             (Content::Text, _) => {
-                let places: HashMap<&str, f64> = left
-                    .labels
-                    .iter()
-                    .enumerate()
-                    .map(|(place, label)| (label.as_str(), place as f64))
-                    .collect();
-                // Texts that the first table lacks are apart from one another, too.
-                let more = left.labels.len() as f64;
-                let place = |value: &f64| match right.labels.get(*value as usize) {
-                    Some(label) if !value.is_nan() => {
-                        places.get(label.as_str()).copied().unwrap_or(more + value)
-                    }
-                    _ => f64::NAN,
-                };
-                let its = right.values.iter().map(place).collect();
-                Ok(plain(left.values.to_vec(), its, None))
+                let places = (0_u32..).zip(right.labels.iter());
+                let places = places.map(|(place, label)| (label.clone(), f64::from(place)));
+                let first = First::Texts(places.collect());
+                Ok(plain(first, right.values.to_vec(), None))
             }
             (Content::Time(mine), Content::Time(its)) => {
                 let converted = right.values.iter().map(|value| its.convert(*value, mine));
                 // A microsecond more, as units such as hours and days round differently.
                 let least = mine.micros().map_or(1e-9, |micros| 1.0 / micros);
-                if let Some(days) = within.days {
-                    return Ok(Self::of_days(left, right, mine, its, days));
+                match within.days {
+                    Some(apart) => {
+                        let days = TimeUnit::days(mine.calendar());
+                        let its = right.values.iter().map(|value| its.convert(*value, days));
+                        let within = Some(apart + 1e-6 / 86_400.0);
+                        let first = First::Converted(mine, days);
+                        Ok(plain(first, its.collect(), within))
+                    }
+                    None => Ok(plain(First::Same, converted.collect(), Some(least))),
                 }
-                let within = least;
-                Ok(plain(
-                    left.values.to_vec(),
-                    converted.collect(),
-                    Some(within),
-                ))
             }
             _ => Ok(Self::of_numbers(left, right, within.number)),
         }
     }
 
-    /// Times as days of their calendar, which may be apart.
-    fn of_days(
-        left: &DataColumn,
-        right: &DataColumn,
-        mine: TimeUnit,
-        its: TimeUnit,
-        apart: f64,
-    ) -> Self {
-        let days = TimeUnit::days(mine.calendar());
-        let converted = |column: &DataColumn, from: TimeUnit| {
-            let values = column.values.iter().map(|value| from.convert(*value, days));
-            values.collect::<Vec<f64>>()
+    /// Takes the next rows of the first table.
+    fn take(&mut self, left: &Dataset) -> Result<(), Fault> {
+        let column = left.column(&self.name)?;
+        let values = column.values.part(0..left.rows());
+        self.left = match &self.first {
+            First::Texts(places) => {
+                // A text that the second table lacks is alike none.
+                let place = |label: &String| places.get(label).copied().unwrap_or(f64::NAN);
+                let places: Vec<f64> = column.labels.iter().map(place).collect();
+                let place = |value: &f64| match value.is_nan() {
+                    true => f64::NAN,
+                    false => places.get(*value as usize).copied().unwrap_or(f64::NAN),
+                };
+                values.iter().map(place).collect()
+            }
+            First::Same => values.into_owned(),
+            First::Converted(from, to) => values
+                .iter()
+                .map(|value| from.convert(*value, *to))
+                .collect(),
+            First::Numbers => values.iter().map(|value| self.canonical(*value)).collect(),
         };
-        Self {
-            left: converted(left, mine),
-            right: converted(right, its),
-            within: Some(apart + 1e-6 / 86_400.0),
-            is_circle: false,
+        Ok(())
+    }
+
+    fn canonical(&self, value: f64) -> f64 {
+        match self.is_circle {
+            true => value.rem_euclid(360.0),
+            // Both zeros are one.
+            false => value + 0.0,
         }
     }
 
     fn of_numbers(left: &DataColumn, right: &DataColumn, within: Option<f64>) -> Self {
         let is_circle = is_longitude(left) || is_longitude(right);
-        let canonical = |value: &f64| match is_circle {
-            true => value.rem_euclid(360.0),
-            // Both zeros are one.
-            false => value + 0.0,
-        };
-        let values = |column: &DataColumn| column.values.iter().map(canonical).collect();
-        Self {
-            left: values(left),
-            right: values(right),
+        let mut key = Self {
+            name: left.name.clone(),
+            first: First::Numbers,
+            left: Vec::new(),
+            right: Vec::new(),
             within: match (within, is_circle) {
                 (Some(within), true) => Some(within.max(CIRCLE)),
                 (Some(within), false) => Some(within),
@@ -213,7 +278,10 @@ impl Key {
                 (None, false) => None,
             },
             is_circle,
-        }
+        };
+        let right = right.values.iter().map(|value| key.canonical(*value));
+        key.right = right.collect();
+        key
     }
 
     fn distance(&self, a: f64, b: f64) -> f64 {
@@ -315,6 +383,10 @@ impl Index {
         if keys.iter().any(|key| key.left[row].is_nan()) {
             return None;
         }
+        if keys.iter().all(|key| key.within.is_none()) {
+            let cell: Vec<u64> = keys.iter().map(|key| key.cell(key.left[row])).collect();
+            return self.rows.get(&cell[..])?.first().copied();
+        }
         let choices: Vec<Vec<u64>> = keys.iter().map(|key| key.cells(key.left[row])).collect();
         let mut cells = vec![Vec::new()];
         for choice in &choices {
@@ -397,15 +469,49 @@ mod tests {
             .collect()
     }
 
+    /// For each row of the first table that of the second.
+    struct Matches {
+        rows: Vec<Option<u32>>,
+        hint: Option<String>,
+        unused: usize,
+    }
+
+    fn matches(
+        left: &Dataset,
+        right: &Dataset,
+        by: &[Column],
+        within: Within,
+    ) -> Result<Matches, Fault> {
+        let mut matcher = Matcher::of(left, right, by, within)?;
+        let rows = matcher.next(left)?;
+        // Row by row it is the same.
+        let mut again = Matcher::of(&left.take(&[]), right, by, within)?;
+        for (row, found) in (0..).zip(&rows) {
+            assert_eq!(again.next(&left.take(&[row]))?, [*found]);
+        }
+        assert_eq!(
+            (again.lost(), again.hint()),
+            (matcher.lost(), matcher.hint())
+        );
+        Ok(Matches {
+            rows,
+            hint: matcher.hint(),
+            unused: matcher.unused(),
+        })
+    }
+
     #[test]
     fn rows_are_matched_exactly_or_within_a_tolerance() {
         let left = table(&[("lat", &[0.1_f32 as f64, 0.35_f32 as f64, 7.0, f64::NAN])]);
         let right = table(&[("lat", &[0.35, 0.1, 7.0, 9.0])]);
-        let exact = Matches::of(&left, &right, &by(&["lat"]), Within::default()).expect("matches");
+        let exact = matches(&left, &right, &by(&["lat"]), Within::default()).expect("matches");
         assert_eq!(exact.rows, [None, None, Some(2), None]);
-        assert_eq!(exact.near, Some((2, NEAR)));
+        assert_eq!(
+            exact.hint.as_deref(),
+            Some("2 more rows match with `within: 1e-4`")
+        );
         assert_eq!(exact.unused, 3);
-        let loose = Matches::of(&left, &right, &by(&["lat"]), Within::from(1e-6)).expect("matches");
+        let loose = matches(&left, &right, &by(&["lat"]), Within::from(1e-6)).expect("matches");
         assert_eq!(loose.rows, [Some(1), Some(0), Some(2), None]);
     }
 
@@ -413,14 +519,14 @@ mod tests {
     fn longitudes_go_round() {
         let left = table(&[("lon", &[-179.9, -0.1, 180.0, 360.0])]);
         let right = table(&[("lon", &[359.9, 180.1, -180.0, 0.0])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), Within::default()).expect("matches");
+        let found = matches(&left, &right, &by(&["lon"]), Within::default()).expect("matches");
         assert_eq!(found.rows, [Some(1), Some(0), Some(2), Some(3)]);
         let left = table(&[("lon", &[359.9999])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), Within::from(1e-3)).expect("matches");
+        let found = matches(&left, &right, &by(&["lon"]), Within::from(1e-3)).expect("matches");
         assert_eq!(found.rows, [Some(3)]);
         let left = table(&[("lon", &[1e-5])]);
         let right = table(&[("lon", &[-1e-5])]);
-        let found = Matches::of(&left, &right, &by(&["lon"]), Within::from(1e-4)).expect("matches");
+        let found = matches(&left, &right, &by(&["lon"]), Within::from(1e-4)).expect("matches");
         assert_eq!(found.rows, [Some(0)]);
     }
 
@@ -428,12 +534,8 @@ mod tests {
     fn two_rows_alike_are_refused() {
         let left = table(&[("a", &[1.0]), ("b", &[2.0])]);
         let right = table(&[("a", &[1.0, 1.0]), ("b", &[2.0, 2.0])]);
-        let (param, message) = complaint(Matches::of(
-            &left,
-            &right,
-            &by(&["a", "b"]),
-            Within::default(),
-        ));
+        let (param, message) =
+            complaint(matches(&left, &right, &by(&["a", "b"]), Within::default()));
         assert_eq!(param, Some("other"));
         assert_eq!(
             message,

@@ -9,7 +9,7 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::plugin::Context;
 
-use super::formulas::{by_row, no_dates};
+use super::formulas::{by_row, no_dates, told_no_dates};
 
 /// The rows that meet the condition of a parameter, in their order.
 ///
@@ -21,18 +21,101 @@ pub fn meeting(
     param: &'static str,
     context: &Context,
 ) -> Result<Dataset, Fault> {
-    if let Some(lost) = no_dates(condition, data) {
-        context.note(lost);
+    let mut meeting = Meeting::new(condition.clone(), param);
+    let met = meeting.of(data)?;
+    meeting.end(context)?;
+    Ok(met.unwrap_or_default())
+}
+
+/// The same of rows that come in parts.
+pub struct Meeting {
+    condition: ColumnExpr,
+    param: &'static str,
+    is_met: bool,
+    /// Rows that say how far the columns extend, while none meets the condition.
+    extremes: Vec<Dataset>,
+    no_dates: usize,
+}
+
+impl Meeting {
+    /// Of the condition of a parameter.
+    pub fn new(condition: ColumnExpr, param: &'static str) -> Self {
+        Self {
+            condition,
+            param,
+            is_met: false,
+            extremes: Vec::new(),
+            no_dates: 0,
+        }
     }
-    let met = by_row(condition, data, std::slice::from_ref(&(0..data.rows())))
-        .map_err(|message| Fault::at(param, message))?;
-    let rows: Vec<u32> = (0..data.rows() as u32)
-        .filter(|row| met.get(*row as usize) == Some(1.0))
-        .collect();
-    match rows.len() {
-        0 => Err(none_meets(condition, data, param)),
-        _ => Ok(data.take(&rows)),
+
+    /// Those of the next rows that meet the condition; none where none does.
+    ///
+    /// # Errors
+    /// When the condition cannot be computed.
+    pub fn of(&mut self, rows: &Dataset) -> Result<Option<Dataset>, Fault> {
+        let condition = &self.condition;
+        self.no_dates += no_dates(condition, rows);
+        let met = by_row(condition, rows, std::slice::from_ref(&(0..rows.rows())))
+            .map_err(|message| Fault::at(self.param, message))?;
+        let all = met.part(0..rows.rows());
+        let places = (0..).zip(&*all).filter(|(_, met)| **met == 1.0);
+        let places: Vec<u32> = places.map(|(row, _)| row).collect();
+        if places.is_empty() {
+            if !self.is_met {
+                self.extremes.push(rows.take(&extremes(condition, rows)));
+            }
+            return Ok(None);
+        }
+        self.is_met = true;
+        self.extremes.clear();
+        Ok(Some(match places.len() == rows.rows() {
+            true => rows.clone(),
+            false => rows.take(&places),
+        }))
     }
+
+    /// After the last rows.
+    ///
+    /// # Errors
+    /// When none met the condition, with what the columns hold instead.
+    pub fn end(self, context: &Context) -> Result<(), Fault> {
+        if let Some(lost) = told_no_dates(self.no_dates) {
+            context.note(lost);
+        }
+        match self.is_met {
+            true => Ok(()),
+            false => {
+                let data = Dataset::of_parts(self.extremes)?;
+                Err(none_meets(&self.condition, &data, self.param))
+            }
+        }
+    }
+}
+
+/// The rows that have the lowest or highest value of a column that a condition reads, or one of
+/// its texts.
+fn extremes(condition: &ColumnExpr, rows: &Dataset) -> Vec<u32> {
+    let mut found = BTreeSet::new();
+    let used = condition.columns();
+    for column in used.iter().filter_map(|name| rows.column(name).ok()) {
+        let values = &column.values;
+        let present = || {
+            (0..)
+                .zip(values.iter())
+                .filter(|(_, value)| !value.is_nan())
+        };
+        if column.content == Content::Text {
+            let mut seen = BTreeSet::new();
+            let first = present().filter(|(_, value)| seen.insert(value.to_bits()));
+            found.extend(first.map(|(row, _)| row));
+        } else {
+            let by_value = |a: &(u32, &f64), b: &(u32, &f64)| a.1.total_cmp(b.1);
+            found.extend(present().min_by(by_value).map(|(row, _)| row));
+            found.extend(present().max_by(by_value).map(|(row, _)| row));
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// That no row meets a condition, with what its columns hold.

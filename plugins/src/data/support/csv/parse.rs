@@ -39,17 +39,18 @@ const PART: usize = 1 << 20;
 /// More threads wait for memory.
 const MOST_THREADS: usize = 8;
 
-/// Reads all rows.
+/// Reads the rows of a range of the text.
 ///
 /// # Errors
 /// The first record that does not fit.
 pub fn rows(
     text: &str,
+    range: Range<usize>,
     layout: &Layout,
     contents: &[Content],
     pattern: Option<&str>,
 ) -> Result<Table, Problem> {
-    let parts = parts(text, layout.body);
+    let parts = parts(text, range);
     let parsed: Vec<Result<RowChunk, Problem>> = match parts.as_slice() {
         [only] => vec![RowChunk::read(
             text,
@@ -76,32 +77,34 @@ pub fn rows(
     Ok(joined(parts, contents))
 }
 
-/// The body of the text in parts that end with a line. Where there are quotes, a line may end
-/// within a field: then there is one part.
-fn parts(text: &str, body: usize) -> Vec<Range<usize>> {
-    let bytes = &text.as_bytes()[body..];
+/// A range of the text in parts for the processors.
+fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MOST_THREADS);
-    let count = threads.min(bytes.len() / PART).max(1);
-    if count == 1 || bytes.contains(&b'"') {
-        return vec![body..text.len()];
+    let count = threads.min(range.len() / PART).max(1);
+    let size = range.len().div_ceil(count).max(1);
+    blocks(text, range, size)
+}
+
+/// A range of the text in blocks of about a size that end with a line. Where there are quotes, a
+/// line may end within a field: then there is one.
+pub fn blocks(text: &str, range: Range<usize>, size: usize) -> Vec<Range<usize>> {
+    let bytes = &text.as_bytes()[..range.end];
+    if range.len() <= size || bytes[range.clone()].contains(&b'"') {
+        return vec![range];
     }
-    let mut starts = vec![body];
-    for part in 1..count {
-        let near = body + bytes.len() / count * part;
-        let rest = &text.as_bytes()[near..];
-        if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            starts.push(near + end + 1);
-        }
+    let mut blocks = Vec::new();
+    let mut start = range.start;
+    while start < range.end {
+        let near = start.saturating_add(size).min(range.end);
+        let rest = bytes[near..].iter();
+        let end = { rest }.position(|byte| *byte == b'\n');
+        let end = end.map_or(range.end, |end| near + end + 1);
+        blocks.push(start..end);
+        start = end;
     }
-    starts.dedup();
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(start, end)| *start..end)
-        .collect()
+    blocks
 }
 
 /// Columns of some rows.

@@ -118,6 +118,12 @@ fn record(sources: &[Named]) -> Result<String, Fault> {
             }
         }
     }
+    if differing.is_empty()
+        && let Some((name, other, why)) = other_axis(sources)
+    {
+        let message = format!("`{name}` of `{first}` and `{other}` differs: {why}");
+        return Err(Fault::at("file", message));
+    }
     let mut found = differing.iter();
     match (found.next(), found.next()) {
         (Some((only, _)), None) => Ok((*only).to_owned()),
@@ -160,6 +166,19 @@ fn axis_variable<'s>(source: &'s dyn Source, dimension: &str) -> Option<&'s Vari
         let own = variable.dimensions.first();
         own.is_some_and(|own| own.name == dimension && variable.is_axis_of(own))
             && matches!(variable.element, Element::Number(_))
+    })
+}
+
+/// An axis that does not mean the same in another source although its numbers are equal: its
+/// name, that of the source, and why.
+fn other_axis(sources: &[Named]) -> Option<(&str, &str, String)> {
+    let (_, first) = &sources[0];
+    let axes = first.variables().iter();
+    let axes = axes.filter(|it| it.dimensions.first().is_some_and(|own| it.is_axis_of(own)));
+    let others = axes.flat_map(|axis| sources[1..].iter().map(move |other| (axis, other)));
+    { others }.find_map(|(axis, (shown, other))| {
+        let own = other.variables().iter().find(|it| it.name == axis.name)?;
+        Some((&*axis.name, &**shown, differs(axis, Some(own), "")?))
     })
 }
 

@@ -1,5 +1,7 @@
 //! The end of a file: its columns, what they mean, and where their pages are.
 
+use std::ops::Range;
+
 use super::thrift::{DAMAGED, Input, Value};
 
 /// What the end of a file says.
@@ -83,6 +85,8 @@ pub(super) struct Chunk {
     pub codec: i64,
     /// The type it says it has.
     pub physical: i64,
+    /// What its values lie between, where it says so of numbers or times.
+    pub between: Option<(f64, f64)>,
 }
 
 impl Footer {
@@ -118,9 +122,81 @@ impl Footer {
     }
 }
 
+impl Footer {
+    /// How many groups of rows.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// How many rows a group has.
+    pub fn rows_of(&self, group: usize) -> usize {
+        self.groups[group].rows
+    }
+
+    /// What the values of a column lie between in a group, where the file says so.
+    pub fn between(&self, group: usize, leaf: usize) -> Option<(f64, f64)> {
+        self.groups[group].chunks[leaf].between
+    }
+
+    /// Of neighbouring groups where their pages are in a file of this size, and the footer that
+    /// the bytes there would have.
+    pub fn part(&self, groups: Range<usize>, size: usize) -> (Range<usize>, Self) {
+        let mut part = Self {
+            leaves: self.leaves.clone(),
+            rows: 0,
+            groups: self.groups[groups].to_vec(),
+        };
+        let starts = |all: &[Group]| -> Vec<usize> {
+            let chunks = all.iter().flat_map(|group| &group.chunks);
+            chunks.map(|chunk| chunk.start).collect()
+        };
+        let own = starts(&part.groups);
+        let start = own.iter().min().copied().unwrap_or_default().min(size);
+        let last = own.iter().max().copied().unwrap_or_default();
+        // What a chunk says of its length is not always true.
+        let others = starts(&self.groups).into_iter();
+        let end = others.filter(|it| *it > last).min().unwrap_or(size);
+        for group in &mut part.groups {
+            part.rows += group.rows;
+            group.chunks.iter_mut().for_each(|it| it.start -= start);
+        }
+        (start..end.clamp(start, size), part)
+    }
+}
+
+impl Leaf {
+    /// What the statistics of a chunk say its values lie between.
+    fn between(&self, statistics: &Value) -> Option<(f64, f64)> {
+        let meaning = self.meaning.as_ref().ok()?;
+        let value = |bytes: &[u8]| match (self.physical, meaning) {
+            (Physical::Int32, Meaning::Number | Meaning::Times(_)) => {
+                Some(f64::from(i32::from_le_bytes(bytes.try_into().ok()?)))
+            }
+            (Physical::Int64, Meaning::Number | Meaning::Times(_)) => {
+                Some(i64::from_le_bytes(bytes.try_into().ok()?) as f64)
+            }
+            (Physical::Float, Meaning::Number) => {
+                Some(f64::from(f32::from_le_bytes(bytes.try_into().ok()?)))
+            }
+            (Physical::Double, Meaning::Number) => Some(f64::from_le_bytes(bytes.try_into().ok()?)),
+            _ => None,
+        };
+        let bound = |id, old| value(statistics.bytes(id).or_else(|| statistics.bytes(old))?);
+        let (low, high) = (bound(6, 2)?, bound(5, 1)?);
+        let a_day = match meaning {
+            Meaning::Times(a_day) => *a_day,
+            _ => 1.0,
+        };
+        // Some writers let a missing value spoil them.
+        (low <= high).then_some((low / a_day, high / a_day))
+    }
+}
+
 impl Group {
     fn of(group: &Value, leaves: &[Leaf]) -> Result<Self, String> {
+        let mut own = leaves.iter();
         let chunks = group.list(1).iter().map(|chunk| {
+            let leaf = own.next().ok_or(DAMAGED)?;
             if chunk.field(1).is_some() {
                 return Err("its pages are in other files".to_owned());
             }
@@ -132,6 +208,7 @@ impl Group {
                 start: dictionary.unwrap_or(first),
                 codec: data.int(4).ok_or(DAMAGED)?,
                 physical: data.int(1).ok_or(DAMAGED)?,
+                between: data.field(12).and_then(|it| leaf.between(it)),
             })
         });
         let chunks: Vec<Chunk> = chunks.collect::<Result<_, String>>()?;

@@ -57,6 +57,14 @@ impl<'b> Value<'b> {
         }
     }
 
+    /// The bytes of a field.
+    pub fn bytes(&self, id: i16) -> Option<&'b [u8]> {
+        match self.field(id)? {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The members of a list in a field; none of a field that is missing.
     pub fn list(&self, id: i16) -> &[Value<'b>] {
         match self.field(id) {

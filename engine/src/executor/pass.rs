@@ -1,0 +1,343 @@
+//! Carrying out orders together: rows pass through them in parts, and no table is kept that nobody
+//! reads whole.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::carry::{Carrier, LARGE, fault_of};
+use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, downcast};
+use crate::error::Fault;
+use crate::flow::{Flow, InParts};
+use crate::order::Order;
+use crate::plugin::{Context, Progress};
+
+/// Where rows come from on their way to an order.
+pub(super) struct Way<'a> {
+    /// The result that is at hand whole; else the first of `through` reads.
+    whole: Option<AnyArtifact>,
+    /// What they pass through before the order; carried out before, and not kept.
+    through: Vec<&'a Order>,
+}
+
+impl<'a> Carrier<'a> {
+    /// How rows come to the order in parts; none where it is carried out on whole tables.
+    pub(super) fn way(&self) -> Option<Way<'a>> {
+        let in_parts = |order: &Order| {
+            let operation = self.place.registry.get(&order.plugin)?;
+            operation.in_parts(&order.arguments)
+        };
+        let mut way = Way {
+            whole: None,
+            through: Vec::new(),
+        };
+        let mut order = self.order;
+        loop {
+            let field = match in_parts(order)? {
+                InParts::Reads => break,
+                InParts::Maps(field) | InParts::Gathers(field) => field,
+            };
+            let mut inputs = order.inputs.iter().filter(|input| input.field == field);
+            let [member] = &inputs.next()?.members[..] else {
+                return None;
+            };
+            if let Some(whole) = self.results.get(&member.key) {
+                way.whole = Some(whole);
+                break;
+            }
+            let record = self.place.store.find(&member.key)?;
+            if !record.objects().any(|(part, ..)| part == Parts::REMADE) {
+                // Small: read with the other inputs, if it goes no further.
+                order.flows.as_ref()?;
+                way.whole = Some(self.stored(&member.key, &member.title).ok()?);
+                break;
+            }
+            let remade = self.remakes.iter();
+            order = remade.into_iter().find(|it| it.key.digest == member.key)?;
+            way.through.insert(0, order);
+        }
+        let goes_on = self.order.flows.is_some();
+        (goes_on || !way.through.is_empty()).then_some(way)
+    }
+
+    /// Carries the order out together with what its rows pass on to.
+    pub(super) fn pass(
+        &mut self,
+        way: Way<'a>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), Fault> {
+        if let Some(why) = self.diverged_input() {
+            return Err(Fault::Diverged(why));
+        }
+        let mut orders = way.through.iter().copied();
+        let reader = match way.whole {
+            Some(_) => None,
+            None => Some(orders.next().unwrap_or(self.order)),
+        };
+        let is_reader = reader.is_some_and(|reader| std::ptr::eq(reader, self.order));
+        let own = Carrier::new(self.order, self.remakes, self.place, self.results);
+        let mut outlet = match is_reader {
+            true => Outlet::of(&own),
+            false => {
+                let mut stage = FlowStage::new(own);
+                for order in orders.rev() {
+                    let carrier = Carrier::new(order, self.remakes, self.place, self.results);
+                    stage = FlowStage::through(carrier, stage);
+                }
+                Outlet {
+                    kept: Kept::Nothing,
+                    stages: vec![stage],
+                }
+            }
+        };
+        match (reader, way.whole) {
+            (Some(order), _) => {
+                let carrier = Carrier::new(order, self.remakes, self.place, self.results);
+                let context = carrier.context(progress);
+                let bindings = carrier.bindings_with(None)?;
+                let operation = carrier.operation()?;
+                let result = catch_unwind(AssertUnwindSafe(|| {
+                    operation.read_parts(&bindings, &context, &mut |rows| outlet.give(rows))
+                }));
+                if is_reader {
+                    self.notes = context.take_notes();
+                }
+                let result = result.unwrap_or_else(|panic| Err(fault_of(panic)));
+                if let Err(Fault::Cancelled) = result {
+                    return result;
+                }
+                carrier.verify(&context)?;
+                result?;
+            }
+            (None, whole) => {
+                let whole = whole.as_ref().and_then(downcast::<Dataset>);
+                let whole = whole.ok_or_else(|| Fault::Bug("rows of another type".to_owned()))?;
+                outlet.give(Dataset::clone(&whole))?;
+            }
+        }
+        outlet.finish()?;
+        if is_reader {
+            outlet.kept.save(self)?;
+            // What fails here is carried out, and fails, in its own turn.
+            outlet.stages.into_iter().for_each(|stage| {
+                let _ = stage.save();
+            });
+            return Ok(());
+        }
+        let mut stage = outlet.stages.pop();
+        while let Some(mut through) = stage.take() {
+            if std::ptr::eq(through.order(), self.order) {
+                self.notes = through.context.take_notes();
+                through.carrier.notes.clone_from(&self.notes);
+                self.cost = through.save()?.cost;
+                return Ok(());
+            }
+            if let Some(fault) = through.fault {
+                return Err(fault);
+            }
+            stage = through.outlet.stages.pop();
+        }
+        Err(Fault::Bug("rows passed by".to_owned()))
+    }
+}
+
+/// The rows of a result so far.
+enum Kept {
+    /// They are not wanted.
+    Nothing,
+    /// All of them; of what is made again, until they are many if nothing reads all.
+    Parts {
+        parts: Vec<Dataset>,
+        size: u64,
+        most: u64,
+    },
+    /// They were many.
+    Size(u64),
+}
+
+impl Kept {
+    /// For the result of an order.
+    fn of(order: &Order) -> Self {
+        let most = match order.flows {
+            Some(_) => LARGE,
+            None => u64::MAX,
+        };
+        Self::Parts {
+            parts: Vec::new(),
+            size: 0,
+            most,
+        }
+    }
+
+    fn add(&mut self, rows: &Dataset) {
+        let more = rows.size();
+        match self {
+            Self::Nothing => {}
+            Self::Size(size) => *size += more,
+            Self::Parts { parts, size, most } => {
+                *size += more;
+                match *size >= *most {
+                    true => *self = Self::Size(*size),
+                    false => parts.push(rows.clone()),
+                }
+            }
+        }
+    }
+
+    fn save(self, carrier: &mut Carrier<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Size(size) => carrier.save_size(size),
+            Self::Parts { parts, .. } => carrier.save_result(Arc::new(Dataset::of_parts(parts)?)),
+        }
+    }
+}
+
+/// Where the rows of a result go.
+struct Outlet<'a> {
+    kept: Kept,
+    stages: Vec<FlowStage<'a>>,
+}
+
+impl<'a> Outlet<'a> {
+    /// That of an order: to its result, and to what its rows pass on to.
+    fn of(carrier: &Carrier<'a>) -> Self {
+        let (place, results) = (carrier.place, carrier.results);
+        let stages = carrier.order.flows.iter().flatten();
+        let stages = stages
+            .filter(|order| place.store.find(&order.key.digest).is_none())
+            .map(|order| FlowStage::new(Carrier::new(order, &order.remakes, place, results)));
+        Self {
+            kept: Kept::of(carrier.order),
+            stages: stages.collect(),
+        }
+    }
+
+    fn give(&mut self, rows: Dataset) -> Result<(), Fault> {
+        self.kept.add(&rows);
+        let Some((last, others)) = self.stages.split_last_mut() else {
+            return Ok(());
+        };
+        for stage in others {
+            stage.take(rows.clone())?;
+        }
+        last.take(rows)
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        self.stages.iter_mut().try_for_each(FlowStage::finish)
+    }
+}
+
+/// An order on the way of rows.
+struct FlowStage<'a> {
+    carrier: Carrier<'a>,
+    context: Context<'a>,
+    /// None before the first rows.
+    flow: Option<Box<dyn Flow>>,
+    outlet: Outlet<'a>,
+    /// Why it takes no more rows.
+    fault: Option<Fault>,
+    spent: Duration,
+}
+
+impl<'a> FlowStage<'a> {
+    fn new(carrier: Carrier<'a>) -> Self {
+        let outlet = Outlet::of(&carrier);
+        Self {
+            context: carrier.context(&|_| ()),
+            carrier,
+            flow: None,
+            outlet,
+            fault: None,
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// One that was carried out before, on the way to another.
+    fn through(carrier: Carrier<'a>, to: Self) -> Self {
+        let outlet = Outlet {
+            kept: Kept::Nothing,
+            stages: vec![to],
+        };
+        Self {
+            outlet,
+            ..Self::new(carrier)
+        }
+    }
+
+    fn order(&self) -> &'a Order {
+        self.carrier.order
+    }
+
+    /// Takes the next rows. Its own faults wait for its own turn.
+    fn take(&mut self, rows: Dataset) -> Result<(), Fault> {
+        self.answer(|stage| {
+            if stage.flow.is_none() {
+                stage.flow = Some(stage.open(&rows)?);
+            }
+            match &mut stage.flow {
+                Some(flow) => flow.push(rows, &stage.context),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        self.answer(|stage| match &mut stage.flow {
+            Some(flow) => flow.finish(&stage.context),
+            None => Err(Fault::user("there are no rows")),
+        })?;
+        match self.fault {
+            Some(_) => Ok(()),
+            None => self.outlet.finish(),
+        }
+    }
+
+    /// Passes on what the plugin answers.
+    fn answer(
+        &mut self,
+        ask: impl FnOnce(&mut Self) -> Result<Option<Dataset>, Fault>,
+    ) -> Result<(), Fault> {
+        if self.fault.is_some() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let answer = catch_unwind(AssertUnwindSafe(|| ask(self)));
+        self.spent += began.elapsed();
+        match answer.unwrap_or_else(|panic| Err(fault_of(panic))) {
+            Ok(Some(rows)) if rows.rows() > 0 => self.outlet.give(rows),
+            Ok(_) => Ok(()),
+            Err(Fault::Cancelled) => Err(Fault::Cancelled),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&self, first: &Dataset) -> Result<Box<dyn Flow>, Fault> {
+        let operation = self.carrier.operation()?;
+        let field = operation.in_parts(&self.order().arguments);
+        let field = field.and_then(InParts::input).unwrap_or_default();
+        let head: AnyArtifact = Arc::new(first.take(&[]));
+        let bindings = self.carrier.bindings_with(Some((field, &head)))?;
+        operation.flow(&bindings)
+    }
+
+    /// Stores its result, and those of what its rows passed on to.
+    fn save(mut self) -> Result<Carrier<'a>, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.carrier.notes.extend(self.context.take_notes());
+        if let Some(started) = Instant::now().checked_sub(self.spent) {
+            self.carrier.started = started;
+        }
+        self.outlet.kept.save(&mut self.carrier)?;
+        for stage in self.outlet.stages {
+            let _ = stage.save();
+        }
+        Ok(self.carrier)
+    }
+}

@@ -1,0 +1,58 @@
+//! Rows that pass through plugins in parts, so that no table need be in memory whole.
+//!
+//! A reader gives its rows part after part; a function of rows answers each part at once; what
+//! gathers rows answers after the last. The executor joins them ([`crate::executor`]) where
+//! nothing reads the tables between them as wholes. A result is the same whatever the parts are.
+
+use crate::artifact::Dataset;
+use crate::error::Fault;
+use crate::plugin::Context;
+
+/// What a call does to rows that come in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InParts {
+    /// It reads them from files: [`Plugin::read_parts`](crate::plugin::Plugin::read_parts).
+    Reads,
+    /// It answers each part of the rows of this input:
+    /// [`Plugin::flow`](crate::plugin::Plugin::flow).
+    Maps(&'static str),
+    /// It answers after the last part, with little:
+    /// [`Plugin::flow`](crate::plugin::Plugin::flow).
+    Gathers(&'static str),
+}
+
+impl InParts {
+    /// The input whose rows it takes in parts.
+    pub fn input(self) -> Option<&'static str> {
+        match self {
+            Self::Reads => None,
+            Self::Maps(input) | Self::Gathers(input) => Some(input),
+        }
+    }
+}
+
+/// A call that takes rows in parts.
+pub trait Flow {
+    /// Takes the next rows, in the order of the table; returns the rows of the result that these
+    /// are enough for.
+    ///
+    /// # Errors
+    /// As those of [`Plugin::run`](crate::plugin::Plugin::run).
+    fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault>;
+
+    /// The rest of the result, after the last rows.
+    ///
+    /// # Errors
+    /// As those of [`Plugin::run`](crate::plugin::Plugin::run).
+    fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault>;
+}
+
+/// What a call makes of a whole table, taken as one part.
+///
+/// # Errors
+/// Those of the call.
+pub fn at_once(mut flow: impl Flow, rows: Dataset, context: &Context) -> Result<Dataset, Fault> {
+    let first = flow.push(rows, context)?;
+    let rest = flow.finish(context)?;
+    Ok(first.or(rest).unwrap_or_default())
+}

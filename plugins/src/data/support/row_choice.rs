@@ -1,0 +1,204 @@
+//! Which rows of tables are read.
+
+use dsl::ast::BinaryOp;
+use dsl::column::ColumnExpr;
+use engine::artifact::Dataset;
+use engine::error::Fault;
+use engine::group;
+use engine::params::Condition;
+use engine::plugin::{Complaint, Context, Sketch};
+
+use super::meeting::Meeting;
+use super::several::OneFile;
+
+group! {
+    /// Which rows are read.
+    pub struct RowOptions {
+        /// Fewer rows: of all files together the first and every `every`-th after it.
+        every: u64 = "1", range("1..=1000000");
+        /// What a row must meet, such as `depth > 500 m and time >= 1990-01-01`. The others do not
+        /// come into memory.
+        r#where: Option<Condition>;
+    }
+}
+
+impl Default for RowOptions {
+    fn default() -> Self {
+        Self {
+            every: 1,
+            r#where: None,
+        }
+    }
+}
+
+/// Refuses a condition that asks about other rows than its own: not all of them are read.
+pub fn of_many_rows(call: &Sketch) -> Option<Complaint> {
+    let Condition(condition) = call.get::<Option<Condition>>("where")??;
+    let function = condition.of_rows()?;
+    let message = format!("expected a condition on one row, found `{function}` of many");
+    let complaint = Complaint::at("where", message);
+    Some(complaint.with_hint("ask it of the rows afterwards: `where(rows, …)`"))
+}
+
+/// Chooses among rows that come in parts.
+pub struct RowChoice {
+    every: u64,
+    /// How many rows came before.
+    before: u64,
+    meeting: Option<Meeting>,
+}
+
+impl RowChoice {
+    /// By these options.
+    pub fn of(options: &RowOptions) -> Self {
+        let condition = options.r#where.as_ref().map(|Condition(it)| it.clone());
+        Self {
+            every: options.every,
+            before: 0,
+            meeting: condition.map(|condition| Meeting::new(condition, "where")),
+        }
+    }
+
+    /// The same for what can be asked of the rows of each of some files, and the condition that
+    /// must be asked of all of them, as it is of a column that folders give.
+    pub fn before_and_after<'o>(
+        options: &'o RowOptions,
+        files: &[OneFile],
+    ) -> (Self, Option<&'o ColumnExpr>) {
+        let mut choice = Self::of(options);
+        let Some(Condition(condition)) = &options.r#where else {
+            return (choice, None);
+        };
+        let used = condition.columns();
+        let mut folders = files.iter().flat_map(|one| &one.partitions);
+        let late = folders.any(|(name, _)| used.contains(&name.as_str()));
+        if late {
+            choice.meeting = None;
+        }
+        (choice, late.then_some(condition))
+    }
+
+    /// Whether it takes all rows.
+    pub fn is_all(&self) -> bool {
+        self.every == 1 && self.meeting.is_none()
+    }
+
+    /// Passes over rows that do not come.
+    pub fn skip(&mut self, rows: u64) {
+        self.before += rows;
+    }
+
+    /// Those of the next rows that are wanted; none where none is.
+    ///
+    /// # Errors
+    /// When the condition cannot be computed.
+    pub fn of_next(&mut self, rows: Dataset) -> Result<Option<Dataset>, Fault> {
+        let count = rows.rows() as u64;
+        let first = self.before.next_multiple_of(self.every) - self.before;
+        self.before += count;
+        let rows = match self.every {
+            1 => rows,
+            every => {
+                let places = (first..count).step_by(every as usize);
+                rows.take(&places.map(|row| row as u32).collect::<Vec<u32>>())
+            }
+        };
+        match &mut self.meeting {
+            _ if rows.rows() == 0 => Ok(None),
+            Some(meeting) => meeting.of(&rows),
+            None => Ok(Some(rows)),
+        }
+    }
+
+    /// After the last rows.
+    ///
+    /// # Errors
+    /// When none met the condition.
+    pub fn end(self, context: &Context) -> Result<(), Fault> {
+        match self.meeting {
+            Some(meeting) => meeting.end(context),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether rows can meet a condition whose columns lie between bounds; `between` knows those of
+/// a column of numbers or times.
+pub fn can_meet(condition: &ColumnExpr, between: &dyn Fn(&str) -> Option<(f64, f64)>) -> bool {
+    use BinaryOp as Op;
+    let ColumnExpr::Binary(op, left, right) = condition else {
+        return true;
+    };
+    let (op, column, value) = match (op, &**left, &**right) {
+        (Op::And, left, right) => return can_meet(left, between) && can_meet(right, between),
+        (Op::Or, left, right) => return can_meet(left, between) || can_meet(right, between),
+        (op, ColumnExpr::Column(column), value) => (*op, column, value),
+        (op, value, ColumnExpr::Column(column)) => (turned(*op), column, value),
+        _ => return true,
+    };
+    let Some((low, high)) = between(column) else {
+        return true;
+    };
+    match (op, value) {
+        (Op::Less, ColumnExpr::Number(value)) => low < *value,
+        (Op::LessEqual, ColumnExpr::Number(value)) => low <= *value,
+        (Op::Greater, ColumnExpr::Number(value)) => high > *value,
+        (Op::GreaterEqual, ColumnExpr::Number(value)) => high >= *value,
+        (Op::Equal, ColumnExpr::Number(value)) => low <= *value && *value <= high,
+        (Op::In, ColumnExpr::List(values)) => values.iter().any(|value| match value {
+            ColumnExpr::Number(value) => low <= *value && *value <= high,
+            _ => true,
+        }),
+        _ => true,
+    }
+}
+
+/// The operator with its sides the other way round.
+fn turned(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
+        BinaryOp::In => BinaryOp::NotEqual,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare(op: BinaryOp, value: f64) -> ColumnExpr {
+        let column = ColumnExpr::Column("depth".to_owned());
+        ColumnExpr::Binary(op, column.into(), ColumnExpr::Number(value).into())
+    }
+
+    #[test]
+    fn bounds_rule_out_what_lies_beyond_them() {
+        let between = |name: &str| (name == "depth").then_some((10.0, 20.0));
+        let can = |condition: &ColumnExpr| can_meet(condition, &between);
+        assert!(can(&compare(BinaryOp::Less, 10.5)) && !can(&compare(BinaryOp::Less, 10.0)));
+        assert!(can(&compare(BinaryOp::LessEqual, 10.0)));
+        assert!(!can(&compare(BinaryOp::Greater, 20.0)));
+        assert!(can(&compare(BinaryOp::GreaterEqual, 20.0)));
+        assert!(!can(&compare(BinaryOp::Equal, 21.0)));
+        assert!(can(&compare(BinaryOp::NotEqual, 21.0)));
+        let both = |op| {
+            let sides = [
+                compare(BinaryOp::Less, 5.0),
+                compare(BinaryOp::Greater, 15.0),
+            ];
+            let [left, right] = sides.map(Box::new);
+            ColumnExpr::Binary(op, left, right)
+        };
+        assert!(can(&both(BinaryOp::Or)) && !can(&both(BinaryOp::And)));
+        let turned = ColumnExpr::Binary(
+            BinaryOp::Greater,
+            ColumnExpr::Number(10.0).into(),
+            ColumnExpr::Column("depth".to_owned()).into(),
+        );
+        assert!(!can(&turned));
+        assert!(can_meet(&compare(BinaryOp::Less, 5.0), &|_| None));
+    }
+}
