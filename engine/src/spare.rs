@@ -70,7 +70,7 @@ impl Spare {
 
     fn lend(&self) -> Option<Lent<'_>> {
         let less = |idle| (idle > 0).then_some(idle - 1);
-        let lent = (self.0).try_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let lent = (self.0).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         lent.ok().map(|_| Lent(self))
     }
 }
