@@ -50,8 +50,8 @@ impl Spare {
             let mut results = Vec::new();
             let mut helpers = Vec::new();
             loop {
-                let others = next.load(Ordering::Relaxed) + 1 < parts.len();
-                if let Some(lent) = others.then(|| self.lend()).flatten() {
+                let left = parts.len().saturating_sub(next.load(Ordering::Relaxed));
+                for lent in (1..left).map_while(|_| self.lend()) {
                     helpers.push(scope.spawn(move || help(lent)));
                 }
                 match do_one() {
