@@ -234,7 +234,7 @@ fn ls_and_du_tell_what_there_is() {
         apply 4 # B #
         columns 1 # B #
         compare 1 # B #
-        finetune 5 # B #
+        finetune 4 # B #
         mlp 4 # B #
         page 1 # B #
         polynomial 4 # B #

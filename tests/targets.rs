@@ -163,16 +163,14 @@ data found_{name} = predict(moved_{name}, on: unseen)
         let said = folder.farcast(&["export", "it.farcast", &format!("found_{name}"), "--quiet"]);
         assert_eq!(said.code, 0, "{said:?}");
         for target in ["u", "v"] {
-            for line in [
-                format!("errors_{name},moved_{name}"),
-                format!("inside_{name},moved_{name}"),
-            ] {
+            for score in ["errors", "inside"] {
+                let (statement, model) = (format!("{score}_{name}"), format!("moved_{name}"));
                 let metric = format!("rmse of {target}");
-                let of = |it: &&str| it.starts_with(&line) && it.contains(&metric);
-                assert!(
-                    scores.lines().any(|it| of(&it)),
-                    "{line} {metric}: {scores}"
-                );
+                let is_it = |line: &str| {
+                    let fields: Vec<&str> = line.split(',').collect();
+                    (fields[0], fields[3], fields[5]) == (&statement, &model, &metric)
+                };
+                assert!(scores.lines().any(is_it), "{statement} {metric}: {scores}");
             }
         }
     }

@@ -63,6 +63,8 @@ pub struct NetworkFacts {
     pub training: Training,
     /// What only the reference trainer can differentiate in it, such as `convolutions`.
     pub reference_only: Option<&'static str>,
+    /// What it has beside dense layers, such as `convolutions` or `trees`.
+    pub beside_dense: Option<&'static str>,
 }
 
 /// How the weights of a network came about.

@@ -37,9 +37,9 @@ impl Spare {
             let at = next.fetch_add(1, Ordering::Relaxed);
             parts.get(at).map(|part| (at, work(part)))
         };
-        let help = |lent: Lent| {
+        let help = |loan: Loan| {
             let mut results = Vec::new();
-            while !lent.is_wanted()
+            while !loan.is_wanted()
                 && let Some(result) = do_one()
             {
                 results.push(result);
@@ -51,8 +51,8 @@ impl Spare {
             let mut helpers = Vec::new();
             loop {
                 let left = parts.len().saturating_sub(next.load(Ordering::Relaxed));
-                for lent in (1..left).map_while(|_| self.lend()) {
-                    helpers.push(scope.spawn(move || help(lent)));
+                for loan in (1..left).map_while(|_| self.lend()) {
+                    helpers.push(scope.spawn(move || help(loan)));
                 }
                 match do_one() {
                     Some(result) => results.push(result),
@@ -68,24 +68,24 @@ impl Spare {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    fn lend(&self) -> Option<Lent<'_>> {
+    fn lend(&self) -> Option<Loan<'_>> {
         let less = |idle| (idle > 0).then_some(idle - 1);
         let lent = (self.0).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        lent.ok().map(|_| Lent(self))
+        lent.ok().map(|_| Loan(self))
     }
 }
 
 /// A core that is lent; returned when dropped, after a panic too.
-struct Lent<'a>(&'a Spare);
+struct Loan<'a>(&'a Spare);
 
-impl Lent<'_> {
+impl Loan<'_> {
     /// Whether an action has started that should have it.
     fn is_wanted(&self) -> bool {
         self.0.0.load(Ordering::Relaxed) < 0
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Loan<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_add(1, Ordering::Relaxed);
     }

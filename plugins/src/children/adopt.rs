@@ -181,6 +181,7 @@ fn given_network(call: &Sketch) -> Option<NetworkFacts> {
         layers: call.text("network"),
         training: Training::Unknown,
         reference_only: None,
+        beside_dense: None,
     })
 }
 

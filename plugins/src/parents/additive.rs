@@ -57,7 +57,8 @@ impl Plugin for Additive {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, None, Training::Solved, None)
+        let facts = examine::network(call, None, Training::Solved, None);
+        examine::with_other(facts, "curves")
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

@@ -61,7 +61,8 @@ impl Plugin for Boost {
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
-        examine::network(call, None, Training::Solved, None)
+        let facts = examine::network(call, None, Training::Solved, None);
+        examine::with_other(facts, "trees")
     }
 
     fn run(self, context: &Context) -> Result<Parent, Fault> {

@@ -72,7 +72,11 @@ impl Plugin for LeastSquares {
         let products = products(&inputs, with.as_ref(), call.get("degree"));
         let features = inputs.len() + products.len();
         let layout = |targets| Layout::mlp(&[features, targets]);
-        examine::with_tensors(facts, examine::targets(call).map(layout))
+        let facts = examine::with_tensors(facts, examine::targets(call).map(layout));
+        match products.is_empty() {
+            true => facts,
+            false => examine::with_other(facts, "products"),
+        }
     }
 
     fn run(self, _: &Context) -> Result<Parent, Fault> {

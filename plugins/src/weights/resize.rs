@@ -87,7 +87,10 @@ impl Plugin for Resize {
         let hint = "`importance` looks at what dense layers see; `uniform` takes other layers, too";
         let dense = not_dense(call, "parent").filter(|_| by_data);
         let dense = dense.map(|complaint| complaint.with_hint(hint));
-        let found = bare.or(dense).or_else(|| unlike(call));
+        let found = bare
+            .or_else(|| unknown_layers(call))
+            .or(dense)
+            .or_else(|| unlike(call));
         lacks.into_iter().chain(found).collect()
     }
 
@@ -103,8 +106,7 @@ impl Plugin for Resize {
         let differ = |message: String| Fault::at("like", message);
         let known = [network, like].map(|it| it.reading(network.columns().clone(), network.loss()));
         let [Some(_), Some(made)] = known else {
-            let message = "this network has no layers that are known";
-            return Err(Fault::at("parent", message));
+            return Err(Fault::at("parent", UNKNOWN));
         };
         comparable(&shapes(&layout), &shapes(&wanted)).map_err(differ)?;
         if network.heads() != like.heads() {
@@ -410,6 +412,19 @@ impl Resize {
         }
         next.weight = taken;
     }
+}
+
+const UNKNOWN: &str = "this network has no layers that are known";
+
+/// Refuses networks whose layers are not known, such as trees.
+fn unknown_layers(call: &Sketch) -> Option<Complaint> {
+    let mut params = ["parent", "like"].into_iter();
+    params.find_map(|param| {
+        let network = call.network(param)?;
+        let what = network.beside_dense?;
+        let message = format!("expected a network of layers, found {what}");
+        (network.reference_only.is_none()).then(|| Complaint::at(param, message))
+    })
 }
 
 /// Refuses networks that are known to differ in more than the widths of hidden layers.

@@ -42,6 +42,7 @@ pub fn network(
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
         training,
         reference_only,
+        beside_dense: reference_only,
     };
     let is_trained = matches!(training, Training::Steps { .. });
     let chosen = call.get("trainer");
@@ -50,6 +51,14 @@ pub fn network(
         network: Some(Arc::new(network)),
         ..Facts::default()
     }
+}
+
+/// The same of a network that has this beside dense layers.
+pub fn with_other(mut facts: Facts, what: &'static str) -> Facts {
+    if let Some(network) = facts.network.as_mut().map(Arc::make_mut) {
+        network.beside_dense = Some(what);
+    }
+    facts
 }
 
 /// The same where the tensors of the network are known.

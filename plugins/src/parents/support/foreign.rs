@@ -110,6 +110,7 @@ impl Maker for Train {
     }
 
     fn facts(&self, call: &Sketch<'_>) -> Facts {
-        examine::network(call, None, Training::Program, None)
+        let facts = examine::network(call, None, Training::Program, None);
+        examine::with_other(facts, "a program of its own")
     }
 }

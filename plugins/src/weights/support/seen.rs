@@ -23,7 +23,7 @@ const NOT_DENSE: &str = "this network has other layers than dense ones";
 pub(crate) fn not_dense(call: &Sketch, param: &str) -> Option<Complaint> {
     let what = call
         .network(param)
-        .and_then(|network| network.reference_only)?;
+        .and_then(|network| network.beside_dense)?;
     let message = format!("expected a network of dense layers alone, found {what}");
     Some(Complaint::at(param, message))
 }
