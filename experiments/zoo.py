@@ -79,8 +79,8 @@ def drawn(cells):
             if panel == 0:
                 yield f'<text x="{left - 8}" y="{y(mark) + 4:.1f}" text-anchor="end">{mark:g}</text>'
         known = [value for (name, _), value in mean.items() if name == metric and value is not None]
-        step = 10 ** math.floor(math.log10(max(known)))
-        step = next(step / part for part in (1, 2, 5, 10) if max(known) / (step / part) >= 3)
+        step = 10 ** math.ceil(math.log10(max(known)))
+        step = next(step / part for part in (1, 2, 5, 10, 20, 50) if max(known) / (step / part) >= 3)
         most = step * math.ceil(max(known) / step)
         for at in range(round(most / step) + 1):
             x = left + PANEL * at * step / most
