@@ -203,13 +203,13 @@ impl Plugin for Finetune {
         };
         let subsets = self.subsets.rows.iter().enumerate();
         let runs = subsets.flat_map(|(subset, rows)| {
-            (0..self.repeats).map(move |repeat| Run {
+            (0..self.repeats).map(move |repeat| Tuning {
                 subset,
                 rows,
                 repeat,
             })
         });
-        let runs: Vec<Run> = runs.collect();
+        let runs: Vec<Tuning> = runs.collect();
         let (at_once, at_a_time) = match self.from {
             Start::Parent => {
                 let trainer = Trainer::new(network, self.trainer, &self.optimizer);
@@ -231,7 +231,7 @@ impl Plugin for Finetune {
         let mut table = Vec::with_capacity(runs.len() * self.parent.weights.len());
         let mut start = self.parent.weights.clone();
         for some in runs.chunks(at_once * at_a_time) {
-            let parts: Vec<&[Run]> = some.chunks(at_once).collect();
+            let parts: Vec<&[Tuning]> = some.chunks(at_once).collect();
             let tuned = context.share(&parts, |part| work.tune(part, &start));
             let tuned = tuned.into_iter().collect::<Result<Vec<_>, Fault>>()?;
             for (run, tuned) in some.iter().zip(tuned.into_iter().flatten()) {
@@ -345,7 +345,7 @@ impl Finetune {
 const PARTS: usize = 64;
 
 /// One subset, once.
-struct Run<'a> {
+struct Tuning<'a> {
     subset: usize,
     rows: &'a [u32],
     repeat: u32,
@@ -373,7 +373,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Fine-tunes on some subsets, all from `start`.
-    fn tune(&self, runs: &[Run], start: &[f32]) -> Result<Vec<Tuned>, Fault> {
+    fn tune(&self, runs: &[Tuning], start: &[f32]) -> Result<Vec<Tuned>, Fault> {
         self.context.check_stop()?;
         let Finetune {
             trainer,
@@ -482,7 +482,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn add(&mut self, run: &Run, tuned: &Tuned) {
+    fn add(&mut self, run: &Tuning, tuned: &Tuned) {
         self.subset.push(run.subset as u32);
         self.repeat.push(run.repeat);
         self.rows.push(run.rows.len() as u32);
