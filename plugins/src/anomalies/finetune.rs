@@ -217,7 +217,7 @@ impl Plugin for Finetune {
             }
             Start::Previous | Start::Chain => (1, 1),
         };
-        let work = Work {
+        let work = FineTuning {
             finetune: &self,
             network,
             rows: &rows,
@@ -360,7 +360,7 @@ struct Tuned {
 }
 
 /// What fine-tuning needs, wherever it is done.
-struct Work<'a> {
+struct FineTuning<'a> {
     finetune: &'a Finetune,
     network: &'a Network,
     rows: &'a Samples,
@@ -371,7 +371,7 @@ struct Work<'a> {
     total: u64,
 }
 
-impl Work<'_> {
+impl FineTuning<'_> {
     /// Fine-tunes on some subsets, all from `start`.
     fn tune(&self, runs: &[Tuning], start: &[f32]) -> Result<Vec<Tuned>, Fault> {
         self.context.check_stop()?;
