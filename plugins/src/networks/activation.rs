@@ -19,6 +19,8 @@ words! {
         GeluTanh = "gelu_tanh",
         /// Logistic function.
         Sigmoid = "sigmoid",
+        /// Sigmoid linear unit, `x` times the logistic function, as `torch.nn.SiLU()`.
+        Silu = "silu",
     }
 }
 
@@ -42,6 +44,9 @@ impl Activation {
             Activation::Sigmoid => values
                 .iter_mut()
                 .for_each(|x| *x = 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
+            Activation::Silu => values
+                .iter_mut()
+                .for_each(|x| *x *= 0.5 * tanh(Scalar::new(), 0.5 * *x) + 0.5),
         }
     }
 }
@@ -85,6 +90,20 @@ pub(super) fn activate<S: Simd, const N: usize>(
                 (value, simd.negate_mul_add_e_f32s(value, value, value))
             },
         ),
+        Activation::Silu => apply::<S, N>(
+            outputs,
+            inputs,
+            #[inline(always)]
+            |x| {
+                let bend = tanh(simd, simd.mul_f32s(half, x));
+                let share = simd.mul_add_e_f32s(half, bend, half);
+                let value = simd.mul_f32s(x, share);
+                (
+                    value,
+                    simd.add_f32s(share, simd.negate_mul_add_e_f32s(value, share, value)),
+                )
+            },
+        ),
         Activation::Gelu => apply::<S, N>(
             outputs,
             inputs,
@@ -118,13 +137,14 @@ mod tests {
 
     #[test]
     fn activations_have_their_published_values() {
-        // tanh(1), Φ(1), the tanh form of GELU at 1 (Hendrycks & Gimpel 2016, eq. 2), 1/(1+e^-1).
+        // tanh(1), Φ(1), the tanh form of GELU at 1 (Hendrycks & Gimpel 2016, eq. 2), 1/(1+e^-1) twice.
         for (activation, value) in [
             (Activation::Tanh, 0.761_594_2),
             (Activation::Relu, 1.0),
             (Activation::Gelu, 0.841_344_7),
             (Activation::GeluTanh, 0.841_192),
             (Activation::Sigmoid, 0.731_058_6),
+            (Activation::Silu, 0.731_058_6),
         ] {
             let mut found = [1.0];
             activation.apply(&mut found);

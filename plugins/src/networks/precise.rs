@@ -324,6 +324,12 @@ fn curve(activation: Activation, x: f64) -> [f64; 3] {
             let slope = s * (1.0 - s);
             [s, slope, slope * (1.0 - 2.0 * s)]
         }
+        Activation::Silu => {
+            let s = 1.0 / (1.0 + (-x).exp());
+            let slope = s * (1.0 - s);
+            let curved = slope * (1.0 - 2.0 * s);
+            [x * s, s + x * slope, 2.0 * slope + x * curved]
+        }
         Activation::Gelu => {
             let (share, density) = (normal(x), density(x));
             [x * share, share + x * density, density * (2.0 - x * x)]
@@ -442,6 +448,7 @@ mod tests {
         for activation in [
             Activation::Tanh,
             Activation::Sigmoid,
+            Activation::Silu,
             Activation::Gelu,
             Activation::GeluTanh,
             Activation::Relu,

@@ -6,7 +6,8 @@ use serde::Serialize;
 /// cubic splines (Hastie, Tibshirani & Friedman 2009, eq. 5.4 and 5.5).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {
-    /// Which variable it is of.
+    /// Which variable it is of; `predictor` in the files of children.
+    #[serde(rename = "predictor")]
     pub variable: usize,
     /// The knot it starts to bend at.
     pub first: f64,

@@ -9,6 +9,7 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
 use super::support::facts::{is, one};
+use super::support::flow::{Lessons, Velocity, normal};
 use super::support::population::{Components, Population, blend, jitter, lone};
 use crate::parents::Parent;
 
@@ -51,15 +52,53 @@ constructor! {
     }
 }
 
+constructor! {
+    /// What a learned flow makes of normal numbers: scores of the leading principal components.
+    ///
+    /// The network of the flow has learned, by Adam, to carry normal numbers to the scores of the
+    /// population, each in its standard deviations (flow matching, Lipman et al. 2023; of weights:
+    /// DeepWeightFlow). Judge it beside the others by `novelty`.
+    ///
+    /// ```farcast
+    /// weights drawn = generate(net, flow(hidden: [16], steps: 50, components: 1), count: 2)
+    /// ```
+    "flow"
+    pub struct Flow {
+        /// Widths of the hidden layers of its network.
+        hidden: Vec<usize> = "[256, 256]", range("1..=4096");
+        /// Steps of its training.
+        steps: u64 = "10000", range("1..=1000000");
+        /// How many examples each step takes.
+        batch: usize = "64", range("1..=100000");
+        /// The learning rate.
+        rate: f64 = "1e-3", range("0..");
+        /// How many components; as many as the population spans when there are fewer.
+        components: usize = "64", range("1..=10000");
+        /// Steps from the normal numbers to the scores.
+        euler: usize = "100", range("1..=10000");
+    }
+}
+
+impl Flow {
+    fn lessons(&self) -> Lessons<'_> {
+        Lessons {
+            hidden: &self.hidden,
+            steps: self.steps,
+            batch: self.batch,
+            rate: self.rate,
+        }
+    }
+}
+
 made! {
     /// How networks are drawn.
-    pub enum Model { Jitter, Blend, Gaussian }
+    pub enum Model { Jitter, Blend, Gaussian, Flow }
 }
 
 plugin! {
     /// New networks drawn from what a population of networks is like.
     ///
-    /// `jitter`, `blend` and `gaussian` are what any learned generator must be compared with (Zeng
+    /// `jitter`, `blend` and `gaussian` are what `flow`, which learns, must be compared with (Zeng
     /// et al. 2025): do it with `novelty`. A population of different starts must be aligned
     /// first. All rows of all members are the population; it is held in memory.
     ///
@@ -110,18 +149,33 @@ impl Plugin for Generate {
         let (train, _) = population.split(self.train_on.as_ref())?;
         let rows: Vec<&[f32]> = train.iter().map(|row| &population.rows[*row][..]).collect();
         let components = match &self.model {
-            Model::Gaussian(Gaussian { components }) => Some(Components::of(&rows, *components)?),
+            Model::Gaussian(Gaussian { components }) | Model::Flow(Flow { components, .. }) => {
+                Some(Components::of(&rows, *components)?)
+            }
+            _ => None,
+        };
+        let velocity = match (&self.model, &components) {
+            (Model::Flow(flow), Some(components)) => {
+                let population: Vec<_> = rows.iter().map(|row| components.scores(row)).collect();
+                Some(Velocity::learn(&population, &flow.lessons(), context)?)
+            }
             _ => None,
         };
         let mut drawn = Vec::with_capacity(self.count * population.layout.len());
         for number in 0..self.count {
             context.check_stop()?;
             let mut rng = context.rng(&format!("row {number}"));
-            drawn.extend(match (&self.model, &components) {
-                (Model::Jitter(Jitter { sd }), _) => jitter(&rows, *sd, &mut rng),
-                (Model::Blend(Blend { of }), _) => blend(&rows, *of, &mut rng),
-                (Model::Gaussian(_), Some(components)) => components.draw(&mut rng),
-                (Model::Gaussian(_), None) => return Err(Fault::Bug("no components".to_owned())),
+            drawn.extend(match (&self.model, &components, &velocity) {
+                (Model::Jitter(Jitter { sd }), ..) => jitter(&rows, *sd, &mut rng),
+                (Model::Blend(Blend { of }), ..) => blend(&rows, *of, &mut rng),
+                (Model::Gaussian(_), Some(components), _) => components.draw(&mut rng),
+                (Model::Flow(flow), Some(components), Some(velocity)) => {
+                    let start = normal(components.count(), &mut rng);
+                    components.at(&velocity.carry(&start, flow.euler))
+                }
+                (Model::Gaussian(_) | Model::Flow(_), ..) => {
+                    return Err(Fault::Bug("no components".to_owned()));
+                }
             });
         }
         let numbers: Vec<u32> = (0..self.count as u32).collect();

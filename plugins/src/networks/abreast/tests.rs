@@ -104,6 +104,7 @@ fn every_loss_and_activation_is_that_of_one_network() {
         Activation::Gelu,
         Activation::GeluTanh,
         Activation::Sigmoid,
+        Activation::Silu,
     ] {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             let network = dense(&[3, 17, 5, 4], activation, loss);

@@ -185,6 +185,11 @@ pub(super) fn activated<S: Shape>(
         Activation::Gelu => gelu(values),
         Activation::GeluTanh => values.fast_gelu(),
         Activation::Sigmoid => values.sigmoid(),
+        Activation::Silu => {
+            let (values, tape) = values.split_tape();
+            let share = values.retaped::<OwnedTape<f32, Cpu>>().sigmoid();
+            share * values.put_tape(tape)
+        }
     }
 }
 

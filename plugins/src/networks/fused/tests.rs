@@ -31,6 +31,7 @@ fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
                         Activation::Tanh => z.tanh(),
                         Activation::Relu => z.max(0.0),
                         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+                        Activation::Silu => z / (1.0 + (-z).exp()),
                         Activation::Gelu => z * cumulative(z),
                         Activation::GeluTanh => {
                             let scale = (2.0 / std::f64::consts::PI).sqrt();
@@ -65,6 +66,7 @@ fn gradients_are_finite_differences() {
         Activation::Gelu,
         Activation::GeluTanh,
         Activation::Sigmoid,
+        Activation::Silu,
     ];
     for activation in activations {
         for loss in [Loss::Mse, Loss::CrossEntropy] {

@@ -60,7 +60,7 @@ proptest! {
         ends in (1usize..20, 1usize..6),
         activation in prop::sample::select(vec![
             Activation::Tanh, Activation::Relu, Activation::Gelu, Activation::GeluTanh,
-            Activation::Sigmoid,
+            Activation::Sigmoid, Activation::Silu,
         ]),
         loss in prop::sample::select(vec![Loss::Mse, Loss::CrossEntropy]),
         optimizer in optimizers(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod assignment;
 pub(crate) mod facts;
+pub(crate) mod flow;
 pub(crate) mod lines;
 pub(crate) mod outputs;
 pub(crate) mod population;

@@ -10,6 +10,7 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use super::super::Weights;
+use super::flow::normal;
 use super::rows::Rows;
 use crate::networks::Network;
 use crate::parents::Parent;
@@ -206,12 +207,21 @@ impl Components {
         sums.into_iter().map(|sum| sum as f32).collect()
     }
 
+    /// How many standard deviations a network is from the mean along each direction.
+    pub fn scores(&self, row: &[f32]) -> Vec<f64> {
+        let along = |(direction, sd): &(Vec<f64>, f64)| {
+            let parts = row.iter().zip(&self.mean).zip(direction);
+            let sum: f64 = parts
+                .map(|((weight, mean), part)| (f64::from(*weight) - mean) * part)
+                .sum();
+            sum / sd
+        };
+        self.directions.iter().map(along).collect()
+    }
+
     /// A network with normal scores.
     pub fn draw(&self, rng: &mut impl Rng) -> Vec<f32> {
-        let scores: Vec<f64> = (0..self.count())
-            .map(|_| rng.sample(StandardNormal))
-            .collect();
-        self.at(&scores)
+        self.at(&normal(self.count(), rng))
     }
 }
 
