@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dsl::experiment::Experiment;
 
 use crate::digest::Digest;
-use crate::flow::InParts;
+use crate::flow::{InParts, MOST_BESIDE};
 use crate::graph::{Action, ActionId, Graph};
 use crate::key::Key;
 use crate::order::{Order, order};
@@ -102,7 +102,9 @@ impl Along {
             true => return,
             false => graph.dependents(),
         };
-        for id in giving {
+        // How many calls the rows of each pass through, dependents first.
+        let mut calls: BTreeMap<ActionId, usize> = BTreeMap::new();
+        for id in giving.into_iter().rev() {
             // Whether a dependent reads no more of it than its rows in parts.
             let takes = |other: &ActionId| {
                 let field = in_parts(*other).and_then(InParts::input);
@@ -121,6 +123,12 @@ impl Along {
                 reads.all(|read| read == id || !is_left(read))
             };
             let now: Vec<ActionId> = left.into_iter().filter(is_at_hand).collect();
+            let beyond = now.iter().filter_map(|other| calls.get(other)).max();
+            let through = 1 + beyond.copied().unwrap_or_default();
+            if through > MOST_BESIDE {
+                continue;
+            }
+            calls.insert(id, through);
             self.beside.extend(&now);
             self.flows.insert(id, now);
         }

@@ -8,6 +8,13 @@ use crate::artifact::Dataset;
 use crate::error::Fault;
 use crate::plugin::Context;
 
+/// How many calls are carried out beside the one that their rows come from, one within the other; the
+/// last keeps its table, which others take in parts again.
+pub const MOST_BESIDE: usize = 8;
+
+/// How many calls rows pass through on their way to an action, one within the other.
+pub const MOST_BEFORE: usize = 64;
+
 /// What a call does to rows that come in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InParts {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::carry::{Carrier, LARGE, fault_of};
 use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, downcast};
 use crate::error::Fault;
-use crate::flow::{Flow, InParts};
+use crate::flow::{Flow, InParts, MOST_BEFORE};
 use crate::order::Order;
 use crate::plugin::{Context, Progress};
 
@@ -54,6 +54,9 @@ impl<'a> Carrier<'a> {
             }
             let remade = self.remakes.iter();
             order = remade.into_iter().find(|it| it.key.digest == member.key)?;
+            if way.through.len() == MOST_BEFORE {
+                return None;
+            }
             way.through.insert(0, order);
         }
         let goes_on = self.order.flows.is_some();
