@@ -64,20 +64,6 @@ impl SharedFolder {
         self.root.join(name)
     }
 
-    /// Writes a file. With the umask of some, a folder that they have just made is closed to the
-    /// others for a moment, until it is shared.
-    fn write_patiently(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        for _ in 0..20 {
-            match self.write(name, bytes) {
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    thread::sleep(Duration::from_millis(50));
-                }
-                written => return written,
-            }
-        }
-        self.write(name, bytes)
-    }
-
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.make_folder(UNFINISHED)?;
         let target = self.path(name);
@@ -138,10 +124,12 @@ impl SharedFolder {
 
 impl Place for SharedFolder {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, Fault> {
-        let mut entries = Vec::new();
-        self.add(&self.path(folder), folder, &mut entries)
-            .map_err(|error| self.fault(&error.to_string()))?;
-        Ok(entries)
+        let listed = patiently(|| {
+            let mut entries = Vec::new();
+            self.add(&self.path(folder), folder, &mut entries)?;
+            Ok(entries)
+        });
+        listed.map_err(|error| self.fault(&error.to_string()))
     }
 
     fn find(&self, name: &str) -> Result<Option<Entry>, Fault> {
@@ -158,7 +146,7 @@ impl Place for SharedFolder {
     }
 
     fn get(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
-        match read(&self.path(name), limit) {
+        match patiently(|| read(&self.path(name), limit)) {
             Ok(bytes) => Ok(Some(bytes)),
             // A folder that is gone as a whole is away, not empty.
             Err(error) if error.kind() == ErrorKind::NotFound && self.root.is_dir() => Ok(None),
@@ -169,9 +157,9 @@ impl Place for SharedFolder {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let marked = match self.path(MARK).exists() {
             true => Ok(()),
-            false => self.write_patiently(MARK, format!("{VERSION}\n").as_bytes()),
+            false => patiently(|| self.write(MARK, format!("{VERSION}\n").as_bytes())),
         };
-        let written = marked.and_then(|()| self.write_patiently(name, bytes));
+        let written = marked.and_then(|()| patiently(|| self.write(name, bytes)));
         written.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 let name = &self.name;
@@ -189,6 +177,20 @@ impl Place for SharedFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// Asks again for a second. With the umask of some, a folder that they have just made is closed to
+/// the others for a moment, until it is shared.
+fn patiently<T>(ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..20 {
+        match ask() {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            answer => return answer,
+        }
+    }
+    ask()
 }
 
 /// The bytes of a file, up to one more than `limit`. Whoever can write to the folder may put a pipe
