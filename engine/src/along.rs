@@ -1,5 +1,5 @@
 //! What an action leaves for others while it is carried out: the states of a training for what is
-//! recorded along with it, rows in parts for what takes them so, and the end of a short training
+//! recorded along with it, rows in parts for those that read them so, and the end of a short training
 //! for a longer one.
 //!
 //! None of these changes a byte of a result: they only spare work or memory.

@@ -112,7 +112,7 @@ pub trait Plugin: Declared + 'static {
         Err(no_parts::<Self>())
     }
 
-    /// What takes the rows of an input in parts, for [`InParts::Maps`] and [`InParts::Gathers`];
+    /// Takes the rows of an input in parts, for [`InParts::Maps`] and [`InParts::Gathers`];
     /// the input itself has no rows here.
     ///
     /// # Errors

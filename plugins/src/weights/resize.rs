@@ -454,7 +454,7 @@ fn rows(layer: &Matrix, units: &[usize]) -> Matrix {
     }
 }
 
-/// What takes units, with `want` of them instead of `have`: for each, which one it was and what its
+/// Weights that read units, with `want` of them instead of `have`: for each, which one it was and what its
 /// weights are multiplied by.
 fn taking(
     weight: &Mat<f64>,

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::distinct::{DistinctValues, canonical};
 
-/// Stands for the group of a row that misses one of the values.
+/// The group of a row that misses one of the values.
 pub const NO_GROUP: u32 = u32::MAX;
 
 /// As many combinations of values have a slot each, whether a row has them or not.

@@ -33,7 +33,7 @@ fn add_products<S: Simd, const R: usize, const C: usize>(
 /// How many rows of a tile have sums at a time.
 const COLUMNS: usize = 8;
 
-/// `outputs = weight · inputs + bias`, of which `each` is told one after the other.
+/// `outputs = weight · inputs + bias`, each passed to `each`, one after the other.
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     simd: S,
