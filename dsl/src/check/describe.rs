@@ -46,7 +46,8 @@ impl<'p> Checker<'p> {
             }
             _ => diagnostic,
         };
-        self.report(env, diagnostic);
+        let members = self.as_members(expr, env, ty);
+        self.report(env, members.into_iter().fold(diagnostic, Diagnostic::hint));
         None
     }
 

@@ -100,7 +100,7 @@ impl<'p> Checker<'p> {
                 _ => self.mismatch(expr, env, want.ty),
             },
             ExprKind::Call { callee, args } => {
-                let (signature, made) = self.plugin(callee, env, kind, want)?;
+                let (signature, made) = self.plugin(expr, callee, env, kind, want)?;
                 let call = Call::new(signature, expr.span, env, want);
                 let node = self.call(&call, made, args, want.statement, notes)?;
                 self.expect_weights(node, kind, expr, env)?;
@@ -127,6 +127,7 @@ impl<'p> Checker<'p> {
     /// The plugin a call names, when it makes this kind, and the kind it makes.
     fn plugin(
         &mut self,
+        expr: &Expr,
         callee: &[Name],
         env: Env,
         kind: Kind,
@@ -152,7 +153,9 @@ impl<'p> Checker<'p> {
                     signature.name,
                     made_name(makes)
                 );
-                self.report(env, Diagnostic::error(Code::WrongKind, name.span, message));
+                let diagnostic = Diagnostic::error(Code::WrongKind, name.span, message);
+                let members = self.as_members(expr, env, want.ty);
+                self.report(env, members.into_iter().fold(diagnostic, Diagnostic::hint));
                 None
             }
             None => {

@@ -21,8 +21,12 @@ use crate::types::{Kind, Type};
 
 /// The plugin that adds tables up: `terms` and a `factor` for each.
 const COMBINE: &str = "combine";
+/// The plugin that makes members of rows.
+const MEMBERS: &str = "members";
 /// How much of an expression is looked at to tell whether it is arithmetic of tables.
 const MOST_LOOKS: usize = 10_000;
+/// Expressions of more characters than these are not repeated in hints.
+const LONGEST: usize = 48;
 /// Factors that sum to less than this share of their sizes cancel.
 const CANCELS: f64 = 1e-12;
 
@@ -66,6 +70,33 @@ impl<'p> Checker<'p> {
     pub fn is_arithmetic(&self, expr: &Expr, env: Env) -> bool {
         let is_operator = matches!(expr.kind, ExprKind::Unary { .. } | ExprKind::Binary { .. });
         is_operator && self.holds_table(expr, env, &mut MOST_LOOKS.clone())
+    }
+
+    /// How the rows of a table become the networks that are wanted.
+    pub fn as_members(&self, expr: &Expr, env: Env, wanted: &Type) -> Option<String> {
+        let found = match &expr.kind {
+            ExprKind::Name(path) => match self.names.find(path, env) {
+                Resolved::Entity(Entity::Statement(at)) => {
+                    Kind::from_keyword(&self.names.program.statements[at].keyword.text)
+                }
+                _ => None,
+            },
+            ExprKind::Call { callee, .. } => {
+                let signature = self.names.signature(env.module, callee);
+                match signature.map(|signature| &signature.makes) {
+                    Some(Makes::Kinds(kinds)) => kinds.first().copied(),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        let is_table = found == Some(Kind::Weights) && self.names.catalog.has(MEMBERS);
+        let written = self.source(expr.span);
+        let is_short = !written.is_empty() && written.len() <= LONGEST && !written.contains('\n');
+        let rows = if is_short { written } else { "…" };
+        (is_table && takes_networks(wanted)).then(|| {
+            format!("`{MEMBERS}({rows}, count: …)` is a parent with a member for each row")
+        })
     }
 
     fn is_table(&self, expr: &Expr, env: Env) -> bool {
@@ -382,6 +413,16 @@ impl<'p> Checker<'p> {
         args.values.insert("terms".to_owned(), argument(terms));
         args.values.insert("factors".to_owned(), argument(factors));
         args
+    }
+}
+
+/// Whether networks stand here that are not rows of a table.
+fn takes_networks(ty: &Type) -> bool {
+    match ty {
+        Type::Kind(kind) => matches!(kind, Kind::Parent | Kind::Child | Kind::Farcast),
+        Type::List(inner) => takes_networks(inner),
+        Type::OneOf(types) => types.iter().any(takes_networks),
+        _ => false,
     }
 }
 

@@ -238,6 +238,18 @@ pub fn catalog() -> Catalog {
             Kind::Weights,
             vec![param("weights", Type::Kind(Kind::Weights))],
         ),
+        Signature {
+            makes: Makes::Kinds(vec![Kind::Parent, Kind::Weights]),
+            members: Some("count".to_owned()),
+            ..plugin(
+                "members",
+                Kind::Parent,
+                vec![
+                    param("weights", Type::Kind(Kind::Weights)),
+                    ranged("count", Type::Int, "2", "1.."),
+                ],
+            )
+        },
         plugin(
             "record",
             Kind::Trajectory,

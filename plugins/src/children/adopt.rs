@@ -28,6 +28,7 @@ plugin! {
     /// `layers.1.weight`. It standardises inputs and target by the data of that parent.
     /// `network: mlp(hidden: [8], activation: relu)` is such a network without a parent: it reads
     /// the columns `inputs` and predicts `target`, both as they are or `standardised_by` data.
+    /// Rows of other tables of weights become networks by `pick` and `members`.
     ///
     /// Time and memory are those of copying one network.
     ///

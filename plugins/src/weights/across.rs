@@ -11,7 +11,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 use super::Weights;
-use super::support::facts::{is, made, mixed};
+use super::support::facts::{is, made, mixed, most_rows};
 use super::support::rows::{all, common};
 use super::support::stream::{Target, sources, write};
 use crate::parents::Parent;
@@ -62,9 +62,10 @@ impl Plugin for Across {
         let inputs = call.inputs("weights");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
         let is_single = inputs.iter().all(About::is_single);
+        let mut rows = inputs.iter().map(most_rows);
         Facts {
             single: inputs.len() == 1 && is_single,
-            rows: is_single.then_some(inputs.len() as u64),
+            rows: rows.try_fold(0, |sum: u64, rows| Some(sum.saturating_add(rows?))),
             coordinates: None,
             ..made(call, &inputs, degree)
         }

@@ -7,9 +7,9 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
-use super::support::facts::{is, made, mixed};
+use super::support::facts::{MANY, is, made, mixed, short};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Target, sources, write};
+use super::support::stream::{NOTHING, Target, sources, write};
 use crate::parents::Parent;
 
 plugin! {
@@ -34,7 +34,7 @@ plugin! {
     /// weights moved = walk - net
     /// weights same = combine(terms: [walk, net], factors: [1, -1])
     /// ```
-    "combine" version 2
+    "combine" version 3
     pub struct Combine {
         /// The tables.
         terms: Vec<Input<Weights>>;
@@ -97,8 +97,7 @@ impl Combine {
             .find(|term| !term.is_single())
             .filter(|_| is_network)?;
         let message = format!("expected one row of weights, `{}` has many", many.name);
-        let hint = "`pick` chooses rows, `average` makes one of many";
-        Some(Complaint::at("terms", message).with_hint(hint))
+        Some(Complaint::at("terms", message).with_hint(MANY))
     }
 
     /// Refuses a call that is written as one.
@@ -109,15 +108,10 @@ impl Combine {
     }
 }
 
-/// A sum of factors, without the noise of its last digits.
-fn short(degree: f64) -> f64 {
-    let rounded = (degree * 1e9).round() / 1e9;
-    // No negative zero.
-    rounded + 0.0
-}
-
 impl Plugin for Combine {
     type Output = Weights;
+    // Version 3 keeps negative zeros.
+    const STREAMS: u32 = 2;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Weights, Kind::Parent, Kind::Child]
@@ -150,6 +144,7 @@ impl Plugin for Combine {
             network,
         };
         write(target, &sources, context, |_, blocks, sums| {
+            sums.fill(NOTHING);
             for (block, factor) in blocks.iter().zip(&self.factors) {
                 for (sum, weight) in sums.iter_mut().zip(&block.values) {
                     *sum += factor * f64::from(*weight);

@@ -8,7 +8,7 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed};
 use super::support::rows::{all, common, join};
-use super::support::stream::{Target, sources, write};
+use super::support::stream::{NOTHING, Target, sources, write};
 use crate::parents::Parent;
 
 plugin! {
@@ -24,7 +24,7 @@ plugin! {
     /// parent third = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 4, members: 2)
     /// weights agreed = elect(other - net, third - net)
     /// ```
-    "elect" version 2
+    "elect" version 3
     pub struct Elect {
         /// The differences.
         weights: Vec<Input<Weights>>, variadic();
@@ -35,6 +35,8 @@ plugin! {
 
 impl Plugin for Elect {
     type Output = Weights;
+    // Version 3 keeps negative zeros.
+    const STREAMS: u32 = 2;
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let inputs = call.inputs("weights");
@@ -74,8 +76,9 @@ impl Plugin for Elect {
         write(target, &sources, context, |_, blocks, made| {
             for (at, made) in made.iter_mut().enumerate() {
                 let values = || blocks.iter().map(|block| f64::from(block.values[at]));
-                let sum: f64 = values().sum();
+                let sum = values().fold(NOTHING, |sum, value| sum + value);
                 if sum == 0.0 {
+                    *made = sum;
                     continue;
                 }
                 if sum.is_nan() {

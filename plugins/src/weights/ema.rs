@@ -27,7 +27,7 @@ plugin! {
     /// ```farcast
     /// parent calm = ema(track(net, every: 4 steps), length: 0.15)
     /// ```
-    "ema" version 1
+    "ema" version 2
     pub struct Ema {
         /// The averages that were tracked.
         averages: Input<Weights>;
@@ -41,6 +41,8 @@ plugin! {
 
 impl Plugin for Ema {
     type Output = Weights;
+    // Version 2 keeps negative zeros.
+    const STREAMS: u32 = 1;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Weights, Kind::Parent, Kind::Child]

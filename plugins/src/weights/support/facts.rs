@@ -5,9 +5,10 @@ use std::sync::Arc;
 use dsl::column::ColumnExpr;
 use dsl::facts::About;
 use dsl::types::Kind;
-use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Training};
+use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Steps, Training};
 
 use crate::calls::lone_run;
+use crate::patterns::unmatched;
 
 /// What is known of weights computed from some inputs, row by row; `degree` is the sum of the
 /// factors.
@@ -36,13 +37,31 @@ fn rows(call: &Sketch, inputs: &[About], degree: f64, single: bool) -> Facts {
             .and_then(|input| input.facts.steps.clone())
             .filter(|_| !single),
         tensors: inputs.iter().find_map(|it| it.facts.tensors.clone()),
-        rows: many.and_then(|input| input.facts.rows).filter(|_| !single),
+        rows: many.and_then(most_rows).filter(|_| !single),
         coordinates: match single {
             true => any(inputs),
             false => in_common(inputs),
         },
         ..call.inherited()
     }
+}
+
+/// The largest number of rows that a table can have for each member, where it is known.
+pub(crate) fn most_rows(input: &About) -> Option<u64> {
+    if input.is_single() {
+        return Some(1);
+    }
+    let of_steps = || match input.facts.steps.as_ref()? {
+        Steps::Listed(steps) => Some(steps.len() as u64),
+        Steps::Series { first, every, most } => {
+            let after = (*most)?.saturating_sub(*first) / every.max(&1);
+            Some(after.saturating_add(1))
+        }
+    };
+    // Elsewhere several rows can have one step.
+    let is_row_by_step = matches!(input.kind, Kind::Trajectory | Kind::Farcast);
+    let known = input.facts.rows;
+    known.or_else(|| of_steps().filter(|_| is_row_by_step))
 }
 
 /// The coordinates that one of these may have.
@@ -73,6 +92,24 @@ pub(crate) fn no_coordinate(call: &Sketch, formula: &ColumnExpr, param: &str) ->
     let message = format!("the rows have no coordinate `{missing}`");
     let hint = format!("coordinates: `{}`", known.join("`, `"));
     Some(Complaint::at(param, message).with_hint(hint))
+}
+
+/// Refuses patterns that are empty or match no name of the tensors of `weights`.
+pub(crate) fn misnamed(call: &Sketch, param: &str) -> Option<Complaint> {
+    let patterns = call.get::<Vec<String>>(param)?;
+    if patterns.iter().any(|pattern| pattern.is_empty()) {
+        return Some(unnamed(param));
+    }
+    let tensors = call.input("weights")?.facts.tensors.clone()?;
+    let names: Vec<&str> = tensors.iter().map(|(name, _)| &name[..]).collect();
+    let (message, hint) = unmatched(&names, &patterns)?;
+    Some(Complaint::at(param, message).with_hint(hint))
+}
+
+/// Refuses to choose tensors without a name.
+pub(crate) fn unnamed(param: &str) -> Complaint {
+    let message = "expected names of tensors, found an empty one";
+    Complaint::at(param, message).with_hint("`\"layers.0.*\"` is the first layer")
 }
 
 /// Refuses inputs that are known to be of different networks, or of other members.
@@ -117,6 +154,10 @@ fn different(inputs: &[About], param: &str) -> Option<Complaint> {
     Some(complaint.with_hint(format!("{}; {}", say(first, network), say(other, found))))
 }
 
+/// What to do with many rows where one is expected.
+pub(crate) const MANY: &str =
+    "`pick` chooses rows, `average` makes one of many, `members` a member of each";
+
 /// Refuses to call what is no single network a parent or a child.
 pub(crate) fn network(call: &Sketch, degree: f64, single: bool) -> Option<Complaint> {
     if !matches!(call.kind(), Kind::Parent | Kind::Child) {
@@ -135,8 +176,7 @@ pub(crate) fn network(call: &Sketch, degree: f64, single: bool) -> Option<Compla
             "expected one row of weights for a {}, found many",
             call.kind()
         );
-        let hint = "`pick` chooses rows, `average` makes one of many";
-        return Some(Complaint::new(message).with_hint(hint));
+        return Some(Complaint::new(message).with_hint(MANY));
     }
     None
 }
@@ -144,4 +184,11 @@ pub(crate) fn network(call: &Sketch, degree: f64, single: bool) -> Option<Compla
 /// Whether a sum of factors is this number.
 pub(crate) fn is(degree: f64, number: f64) -> bool {
     (degree - number).abs() <= 1e-9
+}
+
+/// A sum of numbers, without the noise of its last digits.
+pub(crate) fn short(degree: f64) -> f64 {
+    let rounded = (degree * 1e9).round() / 1e9;
+    // No negative zero.
+    rounded + 0.0
 }

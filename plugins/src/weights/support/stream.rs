@@ -88,6 +88,9 @@ pub(crate) fn lone<'a>(
     Ok((source, target))
 }
 
+/// What sums begin with: added to it, a negative zero stays one.
+pub(crate) const NOTHING: f64 = -0.0;
+
 /// The sum of rows, each times its factor, as one row.
 ///
 /// # Errors
@@ -103,6 +106,7 @@ pub(crate) fn weighted(
         ..target
     };
     write(target, &[source], context, |_, blocks, sums| {
+        sums.fill(NOTHING);
         for (row, factor) in blocks[0].rows().zip(factors) {
             for (sum, weight) in sums.iter_mut().zip(row) {
                 *sum += factor * f64::from(*weight);
