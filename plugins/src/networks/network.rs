@@ -165,11 +165,23 @@ impl Network {
     /// The standardised inputs and targets of every row; class indices unchanged.
     ///
     /// # Errors
-    /// When a column is missing.
+    /// When a column is missing, or has a class that the network does not know.
     pub fn samples(&self, data: &Dataset) -> Result<Samples, Fault> {
+        let targets = self.0.columns().targets_of(data)?;
+        let classes = self.0.outputs();
+        let is_known =
+            |class: &&f32| class.fract() == 0.0 && (0.0..classes as f32).contains(*class);
+        let unknown = targets
+            .iter()
+            .find(|class| !is_known(class) && !class.is_nan());
+        if let (Loss::CrossEntropy, Some(unknown)) = (self.loss(), unknown) {
+            let most = classes.saturating_sub(1);
+            let message = format!("expected classes 0 to {most}, as in training, found {unknown}");
+            return Err(Fault::user(message));
+        }
         Ok(Samples {
             inputs: self.inputs_of(data)?,
-            targets: self.0.columns().targets_of(data)?,
+            targets,
             weights: Vec::new(),
             rows: data.rows(),
         })

@@ -9,9 +9,10 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::DataType;
 
 use super::Weights;
+use super::support::chosen::{Candidates, Chosen};
 use super::support::facts::{network, no_coordinate, one};
 use super::support::rows::Rows;
-use super::support::stream::{lone, weighted};
+use super::support::stream::{Source, lone, weighted};
 use crate::parents::Parent;
 
 /// The coordinates that a formula may name.
@@ -24,18 +25,27 @@ plugin! {
     /// checkpoint averaging. `weight` weighs the rows by their coordinates: `step ^ 6.94` is
     /// the power function of Karras et al. 2024 of relative width 0.1, `exp((step - 6000) / 800)`
     /// an exponential mean. Weights are divided by their sum; none may be negative. Rows that
-    /// diverged are left out, with a note. Time and memory are those of reading the table once,
-    /// a few MiB at a time.
+    /// diverged are left out, with a note.
+    ///
+    /// With `on`, rows are judged by data first: `greedy` takes the best, then each next one that
+    /// makes the mean no worse (Wortsman et al. 2022, greedy soup), `best` a share of them. `soup`
+    /// is the same over the members of an ensemble.
+    ///
+    /// Time and memory are those of reading the table once, a few MiB at a time; with `on` two
+    /// networks are in memory, and each row is run once or twice.
     ///
     /// ```farcast
     /// parent swa = average(walk, weight: step ^ 2)
+    /// parent picked = average(walk, on: seen, choose: best, share: 25 %)
     /// ```
-    "average" version 2
+    "average" version 3
     pub struct Average {
         /// The rows.
         weights: Input<Weights>;
         /// The weight of each row, from its coordinates; of equal weight without it.
         weight: Option<Formula>, names(&COORDINATES);
+        /// Which rows are averaged.
+        chosen: Chosen, flatten();
         /// The networks that the weights belong to.
         networks: Origins<Parent>, origins("weights");
     }
@@ -43,6 +53,8 @@ plugin! {
 
 impl Plugin for Average {
     type Output = Weights;
+    // Version 3 keeps negative zeros.
+    const STREAMS: u32 = 2;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Weights, Kind::Parent, Kind::Child]
@@ -53,6 +65,7 @@ impl Plugin for Average {
         let wrong = formula.and_then(|formula| {
             no_coordinate(call, &formula.0, "weight").or_else(|| unweighable(call, &formula.0))
         });
+        let wrong = wrong.or_else(|| Chosen::check(call, "weights"));
         Vec::from_iter(network(call, degree(call), true).or(wrong))
     }
 
@@ -67,6 +80,19 @@ impl Plugin for Average {
         let rows = Rows::of(&self.weights, context.member())?.finished(context)?;
         let factors = self.factors(&rows)?;
         let (source, target) = lone(rows, &self.networks, "weights", context)?;
+        let row = |at: usize| Ok(source.table.networks(&[source.rows[at]])?.concat());
+        let candidates = Candidates {
+            network: target.network.as_ref(),
+            factors: &factors,
+            weights: &row,
+        };
+        let chosen = self.chosen.among(&candidates, context)?;
+        let sum: f64 = chosen.iter().map(|at| factors[*at]).sum();
+        let factors: Vec<f64> = chosen.iter().map(|at| factors[*at] / sum).collect();
+        let source = Source {
+            table: source.table,
+            rows: chosen.iter().map(|at| source.rows[*at]).collect(),
+        };
         weighted(source, target, &factors, context)
     }
 }
@@ -76,7 +102,7 @@ fn degree(call: &Sketch) -> f64 {
 }
 
 impl Average {
-    /// The share of each row in the mean.
+    /// How much each row counts.
     fn factors(&self, rows: &Rows) -> Result<Vec<f64>, Fault> {
         let weights = match &self.weight {
             Some(Formula(formula)) => values(rows, formula, "weight")?,
@@ -85,8 +111,7 @@ impl Average {
         if let Some(message) = no_weights(&weights) {
             return Err(Fault::at("weight", message));
         }
-        let sum: f64 = weights.iter().sum();
-        Ok(weights.into_iter().map(|weight| weight / sum).collect())
+        Ok(weights)
     }
 }
 

@@ -51,7 +51,7 @@ plugin! {
     }
 }
 
-const OF_CLASSES: &str = "`accuracy` is of classes, found a network of quantities";
+pub(crate) const OF_CLASSES: &str = "`accuracy` is of classes, found a network of quantities";
 const OTHERS: &str = "`compare` has their metrics";
 
 impl Plugin for Evaluate {

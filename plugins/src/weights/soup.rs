@@ -1,42 +1,44 @@
 //! `soup(net)`: one network from all members.
 
 use dsl::types::Kind;
-use engine::artifact::Dataset;
 use engine::error::Fault;
-use engine::params::{Gather, Input};
+use engine::params::{Gather, Origins};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
+use super::support::chosen::{Candidates, Chosen};
 use super::support::facts::one;
 use super::support::rows::{Rows, common};
-use super::support::stream::{Source, Target, write};
+use super::support::stream::{NOTHING, Target, sources, write};
 use super::{Weights, single};
-use crate::complete::complete;
-use crate::networks::Samples;
-use crate::parents::{Parent, not_runnable};
-use engine::params::Origins;
+use crate::parents::Parent;
 
 plugin! {
     /// The mean of the weights of all members: one network (Wortsman et al. 2022, model soups).
     ///
     /// `average` is the same over the rows of each member. Members of different starts must be
-    /// brought into line first, by `align`. With `on` members are taken in the order of their
-    /// loss, each kept when the mean with it is no worse on these rows (their greedy soup). Members that diverged are left out.
+    /// brought into line first, by `align`. With `on`, members are judged by data: `greedy` takes
+    /// the best, then each next one that makes the mean no worse (their greedy soup), `best` a
+    /// share of them. Members that diverged are left out.
     ///
     /// ```farcast
     /// parent mixed = soup(net)
+    /// parent greedy = soup(net, on: seen)
+    /// parent half = soup(net, on: seen, choose: best, share: 50 %)
     /// ```
-    "soup" version 2
+    "soup" version 3
     pub struct Soup {
         /// The networks.
         parents: Gather<Parent>;
-        /// The rows to judge members by, not those of the test; without them all are taken.
-        on: Option<Input<Dataset>>, with_truth();
+        /// Which members are averaged.
+        chosen: Chosen, flatten();
     }
 }
 
 impl Plugin for Soup {
     type Output = Weights;
+    // Version 3 keeps negative zeros.
+    const STREAMS: u32 = 2;
 
     fn kinds() -> Vec<Kind> {
         vec![Kind::Parent, Kind::Weights, Kind::Child]
@@ -47,26 +49,17 @@ impl Plugin for Soup {
     }
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
-        Vec::from_iter(not_runnable(call, "parents").filter(|_| call.has("on")))
+        Vec::from_iter(Chosen::check(call, "parents"))
     }
 
     fn run(self, context: &Context) -> Result<Weights, Fault> {
-        let members: Vec<&Parent> = self
-            .parents
-            .members
-            .iter()
-            .flatten()
-            .map(|it| &**it)
-            .collect();
+        let members = self.parents.members.iter().flatten();
+        let members: Vec<&Parent> = members.map(|member| &**member).collect();
         let lost = self.parents.members.len() - members.len();
         if lost > 0 {
             context.note(format!("{lost} members diverged: left out"));
         }
-        let chosen = match &self.on {
-            None => members,
-            Some(on) => self.greedy(members, on, context)?,
-        };
-        let tables = chosen.iter().map(|parent| Weights::of(parent));
+        let tables = members.iter().map(|parent| Weights::of(parent));
         let tables = tables.collect::<Result<Vec<_>, Fault>>()?;
         let rows = tables.iter().map(|table| Rows::of(table, None));
         let rows = rows.collect::<Result<Vec<_>, Fault>>()?;
@@ -74,11 +67,14 @@ impl Plugin for Soup {
             return Err(Fault::Diverged("all members diverged".to_owned()));
         }
         let (layout, network) = common(&rows, &Origins(Vec::new()), "parents", context)?;
-        let sources = rows.into_iter().map(|rows| Source {
-            table: rows.table,
-            rows: rows.rows,
-        });
-        let sources: Vec<Source> = sources.collect();
+        let candidates = Candidates {
+            network: network.as_ref(),
+            factors: &vec![1.0; members.len()],
+            weights: &|at| Ok(members[at].weights.clone()),
+        };
+        let chosen = self.chosen.among(&candidates, context)?;
+        let of_all = sources(&rows, rows.iter().map(|table| table.rows.clone()).collect());
+        let sources: Vec<_> = chosen.iter().map(|at| of_all[*at].clone()).collect();
         let target = Target {
             layout,
             coordinates: single()?,
@@ -86,6 +82,7 @@ impl Plugin for Soup {
         };
         let count = sources.len() as f64;
         write(target, &sources, context, |_, blocks, sums| {
+            sums.fill(NOTHING);
             for block in blocks {
                 for (sum, weight) in sums.iter_mut().zip(&block.values) {
                     *sum += f64::from(*weight);
@@ -94,57 +91,6 @@ impl Plugin for Soup {
             sums.iter_mut().for_each(|sum| *sum /= count);
             Ok(())
         })
-    }
-}
-
-impl Soup {
-    /// The members of the greedy soup, the best first.
-    fn greedy<'m>(
-        &self,
-        members: Vec<&'m Parent>,
-        on: &Dataset,
-        context: &Context,
-    ) -> Result<Vec<&'m Parent>, Fault> {
-        let Some(first) = members.first() else {
-            return Ok(members);
-        };
-        let network = first.network()?;
-        for column in network.inputs().iter().chain(network.targets()) {
-            complete(on, &column.name, "on")?;
-        }
-        let samples: Samples = network.samples(on)?;
-        let mut ranked: Vec<(f64, &Parent)> = Vec::new();
-        for member in members {
-            context.check_stop()?;
-            ranked.push((network.loss_on(&samples, &member.weights), member));
-        }
-        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut chosen: Vec<&Parent> = Vec::new();
-        let mut sum = vec![0.0_f64; network.layout().len()];
-        let mut least = f64::INFINITY;
-        for (_, member) in &ranked {
-            context.check_stop()?;
-            if member.weights.len() != sum.len() {
-                return Err(Fault::at("parents", "the members are different networks"));
-            }
-            let count = (chosen.len() + 1) as f64;
-            let added = sum.iter().zip(&member.weights);
-            let added: Vec<f64> = added
-                .map(|(sum, weight)| sum + f64::from(*weight))
-                .collect();
-            let mean: Vec<f32> = added.iter().map(|sum| (sum / count) as f32).collect();
-            let loss = network.loss_on(&samples, &mean);
-            if chosen.is_empty() || loss <= least {
-                (sum, least) = (added, loss);
-                chosen.push(member);
-            }
-        }
-        context.note(format!(
-            "{} of {} members are in the soup",
-            chosen.len(),
-            ranked.len()
-        ));
-        Ok(chosen)
     }
 }
 

@@ -31,7 +31,7 @@ impl<'a> Judge<'a> {
         for column in network.inputs().iter().chain(network.targets()) {
             complete(data, &column.name, param)?;
         }
-        let samples = network.samples(data)?;
+        let samples = network.samples(data).map_err(|fault| fault.inside(param))?;
         if samples.rows == 0 {
             return Err(Fault::at(param, "expected rows, found none"));
         }
