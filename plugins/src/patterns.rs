@@ -31,7 +31,7 @@ pub fn unmatched(names: &[&str], patterns: &[String]) -> Option<(String, String)
 }
 
 /// Whether a name is what a pattern says; a `*` is any text.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {

@@ -11,7 +11,7 @@ use super::support::testing::{merge, parent, weights_of};
 use super::*;
 use crate::data::support::testing::table as data;
 use crate::networks::testing::made_up;
-use crate::testing::{Given, call, given};
+use crate::testing::{Given, call, given, members};
 
 /// What has no parameters that change nothing, and why.
 const OTHERS: [(&str, &str); 13] = [
@@ -44,6 +44,7 @@ fn awkward() -> Parent {
         1e-3,
         -3.0,
         0.0,
+        -0.0,
     ];
     for (weight, size) in net
         .weights
@@ -59,7 +60,8 @@ fn awkward() -> Parent {
 /// The weights that a call makes of a network `n`, and data `d` where they are named.
 fn made<P: Plugin>(arguments: &str, of: fn(P::Output) -> Vec<f32>) -> (&'static str, Vec<f32>) {
     let net = awkward();
-    let columns = ["x0", "x1", "x2", "y"].map(|name| (name, [0.5, -1.0, 2.0]));
+    let mut columns = ["x0", "x1", "x2", "y"].map(|name| (name, [0.5, -1.0, 2.0]));
+    columns[3].1 = [0.0, 1.0, 1.0];
     let columns: Vec<(&str, &[f64])> = columns.iter().map(|(name, it)| (*name, &it[..])).collect();
     let mut inputs: Vec<(&str, Given)> = vec![("n", given(net))];
     if arguments.contains("on: d") {
@@ -76,14 +78,18 @@ fn the_input_comes_back_to_the_bit() {
     let lone = |parent: Parent| parent.weights;
     let found = [
         made::<Combine>("terms: [n], factors: [1]", rows),
-        made::<Combine>("terms: [n, n, n], factors: [1, 0.5, -0.5]", rows),
+        made::<Combine>("terms: [n, n, n], factors: [0.5, 0.25, 0.25]", rows),
         made::<Average>("n", rows),
+        made::<Average>("n, on: d", rows),
         made::<Soup>("n", rows),
+        made::<Soup>("n, on: d, choose: best", rows),
         made::<Pick>("n, row == 0", rows),
         made::<Member>("n, 0", rows),
+        made::<Members>("n, count: 1", rows),
         made::<Trim>("n, keep: 1", rows),
         made::<Trim>("n, keep: 1, by: chance, rescale: share", rows),
         made::<Trim>("n, keep: 1, by: middle", rows),
+        made::<Trim>("n, keep: 1, by: rank, epsilon: 0, rescale: share", rows),
         made::<Only>("n, tensors: \"*\"", rows),
         made::<Elect>("n, n", rows),
         made::<Slerp>("n, n, at: 0", rows),
@@ -92,6 +98,7 @@ fn the_input_comes_back_to_the_bit() {
         made::<Spectral>("n, edit: cap, value: 1e38", rows),
         made::<Spectral>("n, edit: clip, value: 1e38", rows),
         made::<Spectral>("n, edit: max_rows, value: 1e38", rows),
+        made::<Spectral>("n, edit: match_norm, like: n", rows),
         made::<Align>("n, to: n", rows),
         made::<Project>("n, on: d, share: 100 %", lone),
         made::<Prune>("n, keep: 1", lone),
@@ -169,7 +176,73 @@ fn spans_of_any_width_give_the_same_bytes() {
     row_by_row::<Trim>("a, keep: 0.2");
     row_by_row::<Trim>("a, keep: 0.2, scope: tensor, rescale: l2");
     row_by_row::<Trim>("a, keep: 0.2, by: middle, drop_top: 0.1");
+    row_by_row::<Trim>("a, keep: 0.2, scope: row");
+    row_by_row::<Stock>("a, b, b, scope: row");
     row_by_row::<Only>("a, tensors: \"*.weight\"");
     row_by_row::<Quantise>("a, bits: 4");
     row_by_row::<Stock>("a, b, b");
+}
+
+/// Some columns of rows, as one tensor.
+fn columns_of(weights: &Weights, columns: Range<usize>) -> Weights {
+    let all: Vec<usize> = (0..weights.table.rows()).collect();
+    let rows = weights.table.networks(&all).expect("rows");
+    let some: Vec<f32> = rows
+        .iter()
+        .flat_map(|row| row[columns.clone()].to_vec())
+        .collect();
+    let tensor = Tensor {
+        name: "some".to_owned(),
+        shape: vec![columns.len()],
+    };
+    let layout = Layout {
+        tensors: vec![tensor],
+    };
+    let coordinates = weights.table.coordinates.clone();
+    Weights {
+        table: Trajectory::from_rows(layout, coordinates, &some).expect("rows"),
+        network: None,
+    }
+}
+
+#[test]
+fn three_columns_alone_give_the_same_bytes_as_all() {
+    fn alike(make: impl Fn(&Weights) -> Weights) {
+        let rows = long(0..5);
+        let all = weights_of(&make(&rows));
+        let length = rows.table.layout.len();
+        for start in (0..length - 3).step_by(length / 97) {
+            let columns = start..start + 3;
+            let some = weights_of(&make(&columns_of(&rows, columns.clone())));
+            for (row, some) in some.chunks_exact(3).enumerate() {
+                let place = row * length + columns.start;
+                assert!(all[place..place + 3] == *some, "{start}");
+            }
+        }
+    }
+    alike(|rows| {
+        let average: Average = call("w, weight: row + 1", &[("w", given(rows.clone()))]);
+        average.run(&Context::alone("average")).expect("runs")
+    });
+    alike(|rows| {
+        let inputs = [("a", given(rows.clone()))];
+        let sum: Combine = call("terms: [a, a], factors: [0.7, -0.1]", &inputs);
+        sum.run(&Context::alone("combine")).expect("runs")
+    });
+    alike(|rows| {
+        let all: Vec<usize> = (0..rows.table.rows()).collect();
+        let networks = rows.table.networks(&all).expect("rows").into_iter();
+        let parents = networks.map(|weights| {
+            let single = single().expect("a frame");
+            let layout = rows.table.layout.clone();
+            let table = Trajectory::from_rows(layout, single, &weights).expect("a row");
+            Weights {
+                table,
+                network: None,
+            }
+            .parent()
+        });
+        let soup: Soup = call("p", &[("p", members(parents))]);
+        soup.run(&Context::alone("soup")).expect("runs")
+    });
 }

@@ -6,12 +6,12 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
-use super::support::facts::{is, made};
+use super::support::facts::{is, made, misnamed, unnamed};
 use super::support::rows::Rows;
+use super::support::scope::within;
 use super::support::stream::{lone, write};
-use super::trim::within;
 use crate::parents::Parent;
-use crate::patterns::{chosen, unmatched};
+use crate::patterns::chosen;
 
 plugin! {
     /// Differences in some tensors alone; the others are zero.
@@ -48,20 +48,13 @@ impl Plugin for Only {
             let hint = format!("patch another: `base + only({name} - base, tensors: …)`");
             Complaint::at("weights", message).with_hint(hint)
         });
-        let unnamed = ["tensors", "except"].into_iter().find_map(|param| {
-            let patterns = call.get::<Vec<String>>(param)?;
-            let is_needed = param == "tensors" && patterns.is_empty();
-            if is_needed || patterns.iter().any(|pattern| pattern.is_empty()) {
-                let message = "expected names of tensors, found an empty one";
-                let complaint = Complaint::at(param, message);
-                return Some(complaint.with_hint("`\"layers.0.*\"` is the first layer"));
-            }
-            let tensors = call.input("weights")?.facts.tensors.clone()?;
-            let names: Vec<&str> = tensors.iter().map(|(name, _)| &name[..]).collect();
-            let (message, hint) = unmatched(&names, &patterns)?;
-            Some(Complaint::at(param, message).with_hint(hint))
-        });
-        point.into_iter().chain(unnamed).collect()
+        let empty = call.get::<Vec<String>>("tensors");
+        let empty = empty
+            .is_some_and(|names| names.is_empty())
+            .then(|| unnamed("tensors"));
+        let wrong = empty.or_else(|| misnamed(call, "tensors"));
+        let wrong = wrong.or_else(|| misnamed(call, "except"));
+        point.into_iter().chain(wrong).collect()
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {

@@ -11,9 +11,9 @@ use faer::Mat;
 use super::Weights;
 use super::support::facts::{made, network};
 use super::support::rows::Rows;
+use super::support::scope::{Scope, parts, within};
 use super::support::seen::{Seen, not_dense};
 use super::support::stream::{Source, Target, lone, walk, write};
-use super::trim::{Scope, parts, within};
 use crate::networks::precise::{Matrix, Precise, matrices};
 use crate::parents::Parent;
 
@@ -32,7 +32,8 @@ plugin! {
     ///
     /// With `m = 2^(bits - 1) - 1` and the step `d` the largest magnitude divided by `m`, each
     /// weight is `d` times its quotient by `d`, rounded to the nearest whole number, of two the even
-    /// one. The largest magnitude is that of each tensor, or of all weights. Zeros stay zeros.
+    /// one. The largest magnitude is that of each tensor, of each row of a matrix, or of all weights. Zeros
+    /// stay zeros.
     ///
     /// `greedy_path` (Lybrand and Saab 2021) rounds the matrices of dense layers so that their sums
     /// on the rows `on` change little: for each input `t` in order, `q = Q(x̃·(u + w x) / ‖x̃‖²)` and
@@ -81,9 +82,21 @@ impl Plugin for Quantise {
             let message = "`greedy_path` looks at rows of data";
             Complaint::at("method", message).with_hint("say which: `on: …`")
         });
+        let by_row = is_greedy && call.get::<Scope>("scope") == Some(Scope::Row);
+        let by_row = by_row.then(|| {
+            let message = "`greedy_path` has one step for all rows of a matrix";
+            Complaint::at("scope", message).with_hint("expected `tensor` or `network`")
+        });
         let unused = (!is_greedy && call.has("on"))
             .then(|| Complaint::at("on", "`nearest` needs no rows").as_warning());
-        let found = [bare, other, lacks, unused, network(call, degree, single)];
+        let found = [
+            bare,
+            other,
+            lacks,
+            by_row,
+            unused,
+            network(call, degree, single),
+        ];
         found.into_iter().flatten().collect()
     }
 

@@ -9,8 +9,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use super::Weights;
 use super::support::facts::{is, made, mixed, network};
 use super::support::rows::{all, common, join};
+use super::support::scope::{Scope, parts, within};
 use super::support::stream::{Target, sources, walk, write};
-use super::trim::{Scope, parts, within};
 use crate::parents::Parent;
 
 plugin! {

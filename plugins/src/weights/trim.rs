@@ -1,9 +1,10 @@
 //! `trim(tuned - net, keep: 20 %)`: all but a share of the weights set to zero.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use dsl::types::Kind;
-use engine::artifact::Layout;
 use engine::error::Fault;
 use engine::params::{Input, Origins};
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
@@ -11,9 +12,11 @@ use engine::{plugin, words};
 use rand::RngExt;
 
 use super::Weights;
-use super::support::facts::{is, made, network};
+use super::support::facts::{is, made, most_rows, network, short};
 use super::support::rows::Rows;
+use super::support::scope::{Scope, parts, within};
 use super::support::stream::{Source, lone, walk, write};
+use crate::calls::too_large;
 use crate::parents::Parent;
 
 words! {
@@ -23,18 +26,10 @@ words! {
         Magnitude = "magnitude",
         /// Each with the probability of the share.
         Chance = "chance",
+        /// Each with a probability that grows with the rank of its magnitude.
+        Rank = "rank",
         /// Those that are left when the largest and then the smallest are gone.
         Middle = "middle",
-    }
-}
-
-words! {
-    /// Where a share is counted.
-    pub enum Scope {
-        /// Over all weights.
-        Network = "network",
-        /// Over each tensor.
-        Tensor = "tensor",
     }
 }
 
@@ -43,7 +38,7 @@ words! {
     pub enum Rescale {
         /// Nothing.
         None = "none",
-        /// Division by the share that is kept.
+        /// Division by the share that is kept; of `rank`, by the probability of each.
         Share = "share",
         /// The sum of magnitudes stays.
         L1 = "l1",
@@ -57,16 +52,24 @@ plugin! {
     ///
     /// By `magnitude`, the round(keep · n) largest are kept, of equal ones those that come first:
     /// the first step of TIES (Yadav et al. 2023). By `chance` with `rescale: share` it is DARE
-    /// (Yu et al. 2024): each is kept with the probability `keep` and divided by it. `middle` drops
+    /// (Yu et al. 2024): each is kept with the probability `keep` and divided by it. By `rank` it
+    /// is DELLA (Deep et al. 2024): of n weights, the one of rank r, counted from 0 for the smallest
+    /// magnitude, is kept with the probability keep - epsilon + 2 epsilon r / (n - 1); with
+    /// `epsilon: 0` it is `chance`. `middle` drops
     /// the share `drop_top` of the largest, then the smallest until `keep` are left (Davari and
-    /// Belilovsky 2023, model breadcrumbs). Shares are counted over all weights, or within each
-    /// tensor. What is trimmed is mostly a difference; a network is pruned to its largest weights.
+    /// Belilovsky 2023, model breadcrumbs). Shares and ranks are counted over all weights, within each
+    /// tensor, or within each row of a matrix, as DELLA does. What is trimmed is mostly a difference; a
+    /// network is pruned to its largest weights. A row that diverged stays one.
+    ///
+    /// Time is that of reading the weights a few times, memory a few MiB; `rank` has the
+    /// magnitudes that it sorts in memory, 8 bytes for each weight of the scope.
     ///
     /// ```farcast
     /// weights large = trim(walk - net, keep: 20 %)
     /// weights some = trim(walk - net, keep: 10 %, by: chance, rescale: share)
+    /// weights ranked = trim(walk - net, keep: 30 %, by: rank, epsilon: 0.2, scope: row, rescale: share)
     /// ```
-    "trim" version 2
+    "trim" version 3
     pub struct Trim {
         /// The weights.
         weights: Input<Weights>;
@@ -80,6 +83,8 @@ plugin! {
         rescale: Rescale = "none";
         /// The share of the largest that `middle` drops.
         drop_top: f64 = "0", range("0..=1");
+        /// How far the probabilities of `rank` go from `keep`, to either side.
+        epsilon: Option<f64>, range("0..=0.5");
         /// The networks that the weights belong to.
         networks: Origins<Parent>, origins("weights");
     }
@@ -88,7 +93,7 @@ plugin! {
 impl Plugin for Trim {
     type Output = Weights;
     const RANDOM: bool = true;
-    // Version 2 keeps the form of files.
+    // Version 2 keeps the form of files, version 3 marks of rows that diverged.
     const STREAMS: u32 = 1;
 
     fn kinds() -> Vec<Kind> {
@@ -109,9 +114,10 @@ impl Plugin for Trim {
         });
         let divided = keep == 0.0 && call.get::<Rescale>("rescale") == Some(Rescale::Share);
         let divided = divided.then(|| Complaint::at("keep", "a share of 0 cannot be divided by"));
+        let odds = Self::odds(call).or_else(|| Self::too_large(call));
         let input = call.input("weights");
         let role = input.and_then(|it| network(call, it.degree(), it.is_single()));
-        let found = [unused, more, divided, role];
+        let found = [unused, more, divided, odds, role];
         found.into_iter().flatten().collect()
     }
 
@@ -127,52 +133,39 @@ impl Plugin for Trim {
         let (source, target) = lone(rows, &self.networks, "weights", context)?;
         let parts = parts(&target.layout, self.scope);
         let mut plan = Plan::new(source.rows.len(), &parts);
-        if self.by != TrimBy::Chance {
+        if self.odds_by_rank().is_none() {
             self.bounds(&source, &parts, &mut plan, context)?;
         }
-        let mut kept = KeptWeights::new(&self, &parts, &plan, context);
+        let mut kept = KeptWeights::new(&self, &source, &parts, &plan, context);
         let scales = match self.rescale {
-            Rescale::None => None,
-            Rescale::Share => Some(vec![vec![1.0 / self.keep; parts.len()]; source.rows.len()]),
+            Rescale::None | Rescale::Share => None,
             Rescale::L1 | Rescale::L2 => Some(self.scales(&source, &parts, &mut kept, context)?),
         };
-        let mut kept = KeptWeights::new(&self, &parts, &plan, context);
-        write(target, &[source], context, |columns, blocks, made| {
+        let mut kept = KeptWeights::new(&self, &source, &parts, &plan, context);
+        let sources = [source.clone()];
+        write(target, &sources, context, |columns, blocks, made| {
+            kept.reach(&columns, context)?;
             let rows = blocks[0].rows().zip(made.chunks_exact_mut(columns.len()));
             for (row, (weights, made)) in rows.enumerate() {
                 for (part, here) in within(&parts, &columns) {
                     let scale = scales.as_ref().map_or(1.0, |scales| scales[row][part]);
                     for at in here {
                         let weight = weights[at];
-                        if kept.is_kept(row, part, weight) {
-                            made[at] = scale * f64::from(weight);
-                        }
+                        made[at] = match kept.share(row, part, weight) {
+                            Some(share) if self.rescale == Rescale::Share => {
+                                1.0 / share * f64::from(weight)
+                            }
+                            Some(_) => scale * f64::from(weight),
+                            // So that the row is known not to be of finite numbers.
+                            None if !weight.is_finite() => f64::NAN,
+                            None => 0.0,
+                        };
                     }
                 }
             }
             Ok(())
         })
     }
-}
-
-/// The ranges of weights over which shares are counted.
-pub(crate) fn parts(layout: &Layout, scope: Scope) -> Vec<Range<usize>> {
-    match scope {
-        Scope::Network => vec![0..layout.len()],
-        Scope::Tensor => layout.ranges().map(|(_, range)| range).collect(),
-    }
-}
-
-/// The parts that some columns are in, with their places among these columns.
-pub(crate) fn within(
-    parts: &[Range<usize>],
-    columns: &Range<usize>,
-) -> impl Iterator<Item = (usize, Range<usize>)> {
-    parts.iter().enumerate().filter_map(|(part, range)| {
-        let start = columns.start.max(range.start);
-        let end = columns.end.min(range.end);
-        (start < end).then(|| (part, start - columns.start..end - columns.start))
-    })
 }
 
 /// Where the ranks of a part begin and end: magnitudes between two bounds are kept, and of those
@@ -190,6 +183,21 @@ struct Bounds {
     equal: u64,
 }
 
+impl Bounds {
+    /// The bits at its ranks, of all magnitudes in ascending order.
+    fn between(&mut self, sorted: &[u32]) {
+        let at = |rank: u64| sorted[sorted.len() - 1 - rank as usize];
+        let before = |bits: u32| {
+            let not_above = sorted.partition_point(|other| *other <= bits);
+            (sorted.len() - not_above) as u64
+        };
+        let last = self.first + self.count - 1;
+        (self.high, self.low) = (at(self.first), at(last));
+        self.skip = self.first - before(self.high);
+        self.equal = last - before(self.low) + 1;
+    }
+}
+
 struct Plan {
     /// For each row and part.
     bounds: Vec<Vec<Bounds>>,
@@ -203,6 +211,9 @@ impl Plan {
     }
 }
 
+/// What rounding leaves of probabilities at their limits.
+const SLACK: f64 = 1e-12;
+
 /// How many bits of a magnitude a pass tells apart.
 const BINS: usize = 1 << 16;
 
@@ -212,6 +223,47 @@ fn bits(weight: f32) -> u32 {
 }
 
 impl Trim {
+    /// Refuses probabilities below 0 or above 1, and what is of `rank` elsewhere.
+    fn odds(call: &Sketch) -> Option<Complaint> {
+        let keep = call.get::<f64>("keep")?;
+        let is_rank = call.get::<TrimBy>("by") == Some(TrimBy::Rank);
+        let Some(epsilon) = call.get::<f64>("epsilon") else {
+            let message = "expected `epsilon`: how far the probabilities go from `keep`";
+            return is_rank.then(|| Complaint::at("by", message));
+        };
+        if !is_rank {
+            return Some(Complaint::at("epsilon", "`epsilon` is of `by: rank` alone"));
+        }
+        let (least, most) = (keep - epsilon, keep + epsilon);
+        let message = format!(
+            "the probabilities go from {} to {}: expected 0 to 1",
+            short(least),
+            short(most)
+        );
+        let is_wrong = least < -SLACK || most > 1.0 + SLACK;
+        is_wrong.then(|| Complaint::at("epsilon", message))
+    }
+
+    /// Refuses to sort more weights at once than fit in memory.
+    fn too_large(call: &Sketch) -> Option<Complaint> {
+        let input = call.input("weights")?;
+        let is_rank = call.get::<TrimBy>("by") == Some(TrimBy::Rank);
+        let is_whole = call.get::<Scope>("scope") == Some(Scope::Network);
+        let weights = input.facts.network.as_ref()?.weights?;
+        let rows = most_rows(&input)?;
+        let bytes = weights.saturating_mul(rows).saturating_mul(8);
+        too_large("by", bytes).filter(|_| is_rank && is_whole)
+    }
+
+    /// For `chance` and `rank`, how far the probabilities go from `keep`.
+    fn odds_by_rank(&self) -> Option<f64> {
+        match self.by {
+            TrimBy::Chance => Some(0.0),
+            TrimBy::Rank => Some(self.epsilon.unwrap_or(0.0)),
+            TrimBy::Magnitude | TrimBy::Middle => None,
+        }
+    }
+
     /// Finds the magnitudes at the first and last rank that is kept: by the upper half of their
     /// bits in one pass, by the lower half in another.
     fn bounds(
@@ -243,6 +295,11 @@ impl Trim {
             for (part, range) in parts.iter().enumerate() {
                 let bounds = &mut plan.bounds[row][part];
                 if bounds.count == 0 {
+                    continue;
+                }
+                if range.len() <= BINS {
+                    let sorted = Ranks::of(&alone, range, context)?.sorted;
+                    bounds.between(&sorted);
                     continue;
                 }
                 let ranks = [bounds.first, bounds.first + bounds.count - 1];
@@ -283,6 +340,7 @@ impl Trim {
     ) -> Result<Vec<Vec<f64>>, Fault> {
         let mut sums = vec![vec![[0.0_f64; 2]; parts.len()]; source.rows.len()];
         walk(std::slice::from_ref(source), context, |columns, blocks| {
+            kept.reach(&columns, context)?;
             for (row, weights) in blocks[0].rows().enumerate() {
                 for (part, here) in within(parts, &columns) {
                     for weight in &weights[here] {
@@ -292,7 +350,7 @@ impl Trim {
                             _ => size,
                         };
                         sums[row][part][0] += size;
-                        if kept.is_kept(row, part, *weight) {
+                        if kept.share(row, part, *weight).is_some() {
                             sums[row][part][1] += size;
                         }
                     }
@@ -347,36 +405,116 @@ fn stream(context: &Context, row: usize) -> Box<dyn FnMut() -> f64> {
     Box::new(move || rng.random::<f64>())
 }
 
+/// The magnitudes of a part of a row in their order.
+struct Ranks {
+    /// Their bits, ascending.
+    sorted: Vec<u32>,
+    /// For the first of equal ones how many of these there were so far.
+    met: Vec<u32>,
+}
+
+impl Ranks {
+    /// Of the only row of a source.
+    fn of(source: &Source, range: &Range<usize>, context: &Context) -> Result<Self, Fault> {
+        let mut sorted = Vec::with_capacity(range.len());
+        source.scan(range, context, |weight| sorted.push(bits(weight)))?;
+        sorted.sort_unstable();
+        Ok(Self {
+            met: vec![0; sorted.len()],
+            sorted,
+        })
+    }
+
+    /// The rank of the next weight, from 0 for the smallest to 1 for the largest, asked for in the
+    /// order of columns: of equal ones the first has the highest. One weight alone is in the middle.
+    fn next(&mut self, weight: f32) -> f64 {
+        let bits = bits(weight);
+        let first = self.sorted.partition_point(|other| *other < bits);
+        let after = first + self.sorted[first..].partition_point(|other| *other == bits);
+        let Some(met) = self.met.get_mut(first) else {
+            return 0.5;
+        };
+        let rank = after.saturating_sub(1 + *met as usize);
+        *met += 1;
+        match self.sorted.len() {
+            1 => 0.5,
+            all => rank as f64 / (all - 1) as f64,
+        }
+    }
+}
+
 /// Which weights are kept, asked for in the order of columns.
 struct KeptWeights<'a> {
-    by: TrimBy,
     keep: f64,
+    /// How far probabilities go from `keep`, where weights are kept at random.
+    odds: Option<f64>,
+    source: &'a Source<'a>,
+    parts: &'a [Range<usize>],
     plan: &'a Plan,
     /// For each row and part how many weights equal the high and the low bound so far.
     met: Vec<Vec<[u64; 2]>>,
     /// For each row a stream of numbers from 0 to 1.
     streams: Vec<Box<dyn FnMut() -> f64>>,
+    /// For each row the ranks of the parts at hand.
+    ranks: Vec<BTreeMap<usize, Ranks>>,
 }
 
 impl<'a> KeptWeights<'a> {
-    fn new(trim: &Trim, parts: &[Range<usize>], plan: &'a Plan, context: &Context) -> Self {
+    fn new(
+        trim: &Trim,
+        source: &'a Source<'a>,
+        parts: &'a [Range<usize>],
+        plan: &'a Plan,
+        context: &Context,
+    ) -> Self {
         let rows = 0..plan.bounds.len();
+        let odds = trim.odds_by_rank();
         Self {
-            by: trim.by,
             keep: trim.keep,
+            odds,
+            source,
+            parts,
             plan,
             met: rows.clone().map(|_| vec![[0; 2]; parts.len()]).collect(),
-            streams: match trim.by {
-                TrimBy::Chance => rows.map(|row| stream(context, row)).collect(),
-                _ => Vec::new(),
+            streams: match odds {
+                Some(_) => rows.clone().map(|row| stream(context, row)).collect(),
+                None => Vec::new(),
             },
+            ranks: rows.map(|_| BTreeMap::new()).collect(),
         }
     }
 
-    fn is_kept(&mut self, row: usize, part: usize, weight: f32) -> bool {
-        if self.by == TrimBy::Chance {
-            return (self.streams[row])() < self.keep;
+    /// Goes on to these columns.
+    fn reach(&mut self, columns: &Range<usize>, context: &Context) -> Result<(), Fault> {
+        if self.odds.is_none_or(|odds| odds == 0.0) {
+            return Ok(());
         }
+        for (row, ranks) in self.ranks.iter_mut().enumerate() {
+            ranks.retain(|part, _| self.parts[*part].end > columns.start);
+            let alone = Source {
+                table: self.source.table,
+                rows: vec![self.source.rows[row]],
+            };
+            for (part, _) in within(self.parts, columns) {
+                if let Entry::Vacant(place) = ranks.entry(part) {
+                    place.insert(Ranks::of(&alone, &self.parts[part], context)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// With which share of its kind the next weight is kept; none when it is not.
+    fn share(&mut self, row: usize, part: usize, weight: f32) -> Option<f64> {
+        let Some(odds) = self.odds else {
+            return self.is_within(row, part, weight).then_some(self.keep);
+        };
+        let rank = self.ranks[row].get_mut(&part).map(|it| it.next(weight));
+        let share = self.keep + odds * rank.map_or(0.0, |rank| 2.0 * rank - 1.0);
+        ((self.streams[row])() < share).then_some(share)
+    }
+
+    fn is_within(&mut self, row: usize, part: usize, weight: f32) -> bool {
         let bounds = self.plan.bounds[row][part];
         let bits = bits(weight);
         if bounds.count == 0 || bits > bounds.high || bits < bounds.low {
@@ -459,5 +597,92 @@ mod tests {
                 .into_iter()
                 .all(|(kept, row)| (f64::from(*kept) - 4.0 * row).abs() < 1e-5)
         );
+    }
+
+    /// Numbers of either sign, many of them equal in size.
+    fn tied(length: usize) -> Vec<f64> {
+        let number = |at: usize| ((at * 7919 + at / 3) % 1009) as f64 / 100.0 - 3.0;
+        (0..length).map(number).collect()
+    }
+
+    /// The places of a row from the largest magnitude down, of equal ones the first before others.
+    fn ranked(row: &[f64]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|a, b| (row[*b] as f32).abs().total_cmp(&(row[*a] as f32).abs()));
+        order
+    }
+
+    #[test]
+    fn histograms_find_what_sorting_finds() {
+        for length in [1000, BINS + 5000] {
+            let row = tied(length);
+            let order = ranked(&row);
+            let share = |share: f64| (share * length as f64 + 0.5).floor() as usize;
+            for (arguments, first, count) in [
+                ("keep: 12.3 %", 0, share(0.123)),
+                (
+                    "keep: 40 %, by: middle, drop_top: 7 %",
+                    share(0.07),
+                    share(0.4),
+                ),
+            ] {
+                let mut expected = vec![0.0_f32; length];
+                for at in &order[first..first + count] {
+                    expected[*at] = row[*at] as f32;
+                }
+                assert!(trimmed(std::slice::from_ref(&row), arguments) == expected);
+            }
+        }
+    }
+
+    #[test]
+    fn by_rank_each_is_kept_with_a_probability_of_its_own() {
+        let rows = [tied(3000), tied(6000)[3000..].to_vec()];
+        let (keep, epsilon) = (0.4, 0.3);
+        let found = trimmed(&rows, "keep: 40 %, by: rank, epsilon: 0.3, rescale: share");
+        let context = Context::alone("trim");
+        let mut kept = [0; 2];
+        for ((number, row), found) in rows.iter().enumerate().zip(found.chunks_exact(3000)) {
+            let mut draw = stream(&context, number);
+            let draws: Vec<f64> = row.iter().map(|_| draw()).collect();
+            for (place, at) in ranked(row).into_iter().enumerate() {
+                let share = keep + epsilon - 2.0 * epsilon * place as f64 / 2999.0;
+                let is_kept = draws[at] < share && row[at] != 0.0;
+                let expected = if is_kept { row[at] / share } else { 0.0 };
+                assert!((f64::from(found[at]) - expected).abs() <= 1e-5, "{at}");
+                kept[place / 1500] += usize::from(is_kept);
+            }
+        }
+        // 55 and 25 % are expected, with a deviation of 0.9 %.
+        let shares = kept.map(|kept| kept as f64 / 3000.0);
+        assert!((shares[0] - 0.55).abs() < 0.03 && (shares[1] - 0.25).abs() < 0.03);
+        for scale in ["none", "share", "l2"] {
+            let run = |by: &str| trimmed(&rows, &format!("keep: 40 %, rescale: {scale}, by: {by}"));
+            assert_eq!(run("rank, epsilon: 0"), run("chance"));
+        }
+    }
+
+    #[test]
+    fn shares_are_counted_in_rows_of_matrices_and_diverged_rows_stay_so() {
+        let rows = [vec![1.0, -2.0, 3.0, 40.0, 50.0, -60.0], vec![f64::NAN; 6]];
+        let mut matrix = table(&rows, None);
+        matrix.table.layout.tensors[0].shape = vec![2, 3];
+        let run = |arguments: &str| {
+            let trim: Trim = call(&format!("w, {arguments}"), &[("w", given(matrix.clone()))]);
+            trim.run(&Context::alone("trim")).expect("runs")
+        };
+        let found = run("keep: 34 %, scope: row");
+        assert_eq!(weights_of(&found)[..6], [0.0, 0.0, 3.0, 0.0, 0.0, -60.0]);
+        let found = run("keep: 34 %, scope: network");
+        assert_eq!(weights_of(&found)[..6], [0.0, 0.0, 0.0, 0.0, 50.0, -60.0]);
+        for arguments in ["keep: 0", "keep: 0, by: chance"] {
+            let marks = run(arguments).table.coordinates;
+            let marks = marks
+                .column("diverged")
+                .expect("marks")
+                .bool()
+                .expect("marks");
+            assert_eq!(marks.iter().collect::<Vec<_>>(), [Some(false), Some(true)]);
+        }
     }
 }
