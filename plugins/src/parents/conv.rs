@@ -90,7 +90,7 @@ impl Plugin for Conv {
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(TrainerChoice::Auto, context)?;
         let trained = recipe.member(&self.data, context, |train| {
-            self.start.of(self.network(train)?)
+            self.start.of(self.network(train)?, context)
         })?;
         Ok(trained.into())
     }

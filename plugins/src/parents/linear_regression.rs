@@ -93,7 +93,7 @@ impl Plugin for LinearRegression {
             start: StartingPoint::default(),
         };
         let trained = recipe.member(&self.data, context, |train| {
-            self.start.of(self.network(train)?)
+            self.start.of(self.network(train)?, context)
         })?;
         Ok(trained.into())
     }

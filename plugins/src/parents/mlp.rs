@@ -76,7 +76,7 @@ impl Plugin for Mlp {
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let recipe = self.training.recipe(self.trainer, context)?;
         let trained = recipe.member(&self.data, context, |train| {
-            self.start.of(self.network(train)?)
+            self.start.of(self.network(train)?, context)
         })?;
         Ok(trained.into())
     }

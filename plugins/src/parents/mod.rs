@@ -28,6 +28,7 @@ pub fn register(registry: &mut Registry) {
     registry.maker_of(Kind::Parent, support::foreign::Train);
     crate::training::register(registry);
     crate::recipes::register(registry);
+    registry.constructors(support::init::Init::CONSTRUCTORS);
     registry.plugin::<LeastSquares>();
     registry.plugin::<Additive>();
     registry.plugin::<Boost>();

@@ -11,7 +11,7 @@ mod starting_point;
 pub use jump::{Counts, Guard, Jump, Jumps, Method, Nowcast, OptimizerMemory};
 pub use options::{TrainOptions, rows_left};
 pub use recipe::{Length, Recipe, Trained, Training, Watch, trainer_words};
-pub use starting_point::{Freedom, StartingPoint};
+pub use starting_point::{FIRST, Freedom, StartingPoint};
 
 use engine::plugin::Registry;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
-use super::starting_point::StartingPoint;
+use super::starting_point::{FIRST, StartingPoint};
 use crate::networks::{Network, Samples, TrainerChoice, TrainingRows};
 use crate::row_weights::{any_counts, row_weights};
 use crate::training::{Optimizer, Schedule};
@@ -173,7 +173,7 @@ impl Recipe {
             let samples = network.samples(&rows.data)?;
             Ok(samples.weighted(rows.weights.as_deref()))
         };
-        let drawn = || network.initial(&mut self.streams.rng("init"));
+        let drawn = || network.initial(&mut self.streams.rng(FIRST));
         let start = self.start.first(drawn);
         let run = Run {
             train: &samples(train)?,

@@ -3,6 +3,9 @@
 use engine::error::Fault;
 use engine::plugin::Context;
 
+/// The random stream that the first weights are drawn from.
+pub const FIRST: &str = "init";
+
 /// What training may do with a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

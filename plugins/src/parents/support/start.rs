@@ -1,4 +1,4 @@
-//! `start`, `freeze` and `mask`: where the training of a parent begins, and what stays there.
+//! `start`, `init`, `freeze` and `mask`: where the training of a parent begins, and what stays there.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,13 @@ use engine::artifact::Layout;
 use engine::error::Fault;
 use engine::group;
 use engine::params::Input;
-use engine::plugin::{Complaint, Sketch};
+use engine::plugin::{Complaint, Context, Sketch};
 
+use super::init::Init;
 use crate::networks::{Difference, Network};
 use crate::parents::Parent;
 use crate::patterns::{chosen, unmatched};
-use crate::recipes::{Freedom, StartingPoint};
+use crate::recipes::{FIRST, Freedom, StartingPoint};
 
 group! {
     /// Where training begins, and which weights stay there.
@@ -21,6 +22,8 @@ group! {
         /// tensors. One that reads and predicts the same columns in the same way gives the
         /// means and deviations of these columns, too.
         start: Option<Input<Parent>>, not_in_stream();
+        /// How the first weights are drawn where there is no `start`; as `torch()` when left out.
+        init: Option<Init>, not_in_stream();
         /// The names of tensors that stay as they begin; a `*` matches any text.
         freeze: Vec<String> = "[]", not_in_stream();
         /// A network with the same tensors: where its weights are zero, those trained are zero
@@ -74,7 +77,14 @@ impl StartOptions {
             let message = "expected names of tensors, found an empty one";
             Complaint::at("freeze", message).with_hint("`\"layers.0.*\"` is the first layer")
         });
-        networks.chain(empty.or(frozen)).collect()
+        let init = call.get::<Init>("init").and_then(|init| {
+            let twice = call.has("start").then(|| {
+                let complaint = Complaint::at("init", "`start` has the first weights");
+                complaint.with_hint("leave `init` or `start` out")
+            });
+            twice.or_else(|| init.complaint(layout))
+        });
+        networks.chain(empty.or(frozen)).chain(init).collect()
     }
 
     /// Where a network of this shape begins, with the columns that it has then.
@@ -82,7 +92,11 @@ impl StartOptions {
     /// # Errors
     /// When `start` or `mask` have other tensors, a pattern matches none, or nothing is left to
     /// train.
-    pub fn of(&self, network: Network) -> Result<(Network, StartingPoint), Fault> {
+    pub fn of(
+        &self,
+        network: Network,
+        context: &Context,
+    ) -> Result<(Network, StartingPoint), Fault> {
         let layout = network.layout();
         for (param, given) in [("start", &self.start), ("mask", &self.mask)] {
             let others = given.as_ref().and_then(|it| layout.difference(&it.layout));
@@ -91,8 +105,13 @@ impl StartOptions {
                 return Err(Fault::at(param, message));
             }
         }
+        let weights = match (&self.start, &self.init) {
+            (Some(start), _) => Some(start.weights.clone()),
+            (None, Some(init)) => init.draw(&network, &mut context.rng(FIRST))?,
+            (None, None) => None,
+        };
         let mut point = StartingPoint {
-            weights: self.start.as_ref().map(|start| start.weights.clone()),
+            weights,
             freedom: Vec::new(),
         };
         if !self.freeze.is_empty() || self.mask.is_some() {
@@ -127,7 +146,7 @@ impl StartOptions {
 #[cfg(test)]
 mod tests {
     use engine::artifact::Artifact;
-    use engine::plugin::{Context, Plugin};
+    use engine::plugin::Plugin;
 
     use super::super::again::again;
     use super::*;
@@ -210,7 +229,7 @@ mod tests {
         let message = |options: StartOptions| {
             let network = net.network.clone().expect("a network");
             options
-                .of(network)
+                .of(network, &Context::alone("start"))
                 .map(|_| ())
                 .expect_err("a fault")
                 .to_string()
