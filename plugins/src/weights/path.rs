@@ -10,8 +10,20 @@ use engine::{plugin, words};
 
 use super::support::facts::mixed;
 use super::support::outputs::Judge;
-use crate::networks::Difference;
+use crate::complete::complete;
+use crate::networks::{Difference, Network, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
+use crate::training::{Adam, Optimizer, OptimizerState};
+
+words! {
+    /// What joins two networks.
+    pub enum PathCurve {
+        /// A straight line.
+        Line = "line",
+        /// A curve whose middle has learned a small loss.
+        Bezier = "bezier",
+    }
+}
 
 words! {
     /// Which members are joined.
@@ -34,8 +46,15 @@ plugin! {
     /// is that of its end; `group` names both. Barriers and connectivity have the `mean` and the
     /// `median` of all lines, too.
     ///
+    /// `curve: bezier` says whether a valley joins them that is not straight: on (1 - t)² θ₀ +
+    /// 2t (1 - t) θ + t² θ₁ the middle θ begins halfway and moves down the gradient of the loss
+    /// on all rows of `train`, a step at each of `steps` points t (Garipov et al. 2018). These
+    /// are multiples of the golden ratio less their whole parts, which fill 0 to 1 evenly: nothing is
+    /// drawn. The column `horizon` has t.
+    ///
     /// ```farcast
     /// score straight = path(net, on: unseen, points: 5)
+    /// score curved = path(net, on: unseen, points: 5, curve: bezier, train: seen, steps: 20)
     /// ```
     "path" version 2
     pub struct Path {
@@ -49,6 +68,14 @@ plugin! {
         on: Input<Dataset>, with_truth();
         /// How many points a line has.
         points: usize = "25", range("3..=1001");
+        /// What joins two networks.
+        curve: PathCurve = "line";
+        /// The rows that the middle of a `bezier` learns on, with the truth.
+        train: Option<Input<Dataset>>, with_truth();
+        /// How many steps it learns; 300 when left out.
+        steps: Option<u64>, range("1..=1000000");
+        /// How gradients move it; `adam(rate: 1e-2)` when left out.
+        optimizer: Option<Optimizer>;
     }
 }
 
@@ -99,9 +126,9 @@ impl Plugin for Path {
         let bare = ["a", "b"].map(|param| not_runnable(call, param));
         let held = call.input("a").filter(|input| alone && holds_out(input));
         let held = held.map(|_| Complaint::at("a", UNLIKE).with_hint(TOGETHER));
-        let found = bare
-            .into_iter()
-            .chain([one, unlike, mixed(&inputs, "b"), held]);
+        let found =
+            bare.into_iter()
+                .chain([one, unlike, mixed(&inputs, "b"), held, uncurved(call)]);
         found.flatten().take(1).collect()
     }
 
@@ -137,15 +164,19 @@ impl Plugin for Path {
                 value: value.filter(|value| value.is_finite()),
                 unit: None,
             };
+            let middle = match (self.curve, &self.train) {
+                (PathCurve::Line, _) => None,
+                (PathCurve::Bezier, Some(train)) => {
+                    Some(self.middle(line, network, train, context)?)
+                }
+                (PathCurve::Bezier, None) => return Err(Fault::at("curve", NO_ROWS)),
+            };
             let mut losses = Vec::new();
             for point in 0..self.points {
                 context.check_stop()?;
                 context.progress((at * self.points + point) as u64, total, None);
                 let t = point as f64 / (self.points - 1) as f64;
-                let pairs = line.from.weights.iter().zip(&line.to.weights);
-                let weights: Vec<f32> = pairs
-                    .map(|(a, b)| ((1.0 - t) * f64::from(*a) + t * f64::from(*b)) as f32)
-                    .collect();
+                let weights = line.at(t, middle.as_deref());
                 let judged = judge.of(&weights);
                 rows.push(row("loss", Some(t), Some(judged.loss)));
                 if let Some(accuracy) = judged.accuracy() {
@@ -184,7 +215,87 @@ impl Plugin for Path {
     }
 }
 
+impl Line<'_> {
+    /// The weights at a point; on a straight line where there is no middle.
+    fn at(&self, t: f64, middle: Option<&[f32]>) -> Vec<f32> {
+        let pairs = self.from.weights.iter().zip(&self.to.weights);
+        let pairs = pairs.map(|(a, b)| (f64::from(*a), f64::from(*b)));
+        let Some(middle) = middle else {
+            return pairs.map(|(a, b)| ((1.0 - t) * a + t * b) as f32).collect();
+        };
+        let on_curve = |((a, b), middle): ((f64, f64), &f32)| {
+            let ends = (1.0 - t).powi(2) * a + t.powi(2) * b;
+            (ends + share_of_middle(t) * f64::from(*middle)) as f32
+        };
+        pairs.zip(middle).map(on_curve).collect()
+    }
+}
+
+/// How much the middle counts at a point of a curve.
+fn share_of_middle(t: f64) -> f64 {
+    2.0 * t * (1.0 - t)
+}
+
+/// Multiples of it, less their whole parts, fill 0 to 1 evenly: the golden ratio less one.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
+
+const NO_ROWS: &str = "`bezier` learns: expected `train`, rows to learn on";
+
+/// Refuses a curve without rows to learn on, and what is of a curve elsewhere.
+fn uncurved(call: &Sketch) -> Option<Complaint> {
+    if call.get::<PathCurve>("curve") == Some(PathCurve::Bezier) {
+        let complaint = || Complaint::at("curve", NO_ROWS);
+        return (!call.has("train")).then(complaint);
+    }
+    let mut idle = ["train", "steps", "optimizer"].into_iter();
+    let idle = idle.find(|param| call.has(param))?;
+    let message = format!("`{idle}` is of `curve: bezier` alone");
+    Some(Complaint::at(idle, message))
+}
+
 impl Path {
+    /// The middle of a curve of small loss.
+    fn middle(
+        &self,
+        line: &Line,
+        network: &Network,
+        train: &Dataset,
+        context: &Context,
+    ) -> Result<Vec<f32>, Fault> {
+        for column in network.inputs().iter().chain(network.targets()) {
+            complete(train, &column.name, "train")?;
+        }
+        let samples = network
+            .samples(train)
+            .map_err(|fault| fault.inside("train"))?;
+        if samples.rows == 0 {
+            return Err(Fault::at("train", "expected rows, found none"));
+        }
+        let usual = Optimizer::Adam(Adam {
+            rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        });
+        let optimizer = self.optimizer.as_ref().unwrap_or(&usual);
+        let mut middle = line.at(0.5, None);
+        let mut memory = OptimizerState::new(middle.len());
+        let mut slopes = network.differentiate(TrainerChoice::Auto);
+        for step in 0..self.steps.unwrap_or(300) {
+            context.check_stop()?;
+            let t = ((step + 1) as f64 * GOLDEN).fract();
+            let (loss, slope) = slopes.gradient(&line.at(t, Some(&middle)), &samples);
+            if !loss.is_finite() {
+                let message = format!("the curve diverged at step {step}: take a smaller `rate`");
+                return Err(Fault::Diverged(message));
+            }
+            let share = share_of_middle(t) as f32;
+            let slope: Vec<f32> = slope.iter().map(|slope| share * slope).collect();
+            optimizer.update(&mut memory, &mut middle, &slope, 1.0);
+        }
+        Ok(middle)
+    }
+
     fn lines(&self) -> Vec<Line<'_>> {
         let a = &self.a.members;
         let numbered: Vec<(usize, String, (usize, usize))> = match &self.b {
@@ -246,7 +357,8 @@ mod tests {
     use engine::artifact::DataColumn;
 
     use super::*;
-    use crate::testing::{call, given};
+    use crate::data::support::testing::table;
+    use crate::testing::{Given, call, given};
     use crate::weights::Align;
     use crate::weights::support::testing::{alignment, parent};
 
@@ -286,6 +398,70 @@ mod tests {
             assert_eq!(barriers, vec![barriers[0]; 3]);
             assert!((barriers[0] - case.barrier_before).abs() < 1e-6);
             assert!((values("s", "barrier")[0] - case.barrier_after).abs() < 1e-6);
+        }
+    }
+
+    /// The ends of the golden file and its rows.
+    fn ends() -> [(&'static str, Given); 3] {
+        let golden = alignment();
+        let column = |at: usize| golden.x.iter().map(|row| row[at]).collect::<Vec<f64>>();
+        let data = table(&[
+            ("y", &golden.y[..]),
+            ("x0", &column(0)),
+            ("x1", &column(1)),
+            ("x2", &column(2)),
+        ]);
+        [
+            ("p", given(parent(&golden.reference))),
+            ("q", given(parent(&golden.far.network))),
+            ("d", given(data)),
+        ]
+    }
+
+    #[test]
+    fn a_curve_that_does_not_move_is_a_line_and_one_that_does_has_less_loss() {
+        let losses = |arguments: &str| -> Vec<f64> {
+            let path: Path = call(&format!("p, b: q, on: d{arguments}"), &ends());
+            let scores = path.run(&Context::alone("path")).expect("scores");
+            let rows = scores.rows.iter().filter(|row| row.metric == "loss");
+            rows.filter_map(|row| row.value).collect()
+        };
+        let line = losses("");
+        let still = losses(", curve: bezier, train: d, optimizer: sgd(rate: 0)");
+        for (still, line) in still.iter().zip(&line) {
+            assert!((still - line).abs() < 1e-6, "{still} {line}");
+        }
+        let curve = losses(", curve: bezier, train: d");
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        assert!(mean(&curve) < 0.8 * mean(&line), "{curve:?} {line:?}");
+        for end in [0, 24] {
+            assert!((curve[end] - line[end]).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_step_goes_down_the_slope_of_the_loss_on_the_curve() {
+        let rate = 0.5;
+        let arguments =
+            "p, b: q, on: d, curve: bezier, train: d, steps: 1, optimizer: sgd(rate: 0.5)";
+        let path: Path = call(arguments, &ends());
+        let line = &path.lines()[0];
+        let network = line.from.network().expect("a network");
+        let context = Context::alone("path");
+        let moved = path
+            .middle(line, network, &path.on, &context)
+            .expect("a middle");
+        let start = line.at(0.5, None);
+        let judge = Judge::new(network, &path.on, "on").expect("rows");
+        for at in 0..start.len() {
+            let loss = |by: f32| {
+                let mut middle = start.clone();
+                middle[at] += by;
+                judge.of(&line.at(GOLDEN, Some(&middle))).loss
+            };
+            let slope = (loss(0.02) - loss(-0.02)) / 0.04;
+            let found = f64::from(start[at] - moved[at]) / rate;
+            assert!((found - slope).abs() < 1e-4, "{at}: {found} {slope}");
         }
     }
 
