@@ -3,9 +3,11 @@
 
 use dsl::signature::ColumnRule;
 use engine::artifact::{DataColumn, Dataset};
+use engine::digest::Digest;
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::streams::Streams;
 use engine::{constructor, made, plugin};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -86,6 +88,40 @@ constructor! {
 }
 
 constructor! {
+    /// Images out of focus.
+    ///
+    /// Each pixel is the mean of those around it, by a normal curve of their distance; what is
+    /// beyond the edge does not count.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data worse = distort(shapes, blur(sd: 0.8))
+    /// ```
+    "blur"
+    pub struct Blur {
+        /// The standard deviation of the curve, in pixels.
+        sd: f64 = "1", range("0..=1000");
+    }
+}
+
+constructor! {
+    /// Pixels in another order, the same for all images.
+    ///
+    /// A task as hard for dense layers, and new to them (Goodfellow et al. 2013). The order follows from `seed` and the size of the images alone, so that it is that of other
+    /// data, too; channels go along.
+    ///
+    /// ```farcast
+    /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
+    /// data other = distort(shapes, permute(seed: 1))
+    /// ```
+    "permute"
+    pub struct PermutePixels {
+        /// Which order.
+        seed: u64 = "0";
+    }
+}
+
+constructor! {
     /// Wrong labels: round(share · rows) rows, drawn at random, have another of the labels there are.
     ///
     /// Every other label is equally likely. Rows without a label stay without one.
@@ -105,7 +141,9 @@ constructor! {
 
 made! {
     /// What happens to images, or to their labels.
-    pub enum Distortion { Noise, Contrast, Translate, Rotate, Negative, Relabel }
+    pub enum Distortion {
+        Noise, Contrast, Translate, Rotate, Negative, Blur, PermutePixels, Relabel
+    }
 }
 
 plugin! {
@@ -200,6 +238,26 @@ impl Plugin for Distort {
                     labels.retain(|(known, _)| known != name);
                     labels.push((name, wrong));
                 }
+                Distortion::Blur(Blur { sd }) => {
+                    if *sd > 0.0 {
+                        let across = shares(width, *sd);
+                        let along = shares(height, *sd);
+                        for channel in images.chunks_mut(height * width) {
+                            mix(channel, &across, height, |row, column| row * width + column);
+                            mix(channel, &along, width, |column, row| row * width + column);
+                        }
+                    }
+                }
+                Distortion::PermutePixels(PermutePixels { seed }) => {
+                    let from = order(*seed, height * width);
+                    for channel in images.chunks_mut(height * width) {
+                        let mut old: Vec<Vec<f64>> =
+                            channel.iter_mut().map(std::mem::take).collect();
+                        for (pixel, from) in channel.iter_mut().zip(&from) {
+                            *pixel = std::mem::take(&mut old[*from]);
+                        }
+                    }
+                }
                 Distortion::Negative(_) => {
                     for value in images.iter_mut().flatten() {
                         *value = least + most - *value;
@@ -268,6 +326,50 @@ impl Plugin for Distort {
 
 fn is_of_images(distortion: &Distortion) -> bool {
     !matches!(distortion, Distortion::Relabel(_))
+}
+
+/// For each place of a line the share of every other one in its mean.
+fn shares(length: usize, sd: f64) -> Vec<Vec<f64>> {
+    let of = |place: usize| {
+        let curve = |other: usize| (-0.5 * (place.abs_diff(other) as f64 / sd).powi(2)).exp();
+        let all: f64 = (0..length).map(curve).sum();
+        (0..length).map(|other| curve(other) / all).collect()
+    };
+    (0..length).map(of).collect()
+}
+
+/// Replaces each pixel of `lines` lines by the mean along its line.
+fn mix(
+    pixels: &mut [Vec<f64>],
+    shares: &[Vec<f64>],
+    lines: usize,
+    place: impl Fn(usize, usize) -> usize,
+) {
+    for line in 0..lines {
+        let mean = |shares: &Vec<f64>| {
+            let mut sum = vec![0.0; pixels[place(line, 0)].len()];
+            // Far from the place nothing counts, not even what is not a number.
+            let near = shares.iter().enumerate().filter(|(_, share)| **share > 0.0);
+            for (other, share) in near {
+                let values = sum.iter_mut().zip(&pixels[place(line, other)]);
+                values.for_each(|(sum, value)| *sum += share * value);
+            }
+            sum
+        };
+        let means: Vec<Vec<f64>> = shares.iter().map(mean).collect();
+        for (at, mean) in means.into_iter().enumerate() {
+            pixels[place(line, at)] = mean;
+        }
+    }
+}
+
+/// An order of `count` pixels that follows from a seed.
+fn order(seed: u64, count: usize) -> Vec<usize> {
+    let text = format!("order of pixels {seed}");
+    let mut rng = Streams(Digest::of(text.as_bytes())).rng("permute");
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut rng);
+    order
 }
 
 /// The labels with a share of them wrong.
@@ -371,6 +473,52 @@ mod tests {
         let noisy = distorted("noise(sd: 0.1)");
         assert!(noisy != [0.0, 1.0, 2.0, 4.0] && noisy.iter().all(|it| (0.0..=4.0).contains(it)));
     }
+
+    #[test]
+    fn blurred_pixels_are_means_of_those_around_them() {
+        // exp(-1 / 2) to one of two, in both directions.
+        let near = 1.0 / (1.0 + (-0.5_f64).exp());
+        let far = 1.0 - near;
+        let image = [[0.0, 1.0], [2.0, 4.0]];
+        let found = distorted("blur(sd: 1)");
+        for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let along = |row: usize| near * image[row][column] + far * image[row][1 - column];
+            let expected = near * along(row) + far * along(1 - row);
+            assert!((found[row * 2 + column] - expected).abs() < 1e-12);
+        }
+        assert_eq!(distorted("blur(sd: 0)"), [0.0, 1.0, 2.0, 4.0]);
+        assert_eq!(distorted("blur(sd: 1e-3)"), [0.0, 1.0, 2.0, 4.0]);
+        assert!(
+            distorted("blur(sd: 1000)")
+                .iter()
+                .all(|it| (it - 1.75).abs() < 1e-5)
+        );
+    }
+
+    #[test]
+    fn permuted_pixels_have_one_order_for_each_seed() {
+        let orders: Vec<_> = (0..20).map(|seed| order(seed, 100)).collect();
+        for (seed, order) in orders.iter().enumerate() {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+            assert!(orders[..seed].iter().all(|other| other != order));
+        }
+        let image = [0.0, 1.0, 2.0, 4.0];
+        let from = order(3, 4);
+        let expected: Vec<f64> = from.iter().map(|from| image[*from]).collect();
+        assert_eq!(distorted("permute(seed: 3)"), expected);
+        let context = Context::alone("another action");
+        let columns = ["pixel_0_0", "pixel_0_1", "pixel_1_0", "pixel_1_1"];
+        let values = image.map(|value| [value]);
+        let columns = columns.into_iter().zip(values.iter().map(|it| &it[..]));
+        let data = table(&columns.collect::<Vec<(&str, &[f64])>>());
+        let distort: Distort = call("d, permute(seed: 3)", &[("d", given(data))]);
+        let other = distort.run(&context).expect("runs");
+        let first = other.values("pixel_0_0").expect("a pixel")[0];
+        assert_eq!(first, expected[0]);
+    }
+
     /// Labels of 40 rows after `by`, with the pixels unread.
     fn labels(by: &str) -> Vec<f64> {
         let label: Vec<f64> = (0..40).map(|row| f64::from(row % 4) * 2.0).collect();
