@@ -70,6 +70,38 @@ fn what_does_not_fit_is_found_before_anything_runs() {
         "weights x = only(tuned, tensors: \"layers.0.*\")",
         "parent x = net + elect(tuned - net)",
         "parent x = spectral(net, edit: truncate, rank: 9)",
+        "parent x = members(walk, count: 2)",
+        "parent x = members(net, count: 2)",
+        "weights same = 1 * net\nparent x = members(same, count: 2)",
+        "parent x = members(member(tuned, 0) - member(net, 0), count: 1)",
+        "parent x = members(generate(net, blend(of: 2), count: 5), count: 6)",
+        "parent x = generate(net, blend(of: 2), count: 5)",
+        "parent x = soup(generate(net, blend(of: 2), count: 5))",
+        "child x = adopt(generate(net, blend(of: 2), count: 5), horizon: 2)",
+        "weights drawn = generate(net, blend(of: 2), count: 5)\nparent x = soup(drawn)",
+        "parent x = average(walk, choose: best)",
+        "parent x = average(walk, on: all, share: 20 %)",
+        "parent x = average(walk, on: all, metric: accuracy)",
+        "weights x = average(walk - net, on: all)",
+        "parent x = soup(saved, on: all)",
+        "weights x = trim(tuned - net, keep: 20 %, by: rank)",
+        "weights x = trim(tuned - net, keep: 20 %, by: rank, epsilon: 0.3)",
+        "weights x = trim(tuned - net, keep: 20 %, epsilon: 0.1)",
+        "parent x = quantise(net, bits: 4, on: all, method: greedy_path, scope: row)",
+        "parent x = spectral(net, edit: equilibrate, value: 2)",
+        "parent x = spectral(net, edit: cap, rank: 2)",
+        "parent x = spectral(net, edit: match_norm)",
+        "parent x = spectral(net, edit: match_norm, rows: [0], like: tuned)",
+        "parent x = spectral(net, edit: match_norm, rows: [1])",
+        "parent x = spectral(net, edit: match_norm, rows: 0..=0)",
+        "parent x = spectral(net, edit: match_norm, like: wide)",
+        "parent x = spectral(net, edit: match_norm, like: walk)",
+        "parent x = spectral(net, edit: unit_rows, tensors: \"head\")",
+        "parent x = spectral(saved, edit: unit_rows)",
+        "parent x = mlp(all, inputs: [x], target: y, hidden: [4], start: net, init: xavier(), members: 2)",
+        "parent x = mlp(all, inputs: [x], target: y, hidden: [4], init: low_rank(rank: 2))",
+        "score x = path(net, on: all, curve: bezier)",
+        "score x = path(net, on: all, steps: 5)",
         "score x = evaluate(saved, on: all)",
         "score x = compare(saved, on: all)",
         "score x = landscape(saved, on: all)",
@@ -110,7 +142,7 @@ fn what_does_not_fit_is_found_before_anything_runs() {
           error[members-differ]: expected 2 members, found 5
         parent x = soup(net) + walk - pick(walk, step == 3)
           error[impossible-call]: expected one row of weights, `walk` has many
-          help: `pick` chooses rows, `average` makes one of many
+          help: `pick` chooses rows, `average` makes one of many, `members` a member of each
         weights x = pick(walk, step > 100)
           error[impossible-call]: none of 3 rows meets the condition
         weights x = pick(walk, horizon > 100)
@@ -133,6 +165,89 @@ fn what_does_not_fit_is_found_before_anything_runs() {
           help: `trim` keeps the largest weights of a single one
         parent x = spectral(net, edit: truncate, rank: 9)
           error[impossible-call]: expected a rank of at most 1, found 9
+        parent x = members(walk, count: 2)
+          error[impossible-call]: `walk` has 2 members already
+          help: `average` or `pick` makes one row of each member's rows
+        parent x = members(net, count: 2)
+          error[impossible-call]: `net` has 2 members already
+          help: it is an ensemble without `members`
+        weights same = 1 * net
+        parent x = members(same, count: 2)
+          error[impossible-call]: `same` has 2 members already
+          help: write `parent` as its keyword: each member is a network
+        parent x = members(member(tuned, 0) - member(net, 0), count: 1)
+          error[impossible-call]: these are differences of networks, not a network
+          help: add them to a network, or write `weights` as the keyword
+        parent x = members(generate(net, blend(of: 2), count: 5), count: 6)
+          error[impossible-call]: expected a row for each of 6 members, found 5 rows
+        parent x = generate(net, blend(of: 2), count: 5)
+          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes a `weights`
+          help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
+        parent x = soup(generate(net, blend(of: 2), count: 5))
+          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes a `weights`
+          help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
+        child x = adopt(generate(net, blend(of: 2), count: 5), horizon: 2)
+          error[wrong-kind]: expected a plugin that makes a `farcast`, found `generate`, which makes a `weights`
+          help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
+        weights drawn = generate(net, blend(of: 2), count: 5)
+        parent x = soup(drawn)
+          error[wrong-kind]: expected a `parent`, found `drawn`, which is a `weights`
+          help: `members(drawn, count: …)` is a parent with a member for each row
+        parent x = average(walk, choose: best)
+          error[impossible-call]: `choose` needs rows to judge networks by
+          help: give `on`, not the rows of the test
+        parent x = average(walk, on: all, share: 20 %)
+          error[impossible-call]: `share` is of `choose: best` alone
+        parent x = average(walk, on: all, metric: accuracy)
+          error[impossible-call]: `accuracy` is of classes, found a network of quantities
+        weights x = average(walk - net, on: all)
+          error[impossible-call]: `walk - net` is a difference: expected networks
+          help: add it to a network
+        parent x = soup(saved, on: all)
+          error[impossible-call]: these weights cannot be run: they come from files, which hold no network
+          help: export them with `--weights` and run them elsewhere
+        weights x = trim(tuned - net, keep: 20 %, by: rank)
+          error[impossible-call]: expected `epsilon`: how far the probabilities go from `keep`
+        weights x = trim(tuned - net, keep: 20 %, by: rank, epsilon: 0.3)
+          error[impossible-call]: the probabilities go from -0.1 to 0.5: expected 0 to 1
+        weights x = trim(tuned - net, keep: 20 %, epsilon: 0.1)
+          error[impossible-call]: `epsilon` is of `by: rank` alone
+        parent x = quantise(net, bits: 4, on: all, method: greedy_path, scope: row)
+          error[impossible-call]: `greedy_path` has one step for all rows of a matrix
+          help: expected `tensor` or `network`
+        parent x = spectral(net, edit: equilibrate, value: 2)
+          error[impossible-call]: `equilibrate` takes no `value`
+        parent x = spectral(net, edit: cap, rank: 2)
+          error[impossible-call]: `cap` takes `value`, not `rank`
+        parent x = spectral(net, edit: match_norm)
+          error[impossible-call]: expected `rows` or `like`, found neither
+        parent x = spectral(net, edit: match_norm, rows: [0], like: tuned)
+          error[impossible-call]: expected `rows` or `like`, found both
+        parent x = spectral(net, edit: match_norm, rows: [1])
+          error[impossible-call]: there is no row 1 among 1
+        parent x = spectral(net, edit: match_norm, rows: 0..=0)
+          error[impossible-call]: these are all rows: no others are left
+        parent x = spectral(net, edit: match_norm, like: wide)
+          error[impossible-call]: `net` and `wide` are different networks
+          help: `net` has 1 input, hidden [4], activation "tanh"; `wide` has 1 input, hidden [5], activation "tanh"
+        parent x = spectral(net, edit: match_norm, like: walk)
+          error[impossible-call]: expected one row of weights, `walk` has many
+          help: `pick` chooses rows
+        parent x = spectral(net, edit: unit_rows, tensors: "head")
+          error[impossible-call]: no tensor is named `head`
+          help: tensors: `layers.0.weight`, `layers.0.bias`, `layers.1.weight`, `layers.1.bias`
+        parent x = spectral(saved, edit: unit_rows)
+          error[impossible-call]: `unit_rows` is of the matrix that makes the outputs: without a network it is not known
+          help: name it: `tensors: "head.weight"`
+        parent x = mlp(all, inputs: [x], target: y, hidden: [4], start: net, init: xavier(), members: 2)
+          error[impossible-call]: `start` has the first weights
+          help: leave `init` or `start` out
+        parent x = mlp(all, inputs: [x], target: y, hidden: [4], init: low_rank(rank: 2))
+          error[impossible-call]: expected a rank of at most 1, found 2
+        score x = path(net, on: all, curve: bezier)
+          error[impossible-call]: `bezier` learns: expected `train`, rows to learn on
+        score x = path(net, on: all, steps: 5)
+          error[impossible-call]: `steps` is of `curve: bezier` alone
         score x = evaluate(saved, on: all)
           error[impossible-call]: these weights cannot be run: they come from files, which hold no network
           help: export them with `--weights` and run them elsewhere
@@ -206,6 +321,42 @@ fn diverged_rows_are_marked_and_no_mean_has_them() {
         assert!(
             !values.is_empty() && values.iter().all(String::is_empty),
             "{model}: {scores}"
+        );
+    }
+}
+
+#[test]
+fn rows_become_members() {
+    let folder = Folder::with(&format!(
+        "{NETS}\
+         weights drawn = generate(net, jitter(sd: 0.1), count: 4)\n\
+         parent many = members(drawn, count: 3)\n\
+         score rows = evaluate(drawn, on: all)\n\
+         score each = evaluate(many, on: all)\n\
+         score alike = similarity(many, on: all, metrics: [distance])\n\
+         score mixed = compare(many, soup(many, on: all), on: all)\n\
+         score begun = evaluate(mlp(all, inputs: [x], target: y, hidden: [4], steps: 3, start: many, members: 3), on: all)\n"
+    ));
+    folder.write("saved.safetensors", tensor_file(HEADER));
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let scores = folder.read("out/it/scores.csv");
+    let lines = scores.lines();
+    let lines: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    // Those of members, not their mean and median.
+    let of = |statement: &str| {
+        let is_own = |line: &&Vec<&str>| line[0] == statement && line[2].parse::<u32>().is_ok();
+        let numbers = lines.iter().filter(is_own).map(|line| line[8].to_owned());
+        numbers.collect::<Vec<_>>()
+    };
+    let (rows, each) = (of("rows"), of("each"));
+    assert_eq!((rows.len(), each.len()), (4, 3), "{scores}");
+    assert_eq!(each, rows[..3], "{scores}");
+    for statement in ["alike", "mixed", "begun"] {
+        let values = of(statement);
+        assert!(
+            values.len() >= 3 && values.iter().all(|it| !it.is_empty()),
+            "{scores}"
         );
     }
 }
