@@ -107,8 +107,9 @@ constructor! {
 constructor! {
     /// Pixels in another order, the same for all images.
     ///
-    /// A task as hard for dense layers, and new to them (Goodfellow et al. 2013). The order follows from `seed` and the size of the images alone, so that it is that of other
-    /// data, too; channels go along.
+    /// A task as hard for dense layers, and new to them (Goodfellow et al. 2013). The order follows
+    /// from `seed` and the size of the images alone, so that it is that of other data, too; channels
+    /// go along.
     ///
     /// ```farcast
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
