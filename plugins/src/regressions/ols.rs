@@ -18,7 +18,9 @@ plugin! {
     /// subset's predictor is its mean over the rows of the subset, on the scale of all
     /// subsets (mean 0, standard deviation 1). Standard errors are
     /// `sqrt(σ² diag((XᵀX)⁻¹))` with `σ² = residual / (subsets - terms)`; `snr` is the
-    /// magnitude of a slope divided by its standard error.
+    /// magnitude of a slope divided by its standard error. Sums over 128 subsets and more are in
+    /// single precision, which moves a standard error by less than a thousandth, and again in double
+    /// precision where the predictors leave less than 0.03 % of a weight's squares.
     ///
     /// Every regression says, before any application data are met, how much of the variance
     /// of the anomalies the predictors explain, tensor by tensor: over the subsets it was
@@ -29,7 +31,7 @@ plugin! {
     /// ```farcast
     /// regression line = ols(shift, regime, keep: snr > 2)
     /// ```
-    "ols" version 4
+    "ols" version 5
     pub struct Ols {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

@@ -1,6 +1,8 @@
 //! Least squares for all weights at once: one QR decomposition of the design, every weight a
 //! right-hand side. A quadratic penalty is rows below the design whose right-hand sides are zero.
 
+use std::cell::OnceCell;
+
 use faer::Mat;
 use faer::linalg::solvers::Qr;
 
@@ -13,6 +15,8 @@ pub(crate) struct Design {
     r: Mat<f64>,
     /// The inverse of `R`.
     inverse: Mat<f64>,
+    /// `QᵀQ - 1`, once it is known.
+    bend: OnceCell<Mat<f64>>,
 }
 
 /// A column whose part orthogonal to those before it is no more than this share of it counts
@@ -57,6 +61,7 @@ impl Design {
             q: qr.compute_thin_Q().get(..rows, ..).to_owned(),
             r: qr.thin_R().to_owned(),
             inverse,
+            bend: OnceCell::new(),
         }
     }
 
@@ -86,6 +91,11 @@ impl Design {
         moments.turned(&self.r)
     }
 
+    /// What turns coefficients by the factors of another design into those by its own: `R Rₒ⁻¹`.
+    pub fn turned_by(&self, other: &Self) -> Mat<f64> {
+        &self.r * &other.inverse
+    }
+
     /// The mean of each right-hand side.
     ///
     /// The first column is the intercept, which no penalty touches: `Q` begins with `±1/√rows`.
@@ -113,8 +123,10 @@ impl Design {
     /// the last term is that of a penalty.
     pub fn residual(&self, moments: &Moments, estimates: &Mat<f64>) -> Vec<f64> {
         let u = estimates * self.r.transpose();
-        let gram = self.q.transpose() * &self.q - Mat::<f64>::identity(u.ncols(), u.ncols());
-        let bent = &u * gram;
+        let bend = self.bend.get_or_init(|| {
+            self.q.transpose() * &self.q - Mat::<f64>::identity(u.ncols(), u.ncols())
+        });
+        let bent = &u * bend;
         let mut left = moments.squares.clone();
         for term in 0..u.ncols() {
             let z = moments.products.col_as_slice(term).iter();

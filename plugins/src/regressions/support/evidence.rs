@@ -1,5 +1,6 @@
 //! What the subsets say of the predictors, before any application data are met.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
 use engine::artifact::Layout;
@@ -9,6 +10,7 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Method, Solution, share};
+use super::held_out::HeldOut;
 use super::moments::Moments;
 use super::sample::Sample;
 use super::sums::Sums;
@@ -85,7 +87,7 @@ impl<'a> Edges<'a> {
         let mut own = Vec::new();
         for trial in &self.trials {
             match &trial.terms {
-                Terms::OfWhole => sets.push(trial.edge.clone()),
+                Terms::OfWhole | Terms::Straight(_) => sets.push(trial.edge.clone()),
                 Terms::Own { edge, rest } => {
                     own.push(Sums::over(&trial.edge, edge));
                     own.push(Sums::over(rest, &trial.solution.factors()));
@@ -107,26 +109,30 @@ impl<'a> Edges<'a> {
         let [shared, own @ ..] = moments else {
             return Ok(());
         };
-        let mut shared = shared.iter().map(|moments| whole.design.in_terms(moments));
-        let all = shared.next();
-        let mut own = own.iter().flatten();
+        let [all, edges @ ..] = &shared[..] else {
+            return Ok(());
+        };
+        let (mut edges, mut own) = (edges.iter(), own.iter().flatten());
+        let all_in_terms = LazyCell::new(|| whole.design.in_terms(all));
         for trial in &self.trials {
-            let (truth, known);
-            let (truth, known) = match &trial.terms {
-                Terms::OfWhole => {
-                    let (Some(all), Some(edge)) = (&all, shared.next()) else {
-                        continue;
-                    };
-                    known = trial.solution.design.of_terms(&all.less(&edge));
-                    truth = edge;
-                    (&truth, &known)
-                }
+            let (errors, deviations) = match &trial.terms {
+                Terms::Straight(held_out) => match edges.next() {
+                    Some(edge) => held_out.errors(all, edge),
+                    None => continue,
+                },
+                Terms::OfWhole => match edges.next() {
+                    Some(edge) => {
+                        let truth = whole.design.in_terms(edge);
+                        let known = trial.solution.design.of_terms(&all_in_terms.less(&truth));
+                        trial.errors(&truth, &known)?
+                    }
+                    None => continue,
+                },
                 Terms::Own { .. } => match (own.next(), own.next()) {
-                    (Some(edge), Some(rest)) => (edge, rest),
+                    (Some(edge), Some(rest)) => trial.errors(edge, rest)?,
                     _ => continue,
                 },
             };
-            let (errors, deviations) = trial.errors(truth, known)?;
             let along = &mut self.along[trial.predictor];
             along.0 += errors.iter().sum::<f64>();
             along.1 += deviations.iter().sum::<f64>();
@@ -197,6 +203,8 @@ struct EdgeTrial<'a> {
 
 /// What the terms of a fit without an edge are.
 enum Terms {
+    /// Those of the fit to the whole sample, and no coefficient is pruned.
+    Straight(HeldOut),
     /// Those of the fit to the whole sample: the sums over the rest are those over the whole
     /// less those over the edge.
     OfWhole,
@@ -225,12 +233,15 @@ impl<'a> EdgeTrial<'a> {
         let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
         Ok(Self {
             predictor,
-            edge,
             gram: terms.transpose() * &terms,
-            terms: match is_of_whole {
-                true => Terms::OfWhole,
-                false => Terms::Own { edge: terms, rest },
+            terms: match (is_of_whole, sample.keep) {
+                (true, None) => {
+                    Terms::Straight(HeldOut::new(&whole.design, &edge, &solution.design))
+                }
+                (true, Some(_)) => Terms::OfWhole,
+                (false, _) => Terms::Own { edge: terms, rest },
             },
+            edge,
             solution,
         })
     }

@@ -14,7 +14,7 @@ use super::moments::Moments;
 use super::sample::{Sample, begins_finite, is_finite};
 use super::shared::MORE_SUBSETS;
 use super::shared::{SNR, Sources};
-use super::sums::{Pass, Sums};
+use super::sums::{Pass, Precision, Sums};
 use crate::regressions::{Basis, Form, Regression, Term};
 use crate::splines::{Penalty, Seen, chosen_words};
 
@@ -65,10 +65,14 @@ fn fitted(
     let mut edges = Edges::of(sample, &solution, method, context)?;
     let mut fit = SolvedFit::new(&solution, sample.weights());
     let pass = Pass(edges.wanted(&solution));
+    let rows: Vec<&[f32]> = sample.table_rows().collect();
     for range in sample.ranges(&pass) {
         context.check_stop()?;
         context.progress(range.start as u64, sample.weights() as u64, None);
-        let moments = sample.moments(&range, &pass);
+        let mut moments = sample.moments(&rows, &range, &pass, solution.precision());
+        if solution.precision() == Precision::Single && !solution.is_rough(&moments[0][0]) {
+            moments = sample.moments(&rows, &range, &pass, Precision::Double);
+        }
         let whole = &moments[0][0];
         if !whole.squares.iter().sum::<f64>().is_finite() {
             return Ok(None);
@@ -110,6 +114,15 @@ fn fitted(
         coefficients: fit.coefficients,
     }))
 }
+
+/// Fewer rows than this are summed in double precision.
+const LEAST_ROWS: usize = 128;
+
+/// The least share of the squares that moments in single precision, which are some 2e-7 of them off, may leave.
+const LEAST_LEFT: f64 = 3e-4;
+
+/// Smaller squares than this, on average, lose digits in single precision.
+const LEAST_SQUARE: f64 = 1e-30;
 
 /// One sum over a range of weights as a share of another.
 pub(crate) fn share(part: &[f64], whole: &[f64], range: &Range<usize>) -> Option<f64> {
@@ -299,6 +312,33 @@ impl<'a> Solution<'a> {
         self.reduced.is_none()
     }
 
+    /// The precision that sums over its sample take at first: few rows are cheap in double precision.
+    fn precision(&self) -> Precision {
+        match self.design.factors().nrows() {
+            0..LEAST_ROWS => Precision::Double,
+            _ => Precision::Single,
+        }
+    }
+
+    /// Whether its fits leave enough of each weight that moments in single precision tell it: then
+    /// they move a standard error by a thousandth, and a coefficient by less than that of it.
+    fn is_rough(&self, moments: &Moments) -> bool {
+        let mut left = moments.squares.clone();
+        for factor in 0..self.kept.len() {
+            let products = moments.products.col_as_slice(factor);
+            for (left, product) in left.iter_mut().zip(products) {
+                *left -= product * product;
+            }
+        }
+        let tiny = LEAST_SQUARE * self.design.factors().nrows() as f64;
+        let mut pairs = moments.squares.iter().zip(left);
+        // What does not vary leaves nothing of nothing, and what is no number is looked at again.
+        pairs.all(|(squares, left)| match *squares {
+            0.0 => left == 0.0,
+            _ => *squares >= tiny && (LEAST_LEFT * squares..f64::INFINITY).contains(&left),
+        })
+    }
+
     /// Tells what was dropped, what was chosen and what the fit cannot say.
     fn note(&self, sample: &Sample, context: &Context) {
         let varies = sample.varies();
@@ -349,9 +389,11 @@ fn see(
     }
     let all: Vec<usize> = (0..sample.rows()).collect();
     let pass = Pass(vec![Sums::over(&all, &q)]);
+    let rows: Vec<&[f32]> = sample.table_rows().collect();
     for range in sample.ranges(&pass) {
         context.check_stop()?;
-        add(&mut seen, &sample.moments(&range, &pass)[0][0]);
+        let moments = sample.moments(&rows, &range, &pass, Precision::Double);
+        add(&mut seen, &moments[0][0]);
     }
     Ok(seen)
 }

@@ -6,6 +6,7 @@ pub(crate) mod design;
 pub(crate) mod evidence;
 pub(crate) mod fit;
 pub(crate) mod foreign;
+pub(crate) mod held_out;
 pub(crate) mod moments;
 pub(crate) mod rows;
 pub(crate) mod sample;

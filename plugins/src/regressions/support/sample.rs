@@ -12,7 +12,7 @@ use polars::prelude::DataType;
 
 use super::moments::Moments;
 use super::shared::{Against, Sources};
-use super::sums::Pass;
+use super::sums::{Pass, Precision};
 use crate::predictors::{Fitted, PredictorRows};
 use crate::regressions::Term;
 use crate::splines::knots;
@@ -178,15 +178,23 @@ impl<'a> Sample<'a> {
 
     /// The same where of each range only the sums of a pass are kept.
     pub fn ranges(&self, pass: &Pass) -> impl Iterator<Item = Range<usize>> + use<> {
-        ranges(self.weights(), (KEPT / pass.count().max(1)).clamp(64, WIDE))
+        let width = (KEPT / pass.count().max(1)).max(64);
+        ranges(self.weights(), width.min(pass.width()))
     }
 
     /// The sums over sets of subsets of the anomalies of a range of weights, less those of a
     /// reference subset.
-    pub fn moments(&self, weights: &Range<usize>, pass: &Pass) -> Vec<Vec<Moments>> {
-        let part = |row: usize| &self.table.row(row)[weights.clone()];
-        let rows: Vec<&[f32]> = self.rows.iter().map(|row| part(*row)).collect();
-        pass.moments(&rows, part(self.reference))
+    ///
+    /// `rows` are all [`table_rows`](Self::table_rows).
+    pub fn moments(
+        &self,
+        rows: &[&[f32]],
+        weights: &Range<usize>,
+        pass: &Pass,
+        precision: Precision,
+    ) -> Vec<Vec<Moments>> {
+        let rows: Vec<&[f32]> = rows.iter().map(|row| &row[weights.clone()]).collect();
+        pass.moments(&rows, self.reference(weights), precision)
     }
 
     /// The anomalies that [`moments`](Self::moments) leaves out.
