@@ -185,12 +185,12 @@ fn plan_says_what_trains() {
         `walk` is trained by dfdx, as it says"#]]
     .assert_eq(&trains("it.farcast"));
     expect![[r#"
-        `net` is trained by dfdx, because fan_out takes no convolutions
+        `net` is trained by fan_out
         `flat` is trained by fan_out
-        `small` is trained by dfdx, because fan_out takes no transformers
-        `shift` is trained by dfdx, because fan_out takes no convolutions
-        `walk` is trained by dfdx, because fan_out takes no convolutions
-        `moved` is trained by dfdx, because fan_out takes no convolutions"#]]
+        `small` is trained by fan_out
+        `shift` is trained by fan_out
+        `walk` is trained by fan_out
+        `moved` is trained by fan_out"#]]
     .assert_eq(&trains("images.farcast"));
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::farcast::Folder;
 
-/// Its steps take minutes, and none can be stopped.
+/// Its steps take a minute, and none can be stopped.
 const SLOW: &str = "\
-data all = synthetic(regime, rows: 4000)
-parent net = transformer(all, inputs: [x, z], target: y, width: 512, heads: 8, layers: 8, batch: 4000, steps: 9, members: 1)
+data all = synthetic(regime, rows: 40000)
+parent net = transformer(all, inputs: [x, z], target: y, width: 512, heads: 8, layers: 8, batch: 40000, steps: 9, members: 1)
 score skill = compare(net, on: all)
 ";
 

@@ -61,10 +61,10 @@ pub struct NetworkFacts {
     pub layers: Option<String>,
     /// How its weights came about.
     pub training: Training,
-    /// What only the reference trainer can differentiate in it, such as `convolutions`.
-    pub reference_only: Option<&'static str>,
     /// What it has beside dense layers, such as `convolutions` or `trees`.
     pub beside_dense: Option<&'static str>,
+    /// Whether it is layers throughout, as convolutions are and trees are not.
+    pub layered: bool,
 }
 
 /// How the weights of a network came about.

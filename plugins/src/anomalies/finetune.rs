@@ -60,7 +60,7 @@ plugin! {
     /// anomaly along = finetune(net, near, steps: 10, from: chain)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 5
+    "finetune" version 6
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;
@@ -176,8 +176,6 @@ impl Plugin for Finetune {
             every,
             most: rows.map(|rows| rows.saturating_mul(every)),
         });
-        let network = call.network("parent");
-        let reference_only = network.and_then(|network| network.reference_only);
         let mut coordinates = vec!["subset", "repeat", "rows"];
         if every.is_some() {
             coordinates.push("step");
@@ -186,7 +184,7 @@ impl Plugin for Finetune {
             rows,
             steps,
             coordinates: Some(coordinates),
-            trainer: Some(trainer_words(call.get("trainer"), reference_only)),
+            trainer: Some(trainer_words(call.get("trainer"))),
             ..call.inherited()
         }
     }

@@ -181,8 +181,8 @@ fn given_network(call: &Sketch) -> Option<NetworkFacts> {
         weights: Some(layout.len() as u64),
         layers: call.text("network"),
         training: Training::Unknown,
-        reference_only: None,
         beside_dense: None,
+        layered: true,
     })
 }
 

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
 use super::dfdx::Tape;
+use super::fused::Fused;
 use super::lanes::vectorised;
+use super::planes::Planes;
 use super::{Activation, Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
 
 /// Convolutions over the inputs, then dense layers.
@@ -54,9 +56,17 @@ impl Model for Convolutional {
         Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
     }
 
-    fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
-        let tape = Tape::new(&self.layers, self.loss);
-        Box::new(tape.after_convolutions(&self.images))
+    fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate> {
+        match choice {
+            TrainerChoice::Dfdx => {
+                let tape = Tape::new(&self.layers, self.loss);
+                Box::new(tape.after_convolutions(&self.images))
+            }
+            TrainerChoice::Auto | TrainerChoice::FanOut => {
+                let front = Planes::new(&self.images, self.layers.activation);
+                Box::new(Fused::after(front, &self.layers, self.loss, Arch::new()))
+            }
+        }
     }
 
     fn activation(&self) -> Option<Activation> {

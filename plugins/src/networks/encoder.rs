@@ -71,7 +71,7 @@ impl Encoder {
     }
 
     /// The tensors of one layer, in the order of torch.
-    fn layer(&self) -> [(&'static str, Vec<usize>); 12] {
+    pub(in crate::networks) fn layer(&self) -> [(&'static str, Vec<usize>); 12] {
         let (width, inner) = (self.width, self.feedforward);
         [
             ("self_attn.in_proj_weight", vec![3 * width, width]),
@@ -218,7 +218,7 @@ fn softmax(values: &mut [f32]) {
 #[cfg(test)]
 pub(in crate::networks) mod tests {
     use super::*;
-    use crate::networks::testing::{encoder, made_up};
+    use crate::networks::testing::{encoder, exactly, made_up};
 
     /// `weight · value + bias` for one token; takes both from the weights.
     fn dense(weights: &mut &[f64], sizes: [usize; 2], tokens: &[Vec<f64>]) -> Vec<Vec<f64>> {
@@ -254,8 +254,13 @@ pub(in crate::networks) mod tests {
         one.iter().zip(other).map(token).collect()
     }
 
-    /// The mean token of one row with tanh and everything written out: the definition, in f64.
-    pub(crate) fn by_definition(encoder: &Encoder, weights: &[f64], row: &[f64]) -> Vec<f64> {
+    /// The mean token of one row with everything written out: the definition, in f64.
+    pub(crate) fn by_definition(
+        encoder: &Encoder,
+        activation: Activation,
+        weights: &[f64],
+        row: &[f64],
+    ) -> Vec<f64> {
         let (count, width) = (encoder.tokens, encoder.width);
         let part = width / encoder.heads;
         let token = |at: usize| -> Vec<f64> {
@@ -285,7 +290,8 @@ pub(in crate::networks) mod tests {
             let dense_layers = 2 * encoder.feedforward * width + encoder.feedforward + width;
             tokens = added(&tokens, &answered, &rest[dense_layers..]);
             let mut inner = dense(&mut rest, [width, encoder.feedforward], &tokens);
-            inner.iter_mut().flatten().for_each(|x| *x = x.tanh());
+            let values = inner.iter_mut().flatten();
+            values.for_each(|x| *x = exactly(activation, *x));
             let fed = dense(&mut rest, [encoder.feedforward, width], &inner);
             tokens = added(&tokens, &fed, &rest[2 * width..]);
             rest = &rest[4 * width..];
@@ -305,7 +311,8 @@ pub(in crate::networks) mod tests {
         assert_eq!(found.len(), 400);
         for (found, row) in found.chunks(4).zip(inputs.chunks(3)) {
             let row: Vec<f64> = row.iter().map(|input| f64::from(*input)).collect();
-            for (found, expected) in found.iter().zip(by_definition(&encoder, &exact, &row)) {
+            let expected = by_definition(&encoder, Activation::Tanh, &exact, &row);
+            for (found, expected) in found.iter().zip(expected) {
                 assert!(
                     (f64::from(*found) - expected).abs() < 2e-5,
                     "{found} {expected}"

@@ -9,7 +9,7 @@ words! {
     pub enum TrainerChoice {
         /// The fastest that can.
         Auto = "auto",
-        /// The fused kernel.
+        /// The vectorised kernels.
         FanOut = "fan_out",
         /// dfdx, the reference.
         Dfdx = "dfdx",

@@ -4,6 +4,7 @@ use engine::artifact::Layout;
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
+use super::fused::TILE;
 
 /// The convolutions of a network, in order, and the images they take.
 ///
@@ -50,6 +51,9 @@ pub struct Convolution {
 }
 
 impl Images {
+    /// How many images a step of training takes at a time.
+    pub const AT_ONCE: usize = TILE;
+
     /// The convolutions in order; none from where an image is smaller than a kernel or window.
     pub fn convolutions(&self) -> Vec<Convolution> {
         let mut from = [self.depth, self.height, self.width];
@@ -177,7 +181,7 @@ impl Convolution {
 #[cfg(test)]
 pub(in crate::networks) mod tests {
     use super::*;
-    use crate::networks::testing::made_up;
+    use crate::networks::testing::{exactly, made_up};
 
     fn images(channels: &[usize], kernel: usize, pool: usize) -> Images {
         Images {
@@ -190,8 +194,13 @@ pub(in crate::networks) mod tests {
         }
     }
 
-    /// A convolution with tanh and everything written out: the definition, in f64.
-    pub(crate) fn by_definition(layer: &Convolution, weights: &[f64], image: &[f64]) -> Vec<f64> {
+    /// A convolution with everything written out: the definition, in f64.
+    pub(crate) fn by_definition(
+        layer: &Convolution,
+        activation: Activation,
+        weights: &[f64],
+        image: &[f64],
+    ) -> Vec<f64> {
         let [channels, rows, columns] = layer.from;
         let (kernel, pool) = (layer.kernel, layer.pool);
         let mut pooled = Vec::new();
@@ -211,7 +220,7 @@ pub(in crate::networks) mod tests {
                                 sum += weight * image[(c * rows + iy) * columns + ix];
                             }
                         }
-                        largest = largest.max(sum.tanh());
+                        largest = largest.max(exactly(activation, sum));
                     }
                     pooled.push(largest);
                 }
@@ -240,7 +249,7 @@ pub(in crate::networks) mod tests {
                 let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
                 let mut start = 0;
                 for layer in &layers {
-                    values = by_definition(layer, &exact[start..], &values);
+                    values = by_definition(layer, Activation::Tanh, &exact[start..], &values);
                     start += layer.weights() + layer.to[0];
                 }
                 expected.extend(values);

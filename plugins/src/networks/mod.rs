@@ -4,9 +4,12 @@
 
 mod abreast;
 mod activation;
+mod attention;
 mod convolutional;
 mod dense;
 mod dfdx;
+#[cfg(test)]
+mod differences;
 mod encoder;
 mod expanded;
 mod fan_out;
@@ -22,6 +25,7 @@ mod layers;
 mod loss;
 mod model;
 mod network;
+mod planes;
 pub(crate) mod precise;
 mod samples;
 mod scaled;

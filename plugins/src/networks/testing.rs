@@ -4,6 +4,7 @@ use pulp::Arch;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
+use super::gelu::tests::cumulative;
 use super::{Activation, Columns, Encoder, Feedforward, Layers, Loss, Network, Samples, Scaled};
 
 /// Made-up numbers of magnitude up to one.
@@ -84,6 +85,31 @@ pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f32 {
     let scale = largest(&mut expected.iter().map(|value| value.abs()));
     let error = largest(&mut found.iter().zip(expected).map(|(f, e)| (f - e).abs()));
     error / scale.max(1e-3)
+}
+
+/// All activations.
+pub(crate) const ACTIVATIONS: [Activation; 6] = [
+    Activation::Tanh,
+    Activation::Relu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Sigmoid,
+    Activation::Silu,
+];
+
+/// An activation as the textbook has it, in f64.
+pub(crate) fn exactly(activation: Activation, z: f64) -> f64 {
+    match activation {
+        Activation::Tanh => z.tanh(),
+        Activation::Relu => z.max(0.0),
+        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+        Activation::Silu => z / (1.0 + (-z).exp()),
+        Activation::Gelu => z * cumulative(z),
+        Activation::GeluTanh => {
+            let scale = (2.0 / std::f64::consts::PI).sqrt();
+            0.5 * z * (1.0 + (scale * (z + 0.044715 * z.powi(3))).tanh())
+        }
+    }
 }
 
 /// A small transformer encoder.

@@ -6,8 +6,10 @@ use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
+use super::attention::Attention;
 use super::dense::Dense;
 use super::dfdx::Tape;
+use super::fused::Fused;
 use super::lanes::vectorised;
 use super::{Activation, Columns, Differentiate, Encoder, Layers, Loss, Model, TrainerChoice};
 
@@ -54,9 +56,17 @@ impl Model for EncoderNetwork {
         Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
     }
 
-    fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
-        let tape = Tape::new(&self.layers, self.loss);
-        Box::new(tape.after_encoder(&self.encoder))
+    fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate> {
+        match choice {
+            TrainerChoice::Dfdx => {
+                let tape = Tape::new(&self.layers, self.loss);
+                Box::new(tape.after_encoder(&self.encoder))
+            }
+            TrainerChoice::Auto | TrainerChoice::FanOut => {
+                let front = Attention::new(&self.encoder, self.layers.activation);
+                Box::new(Fused::after(front, &self.layers, self.loss, Arch::new()))
+            }
+        }
     }
 
     fn heads(&self) -> Option<usize> {

@@ -195,12 +195,11 @@ impl Recipe {
     }
 }
 
-/// What computes gradients where `chosen` may be, in the words of the plan; `reference_only` is
-/// what the fused kernel cannot differentiate in the networks.
-pub fn trainer_words(chosen: Option<TrainerChoice>, reference_only: Option<&str>) -> String {
-    match (reference_only, chosen) {
-        (Some(what), _) => format!("dfdx, because fan_out takes no {what}"),
-        (None, Some(TrainerChoice::Dfdx)) => "dfdx, as it says".to_owned(),
-        (None, _) => "fan_out".to_owned(),
-    }
+/// What computes gradients where `chosen` may be, in the words of the plan.
+pub fn trainer_words(chosen: Option<TrainerChoice>) -> String {
+    let words = match chosen {
+        Some(TrainerChoice::Dfdx) => "dfdx, as it says",
+        Some(TrainerChoice::Auto | TrainerChoice::FanOut) | None => "fan_out",
+    };
+    words.to_owned()
 }

@@ -423,7 +423,7 @@ fn unknown_layers(call: &Sketch) -> Option<Complaint> {
         let network = call.network(param)?;
         let what = network.beside_dense?;
         let message = format!("expected a network of layers, found {what}");
-        (network.reference_only.is_none()).then(|| Complaint::at(param, message))
+        (!network.layered).then(|| Complaint::at(param, message))
     })
 }
 

@@ -16,6 +16,8 @@ type TapeMatrix<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
 pub(super) type Taped = TapeMatrix<OwnedTape<f32, Cpu>>;
 pub(super) type Vector = Tensor<(usize,), f32, Cpu>;
 type Indices = Tensor<(usize,), usize, Cpu>;
+/// `[channels and rows, rows of a window, columns, columns of a window, batch]`.
+type Windows = Tensor<(usize, usize, usize, usize, usize), f32, Cpu, OwnedTape<f32, Cpu>>;
 
 /// Gradients by dfdx tensors of runtime sizes; its own layers need constant ones.
 ///
@@ -163,8 +165,10 @@ impl Tape {
             .reshape_like(&(layer.inputs(), places));
         let values = activated(self.dense.activation, affine(weight, bias, seen));
         let windows = (channels * rows, layer.pool, columns, layer.pool, batch);
+        let values: Windows = values.reshape_like(&windows);
+        let chosen = self.device.tensor_from_vec(largest(&values), windows);
         let pooled: Tensor<(usize, usize, usize), _, _, _> =
-            values.reshape_like(&windows).max::<_, Axes2<1, 3>>();
+            (values * chosen).sum::<_, Axes2<1, 3>>();
         pooled.reshape_like(&(channels * rows * columns, batch))
     }
 
@@ -230,6 +234,30 @@ fn seen(layer: &Convolution) -> Vec<usize> {
     seen
 }
 
+/// One for the first of the largest numbers of each window, zero for the others.
+///
+/// Among equals dfdx's maximum passes the whole gradient to each: too much, as often as there are
+/// equals.
+fn largest(values: &Windows) -> Vec<f32> {
+    let (above, height, columns, width, batch) = *values.shape();
+    let numbers = values.as_vec();
+    let mut chosen = vec![0.0; numbers.len()];
+    for (at, column) in grid(above, columns) {
+        for row in 0..batch {
+            let places = grid(height, width)
+                .map(|(y, x)| (((at * height + y) * columns + column) * width + x) * batch + row);
+            let first = places.reduce(|best, place| {
+                let larger = numbers[place] > numbers[best] || numbers[place].is_nan();
+                if larger { place } else { best }
+            });
+            if let Some(first) = first {
+                chosen[first] = 1.0;
+            }
+        }
+    }
+    chosen
+}
+
 /// All rows and columns, row after row.
 fn grid(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
@@ -240,162 +268,5 @@ impl Differentiate for Tape {
         let (loss, gradient) = self.loss_and_gradient(weights, batch);
         self.gradient = gradient;
         (loss, &self.gradient)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::networks::encoder::tests as encoding;
-    use crate::networks::images::tests::by_definition;
-    use crate::networks::testing::{encoder, made_up};
-    use crate::networks::{Columns, Convolutional, EncoderNetwork, Model, Scaled};
-
-    fn columns(inputs: usize) -> Columns {
-        Columns {
-            inputs: vec![Scaled::as_is("x"); inputs],
-            targets: vec![Scaled::as_is("y")],
-        }
-    }
-
-    fn layers(hidden: &[usize], loss: Loss) -> Layers {
-        let outputs = if loss == Loss::Mse { 1 } else { 3 };
-        Layers {
-            widths: [hidden, &[outputs]].concat(),
-            activation: Activation::Tanh,
-        }
-    }
-
-    fn convolutional(depth: usize, loss: Loss) -> Convolutional {
-        let images = Images {
-            depth,
-            height: 8,
-            width: 7,
-            channels: vec![2, 3],
-            kernel: 2,
-            pool: 2,
-        };
-        let last = images.convolutions().pop();
-        let features = last.map_or(0, |last| last.to.iter().product());
-        Convolutional {
-            columns: columns(depth * 56),
-            images,
-            layers: layers(&[features, 4], loss),
-            loss,
-        }
-    }
-
-    fn transformer(loss: Loss) -> EncoderNetwork {
-        let encoder = encoder();
-        EncoderNetwork {
-            columns: columns(encoder.tokens),
-            layers: layers(&[encoder.width], loss),
-            encoder,
-            loss,
-        }
-    }
-
-    /// Features and how many weights they took, with everything written out, in f64.
-    type Front<'a> = &'a dyn Fn(&[f64], Vec<f64>) -> (Vec<f64>, usize);
-
-    /// The mean loss with everything written out, in f64.
-    fn loss_by_definition(
-        front: Front,
-        layers: &Layers,
-        loss: Loss,
-        weights: &[f64],
-        batch: &Samples,
-    ) -> f64 {
-        let mut losses = 0.0;
-        let rows = batch.inputs.chunks(batch.inputs.len() / batch.rows);
-        let truth = batch.targets.iter().zip(&batch.weights);
-        for (row, (target, counts)) in rows.zip(truth) {
-            let row = row.iter().map(|value| f64::from(*value)).collect();
-            let (mut values, mut start) = front(weights, row);
-            for (at, pair) in layers.widths.windows(2).enumerate() {
-                let (weight, bias) = weights[start..].split_at(pair[0] * pair[1]);
-                let rows = weight.chunks(pair[0]).zip(bias);
-                let sums = rows.map(|(weight, bias)| {
-                    bias + weight.iter().zip(&values).map(|(w, v)| w * v).sum::<f64>()
-                });
-                let last = at + 2 == layers.widths.len();
-                values = sums
-                    .map(|sum| if last { sum } else { sum.tanh() })
-                    .collect();
-                start += (pair[0] + 1) * pair[1];
-            }
-            losses += f64::from(*counts)
-                * match loss {
-                    Loss::Mse => (values[0] - f64::from(*target)).powi(2),
-                    Loss::CrossEntropy => {
-                        let sum: f64 = values.iter().map(|logit| logit.exp()).sum();
-                        sum.ln() - values[*target as usize]
-                    }
-                };
-        }
-        losses / batch.rows as f64
-    }
-
-    fn expect_differences(model: &dyn Model, layers: &Layers, front: Front) {
-        let batch = Samples {
-            inputs: made_up(5 * model.columns().inputs.len(), 3),
-            targets: vec![0.0, 2.0, 1.0, 1.0, 0.0],
-            weights: vec![0.5, 2.0, 0.0, 1.0, 1.5],
-            rows: 5,
-        };
-        let weights = made_up(model.layout().len(), 1);
-        let mut differentiate = model.differentiate(crate::networks::TrainerChoice::Dfdx);
-        let (mean, gradient) = differentiate.gradient(&weights, &batch);
-        let mut exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-        let by_definition =
-            |exact: &[f64]| loss_by_definition(front, layers, model.loss(), exact, &batch);
-        let expected = by_definition(&exact);
-        assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
-        assert_eq!(gradient.len(), weights.len());
-        for (at, gradient) in gradient.iter().enumerate() {
-            let mut at_shifted = |shift: f64| {
-                let before = exact[at];
-                exact[at] = before + shift;
-                let loss = by_definition(&exact);
-                exact[at] = before;
-                loss
-            };
-            let difference = (at_shifted(1e-5) - at_shifted(-1e-5)) / 2e-5;
-            assert!(
-                (f64::from(*gradient) - difference).abs() < 1e-5,
-                "weight {at}: {gradient} {difference}"
-            );
-        }
-    }
-
-    #[test]
-    fn gradients_of_convolutional_networks_are_the_differences_of_the_loss() {
-        for network in [
-            convolutional(1, Loss::Mse),
-            convolutional(3, Loss::CrossEntropy),
-        ] {
-            let front = |weights: &[f64], mut values: Vec<f64>| {
-                let mut start = 0;
-                for layer in network.images.convolutions() {
-                    values = by_definition(&layer, &weights[start..], &values);
-                    start += layer.weights() + layer.to[0];
-                }
-                (values, start)
-            };
-            expect_differences(&network, &network.layers, &front);
-        }
-    }
-
-    #[test]
-    fn gradients_of_transformers_are_the_differences_of_the_loss() {
-        for loss in [Loss::Mse, Loss::CrossEntropy] {
-            let network = transformer(loss);
-            let encoder = &network.encoder;
-            let front = |weights: &[f64], values: Vec<f64>| {
-                let values = encoding::by_definition(encoder, weights, &values);
-                (values, encoder.weights())
-            };
-            expect_differences(&network, &network.layers, &front);
-        }
     }
 }

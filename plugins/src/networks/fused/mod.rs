@@ -7,24 +7,38 @@
 //! sum of the lanes of `delta * input`; for a wide one the inputs are also kept row by row, and
 //! the gradients of several weights lie side by side. Nothing is allocated after construction.
 //!
+//! What a [`FrontEnd`] makes of the rows, such as an encoder, may come before the dense layers.
+//!
 //! The pass is compiled for several instruction sets and the best one the machine has is
 //! taken. Machines that differ in this may give results that differ in the last bits; on one
 //! machine they are always the same.
 
+mod front;
+mod layer;
+mod places;
 mod products;
 mod tile;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use products::{Affine, PassBack, in_blocks, sum_biases, sum_narrow, sum_wide};
-use tile::{ByRow, GROUP, Rows, TILE, columns_from_rows, rows_from_columns};
+pub(super) use front::{FrontEnd, InputRows};
+pub(super) use layer::FusedLayer;
+pub(super) use places::{PlaceSums, sum_pairs, sum_planes};
+pub(super) use products::{
+    Affine, Blocks, MOST_ROWS, Onto, PassBack, RegisterSums, add_products, in_blocks,
+};
+pub(super) use tile::{Rows, TILE};
+
+use front::Bare;
+use tile::rows_from_columns;
 
 use super::activation::activate;
 use super::lanes::{Lanes, exp};
 use super::{Activation, Differentiate, Layers, Loss, Samples};
 
 /// The gradients of one network after another of the same shape; see the module.
-pub struct Fused {
+pub struct Fused<F = Bare> {
+    front: F,
     activation: Activation,
     loss: Loss,
     layers: Vec<FusedLayer>,
@@ -33,60 +47,20 @@ pub struct Fused {
     arch: Arch,
 }
 
-/// An affine map and what a pass keeps of it.
-struct FusedLayer {
-    /// Where its weights start among all.
-    start: usize,
-    /// Width of the input.
-    width: usize,
-    /// Inputs for each row of the tile, `[width]`, and zeros up to a multiple of four.
-    inputs: Vec<Rows>,
-    /// The inputs again, row by row, for each group of features; empty for a narrow layer.
-    by_row: Vec<ByRow>,
-    /// Outputs, then the derivatives of the activation by them, then those of the loss, `[out]`.
-    outputs: Vec<Rows>,
-}
-
-/// Layers with no more inputs or outputs than this are narrow.
-const NARROW: usize = 4;
-
-impl FusedLayer {
-    fn new(start: usize, width: usize, out: usize) -> Self {
-        let narrow = width.min(out) <= NARROW;
-        let groups = if narrow { 0 } else { width.div_ceil(GROUP) };
-        Self {
-            start,
-            width,
-            inputs: vec![Rows::ZERO; width.next_multiple_of(4)],
-            by_row: vec![[Lanes::ZERO; TILE]; groups],
-            outputs: vec![Rows::ZERO; out],
-        }
-    }
-
-    /// Its weights and biases, of all.
-    fn weights<'w>(&self, all: &'w [f32]) -> (&'w [f32], &'w [f32]) {
-        let out = self.outputs.len();
-        all[self.start..][..out * self.width + out].split_at(out * self.width)
-    }
-
-    /// Adds to the gradients, of all, those by its weights and biases.
-    #[inline(always)]
-    fn sum_gradients<S: Simd>(&self, simd: S, all: &mut [f32]) {
-        let (out, width) = (self.outputs.len(), self.width);
-        let (weight, bias) = all[self.start..][..out * width + out].split_at_mut(out * width);
-        if self.by_row.is_empty() {
-            sum_narrow(simd, &self.inputs, &self.outputs, weight);
-        } else {
-            sum_wide(simd, &self.by_row, &self.outputs, weight);
-        }
-        sum_biases(simd, &self.outputs, bias);
-    }
-}
-
 impl Fused {
     /// Gradients of networks of this shape, by these instructions.
     pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Self {
-        let mut weights = 0;
+        Self::after(Bare, shape, loss, arch)
+    }
+}
+
+impl<F> Fused<F> {
+    /// Gradients of networks of this shape after a front, by these instructions.
+    pub(in crate::networks) fn after(front: F, shape: &Layers, loss: Loss, arch: Arch) -> Self
+    where
+        F: FrontEnd,
+    {
+        let mut weights = front.weights();
         let layers = shape
             .widths
             .windows(2)
@@ -97,6 +71,7 @@ impl Fused {
             })
             .collect();
         Self {
+            front,
             activation: shape.activation,
             loss,
             layers,
@@ -106,9 +81,10 @@ impl Fused {
     }
 }
 
-impl Differentiate for Fused {
+impl<F: FrontEnd> Differentiate for Fused<F> {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
         let loss = self.arch.dispatch(FusedPass {
+            front: &mut self.front,
             activation: self.activation,
             loss: self.loss,
             layers: &mut self.layers,
@@ -121,7 +97,8 @@ impl Differentiate for Fused {
 }
 
 /// One pass forward and backward over a batch.
-struct FusedPass<'a> {
+struct FusedPass<'a, F> {
+    front: &'a mut F,
     activation: Activation,
     loss: Loss,
     layers: &'a mut [FusedLayer],
@@ -130,7 +107,7 @@ struct FusedPass<'a> {
     batch: &'a Samples,
 }
 
-impl WithSimd for FusedPass<'_> {
+impl<F: FrontEnd> WithSimd for FusedPass<'_, F> {
     type Output = f64;
 
     #[inline(always)]
@@ -147,39 +124,20 @@ impl WithSimd for FusedPass<'_> {
     }
 }
 
-impl FusedPass<'_> {
-    /// Fills the first layer with the rows from `start`; missing ones are zero.
+impl<F: FrontEnd> FusedPass<'_, F> {
+    /// Fills the first layer with what the front makes of the rows from `start`.
     #[inline(always)]
     fn load<S: Simd>(&mut self, simd: S, start: usize) {
         let Some(layer) = self.layers.first_mut() else {
             return;
         };
-        let width = layer.width;
-        let rows = TILE.min(self.batch.rows - start);
-        if rows < TILE {
-            layer.inputs.fill(Rows::ZERO);
-            layer.by_row.fill([Lanes::ZERO; TILE]);
-        }
-        let inputs = self.batch.inputs[start * width..][..rows * width].chunks_exact(width);
-        if layer.by_row.is_empty() || S::F32_LANES < 4 {
-            for (feature, input) in layer.inputs[..width].iter_mut().enumerate() {
-                for (lane, values) in input.0.iter_mut().zip(inputs.clone()) {
-                    *lane = values[feature];
-                }
-            }
-        }
-        for (group, by_row) in layer.by_row.iter_mut().enumerate() {
-            for (features, values) in by_row.iter_mut().zip(inputs.clone()) {
-                let values = &values[group * GROUP..];
-                for (at, register) in features.registers_mut::<S>().iter_mut().enumerate() {
-                    let start = values.len().min(at * S::F32_LANES);
-                    *register = simd.partial_load_f32s(&values[start..]);
-                }
-            }
-        }
-        if S::F32_LANES >= 4 {
-            columns_from_rows(simd, &layer.by_row, &mut layer.inputs);
-        }
+        let width = self.batch.inputs.len() / self.batch.rows;
+        let rows = InputRows {
+            count: TILE.min(self.batch.rows - start),
+            width,
+            inputs: &self.batch.inputs[start * width..],
+        };
+        self.front.forward(simd, self.weights, rows, layer);
     }
 
     #[inline(always)]
@@ -210,15 +168,19 @@ impl FusedPass<'_> {
             let (before, after) = self.layers.split_at_mut(at);
             let layer = &mut after[0];
             layer.sum_gradients(simd, self.gradients);
-            if let Some(previous) = before.last_mut() {
-                let pass_back = PassBack {
-                    outputs: &layer.outputs,
-                    weight: layer.weights(self.weights).0,
-                    deltas: &mut previous.outputs,
-                };
-                in_blocks(simd, layer.width, pass_back);
-            }
+            let deltas = match before.last_mut() {
+                Some(previous) => &mut previous.outputs,
+                None => self.front.slopes(),
+            };
+            let pass_back = PassBack {
+                outputs: &layer.outputs,
+                weight: layer.weights(self.weights).0,
+                deltas,
+                onto: Onto::Slopes,
+            };
+            in_blocks(simd, pass_back.deltas.len(), pass_back);
         }
+        self.front.backward(simd, self.weights, self.gradients);
     }
 
     /// Turns the last outputs into derivatives of the mean loss; returns the tile's part of it.

@@ -11,11 +11,12 @@ use super::tile::{ByRow, GROUP, Rows, TILE};
 use crate::networks::lanes::{Lanes, sums};
 
 /// Sums held in registers at a time: `R` rows of `C` registers.
-type RegisterSums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C]; R];
+pub(in crate::networks) type RegisterSums<S, const R: usize, const C: usize> =
+    [[<S as Simd>::f32s; C]; R];
 
 /// `sums[r] += factors[r] * values`.
 #[inline(always)]
-fn add_products<S: Simd, const R: usize, const C: usize>(
+pub(in crate::networks) fn add_products<S: Simd, const R: usize, const C: usize>(
     simd: S,
     sums: &mut RegisterSums<S, R, C>,
     factors: [f32; R],
@@ -30,14 +31,17 @@ fn add_products<S: Simd, const R: usize, const C: usize>(
 }
 
 /// Work on rows of a matrix, `R` of them at a time.
-pub(super) trait Blocks<S: Simd> {
+pub(in crate::networks) trait Blocks<S: Simd> {
     /// Does the rows from `row` to `row + R`.
     fn block<const R: usize>(&mut self, simd: S, row: usize);
 }
 
+/// How many rows [`in_blocks`] does at a time at most.
+pub(in crate::networks) const MOST_ROWS: usize = 8;
+
 /// Does all rows, as many at a time as the registers hold sums of.
 #[inline(always)]
-pub(super) fn in_blocks<S: Simd>(simd: S, rows: usize, mut work: impl Blocks<S>) {
+pub(in crate::networks) fn in_blocks<S: Simd>(simd: S, rows: usize, mut work: impl Blocks<S>) {
     let mut row = 0;
     if S::REGISTER_COUNT >= 32 {
         while row + 8 <= rows {
@@ -61,7 +65,7 @@ pub(super) fn in_blocks<S: Simd>(simd: S, rows: usize, mut work: impl Blocks<S>)
 }
 
 /// `outputs = weight · inputs + bias`.
-pub(super) struct Affine<'a> {
+pub(in crate::networks) struct Affine<'a> {
     /// `[width]`.
     pub inputs: &'a [Rows],
     /// `[out, width]`.
@@ -217,14 +221,26 @@ fn add_to<S: Simd>(simd: S, slice: &mut [f32], values: S::f32s) {
     }
 }
 
-/// `deltas = (weightᵀ · outputs) slope`; `deltas` hold the slopes.
-pub(super) struct PassBack<'a> {
+/// What a product passed back does to the numbers that are there.
+#[derive(Clone, Copy)]
+pub(in crate::networks) enum Onto {
+    /// They are slopes, and it is multiplied by them.
+    Slopes,
+    /// They are deltas, and it is added to them.
+    Deltas,
+    /// They are of no use any more.
+    Nothing,
+}
+
+/// `deltas = weightᵀ · outputs`, times or plus what is there.
+pub(in crate::networks) struct PassBack<'a> {
     /// `[out]`.
     pub outputs: &'a [Rows],
     /// `[out, width]`.
     pub weight: &'a [f32],
     /// `[width]`.
     pub deltas: &'a mut [Rows],
+    pub onto: Onto,
 }
 
 impl<S: Simd> Blocks<S> for PassBack<'_> {
@@ -242,7 +258,12 @@ impl<S: Simd> Blocks<S> for PassBack<'_> {
             for r in 0..R {
                 let deltas = self.deltas[input + r].registers_mut::<S>();
                 for c in 0..2 {
-                    deltas[column + c] = simd.mul_f32s(sums[r][c], deltas[column + c]);
+                    let delta = &mut deltas[column + c];
+                    *delta = match self.onto {
+                        Onto::Slopes => simd.mul_f32s(sums[r][c], *delta),
+                        Onto::Deltas => simd.add_f32s(sums[r][c], *delta),
+                        Onto::Nothing => sums[r][c],
+                    };
                 }
             }
         }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::networks::Feedforward;
-use crate::networks::gelu::tests::cumulative;
-use crate::networks::testing::{dense as network, distance, draw, instruction_sets};
+use crate::networks::testing::{
+    ACTIVATIONS, dense as network, distance, draw, exactly, instruction_sets,
+};
 
 /// The mean loss in f64 throughout, written as the textbook has it.
 fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
@@ -26,17 +27,9 @@ fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
                         .map(|i| weights[weight + out * pair[0] + i] * values[i])
                         .sum();
                     let z = dot + weights[bias + out];
-                    match network.layers.activation {
-                        _ if at + 1 == layers => z,
-                        Activation::Tanh => z.tanh(),
-                        Activation::Relu => z.max(0.0),
-                        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-                        Activation::Silu => z / (1.0 + (-z).exp()),
-                        Activation::Gelu => z * cumulative(z),
-                        Activation::GeluTanh => {
-                            let scale = (2.0 / std::f64::consts::PI).sqrt();
-                            0.5 * z * (1.0 + (scale * (z + 0.044715 * z.powi(3))).tanh())
-                        }
+                    match at + 1 == layers {
+                        true => z,
+                        false => exactly(network.layers.activation, z),
                     }
                 })
                 .collect();
@@ -60,15 +53,7 @@ fn loss_f64(network: &Feedforward, weights: &[f64], batch: &Samples) -> f64 {
 
 #[test]
 fn gradients_are_finite_differences() {
-    let activations = [
-        Activation::Tanh,
-        Activation::Relu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Sigmoid,
-        Activation::Silu,
-    ];
-    for activation in activations {
+    for activation in ACTIVATIONS {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             let network = network(&[3, 5, 4, 2], activation, loss);
             let (weights, mut batch) = draw(&network, 37, 5);

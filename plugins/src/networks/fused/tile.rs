@@ -10,12 +10,12 @@ use pulp::Simd;
 use crate::networks::lanes::{Lanes, exchange, quads};
 
 /// Rows of a batch treated together.
-pub(super) const TILE: usize = 32;
+pub(in crate::networks) const TILE: usize = 32;
 /// Features side by side where rows are kept one by one.
 pub(super) const GROUP: usize = 16;
 
 /// One value for each row of a tile.
-pub(super) type Rows = Lanes<TILE>;
+pub(in crate::networks) type Rows = Lanes<TILE>;
 /// One value for each of some features, for each row of a tile.
 pub(super) type ByRow = [Lanes<GROUP>; TILE];
 

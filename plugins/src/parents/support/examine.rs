@@ -25,13 +25,13 @@ pub fn columns(call: &Sketch) -> Vec<Complaint> {
     ])
 }
 
-/// What is known of the network of a call, trained like this; `reference_only` is what the fused
-/// kernel cannot differentiate in it.
+/// What is known of the network of a call, trained like this; `beside_dense` are layers that it
+/// has beside dense ones.
 pub fn network(
     call: &Sketch,
     weights: Option<u64>,
     training: Training,
-    reference_only: Option<&'static str>,
+    beside_dense: Option<&'static str>,
 ) -> Facts {
     let (inputs, targets) = columns_of(call);
     let network = NetworkFacts {
@@ -41,22 +41,23 @@ pub fn network(
         targets,
         classes: call.get::<Loss>("loss") == Some(Loss::CrossEntropy),
         training,
-        reference_only,
-        beside_dense: reference_only,
+        beside_dense,
+        layered: true,
     };
     let is_trained = matches!(training, Training::Steps { .. });
     let chosen = call.get("trainer");
     Facts {
-        trainer: is_trained.then(|| trainer_words(chosen, reference_only)),
+        trainer: is_trained.then(|| trainer_words(chosen)),
         network: Some(Arc::new(network)),
         ..Facts::default()
     }
 }
 
-/// The same of a network that has this beside dense layers.
+/// The same of a network that has this, which is no layers, beside dense ones.
 pub fn with_other(mut facts: Facts, what: &'static str) -> Facts {
     if let Some(network) = facts.network.as_mut().map(Arc::make_mut) {
         network.beside_dense = Some(what);
+        network.layered = false;
     }
     facts
 }
