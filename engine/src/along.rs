@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::flow::{InParts, MOST_BESIDE};
 use crate::graph::{Action, ActionId, Graph};
 use crate::key::Key;
-use crate::order::{Order, order};
+use crate::order::{Order, order, order_beside};
 use crate::plugin::Registry;
 use crate::trials::{needed, node, sets};
 
@@ -142,12 +142,23 @@ impl Along {
         experiment: &Experiment,
         registry: &Registry,
     ) -> Order {
+        self.order_beside(id, None, graph, experiment, registry)
+    }
+
+    fn order_beside(
+        &self,
+        id: ActionId,
+        input: Option<ActionId>,
+        graph: &Graph,
+        experiment: &Experiment,
+        registry: &Registry,
+    ) -> Order {
         let others = self.recorded.get(&id).into_iter().flatten();
         let others = others.map(|other| order(*other, graph, experiment, registry));
         let flows = self.flows.get(&id).map(|flows| {
-            let flows = flows.iter();
-            let flows = flows.map(|other| self.order(*other, graph, experiment, registry));
-            flows.collect()
+            let beside =
+                |other: &ActionId| self.order_beside(*other, Some(id), graph, experiment, registry);
+            flows.iter().map(beside).collect()
         });
         let shorter = self.shorter.get(&id).into_iter().flatten();
         let shorter = shorter.map(|id| left_by(&graph.actions[id.0].key).digest);
@@ -157,7 +168,7 @@ impl Along {
             is_along: self.beside.contains(&id),
             shorter: shorter.collect(),
             leaves: self.leaving.contains(&id),
-            ..order(id, graph, experiment, registry)
+            ..order_beside(id, input, graph, experiment, registry)
         }
     }
 }

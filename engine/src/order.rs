@@ -111,8 +111,20 @@ pub struct OrderMember {
 /// It fails on no graph that was lowered with this registry: a plugin that is missing in it gets
 /// version 0, which no plugin has, and is refused when the order is carried out.
 pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
+    order_beside(id, None, graph, experiment, registry)
+}
+
+/// The order for an action that is carried out beside one of its inputs, whose rows it receives:
+/// it does not say how to make that input again. In a long chain all that would be most of it.
+pub fn order_beside(
+    id: ActionId,
+    input: Option<ActionId>,
+    graph: &Graph,
+    experiment: &Experiment,
+    registry: &Registry,
+) -> Order {
     let mut remakes = Vec::new();
-    note_remade(id, graph, experiment, registry, &mut remakes);
+    note_remade(id, input, graph, experiment, registry, &mut remakes);
     let order = |id: ActionId| alone(id, graph, experiment, registry);
     Order {
         remakes: remakes.into_iter().map(order).collect(),
@@ -120,20 +132,22 @@ pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Re
     }
 }
 
-/// Adds the inputs of an action that may not be stored, each after its own.
+/// Adds the inputs of an action that may not be stored, each after its own, less one of them.
 fn note_remade(
     id: ActionId,
+    without: Option<ActionId>,
     graph: &Graph,
     experiment: &Experiment,
     registry: &Registry,
     remakes: &mut Vec<ActionId>,
 ) {
     let inputs = graph.actions[id.0].inputs.iter();
-    for input in inputs.flat_map(|input| &input.actions) {
+    let inputs = inputs.flat_map(|input| &input.actions);
+    for input in inputs.filter(|input| Some(**input) != without) {
         let plugin = &experiment.nodes[graph.actions[input.0].node.0].plugin;
         let operation = registry.get(plugin);
         if operation.is_some_and(|it| it.declaration().remade) && !remakes.contains(input) {
-            note_remade(*input, graph, experiment, registry, remakes);
+            note_remade(*input, None, graph, experiment, registry, remakes);
             remakes.push(*input);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
@@ -50,10 +50,18 @@ pub fn probe(folder: &Path, name_length: usize) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// The digest of the `run.json` in a folder; none without.
-pub fn run_digest(folder: &Path) -> Option<Digest> {
-    Some(Digest::of(&run_json(folder)?))
+/// How the `run.json` in a folder begins, which no other begins with: the digest of the rest; none
+/// without.
+pub fn run_beginning(folder: &Path) -> Option<Vec<u8>> {
+    let path = folder.join("run.json");
+    let mut beginning = Vec::new();
+    let file = is_file(&path).then(|| File::open(&path).ok())??;
+    file.take(BEGINNING).read_to_end(&mut beginning).ok()?;
+    Some(beginning)
 }
+
+/// Bytes that the digest at the beginning of a `run.json` is among.
+const BEGINNING: u64 = 256;
 
 /// The files that the run before this one exported to the folder and that still exist.
 pub fn exported_before(folder: &Path) -> ExportedFiles {

@@ -19,7 +19,7 @@ use engine::losses::{failures, is_ok, lost_points};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
 use engine::out_folder::{
-    ExportedFiles, begin_writing, exported_before, probe, remove_export, run_digest,
+    ExportedFiles, begin_writing, exported_before, probe, remove_export, run_beginning,
 };
 use engine::output::{
     Export, export, file_stems, longest_file_name, run_answer, run_json, write_file,
@@ -181,10 +181,10 @@ impl<'a> Job<'a> {
         stop_flag(*terminal);
         let out = path_text(&self.out);
         let unfinished = Unfinished::begin(study, out, runs, *terminal);
-        let before = run_digest(&self.out);
+        let before = run_beginning(&self.out);
         let mut finished = self.made(study, store, Some(unfinished), terminal)?;
         let _writing = begin_writing(&finished.job.out);
-        if run_digest(&finished.job.out) != before && !finished.has_nothing_to_show() {
+        if run_beginning(&finished.job.out) != before && !finished.has_nothing_to_show() {
             let out = finished.job.out.display();
             terminal.note(format!(
                 "another run has written to `{out}`: its files are replaced"

@@ -2,12 +2,13 @@
 //! names the file that each tensor is in. Whoever names the index names its shards, too.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::data_file::DataFile;
 use super::regular;
@@ -21,38 +22,28 @@ const LARGEST_INDEX: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 struct ShardIndex {
-    #[serde(deserialize_with = "each_once")]
-    weight_map: BTreeMap<String, String>,
+    #[serde(deserialize_with = "entries")]
+    weight_map: Vec<(String, String)>,
 }
 
-/// A map in which no name is twice: JSON would take the last one without a word.
-fn each_once<'de, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<String, String>, D::Error> {
-    struct EachOnce;
+/// The entries of a map as they are written: a map of serde's would keep the last one of each name.
+fn entries<'de, D: Deserializer<'de>>(map: D) -> Result<Vec<(String, String)>, D::Error> {
+    struct Entries;
 
-    impl<'de> Visitor<'de> for EachOnce {
-        type Value = BTreeMap<String, String>;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<(String, String)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("the file of each tensor")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some((tensor, file)) = entries.next_entry::<String, String>()? {
-                let shown = tensor.escape_default().to_string();
-                if map.insert(tensor, file).is_some() {
-                    return Err(A::Error::custom(format!("{TWICE}`{shown}`")));
-                }
-            }
-            Ok(map)
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            std::iter::from_fn(|| map.next_entry().transpose()).collect()
         }
     }
 
-    map.deserialize_map(EachOnce)
+    map.deserialize_map(Entries)
 }
-
-/// How the message on a name that is there twice begins.
-const TWICE: &str = "names the file of a tensor twice: ";
 
 /// The shards that a file names, beside it; none when it is not an index.
 ///
@@ -103,30 +94,32 @@ pub fn named_shards(index: &DataFile) -> Result<BTreeMap<String, String>, String
 }
 
 fn named(text: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    let index: ShardIndex = serde_json::from_slice(text).map_err(|error| {
-        let said = error.to_string();
-        match said
-            .split_once(TWICE)
-            .and_then(|(_, rest)| rest.split_once(" at line"))
-        {
-            Some((name, _)) => format!("{TWICE}{name}"),
-            None => "expected an index, a JSON object with `weight_map`".to_owned(),
-        }
-    })?;
+    let index: ShardIndex = serde_json::from_slice(text)
+        .map_err(|_| "expected an index, a JSON object with `weight_map`".to_owned())?;
     let is_beside = |name: &str| {
         let mut parts = Path::new(name).components();
         matches!(parts.next(), Some(Component::Normal(part)) if part == name)
             && parts.next().is_none()
     };
-    if index.weight_map.is_empty() {
-        return Err("names no shards: its `weight_map` is empty".to_owned());
+    let mut files = BTreeMap::new();
+    for (tensor, file) in index.weight_map {
+        if !is_beside(&file) {
+            let shown = file.escape_default();
+            return Err(format!(
+                "names the shard `{shown}`: expected a file beside it"
+            ));
+        }
+        match files.entry(tensor) {
+            Entry::Vacant(place) => place.insert(file),
+            Entry::Occupied(place) => {
+                let shown = place.key().escape_default();
+                return Err(format!("names the file of a tensor twice: `{shown}`"));
+            }
+        };
     }
-    match index.weight_map.values().find(|name| !is_beside(name)) {
-        Some(name) => Err(format!(
-            "names the shard `{}`: expected a file beside it",
-            name.escape_default()
-        )),
-        None => Ok(index.weight_map),
+    match files.is_empty() {
+        true => Err("names no shards: its `weight_map` is empty".to_owned()),
+        false => Ok(files),
     }
 }
 

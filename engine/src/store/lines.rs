@@ -11,8 +11,8 @@ use crate::error::Fault;
 /// The most bytes of a line; bounds the memory that a damaged file can use.
 const LONGEST: u64 = 16 << 20;
 
-/// Bytes decoded at a time.
-const BLOCK: u64 = 16 << 20;
+/// Bytes decoded at a time: enough for all cores, and few beside what is kept of them.
+const BLOCK: u64 = 4 << 20;
 
 /// Fewer bytes are decoded faster than a thread starts.
 const WORTH_A_THREAD: usize = 1 << 20;
@@ -82,6 +82,7 @@ impl<R: BufRead> Blocks<R> {
     pub(crate) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
         let Self { reader, buffer, .. } = self;
         buffer.clear();
+        buffer.reserve(BLOCK as usize);
         reader.by_ref().take(BLOCK).read_to_end(buffer)?;
         if !buffer.ends_with(b"\n") {
             reader.by_ref().take(LONGEST).read_until(b'\n', buffer)?;

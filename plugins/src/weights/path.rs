@@ -13,6 +13,7 @@ use super::support::outputs::Judge;
 use crate::complete::complete;
 use crate::networks::{Difference, Network, TrainerChoice};
 use crate::parents::{Parent, not_runnable};
+use crate::scores::support::table::{mean, median};
 use crate::training::{Adam, Optimizer, OptimizerState};
 
 words! {
@@ -192,10 +193,7 @@ impl Plugin for Path {
         }
         for (metric, mut all) in SHAPES.into_iter().zip(of_lines) {
             all.sort_by(f64::total_cmp);
-            let count = all.len();
-            let mean = (count > 0).then(|| all.iter().sum::<f64>() / count as f64);
-            let middle = (count > 0).then(|| (all[(count - 1) / 2] + all[count / 2]) / 2.0);
-            for (member, value) in [("mean", mean), ("median", middle)] {
+            for (member, value) in [("mean", mean(&all)), ("median", median(&all))] {
                 rows.push(ScoreRow {
                     member: member.to_owned(),
                     model: self.a.label.0.clone(),

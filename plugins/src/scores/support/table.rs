@@ -40,12 +40,13 @@ pub(crate) fn rows_of<'a>(
     rows
 }
 
-fn mean(values: &[f64]) -> Option<f64> {
+/// None of no values.
+pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Of values in order.
-fn median(values: &[f64]) -> Option<f64> {
+/// Of values in order; none of no values.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let middle = values.len() / 2;
     match values.len() % 2 {
         1 => Some(values[middle]),
