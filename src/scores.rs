@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use engine::choice::Choice;
-use engine::headline::{ensemble, firsts, having, lowest};
+use engine::headline::{by, ensemble, firsts, having, lowest};
 use engine::metric::{Better, significant};
 use engine::table::ScoreLine;
 
@@ -124,12 +124,9 @@ fn is_single(line: &ScoreLine) -> bool {
 /// chosen ones first, the others from the best to the worst.
 fn sorted<'a>(lines: Vec<&'a ScoreLine>, choices: &[Choice]) -> Vec<&'a ScoreLine> {
     let mut costs: BTreeMap<(&str, &str), f64> = BTreeMap::new();
-    for statement in firsts(&lines, |line| &line.statement) {
-        let own = having(&lines, |line| line.statement == statement);
-        for point in firsts(&own, |line| &line.point) {
-            let at = having(&own, |line| line.point == point);
-            costs.insert((statement, point), cost(&at));
-        }
+    for (statement, own) in by(&lines, |line| &line.statement) {
+        let points = by(&own, |line| &line.point).into_iter();
+        costs.extend(points.map(|(point, at)| ((statement, point), cost(&at))));
     }
     let order = firsts(&lines, |line| &line.statement);
     let place = |line: &ScoreLine| {
@@ -178,27 +175,23 @@ fn main_lines<'a>(lines: &[&'a ScoreLine], choices: &[Choice]) -> Vec<&'a ScoreL
     let chooses = |statement: &str| choices.iter().any(|choice| choice.by == statement);
     let is_all_inner = lines.iter().all(|line| chooses(&line.statement));
     let mut kept = Vec::new();
-    for statement in firsts(lines, |line| &line.statement) {
+    for (statement, own) in by(lines, |line| &line.statement) {
         if chooses(statement) && !is_all_inner {
             continue;
         }
-        let own = having(lines, |line| {
-            let about_members =
-                line.metric.starts_with("inner_") || line.metric.starts_with("spread");
-            line.statement == statement && !about_members
+        let own = having(&own, |line| {
+            !line.metric.starts_with("inner_") && !line.metric.starts_with("spread")
         });
-        let mut points = firsts(&own, |line| &line.point);
+        let mut points = by(&own, |line| &line.point);
         match has_choice(statement) {
-            true => points.retain(|point| {
+            true => points.retain(|(point, _)| {
                 let mut at = choices.iter().flat_map(|choice| &choice.at);
                 at.any(|(chosen, there)| chosen == statement && there == point)
             }),
             false => points.truncate(POINTS_SHOWN),
         }
-        for point in points {
-            let at = having(&own, |line| line.point == point);
-            for model in firsts(&at, |line| &line.model) {
-                let of_model = having(&at, |line| line.model == model);
+        for (_, at) in points {
+            for (_, of_model) in by(&at, |line| &line.model) {
                 let farthest = { of_model.iter() }
                     .filter_map(|line| line.horizon)
                     .max_by(f64::total_cmp);
@@ -294,7 +287,7 @@ fn widest(table: &Table) -> usize {
 type Row = (Key, BTreeMap<String, String>);
 
 /// What a line of the table is about.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Key {
     statement: String,
     model: String,
@@ -317,17 +310,22 @@ impl Key {
             member: line.member.clone(),
         }
     }
+
+    fn of_any_member(&self) -> Self {
+        Self {
+            role: String::new(),
+            member: String::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One line for each model at a point: its ensemble, with how many members it is of.
 fn main_rows(lines: &[&ScoreLine]) -> Vec<Row> {
     let mut kept: Vec<Row> = Vec::new();
-    for statement in firsts(lines, |line| &line.statement) {
-        let own = having(lines, |line| line.statement == statement);
-        for point in firsts(&own, |line| &line.point) {
-            let at = having(&own, |line| line.point == point);
-            for model in firsts(&at, |line| &line.model) {
-                let of_model = having(&at, |line| line.model == model);
+    for (_, own) in by(lines, |line| &line.statement) {
+        for (_, at) in by(&own, |line| &line.point) {
+            for (_, of_model) in by(&at, |line| &line.model) {
                 let mut groups: Vec<&Option<String>> = Vec::new();
                 for line in &of_model {
                     if !groups.contains(&&line.group) {
@@ -377,8 +375,8 @@ fn main_row(lines: &[&ScoreLine]) -> Option<Row> {
 
 /// All lines; numbered members become one, `min … max`.
 fn rows(lines: &[&ScoreLine]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut spreads: Vec<(Key, BTreeMap<String, Vec<f64>>)> = Vec::new();
+    let mut rows: Numbered<BTreeMap<String, String>> = Numbered::new();
+    let mut spreads: Numbered<BTreeMap<String, Vec<f64>>> = Numbered::new();
     for line in lines {
         let mut key = Key::of(line);
         if is_single(line) {
@@ -392,11 +390,16 @@ fn rows(lines: &[&ScoreLine]) -> Vec<Row> {
             entry(&mut rows, key).insert(line.metric.clone(), shown);
         }
     }
-    for (mut key, values) in spreads {
+    let mut rows: Vec<(usize, Row)> = in_order(rows).into_iter().enumerate().collect();
+    let mut last: BTreeMap<Key, usize> = BTreeMap::new();
+    last.extend(rows.iter().map(|(at, row)| (row.0.of_any_member(), *at)));
+    for (mut key, values) in in_order(spreads) {
         let count = values.values().map(Vec::len).max().unwrap_or(0);
         if count == 0 {
             continue;
         }
+        // After all other rows of the same model, point, group and horizon.
+        let at = *last.entry(key.of_any_member()).or_insert(rows.len());
         key.member = match count {
             1 => "1 member".to_owned(),
             count => format!("{count} members"),
@@ -410,29 +413,24 @@ fn rows(lines: &[&ScoreLine]) -> Vec<Row> {
             };
             (metric, shown)
         });
-        let line = (key, shown.collect());
-        let same = |row: &Row| {
-            row.0.statement == line.0.statement
-                && row.0.model == line.0.model
-                && row.0.point == line.0.point
-                && row.0.group == line.0.group
-                && row.0.horizon == line.0.horizon
-        };
-        match rows.iter().rposition(same) {
-            Some(index) => rows.insert(index + 1, line),
-            None => rows.push(line),
-        }
+        rows.push((at, (key, shown.collect())));
     }
-    rows
+    rows.sort_by_key(|(at, _)| *at);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn entry<T: Default>(rows: &mut Vec<(Key, T)>, key: Key) -> &mut T {
-    let index = rows
-        .iter()
-        .position(|(other, _)| *other == key)
-        .unwrap_or_else(|| {
-            rows.push((key, T::default()));
-            rows.len() - 1
-        });
-    &mut rows[index].1
+/// What there is for each key, with how many keys came before it.
+type Numbered<T> = BTreeMap<Key, (usize, T)>;
+
+fn entry<T: Default>(rows: &mut Numbered<T>, key: Key) -> &mut T {
+    let next = rows.len();
+    &mut rows.entry(key).or_insert_with(|| (next, T::default())).1
+}
+
+/// In order of first use.
+fn in_order<T>(rows: Numbered<T>) -> Vec<(Key, T)> {
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by_key(|(_, (number, _))| *number);
+    let rows = rows.into_iter();
+    rows.map(|(key, (_, value))| (key, value)).collect()
 }

@@ -112,8 +112,7 @@ pub fn headlines_at(
             let lines = having(&lines, |line| line.metric == metric);
             let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
             let from = headlines.len();
-            for model in firsts(&scored, |line| &line.model) {
-                let scored = having(&scored, |line| line.model == model);
+            for (_, scored) in by(&scored, |line| &line.model) {
                 let at_choice = having(&scored, |line| is_chosen(line));
                 headlines.extend(headline(&lines, &grouped, &inside, &scored, &at_choice));
             }
@@ -188,7 +187,7 @@ fn headline(
     scored: &[&ScoreLine],
     at_choice: &[&ScoreLine],
 ) -> Option<Headline> {
-    let points = firsts(scored, |line| &line.point);
+    let points = by(scored, |line| &line.point);
     let of_points = |word: &str, headline: &mut Headline, point: &str| {
         let note = format!("{word} of {} points: {point}", points.len());
         headline.notes.push(note);
@@ -201,17 +200,23 @@ fn headline(
     if let [] | [_] = points[..] {
         return headline_of(lines, grouped, inside, scored);
     }
-    let at = |point: &str| having(scored, |line| line.point == point);
+    let [lines, inside] =
+        [lines, inside].map(|lines| BTreeMap::from_iter(by(lines, |line| &line.point)));
+    let of = |point: &str, scored: &[&ScoreLine], grouped: &[&ScoreLine]| {
+        let [lines, inside] =
+            [&lines, &inside].map(|at| at.get(point).map_or(&[][..], Vec::as_slice));
+        headline_of(lines, grouped, inside, scored)
+    };
     // Groups are drawn for the middle one alone.
     let at_points = points
         .iter()
-        .filter_map(|point| Some((headline_of(lines, &[], inside, &at(point))?, *point)));
-    let mut at_points: Vec<(Headline, &str)> = at_points.collect();
+        .filter_map(|at| Some((of(at.0, &at.1, &[])?, at)));
+    let mut at_points: Vec<(Headline, _)> = at_points.collect();
     at_points.sort_by(|(one, _), (other, _)| one.order().total_cmp(&other.order()));
     let middle = at_points.len().checked_sub(1)? / 2;
     let ends = [0, at_points.len() - 1].map(|at| at_points[at].0.change.clone());
-    let point = at_points[middle].1;
-    let mut headline = headline_of(lines, grouped, inside, &at(point))?;
+    let (point, scored) = at_points[middle].1;
+    let mut headline = of(point, scored, grouped)?;
     of_points("middle", &mut headline, point);
     if let [Some(low), Some(high)] = ends {
         headline.notes.push(format!("from {low} to {high}"));
@@ -418,6 +423,24 @@ pub fn firsts<'a>(
     let mut seen = BTreeSet::new();
     let fields = lines.iter().map(|line| field(line).as_str());
     fields.filter(|value| seen.insert(*value)).collect()
+}
+
+/// The lines of each value of a field, in order of first use.
+pub fn by<'a>(
+    lines: &[&'a ScoreLine],
+    field: impl Fn(&'a ScoreLine) -> &'a String,
+) -> Vec<(&'a str, Vec<&'a ScoreLine>)> {
+    let mut places = BTreeMap::new();
+    let mut groups: Vec<(&str, Vec<_>)> = Vec::new();
+    for line in lines {
+        let value = field(line).as_str();
+        let at = *places.entry(value).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push((value, Vec::new()));
+        }
+        groups[at].1.push(*line);
+    }
+    groups
 }
 
 /// The lines that fit.

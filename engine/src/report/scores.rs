@@ -1,7 +1,9 @@
 //! Scores for readers: one wide table per score statement.
 
+use std::collections::BTreeMap;
+
 use super::csv;
-use crate::headline::{ensemble, firsts, having, lowest, statements};
+use crate::headline::{by, ensemble, firsts, having, lowest, statements};
 use crate::metric::{Better, significant};
 use crate::table::ScoreLine;
 
@@ -59,13 +61,13 @@ fn table(statement: &str, lines: &[&ScoreLine]) -> ScoreTable {
     let models = firsts(lines, |line| &line.model);
     let swept = points.len() > 1;
     let ahead = lines.iter().any(|line| line.horizon.is_some());
-    let place = |names: &[&str], name: &str| names.iter().position(|other| *other == name);
+    let [point_places, model_places] = [&points, &models].map(|names| places(names));
     let key = |line: &ScoreLine| {
         let member = line.member.parse::<u64>();
         (
-            place(&points, &line.point),
+            point_places.get(&*line.point),
             member.is_ok(),
-            place(&models, &line.model),
+            model_places.get(&*line.model),
             order(line.horizon.unwrap_or(0.0)),
             member.unwrap_or(0),
             line.member.clone(),
@@ -138,20 +140,24 @@ fn wide_row(lines: &[&ScoreLine], metrics: &[&str], swept: bool, ahead: bool) ->
 /// The points of a sweep, that of the best scored ensemble first.
 fn ranked_points<'a>(lines: &[&'a ScoreLine], metric: &str) -> Vec<&'a str> {
     let aim = Better::of(metric);
-    let cost = |point: &str| {
-        let scored = having(lines, |line| {
-            line.point == point
-                && line.metric == metric
-                && matches!(&*line.role, "child" | "farcast")
+    let cost = |at_point: &[&ScoreLine]| {
+        let scored = having(at_point, |line| {
+            line.metric == metric && matches!(&*line.role, "child" | "farcast")
         });
         lowest(&ensemble(&scored), aim).map_or(f64::INFINITY, |(_, value)| aim.cost(value))
     };
-    let mut points: Vec<(f64, &str)> = firsts(lines, |line| &line.point)
+    let mut points: Vec<(f64, &str)> = by(lines, |line| &line.point)
         .into_iter()
-        .map(|point| (cost(point), point))
+        .map(|(point, at_point)| (cost(&at_point), point))
         .collect();
     points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     points.into_iter().map(|(_, point)| point).collect()
+}
+
+/// Where each of different names is among them.
+fn places<'a>(names: &[&'a str]) -> BTreeMap<&'a str, usize> {
+    let names = names.iter().enumerate();
+    names.map(|(at, name)| (*name, at)).collect()
 }
 
 /// A number that sorts as the value does.
