@@ -470,3 +470,125 @@ fn what_looks_at_all_points_waits_for_the_last_round() {
         .find(|row| row["statement"] == "claim" && row["metric"] == "pairs");
     assert_eq!(pairs.unwrap()["value"], 14.0);
 }
+
+const PICKED: &str = "\
+data all = synthetic(regime, rows: 200, slope: 2)
+param rate: Float = 1e-3
+param route: Word = dfdx
+parent net = mlp(all, inputs: [x], target: y, hidden: [4], trainer: route, optimizer: adam(rate: rate), epochs: 2, members: 1)
+sweep rates = grid(rate: [1e-3, 1e-2], route: [dfdx, fan_out])
+weights settings = across(rates, net)
+weights slow = pick(settings, rate < 5e-3)
+parent one = pick(settings, rate == 1e-2 and route == \"fan_out\")
+parent mean = average(settings, weight: choose(route in [\"dfdx\"], rate, 0))
+score all_sizes = diagnose(settings, metrics: [norm])
+score slow_sizes = diagnose(slow, metrics: [norm])
+score one_size = diagnose(one, metrics: [norm])
+score apart = diagnose(pick(settings, route == \"dfdx\"), against: mean, metrics: [distance])
+report page = page(all_sizes, slow_sizes, one_size, apart)
+";
+
+#[test]
+fn rows_of_a_sweep_are_picked_and_weighed_by_its_params() {
+    let folder = Folder::with(PICKED);
+    let answer = folder.run(&[]);
+    let rows = answer["scores"].as_array().unwrap();
+    let values = |statement: &str| -> Vec<(String, f64)> {
+        let wanted = rows
+            .iter()
+            .filter(|row| row["statement"] == statement && row["member"] == "mean");
+        let pair = |row: &serde_json::Value| {
+            let group = row["group"].as_str().unwrap_or_default().to_owned();
+            (group, row["value"].as_f64().unwrap())
+        };
+        wanted.map(pair).collect()
+    };
+    let all = values("all_sizes");
+    assert_eq!(all.len(), 4, "{all:?}");
+    let slow: Vec<(String, f64)> = all
+        .iter()
+        .filter(|(group, _)| group.contains("0.001"))
+        .cloned()
+        .collect();
+    assert_eq!(values("slow_sizes"), slow);
+    let fast = all
+        .iter()
+        .find(|(group, _)| group.contains("0.01") && group.contains("fan_out"));
+    assert_eq!(values("one_size")[0].1, fast.unwrap().1);
+    // Weighed by 0.001 and 0.01, the mean is ten times as near to the second.
+    let apart = values("apart");
+    assert!((apart[0].1 / apart[1].1 - 10.0).abs() < 1e-3, "{apart:?}");
+}
+
+#[test]
+fn a_coordinate_that_rows_do_not_have_is_named_before_the_run() {
+    let mut said = String::new();
+    for (what, line) in [
+        ("misspelt", "weights x = pick(settings, rat < 5e-3)"),
+        (
+            "of something else",
+            "parent x = average(settings, weight: step ^ 2)",
+        ),
+        (
+            "a text as a number",
+            "weights x = pick(settings, route > 2)",
+        ),
+        (
+            "a number as a text",
+            "weights x = pick(settings, rate == \"slow\")",
+        ),
+        (
+            "a word without quotes",
+            "weights x = pick(settings, route == fan_out)",
+        ),
+        (
+            "named like an argument",
+            "define low(rate) = pick(settings, rate < 1)\nweights x = low(2)",
+        ),
+        (
+            "named like a param",
+            "param step: Int = 1\nweights x = pick(record(first, every: 5 steps), step >= step)",
+        ),
+        (
+            "a name that is taken",
+            "param member: Int = 1\nparent m = mlp(all, inputs: [x], target: y, hidden: [4], epochs: member, members: 1)\nsweep s = grid(member: [1, 2])\nweights x = across(s, m)",
+        ),
+    ] {
+        let text = PICKED.split("weights slow").next().unwrap();
+        let first = "parent first = mlp(all, inputs: [x], target: y, hidden: [4], epochs: 2, members: 1)\nparam other: Int = 1";
+        let folder = Folder::with(&format!("{text}{first}\n{line}\n"));
+        let found = folder.farcast(&["check", "it.farcast"]);
+        let of = |line: &&str| line.starts_with("error") || line.starts_with("= help");
+        let lines: Vec<&str> = found.err.lines().map(str::trim).filter(of).collect();
+        said.push_str(&format!("{what}\n  {}\n", lines.join("\n  ")));
+    }
+    expect![[r#"
+        misspelt
+          error[unknown-name]: the rows have no coordinate `rat`
+          = help: did you mean `rate`?
+          = help: coordinates: `rate`, `route`
+        of something else
+          error[unknown-name]: the rows have no coordinate `step`
+          = help: coordinates: `rate`, `route`
+        a text as a number
+          error[wrong-type]: expected numbers around `>`, found a text
+          = help: texts are equal or not: `==`, `!=`, `in`
+        a number as a text
+          error[wrong-type]: expected a text, found a number
+        a word without quotes
+          error[unknown-name]: the rows have no coordinate `fan_out`
+          = help: coordinates: `rate`, `route`
+        named like an argument
+          error[ambiguous-name]: `rate` is both an argument of the definition and a coordinate
+          = help: rename one of them
+        named like a param
+          error[ambiguous-name]: `step` is both a param and a coordinate
+          = help: rename one of them
+          error[ambiguous-name]: `step` is both a param and a coordinate
+          = help: rename one of them
+        a name that is taken
+          error[impossible-call]: rows have a coordinate `member` that means something else
+          = help: rename the param
+    "#]]
+    .assert_eq(&said);
+}

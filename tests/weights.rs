@@ -146,7 +146,7 @@ fn what_does_not_fit_is_found_before_anything_runs() {
         weights x = pick(walk, step > 100)
           error[impossible-call]: none of 3 rows meets the condition
         weights x = pick(walk, horizon > 100)
-          error[impossible-call]: the rows have no coordinate `horizon`
+          error[unknown-name]: the rows have no coordinate `horizon`
           help: coordinates: `step`
         weights x = only(tuned - net, tensors: [])
           error[impossible-call]: expected names of tensors, found an empty one
@@ -283,9 +283,10 @@ fn what_only_the_numbers_show_is_refused_as_they_come() {
         weights x = pick(walk, step >= 3) - pick(other, step == 2 or step == 4)
           error[action-failed]: the tables have no row in common: `step` differ
         parent x = spectral(saved, edit: cap, value: 1)
-          error[action-failed]: there is no matrix among these weights
+          error[impossible-call]: there is no matrix among these weights
         parent x = mlp(all, inputs: [x], target: y, hidden: [4], start: saved)
-          error[action-failed]: these are weights of a network of other tensors: `layers.0.weight` [4, 1] against `a` [2]
+          error[impossible-call]: `saved` is a network of other tensors
+          help: it has no `layers.0.bias`; `resize(…, like: …)` makes a network of another size
     "#]]
     .assert_eq(&said);
 }
@@ -452,6 +453,90 @@ fn an_index_that_lies_is_refused() {
         large
           error[impossible-call]: `hub/model.safetensors.index.json`: expected an index of at most 64 MiB
     "#]].assert_eq(&said);
+}
+
+/// Files of an MLP, and a file that says which of its units change places, give what its network gives.
+#[test]
+fn a_file_of_symmetries_is_compared_with_tensors_and_aligns_them() {
+    let nets = "\
+data all = synthetic(regime, rows: 200, slope: 2)
+parent pair = mlp(all, inputs: [x], target: y, hidden: [6, 5], epochs: 2, members: 2)
+parent one = member(pair, 0)
+parent other = member(pair, 1)
+parent known = align(other, to: one)
+";
+    let folder = Folder::with(nets);
+    for name in ["one", "other", "known"] {
+        folder.run(&["--weights", name]);
+    }
+    let place = |name: &str| format!("out/it/{name}.safetensors");
+    let files = format!(
+        "weights one = safetensors(\"{}\")\nweights other = safetensors(\"{}\")\n",
+        place("one"),
+        place("other"),
+    );
+    let good = r#"{"P0": [["layers.0.weight", 0], ["layers.0.bias", 0], ["layers.1.weight", 1]],
+ "P1": [["layers.1.weight", 0], ["layers.1.bias", 0], ["layers.2.weight", 1]]}"#;
+    let mut said = String::new();
+    for (what, text) in [
+        ("a comma too many", good.replace("1]]}", "1]],}")),
+        (
+            "another tensor",
+            good.replace("layers.2.weight", "layers.2.wieght"),
+        ),
+        (
+            "another axis",
+            good.replace("\"layers.1.bias\", 0", "\"layers.1.bias\", 1"),
+        ),
+        (
+            "other lengths",
+            good.replace("[\"layers.1.bias\", 0]", "[\"layers.2.bias\", 0]"),
+        ),
+        ("twice", good.replace("layers.1.bias", "layers.0.bias")),
+        ("no list", "{\"P0\": \"layers.0.weight\"}".to_owned()),
+    ] {
+        folder.write("axes.json", text);
+        let folder_text =
+            format!("{files}weights x = align(other, to: one, symmetry: \"axes.json\")\n");
+        folder.write("bad.farcast", folder_text);
+        let found = folder.farcast(&["check", "bad.farcast"]);
+        assert_eq!(found.code, 1, "{what}: {found:?}");
+        let lines = found.err.lines().map(str::trim);
+        let lines = lines.filter(|line| line.starts_with("error") || line.starts_with("= "));
+        writeln!(said, "{what}\n  {}", lines.collect::<Vec<_>>().join("\n  ")).expect("text");
+    }
+    expect![[r#"
+        a comma too many
+          error[impossible-call]: `axes.json`: trailing comma at line 2 column 79
+          = help: expected permutations by name, each a list of axes: {"P0": [["layers.0.weight", 0], ["layers.1.weight", 1]]}
+        another tensor
+          error[impossible-call]: `P1`: no tensor is named `layers.2.wieght`
+          = help: did you mean `layers.2.weight`?
+        another axis
+          error[impossible-call]: `P1`: `layers.1.bias` has no axis 1: it has 1, counted from 0
+        other lengths
+          error[impossible-call]: `P1`: axis 0 of `layers.1.weight` has 5 units, axis 0 of `layers.2.bias` has 1 unit
+        twice
+          error[impossible-call]: `axes.json`: axis 0 of `layers.0.bias` is in `P0` and in `P1`
+        no list
+          error[impossible-call]: `axes.json`: invalid type: string "layers.0.weight", expected a sequence at line 1 column 24
+          = help: expected permutations by name, each a list of axes: {"P0": [["layers.0.weight", 0], ["layers.1.weight", 1]]}
+    "#]].assert_eq(&said);
+    folder.write("axes.json", good);
+    let text = format!("{files}parent same = align(other, to: one, symmetry: \"axes.json\")\n");
+    folder.write("good.farcast", text);
+    let run = folder.farcast(&["run", "good.farcast", "--weights", "same"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let numbers = |path: &str| {
+        let bytes = folder.bytes(path);
+        let header = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    assert_eq!(
+        numbers("out/good/same.safetensors"),
+        numbers(&place("known"))
+    );
+    assert_ne!(numbers(&place("known")), numbers(&place("other")));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct Facts {
     /// Whether it is one row of weights.
     pub single: bool,
     /// The coordinates that rows of weights may have, such as `step`; without it, any.
-    pub coordinates: Option<Vec<&'static str>>,
+    pub coordinates: Option<Vec<Coordinate>>,
     /// The tensors of its weights by name and shape, in their order.
     pub tensors: Option<Tensors>,
     /// Whether it is another network in each row of data, so that it has no weights of its own.
@@ -45,6 +45,41 @@ pub struct Facts {
 
 /// Names and shapes of tensors.
 pub type Tensors = Arc<Vec<(String, Vec<usize>)>>;
+
+/// A coordinate of rows of weights, such as `step`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coordinate {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds texts; otherwise numbers.
+    pub is_text: bool,
+    /// Whether it is a swept param: its name means what a row has where rows are spoken of.
+    pub is_swept: bool,
+}
+
+impl Coordinate {
+    /// A number for each row.
+    pub fn number(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            is_text: false,
+            is_swept: false,
+        }
+    }
+
+    /// Numbers of these names.
+    pub fn numbers<const N: usize>(names: [&str; N]) -> Option<Vec<Self>> {
+        Some(names.map(Self::number).to_vec())
+    }
+
+    /// A text for each row.
+    pub fn text(name: &str) -> Self {
+        Self {
+            is_text: true,
+            ..Self::number(name)
+        }
+    }
+}
 
 /// What is known of a network.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,9 +199,9 @@ impl About<'_> {
     }
 
     /// The coordinates that its rows of weights may have; none where they are not known.
-    pub fn coordinates(&self) -> Option<Vec<&'static str>> {
+    pub fn coordinates(&self) -> Option<Vec<Coordinate>> {
         match self.is_single() && self.facts.coordinates.is_none() {
-            true => Some(vec!["row"]),
+            true => Coordinate::numbers(["row"]),
             false => self.facts.coordinates.clone(),
         }
     }

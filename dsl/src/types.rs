@@ -149,6 +149,8 @@ pub enum Type {
 pub enum Over {
     /// Columns of the data set at hand.
     Columns,
+    /// Coordinates of the rows of weights at hand.
+    Coordinates,
     /// These names only, such as `snr`.
     Names(Vec<String>),
 }
@@ -169,6 +171,8 @@ impl fmt::Display for Type {
             Type::Column => f.write_str("Column"),
             Type::Formula(Over::Columns) => f.write_str("Formula"),
             Type::Condition(Over::Columns) => f.write_str("Condition"),
+            Type::Formula(Over::Coordinates) => f.write_str("Formula(coordinates)"),
+            Type::Condition(Over::Coordinates) => f.write_str("Condition(coordinates)"),
             Type::Formula(Over::Names(names)) => write!(f, "Formula({})", names.join(", ")),
             Type::Condition(Over::Names(names)) => write!(f, "Condition({})", names.join(", ")),
             Type::Constructed(group) => f.write_str(group),

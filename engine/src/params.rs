@@ -144,6 +144,15 @@ impl Field {
         self
     }
 
+    /// The condition or formula is about the coordinates of rows of weights instead of columns.
+    pub fn coordinates(mut self) -> Self {
+        self.param.ty = match self.param.ty {
+            Type::Condition(_) => Type::Condition(Over::Coordinates),
+            _ => Type::Formula(Over::Coordinates),
+        };
+        self
+    }
+
     /// The columns named may hold texts.
     pub fn texts(mut self) -> Self {
         self.param.texts = true;

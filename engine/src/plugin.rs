@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use dsl::experiment::Arguments;
 use dsl::facts::About;
-pub use dsl::facts::{Complaint, Examined, Facts, NetworkFacts, Steps, Training};
+pub use dsl::facts::{Complaint, Coordinate, Examined, Facts, NetworkFacts, Steps, Training};
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 

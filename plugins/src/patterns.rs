@@ -20,14 +20,16 @@ pub fn chosen(layout: &Layout, patterns: &[String], param: &str) -> Result<Vec<b
 pub fn unmatched(names: &[&str], patterns: &[String]) -> Option<(String, String)> {
     let is_idle = |pattern: &&String| !names.iter().any(|name| matches(pattern, name));
     let pattern = patterns.iter().find(is_idle)?;
-    let some = names
-        .iter()
-        .take(8)
-        .map(|name| format!("`{}`", shown(name)));
-    let some = some.collect::<Vec<_>>().join(", ");
-    let more = if names.len() > 8 { ", …" } else { "" };
     let message = format!("no tensor is named `{}`", shown(pattern));
-    Some((message, format!("tensors: {some}{more}")))
+    Some((message, listed(names)))
+}
+
+/// The first of these names of tensors, in words.
+pub fn listed(names: &[&str]) -> String {
+    let some = names.iter().take(8);
+    let some: Vec<String> = some.map(|name| format!("`{}`", shown(name))).collect();
+    let more = if names.len() > 8 { ", …" } else { "" };
+    format!("tensors: {}{more}", some.join(", "))
 }
 
 /// Whether a name is what a pattern says; a `*` is any text.

@@ -19,6 +19,7 @@ use crate::ast::{Arg, Expr, Name};
 use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, Arguments, Value};
+use crate::facts::Coordinate;
 use crate::signature::{ColumnRule, Makes, Need, Param};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Content, Kind, Over, Type};
@@ -121,6 +122,23 @@ impl<'p> Checker<'p> {
         Some(Columns::Known(schema, argument.span))
     }
 
+    /// The coordinates that an argument may name: those of the first rows of the call.
+    fn coordinates_for(
+        &self,
+        call: &Call<'_, 'p>,
+        param: &Param,
+        values: &Arguments,
+    ) -> Option<Vec<Coordinate>> {
+        let of_coordinates = matches!(
+            param.ty,
+            Type::Formula(Over::Coordinates) | Type::Condition(Over::Coordinates)
+        );
+        let params = call.signature.params.iter().filter(|_| of_coordinates);
+        let mut rows = params.filter(|param| takes_kind(&param.ty));
+        let rows = values.get(&rows.next()?.name)?;
+        self.about(*rows.value.nodes().first()?).coordinates()
+    }
+
     /// Checks one argument and notes its value and what it needs.
     fn argument(
         &mut self,
@@ -154,9 +172,11 @@ impl<'p> Checker<'p> {
             return;
         }
         let name = format_args!("{}.{}", call.name, param.name);
+        let coordinates = self.coordinates_for(call, param, &result.values);
         let want = Expected {
             ty: &param.ty,
             columns,
+            coordinates: coordinates.as_deref(),
             texts: param.texts,
             name: &name,
             statement: false,

@@ -188,6 +188,7 @@ impl<'p> Checker<'p> {
         let want = Expected {
             ty: &Type::Kind(kind),
             columns: &Columns::Free,
+            coordinates: None,
             texts: false,
             name: &name,
             statement: true,

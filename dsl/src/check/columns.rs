@@ -13,6 +13,7 @@ use crate::calendar::{Calendar, DateTime, TimeUnit};
 use crate::column::{self, ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::facts::Coordinate;
 use crate::foreign;
 use crate::nearest::{count, quoted};
 use crate::source::Span;
@@ -26,6 +27,8 @@ pub enum Names<'n> {
     Constant(&'n Columns),
     /// Columns.
     Columns(&'n Columns),
+    /// Coordinates of rows of weights; any where they are not known.
+    Coordinates(Option<&'n [Coordinate]>),
     /// These.
     Only(&'n [String]),
 }
@@ -269,7 +272,15 @@ impl Checker<'_> {
         names: Names,
         notes: &mut Notes,
     ) -> Option<Term> {
-        match self.find(path, env) {
+        let found = self.find(path, env);
+        if let ([name], Names::Coordinates(Some(known))) = (path, names)
+            && let Some(coordinate) = known.iter().find(|it| it.name == name.text)
+            && !matches!(found, Resolved::Failed)
+        {
+            self.refuse_ambiguous_coordinate(coordinate, &found, name.span, env)?;
+            return self.column_term(&name.text, name.span, env, names, notes);
+        }
+        match found {
             Resolved::Failed => None,
             Resolved::Arg(inner, env) => self.term(inner, env, names, notes),
             Resolved::Entity(Entity::Param(param)) => {
@@ -364,6 +375,25 @@ impl Checker<'_> {
         None
     }
 
+    /// An error when a coordinate is also something else; a swept param is what the rows have of it.
+    fn refuse_ambiguous_coordinate(
+        &mut self,
+        coordinate: &Coordinate,
+        found: &Resolved,
+        span: Span,
+        env: Env,
+    ) -> Option<()> {
+        let what = match found {
+            Resolved::Arg(..) => "an argument of the definition",
+            Resolved::Entity(Entity::Param(_)) if !coordinate.is_swept => "a param",
+            _ => return Some(()),
+        };
+        let message = format!("`{}` is both {what} and a coordinate", coordinate.name);
+        let diagnostic = Diagnostic::error(Code::AmbiguousName, span, message);
+        self.report(env, diagnostic.hint("rename one of them"));
+        None
+    }
+
     fn column_term(
         &mut self,
         name: &str,
@@ -382,6 +412,23 @@ impl Checker<'_> {
                 known.map_or_else(Default::default, |it| {
                     (it.unit.clone(), it.content, it.single)
                 })
+            }
+            Names::Coordinates(known) => {
+                let found = known.and_then(|known| known.iter().find(|it| it.name == name));
+                if let (Some(known), None) = (known, found) {
+                    let known = known.iter().map(|it| it.name.as_str());
+                    let message = format!("the rows have no coordinate `{name}`");
+                    let diagnostic = Diagnostic::error(Code::UnknownName, span, message)
+                        .meant(name, known.clone())
+                        .choices("coordinates", known);
+                    self.report(env, diagnostic);
+                    return None;
+                }
+                let content = match found.is_some_and(|it| it.is_text) {
+                    true => Content::Text,
+                    false => Content::Number,
+                };
+                (None, content, false)
             }
             Names::Only(allowed) => {
                 if !allowed.iter().any(|other| other == name) {

@@ -25,21 +25,24 @@ impl Checker<'_> {
         }
     }
 
+    /// What is known of a call that checked.
+    pub fn about(&self, node: NodeId) -> About<'_> {
+        let inferred = &self.calls.facts[node.0];
+        let made = &self.calls.nodes[node.0];
+        About {
+            name: self.shown_name(made),
+            kind: made.kind,
+            node,
+            args: &made.args,
+            facts: &inferred.known,
+            schema: inferred.schema.as_deref(),
+            members: inferred.members.map(|(count, _)| count),
+        }
+    }
+
     /// What follows for the result from a call's arguments; none when an error was reported.
     pub fn examine(&mut self, call: &Call, kind: Kind, args: &Args) -> Option<Facts> {
-        let about = |node: NodeId| {
-            let inferred = &self.calls.facts[node.0];
-            let made = &self.calls.nodes[node.0];
-            About {
-                name: self.shown_name(made),
-                kind: made.kind,
-                node,
-                args: &made.args,
-                facts: &inferred.known,
-                schema: inferred.schema.as_deref(),
-                members: inferred.members.map(|(count, _)| count),
-            }
-        };
+        let about = |node: NodeId| self.about(node);
         let name = &call.signature.name;
         let outside = self.names.outside;
         let examined = outside.examine(name, kind, &args.values, &about);

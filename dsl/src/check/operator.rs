@@ -92,7 +92,10 @@ impl Checker<'_> {
     ) -> Option<Term> {
         // Whether a column holds texts is not known without data.
         let unknown = |term: &Term| {
-            let any = matches!(names, Names::Columns(Columns::Free | Columns::Poisoned));
+            let any = matches!(
+                names,
+                Names::Columns(Columns::Free | Columns::Poisoned) | Names::Coordinates(None)
+            );
             any && matches!(term.expr, ColumnExpr::Column(_))
         };
         let other = match (first.sort == Sort::Text, second.sort == Sort::Text) {
@@ -238,7 +241,7 @@ impl Checker<'_> {
     ) -> Option<Vec<(Term, Span)>> {
         let constant = match names {
             Names::Columns(columns) | Names::Constant(columns) => Names::Constant(columns),
-            Names::Only(_) => Names::Constant(&Columns::Free),
+            Names::Coordinates(_) | Names::Only(_) => Names::Constant(&Columns::Free),
         };
         if let ExprKind::Name(path) = &list.kind
             && let Resolved::Entity(Entity::Param(param)) = self.find(path, env)

@@ -14,6 +14,7 @@ use crate::ast::{Expr, ExprKind, Name};
 use crate::column::Sort;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
+use crate::facts::Coordinate;
 use crate::name::written;
 use crate::source::Span;
 use crate::types::{ColumnInfo, Content, Over, Type};
@@ -24,6 +25,8 @@ pub struct Expected<'w> {
     pub ty: &'w Type,
     /// What bare names of columns may mean.
     pub columns: &'w Columns,
+    /// What names of coordinates may mean; none where these are not known.
+    pub coordinates: Option<&'w [Coordinate]>,
     /// Whether columns named here may hold texts.
     pub texts: bool,
     /// What a call made here is named.
@@ -40,6 +43,7 @@ impl<'w> Expected<'w> {
         Self {
             ty,
             columns: &Columns::Free,
+            coordinates: None,
             texts: false,
             name: &"",
             statement: false,
@@ -382,6 +386,7 @@ impl<'p> Checker<'p> {
     ) -> Option<Value> {
         let names = match over {
             Over::Columns => Names::Columns(want.columns),
+            Over::Coordinates => Names::Coordinates(want.coordinates),
             Over::Names(names) => Names::Only(names),
         };
         let term = self.term(expr, env, names, notes)?;

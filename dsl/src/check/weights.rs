@@ -330,6 +330,7 @@ impl<'p> Checker<'p> {
         let want = Expected {
             name: &name,
             columns: &Columns::Free,
+            coordinates: None,
             ..want.part(&ty)
         };
         let Value::Node(node) = self.value(expr, env, want, notes)? else {

@@ -8,7 +8,9 @@ use dsl::types::Kind;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Formula, Input, MaybeVia, Via};
-use engine::plugin::{Complaint, Context, Facts, NetworkFacts, Plugin, Sketch, Steps, Training};
+use engine::plugin::{
+    Complaint, Context, Coordinate, Facts, NetworkFacts, Plugin, Sketch, Steps, Training,
+};
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, RngExt};
@@ -176,9 +178,11 @@ impl Plugin for Finetune {
             every,
             most: rows.map(|rows| rows.saturating_mul(every)),
         });
-        let mut coordinates = vec!["subset", "repeat", "rows"];
+        let mut coordinates = ["subset", "repeat", "rows"]
+            .map(Coordinate::number)
+            .to_vec();
         if every.is_some() {
-            coordinates.push("step");
+            coordinates.push(Coordinate::number("step"));
         }
         Facts {
             rows,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::artifact::Layout;
+use faer::Mat;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use super::dfdx::Tape;
 use super::fused::Fused;
 use super::lanes::vectorised;
 use super::planes::Planes;
+use super::precise::{hidden, table};
 use super::{Activation, Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
 
 /// Convolutions over the inputs, then dense layers.
@@ -71,6 +73,26 @@ impl Model for Convolutional {
 
     fn activation(&self) -> Option<Activation> {
         Some(self.layers.activation)
+    }
+
+    fn hidden(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Option<Vec<Mat<f64>>> {
+        let dense = Dense::weights(&self.layers.widths);
+        let (front, dense) = weights.split_at(weights.len() - dense);
+        let after = (1..=self.images.convolutions().len()).map(|count| {
+            let images = Images {
+                channels: self.images.channels[..count].to_vec(),
+                ..self.images.clone()
+            };
+            table(
+                &images.features(self.layers.activation, front, inputs),
+                rows,
+            )
+        });
+        let mut after: Vec<Mat<f64>> = after.collect();
+        let last = after.last().cloned();
+        let features = last.unwrap_or_else(|| table(inputs, rows));
+        after.extend(hidden(&self.layers, dense, features));
+        Some(after)
     }
 
     fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use engine::artifact::Layout;
+use faer::Mat;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
 use super::dfdx::Tape;
 use super::fan_out::FanOut;
+use super::precise::{hidden, table};
 use super::{Activation, Columns, Differentiate, Layers, Loss, Model, Sums, TrainerChoice};
 
 /// Dense layers from the inputs to the targets.
@@ -64,6 +66,10 @@ impl Model for Feedforward {
 
     fn activation(&self) -> Option<Activation> {
         Some(self.layers.activation)
+    }
+
+    fn hidden(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Option<Vec<Mat<f64>>> {
+        Some(hidden(&self.layers, weights, table(inputs, rows)))
     }
 
     fn reading(&self, columns: Columns, loss: Loss) -> Option<Arc<dyn Model>> {

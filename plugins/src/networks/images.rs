@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Activation;
 use super::fused::TILE;
 
+/// What a network with some has beside dense layers, in words.
+pub const CONVOLUTIONS: &str = "convolutions";
+
 /// The convolutions of a network, in order, and the images they take.
 ///
 /// Each is followed by the activation and by the maximum over windows that do not overlap

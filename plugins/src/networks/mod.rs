@@ -42,7 +42,7 @@ pub use feedforward::Feedforward;
 pub use foreign::{ForeignNetwork, Runner};
 pub(crate) use gradient::transposed;
 pub use gradient::{Differentiate, TrainerChoice};
-pub use images::{Convolution, Images};
+pub use images::{CONVOLUTIONS, Convolution, Images};
 pub(crate) use lanes::vectorised;
 pub use layers::Layers;
 pub use loss::Loss;

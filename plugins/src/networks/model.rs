@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use engine::artifact::Layout;
+use faer::Mat;
 
 use super::{Activation, Columns, Differentiate, Layers, Loss, TrainerChoice};
 
@@ -45,6 +46,14 @@ pub trait Model: fmt::Debug + Send + Sync {
 
     /// What follows each hidden layer, where that is known.
     fn activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// What each layer but the first takes of rows of standardised inputs, `[rows, numbers]` each,
+    /// those of a channel one after another; none where there are other layers than convolutions
+    /// and dense ones.
+    fn hidden(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Option<Vec<Mat<f64>>> {
+        let _ = (weights, inputs, rows);
         None
     }
 

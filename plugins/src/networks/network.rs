@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
+use faer::Mat;
 use rand::Rng;
 use serde::de::Deserializer;
 use serde::ser::{Error, Serializer};
@@ -193,6 +194,11 @@ impl Network {
     /// `weights` are in parameter order, `inputs` standardised, `[rows, inputs]`.
     pub fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         self.0.evaluate(weights, inputs, rows)
+    }
+
+    /// See [`Model::hidden`].
+    pub fn hidden(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Option<Vec<Mat<f64>>> {
+        self.0.hidden(weights, inputs, rows)
     }
 
     /// What computes gradients, for one row of weights after another.

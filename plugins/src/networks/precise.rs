@@ -75,6 +75,17 @@ pub(crate) fn table(numbers: &[f32], rows: usize) -> Mat<f64> {
     })
 }
 
+/// What each layer but the first takes of rows of inputs.
+pub(crate) fn hidden(layers: &Layers, weights: &[f32], inputs: Mat<f64>) -> Vec<Mat<f64>> {
+    let weights: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+    // What the loss is plays no part forward.
+    let mut taken = Precise::new(layers, Loss::Mse, &weights)
+        .pass(inputs)
+        .inputs;
+    taken.remove(0);
+    taken
+}
+
 impl Matrix {
     /// What the layer makes of rows.
     pub fn of(&self, inputs: &Mat<f64>) -> Mat<f64> {

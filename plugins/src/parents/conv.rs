@@ -14,8 +14,8 @@ use crate::calls::too_large;
 use crate::complete::complete;
 use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
-    Activation, Columns, Convolution, Convolutional, Feedforward, Images, Layers, Loss, Network,
-    Scaled, TrainerChoice, TrainingRows,
+    Activation, CONVOLUTIONS, Columns, Convolution, Convolutional, Feedforward, Images, Layers,
+    Loss, Network, Scaled, TrainerChoice, TrainingRows,
 };
 use crate::recipes::TrainOptions;
 
@@ -147,7 +147,7 @@ impl Conv {
     fn beside_dense(call: &Sketch) -> Option<&'static str> {
         let channels = call.get::<Vec<usize>>("channels");
         let is_flat = channels.is_some_and(|channels| channels.is_empty());
-        (!is_flat).then_some("convolutions")
+        (!is_flat).then_some(CONVOLUTIONS)
     }
 
     fn network(&self, train: &TrainingRows) -> Result<Network, Fault> {

@@ -8,7 +8,7 @@ use dsl::facts::Tensors;
 use engine::artifact::{Layout, Naming, SavedModel, Selection, Tensor, model_names, shown};
 use engine::error::Fault;
 use engine::files::{self, Files};
-use engine::plugin::{Complaint, Facts, Sketch, Steps};
+use engine::plugin::{Complaint, Coordinate, Facts, Sketch, Steps};
 
 use super::alike::Ties;
 use super::run::{Run, members};
@@ -79,27 +79,55 @@ impl ModelHeaders {
     }
 }
 
-/// How many models are behind a path, and that their headers are of one network where `selection`
-/// says what its weights are.
+/// What names and headers say of models.
+pub struct ModelsSeen {
+    /// How many there are.
+    pub count: usize,
+    /// The tensors of their weights, where all headers were read.
+    pub tensors: Option<Tensors>,
+    /// Whether all say the step they are of, where all headers were read.
+    pub stepped: Option<bool>,
+}
+
+/// The models behind a path, whose headers are of one network where `selection` says what its
+/// weights are.
 pub fn look_at_models(
     path: &Path,
     selection: Option<&Selection>,
-) -> Result<Option<usize>, Complaint> {
+) -> Result<Option<ModelsSeen>, Complaint> {
     let Some(seen) = ModelHeaders::at(path)? else {
         return Ok(None);
     };
+    let (count, is_whole) = (seen.names.len(), seen.is_whole());
+    let naming = Naming::default();
+    let mut models = seen.opened.iter();
+    let stepped = is_whole.then(|| models.all(|model| naming.step(model).is_ok()));
+    let mut tensors = None;
     if let Some(selection) = selection.filter(|_| !seen.opened.is_empty()) {
-        let count = seen.names.len();
-        Run::of_models(seen.opened, selection.clone(), Ties::Likely).map_err(at_files)?;
-        return Ok(Some(count));
+        let run = Run::of_models(seen.opened, selection.clone(), Ties::Likely).map_err(at_files)?;
+        tensors = Some(tensors_of(run.layout())).filter(|_| is_whole);
     }
-    Ok(Some(seen.names.len()))
+    Ok(Some(ModelsSeen {
+        count,
+        tensors,
+        stepped,
+    }))
+}
+
+/// Names and shapes.
+fn tensors_of(layout: &Layout) -> Tensors {
+    let tensors = layout.tensors.iter();
+    Arc::new(
+        tensors
+            .map(|it| (it.name.clone(), it.shape.clone()))
+            .collect(),
+    )
 }
 
 /// Looks at the files behind a path: what is wrong with them, or else what they hold.
 pub fn look(path: &Path, asked: &Asked) -> Result<Facts, Complaint> {
     let facts = Facts {
-        coordinates: Some(vec!["step"]),
+        coordinates: Coordinate::numbers(["step"]),
         ..Facts::default()
     };
     let Some(seen) = ModelHeaders::at(path)? else {
@@ -147,10 +175,7 @@ pub fn look(path: &Path, asked: &Asked) -> Result<Facts, Complaint> {
     let steps = steps.pop().filter(|_| alike);
     Ok(Facts {
         steps: steps.map(|steps| Steps::Listed(steps.into())),
-        tensors: layouts.pop().map(|(_, layout)| -> Tensors {
-            let tensors = layout.tensors.into_iter();
-            Arc::new(tensors.map(|it| (it.name, it.shape)).collect())
-        }),
+        tensors: layouts.pop().map(|(_, layout)| tensors_of(&layout)),
         ..facts
     })
 }

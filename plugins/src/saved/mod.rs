@@ -6,7 +6,7 @@ mod look;
 mod run;
 
 pub(crate) use alike::Ties;
-pub(crate) use look::{Asked, look, look_at_models, selection};
+pub(crate) use look::{Asked, ModelsSeen, look, look_at_models, selection};
 pub(crate) use run::{Run, members};
 
 use engine::error::Fault;

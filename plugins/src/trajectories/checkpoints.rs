@@ -3,7 +3,7 @@
 use engine::artifact::{Naming, SavedModel, Selection, Template, Trajectory};
 use engine::error::Fault;
 use engine::params::DataPath;
-use engine::plugin::{Complaint, Context, Examined, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Coordinate, Examined, Facts, Plugin, Sketch};
 use engine::{plugin, words};
 
 use crate::saved::{Asked, Run, Ties, at_files, look, members, selection, wrong_count};
@@ -154,7 +154,7 @@ impl Plugin for Checkpoints {
             Err(complaint) => Examined {
                 complaints: vec![complaint],
                 facts: Facts {
-                    coordinates: Some(vec!["step"]),
+                    coordinates: Coordinate::numbers(["step"]),
                     ..Facts::default()
                 },
             },

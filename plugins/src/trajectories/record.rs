@@ -5,7 +5,7 @@ use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
+use engine::plugin::{Complaint, Context, Coordinate, Facts, Plugin, Sketch, Training};
 use engine::states::of_every;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
@@ -122,7 +122,7 @@ impl Plugin for Record {
         let training = call.network("parent").map(|network| network.training);
         Facts {
             steps: every.zip(training).and_then(recorded),
-            coordinates: Some(vec!["step"]),
+            coordinates: Coordinate::numbers(["step"]),
             trainer: parent.and_then(|parent| parent.facts.trainer.clone()),
             ..call.inherited()
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dsl::experiment::Value;
-use dsl::facts::About;
+use dsl::facts::{About, Coordinate};
 use engine::error::Fault;
 use engine::params::{Input, Origins, Points, SweepName};
 use engine::plugin;
@@ -11,8 +11,8 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 use super::Weights;
-use super::support::facts::{is, made, mixed, most_rows};
-use super::support::rows::{all, common};
+use super::support::facts::{any, is, made, mixed, most_rows};
+use super::support::rows::{DIVERGED, all, common};
 use super::support::stream::{Target, sources, write};
 use crate::parents::Parent;
 
@@ -29,6 +29,7 @@ plugin! {
     /// sweep rates = grid(rate: [1e-3, 1e-2])
     /// weights settings = across(rates, tuned)
     /// parent mixed = average(settings)
+    /// weights slow = pick(settings, rate < 5e-3)
     /// ```
     "across" version 1
     pub struct Across {
@@ -55,7 +56,7 @@ impl Plugin for Across {
         });
         let hint = "scores need no `across`: a report has them at every point";
         let mixed = mixed(&inputs, "weights").map(|complaint| complaint.with_hint(hint));
-        Vec::from_iter(mixed.or(differ))
+        Vec::from_iter(mixed.or(differ).or_else(|| taken(call, &inputs)))
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
@@ -66,7 +67,7 @@ impl Plugin for Across {
         Facts {
             single: inputs.len() == 1 && is_single,
             rows: rows.try_fold(0, |sum: u64, rows| Some(sum.saturating_add(rows?))),
-            coordinates: None,
+            coordinates: coordinates(call, &inputs),
             ..made(call, &inputs, degree)
         }
     }
@@ -114,11 +115,68 @@ impl Plugin for Across {
     }
 }
 
-/// The swept params as columns: numbers where all are, else texts.
-fn swept(settings: &[&BTreeMap<String, Value>]) -> Result<Vec<Column>, Fault> {
+/// The swept params as coordinates.
+fn swept_coordinates(call: &Sketch) -> Vec<Coordinate> {
+    let points = call
+        .get::<Points>("points")
+        .map_or_else(Vec::new, |points| points.0);
+    let settings: Vec<&BTreeMap<String, Value>> = points.iter().map(|it| &it.settings).collect();
+    let coordinate = |name: &String| Coordinate {
+        is_text: numbers(&settings, name).is_none(),
+        is_swept: true,
+        ..Coordinate::number(name)
+    };
+    names(&settings).into_iter().map(coordinate).collect()
+}
+
+/// What is known of the rows: their own coordinates, where these are more than a number, and the
+/// swept params.
+fn coordinates(call: &Sketch, inputs: &[About]) -> Option<Vec<Coordinate>> {
+    let swept = swept_coordinates(call);
+    let mut all = any(inputs)?;
+    if all.len() == 1 && !swept.is_empty() {
+        all.clear();
+    }
+    all.extend(swept);
+    Some(all)
+}
+
+/// Refuses a swept param whose name the rows have for something else.
+fn taken(call: &Sketch, inputs: &[About]) -> Option<Complaint> {
+    let mut own = vec![Coordinate::number("member"), Coordinate::number(DIVERGED)];
+    if !inputs.iter().all(About::is_single) {
+        own.extend(any(inputs)?);
+    }
+    let swept = swept_coordinates(call);
+    let mut swept = swept.iter();
+    let taken = swept.find(|it| own.iter().any(|own| own.name == it.name))?;
+    let message = format!(
+        "rows have a coordinate `{}` that means something else",
+        taken.name
+    );
+    Some(Complaint::at("sweep", message).with_hint("rename the param"))
+}
+
+/// The swept params that points name, each once.
+fn names<'a>(settings: &[&'a BTreeMap<String, Value>]) -> Vec<&'a String> {
     let mut names: Vec<&String> = settings.iter().flat_map(|point| point.keys()).collect();
     names.sort_unstable();
     names.dedup();
+    names
+}
+
+/// The values of a param at all points, where all are numbers.
+fn numbers(settings: &[&BTreeMap<String, Value>], name: &str) -> Option<Vec<f64>> {
+    let numbers = settings.iter().map(|point| match point.get(name) {
+        Some(Value::Int(number)) => Some(*number as f64),
+        Some(Value::Float(number)) => Some(*number),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+/// The swept params as columns: numbers where all are, else texts.
+fn swept(settings: &[&BTreeMap<String, Value>]) -> Result<Vec<Column>, Fault> {
     let column = |name: &String| {
         let values: Vec<Option<&Value>> = settings.iter().map(|point| point.get(name)).collect();
         let whole = values.iter().map(|value| match value {
@@ -128,12 +186,7 @@ fn swept(settings: &[&BTreeMap<String, Value>]) -> Result<Vec<Column>, Fault> {
         if let Some(whole) = whole.collect::<Option<Vec<i64>>>() {
             return Series::new(name.as_str().into(), whole).into();
         }
-        let numbers = values.iter().map(|value| match value {
-            Some(Value::Int(number)) => Some(*number as f64),
-            Some(Value::Float(number)) => Some(*number),
-            _ => None,
-        });
-        if let Some(numbers) = numbers.collect::<Option<Vec<f64>>>() {
+        if let Some(numbers) = numbers(settings, name) {
             return Series::new(name.as_str().into(), numbers).into();
         }
         let texts = values.iter().map(|value| match value {
@@ -142,5 +195,5 @@ fn swept(settings: &[&BTreeMap<String, Value>]) -> Result<Vec<Column>, Fault> {
         });
         Series::new(name.as_str().into(), texts.collect::<Vec<_>>()).into()
     };
-    Ok(names.into_iter().map(column).collect())
+    Ok(names(settings).into_iter().map(column).collect())
 }

@@ -1,22 +1,22 @@
 //! `average(walk)`: one row of weights from many.
 
+use std::collections::BTreeSet;
+
 use dsl::column::{ColumnExpr, Values};
+use dsl::facts::Coordinate;
 use dsl::types::Kind;
 use engine::error::Fault;
 use engine::params::{Formula, Input, Origins};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
-use polars::prelude::DataType;
+use polars::prelude::{Column, DataType};
 
 use super::Weights;
 use super::support::chosen::{Candidates, Chosen};
-use super::support::facts::{network, no_coordinate, one};
+use super::support::facts::{network, one};
 use super::support::rows::Rows;
 use super::support::stream::{Source, lone, weighted};
 use crate::parents::Parent;
-
-/// The coordinates that a formula may name.
-pub(crate) const COORDINATES: [&str; 6] = ["step", "subset", "repeat", "horizon", "row", "width"];
 
 plugin! {
     /// The mean of all rows of a table: one row of weights.
@@ -43,7 +43,7 @@ plugin! {
         /// The rows.
         weights: Input<Weights>;
         /// The weight of each row, from its coordinates; of equal weight without it.
-        weight: Option<Formula>, names(&COORDINATES);
+        weight: Option<Formula>, coordinates();
         /// Which rows are averaged.
         chosen: Chosen, flatten();
         /// The networks that the weights belong to.
@@ -62,16 +62,14 @@ impl Plugin for Average {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let formula = call.get::<Formula>("weight");
-        let wrong = formula.and_then(|formula| {
-            no_coordinate(call, &formula.0, "weight").or_else(|| unweighable(call, &formula.0))
-        });
+        let wrong = formula.and_then(|formula| unweighable(call, &formula.0));
         let wrong = wrong.or_else(|| Chosen::check(call, "weights"));
         Vec::from_iter(network(call, degree(call), true).or(wrong))
     }
 
     fn facts(call: &Sketch<'_>) -> Facts {
         Facts {
-            coordinates: Some(vec!["row"]),
+            coordinates: Coordinate::numbers(["row"]),
             ..one(call, &call.inputs("weights"), degree(call))
         }
     }
@@ -148,6 +146,7 @@ fn unweighable(call: &Sketch, formula: &ColumnExpr) -> Option<Complaint> {
 
 /// The values of a formula over the coordinates of rows.
 pub(crate) fn values(rows: &Rows, formula: &ColumnExpr, param: &str) -> Result<Vec<f64>, Fault> {
+    let as_numbers = formula.read_as_numbers();
     let columns = formula.columns().into_iter().map(|name| {
         let column = rows.coordinates.column(name).map_err(|_| {
             let known = rows.coordinates.get_column_names();
@@ -155,20 +154,50 @@ pub(crate) fn values(rows: &Rows, formula: &ColumnExpr, param: &str) -> Result<V
             Fault::at(param, format!("the rows have no coordinate `{name}`"))
                 .with_hint(format!("coordinates: {}", known.join(", ")))
         })?;
-        let column = column.cast(&DataType::Float64)?;
-        let numbers = column
-            .f64()?
-            .iter()
-            .map(|number| number.unwrap_or(f64::NAN));
-        Ok((name.to_owned(), numbers.collect::<Vec<f64>>()))
+        let held = CoordinateValues::of(column)?;
+        if held.labels.is_some() && as_numbers.contains(&name) {
+            let message = format!("expected numbers, found `{name}`, which holds texts");
+            return Err(Fault::at(param, message));
+        }
+        Ok((name, held))
     });
     let columns = columns.collect::<Result<Vec<_>, Fault>>()?;
     let find = |name: &str| {
-        let found = columns.iter().find(|(known, _)| known == name);
-        found.map(|(_, values)| Values::from(&values[..]))
+        let (_, held) = columns.iter().find(|(known, _)| *known == name)?;
+        Some(Values {
+            values: &held.values,
+            labels: held.labels.as_deref(),
+        })
     };
     let evaluated = formula.evaluate(rows.rows.len(), &find);
-    evaluated.map_err(Fault::Bug)
+    evaluated.map_err(|message| Fault::at(param, message))
+}
+
+/// What a formula sees of a coordinate.
+struct CoordinateValues {
+    values: Vec<f64>,
+    labels: Option<Vec<String>>,
+}
+
+impl CoordinateValues {
+    fn of(column: &Column) -> Result<Self, Fault> {
+        if let Ok(texts) = column.str() {
+            let known: BTreeSet<&str> = texts.iter().flatten().collect();
+            let labels: Vec<String> = known.into_iter().map(str::to_owned).collect();
+            let place = |text: &str| labels.partition_point(|label| &label[..] < text) as f64;
+            let values = texts.iter().map(|text| text.map_or(f64::NAN, place));
+            return Ok(Self {
+                values: values.collect(),
+                labels: Some(labels),
+            });
+        }
+        let numbers = column.cast(&DataType::Float64)?;
+        let numbers = numbers.f64()?.iter();
+        Ok(Self {
+            values: numbers.map(|number| number.unwrap_or(f64::NAN)).collect(),
+            labels: None,
+        })
+    }
 }
 
 #[cfg(test)]

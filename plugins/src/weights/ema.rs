@@ -4,7 +4,7 @@ use dsl::types::Kind;
 use engine::error::Fault;
 use engine::params::{Input, Origins};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Coordinate, Facts, Plugin, Sketch};
 use polars::prelude::DataType;
 
 use super::Weights;
@@ -70,7 +70,7 @@ impl Plugin for Ema {
         let inputs = call.inputs("averages");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
         Facts {
-            coordinates: Some(vec!["row"]),
+            coordinates: Coordinate::numbers(["row"]),
             ..one(call, &inputs, degree)
         }
     }

@@ -3,7 +3,7 @@
 use engine::artifact::Trajectory;
 use engine::error::Fault;
 use engine::params::{Gather, Numbers, Origins};
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Coordinate, Facts, Plugin, Sketch};
 use engine::{constructor, made, plugin};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
@@ -139,7 +139,7 @@ impl Plugin for Generate {
         Facts {
             rows: count,
             single: count == Some(1),
-            coordinates: Some(vec!["row"]),
+            coordinates: Coordinate::numbers(["row"]),
             ..one(call, &call.inputs("weights"), 1.0)
         }
     }

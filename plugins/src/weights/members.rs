@@ -4,7 +4,7 @@ use dsl::types::Kind;
 use engine::error::Fault;
 use engine::params::{Input, Origins};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Coordinate, Facts, Plugin, Sketch};
 
 use super::Weights;
 use super::support::facts::{most_rows, network, one};
@@ -73,7 +73,7 @@ impl Plugin for Members {
 
     fn facts(call: &Sketch<'_>) -> Facts {
         Facts {
-            coordinates: Some(vec!["row"]),
+            coordinates: Coordinate::numbers(["row"]),
             ..one(call, &call.inputs("weights"), 1.0)
         }
     }

@@ -51,7 +51,7 @@ use crate::networks::Network;
 use crate::parents::{Parent, about_network};
 
 pub use across::Across;
-pub use align::Align;
+pub use align::{Align, Compared};
 pub use average::Average;
 pub use combine::Combine;
 pub use diagnose::{Against, Diagnose, Figure, Of};

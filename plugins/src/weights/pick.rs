@@ -7,8 +7,8 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Weights;
-use super::average::{COORDINATES, values};
-use super::support::facts::{made, network, no_coordinate, one};
+use super::average::values;
+use super::support::facts::{made, network, one};
 use super::support::rows::{Rows, common, take};
 use super::support::stream::{Source, Target, write};
 use crate::parents::Parent;
@@ -17,8 +17,10 @@ plugin! {
     /// The rows of a table whose coordinates meet a condition.
     ///
     /// The coordinates are `step` along training, `subset` and `repeat` of anomalies, `horizon`
-    /// of farcasts, and `row`. As a `parent` or a `child` it must be one row; whether it is shows
-    /// in the run. `adopt(farcast, horizon: h)` is `pick(farcast, horizon == h)`.
+    /// of farcasts, the swept params of `across`, the columns that `safetensors` has of its models,
+    /// and `row`. The name of a swept param means what the row has of it; words and constructors are
+    /// texts, `optimizer == "sgd"`. As a `parent` or a `child` it must be one row; whether it is
+    /// shows in the run. `adopt(farcast, horizon: h)` is `pick(farcast, horizon == h)`.
     ///
     /// ```farcast
     /// weights late = pick(walk, step >= 8)
@@ -29,7 +31,7 @@ plugin! {
         /// The rows.
         weights: Input<Weights>;
         /// Which of them.
-        when: Condition, names(&COORDINATES);
+        when: Condition, coordinates();
         /// The networks that the weights belong to.
         networks: Origins<Parent>, origins("weights");
     }
@@ -44,11 +46,7 @@ impl Plugin for Pick {
 
     fn check(call: &Sketch<'_>) -> Vec<Complaint> {
         let degree = call.input("weights").map_or(1.0, |input| input.degree());
-        let condition = call.get::<Condition>("when");
-        let named = condition.and_then(|it| no_coordinate(call, &it.0, "when"));
-        let wrong = network(call, degree, true)
-            .or(named)
-            .or_else(|| miscounted(call));
+        let wrong = network(call, degree, true).or_else(|| miscounted(call));
         Vec::from_iter(wrong)
     }
 

@@ -8,7 +8,9 @@ use engine::artifact::{DataColumn, Dataset, Naming, SavedModel, Selection, shown
 use engine::error::Fault;
 use engine::params::{Column, DataPath, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Examined, Facts, NetworkFacts, Plugin, Sketch, Training};
+use engine::plugin::{
+    Complaint, Context, Coordinate, Examined, Facts, NetworkFacts, Plugin, Sketch, Training,
+};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
@@ -16,7 +18,7 @@ use super::support::facts::network;
 use super::support::rows::DIVERGED;
 use crate::children::support::fitted::fitted;
 use crate::parents::{Parent, not_runnable};
-use crate::saved::{Run, Ties, at_files, look_at_models, selection};
+use crate::saved::{ModelsSeen, Run, Ties, at_files, look_at_models, selection};
 
 plugin! {
     /// Models from anywhere: safetensors files of weights, one row per model.
@@ -89,18 +91,18 @@ impl Plugin for Safetensors {
             ),
             _ => None,
         };
-        let (count, unlike) = match models(call) {
-            Ok(count) => (count, None),
+        let (seen, unlike) = match models(call) {
+            Ok(seen) => (seen, None),
             Err(complaint) => (None, Some(complaint)),
         };
         // Another complaint reports files that cannot be found.
         let is_network = matches!(call.kind(), Kind::Parent | Kind::Child);
-        let single = count.map_or(is_network, |count| count == 1);
+        let single = seen.as_ref().map_or(is_network, |seen| seen.count == 1);
         let found = [lacks, not_runnable(call, "like"), unlike];
         let found = found.into_iter().flatten().take(1);
         Examined {
             complaints: found.chain(network(call, 1.0, single)).collect(),
-            facts: Self::known(call, single),
+            facts: Self::known(call, single, seen.as_ref()),
         }
     }
 
@@ -138,7 +140,7 @@ impl Plugin for Safetensors {
 }
 
 impl Safetensors {
-    fn known(call: &Sketch, single: bool) -> Facts {
+    fn known(call: &Sketch, single: bool, seen: Option<&ModelsSeen>) -> Facts {
         let like = call.input("like");
         let network = like.and_then(|like| like.facts.network.as_ref());
         let network = network.map(|network| NetworkFacts {
@@ -147,23 +149,47 @@ impl Safetensors {
         });
         Facts {
             no_network: like.is_none_or(|like| like.facts.no_network),
+            // With `like` they have its names.
+            tensors: match like {
+                Some(like) => like.facts.tensors.clone(),
+                None => seen.and_then(|seen| seen.tensors.clone()),
+            },
             network: network.map(Arc::new),
             degree: Some(1.0),
             single,
+            coordinates: coordinates_of(call, seen),
             ..Facts::default()
         }
     }
 }
 
-/// How many models there are, and that they are of one network. Of those that a table chooses, only
-/// the run knows that.
-fn models(call: &Sketch) -> Result<Option<usize>, Complaint> {
+/// What is known of the models, and that they are of one network. Of those that a table chooses,
+/// only the run knows that.
+fn models(call: &Sketch) -> Result<Option<ModelsSeen>, Complaint> {
     let selection = selection(call)?;
     let Some(DataPath(path)) = call.get::<DataPath>("files") else {
         return Ok(None);
     };
     let is_chosen = call.has("coordinates");
     look_at_models(&path, (!is_chosen).then_some(&selection))
+}
+
+/// The coordinates of the models; none where headers that were not read may say steps.
+fn coordinates_of(call: &Sketch, seen: Option<&ModelsSeen>) -> Option<Vec<Coordinate>> {
+    let mut all = vec![Coordinate::text("file")];
+    if call.has("coordinates") {
+        let by = call.get::<Column>("by");
+        let others = call.schema("coordinates")?.columns.iter();
+        let others = others.filter(|column| by.as_ref().is_none_or(|by| column.name != by.0));
+        all.extend(others.map(|column| Coordinate {
+            is_text: column.content == Content::Text,
+            ..Coordinate::number(&column.name)
+        }));
+    }
+    if !all.iter().any(|it| it.name == "step") && seen?.stepped? {
+        all.push(Coordinate::number("step"));
+    }
+    Some(all)
 }
 
 /// The models in the order of their steps, where all say one, or else of their names.

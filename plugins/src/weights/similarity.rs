@@ -9,7 +9,9 @@ use engine::plugin::{Complaint, Context, Plugin, Sketch};
 use engine::{plugin, words};
 use faer::Mat;
 
+use super::align::{PASSES, UNKNOWN, orders};
 use super::support::outputs::{Judge, Judged};
+use super::support::symmetry::of_network;
 use crate::parents::{Parent, not_runnable};
 
 words! {
@@ -23,6 +25,9 @@ words! {
         ErrorIou = "error_iou",
         /// The root of the sum of squares of their weights' differences.
         Distance = "distance",
+        /// The same after the hidden units of the second are in the order of those of the first,
+        /// as `align` finds it by weights.
+        AlignedDistance = "aligned_distance",
     }
 }
 
@@ -39,7 +44,7 @@ plugin! {
     /// not vary over the rows have no `cka`, those without a wrong row no `error_iou`.
     ///
     /// ```farcast
-    /// score alike = similarity(net, on: unseen, metrics: [cka, distance])
+    /// score alike = similarity(net, on: unseen, metrics: [cka, distance, aligned_distance])
     /// ```
     "similarity" version 1
     pub struct Similarity {
@@ -118,6 +123,7 @@ impl Plugin for Similarity {
                             .zip(b.wrong.as_ref())
                             .and_then(|(a, b)| iou(a, b)),
                         Likeness::Distance => distance(&first.weights, &second.weights),
+                        Likeness::AlignedDistance => aligned_distance(first, second, context)?,
                     };
                     let value = value.filter(|value| value.is_finite());
                     values.entry(metric.word()).or_default().extend(value);
@@ -186,11 +192,57 @@ pub(crate) fn distance(a: &[f32], b: &[f32]) -> Option<f64> {
     (a.len() == b.len()).then(|| squares.sum::<f64>().sqrt())
 }
 
+/// The distance of what `align` makes of the second network from the first; none where the two are
+/// of different layers.
+fn aligned_distance(
+    first: &Parent,
+    second: &Parent,
+    context: &Context,
+) -> Result<Option<f64>, Fault> {
+    if first.layout != second.layout {
+        return Ok(None);
+    }
+    let units = first.network.as_ref().and_then(of_network);
+    let units = units.ok_or_else(|| Fault::at("metrics", UNKNOWN))?;
+    let orders = orders(&units, &first.weights, &second.weights, PASSES, context)?;
+    let mut aligned = second.weights.clone();
+    for (units, order) in units.iter().zip(&orders) {
+        units.permute(&mut aligned, order);
+    }
+    Ok(distance(&first.weights, &aligned))
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::data::support::testing::table;
+    use crate::testing::{call, given, members};
+    use crate::weights::support::testing::{alignment, parent};
+
+    #[test]
+    fn distances_after_alignment_are_those_of_the_golden_file() {
+        let golden = alignment();
+        let columns: Vec<Vec<f64>> = (0..golden.x[0].len())
+            .map(|at| golden.x.iter().map(|row| row[at]).collect())
+            .collect();
+        let names: Vec<String> = (0..columns.len()).map(|at| format!("x{at}")).collect();
+        let named = names.iter().zip(&columns);
+        let named = named.map(|(name, column)| (&name[..], &column[..]));
+        let named: Vec<(&str, &[f64])> = named.chain([("y", &golden.y[..])]).collect();
+        let data = given(table(&named));
+        for case in [&golden.other, &golden.far] {
+            let pair = [&golden.reference, &case.network].map(|it| Some(parent(it)));
+            let inputs = [("p", members(pair)), ("d", data.clone())];
+            let asked = "p, on: d, metrics: [distance, aligned_distance]";
+            let similarity: Similarity = call(asked, &inputs);
+            let scores = similarity.run(&Context::alone("similarity")).expect("runs");
+            let found: Vec<f64> = scores.rows.iter().filter_map(|row| row.value).collect();
+            assert!((found[1] / case.distance_after - 1.0).abs() < 1e-6);
+            assert!(found[0] > found[1]);
+        }
+    }
 
     #[derive(Deserialize)]
     struct Golden {

@@ -4,7 +4,7 @@ use engine::artifact::{Dataset, Trajectory};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia, Steps};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
+use engine::plugin::{Complaint, Context, Coordinate, Facts, Plugin, Sketch, Training};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::Weights;
@@ -82,7 +82,7 @@ impl Plugin for Track {
     fn facts(call: &Sketch<'_>) -> Facts {
         Facts {
             single: false,
-            coordinates: Some(vec!["step", "width"]),
+            coordinates: Coordinate::numbers(["step", "width"]),
             ..one(call, &call.inputs("parent"), 1.0)
         }
     }

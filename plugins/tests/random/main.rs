@@ -60,7 +60,7 @@ const NAMES: [(Kind, &str); 14] = [
 
 /// What data decide, as parts of messages: no check can know it before they are read. Each
 /// beside what must be in the call, where only some data are unknown.
-const OF_THE_DATA: [(&str, &[&str]); 44] = [
+const OF_THE_DATA: [(&str, &[&str]); 45] = [
     ("no row meets the condition", &[""]),
     ("do not last for", &[""]),
     ("does not tell on which side", &[""]),
@@ -114,6 +114,7 @@ const OF_THE_DATA: [(&str, &[&str]); 44] = [
     ("the anomalies do not vary", &["network("]),
     ("training is shorter than", &["track("]),
     ("two networks or more", &["train_on"]),
+    ("no rows are left for", &["split("]),
 ];
 
 #[test]

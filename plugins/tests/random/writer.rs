@@ -7,7 +7,8 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 /// The files of the tests that a parameter can name, by plugin.
-const FILES: [(&str, &[&str]); 8] = [
+const FILES: [(&str, &[&str]); 9] = [
+    ("align", &["testdata/symmetry.json"]),
     ("csv", &["testdata/tiny.csv"]),
     ("parquet", &["testdata/tiny.parquet"]),
     ("netcdf", &["testdata/tiny3.nc", "testdata/tiny4.nc"]),
@@ -119,6 +120,12 @@ impl<'a> Writer<'a> {
             Type::Formula(Over::Columns) => self.pick(&["x", "z", "x + z", "mean(y)"]).to_owned(),
             Type::Condition(Over::Columns) => self
                 .pick(&["z > 0.5", "x > -1", "x < -9", "false"])
+                .to_owned(),
+            Type::Formula(Over::Coordinates) => {
+                self.pick(&["step", "row + 1", "horizon"]).to_owned()
+            }
+            Type::Condition(Over::Coordinates) => self
+                .pick(&["step > 2", "row == 0", "horizon >= 2", "subset < 3"])
                 .to_owned(),
             Type::Formula(Over::Names(names)) => names.first()?.clone(),
             Type::Condition(Over::Names(names)) => format!("{} > 2", names.first()?),

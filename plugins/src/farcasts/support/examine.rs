@@ -2,7 +2,7 @@
 
 use engine::error::Fault;
 use engine::params::Numbers;
-use engine::plugin::{Complaint, Facts, Sketch, Steps};
+use engine::plugin::{Complaint, Coordinate, Facts, Sketch, Steps};
 
 use super::window::Window;
 
@@ -104,7 +104,7 @@ pub fn of_runs(call: &Sketch) -> Facts {
     Facts {
         network: call.network("trajectory").cloned(),
         tensors: { call.input("trajectory") }.and_then(|runs| runs.facts.tensors.clone()),
-        coordinates: Some(vec!["horizon", "step"]),
+        coordinates: Coordinate::numbers(["horizon", "step"]),
         ..Facts::default()
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use dsl::column::ColumnExpr;
-use dsl::facts::About;
+use dsl::facts::{About, Coordinate};
 use dsl::types::Kind;
 use engine::plugin::{Complaint, Facts, NetworkFacts, Sketch, Steps, Training};
 
@@ -64,34 +63,34 @@ pub(crate) fn most_rows(input: &About) -> Option<u64> {
     known.or_else(|| of_steps().filter(|_| is_row_by_step))
 }
 
-/// The coordinates that one of these may have.
-fn any(inputs: &[About]) -> Option<Vec<&'static str>> {
-    inputs.iter().try_fold(vec!["row"], |mut all, input| {
-        all.extend(input.coordinates()?);
-        Some(all)
-    })
+/// The coordinates that one of these may have, each once.
+pub(crate) fn any(inputs: &[About]) -> Option<Vec<Coordinate>> {
+    inputs
+        .iter()
+        .try_fold(vec![Coordinate::number("row")], |mut all, input| {
+            for coordinate in input.coordinates()? {
+                if !has(&all, &coordinate) {
+                    all.push(coordinate);
+                }
+            }
+            Some(all)
+        })
+}
+
+fn has(all: &[Coordinate], coordinate: &Coordinate) -> bool {
+    all.iter().any(|it| it.name == coordinate.name)
 }
 
 /// The coordinates that all tables of many rows may have.
-fn in_common(inputs: &[About]) -> Option<Vec<&'static str>> {
+fn in_common(inputs: &[About]) -> Option<Vec<Coordinate>> {
     let tables = inputs.iter().filter(|input| !input.is_single());
     let mut all = tables.map(About::coordinates);
     let first = all.next()??;
     all.try_fold(first, |mut common, other| {
         let other = other?;
-        common.retain(|name| other.contains(name));
+        common.retain(|coordinate| has(&other, coordinate));
         Some(common)
     })
-}
-
-/// Refuses a formula over coordinates that the rows do not have.
-pub(crate) fn no_coordinate(call: &Sketch, formula: &ColumnExpr, param: &str) -> Option<Complaint> {
-    let known = call.input("weights")?.coordinates()?;
-    let mut named = formula.columns().into_iter();
-    let missing = named.find(|name| !known.contains(name))?;
-    let message = format!("the rows have no coordinate `{missing}`");
-    let hint = format!("coordinates: `{}`", known.join("`, `"));
-    Some(Complaint::at(param, message).with_hint(hint))
 }
 
 /// Refuses patterns that are empty or match no name of the tensors of `weights`.

@@ -1,5 +1,6 @@
 //! What the plugins over weights share: rows and their coordinates, streams over blocks, facts.
 
+pub(crate) mod activations;
 pub(crate) mod assignment;
 pub(crate) mod chosen;
 pub(crate) mod facts;
@@ -13,5 +14,6 @@ pub(crate) mod scope;
 pub(crate) mod seen;
 pub(crate) mod stream;
 pub(crate) mod symmetry;
+pub(crate) mod symmetry_file;
 #[cfg(test)]
 pub(crate) mod testing;

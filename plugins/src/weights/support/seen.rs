@@ -7,7 +7,7 @@ use faer::{Mat, Side};
 
 use crate::complete::complete;
 use crate::networks::precise::{Passed, Precise, Slope, table};
-use crate::networks::{Layers, Network};
+use crate::networks::{CONVOLUTIONS, Layers, Network};
 use crate::parents::Parent;
 
 /// A network of dense layers with rows that it sees.
@@ -26,6 +26,13 @@ pub(crate) fn not_dense(call: &Sketch, param: &str) -> Option<Complaint> {
         .and_then(|network| network.beside_dense)?;
     let message = format!("expected a network of dense layers alone, found {what}");
     Some(Complaint::at(param, message))
+}
+
+/// Refuses a network that is known to have other layers than dense ones and convolutions.
+pub(crate) fn not_layered(call: &Sketch, param: &str) -> Option<Complaint> {
+    let what = call.network(param)?.beside_dense?;
+    let message = format!("expected a network of dense layers and convolutions, found {what}");
+    (what != CONVOLUTIONS).then(|| Complaint::at(param, message))
 }
 
 /// The dense layers of a network.

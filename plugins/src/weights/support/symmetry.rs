@@ -1,5 +1,7 @@
 //! Which orders of hidden units give the same function, and weights in another such order.
 
+use std::borrow::Cow;
+
 use engine::artifact::Layout;
 use faer::Mat;
 
@@ -16,10 +18,11 @@ pub(crate) struct Units {
 /// An axis of a tensor, or blocks of equal length along it, one for each unit: an entry is at
 /// `(outer · count + unit) · inner + rest`, from `start` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Axis {
-    start: usize,
-    outer: usize,
-    inner: usize,
+pub(crate) struct Axis {
+    /// Where its tensor begins; no two of the same tensor are elsewhere.
+    pub start: usize,
+    pub outer: usize,
+    pub inner: usize,
 }
 
 impl Axis {
@@ -32,6 +35,20 @@ impl Axis {
             outer: shape[..axis].iter().product(),
             inner: block * rest,
         })
+    }
+
+    fn permute(&self, weights: &mut [f32], order: &[usize]) {
+        let width = order.len() * self.inner;
+        let all = self.start..self.start + self.outer * width;
+        let before = weights[all.clone()].to_vec();
+        let rows = weights[all]
+            .chunks_exact_mut(width)
+            .zip(before.chunks_exact(width));
+        for (to, from) in rows {
+            for (to, unit) in to.chunks_exact_mut(self.inner).zip(order) {
+                to.copy_from_slice(&from[unit * self.inner..][..self.inner]);
+            }
+        }
     }
 }
 
@@ -159,6 +176,29 @@ pub(crate) fn of_layers(layout: &Layout) -> Option<Vec<Units>> {
 }
 
 impl Units {
+    /// So many, with the axes that follow their order.
+    pub fn new(count: usize, axes: Vec<Axis>) -> Self {
+        // Axes of tensors without entries carry nothing.
+        let axes = axes.into_iter().filter(|axis| axis.outer * axis.inner > 0);
+        Self {
+            count,
+            axes: axes.collect(),
+        }
+    }
+
+    /// Whether two axes of one tensor follow the order, as those of a recurrent weight do.
+    pub fn is_squared(&self) -> bool {
+        self.axes
+            .iter()
+            .any(|axis| self.beside(axis).next().is_some())
+    }
+
+    /// The other axes of the same tensor.
+    fn beside(&self, axis: &Axis) -> impl Iterator<Item = &Axis> {
+        let is_other = move |other: &&Axis| other.start == axis.start && *other != axis;
+        self.axes.iter().filter(is_other)
+    }
+
     /// Where the weights of a unit are: its own with its bias, and those that take it.
     pub fn places(&self, unit: usize) -> [Vec<usize>; 2] {
         let (takes, own) = self.axes.split_last().unzip();
@@ -177,43 +217,45 @@ impl Units {
     /// Puts the units in another order: unit `i` becomes the one that was `order[i]`.
     pub fn permute(&self, weights: &mut [f32], order: &[usize]) {
         for axis in &self.axes {
-            let width = self.count * axis.inner;
-            let all = axis.start..axis.start + axis.outer * width;
-            let before = weights[all.clone()].to_vec();
-            let rows = weights[all]
-                .chunks_exact_mut(width)
-                .zip(before.chunks_exact(width));
-            for (to, from) in rows {
-                for (to, unit) in to.chunks_exact_mut(axis.inner).zip(order) {
-                    to.copy_from_slice(&from[unit * axis.inner..][..axis.inner]);
-                }
-            }
+            axis.permute(weights, order);
         }
     }
 
     /// How well each unit of one network agrees with each of another: the sum of products of
-    /// their weights, `[count, count]`.
-    pub fn agreement(&self, one: &[f32], other: &[f32]) -> Vec<f64> {
-        let columns: usize = self.axes.iter().map(|axis| axis.outer * axis.inner).sum();
-        let matrix = |weights: &[f32]| {
-            let mut matrix = Mat::zeros(self.count, columns);
-            let mut column = 0;
-            for axis in &self.axes {
-                for outer in 0..axis.outer {
-                    for inner in 0..axis.inner {
-                        for unit in 0..self.count {
-                            let place = (outer * self.count + unit) * axis.inner + inner;
-                            matrix[(unit, column)] = f64::from(weights[axis.start + place]);
-                        }
-                        column += 1;
-                    }
-                }
+    /// their weights, `[count, count]`. Where a tensor has several axes of these units, all but the
+    /// one at hand are in the order that the units of the other network have so far.
+    pub fn agreement(&self, one: &[f32], other: &[f32], order: &[usize]) -> Vec<f64> {
+        let own = self.matrix(&|_| Cow::Borrowed(one));
+        let in_order = |axis: &Axis| {
+            let mut weights = Cow::Borrowed(other);
+            for beside in self.beside(axis) {
+                beside.permute(weights.to_mut(), order);
             }
-            matrix
+            weights
         };
-        let products = matrix(one) * matrix(other).transpose();
+        let products = own * self.matrix(&in_order).transpose();
         let places =
             (0..self.count).flat_map(|row| (0..self.count).map(move |column| (row, column)));
         places.map(|place| products[place]).collect()
+    }
+
+    /// A row for each unit with all its weights.
+    fn matrix<'w>(&self, weights_at: &dyn Fn(&Axis) -> Cow<'w, [f32]>) -> Mat<f64> {
+        let columns: usize = self.axes.iter().map(|axis| axis.outer * axis.inner).sum();
+        let mut matrix = Mat::zeros(self.count, columns);
+        let mut column = 0;
+        for axis in &self.axes {
+            let weights = weights_at(axis);
+            for outer in 0..axis.outer {
+                for inner in 0..axis.inner {
+                    for unit in 0..self.count {
+                        let place = (outer * self.count + unit) * axis.inner + inner;
+                        matrix[(unit, column)] = f64::from(weights[axis.start + place]);
+                    }
+                    column += 1;
+                }
+            }
+        }
+        matrix
     }
 }
