@@ -101,6 +101,7 @@ fn the_input_comes_back_to_the_bit() {
         made::<Spectral>("n, edit: match_norm, like: n", rows),
         made::<Align>("n, to: n", rows),
         made::<Align>("n, to: n, by: activations, on: d", rows),
+        made::<Vary>("n", rows),
         made::<Project>("n, on: d, share: 100 %", lone),
         made::<Prune>("n, keep: 1", lone),
         made::<Prune>("n, keep: 1, unit: unit", lone),

@@ -34,6 +34,7 @@ mod stock;
 pub(crate) mod support;
 mod track;
 mod trim;
+mod vary;
 
 use std::sync::Arc;
 
@@ -78,6 +79,7 @@ pub use spectral::{Edit, Spectral};
 pub use stock::Stock;
 pub use track::Track;
 pub use trim::Trim;
+pub use vary::Vary;
 
 /// Adds what is computed of weights.
 pub fn register(registry: &mut Registry) {
@@ -111,6 +113,7 @@ pub fn register(registry: &mut Registry) {
     registry.plugin::<Stock>();
     registry.plugin::<Track>();
     registry.plugin::<Trim>();
+    registry.plugin::<Vary>();
 }
 
 /// Rows of weights of one layout.
