@@ -1,5 +1,7 @@
 //! Columns without gaps: what training and sorting need of the data they are given.
 
+use std::borrow::Cow;
+
 use engine::artifact::Dataset;
 use engine::error::Fault;
 
@@ -13,14 +15,29 @@ pub fn complete<'a>(
     column: &str,
     param: &'static str,
 ) -> Result<&'a [f64], Fault> {
-    let values = data.values(column)?;
-    match values.iter().filter(|value| !value.is_finite()).count() {
-        0 => Ok(values),
+    check_complete(data, column, param)?;
+    data.values(column).map(|values| &values[..])
+}
+
+/// The same of a column whose values nobody needs all at once.
+///
+/// # Errors
+/// As [`complete`].
+pub fn check_complete(data: &Dataset, column: &str, param: &'static str) -> Result<(), Fault> {
+    let gaps = |piece: Cow<[f64]>| piece.iter().filter(|value| !value.is_finite()).count();
+    match data
+        .column(column)?
+        .values
+        .pieces()
+        .map(gaps)
+        .sum::<usize>()
+    {
+        0 => Ok(()),
         gaps => Err(Fault::at(
             param,
             format!(
                 "column `{column}` has no value in {gaps} of {} rows",
-                values.len()
+                data.rows()
             ),
         )
         .with_hint(format!(

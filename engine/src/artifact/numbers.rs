@@ -10,13 +10,16 @@ use std::sync::{Arc, OnceLock};
 /// precision.
 ///
 /// The slice of a narrow column is made once, at its first use, and lives as long as the column.
-/// [`get`](Self::get), [`part`](Self::part), [`gather`](Self::gather) and [`take`](Self::take) do
-/// without it.
+/// [`get`](Self::get), [`part`](Self::part), [`pieces`](Self::pieces), [`visit`](Self::visit),
+/// [`gather`](Self::gather) and [`take`](Self::take) do without it.
 #[derive(Clone)]
 pub struct Numbers {
     form: Form,
     wide: Arc<OnceLock<Arc<[f64]>>>,
 }
+
+/// How many rows a piece has.
+const PIECE: usize = 4096;
 
 #[derive(Clone)]
 enum Form {
@@ -86,19 +89,35 @@ impl Numbers {
         }
     }
 
+    /// All numbers, some neighbouring rows after the other.
+    pub fn pieces(&self) -> impl Iterator<Item = Cow<'_, [f64]>> {
+        let starts = (0..self.len()).step_by(PIECE);
+        starts.map(|start| self.part(start..self.len().min(start + PIECE)))
+    }
+
+    /// Calls `each` with the number of each of these rows, in their order.
+    ///
+    /// # Panics
+    /// When there are fewer rows.
+    pub fn visit(&self, rows: impl Iterator<Item = usize>, mut each: impl FnMut(f64)) {
+        match &self.form {
+            Form::Double(values) => rows.for_each(|row| each(values[row])),
+            Form::Single(values) => rows.for_each(|row| each(f64::from(values[row]))),
+            Form::Coded { values, codes } => {
+                rows.for_each(|row| each(values[usize::from(codes[row])]));
+            }
+        }
+    }
+
     /// The numbers of some rows, in their order.
     ///
     /// # Panics
     /// When there are fewer rows.
     pub fn gather(&self, rows: &[u32]) -> Vec<f64> {
+        let mut gathered = Vec::with_capacity(rows.len());
         let rows = rows.iter().map(|row| *row as usize);
-        match &self.form {
-            Form::Double(values) => rows.map(|row| values[row]).collect(),
-            Form::Single(values) => rows.map(|row| f64::from(values[row])).collect(),
-            Form::Coded { values, codes } => {
-                rows.map(|row| values[usize::from(codes[row])]).collect()
-            }
-        }
+        self.visit(rows, |value| gathered.push(value));
+        gathered
     }
 
     /// The same rows as numbers of their own, as narrow as these.
@@ -280,6 +299,8 @@ mod tests {
                 let half = wide.len() / 2;
                 prop_assert!(same(&form.part(half..wide.len()), &wide[half..]));
                 prop_assert!(same(&form.gather(&rows), &taken));
+                let pieces: Vec<f64> = form.pieces().flat_map(|it| it.to_vec()).collect();
+                prop_assert!(same(&pieces, &wide));
                 prop_assert!(same(&form.take(&rows), &taken));
                 prop_assert_eq!(form.get(half).map(f64::to_bits), Some(wide[half].to_bits()));
                 prop_assert_eq!(form.get(wide.len()), None);

@@ -17,9 +17,8 @@ use rand::{Rng, RngExt};
 
 use super::support::signal;
 use crate::calls::{complaints, too_large};
-use crate::complete::complete;
-use crate::networks::Samples;
-use crate::networks::{Network, TrainerChoice};
+use crate::complete::check_complete;
+use crate::networks::{Draws, Network, SampleSource, Samples, TrainerChoice, TrainingRows};
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
 use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
@@ -196,10 +195,13 @@ impl Plugin for Finetune {
     fn run(self, context: &Context) -> Result<WeightTable, Fault> {
         let network = self.network()?;
         let mixed_rows = self.mixed_rows();
-        let rows = self.samples(&self.data, "subsets")?;
+        let rows = self.complete_rows(&self.data, "subsets")?;
         let train = match &self.train.0 {
-            Some(train) => self.samples(train, "parent")?,
-            None if mixed_rows == 0 => Samples::default(),
+            Some(train) => self.complete_rows(train, "parent")?,
+            None if mixed_rows == 0 => TrainingRows {
+                rows: Some(Vec::new()),
+                ..TrainingRows::alike(Dataset::clone(&self.data))
+            },
             // Known to the checker, unless the parent is of a plugin that says nothing of it.
             None => return Err(Fault::at("mix", NO_ROWS).with_hint("write `mix: 0`")),
         };
@@ -222,8 +224,8 @@ impl Plugin for Finetune {
         let work = FineTuning {
             finetune: &self,
             network,
-            rows: &rows,
-            train: &train,
+            rows: &SampleSource::of(network, &rows, Draws::Some)?,
+            train: &SampleSource::of(network, &train, Draws::Some)?,
             mixed_rows,
             context,
             done: AtomicU64::new(0),
@@ -278,7 +280,7 @@ fn stream(subset: usize, repeat: u32) -> String {
 }
 
 /// The rows of a subset, those that count with 1 on average.
-fn own_rows(all: &Samples, subset: usize, rows: &[u32]) -> Result<Samples, Fault> {
+fn own_rows(all: &SampleSource, subset: usize, rows: &[u32]) -> Result<Samples, Fault> {
     let own = all.take(rows);
     if own.weights.is_empty() {
         return Ok(own);
@@ -315,14 +317,14 @@ impl Finetune {
         network.map_err(|fault| fault.inside("parent"))
     }
 
-    /// The rows of `data` as the network sees them, none with a gap.
-    fn samples(&self, data: &Dataset, param: &'static str) -> Result<Samples, Fault> {
+    /// The rows of `data`, none with a gap in what the network sees.
+    fn complete_rows(&self, data: &Dataset, param: &'static str) -> Result<TrainingRows, Fault> {
         let network = self.network()?;
         for column in network.inputs().iter().chain(network.targets()) {
-            complete(data, &column.name, param)?;
+            check_complete(data, &column.name, param)?;
         }
         let weights = row_weights(self.weights.as_ref().map(|it| &it.0), data)?;
-        Ok(network.samples(data)?.weighted(weights.as_deref()))
+        Ok(TrainingRows::weighted(data.clone(), weights))
     }
 
     fn coordinates(&self, notes: Notes) -> Result<DataFrame, Fault> {
@@ -365,8 +367,8 @@ struct Tuned {
 struct FineTuning<'a> {
     finetune: &'a Finetune,
     network: &'a Network,
-    rows: &'a Samples,
-    train: &'a Samples,
+    rows: &'a SampleSource<'a>,
+    train: &'a SampleSource<'a>,
     mixed_rows: usize,
     context: &'a Context<'a>,
     done: AtomicU64,
@@ -416,7 +418,7 @@ impl FineTuning<'_> {
 /// Where the minibatches of subsets come from that are fine-tuned together.
 struct Mix<'a> {
     subsets: &'a [Samples],
-    train: &'a Samples,
+    train: &'a SampleSource<'a>,
     /// Rows of a minibatch drawn from `train`.
     mixed_rows: usize,
     batch: usize,
@@ -442,13 +444,14 @@ impl Mix<'_> {
         for _ in 0..steps {
             batch.clear();
             for (subset, rng) in self.subsets.iter().zip(&mut rngs) {
-                let mut draw = |from: &Samples, count: usize| {
+                let mut choose = |rows: &mut Vec<u32>, of: usize, count: usize| {
                     rows.clear();
-                    rows.extend((0..count).map(|_| rng.random_range(0..from.rows as u32)));
-                    batch.extend(from, &rows);
+                    rows.extend((0..count).map(|_| rng.random_range(0..of as u32)));
                 };
-                draw(self.train, self.mixed_rows);
-                draw(subset, self.batch - self.mixed_rows);
+                choose(&mut rows, self.train.rows(), self.mixed_rows);
+                self.train.draw(&rows, &mut batch);
+                choose(&mut rows, subset.rows, self.batch - self.mixed_rows);
+                batch.extend(subset, &rows);
             }
             trainer.step_all(&mut weights, &batch, 1.0, &mut losses);
             for (set, (finite, loss)) in finite.iter_mut().zip(&losses).enumerate() {

@@ -27,6 +27,7 @@ mod model;
 mod network;
 mod planes;
 pub(crate) mod precise;
+mod sample_source;
 mod samples;
 mod scaled;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use layers::Layers;
 pub use loss::Loss;
 pub use model::{Model, Sums};
 pub use network::{Difference, Network};
+pub use sample_source::{Draws, SampleSource};
 pub use samples::Samples;
 pub use scaled::{Columns, Scaled, TrainingRows, scaled_inputs, scaled_target};
 pub use transformer::EncoderNetwork;

@@ -68,6 +68,9 @@ impl PartialEq for Network {
     }
 }
 
+/// The sum of the errors of no rows, as the standard library begins sums.
+pub(super) const NO_ERRORS: f64 = -0.0;
+
 /// How two networks differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
@@ -169,23 +172,34 @@ impl Network {
     /// When a column is missing, or has a class that the network does not know.
     pub fn samples(&self, data: &Dataset) -> Result<Samples, Fault> {
         let targets = self.0.columns().targets_of(data)?;
-        let classes = self.0.outputs();
-        let is_known =
-            |class: &&f32| class.fract() == 0.0 && (0.0..classes as f32).contains(*class);
-        let unknown = targets
-            .iter()
-            .find(|class| !is_known(class) && !class.is_nan());
-        if let (Loss::CrossEntropy, Some(unknown)) = (self.loss(), unknown) {
-            let most = classes.saturating_sub(1);
-            let message = format!("expected classes 0 to {most}, as in training, found {unknown}");
-            return Err(Fault::user(message));
-        }
+        self.expect_known(targets.iter().copied())?;
         Ok(Samples {
             inputs: self.inputs_of(data)?,
             targets,
             weights: Vec::new(),
             rows: data.rows(),
         })
+    }
+
+    /// Refuses a class that the network does not know; missing ones pass.
+    ///
+    /// # Errors
+    /// Its number, where the network is one of classes.
+    pub(super) fn expect_known(&self, mut targets: impl Iterator<Item = f32>) -> Result<(), Fault> {
+        let classes = self.0.outputs();
+        let is_known = |class: f32| class.fract() == 0.0 && (0.0..classes as f32).contains(&class);
+        if self.loss() != Loss::CrossEntropy {
+            return Ok(());
+        }
+        match targets.find(|class| !is_known(*class) && !class.is_nan()) {
+            Some(unknown) => {
+                let most = classes.saturating_sub(1);
+                Err(Fault::user(format!(
+                    "expected classes 0 to {most}, as in training, found {unknown}"
+                )))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The outputs of the network with these weights, `[rows, outputs]`: standardised targets,
@@ -229,19 +243,31 @@ impl Network {
     }
 
     fn weighted_loss(&self, outputs: &[f32], targets: &[f32], weights: &[f32]) -> f64 {
+        let errors = self.errors_after(NO_ERRORS, outputs, targets, weights);
+        errors / targets.len() as f64
+    }
+
+    /// The sum of the errors of rows, added one by one to that of rows before them, from
+    /// [`NO_ERRORS`] on.
+    pub(super) fn errors_after(
+        &self,
+        before: f64,
+        outputs: &[f32],
+        targets: &[f32],
+        weights: &[f32],
+    ) -> f64 {
         let counts = |row: usize| weights.get(row).copied().map_or(1.0, f64::from);
         let width = self.0.outputs();
-        let errors: f64 = match self.loss() {
+        match self.loss() {
             Loss::Mse => (outputs.iter().zip(targets).enumerate())
                 .map(|(at, (output, target))| {
                     counts(at / width) * f64::from(output - target).powi(2)
                 })
-                .sum(),
+                .fold(before, |sum, error| sum + error),
             Loss::CrossEntropy => (outputs.chunks_exact(width).zip(targets).enumerate())
                 .map(|(row, (logits, class))| counts(row) * surprise(logits, *class as usize))
-                .sum(),
-        };
-        errors / targets.len() as f64
+                .fold(before, |sum, error| sum + error),
+        }
     }
 
     /// Outputs in the unit of the target, `[rows, targets]`; for classes the index of the

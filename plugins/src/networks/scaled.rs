@@ -1,12 +1,15 @@
 //! Inputs and targets as networks see them: standardised by the rows trained on.
 
-use engine::artifact::Dataset;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use engine::artifact::{Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
 use serde::{Deserialize, Serialize};
 
 use super::Loss;
-use crate::complete::complete;
+use crate::complete::check_complete;
 
 /// A column and its standardisation: `(x - mean) / std`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,19 +30,24 @@ impl Scaled {
 
     /// The standardisation of a column by its own values, each as often as it counts.
     pub fn weighted(name: &str, values: &[f64], weights: Option<&[f64]>) -> Self {
+        let pieces = || std::iter::once(Cow::Borrowed(values));
+        Self::of_pieces(name, values.len(), pieces, weights)
+    }
+
+    /// The same of values that come in pieces, again at every call of `pieces`.
+    fn of_pieces<'v, P: Iterator<Item = Cow<'v, [f64]>>>(
+        name: &str,
+        rows: usize,
+        pieces: impl Fn() -> P,
+        weights: Option<&[f64]>,
+    ) -> Self {
         let counts = |row: usize| weights.map_or(1.0, |weights| weights[row]);
         let count = match weights {
             Some(weights) => weights.iter().sum(),
-            None => values.len().max(1) as f64,
+            None => rows.max(1) as f64,
         };
-        let values = values.iter().enumerate();
-        let sum: f64 = { values.clone() }
-            .map(|(row, value)| counts(row) * value)
-            .sum();
-        let mean = sum / count;
-        let squares: f64 = values
-            .map(|(row, value)| counts(row) * (value - mean).powi(2))
-            .sum();
+        let mean = total(pieces(), counts, |value| value) / count;
+        let squares = total(pieces(), counts, |value| (value - mean).powi(2));
         let std = (squares / count).sqrt();
         // Rounding leaves a constant column with a deviation of about its last digit.
         let constant = std <= mean.abs() * 1e-12;
@@ -60,20 +68,73 @@ impl Scaled {
     }
 }
 
+/// What `of` is of each value, as often as it counts, added up in the order of the rows.
+fn total<'v>(
+    pieces: impl Iterator<Item = Cow<'v, [f64]>>,
+    counts: impl Fn(usize) -> f64,
+    of: impl Fn(f64) -> f64,
+) -> f64 {
+    let (mut total, mut row) = (NOTHING_YET, 0);
+    for piece in pieces {
+        for value in &piece[..] {
+            total += counts(row) * of(*value);
+            row += 1;
+        }
+    }
+    total
+}
+
+/// What sums begin with, as those of the standard library do.
+const NOTHING_YET: f64 = -0.0;
+
 /// Rows to learn from.
 #[derive(Clone, Debug)]
 pub struct TrainingRows {
-    /// The rows.
+    /// The data they are among; clones share the columns.
     pub data: Dataset,
+    /// Which they are, in their order; all of the data when left out.
+    pub rows: Option<Vec<u32>>,
     /// How much each counts; all the same when left out.
     pub weights: Option<Vec<f64>>,
 }
 
+/// How many rows are looked at together.
+const PIECE: usize = 4096;
+
 impl TrainingRows {
-    /// Rows that all count the same.
+    /// All rows of the data, which all count the same.
     pub fn alike(data: Dataset) -> Self {
-        let weights = None;
-        Self { data, weights }
+        Self::weighted(data, None)
+    }
+
+    /// All rows of the data.
+    pub fn weighted(data: Dataset, weights: Option<Vec<f64>>) -> Self {
+        let rows = None;
+        Self {
+            data,
+            rows,
+            weights,
+        }
+    }
+
+    /// How many rows.
+    pub fn count(&self) -> usize {
+        self.rows.as_ref().map_or(self.data.rows(), Vec::len)
+    }
+
+    /// The values of a column in these rows, piece after piece.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn pieces<'r>(
+        &'r self,
+        name: &str,
+    ) -> Result<impl Iterator<Item = Cow<'r, [f64]>> + use<'r>, Fault> {
+        let values = &self.data.column(name)?.values;
+        let all = self.rows.is_none().then(|| values.pieces());
+        let chosen = self.rows.as_deref().unwrap_or_default().chunks(PIECE);
+        let chosen = chosen.map(move |rows| Cow::Owned(values.gather(rows)));
+        Ok(all.into_iter().flatten().chain(chosen))
     }
 
     /// The standardisation of a column by these rows, each as often as it counts.
@@ -81,8 +142,10 @@ impl TrainingRows {
     /// # Errors
     /// When there is no such column.
     pub fn scaled(&self, name: &str) -> Result<Scaled, Fault> {
-        let values = self.data.values(name)?;
-        Ok(Scaled::weighted(name, values, self.weights.as_deref()))
+        self.data.column(name)?;
+        let pieces = || self.pieces(name).into_iter().flatten();
+        let weights = self.weights.as_deref();
+        Ok(Scaled::of_pieces(name, self.count(), pieces, weights))
     }
 }
 
@@ -104,6 +167,16 @@ impl Columns {
         standardised(&self.inputs, data)
     }
 
+    /// The standardised inputs of some neighbouring rows, `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// When a column is missing.
+    pub fn inputs_in(&self, data: &Dataset, rows: Range<usize>) -> Result<Vec<f32>, Fault> {
+        let mut values = vec![0.0; rows.len() * self.inputs.len()];
+        standardise(&numbers_of(&self.inputs, data)?, rows, &mut values);
+        Ok(values)
+    }
+
     /// The standardised targets of every row, `[rows, targets]`; class indices unchanged.
     ///
     /// # Errors
@@ -123,7 +196,7 @@ pub fn scaled_inputs(
     train: &TrainingRows,
 ) -> Result<Vec<Scaled>, Fault> {
     let scaled = columns.iter().map(|Column(name)| {
-        complete(data, name, "inputs")?;
+        check_complete(data, name, "inputs")?;
         train.scaled(name)
     });
     scaled.collect()
@@ -140,10 +213,13 @@ pub fn scaled_target(
     train: &TrainingRows,
 ) -> Result<(Scaled, usize), Fault> {
     let name = &column.0;
-    let truth = complete(data, name, "target")?;
+    check_complete(data, name, "target")?;
     match loss {
         Loss::Mse => Ok((train.scaled(name)?, 1)),
-        Loss::CrossEntropy => Ok((Scaled::as_is(name), classes(name, truth)?)),
+        Loss::CrossEntropy => {
+            let classes = classes(name, &data.column(name)?.values)?;
+            Ok((Scaled::as_is(name), classes))
+        }
     }
 }
 
@@ -151,34 +227,61 @@ pub fn scaled_target(
 const MOST_CLASSES: f64 = 10_000.0;
 
 /// How many classes a column of class indices has.
-fn classes(name: &str, values: &[f64]) -> Result<usize, Fault> {
-    let wrong = values
-        .iter()
-        .find(|value| value.fract() != 0.0 || **value < 0.0 || **value >= MOST_CLASSES);
-    if let Some(wrong) = wrong {
-        return Err(Fault::at(
-            "target",
-            format!("expected class indices 0, 1, … in `{name}`, found {wrong}"),
-        )
-        .with_hint("`loss: mse` takes any numbers"));
+fn classes(name: &str, values: &Numbers) -> Result<usize, Fault> {
+    let is_wrong = |value: &f64| value.fract() != 0.0 || *value < 0.0 || *value >= MOST_CLASSES;
+    let mut largest = 0.0;
+    for piece in values.pieces() {
+        if let Some(wrong) = piece.iter().copied().find(is_wrong) {
+            return Err(Fault::at(
+                "target",
+                format!("expected class indices 0, 1, … in `{name}`, found {wrong}"),
+            )
+            .with_hint("`loss: mse` takes any numbers"));
+        }
+        largest = piece.iter().copied().fold(largest, f64::max);
     }
-    let largest = values.iter().copied().fold(0.0, f64::max);
     Ok(largest as usize + 1)
 }
 
 /// The standardised columns, row after row.
 fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
-    let columns = scaled
-        .iter()
-        .map(|scaled| Ok((scaled, data.values(&scaled.name)?)))
-        .collect::<Result<Vec<_>, Fault>>()?;
-    let mut values = Vec::with_capacity(data.rows() * columns.len());
-    for row in 0..data.rows() {
-        values.extend(
-            columns
-                .iter()
-                .map(|(scaled, column)| ((column[row] - scaled.mean) / scaled.std) as f32),
-        );
+    let mut values = vec![0.0; data.rows() * scaled.len()];
+    let columns = numbers_of(scaled, data)?;
+    let blocks = values.chunks_mut((ROWS_AT_ONCE * columns.len()).max(1));
+    for (block, values) in blocks.enumerate() {
+        let first = block * ROWS_AT_ONCE;
+        let rows = first..first + values.len() / columns.len();
+        standardise(&columns, rows, values);
     }
     Ok(values)
+}
+
+/// The numbers of each column.
+pub(super) fn numbers_of<'a>(
+    scaled: &'a [Scaled],
+    data: &'a Dataset,
+) -> Result<Vec<(&'a Scaled, &'a Numbers)>, Fault> {
+    let columns = scaled.iter();
+    columns
+        .map(|scaled| Ok((scaled, &data.column(&scaled.name)?.values)))
+        .collect()
+}
+
+/// How many rows are standardised column by column, so that those of many columns are written while
+/// they are near.
+pub(super) const ROWS_AT_ONCE: usize = 256;
+
+/// Puts some rows of columns into `values`, standardised, row after row.
+pub(super) fn standardise(
+    columns: &[(&Scaled, &Numbers)],
+    rows: impl Iterator<Item = usize> + Clone,
+    values: &mut [f32],
+) {
+    for (first, (scaled, numbers)) in columns.iter().enumerate() {
+        let mut at = first;
+        numbers.visit(rows.clone(), |value| {
+            values[at] = ((value - scaled.mean) / scaled.std) as f32;
+            at += columns.len();
+        });
+    }
 }

@@ -71,10 +71,7 @@ impl Plugin for Boost {
             return Err(Fault::at("data", "expected rows to learn from, found none"));
         }
         let weights = self.weights.as_ref().map(|Formula(weights)| weights);
-        let train = TrainingRows {
-            data: data.clone(),
-            weights: row_weights(weights, data)?,
-        };
+        let train = TrainingRows::weighted(data.clone(), row_weights(weights, data)?);
         let (target, _) = scaled_target(&self.target, Loss::Mse, data, &train)?;
         let columns = Columns {
             inputs: scaled_inputs(&self.inputs, data, &train)?,

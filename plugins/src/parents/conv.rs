@@ -11,7 +11,7 @@ use super::support::examine;
 use super::support::start::StartOptions;
 use super::support::targets::Targets;
 use crate::calls::too_large;
-use crate::complete::complete;
+use crate::complete::check_complete;
 use crate::data::support::pixels::{pixels, size};
 use crate::networks::{
     Activation, CONVOLUTIONS, Columns, Convolution, Convolutional, Feedforward, Images, Layers,
@@ -250,7 +250,7 @@ impl Conv {
     fn scaled_alike(&self, names: &[String], train: &TrainingRows) -> Result<Vec<Scaled>, Fault> {
         let mut parts = Vec::with_capacity(names.len());
         for name in names {
-            complete(&self.data, name, "data")?;
+            check_complete(&self.data, name, "data")?;
             parts.push(train.scaled(name)?);
         }
         let count = parts.len() as f64;
@@ -258,11 +258,15 @@ impl Conv {
         // A constant pixel says 1 for the want of a deviation.
         let counts = train.weights.as_deref();
         let squares = names.iter().map(|name| {
-            let values = train.data.values(name)?.iter().enumerate();
-            let (sum, count) = values.fold((0.0, 0.0), |(sum, count), (row, value)| {
-                let counts = counts.map_or(1.0, |counts| counts[row]);
-                (sum + counts * (value - mean).powi(2), count + counts)
-            });
+            let (mut sum, mut count, mut row) = (0.0, 0.0, 0);
+            for piece in train.pieces(name)? {
+                for value in &piece[..] {
+                    let counts = counts.map_or(1.0, |counts| counts[row]);
+                    sum += counts * (value - mean).powi(2);
+                    count += counts;
+                    row += 1;
+                }
+            }
             Ok(sum / count)
         });
         let variance = squares.sum::<Result<f64, Fault>>()? / count;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
 use super::starting_point::{FIRST, StartingPoint};
-use crate::networks::{Network, Samples, TrainerChoice, TrainingRows};
+use crate::networks::{Draws, Network, SampleSource, TrainerChoice, TrainingRows};
 use crate::row_weights::{any_counts, row_weights};
 use crate::training::{Optimizer, Schedule};
 
@@ -80,8 +80,8 @@ pub type Watch<'a> = dyn FnMut(u64, &[f32]) -> Result<(), Fault> + 'a;
 
 /// Which rows are for what.
 pub struct Rows {
-    /// To train on.
-    pub train: Vec<u32>,
+    /// To train on; all when left out.
+    pub train: Option<Vec<u32>>,
     /// To judge by.
     pub held_out: Vec<u32>,
 }
@@ -99,13 +99,18 @@ impl Recipe {
             let message = format!("expected 2 rows or more to train on, found {left}");
             return Err(Fault::at("data", message));
         }
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        if held_out > 0 {
-            order.shuffle(&mut self.streams.rng("hold_out"));
+        if held_out == 0 {
+            return Ok(Rows {
+                train: None,
+                held_out: Vec::new(),
+            });
         }
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        order.shuffle(&mut self.streams.rng("hold_out"));
         let train = order.split_off(held_out);
+        order.shrink_to_fit();
         Ok(Rows {
-            train,
+            train: Some(train),
             held_out: order,
         })
     }
@@ -147,19 +152,22 @@ impl Recipe {
     fn parts(&self, data: &Dataset) -> Result<[TrainingRows; 2], Fault> {
         let Rows { train, held_out } = self.rows(data)?;
         let weights = row_weights(self.weights.as_ref(), data)?;
-        let part = |rows: &[u32], which: &str| -> Result<TrainingRows, Fault> {
+        let part = |rows: Vec<u32>, which: &str| -> Result<TrainingRows, Fault> {
             let own = |all: &Vec<f64>| rows.iter().map(|row| all[*row as usize]).collect();
             let weights: Option<Vec<f64>> = weights.as_ref().map(own);
             any_counts(weights.as_deref().unwrap_or_default(), which)?;
             Ok(TrainingRows {
-                data: data.take(rows),
+                data: data.clone(),
+                rows: Some(rows),
                 weights,
             })
         };
-        Ok([
-            part(&train, "all rows to train on")?,
-            part(&held_out, "all rows held out")?,
-        ])
+        let held_out = part(held_out, "all rows held out")?;
+        let train = match train {
+            Some(train) => part(train, "all rows to train on")?,
+            None => TrainingRows::weighted(data.clone(), weights),
+        };
+        Ok([train, held_out])
     }
 
     fn train_on(
@@ -169,20 +177,23 @@ impl Recipe {
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Trained, Fault> {
-        let samples = |rows: &TrainingRows| -> Result<Samples, Fault> {
-            let samples = network.samples(&rows.data)?;
-            Ok(samples.weighted(rows.weights.as_deref()))
+        let draws = match self.batch {
+            Some(_) => Draws::Some,
+            None => Draws::All,
         };
         let drawn = || network.initial(&mut self.streams.rng(FIRST));
         let start = self.start.first(drawn);
+        let train = SampleSource::of(&network, train, draws)?;
+        let held_out = SampleSource::of(&network, held_out, Draws::Some)?;
         let run = Run {
-            train: &samples(train)?,
-            held_out: &samples(held_out)?,
+            train: &train,
+            held_out: &held_out,
             recipe: &self,
             network: &network,
             context,
         };
         let (weights, losses, counts) = run.train(start, watch)?;
+        drop((train, held_out));
         Ok(Trained {
             network,
             weights,

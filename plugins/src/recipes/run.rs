@@ -8,7 +8,7 @@ use engine::plugin::Context;
 use super::jump::{Counts, Jumper, OptimizerMemory};
 use super::recipe::{Length, Recipe, Watch};
 use super::so_far::{Best, SoFar};
-use crate::networks::{Network, Samples};
+use crate::networks::{Network, SampleSource};
 use crate::training::{Batches, Trainer};
 
 /// The loss along training: `(step, training loss, held-out loss)`.
@@ -18,8 +18,8 @@ pub type Curve = Vec<(u64, f64, Option<f64>)>;
 pub(super) struct Run<'a> {
     pub recipe: &'a Recipe,
     pub network: &'a Network,
-    pub train: &'a Samples,
-    pub held_out: &'a Samples,
+    pub train: &'a SampleSource<'a>,
+    pub held_out: &'a SampleSource<'a>,
     pub context: &'a Context<'a>,
 }
 
@@ -157,7 +157,7 @@ impl Run<'_> {
         for (done, loss) in (1..).zip(&so_far.losses) {
             mean.add(*loss);
             if done % interval == 0 {
-                let held_out = match self.held_out.rows {
+                let held_out = match self.held_out.rows() {
                     0 => None,
                     _ => Some(*so_far.held_out.get(&done)?),
                 };
@@ -168,12 +168,12 @@ impl Run<'_> {
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        let batch = self.recipe.batch.unwrap_or(self.train.rows);
-        self.train.rows.div_ceil(batch) as u64
+        let batch = self.recipe.batch.unwrap_or(self.train.rows());
+        self.train.rows().div_ceil(batch) as u64
     }
 
     fn held_out_loss(&self, weights: &[f32]) -> Option<f64> {
-        (self.held_out.rows > 0).then(|| self.network.loss_on(self.held_out, weights))
+        (self.held_out.rows() > 0).then(|| self.held_out.loss(self.network, weights))
     }
 
     /// Whether early stopping ends training after this step, the last of an epoch.

@@ -167,7 +167,7 @@ impl Inner {
             false => vec![parent, child],
         };
         let scored = measure::scored_targets(targets, models, &data, self.unit.as_ref())?;
-        let all = [Group::named(name, 0..data.rows())];
+        let all = [Group::all(data.rows()).called(name)];
         let mut rows = Vec::new();
         for target in &scored {
             let weights = target.repeated(weights.as_deref());

@@ -5,11 +5,11 @@ use std::ops::Range;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use crate::networks::Samples;
+use crate::networks::{SampleSource, Samples};
 
 /// Minibatches in a new random order each epoch; the last of an epoch may be smaller.
 pub struct Batches<'a, R> {
-    train: &'a Samples,
+    train: &'a SampleSource<'a>,
     rng: R,
     order: Vec<u32>,
     at: usize,
@@ -19,12 +19,15 @@ pub struct Batches<'a, R> {
 
 impl<'a, R: Rng> Batches<'a, R> {
     /// Batches of `size` rows; without a size all rows in their own order.
-    pub fn new(train: &'a Samples, size: Option<usize>, rng: R) -> Self {
+    pub fn new(train: &'a SampleSource<'a>, size: Option<usize>, rng: R) -> Self {
         Self {
             train,
             rng,
-            order: (0..train.rows as u32).collect(),
-            at: train.rows,
+            order: match size {
+                Some(_) => (0..train.rows() as u32).collect(),
+                None => Vec::new(),
+            },
+            at: train.rows(),
             size,
             batch: Samples::default(),
         }
@@ -51,11 +54,13 @@ impl<'a, R: Rng> Batches<'a, R> {
 
     /// The rows of the next step.
     pub fn draw(&mut self) -> &Samples {
-        let Some(places) = self.next() else {
-            return self.train;
-        };
+        let places = self.next();
+        if let (None, Some(all)) = (&places, self.train.all()) {
+            return all;
+        }
         self.batch.clear();
-        self.batch.extend(self.train, &self.order[places]);
+        self.train
+            .draw(&self.order[places.unwrap_or_default()], &mut self.batch);
         &self.batch
     }
 }

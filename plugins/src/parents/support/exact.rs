@@ -29,10 +29,10 @@ impl ExactRows {
         targets: &Targets,
         weights: Option<&Formula>,
     ) -> Result<Self, Fault> {
-        let train = TrainingRows {
-            data: data.clone(),
-            weights: row_weights(weights.map(|Formula(weights)| weights), data)?,
-        };
+        let train = TrainingRows::weighted(
+            data.clone(),
+            row_weights(weights.map(|Formula(weights)| weights), data)?,
+        );
         let inputs = scaled_inputs(inputs, data, &train)?;
         let (targets, _) = targets.scaled(Loss::Mse, data, &train)?;
         if data.rows() == 0 {

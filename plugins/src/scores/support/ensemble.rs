@@ -1,5 +1,6 @@
 //! The predictions of all members of a model, and what they are combined to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use engine::artifact::ScoreRow;
@@ -102,7 +103,7 @@ impl Ensemble {
     /// The root of the mean variance over the members (of their count less one) of a group of
     /// rows; `None` for fewer than two members.
     pub fn spread(&self, group: &Group, weights: Option<&[f64]>) -> Option<f64> {
-        let members: Vec<Vec<f64>> = self.members().flatten().map(|m| group.take(m)).collect();
+        let members: Vec<Cow<[f64]>> = self.members().flatten().map(|m| group.take(m)).collect();
         let variances = by_row(&members, |row| {
             let count = row.len() as f64;
             let mean = row.iter().sum::<f64>() / count;

@@ -1,5 +1,6 @@
 //! Groups of rows by the values of columns.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use dsl::types::Content;
@@ -13,7 +14,14 @@ use engine::plugin::Context;
 pub(crate) struct Group {
     /// The value of each column, or its mean; none for all rows.
     pub name: Option<String>,
-    rows: Vec<usize>,
+    rows: GroupRows,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum GroupRows {
+    /// As many as there are.
+    All(usize),
+    Some(Vec<usize>),
 }
 
 /// A column with more values than this is split into bins.
@@ -24,15 +32,21 @@ impl Group {
     pub fn all(rows: usize) -> Self {
         Self {
             name: None,
-            rows: (0..rows).collect(),
+            rows: GroupRows::All(rows),
         }
+    }
+
+    /// The same rows under a name.
+    pub fn called(self, name: &str) -> Self {
+        let name = Some(name.to_owned());
+        Self { name, ..self }
     }
 
     /// Some of the rows.
     pub fn named(name: &str, rows: impl IntoIterator<Item = usize>) -> Self {
         Self {
             name: Some(name.to_owned()),
-            rows: rows.into_iter().collect(),
+            rows: GroupRows::Some(rows.into_iter().collect()),
         }
     }
 
@@ -41,18 +55,27 @@ impl Group {
         let values = |row: &usize| row * width..(row + 1) * width;
         Self {
             name: self.name.clone(),
-            rows: self.rows.iter().flat_map(values).collect(),
+            rows: match &self.rows {
+                GroupRows::All(rows) => GroupRows::All(rows * width),
+                GroupRows::Some(rows) => GroupRows::Some(rows.iter().flat_map(values).collect()),
+            },
         }
     }
 
     /// How many rows.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        match &self.rows {
+            GroupRows::All(rows) => *rows,
+            GroupRows::Some(rows) => rows.len(),
+        }
     }
 
     /// The values of its rows.
-    pub fn take(&self, values: &[f64]) -> Vec<f64> {
-        self.rows.iter().map(|row| values[*row]).collect()
+    pub fn take<'v>(&self, values: &'v [f64]) -> Cow<'v, [f64]> {
+        match &self.rows {
+            GroupRows::All(rows) => Cow::Borrowed(&values[..*rows]),
+            GroupRows::Some(rows) => rows.iter().map(|row| values[*row]).collect(),
+        }
     }
 }
 
@@ -82,8 +105,8 @@ fn together(columns: &[Vec<Group>], rows: usize) -> Vec<Group> {
     let mut places = vec![Vec::new(); rows];
     for groups in columns {
         for (at, group) in groups.iter().enumerate() {
-            for row in &group.rows {
-                places[*row].push(at);
+            if let GroupRows::Some(rows) = &group.rows {
+                rows.iter().for_each(|row| places[*row].push(at));
             }
         }
     }
@@ -99,7 +122,7 @@ fn together(columns: &[Vec<Group>], rows: usize) -> Vec<Group> {
         let names = names.filter_map(|(at, groups)| groups[*at].name.clone());
         Group {
             name: Some(names.collect::<Vec<_>>().join(", ")),
-            rows,
+            rows: GroupRows::Some(rows),
         }
     });
     found.collect()
@@ -131,7 +154,7 @@ fn of_column(
     if distinct.len() <= MANY || column.content == Content::Text {
         let each = distinct.into_iter().map(|rows| Group {
             name: Some(named(column, values[rows[0]])),
-            rows: rows.to_vec(),
+            rows: GroupRows::Some(rows.to_vec()),
         });
         return Ok(each.collect());
     }
@@ -151,7 +174,7 @@ fn of_column(
     let names = if are_apart { days } else { names };
     let binned = names.into_iter().zip(bins).map(|(name, rows)| Group {
         name: Some(name),
-        rows,
+        rows: GroupRows::Some(rows),
     });
     Ok(binned.collect())
 }
@@ -188,10 +211,17 @@ mod tests {
             .collect()
     }
 
-    fn named(groups: &[Group]) -> Vec<(Option<&str>, &[usize])> {
+    fn rows(group: &Group) -> Vec<usize> {
+        match &group.rows {
+            GroupRows::All(rows) => (0..*rows).collect(),
+            GroupRows::Some(rows) => rows.clone(),
+        }
+    }
+
+    fn named(groups: &[Group]) -> Vec<(Option<&str>, Vec<usize>)> {
+        let groups = groups.iter();
         groups
-            .iter()
-            .map(|group| (group.name.as_deref(), &group.rows[..]))
+            .map(|group| (group.name.as_deref(), rows(group)))
             .collect()
     }
 
@@ -203,10 +233,10 @@ mod tests {
         assert_eq!(
             named(&groups),
             [
-                (None, &[0, 1, 2, 3, 4, 5][..]),
-                (Some("0"), &[4, 5]),
-                (Some("0.1"), &[1]),
-                (Some("1100"), &[0, 3]),
+                (None, vec![0, 1, 2, 3, 4, 5]),
+                (Some("0"), vec![4, 5]),
+                (Some("0.1"), vec![1]),
+                (Some("1100"), vec![0, 3]),
             ]
         );
         assert_eq!(
@@ -225,8 +255,8 @@ mod tests {
             .filter_map(|group| group.name.as_deref())
             .collect();
         assert_eq!(names, ["12", "37", "62", "87"]);
-        assert!(groups[1..].iter().all(|group| group.rows.len() == 25));
-        assert_eq!(groups[1].rows[0], 99);
+        assert!(groups[1..].iter().all(|group| group.len() == 25));
+        assert_eq!(rows(&groups[1])[0], 99);
     }
 
     #[test]
@@ -234,7 +264,7 @@ mod tests {
         let values: Vec<f64> = (0..140).map(|row| f64::from((row - 70).max(0))).collect();
         let data = dataset(&[("z", &values)]);
         let groups = groups(&data, &by(&["z"]), 4, &Context::alone("groups")).unwrap();
-        let sizes: Vec<usize> = groups[1..].iter().map(|group| group.rows.len()).collect();
+        let sizes: Vec<usize> = groups[1..].iter().map(Group::len).collect();
         // Rows 0..=70 share the value 0 and fill what would be two bins.
         assert_eq!(sizes, [71, 34, 35]);
     }
@@ -249,10 +279,10 @@ mod tests {
         assert_eq!(
             named(&groups),
             [
-                (None, &[0, 1, 2, 3, 4, 5][..]),
-                (Some("1, 7"), &[2]),
-                (Some("1, 8"), &[1]),
-                (Some("2, 7"), &[0, 3]),
+                (None, vec![0, 1, 2, 3, 4, 5]),
+                (Some("1, 7"), vec![2]),
+                (Some("1, 8"), vec![1]),
+                (Some("2, 7"), vec![0, 3]),
             ]
         );
         assert_eq!(

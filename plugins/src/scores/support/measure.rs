@@ -99,43 +99,48 @@ pub(crate) fn scored<'a>(
     let targets = targets(network, param)?;
     let inputs = network.inputs().iter().map(|input| input.name.as_str());
     let target = named(targets).replace(", ", "`, `");
-    let columns = inputs
-        .chain(targets.iter().map(|target| target.name.as_str()))
-        .map(|name| data.values(name))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut rows: Vec<u32> = (0..)
-        .take(data.rows())
-        .filter(|row| {
-            columns
-                .iter()
-                .all(|column| column[*row as usize].is_finite())
-        })
-        .collect();
+    let columns = inputs.chain(targets.iter().map(|target| target.name.as_str()));
+    let mut is_scored = vec![true; data.rows()];
+    for name in columns {
+        let values = data.column(name)?.values.pieces();
+        let mut scored = is_scored.iter_mut();
+        for piece in values {
+            let rows = piece.iter().zip(&mut scored);
+            rows.for_each(|(value, is_scored)| *is_scored &= value.is_finite());
+        }
+    }
+    let count = |is_scored: &[bool]| is_scored.iter().filter(|is_scored| **is_scored).count();
     let all = data.rows();
-    let without = all - rows.len();
+    let with_inputs = count(&is_scored);
+    let without = all - with_inputs;
     if without > 0 {
         context.note(format!(
             "{without} of {all} rows lack `{target}` or an input and were left out"
         ));
     }
-    let with_inputs = rows.len();
     for child in children {
         let left_out = child.left_out(data)?;
-        rows.retain(|row| !left_out[*row as usize]);
+        let rows = is_scored.iter_mut().zip(left_out);
+        rows.for_each(|(is_scored, left_out)| *is_scored &= !left_out);
     }
-    let without = with_inputs - rows.len();
+    let with_predictors = count(&is_scored);
+    let without = with_inputs - with_predictors;
     if without > 0 {
         context.note(format!(
             "{without} of {all} rows lack a predictor and were left out"
         ));
     }
-    if rows.is_empty() {
+    if with_predictors == 0 {
         return Err(Fault::at(
             param,
             format!("expected rows with `{target}` and all inputs, found none among {all}"),
         ));
     }
-    Ok(data.take(&rows))
+    if with_predictors == all {
+        return Ok(data.clone());
+    }
+    let rows = (0..).zip(is_scored).filter(|(_, is_scored)| *is_scored);
+    Ok(data.take(&rows.map(|(row, _)| row).collect::<Vec<u32>>()))
 }
 
 /// How many rows are run at once, so that memory stays bounded.
@@ -144,15 +149,14 @@ const BLOCK: usize = 4096;
 /// The targets for each row, in their own units, `[rows, targets]`.
 pub(crate) fn predictions(parent: &Parent, data: &Dataset) -> Result<Vec<f64>, Fault> {
     let network = parent.network()?;
-    let width = network.inputs().len().max(1);
-    let inputs = network.inputs_of(data)?;
-    Ok(inputs
-        .chunks(BLOCK * width)
-        .flat_map(|inputs| {
-            let rows = inputs.len() / width;
-            network.unscale(&network.evaluate(&parent.weights, inputs, rows))
-        })
-        .collect())
+    let mut predictions = Vec::with_capacity(data.rows() * network.targets().len());
+    for start in (0..data.rows()).step_by(BLOCK) {
+        let rows = start..data.rows().min(start + BLOCK);
+        let inputs = network.columns().inputs_in(data, rows.clone())?;
+        let outputs = network.evaluate(&parent.weights, &inputs, rows.len());
+        predictions.extend(network.unscale(&outputs));
+    }
+    Ok(predictions)
 }
 
 /// Says how many predictions are not numbers.
@@ -313,7 +317,7 @@ impl Measure<'_> {
                     }
                     Metric::Crps => {
                         let members = ensemble.members().flatten();
-                        let members: Vec<Vec<f64>> = members.map(|m| group.take(m)).collect();
+                        let members: Vec<Cow<[f64]>> = members.map(|m| group.take(m)).collect();
                         metric::crps(&members, &truth, weights.as_deref())
                     }
                     _ => found.as_ref().and_then(|f| metric.of(f, &of_rows)),

@@ -96,10 +96,14 @@ pub struct Rows<'a> {
 /// The continuous ranked probability score of the members over rows: the mean of `|x - truth|`
 /// over members less half the mean of `|x - x'|` over pairs of them (Gneiting and Raftery 2007,
 /// equation 21).
-pub(crate) fn crps(members: &[Vec<f64>], truth: &[f64], weights: Option<&[f64]>) -> Option<f64> {
+pub(crate) fn crps<M: AsRef<[f64]>>(
+    members: &[M],
+    truth: &[f64],
+    weights: Option<&[f64]>,
+) -> Option<f64> {
     let count = members.len() as f64;
     let of_row = |(row, truth): (usize, &f64)| {
-        let mut values: Vec<f64> = members.iter().map(|member| member[row]).collect();
+        let mut values: Vec<f64> = members.iter().map(|member| member.as_ref()[row]).collect();
         values.sort_by(f64::total_cmp);
         let away: f64 = values.iter().map(|value| (value - truth).abs()).sum();
         // Over all pairs of sorted values: each is the larger of those before it.
