@@ -16,7 +16,8 @@ pub enum Node {
     Split(usize, f32, usize),
 }
 
-/// Regression trees, summed: one affine layer on the leaves that a row falls in.
+/// Regression trees, summed: one affine layer on the leaves that a row falls in. Of several targets
+/// each has as many trees of its own, one target after the other, and a bias.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trees {
     /// What it reads and predicts.
@@ -34,19 +35,27 @@ impl Trees {
         nodes.filter(|node| matches!(node, Node::Leaf(_))).count()
     }
 
-    /// Which of the weights make up the output of a row: a leaf of each tree, then the bias.
-    fn weights_of(&self, weights: &[f32], row: &[f32]) -> impl Iterator<Item = usize> {
-        let leaves = self.trees.iter().filter_map(|tree| leaf(tree, row));
-        leaves.chain(weights.len().checked_sub(1))
+    /// Which of the weights make up an output of a row: a leaf of each of its trees, then its bias.
+    fn weights_of(
+        &self,
+        output: usize,
+        weights: &[f32],
+        row: &[f32],
+    ) -> impl Iterator<Item = usize> {
+        let outputs = self.outputs().max(1);
+        let each = self.trees.len() / outputs;
+        let trees = self.trees.iter().skip(output * each).take(each);
+        let leaves = trees.filter_map(|tree| leaf(tree, row));
+        leaves.chain(weights.len().checked_sub(outputs - output))
     }
 
-    /// The output for one row; not a number where an input is none.
-    fn output(&self, weights: &[f32], row: &[f32]) -> f32 {
+    /// An output for one row; not a number where an input is none.
+    fn output(&self, output: usize, weights: &[f32], row: &[f32]) -> f32 {
         if row.iter().any(|value| value.is_nan()) {
             return f32::NAN;
         }
         let parts = self
-            .weights_of(weights, row)
+            .weights_of(output, weights, row)
             .map(|at| f64::from(weights[at]));
         parts.sum::<f64>() as f32
     }
@@ -67,7 +76,12 @@ fn leaf(tree: &[Node], row: &[f32]) -> Option<usize> {
 
 impl Model for Trees {
     fn layout(&self) -> Layout {
-        Layout::mlp(&[self.leaves(), self.columns.targets.len()])
+        let mut layout = Layout::mlp(&[self.leaves(), 1]);
+        // A leaf is of one target; each target has a bias.
+        if let (Some(bias), true) = (layout.tensors.last_mut(), self.outputs() > 1) {
+            bias.shape = vec![self.outputs()];
+        }
+        layout
     }
 
     fn columns(&self) -> &Columns {
@@ -85,7 +99,8 @@ impl Model for Trees {
     fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let width = self.columns.inputs.len();
         let inputs = inputs.chunks_exact(width.max(1)).take(rows);
-        inputs.map(|row| self.output(weights, row)).collect()
+        let outputs = |row| (0..self.outputs()).map(move |at| self.output(at, weights, row));
+        inputs.flat_map(outputs).collect()
     }
 
     fn differentiate(&self, _: TrainerChoice) -> Box<dyn Differentiate> {
@@ -111,17 +126,21 @@ impl Differentiate for ByLeaves {
         self.gradient.clear();
         self.gradient.resize(weights.len(), 0.0);
         let width = self.network.columns.inputs.len();
-        let rows = batch.inputs.chunks_exact(width.max(1)).zip(&batch.targets);
+        let outputs = self.network.outputs();
+        let targets = batch.targets.chunks_exact(outputs.max(1));
+        let rows = batch.inputs.chunks_exact(width.max(1)).zip(targets);
         let mut loss = 0.0;
-        for (number, (row, target)) in rows.enumerate() {
+        for (number, (row, targets)) in rows.enumerate() {
             let counts = batch.weights.get(number).copied().unwrap_or(1.0);
-            let error = self.network.output(weights, row) - target;
-            loss += f64::from(counts) * f64::from(error).powi(2);
-            for at in self.network.weights_of(weights, row) {
-                self.gradient[at] += 2.0 * counts * error / batch.rows as f32;
+            for (output, target) in targets.iter().enumerate() {
+                let error = self.network.output(output, weights, row) - target;
+                loss += f64::from(counts) * f64::from(error).powi(2);
+                for at in self.network.weights_of(output, weights, row) {
+                    self.gradient[at] += 2.0 * counts * error / (batch.rows * outputs) as f32;
+                }
             }
         }
-        (loss / batch.rows as f64, &self.gradient)
+        (loss / (batch.rows * outputs) as f64, &self.gradient)
     }
 }
 
@@ -132,11 +151,15 @@ mod tests {
 
     /// 10 + (a ≤ 0.5: 1, else b ≤ -1: 2, else 4) + (8 everywhere).
     fn network() -> Network {
+        network_of(&["t"])
+    }
+
+    fn network_of(targets: &[&str]) -> Network {
         let scaled = |name: &str| Scaled::as_is(name);
         let trees = Trees {
             columns: Columns {
                 inputs: vec![scaled("a"), scaled("b")],
-                targets: vec![scaled("t")],
+                targets: targets.iter().map(|name| scaled(name)).collect(),
             },
             trees: vec![
                 vec![
@@ -181,6 +204,35 @@ mod tests {
         for at in 0..WEIGHTS.len() {
             let loss = |by: f32| {
                 let mut weights = WEIGHTS;
+                weights[at] += by;
+                network.loss_on(&batch, &weights)
+            };
+            let expected = (loss(0.25) - loss(-0.25)) / 0.5;
+            assert!((f64::from(gradient[at]) - expected).abs() < 1e-5, "{at}");
+        }
+    }
+
+    /// The same trees: of two targets the first is 10 + the first tree, the second 3 + the other.
+    #[test]
+    fn each_target_has_trees_and_a_bias_of_its_own() {
+        let network = network_of(&["t", "u"]);
+        let weights = [1.0, 2.0, 4.0, 8.0, 10.0, 3.0];
+        assert_eq!(network.layout().len(), 6);
+        let inputs = [0.5, 9.0, 0.6, -1.0, 0.6, 0.0];
+        let found = network.evaluate(&weights, &inputs, 3);
+        assert_eq!(found, [11.0, 11.0, 12.0, 11.0, 14.0, 11.0]);
+        let batch = Samples {
+            inputs: inputs.to_vec(),
+            targets: vec![10.5, 11.0, 12.0, 13.0, 14.5, 10.0],
+            weights: vec![0.5, 2.0, 0.5],
+            rows: 3,
+        };
+        let mut differentiate = network.differentiate(TrainerChoice::Auto);
+        let (loss, gradient) = differentiate.gradient(&weights, &batch);
+        assert!((loss - network.loss_on(&batch, &weights)).abs() < 1e-6);
+        for at in 0..weights.len() {
+            let loss = |by: f32| {
+                let mut weights = weights;
                 weights[at] += by;
                 network.loss_on(&batch, &weights)
             };

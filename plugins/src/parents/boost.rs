@@ -7,9 +7,10 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 
 use super::Parent;
-use super::support::boosting::{Boosted, Growth};
+use super::support::boosting::Growth;
 use super::support::examine;
-use crate::networks::{Columns, Loss, Network, TrainingRows, Trees, scaled_inputs, scaled_target};
+use super::support::targets::Targets;
+use crate::networks::{Columns, Loss, Network, Node, Samples, TrainingRows, Trees, scaled_inputs};
 use crate::row_weights::row_weights;
 
 plugin! {
@@ -22,7 +23,8 @@ plugin! {
     /// at their edge.
     ///
     /// The values of the leaves are its weights, and the splits its network: it can be compared,
-    /// given to `inner` and fine-tuned as any other parent, which moves the leaves.
+    /// given to `inner` and fine-tuned as any other parent, which moves the leaves. Of several
+    /// targets each has `iterations` trees of its own, those that it would have alone.
     ///
     /// ```farcast
     /// parent trees = boost(seen, inputs: [x, z], target: y, iterations: 20)
@@ -33,8 +35,8 @@ plugin! {
         data: Input<Dataset>, with_truth();
         /// The input columns.
         inputs: Vec<Column>, needed();
-        /// The column to be predicted.
-        target: Column, target();
+        /// The column to be predicted, or several, `[u, v]`: each has trees of its own.
+        target: Targets, target();
         /// How many trees (`max_iter`).
         iterations: usize = "100", range("1..=100000");
         /// The share of each tree that is added (`learning_rate`).
@@ -72,16 +74,11 @@ impl Plugin for Boost {
         }
         let weights = self.weights.as_ref().map(|Formula(weights)| weights);
         let train = TrainingRows::weighted(data.clone(), row_weights(weights, data)?);
-        let (target, _) = scaled_target(&self.target, Loss::Mse, data, &train)?;
+        let (targets, _) = self.target.scaled(Loss::Mse, data, &train)?;
         let columns = Columns {
             inputs: scaled_inputs(&self.inputs, data, &train)?,
-            targets: vec![target],
+            targets,
         };
-        let bare = Network::from(Trees {
-            columns: columns.clone(),
-            trees: Vec::new(),
-            loss: Loss::Mse,
-        });
         let growth = Growth {
             iterations: self.iterations,
             learning_rate: self.learning_rate,
@@ -91,13 +88,30 @@ impl Plugin for Boost {
             bins: self.bins,
         };
         let counts = train.weights.as_deref();
-        let boosted = growth.boost(&bare.samples(data)?, counts, context)?;
-        let Boosted {
-            trees,
-            leaves,
-            base,
-        } = boosted;
-        let weights = leaves.into_iter().chain([base]);
+        let mut samples = Samples {
+            inputs: columns.inputs_of(data)?,
+            rows: data.rows(),
+            ..Samples::default()
+        };
+        let (mut trees, mut leaves, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+        for target in &columns.targets {
+            let own = Columns {
+                inputs: Vec::new(),
+                targets: vec![target.clone()],
+            };
+            samples.targets = own.targets_of(data)?;
+            let boosted = growth.boost(&samples, counts, context)?;
+            let before = leaves.len();
+            let numbered = |node| match node {
+                Node::Leaf(leaf) => Node::Leaf(before + leaf),
+                split => split,
+            };
+            let numbered = |tree: Vec<Node>| tree.into_iter().map(numbered).collect();
+            trees.extend(boosted.trees.into_iter().map(numbered));
+            leaves.extend(boosted.leaves);
+            bases.push(boosted.base);
+        }
+        let weights = leaves.into_iter().chain(bases);
         let network = Network::from(Trees {
             columns,
             trees,
@@ -150,7 +164,7 @@ mod tests {
         Boost {
             data: Input::new(data),
             inputs: ["a", "b", "c"].map(|it| Column(it.to_owned())).to_vec(),
-            target: Column("y".to_owned()),
+            target: Targets(vec![Column("y".to_owned())]),
             iterations: 100,
             learning_rate: 0.1,
             leaves: 31,
@@ -218,6 +232,28 @@ mod tests {
         for (found, expected) in found.iter().zip([0.5, 0.5, 6.0, 6.0]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
+    }
+
+    #[test]
+    fn each_target_is_predicted_as_if_it_were_alone() {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../testdata/golden/boost.json")).expect("json");
+        let data = data(&golden.x, &golden.y, &golden.w);
+        let both = |names: &[&str]| {
+            let targets = names.iter().map(|name| Column((*name).to_owned()));
+            let call = Boost {
+                target: Targets(targets.collect()),
+                iterations: 20,
+                ..boost(data.clone())
+            };
+            predicted(
+                &call.run(&Context::alone("boost")).expect("a parent"),
+                &data,
+            )
+        };
+        let [y, w] = [both(&["y"]), both(&["w"])];
+        let alone: Vec<f64> = y.iter().zip(&w).flat_map(|(y, w)| [*y, *w]).collect();
+        assert_eq!(both(&["y", "w"]), alone);
     }
 
     #[test]
