@@ -1,7 +1,9 @@
 //! Rows of named columns: numbers with units, times of a calendar, texts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::Arc;
 
 use dsl::calendar::{Calendar, TimeUnit};
@@ -21,6 +23,9 @@ pub struct Dataset {
     columns: Vec<DataColumn>,
     rows: usize,
 }
+
+/// Takes the next rows.
+pub type Each<'e> = &'e mut dyn FnMut(Dataset) -> Result<(), Fault>;
 
 /// One column of a [`Dataset`], made by [`numbers`](Self::numbers), [`times`](Self::times) or
 /// [`texts`](Self::texts).
@@ -106,19 +111,18 @@ impl DataColumn {
         }
         let mut labels: Vec<(String, u32)> = known.into_iter().collect();
         labels.sort_unstable();
-        let mut places = vec![0.0; labels.len()];
+        let mut places = vec![0; labels.len()];
         for (place, (_, at)) in labels.iter().enumerate() {
-            places[*at as usize] = place as f64;
+            places[*at as usize] = place;
         }
-        let values = seen
-            .into_iter()
-            .map(|at| at.map_or(f64::NAN, |at| places[at as usize]));
+        let labels: Vec<String> = labels.into_iter().map(|(label, _)| label).collect();
+        let places = seen.into_iter().map(|at| Some(places[at? as usize]));
         Self {
             name: name.into(),
             unit: None,
-            values: values.collect(),
+            values: places_among(labels.len(), places),
             content: Content::Text,
-            labels: labels.into_iter().map(|(label, _)| label).collect(),
+            labels: labels.into(),
         }
     }
 
@@ -130,17 +134,51 @@ impl DataColumn {
             return None;
         }
         if first.content == Content::Text {
-            let texts = pieces.iter().map(|piece| {
-                let rows = 0..piece.values.len();
-                rows.map(|row| piece.text(row))
-            });
-            return Some(Self::texts(first.name.clone(), texts.flatten()));
+            return Some(Self::of_texts(first.name.clone(), &pieces));
         }
         let values: Vec<&Numbers> = pieces.iter().map(|piece| &piece.values).collect();
         Some(Self {
             values: Numbers::concat(&values),
             ..first.clone()
         })
+    }
+
+    /// The texts of all pieces; each of their labels is looked up once.
+    fn of_texts(name: String, pieces: &[Self]) -> Self {
+        let used = pieces.iter().map(|piece| {
+            let mut used = vec![false; piece.labels.len()];
+            let places = piece.values.pieces();
+            for place in places.flat_map(Cow::into_owned).filter(|it| !it.is_nan()) {
+                if let Some(used) = used.get_mut(place as usize) {
+                    *used = true;
+                }
+            }
+            used
+        });
+        let used: Vec<Vec<bool>> = used.collect();
+        let own = |at: usize| pieces[at].labels.iter().zip(&used[at]);
+        let all = (0..pieces.len()).flat_map(own);
+        let labels: BTreeSet<&String> = all.filter(|(_, used)| **used).map(|it| it.0).collect();
+        let labels: Vec<&String> = labels.into_iter().collect();
+        let places = pieces.iter().enumerate().flat_map(|(at, piece)| {
+            let places = own(at).map(|(label, used)| match used {
+                true => labels.binary_search(&label).ok(),
+                false => None,
+            });
+            let places: Vec<Option<usize>> = places.collect();
+            let pieces = piece.values.pieces().flat_map(Cow::into_owned);
+            pieces.map(move |value| match value.is_nan() {
+                true => None,
+                false => *places.get(value as usize)?,
+            })
+        });
+        Self {
+            name,
+            unit: None,
+            values: places_among(labels.len(), places),
+            content: Content::Text,
+            labels: labels.into_iter().cloned().collect(),
+        }
     }
 
     /// A column of texts, each the place of its text in `labels`.
@@ -196,6 +234,19 @@ impl DataColumn {
             single: false,
         }
     }
+}
+
+/// Places among as many labels, or none, as the values of a column of texts: two bytes a row where
+/// the labels are few.
+fn places_among(labels: usize, places: impl Iterator<Item = Option<usize>>) -> Numbers {
+    let Ok(none) = u16::try_from(labels) else {
+        return places
+            .map(|it| it.map_or(f64::NAN, |it| it as f64))
+            .collect();
+    };
+    let values = (0..none).map(f64::from).chain([f64::NAN]);
+    let codes = places.map(|it| it.and_then(|it| u16::try_from(it).ok()).unwrap_or(none));
+    Numbers::coded(values.collect::<Vec<f64>>(), codes.collect::<Vec<u16>>())
 }
 
 impl Dataset {
@@ -315,6 +366,17 @@ impl Dataset {
                 .map(|column| column.take(rows))
                 .collect(),
             rows: rows.len(),
+        }
+    }
+
+    /// Some neighbouring rows.
+    ///
+    /// # Panics
+    /// When there are fewer rows.
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        match rows == (0..self.rows) {
+            true => self.clone(),
+            false => self.take(&rows.map(|row| row as u32).collect::<Vec<u32>>()),
         }
     }
 

@@ -8,7 +8,7 @@ use engine::params::Input;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
-use super::support::several::{self, Part};
+use super::support::stacking::{self, Part};
 use crate::calls::with_rows;
 
 plugin! {
@@ -46,7 +46,7 @@ impl Plugin for Concat {
         let names = parts
             .iter()
             .map(|(name, schema)| (format!("`{name}`"), *schema));
-        match several::expect_all_alike(names, "data") {
+        match stacking::expect_all_alike(names, "data") {
             Ok(()) => Vec::new(),
             Err(fault) => vec![Complaint::from(fault)],
         }
@@ -68,7 +68,7 @@ impl Plugin for Concat {
             data: Dataset::clone(input),
             empty: Vec::new(),
         });
-        several::concatenated(parts.collect(), None, "data")
+        stacking::concatenated(parts.collect(), None, "data")
     }
 }
 

@@ -20,10 +20,10 @@ use super::support::csv::scan::Separator;
 use super::support::csv::text::{self, Text};
 use super::support::csv::{Problem, field, place};
 use super::support::dates::pattern_fault;
-use super::support::meeting::meeting;
 use super::support::row_choice::{RowChoice, RowOptions, of_many_rows};
-use super::support::several::{self, DataFiles, OneFile, Part};
+use super::support::several::{self, DataFiles, OneFile};
 use super::support::source::{self, Heading};
+use super::support::stacking::{Part, Stack};
 
 words! {
     /// How bytes encode characters.
@@ -177,13 +177,11 @@ impl Plugin for Csv {
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
         let written = self.written()?;
         let parts = several::open_all(&self.file, &ENDINGS, files)?;
-        let parts = parts.into_iter().map(|one| {
-            let table = self.open(&one, &written, RowLimit::None)?;
-            let none = parse::none(&table.contents);
-            table.part(&one, dataset(none, &table.contents, &table.chosen)?)
-        });
-        let parts = parts.collect::<Result<_, Fault>>()?;
-        Ok(several::concatenated(parts, self.columns.as_deref(), "file")?.schema())
+        let heads = parts.iter();
+        let heads = heads.map(|one| self.open(one, &written, RowLimit::None)?.head(one));
+        let heads = heads.collect::<Result<_, Fault>>()?;
+        let stack = Stack::of(heads, self.columns.as_deref(), "file")?;
+        Ok(stack.none().schema())
     }
 
     fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
@@ -191,57 +189,22 @@ impl Plugin for Csv {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
-        // What a column holds follows from all files where there are several.
-        let [one] = &opened[..] else {
-            return each(self.run(context)?);
-        };
-        let table = self.open(one, &self.written()?, RowLimit::All)?;
-        if !one.partitions.is_empty() {
-            return each(self.run(context)?);
-        }
-        let mut choice = RowChoice::of(&self.rows);
-        let wanted = self.columns.as_deref();
-        self.each(
-            one,
-            &table,
-            &mut choice,
-            TEXT_TOGETHER,
-            context,
-            &mut |rows| {
-                let part = table.part(one, rows)?;
-                match part.data.rows() {
-                    0 => Ok(()),
-                    _ => each(several::concatenated(vec![part], wanted, "file")?),
-                }
-            },
-        )?;
-        choice.end(context)
+        self.pass(TEXT_TOGETHER, context, each).map(|_| ())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
-        let (mut choice, late) = RowChoice::before_and_after(&self.rows, &opened);
-        let written = self.written()?;
-        let together = match choice.is_all() {
+        let together = match RowChoice::of(&self.rows).is_all() {
             true => usize::MAX,
             false => TEXT_TOGETHER,
         };
         let mut parts = Vec::new();
-        for one in &opened {
-            let table = self.open(one, &written, RowLimit::All)?;
-            let mut chosen = Vec::new();
-            self.each(one, &table, &mut choice, together, context, &mut |rows| {
-                chosen.push(rows);
-                Ok(())
-            })?;
-            parts.push(table.part(one, Dataset::of_parts(chosen)?)?);
-        }
-        choice.end(context)?;
-        let rows = several::concatenated(parts, self.columns.as_deref(), "file")?;
-        match late {
-            Some(condition) => meeting(condition, &rows, "where", context),
-            None => Ok(rows),
+        let none = self.pass(together, context, &mut |rows| {
+            parts.push(rows);
+            Ok(())
+        })?;
+        match parts.is_empty() {
+            true => Ok(none),
+            false => Dataset::of_parts(parts),
         }
     }
 }
@@ -258,17 +221,51 @@ struct OpenTable {
 }
 
 impl OpenTable {
-    /// Some of its rows.
-    fn part(&self, one: &OneFile, data: Dataset) -> Result<Part, Fault> {
+    /// The head of the table.
+    fn head(&self, one: &OneFile) -> Result<Part, Fault> {
         let empty = (self.chosen.iter()).filter(|(at, _)| self.contents[*at] == Content::Empty);
+        let none = parse::none(&self.contents);
         Ok(Part {
             empty: empty.map(|(_, heading)| heading.name.clone()).collect(),
-            ..Part::of(one, data)
+            ..Part::of(one, dataset(none, &self.contents, &self.chosen)?)
         })
     }
 }
 
 impl Csv {
+    /// Passes the rows to `each`, those of about `together` bytes at a time; returns the columns
+    /// without rows.
+    fn pass(&self, together: usize, context: &Context, each: Each<'_>) -> Result<Dataset, Fault> {
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        let written = self.written()?;
+        // What a column holds follows from the heads of all files.
+        let mut alone = match &opened[..] {
+            [one] => Some(self.open(one, &written, RowLimit::All)?),
+            _ => None,
+        };
+        let heads = opened.iter().map(|one| match &alone {
+            Some(table) => table.head(one),
+            None => self.open(one, &written, RowLimit::None)?.head(one),
+        });
+        let heads = heads.collect::<Result<_, Fault>>()?;
+        let mut stack = Stack::of(heads, self.columns.as_deref(), "file")?;
+        let mut choice = RowChoice::of(&self.rows);
+        for (at, one) in opened.iter().enumerate() {
+            let table = match alone.take() {
+                Some(table) => table,
+                None => self.open(one, &written, RowLimit::All)?,
+            };
+            self.each(one, &table, together, context, &mut |rows| match choice
+                .of_next(stack.rows(at, rows)?)?
+            {
+                Some(rows) => each(rows),
+                None => Ok(()),
+            })?;
+        }
+        choice.end(context)?;
+        Ok(stack.none())
+    }
+
     /// What the user says of the layout.
     fn written(&self) -> Result<Written, Fault> {
         let mut written = Written {
@@ -320,13 +317,11 @@ impl Csv {
         }
     }
 
-    /// Gives the rows of a file that are chosen to `take`, those of about `together` bytes at a
-    /// time; no rows where none is.
+    /// Passes the rows of a file to `take`, those of about `together` bytes at a time.
     fn each(
         &self,
         one: &OneFile,
         table: &OpenTable,
-        choice: &mut RowChoice,
         together: usize,
         context: &Context,
         take: &mut dyn FnMut(Dataset) -> Result<(), Fault>,
@@ -339,7 +334,7 @@ impl Csv {
         } = table;
         let text = &*text.text;
         let mut found: BTreeMap<(usize, String), usize> = BTreeMap::new();
-        let (mut short, mut first_short, mut is_told) = (0, None, false);
+        let (mut short, mut first_short) = (0, None);
         for block in parse::blocks(text, layout.body..text.len(), together) {
             context.check_stop()?;
             let table = parse::rows(text, block, layout, contents, self.dates.as_deref());
@@ -349,13 +344,7 @@ impl Csv {
             }
             short += table.short;
             first_short = first_short.or(table.first_short);
-            if let Some(rows) = choice.of_next(dataset(table, contents, chosen)?)? {
-                is_told = true;
-                take(rows)?;
-            }
-        }
-        if !is_told {
-            take(dataset(parse::none(contents), contents, chosen)?)?;
+            take(dataset(table, contents, chosen)?)?;
         }
         for (at, heading) in chosen {
             if let Some(marks) = marks(&found, *at) {

@@ -68,22 +68,26 @@ impl Plugin for Derive {
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let groups = Groups::of(&self.data, &self.by, self.along.as_ref())?;
-        let is_turned = !groups.is_order_of_data();
-        let mut data = match is_turned {
-            true => self.data.take(&groups.rows),
-            false => (*self.data).clone(),
-        };
+        let mut data = Dataset::clone(&self.data);
         let mut columns = NewColumns::of(self.definitions, &data)?;
-        data = columns.added(data, &groups.ranges, context)?;
-        columns.tell(context);
-        if !is_turned {
+        if groups.is_order_of_data() {
+            data = columns.added(data, &groups.ranges, context)?;
+            columns.tell(context);
             return Ok(data);
         }
+        // What no formula reads stays as it is.
+        let read = columns.read(&data)?.take(&groups.rows);
+        let before = read.columns().len();
+        let turned = columns.added(read, &groups.ranges, context)?;
+        columns.tell(context);
         let mut back = vec![0; groups.rows.len()];
         for (at, row) in (0..).zip(&groups.rows) {
             back[*row as usize] = at;
         }
-        Ok(data.take(&back))
+        for column in &turned.columns()[before..] {
+            data = data.with(column.take(&back))?;
+        }
+        Ok(data)
     }
 }
 
@@ -108,6 +112,15 @@ impl NewColumns {
             no_dates: vec![0; definitions.0.len()],
             definitions,
         })
+    }
+
+    /// The columns that the formulas read; one at least, which says how many rows there are.
+    fn read(&self, data: &Dataset) -> Result<Dataset, Fault> {
+        let formulas = self.definitions.0.iter();
+        let used: BTreeSet<&str> = formulas.flat_map(|(_, it)| it.columns()).collect();
+        let columns = data.columns().iter().enumerate();
+        let read = columns.filter(|(at, column)| *at == 0 || used.contains(&*column.name));
+        Dataset::new(read.map(|(_, column)| column.clone()).collect())
     }
 
     /// The rows with the new columns; functions of many rows see those of a group.

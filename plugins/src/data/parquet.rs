@@ -17,11 +17,11 @@ use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::support::damage::survive;
-use super::support::meeting::meeting;
 use super::support::pages::{self, Held, Meaning};
-use super::support::row_choice::{RowChoice, RowOptions, can_meet, of_many_rows};
-use super::support::several::{self, DataFiles, OneFile, Part};
+use super::support::row_choice::{RowChoice, RowOptions, ValueBounds, can_meet, of_many_rows};
+use super::support::several::{self, DataFiles, OneFile};
 use super::support::source::{self, Heading};
+use super::support::stacking::{Part, Stack};
 
 plugin! {
     /// The columns of Parquet files.
@@ -37,7 +37,7 @@ plugin! {
     /// the `units` of a column's metadata or from a name such as `depth [m]`.
     ///
     /// `where` keeps the rows that meet a condition; groups of rows that cannot meet it by the
-    /// statistics of the file are not read.
+    /// statistics of the file, and files that cannot by the names of their folders, are not read.
     ///
     /// ```farcast
     /// data casts = parquet("tiny.parquet", columns: [depth, temp])
@@ -78,22 +78,12 @@ impl Plugin for Parquet {
                 doubles.extend(its_doubles.map(|kept| kept.heading.name.clone()));
                 let names = one.partitions.iter().map(|(name, _)| name.clone());
                 doubles.extend(names);
-                let part = columns.part_of(&one);
-                let empty = columns.kept.into_iter().map(|kept| {
-                    column(
-                        kept.heading,
-                        match kept.meaning {
-                            Meaning::Texts => Held::Texts(Vec::new(), Vec::new()),
-                            _ => Held::Numbers(Vec::new(), false),
-                        },
-                        kept.meaning,
-                    )
-                });
-                Ok(part(Dataset::new(empty.collect())?))
+                columns.head(&one)
             });
-        let parts: Vec<Part> = parts.collect::<Result<_, Fault>>()?;
-        let data = several::concatenated(parts, self.columns.as_deref(), "file")?;
-        let mut schema = data.schema();
+        let heads: Vec<Part> = parts.collect::<Result<_, Fault>>()?;
+        let mut schema = Stack::of(heads, self.columns.as_deref(), "file")?
+            .none()
+            .schema();
         for column in &mut schema.columns {
             column.single = !doubles.contains(&column.name);
         }
@@ -109,45 +99,18 @@ impl Plugin for Parquet {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        let wanted = self.columns.as_deref();
-        // What a column holds follows from all files where folders or empty columns are many.
-        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
-        if !self.are_alike(&opened)? {
-            return each(self.run(context)?);
-        }
-        let mut first: Option<(String, Schema)> = None;
-        let mut choice = RowChoice::of(&self.rows);
-        self.each(&opened, &mut choice, ROWS_TOGETHER, context, &mut |part| {
-            let name = part.name.clone();
-            let rows = several::concatenated(vec![part], wanted, "file")?;
-            let schema = rows.schema();
-            match &first {
-                Some((first, known)) => {
-                    several::expect_all_alike([(first.clone(), known), (name, &schema)], "file")?
-                }
-                None => first = Some((name, schema)),
-            }
-            match rows.rows() {
-                0 => Ok(()),
-                _ => each(rows),
-            }
-        })?;
-        choice.end(context)
+        self.pass(ROWS_TOGETHER, context, each).map(|_| ())
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
-        let (mut choice, late) = RowChoice::before_and_after(&self.rows, &opened);
         let mut parts = Vec::new();
-        self.each(&opened, &mut choice, usize::MAX, context, &mut |part| {
-            parts.push(part);
+        let none = self.pass(ROWS_AT_MOST, context, &mut |rows| {
+            parts.push(rows);
             Ok(())
         })?;
-        choice.end(context)?;
-        let rows = several::concatenated(parts, self.columns.as_deref(), "file")?;
-        match late {
-            Some(condition) => meeting(condition, &rows, "where", context),
-            None => Ok(rows),
+        match parts.is_empty() {
+            true => Ok(none),
+            false => Dataset::of_parts(parts),
         }
     }
 }
@@ -155,40 +118,33 @@ impl Plugin for Parquet {
 /// As many rows are worth reading at a time.
 const ROWS_TOGETHER: usize = 1 << 18;
 
-impl Parquet {
-    /// Whether one part of the rows says what all columns hold.
-    fn are_alike(&self, opened: &[OneFile]) -> Result<bool, Fault> {
-        for one in opened {
-            let kept = ColumnFooter::read(one)?;
-            let kept = kept.kept(self.columns.as_deref(), one)?.kept;
-            let is_empty = |kept: &KeptColumn| kept.meaning == Meaning::Nothing;
-            if !one.partitions.is_empty() || kept.iter().any(is_empty) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
+/// Where all rows are wanted together, the pages of no more than these are in memory beside them.
+const ROWS_AT_MOST: usize = 1 << 20;
 
-    /// Gives the rows to `take`, about `together` at a time, each part with rows of one file; one
-    /// part without rows where a file has none that are wanted.
-    fn each(
-        &self,
-        opened: &[OneFile],
-        choice: &mut RowChoice,
-        together: usize,
-        context: &Context,
-        take: &mut dyn FnMut(Part) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+impl Parquet {
+    /// Passes the rows to `each`, about `together` at a time; returns the columns without rows.
+    fn pass(&self, together: usize, context: &Context, each: Each<'_>) -> Result<Dataset, Fault> {
+        let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
+        let wanted = self.columns.as_deref();
+        let heads = opened.iter().map(|one| {
+            let footer = ColumnFooter::read(one)?;
+            footer.kept(wanted, one)?.head(one)
+        });
+        let heads = heads.collect::<Result<Vec<Part>, Fault>>()?;
+        let mut stack = Stack::of(heads, wanted, "file")?;
+        let mut choice = RowChoice::of(&self.rows);
         let mut left_out = BTreeMap::new();
         let mut rounded = Vec::new();
         let condition = self.rows.r#where.as_ref().map(|Condition(it)| it);
         let (mut read, mut all) = (0, 0);
-        for one in opened {
+        for (at, one) in opened.iter().enumerate() {
             let footer = ColumnFooter::read(one)?;
-            let columns = footer.kept(self.columns.as_deref(), one)?;
+            let columns = KeptColumns {
+                folders: stack.bounds(at),
+                ..footer.kept(wanted, one)?
+            };
             left_out.extend(columns.left_out.iter().cloned());
             all += footer.footer.rows;
-            let mut is_told = false;
             for groups in columns.groups(&footer.footer, condition, together) {
                 context.check_stop()?;
                 let rows: usize = groups.clone().map(|it| footer.footer.rows_of(it)).sum();
@@ -197,17 +153,13 @@ impl Parquet {
                     continue;
                 }
                 read += rows;
-                let data = columns.read(one, &footer.footer, groups, &mut rounded)?;
-                if let Some(rows) = choice.of_next(data)? {
-                    is_told = true;
-                    take(columns.part_of(one)(rows))?;
+                let rows_read = columns.read(one, &footer.footer, groups, &mut rounded)?;
+                if let Some(rows) = choice.of_next(stack.rows(at, rows_read)?)? {
+                    each(rows)?;
                 }
             }
-            if !is_told {
-                let none = columns.read(one, &footer.footer, 0..0, &mut rounded)?;
-                take(columns.part_of(one)(none))?;
-            }
         }
+        choice.end(context)?;
         for name in rounded {
             context.note(format!(
                 "column `{name}`: whole numbers above 2^53 were rounded"
@@ -228,7 +180,7 @@ impl Parquet {
                 left_out.collect::<Vec<_>>().join(", ")
             ));
         }
-        Ok(())
+        Ok(stack.none())
     }
 }
 
@@ -244,6 +196,8 @@ struct ColumnFooter {
 /// Which columns are kept.
 struct KeptColumns {
     kept: Vec<KeptColumn>,
+    /// What the folders of the file say.
+    folders: BTreeMap<String, ValueBounds>,
     left_out: Vec<(String, String)>,
 }
 
@@ -288,8 +242,10 @@ impl KeptColumns {
     ) -> bool {
         let between = |name: &str| {
             let mut kept = self.kept.iter();
-            let column = kept.find(|kept| kept.heading.name == name)?;
-            footer.between(group, column.at)
+            match kept.find(|kept| kept.heading.name == name) {
+                Some(column) => footer.between(group, column.at).cloned(),
+                None => self.folders.get(name).cloned(),
+            }
         };
         condition.is_none_or(|condition| can_meet(condition, &between))
     }
@@ -318,23 +274,33 @@ impl KeptColumns {
             if matches!(held, Held::Numbers(_, true)) && !rounded.contains(name) {
                 rounded.push(name.clone());
             }
-            column(kept.heading.clone(), held, kept.meaning)
+            let is_single = footer.leaves[kept.at].is_single();
+            let mut column = column(kept.heading.clone(), held, kept.meaning);
+            if is_single && kept.meaning == Meaning::Number {
+                // As narrow as they came.
+                let values = column.values.iter().map(|value| *value as f32);
+                column.values = values.collect::<Vec<f32>>().into();
+            }
+            column
         });
         Dataset::new(columns.collect())
     }
 
-    /// What makes a part of the rows of a file.
-    fn part_of(&self, one: &OneFile) -> impl FnOnce(Dataset) -> Part + use<> {
-        let empty = self
-            .kept
-            .iter()
-            .filter(|kept| kept.meaning == Meaning::Nothing);
-        let empty = empty.map(|kept| kept.heading.name.clone()).collect();
-        let one = one.clone();
-        move |data| Part {
-            empty,
-            ..Part::of(&one, data)
-        }
+    /// The head of the table of a file.
+    fn head(&self, one: &OneFile) -> Result<Part, Fault> {
+        let none = self.kept.iter().map(|kept| {
+            let held = match kept.meaning {
+                Meaning::Texts => Held::Texts(Vec::new(), Vec::new()),
+                _ => Held::Numbers(Vec::new(), false),
+            };
+            column(kept.heading.clone(), held, kept.meaning)
+        });
+        let kept = self.kept.iter();
+        let empty = kept.filter(|kept| kept.meaning == Meaning::Nothing);
+        Ok(Part {
+            empty: empty.map(|kept| kept.heading.name.clone()).collect(),
+            ..Part::of(one, Dataset::new(none.collect())?)
+        })
     }
 }
 
@@ -390,7 +356,11 @@ impl ColumnFooter {
             return Err(Fault::at("file", message));
         }
         source::distinct("file", kept.iter().map(|kept| kept.heading.name.as_str()))?;
-        Ok(KeptColumns { kept, left_out })
+        Ok(KeptColumns {
+            kept,
+            folders: BTreeMap::new(),
+            left_out,
+        })
     }
 }
 
@@ -530,6 +500,93 @@ mod tests {
         let (param, message) = complaint(groups(Some(above("depth", 50.0))).run(&context));
         assert_eq!(param, Some("where"));
         assert_eq!(message, "no row meets the condition");
+    }
+
+    /// Written by pyarrow 26, `row_group_size=10`: ten rows of each of four stations in turn.
+    #[test]
+    fn groups_without_a_text_are_not_read() {
+        let stations = |condition: ColumnExpr| Parquet {
+            file: testdata("stations.parquet").into(),
+            ..groups(Some(condition))
+        };
+        let column = || Box::new(ColumnExpr::Column("station".to_owned()));
+        let text = |text: &str| ColumnExpr::Text(text.to_owned());
+        let list = ColumnExpr::List(vec![text("Wien"), text("Bonn"), text("Ulm")]);
+        for (op, value, rows) in [
+            (BinaryOp::Equal, text("De Bilt"), vec![10..20]),
+            (BinaryOp::In, list, vec![0..10, 30..40]),
+        ] {
+            let condition = ColumnExpr::Binary(op, column(), Box::new(value));
+            let context = Context::alone("parquet");
+            let data = stations(condition).run(&context).expect("rows");
+            let expected: Vec<f64> = rows.into_iter().flatten().map(f64::from).collect();
+            let count = expected.len();
+            assert_eq!(data.values("value").expect("value")[..], expected);
+            assert_eq!(
+                context.take_notes(),
+                [format!(
+                    "read {count} of 40 rows: none of the others meets `where`"
+                )]
+            );
+        }
+        let none = ColumnExpr::Binary(BinaryOp::Equal, column(), Box::new(text("Ulm")));
+        let (_, message) = complaint(stations(none).run(&Context::alone("parquet")));
+        assert_eq!(message, "no row meets the condition");
+    }
+
+    #[test]
+    fn files_are_read_in_parts_and_not_where_their_folders_rule_them_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let whole = std::fs::read(testdata("groups.parquet").0).expect("a file");
+        for (name, year) in [("a", 2000), ("b", 2001), ("c", 2001)] {
+            let below = folder.path().join(format!("year={year}"));
+            std::fs::create_dir_all(&below).expect("a folder");
+            let path = below.join(format!("{name}.parquet"));
+            std::fs::write(path, &whole).expect("a file");
+        }
+        let later = above("year", 2000.0);
+        let both = ColumnExpr::Binary(
+            BinaryOp::And,
+            Box::new(later.clone()),
+            Box::new(above("depth", 24.0)),
+        );
+        let read = |condition: Option<ColumnExpr>, every| {
+            let some = || {
+                let mut some = groups(condition.clone());
+                some.file = DataPath(folder.path().to_owned()).into();
+                some.rows.every = every;
+                some
+            };
+            let context = Context::alone("parquet");
+            let whole = some().run(&context).expect("rows");
+            let mut parts = Vec::new();
+            let each = &mut |rows| {
+                parts.push(rows);
+                Ok(())
+            };
+            some().read_parts(&context, each).expect("parts");
+            assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+            whole
+        };
+        let all = read(None, 1);
+        assert_eq!(all.rows(), 120);
+        let year = all.values("year").expect("year");
+        assert!(
+            year[..40].iter().all(|it| *it == 2000.0) && year[40..].iter().all(|it| *it == 2001.0)
+        );
+        let thin = read(Some(both.clone()), 7);
+        let rows = (0..120)
+            .step_by(7)
+            .filter(|row| *row >= 40 && row % 40 > 24);
+        let expected: Vec<f64> = rows.map(|row| f64::from(row % 40)).collect();
+        assert_eq!(thin.values("depth").expect("depth")[..], expected);
+
+        let first = folder.path().join("year=2000/a.parquet");
+        let mut bytes = whole.clone();
+        bytes[4..100].fill(0xff);
+        std::fs::write(first, bytes).expect("a file");
+        assert_eq!(read(Some(later), 1).rows(), 80);
+        assert_eq!(read(Some(both), 1).rows(), 30);
     }
 
     #[test]

@@ -50,6 +50,8 @@ plugin! {
 impl Plugin for Split {
     type Output = Dataset;
 
+    const REMADE: bool = true;
+
     fn columns() -> ColumnRule {
         ColumnRule::Like("data".to_owned())
     }

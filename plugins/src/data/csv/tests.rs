@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 
 use super::*;
 use crate::data::support::testing::{complaint, testdata};
+use dsl::ast::BinaryOp;
+use dsl::column::ColumnExpr;
+use engine::params::Condition;
 use engine::params::DataPath;
 
 fn csv(file: DataPath) -> Csv {
@@ -586,4 +589,57 @@ fn blocks_of_text_end_with_a_line() {
         assert!({ ends }.all(|end| end == text.len() || text[..end].ends_with('\n')));
     }
     assert_eq!(parse::blocks("\"a\nb\"\n", 0..6, 1), [0..6]);
+}
+
+#[test]
+fn rows_of_several_files_in_parts_are_those_of_the_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What `late` holds says the second file alone, and the order of columns differs.
+    let files = [
+        ("year=1999/a.csv", "temp,late,ship\n1,,a\n2,,b\n"),
+        (
+            "year=2000/b.csv",
+            "late,ship,temp\n2000-01-31,c,3\n,a,4\n2001-01-31,b,5\n",
+        ),
+    ];
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let late = |op| {
+        let year = Box::new(ColumnExpr::Column("year".to_owned()));
+        let condition = ColumnExpr::Binary(op, year, Box::new(ColumnExpr::Number(2000.0)));
+        Some(Condition(condition))
+    };
+    for (r#where, every, temps) in [
+        (None, 1, vec![1.0, 2.0, 3.0, 4.0, 5.0]),
+        (None, 2, vec![1.0, 3.0, 5.0]),
+        (late(BinaryOp::Equal), 1, vec![3.0, 4.0, 5.0]),
+        (late(BinaryOp::Less), 2, vec![1.0]),
+    ] {
+        let some = || Csv {
+            rows: RowOptions {
+                every,
+                r#where: r#where.clone(),
+            },
+            ..csv(DataPath(folder.path().to_owned()))
+        };
+        let context = Context::alone("csv");
+        let whole = some().run(&context).expect("rows");
+        let mut parts = Vec::new();
+        let each = &mut |rows| {
+            parts.push(rows);
+            Ok(())
+        };
+        some().read_parts(&context, each).expect("parts");
+        assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+        assert_eq!(
+            whole.schema(),
+            some().schema(&Files::unchecked()).expect("a schema")
+        );
+        assert_eq!(whole.values("temp").expect("temp")[..], temps);
+        let late = whole.column("late").expect("late");
+        assert!(late.content.time().is_some() && late.values[0].is_nan() == (temps[0] < 3.0));
+    }
 }

@@ -10,7 +10,7 @@ use engine::params::Column;
 use engine::plugin::{Complaint, Sketch};
 use rayon::prelude::*;
 
-use super::several::other_content;
+use super::stacking::other_content;
 
 /// Finds for each row of a first table, which may come in parts, the row of a second that is alike.
 pub struct Matcher {

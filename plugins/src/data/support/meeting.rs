@@ -120,8 +120,12 @@ fn extremes(condition: &ColumnExpr, rows: &Dataset) -> Vec<u32> {
 
 /// That no row meets a condition, with what its columns hold.
 pub fn none_meets(condition: &ColumnExpr, data: &Dataset, param: &'static str) -> Fault {
-    let hint = extents(data, &condition.columns());
-    Fault::at(param, "no row meets the condition").with_hint(hint)
+    let fault = Fault::at(param, "no row meets the condition");
+    match extents(data, &condition.columns()) {
+        // No row was read.
+        hint if hint.is_empty() => fault,
+        hint => fault.with_hint(hint),
+    }
 }
 
 /// `depth is 0..5000, lat is -77.5..89.5`

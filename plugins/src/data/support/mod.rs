@@ -18,6 +18,7 @@ pub(crate) mod pixels;
 pub(crate) mod row_choice;
 pub(crate) mod several;
 pub(crate) mod source;
+pub(crate) mod stacking;
 pub(crate) mod tallies;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,7 +9,6 @@ use engine::params::Condition;
 use engine::plugin::{Complaint, Context, Sketch};
 
 use super::meeting::Meeting;
-use super::several::OneFile;
 
 group! {
     /// Which rows are read.
@@ -59,25 +58,6 @@ impl RowChoice {
         }
     }
 
-    /// The same for what can be asked of the rows of each of some files, and the condition that
-    /// must be asked of all of them, as it is of a column that folders give.
-    pub fn before_and_after<'o>(
-        options: &'o RowOptions,
-        files: &[OneFile],
-    ) -> (Self, Option<&'o ColumnExpr>) {
-        let mut choice = Self::of(options);
-        let Some(Condition(condition)) = &options.r#where else {
-            return (choice, None);
-        };
-        let used = condition.columns();
-        let mut folders = files.iter().flat_map(|one| &one.partitions);
-        let late = folders.any(|(name, _)| used.contains(&name.as_str()));
-        if late {
-            choice.meeting = None;
-        }
-        (choice, late.then_some(condition))
-    }
-
     /// Whether it takes all rows.
     pub fn is_all(&self) -> bool {
         self.every == 1 && self.meeting.is_none()
@@ -122,9 +102,30 @@ impl RowChoice {
     }
 }
 
-/// Whether rows can meet a condition whose columns lie between bounds; `between` knows those of
-/// a column of numbers or times.
-pub fn can_meet(condition: &ColumnExpr, between: &dyn Fn(&str) -> Option<(f64, f64)>) -> bool {
+/// What the values of a column lie between.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueBounds {
+    /// Numbers, or times in the unit of the column.
+    Numbers(f64, f64),
+    /// Texts, by their bytes; bounds that were cut short need not be UTF-8.
+    Texts(Vec<u8>, Vec<u8>),
+}
+
+impl ValueBounds {
+    /// Whether a number or text of a formula lies between them.
+    fn hold(&self, value: &ColumnExpr) -> bool {
+        match (self, value) {
+            (Self::Numbers(low, high), ColumnExpr::Number(value)) => low <= value && value <= high,
+            (Self::Texts(low, high), ColumnExpr::Text(value)) => {
+                low[..] <= *value.as_bytes() && *value.as_bytes() <= high[..]
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Whether rows can meet a condition whose columns lie between bounds; `between` knows these.
+pub fn can_meet(condition: &ColumnExpr, between: &dyn Fn(&str) -> Option<ValueBounds>) -> bool {
     use BinaryOp as Op;
     let ColumnExpr::Binary(op, left, right) = condition else {
         return true;
@@ -136,19 +137,18 @@ pub fn can_meet(condition: &ColumnExpr, between: &dyn Fn(&str) -> Option<(f64, f
         (op, value, ColumnExpr::Column(column)) => (turned(*op), column, value),
         _ => return true,
     };
-    let Some((low, high)) = between(column) else {
+    let Some(bounds) = between(column) else {
         return true;
     };
-    match (op, value) {
-        (Op::Less, ColumnExpr::Number(value)) => low < *value,
-        (Op::LessEqual, ColumnExpr::Number(value)) => low <= *value,
-        (Op::Greater, ColumnExpr::Number(value)) => high > *value,
-        (Op::GreaterEqual, ColumnExpr::Number(value)) => high >= *value,
-        (Op::Equal, ColumnExpr::Number(value)) => low <= *value && *value <= high,
-        (Op::In, ColumnExpr::List(values)) => values.iter().any(|value| match value {
-            ColumnExpr::Number(value) => low <= *value && *value <= high,
-            _ => true,
-        }),
+    match (op, value, &bounds) {
+        (Op::Less, ColumnExpr::Number(value), ValueBounds::Numbers(low, _)) => low < value,
+        (Op::LessEqual, ColumnExpr::Number(value), ValueBounds::Numbers(low, _)) => low <= value,
+        (Op::Greater, ColumnExpr::Number(value), ValueBounds::Numbers(_, high)) => high > value,
+        (Op::GreaterEqual, ColumnExpr::Number(value), ValueBounds::Numbers(_, high)) => {
+            high >= value
+        }
+        (Op::Equal, value, bounds) => bounds.hold(value),
+        (Op::In, ColumnExpr::List(values), bounds) => values.iter().any(|it| bounds.hold(it)),
         _ => true,
     }
 }
@@ -176,7 +176,11 @@ mod tests {
 
     #[test]
     fn bounds_rule_out_what_lies_beyond_them() {
-        let between = |name: &str| (name == "depth").then_some((10.0, 20.0));
+        let between = |name: &str| match name {
+            "depth" => Some(ValueBounds::Numbers(10.0, 20.0)),
+            "ship" => Some(ValueBounds::Texts(b"Bonn".to_vec(), b"Brest\xff".to_vec())),
+            _ => None,
+        };
         let can = |condition: &ColumnExpr| can_meet(condition, &between);
         assert!(can(&compare(BinaryOp::Less, 10.5)) && !can(&compare(BinaryOp::Less, 10.0)));
         assert!(can(&compare(BinaryOp::LessEqual, 10.0)));
@@ -200,5 +204,22 @@ mod tests {
         );
         assert!(!can(&turned));
         assert!(can_meet(&compare(BinaryOp::Less, 5.0), &|_| None));
+        let ship = |op, value: ColumnExpr| {
+            let column = ColumnExpr::Column("ship".to_owned());
+            can(&ColumnExpr::Binary(op, column.into(), value.into()))
+        };
+        let text = |text: &str| ColumnExpr::Text(text.to_owned());
+        for (name, is_between) in [
+            ("Bonn", true),
+            ("Bo", false),
+            ("Boö", true),
+            ("Brest and", true),
+            ("Bz", false),
+        ] {
+            assert_eq!(ship(BinaryOp::Equal, text(name)), is_between, "{name}");
+            assert!(ship(BinaryOp::NotEqual, text(name)));
+            let list = ColumnExpr::List(vec![text("A"), text(name)]);
+            assert_eq!(ship(BinaryOp::In, list), is_between, "{name}");
+        }
     }
 }

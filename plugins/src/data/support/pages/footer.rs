@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::thrift::{DAMAGED, Input, Value};
+use crate::data::support::row_choice::ValueBounds;
 
 /// What the end of a file says.
 #[derive(Clone, Debug)]
@@ -85,8 +86,8 @@ pub(super) struct Chunk {
     pub codec: i64,
     /// The type it says it has.
     pub physical: i64,
-    /// What its values lie between, where it says so of numbers or times.
-    pub between: Option<(f64, f64)>,
+    /// What its values lie between, where it says so.
+    pub between: Option<ValueBounds>,
 }
 
 impl Footer {
@@ -134,8 +135,8 @@ impl Footer {
     }
 
     /// What the values of a column lie between in a group, where the file says so.
-    pub fn between(&self, group: usize, leaf: usize) -> Option<(f64, f64)> {
-        self.groups[group].chunks[leaf].between
+    pub fn between(&self, group: usize, leaf: usize) -> Option<&ValueBounds> {
+        self.groups[group].chunks[leaf].between.as_ref()
     }
 
     /// Of neighbouring groups where their pages are in a file of this size, and the footer that
@@ -166,8 +167,13 @@ impl Footer {
 
 impl Leaf {
     /// What the statistics of a chunk say its values lie between.
-    fn between(&self, statistics: &Value) -> Option<(f64, f64)> {
+    fn between(&self, statistics: &Value) -> Option<ValueBounds> {
         let meaning = self.meaning.as_ref().ok()?;
+        if let (Physical::Bytes, Meaning::Texts) = (self.physical, meaning) {
+            // The older bounds of texts were compared as bytes with signs.
+            let (low, high) = (statistics.bytes(6)?, statistics.bytes(5)?);
+            return (low <= high).then(|| ValueBounds::Texts(low.to_vec(), high.to_vec()));
+        }
         let value = |bytes: &[u8]| match (self.physical, meaning) {
             (Physical::Int32, Meaning::Number | Meaning::Times(_)) => {
                 Some(f64::from(i32::from_le_bytes(bytes.try_into().ok()?)))
@@ -188,7 +194,7 @@ impl Leaf {
             _ => 1.0,
         };
         // Some writers let a missing value spoil them.
-        (low <= high).then_some((low / a_day, high / a_day))
+        (low <= high).then_some(ValueBounds::Numbers(low / a_day, high / a_day))
     }
 }
 
