@@ -24,8 +24,15 @@ struct Took {
 
 /// Runs `it.farcast`, one action at a time, where more than `ADDRESSES` cannot be had.
 fn watch(folder: &Folder, more: &[&str]) -> Took {
-    let run = [&["run", "it.farcast", "--jobs", "1", "--quiet"], more].concat();
-    let mut child = folder.start_within(ADDRESSES, &run);
+    watch_command(
+        folder,
+        &[&["run", "it.farcast", "--jobs", "1", "--quiet"], more].concat(),
+    )
+}
+
+/// The same of any command.
+fn watch_command(folder: &Folder, command: &[&str]) -> Took {
+    let mut child = folder.start_within(ADDRESSES, command);
     let folder = format!("/proc/{}", child.id());
     let look = |file: &str, field: &str| {
         let path = format!("{folder}/{file}");
@@ -316,4 +323,81 @@ fn rows_in_parts_make_the_bytes_of_whole_tables() {
     let in_parts = made("");
     assert_eq!(in_parts, made(&whole.concat()));
     assert_eq!(in_parts, made(&whole[2]));
+}
+
+#[test]
+fn members_learn_from_a_large_table_without_copies_of_it() {
+    let peak = |members: usize, more: &str| {
+        let folder = Folder::with(&format!(
+            "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+             parent net = mlp(\n\
+                 cells, inputs: [lat, lon], target: u, hidden: [4], steps: 4,\n\
+                 members: {members}{more},\n\
+             )\n"
+        ));
+        folder.write("u.nc", classic(60, 200, 300));
+        watch(&folder, &[]).peak
+    };
+    // A cell has a number of 4 bytes and three coordinates of 2, 34 MiB in all, and a place of 4
+    // bytes in the order of the epoch. A column of doubles would have 27 MiB.
+    let one = peak(1, "");
+    assert!(one < 192 * MIB, "{} MiB", one / MIB);
+    // Rows held out take two more places of 4 bytes a row.
+    let held_out = ", hold_out: 0.25";
+    for (members, more, most) in [(8, "", 16 * MIB), (2, held_out, 48 * MIB)] {
+        let several = peak(members, more);
+        assert!(
+            several < one + most,
+            "{} and {} MiB",
+            one / MIB,
+            several / MIB
+        );
+    }
+}
+
+#[test]
+fn large_data_are_exported_while_their_rows_pass() {
+    let folder = Folder::with(
+        "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data more = derive(where(cells, lat < 100), square = u ^ 2)\n",
+    );
+    let (times, rows, columns) = (140, 120, 300);
+    folder.write("u.nc", classic(times, rows, columns));
+    for form in ["csv", "parquet"] {
+        let export = ["export", "it.farcast", "more", "--format", form, "--quiet"];
+        let took = watch_command(&folder, &export);
+        // A column of doubles would have 32 MiB; there are five, and a text of each number.
+        assert!(took.peak < 192 * MIB, "{} MiB", took.peak / MIB);
+    }
+    let table = folder.read("out/it/more.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("u,time,lat,lon,square"));
+    let mut count = 0;
+    for (at, line) in lines.enumerate() {
+        let (time, cell) = (at / (100 * columns), at % (100 * columns));
+        let (lat, lon) = (cell / columns, cell % columns);
+        let u = time % 7 + lon % 3;
+        assert_eq!(line, format!("{u}.0,{time}.0,{lat}.0,{lon}.0,{}.0", u * u));
+        count += 1;
+    }
+    assert_eq!(count, times * 100 * columns);
+
+    // The file of Parquet has the same rows.
+    folder.write(
+        "it.farcast",
+        "data again = parquet(\"out/it/more.parquet\")\n\
+         data sums = aggregate(again, by: lat, n = count(u), of = sum(square), last = highest(time))\n",
+    );
+    let said = folder.farcast(&["export", "it.farcast", "sums", "--format", "csv", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let squares = (0..7).flat_map(|a| (0..3).map(move |b| (a + b) * (a + b)));
+    let squares = squares.sum::<usize>() * times / 7 * columns / 3;
+    let rows = (0..100).map(|lat| {
+        let (count, last) = (times * columns, times - 1);
+        format!("{lat}.0,{count}.0,{squares}.0,{last}.0\n")
+    });
+    assert_eq!(
+        folder.read("out/it/sums.csv"),
+        format!("lat,n,of,last\n{}", rows.collect::<String>())
+    );
 }

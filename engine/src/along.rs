@@ -95,8 +95,9 @@ impl Along {
                 .is_some_and(|it| it.declaration().remade);
             is_remade && matches!(in_parts(*id), Some(InParts::Reads | InParts::Maps(_)))
         };
-        let all = (0..graph.actions.len()).map(ActionId);
-        let left = all.filter(|id| is_left(*id) && !graph.goals.contains(id));
+        let left = (0..graph.actions.len())
+            .map(ActionId)
+            .filter(|id| is_left(*id));
         let giving: Vec<ActionId> = left.filter(gives).collect();
         let dependents = match giving.is_empty() {
             true => return,
@@ -114,7 +115,9 @@ impl Along {
             };
             let left = dependents[id.0].iter().filter(|other| is_left(**other));
             let left: Vec<ActionId> = left.copied().collect();
-            if left.is_empty() || !left.iter().all(takes) {
+            // What is asked for by itself is passed on once more when it is written.
+            let is_read = !left.is_empty() || graph.goals.contains(&id);
+            if !is_read || !left.iter().all(takes) {
                 continue;
             }
             // What waits for another result takes the rows in its own turn.

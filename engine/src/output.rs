@@ -12,14 +12,16 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::artifact::{
-    DataForm, Dataset, Metadata, Stored, Take, WeightsFile, downcast, to_parquet,
+    DataForm, Dataset, Metadata, Parts, Stored, Take, WeightsFile, downcast, to_parquet,
 };
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
+use crate::executor::{Place, each_rows};
 use crate::graph::{Action, ActionId, Graph};
-use crate::observer::{Counts, Ending};
+use crate::observer::{Counts, Ending, Silent};
+use crate::order::{Order, order};
 use crate::out_folder::{Exported, ExportedFiles};
-use crate::plugin::Registry;
+use crate::plugin::{Each, Registry};
 use crate::record::{RunRecord, sealed};
 use crate::run::Outcome;
 use crate::store::{Cost, Store};
@@ -360,10 +362,38 @@ pub fn export(
             &experiment.nodes[place.node],
             &graph.actions[place.action.0],
         );
+        let key = action.key.digest;
+        let write = |name: &str, make: &mut dyn FnMut(&mut Take) -> Result<(), Fault>| {
+            let mut digest = Hasher::default();
+            let wrote = write_file_of(&folder.join(name), |put| {
+                make(&mut |bytes| {
+                    digest.update(bytes);
+                    put(bytes)
+                })
+            });
+            wrote.map_err(|fault| of_statement(fault, &node.name))?;
+            let digest = digest.finish();
+            Ok::<Exported, Fault>(Exported { key, digest })
+        };
+        if let Export::Data(_, form) = export {
+            let order = || order(place.action, graph, experiment, registry);
+            let Some(rows) = ExportedRows::of(action, experiment, registry, store, order)? else {
+                continue;
+            };
+            let about = [
+                ("title".to_owned(), node.name.clone()),
+                ("source".to_owned(), format!("farcast, key {key}")),
+            ];
+            let name = format!("{stem}.{}", form.ending());
+            let exported = write(&name, &mut |put| {
+                form.write(|each| rows.each(registry, store, each), &about, put)
+            })?;
+            written.insert(name, exported);
+            continue;
+        }
         let Some(result) = stored(action, experiment, registry, store)? else {
             continue;
         };
-        let key = action.key.digest;
         let files = match export {
             Export::Tables => match result.table()? {
                 Some(mut frame) => {
@@ -372,37 +402,61 @@ pub fn export(
                 }
                 None => Vec::new(),
             },
-            Export::Data(_, form) => match downcast::<Dataset>(&result) {
-                Some(data) => {
-                    let about = vec![
-                        ("title".to_owned(), node.name.clone()),
-                        ("source".to_owned(), format!("farcast, key {key}")),
-                    ];
-                    let bytes = form.file(&data, &about);
-                    let bytes = bytes.map_err(|fault| of_statement(fault, &node.name))?;
-                    vec![WeightsFile::of(format!("{stem}.{}", form.ending()), bytes)]
-                }
-                None => Vec::new(),
-            },
+            Export::Data(..) => Vec::new(),
             Export::Weights(_) => result
                 .weights_files(&stem, origin(key, node, registry))
                 .map_err(|fault| of_statement(fault, &node.name))?,
         };
         for file in files {
-            let mut digest = Hasher::default();
-            let path = folder.join(&file.name);
-            let wrote = write_file_of(&path, |put| {
-                file.write(&mut |bytes| {
-                    digest.update(bytes);
-                    put(bytes)
-                })
-            });
-            wrote.map_err(|fault| of_statement(fault, &node.name))?;
-            let digest = digest.finish();
-            written.insert(file.name, Exported { key, digest });
+            let exported = write(&file.name, &mut |put| file.write(put))?;
+            written.insert(file.name, exported);
         }
     }
     Ok(written)
+}
+
+/// The rows of a data statement that are written.
+enum ExportedRows {
+    /// They are stored.
+    Stored(Arc<Dataset>),
+    /// They are made again.
+    Remade(Box<Order>),
+}
+
+impl ExportedRows {
+    /// Those of an action; none where there is no result.
+    fn of(
+        action: &Action,
+        experiment: &Experiment,
+        registry: &Registry,
+        store: &dyn Store,
+        order: impl FnOnce() -> Order,
+    ) -> Result<Option<Self>, Fault> {
+        let record = store.find(&action.key.digest);
+        if record.is_some_and(|it| it.objects().any(|(part, ..)| part == Parts::REMADE)) {
+            return Ok(Some(Self::Remade(Box::new(order()))));
+        }
+        let result = stored(action, experiment, registry, store)?;
+        let data = result.as_ref().and_then(downcast::<Dataset>);
+        Ok(data.map(Self::Stored))
+    }
+
+    /// Passes them to `each`, in parts where they can be made so.
+    fn each(&self, registry: &Registry, store: &dyn Store, each: Each<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Stored(data) => each(Dataset::clone(data)),
+            Self::Remade(order) => {
+                let place = Place {
+                    registry,
+                    store,
+                    observer: &Silent,
+                    stop: &Arc::default(),
+                    host: "",
+                };
+                each_rows(order, &place, each)
+            }
+        }
+    }
 }
 
 /// Whether another result has the same name but for letter case.

@@ -13,7 +13,8 @@ pub use dsl::facts::{Complaint, Coordinate, Examined, Facts, NetworkFacts, Steps
 use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 
-use crate::artifact::{Artifact, Dataset, Stored};
+pub use crate::artifact::Each;
+use crate::artifact::{Artifact, Stored};
 pub use crate::context::{Context, Progress};
 pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
@@ -127,9 +128,6 @@ pub trait Plugin: Declared + 'static {
     /// See [`Fault`]: each says whose fault it is.
     fn run(self, context: &Context) -> Result<Self::Output, Fault>;
 }
-
-/// Takes the next rows.
-pub type Each<'e> = &'e mut dyn FnMut(Dataset) -> Result<(), Fault>;
 
 fn no_parts<P: Plugin>() -> Fault {
     Fault::Bug(format!("no rows pass through `{}` in parts", P::NAME))

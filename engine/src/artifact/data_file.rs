@@ -1,10 +1,13 @@
 //! Data as files for other programs.
 
+use std::io;
+
 use dsl::types::Content;
 use polars::prelude::*;
+use polars_parquet::write::ZstdLevel;
 
-use super::dataset::{Dataset, stored, to_small_parquet};
-use super::grid_file;
+use super::dataset::{Dataset, Each, stored};
+use super::{Take, grid_file};
 use crate::error::Fault;
 
 /// The forms of files that data are written to.
@@ -37,16 +40,123 @@ impl DataForm {
     /// # Errors
     /// When the form cannot hold the data.
     pub fn file(self, data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
+        let mut file = Vec::new();
+        self.write(|each| each(data.clone()), about, &mut |bytes| {
+            file.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(file)
+    }
+
+    /// Gives `put` the bytes of a file with the rows that `rows` passes to its argument in parts,
+    /// and `about` where the form has a place for it. Tables are written as rows come; a grid needs
+    /// all of them.
+    ///
+    /// # Errors
+    /// When the form cannot hold the data; those of `rows` and of `put`.
+    pub fn write(
+        self,
+        rows: impl FnOnce(Each<'_>) -> Result<(), Fault>,
+        about: &[(String, String)],
+        put: &mut Take,
+    ) -> Result<(), Fault> {
         match self {
-            Self::NetCdf => grid_file::netcdf(data, about),
-            Self::Zarr => grid_file::zarr(data, about),
-            Self::Parquet => to_small_parquet(&mut frame(data)?),
+            Self::NetCdf | Self::Zarr => {
+                let mut parts = Vec::new();
+                rows(&mut |part| {
+                    parts.push(part);
+                    Ok(())
+                })?;
+                let data = Dataset::of_parts(parts)?;
+                put(&match self {
+                    Self::Zarr => grid_file::zarr(&data, about)?,
+                    _ => grid_file::netcdf(&data, about)?,
+                })
+            }
+            Self::Parquet => {
+                let level = ParquetCompression::Zstd(Some(ZstdLevel::try_new(1)?));
+                let mut file = ByteSink { put, fault: None };
+                let mut opening = Some(&mut file);
+                let mut writer = None;
+                let result = in_groups(rows, |group| {
+                    let frame = frame(&group)?;
+                    if let Some(file) = opening.take() {
+                        let opened = ParquetWriter::new(file).with_compression(level);
+                        writer = Some(opened.set_parallel(false).batched(frame.schema())?);
+                    }
+                    let writer = writer.as_mut();
+                    writer.map_or(Ok(()), |writer| Ok(writer.write_batch(&frame)?))
+                });
+                let ended = writer.map_or(Ok(0), |writer| writer.finish());
+                file.fault.map_or(result, Err)?;
+                ended.map(|_| ()).map_err(Fault::from)
+            }
             Self::Csv => {
-                let mut bytes = Vec::new();
-                CsvWriter::new(&mut bytes).finish(&mut frame(data)?)?;
-                Ok(bytes)
+                let mut is_first = true;
+                in_groups(rows, |group| {
+                    let mut bytes = Vec::new();
+                    CsvWriter::new(&mut bytes)
+                        .include_header(is_first)
+                        .finish(&mut frame(&group)?)?;
+                    is_first = false;
+                    put(&bytes)
+                })
             }
         }
+    }
+}
+
+/// How many rows are written together: those of a group of rows in a Parquet file.
+const GROUP: usize = 1 << 18;
+
+/// Passes rows that come in parts on in groups of one size, whatever the parts are; one group
+/// without rows where there are none.
+fn in_groups(
+    rows: impl FnOnce(Each<'_>) -> Result<(), Fault>,
+    mut each: impl FnMut(Dataset) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (mut waiting, mut count, mut is_empty) = (Vec::new(), 0, true);
+    rows(&mut |part| {
+        count += part.rows();
+        waiting.push(part);
+        if count < GROUP {
+            return Ok(());
+        }
+        let all = Dataset::of_parts(std::mem::take(&mut waiting))?;
+        let whole = count / GROUP * GROUP;
+        for start in (0..whole).step_by(GROUP) {
+            is_empty = false;
+            each(all.part(start..start + GROUP))?;
+        }
+        waiting.push(all.part(whole..count));
+        count -= whole;
+        Ok(())
+    })?;
+    match count > 0 || is_empty {
+        true => each(Dataset::of_parts(waiting)?),
+        false => Ok(()),
+    }
+}
+
+/// Where polars writes to; keeps the fault of what takes the bytes.
+struct ByteSink<'p, 't> {
+    put: &'p mut Take<'t>,
+    fault: Option<Fault>,
+}
+
+impl io::Write for ByteSink<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match (self.put)(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ use crate::error::Fault;
 use crate::parcel::Parcel;
 
 pub use data_file::DataForm;
-pub use dataset::{DataColumn, Dataset, from_parquet, to_parquet};
+pub use dataset::{DataColumn, Dataset, Each, from_parquet, to_parquet};
 pub use numbers::Numbers;
 pub use page::{Cells, Figure, Page, Section, Series, Style};
 pub use parts::{Blob, Parts};

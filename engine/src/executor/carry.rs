@@ -149,7 +149,10 @@ impl<'a> Carrier<'a> {
     }
 
     /// The result, from the bytes of its key.
-    fn compute(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<AnyArtifact, Fault> {
+    pub(super) fn compute(
+        &mut self,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<AnyArtifact, Fault> {
         self.order.provided.iter().for_each(know);
         let operation = self.operation()?;
         if let Some(why) = self.diverged_input() {

@@ -29,6 +29,7 @@ use crate::store::{Cost, Store};
 
 pub use carry::carry_out;
 pub(crate) use carry::failure;
+pub use pass::each_rows;
 pub use processes::Processes;
 pub use threads::Threads;
 pub use worker::Worker;

@@ -5,12 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Place;
 use super::carry::{Carrier, LARGE, fault_of};
+use super::results::Results;
 use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, downcast};
 use crate::error::Fault;
 use crate::flow::{Flow, InParts, MOST_BEFORE};
 use crate::order::Order;
-use crate::plugin::{Context, Progress};
+use crate::plugin::{Context, Each, Progress};
 
 /// Where rows come from on their way to an order.
 pub(super) struct Way<'a> {
@@ -20,9 +22,42 @@ pub(super) struct Way<'a> {
     through: Vec<&'a Order>,
 }
 
+/// Passes the rows of a result that is made again to `each`: in parts, where these pass through the
+/// calls that make it.
+///
+/// # Errors
+/// Those of the calls, and of `each`.
+pub fn each_rows(order: &Order, place: &Place<'_>, each: Each<'_>) -> Result<(), Fault> {
+    let results = Results::default();
+    let mut carrier = Carrier::new(order, &order.remakes, place, &results);
+    let Some(way) = carrier.way_of_rows(|_| true) else {
+        let whole = carrier.compute(&|_| ())?;
+        let whole = downcast::<Dataset>(&whole);
+        let whole = whole.ok_or_else(|| Fault::Bug("rows of another type".to_owned()))?;
+        return each(Dataset::clone(&whole));
+    };
+    let outlet = Outlet {
+        kept: Kept::Given(each),
+        stages: Vec::new(),
+    };
+    match carrier.send(way, outlet, &|_| ())? {
+        SentRows::Read { .. } => Ok(()),
+        SentRows::Passed(stage) => stage.fault.map_or(Ok(()), Err),
+    }
+}
+
 impl<'a> Carrier<'a> {
     /// How rows come to the order in parts; none where it is carried out on whole tables.
     pub(super) fn way(&self) -> Option<Way<'a>> {
+        // What is small is read with the other inputs, if it goes no further.
+        let way = self.way_of_rows(|order| order.flows.is_some())?;
+        let goes_on = self.order.flows.is_some();
+        (goes_on || !way.through.is_empty()).then_some(way)
+    }
+
+    /// The same, whatever becomes of the rows; `passes_on` says of an order that reads what is at
+    /// hand whole whether its rows pass on in parts.
+    fn way_of_rows(&self, passes_on: impl Fn(&Order) -> bool) -> Option<Way<'a>> {
         let in_parts = |order: &Order| {
             let operation = self.place.registry.get(&order.plugin)?;
             operation.in_parts(&order.arguments)
@@ -47,8 +82,9 @@ impl<'a> Carrier<'a> {
             }
             let record = self.place.store.find(&member.key)?;
             if !record.objects().any(|(part, ..)| part == Parts::REMADE) {
-                // Small: read with the other inputs, if it goes no further.
-                order.flows.as_ref()?;
+                if !passes_on(order) {
+                    return None;
+                }
                 way.whole = Some(self.stored(&member.key, &member.title).ok()?);
                 break;
             }
@@ -59,8 +95,7 @@ impl<'a> Carrier<'a> {
             }
             way.through.insert(0, order);
         }
-        let goes_on = self.order.flows.is_some();
-        (goes_on || !way.through.is_empty()).then_some(way)
+        Some(way)
     }
 
     /// Carries the order out together with what its rows pass on to.
@@ -72,42 +107,64 @@ impl<'a> Carrier<'a> {
         if let Some(why) = self.diverged_input() {
             return Err(Fault::Diverged(why));
         }
+        let own = Carrier::new(self.order, self.remakes, self.place, self.results);
+        let outlet = Outlet::of(&own);
+        match self.send(way, outlet, progress)? {
+            SentRows::Read { outlet, notes } => {
+                self.notes = notes;
+                outlet.kept.save(self)?;
+                // What fails here is carried out, and fails, in its own turn.
+                outlet.stages.into_iter().for_each(|stage| {
+                    let _ = stage.save();
+                });
+            }
+            SentRows::Passed(mut stage) => {
+                self.notes = stage.context.take_notes();
+                stage.carrier.notes.clone_from(&self.notes);
+                self.cost = stage.save()?.cost;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the rows of the order to an outlet.
+    fn send(
+        &self,
+        way: Way<'a>,
+        outlet: Outlet<'a>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<SentRows<'a>, Fault> {
         let mut orders = way.through.iter().copied();
         let reader = match way.whole {
             Some(_) => None,
             None => Some(orders.next().unwrap_or(self.order)),
         };
         let is_reader = reader.is_some_and(|reader| std::ptr::eq(reader, self.order));
-        let own = Carrier::new(self.order, self.remakes, self.place, self.results);
+        let carrier = |order| Carrier::new(order, self.remakes, self.place, self.results);
         let mut outlet = match is_reader {
-            true => Outlet::of(&own),
+            true => outlet,
             false => {
-                let mut stage = FlowStage::new(own);
+                let mut stage = FlowStage::to(outlet, carrier(self.order));
                 for order in orders.rev() {
-                    let carrier = Carrier::new(order, self.remakes, self.place, self.results);
-                    stage = FlowStage::through(carrier, stage);
+                    stage = FlowStage::to(Outlet::only(stage), carrier(order));
                 }
-                Outlet {
-                    kept: Kept::Nothing,
-                    stages: vec![stage],
-                }
+                Outlet::only(stage)
             }
         };
+        let mut notes = Vec::new();
         match (reader, way.whole) {
             (Some(order), _) => {
-                let carrier = Carrier::new(order, self.remakes, self.place, self.results);
+                let carrier = carrier(order);
                 let context = carrier.context(progress);
                 let bindings = carrier.bindings_with(None)?;
                 let operation = carrier.operation()?;
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     operation.read_parts(&bindings, &context, &mut |rows| outlet.give(rows))
                 }));
-                if is_reader {
-                    self.notes = context.take_notes();
-                }
+                notes = context.take_notes();
                 let result = result.unwrap_or_else(|panic| Err(fault_of(panic)));
                 if let Err(Fault::Cancelled) = result {
-                    return result;
+                    return Err(Fault::Cancelled);
                 }
                 carrier.verify(&context)?;
                 result?;
@@ -120,20 +177,12 @@ impl<'a> Carrier<'a> {
         }
         outlet.finish()?;
         if is_reader {
-            outlet.kept.save(self)?;
-            // What fails here is carried out, and fails, in its own turn.
-            outlet.stages.into_iter().for_each(|stage| {
-                let _ = stage.save();
-            });
-            return Ok(());
+            return Ok(SentRows::Read { outlet, notes });
         }
         let mut stage = outlet.stages.pop();
         while let Some(mut through) = stage.take() {
             if std::ptr::eq(through.order(), self.order) {
-                self.notes = through.context.take_notes();
-                through.carrier.notes.clone_from(&self.notes);
-                self.cost = through.save()?.cost;
-                return Ok(());
+                return Ok(SentRows::Passed(through));
             }
             if let Some(fault) = through.fault {
                 return Err(fault);
@@ -144,10 +193,23 @@ impl<'a> Carrier<'a> {
     }
 }
 
+/// What the rows of an order were sent through.
+enum SentRows<'a> {
+    /// Nothing: the order reads them itself.
+    Read {
+        outlet: Outlet<'a>,
+        notes: Vec<String>,
+    },
+    /// The order, which takes them in parts.
+    Passed(FlowStage<'a>),
+}
+
 /// The rows of a result so far.
-enum Kept {
+enum Kept<'a> {
     /// They are not wanted.
     Nothing,
+    /// They go to somebody else.
+    Given(Each<'a>),
     /// All of them; of what is made again, until they are many if nothing reads all.
     Parts {
         parts: Vec<Dataset>,
@@ -158,7 +220,7 @@ enum Kept {
     Size(u64),
 }
 
-impl Kept {
+impl Kept<'_> {
     /// For the result of an order.
     fn of(order: &Order) -> Self {
         let most = match order.flows {
@@ -172,10 +234,11 @@ impl Kept {
         }
     }
 
-    fn add(&mut self, rows: &Dataset) {
+    fn add(&mut self, rows: &Dataset) -> Result<(), Fault> {
         let more = rows.size();
         match self {
             Self::Nothing => {}
+            Self::Given(each) => each(rows.clone())?,
             Self::Size(size) => *size += more,
             Self::Parts { parts, size, most } => {
                 *size += more;
@@ -185,11 +248,12 @@ impl Kept {
                 }
             }
         }
+        Ok(())
     }
 
     fn save(self, carrier: &mut Carrier<'_>) -> Result<(), Fault> {
         match self {
-            Self::Nothing => Ok(()),
+            Self::Nothing | Self::Given(_) => Ok(()),
             Self::Size(size) => carrier.save_size(size),
             Self::Parts { parts, .. } => carrier.save_result(Arc::new(Dataset::of_parts(parts)?)),
         }
@@ -198,7 +262,7 @@ impl Kept {
 
 /// Where the rows of a result go.
 struct Outlet<'a> {
-    kept: Kept,
+    kept: Kept<'a>,
     stages: Vec<FlowStage<'a>>,
 }
 
@@ -216,8 +280,16 @@ impl<'a> Outlet<'a> {
         }
     }
 
+    /// To the next order on the way of rows, and nothing else.
+    fn only(stage: FlowStage<'a>) -> Self {
+        Self {
+            kept: Kept::Nothing,
+            stages: vec![stage],
+        }
+    }
+
     fn give(&mut self, rows: Dataset) -> Result<(), Fault> {
-        self.kept.add(&rows);
+        self.kept.add(&rows)?;
         let Some((last, others)) = self.stages.split_last_mut() else {
             return Ok(());
         };
@@ -246,7 +318,11 @@ struct FlowStage<'a> {
 
 impl<'a> FlowStage<'a> {
     fn new(carrier: Carrier<'a>) -> Self {
-        let outlet = Outlet::of(&carrier);
+        Self::to(Outlet::of(&carrier), carrier)
+    }
+
+    /// One whose rows go to an outlet.
+    fn to(outlet: Outlet<'a>, carrier: Carrier<'a>) -> Self {
         Self {
             context: carrier.context(&|_| ()),
             carrier,
@@ -254,18 +330,6 @@ impl<'a> FlowStage<'a> {
             outlet,
             fault: None,
             spent: Duration::ZERO,
-        }
-    }
-
-    /// One that was carried out before, on the way to another.
-    fn through(carrier: Carrier<'a>, to: Self) -> Self {
-        let outlet = Outlet {
-            kept: Kept::Nothing,
-            stages: vec![to],
-        };
-        Self {
-            outlet,
-            ..Self::new(carrier)
         }
     }
 
