@@ -415,7 +415,7 @@ anomaly w = finetune(nett, s, steps: -1)
           |              ^^^
           |
           = help: did you mean `mlp`?
-          = help: plugins that make a `parent`: `additive`, `adopt`, `align`, `average`, `boost`, `combine`, `conv`, `ema`, `least_squares`, `linear_regression`, `member`, `mlp`, `pick`, `project`, `prune`, `quantise`, `resize`, `safetensors`, `slerp`, `soup`, `spectral`, `stock`, `transformer`, `trim`
+          = help: plugins that make a `parent`: `additive`, `adopt`, `align`, `average`, `boost`, `combine`, `conv`, `ema`, `least_squares`, `linear_regression`, `member`, `members`, `mlp`, `pick`, `project`, `prune`, `quantise`, `resize`, `safetensors`, `slerp`, `soup`, `spectral`, `stock`, `transformer`, `trim`
         error[syntax-error]: unclosed `(`
          --> it.farcast:3:18
           |

@@ -251,9 +251,9 @@ fn ls_and_du_tell_what_there_is() {
         # B synthetic
         # B finetune
         # B window
+        # B apply
         # B mlp
         # B polynomial
-        # B apply
         # B columns
         # B not needed by any result
         # B in total

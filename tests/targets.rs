@@ -187,7 +187,6 @@ parent sorts = mlp(all, inputs: [x], target: [u, v], epochs: 1, members: 1, loss
 parent fit = least_squares(all, inputs: [x], target: [v, v])
 parent words = transformer(all, inputs: [x], target: [], width: 4)
 parent copy = additive(all, inputs: [x, u], target: [u, v])
-parent trees = boost(all, inputs: [x], target: [u, v])
 parent one = mlp(all, inputs: [x], target: v, epochs: 1, members: 1)
 score a = compare(net, on: all, baselines: [z])
 score b = compare(net, one, on: all)
@@ -202,7 +201,6 @@ report s = timeline(net, on: all, by: z, target: z)
         "column `u` is named twice",
         "column `v` is named twice",
         "the target `u` is among the inputs: its prediction is a copy",
-        "expected a `Column`, found a list",
         "expected one column or more, found none",
         "expected one column of classes, found several",
         "`baselines` is of one target, the network predicts `u`, `v`",

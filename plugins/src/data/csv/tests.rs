@@ -633,7 +633,9 @@ fn rows_of_several_files_in_parts_are_those_of_the_whole() {
             Ok(())
         };
         some().read_parts(&context, each).expect("parts");
-        assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+        // As text, where a missing value is equal to another.
+        let parts = Dataset::of_parts(parts).expect("rows");
+        assert_eq!(format!("{parts:?}"), format!("{whole:?}"));
         assert_eq!(
             whole.schema(),
             some().schema(&Files::unchecked()).expect("a schema")
