@@ -182,7 +182,7 @@ impl<'a> Carrier<'a> {
         let mut stage = outlet.stages.pop();
         while let Some(mut through) = stage.take() {
             if std::ptr::eq(through.order(), self.order) {
-                return Ok(SentRows::Passed(through));
+                return Ok(SentRows::Passed(Box::new(through)));
             }
             if let Some(fault) = through.fault {
                 return Err(fault);
@@ -201,7 +201,7 @@ enum SentRows<'a> {
         notes: Vec<String>,
     },
     /// The order, which takes them in parts.
-    Passed(FlowStage<'a>),
+    Passed(Box<FlowStage<'a>>),
 }
 
 /// The rows of a result so far.
