@@ -7,7 +7,7 @@ A table stands between two markers; the first says what is in it:
     <!-- table wind.farcast rows=net,adapted columns=RMSE:skill.rmse -->
     <!-- end of table -->
 
-Rows are models, `model:label` under another name, `one+other:label` where statements name them differently. A column is `label:statement.metric`, followed by `@60` for a horizon and by `#1`
+Rows are models, `model:label` under another name, `one+other:label` where statements name them differently. A column is `label:statement.metric`, `one+other` where rows are of different statements, followed by `@60` for a horizon and by `#1`
 for the point of a sweep, counted from 0 in the order of the score table. With `~line` at its end
 it is the difference from the model `line`, run by run, with its 95 % interval by Student's t over
 the seeds: new data and new training, both. A number is the ensemble
@@ -27,7 +27,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).parent
 TABLE = re.compile(r"(<!-- table (.*?) -->\n).*?(<!-- end of table -->)", re.S)
-COLUMN = re.compile(r"(.+?):(\w+)\.(\w+)(?:@(\d+))?(?:#(\d+))?(?:~(\w+))?$")
+COLUMN = re.compile(r"(.+?):([\w+]+)\.(\w+)(?:@(\d+))?(?:#(\d+))?(?:~(\w+))?$")
 
 
 def run(arguments, experiment, seed, settings):
@@ -47,7 +47,7 @@ def run(arguments, experiment, seed, settings):
 def value(lines, model, column, members):
     """The number of a model in a run, or None; of some members, if any are named."""
     _, statement, metric, horizon, point, _ = column
-    lines = [line for line in lines if line["statement"] == statement]
+    lines = [line for line in lines if line["statement"] in statement.split("+")]
     points = list(dict.fromkeys(line["point"] for line in lines))
     lines = [line for line in lines if line["model"] in model.split("+")]
     wanted = {
