@@ -138,7 +138,7 @@ fn in_groups(
     }
 }
 
-/// Where polars writes to; keeps the fault of what takes the bytes.
+/// Where polars writes to; keeps the fault of the writer behind it.
 struct ByteSink<'p, 't> {
     put: &'p mut Take<'t>,
     fault: Option<Fault>,

@@ -23,7 +23,7 @@ use super::support::dates::pattern_fault;
 use super::support::row_choice::{RowChoice, RowOptions, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile};
 use super::support::source::{self, Heading};
-use super::support::stacking::{Part, Stack};
+use super::support::stacking::{Part, Stack, whole};
 
 words! {
     /// How bytes encode characters.
@@ -197,15 +197,7 @@ impl Plugin for Csv {
             true => usize::MAX,
             false => TEXT_TOGETHER,
         };
-        let mut parts = Vec::new();
-        let none = self.pass(together, context, &mut |rows| {
-            parts.push(rows);
-            Ok(())
-        })?;
-        match parts.is_empty() {
-            true => Ok(none),
-            false => Dataset::of_parts(parts),
-        }
+        whole(|each| self.pass(together, context, each))
     }
 }
 

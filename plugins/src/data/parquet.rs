@@ -21,7 +21,7 @@ use super::support::pages::{self, Held, Meaning};
 use super::support::row_choice::{RowChoice, RowOptions, ValueBounds, can_meet, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile};
 use super::support::source::{self, Heading};
-use super::support::stacking::{Part, Stack};
+use super::support::stacking::{Part, Stack, whole};
 
 plugin! {
     /// The columns of Parquet files.
@@ -103,15 +103,7 @@ impl Plugin for Parquet {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let mut parts = Vec::new();
-        let none = self.pass(ROWS_AT_MOST, context, &mut |rows| {
-            parts.push(rows);
-            Ok(())
-        })?;
-        match parts.is_empty() {
-            true => Ok(none),
-            false => Dataset::of_parts(parts),
-        }
+        whole(|each| self.pass(ROWS_AT_MOST, context, each))
     }
 }
 
@@ -422,6 +414,7 @@ fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {
 mod tests {
     use super::*;
     use crate::data::support::testing::{complaint, in_doubles, testdata};
+    use crate::testing::in_parts;
     use dsl::ast::BinaryOp;
     use engine::params::DataPath;
 
@@ -559,13 +552,7 @@ mod tests {
             };
             let context = Context::alone("parquet");
             let whole = some().run(&context).expect("rows");
-            let mut parts = Vec::new();
-            let each = &mut |rows| {
-                parts.push(rows);
-                Ok(())
-            };
-            some().read_parts(&context, each).expect("parts");
-            assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+            assert_eq!(in_parts(some(), &context), whole);
             whole
         };
         let all = read(None, 1);
@@ -604,14 +591,8 @@ mod tests {
         ] {
             let context = Context::alone("parquet");
             let whole = thin(condition.clone(), every).run(&context).expect("rows");
-            let mut parts = Vec::new();
-            let each = &mut |rows| {
-                parts.push(rows);
-                Ok(())
-            };
             let again = thin(condition.clone(), every);
-            again.read_parts(&context, each).expect("parts");
-            assert_eq!(Dataset::of_parts(parts).expect("rows"), whole);
+            assert_eq!(in_parts(again, &context), whole);
             let depth = whole.values("depth").expect("depth");
             let all = (0..40).filter(|at| at % every == 0).map(|at| at as f64);
             let all = all.filter(|at| condition.is_none() || *at > 14.0);

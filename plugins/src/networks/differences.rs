@@ -1,12 +1,14 @@
 //! Gradients of all networks that have more than dense layers, by all that computes them, against
-//! finite differences of a loss with everything written out, in f64.
+//! finite differences of a loss with everything written out, in f64; and what tests of their
+//! kernels share.
 
 use super::encoder::tests as encoding;
+use super::fused::{FrontEnd, Fused};
 use super::images::tests as imaging;
-use super::testing::{ACTIVATIONS, exactly, made_up};
+use super::testing::{ACTIVATIONS, distance, exactly, instruction_sets, made_up};
 use super::{
-    Activation, Columns, Convolutional, Encoder, EncoderNetwork, Images, Layers, Loss, Model,
-    Samples, Scaled, TrainerChoice,
+    Activation, Columns, Convolutional, Differentiate, Encoder, EncoderNetwork, Images, Layers,
+    Loss, Model, Samples, Scaled, TrainerChoice,
 };
 
 fn columns(inputs: usize) -> Columns {
@@ -55,6 +57,40 @@ pub(super) fn batch(model: &dyn Model, rows: usize) -> Samples {
             .map(|row| [0.5, 2.0, 0.0, 1.0, 1.5][row % 5])
             .collect(),
         rows,
+    }
+}
+
+/// Compares gradients with `front` before the dense layers, on all instructions, with those of dfdx.
+pub(super) fn expect_reference<F: FrontEnd>(
+    model: &dyn Model,
+    layers: &Layers,
+    front: impl Fn() -> F,
+    batch: &Samples,
+) {
+    let mut weights = made_up(model.layout().len(), 4);
+    weights.iter_mut().for_each(|weight| *weight *= 0.5);
+    let mut reference = model.differentiate(TrainerChoice::Dfdx);
+    let (expected_loss, expected) = reference.gradient(&weights, batch);
+    for arch in instruction_sets() {
+        let mut kernel = Fused::after(front(), layers, model.loss(), arch);
+        for _ in 0..2 {
+            let (loss, gradient) = kernel.gradient(&weights, batch);
+            assert!((loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));
+            let apart = distance(gradient, expected);
+            assert!(apart < 2e-5, "{arch:?} {model:?} {}: {apart}", batch.rows);
+        }
+    }
+}
+
+/// Checks that the loss is not a number where a weight is not, at each of some places.
+pub(super) fn expect_no_number(model: &dyn Model, places: [usize; 4]) {
+    let batch = batch(model, 5);
+    for at in places {
+        let mut weights = made_up(model.layout().len(), 4);
+        weights[at] = f32::NAN;
+        let mut trainer = model.differentiate(TrainerChoice::Auto);
+        let (loss, _) = trainer.gradient(&weights, &batch);
+        assert!(loss.is_nan(), "{model:?} weight {at}");
     }
 }
 

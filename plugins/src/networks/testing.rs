@@ -5,7 +5,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::gelu::tests::cumulative;
-use super::{Activation, Columns, Encoder, Feedforward, Layers, Loss, Network, Samples, Scaled};
+use super::{
+    Activation, Columns, Encoder, EncoderNetwork, Feedforward, Layers, Loss, Network, Samples,
+    Scaled,
+};
 
 /// Made-up numbers of magnitude up to one.
 pub(crate) fn made_up(count: usize, salt: usize) -> Vec<f32> {
@@ -121,4 +124,21 @@ pub(crate) fn encoder() -> Encoder {
         layers: 2,
         feedforward: 5,
     }
+}
+
+/// A network of [`encoder`] with two outputs.
+pub(crate) fn small_transformer(activation: Activation) -> Network {
+    let encoder = encoder();
+    Network::from(EncoderNetwork {
+        columns: Columns {
+            inputs: vec![Scaled::as_is("x"); encoder.tokens],
+            targets: vec![Scaled::as_is("y")],
+        },
+        layers: Layers {
+            widths: vec![encoder.width, 2],
+            activation,
+        },
+        encoder,
+        loss: Loss::Mse,
+    })
 }

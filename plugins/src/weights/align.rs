@@ -335,8 +335,8 @@ impl Activations<'_> {
 mod tests {
     use super::*;
     use crate::data::support::testing::table;
-    use crate::networks::testing::{encoder, made_up};
-    use crate::networks::{Activation, Columns, EncoderNetwork, Layers, Loss, Network, Scaled};
+    use crate::networks::testing::{made_up, small_transformer};
+    use crate::networks::{Activation, Network};
     use crate::testing::{Given, call, given};
     use crate::weights::support::symmetry::of_layers;
     use crate::weights::support::testing::{alignment, parent, weights_of};
@@ -452,7 +452,7 @@ mod tests {
         let file = SymmetryFile::read(&path, &Files::unchecked()).expect("a file");
         let units = file.units(&layout).expect("units");
         let mut reference = made_up(layout.len(), 3);
-        // With both axes the assignment is no linear one: what is searched step by step is found
+        // With both axes the assignment is not linear: what is searched step by step is found
         // where the other tensors say enough.
         for weight in &mut reference[21..70] {
             *weight *= 0.1;
@@ -578,20 +578,7 @@ mod tests {
     }
     #[test]
     fn transformers_are_aligned_with_the_same_function() {
-        let encoder = encoder();
-        let widths = vec![encoder.width, 2];
-        let network = Network::from(EncoderNetwork {
-            columns: Columns {
-                inputs: vec![Scaled::as_is("x"); 3],
-                targets: vec![Scaled::as_is("y")],
-            },
-            encoder,
-            layers: Layers {
-                widths,
-                activation: Activation::Gelu,
-            },
-            loss: Loss::Mse,
-        });
+        let network = small_transformer(Activation::Gelu);
         let units = of_network(&network).expect("units");
         let counts: Vec<usize> = units.iter().map(|units| units.count).collect();
         assert_eq!(counts, [4, 2, 5, 2, 5]);

@@ -17,8 +17,8 @@ plugin! {
     ///
     /// Member `i` has row `i` of the table, both counted from 0; rows after the first `count` are
     /// left out. The number is written because members are known before anything runs: each is
-    /// an action of its own, and so are its dependents. What takes the members of a parent, such
-    /// as `soup`, `finetune` or `similarity`, then takes the rows of `generate`, `across`, `record`
+    /// an action of its own, and so are its dependents. Plugins that read the members of a parent, such
+    /// as `soup`, `finetune` or `similarity`, then read the rows of `generate`, `across`, `record`
     /// or `safetensors`. A table that has members already is refused: `average` or `pick` makes one
     /// row of each member's rows. A row that diverged is a member that diverged. `adopt` makes
     /// networks of a farcast, and runs weights that came without a network.

@@ -23,9 +23,9 @@ plugin! {
     ///
     /// `permute`, `sign` and `scale` leave what a network computes as it is, but for rounding: hidden
     /// units in a random order (also heads and numbers of a token in transformers); half of the
-    /// units of a `tanh` with the sign of all their weights turned; units of a `relu` with what they
-    /// take times a factor between 1/2 and 2, evenly on a scale of logarithms, and what takes them
-    /// divided by it. `noise` adds normal numbers with this share of the standard deviation of the
+    /// units of a `tanh` with the sign of all their weights turned; units of a `relu` with their
+    /// incoming weights times a factor between 1/2 and 2, evenly on a scale of logarithms, and the
+    /// outgoing ones divided by it. `noise` adds normal numbers with this share of the standard deviation of the
     /// weights of each tensor. `mix: 0.8` is 0.8 times a network and 0.2 times another one, drawn for
     /// each copy; align networks of other starts first. Mixing goes first, then noise, then the rest.
     ///
@@ -300,8 +300,8 @@ fn deviation(weights: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::testing::{dense, encoder, made_up};
-    use crate::networks::{Columns, EncoderNetwork, Layers, Loss, Scaled};
+    use crate::networks::Loss;
+    use crate::networks::testing::{dense, made_up, small_transformer};
     use crate::testing::{call, given, members};
     use crate::weights::support::testing::{alignment, parent, weights_of};
 
@@ -331,19 +331,7 @@ mod tests {
         let mlp = |activation| Network::from(dense(&[3, 7, 5, 2], activation, Loss::Mse));
         let conv = r#"{"inputs":[],"targets":[],"images":{"height":6,"width":7,"channels":[3],"kernel":3,"pool":2},"widths":[12,5,2],"activation":"relu","loss":"cross_entropy"}"#;
         let conv: Network = serde_json::from_str(conv).expect("a network");
-        let encoder = encoder();
-        let transformer = Network::from(EncoderNetwork {
-            columns: Columns {
-                inputs: vec![Scaled::as_is("x"); 3],
-                targets: vec![Scaled::as_is("y")],
-            },
-            layers: Layers {
-                widths: vec![encoder.width, 2],
-                activation: Activation::Relu,
-            },
-            encoder,
-            loss: Loss::Mse,
-        });
+        let transformer = small_transformer(Activation::Relu);
         for (network, inputs, more) in [
             (mlp(Activation::Silu), 3, "permute: true"),
             (mlp(Activation::Tanh), 3, "sign: true"),

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use super::*;
 use crate::data::support::testing::{complaint, testdata};
+use crate::testing::in_parts;
 use dsl::ast::BinaryOp;
 use dsl::column::ColumnExpr;
 use engine::params::Condition;
@@ -567,15 +568,9 @@ fn rows_that_do_not_meet_the_condition_are_left_out_as_they_are_read() {
     let (param, message) = complaint(chosen(1, Some(none)).run(&Context::alone("csv")));
     assert_eq!(param, Some("where"));
     assert_eq!(message, "no row meets the condition");
-    let mut parts = Vec::new();
     let context = Context::alone("csv");
-    let each = &mut |rows| {
-        parts.push(rows);
-        Ok(())
-    };
-    chosen(4, None).read_parts(&context, each).expect("parts");
     let all = chosen(4, None).run(&context).expect("rows");
-    assert_eq!(Dataset::of_parts(parts).expect("rows"), all);
+    assert_eq!(in_parts(chosen(4, None), &context), all);
 }
 
 #[test]
@@ -627,14 +622,8 @@ fn rows_of_several_files_in_parts_are_those_of_the_whole() {
         };
         let context = Context::alone("csv");
         let whole = some().run(&context).expect("rows");
-        let mut parts = Vec::new();
-        let each = &mut |rows| {
-            parts.push(rows);
-            Ok(())
-        };
-        some().read_parts(&context, each).expect("parts");
         // As text, where a missing value is equal to another.
-        let parts = Dataset::of_parts(parts).expect("rows");
+        let parts = in_parts(some(), &context);
         assert_eq!(format!("{parts:?}"), format!("{whole:?}"));
         assert_eq!(
             whole.schema(),

@@ -10,6 +10,7 @@ use dsl::types::{ColumnInfo, Content, Schema};
 use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
+use engine::plugin::Each;
 
 use super::csv::field::plain;
 use super::csv::infer::{self, Form};
@@ -38,6 +39,22 @@ impl Part {
             data,
             empty: Vec::new(),
         }
+    }
+}
+
+/// All rows that a pass hands out; where it hands out none, what it returns, the columns.
+///
+/// # Errors
+/// Those of the pass.
+pub fn whole(pass: impl FnOnce(Each<'_>) -> Result<Dataset, Fault>) -> Result<Dataset, Fault> {
+    let mut parts = Vec::new();
+    let none = pass(&mut |rows| {
+        parts.push(rows);
+        Ok(())
+    })?;
+    match parts.is_empty() {
+        true => Ok(none),
+        false => Dataset::of_parts(parts),
     }
 }
 

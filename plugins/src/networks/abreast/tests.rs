@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::networks::fused::Fused;
-use crate::networks::testing::{dense, distance, draw, instruction_sets};
+use crate::networks::testing::{ACTIVATIONS, dense, distance, draw, instruction_sets};
 use crate::networks::{Activation, Differentiate, Feedforward, transposed};
 
 /// Gradients in f64 of the mean squared error, by backpropagation as textbooks have it.
@@ -98,14 +98,7 @@ fn gradients_are_those_of_the_textbook() {
 
 #[test]
 fn every_loss_and_activation_is_that_of_one_network() {
-    for activation in [
-        Activation::Tanh,
-        Activation::Relu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Sigmoid,
-        Activation::Silu,
-    ] {
+    for activation in ACTIVATIONS {
         for loss in [Loss::Mse, Loss::CrossEntropy] {
             let network = dense(&[3, 17, 5, 4], activation, loss);
             let mut all = drawn(&network, 13, 37);

@@ -332,7 +332,7 @@ impl<'a> Solution<'a> {
         }
         let tiny = LEAST_SQUARE * self.design.factors().nrows() as f64;
         let mut pairs = moments.squares.iter().zip(left);
-        // What does not vary leaves nothing of nothing, and what is no number is looked at again.
+        // Weights that do not vary leave nothing of nothing; those that are not numbers are looked at again.
         pairs.all(|(squares, left)| match *squares {
             0.0 => left == 0.0,
             _ => *squares >= tiny && (LEAST_LEFT * squares..f64::INFINITY).contains(&left),

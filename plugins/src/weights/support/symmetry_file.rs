@@ -250,8 +250,8 @@ mod tests {
 
     use super::super::symmetry::of_network;
     use super::*;
-    use crate::networks::testing::encoder;
-    use crate::networks::{Activation, Columns, EncoderNetwork, Layers, Loss, Network, Scaled};
+    use crate::networks::Activation;
+    use crate::networks::testing::{encoder, small_transformer};
 
     fn read(text: &str, layout: &Layout) -> Result<Vec<Units>, Fault> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -262,20 +262,8 @@ mod tests {
 
     #[test]
     fn a_file_can_say_what_is_known_of_a_transformer() {
-        let encoder = encoder();
-        let layers = encoder.layers;
-        let network = Network::from(EncoderNetwork {
-            columns: Columns {
-                inputs: vec![Scaled::as_is("x"); 3],
-                targets: vec![Scaled::as_is("y")],
-            },
-            layers: Layers {
-                widths: vec![encoder.width, 2],
-                activation: Activation::Gelu,
-            },
-            encoder,
-            loss: Loss::Mse,
-        });
+        let layers = encoder().layers;
+        let network = small_transformer(Activation::Gelu);
         let mut token = vec![
             json!(["tokens.weight", 1, 1, 1]),
             json!(["tokens.bias", 1]),
