@@ -223,7 +223,7 @@ pub fn open_for(
     thread::scope(|scope| {
         let store = folder
             .is_dir()
-            .then(|| scope.spawn(|| DirStore::open(&folder, access)));
+            .then(|| scope.spawn(|| DirStore::open(&folder, access).inspect(DirStore::read_packs)));
         let study = study_for(exports, args, settings, terminal)?;
         let store = match store.map(ScopedJoinHandle::join) {
             Some(opened) => opened.unwrap_or_else(|panic| resume_unwind(panic)),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::path_text::{path_text, text_path};
-use engine::record::{RunRecord, is_changed};
+use engine::record::RunRecord;
+use engine::seal::is_changed;
 use engine::store::{Access, DirStore, read_limited};
 use engine::table::{ScoreLine, read_scores};
 

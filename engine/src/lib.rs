@@ -50,6 +50,7 @@ pub mod report;
 pub mod run;
 pub mod run_index;
 pub mod scheduler;
+pub mod seal;
 pub mod search;
 pub mod sketch;
 mod spare;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dsl::experiment::{Experiment, Node};
 use dsl::types::Kind;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::artifact::{
@@ -22,8 +22,9 @@ use crate::observer::{Counts, Ending, Silent};
 use crate::order::{Order, order};
 use crate::out_folder::{Exported, ExportedFiles};
 use crate::plugin::{Each, Registry};
-use crate::record::{RunRecord, sealed};
+use crate::record::RunRecord;
 use crate::run::Outcome;
+use crate::seal::seal;
 use crate::store::{Cost, Store};
 use crate::sweep_lines::{self, SweepLine};
 use crate::table::ScoreLine;
@@ -44,9 +45,18 @@ pub fn write_file_of(
     path: &Path,
     make: impl FnOnce(&mut Take) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let failed = |error: std::io::Error| {
-        Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
-    };
+    let failed = |error| cannot_write(path, &error);
+    replace_file(path, |file| {
+        make(&mut |bytes| file.write_all(bytes).map_err(failed))
+    })
+}
+
+/// The same of a file that `write` writes.
+fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let failed = |error| cannot_write(path, &error);
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -55,16 +65,20 @@ pub fn write_file_of(
     }
     remove_leftovers(path);
     let temporary = temporary(path, std::process::id());
-    let write = || {
+    let replace = || {
         let mut file = fs::File::create(&temporary).map_err(failed)?;
-        make(&mut |bytes| file.write_all(bytes).map_err(failed))?;
+        write(&mut file)?;
         file.sync_all().map_err(failed)?;
         fs::rename(&temporary, path).map_err(failed)
     };
-    write().inspect_err(|_| {
+    replace().inspect_err(|_| {
         // A leftover does no harm; the first error is the one that matters.
         let _ = fs::remove_file(&temporary);
     })
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::Environment(format!("cannot write `{}`: {error}", path.display()))
 }
 
 /// Replaces the content of an existing file, and keeps its mode, its owner and the links to it.
@@ -129,48 +143,78 @@ fn remove_leftovers(path: &Path) {
     }
 }
 
-/// `run.json`: the record of the run, then key, ending and cost of every action.
-///
-/// # Errors
-/// When a value has no JSON form, which is a bug.
-pub fn run_json(
-    record: &RunRecord,
-    experiment: &Experiment,
-    graph: &Graph,
-    outcome: &Outcome,
-    facts: &[(String, String)],
-    files: &ExportedFiles,
-) -> Result<Vec<u8>, Fault> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        #[serde(flatten)]
-        record: &'a RunRecord,
-        facts: BTreeMap<&'a str, &'a str>,
-        files: &'a ExportedFiles,
-        actions: Vec<ActionLine<'a>>,
-        sweeps: Vec<SweepLine<'a>>,
-    }
-    let endings = outcome.endings.iter().zip(&outcome.costs);
-    let actions = graph.actions.iter().zip(endings);
-    let facts = facts.iter().map(|(name, value)| (&**name, &**value));
-    let document = Document {
-        record,
-        facts: facts.collect(),
-        files,
-        actions: actions
-            .map(|(action, (ending, cost))| {
-                let node = &experiment.nodes[action.node.0];
-                let version = record.plugins.get(&node.plugin);
-                ActionLine::of(action, node, version.copied(), ending, *cost)
-            })
-            .collect(),
-        sweeps: sweep_lines::lines(experiment, graph, outcome),
-    };
-    sealed(&document, graph.actions.len() * ACTION_LINE)
+/// What a `run.json` holds: the record of the run, then key, ending and cost of every action.
+#[derive(Serialize)]
+pub struct RunDocument<'a> {
+    #[serde(flatten)]
+    record: &'a RunRecord,
+    facts: BTreeMap<&'a str, &'a str>,
+    files: &'a ExportedFiles,
+    actions: ActionLines<'a>,
+    sweeps: Vec<SweepLine<'a>>,
 }
 
-/// About how many bytes an action takes in `run.json`.
-const ACTION_LINE: usize = 360;
+impl<'a> RunDocument<'a> {
+    /// That of a run.
+    pub fn new(
+        record: &'a RunRecord,
+        experiment: &'a Experiment,
+        graph: &'a Graph,
+        outcome: &'a Outcome,
+        facts: &'a [(String, String)],
+        files: &'a ExportedFiles,
+    ) -> Self {
+        let facts = facts.iter().map(|(name, value)| (&**name, &**value));
+        Self {
+            record,
+            facts: facts.collect(),
+            files,
+            actions: ActionLines {
+                record,
+                experiment,
+                graph,
+                outcome,
+            },
+            sweeps: sweep_lines::lines(experiment, graph, outcome),
+        }
+    }
+
+    /// Writes it, with the digest of the rest in front.
+    ///
+    /// # Errors
+    /// As [`write_file`].
+    pub fn write(&self, path: &Path) -> Result<(), Fault> {
+        replace_file(path, |file| {
+            seal(self, file).map_err(|error| cannot_write(path, &error))
+        })
+    }
+}
+
+/// The actions of a run, each made into its line while it is written: there may be a million.
+struct ActionLines<'a> {
+    record: &'a RunRecord,
+    experiment: &'a Experiment,
+    graph: &'a Graph,
+    outcome: &'a Outcome,
+}
+
+impl Serialize for ActionLines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            record,
+            experiment,
+            graph,
+            outcome,
+        } = self;
+        let endings = outcome.endings.iter().zip(&outcome.costs);
+        let actions = graph.actions.iter().zip(endings);
+        serializer.collect_seq(actions.map(|(action, (ending, cost))| {
+            let node = &experiment.nodes[action.node.0];
+            let version = record.plugins.get(&node.plugin);
+            ActionLine::of(action, node, version.copied(), ending, *cost)
+        }))
+    }
+}
 
 /// An action in `run.json`.
 #[derive(Serialize)]

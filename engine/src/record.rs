@@ -385,41 +385,6 @@ impl RunRecord {
     }
 }
 
-/// The start of a `run.json`; the digest of what follows comes next, in hex.
-const SEAL: &str = "{\n  \"digest\": \"";
-
-/// A JSON object, which takes about `size` bytes, with the digest of the rest of its text in front.
-///
-/// # Errors
-/// When a value has no JSON form, which is a bug.
-pub fn sealed(object: &impl Serialize, size: usize) -> Result<Vec<u8>, Fault> {
-    let start = SEAL.len();
-    let mut text = Vec::with_capacity(start + 66 + size);
-    text.extend_from_slice(SEAL.as_bytes());
-    text.extend_from_slice(&[b'0'; 64]);
-    text.push(b'"');
-    serde_json::to_writer_pretty(&mut text, object)
-        .map_err(|error| Fault::Bug(error.to_string()))?;
-    text.push(b'\n');
-    let (front, rest) = text.split_at_mut(start + 66);
-    let digest = Digest::of(rest).to_string();
-    front[start..start + 64].copy_from_slice(digest.as_bytes());
-    // The brace of the object itself.
-    front[start + 65] = b',';
-    Ok(text)
-}
-
-/// Whether a `run.json` differs from what the run wrote. One without a digest, which another program
-/// may have rewritten, counts as unchanged.
-pub fn is_changed(json: &[u8]) -> bool {
-    let sealed = json.strip_prefix(SEAL.as_bytes());
-    let parts = sealed.and_then(|sealed| sealed.split_at_checked(64));
-    parts.is_some_and(|(digest, rest)| {
-        let rest = rest.strip_prefix(b"\",").unwrap_or(rest);
-        Digest::of(rest).to_string().as_bytes() != digest
-    })
-}
-
 /// The date and time of day now, in UTC.
 pub fn now_text() -> String {
     time(crate::store::unix_millis() / 1000)
@@ -455,18 +420,6 @@ mod tests {
         assert_eq!(time(951_782_400), "2000-02-29 00:00:00");
         assert_eq!(time(1_795_236_671), "2026-11-21 04:51:11");
         assert_eq!(time(4_107_542_399), "2100-02-28 23:59:59");
-    }
-
-    #[test]
-    fn any_changed_byte_shows() {
-        let sealed = sealed(&serde_json::json!({"format": 1}), 0).unwrap();
-        assert!(!is_changed(&sealed) && !is_changed(b"{\"format\": 1}"));
-        for at in SEAL.len()..sealed.len() {
-            let mut changed = sealed.clone();
-            changed[at] ^= 1;
-            assert!(is_changed(&changed), "byte {at}");
-        }
-        assert!(is_changed(&sealed[..sealed.len() - 1]));
     }
 
     #[test]

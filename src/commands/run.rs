@@ -22,7 +22,7 @@ use engine::out_folder::{
     ExportedFiles, begin_writing, exported_before, probe, remove_export, run_beginning,
 };
 use engine::output::{
-    Export, export, file_stems, longest_file_name, run_answer, run_json, write_file,
+    Export, RunDocument, export, file_stems, longest_file_name, run_answer, write_file,
 };
 use engine::path_text::path_text;
 use engine::record::{FinishedRun, RunRecord};
@@ -488,15 +488,15 @@ impl Finished<'_> {
     fn write_run(&self, files: &ExportedFiles) -> Result<(), Fault> {
         let (study, record) = (&self.study, &self.record);
         let (facts, outcome) = (self.facts(), &self.outcome);
-        let run = run_json(
+        let document = RunDocument::new(
             record,
             &study.experiment,
             &self.graph,
             outcome,
             &facts,
             files,
-        )?;
-        write_file(&self.job.out.join("run.json"), &run)
+        );
+        document.write(&self.job.out.join("run.json"))
     }
 
     fn write_results(&self) -> Result<(), Fault> {

@@ -86,10 +86,11 @@ impl<'p> Checker<'p> {
             args.values.insert(POINTS.to_owned(), points);
         }
         let mut facts = self.facts_of(call, &args)?;
-        facts.known = self.examine(call, kind, &args)?;
-        if let Some(columns) = facts.known.columns.take() {
+        let mut known = self.examine(call, kind, &args)?;
+        if let Some(columns) = known.columns.take() {
             facts.schema = Some(Rc::new(Arc::unwrap_or_clone(columns)));
         }
+        facts.known = self.memo.shared_facts(call.span, known);
         let seed = if signature.random {
             self.seed(notes)
         } else {

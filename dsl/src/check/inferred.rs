@@ -10,7 +10,7 @@ use super::reads::Reads;
 use super::value::texts_for_numbers;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
-use crate::facts::{Facts, place_of};
+use crate::facts::place_of;
 use crate::signature::{ColumnRule, Need, Param};
 use crate::source::Span;
 use crate::types::{Content, Kind, Schema, Type};
@@ -49,7 +49,7 @@ impl<'p> Checker<'p> {
             members: members?,
             schema: schema?,
             reads: Reads::default(),
-            known: Facts::default(),
+            known: Rc::default(),
         };
         sound.then_some(facts)
     }

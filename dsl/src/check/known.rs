@@ -21,8 +21,8 @@ pub struct Inferred {
     pub members: Option<(u32, Span)>,
     /// The swept params and choices it reads.
     pub reads: Reads,
-    /// What its plugin says of it.
-    pub known: Facts,
+    /// What its plugin says of it; most points of a sweep share it.
+    pub known: Rc<Facts>,
 }
 
 /// A column that data met later must have.

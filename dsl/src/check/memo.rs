@@ -11,6 +11,7 @@ use super::reads::Reads;
 use super::scope::NO_FILE;
 use crate::ast::Expr;
 use crate::experiment::{NodeId, Value};
+use crate::facts::Facts;
 use crate::source::Span;
 use crate::types::Schema;
 
@@ -32,6 +33,8 @@ pub struct Memo<'p> {
     pub schemas: BTreeMap<String, Rc<Schema>>,
     /// Calls inside statements, to be shared between points.
     pub shared: BTreeMap<String, NodeId>,
+    /// What was last known of the call at each place; only looked up.
+    facts: FxHashMap<Span, Rc<Facts>>,
     /// What is wrong at every point, with what it read; only looked up.
     failed: FxHashMap<Failed, Reads>,
 }
@@ -60,6 +63,16 @@ impl Failed {
 }
 
 impl Memo<'_> {
+    /// The same facts, in one piece of memory with those of the call at this place at another point.
+    pub fn shared_facts(&mut self, place: Span, facts: Facts) -> Rc<Facts> {
+        if let Some(last) = self.facts.get(&place).filter(|last| ***last == facts) {
+            return Rc::clone(last);
+        }
+        let facts = Rc::new(facts);
+        self.facts.insert(place, Rc::clone(&facts));
+        facts
+    }
+
     /// What was read for something that was found to be wrong at every point.
     pub fn failed(&self, place: impl FnOnce() -> Failed) -> Option<Reads> {
         match self.failed.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Cursor, Write};
 use std::path::{Component, Path, PathBuf};
 
 use dsl::check::join;
@@ -17,7 +17,8 @@ use crate::files::matching;
 use crate::foreign::Provided;
 use crate::packages::MANIFEST as SETTINGS;
 use crate::path_text::{path_text, text_path};
-use crate::record::{RunRecord, Text, sealed};
+use crate::record::{RunRecord, Text};
+use crate::seal::seal;
 use crate::store::{DirStore, Record, Store};
 use crate::zip::{Content, write_archive};
 
@@ -86,7 +87,9 @@ pub fn pack(contents: Contents, target: &Path) -> Result<Packed, Fault> {
         }
     }
     if let Some(run) = &placed.run {
-        entries.insert("run.json".to_owned(), Content::Text(sealed(run, 0)?));
+        let mut text = Cursor::new(Vec::new());
+        seal(run, &mut text).map_err(|error| Fault::Bug(error.to_string()))?;
+        entries.insert("run.json".to_owned(), Content::Text(text.into_inner()));
     }
     for path in &contents.outputs {
         let name = path_text(Path::new(path.file_name().unwrap_or_default()));

@@ -112,7 +112,10 @@ fn graph(
         },
         by_key: DigestMap::default(),
     };
-    for id in needed(experiment, goals) {
+    let needed = needed(experiment, goals);
+    lowering.graph.actions.reserve(needed.len());
+    lowering.by_key.reserve(needed.len());
+    for id in needed {
         lowering.node(id)?;
     }
     let asked = goals.iter().flat_map(|id| &lowering.graph.of_node[id.0]);

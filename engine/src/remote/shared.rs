@@ -241,9 +241,7 @@ impl Records for SharedRecords<'_> {
             for (summary, key) in found.iter_mut().zip(keys) {
                 if summary.is_none() {
                     let there = level.line(key).and_then(Line::summary);
-                    *summary = there
-                        .filter(|it| !is_away || it.diverged.is_some())
-                        .cloned();
+                    *summary = there.filter(|it| !is_away || it.diverged.is_some());
                 }
             }
         }

@@ -84,6 +84,11 @@ impl DirStore {
         Ok(store)
     }
 
+    /// Reads now which small objects there are; otherwise that is read when one is first looked for.
+    pub fn read_packs(&self) {
+        self.objects.packs.read_at_first();
+    }
+
     /// The store's folder.
     pub fn path(&self) -> &Path {
         self.folder.root()

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
-use super::journal::{Journal, Problem, Segment};
+use super::journal::{Journal, Problem, Reader, Segment};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{self, KnownBlocks, NotOpened, Stamp};
@@ -174,10 +175,14 @@ impl Memory {
     /// Reads what is new. An unreadable journal counts as empty: that only costs time.
     fn refresh(&mut self) {
         let Self { journal, known } = self;
-        let decode = |json: &[u8]| serde_json::from_slice(json).ok();
-        let _ = journal.read(decode, |_, entry: FileDigest| {
-            known.insert(entry.path.clone(), entry);
-        });
+        let decode = |json: Bytes| serde_json::from_slice(&json).ok();
+        let _ = journal.read(decode, known);
+    }
+}
+
+impl Reader<FileDigest> for BTreeMap<String, FileDigest> {
+    fn read(&mut self, _: &Segment, entry: FileDigest) {
+        self.insert(entry.path.clone(), entry);
     }
 }
 

@@ -1,13 +1,13 @@
 //! The index of the journal: the last line about every key.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::journal::Segment;
+use super::journal::{Reader, Segment};
 use super::{Cost, Record, Summary};
 use crate::clock::since_1970;
 use crate::digest::{Digest, DigestMap};
@@ -17,12 +17,34 @@ use crate::error::Fault;
 /// many thousand records; parsing all of each would make every start slow.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    head: LineContent<RecordHead>,
-    json: Arc<[u8]>,
+    key: Digest,
+    says: Says,
+    json: Bytes,
+}
+
+/// What a line says of its key.
+#[derive(Clone, Debug)]
+enum Says {
+    /// There is a record, kept at this time in seconds since 1970.
+    Kept {
+        at: u64,
+        cost: Cost,
+        /// What few records have.
+        rest: Option<Box<Rest>>,
+    },
+    /// There is none any more.
+    Forgotten,
+}
+
+/// The rest of a [`Summary`], beside the cost.
+#[derive(Clone, Debug)]
+struct Rest {
+    diverged: Option<String>,
+    notes: Vec<String>,
 }
 
 /// The content of a line, with a complete record or only its head.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LineContent<R> {
     /// An action has run, at this time in seconds since 1970.
@@ -31,24 +53,17 @@ enum LineContent<R> {
     Forgotten(Digest),
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "RawRecordHead")]
-struct RecordHead {
-    key: Digest,
-    summary: Summary,
-}
-
 /// The part of a record that is read when a store is opened.
 #[derive(Deserialize)]
-struct RawRecordHead {
+struct RecordHead {
     key: Digest,
-    outcome: RawOutcome,
+    outcome: OutcomeHead,
     notes: Vec<String>,
     seconds: f64,
 }
 
 #[derive(Deserialize)]
-enum RawOutcome {
+enum OutcomeHead {
     #[serde(deserialize_with = "sizes")]
     Parts(u64),
     Diverged(String),
@@ -77,21 +92,16 @@ fn sizes<'de, D: Deserializer<'de>>(parts: D) -> Result<u64, D::Error> {
     parts.deserialize_map(Sizes)
 }
 
-impl From<RawRecordHead> for RecordHead {
-    fn from(raw: RawRecordHead) -> Self {
-        let (bytes, diverged) = match raw.outcome {
-            RawOutcome::Parts(bytes) => (bytes, None),
-            RawOutcome::Diverged(why) => (0, Some(why)),
-        };
-        let seconds = raw.seconds;
-        Self {
-            key: raw.key,
-            summary: Summary {
-                cost: Cost { seconds, bytes },
-                diverged,
-                notes: raw.notes,
-            },
-        }
+impl Says {
+    fn kept(at: u64, summary: Summary) -> Self {
+        let Summary {
+            cost,
+            diverged,
+            notes,
+        } = summary;
+        let has_rest = diverged.is_some() || !notes.is_empty();
+        let rest = has_rest.then(|| Box::new(Rest { diverged, notes }));
+        Self::Kept { at, cost, rest }
     }
 }
 
@@ -100,29 +110,41 @@ impl Line {
     pub(crate) fn kept(record: &Record) -> Result<Self, Fault> {
         let (at, key) = (since_1970().as_secs(), record.key);
         let json = to_json(&LineContent::Kept { at, record })?;
-        let head = LineContent::Kept {
-            at,
-            record: RecordHead {
-                key,
-                summary: record.summary(),
-            },
-        };
-        Ok(Self { head, json })
+        let says = Says::kept(at, record.summary());
+        Ok(Self { key, says, json })
     }
 
     /// The line that revokes the record of a key.
     pub(super) fn forgotten(key: Digest) -> Result<Self, Fault> {
         let json = to_json(&LineContent::<Record>::Forgotten(key))?;
-        let head = LineContent::Forgotten(key);
-        Ok(Self { head, json })
+        let says = Says::Forgotten;
+        Ok(Self { key, says, json })
     }
 
     /// The line with this JSON, if it is valid.
-    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
-        Some(Self {
-            head: serde_json::from_slice(json).ok()?,
-            json: json.into(),
-        })
+    pub(crate) fn from_json(json: Bytes) -> Option<Self> {
+        let (key, says) = match serde_json::from_slice(&json).ok()? {
+            LineContent::Forgotten(key) => (key, Says::Forgotten),
+            LineContent::Kept { at, record } => {
+                let RecordHead {
+                    key,
+                    outcome,
+                    notes,
+                    seconds,
+                } = record;
+                let (bytes, diverged) = match outcome {
+                    OutcomeHead::Parts(bytes) => (bytes, None),
+                    OutcomeHead::Diverged(why) => (0, Some(why)),
+                };
+                let summary = Summary {
+                    cost: Cost { seconds, bytes },
+                    diverged,
+                    notes,
+                };
+                (key, Says::kept(at, summary))
+            }
+        };
+        Some(Self { key, says, json })
     }
 
     /// Its JSON.
@@ -132,23 +154,25 @@ impl Line {
 
     /// Whether it is this very line.
     pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.json, &other.json)
+        std::ptr::eq(&*self.json, &*other.json)
     }
 
     /// The key it is about.
     pub(crate) fn key(&self) -> &Digest {
-        match &self.head {
-            LineContent::Kept { record, .. } => &record.key,
-            LineContent::Forgotten(key) => key,
-        }
+        &self.key
     }
 
     /// The summary of its record, unless it revokes one.
-    pub(crate) fn summary(&self) -> Option<&Summary> {
-        match &self.head {
-            LineContent::Kept { record, .. } => Some(&record.summary),
-            LineContent::Forgotten(_) => None,
-        }
+    pub(crate) fn summary(&self) -> Option<Summary> {
+        let Says::Kept { cost, rest, .. } = &self.says else {
+            return None;
+        };
+        let rest = rest.as_deref();
+        Some(Summary {
+            cost: *cost,
+            diverged: rest.and_then(|it| it.diverged.clone()),
+            notes: rest.map_or_else(Vec::new, |it| it.notes.clone()),
+        })
     }
 
     /// Its record, unless it revokes one or this farcast cannot read it.
@@ -161,27 +185,44 @@ impl Line {
 
     /// Its age.
     pub(super) fn age(&self) -> Duration {
-        match self.head {
-            LineContent::Kept { at, .. } => since_1970().saturating_sub(Duration::from_secs(at)),
-            LineContent::Forgotten(_) => Duration::ZERO,
+        match self.says {
+            Says::Kept { at, .. } => since_1970().saturating_sub(Duration::from_secs(at)),
+            Says::Forgotten => Duration::ZERO,
         }
     }
 
     fn keeps(&self) -> bool {
-        matches!(self.head, LineContent::Kept { .. })
+        matches!(self.says, Says::Kept { .. })
     }
 }
 
-fn to_json(content: &LineContent<impl Serialize>) -> Result<Arc<[u8]>, Fault> {
+fn to_json(content: &LineContent<impl Serialize>) -> Result<Bytes, Fault> {
     let json = serde_json::to_vec(content).map_err(|error| Fault::Bug(error.to_string()))?;
     Ok(json.into())
 }
+
+/// About as long are short lines.
+const BYTES_OF_A_LINE: u64 = 512;
+
+/// The most lines that room is made for before they are read.
+const MOST_EXPECTED: usize = 1 << 20;
 
 /// The last line about every key, and its segment. Lines may arrive in any order of segments: the
 /// index is always the same as after reading all of them in order.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     last: DigestMap<(Segment, Line)>,
+}
+
+impl Reader<Line> for Index {
+    fn expect(&mut self, bytes: u64) {
+        let lines = (bytes / BYTES_OF_A_LINE) as usize;
+        self.last.reserve(lines.min(MOST_EXPECTED));
+    }
+
+    fn read(&mut self, segment: &Segment, line: Line) {
+        self.apply(segment, line);
+    }
 }
 
 impl Index {

@@ -82,6 +82,15 @@ impl Segment {
     }
 }
 
+/// What reads the entries of a journal.
+pub(super) trait Reader<T> {
+    /// Entries of about this many bytes follow.
+    fn expect(&mut self, _bytes: u64) {}
+
+    /// Reads the next entry.
+    fn read(&mut self, segment: &Segment, entry: T);
+}
+
 /// The segments of one folder: how far each was read, and the one that this process writes.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -102,16 +111,16 @@ impl Journal {
         }
     }
 
-    /// Calls `each` with every entry that is new since the last call, in order.
+    /// Passes on every entry that is new since the last call, in order.
     pub(super) fn read<T: Send>(
         &mut self,
         decode: Decode<T>,
-        mut each: impl FnMut(&Segment, T),
+        reader: &mut impl Reader<T>,
     ) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
             let mut vanished = false;
             for segment in self.list()? {
-                match self.read_segment(&segment, decode, &mut each) {
+                match self.read_segment(&segment, decode, reader) {
                     Ok(()) => {}
                     // Another process merged it into one that our listing does not have yet.
                     Err(error) if error.kind() == ErrorKind::NotFound => vanished = true,
@@ -272,10 +281,12 @@ impl Journal {
         &mut self,
         segment: &Segment,
         decode: Decode<T>,
-        each: &mut impl FnMut(&Segment, T),
+        reader: &mut impl Reader<T>,
     ) -> io::Result<()> {
-        let (reader, start) = self.open(&self.path(segment), segment)?;
-        let mut blocks = Blocks::new(reader, start);
+        let (file, start) = self.open(&self.path(segment), segment)?;
+        let length = file.get_ref().metadata()?.len();
+        reader.expect(length.saturating_sub(start));
+        let mut blocks = Blocks::new(file, start);
         loop {
             let entries = blocks.next(decode)?;
             if entries.is_empty() {
@@ -283,7 +294,7 @@ impl Journal {
             }
             for (byte, entry) in entries {
                 match entry {
-                    Ok(entry) => each(segment, entry),
+                    Ok(entry) => reader.read(segment, entry),
                     Err(message) => self.complain(segment, byte, message.to_owned()),
                 }
             }

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read};
 use std::panic::resume_unwind;
 use std::thread;
 
+use bytes::Bytes;
+
 use crate::digest::Digest;
 use crate::error::Fault;
 
@@ -13,6 +15,9 @@ const LONGEST: u64 = 16 << 20;
 
 /// Bytes decoded at a time: enough for all cores, and few beside what is kept of them.
 const BLOCK: u64 = 4 << 20;
+
+/// More bytes than most lines have.
+const USUAL: u64 = 64 << 10;
 
 /// Fewer bytes are decoded faster than a thread starts.
 const WORTH_A_THREAD: usize = 1 << 20;
@@ -39,11 +44,15 @@ pub(crate) fn encode(json: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(line)
 }
 
-/// Decodes an entry from its JSON, if it is valid.
-pub(crate) type Decode<T> = fn(&[u8]) -> Option<T>;
+/// Decodes an entry from its JSON, if it is valid. The JSON is a piece of a block, which stays in memory as
+/// long as a piece of it does.
+pub(crate) type Decode<T> = fn(Bytes) -> Option<T>;
 
 /// The entry of a line without its line break, or what is wrong with it.
-pub(super) fn decode<T>(line: &[u8], entry: Decode<T>) -> Result<T, &'static str> {
+pub(super) fn decode<T>(
+    line: &[u8],
+    entry: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<T, &'static str> {
     let (check, rest) = line.split_at_checked(CHECK).ok_or("too short")?;
     let json = rest.strip_prefix(b" ").ok_or("no checksum")?;
     if !Digest::of(json).begins_with(check) {
@@ -59,17 +68,12 @@ pub(crate) type Entry<T> = (u64, Result<T, &'static str>);
 pub(crate) struct Blocks<R> {
     reader: R,
     end: u64,
-    buffer: Vec<u8>,
 }
 
 impl<R: BufRead> Blocks<R> {
     /// The lines from the position of the reader, byte `start` of the file.
     pub(crate) fn new(reader: R, start: u64) -> Self {
-        Self {
-            reader,
-            end: start,
-            buffer: Vec::new(),
-        }
+        Self { reader, end: start }
     }
 
     /// Where the last complete line ended.
@@ -80,21 +84,28 @@ impl<R: BufRead> Blocks<R> {
     /// The next entries in order; none at the end of the file. An incomplete last line does not
     /// count, as its writer was killed or is still writing, unless no writer writes such a line.
     pub(crate) fn next<T: Send>(&mut self, entry: Decode<T>) -> io::Result<Vec<Entry<T>>> {
-        let Self { reader, buffer, .. } = self;
-        buffer.clear();
-        buffer.reserve(BLOCK as usize);
-        reader.by_ref().take(BLOCK).read_to_end(buffer)?;
-        if !buffer.ends_with(b"\n") {
-            reader.by_ref().take(LONGEST).read_until(b'\n', buffer)?;
+        let Self { reader, .. } = self;
+        let mut block = Vec::with_capacity((BLOCK + USUAL) as usize);
+        reader.by_ref().take(BLOCK).read_to_end(&mut block)?;
+        if !block.ends_with(b"\n") {
+            reader
+                .by_ref()
+                .take(LONGEST)
+                .read_until(b'\n', &mut block)?;
         }
-        let line_end = buffer.iter().rposition(|byte| *byte == b'\n');
-        let (lines, rest) = buffer.split_at(line_end.map_or(0, |at| at + 1));
-        let mut entries = decode_block(lines, self.end, entry);
+        // A store may have thousands of short segments, each a block that stays.
+        if block.len() < block.capacity() / 2 {
+            block.shrink_to_fit();
+        }
+        let line_end = block.iter().rposition(|byte| *byte == b'\n');
+        let mut lines = Bytes::from(block);
+        let rest = lines.split_off(line_end.map_or(0, |at| at + 1));
+        let mut entries = decode_block(&lines, self.end, entry);
         self.end += lines.len() as u64;
         if rest.len() as u64 >= LONGEST {
             entries.push((self.end, Err("too long")));
             self.end += rest.len() as u64 + reader.skip_until(b'\n')? as u64;
-        } else if !may_be_begun(rest) {
+        } else if !may_be_begun(&rest) {
             entries.push((self.end, Err("not a line")));
         }
         Ok(entries)
@@ -109,18 +120,18 @@ fn may_be_begun(rest: &[u8]) -> bool {
 }
 
 /// The entries of complete lines, in order; large blocks are decoded on all cores.
-fn decode_block<T: Send>(block: &[u8], start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
+fn decode_block<T: Send>(block: &Bytes, start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(1 + block.len() / WORTH_A_THREAD);
     if threads == 1 {
-        return decode_lines(block, start, entry);
+        return decode_lines(block, block, start, entry);
     }
     let pieces = split_lines(block, threads);
     thread::scope(|scope| {
         let mut workers = Vec::new();
         let mut from = start;
         for piece in pieces {
-            workers.push(scope.spawn(move || decode_lines(piece, from, entry)));
+            workers.push(scope.spawn(move || decode_lines(piece, block, from, entry)));
             from += piece.len() as u64;
         }
         workers
@@ -130,11 +141,12 @@ fn decode_block<T: Send>(block: &[u8], start: u64, entry: Decode<T>) -> Vec<Entr
     })
 }
 
-fn decode_lines<T>(lines: &[u8], mut start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
+/// The entries of lines of a block.
+fn decode_lines<T>(lines: &[u8], block: &Bytes, mut start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
     let mut entries = Vec::new();
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
-        entries.push((start, decode(text, entry)));
+        entries.push((start, decode(text, |json| entry(block.slice_ref(json)))));
         start += line.len() as u64;
     }
     entries
@@ -171,7 +183,7 @@ mod tests {
         loop {
             let end = blocks.end();
             let block = blocks
-                .next(|json| serde_json::from_slice(json).ok())
+                .next(|json| serde_json::from_slice(&json).ok())
                 .unwrap();
             if block.is_empty() {
                 return entries;

@@ -77,11 +77,16 @@ impl Packs {
         }
     }
 
-    /// Where an object is, in the packs that were there at first or that this process wrote.
-    pub(super) fn known(&self, digest: &Digest) -> Option<Place> {
+    /// Reads the lists of the packs that are there at first.
+    pub(super) fn read_at_first(&self) {
         if !self.read().is_listed {
             self.refresh();
         }
+    }
+
+    /// Where an object is, in the packs that were there at first or that this process wrote.
+    pub(super) fn known(&self, digest: &Digest) -> Option<Place> {
+        self.read_at_first();
         self.read().places.get(digest).cloned()
     }
 
@@ -142,6 +147,11 @@ impl Packs {
         let lists: Vec<_> = new.collect();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.is_listed = true;
+        let count = |(list, _): &(io::Result<(u64, Vec<_>)>, _)| {
+            list.as_ref().map_or(0, |(_, list)| list.len())
+        };
+        let objects = lists.iter().map(count).sum();
+        known.places.reserve(objects);
         for (list, path) in lists {
             match list {
                 Ok((start, list)) => known.add(path, start, &list),

@@ -102,7 +102,7 @@ impl DirRecords {
         let mut journal = self.journal();
         let mut index = self.index_mut();
         journal
-            .read(Line::from_json, |segment, line| index.apply(segment, line))
+            .read(Line::from_json, &mut *index)
             .map_err(|error| self.folder.unreadable(&error))
     }
 
@@ -205,7 +205,7 @@ impl DirRecords {
 impl Records for DirRecords {
     fn find_many(&self, keys: &[Digest]) -> Vec<Option<Summary>> {
         let index = self.index();
-        let summary = |key| index.get(key)?.1.summary().cloned();
+        let summary = |key| index.get(key)?.1.summary();
         keys.iter().map(summary).collect()
     }
 
