@@ -39,7 +39,7 @@ plugin! {
     ///     weights: "networks/known_random.safetensors",
     /// )
     /// ```
-    "known" version 3
+    "known" version 4
     pub struct Known {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, one_for_all();

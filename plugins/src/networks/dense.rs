@@ -110,7 +110,7 @@ impl WithSimd for RunArguments<'_> {
                 if at > 0 {
                     values
                         .iter_mut()
-                        .for_each(|Lanes(rows)| activation.apply(rows));
+                        .for_each(|Lanes(rows)| activation.apply_by(simd, rows));
                 }
                 multiply(simd, &mut values, &factors);
                 layer.forward(simd, &values, &mut sums);

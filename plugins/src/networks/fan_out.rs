@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::abreast::Abreast;
 use super::fused::Fused;
-use super::{Differentiate, Layers, Loss, Samples};
+use super::{Differentiate, Layers, Loss, MoveWeights, Samples};
 
 /// Gradients of multilayer perceptrons: of one at a time, or of many small ones abreast.
 pub(crate) struct FanOut {
@@ -17,7 +17,7 @@ impl FanOut {
     pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Self {
         Self {
             one: Fused::new(shape, loss, arch),
-            many: Abreast::new(shape, loss, arch),
+            many: Abreast::pays(shape, arch).then(|| Abreast::new(shape, loss, arch)),
         }
     }
 }
@@ -42,6 +42,21 @@ impl Differentiate for FanOut {
                 losses.fill(loss);
                 gradient
             }
+        }
+    }
+
+    fn descend(
+        &mut self,
+        weights: &mut [f32],
+        batch: &Samples,
+        losses: &mut [f64],
+        move_weights: &mut MoveWeights,
+    ) {
+        let many = self.many.as_mut();
+        let moved = many.and_then(|it| it.descend(weights, batch, losses, move_weights));
+        if moved.is_none() {
+            let gradients = self.gradients(weights, batch, losses);
+            move_weights(0, weights, gradients);
         }
     }
 }

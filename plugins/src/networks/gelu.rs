@@ -3,7 +3,8 @@
 
 use pulp::Simd;
 
-use super::lanes::{at_least, at_most, exp, polynomial, tanh};
+use super::lanes::{at_least, at_most, exp, polynomial};
+use super::tangent::{mul_add, rounded};
 
 /// The exact form, as `torch.nn.GELU()`: its value and its derivative `Φ(x) + x φ(x)`.
 ///
@@ -49,6 +50,12 @@ pub(super) fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 /// The form with a tanh, as `torch.nn.GELU(approximate="tanh")`, and its derivative.
 #[inline(always)]
 pub(super) fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    gelu_rounded::<S, true>(simd, x)
+}
+
+/// The same with each product of the value rounded before it is added, `FUSED` or not.
+#[inline(always)]
+pub(super) fn gelu_rounded<S: Simd, const FUSED: bool>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     // sqrt(2 / π).
     const SCALE: f32 = 0.797_884_6;
     const CUBIC: f32 = 0.044_715;
@@ -56,9 +63,9 @@ pub(super) fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let scale = simd.splat_f32s(SCALE);
     let cubic = |factor| simd.splat_f32s(factor * CUBIC);
     let square = simd.mul_f32s(x, x);
-    let inner = simd.mul_add_e_f32s(cubic(1.0), square, one);
-    let bend = tanh(simd, simd.mul_f32s(simd.mul_f32s(scale, x), inner));
-    let share = simd.mul_add_e_f32s(half, bend, half);
+    let inner = mul_add::<S, FUSED>(simd, cubic(1.0), square, one);
+    let bend = rounded::<S, FUSED>(simd, simd.mul_f32s(simd.mul_f32s(scale, x), inner));
+    let share = mul_add::<S, FUSED>(simd, half, bend, half);
     let inner_slope = simd.mul_f32s(scale, simd.mul_add_e_f32s(cubic(3.0), square, one));
     let bend_slope = simd.negate_mul_add_e_f32s(bend, bend, one);
     let half_x = simd.mul_f32s(half, x);

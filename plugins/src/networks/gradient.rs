@@ -37,7 +37,23 @@ pub trait Differentiate {
         losses[0] = loss;
         gradient
     }
+
+    /// Moves the weights by such gradients, each once, in parts of any size and order.
+    fn descend(
+        &mut self,
+        weights: &mut [f32],
+        batch: &Samples,
+        losses: &mut [f64],
+        move_weights: &mut MoveWeights,
+    ) {
+        let gradients = self.gradients(weights, batch, losses);
+        move_weights(0, weights, gradients);
+    }
 }
+
+/// Moves some weights by their gradients: the place of the first of them among all, the weights and
+/// the gradients.
+pub type MoveWeights<'a> = dyn FnMut(usize, &mut [f32], &[f32]) + 'a;
 
 /// A matrix of `columns` with its rows and columns exchanged.
 pub(crate) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {

@@ -30,6 +30,7 @@ pub(crate) mod precise;
 mod sample_source;
 mod samples;
 mod scaled;
+mod tangent;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transformer;
@@ -42,7 +43,7 @@ pub use expanded::{Expanded, Product};
 pub use feedforward::Feedforward;
 pub use foreign::{ForeignNetwork, Runner};
 pub(crate) use gradient::transposed;
-pub use gradient::{Differentiate, TrainerChoice};
+pub use gradient::{Differentiate, MoveWeights, TrainerChoice};
 pub use images::{CONVOLUTIONS, Convolution, Images};
 pub(crate) use lanes::vectorised;
 pub use layers::Layers;

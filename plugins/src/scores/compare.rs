@@ -60,7 +60,7 @@ plugin! {
     ///     baselines: [x],
     /// )
     /// ```
-    "compare" version 5
+    "compare" version 6
     pub struct Compare {
         /// The network the others started from.
         parent: Gather<Parent>;

@@ -78,7 +78,7 @@ plugin! {
     /// farcast smaller = shrink(walk, like: ahead, observe: 4..=16)
     /// score missed = forecast_error(ahead, smaller, truth: walk, metrics: [mse, skill, loss, nearest])
     /// ```
-    "forecast_error" version 3
+    "forecast_error" version 4
     pub struct ForecastError {
         /// The farcasts.
         farcasts: Vec<Gather<Farcast>>, variadic();

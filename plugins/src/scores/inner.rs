@@ -43,7 +43,7 @@ plugin! {
     /// score alike = inner(net, by: z, hold: 25 %, side: upper)
     /// score inside = inner(adapted, by: z, hold: 25 %, folds: 2)
     /// ```
-    "inner" version 2
+    "inner" version 3
     pub struct Inner {
         /// The children whose making is repeated, or a parent.
         model: Replay<Child, Parent>, replay("edge");

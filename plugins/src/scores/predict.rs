@@ -29,7 +29,7 @@ plugin! {
     /// ```farcast
     /// data predictions = predict(adapted, on: unseen)
     /// ```
-    "predict" version 1
+    "predict" version 2
     pub struct Predict {
         /// The child, or the parent.
         model: Model;

@@ -162,6 +162,11 @@ impl OptimizerState {
         }
     }
 
+    /// Counts one more step.
+    pub fn begin_step(&mut self) {
+        self.steps = self.steps.saturating_add(1);
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
         self.reset_for(self.first.len());
@@ -190,7 +195,23 @@ impl Optimizer {
         gradients: &[f32],
         share: f64,
     ) {
-        state.steps = state.steps.saturating_add(1);
+        state.begin_step();
+        self.move_part(state, 0, weights, gradients, share);
+    }
+
+    /// Moves the weights from the `first` on, in a step that has begun.
+    #[inline(always)]
+    pub fn move_part(
+        &self,
+        state: &mut OptimizerState,
+        first: usize,
+        weights: &mut [f32],
+        gradients: &[f32],
+        share: f64,
+    ) {
+        let part = first..first + weights.len();
+        let steps = state.steps;
+        let (means, squares) = (&mut state.first[part.clone()], &mut state.second[part]);
         match self {
             Optimizer::Sgd(sgd) if sgd.momentum == 0.0 => {
                 let rate = (sgd.rate * share) as f32;
@@ -200,9 +221,7 @@ impl Optimizer {
             }
             Optimizer::Sgd(sgd) => {
                 let (rate, momentum) = ((sgd.rate * share) as f32, sgd.momentum as f32);
-                for ((weight, gradient), velocity) in
-                    weights.iter_mut().zip(gradients).zip(&mut state.first)
-                {
+                for ((weight, gradient), velocity) in weights.iter_mut().zip(gradients).zip(means) {
                     *velocity = momentum * *velocity + gradient;
                     *weight -= rate * *velocity;
                 }
@@ -210,9 +229,7 @@ impl Optimizer {
             Optimizer::SgdW(sgd) => {
                 let (rate, momentum) = ((sgd.rate * share) as f32, sgd.momentum as f32);
                 let kept = (1.0 - sgd.rate * share * sgd.decay) as f32;
-                for ((weight, gradient), velocity) in
-                    weights.iter_mut().zip(gradients).zip(&mut state.first)
-                {
+                for ((weight, gradient), velocity) in weights.iter_mut().zip(gradients).zip(means) {
                     *velocity = momentum * *velocity + gradient;
                     *weight *= share_kept(*weight, *velocity, kept, sgd.cautious);
                     *weight -= rate * *velocity;
@@ -221,7 +238,15 @@ impl Optimizer {
             Optimizer::Adam(adam) => {
                 let rate = adam.rate * share;
                 let betas = [adam.beta1, adam.beta2, adam.epsilon];
-                adam_rule(state, weights, gradients, rate, betas, |_, _| 1.0);
+                adam_rule(
+                    steps,
+                    [means, squares],
+                    weights,
+                    gradients,
+                    rate,
+                    betas,
+                    |_, _| 1.0,
+                );
             }
             Optimizer::AdamW(adam) => {
                 let rate = adam.rate * share;
@@ -229,18 +254,32 @@ impl Optimizer {
                 let betas = [adam.beta1, adam.beta2, adam.epsilon];
                 if adam.cautious {
                     let kept = |weight, mean| share_kept(weight, mean, kept, true);
-                    adam_rule(state, weights, gradients, rate, betas, kept);
+                    adam_rule(
+                        steps,
+                        [means, squares],
+                        weights,
+                        gradients,
+                        rate,
+                        betas,
+                        kept,
+                    );
                 } else {
-                    adam_rule(state, weights, gradients, rate, betas, |_, _| kept);
+                    adam_rule(
+                        steps,
+                        [means, squares],
+                        weights,
+                        gradients,
+                        rate,
+                        betas,
+                        |_, _| kept,
+                    );
                 }
             }
             Optimizer::RmsProp(rule) => {
                 let rate = (rule.rate * share) as f32;
                 let (decay, epsilon) = (rule.decay as f32, rule.epsilon as f32);
                 let new = (1.0 - rule.decay) as f32;
-                for ((weight, gradient), square) in
-                    weights.iter_mut().zip(gradients).zip(&mut state.second)
-                {
+                for ((weight, gradient), square) in weights.iter_mut().zip(gradients).zip(squares) {
                     *square = decay * *square + new * gradient * gradient;
                     *weight -= rate * gradient / (square.sqrt() + epsilon);
                 }
@@ -260,7 +299,8 @@ fn share_kept(weight: f32, update: f32, kept: f32, is_cautious: bool) -> f32 {
 /// `kept` is the share of a weight that decay leaves, given its mean gradient.
 #[inline(always)]
 fn adam_rule(
-    state: &mut OptimizerState,
+    steps: i32,
+    [means, squares]: [&mut [f32]; 2],
     weights: &mut [f32],
     gradients: &[f32],
     rate: f64,
@@ -268,11 +308,11 @@ fn adam_rule(
     kept: impl Fn(f32, f32) -> f32,
 ) {
     // w -= rate m̂ / (√v̂ + ε) with m̂ = m / (1 - β1^t), v̂ = v / (1 - β2^t).
-    let step = (rate / (1.0 - beta1.powi(state.steps))) as f32;
-    let scale = (1.0 / (1.0 - beta2.powi(state.steps)).sqrt()) as f32;
+    let step = (rate / (1.0 - beta1.powi(steps))) as f32;
+    let scale = (1.0 / (1.0 - beta2.powi(steps)).sqrt()) as f32;
     let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
     let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
-    let moments = state.first.iter_mut().zip(&mut state.second);
+    let moments = means.iter_mut().zip(squares);
     for ((weight, gradient), (mean, square)) in weights.iter_mut().zip(gradients).zip(moments) {
         *mean = beta1 * *mean + new1 * gradient;
         *square = beta2 * *square + new2 * gradient * gradient;

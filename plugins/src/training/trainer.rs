@@ -62,13 +62,17 @@ impl<'a> Trainer<'a> {
         share: f64,
         losses: &mut [f64],
     ) {
-        let gradients = self.gradient.gradients(weights, batch, losses);
-        let (optimizer, state) = (self.optimizer, &mut self.state);
-        vectorised(
-            self.arch,
-            #[inline(always)]
-            || optimizer.update(state, weights, gradients, share),
-        );
+        let (optimizer, state, arch) = (self.optimizer, &mut self.state, self.arch);
+        state.begin_step();
+        let mut move_weights = |first: usize, weights: &mut [f32], gradients: &[f32]| {
+            vectorised(
+                arch,
+                #[inline(always)]
+                || optimizer.move_part(state, first, weights, gradients, share),
+            );
+        };
+        self.gradient
+            .descend(weights, batch, losses, &mut move_weights);
     }
 
     /// What the optimiser remembers.

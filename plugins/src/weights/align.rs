@@ -58,7 +58,7 @@ plugin! {
     /// parent same = align(net, to: member(net, 0))
     /// parent one = soup(same)
     /// ```
-    "align" version 2
+    "align" version 3
     pub struct Align {
         /// The networks.
         weights: Input<Weights>;

@@ -38,7 +38,7 @@ plugin! {
     /// parent swa = average(walk, weight: step ^ 2)
     /// parent picked = average(walk, on: seen, choose: best, share: 25 %)
     /// ```
-    "average" version 3
+    "average" version 4
     pub struct Average {
         /// The rows.
         weights: Input<Weights>;

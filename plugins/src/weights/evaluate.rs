@@ -38,7 +38,7 @@ plugin! {
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// score right = evaluate(cnn, on: shapes, metrics: [loss, accuracy])
     /// ```
-    "evaluate" version 2
+    "evaluate" version 3
     pub struct Evaluate {
         /// The networks, or tables of them.
         parents: Vec<Gather<Weights>>, variadic();

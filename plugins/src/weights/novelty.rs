@@ -30,7 +30,7 @@ plugin! {
     /// weights drawn = generate(net, jitter(sd: 0.1), count: 4)
     /// score new = novelty(drawn, of: net, on: unseen)
     /// ```
-    "novelty" version 1
+    "novelty" version 2
     pub struct Novelty {
         /// The generated networks.
         weights: Gather<Weights>;

@@ -46,7 +46,7 @@ plugin! {
     /// ```farcast
     /// score alike = similarity(net, on: unseen, metrics: [cka, distance, aligned_distance])
     /// ```
-    "similarity" version 1
+    "similarity" version 2
     pub struct Similarity {
         /// The networks.
         parents: Gather<Parent>;

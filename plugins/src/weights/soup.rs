@@ -26,7 +26,7 @@ plugin! {
     /// parent greedy = soup(net, on: seen)
     /// parent half = soup(net, on: seen, choose: best, share: 50 %)
     /// ```
-    "soup" version 3
+    "soup" version 4
     pub struct Soup {
         /// The networks.
         parents: Gather<Parent>;

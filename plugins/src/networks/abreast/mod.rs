@@ -10,25 +10,33 @@
 //! are then products of registers, with no number spread over lanes and no sum over them, and
 //! a layer of any width, one output or two inputs included, takes whole registers.
 //!
-//! Roofline: two multiply-adds and two loads a cycle. A block of 8 × 2 sums loads 10 registers for
-//! 16 multiply-adds, so that loads do not bound it; a weight is loaded from the second cache once
-//! for the [`TILE`] multiply-adds of a tile. A tangent takes as long as some 14 multiply-adds.
+//! Roofline: one multiply-add and one load a cycle, of 16 numbers each. A block of 4 × 4 sums loads 8
+//! registers for 16 multiply-adds, so that loads do not bound it. Forward and back, the numbers of a
+//! tile stay in the first cache, and a weight is loaded from the second once for the [`TILE`]
+//! multiply-adds of a tile; a tangent takes as long as some 12, beside those of the next outputs. Gradients are
+//! summed over [`TILES`] tiles at once, and weights move by those of [`OUTPUTS`] outputs, while these are in the
+//! first cache.
 //!
 //! No lane reads another: the numbers of a network do not depend on which others go with it, and
 //! where fewer go than there are lanes, the first goes in those that are left.
 
+mod gradients;
 mod losses;
 mod products;
 mod tile;
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
+use gradients::{LaneGradients, OUTPUTS};
 use losses::{LaneTruth, derive};
-use products::{forward, pass_back, sum_gradients};
-use tile::{ABREAST, Exchange, Rows, TILE};
+use products::{forward, pass_back};
+use tile::{ABREAST, Exchange, Rows, TILE, TILES, parts};
 
-use super::activation::activate;
-use super::{Layers, Loss, Samples};
+use super::activation::{OnCurve, on_curve};
+use super::dense::Dense;
+use super::{Layers, Loss, MoveWeights, Samples};
 
 /// The gradients of many networks of the same shape at a time; see the module.
 pub(super) struct Abreast {
@@ -51,39 +59,61 @@ pub(super) struct Abreast {
 struct AbreastLayer {
     /// Where its weights start among all.
     start: usize,
-    /// `[width]`.
+    width: usize,
+    out: usize,
+    /// `[TILES, width]`.
     inputs: Vec<Rows>,
-    /// Outputs, then the derivatives of the activation by them, then those of the loss, `[out]`.
+    /// Outputs, then the derivatives of the activation by them, then those of the loss,
+    /// `[TILES, out]`.
     outputs: Vec<Rows>,
 }
 
 impl AbreastLayer {
     /// The places of its weights and of its biases among all numbers, `[.., ABREAST]`.
-    fn places(&self) -> [std::ops::Range<usize>; 2] {
-        let out = self.outputs.len();
-        let bias = self.start + self.inputs.len() * out;
-        [self.start..bias, bias..bias + out].map(|range| range.start * ABREAST..range.end * ABREAST)
+    fn places(&self) -> [Range<usize>; 2] {
+        let bias = self.start + self.width * self.out;
+        [self.start..bias, bias..bias + self.out]
+            .map(|range| range.start * ABREAST..range.end * ABREAST)
     }
 }
 
 impl Abreast {
-    /// More weights than this, times sixteen, crowd the second cache: one network at a time is as fast.
-    const MOST_WEIGHTS: usize = 2500;
-
     /// Fewer networks than this are as fast one after the other.
     const FEWEST: usize = 12;
 
-    /// Gradients of networks of this shape, by these instructions; none for one so large that one
-    /// network at a time is faster.
-    pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Option<Self> {
+    /// Whether many networks of this shape are faster abreast than one after the other.
+    ///
+    /// The weights of sixteen crowd the second cache where they are many; where registers hold fewer than
+    /// sixteen numbers, each line of the caches is read several times.
+    pub fn pays(shape: &Layers, arch: Arch) -> bool {
+        struct Most;
+
+        impl WithSimd for Most {
+            type Output = usize;
+
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                match S::F32_LANES {
+                    ABREAST.. => 6000,
+                    _ => 200,
+                }
+            }
+        }
+
+        Dense::weights(&shape.widths) <= arch.dispatch(Most)
+    }
+
+    /// Gradients of networks of this shape, by these instructions.
+    pub fn new(shape: &Layers, loss: Loss, arch: Arch) -> Self {
         let mut weights = 0;
         let layers = shape.widths.windows(2).map(|pair| {
             let start = weights;
             weights += (pair[0] + 1) * pair[1];
             AbreastLayer {
                 start,
-                inputs: vec![Rows::ZERO; pair[0]],
-                outputs: vec![Rows::ZERO; pair[1]],
+                width: pair[0],
+                out: pair[1],
+                inputs: vec![Rows::ZERO; TILES * pair[0]],
+                outputs: vec![Rows::ZERO; TILES * pair[1]],
             }
         });
         let layers = layers.collect();
@@ -91,7 +121,7 @@ impl Abreast {
             Loss::Mse => shape.outputs(),
             Loss::CrossEntropy => 1,
         };
-        (weights <= Self::MOST_WEIGHTS).then(|| Self {
+        Self {
             shape: shape.clone(),
             loss,
             layers,
@@ -101,7 +131,7 @@ impl Abreast {
             weights: Vec::new(),
             gradients: vec![0.0; weights * ABREAST],
             arch,
-        })
+        }
     }
 
     /// How many of `count` networks are best treated at a time.
@@ -110,6 +140,28 @@ impl Abreast {
             0..Self::FEWEST => 1,
             _ => ABREAST,
         }
+    }
+
+    /// See [`descend`](super::Differentiate::descend); nothing for fewer networks than there are
+    /// lanes.
+    pub fn descend(
+        &mut self,
+        weights: &mut [f32],
+        batch: &Samples,
+        losses: &mut [f64],
+        move_weights: &mut MoveWeights,
+    ) -> Option<()> {
+        let losses = losses.as_mut_array::<ABREAST>()?;
+        losses.fill(0.0);
+        let arch = self.arch;
+        arch.dispatch(AbreastPass {
+            kernel: self,
+            weights: LaneWeights::Moving(weights, move_weights),
+            batch,
+            networks: ABREAST,
+            losses,
+        });
+        Some(())
     }
 
     /// See [`gradients`](super::Differentiate::gradients).
@@ -130,7 +182,7 @@ impl Abreast {
         let arch = self.arch;
         arch.dispatch(AbreastPass {
             kernel: self,
-            weights: all,
+            weights: LaneWeights::Fixed(all),
             batch,
             networks,
             losses: &mut found,
@@ -150,12 +202,29 @@ impl Abreast {
 /// One pass forward and backward over the batches of all networks.
 struct AbreastPass<'a> {
     kernel: &'a mut Abreast,
-    /// `[weights, ABREAST]`.
-    weights: &'a [f32],
+    weights: LaneWeights<'a>,
     batch: &'a Samples,
     /// How many are not copies.
     networks: usize,
     losses: &'a mut [f64; ABREAST],
+}
+
+/// The weights of all networks, `[weights, ABREAST]`.
+enum LaneWeights<'a> {
+    /// Whose gradients are wanted.
+    Fixed(&'a [f32]),
+    /// That move.
+    Moving(&'a mut [f32], &'a mut MoveWeights<'a>),
+}
+
+impl LaneWeights<'_> {
+    #[inline(always)]
+    fn all(&self) -> &[f32] {
+        match self {
+            LaneWeights::Fixed(weights) => weights,
+            LaneWeights::Moving(weights, _) => weights,
+        }
+    }
 }
 
 impl WithSimd for AbreastPass<'_> {
@@ -164,11 +233,15 @@ impl WithSimd for AbreastPass<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let rows = self.batch.rows / self.networks;
-        for start in (0..rows).step_by(TILE) {
-            self.load(simd, start, rows);
-            self.forward(simd);
-            self.derive_loss(simd, rows);
-            self.backward(simd, start > 0);
+        for start in (0..rows).step_by(TILE * TILES) {
+            let tiles = (rows - start).div_ceil(TILE).min(TILES);
+            for tile in 0..tiles {
+                self.load(simd, start + tile * TILE, rows, tile);
+                self.forward(simd, tile);
+                self.derive_loss(simd, rows, tile);
+            }
+            let is_last = start + TILE * TILES >= rows;
+            self.backward(simd, tiles, start > 0, is_last);
         }
     }
 }
@@ -176,7 +249,7 @@ impl WithSimd for AbreastPass<'_> {
 impl AbreastPass<'_> {
     /// Takes the rows from `start` of all networks.
     #[inline(always)]
-    fn load<S: Simd>(&mut self, simd: S, start: usize, rows: usize) {
+    fn load<S: Simd>(&mut self, simd: S, start: usize, rows: usize, tile: usize) {
         let Abreast {
             layers,
             targets,
@@ -188,7 +261,8 @@ impl AbreastPass<'_> {
             exchange.load(simd, numbers, (start, rows, self.networks), to);
         };
         if let Some(layer) = layers.first_mut() {
-            load(&self.batch.inputs, &mut layer.inputs);
+            let own = of_tile(tile, layer.width);
+            load(&self.batch.inputs, &mut layer.inputs[own]);
         }
         load(&self.batch.targets, targets);
         if self.batch.weights.is_empty() {
@@ -201,32 +275,41 @@ impl AbreastPass<'_> {
     }
 
     #[inline(always)]
-    fn forward<S: Simd>(&mut self, simd: S) {
+    fn forward<S: Simd>(&mut self, simd: S, tile: usize) {
+        let activation = self.kernel.shape.activation;
         let layers = &mut self.kernel.layers;
         for at in 0..layers.len() {
             let (before, after) = layers.split_at_mut(at + 1);
             let layer = &mut before[at];
-            let [weight, bias] = layer.places().map(|place| &self.weights[place]);
-            let activation = self.kernel.shape.activation;
-            let mut next = after.first_mut().map(|layer| &mut layer.inputs);
-            forward(
-                simd,
-                &layer.inputs,
-                [weight, bias],
-                &mut layer.outputs,
-                #[inline(always)]
-                |at, output| {
-                    if let Some(inputs) = &mut next {
-                        activate(simd, activation, output, &mut inputs[at]);
-                    }
-                },
-            );
+            let weights = layer.places().map(|place| &self.weights.all()[place]);
+            let inputs = &layer.inputs[of_tile(tile, layer.width)];
+            let outputs = &mut layer.outputs[of_tile(tile, layer.out)];
+            match after.first_mut() {
+                Some(next) => {
+                    let hidden = HiddenForward {
+                        simd,
+                        inputs,
+                        weights,
+                        outputs,
+                        next: &mut next.inputs[of_tile(tile, layer.out)],
+                    };
+                    on_curve(simd, activation, hidden);
+                }
+                None => forward(
+                    simd,
+                    inputs,
+                    weights,
+                    outputs,
+                    #[inline(always)]
+                    |_, _, _| (),
+                ),
+            }
         }
     }
 
     /// Turns the last outputs into derivatives of the mean loss, and adds the tile's part of it.
     #[inline(always)]
-    fn derive_loss<S: Simd>(&mut self, simd: S, rows: usize) {
+    fn derive_loss<S: Simd>(&mut self, simd: S, rows: usize, tile: usize) {
         let kernel = &mut *self.kernel;
         if let Some(layer) = kernel.layers.last_mut() {
             let truth = LaneTruth {
@@ -234,13 +317,15 @@ impl AbreastPass<'_> {
                 counts: &kernel.counts[0],
                 rows,
             };
-            derive(simd, kernel.loss, &mut layer.outputs, truth, self.losses);
+            let outputs = &mut layer.outputs[of_tile(tile, layer.out)];
+            derive(simd, kernel.loss, outputs, truth, self.losses);
         }
     }
 
-    /// Adds the tile's part of the gradients to those of earlier tiles, where there are any.
+    /// Adds the gradients of some tiles to those of earlier ones, where there are any; with the
+    /// last, weights that move do so.
     #[inline(always)]
-    fn backward<S: Simd>(&mut self, simd: S, adds: bool) {
+    fn backward<S: Simd>(&mut self, simd: S, tiles: usize, adds: bool, is_last: bool) {
         let Abreast {
             layers, gradients, ..
         } = &mut *self.kernel;
@@ -248,18 +333,84 @@ impl AbreastPass<'_> {
             let (before, after) = layers.split_at_mut(at);
             let layer = &after[0];
             let [weight, bias] = layer.places();
-            let gradients = &mut gradients[weight.start..bias.end];
-            let sums = gradients.split_at_mut(weight.len());
-            sum_gradients(simd, (&layer.inputs, &layer.outputs), sums, adds);
+            // Before the weights move.
             if let Some(previous) = before.last_mut() {
-                pass_back(
-                    simd,
-                    &layer.outputs,
-                    &self.weights[weight],
-                    &mut previous.outputs,
-                );
+                for tile in 0..tiles {
+                    pass_back(
+                        simd,
+                        &layer.outputs[of_tile(tile, layer.out)],
+                        &self.weights.all()[weight.clone()],
+                        &mut previous.outputs[of_tile(tile, layer.width)],
+                    );
+                }
+            }
+            let sums = LaneGradients {
+                inputs: &layer.inputs[..tiles * layer.width],
+                deltas: &layer.outputs[..tiles * layer.out],
+                width: layer.width,
+                out: layer.out,
+                adds,
+            };
+            let (weight_sums, rest) = gradients.split_at_mut(bias.start);
+            let bias_sums = &mut rest[..bias.len()];
+            let row = layer.width * ABREAST;
+            for out in (0..layer.out).step_by(OUTPUTS) {
+                let end = layer.out.min(out + OUTPUTS);
+                let own = weight.start + out * row..weight.start + end * row;
+                let biases = &mut bias_sums[out * ABREAST..end * ABREAST];
+                match &mut self.weights {
+                    LaneWeights::Moving(weights, move_weights) if is_last => {
+                        // Those of no earlier tiles go where the first cache has those before.
+                        let place = if adds { own.clone() } else { 0..own.len() };
+                        let own_sums = &mut weight_sums[place];
+                        sums.sum(simd, out, own_sums, biases);
+                        move_weights(own.start, &mut weights[own], own_sums);
+                    }
+                    _ => sums.sum(simd, out, &mut weight_sums[own], biases),
+                }
+            }
+            if let LaneWeights::Moving(weights, move_weights) = &mut self.weights
+                && is_last
+            {
+                move_weights(bias.start, &mut weights[bias], bias_sums);
             }
         }
+    }
+}
+
+/// The numbers of one tile among those of all, `[TILES, count]`.
+fn of_tile(tile: usize, count: usize) -> Range<usize> {
+    tile * count..(tile + 1) * count
+}
+
+/// A layer forward on a tile, whose outputs become the inputs of the `next` and derivatives of
+/// the activation.
+struct HiddenForward<'a, S> {
+    simd: S,
+    inputs: &'a [Rows],
+    weights: [&'a [f32]; 2],
+    outputs: &'a mut [Rows],
+    next: &'a mut [Rows],
+}
+
+impl<S: Simd> OnCurve<S> for HiddenForward<'_, S> {
+    #[inline(always)]
+    fn on(self, curve: impl Fn(S::f32s) -> (S::f32s, S::f32s)) {
+        let next = self.next;
+        forward(
+            self.simd,
+            self.inputs,
+            self.weights,
+            self.outputs,
+            #[inline(always)]
+            |first, outputs, register| {
+                let of_one = TILE * parts::<S>();
+                let (at, register) = (register / of_one, register % of_one);
+                let output = &mut outputs[at].registers_mut::<S>()[register];
+                let input = &mut next[first + at].registers_mut::<S>()[register];
+                (*input, *output) = curve(*output);
+            },
+        );
     }
 }
 

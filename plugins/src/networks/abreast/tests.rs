@@ -55,22 +55,28 @@ fn drawn(network: &Feedforward, networks: usize, rows: usize) -> Vec<(Vec<f32>, 
         .collect()
 }
 
-/// Their losses and gradients, each in a row.
-fn abreast(network: &Feedforward, all: &[(Vec<f32>, Samples)], arch: Arch) -> Vec<(f64, Vec<f32>)> {
-    let mut kernel = Abreast::new(&network.layers, network.loss, arch).expect("small");
+/// The weights side by side, and the batches one after the other.
+fn beside(all: &[(Vec<f32>, Samples)]) -> (Vec<f32>, Samples) {
     let weights: Vec<f32> = all
         .iter()
         .flat_map(|(weights, _)| weights.clone())
         .collect();
-    let length = weights.len() / all.len();
     let mut batch = Samples::default();
     for (_, own) in all {
         batch.extend(own, &(0..own.rows as u32).collect::<Vec<_>>());
     }
+    (transposed(&weights, weights.len() / all.len()), batch)
+}
+
+/// Their losses and gradients, each in a row.
+fn abreast(network: &Feedforward, all: &[(Vec<f32>, Samples)], arch: Arch) -> Vec<(f64, Vec<f32>)> {
+    let mut kernel = Abreast::new(&network.layers, network.loss, arch);
+    let (weights, batch) = beside(all);
     let mut losses = vec![0.0; all.len()];
-    let gradients = kernel.gradients(&transposed(&weights, length), &batch, &mut losses);
-    let gradients = transposed(gradients, all.len());
-    let rows = gradients.chunks(length).map(<[f32]>::to_vec);
+    let gradients = transposed(kernel.gradients(&weights, &batch, &mut losses), all.len());
+    let rows = gradients
+        .chunks(weights.len() / all.len())
+        .map(<[f32]>::to_vec);
     losses.into_iter().zip(rows).collect()
 }
 
@@ -140,6 +146,31 @@ fn a_network_depends_on_no_other() {
                     assert_eq!(found, expected, "{arch:?} {loss:?}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn weights_move_by_the_gradients_each_once() {
+    let network = dense(&[3, 17, 5, 4], Activation::Tanh, Loss::Mse);
+    for rows in [20, 70] {
+        let all = drawn(&network, ABREAST, rows);
+        let (weights, batch) = beside(&all);
+        for arch in instruction_sets() {
+            let mut kernel = Abreast::new(&network.layers, network.loss, arch);
+            let mut losses = [[0.0; ABREAST]; 2];
+            let gradients = kernel.gradients(&weights, &batch, &mut losses[0]);
+            let pairs = weights.iter().zip(gradients);
+            let expected: Vec<f32> = pairs.map(|(weight, by)| weight - 0.1 * by).collect();
+            let mut found = weights.clone();
+            let mut move_weights = |first: usize, some: &mut [f32], gradients: &[f32]| {
+                assert_eq!(some, &weights[first..first + some.len()]);
+                let pairs = some.iter_mut().zip(gradients);
+                pairs.for_each(|(weight, by)| *weight -= 0.1 * by);
+            };
+            let moved = kernel.descend(&mut found, &batch, &mut losses[1], &mut move_weights);
+            assert!(moved.is_some() && found == expected, "{arch:?} {rows}");
+            assert_eq!(losses[0], losses[1]);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use pulp::Simd;
 
-use crate::networks::lanes::{Lanes, exchange};
+use crate::networks::lanes::{Lanes, exchange, quads};
 
 /// How many networks go side by side: the lanes of the widest registers.
 pub(super) const ABREAST: usize = 16;
 /// Rows of each treated together.
-pub(super) const TILE: usize = 16;
+pub(super) const TILE: usize = 8;
+/// Tiles whose gradients are summed together.
+pub(super) const TILES: usize = 4;
 
 /// One number of each network, for each row of a tile, `[TILE, ABREAST]`.
 pub(super) type Rows = Lanes<{ TILE * ABREAST }>;
@@ -21,8 +23,8 @@ pub(super) const fn parts<S: Simd>() -> usize {
 /// Makes lanes of rows.
 #[derive(Default)]
 pub(super) struct Exchange {
-    /// The numbers of a tile in the order of the batch, each of all networks.
-    numbers: Vec<Lanes<ABREAST>>,
+    /// The row and the feature of each number of a tile, in the order of the batch.
+    places: Vec<[usize; 2]>,
 }
 
 impl Exchange {
@@ -39,53 +41,55 @@ impl Exchange {
         to: &mut [Rows],
     ) {
         let width = to.len();
-        let here = TILE.min(rows - start) * width;
+        let rows_here = TILE.min(rows - start);
+        let here = rows_here * width;
         let mut own = [from; ABREAST];
         for (lane, own) in own.iter_mut().enumerate() {
             let network = if lane < networks { lane } else { 0 };
             *own = &from[(network * rows + start) * width..][..here];
         }
-        self.numbers.clear();
-        self.numbers.resize(TILE * width, Lanes::ZERO);
+        if rows_here < TILE {
+            to.fill(Rows::ZERO);
+        }
+        self.places.clear();
+        for row in 0..rows_here {
+            self.places.extend((0..width).map(|feature| [row, feature]));
+        }
         let whole = match S::F32_LANES {
             0..4 => 0,
             lanes => here / lanes * lanes,
         };
-        self.load_registers(simd, &own, whole);
-        for at in whole..here {
-            for (lane, own) in self.numbers[at].0.iter_mut().zip(own) {
-                *lane = own[at];
-            }
-        }
-        for (row, numbers) in self.numbers.chunks_exact(width).enumerate() {
-            for (to, Lanes(number)) in to.iter_mut().zip(numbers) {
-                to.0.as_chunks_mut().0[row] = *number;
+        let (blocks, rest) = self.places.split_at(whole);
+        load_registers(simd, &own, blocks, to);
+        for (at, [row, feature]) in rest.iter().enumerate() {
+            let lanes = &mut to[*feature].0[row * ABREAST..][..ABREAST];
+            for (lane, own) in lanes.iter_mut().zip(own) {
+                *lane = own[whole + at];
             }
         }
     }
+}
 
-    /// The first numbers of all networks by whole registers, four networks at a time.
-    #[inline(always)]
-    fn load_registers<S: Simd>(&mut self, simd: S, own: &[&[f32]; ABREAST], whole: usize) {
-        let blocks = self.numbers[..whole].chunks_exact_mut(S::F32_LANES);
-        for (at, block) in blocks.enumerate() {
-            for (four, own) in own.as_chunks::<4>().0.iter().enumerate() {
-                let mut registers = [simd.splat_f32s(0.0); 4];
-                for (register, own) in registers.iter_mut().zip(own) {
-                    *register = S::as_simd_f32s(own).0[at];
-                }
-                // Lane `4 b + i` of register `j` becomes lane `4 b + j` of register `i`.
-                for (i, register) in exchange(simd, registers).into_iter().enumerate() {
-                    let mut lanes = Lanes::<ABREAST>::ZERO;
-                    lanes.registers_mut::<S>()[0] = register;
-                    for (b, values) in lanes.0[..S::F32_LANES]
-                        .as_chunks::<4>()
-                        .0
-                        .iter()
-                        .enumerate()
-                    {
-                        block[4 * b + i].0.as_chunks_mut::<4>().0[four] = *values;
-                    }
+/// The first numbers of all networks by whole registers, four networks at a time.
+#[inline(always)]
+fn load_registers<S: Simd>(
+    simd: S,
+    own: &[&[f32]; ABREAST],
+    places: &[[usize; 2]],
+    to: &mut [Rows],
+) {
+    for (at, places) in places.chunks_exact(S::F32_LANES).enumerate() {
+        for (four, own) in own.as_chunks::<4>().0.iter().enumerate() {
+            let mut registers = [simd.splat_f32s(0.0); 4];
+            for (register, own) in registers.iter_mut().zip(own) {
+                *register = S::as_simd_f32s(own).0[at];
+            }
+            // Lane `4 b + i` of register `j` becomes lane `4 b + j` of register `i`.
+            for (i, register) in exchange(simd, registers).into_iter().enumerate() {
+                for (b, values) in quads::<S>(register).enumerate() {
+                    let [row, feature] = places[4 * b + i];
+                    let lanes = &mut to[feature].0[row * ABREAST + 4 * four..][..4];
+                    lanes.copy_from_slice(&values);
                 }
             }
         }

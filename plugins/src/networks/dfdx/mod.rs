@@ -178,23 +178,49 @@ impl Tape {
     }
 }
 
-/// Numbers as their activations.
+/// Numbers as their activations, with the tangent of the kernels.
 pub(super) fn activated<S: Shape>(
     activation: Activation,
     values: Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>,
 ) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    // sqrt(2 / π).
+    const SCALE: f32 = 0.797_884_6;
+    const CUBIC: f32 = 0.044_715;
     match activation {
-        Activation::Tanh => values.tanh(),
+        Activation::Tanh => tangent(values),
         Activation::Relu => values.relu(),
         Activation::Gelu => gelu(values),
-        Activation::GeluTanh => values.fast_gelu(),
-        Activation::Sigmoid => values.sigmoid(),
+        Activation::GeluTanh => {
+            let (values, tape) = values.split_tape();
+            let traced = || values.retaped::<OwnedTape<f32, Cpu>>();
+            let inner = traced() * (traced().square() * CUBIC + 1.0) * SCALE;
+            (tangent(inner) * 0.5 + 0.5) * values.put_tape(tape)
+        }
+        Activation::Sigmoid => logistic(values),
         Activation::Silu => {
             let (values, tape) = values.split_tape();
-            let share = values.retaped::<OwnedTape<f32, Cpu>>().sigmoid();
+            let share = logistic(values.retaped::<OwnedTape<f32, Cpu>>());
             share * values.put_tape(tape)
         }
     }
+}
+
+fn logistic<S: Shape>(
+    values: Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>,
+) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    tangent(values * 0.5) * 0.5 + 0.5
+}
+
+/// The tangent of the kernels: dfdx's, and how the former differs from it, a constant.
+fn tangent<S: Shape>(
+    values: Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>,
+) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    let mut own = values.as_vec();
+    Activation::Tanh.apply(&mut own);
+    let theirs = values.tanh();
+    let apart = own.iter().zip(theirs.as_vec()).map(|(own, it)| own - it);
+    let apart = (theirs.device()).tensor_from_vec(apart.collect(), *theirs.shape());
+    theirs + apart
 }
 
 /// The exact GELU.

@@ -10,6 +10,7 @@ use super::super::adam::AdamOptions;
 use super::super::plateau::{self, Learner, divided};
 use super::at_weights;
 use super::dense::Dense;
+use crate::networks::Activation;
 use crate::training::{Adam, Optimizer, OptimizerState};
 
 /// How many states the network sees.
@@ -137,7 +138,7 @@ impl KnownNet {
             streams[1].forward(&self.weights, differences),
         ];
         let mut moves = head.forward(&self.weights, &joined(&traces));
-        moves.iter_mut().for_each(|value| *value = value.tanh());
+        Activation::Tanh.apply(&mut moves);
         (traces, moves)
     }
 
