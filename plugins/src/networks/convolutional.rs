@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::dense::Dense;
 use super::dfdx::Tape;
-use super::fused::Fused;
-use super::lanes::vectorised;
-use super::planes::Planes;
+use super::fused::{Fused, Rows};
+use super::planes::{PlaneFeatures, Planes, add_images};
 use super::precise::{hidden, table};
 use super::{Activation, Columns, Differentiate, Images, Layers, Loss, Model, TrainerChoice};
 
@@ -28,6 +27,19 @@ pub struct Convolutional {
     pub layers: Layers,
     /// What training minimises.
     pub loss: Loss,
+}
+
+impl Convolutional {
+    /// Passes images through the convolutions; see [`PlaneFeatures`].
+    fn pass(&self, weights: &[f32], inputs: &[f32], keep: impl FnMut(usize, usize, &[Rows])) {
+        Arch::new().dispatch(PlaneFeatures {
+            images: &self.images,
+            activation: self.layers.activation,
+            weights,
+            inputs,
+            keep,
+        });
+    }
 }
 
 impl Model for Convolutional {
@@ -50,12 +62,15 @@ impl Model for Convolutional {
     fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let dense = Dense::weights(&self.layers.widths);
         let (front, dense) = weights.split_at(weights.len() - dense);
-        let features = vectorised(
-            Arch::new(),
-            #[inline(always)]
-            || self.images.features(self.layers.activation, front, inputs),
-        );
-        Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
+        let last = self.images.convolutions().len();
+        let mut features = Vec::new();
+        self.pass(front, inputs, |at, count, planes| {
+            if at + 1 == last {
+                add_images(&mut features, count, planes);
+            }
+        });
+        let features = if last == 0 { inputs } else { &features };
+        Dense::of(&self.layers, &[dense]).run(rows, features, &[])
     }
 
     fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate> {
@@ -78,16 +93,11 @@ impl Model for Convolutional {
     fn hidden(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Option<Vec<Mat<f64>>> {
         let dense = Dense::weights(&self.layers.widths);
         let (front, dense) = weights.split_at(weights.len() - dense);
-        let after = (1..=self.images.convolutions().len()).map(|count| {
-            let images = Images {
-                channels: self.images.channels[..count].to_vec(),
-                ..self.images.clone()
-            };
-            table(
-                &images.features(self.layers.activation, front, inputs),
-                rows,
-            )
+        let mut features = vec![Vec::new(); self.images.convolutions().len()];
+        self.pass(front, inputs, |at, count, planes| {
+            add_images(&mut features[at], count, planes);
         });
+        let after = features.iter().map(|features| table(features, rows));
         let mut after: Vec<Mat<f64>> = after.collect();
         let last = after.last().cloned();
         let features = last.unwrap_or_else(|| table(inputs, rows));

@@ -3,7 +3,6 @@
 use engine::artifact::Layout;
 use serde::{Deserialize, Serialize};
 
-use super::Activation;
 use super::fused::TILE;
 
 /// What a network with some has beside dense layers, in words.
@@ -87,24 +86,6 @@ impl Images {
         let dense = widths.windows(2).map(|pair| vec![pair[1], pair[0]]);
         Layout::layers(convolutions.chain(dense))
     }
-
-    /// The features of every image, `[rows, features]`.
-    pub fn features(&self, activation: Activation, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
-        let convolutions = self.convolutions();
-        let mut features = Vec::new();
-        for image in inputs.chunks_exact(self.depth * self.height * self.width) {
-            let mut values = image.to_vec();
-            let mut rest = weights;
-            for convolution in &convolutions {
-                let (weight, after) = rest.split_at(convolution.weights());
-                let (bias, after) = after.split_at(convolution.to[0]);
-                rest = after;
-                values = convolution.forward(activation, weight, bias, &values);
-            }
-            features.append(&mut values);
-        }
-        features
-    }
 }
 
 impl Convolution {
@@ -122,69 +103,13 @@ impl Convolution {
     pub fn covered(&self) -> [usize; 2] {
         [self.to[1] * self.pool, self.to[2] * self.pool]
     }
-
-    fn forward(
-        &self,
-        activation: Activation,
-        weight: &[f32],
-        bias: &[f32],
-        image: &[f32],
-    ) -> Vec<f32> {
-        let mut pooled = Vec::with_capacity(self.to.iter().product());
-        let mut plane = vec![0.0; self.covered()[0] * self.from[2]];
-        for (weight, bias) in weight.chunks_exact(self.inputs()).zip(bias) {
-            plane.fill(*bias);
-            self.add_products(weight, image, &mut plane);
-            activation.apply(&mut plane);
-            self.pool(&plane, &mut pooled);
-        }
-        pooled
-    }
-
-    /// Adds the correlation of one kernel, `[channels, kernel, kernel]`, with the image.
-    ///
-    /// The plane has the columns of the image, so that a weight is one long sum for all rows;
-    /// what that adds beyond the columns covered is not used.
-    fn add_products(&self, weight: &[f32], image: &[f32], plane: &mut [f32]) {
-        let [_, rows, columns] = self.from;
-        let [height, width] = self.covered();
-        let sums = &mut plane[..(height - 1) * columns + width];
-        let kernels = weight.chunks_exact(self.kernel * self.kernel);
-        for (kernel, channel) in kernels.zip(image.chunks_exact(rows * columns)) {
-            for (at, weight) in kernel.iter().enumerate() {
-                let start = at / self.kernel * columns + at % self.kernel;
-                for (sum, value) in sums.iter_mut().zip(&channel[start..]) {
-                    *sum += weight * value;
-                }
-            }
-        }
-    }
-
-    /// Adds the largest value of each window; a NaN stays one.
-    fn pool(&self, plane: &[f32], pooled: &mut Vec<f32>) {
-        let columns = self.from[2];
-        for rows in plane.chunks_exact(columns * self.pool) {
-            pooled.extend((0..self.to[2]).map(|window| {
-                let window = window * self.pool..(window + 1) * self.pool;
-                let values = rows
-                    .chunks_exact(columns)
-                    .flat_map(|row| &row[window.clone()]);
-                values.fold(f32::NEG_INFINITY, |largest, value| {
-                    if *value > largest || value.is_nan() {
-                        *value
-                    } else {
-                        largest
-                    }
-                })
-            }));
-        }
-    }
 }
 
 #[cfg(test)]
 pub(in crate::networks) mod tests {
     use super::*;
-    use crate::networks::testing::{exactly, made_up};
+    use crate::networks::Activation;
+    use crate::networks::testing::exactly;
 
     fn images(channels: &[usize], kernel: usize, pool: usize) -> Images {
         Images {
@@ -230,41 +155,6 @@ pub(in crate::networks) mod tests {
             }
         }
         pooled
-    }
-
-    #[test]
-    fn features_are_those_of_the_definition() {
-        for (depth, channels, kernel, pool) in
-            [(1, &[3, 4][..], 3, 2), (1, &[2], 5, 1), (3, &[2, 3], 2, 3)]
-        {
-            let images = Images {
-                depth,
-                ..images(channels, kernel, pool)
-            };
-            let layers = images.convolutions();
-            let count = layers.iter().map(|l| l.weights() + l.to[0]).sum();
-            let weights = made_up(count, kernel);
-            let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-            let inputs = made_up(2 * depth * 56, 7);
-            let found = images.features(Activation::Tanh, &weights, &inputs);
-            let mut expected = Vec::new();
-            for image in inputs.chunks(depth * 56) {
-                let mut values: Vec<f64> = image.iter().map(|value| f64::from(*value)).collect();
-                let mut start = 0;
-                for layer in &layers {
-                    values = by_definition(layer, Activation::Tanh, &exact[start..], &values);
-                    start += layer.weights() + layer.to[0];
-                }
-                expected.extend(values);
-            }
-            assert_eq!(found.len(), expected.len());
-            for (found, expected) in found.iter().zip(&expected) {
-                assert!(
-                    (f64::from(*found) - expected).abs() < 1e-6,
-                    "{found} {expected}"
-                );
-            }
-        }
     }
 
     #[test]

@@ -30,6 +30,22 @@ pub(in crate::networks) fn add_products<S: Simd, const R: usize, const C: usize>
     }
 }
 
+/// The same with each product rounded before it is added, to the same bits by every instruction set.
+#[inline(always)]
+pub(in crate::networks) fn add_rounded_products<S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    sums: &mut RegisterSums<S, R, C>,
+    factors: [f32; R],
+    values: &[S::f32s],
+) {
+    for (sums, factor) in sums.iter_mut().zip(factors) {
+        let factor = simd.splat_f32s(factor);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = simd.add_f32s(*sum, simd.mul_f32s(factor, *value));
+        }
+    }
+}
+
 /// Work on rows of a matrix, `R` of them at a time.
 pub(in crate::networks) trait Blocks<S: Simd> {
     /// Does the rows from `row` to `row + R`.

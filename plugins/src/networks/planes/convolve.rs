@@ -7,12 +7,15 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::pool::Pooling;
+use super::pool::Pools;
 use crate::networks::Convolution;
-use crate::networks::fused::{Blocks, RegisterSums, Rows, TILE, add_products, in_blocks};
+use crate::networks::fused::{
+    Blocks, RegisterSums, Rows, TILE, add_products, add_rounded_products, in_blocks,
+};
 
-/// Fills the planes that go out, window by window.
-pub(super) struct Convolve<'a> {
+/// Fills the planes that go out, window by window; each product is rounded before it is added,
+/// `FUSED` or not.
+pub(super) struct Convolve<'a, P, const FUSED: bool> {
     pub shape: &'a Convolution,
     pub seen: &'a [usize],
     /// `[channels, rows, columns]`.
@@ -20,14 +23,14 @@ pub(super) struct Convolve<'a> {
     /// `[out, seen]`.
     pub weight: &'a [f32],
     pub bias: &'a [f32],
-    pub pooling: &'a mut Pooling,
+    pub pooling: &'a mut P,
     /// For the sums at each place of a window, `[MOST_ROWS, places]`.
     pub sums: &'a mut [Rows],
     /// `[out, rows, columns]`.
     pub to: &'a mut [Rows],
 }
 
-impl WithSimd for Convolve<'_> {
+impl<P: Pools, const FUSED: bool> WithSimd for Convolve<'_, P, FUSED> {
     type Output = ();
 
     #[inline(always)]
@@ -37,7 +40,7 @@ impl WithSimd for Convolve<'_> {
 }
 
 /// All windows of some outputs.
-impl<S: Simd> Blocks<S> for Convolve<'_> {
+impl<S: Simd, P: Pools, const FUSED: bool> Blocks<S> for Convolve<'_, P, FUSED> {
     #[inline(always)]
     fn block<const R: usize>(&mut self, simd: S, out: usize) {
         let ([_, rows, columns], pool) = (self.shape.to, self.shape.pool);
@@ -57,7 +60,7 @@ impl<S: Simd> Blocks<S> for Convolve<'_> {
     }
 }
 
-impl Convolve<'_> {
+impl<P, const FUSED: bool> Convolve<'_, P, FUSED> {
     /// The sums at one place.
     #[inline(always)]
     fn place<S: Simd, const R: usize>(&mut self, simd: S, out: usize, start: usize, place: usize) {
@@ -77,7 +80,11 @@ impl Convolve<'_> {
             let from = &from[start..];
             for at in 0..width {
                 let values = &from[seen[at]].registers::<S>()[column..column + 2];
-                add_products(simd, &mut sums, rows.map(|row| row[at]), values);
+                let factors = rows.map(|row| row[at]);
+                match FUSED {
+                    true => add_products(simd, &mut sums, factors, values),
+                    false => add_rounded_products(simd, &mut sums, factors, values),
+                }
             }
             for r in 0..R {
                 let to = self.sums[r * places + place].registers_mut::<S>();

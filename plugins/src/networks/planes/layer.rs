@@ -28,18 +28,14 @@ pub(super) struct PlaneLayer {
 impl PlaneLayer {
     pub fn new(shape: Convolution, activation: Activation, first: bool) -> Self {
         let [channels, rows, columns] = shape.from;
-        let (kernel, [height, width]) = (shape.kernel, shape.covered());
+        let [height, width] = shape.covered();
         let grid = |rows: usize, columns: usize| {
             (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
         };
-        let kernels = (0..channels).flat_map(|channel| {
-            let at = move |(ky, kx)| (channel * rows + ky) * columns + kx;
-            grid(kernel, kernel).map(at)
-        });
         let places = grid(shape.pool, width).map(|(y, x)| [y * columns + x, y * width + x]);
         Self {
             from: vec![Rows::ZERO; channels * rows * columns],
-            seen: kernels.collect(),
+            seen: seen(&shape),
             pooling: Pooling::new(&shape, activation),
             sums: vec![Rows::ZERO; MOST_ROWS * shape.pool * shape.pool],
             places: places.collect(),
@@ -77,7 +73,7 @@ impl PlaneLayer {
     #[inline(always)]
     pub fn forward<S: Simd>(&mut self, simd: S, weights: &[f32], to: &mut [Rows]) {
         let (weight, bias) = weights.split_at(self.shape.weights());
-        simd.vectorize(Convolve {
+        simd.vectorize(Convolve::<_, true> {
             shape: &self.shape,
             seen: &self.seen,
             from: &self.from,
@@ -131,4 +127,14 @@ impl PlaneLayer {
             });
         }
     }
+}
+
+/// How far the numbers under each weight of a kernel are from the place, `[inputs]`.
+pub(super) fn seen(shape: &Convolution) -> Vec<usize> {
+    let [channels, rows, columns] = shape.from;
+    let kernels = (0..channels).flat_map(|channel| {
+        let kernel = (0..shape.kernel).flat_map(|ky| (0..shape.kernel).map(move |kx| (ky, kx)));
+        kernel.map(move |(ky, kx)| (channel * rows + ky) * columns + kx)
+    });
+    kernels.collect()
 }

@@ -19,11 +19,13 @@
 //! window row.
 
 mod convolve;
+mod features;
 mod layer;
 mod pool;
 
 use pulp::Simd;
 
+pub(super) use features::{PlaneFeatures, add_images};
 use layer::PlaneLayer;
 
 use super::encoder::taken;

@@ -29,18 +29,29 @@ impl Pooling {
     pub fn slopes_mut(&mut self) -> &mut [Rows] {
         &mut self.slopes
     }
+}
 
-    /// Returns the largest activation of a window, and keeps what else the way back needs;
-    /// `sums` are what goes into the activation at the places of the window, and may change.
+/// Takes the largest activation of each window.
+pub(super) trait Pools {
+    /// Returns that of one window, number `at`; `sums` are what goes into the activation at its
+    /// places, and may change.
+    fn largest<S: Simd>(&mut self, simd: S, sums: &mut [Rows], at: usize, to: &mut Rows);
+}
+
+/// Of increasing functions, the largest is that of the largest.
+fn is_increasing(activation: Activation) -> bool {
+    match activation {
+        Activation::Tanh | Activation::Relu | Activation::Sigmoid => true,
+        Activation::Gelu | Activation::GeluTanh | Activation::Silu => false,
+    }
+}
+
+/// Keeps what else the way back needs.
+impl Pools for Pooling {
     #[inline(always)]
-    pub fn largest<S: Simd>(&mut self, simd: S, sums: &mut [Rows], at: usize, to: &mut Rows) {
-        // Of increasing functions, the largest is that of the largest.
-        let increasing = match self.activation {
-            Activation::Tanh | Activation::Relu | Activation::Sigmoid => true,
-            Activation::Gelu | Activation::GeluTanh | Activation::Silu => false,
-        };
+    fn largest<S: Simd>(&mut self, simd: S, sums: &mut [Rows], at: usize, to: &mut Rows) {
         let (chosen, slope) = (&mut self.chosen[at], &mut self.slopes[at]);
-        if increasing {
+        if is_increasing(self.activation) {
             choose(simd, sums, chosen, slope);
             activate(simd, self.activation, slope, to);
             return;
@@ -59,6 +70,23 @@ impl Pooling {
                 *chosen = simd.select_f32s(larger, simd.splat_f32s(place as f32), *chosen);
             }
         }
+    }
+}
+
+/// Keeps nothing, to the same bits by every instruction set.
+impl Pools for Activation {
+    #[inline(always)]
+    fn largest<S: Simd>(&mut self, simd: S, sums: &mut [Rows], _: usize, to: &mut Rows) {
+        let mut chosen = Rows::ZERO;
+        if is_increasing(*self) {
+            choose(simd, sums, &mut chosen, to);
+            self.apply_by(simd, &mut to.0);
+            return;
+        }
+        for sum in &mut *sums {
+            self.apply_by(simd, &mut sum.0);
+        }
+        choose(simd, sums, &mut chosen, to);
     }
 }
 
