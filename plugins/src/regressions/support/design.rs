@@ -65,6 +65,22 @@ impl Design {
         }
     }
 
+    /// Whether its columns are surely independent where no more than these shares of the parts orthogonal to those
+    /// before them are left.
+    pub fn is_independent(&self, left: &[f64]) -> bool {
+        let orthogonal = |column: usize| left[column] * self.r[(column, column)].abs();
+        // Ten times the tolerance: what is left is not known to its last digit.
+        let is_enough =
+            |column| orthogonal(column) > 10.0 * COLLINEAR * self.r.col(column).norm_l2();
+        (0..left.len()).all(is_enough)
+    }
+
+    /// The products with each other of rows of terms, by the factors: `R⁻ᵀ BᵀB R⁻¹`.
+    pub fn gram_of(&self, rows: &Mat<f64>) -> Mat<f64> {
+        let turned = rows * &self.inverse;
+        turned.transpose() * &turned
+    }
+
     /// The effective number of terms: the trace of the matrix that gives fitted values.
     pub fn effective(&self) -> f64 {
         self.q.squared_norm_l2()

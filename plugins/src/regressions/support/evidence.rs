@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use engine::artifact::Layout;
 use engine::error::Fault;
@@ -13,7 +14,7 @@ use super::fit::{Method, Solution, share};
 use super::held_out::HeldOut;
 use super::moments::Moments;
 use super::sample::Sample;
-use super::sums::Sums;
+use super::sums::{EdgeSquares, Found, SummedSet, Sums};
 use crate::regressions::Form;
 
 /// What the subsets say of the predictors.
@@ -83,61 +84,70 @@ impl<'a> Edges<'a> {
     /// with terms of its own, with these over its edge and with its factors over the rest.
     pub fn wanted(&self, whole: &Solution) -> Vec<Sums> {
         let factors = whole.factors();
-        let mut sets = vec![(0..factors.nrows()).collect()];
+        let set = |rows, held_out| SummedSet { rows, held_out };
+        let mut sets = vec![set((0..factors.nrows()).collect(), None)];
         let mut own = Vec::new();
         for trial in &self.trials {
-            match &trial.terms {
-                Terms::OfWhole | Terms::Straight(_) => sets.push(trial.edge.clone()),
-                Terms::Own { edge, rest } => {
+            match &trial.fit {
+                EdgeFit::Straight(held_out) => {
+                    sets.push(set(trial.edge.clone(), Some(Rc::clone(held_out))));
+                }
+                EdgeFit::OfWhole(_) => sets.push(set(trial.edge.clone(), None)),
+                EdgeFit::Own { fit, edge, rest } => {
                     own.push(Sums::over(&trial.edge, edge));
-                    own.push(Sums::over(rest, &trial.solution.factors()));
+                    own.push(Sums::over(rest, &fit.solution.factors()));
                 }
             }
         }
-        let mut wanted = vec![Sums::over_sets(&factors, &sets)];
+        let mut wanted = vec![Sums::over_sets(&factors, sets)];
         wanted.append(&mut own);
         wanted
     }
 
-    /// Predicts the edges of a range of weights from the sums that are [`wanted`](Self::wanted).
+    /// Predicts the edges of a range of weights from what was found of [`wanted`](Self::wanted).
     pub fn add(
         &mut self,
         whole: &Solution,
         range: &Range<usize>,
-        moments: &[Vec<Moments>],
+        found: &[Vec<Found>],
     ) -> Result<(), Fault> {
-        let [shared, own @ ..] = moments else {
+        let [shared, own @ ..] = found else {
             return Ok(());
         };
-        let [all, edges @ ..] = &shared[..] else {
+        let [Found::Moments(all), edges @ ..] = &shared[..] else {
             return Ok(());
         };
         let (mut edges, mut own) = (edges.iter(), own.iter().flatten());
         let all_in_terms = LazyCell::new(|| whole.design.in_terms(all));
         for trial in &self.trials {
-            let (errors, deviations) = match &trial.terms {
-                Terms::Straight(held_out) => match edges.next() {
-                    Some(edge) => held_out.errors(all, edge),
-                    None => continue,
+            let made;
+            let EdgeSquares { errors, deviations } = match &trial.fit {
+                EdgeFit::Straight(_) => match edges.next() {
+                    Some(Found::Edge(squares)) => squares,
+                    _ => continue,
                 },
-                Terms::OfWhole => match edges.next() {
-                    Some(edge) => {
+                EdgeFit::OfWhole(fit) => match edges.next() {
+                    Some(Found::Moments(edge)) => {
                         let truth = whole.design.in_terms(edge);
-                        let known = trial.solution.design.of_terms(&all_in_terms.less(&truth));
-                        trial.errors(&truth, &known)?
+                        let known = fit.solution.design.of_terms(&all_in_terms.less(&truth));
+                        made = fit.squares(trial.edge.len(), &truth, &known)?;
+                        &made
                     }
-                    None => continue,
+                    _ => continue,
                 },
-                Terms::Own { .. } => match (own.next(), own.next()) {
-                    (Some(edge), Some(rest)) => trial.errors(edge, rest)?,
+                EdgeFit::Own { fit, .. } => match (own.next(), own.next()) {
+                    (Some(Found::Moments(edge)), Some(Found::Moments(rest))) => {
+                        made = fit.squares(trial.edge.len(), edge, rest)?;
+                        &made
+                    }
                     _ => continue,
                 },
             };
             let along = &mut self.along[trial.predictor];
             along.0 += errors.iter().sum::<f64>();
             along.1 += deviations.iter().sum::<f64>();
-            add(&mut self.errors[range.clone()], &errors);
-            add(&mut self.deviations[range.clone()], &deviations);
+            add(&mut self.errors[range.clone()], errors);
+            add(&mut self.deviations[range.clone()], deviations);
         }
         Ok(())
     }
@@ -195,26 +205,31 @@ struct EdgeTrial<'a> {
     predictor: usize,
     /// The subsets that are held out.
     edge: Vec<usize>,
-    solution: Solution<'a>,
-    terms: Terms,
-    /// The products of its terms with each other, summed over the edge.
-    gram: Mat<f64>,
+    fit: EdgeFit<'a>,
 }
 
-/// What the terms of a fit without an edge are.
-enum Terms {
-    /// Those of the fit to the whole sample, and no coefficient is pruned.
-    Straight(HeldOut),
-    /// Those of the fit to the whole sample: the sums over the rest are those over the whole
+/// How a fit without an edge is made.
+enum EdgeFit<'a> {
+    /// It has the terms of the fit to the whole sample, and no coefficient is pruned.
+    Straight(Rc<HeldOut>),
+    /// It has the terms of the fit to the whole sample: the sums over the rest are those over the whole
     /// less those over the edge.
-    OfWhole,
-    /// Its own.
+    OfWhole(RestFit<'a>),
+    /// It has its own.
     Own {
+        fit: RestFit<'a>,
         /// Their values at the edge, `[rows, terms]`.
         edge: Mat<f64>,
         /// The subsets that are not held out.
         rest: Vec<usize>,
     },
+}
+
+/// A fit with a decomposition of its own.
+struct RestFit<'a> {
+    solution: Solution<'a>,
+    /// The products of its terms with each other, summed over the edge.
+    gram: Mat<f64>,
 }
 
 impl<'a> EdgeTrial<'a> {
@@ -228,28 +243,60 @@ impl<'a> EdgeTrial<'a> {
         let mut held_out = vec![false; sample.rows()];
         edge.iter().for_each(|row| held_out[*row] = true);
         let rest: Vec<usize> = (0..sample.rows()).filter(|row| !held_out[*row]).collect();
-        let solution = Solution::of(&sample.part(&rest), method, context)?;
-        let terms = solution.design_of(&sample.part(&edge));
-        let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
+        let part = sample.part(&rest);
+        let model = method.model(&part, context)?;
+        let fit = match whole.held_out(&edge, rest.len(), &model) {
+            Some(held_out) => EdgeFit::Straight(Rc::new(held_out)),
+            None => {
+                let solution = Solution::by(&part, model, context)?;
+                EdgeFit::with(solution, whole, (sample, &edge, rest))
+            }
+        };
         Ok(Self {
             predictor,
-            gram: terms.transpose() * &terms,
-            terms: match (is_of_whole, sample.keep) {
-                (true, None) => {
-                    Terms::Straight(HeldOut::new(&whole.design, &edge, &solution.design))
-                }
-                (true, Some(_)) => Terms::OfWhole,
-                (false, _) => Terms::Own { edge: terms, rest },
-            },
             edge,
-            solution,
+            fit,
         })
     }
+}
 
-    /// The squared errors of some weights, and the squared deviations from the mean of the
-    /// rest, both summed over the edge: from the moments there with the terms, and those of
-    /// the rest with the factors of the fit.
-    fn errors(&self, truth: &Moments, known: &Moments) -> Result<(Vec<f64>, Vec<f64>), Fault> {
+impl<'a> EdgeFit<'a> {
+    /// By the fit to the rest of the sample.
+    fn with(
+        solution: Solution<'a>,
+        whole: &Solution,
+        (sample, edge, rest): (&Sample<'a>, &[usize], Vec<usize>),
+    ) -> Self {
+        let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
+        if is_of_whole
+            && whole.is_straight()
+            && let Some(held_out) = HeldOut::between(&whole.design, edge, &solution.design)
+        {
+            return Self::Straight(Rc::new(held_out));
+        }
+        let terms = solution.design_of(&sample.part(edge));
+        let gram = terms.transpose() * &terms;
+        let fit = RestFit { solution, gram };
+        match is_of_whole {
+            true => Self::OfWhole(fit),
+            false => Self::Own {
+                fit,
+                edge: terms,
+                rest,
+            },
+        }
+    }
+}
+
+impl RestFit<'_> {
+    /// The squares of some weights summed over an edge of `count` rows: from the moments there with
+    /// the terms, and those of the rest with the factors of the fit.
+    fn squares(
+        &self,
+        count: usize,
+        truth: &Moments,
+        known: &Moments,
+    ) -> Result<EdgeSquares, Fault> {
         let (coefficients, _) = self.solution.coefficients(known)?;
         // The squared errors are `‖y‖² - 2 b · Xᵀy + bᵀ XᵀX b`.
         let bent = &coefficients * &self.gram;
@@ -264,13 +311,16 @@ impl<'a> EdgeTrial<'a> {
         }
         errors.iter_mut().for_each(|error| *error = error.max(0.0));
         // The first term is the intercept, so its products are sums.
-        let count = self.edge.len() as f64;
+        let count = count as f64;
         let means = self.solution.design.means(known);
         let sums = truth.products.col_as_slice(0).iter();
         let sums = truth.squares.iter().zip(sums.zip(means));
         let deviations = sums
             .map(|(squares, (sum, mean))| (squares + mean * (count * mean - 2.0 * sum)).max(0.0));
-        Ok((errors, deviations.collect()))
+        Ok(EdgeSquares {
+            errors,
+            deviations: deviations.collect(),
+        })
     }
 }
 

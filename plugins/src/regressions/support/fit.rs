@@ -10,11 +10,12 @@ use faer::Mat;
 use super::components::Components;
 use super::design::Design;
 use super::evidence::{self, Edges};
+use super::held_out::HeldOut;
 use super::moments::Moments;
 use super::sample::{Sample, begins_finite, is_finite};
 use super::shared::MORE_SUBSETS;
 use super::shared::{SNR, Sources};
-use super::sums::{Pass, Precision, Sums};
+use super::sums::{Found, Pass, Precision, Sums};
 use crate::regressions::{Basis, Form, Regression, Term};
 use crate::splines::{Penalty, Seen, chosen_words};
 
@@ -69,16 +70,16 @@ fn fitted(
     for range in sample.ranges(&pass) {
         context.check_stop()?;
         context.progress(range.start as u64, sample.weights() as u64, None);
-        let mut moments = sample.moments(&rows, &range, &pass, solution.precision());
-        if solution.precision() == Precision::Single && !solution.is_rough(&moments[0][0]) {
-            moments = sample.moments(&rows, &range, &pass, Precision::Double);
+        let mut found = sample.find(&rows, &range, &pass, solution.precision());
+        if solution.precision() == Precision::Single && !solution.is_rough(whole(&found)?) {
+            found = sample.find(&rows, &range, &pass, Precision::Double);
         }
-        let whole = &moments[0][0];
+        let whole = whole(&found)?;
         if !whole.squares.iter().sum::<f64>().is_finite() {
             return Ok(None);
         }
         fit.add(&solution, &range, whole, sample.reference(&range))?;
-        edges.add(&solution, &range, &moments)?;
+        edges.add(&solution, &range, &found)?;
     }
     let layout = sample.table.layout.clone();
     let ranges: Vec<Range<usize>> = layout.ranges().map(|(_, range)| range).collect();
@@ -113,6 +114,14 @@ fn fitted(
         layout,
         coefficients: fit.coefficients,
     }))
+}
+
+/// The sums over the first set of a pass: all rows.
+fn whole(found: &[Vec<Found>]) -> Result<&Moments, Fault> {
+    match found.first().and_then(|found| found.first()) {
+        Some(Found::Moments(moments)) => Ok(moments),
+        _ => Err(Fault::Bug("a pass without sums over all rows".to_owned())),
+    }
 }
 
 /// Fewer rows than this are summed in double precision.
@@ -164,8 +173,7 @@ impl SolvedFit {
         reference: &[f32],
     ) -> Result<(), Fault> {
         let (mut found, pruned) = solution.coefficients(moments)?;
-        self.residual
-            .extend(solution.design.residual(moments, &found));
+        self.residual.extend(solution.residual(moments, &found));
         self.variance.extend(solution.design.variances(moments));
         self.pruned.extend(pruned);
         let intercepts = found.col_as_slice_mut(0).iter_mut();
@@ -192,6 +200,8 @@ pub(crate) struct Solution<'a> {
     /// The terms that are not a linear combination of those before them.
     kept: Vec<usize>,
     pub design: Design,
+    /// The penalty below the design.
+    below: Mat<f64>,
     reduced: Option<Reduced>,
     /// The strengths that cross-validation chose.
     chosen: Option<Vec<f64>>,
@@ -209,7 +219,12 @@ struct Reduced {
 impl<'a> Solution<'a> {
     /// Chooses basis and penalties, and decomposes the design.
     pub fn of(sample: &Sample<'a>, method: &dyn Method, context: &Context) -> Result<Self, Fault> {
-        let Model { basis, penalty } = method.model(sample, context)?;
+        Self::by(sample, method.model(sample, context)?, context)
+    }
+
+    /// Chooses penalties, and decomposes the design.
+    pub fn by(sample: &Sample<'a>, model: Model, context: &Context) -> Result<Self, Fault> {
+        let Model { basis, penalty } = model;
         let terms = basis.terms(sample.names().len());
         let columns = sample.columns(&terms);
         let components = match sample.pca {
@@ -253,6 +268,7 @@ impl<'a> Solution<'a> {
             keep: sample.keep,
             basis,
             terms,
+            below: columns_of(&below, &kept),
             kept,
             design,
             reduced,
@@ -307,9 +323,53 @@ impl<'a> Solution<'a> {
         ))
     }
 
+    /// What predicts an edge from the sums over all rows and over the edge, where that is enough: where the fit to the
+    /// `rest` of the rows, of this model, has the same terms.
+    pub fn held_out(&self, edge: &[usize], rest: usize, model: &Model) -> Option<HeldOut> {
+        let strengths = model.penalty.given()?;
+        if !self.is_straight() || model.basis != self.basis {
+            return None;
+        }
+        let below = model.penalty.below(&strengths, rest, self.terms.len());
+        if rest + below.nrows() < self.terms.len() {
+            return None;
+        }
+        let more = (below.nrows() + self.below.nrows() > 0).then(|| {
+            let below = columns_of(&below, &self.kept);
+            self.design.gram_of(&below) - self.design.gram_of(&self.below)
+        });
+        HeldOut::down_dated(&self.design, edge, more.as_ref())
+    }
+
+    /// Whether its coefficients are linear in the moments of its terms.
+    pub fn is_straight(&self) -> bool {
+        self.is_of_terms() && self.keep.is_none()
+    }
+
     /// Whether the moments that its coefficients follow from are those of its terms alone.
     pub fn is_of_terms(&self) -> bool {
         self.reduced.is_none()
+    }
+
+    /// The squared residuals of each weight, summed over the subsets.
+    fn residual(&self, moments: &Moments, estimates: &Mat<f64>) -> Vec<f64> {
+        match self.is_straight() && self.below.nrows() == 0 {
+            true => self.left(moments),
+            false => self.design.residual(moments, estimates),
+        }
+    }
+
+    /// The squares of each weight less those of its products.
+    fn left(&self, moments: &Moments) -> Vec<f64> {
+        let mut left = moments.squares.clone();
+        for factor in 0..self.kept.len() {
+            let products = moments.products.col_as_slice(factor);
+            for (left, product) in left.iter_mut().zip(products) {
+                *left -= product * product;
+            }
+        }
+        left.iter_mut().for_each(|left| *left = left.max(0.0));
+        left
     }
 
     /// The precision that sums over its sample take at first: few rows are cheap in double precision.
@@ -323,13 +383,7 @@ impl<'a> Solution<'a> {
     /// Whether its fits leave enough of each weight that moments in single precision tell it: then
     /// they move a standard error by a thousandth, and a coefficient by less than that of it.
     fn is_rough(&self, moments: &Moments) -> bool {
-        let mut left = moments.squares.clone();
-        for factor in 0..self.kept.len() {
-            let products = moments.products.col_as_slice(factor);
-            for (left, product) in left.iter_mut().zip(products) {
-                *left -= product * product;
-            }
-        }
+        let left = self.left(moments);
         let tiny = LEAST_SQUARE * self.design.factors().nrows() as f64;
         let mut pairs = moments.squares.iter().zip(left);
         // Weights that do not vary leave nothing of nothing; those that are not numbers are looked at again.
@@ -362,6 +416,12 @@ impl<'a> Solution<'a> {
     }
 }
 
+/// Some columns of a matrix.
+fn columns_of(matrix: &Mat<f64>, columns: &[usize]) -> Mat<f64> {
+    let entry = |row, column: usize| matrix[(row, columns[column])];
+    Mat::from_fn(matrix.nrows(), columns.len(), entry)
+}
+
 fn too_few(rows: usize, terms: usize) -> Fault {
     let message =
         format!("expected at least {terms} usable subsets for {terms} terms, found {rows}");
@@ -392,8 +452,8 @@ fn see(
     let rows: Vec<&[f32]> = sample.table_rows().collect();
     for range in sample.ranges(&pass) {
         context.check_stop()?;
-        let moments = sample.moments(&rows, &range, &pass, Precision::Double);
-        add(&mut seen, &moments[0][0]);
+        let found = sample.find(&rows, &range, &pass, Precision::Double);
+        add(&mut seen, whole(&found)?);
     }
     Ok(seen)
 }

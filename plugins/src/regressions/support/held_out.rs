@@ -1,17 +1,24 @@
 //! Squared errors at an edge that a fit is made without, straight from sums over all rows and over the edge.
 //!
 //! With the columns `Q` of the fit to all rows, `m = Qᵀ y` over all rows and `e = Qₑᵀ yₑ` over the edge, the fit without the
-//! edge has the coefficients `b = P (m - e)` by these columns, `P = (Qᵀ Q - Qₑᵀ Qₑ)⁻¹` with a penalty in it where there is
-//! one, and leaves `‖yₑ‖² + b · (G b - 2 e)` at the edge, `G = Qₑᵀ Qₑ`.
+//! edge has the coefficients `b = S⁻¹ (m - e)` by these columns, `S = Qᵀ Q - Qₑᵀ Qₑ` with a penalty in it where there is
+//! one, and leaves `‖yₑ‖² + bᵀ G b - 2 bᵀ e` at the edge, `G = Qₑᵀ Qₑ`. As `e = m - S b`, that is
+//! `‖yₑ‖² + a · (a - 2 c)` with `L Lᵀ = G + 2 S`, `a = Lᵀ b = Lᵀ S⁻¹ (m - e)` and `c = L⁻¹ m`.
 //!
-//! Roofline: `2 t²` multiply-adds of doubles a weight and edge of `t` terms, on blocks of weights that stay in the first
-//! cache: 16 edges of 9 terms are a tenth of the multiply-adds of the sums over 4096 rows, at half their rate.
+//! `S` is that of all rows less `G`: no edge has a decomposition of its own, unless there are columns of which hardly
+//! anything is left without it.
+//!
+//! Roofline: `1.5 t²` multiply-adds a weight and edge of `t` terms: 64 edges of 33 terms are an eighth of the
+//! multiply-adds of the sums over 4096 rows.
 
-use faer::Mat;
+use std::ops::Range;
+
+use faer::linalg::solvers::{DenseSolveCore, Llt};
+use faer::{Mat, Side};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::design::Design;
-use super::moments::Moments;
+use super::strips::{self, SIDE, Strip, StripPart, Summand, add_products, blocks, for_block};
 
 /// A fit without an edge, by the columns of the fit to all rows.
 pub(crate) struct HeldOut {
@@ -19,130 +26,299 @@ pub(crate) struct HeldOut {
     rows: (usize, usize),
     /// What the first column has in each row.
     first: f64,
-    /// `P`, symmetric.
-    solves: Mat<f64>,
-    /// `G`, symmetric.
-    gram: Mat<f64>,
+    /// `Lᵀ S⁻¹`.
+    known: Mat<f64>,
+    /// `-2 L⁻¹`, lower triangular.
+    whole: Mat<f64>,
 }
 
+/// What is left of a column without the edge has to be more than this share of its squares.
+const LEAST_LEFT: f64 = 1e-6;
+
 impl HeldOut {
-    /// Of a design, some of its rows, and the design of the others with the same terms.
-    pub fn new(whole: &Design, edge: &[usize], rest: &Design) -> Self {
-        let q = whole.factors();
-        let at_edge = Mat::from_fn(edge.len(), q.ncols(), |row, term| q[(edge[row], term)]);
-        let turn = whole.turned_by(rest);
-        Self {
-            rows: (edge.len(), q.nrows()),
-            first: q[(0, 0)],
-            solves: &turn * turn.transpose(),
-            gram: at_edge.transpose() * &at_edge,
+    /// Of a design and some of its rows, where the penalty of the fit to the others has `more` of the columns'
+    /// squares than that of all rows; none where a column may be a linear combination of others without the edge.
+    pub fn down_dated(whole: &Design, edge: &[usize], more: Option<&Mat<f64>>) -> Option<Self> {
+        let gram = gram(whole, edge);
+        let one = Mat::<f64>::identity(gram.nrows(), gram.ncols());
+        let mut solved = one - &gram;
+        if let Some(more) = more {
+            solved += more;
+        }
+        let roots = solved.llt(Side::Lower).ok()?;
+        let left: Vec<f64> = (0..gram.ncols()).map(|at| roots.L()[(at, at)]).collect();
+        let is_left = left.iter().all(|left| left * left > LEAST_LEFT);
+        match is_left && whole.is_independent(&left) {
+            true => Self::new(whole, edge, &gram, (&solved, &roots)),
+            false => None,
         }
     }
 
-    /// The squared errors of each weight, and its squared deviations from the mean of the rest, both
-    /// summed over the edge: from the moments of all rows and of the edge, with the factors of all.
-    pub fn errors(&self, all: &Moments, edge: &Moments) -> (Vec<f64>, Vec<f64>) {
-        let mut errors = edge.squares.clone();
-        let mut deviations = edge.squares.clone();
-        Arch::new().dispatch(PredictEdge {
-            of: self,
-            moments: (all, edge),
-            errors: &mut errors,
-            deviations: &mut deviations,
-        });
-        (errors, deviations)
+    /// Of a design, some of its rows, and the design of the others with the same terms.
+    pub fn between(whole: &Design, edge: &[usize], rest: &Design) -> Option<Self> {
+        let turn = rest.turned_by(whole);
+        let solved = turn.transpose() * &turn;
+        let roots = solved.llt(Side::Lower).ok()?;
+        Self::new(whole, edge, &gram(whole, edge), (&solved, &roots))
+    }
+
+    fn new(
+        whole: &Design,
+        edge: &[usize],
+        gram: &Mat<f64>,
+        (solved, roots): (&Mat<f64>, &Llt<f64>),
+    ) -> Option<Self> {
+        let terms = gram.ncols();
+        let root = (gram + 2.0 * solved).llt(Side::Lower).ok()?;
+        let mut onto = -2.0 * Mat::<f64>::identity(terms, terms);
+        root.L().solve_lower_triangular_in_place(&mut onto);
+        Some(Self {
+            rows: (edge.len(), whole.factors().nrows()),
+            first: whole.factors()[(0, 0)],
+            known: root.L().transpose() * roots.inverse(),
+            whole: onto,
+        })
+    }
+
+    /// As it is multiplied with.
+    pub fn packed<N: Summand>(&self) -> PackedEdge<N> {
+        let terms = self.known.ncols();
+        let rows = |matrix: &Mat<f64>, block: &Range<usize>, count: usize| {
+            let row = |term: usize| block.clone().map(move |at| N::rounded(matrix[(at, term)]));
+            (0..count).flat_map(row).collect()
+        };
+        let packed = |block: Range<usize>| EdgeBlock {
+            known: rows(&self.known, &block, terms),
+            whole: rows(&self.whole, &block, block.end),
+            count: block.len(),
+        };
+        PackedEdge {
+            rows: self.rows,
+            first: self.first,
+            blocks: blocks(terms).into_iter().map(packed).collect(),
+        }
     }
 }
 
-/// How many weights lie side by side.
-const BLOCK: usize = 32;
-/// How many registers of sums are made at a time.
-const SIDE: usize = 4;
-
-/// Numbers of some weights.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Block([f64; BLOCK]);
-
-impl Block {
-    const ZERO: Self = Self([0.0; BLOCK]);
+/// The products of a design's columns with each other, over some rows.
+fn gram(design: &Design, rows: &[usize]) -> Mat<f64> {
+    let q = design.factors();
+    let some = Mat::from_fn(rows.len(), q.ncols(), |row, term| q[(rows[row], term)]);
+    some.transpose() * &some
 }
 
-/// Makes squares at the edge those of errors and of deviations.
-struct PredictEdge<'a> {
-    of: &'a HeldOut,
-    moments: (&'a Moments, &'a Moments),
-    errors: &'a mut [f64],
-    deviations: &'a mut [f64],
+/// A [`HeldOut`] in blocks of the numbers whose squares are summed.
+pub(crate) struct PackedEdge<N> {
+    rows: (usize, usize),
+    first: f64,
+    blocks: Vec<EdgeBlock<N>>,
 }
 
-impl WithSimd for PredictEdge<'_> {
+/// Factors of a block, each term after the other.
+struct EdgeBlock<N> {
+    count: usize,
+    /// Of the sums over the rows that are not held out.
+    known: Vec<N>,
+    /// Of the first sums over all rows.
+    whole: Vec<N>,
+}
+
+impl<N: Summand> PackedEdge<N> {
+    /// The squared errors of some weights, and their squared deviations from the mean of the rest, both
+    /// summed over the edge: from the sums over all rows and over the edge, those of squares last.
+    pub fn predict(
+        &self,
+        whole: &[Strip<N>],
+        edge: &[&Strip<N>],
+        (errors, deviations): (&mut [f64], &mut [f64]),
+    ) {
+        let mut known = whole.to_vec();
+        let mut left = Strip::ZERO;
+        Arch::new().dispatch(PredictEdge {
+            blocks: &self.blocks,
+            edge,
+            known: &mut known,
+            whole,
+            left: &mut left,
+        });
+        let [sums, .., squares] = edge else {
+            return;
+        };
+        // The first column is the same in each row.
+        let (count, first) = (self.rows.0 as f64, self.first);
+        let rest = 1.0 / ((self.rows.1 - self.rows.0) as f64 * first);
+        for (at, (error, deviation)) in errors.iter_mut().zip(deviations).enumerate() {
+            let [square, left, sum, known] =
+                [squares, &left, sums, &known[0]].map(|strip| strip.0[at].into());
+            *error = (square + left).max(0.0);
+            let mean = known * rest;
+            *deviation = (square + mean * (count * mean - 2.0 * sum / first)).max(0.0);
+        }
+    }
+}
+
+/// What the squared errors are more than the squares at the edge.
+struct PredictEdge<'a, N> {
+    blocks: &'a [EdgeBlock<N>],
+    /// Sums over the edge, term after term.
+    edge: &'a [&'a Strip<N>],
+    /// Those over all rows, which become those over the others.
+    known: &'a mut [Strip<N>],
+    whole: &'a [Strip<N>],
+    left: &'a mut Strip<N>,
+}
+
+impl<N: Summand> WithSimd for PredictEdge<'_, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let HeldOut {
-            rows: (edge, all),
-            first,
-            solves,
-            gram,
-        } = self.of;
-        let terms = gram.ncols();
-        let room = || vec![Block::ZERO; terms];
-        let (mut known, mut truth, mut found, mut bent) = (room(), room(), room(), room());
-        let (whole, held_out) = self.moments;
-        let blocks = self.errors.chunks_mut(BLOCK);
-        let blocks = blocks.zip(self.deviations.chunks_mut(BLOCK)).enumerate();
-        for (block, (errors, deviations)) in blocks {
-            let here = block * BLOCK..block * BLOCK + errors.len();
-            for term in 0..terms {
-                let edge = &held_out.products.col_as_slice(term)[here.clone()];
-                let all = &whole.products.col_as_slice(term)[here.clone()];
-                let into = truth[term].0.iter_mut().zip(&mut known[term].0);
-                for ((truth, known), (edge, all)) in into.zip(edge.iter().zip(all)) {
-                    (*truth, *known) = (*edge, all - edge);
+        let less = N::splat(simd, N::rounded(-1.0));
+        for (known, edge) in self.known.iter_mut().zip(self.edge) {
+            let known = N::registers_mut::<S>(&mut known.0).iter_mut();
+            for (known, edge) in known.zip(N::registers::<S>(&edge.0)) {
+                *known = N::mul_add(simd, less, *edge, *known);
+            }
+        }
+        for block in self.blocks {
+            for_block!(block.count, T => {
+                block.add::<S, T>(simd, (self.known, self.whole), self.left);
+            });
+        }
+    }
+}
+
+impl<N: Summand> EdgeBlock<N> {
+    #[inline(always)]
+    fn add<S: Simd, const T: usize>(
+        &self,
+        simd: S,
+        (of_rest, of_all): (&[Strip<N>], &[Strip<N>]),
+        left: &mut Strip<N>,
+    ) {
+        let (known, _) = self.known.as_chunks::<T>();
+        let (whole, _) = self.whole.as_chunks::<T>();
+        for first in strips::parts::<N, S>() {
+            let mut sums: [StripPart<N, S>; T] = [[N::splat(simd, N::ZERO); SIDE]; T];
+            for (factors, values) in known.iter().zip(of_rest) {
+                let values = strips::part::<N, S>(values, first);
+                add_products::<N, S, T, false>(simd, &mut sums, factors, values);
+            }
+            let bent = sums;
+            for (factors, values) in whole.iter().zip(of_all) {
+                let values = strips::part::<N, S>(values, first);
+                add_products::<N, S, T, false>(simd, &mut sums, factors, values);
+            }
+            let left = &mut N::registers_mut::<S>(&mut left.0)[first..];
+            for (bent, sums) in bent.iter().zip(&sums) {
+                for (left, (bent, sum)) in left.iter_mut().zip(bent.iter().zip(sums)) {
+                    *left = N::mul_add(simd, *bent, *sum, *left);
                 }
-            }
-            multiply(simd, &known, solves, &mut found);
-            multiply(simd, &found, gram, &mut bent);
-            let mut left = Block::ZERO;
-            for ((b, bent), truth) in found.iter().zip(&bent).zip(&truth) {
-                let pairs = b.0.iter().zip(bent.0.iter().zip(&truth.0));
-                for (left, (b, (bent, truth))) in left.0.iter_mut().zip(pairs) {
-                    *left += b * (bent - 2.0 * truth);
-                }
-            }
-            for (error, left) in errors.iter_mut().zip(&left.0) {
-                *error = (*error + left).max(0.0);
-            }
-            // The first column is the same in each row.
-            let count = *edge as f64;
-            let rest = 1.0 / ((*all - *edge) as f64 * first);
-            let sums = truth[0].0.iter().zip(&known[0].0);
-            for (deviation, (sum, known)) in deviations.iter_mut().zip(sums) {
-                let mean = known * rest;
-                *deviation = (*deviation + mean * (count * mean - 2.0 * sum / first)).max(0.0);
             }
         }
     }
 }
 
-/// Each of some weights `[terms]` times a symmetric matrix.
-#[inline(always)]
-fn multiply<S: Simd>(simd: S, from: &[Block], matrix: &Mat<f64>, into: &mut [Block]) {
-    for (term, into) in into.iter_mut().enumerate() {
-        let factors = matrix.col_as_slice(term);
-        let into = S::as_mut_simd_f64s(&mut into.0).0;
-        for (at, into) in into.chunks_exact_mut(SIDE).enumerate() {
-            let mut sums = [simd.splat_f64s(0.0); SIDE];
-            for (factor, from) in factors.iter().zip(from) {
-                let factor = simd.splat_f64s(*factor);
-                let from = &S::as_simd_f64s(&from.0).0[at * SIDE..][..SIDE];
-                for (sum, from) in sums.iter_mut().zip(from) {
-                    *sum = simd.mul_add_e_f64s(factor, *from, *sum);
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::regressions::support::moments::Moments;
+    use crate::regressions::support::sums::{Found, Pass, Precision, SummedSet, Sums};
+
+    const ROWS: usize = 60;
+    const TERMS: usize = 17;
+
+    fn term(row: usize, term: usize) -> f64 {
+        match term {
+            0 => 1.0,
+            term => ((row * (term + 2) * 7) as f64).sin() + 0.2 * (row as f64 / 9.0).cos(),
+        }
+    }
+
+    /// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
+    fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
+        let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
+        let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
+        let (design, kept) = Design::independent(&matrix, below);
+        assert_eq!(kept.len(), TERMS);
+        let known = Mat::from_fn(1, rest.len(), |_, at| y[rest[at]]);
+        let found = design.solve(&Moments::of(&known, design.factors()));
+        let fitted = |row: usize| {
+            (0..TERMS)
+                .map(|at| found[(0, at)] * term(row, at))
+                .sum::<f64>()
+        };
+        let mean = rest.iter().map(|row| y[*row]).sum::<f64>() / rest.len() as f64;
+        let sum =
+            |of: &dyn Fn(usize) -> f64| edge.iter().map(|row| (y[*row] - of(*row)).powi(2)).sum();
+        (sum(&fitted), sum(&|_| mean))
+    }
+
+    #[test]
+    fn edges_are_predicted_as_by_fits_to_the_rest() {
+        let matrix = Mat::from_fn(ROWS, TERMS, term);
+        let below = |scale: f64, rows: usize| {
+            let root = |row, column| [0.0, scale][usize::from(row + 1 == column)];
+            Mat::from_fn(rows, TERMS, root)
+        };
+        let edges: [Vec<usize>; 2] = [(0..9).collect(), (0..ROWS).step_by(4).collect()];
+        let weights = 41;
+        let value = |row: usize, weight: usize| ((row * row + 31 * weight) as f64).sin() as f32;
+        let table: Vec<Vec<f32>> = (0..ROWS)
+            .map(|row| (0..weights).map(|weight| value(row, weight)).collect())
+            .collect();
+        let rows: Vec<&[f32]> = table.iter().map(Vec::as_slice).collect();
+        // Without a penalty, and with one that is smaller for fewer rows.
+        for penalty in [None, Some((2.0, 1.5))] {
+            let (all, rest) = match penalty {
+                None => (below(0.0, 0), below(0.0, 0)),
+                Some((all, rest)) => (below(all, TERMS - 1), below(rest, TERMS - 1)),
+            };
+            let (whole, _) = Design::independent(&matrix, &all);
+            let more = whole.gram_of(&rest) - whole.gram_of(&all);
+            let set = |edge: &Vec<usize>| SummedSet {
+                rows: edge.clone(),
+                held_out: HeldOut::down_dated(&whole, edge, penalty.map(|_| &more)).map(Rc::new),
+            };
+            let mut sets = vec![SummedSet {
+                rows: (0..ROWS).collect(),
+                held_out: None,
+            }];
+            sets.extend(edges.iter().map(set));
+            let pass = Pass(vec![Sums::over_sets(whole.factors(), sets)]);
+            for (precision, tolerance) in [(Precision::Double, 1e-11), (Precision::Single, 2e-4)] {
+                let found = pass.find(&rows, rows[3], precision);
+                for (found, edge) in found[0][1..].iter().zip(&edges) {
+                    let Found::Edge(found) = found else {
+                        panic!("expected an edge that is held out");
+                    };
+                    for weight in 0..weights {
+                        let y: Vec<f64> = rows
+                            .iter()
+                            .map(|row| f64::from(row[weight]) - f64::from(rows[3][weight]))
+                            .collect();
+                        let (errors, deviations) = expected(&y, edge, &rest);
+                        let off = (found.errors[weight] / errors - 1.0).abs();
+                        assert!(off < tolerance, "{precision:?} {weight}: {off}");
+                        let off = (found.deviations[weight] / deviations - 1.0).abs();
+                        assert!(off < tolerance, "{precision:?} {weight}: {off}");
+                    }
                 }
             }
-            into.copy_from_slice(&sums);
         }
+    }
+
+    #[test]
+    fn a_column_that_only_the_edge_has_is_not_down_dated() {
+        let matrix = Mat::from_fn(20, 3, |row, column| match column {
+            2 => f64::from(u8::from(row < 4)),
+            column => term(row, column),
+        });
+        let (whole, kept) = Design::independent(&matrix, &Mat::zeros(0, 3));
+        assert_eq!(kept.len(), 3);
+        assert!(HeldOut::down_dated(&whole, &[0, 1, 2, 3], None).is_none());
+        assert!(HeldOut::down_dated(&whole, &[16, 17, 18, 19], None).is_some());
     }
 }

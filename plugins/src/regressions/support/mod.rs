@@ -1,6 +1,7 @@
 //! What the regressions share.
 
 pub(crate) mod basis;
+pub(crate) mod classes;
 pub(crate) mod components;
 pub(crate) mod design;
 pub(crate) mod evidence;
@@ -8,7 +9,10 @@ pub(crate) mod fit;
 pub(crate) mod foreign;
 pub(crate) mod held_out;
 pub(crate) mod moments;
+pub(crate) mod packed;
 pub(crate) mod rows;
 pub(crate) mod sample;
 pub(crate) mod shared;
+pub(crate) mod strips;
 pub(crate) mod sums;
+pub(crate) mod tiles;

@@ -10,9 +10,8 @@ use engine::plugin::Context;
 use faer::Mat;
 use polars::prelude::DataType;
 
-use super::moments::Moments;
 use super::shared::{Against, Sources};
-use super::sums::{Pass, Precision};
+use super::sums::{Found, Pass, Precision};
 use crate::predictors::{Fitted, PredictorRows};
 use crate::regressions::Term;
 use crate::splines::knots;
@@ -176,28 +175,28 @@ impl<'a> Sample<'a> {
         )
     }
 
-    /// The same where of each range only the sums of a pass are kept.
+    /// The same where of each range only what a pass finds is kept.
     pub fn ranges(&self, pass: &Pass) -> impl Iterator<Item = Range<usize>> + use<> {
-        let width = (KEPT / pass.count().max(1)).max(64);
-        ranges(self.weights(), width.min(pass.width()))
+        // Whole panels.
+        let width = KEPT / pass.count().max(1) / PANEL * PANEL;
+        ranges(self.weights(), width.clamp(PANEL, WIDE))
     }
 
-    /// The sums over sets of subsets of the anomalies of a range of weights, less those of a
-    /// reference subset.
+    /// What a pass finds in the anomalies of a range of weights, less those of a reference subset.
     ///
     /// `rows` are all [`table_rows`](Self::table_rows).
-    pub fn moments(
+    pub fn find(
         &self,
         rows: &[&[f32]],
         weights: &Range<usize>,
         pass: &Pass,
         precision: Precision,
-    ) -> Vec<Vec<Moments>> {
+    ) -> Vec<Vec<Found>> {
         let rows: Vec<&[f32]> = rows.iter().map(|row| &row[weights.clone()]).collect();
-        pass.moments(&rows, self.reference(weights), precision)
+        pass.find(&rows, self.reference(weights), precision)
     }
 
-    /// The anomalies that [`moments`](Self::moments) leaves out.
+    /// The anomalies that [`find`](Self::find) leaves out.
     pub fn reference(&self, weights: &Range<usize>) -> &[f32] {
         &self.table.row(self.reference)[weights.clone()]
     }
@@ -224,8 +223,11 @@ impl<'a> Sample<'a> {
 /// The most weights worked on together.
 const WIDE: usize = 4096;
 
-/// The most sums kept of a range of weights: eight megabytes.
-const KEPT: usize = 1 << 20;
+/// How many weights sums are made of at a time.
+const PANEL: usize = 256;
+
+/// The most numbers kept of a range of weights: two megabytes.
+const KEPT: usize = 1 << 18;
 
 fn ranges(weights: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     let starts = (0..weights).step_by(width);
