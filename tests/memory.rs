@@ -326,6 +326,74 @@ fn rows_in_parts_make_the_bytes_of_whole_tables() {
 }
 
 #[test]
+fn scores_of_many_rows_hold_neither_them_nor_predictions() {
+    let folder = Folder::with(
+        "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data first = where(cells, time < 2)\n\
+         data held = split(cells, share: 0.01, part: train)\n\
+         parent net = mlp(first, inputs: [lat, lon], target: u, hidden: [2], steps: 4, members: 4)\n\
+         score fit = compare(\n\
+             net, on: cells, metrics: [rmse, spread, crps, correlation], by: [lat, time], bins: 5,\n\
+         )\n\
+         score few = compare(net, on: held, metrics: [rmse])\n",
+    );
+    let (times, rows, columns) = (140, 120, 300);
+    folder.write("u.nc", classic(times, rows, columns));
+    let took = watch(&folder, &[]);
+    // A column of doubles would have 40 MB: there would be four, and six of predictions.
+    assert!(took.peak < 144 * MIB, "{} MiB", took.peak / MIB);
+    let answer = folder.run(&[]);
+    let scores = answer["scores"].as_array().unwrap();
+    let shares = { scores.iter() }.filter(|row| row["metric"] == "share" && row["statement"] == "fit");
+    let shares: Vec<f64> = shares.map(|row| row["value"].as_f64().unwrap()).collect();
+    // Five bins of 24 latitudes, five of 28 times.
+    assert_eq!(shares, [0.04; 25]);
+}
+
+#[test]
+fn what_reads_rows_twice_makes_the_bytes_of_whole_tables() {
+    let text = "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data more = derive(where(cells, lat > 0), place = time % 7, far = lon / 3 - u)\n\
+         data first = where(more, time < 3)\n\
+         data drawn = split(more, share: 0.01, part: train, seed: 4)\n\
+         data early = split(where(more, u > 0), share: 0.995, part: test, by: far)\n\
+         data border = edge(more, first, by: far, hold: 3 %, side: upper)\n\
+         parent net = mlp(first, inputs: [lat, far], target: u, hidden: [4], steps: 9, members: 2)\n\
+         score fit = compare(\n\
+             net, on: more, by: [lat, far], bins: 3, weights: lat, baselines: [place],\n\
+             metrics: [rmse, mae, bias, correlation, skill, r2, crps, spread, spread_ratio],\n\
+         )\n\
+         score ends = compare(net, on: drawn, metrics: [rmse])\n";
+    // The tables are in memory for something else, too.
+    let whole = ["cells", "more"].map(|data| {
+        format!(
+            "parent of_{data} = least_squares({data}, inputs: [lon], target: u)\n\
+             score with_{data} = compare(of_{data}, on: {data}, metrics: [rmse])\n"
+        )
+    });
+    let made = |more: &str| {
+        let folder = Folder::with(&format!("{text}{more}"));
+        folder.write("u.nc", classic(700, 31, 100));
+        let answer = folder.run(&[]);
+        let scores = answer["scores"].as_array().unwrap();
+        let own = ["fit", "ends"];
+        let own = scores
+            .iter()
+            .filter(|row| own.contains(&row["statement"].as_str().unwrap()));
+        let own: Vec<String> = own.map(Value::to_string).collect();
+        let names = ["drawn", "early", "border"];
+        let export = ["export", "it.farcast", names[0], names[1], names[2]];
+        let said = folder.farcast(&[&export[..], &["--format", "parquet"]].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        let files = names.map(|name| folder.bytes(&format!("out/it/{name}.parquet")));
+        (own, files)
+    };
+    let in_parts = made("");
+    assert!(in_parts.0.len() > 100);
+    assert!(in_parts == made(&whole.concat()));
+}
+
+#[test]
 fn members_learn_from_a_large_table_without_copies_of_it() {
     let peak = |members: usize, more: &str| {
         let folder = Folder::with(&format!(

@@ -93,7 +93,7 @@ impl Along {
             let is_remade = registry
                 .get(plugin)
                 .is_some_and(|it| it.declaration().remade);
-            is_remade && matches!(in_parts(*id), Some(InParts::Reads | InParts::Maps(_)))
+            is_remade && matches!(in_parts(*id), Some(it) if !matches!(it, InParts::Gathers(_)))
         };
         let left = (0..graph.actions.len())
             .map(ActionId)
@@ -120,8 +120,11 @@ impl Along {
             if !is_read || !left.iter().all(takes) {
                 continue;
             }
-            // What waits for another result takes the rows in its own turn.
+            // What waits for another result, or reads them more than once, does so in its own turn.
             let is_at_hand = |other: &ActionId| {
+                if let Some(InParts::Rereads(_)) = in_parts(*other) {
+                    return false;
+                }
                 let mut reads = graph.actions[other.0].taken().into_iter();
                 reads.all(|read| read == id || !is_left(read))
             };

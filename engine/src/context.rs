@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Blob;
+use crate::artifact::{Blob, Dataset, Each};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
+use crate::flow::{Found, RowSource};
 use crate::spare::Spare;
 use crate::states::States;
 use crate::store::Store;
@@ -33,6 +34,8 @@ pub struct Context<'a> {
     leaves: bool,
     left: Mutex<Option<Vec<u8>>>,
     went_on_from: Mutex<Option<usize>>,
+    rows: Option<&'a dyn RowSource>,
+    found: Option<&'a Found>,
 }
 
 /// How far an action is.
@@ -70,6 +73,8 @@ impl<'a> Context<'a> {
             leaves: false,
             left: Mutex::default(),
             went_on_from: Mutex::default(),
+            rows: None,
+            found: None,
         }
     }
 
@@ -189,6 +194,60 @@ impl<'a> Context<'a> {
         { self.left.lock() }
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// The same with the rows of the input that it reads in parts, and a place for what it finds in
+    /// them.
+    pub(crate) fn with_rows(mut self, rows: Option<&'a dyn RowSource>, found: &'a Found) -> Self {
+        self.rows = rows;
+        self.found = Some(found);
+        self
+    }
+
+    /// Gives the rows of the input that [`InParts::Rereads`](crate::flow::InParts::Rereads) names to
+    /// `each`, in parts, anew at every call; `whole` is that input, which has no rows or columns of
+    /// its own where they come in parts.
+    ///
+    /// # Errors
+    /// Those of the calls that make the rows, and of `each`.
+    pub fn rows(&self, whole: &Dataset, each: Each<'_>) -> Result<(), Fault> {
+        match self.rows {
+            Some(rows) => rows.read(each),
+            None => each(whole.clone()),
+        }
+    }
+
+    /// The same rows as one table.
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows).
+    pub fn all_rows(&self, whole: &Dataset) -> Result<Dataset, Fault> {
+        let mut parts = Vec::new();
+        self.rows(whole, &mut |rows| {
+            parts.push(rows);
+            Ok(())
+        })?;
+        Dataset::of_parts(parts)
+    }
+
+    /// What `find` finds in all rows; it is asked once, however often the rows of the call are read.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn once<T: Send + Sync + 'static>(
+        &self,
+        find: impl FnOnce() -> Result<T, Fault>,
+    ) -> Result<Arc<T>, Fault> {
+        let lock = |found: &'a Found| found.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.found.and_then(|found| lock(found).clone());
+        if let Some(Ok(known)) = known.map(Arc::downcast::<T>) {
+            return Ok(known);
+        }
+        let new = Arc::new(find()?);
+        if let Some(found) = self.found {
+            *lock(found) = Some(Arc::clone(&new) as Arc<dyn Any + Send + Sync>);
+        }
+        Ok(new)
     }
 
     /// Keeps bytes of the result before all of it is made; in memory without a store.

@@ -4,7 +4,10 @@
 //! gathers rows answers after the last. The executor joins them ([`crate::executor`]) where
 //! nothing reads the tables between them as wholes. A result is the same whatever the parts are.
 
-use crate::artifact::Dataset;
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use crate::artifact::{Dataset, Each};
 use crate::error::Fault;
 use crate::plugin::Context;
 
@@ -26,6 +29,10 @@ pub enum InParts {
     /// It answers after the last part, with little:
     /// [`Plugin::flow`](crate::plugin::Plugin::flow).
     Gathers(&'static str),
+    /// It reads the rows of this input as often as it needs to, by
+    /// [`Context::rows`](crate::plugin::Context::rows): where each answer depends on all rows. What
+    /// gives rows itself then does so by [`Plugin::read_parts`](crate::plugin::Plugin::read_parts).
+    Rereads(&'static str),
 }
 
 impl InParts {
@@ -33,7 +40,7 @@ impl InParts {
     pub fn input(self) -> Option<&'static str> {
         match self {
             Self::Reads => None,
-            Self::Maps(input) | Self::Gathers(input) => Some(input),
+            Self::Maps(input) | Self::Gathers(input) | Self::Rereads(input) => Some(input),
         }
     }
 }
@@ -53,6 +60,18 @@ pub trait Flow {
     /// As those of [`Plugin::run`](crate::plugin::Plugin::run).
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault>;
 }
+
+/// Where the rows of an input come from, each time somebody reads them.
+pub trait RowSource: Sync {
+    /// Gives all rows to `each`, in parts, in the order of the table.
+    ///
+    /// # Errors
+    /// Those of the calls that make the rows, and of `each`.
+    fn read(&self, each: Each<'_>) -> Result<(), Fault>;
+}
+
+/// What a call found in all rows, for the next time that its rows are asked for.
+pub type Found = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
 
 /// What a call makes of a whole table, taken as one part.
 ///

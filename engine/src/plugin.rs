@@ -104,7 +104,8 @@ pub trait Plugin: Declared + 'static {
         None
     }
 
-    /// Gives the rows of [`run`](Self::run) to `each`, in parts: for [`InParts::Reads`].
+    /// Gives the rows of [`run`](Self::run) to `each`, in parts: for [`InParts::Reads`], and for
+    /// [`InParts::Rereads`] where the result is rows.
     ///
     /// # Errors
     /// As [`run`](Self::run), and those of `each`.

@@ -33,15 +33,14 @@ pub fn check_complete(data: &Dataset, column: &str, param: &'static str) -> Resu
         .sum::<usize>()
     {
         0 => Ok(()),
-        gaps => Err(Fault::at(
-            param,
-            format!(
-                "column `{column}` has no value in {gaps} of {} rows",
-                data.rows()
-            ),
-        )
-        .with_hint(format!(
-            "keep the rows that have one: `where(…, not is_missing({column}))`"
-        ))),
+        gaps => Err(has_gaps(column, gaps, data.rows(), param)),
     }
+}
+
+/// The user's fault, at `param`, when some of the rows have no value in a column.
+pub fn has_gaps(column: &str, gaps: usize, rows: usize, param: &'static str) -> Fault {
+    let message = format!("column `{column}` has no value in {gaps} of {rows} rows");
+    Fault::at(param, message).with_hint(format!(
+        "keep the rows that have one: `where(…, not is_missing({column}))`"
+    ))
 }

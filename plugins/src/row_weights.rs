@@ -17,22 +17,59 @@ pub(crate) fn row_weights(
     let Some(formula) = formula else {
         return Ok(None);
     };
-    let weights = evaluate(formula, data)?;
-    let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
-    let wrong = weights.iter().filter(|weight| !is_weight(weight)).count();
-    if wrong > 0 {
-        let message = format!(
-            "`{formula}` is missing, negative or infinite in {wrong} of {} rows",
-            weights.len()
-        );
-        return Err(Fault::at("weights", message).with_hint("leave these rows out with `where`"));
-    }
-    any_counts(&weights, "all rows")?;
+    let weights = weights_by(formula, data)?;
+    let mut seen = WeightsSeen::default();
+    seen.add(&weights);
+    seen.check(formula)?;
     Ok(Some(weights))
 }
 
+/// What weights of rows are, while they come in parts.
+#[derive(Debug, Default)]
+pub(crate) struct WeightsSeen {
+    rows: usize,
+    wrong: usize,
+    counts: bool,
+}
+
+impl WeightsSeen {
+    /// Looks at more of them.
+    pub fn add(&mut self, weights: &[f64]) {
+        let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+        self.rows += weights.len();
+        self.wrong += weights.iter().filter(|weight| !is_weight(weight)).count();
+        self.counts |= weights.iter().any(|weight| *weight != 0.0);
+    }
+
+    /// Refuses what cannot be weights of all rows.
+    ///
+    /// # Errors
+    /// When one is missing, negative or infinite, or all are zero.
+    pub fn check(&self, formula: &ColumnExpr) -> Result<(), Fault> {
+        if self.wrong > 0 {
+            let message = format!(
+                "`{formula}` is missing, negative or infinite in {} of {} rows",
+                self.wrong, self.rows
+            );
+            let fault = Fault::at("weights", message);
+            return Err(fault.with_hint("leave these rows out with `where`"));
+        }
+        match self.rows > 0 && !self.counts {
+            true => Err(Fault::at("weights", none_counts("all rows"))),
+            false => Ok(()),
+        }
+    }
+}
+
+fn none_counts(rows: &str) -> String {
+    format!("the weights are 0 in {rows}")
+}
+
 /// The values of a formula; row by row some rows at a time, so that its columns stay as narrow as they come.
-fn evaluate(formula: &ColumnExpr, data: &Dataset) -> Result<Vec<f64>, Fault> {
+///
+/// # Errors
+/// When it cannot be computed.
+pub(crate) fn weights_by(formula: &ColumnExpr, data: &Dataset) -> Result<Vec<f64>, Fault> {
     let of = |rows: &Dataset| {
         let values = formula.evaluate(rows.rows(), &|name| rows.look(name));
         values.map_err(|message| Fault::at("weights", message))
@@ -83,7 +120,7 @@ pub(crate) fn not_by_program(call: &Sketch) -> Option<Complaint> {
 pub(crate) fn any_counts(weights: &[f64], rows: &str) -> Result<(), Fault> {
     let none = !weights.is_empty() && weights.iter().all(|weight| *weight == 0.0);
     match none {
-        true => Err(Fault::at("weights", format!("the weights are 0 in {rows}"))),
+        true => Err(Fault::at("weights", none_counts(rows))),
         false => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use crate::artifact::{AnyArtifact, Parts};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
+use crate::flow::{Found, RowSource};
 use crate::foreign::{Foreign, know};
 use crate::observer::{Blame, Failure};
 use crate::order::{Order, OrderInput, OrderMember};
@@ -158,10 +159,12 @@ impl<'a> Carrier<'a> {
         if let Some(why) = self.diverged_input() {
             return Err(Fault::Diverged(why));
         }
-        let bindings = self.bindings()?;
+        let (rows, found) = (self.rows_again(), Found::default());
+        let bindings = self.bindings_from(rows.as_ref())?;
         let (shorter, spared): (Vec<_>, Vec<f64>) = self.shorter().into_iter().unzip();
         let mut context = self
             .context(progress)
+            .with_rows(rows.as_ref().map(|rows| rows as &dyn RowSource), &found)
             .with_states(self.given)
             .keeping(self.wanted_states())
             .with_shorter(shorter, self.order.leaves);
@@ -365,10 +368,6 @@ impl<'a> Carrier<'a> {
         let records = self.place.store.records();
         let summaries = records.find_many(keys).into_iter();
         summaries.map(|summary| summary?.diverged).collect()
-    }
-
-    fn bindings(&self) -> Result<Bindings, Fault> {
-        self.bindings_with(None)
     }
 
     /// What its fields are bound to; with the result of one that is given instead of read.

@@ -10,8 +10,9 @@ use super::carry::{Carrier, LARGE, fault_of};
 use super::results::Results;
 use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, downcast};
 use crate::error::Fault;
-use crate::flow::{Flow, InParts, MOST_BEFORE};
+use crate::flow::{Flow, Found, InParts, MOST_BEFORE, RowSource};
 use crate::order::Order;
+use crate::params::Bindings;
 use crate::plugin::{Context, Each, Progress};
 
 /// Where rows come from on their way to an order.
@@ -40,13 +41,94 @@ pub fn each_rows(order: &Order, place: &Place<'_>, each: Each<'_>) -> Result<(),
         kept: Kept::Given(each),
         stages: Vec::new(),
     };
-    match carrier.send(way, outlet, &|_| ())? {
+    match carrier.send(way, outlet, &Found::default(), &|_| ())? {
         SentRows::Read { .. } => Ok(()),
         SentRows::Passed(stage) => stage.fault.map_or(Ok(()), Err),
     }
 }
 
+/// What a table takes as doubles before those that read its rows more than once do without it.
+const HELD: u64 = 64 << 20;
+
+/// The rows of an input that no one holds, made again each time they are read.
+pub(super) struct RowsAgain<'a> {
+    field: &'static str,
+    order: &'a Order,
+    remakes: &'a [Order],
+    place: &'a Place<'a>,
+    results: &'a Results,
+    found: Found,
+}
+
+impl RowSource for RowsAgain<'_> {
+    fn read(&self, each: Each<'_>) -> Result<(), Fault> {
+        let carrier = Carrier::new(self.order, self.remakes, self.place, self.results);
+        let way = carrier.way_of_rows(|_| true);
+        let way = way.ok_or_else(|| Fault::Bug("rows come in parts no more".to_owned()))?;
+        let mut fault = None;
+        let mut each = |rows| {
+            each(rows).map_err(|own| {
+                // Those on the way blame none but themselves.
+                fault = Some(own);
+                Fault::Cancelled
+            })
+        };
+        let outlet = Outlet {
+            kept: Kept::Given(&mut each),
+            stages: Vec::new(),
+        };
+        let sent = match carrier.send(way, outlet, &self.found, &|_| ()) {
+            Ok(SentRows::Read { .. }) => Ok(()),
+            Ok(SentRows::Passed(stage)) => stage.fault.map_or(Ok(()), Err),
+            Err(fault) => Err(fault),
+        };
+        fault.map_or(sent, Err)
+    }
+}
+
 impl<'a> Carrier<'a> {
+    /// The rows of the input that the order reads more than once; none where it is small, or in
+    /// memory.
+    pub(super) fn rows_again(&self) -> Option<RowsAgain<'a>> {
+        let Self {
+            place,
+            remakes,
+            results,
+            ..
+        } = *self;
+        let operation = place.registry.get(&self.order.plugin)?;
+        let InParts::Rereads(field) = operation.in_parts(&self.order.arguments)? else {
+            return None;
+        };
+        let mut inputs = self.order.inputs.iter();
+        let input = inputs.find(|input| input.field == field)?;
+        let [member] = &input.members[..] else {
+            return None;
+        };
+        if results.get(&member.key).is_some() {
+            return None;
+        }
+        let record = place.store.find(&member.key)?;
+        let parts = place.store.load(&record).ok()?;
+        let size: u64 = parts.json(Parts::REMADE).ok()?;
+        let order = { remakes.iter() }.find(|it| it.key.digest == member.key)?;
+        let carrier = Carrier::new(order, remakes, place, results);
+        (size >= HELD && carrier.way_of_rows(|_| true).is_some()).then(|| RowsAgain {
+            field,
+            order,
+            remakes,
+            place,
+            results,
+            found: Found::default(),
+        })
+    }
+
+    /// What its fields are bound to; the input whose rows come again has none.
+    pub(super) fn bindings_from(&self, rows: Option<&RowsAgain<'_>>) -> Result<Bindings, Fault> {
+        let none: AnyArtifact = Arc::new(Dataset::default());
+        self.bindings_with(rows.map(|rows| (rows.field, &none)))
+    }
+
     /// How rows come to the order in parts; none where it is carried out on whole tables.
     pub(super) fn way(&self) -> Option<Way<'a>> {
         // What is small is read with the other inputs, if it goes no further.
@@ -69,7 +151,7 @@ impl<'a> Carrier<'a> {
         let mut order = self.order;
         loop {
             let field = match in_parts(order)? {
-                InParts::Reads => break,
+                InParts::Reads | InParts::Rereads(_) => break,
                 InParts::Maps(field) | InParts::Gathers(field) => field,
             };
             let mut inputs = order.inputs.iter().filter(|input| input.field == field);
@@ -109,7 +191,7 @@ impl<'a> Carrier<'a> {
         }
         let own = Carrier::new(self.order, self.remakes, self.place, self.results);
         let outlet = Outlet::of(&own);
-        match self.send(way, outlet, progress)? {
+        match self.send(way, outlet, &Found::default(), progress)? {
             SentRows::Read { outlet, notes } => {
                 self.notes = notes;
                 outlet.kept.save(self)?;
@@ -127,11 +209,13 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
-    /// Sends the rows of the order to an outlet.
+    /// Sends the rows of the order to an outlet; `found` is for what the first on the way finds in
+    /// those it reads.
     fn send(
         &self,
         way: Way<'a>,
         outlet: Outlet<'a>,
+        found: &Found,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<SentRows<'a>, Fault> {
         let mut orders = way.through.iter().copied();
@@ -155,8 +239,10 @@ impl<'a> Carrier<'a> {
         match (reader, way.whole) {
             (Some(order), _) => {
                 let carrier = carrier(order);
-                let context = carrier.context(progress);
-                let bindings = carrier.bindings_with(None)?;
+                let rows = carrier.rows_again();
+                let source = rows.as_ref().map(|rows| rows as &dyn RowSource);
+                let context = carrier.context(progress).with_rows(source, found);
+                let bindings = carrier.bindings_from(rows.as_ref())?;
                 let operation = carrier.operation()?;
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     operation.read_parts(&bindings, &context, &mut |rows| outlet.give(rows))

@@ -16,6 +16,7 @@ use engine::error::Fault;
 use engine::plugin::Registry;
 
 use crate::parents::Parent;
+use crate::predictors::Fitted;
 use crate::regressions::Regression;
 
 pub use adopt::Adopt;
@@ -79,6 +80,12 @@ impl Child {
     pub fn is_baseline(&self) -> bool {
         let correction = self.correction.as_ref();
         correction.is_some_and(|correction| correction.nearest.is_some())
+    }
+
+    /// Whether the predictions of a row follow from that row alone.
+    pub fn is_by_row(&self) -> bool {
+        let mut corrections = self.correction.iter();
+        corrections.all(|it| it.regression.form.predictors.iter().all(Fitted::is_by_row))
     }
 
     /// For every row whether its predictors are farther from the subsets than is trusted;
@@ -247,7 +254,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::networks::testing::network;
     use crate::networks::{Loss, Scaled};
-    use crate::predictors::Fitted;
     use crate::predictors::tests::dataset;
     use crate::regressions::{Basis, Form};
 

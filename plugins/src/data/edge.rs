@@ -1,16 +1,19 @@
 //! `edge(seen, unseen, by: z)`: the rows nearest to where a method will be applied.
 
+use std::borrow::Cow;
+
 use dsl::signature::ColumnRule;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::metric::significant;
 use engine::params::{Column, Cutter, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
 use engine::words;
 
+use super::support::counted::Counted;
 use crate::calls::{complaints, with_rows};
-use crate::complete::complete;
+use crate::complete::has_gaps;
 
 words! {
     /// Which end of the rows is their edge.
@@ -128,70 +131,138 @@ impl Plugin for Edge {
         with_rows(call, call.rows("data"))
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Rereads("data"))
+    }
+
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let values = complete(&self.data, &self.by.0, "by")?;
-        let sign = if self.is_upper(values)? { -1.0 } else { 1.0 };
-        let key = |row: u32| sign * values[row as usize];
-        let mut order: Vec<u32> = (0..).take(values.len()).collect();
-        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
-        // Where a layer may end: wherever the value changes.
-        let cuts: Vec<usize> = (1..order.len())
-            .filter(|at| key(order[at - 1]) != key(order[*at]))
-            .collect();
+        let by = &self.by.0;
+        let (mut counted, mut count, mut gaps) = (Counted::default(), 0, 0);
+        context.rows(&self.data, &mut |part| {
+            count += part.rows();
+            let values = part.column(by)?.values.pieces();
+            for value in values.flat_map(Cow::into_owned) {
+                match value.is_finite() {
+                    true => counted.add(value),
+                    false => gaps += 1,
+                }
+            }
+            Ok(())
+        })?;
+        if gaps > 0 {
+            return Err(has_gaps(by, gaps, count, "by"));
+        }
+        let (values, counts) = counted.settled();
+        let counts = values.into_iter().zip(counts);
+        let mut ordered: Vec<(f64, u64)> = counts.collect();
+        let sign = if self.is_upper(&ordered)? { -1.0 } else { 1.0 };
+        if sign < 0.0 {
+            ordered.reverse();
+        }
+        let keys = ordered
+            .iter()
+            .map(|(value, count)| (sign * value, *count as usize));
+        let edge = Layers::of(keys);
         let end = |fold: usize| {
-            let wanted = fold as f64 * self.hold * values.len() as f64;
-            let distance = |at: &usize| (*at as f64 - wanted).abs();
-            cuts.iter()
-                .copied()
+            let wanted = fold as f64 * self.hold * count as f64;
+            let distance = |cut: &Cut| (cut.before as f64 - wanted).abs();
+            let nearest = edge.cuts.iter();
+            nearest
                 .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+                .copied()
                 .ok_or_else(|| {
-                    let by = &self.by.0;
-                    Fault::at(
-                        "by",
-                        format!("`{by}` is the same in all rows: there is no edge"),
-                    )
+                    let message = format!("`{by}` is the same in all rows: there is no edge");
+                    Fault::at("by", message)
                 })
         };
-        let start = if self.fold == 1 {
-            0
-        } else {
-            end(self.fold - 1)?
+        let start = match self.fold {
+            1 => None,
+            fold => Some(end(fold - 1)?),
         };
         let end = match self.reach {
             EdgeReach::Share => end(self.fold)?,
             EdgeReach::Matched => {
-                let ordered: Vec<f64> = order.iter().map(|row| key(*row)).collect();
-                let wanted = self.distance(&ordered, sign)?;
-                let (end, reach) =
-                    matched(&ordered, &cuts, wanted).ok_or_else(|| self.too_few_values())?;
+                let wanted = self.distance(&edge, sign)?;
+                let (end, reach) = edge.matched(wanted).ok_or_else(|| self.too_few_values())?;
                 if self.part == EdgePart::Edge {
                     context.note(format!(
-                        "the layer held out ends {} ranges of `{}` beyond the rest, the data to \
+                        "the layer held out ends {} ranges of `{by}` beyond the rest, the data to \
                          apply to {} beyond all rows",
                         significant(reach),
-                        self.by.0,
                         significant(wanted)
                     ));
                 }
                 end
             }
         };
-        if start == end {
-            return Err(Fault::at(
-                "hold",
-                format!(
-                    "no rows are left for layer {} along `{}`",
-                    self.fold, self.by.0
-                ),
-            )
-            .with_hint("hold out less, or use fewer folds"));
+        if start.is_some_and(|start| start.before == end.before) {
+            let message = format!("no rows are left for layer {} along `{by}`", self.fold);
+            let fault = Fault::at("hold", message);
+            return Err(fault.with_hint("hold out less, or use fewer folds"));
         }
-        let mut rows = match self.part {
-            EdgePart::Edge => order[start..end].to_vec(),
-            EdgePart::Rest => order[end..].to_vec(),
+        let is_wanted = |key: f64| match self.part {
+            EdgePart::Edge => start.is_none_or(|start| key >= start.key) && key < end.key,
+            EdgePart::Rest => key >= end.key,
         };
-        rows.sort_unstable();
-        Ok(self.data.take(&rows))
+        let mut parts = Vec::new();
+        context.rows(&self.data, &mut |part| {
+            let values = part.column(by)?.values.pieces();
+            let values = (0..).zip(values.flat_map(Cow::into_owned));
+            let rows = values.filter(|(_, value)| is_wanted(sign * value));
+            let rows: Vec<u32> = rows.map(|(row, _)| row).collect();
+            parts.push(part.take(&rows));
+            Ok(())
+        })?;
+        Dataset::of_parts(parts)
+    }
+}
+
+/// Where a layer may end: wherever the value changes.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// How many rows lie further out.
+    before: usize,
+    /// The value of the first row further in.
+    key: f64,
+}
+
+/// The values of rows from the edge inward.
+struct Layers {
+    /// The first and the last value; none without rows.
+    ends: Option<(f64, f64)>,
+    cuts: Vec<Cut>,
+}
+
+impl Layers {
+    /// Those of values in order, with how many rows have each.
+    fn of(keys: impl Iterator<Item = (f64, usize)>) -> Self {
+        let mut layers = Self {
+            ends: None,
+            cuts: Vec::new(),
+        };
+        let mut before = 0;
+        for (key, count) in keys {
+            // The two zeros are one value.
+            if layers.ends.is_some_and(|(_, last)| last != key) {
+                layers.cuts.push(Cut { before, key });
+            }
+            let (first, _) = layers.ends.unwrap_or((key, key));
+            layers.ends = Some((first, key));
+            before += count;
+        }
+        layers
+    }
+
+    /// Up to where the rows end as many ranges of the rest beyond it as wanted, and how many that
+    /// is. None where no cut leaves a range.
+    fn matched(&self, wanted: f64) -> Option<(Cut, f64)> {
+        let (edge, inmost) = self.ends?;
+        let reaches = self.cuts.iter().map(|cut| {
+            let reach = (cut.key - edge) / (inmost - cut.key);
+            (*cut, reach)
+        });
+        let finite = reaches.filter(|(_, reach)| reach.is_finite());
+        finite.min_by(|(_, a), (_, b)| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
     }
 }
 
@@ -205,18 +276,6 @@ pub fn one_matched(call: &Sketch, field: &str) -> Option<Complaint> {
     let layers = call.get::<u32>(field)?;
     let message = format!("with `reach: matched` there is one layer, found {layers}");
     (is_matched(call) && layers > 1).then(|| Complaint::at(field, message))
-}
-
-/// How many of the rows, which stand in order from the edge inward, end as many ranges of the rest
-/// beyond it as wanted, and how many that is. None where no cut leaves a range.
-fn matched(ordered: &[f64], cuts: &[usize], wanted: f64) -> Option<(usize, f64)> {
-    let (edge, inmost) = (ordered.first()?, ordered.last()?);
-    let reaches = cuts.iter().map(|at| {
-        let rest = ordered[*at];
-        (*at, (rest - edge) / (inmost - rest))
-    });
-    let finite = reaches.filter(|(_, reach)| reach.is_finite());
-    finite.min_by(|(_, a), (_, b)| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
 }
 
 /// Refuses a layer that begins where no rows are left; `field` is the number of the last one.
@@ -253,19 +312,21 @@ impl Edge {
         )
     }
 
-    /// How far the other data end beyond these rows, in ranges of these rows, which stand in order
-    /// from the edge inward and have this sign.
-    fn distance(&self, ordered: &[f64], sign: f64) -> Result<f64, Fault> {
-        let other = self.toward.values(&self.by.0)?.iter();
-        let known = other.copied().filter(|value| value.is_finite());
+    /// How far the other data end beyond these rows, in ranges of these rows, whose values have this
+    /// sign.
+    fn distance(&self, own: &Layers, sign: f64) -> Result<f64, Fault> {
+        let other = self.toward.column(&self.by.0)?.values.pieces();
+        let known = other
+            .flat_map(Cow::into_owned)
+            .filter(|value| value.is_finite());
         let far = known
             .map(|value| sign * value)
             .fold(f64::INFINITY, f64::min);
-        let (Some(edge), Some(inmost)) = (ordered.first(), ordered.last()) else {
+        let Some((edge, inmost)) = own.ends else {
             return Err(self.too_few_values());
         };
         let distance = (edge - far) / (inmost - edge);
-        if far < *edge && distance.is_finite() {
+        if far < edge && distance.is_finite() {
             return Ok(distance);
         }
         let message = format!(
@@ -275,14 +336,21 @@ impl Edge {
         Err(Fault::at("by", message).with_hint("say how much with `hold`: `reach: share`"))
     }
 
-    fn is_upper(&self, values: &[f64]) -> Result<bool, Fault> {
+    /// Whether the edge is that of the largest of these values, each with how many rows have it.
+    fn is_upper(&self, values: &[(f64, u64)]) -> Result<bool, Fault> {
         Ok(match self.side {
             Side::Upper => true,
             Side::Lower => false,
             Side::Auto => {
-                let other = self.toward.values(&self.by.0)?;
-                let known = other.iter().copied().filter(|value| value.is_finite());
-                let (own, other) = (median(values.to_vec()), median(known.collect()));
+                let mut other = Counted::default();
+                let known = self.toward.column(&self.by.0)?.values.pieces();
+                let known = known
+                    .flat_map(Cow::into_owned)
+                    .filter(|value| value.is_finite());
+                known.for_each(|value| other.add(value));
+                let (known, counts) = other.settled();
+                let other: Vec<(f64, u64)> = known.into_iter().zip(counts).collect();
+                let (own, other) = (median(values), median(&other));
                 if own.total_cmp(&other).is_eq() || other.is_nan() {
                     let message = format!(
                         "`{}` does not tell on which side the data to apply to lie",
@@ -298,10 +366,15 @@ impl Edge {
     }
 }
 
-/// The middle value, the upper one of an even count; NaN of none.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+/// The middle of values in order, each with its count: the upper one of an even count; NaN of none.
+fn median(values: &[(f64, u64)]) -> f64 {
+    let middle = values.iter().map(|(_, count)| count).sum::<u64>() / 2;
+    let mut before = 0;
+    let found = values.iter().find(|(_, count)| {
+        before += count;
+        before > middle
+    });
+    found.map_or(f64::NAN, |(value, _)| *value)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub use netcdf::NetCdf;
 pub use onehot::OneHot;
 pub use parquet::Parquet;
 pub use split::{Part, Split};
+pub(crate) use support::counted::Counted;
 pub use surroundings::Surroundings;
 pub use synthetic::{Law, Synthetic};
 pub use r#where::Where;

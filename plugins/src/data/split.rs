@@ -1,14 +1,18 @@
 //! `split`: two complementary parts of the rows.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
 use dsl::signature::ColumnRule;
-use engine::artifact::Dataset;
+use engine::artifact::{Dataset, Each};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
 use engine::words;
 use rand::seq::SliceRandom;
 
+use super::support::counted::Counted;
 use crate::calls::with_rows;
 
 words! {
@@ -75,19 +79,45 @@ impl Plugin for Split {
         )
     }
 
-    fn run(self, _: &Context) -> Result<Dataset, Fault> {
-        let mut order = self.order()?;
-        let test = order.split_off(Part::Train.rows(self.share, order.len()));
-        let mut rows = match self.part {
-            Part::Train => order,
-            Part::Test => test,
-        };
-        if rows.is_empty() {
-            let part = self.part.word();
-            return Err(Fault::at("share", format!("no rows are left for `{part}`")));
-        }
-        rows.sort_unstable();
-        Ok(self.data.take(&rows))
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Rereads("data"))
+    }
+
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        let first = context.once(|| self.first_rows(context))?;
+        let (mut row, mut ties) = (0, 0);
+        context.rows(&self.data, &mut |part| {
+            let mut wanted = Vec::new();
+            let mut choose = |at: usize, is_first: bool| {
+                if is_first == (self.part == Part::Train) {
+                    wanted.push(at as u32);
+                }
+            };
+            match &*first {
+                FirstRows::At(places) => {
+                    (0..part.rows()).for_each(|at| choose(at, places.has(row + at)));
+                }
+                FirstRows::UpTo { name, last, alike } => {
+                    let values = part.column(name)?.values.pieces();
+                    for (at, value) in values.flat_map(Cow::into_owned).enumerate() {
+                        let order = in_order(value, *last);
+                        ties += u64::from(order.is_eq());
+                        choose(at, order.is_lt() || (order.is_eq() && ties <= *alike));
+                    }
+                }
+            }
+            row += part.rows();
+            each(part.take(&wanted))
+        })
+    }
+
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        let mut parts = Vec::new();
+        self.read_parts(context, &mut |part| {
+            parts.push(part);
+            Ok(())
+        })?;
+        Dataset::of_parts(parts)
     }
 }
 
@@ -105,26 +135,79 @@ impl Part {
     }
 }
 
+/// Which rows are those of `train`.
+enum FirstRows {
+    /// Those drawn.
+    At(Places),
+    /// Those whose value in a column comes before the last one, and of those alike so many.
+    UpTo { name: String, last: f64, alike: u64 },
+}
+
+/// Places among rows, a bit for each row.
+struct Places(Vec<u64>);
+
+impl Places {
+    fn of(rows: usize, places: &[u32]) -> Self {
+        let mut bits = vec![0; rows.div_ceil(64)];
+        for place in places {
+            bits[*place as usize / 64] |= 1 << (place % 64);
+        }
+        Self(bits)
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
+}
+
+/// The order of values of a column: missing ones come last.
+fn in_order(a: f64, b: f64) -> Ordering {
+    a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b))
+}
+
 impl Split {
-    fn order(&self) -> Result<Vec<u32>, Fault> {
-        let count = self.data.rows();
-        let mut rows: Vec<u32> = (0..).take(count).collect();
-        match &self.by {
-            Some(Column(name)) => {
-                let values = self.data.values(name)?;
-                let key = |row: u32| values[row as usize];
-                rows.sort_by(|a, b| {
-                    let (a, b) = (key(*a), key(*b));
-                    a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b))
-                });
+    /// Looks at all rows once.
+    fn first_rows(&self, context: &Context) -> Result<FirstRows, Fault> {
+        let (mut count, mut known, mut missing) = (0, Counted::default(), Counted::default());
+        context.rows(&self.data, &mut |part| {
+            count += part.rows();
+            if let Some(Column(name)) = &self.by {
+                let values = part.column(name)?.values.pieces();
+                for value in values.flat_map(Cow::into_owned) {
+                    match value.is_nan() {
+                        true => missing.add(value),
+                        false => known.add(value),
+                    }
+                }
             }
+            Ok(())
+        })?;
+        if self.part.rows(self.share, count) == 0 {
+            let part = self.part.word();
+            return Err(Fault::at("share", format!("no rows are left for `{part}`")));
+        }
+        let first = Part::Train.rows(self.share, count);
+        let Some(Column(name)) = &self.by else {
             // Not the action's own stream: it would differ between the two parts.
-            None => {
-                let stream = Context::alone(&format!("split of {count} rows, seed {}", self.seed));
-                rows.shuffle(&mut stream.rng("rows"));
+            let stream = Context::alone(&format!("split of {count} rows, seed {}", self.seed));
+            let mut rows: Vec<u32> = (0..).take(count).collect();
+            rows.shuffle(&mut stream.rng("rows"));
+            return Ok(FirstRows::At(Places::of(count, &rows[..first])));
+        };
+        let (mut last, mut alike, mut before) = (f64::NEG_INFINITY, 0, 0);
+        for (values, counts) in [known.settled(), missing.settled()] {
+            for (value, count) in values.into_iter().zip(counts) {
+                if before < first as u64 {
+                    (last, alike) = (value, first as u64 - before);
+                }
+                before += count;
             }
         }
-        Ok(rows)
+        Ok(FirstRows::UpTo {
+            name: name.clone(),
+            last,
+            alike,
+        })
     }
 }
 

@@ -133,6 +133,20 @@ impl Fitted {
         }
     }
 
+    /// Whether the predictors of a row follow from that row alone, so that rows may come in parts.
+    pub fn is_by_row(&self) -> bool {
+        match self {
+            Fitted::Columns(_) | Fitted::Season(_) => true,
+            Fitted::Expr(formula) => formula.of_rows().is_none(),
+            // These look at other rows, or complain where no row of all has what they look for.
+            Fitted::Eof(_)
+            | Fitted::Lag(_)
+            | Fitted::Neighbourhood(_)
+            | Fitted::Table(_)
+            | Fitted::Foreign(_) => false,
+        }
+    }
+
     /// What a reader should know of the fit.
     pub fn note(&self) -> Option<String> {
         match self {

@@ -2,22 +2,21 @@
 
 use dsl::experiment::Value;
 use dsl::types::{Kind, Type};
-use engine::artifact::{Dataset, ScoreRow, Scores};
+use engine::artifact::{Dataset, Each, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Bindings, Column, Formula, Gather, Input, ParamType};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, NetworkFacts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, InParts, NetworkFacts, Plugin, Sketch};
 
 use super::Metric;
 use super::support::ensemble::Ensemble;
-use super::support::groups::{Group, groups};
-use super::support::measure::{self, Measure};
-use super::support::metric::Rows;
+use super::support::measure;
+use super::support::scoring::{Entrant, Runs, Scoring};
 use super::support::trial::{Agreement, Trial};
 use crate::calls::{complaints, distinct};
 use crate::children::Child;
 use crate::parents::{Parent, not_runnable};
-use crate::row_weights::{constant_weight, row_weights};
+use crate::row_weights::constant_weight;
 
 plugin! {
     /// Parents, children and baselines against the truth, member by member and as ensembles.
@@ -119,22 +118,24 @@ impl ParamType for Model {
 }
 
 impl Model {
-    /// What all members predict for each row.
-    pub(crate) fn predict(&self, data: &Dataset, context: &Context) -> Result<Ensemble, Fault> {
-        match self {
+    /// It as one of those that are compared.
+    ///
+    /// # Errors
+    /// When all members diverged.
+    pub(crate) fn entrant(&self) -> Result<Entrant<'_>, Fault> {
+        Ok(match self {
             Model::Child(children) => {
                 let role = match measure::first(children)?.is_baseline() {
                     true => "baseline",
                     false => "child",
                 };
-                Ensemble::of(children, role, context, |child| child.predict(data))
+                Entrant::new(&children.label.0, role, Runs::Children(children))
             }
             Model::Baseline(parents) => {
                 measure::first(parents)?;
-                let predict = |parent: &Parent| measure::predictions(parent, data);
-                Ensemble::of(parents, "baseline", context, predict)
+                Entrant::new(&parents.label.0, "baseline", Runs::Parents(parents))
             }
-        }
+        })
     }
 }
 
@@ -146,6 +147,16 @@ pub(crate) fn children(models: &[Model]) -> impl Iterator<Item = &Child> {
     })
 }
 
+/// The parent, then every model.
+fn entrants<'a>(
+    parent: &'a Gather<Parent>,
+    models: &'a [Model],
+) -> Result<Vec<Entrant<'a>>, Fault> {
+    let parent = Entrant::new(&parent.label.0, "parent", Runs::Parents(parent));
+    let models = models.iter().map(Model::entrant);
+    [Ok(parent)].into_iter().chain(models).collect()
+}
+
 /// The predictions of the parent, then of every model.
 pub(crate) fn ensembles(
     parent: &Gather<Parent>,
@@ -153,13 +164,11 @@ pub(crate) fn ensembles(
     data: &Dataset,
     context: &Context,
 ) -> Result<Vec<Ensemble>, Fault> {
-    let predict = |parent: &Parent| measure::predictions(parent, data);
-    let mut ensembles = vec![Ensemble::of(parent, "parent", context, predict)?];
-    for model in models {
+    let predict = |entrant: Entrant| {
         context.check_stop()?;
-        ensembles.push(model.predict(data, context)?);
-    }
-    Ok(ensembles)
+        entrant.predict(data, context)
+    };
+    entrants(parent, models)?.into_iter().map(predict).collect()
 }
 
 /// That one of the models predicts something else than the parent.
@@ -207,64 +216,89 @@ impl Plugin for Compare {
         ])
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Rereads("on"))
+    }
+
     fn run(self, context: &Context) -> Result<Scores, Fault> {
-        let network = measure::network(&self.parent, "parent")?;
-        let targets = measure::targets(network, "parent")?;
-        let data = measure::scored(&self.on, network, children(&self.models), "on", context)?;
-        let weights = row_weights(self.weights.as_ref().map(|it| &it.0), &data)?;
-        let mut ensembles = self.ensembles(&data, context)?;
-        let trials = self.combine(&mut ensembles)?;
-        let mut groups = groups(&data, &self.by, self.bins, context)?;
-        let by_trust = self.by_trust(&data)?;
-        let mut rows = self.counts(&ensembles[0], &by_trust);
-        let shares = measure::shares(&ensembles[0], &groups, data.rows(), weights.as_deref());
-        groups.extend(by_trust);
-        let scored = measure::scored_targets(targets, ensembles, &data, self.unit.as_ref())?;
-        let mut parity = Vec::new();
-        for target in &scored {
-            let weights = target.repeated(weights.as_deref());
-            let measure = Measure {
-                suffix: &target.suffix,
-                metrics: &self.metrics,
-                truth: &target.truth,
-                parent: &target.ensembles[0],
-                unit: target.unit.as_deref(),
-                weights: weights.as_deref(),
-                climatology: match &self.climatology {
-                    Some(Column(name)) => Some(&data.values(name)?[..]),
-                    None => None,
-                },
-            };
-            let groups = target.widened(&groups);
-            // What is of all targets stands beside the one, or all together.
-            let is_whole = target.suffix.is_empty();
-            for (ensemble, trial) in target.ensembles.iter().zip(&trials) {
-                rows.extend(
-                    groups
-                        .iter()
-                        .flat_map(|group| measure.rows(ensemble, group)),
-                );
-                if let (Some(trial), "child", true) = (trial, ensemble.role, is_whole) {
-                    rows.extend(inner_rows(ensemble, trial, &measure, context));
-                }
-                if is_whole {
-                    rows.extend(self.inner_rmse(ensemble));
-                    parity.push(parity_of(ensemble, measure.truth));
-                }
-            }
-        }
-        rows.extend(shares);
-        Ok(Scores {
-            rows,
-            parity,
-            unit: scored.first().and_then(|first| first.unit.clone()),
-            target: measure::named(targets),
-            group_by: (!self.by.is_empty()).then(|| self.by_text()),
-        })
+        self.scores(&|each| context.rows(&self.on, each), context)
     }
 }
 
 impl Compare {
+    /// The scores over rows that `rows` gives in parts, anew at every call.
+    fn scores(
+        &self,
+        rows: &dyn Fn(Each<'_>) -> Result<(), Fault>,
+        context: &Context,
+    ) -> Result<Scores, Fault> {
+        let network = measure::network(&self.parent, "parent")?;
+        let targets = measure::targets(network, "parent")?;
+        let mut scoring = Scoring {
+            rows,
+            param: "on",
+            network,
+            children: children(&self.models).collect(),
+            entrants: Vec::new(),
+            targets,
+            metrics: &self.metrics,
+            by: &self.by,
+            bins: self.bins,
+            weights: self.weights.as_ref().map(|formula| &formula.0),
+            climatology: self.climatology.as_ref().map(|column| &column.0[..]),
+            unit: self.unit.as_ref(),
+            parity: PARITY,
+        };
+        let survey = scoring.survey(context)?;
+        scoring.entrants = entrants(&self.parent, &self.models)?;
+        for Column(name) in &self.baselines {
+            let column = Entrant::new(name, "baseline", Runs::Column(name));
+            scoring.entrants.push(column);
+        }
+        let trials = self.combine(&mut scoring.entrants)?;
+        let tally = scoring.tally(survey, context)?;
+        for (entrant, (bad, all)) in scoring.entrants.iter().zip(&tally.not_finite) {
+            measure::note_not_finite(&entrant.label, *bad, *all, context);
+        }
+        tally.missing.iter().for_each(|note| context.note(note));
+        let parent = &scoring.entrants[0];
+        let counts = tally.by_trust([TRUSTED, UNTRUSTED]).into_iter();
+        let mut rows: Vec<ScoreRow> = counts
+            .map(|group| ScoreRow {
+                group: group.name.clone(),
+                ..parent.row("all", "rows", Some(tally.rows(&group) as f64))
+            })
+            .collect();
+        let groups = tally.groups([TRUSTED, UNTRUSTED]);
+        for target in &tally.targets {
+            // What is of all targets stands beside the one, or all together.
+            let is_whole = target.suffix.is_empty();
+            for (which, (entrant, trial)) in scoring.entrants.iter().zip(&trials).enumerate() {
+                let scores = groups.iter();
+                rows.extend(scores.flat_map(|group| target.scores(&scoring, which, group)));
+                if let (Some(trial), "child", true) = (trial, entrant.role, is_whole) {
+                    let here = target.skills(which, trial.skills().len());
+                    rows.extend(inner_rows(entrant, trial, &here, context));
+                }
+                if is_whole {
+                    rows.extend(self.inner_rmse(entrant));
+                }
+            }
+        }
+        rows.extend(tally.shares().map(|(name, share)| ScoreRow {
+            group: Some(name.to_owned()),
+            ..parent.row("all", "share", Some(share))
+        }));
+        let labels = scoring.entrants.iter().map(|entrant| entrant.label.clone());
+        Ok(Scores {
+            rows,
+            unit: tally.targets.first().and_then(|first| first.unit.clone()),
+            parity: labels.zip(tally.parity).collect(),
+            target: measure::named(targets),
+            group_by: (!self.by.is_empty()).then(|| self.by_text()),
+        })
+    }
+
     /// The columns of the groups, as text.
     fn by_text(&self) -> String {
         let names = self.by.iter().map(|Column(name)| name.as_str());
@@ -314,84 +348,41 @@ impl Compare {
         })
     }
 
-    /// The error of the ensemble in its inner extrapolation, where there are rivals to choose from.
-    fn inner_rmse(&self, ensemble: &Ensemble) -> Option<ScoreRow> {
+    /// The error of a model in its inner extrapolation, where there are rivals to choose from.
+    fn inner_rmse(&self, entrant: &Entrant) -> Option<ScoreRow> {
         let inside = self.inner.iter().chain(&self.rivals);
         let mut lines = inside
             .filter(|_| !self.rivals.is_empty())
             .flat_map(|scores| &scores.rows);
         let line = lines.find(|row| {
-            row.model == ensemble.label
+            row.model == entrant.label
                 && row.metric == Metric::Rmse.word()
                 && row.member == "mean"
                 && row.group.is_none()
         })?;
-        Some(ensemble.row("all", "inner_rmse", line.value))
+        Some(entrant.row("all", "inner_rmse", line.value))
     }
 
-    /// The predictions of the parent, then of every model and baseline.
-    fn ensembles(&self, data: &Dataset, context: &Context) -> Result<Vec<Ensemble>, Fault> {
-        let mut ensembles = ensembles(&self.parent, &self.models, data, context)?;
-        for Column(name) in &self.baselines {
-            let values = data.values(name)?.to_vec();
-            ensembles.push(Ensemble::single(name, "baseline", values));
-        }
-        for ensemble in &ensembles {
-            measure::note_not_finite(ensemble, context);
-        }
-        Ok(ensembles)
-    }
-
-    /// Adds the combinations that the inner scores allow; what these say of each ensemble.
-    fn combine(&self, ensembles: &mut [Ensemble]) -> Result<Vec<Option<Trial>>, Fault> {
+    /// Adds the combinations that the inner scores allow; what these say of each model.
+    fn combine(&self, entrants: &mut [Entrant]) -> Result<Vec<Option<Trial>>, Fault> {
         let Some(inner) = &self.inner else {
-            return Ok(ensembles.iter().map(|_| None).collect());
+            return Ok(entrants.iter().map(|_| None).collect());
         };
-        let trials: Vec<Option<Trial>> = ensembles
+        let trials: Vec<Option<Trial>> = entrants
             .iter()
-            .map(|ensemble| Trial::of(inner, &ensemble.label))
+            .map(|entrant| Trial::of(inner, &entrant.label))
             .collect();
         if trials.iter().all(Option::is_none) {
             let message = format!("`{}` says nothing about what is compared", inner.label);
             return Err(Fault::at("inner", message).with_hint(INNER));
         }
-        for (ensemble, trial) in ensembles.iter_mut().zip(&trials) {
+        for (entrant, trial) in entrants.iter_mut().zip(&trials) {
             if let Some(trial) = trial {
-                ensemble.combine("weighted", &trial.weights());
-                ensemble.combine("best", &trial.best(self.best));
+                entrant.combinations.push(("weighted", trial.weights()));
+                entrant.combinations.push(("best", trial.best(self.best)));
             }
         }
         Ok(trials)
-    }
-
-    /// The rows in which all children trust their predictors, and the others; nothing unless
-    /// there are both.
-    fn by_trust(&self, data: &Dataset) -> Result<Vec<Group>, Fault> {
-        let mut trusted = vec![true; data.rows()];
-        for child in children(&self.models) {
-            for (trusted, outside) in trusted.iter_mut().zip(child.outside(data)?) {
-                *trusted &= !outside;
-            }
-        }
-        let trusted = &trusted;
-        let of = |wanted| (0..trusted.len()).filter(move |row| trusted[*row] == wanted);
-        let groups = vec![
-            Group::named(TRUSTED, of(true)),
-            Group::named(UNTRUSTED, of(false)),
-        ];
-        Ok(match groups.iter().any(|group| group.len() == 0) {
-            true => Vec::new(),
-            false => groups,
-        })
-    }
-
-    /// How many rows each group has.
-    fn counts(&self, ensemble: &Ensemble, groups: &[Group]) -> Vec<ScoreRow> {
-        let row = |group: &Group| ScoreRow {
-            group: group.name.clone(),
-            ..ensemble.row("all", "rows", Some(group.len() as f64))
-        };
-        groups.iter().map(row).collect()
     }
 }
 
@@ -402,12 +393,12 @@ pub const UNTRUSTED: &str = "untrusted";
 
 /// The inner skill of each member, and whether it told the skill here.
 fn inner_rows(
-    ensemble: &Ensemble,
+    entrant: &Entrant,
     trial: &Trial,
-    measure: &Measure,
+    here: &[Option<f64>],
     context: &Context,
 ) -> Vec<ScoreRow> {
-    let label = &ensemble.label;
+    let label = &entrant.label;
     let worse: Vec<String> = trial.worse().iter().map(usize::to_string).collect();
     if !worse.is_empty() {
         context.note(format!(
@@ -416,19 +407,7 @@ fn inner_rows(
         ));
     }
     let inner = trial.skills();
-    let parents = measure.parent.members();
-    let here: Vec<Option<f64>> = (ensemble.members().zip(parents))
-        .map(|(own, parent)| {
-            let rows = Rows {
-                truth: measure.truth,
-                parent,
-                weights: measure.weights,
-                climatology: None,
-            };
-            Metric::Skill.of(own?, &rows)
-        })
-        .collect();
-    let agreement = Agreement::of(&inner, &here);
+    let agreement = Agreement::of(&inner, here);
     if let (Some(linear), Some(ranks)) = (agreement.linear, agreement.ranks) {
         context.note(format!(
             "inner skill and skill over {} members of `{label}`: correlation {linear:.2}, of \
@@ -437,29 +416,17 @@ fn inner_rows(
         ));
     }
     let skills = inner.iter().enumerate();
-    let skills = skills.map(|(at, skill)| ensemble.row(&at.to_string(), "inner_skill", *skill));
+    let skills = skills.map(|(at, skill)| entrant.row(&at.to_string(), "inner_skill", *skill));
     let correlations = [
         ("inner_correlation", agreement.linear),
         ("inner_rank_correlation", agreement.ranks),
     ];
-    let correlations = correlations.map(|(metric, value)| ensemble.row("all", metric, value));
+    let correlations = correlations.map(|(metric, value)| entrant.row("all", metric, value));
     skills.chain(correlations).collect()
 }
 
 /// How many points a parity plot has at most.
 const PARITY: usize = 2000;
-
-/// Truth and the ensemble's mean prediction at evenly spaced rows.
-fn parity_of(ensemble: &Ensemble, truth: &[f64]) -> (String, Vec<(f64, f64)>) {
-    let points = truth.len().min(PARITY);
-    let mean = ensemble.series("mean").unwrap_or_default();
-    let points = (0..points)
-        .map(|point| point * truth.len() / points)
-        .filter_map(|row| Some((truth[row], *mean.get(row)?)))
-        .filter(|(_, prediction)| prediction.is_finite())
-        .collect();
-    (ensemble.label.clone(), points)
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! `inner(adapted, by: depth)`: how the whole method does at the edge of its training data.
 
-use engine::artifact::{ScoreRow, Scores};
+use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::Column;
 use engine::params::{Fold, Formula, Replay};
@@ -8,14 +8,13 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
 
 use super::Metric;
-use super::support::ensemble::Ensemble;
-use super::support::groups::Group;
-use super::support::measure::{self, Measure};
+use super::support::measure;
+use super::support::scoring::{Entrant, Runs, Scoring};
 use crate::calls::complaints;
 use crate::children::Child;
 use crate::data::{EdgeReach, Side, one_matched, room_for_layers};
 use crate::parents::Parent;
-use crate::row_weights::{constant_weight, row_weights};
+use crate::row_weights::constant_weight;
 
 plugin! {
     /// The whole method repeated inside its training data, and scored on the edge of them.
@@ -149,44 +148,48 @@ impl Inner {
         context: &Context,
     ) -> Result<Vec<ScoreRow>, Fault> {
         let network = measure::network(&fold.parent, "model")?;
-        // All children may have diverged: then they have no numbers.
-        let child = fold.model.members.iter().flatten().next();
-        let child = child.into_iter().map(|child| &**child);
-        let data = measure::scored(&fold.edge, network, child, "by", context)?;
         let targets = measure::targets(network, "model")?;
-        let weights = row_weights(self.weights.as_ref().map(|it| &it.0), &data)?;
-        let predict = |parent: &Parent| measure::predictions(parent, &data);
         let is_parent = self.model.label == self.model.parent;
-        let mut parent = Ensemble::of(&fold.parent, "parent", context, predict)?;
-        parent.label.clone_from(&self.model.parent.0);
-        let mut child = Ensemble::of(&fold.model, "child", context, |child| child.predict(&data))?;
-        child.label.clone_from(&self.model.label.0);
-        measure::note_not_finite(&child, context);
-        let models = match is_parent {
-            true => vec![parent],
-            false => vec![parent, child],
+        let parent = Runs::Parents(&fold.parent);
+        let child = Runs::Children(&fold.model);
+        let mut entrants = vec![Entrant::new(&self.model.parent.0, "parent", parent)];
+        if !is_parent {
+            entrants.push(Entrant::new(&self.model.label.0, "child", child));
+        }
+        let scoring = Scoring {
+            rows: &|each| each(Dataset::clone(&fold.edge)),
+            param: "by",
+            network,
+            // All children may have diverged: then they have no numbers.
+            children: { fold.model.members.iter().flatten().next() }
+                .map(|child| &**child)
+                .into_iter()
+                .collect(),
+            entrants,
+            targets,
+            metrics: &self.metrics,
+            by: &[],
+            bins: 1,
+            weights: self.weights.as_ref().map(|formula| &formula.0),
+            climatology: None,
+            unit: self.unit.as_ref(),
+            parity: 0,
         };
-        let scored = measure::scored_targets(targets, models, &data, self.unit.as_ref())?;
-        let all = [Group::all(data.rows()).called(name)];
+        let survey = scoring.survey(context)?;
+        let tally = scoring.tally(survey, context)?;
+        let last = scoring.entrants.iter().zip(&tally.not_finite).next_back();
+        if let Some((entrant, (bad, all))) = last {
+            measure::note_not_finite(&entrant.label, *bad, *all, context);
+        }
         let mut rows = Vec::new();
-        for target in &scored {
-            let weights = target.repeated(weights.as_deref());
-            let measure = Measure {
-                suffix: &target.suffix,
-                metrics: &self.metrics,
-                truth: &target.truth,
-                parent: &target.ensembles[0],
-                unit: target.unit.as_deref(),
-                weights: weights.as_deref(),
-                climatology: None,
-            };
-            let all = target.widened(&all);
-            for ensemble in &target.ensembles {
-                rows.extend(all.iter().flat_map(|group| measure.rows(ensemble, group)));
-            }
+        let mut all = tally.all();
+        all.name = Some(name.to_owned());
+        for target in &tally.targets {
+            let models = 0..scoring.entrants.len();
+            rows.extend(models.flat_map(|which| target.scores(&scoring, which, &all)));
         }
         scores.target = measure::named(targets);
-        scores.unit = scored.first().and_then(|first| first.unit.clone());
+        scores.unit = tally.targets.first().and_then(|first| first.unit.clone());
         Ok(rows)
     }
 }

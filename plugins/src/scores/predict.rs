@@ -15,6 +15,8 @@ use super::Model;
 use super::support::ensemble::Ensemble;
 use super::support::measure;
 use crate::calls::{complaints, with_rows};
+use crate::children::Child;
+use crate::networks::Network;
 use crate::parents::not_runnable;
 
 plugin! {
@@ -96,29 +98,19 @@ impl Plugin for Predict {
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
         let data = &*self.on;
-        let (network, left_out) = match &self.model {
+        let (network, child) = match &self.model {
             Model::Child(children) => {
                 let child = measure::first(children)?;
                 let network = child
                     .parent
                     .network()
                     .map_err(|fault| fault.inside("model"))?;
-                (network, Some(child.left_out(data)?))
+                (network, Some(child))
             }
             Model::Baseline(parents) => (measure::network(parents, "model")?, None),
         };
         let targets = measure::targets(network, "model")?;
-        let inputs = network
-            .inputs()
-            .iter()
-            .map(|input| data.values(&input.name));
-        let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
-        let is_complete = |row: &u32| {
-            let row = *row as usize;
-            inputs.iter().all(|input| input[row].is_finite())
-                && !left_out.as_ref().is_some_and(|left_out| left_out[row])
-        };
-        let rows: Vec<u32> = (0..).take(data.rows()).filter(is_complete).collect();
+        let rows = complete_rows(network, child, data)?;
         if rows.is_empty() {
             return Err(Fault::at("on", "no row has all inputs"));
         }
@@ -129,31 +121,72 @@ impl Plugin for Predict {
                 "{without} of {all} rows lack an input or a predictor"
             ));
         }
-        let ensemble = self.model.predict(&data.take(&rows), context)?;
-        measure::note_not_finite(&ensemble, context);
+        let entrant = self.model.entrant()?;
         let targets: Vec<String> = targets.iter().map(|it| it.name.clone()).collect();
-        let mut predicted = data.clone();
-        for (at, names) in names(self.name.as_ref(), &targets).into_iter().enumerate() {
-            let own = |values: &[f64]| -> Vec<f64> {
-                let own = values.iter().skip(at).step_by(targets.len());
-                own.copied().collect()
-            };
-            let of_target = ensemble.each(own);
-            let mean = of_target.series("mean").unwrap_or_default();
-            let unit = data.column(&targets[at]).ok();
-            let unit = unit.and_then(|column| column.unit.clone());
-            for (name, own) in names.into_iter().zip([mean, &spread(&of_target, mean)]) {
-                let mut values = vec![f64::NAN; data.rows()];
-                for (row, value) in rows.iter().zip(own) {
-                    values[*row as usize] = *value;
+        let mut columns = vec![vec![f64::NAN; data.rows()]; 2 * targets.len()];
+        let (mut bad, mut all) = (0, 0);
+        // Of the predictions of the members no more than these rows are kept.
+        let at_once = match child.is_none_or(Child::is_by_row) {
+            true => measure::AT_ONCE,
+            false => rows.len(),
+        };
+        for rows in rows.chunks(at_once) {
+            context.check_stop()?;
+            let ensemble = entrant.predict(&data.take(rows), context)?;
+            let (more_bad, more) = ensemble.not_finite();
+            (bad, all) = (bad + more_bad, all + more);
+            for (at, columns) in columns.chunks_exact_mut(2).enumerate() {
+                let own = |values: &[f64]| -> Vec<f64> {
+                    let own = values.iter().skip(at).step_by(targets.len());
+                    own.copied().collect()
+                };
+                let of_target = ensemble.each(own);
+                let mean = of_target.series("mean").unwrap_or_default();
+                for (column, own) in columns.iter_mut().zip([mean, &spread(&of_target, mean)]) {
+                    for (row, value) in rows.iter().zip(own) {
+                        column[*row as usize] = *value;
+                    }
                 }
-                let mut column = DataColumn::numbers(name, None, values);
-                column.unit.clone_from(&unit);
-                predicted = predicted.with(column)?;
             }
+        }
+        measure::note_not_finite(&entrant.label, bad, all, context);
+        let mut predicted = data.clone();
+        let names = names(self.name.as_ref(), &targets);
+        for (at, (name, values)) in names.into_iter().flatten().zip(columns).enumerate() {
+            let unit = data.column(&targets[at / 2]).ok();
+            let mut column = DataColumn::numbers(name, None, values);
+            column.unit = unit.and_then(|column| column.unit.clone());
+            predicted = predicted.with(column)?;
         }
         Ok(predicted)
     }
+}
+
+/// The rows that have all inputs of the network and, where the child leaves out the others, all
+/// predictors.
+fn complete_rows(
+    network: &Network,
+    child: Option<&Child>,
+    data: &Dataset,
+) -> Result<Vec<u32>, Fault> {
+    let mut is_complete = vec![true; data.rows()];
+    for input in network.inputs() {
+        let pieces = data.column(&input.name)?.values.pieces();
+        let mut complete = is_complete.iter_mut();
+        for piece in pieces {
+            let rows = piece.iter().zip(&mut complete);
+            rows.for_each(|(value, is_complete)| *is_complete &= value.is_finite());
+        }
+    }
+    if let Some(child) = child {
+        let left_out = child.left_out(data)?;
+        let rows = is_complete.iter_mut().zip(left_out);
+        rows.for_each(|(is_complete, left_out)| *is_complete &= !left_out);
+    }
+    let rows = (0..)
+        .zip(is_complete)
+        .filter(|(_, is_complete)| *is_complete);
+    Ok(rows.map(|(row, _)| row).collect())
 }
 
 /// The standard deviation of the members around their mean in each row.

@@ -2,6 +2,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod cf;
+pub(crate) mod counted;
 pub(crate) mod csv;
 pub(crate) mod damage;
 pub(crate) mod dates;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use engine::artifact::DataColumn;
+use dsl::column::ColumnExpr;
+use engine::artifact::{Artifact, DataColumn};
 use engine::params::Label;
+use proptest::prelude::*;
 
 use super::*;
 use crate::children::tests::{child, correction_mut, data};
 use crate::children::{Cloud, Missing};
 use crate::networks::testing::network;
 use crate::networks::{Loss, Scaled};
+use crate::scores::support::ensemble::line;
 
 /// The children's data with a truth, `t`, of 10 in every row.
 fn scored(rows: usize) -> Dataset {
@@ -236,13 +239,12 @@ fn trusted_rows_are_scored_apart() {
 #[test]
 fn members_are_weighted_and_chosen_by_their_inner_errors() {
     let rmse = |label: &str, role: &str, values: [f64; 3]| {
-        let ensemble = Ensemble::single(label, "child", vec![]);
         let rows = values
             .into_iter()
             .enumerate()
             .map(|(member, value)| ScoreRow {
                 role: role.to_owned(),
-                ..ensemble.row(&member.to_string(), "rmse", Some(value))
+                ..line(label, "child", &member.to_string(), "rmse", Some(value))
             });
         rows.collect::<Vec<_>>()
     };
@@ -287,9 +289,8 @@ fn members_are_weighted_and_chosen_by_their_inner_errors() {
 #[test]
 fn what_inner_extrapolations_say_of_rivals_is_given() {
     let inside = |label: &str, value: f64| {
-        let ensemble = Ensemble::single(label, "parent", vec![]);
         Input::new(Scores {
-            rows: vec![ensemble.row("mean", "rmse", Some(value))],
+            rows: vec![line(label, "parent", "mean", "rmse", Some(value))],
             ..Scores::default()
         })
     };
@@ -343,4 +344,53 @@ fn parity_has_evenly_spaced_rows() {
         .run(&Context::alone("compare"))
         .unwrap();
     assert_eq!(scores.parity[0].1.len(), PARITY);
+}
+
+/// A column of texts that come in parts with places of their own.
+fn season(row: usize) -> Option<&'static str> {
+    [Some("winter"), Some("spring"), None, Some("autumn")][row / 7 % 4]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn rows_in_parts_have_the_scores_of_all_at_once(
+        rows in 1..150_000_usize,
+        size in 500..90_000_usize,
+        which in 0..4_usize,
+        is_weighted in any::<bool>(),
+    ) {
+        let truth = |row: usize| (row as f64 * 0.37).sin() + 9.5;
+        let numbers = |name: &str, value: &dyn Fn(usize) -> f64| {
+            DataColumn::numbers(name.to_owned(), None, (0..rows).map(value).collect::<Vec<f64>>())
+        };
+        let data = with_gap(&data(rows), "a", rows / 2);
+        let data = data.with(numbers("t", &truth)).unwrap();
+        let data = data.with(numbers("usual", &|row| truth(row).round())).unwrap();
+        let data = data.with(numbers("deep", &|row| (row % 1013) as f64 / 8.0)).unwrap();
+        let texts = DataColumn::texts("season".to_owned(), (0..rows).map(season));
+        let data = data.with(texts).unwrap();
+        let mut call = compare(data.clone());
+        let mut moving = constant(0.1);
+        *correction_mut(&mut moving).regression.coefficients.last_mut().unwrap() = 1e-3;
+        let members = [Some(moving), Some(constant(0.5)), Some(constant(-0.2))];
+        call.models = vec![Model::Child(gather("adapted", members))];
+        call.baselines = vec![Column("usual".to_owned())];
+        call.metrics = Metric::ALL.to_vec();
+        call.climatology = Some(Column("usual".to_owned()));
+        let by: &[&str] = [&[][..], &["deep"], &["season"], &["season", "deep"]][which];
+        call.by = by.iter().map(|name| Column((*name).to_owned())).collect();
+        call.weights = is_weighted.then(|| Formula(ColumnExpr::Column("deep".to_owned())));
+        let run = |size: usize| {
+            let context = Context::alone("compare");
+            let starts = || (0..rows).step_by(size);
+            let part = |start: usize| data.part(start..rows.min(start + size));
+            let scores = call.scores(&|each| starts().map(part).try_for_each(&mut *each), &context);
+            let parts = scores.map(|scores| scores.to_parts().unwrap());
+            (parts.map_err(|fault| fault.to_string()), context.take_notes())
+        };
+        let whole = run(rows);
+        prop_assert_eq!(run(size), whole);
+    }
 }

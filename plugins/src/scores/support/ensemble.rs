@@ -1,6 +1,5 @@
 //! The predictions of all members of a model, and what they are combined to.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use engine::artifact::ScoreRow;
@@ -8,10 +7,8 @@ use engine::error::Fault;
 use engine::params::Gather;
 use engine::plugin::Context;
 
-use super::groups::Group;
-use super::metric::mean;
-
 /// What a model predicts for every row.
+#[derive(Clone)]
 pub(crate) struct Ensemble {
     /// The label of the statement.
     pub label: String,
@@ -27,6 +24,7 @@ pub(crate) struct Ensemble {
 impl Ensemble {
     /// The predictions of each member that did not diverge.
     pub fn of<T: Send + Sync>(
+        label: &str,
         model: &Gather<T>,
         role: &'static str,
         context: &Context,
@@ -35,7 +33,7 @@ impl Ensemble {
         let predict = |member: &Option<Arc<T>>| member.as_deref().map(&predict).transpose();
         let members = context.share(&model.members, predict);
         let members = members.into_iter().collect::<Result<_, _>>()?;
-        Ok(Self::new(&model.label.0, role, members))
+        Ok(Self::new(label, role, members))
     }
 
     /// What has no members: one series of predictions.
@@ -100,33 +98,6 @@ impl Ensemble {
         }
     }
 
-    /// The root of the mean variance over the members (of their count less one) of a group of
-    /// rows; `None` for fewer than two members.
-    pub fn spread(&self, group: &Group, weights: Option<&[f64]>) -> Option<f64> {
-        let members: Vec<Cow<[f64]>> = self.members().flatten().map(|m| group.take(m)).collect();
-        let variances = by_row(&members, |row| {
-            let count = row.len() as f64;
-            let mean = row.iter().sum::<f64>() / count;
-            row.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)
-        });
-        let spread = mean(variances.into_iter(), weights).sqrt();
-        spread.is_finite().then_some(spread)
-    }
-
-    /// A number about a member, over all rows.
-    pub fn row(&self, member: &str, metric: &str, value: Option<f64>) -> ScoreRow {
-        ScoreRow {
-            member: member.to_owned(),
-            model: self.label.clone(),
-            role: self.role.to_owned(),
-            metric: metric.to_owned(),
-            horizon: None,
-            group: None,
-            value,
-            unit: None,
-        }
-    }
-
     /// The predictions of a member, or the `mean` or `median`.
     pub fn series(&self, member: &str) -> Option<&[f64]> {
         let found = self.series.iter().find(|(name, _)| name == member);
@@ -138,6 +109,26 @@ impl Ensemble {
         let values = || self.members().flatten().flatten();
         let bad = values().filter(|value| !value.is_finite()).count();
         (bad, values().count())
+    }
+}
+
+/// A number about a member of a model, over all rows.
+pub(crate) fn line(
+    label: &str,
+    role: &str,
+    member: &str,
+    metric: &str,
+    value: Option<f64>,
+) -> ScoreRow {
+    ScoreRow {
+        member: member.to_owned(),
+        model: label.to_owned(),
+        role: role.to_owned(),
+        metric: metric.to_owned(),
+        horizon: None,
+        group: None,
+        value,
+        unit: None,
     }
 }
 
@@ -186,6 +177,7 @@ mod tests {
             ],
         };
         let ensemble = Ensemble::of(
+            "m",
             &model,
             "child",
             &Context::alone("ensemble"),
@@ -207,13 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn combinations_and_spread_are_those_worked_out_by_hand() {
+    fn combinations_are_those_worked_out_by_hand() {
         let member = |values: &[f64]| Some(Arc::new(values.to_vec()));
         let model = Gather {
             label: Label("m".to_owned()),
             members: vec![member(&[1.0, 5.0]), None, member(&[4.0, 9.0])],
         };
         let mut ensemble = Ensemble::of(
+            "m",
             &model,
             "child",
             &Context::alone("ensemble"),
@@ -228,8 +221,6 @@ mod tests {
         assert_eq!(ensemble.series("weighted"), Some(&expected[..]));
         assert_eq!(ensemble.series("best"), Some(&[1.0, 5.0][..]));
         assert_eq!(ensemble.series("nothing"), None);
-        // Variances 9 / 2 and 16 / 2, their mean 6.25.
-        assert_eq!(ensemble.spread(&Group::all(2), None), Some(2.5));
         assert_eq!(ensemble.not_finite(), (0, 4));
     }
 

@@ -45,35 +45,66 @@ impl Metric {
         matches!(self, Metric::Crps | Metric::Spread | Metric::SpreadRatio)
     }
 
+    /// Whether it follows from what rows are away from a mean, which only a second pass over them
+    /// tells.
+    pub fn is_of_variation(self) -> bool {
+        self.is_correlation() || self == Metric::R2
+    }
+
+    /// Whether the predictions themselves are needed in that pass.
+    pub fn is_correlation(self) -> bool {
+        matches!(self, Metric::Correlation | Metric::AnomalyCorrelation)
+    }
+
     /// Its value for predictions of some rows, one for one.
     ///
     /// `None` where it is not a finite number: a prediction is not finite, nothing varies,
     /// there is no parent to compare with, or it is of ensembles only.
     pub fn of(self, predictions: &[f64], rows: &Rows<'_>) -> Option<f64> {
-        let Rows {
-            truth,
-            weights,
-            climatology,
-            ..
-        } = *rows;
-        let mse = |predictions: &[f64]| {
-            mean(
-                errors(predictions, truth).map(|error| error * error),
-                weights,
-            )
+        let row = |(at, truth): (usize, &f64)| Row {
+            truth: *truth,
+            usual: rows.climatology.map_or(f64::NAN, |usual| usual[at]),
+            weight: rows.weights.map_or(1.0, |weights| weights[at]),
+        };
+        let all: Vec<Row> = rows.truth.iter().enumerate().map(row).collect();
+        let sums = |predictions: &[f64]| {
+            let mut sums = Sums::default();
+            let rows = predictions.iter().zip(&all);
+            rows.for_each(|(value, row)| sums.add(*value, row));
+            sums
+        };
+        let (mut own, mut truth) = (sums(predictions), TruthSums::default());
+        all.iter().for_each(|row| truth.add(row));
+        if self.is_of_variation() {
+            truth.center();
+            own.center(&truth);
+            all.iter().for_each(|row| truth.add_again(row));
+            let rows = predictions.iter().zip(&all);
+            rows.for_each(|(value, row)| own.add_again(*value, row, &truth));
+        }
+        self.of_sums(&own, &truth, rows.parent.map(sums).as_ref())
+    }
+
+    /// Its value by the sums over some rows; `None` as for [`of`](Self::of).
+    pub fn of_sums(self, own: &Sums, truth: &TruthSums, parent: Option<&Sums>) -> Option<f64> {
+        let mean = |sum: f64| sum / truth.total;
+        let correlation = |covariance: f64, own: f64, truth: f64| {
+            mean(covariance) / (mean(own).sqrt() * mean(truth).sqrt())
         };
         let value = match self {
-            Metric::Rmse => mse(predictions).sqrt(),
-            Metric::Mae => mean(errors(predictions, truth).map(f64::abs), weights),
-            Metric::Bias => mean(errors(predictions, truth), weights),
-            Metric::Correlation => weighted_correlation(predictions, truth, weights),
-            Metric::AnomalyCorrelation => {
-                let usual = climatology.unwrap_or_default();
-                let unusual = |values: &[f64]| errors(values, usual).collect::<Vec<f64>>();
-                weighted_correlation(&unusual(predictions), &unusual(truth), weights)
+            Metric::Rmse => mean(own.square).sqrt(),
+            Metric::Mae => mean(own.absolute),
+            Metric::Bias => mean(own.error),
+            Metric::Correlation => {
+                correlation(own.covariance, own.value.variance, truth.value.variance)
             }
-            Metric::Skill => 1.0 - mse(predictions) / mse(rows.parent?),
-            Metric::R2 => 1.0 - mse(predictions) / variance(truth, weights),
+            Metric::AnomalyCorrelation => correlation(
+                own.unusual_covariance,
+                own.unusual.variance,
+                truth.unusual.variance,
+            ),
+            Metric::Skill => 1.0 - mean(own.square) / mean(parent?.square),
+            Metric::R2 => 1.0 - mean(own.square) / mean(truth.value.variance),
             Metric::Crps | Metric::Spread | Metric::SpreadRatio => return None,
         };
         value.is_finite().then_some(value)
@@ -93,64 +124,149 @@ pub struct Rows<'a> {
     pub climatology: Option<&'a [f64]>,
 }
 
-/// The continuous ranked probability score of the members over rows: the mean of `|x - truth|`
+/// What is known of one row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The truth.
+    pub truth: f64,
+    /// What is usual.
+    pub usual: f64,
+    /// How much it counts.
+    pub weight: f64,
+}
+
+impl Row {
+    /// Adds a value to a sum; what does not count must not spoil it.
+    #[inline(always)]
+    pub fn count(&self, sum: &mut f64, value: f64) {
+        if self.weight > 0.0 {
+            *sum += self.weight * value;
+        }
+    }
+}
+
+/// A mean, then the squares of what rows are away from it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Variation {
+    sum: f64,
+    mean: f64,
+    variance: f64,
+}
+
+impl Variation {
+    #[inline(always)]
+    fn add_again(&mut self, value: f64, row: &Row) -> f64 {
+        let away = value - self.mean;
+        row.count(&mut self.variance, away.powi(2));
+        away
+    }
+}
+
+/// Sums of the truth over rows, in the order they come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TruthSums {
+    /// How much the rows count in all.
+    pub total: f64,
+    value: Variation,
+    unusual: Variation,
+}
+
+impl TruthSums {
+    /// Adds a row.
+    #[inline(always)]
+    pub fn add(&mut self, row: &Row) {
+        row.count(&mut self.total, 1.0);
+        row.count(&mut self.value.sum, row.truth);
+        row.count(&mut self.unusual.sum, row.truth - row.usual);
+    }
+
+    /// After all rows, before they are added again.
+    pub fn center(&mut self) {
+        self.value.mean = self.value.sum / self.total;
+        self.unusual.mean = self.unusual.sum / self.total;
+    }
+
+    /// Adds a row once more.
+    #[inline(always)]
+    pub fn add_again(&mut self, row: &Row) {
+        self.value.add_again(row.truth, row);
+        self.unusual.add_again(row.truth - row.usual, row);
+    }
+}
+
+/// Sums of predictions over rows, in the order they come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    error: f64,
+    absolute: f64,
+    square: f64,
+    value: Variation,
+    unusual: Variation,
+    covariance: f64,
+    unusual_covariance: f64,
+}
+
+impl Sums {
+    /// Adds the prediction of a row.
+    #[inline(always)]
+    pub fn add(&mut self, value: f64, row: &Row) {
+        let error = value - row.truth;
+        row.count(&mut self.error, error);
+        row.count(&mut self.absolute, error.abs());
+        row.count(&mut self.square, error * error);
+        row.count(&mut self.value.sum, value);
+        row.count(&mut self.unusual.sum, value - row.usual);
+    }
+
+    /// After all rows, before they are added again.
+    pub fn center(&mut self, truth: &TruthSums) {
+        self.value.mean = self.value.sum / truth.total;
+        self.unusual.mean = self.unusual.sum / truth.total;
+    }
+
+    /// Adds the prediction of a row once more.
+    #[inline(always)]
+    pub fn add_again(&mut self, value: f64, row: &Row, truth: &TruthSums) {
+        let away = self.value.add_again(value, row);
+        row.count(&mut self.covariance, away * (row.truth - truth.value.mean));
+        let away = self.unusual.add_again(value - row.usual, row);
+        let usual = row.truth - row.usual - truth.unusual.mean;
+        row.count(&mut self.unusual_covariance, away * usual);
+    }
+}
+
+/// The continuous ranked probability score of the members in one row: the mean of `|x - truth|`
 /// over members less half the mean of `|x - x'|` over pairs of them (Gneiting and Raftery 2007,
 /// equation 21).
-pub(crate) fn crps<M: AsRef<[f64]>>(
-    members: &[M],
-    truth: &[f64],
-    weights: Option<&[f64]>,
-) -> Option<f64> {
+pub(crate) fn crps(members: &mut [f64], truth: f64) -> f64 {
     let count = members.len() as f64;
-    let of_row = |(row, truth): (usize, &f64)| {
-        let mut values: Vec<f64> = members.iter().map(|member| member.as_ref()[row]).collect();
-        values.sort_by(f64::total_cmp);
-        let away: f64 = values.iter().map(|value| (value - truth).abs()).sum();
-        // Over all pairs of sorted values: each is the larger of those before it.
-        let apart = values.iter().enumerate();
-        let apart: f64 = apart
-            .map(|(at, value)| value * (2.0 * at as f64 + 1.0 - count))
-            .sum();
-        away / count - apart / (count * count)
-    };
-    let value = mean(truth.iter().enumerate().map(of_row), weights);
-    value.is_finite().then_some(value)
+    members.sort_by(f64::total_cmp);
+    let away: f64 = members.iter().map(|value| (value - truth).abs()).sum();
+    // Over all pairs of sorted values: each is the larger of those before it.
+    let apart = members.iter().enumerate();
+    let apart: f64 = apart
+        .map(|(at, value)| value * (2.0 * at as f64 + 1.0 - count))
+        .sum();
+    away / count - apart / (count * count)
 }
 
-fn errors(predictions: &[f64], truth: &[f64]) -> impl Iterator<Item = f64> {
-    predictions.iter().zip(truth).map(|(p, t)| p - t)
-}
-
-pub(crate) fn mean(values: impl Iterator<Item = f64>, weights: Option<&[f64]>) -> f64 {
-    let Some(weights) = weights else {
-        let (sum, count) =
-            values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-        return sum / count;
-    };
-    // What does not count must not spoil the sum.
-    let counted = values.zip(weights).filter(|(_, weight)| **weight > 0.0);
-    let (sum, total) = counted.fold((0.0, 0.0), |(sum, total), (value, weight)| {
-        (sum + weight * value, total + weight)
-    });
-    sum / total
-}
-
-fn variance(values: &[f64], weights: Option<&[f64]>) -> f64 {
-    let center = mean(values.iter().copied(), weights);
-    mean(values.iter().map(|value| (value - center).powi(2)), weights)
+/// The variance of the members in one row, of their count less one.
+pub(crate) fn variance_of(members: &[f64]) -> f64 {
+    let count = members.len() as f64;
+    let mean = members.iter().sum::<f64>() / count;
+    let squares = members.iter().map(|value| (value - mean).powi(2));
+    squares.sum::<f64>() / (count - 1.0)
 }
 
 /// Pearson's correlation; NaN where one of them does not vary.
 pub(crate) fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    weighted_correlation(a, b, None)
-}
-
-fn weighted_correlation(a: &[f64], b: &[f64], weights: Option<&[f64]>) -> f64 {
-    let center = |values: &[f64]| mean(values.iter().copied(), weights);
-    let (mean_a, mean_b) = (center(a), center(b));
-    let products = a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b));
-    let covariance = mean(products, weights);
-    covariance / (variance(a, weights).sqrt() * variance(b, weights).sqrt())
+    let rows = Rows {
+        truth: b,
+        parent: None,
+        weights: None,
+        climatology: None,
+    };
+    Metric::Correlation.of(a, &rows).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -213,13 +329,14 @@ mod tests {
     // By hand: |x - truth| is 0.5, 0.5, 2.5; pairs of members are 1, 3 and 2 apart, each twice. In
     // the second row all are right.
     #[test]
-    fn crps_is_that_of_the_members() {
-        let members = [vec![0.0, 2.0], vec![1.0, 2.0], vec![3.0, 2.0]];
+    fn crps_and_variance_are_those_of_the_members() {
         let apart = 3.5 / 3.0 - 12.0 / 18.0;
-        assert!((crps(&members, &[0.5, 2.0], None).unwrap() - apart / 2.0).abs() < 1e-15);
-        let first = crps(&members, &[0.5, 2.0], Some(&[1.0, 0.0])).unwrap();
-        assert!((first - apart).abs() < 1e-15);
-        assert_eq!(crps(&members[..1], &[0.5, 2.0], None), Some(0.25));
+        assert!((crps(&mut [3.0, 0.0, 1.0], 0.5) - apart).abs() < 1e-15);
+        assert_eq!(crps(&mut [2.0; 3], 2.0), 0.0);
+        assert_eq!(crps(&mut [0.0], 0.5), 0.5);
+        // Around 4 / 3: 16 / 9, 1 / 9 and 25 / 9.
+        assert!((variance_of(&[0.0, 1.0, 3.0]) - 7.0 / 3.0).abs() < 1e-15);
+        assert!(variance_of(&[1.0]).is_nan());
     }
 
     fn rows<'a>(truth: &'a [f64], parent: Option<&'a [f64]>) -> Rows<'a> {

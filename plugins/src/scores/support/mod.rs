@@ -5,5 +5,6 @@ pub(crate) mod ensemble;
 pub(crate) mod groups;
 pub(crate) mod measure;
 pub(crate) mod metric;
+pub(crate) mod scoring;
 pub(crate) mod table;
 pub(crate) mod trial;
