@@ -344,7 +344,8 @@ fn scores_of_many_rows_hold_neither_them_nor_predictions() {
     assert!(took.peak < 144 * MIB, "{} MiB", took.peak / MIB);
     let answer = folder.run(&[]);
     let scores = answer["scores"].as_array().unwrap();
-    let shares = { scores.iter() }.filter(|row| row["metric"] == "share" && row["statement"] == "fit");
+    let shares =
+        { scores.iter() }.filter(|row| row["metric"] == "share" && row["statement"] == "fit");
     let shares: Vec<f64> = shares.map(|row| row["value"].as_f64().unwrap()).collect();
     // Five bins of 24 latitudes, five of 28 times.
     assert_eq!(shares, [0.04; 25]);

@@ -11,7 +11,6 @@ use crate::artifact::{Blob, Dataset, Each};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
-use crate::flow::{Found, RowSource};
 use crate::spare::Spare;
 use crate::states::States;
 use crate::store::Store;
@@ -37,6 +36,18 @@ pub struct Context<'a> {
     rows: Option<&'a dyn RowSource>,
     found: Option<&'a Found>,
 }
+
+/// Where the rows of an input come from, each time somebody reads them.
+pub(crate) trait RowSource: Sync {
+    /// Gives all rows to `each`, in parts, in the order of the table.
+    ///
+    /// # Errors
+    /// Those of the calls that make the rows, and of `each`.
+    fn read(&self, each: Each<'_>) -> Result<(), Fault>;
+}
+
+/// What a call found in all rows, for the next time that its rows are asked for.
+pub(crate) type Found = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
 
 /// How far an action is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

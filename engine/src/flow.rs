@@ -4,10 +4,7 @@
 //! gathers rows answers after the last. The executor joins them ([`crate::executor`]) where
 //! nothing reads the tables between them as wholes. A result is the same whatever the parts are.
 
-use std::any::Any;
-use std::sync::{Arc, Mutex};
-
-use crate::artifact::{Dataset, Each};
+use crate::artifact::Dataset;
 use crate::error::Fault;
 use crate::plugin::Context;
 
@@ -60,18 +57,6 @@ pub trait Flow {
     /// As those of [`Plugin::run`](crate::plugin::Plugin::run).
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault>;
 }
-
-/// Where the rows of an input come from, each time somebody reads them.
-pub trait RowSource: Sync {
-    /// Gives all rows to `each`, in parts, in the order of the table.
-    ///
-    /// # Errors
-    /// Those of the calls that make the rows, and of `each`.
-    fn read(&self, each: Each<'_>) -> Result<(), Fault>;
-}
-
-/// What a call found in all rows, for the next time that its rows are asked for.
-pub type Found = Mutex<Option<Arc<dyn Any + Send + Sync>>>;
 
 /// What a call makes of a whole table, taken as one part.
 ///

@@ -12,10 +12,10 @@ use dsl::experiment::Value;
 
 use crate::along::left_by;
 use crate::artifact::{AnyArtifact, Parts};
+use crate::context::{Found, RowSource};
 use crate::digest::Digest;
 use crate::error::Fault;
 use crate::files::Files;
-use crate::flow::{Found, RowSource};
 use crate::foreign::{Foreign, know};
 use crate::observer::{Blame, Failure};
 use crate::order::{Order, OrderInput, OrderMember};

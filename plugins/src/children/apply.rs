@@ -1,10 +1,11 @@
 //! `apply(drift, deep)`: the networks a regression gives for application data.
 
+use dsl::calendar::TimeUnit;
 use engine::artifact::{Dataset, WeightTable};
 use engine::error::Fault;
 use engine::params::{Input, MaybeVia};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
 
 use super::{Child, Clip, Cloud, Correction, Guard, Missing, Outside};
 use crate::calls::complaints;
@@ -78,6 +79,10 @@ impl Plugin for Apply {
         }
     }
 
+    fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
+        Some(InParts::Rereads("data"))
+    }
+
     fn run(self, context: &Context) -> Result<Child, Fault> {
         let parents = [&self.parent, &self.joint_parent];
         let parent = parents.into_iter().find_map(|parent| parent.0.as_ref());
@@ -116,16 +121,35 @@ impl Plugin for Apply {
             },
             nearest: None,
         };
-        let form = &correction.regression.form;
-        let rows = PredictorRows::of(&form.predictors, &self.data)?;
-        note_extrapolation(form, &rows, &self.data, context);
-        note_guard(&correction, &rows, self.data.rows(), context);
-        Ok(Child {
+        let child = Child {
             parent: Parent::clone(parent),
             correction: Some(correction),
-        })
+        };
+        if let Some(correction) = &child.correction {
+            let mut met = Met::by(correction);
+            let mut look = |rows: Dataset| {
+                context.check_stop()?;
+                met.add(&rows)
+            };
+            match child.is_by_row() {
+                true => context.rows(&self.data, &mut |part| {
+                    // Columns are looked for in a table without rows, too.
+                    for start in (0..part.rows().max(1)).step_by(AT_ONCE) {
+                        look(part.part(start..part.rows().min(start + AT_ONCE)))?;
+                    }
+                    Ok(())
+                })?,
+                false => look(context.all_rows(&self.data)?)?,
+            }
+            met.note_extrapolation(context);
+            met.note_guard(context);
+        }
+        Ok(child)
     }
 }
+
+/// Of how many rows the predictors are in memory at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// The standardised predictors of each subset: the mean over its rows.
 pub(super) fn subset_points(
@@ -138,82 +162,124 @@ pub(super) fn subset_points(
     Ok(subsets.rows.iter().map(point).collect())
 }
 
-/// Says how many rows and weights the safeguards meet.
-fn note_guard(correction: &Correction, rows: &PredictorRows, count: usize, context: &Context) {
-    let guard = &correction.guard;
-    let (mut missing, mut outside, mut clipped) = (0, 0, 0);
-    for row in 0..count {
-        let standardised = correction.regression.form.standardised(rows.row(row));
-        if standardised.iter().any(|value| !value.is_finite()) {
-            missing += 1;
-            continue;
-        }
-        outside += usize::from(guard.is_outside(&standardised));
-        if let Some(clip) = &correction.clip
-            && !guard.falls_back(&standardised)
-        {
-            clipped += clip.apply(&mut correction.corrections(&standardised));
-        }
-    }
-    if missing > 0 {
-        let what = match guard.missing {
-            Missing::LeaveOut => "left out",
-            Missing::Parent => "given to the parent",
-        };
-        context.note(format!(
-            "{missing} of {count} rows lack a predictor and are {what}"
-        ));
-    }
-    if outside > 0 {
-        let what = match guard.outside {
-            Outside::Keep => "extrapolated as they are",
-            Outside::Parent => "given to the parent",
-            Outside::Linear => "extrapolated along straight lines",
-        };
-        context.note(format!(
-            "{outside} of {count} rows are more than {} sigma from the predictors of the subsets \
-             and are {what}",
-            guard.trust
-        ));
-    }
-    if clipped > 0 {
-        let share = clipped as f64 / (count * correction.regression.layout.len()) as f64;
-        context.note(format!(
-            "{} % of the corrections of weights were clipped",
-            short(100.0 * share)
-        ));
-    }
+/// What a correction meets in the rows it is meant for.
+struct Met<'a> {
+    correction: &'a Correction,
+    /// The least and the largest value of each predictor, and the unit of its times.
+    ranges: Vec<(f64, f64, Option<TimeUnit>)>,
+    rows: usize,
+    missing: usize,
+    outside: usize,
+    clipped: usize,
 }
 
-fn note_extrapolation(form: &Form, rows: &PredictorRows, data: &Dataset, context: &Context) {
-    let degree = form.basis.degree();
-    for (index, (name, seen)) in form.names.iter().zip(&form.seen).enumerate() {
-        let values = rows.values.iter().skip(index).step_by(form.names.len());
-        let (low, high) = values
-            .filter(|value| value.is_finite())
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                (low.min(*value), high.max(*value))
-            });
-        if low < seen.0 || high > seen.1 {
-            // A predictor that is a column of times is shown as dates.
-            let time = data.column(name).ok().and_then(|it| it.content.time());
-            let shown = |value: f64| match time {
-                Some(unit) => unit.show(value),
-                None => short(value),
-            };
-            let mut note = format!(
-                "`{name}` is applied at {}..{}, seen {}..{}",
-                shown(low),
-                shown(high),
-                shown(seen.0),
-                shown(seen.1)
-            );
-            if degree >= 2 {
-                note.push_str(&format!(
-                    ": polynomials of degree {degree} extrapolate badly, compare with `degree: 1`"
-                ));
+impl<'a> Met<'a> {
+    fn by(correction: &'a Correction) -> Self {
+        let names = &correction.regression.form.names;
+        Self {
+            correction,
+            ranges: vec![(f64::INFINITY, f64::NEG_INFINITY, None); names.len()],
+            rows: 0,
+            missing: 0,
+            outside: 0,
+            clipped: 0,
+        }
+    }
+
+    fn add(&mut self, data: &Dataset) -> Result<(), Fault> {
+        let Correction {
+            regression,
+            guard,
+            clip,
+            ..
+        } = self.correction;
+        let form = &regression.form;
+        let rows = PredictorRows::of(&form.predictors, data)?;
+        for (index, (name, range)) in form.names.iter().zip(&mut self.ranges).enumerate() {
+            let (low, high, time) = range;
+            let values = rows.values.iter().skip(index).step_by(form.names.len());
+            for value in values.filter(|value| value.is_finite()) {
+                (*low, *high) = (low.min(*value), high.max(*value));
             }
-            context.note(note);
+            *time = data.column(name).ok().and_then(|it| it.content.time());
+        }
+        self.rows += data.rows();
+        for row in 0..data.rows() {
+            let standardised = form.standardised(rows.row(row));
+            if standardised.iter().any(|value| !value.is_finite()) {
+                self.missing += 1;
+                continue;
+            }
+            self.outside += usize::from(guard.is_outside(&standardised));
+            if let Some(clip) = clip
+                && !guard.falls_back(&standardised)
+            {
+                self.clipped += clip.apply(&mut self.correction.corrections(&standardised));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how many rows and weights the safeguards meet.
+    fn note_guard(&self, context: &Context) {
+        let (guard, count) = (&self.correction.guard, self.rows);
+        if self.missing > 0 {
+            let what = match guard.missing {
+                Missing::LeaveOut => "left out",
+                Missing::Parent => "given to the parent",
+            };
+            context.note(format!(
+                "{} of {count} rows lack a predictor and are {what}",
+                self.missing
+            ));
+        }
+        if self.outside > 0 {
+            let what = match guard.outside {
+                Outside::Keep => "extrapolated as they are",
+                Outside::Parent => "given to the parent",
+                Outside::Linear => "extrapolated along straight lines",
+            };
+            context.note(format!(
+                "{} of {count} rows are more than {} sigma from the predictors of the subsets \
+                 and are {what}",
+                self.outside, guard.trust
+            ));
+        }
+        if self.clipped > 0 {
+            let weights = count * self.correction.regression.layout.len();
+            let share = self.clipped as f64 / weights as f64;
+            context.note(format!(
+                "{} % of the corrections of weights were clipped",
+                short(100.0 * share)
+            ));
+        }
+    }
+
+    fn note_extrapolation(&self, context: &Context) {
+        let form = &self.correction.regression.form;
+        let degree = form.basis.degree();
+        let met = form.names.iter().zip(&form.seen).zip(&self.ranges);
+        for ((name, seen), (low, high, time)) in met {
+            if *low < seen.0 || *high > seen.1 {
+                // A predictor that is a column of times is shown as dates.
+                let shown = |value: f64| match time {
+                    Some(unit) => unit.show(value),
+                    None => short(value),
+                };
+                let mut note = format!(
+                    "`{name}` is applied at {}..{}, seen {}..{}",
+                    shown(*low),
+                    shown(*high),
+                    shown(seen.0),
+                    shown(seen.1)
+                );
+                if degree >= 2 {
+                    note.push_str(&format!(
+                        ": polynomials of degree {degree} extrapolate badly, compare with `degree: 1`"
+                    ));
+                }
+                context.note(note);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
 use engine::words;
 
-use super::support::counted::Counted;
+use super::support::counted::{AllRows, Counted};
 use crate::calls::{complaints, with_rows};
 use crate::complete::has_gaps;
 
@@ -136,9 +136,16 @@ impl Plugin for Edge {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        self.layer(&|each| context.rows(&self.data, each), context)
+    }
+}
+
+impl Edge {
+    /// The part of the rows that `rows` gives.
+    fn layer(&self, rows: AllRows<'_>, context: &Context) -> Result<Dataset, Fault> {
         let by = &self.by.0;
         let (mut counted, mut count, mut gaps) = (Counted::default(), 0, 0);
-        context.rows(&self.data, &mut |part| {
+        rows(&mut |part| {
             count += part.rows();
             let values = part.column(by)?.values.pieces();
             for value in values.flat_map(Cow::into_owned) {
@@ -162,10 +169,10 @@ impl Plugin for Edge {
         let keys = ordered
             .iter()
             .map(|(value, count)| (sign * value, *count as usize));
-        let edge = Layers::of(keys);
+        let edge = EdgeOrder::of(keys);
         let end = |fold: usize| {
             let wanted = fold as f64 * self.hold * count as f64;
-            let distance = |cut: &Cut| (cut.before as f64 - wanted).abs();
+            let distance = |cut: &LayerEnd| (cut.before as f64 - wanted).abs();
             let nearest = edge.cuts.iter();
             nearest
                 .min_by(|a, b| distance(a).total_cmp(&distance(b)))
@@ -205,7 +212,7 @@ impl Plugin for Edge {
             EdgePart::Rest => key >= end.key,
         };
         let mut parts = Vec::new();
-        context.rows(&self.data, &mut |part| {
+        rows(&mut |part| {
             let values = part.column(by)?.values.pieces();
             let values = (0..).zip(values.flat_map(Cow::into_owned));
             let rows = values.filter(|(_, value)| is_wanted(sign * value));
@@ -219,7 +226,7 @@ impl Plugin for Edge {
 
 /// Where a layer may end: wherever the value changes.
 #[derive(Clone, Copy)]
-struct Cut {
+struct LayerEnd {
     /// How many rows lie further out.
     before: usize,
     /// The value of the first row further in.
@@ -227,13 +234,13 @@ struct Cut {
 }
 
 /// The values of rows from the edge inward.
-struct Layers {
+struct EdgeOrder {
     /// The first and the last value; none without rows.
     ends: Option<(f64, f64)>,
-    cuts: Vec<Cut>,
+    cuts: Vec<LayerEnd>,
 }
 
-impl Layers {
+impl EdgeOrder {
     /// Those of values in order, with how many rows have each.
     fn of(keys: impl Iterator<Item = (f64, usize)>) -> Self {
         let mut layers = Self {
@@ -244,7 +251,7 @@ impl Layers {
         for (key, count) in keys {
             // The two zeros are one value.
             if layers.ends.is_some_and(|(_, last)| last != key) {
-                layers.cuts.push(Cut { before, key });
+                layers.cuts.push(LayerEnd { before, key });
             }
             let (first, _) = layers.ends.unwrap_or((key, key));
             layers.ends = Some((first, key));
@@ -255,7 +262,7 @@ impl Layers {
 
     /// Up to where the rows end as many ranges of the rest beyond it as wanted, and how many that
     /// is. None where no cut leaves a range.
-    fn matched(&self, wanted: f64) -> Option<(Cut, f64)> {
+    fn matched(&self, wanted: f64) -> Option<(LayerEnd, f64)> {
         let (edge, inmost) = self.ends?;
         let reaches = self.cuts.iter().map(|cut| {
             let reach = (cut.key - edge) / (inmost - cut.key);
@@ -314,7 +321,7 @@ impl Edge {
 
     /// How far the other data end beyond these rows, in ranges of these rows, whose values have this
     /// sign.
-    fn distance(&self, own: &Layers, sign: f64) -> Result<f64, Fault> {
+    fn distance(&self, own: &EdgeOrder, sign: f64) -> Result<f64, Fault> {
         let other = self.toward.column(&self.by.0)?.values.pieces();
         let known = other
             .flat_map(Cow::into_owned)
@@ -379,8 +386,10 @@ fn median(values: &[(f64, u64)]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, in_parts, table};
 
     fn edge(toward: &[f64], hold: f64, fold: usize) -> Edge {
         Edge {
@@ -488,5 +497,33 @@ mod tests {
             run(edge(&[9.0], 0.5, 4)),
             told("hold", "no rows are left for layer 4 along `z`")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn rows_in_parts_have_the_edge_of_all_at_once(
+            values in proptest::collection::vec(-4..5_i32, 1..200),
+            size in 1..50_usize,
+            (hold, fold) in (0.0..0.9_f64, 1..4_usize),
+            (is_rest, is_matched) in any::<(bool, bool)>(),
+            far in -9..9_i32,
+        ) {
+            let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+            let places: Vec<f64> = (0..values.len()).map(|at| at as f64).collect();
+            let data = table(&[("place", &places), ("z", &values)]);
+            let call = Edge {
+                data: Input::new(data.clone()),
+                reach: if is_matched { EdgeReach::Matched } else { EdgeReach::Share },
+                part: if is_rest { EdgePart::Rest } else { EdgePart::Edge },
+                ..edge(&[f64::from(far)], hold, fold)
+            };
+            let places = |data: Dataset| data.values("place").map(|it| it.to_vec());
+            let context = Context::alone("edge");
+            let found = call.layer(&in_parts(&data, size), &context).and_then(places);
+            let notes = context.take_notes();
+            let whole = call.run(&context).and_then(places);
+            prop_assert_eq!(notes, context.take_notes());
+            prop_assert_eq!(found.map_err(|it| it.to_string()), whole.map_err(|it| it.to_string()));
+        }
     }
 }

@@ -12,7 +12,7 @@ use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
 use engine::words;
 use rand::seq::SliceRandom;
 
-use super::support::counted::Counted;
+use super::support::counted::{AllRows, Counted};
 use crate::calls::with_rows;
 
 words! {
@@ -84,31 +84,9 @@ impl Plugin for Split {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        let first = context.once(|| self.first_rows(context))?;
-        let (mut row, mut ties) = (0, 0);
-        context.rows(&self.data, &mut |part| {
-            let mut wanted = Vec::new();
-            let mut choose = |at: usize, is_first: bool| {
-                if is_first == (self.part == Part::Train) {
-                    wanted.push(at as u32);
-                }
-            };
-            match &*first {
-                FirstRows::At(places) => {
-                    (0..part.rows()).for_each(|at| choose(at, places.has(row + at)));
-                }
-                FirstRows::UpTo { name, last, alike } => {
-                    let values = part.column(name)?.values.pieces();
-                    for (at, value) in values.flat_map(Cow::into_owned).enumerate() {
-                        let order = in_order(value, *last);
-                        ties += u64::from(order.is_eq());
-                        choose(at, order.is_lt() || (order.is_eq() && ties <= *alike));
-                    }
-                }
-            }
-            row += part.rows();
-            each(part.take(&wanted))
-        })
+        let rows = |each: Each<'_>| context.rows(&self.data, each);
+        let first = context.once(|| self.first_rows(&rows))?;
+        self.pass(&rows, &first, each)
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
@@ -138,15 +116,15 @@ impl Part {
 /// Which rows are those of `train`.
 enum FirstRows {
     /// Those drawn.
-    At(Places),
+    At(DrawnRows),
     /// Those whose value in a column comes before the last one, and of those alike so many.
     UpTo { name: String, last: f64, alike: u64 },
 }
 
-/// Places among rows, a bit for each row.
-struct Places(Vec<u64>);
+/// DrawnRows among rows, a bit for each row.
+struct DrawnRows(Vec<u64>);
 
-impl Places {
+impl DrawnRows {
     fn of(rows: usize, places: &[u32]) -> Self {
         let mut bits = vec![0; rows.div_ceil(64)];
         for place in places {
@@ -166,10 +144,38 @@ fn in_order(a: f64, b: f64) -> Ordering {
 }
 
 impl Split {
+    /// Gives the rows of the part to `each`.
+    fn pass(&self, rows: AllRows<'_>, first: &FirstRows, each: Each<'_>) -> Result<(), Fault> {
+        let (mut row, mut ties) = (0, 0);
+        rows(&mut |part| {
+            let mut wanted = Vec::new();
+            let mut choose = |at: usize, is_first: bool| {
+                if is_first == (self.part == Part::Train) {
+                    wanted.push(at as u32);
+                }
+            };
+            match first {
+                FirstRows::At(places) => {
+                    (0..part.rows()).for_each(|at| choose(at, places.has(row + at)));
+                }
+                FirstRows::UpTo { name, last, alike } => {
+                    let values = part.column(name)?.values.pieces();
+                    for (at, value) in values.flat_map(Cow::into_owned).enumerate() {
+                        let order = in_order(value, *last);
+                        ties += u64::from(order.is_eq());
+                        choose(at, order.is_lt() || (order.is_eq() && ties <= *alike));
+                    }
+                }
+            }
+            row += part.rows();
+            each(part.take(&wanted))
+        })
+    }
+
     /// Looks at all rows once.
-    fn first_rows(&self, context: &Context) -> Result<FirstRows, Fault> {
+    fn first_rows(&self, rows: AllRows<'_>) -> Result<FirstRows, Fault> {
         let (mut count, mut known, mut missing) = (0, Counted::default(), Counted::default());
-        context.rows(&self.data, &mut |part| {
+        rows(&mut |part| {
             count += part.rows();
             if let Some(Column(name)) = &self.by {
                 let values = part.column(name)?.values.pieces();
@@ -190,9 +196,9 @@ impl Split {
         let Some(Column(name)) = &self.by else {
             // Not the action's own stream: it would differ between the two parts.
             let stream = Context::alone(&format!("split of {count} rows, seed {}", self.seed));
-            let mut rows: Vec<u32> = (0..).take(count).collect();
-            rows.shuffle(&mut stream.rng("rows"));
-            return Ok(FirstRows::At(Places::of(count, &rows[..first])));
+            let mut places: Vec<u32> = (0..).take(count).collect();
+            places.shuffle(&mut stream.rng("rows"));
+            return Ok(FirstRows::At(DrawnRows::of(count, &places[..first])));
         };
         let (mut last, mut alike, mut before) = (f64::NEG_INFINITY, 0, 0);
         for (values, counts) in [known.settled(), missing.settled()] {
@@ -213,8 +219,10 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, in_parts, table};
 
     fn split(part: Part, by: Option<&str>, seed: u64) -> Split {
         let count: Vec<f64> = (0..100).map(f64::from).collect();
@@ -272,5 +280,42 @@ mod tests {
         let (param, message) = complaint(all.run(&Context::alone("split")));
         assert_eq!(param, Some("share"));
         assert_eq!(message, "no rows are left for `test`");
+    }
+
+    proptest! {
+        #[test]
+        fn rows_in_parts_are_split_as_all_at_once(
+            values in proptest::collection::vec(-3..4_i32, 1..200),
+            size in 1..50_usize,
+            share in 0.0..1.0_f64,
+            is_by in any::<bool>(),
+            is_train in any::<bool>(),
+        ) {
+            let value = |value: &i32| match value {
+                -3 => f64::NAN,
+                -2 => -0.0,
+                value => f64::from(*value),
+            };
+            let values: Vec<f64> = values.iter().map(value).collect();
+            let places: Vec<f64> = (0..values.len()).map(|at| at as f64).collect();
+            let data = table(&[("place", &places), ("falling", &values)]);
+            let call = || Split {
+                data: Input::new(data.clone()),
+                share,
+                ..split(if is_train { Part::Train } else { Part::Test }, is_by.then_some("falling"), 1)
+            };
+            let places = |data: Dataset| data.values("place").map(|it| it.to_vec());
+            let whole = call().run(&Context::alone("split")).and_then(places);
+            let rows = in_parts(&data, size);
+            let mut found = Vec::new();
+            let split = call().first_rows(&rows).and_then(|first| {
+                call().pass(&rows, &first, &mut |part| {
+                    found.extend(part.values("place")?.to_vec());
+                    Ok(())
+                })
+            });
+            let found = split.map(|()| found);
+            prop_assert_eq!(found.map_err(|it| it.to_string()), whole.map_err(|it| it.to_string()));
+        }
     }
 }

@@ -1,5 +1,11 @@
 //! How often numbers come: what is known of the order of many rows in little memory.
 
+use engine::artifact::Each;
+use engine::error::Fault;
+
+/// What gives all rows in parts, anew at every call.
+pub(crate) type AllRows<'a> = &'a dyn Fn(Each<'_>) -> Result<(), Fault>;
+
 /// Numbers in order, each once, with how often it came: 16 bytes for each different number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {

@@ -1,7 +1,7 @@
 //! What the tests of data plugins share.
 
 use dsl::types::Schema;
-use engine::artifact::{DataColumn, Dataset};
+use engine::artifact::{DataColumn, Dataset, Each};
 use engine::error::Fault;
 use engine::params::DataPath;
 
@@ -20,6 +20,15 @@ pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) 
         Err(Fault::User { param, message, .. }) => (param.map(|param| &*param.leak()), message),
         Err(other) => panic!("expected the user's fault, found {other:?}"),
         Ok(_) => panic!("expected a fault, found a result"),
+    }
+}
+
+/// What gives the rows of a table in parts of so many.
+pub fn in_parts(data: &Dataset, size: usize) -> impl Fn(Each<'_>) -> Result<(), Fault> {
+    move |each| {
+        let starts = (0..data.rows()).step_by(size);
+        let mut parts = starts.map(|start| data.part(start..data.rows().min(start + size)));
+        parts.try_for_each(each)
     }
 }
 

@@ -96,18 +96,18 @@ impl ColumnValues {
             .extend(met.map(|(label, _)| label.clone()).collect::<Vec<_>>());
     }
 
-    fn bins(self, bins: usize) -> Bins {
+    fn bins(self, bins: usize) -> ColumnBins {
         let head = self.head;
         // Texts have no mean.
         if head.content == Content::Text {
-            return Bins {
+            return ColumnBins {
                 names: self.texts.into_iter().collect(),
                 starts: Vec::new(),
             };
         }
         let (values, counts) = self.numbers.settled();
         if values.len() <= MANY {
-            return Bins {
+            return ColumnBins {
                 names: values.iter().map(|value| head.show(*value)).collect(),
                 starts: values,
             };
@@ -138,7 +138,7 @@ impl ColumnValues {
             })
             .collect();
         let are_apart = days.iter().collect::<HashSet<_>>().len() == days.len();
-        Bins {
+        ColumnBins {
             names: if are_apart { days } else { names },
             starts: found.into_iter().map(|(_, start, ..)| start).collect(),
         }
@@ -146,13 +146,13 @@ impl ColumnValues {
 }
 
 /// The groups of one column, in the order of its values.
-struct Bins {
+struct ColumnBins {
     names: Vec<String>,
     /// The least value of each; none of texts, which are their names.
     starts: Vec<f64>,
 }
 
-impl Bins {
+impl ColumnBins {
     /// The place of the group of every row.
     fn of(&self, column: &DataColumn) -> Vec<u32> {
         let known = |at: usize| u32::try_from(at).unwrap_or(NO_GROUP);
@@ -176,7 +176,7 @@ impl Bins {
 
 /// The groups of rows.
 pub(crate) struct Groups {
-    columns: Vec<Bins>,
+    columns: Vec<ColumnBins>,
     /// The numbers of the groups of several columns that were met, by their places.
     met: BTreeMap<Vec<u32>, u32>,
 }

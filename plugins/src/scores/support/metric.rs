@@ -61,12 +61,12 @@ impl Metric {
     /// `None` where it is not a finite number: a prediction is not finite, nothing varies,
     /// there is no parent to compare with, or it is of ensembles only.
     pub fn of(self, predictions: &[f64], rows: &Rows<'_>) -> Option<f64> {
-        let row = |(at, truth): (usize, &f64)| Row {
+        let row = |(at, truth): (usize, &f64)| ScoredRow {
             truth: *truth,
             usual: rows.climatology.map_or(f64::NAN, |usual| usual[at]),
             weight: rows.weights.map_or(1.0, |weights| weights[at]),
         };
-        let all: Vec<Row> = rows.truth.iter().enumerate().map(row).collect();
+        let all: Vec<ScoredRow> = rows.truth.iter().enumerate().map(row).collect();
         let sums = |predictions: &[f64]| {
             let mut sums = Sums::default();
             let rows = predictions.iter().zip(&all);
@@ -126,7 +126,7 @@ pub struct Rows<'a> {
 
 /// What is known of one row.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct ScoredRow {
     /// The truth.
     pub truth: f64,
     /// What is usual.
@@ -135,7 +135,7 @@ pub struct Row {
     pub weight: f64,
 }
 
-impl Row {
+impl ScoredRow {
     /// Adds a value to a sum; what does not count must not spoil it.
     #[inline(always)]
     pub fn count(&self, sum: &mut f64, value: f64) {
@@ -155,7 +155,7 @@ struct Variation {
 
 impl Variation {
     #[inline(always)]
-    fn add_again(&mut self, value: f64, row: &Row) -> f64 {
+    fn add_again(&mut self, value: f64, row: &ScoredRow) -> f64 {
         let away = value - self.mean;
         row.count(&mut self.variance, away.powi(2));
         away
@@ -174,7 +174,7 @@ pub struct TruthSums {
 impl TruthSums {
     /// Adds a row.
     #[inline(always)]
-    pub fn add(&mut self, row: &Row) {
+    pub fn add(&mut self, row: &ScoredRow) {
         row.count(&mut self.total, 1.0);
         row.count(&mut self.value.sum, row.truth);
         row.count(&mut self.unusual.sum, row.truth - row.usual);
@@ -188,7 +188,7 @@ impl TruthSums {
 
     /// Adds a row once more.
     #[inline(always)]
-    pub fn add_again(&mut self, row: &Row) {
+    pub fn add_again(&mut self, row: &ScoredRow) {
         self.value.add_again(row.truth, row);
         self.unusual.add_again(row.truth - row.usual, row);
     }
@@ -209,7 +209,7 @@ pub struct Sums {
 impl Sums {
     /// Adds the prediction of a row.
     #[inline(always)]
-    pub fn add(&mut self, value: f64, row: &Row) {
+    pub fn add(&mut self, value: f64, row: &ScoredRow) {
         let error = value - row.truth;
         row.count(&mut self.error, error);
         row.count(&mut self.absolute, error.abs());
@@ -226,7 +226,7 @@ impl Sums {
 
     /// Adds the prediction of a row once more.
     #[inline(always)]
-    pub fn add_again(&mut self, value: f64, row: &Row, truth: &TruthSums) {
+    pub fn add_again(&mut self, value: f64, row: &ScoredRow, truth: &TruthSums) {
         let away = self.value.add_again(value, row);
         row.count(&mut self.covariance, away * (row.truth - truth.value.mean));
         let away = self.unusual.add_again(value - row.usual, row);

@@ -13,7 +13,7 @@ use engine::plugin::Context;
 use super::ensemble::{Ensemble, line};
 use super::groups::{Groups, NO_GROUP, Values};
 use super::measure::{self, AT_ONCE, LeftOut};
-use super::metric::{Row, Sums, TruthSums, crps, variance_of};
+use super::metric::{ScoredRow, Sums, TruthSums, crps, variance_of};
 use crate::children::Child;
 use crate::networks::{Network, Scaled};
 use crate::parents::Parent;
@@ -145,7 +145,7 @@ pub(crate) struct Survey {
 }
 
 /// Some rows that are scored.
-struct Block {
+struct ScoredBlock {
     data: Dataset,
     /// How much each counts.
     weights: Option<Vec<f64>>,
@@ -197,7 +197,7 @@ impl Scoring<'_> {
         let by = self.by;
         let mut tally = Tally {
             targets: self.tallies(&survey.units),
-            groups: vec![GroupSums::default(); if survey.by_trust { 3 } else { 1 }],
+            groups: vec![GroupSize::default(); if survey.by_trust { 3 } else { 1 }],
             by_trust: survey.by_trust,
             named: Vec::new(),
             rows: survey.rows,
@@ -226,7 +226,7 @@ impl Scoring<'_> {
                 let number = |own: u32| if own == NO_GROUP { own } else { own + first };
                 numbers.push(own.into_iter().map(number).collect::<Vec<u32>>());
             }
-            Ok::<Block, Fault>(Block {
+            Ok::<ScoredBlock, Fault>(ScoredBlock {
                 weights: match self.weights {
                     Some(formula) => Some(weights_by(formula, &data)?),
                     None => None,
@@ -381,7 +381,7 @@ enum Which {
 pub(crate) struct Tally {
     /// The one target; of several first all together, then each.
     pub targets: Vec<TargetTally>,
-    groups: Vec<GroupSums>,
+    groups: Vec<GroupSize>,
     named: Vec<(String, usize)>,
     /// Whether the groups 1 and 2 are of the rows that children trust, and do not.
     by_trust: bool,
@@ -398,7 +398,7 @@ pub(crate) struct Tally {
 
 /// Rows that are measured together.
 #[derive(Clone, Copy, Default)]
-struct GroupSums {
+struct GroupSize {
     rows: usize,
     weight: f64,
 }
@@ -435,7 +435,7 @@ impl Tally {
     fn add(
         &mut self,
         scoring: &Scoring,
-        block: &Block,
+        block: &ScoredBlock,
         ensembles: &[Ensemble],
     ) -> Result<(), Fault> {
         let highest = block
@@ -447,7 +447,7 @@ impl Tally {
         let count = highest
             .map_or(0, |it| *it as usize + 1)
             .max(self.groups.len());
-        self.groups.resize(count, GroupSums::default());
+        self.groups.resize(count, GroupSize::default());
         for row in 0..block.data.rows() {
             let weight = block.weights.as_ref().map_or(1.0, |weights| weights[row]);
             for number in block.numbers_of(row) {
@@ -504,7 +504,7 @@ impl Tally {
     fn add_again(
         &mut self,
         scoring: &Scoring,
-        block: &Block,
+        block: &ScoredBlock,
         ensembles: &[Ensemble],
     ) -> Result<(), Fault> {
         for target in &mut self.targets {
@@ -571,7 +571,7 @@ impl Tally {
     }
 }
 
-impl Block {
+impl ScoredBlock {
     /// The numbers of the groups that a row is in.
     fn numbers_of(&self, row: usize) -> impl Iterator<Item = usize> {
         let own = self.numbers.iter().map(move |numbers| numbers[row]);
@@ -620,7 +620,11 @@ impl Which {
 
 impl TargetTally {
     /// What is known of every value of a block, and the numbers of the groups of each.
-    fn rows(&self, scoring: &Scoring, block: &Block) -> Result<(Vec<Row>, Vec<Vec<u32>>), Fault> {
+    fn rows(
+        &self,
+        scoring: &Scoring,
+        block: &ScoredBlock,
+    ) -> Result<(Vec<ScoredRow>, Vec<Vec<u32>>), Fault> {
         let targets = scoring.targets;
         let own = match self.which {
             Which::One(which) => which..which + 1,
@@ -637,7 +641,7 @@ impl TargetTally {
         let mut rows = Vec::with_capacity(block.data.rows() * own.len());
         for row in 0..block.data.rows() {
             for (truth, target) in truths.iter().zip(&targets[own.clone()]) {
-                rows.push(Row {
+                rows.push(ScoredRow {
                     truth: match self.which {
                         Which::One(_) => truth[row],
                         Which::All => (truth[row] - target.mean) / target.std,
@@ -714,7 +718,7 @@ impl ModelTally {
     fn add(
         &mut self,
         ensemble: &Ensemble,
-        rows: &[Row],
+        rows: &[ScoredRow],
         numbers: &[Vec<u32>],
         count: usize,
         metrics: &[Metric],
