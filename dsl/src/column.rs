@@ -25,7 +25,7 @@ pub use self::scalar::date;
 
 use self::operand::Operand;
 use self::precedence::{ADD, precedence};
-use self::scalar::{area, max, min, remainder, sign, truth};
+use self::scalar::{area, each, max, min, power, remainder, rounded, sign, squares, truth};
 
 /// A number, a yes/no, a time or a text for every row. Yes is `1.0`, no is `0.0`, missing is
 /// NaN; a time is a number of its unit, a text is its place among the labels of its column.
@@ -104,7 +104,8 @@ pub struct Function {
 
 #[derive(Clone, Copy, Debug)]
 enum Kernel {
-    One(fn(f64) -> f64),
+    /// Of every number of a block, in its place.
+    One(fn(&mut [f64])),
     Two(fn(f64, f64) -> f64),
     Three(fn(f64, f64, f64) -> f64),
     /// Of the date of a time; the checker adds the unit of the time.
@@ -133,7 +134,7 @@ const CHOOSE: &[(&str, Sort)] = &[
     ("no", Sort::Number),
 ];
 
-const fn one(name: &'static str, kernel: fn(f64) -> f64, doc: &'static str) -> Function {
+const fn one(name: &'static str, kernel: fn(&mut [f64]), doc: &'static str) -> Function {
     Function {
         name,
         takes: X,
@@ -204,12 +205,32 @@ const fn along(
 
 /// Every function that formulas may call.
 pub const FUNCTIONS: &[Function] = &[
-    one("sin", f64::sin, "sine of an angle in radians"),
-    one("cos", f64::cos, "cosine of an angle in radians"),
-    one("tan", f64::tan, "tangent of an angle in radians"),
-    one("asin", f64::asin, "inverse sine, in radians"),
-    one("acos", f64::acos, "inverse cosine, in radians"),
-    one("atan", f64::atan, "inverse tangent, in radians"),
+    one(
+        "sin",
+        |xs| each(xs, f64::sin),
+        "sine of an angle in radians",
+    ),
+    one(
+        "cos",
+        |xs| each(xs, f64::cos),
+        "cosine of an angle in radians",
+    ),
+    one(
+        "tan",
+        |xs| each(xs, f64::tan),
+        "tangent of an angle in radians",
+    ),
+    one("asin", |xs| each(xs, f64::asin), "inverse sine, in radians"),
+    one(
+        "acos",
+        |xs| each(xs, f64::acos),
+        "inverse cosine, in radians",
+    ),
+    one(
+        "atan",
+        |xs| each(xs, f64::atan),
+        "inverse tangent, in radians",
+    ),
     Function {
         takes: YX,
         ..two(
@@ -218,27 +239,43 @@ pub const FUNCTIONS: &[Function] = &[
             "angle of the point (x, y), in radians, over all four quadrants",
         )
     },
-    one("tanh", f64::tanh, "hyperbolic tangent"),
-    one("exp", f64::exp, "e to the power of x"),
-    one("log", f64::ln, "natural logarithm"),
-    one("log10", f64::log10, "logarithm to base 10"),
-    one("sqrt", f64::sqrt, "square root"),
-    one("abs", f64::abs, "absolute value"),
-    one("sign", sign, "-1, 0 or 1"),
-    one("floor", f64::floor, "largest whole number not above x"),
-    one("ceil", f64::ceil, "smallest whole number not below x"),
+    one("tanh", |xs| each(xs, f64::tanh), "hyperbolic tangent"),
+    one("exp", |xs| each(xs, f64::exp), "e to the power of x"),
+    one("log", |xs| each(xs, f64::ln), "natural logarithm"),
+    one("log10", |xs| each(xs, f64::log10), "logarithm to base 10"),
+    one("sqrt", |xs| each(xs, f64::sqrt), "square root"),
+    one("abs", |xs| each(xs, f64::abs), "absolute value"),
+    one("sign", |xs| each(xs, sign), "-1, 0 or 1"),
+    one(
+        "floor",
+        |xs| each(xs, f64::floor),
+        "largest whole number not above x",
+    ),
+    one(
+        "ceil",
+        |xs| each(xs, f64::ceil),
+        "smallest whole number not below x",
+    ),
     one(
         "round",
-        f64::round_ties_even,
+        |xs| each(xs, rounded),
         "nearest whole number, halves to the even one",
     ),
     two("min", min, "the smaller one; missing when either is"),
     two("max", max, "the larger one; missing when either is"),
-    one("radians", f64::to_radians, "radians from degrees"),
-    one("degrees", f64::to_degrees, "degrees from radians"),
+    one(
+        "radians",
+        |xs| each(xs, f64::to_radians),
+        "radians from degrees",
+    ),
+    one(
+        "degrees",
+        |xs| each(xs, f64::to_degrees),
+        "degrees from radians",
+    ),
     one(
         "area",
-        area,
+        |xs| each(xs, area),
         "how much a cell of a grid counts: the cosine of its latitude in degrees",
     ),
     three(
@@ -255,7 +292,11 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function {
         returns: Sort::Truth,
-        ..one("is_missing", |x| truth(x.is_nan()), "whether x is missing")
+        ..one(
+            "is_missing",
+            |xs| each(xs, |x| truth(x.is_nan())),
+            "whether x is missing",
+        )
     },
     calendar("year", Part::Year, "calendar year of a time"),
     calendar("month", Part::Month, "calendar month of a time, 1 to 12"),
@@ -562,7 +603,9 @@ impl ColumnExpr {
     ) -> Result<Vec<f64>, String> {
         let rows = groups.last().map_or(0, |last| last.end);
         if rows > CHUNK && self.of_rows().is_none() {
-            return self.evaluate_in_chunks(rows, column);
+            let mut all = vec![0.0; rows];
+            self.evaluate_into(&mut all, column)?;
+            return Ok(all);
         }
         match self.operand(groups, column, 0)? {
             Operand::Same(value) => Ok(vec![value; rows]),
@@ -571,30 +614,30 @@ impl ColumnExpr {
         }
     }
 
-    /// The same where no row sees another: what lies between two operations stays in the cache.
-    fn evaluate_in_chunks<'a>(
-        &self,
-        rows: usize,
-        column: Look<'_, 'a>,
-    ) -> Result<Vec<f64>, String> {
-        let mut all = Vec::with_capacity(rows);
-        for start in (0..rows).step_by(CHUNK) {
-            let chunk = start..rows.min(start + CHUNK);
+    /// The same into `all`, where no row sees another.
+    ///
+    /// What lies between two operations stays in the cache.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_into<'a>(&self, all: &mut [f64], column: Look<'_, 'a>) -> Result<(), String> {
+        let rows = all.len();
+        for (chunk, all) in all.chunks_mut(CHUNK).enumerate() {
+            let start = chunk * CHUNK;
             let look = |name: &str| {
                 let whole = column(name)?;
                 let values = match whole.values.len() == rows {
-                    true => &whole.values[chunk.clone()],
+                    true => &whole.values[start..start + all.len()],
                     false => &[],
                 };
                 Some(Values { values, ..whole })
             };
-            match self.operand(std::slice::from_ref(&(0..chunk.len())), &look, 0)? {
-                Operand::Same(value) => all.resize(chunk.end, value),
-                Operand::Borrowed(values) => all.extend_from_slice(values),
-                Operand::Owned(values) => all.extend_from_slice(&values),
+            match self.operand(std::slice::from_ref(&(0..all.len())), &look, 0)? {
+                Operand::Same(value) => all.fill(value),
+                values => all.copy_from_slice(values.slice()),
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// The columns whose values are used as numbers; those compared with a text are not, nor those
@@ -697,7 +740,7 @@ impl Kernel {
         let mut args = args.into_iter();
         let x = args.next()?;
         let result = match self {
-            Kernel::One(kernel) => x.map(kernel),
+            Kernel::One(kernel) => x.in_place(kernel),
             // The checker writes other nodes for these, which know the units.
             Kernel::Calendar(_) => return None,
             Kernel::DaysSince => x,
@@ -736,16 +779,8 @@ fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a
         BinaryOp::Multiply => left.zip(right, |x, y| x * y),
         BinaryOp::Divide => left.zip(right, |x, y| x / y),
         BinaryOp::Remainder => left.zip(right, remainder),
+        BinaryOp::Power if matches!(right, Operand::Same(2.0)) => left.in_place(squares),
         BinaryOp::Power => left.zip(right, power),
-    }
-}
-
-/// `x` to the power of `y`.
-fn power(x: f64, y: f64) -> f64 {
-    // The square of a number of single precision is exact, and many are taken.
-    match y == 2.0 && f64::from(x as f32) == x {
-        true => x * x,
-        false => x.powf(y),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Blob, Dataset, Each};
+use crate::artifact::{Blob, Dataset};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
@@ -37,13 +37,16 @@ pub struct Context<'a> {
     found: Option<&'a Found>,
 }
 
+/// Takes the next rows.
+pub type TakeRows<'t> = &'t mut dyn FnMut(Dataset) -> Result<(), Fault>;
+
 /// Where the rows of an input come from, each time somebody reads them.
 pub(crate) trait RowSource: Sync {
-    /// Gives all rows to `each`, in parts, in the order of the table.
+    /// Passes all rows to `take`, in parts, in the order of the table.
     ///
     /// # Errors
-    /// Those of the calls that make the rows, and of `each`.
-    fn read(&self, each: Each<'_>) -> Result<(), Fault>;
+    /// Those of the calls that make the rows, and of `take`.
+    fn read(&self, take: TakeRows<'_>) -> Result<(), Fault>;
 }
 
 /// What a call found in all rows, for the next time that its rows are asked for.
@@ -215,16 +218,16 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// Gives the rows of the input that [`InParts::Rereads`](crate::flow::InParts::Rereads) names to
-    /// `each`, in parts, anew at every call; `whole` is that input, which has no rows or columns of
+    /// Passes the rows of the input that [`InParts::Rereads`](crate::flow::InParts::Rereads) names to
+    /// `take`, in parts, anew at every call; `whole` is that input, which has no rows or columns of
     /// its own where they come in parts.
     ///
     /// # Errors
-    /// Those of the calls that make the rows, and of `each`.
-    pub fn rows(&self, whole: &Dataset, each: Each<'_>) -> Result<(), Fault> {
+    /// Those of the calls that make the rows, and of `take`.
+    pub fn rows(&self, whole: &Dataset, take: TakeRows<'_>) -> Result<(), Fault> {
         match self.rows {
-            Some(rows) => rows.read(each),
-            None => each(whole.clone()),
+            Some(rows) => rows.read(take),
+            None => take(whole.clone()),
         }
     }
 

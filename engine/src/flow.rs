@@ -3,8 +3,11 @@
 //! A reader gives its rows part after part; a function of rows answers each part at once; what
 //! gathers rows answers after the last. The executor joins them ([`crate::executor`]) where
 //! nothing reads the tables between them as wholes. A result is the same whatever the parts are.
+//!
+//! The first rows come with all columns. Once it is known that nobody keeps the table, each call says
+//! which columns of the next rows it reads ([`Flow::reads`]), and the reader may leave out the others.
 
-use crate::artifact::Dataset;
+use crate::artifact::{Dataset, ReadColumns};
 use crate::error::Fault;
 use crate::plugin::Context;
 
@@ -50,6 +53,13 @@ pub trait Flow {
     /// # Errors
     /// As those of [`Plugin::run`](crate::plugin::Plugin::run).
     fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault>;
+
+    /// The columns that it reads of the next rows, where `after` are those that are read of its own;
+    /// the others may be missing from then on.
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        let _ = after;
+        ReadColumns::All
+    }
 
     /// The rest of the result, after the last rows.
     ///

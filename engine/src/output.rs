@@ -488,7 +488,7 @@ impl ExportedRows {
     /// Passes them to `each`, in parts where they can be made so.
     fn each(&self, registry: &Registry, store: &dyn Store, each: Each<'_>) -> Result<(), Fault> {
         match self {
-            Self::Stored(data) => each(Dataset::clone(data)),
+            Self::Stored(data) => each(Dataset::clone(data)).map(|_| ()),
             Self::Remade(order) => {
                 let place = Place {
                     registry,

@@ -14,8 +14,9 @@ use dsl::signature::{ColumnRule, Makes, Signature};
 use dsl::types::{Kind, Schema};
 
 pub use crate::artifact::Each;
+pub use crate::artifact::ReadColumns;
 use crate::artifact::{Artifact, Stored};
-pub use crate::context::{Context, Progress};
+pub use crate::context::{Context, Progress, TakeRows};
 pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;

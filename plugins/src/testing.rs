@@ -13,14 +13,14 @@ use dsl::sweep::space::Setting;
 use dsl::types::{Kind, Schema};
 use engine::artifact::{Artifact, Dataset};
 use engine::params::{Bindings, Label, Loaded};
-use engine::plugin::{Context, Plugin};
+use engine::plugin::{Context, Plugin, ReadColumns};
 
 /// All rows that a plugin reads, in parts that are put together.
 pub fn in_parts(plugin: impl Plugin, context: &Context) -> Dataset {
     let mut parts = Vec::new();
     let each = &mut |rows| {
         parts.push(rows);
-        Ok(())
+        Ok(ReadColumns::All)
     };
     plugin.read_parts(context, each).expect("parts");
     Dataset::of_parts(parts).expect("rows")

@@ -21,6 +21,25 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The same by a function of all values of a block.
+    pub(super) fn in_place(self, f: fn(&mut [f64])) -> Operand<'a> {
+        match self {
+            Operand::Same(mut x) => {
+                f(std::slice::from_mut(&mut x));
+                Operand::Same(x)
+            }
+            Operand::Borrowed(xs) => {
+                let mut xs = xs.to_vec();
+                f(&mut xs);
+                Operand::Owned(xs)
+            }
+            Operand::Owned(mut xs) => {
+                f(&mut xs);
+                Operand::Owned(xs)
+            }
+        }
+    }
+
     pub(super) fn zip(self, other: Operand<'a>, f: impl Fn(f64, f64) -> f64) -> Operand<'a> {
         match (self, other) {
             (xs, Operand::Same(y)) => xs.map(|x| f(x, y)),

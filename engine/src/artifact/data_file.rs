@@ -7,7 +7,7 @@ use polars::prelude::*;
 use polars_parquet::write::ZstdLevel;
 
 use super::dataset::{Dataset, Each, stored};
-use super::{Take, grid_file};
+use super::{ReadColumns, Take, grid_file};
 use crate::error::Fault;
 
 /// The forms of files that data are written to.
@@ -41,7 +41,7 @@ impl DataForm {
     /// When the form cannot hold the data.
     pub fn file(self, data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
         let mut file = Vec::new();
-        self.write(|each| each(data.clone()), about, &mut |bytes| {
+        self.write(|each| each(data.clone()).map(|_| ()), about, &mut |bytes| {
             file.extend_from_slice(bytes);
             Ok(())
         })?;
@@ -65,7 +65,7 @@ impl DataForm {
                 let mut parts = Vec::new();
                 rows(&mut |part| {
                     parts.push(part);
-                    Ok(())
+                    Ok(ReadColumns::All)
                 })?;
                 let data = Dataset::of_parts(parts)?;
                 put(&match self {
@@ -120,7 +120,7 @@ fn in_groups(
         count += part.rows();
         waiting.push(part);
         if count < GROUP {
-            return Ok(());
+            return Ok(ReadColumns::All);
         }
         let all = Dataset::of_parts(std::mem::take(&mut waiting))?;
         let whole = count / GROUP * GROUP;
@@ -130,7 +130,7 @@ fn in_groups(
         }
         waiting.push(all.part(whole..count));
         count -= whole;
-        Ok(())
+        Ok(ReadColumns::All)
     })?;
     match count > 0 || is_empty {
         true => each(Dataset::of_parts(waiting)?),

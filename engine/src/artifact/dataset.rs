@@ -13,7 +13,7 @@ use polars::prelude::*;
 use polars_parquet::write::ZstdLevel;
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, Numbers, Parts};
+use super::{Artifact, Numbers, Parts, ReadColumns};
 use crate::error::Fault;
 use crate::parcel::Parcel;
 
@@ -24,8 +24,8 @@ pub struct Dataset {
     rows: usize,
 }
 
-/// Takes the next rows.
-pub type Each<'e> = &'e mut dyn FnMut(Dataset) -> Result<(), Fault>;
+/// Takes the next rows; returns the columns that it reads of those after them.
+pub type Each<'e> = &'e mut dyn FnMut(Dataset) -> Result<ReadColumns, Fault>;
 
 /// One column of a [`Dataset`], made by [`numbers`](Self::numbers), [`times`](Self::times) or
 /// [`texts`](Self::texts).
@@ -97,32 +97,49 @@ impl DataColumn {
         texts: impl IntoIterator<Item = Option<T>>,
     ) -> Self {
         let mut known: HashMap<String, u32> = HashMap::new();
-        let mut seen = Vec::new();
-        for text in texts {
-            let at = text.map(|text| match known.get(text.as_ref()) {
+        let mut labels = Vec::new();
+        let places = texts.into_iter().map(|text| {
+            let Some(text) = text else { return u32::MAX };
+            match known.get(text.as_ref()) {
                 Some(at) => *at,
                 None => {
-                    let at = known.len() as u32;
+                    let at = labels.len() as u32;
                     known.insert(text.as_ref().to_owned(), at);
+                    labels.push(text.as_ref().to_owned());
                     at
                 }
-            });
-            seen.push(at);
+            }
+        });
+        let places: Vec<u32> = places.collect();
+        Self::among(name, labels, &places)
+    }
+
+    /// A column of texts, each by its place among different ones; none beyond their end.
+    pub fn among(name: impl Into<String>, labels: Vec<String>, places: &[u32]) -> Self {
+        let mut is_used = vec![false; labels.len()];
+        for place in places {
+            if let Some(is_used) = is_used.get_mut(*place as usize) {
+                *is_used = true;
+            }
         }
-        let mut labels: Vec<(String, u32)> = known.into_iter().collect();
-        labels.sort_unstable();
-        let mut places = vec![0; labels.len()];
-        for (place, (_, at)) in labels.iter().enumerate() {
-            places[*at as usize] = place;
+        let used = labels
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| is_used[*at]);
+        let mut used: Vec<(String, usize)> = used.map(|(at, label)| (label, at)).collect();
+        used.sort_unstable();
+        let mut ranks = vec![None; is_used.len()];
+        for (rank, (_, at)) in used.iter().enumerate() {
+            ranks[*at] = Some(rank);
         }
-        let labels: Vec<String> = labels.into_iter().map(|(label, _)| label).collect();
-        let places = seen.into_iter().map(|at| Some(places[at? as usize]));
+        let places = places.iter();
+        let places = places.map(|place| ranks.get(*place as usize).copied().flatten());
         Self {
             name: name.into(),
             unit: None,
-            values: places_among(labels.len(), places),
+            values: places_among(used.len(), places),
             content: Content::Text,
-            labels: labels.into(),
+            labels: used.into_iter().map(|(label, _)| label).collect(),
         }
     }
 
@@ -366,6 +383,17 @@ impl Dataset {
                 .map(|column| column.take(rows))
                 .collect(),
             rows: rows.len(),
+        }
+    }
+
+    /// The same rows without the columns that are not read.
+    #[must_use]
+    pub fn only(&self, reads: &ReadColumns) -> Self {
+        let reads = reads.among(self);
+        let columns = self.columns.iter().filter(|column| reads.has(&column.name));
+        Self {
+            columns: columns.cloned().collect(),
+            rows: self.rows,
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::Place;
 use super::carry::{Carrier, LARGE, fault_of};
 use super::results::Results;
-use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, downcast};
-use crate::context::{Found, RowSource};
+use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, ReadColumns, downcast};
+use crate::context::{Found, RowSource, TakeRows};
 use crate::error::Fault;
 use crate::flow::{Flow, InParts, MOST_BEFORE};
 use crate::order::Order;
@@ -36,12 +36,9 @@ pub fn each_rows(order: &Order, place: &Place<'_>, each: Each<'_>) -> Result<(),
         let whole = carrier.compute(&|_| ())?;
         let whole = downcast::<Dataset>(&whole);
         let whole = whole.ok_or_else(|| Fault::Bug("rows of another type".to_owned()))?;
-        return each(Dataset::clone(&whole));
+        return each(Dataset::clone(&whole)).map(|_| ());
     };
-    let outlet = Outlet {
-        kept: Kept::Given(each),
-        stages: Vec::new(),
-    };
+    let outlet = Outlet::to(Kept::Given(each), Vec::new());
     match carrier.send(way, outlet, &Found::default(), &|_| ())? {
         SentRows::Read { .. } => Ok(()),
         SentRows::Passed(stage) => stage.fault.map_or(Ok(()), Err),
@@ -62,22 +59,20 @@ pub(super) struct RowsAgain<'a> {
 }
 
 impl RowSource for RowsAgain<'_> {
-    fn read(&self, each: Each<'_>) -> Result<(), Fault> {
+    fn read(&self, take: TakeRows<'_>) -> Result<(), Fault> {
         let carrier = Carrier::new(self.order, self.remakes, self.place, self.results);
         let way = carrier.way_of_rows(|_| true);
         let way = way.ok_or_else(|| Fault::Bug("rows come in parts no more".to_owned()))?;
         let mut fault = None;
         let mut each = |rows| {
-            each(rows).map_err(|own| {
+            let taken = take(rows).map_err(|own| {
                 // Those on the way blame none but themselves.
                 fault = Some(own);
                 Fault::Cancelled
-            })
+            });
+            taken.map(|()| ReadColumns::All)
         };
-        let outlet = Outlet {
-            kept: Kept::Given(&mut each),
-            stages: Vec::new(),
-        };
+        let outlet = Outlet::to(Kept::Given(&mut each), Vec::new());
         let sent = match carrier.send(way, outlet, &self.found, &|_| ()) {
             Ok(SentRows::Read { .. }) => Ok(()),
             Ok(SentRows::Passed(stage)) => stage.fault.map_or(Ok(()), Err),
@@ -246,7 +241,10 @@ impl<'a> Carrier<'a> {
                 let bindings = carrier.bindings_from(rows.as_ref())?;
                 let operation = carrier.operation()?;
                 let result = catch_unwind(AssertUnwindSafe(|| {
-                    operation.read_parts(&bindings, &context, &mut |rows| outlet.give(rows))
+                    operation.read_parts(&bindings, &context, &mut |rows| {
+                        outlet.give(rows)?;
+                        Ok(outlet.reads.clone())
+                    })
                 }));
                 notes = context.take_notes();
                 let result = result.unwrap_or_else(|panic| Err(fault_of(panic)));
@@ -303,8 +301,8 @@ enum Kept<'a> {
         size: u64,
         most: u64,
     },
-    /// They were many.
-    Size(u64),
+    /// They were many: how many bytes, and how many a row has.
+    Size { size: u64, row: u64 },
 }
 
 impl Kept<'_> {
@@ -321,27 +319,33 @@ impl Kept<'_> {
         }
     }
 
-    fn add(&mut self, rows: &Dataset) -> Result<(), Fault> {
-        let more = rows.size();
+    /// Adds the next rows; returns what is read of those after them.
+    fn add(&mut self, rows: &Dataset) -> Result<ReadColumns, Fault> {
         match self {
-            Self::Nothing => {}
-            Self::Given(each) => each(rows.clone())?,
-            Self::Size(size) => *size += more,
+            Self::Nothing => Ok(ReadColumns::none()),
+            Self::Given(each) => each(rows.clone()),
+            Self::Size { size, row } => {
+                *size += rows.rows() as u64 * *row;
+                Ok(ReadColumns::none())
+            }
             Self::Parts { parts, size, most } => {
-                *size += more;
-                match *size >= *most {
-                    true => *self = Self::Size(*size),
-                    false => parts.push(rows.clone()),
+                *size += rows.size();
+                if *size < *most {
+                    parts.push(rows.clone());
+                    return Ok(ReadColumns::All);
                 }
+                // These still have all columns.
+                let row = rows.size() / (rows.rows() as u64).max(1);
+                *self = Self::Size { size: *size, row };
+                Ok(ReadColumns::none())
             }
         }
-        Ok(())
     }
 
     fn save(self, carrier: &mut Carrier<'_>) -> Result<(), Fault> {
         match self {
             Self::Nothing | Self::Given(_) => Ok(()),
-            Self::Size(size) => carrier.save_size(size),
+            Self::Size { size, .. } => carrier.save_size(size),
             Self::Parts { parts, .. } => carrier.save_result(Arc::new(Dataset::of_parts(parts)?)),
         }
     }
@@ -351,6 +355,8 @@ impl Kept<'_> {
 struct Outlet<'a> {
     kept: Kept<'a>,
     stages: Vec<FlowStage<'a>>,
+    /// The columns that are read of the next rows.
+    reads: ReadColumns,
 }
 
 impl<'a> Outlet<'a> {
@@ -361,29 +367,34 @@ impl<'a> Outlet<'a> {
         let stages = stages
             .filter(|order| place.store.find(&order.key.digest).is_none())
             .map(|order| FlowStage::new(Carrier::new(order, &order.remakes, place, results)));
-        Self {
-            kept: Kept::of(carrier.order),
-            stages: stages.collect(),
-        }
+        Self::to(Kept::of(carrier.order), stages.collect())
     }
 
     /// To the next order on the way of rows, and nothing else.
     fn only(stage: FlowStage<'a>) -> Self {
+        Self::to(Kept::Nothing, vec![stage])
+    }
+
+    fn to(kept: Kept<'a>, stages: Vec<FlowStage<'a>>) -> Self {
         Self {
-            kept: Kept::Nothing,
-            stages: vec![stage],
+            kept,
+            stages,
+            reads: ReadColumns::All,
         }
     }
 
     fn give(&mut self, rows: Dataset) -> Result<(), Fault> {
-        self.kept.add(&rows)?;
+        self.reads = self.kept.add(&rows)?;
         let Some((last, others)) = self.stages.split_last_mut() else {
             return Ok(());
         };
         for stage in others {
             stage.take(rows.clone())?;
         }
-        last.take(rows)
+        last.take(rows)?;
+        let stages = self.stages.iter().map(FlowStage::reads);
+        self.reads = stages.fold(self.reads.clone(), ReadColumns::or);
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
@@ -435,6 +446,15 @@ impl<'a> FlowStage<'a> {
                 None => Ok(None),
             }
         })
+    }
+
+    /// The columns that it reads of the next rows.
+    fn reads(&self) -> ReadColumns {
+        match (&self.fault, &self.flow) {
+            (Some(_), _) => ReadColumns::none(),
+            (None, Some(flow)) => flow.reads(&self.outlet.reads),
+            (None, None) => ReadColumns::All,
+        }
     }
 
     fn finish(&mut self) -> Result<(), Fault> {

@@ -8,7 +8,9 @@ use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
+use engine::plugin::{
+    Complaint, Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch, at_once,
+};
 use rayon::prelude::*;
 
 use super::support::formulas::{by_group, by_row};
@@ -156,6 +158,11 @@ impl Flow for Gathering {
         Ok(None)
     }
 
+    fn reads(&self, _: &ReadColumns) -> ReadColumns {
+        let gathered = self.gathered.iter().flat_map(|it| it.of.columns());
+        ReadColumns::none().and(self.keys.names().chain(gathered))
+    }
+
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
         if self.keys.len() == 0 {
             let message = "no row has a value in each of these columns";
@@ -274,7 +281,7 @@ mod tests {
     use engine::artifact::Artifact;
 
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, expect_reads, named, table};
 
     fn column(name: &str) -> ColumnExpr {
         ColumnExpr::Column(name.to_owned())
@@ -399,6 +406,27 @@ mod tests {
                 (whole, parts) => assert!(whole.is_err() && parts.is_err()),
             }
         }
+    }
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let data = table(&[
+            ("other", &[9.0; 6]),
+            ("cell", &CELL),
+            ("month", &MONTH),
+            ("u", &U),
+        ]);
+        let flow = |head| {
+            let call = Aggregate {
+                data: Input::new(head),
+                by: vec![Column("month".to_owned())],
+                definitions: Definitions(vec![("middle".to_owned(), call("mean", column("u")))]),
+            };
+            call.flow().expect("a flow")
+        };
+        expect_reads(flow, &data, &ReadColumns::All);
+        let reads = flow(data.take(&[])).reads(&ReadColumns::All);
+        assert_eq!(reads, named(&["month", "u"]));
     }
 
     #[test]

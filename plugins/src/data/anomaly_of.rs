@@ -10,7 +10,9 @@ use engine::error::Fault;
 use engine::label::Label;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
+use engine::plugin::{
+    Complaint, Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch, at_once,
+};
 
 use super::support::formulas::by_group;
 use super::support::groups::Groups;
@@ -123,6 +125,7 @@ impl Plugin for AnomalyOf {
 struct Anomalies {
     usual: Dataset,
     matcher: Matcher,
+    by: Vec<Column>,
     columns: Vec<Column>,
     label: Label,
 }
@@ -147,6 +150,10 @@ impl Flow for Anomalies {
             })
         });
         Dataset::new(columns.collect::<Result<_, Fault>>()?).map(Some)
+    }
+
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        after.and(self.by.iter().map(|Column(name)| name.as_str()))
     }
 
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
@@ -183,6 +190,7 @@ impl AnomalyOf {
         Ok(Anomalies {
             matcher: Matcher::of(&self.data, &usual, &self.by, within)?,
             usual,
+            by: self.by,
             columns: self.columns,
             label: self.climatology.label.clone(),
         })
@@ -214,7 +222,7 @@ impl AnomalyOf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, expect_reads, named, table};
 
     fn names(names: &[&str]) -> Vec<Column> {
         let columns = names.iter().map(|name| Column((*name).to_owned()));
@@ -256,6 +264,20 @@ mod tests {
             context.take_notes(),
             ["1 of 4 rows are in no group of `` and have no anomaly"]
         );
+    }
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let of = table(&[("month", &[1.0, 2.0]), ("t", &[2.0, 10.0])]);
+        let data = table(&[
+            ("month", &[1.0, 2.0, 3.0, 1.0]),
+            ("t", &[3.0, 8.0, 5.0, f64::NAN]),
+            ("other", &[1.0, 2.0, 3.0, 4.0]),
+        ]);
+        let flow = |head| anomaly(head, of.clone()).flow().expect("a flow");
+        for after in [&["t"][..], &["other"], &["month", "t"], &[]] {
+            expect_reads(flow, &data, &named(after));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `csv`: rows of text tables with a header.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dsl::experiment::Value;
 use dsl::signature::ColumnRule;
@@ -10,16 +11,18 @@ use engine::error::Fault;
 use engine::files::{DataFile, Files};
 use engine::params::{Bindings, Column, ParamType};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Each, InParts, Plugin, ReadColumns, Sketch};
 use engine::words;
 
 use super::support::csv::infer::{self, Asked, Content, LATE_BYTES, SAMPLE_BYTES};
 use super::support::csv::layout::{Layout, Written};
 use super::support::csv::parse::{self, Table, Values};
+use super::support::csv::pieces::{NoText, TextPiece, TextPieces};
 use super::support::csv::scan::Separator;
 use super::support::csv::text::{self, Text};
 use super::support::csv::{Problem, field, place};
 use super::support::dates::pattern_fault;
+use super::support::in_order::{SharedReads, in_order, processors};
 use super::support::row_choice::{RowChoice, RowOptions, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile};
 use super::support::source::{self, Heading};
@@ -119,13 +122,6 @@ const ENDINGS: [&str; 7] = [
     ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst",
 ];
 
-/// How much of the files to read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RowLimit {
-    None,
-    All,
-}
-
 impl Plugin for Csv {
     type Output = Dataset;
 
@@ -177,8 +173,7 @@ impl Plugin for Csv {
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
         let written = self.written()?;
         let parts = several::open_all(&self.file, &ENDINGS, files)?;
-        let heads = parts.iter();
-        let heads = heads.map(|one| self.open(one, &written, RowLimit::None)?.head(one));
+        let heads = parts.iter().map(|one| self.open(one, &written)?.head(one));
         let heads = heads.collect::<Result<_, Fault>>()?;
         let stack = Stack::of(heads, self.columns.as_deref(), "file")?;
         Ok(stack.none().schema())
@@ -193,20 +188,18 @@ impl Plugin for Csv {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let together = match RowChoice::of(&self.rows).is_all() {
-            true => usize::MAX,
-            false => TEXT_TOGETHER,
-        };
-        whole(|each| self.pass(together, context, each))
+        whole(|each| self.pass(TEXT_TOGETHER, context, each))
     }
 }
 
-/// As many bytes of text are worth reading at a time.
-const TEXT_TOGETHER: usize = 1 << 24;
+/// As many bytes of text are read at a time.
+const TEXT_TOGETHER: usize = 1 << 21;
 
-/// A text whose columns are known.
+/// As many bytes mostly have enough rows to tell what columns hold.
+const FIRST_BYTES: usize = 1 << 18;
+
+/// A table whose columns are known.
 struct OpenTable {
-    text: Text,
     layout: Layout,
     chosen: Vec<(usize, Heading)>,
     contents: Vec<Content>,
@@ -219,9 +212,47 @@ impl OpenTable {
         let none = parse::none(&self.contents);
         Ok(Part {
             empty: empty.map(|(_, heading)| heading.name.clone()).collect(),
-            ..Part::of(one, dataset(none, &self.contents, &self.chosen)?)
+            ..Part::of(one, dataset(none, &self.chosen, &self.contents)?)
         })
     }
+
+    /// The columns of a file that are read, by place: one at least, which says how many rows there
+    /// are.
+    fn is_read(&self, reads: &ReadColumns) -> impl Fn(usize) -> bool {
+        let has = |(_, heading): &&(usize, Heading)| reads.has(&heading.name);
+        let read = self.chosen.iter().filter(has).map(|(at, _)| *at);
+        let mut read: BTreeSet<usize> = read.collect();
+        let held = |(at, _): &&(usize, Heading)| self.contents[*at] != Content::Nothing;
+        if read.is_empty() {
+            read.extend(self.chosen.iter().find(held).map(|(at, _)| *at));
+        }
+        move |at| read.contains(&at)
+    }
+}
+
+/// Rows to be read: those of a piece of a file.
+struct TextRows {
+    file: usize,
+    piece: Result<TextPiece, NoText>,
+    reads: Arc<ReadColumns>,
+}
+
+/// Rows of a piece of a file.
+struct ReadRows {
+    file: usize,
+    reads: Arc<ReadColumns>,
+    /// How many lines the piece has.
+    lines: usize,
+    /// What else is said of the rows, and the rows.
+    rows: Result<(Table, Dataset), Unread>,
+}
+
+/// Why the rows of a piece are not read.
+enum Unread {
+    NoText(NoText),
+    /// What is wrong at a place of a text.
+    Problem(String, Problem),
+    Fault(Fault),
 }
 
 impl Csv {
@@ -230,32 +261,113 @@ impl Csv {
     fn pass(&self, together: usize, context: &Context, each: Each<'_>) -> Result<Dataset, Fault> {
         let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
         let written = self.written()?;
+        let tables = opened.iter().map(|one| self.open(one, &written));
+        let tables: Vec<OpenTable> = tables.collect::<Result<_, Fault>>()?;
+        let heads = opened
+            .iter()
+            .zip(&tables)
+            .map(|(one, table)| table.head(one));
         // What a column holds follows from the heads of all files.
-        let mut alone = match &opened[..] {
-            [one] => Some(self.open(one, &written, RowLimit::All)?),
-            _ => None,
-        };
-        let heads = opened.iter().map(|one| match &alone {
-            Some(table) => table.head(one),
-            None => self.open(one, &written, RowLimit::None)?.head(one),
-        });
         let heads = heads.collect::<Result<_, Fault>>()?;
         let mut stack = Stack::of(heads, self.columns.as_deref(), "file")?;
         let mut choice = RowChoice::of(&self.rows);
-        for (at, one) in opened.iter().enumerate() {
-            let table = match alone.take() {
-                Some(table) => table,
-                None => self.open(one, &written, RowLimit::All)?,
+        let none = stack.none();
+        let reads = SharedReads::default();
+        let pieces = (0..opened.len()).flat_map(|file| {
+            let layout = &tables[file].layout;
+            let encoding = self.encoding();
+            let pieces = TextPieces::of(&opened[file].file, layout, encoding, together);
+            let (mut pieces, mut failed) = match pieces {
+                Ok(pieces) => (Some(pieces), None),
+                Err(reason) => (None, Some(NoText::from(reason))),
             };
-            self.each(one, &table, together, context, &mut |rows| match choice
-                .of_next(stack.rows(at, rows)?)?
-            {
-                Some(rows) => each(rows),
-                None => Ok(()),
-            })?;
-        }
+            let reads = &reads;
+            std::iter::from_fn(move || {
+                let piece = match pieces.as_mut().map(TextPieces::next) {
+                    Some(piece) => piece.transpose()?,
+                    None => Err(failed.take()?),
+                };
+                let reads = reads.now();
+                Some(TextRows { file, piece, reads })
+            })
+        });
+        let read = |rows: TextRows| self.rows_of(rows, &tables);
+        let mut notes = TextNotes::default();
+        in_order(processors(), pieces, read, |read| {
+            context.check_stop()?;
+            let ReadRows {
+                file,
+                reads: wanted,
+                lines,
+                rows,
+            } = read;
+            if notes.file != file {
+                notes.tell(&tables[notes.file].chosen, context);
+                notes = TextNotes {
+                    file,
+                    ..TextNotes::default()
+                };
+            }
+            let (table, rows) = rows.map_err(|why| why.fault(&opened[file].file, notes.lines))?;
+            notes.add(table, lines);
+            let rows = stack.rows(file, rows, &wanted)?;
+            if let Some(rows) = choice.of_next(rows)? {
+                let after = each(rows)?;
+                reads.set(choice.reads(&stack.reads(&after)).among(&none));
+            }
+            Ok(())
+        })?;
+        notes.tell(&tables[notes.file].chosen, context);
         choice.end(context)?;
-        Ok(stack.none())
+        Ok(none)
+    }
+
+    /// Reads the rows of a piece of a file.
+    fn rows_of(&self, rows: TextRows, tables: &[OpenTable]) -> ReadRows {
+        let TextRows { file, piece, reads } = rows;
+        let OpenTable {
+            layout,
+            chosen,
+            contents,
+        } = &tables[file];
+        let mut lines = 0;
+        let read = || {
+            let piece = piece.map_err(Unread::NoText)?;
+            let start = piece.start;
+            let text = piece.text().map_err(Unread::NoText)?;
+            lines = text.bytes().filter(|byte| *byte == b'\n').count();
+            let is_read = tables[file].is_read(&reads);
+            let table = parse::rows(
+                &text,
+                start,
+                layout,
+                contents,
+                self.dates.as_deref(),
+                is_read,
+            );
+            let mut table = table.map_err(|problem| Unread::Problem(text.clone(), problem))?;
+            // Later ones are not told.
+            if let Some(start) = &mut table.first_short {
+                *start = text.as_bytes()[..*start]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count();
+            }
+            let columns = std::mem::take(&mut table.columns);
+            let columns = Table {
+                columns,
+                ..Table::default()
+            };
+            let rows = dataset(columns, chosen, contents).map_err(Unread::Fault)?;
+            Ok((table, rows))
+        };
+        let rows = read();
+        ReadRows {
+            file,
+            reads,
+            lines,
+            rows,
+        }
     }
 
     /// What the user says of the layout.
@@ -287,89 +399,48 @@ impl Csv {
     }
 
     /// Finds what the columns of a file are.
-    fn open(&self, one: &OneFile, written: &Written, rows: RowLimit) -> Result<OpenTable, Fault> {
+    fn open(&self, one: &OneFile, written: &Written) -> Result<OpenTable, Fault> {
         let file = &one.file;
-        let mut text = match rows {
-            RowLimit::None => self.text(file, Some(2 * SAMPLE_BYTES as u64))?,
-            RowLimit::All => self.text(file, None)?,
-        };
-        loop {
-            let at = |problem: Problem| told(file, &text.text, problem);
-            let layout = Layout::find(&text.text, written).map_err(at)?;
-            let chosen = self.chosen(&layout, one)?;
-            if let Some(contents) = self.contents(&text, &layout, &chosen).map_err(at)? {
-                return Ok(OpenTable {
-                    text,
-                    layout,
-                    chosen,
-                    contents,
-                });
+        // A character of UTF-16 may become one byte.
+        let sizes = [FIRST_BYTES, 3 * SAMPLE_BYTES, 3 * LATE_BYTES];
+        for size in sizes {
+            let text = text::head(file, self.encoding(), size as u64);
+            let text = text.map_err(|reason| no_text(file, &reason))?;
+            let found = self.find(&text, one, written);
+            match found {
+                Ok(Some(table)) => return Ok(table),
+                // A longer text may say more.
+                _ if !text.is_whole && size == FIRST_BYTES => {}
+                Ok(None) => {}
+                Err(fault) => return Err(fault),
             }
-            text = self.text(file, Some(2 * LATE_BYTES as u64))?;
         }
+        Err(Fault::Bug("the head of a table is too short".to_owned()))
     }
 
-    /// Passes the rows of a file to `take`, those of about `together` bytes at a time.
-    fn each(
+    /// The same from the beginning of its text; none where that is too short.
+    fn find(
         &self,
+        text: &Text,
         one: &OneFile,
-        table: &OpenTable,
-        together: usize,
-        context: &Context,
-        take: &mut dyn FnMut(Dataset) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let OpenTable {
-            text,
+        written: &Written,
+    ) -> Result<Option<OpenTable>, Fault> {
+        let at = |problem: Problem| told(&one.file, &text.text, 0, problem);
+        let layout = Layout::find(&text.text, written).map_err(at)?;
+        let chosen = self.chosen(&layout, one)?;
+        let contents = self.contents(text, &layout, &chosen).map_err(at)?;
+        Ok(contents.map(|contents| OpenTable {
             layout,
             chosen,
             contents,
-        } = table;
-        let text = &*text.text;
-        let mut found: BTreeMap<(usize, String), usize> = BTreeMap::new();
-        let (mut short, mut first_short) = (0, None);
-        for block in parse::blocks(text, layout.body..text.len(), together) {
-            context.check_stop()?;
-            let table = parse::rows(text, block, layout, contents, self.dates.as_deref());
-            let mut table = table.map_err(|problem| told(&one.file, text, problem))?;
-            for (mark, count) in std::mem::take(&mut table.marks) {
-                *found.entry(mark).or_default() += count;
-            }
-            short += table.short;
-            first_short = first_short.or(table.first_short);
-            take(dataset(table, contents, chosen)?)?;
-        }
-        for (at, heading) in chosen {
-            if let Some(marks) = marks(&found, *at) {
-                let name = &heading.name;
-                context.note(format!("column `{name}`: read as missing: {marks}"));
-            }
-        }
-        if let Some(start) = first_short {
-            let line = text[..start].matches('\n').count() + 1;
-            let rows = match short {
-                1 => "1 row has".to_owned(),
-                count => format!("{} rows have", source::grouped(count)),
-            };
-            context.note(format!(
-                "{rows} fewer fields than the header, the first in line {line}: the last are missing"
-            ));
-        }
-        Ok(())
+        }))
     }
 
-    fn text(&self, file: &DataFile, limit: Option<u64>) -> Result<Text, Fault> {
-        let encoding = self.encoding.map(|encoding| match encoding {
+    fn encoding(&self) -> Option<text::Encoding> {
+        self.encoding.map(|encoding| match encoding {
             Encoding::Utf8 => text::Encoding::Utf8,
             Encoding::Utf16 => text::Encoding::Utf16,
             Encoding::Latin1 => text::Encoding::Latin1,
-        });
-        text::read(file, encoding, limit).map_err(|reason| {
-            let shown = file.path().display();
-            let hint = match reason.contains("no UTF-8") {
-                true => "if the file is in Latin-1: `encoding: latin1`",
-                false => "expected a table of text in UTF-8, UTF-16 or Latin-1, plain, gz or zst",
-            };
-            Fault::at("file", format!("cannot read `{shown}` as csv: {reason}")).with_hint(hint)
         })
     }
 
@@ -428,20 +499,88 @@ impl Csv {
     }
 }
 
-/// The marks of missing values in a column and how often each stands there.
-fn marks(found: &BTreeMap<(usize, String), usize>, column: usize) -> Option<String> {
-    let marks = found.iter().filter(|((at, _), _)| *at == column);
-    let marks: Vec<String> = marks
-        .map(|((_, mark), count)| format!("`{mark}` ({count})"))
-        .collect();
-    (!marks.is_empty()).then(|| marks.join(", "))
+/// What is worth a note of the rows of a file.
+#[derive(Default)]
+struct TextNotes {
+    file: usize,
+    /// How many lines came.
+    lines: usize,
+    /// How often each mark of a missing value is in a column.
+    marks: BTreeMap<(usize, String), usize>,
+    /// How many rows have fewer fields than the header.
+    short: usize,
+    /// The line of the first of these.
+    first_short: Option<usize>,
 }
 
-/// The chosen columns of a table, in their order.
+impl TextNotes {
+    /// Adds those of the next lines.
+    fn add(&mut self, table: Table, lines: usize) {
+        for (mark, count) in table.marks {
+            *self.marks.entry(mark).or_default() += count;
+        }
+        self.short += table.short;
+        let line = table.first_short.map(|before| self.lines + before + 1);
+        self.first_short = self.first_short.or(line);
+        self.lines += lines;
+    }
+
+    fn tell(&self, chosen: &[(usize, Heading)], context: &Context) {
+        for (column, heading) in chosen {
+            let marks = self.marks.iter().filter(|((at, _), _)| at == column);
+            let marks: Vec<String> = marks
+                .map(|((_, mark), count)| format!("`{mark}` ({count})"))
+                .collect();
+            if !marks.is_empty() {
+                let (name, marks) = (&heading.name, marks.join(", "));
+                context.note(format!("column `{name}`: read as missing: {marks}"));
+            }
+        }
+        if let Some(line) = self.first_short {
+            let rows = match self.short {
+                1 => "1 row has".to_owned(),
+                count => format!("{} rows have", source::grouped(count)),
+            };
+            context.note(format!(
+                "{rows} fewer fields than the header, the first in line {line}: the last are missing"
+            ));
+        }
+    }
+}
+
+impl Unread {
+    /// The complaint about a file, after as many lines of it.
+    fn fault(self, file: &DataFile, lines: usize) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Problem(text, problem) => told(file, &text, lines, problem),
+            Self::NoText(NoText { before, reason }) => match before {
+                None => no_text(file, &reason),
+                Some(before) => {
+                    let (line, column) = place(&before, before.len());
+                    let line = lines + line;
+                    no_text(file, &format!("line {line}, column {column}: {reason}"))
+                }
+            },
+        }
+    }
+}
+
+/// The complaint about a file that is not text.
+fn no_text(file: &DataFile, reason: &str) -> Fault {
+    let shown = file.path().display();
+    let hint = match reason.contains("not UTF-8") {
+        true => "if the file is in Latin-1: `encoding: latin1`",
+        false => "expected a table of text in UTF-8, UTF-16 or Latin-1, plain, gz or zst",
+    };
+    Fault::at("file", format!("cannot read `{shown}` as csv: {reason}")).with_hint(hint)
+}
+
+/// The chosen columns of a table that hold something, in their order.
 fn dataset(
     mut table: Table,
-    contents: &[Content],
     chosen: &[(usize, Heading)],
+    contents: &[Content],
 ) -> Result<Dataset, Fault> {
     let mut columns = Vec::new();
     for (at, heading) in chosen {
@@ -452,8 +591,7 @@ fn dataset(
             }
             Values::Numbers(values) => columns.push(DataColumn::numbers(name, unit, values)),
             Values::Texts(places, labels) => {
-                let text = |place: &Option<u32>| place.map(|place| &labels[place as usize]);
-                columns.push(DataColumn::texts(name, places.iter().map(text)));
+                columns.push(DataColumn::among(name, labels, &places));
             }
             Values::Nothing => {}
         }
@@ -462,9 +600,10 @@ fn dataset(
 }
 
 /// A problem with the file and the place it is at.
-fn told(file: &DataFile, text: &str, problem: Problem) -> Fault {
+fn told(file: &DataFile, text: &str, lines: usize, problem: Problem) -> Fault {
     let shown = file.path().display();
     let (line, column) = place(text, problem.at);
+    let line = lines + line;
     let message = match problem.message.split_whitespace().next() {
         Some("is" | "has" | "holds") => format!("`{shown}` {}", problem.message),
         _ => format!(

@@ -8,7 +8,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
-use engine::plugin::{Context, Facts, Flow, InParts, Plugin, Sketch};
+use engine::plugin::{Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch};
 
 use super::support::formulas::{by_row, no_dates, told_no_dates};
 use super::support::groups::Groups;
@@ -157,6 +157,11 @@ impl Flow for NewColumns {
             .map(Some)
     }
 
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        let formulas = self.definitions.0.iter();
+        after.and(formulas.flat_map(|(_, formula)| formula.columns()))
+    }
+
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
         self.tell(context);
         Ok(None)
@@ -169,7 +174,7 @@ mod tests {
     use dsl::column::ColumnExpr;
 
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, expect_reads, named, table};
 
     fn times(column: &str, factor: f64) -> ColumnExpr {
         ColumnExpr::Binary(
@@ -192,6 +197,24 @@ mod tests {
             along: None,
         }
         .run(&Context::alone("derive"))
+    }
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let data = table(&[("a", &[1.0, 2.0]), ("b", &[3.0, 4.0]), ("c", &[5.0, 6.0])]);
+        let flow = |head| {
+            let double = ("double".to_owned(), times("b", 2.0));
+            let call = Derive {
+                data: Input::new(head),
+                definitions: Definitions(vec![double, ("more".to_owned(), times("double", 2.0))]),
+                by: Vec::new(),
+                along: None,
+            };
+            call.flow().expect("a flow")
+        };
+        for after in [&["more"][..], &["a"], &["c", "double"], &[]] {
+            expect_reads(flow, &data, &named(after));
+        }
     }
 
     #[test]

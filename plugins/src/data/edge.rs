@@ -136,12 +136,12 @@ impl Plugin for Edge {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        self.layer(&|each| context.rows(&self.data, each), context)
+        self.layer(&|take| context.rows(&self.data, take), context)
     }
 }
 
 impl Edge {
-    /// The part of the rows that `rows` gives.
+    /// The part of the rows that `rows` passes on.
     fn layer(&self, rows: AllRows<'_>, context: &Context) -> Result<Dataset, Fault> {
         let by = &self.by.0;
         let (mut counted, mut count, mut gaps) = (Counted::default(), 0, 0);

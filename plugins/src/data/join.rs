@@ -8,7 +8,9 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
+use engine::plugin::{
+    Complaint, Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch, at_once,
+};
 use engine::words;
 
 use super::support::matching::{self, Matcher, Within};
@@ -151,6 +153,13 @@ impl Flow for Joining {
         Dataset::new(columns).map(Some)
     }
 
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        // Names that both have are told apart by a suffix.
+        let others = self.call.other.columns().iter();
+        let by = self.call.by.iter().map(|Column(name)| name);
+        after.and(by.chain(others.map(|it| &it.name)).map(String::as_str))
+    }
+
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
         let Self { call, matcher } = self;
         if matcher.lost() > 0 {
@@ -280,7 +289,7 @@ fn collision(mine: &Schema, its: &Schema, by: &[Column], suffix: &str) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::support::testing::{complaint, table};
+    use crate::data::support::testing::{complaint, expect_reads, named, table};
 
     fn join(how: How, within: Option<f64>) -> Join {
         Join {
@@ -310,6 +319,23 @@ mod tests {
         assert_eq!(data.values("x_2").expect("x_2")[..3], [-1.0, -2.0, -1.0]);
         assert!(data.values("x_2").expect("x_2")[3].is_nan());
         assert_eq!(data.rows(), 4);
+    }
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let both = join(How::Inner, None);
+        let data = Dataset::clone(&both.data).with(DataColumn::numbers("z", None, vec![0.0; 4]));
+        let data = data.expect("data");
+        for after in [&["x_2"][..], &["x"], &["lat"], &["z", "x_2"], &[]] {
+            let flow = |head| {
+                let call = Join {
+                    data: Input::new(head),
+                    ..join(How::Inner, None)
+                };
+                call.flow().expect("a flow")
+            };
+            expect_reads(flow, &data, &named(after));
+        }
     }
 
     #[test]

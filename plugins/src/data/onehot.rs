@@ -10,7 +10,9 @@ use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch, at_once};
+use engine::plugin::{
+    Complaint, Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch, at_once,
+};
 
 use super::support::source::grouped;
 use crate::calls::with_rows;
@@ -143,6 +145,10 @@ impl Flow for Flags {
         Ok(Some(rows))
     }
 
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        after.and([&*self.column])
+    }
+
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
         let absent = self.values.iter().zip(&self.found);
         for (text, _) in absent.filter(|(_, found)| **found == 0) {
@@ -194,6 +200,27 @@ fn unfit(column: &str, values: &[String], schema: Option<&Schema>) -> Option<Com
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::support::testing::{expect_reads, named};
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let data = Dataset::new(vec![
+            DataColumn::numbers("x", None, vec![1.0, 2.0, 3.0]),
+            DataColumn::texts("s", ["a", "c", "b"].map(Some)),
+        ]);
+        let flow = |head| {
+            let call = OneHot {
+                data: Input::new(head),
+                column: Column("s".to_owned()),
+                values: vec!["a".to_owned(), "d".to_owned()],
+            };
+            call.flow().expect("a flow")
+        };
+        let data = data.expect("data");
+        for after in [&["x"][..], &["s_a"], &["s"], &[]] {
+            expect_reads(flow, &data, &named(after));
+        }
+    }
 
     #[test]
     fn each_text_has_its_column_and_others_are_told() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, ErrorKind};
 use std::ops::Range;
+use std::sync::Arc;
 
 use dsl::calendar::{Calendar, TimeUnit};
 use dsl::column::ColumnExpr;
@@ -13,10 +14,11 @@ use engine::error::Fault;
 use engine::files::{DataFile, Files};
 use engine::params::{Column, Condition};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Each, InParts, Plugin, ReadColumns, Sketch};
 use polars::prelude::{ParquetReader, SerReader};
 
 use super::support::damage::survive;
+use super::support::in_order::{SharedReads, in_order, processors};
 use super::support::pages::{self, Held, Meaning};
 use super::support::row_choice::{RowChoice, RowOptions, ValueBounds, can_meet, of_many_rows};
 use super::support::several::{self, DataFiles, OneFile};
@@ -110,6 +112,9 @@ impl Plugin for Parquet {
 /// As many rows are worth reading at a time.
 const ROWS_TOGETHER: usize = 1 << 18;
 
+/// More bytes of rows are not read on all processors at once.
+const LARGE: usize = 1 << 26;
+
 /// Where all rows are wanted together, the pages of no more than these are in memory beside them.
 const ROWS_AT_MOST: usize = 1 << 20;
 
@@ -118,47 +123,80 @@ impl Parquet {
     fn pass(&self, together: usize, context: &Context, each: Each<'_>) -> Result<Dataset, Fault> {
         let opened = several::open_all(&self.file, &ENDINGS, context.files())?;
         let wanted = self.columns.as_deref();
+        let (mut left_out, mut all) = (BTreeMap::new(), 0);
+        let mut largest = 0;
         let heads = opened.iter().map(|one| {
             let footer = ColumnFooter::read(one)?;
-            footer.kept(wanted, one)?.head(one)
+            let columns = footer.kept(wanted, one)?;
+            all += footer.footer.rows;
+            let groups = columns.groups(&footer.footer, None, together).into_iter();
+            let rows = groups.map(|groups| footer.footer.rows_of_all(groups)).max();
+            largest = largest.max(rows.unwrap_or_default() * columns.kept.len() * size_of::<f64>());
+            let head = columns.head(one);
+            left_out.extend(columns.left_out);
+            head
         });
         let heads = heads.collect::<Result<Vec<Part>, Fault>>()?;
         let mut stack = Stack::of(heads, wanted, "file")?;
+        let none = stack.none();
         let mut choice = RowChoice::of(&self.rows);
-        let mut left_out = BTreeMap::new();
-        let mut rounded = Vec::new();
         let condition = self.rows.r#where.as_ref().map(|Condition(it)| it);
-        let (mut read, mut all) = (0, 0);
-        for (at, one) in opened.iter().enumerate() {
-            let footer = ColumnFooter::read(one)?;
-            let columns = KeptColumns {
-                folders: stack.bounds(at),
-                ..footer.kept(wanted, one)?
+        let folders: Vec<_> = (0..opened.len()).map(|at| stack.bounds(at)).collect();
+        let pieces = opened.iter().zip(folders).enumerate();
+        let pieces = pieces.flat_map(|(file, (one, folders))| {
+            let groups = GroupsOfFile::of(file, one, folders, wanted).map(Arc::new);
+            let (groups, failed) = match groups {
+                Ok(groups) => (groups.pieces(condition, together), None),
+                Err(fault) => (Vec::new(), Some(Err(fault))),
             };
-            left_out.extend(columns.left_out.iter().cloned());
-            all += footer.footer.rows;
-            for groups in columns.groups(&footer.footer, condition, together) {
-                context.check_stop()?;
-                let rows: usize = groups.clone().map(|it| footer.footer.rows_of(it)).sum();
-                if !columns.can_meet(&footer.footer, groups.start, condition) {
-                    choice.skip(rows as u64);
-                    continue;
+            groups.into_iter().map(Ok).chain(failed)
+        });
+        let reads = SharedReads::default();
+        let read = |piece: Result<(Arc<GroupsOfFile>, Range<usize>), Fault>| {
+            let (of, groups) = piece?;
+            let GroupsOfFile {
+                footer, columns, ..
+            } = &*of;
+            let count = footer.rows_of_all(groups.clone());
+            let rows = match columns.can_meet(footer, groups.start, condition) {
+                true => {
+                    let reads = reads.now();
+                    Some((columns.read(of.one, footer, groups, &reads)?, reads))
                 }
-                read += rows;
-                let rows_read = columns.read(one, &footer.footer, groups, &mut rounded)?;
-                if let Some(rows) = choice.of_next(stack.rows(at, rows_read)?)? {
-                    each(rows)?;
+                false => None,
+            };
+            Ok((of.file, count, rows))
+        };
+        // Where groups are large, few are in memory at a time.
+        let threads = if largest > LARGE { 1 } else { processors() };
+        let (mut rounded, mut skipped) = (Vec::new(), 0);
+        in_order(threads, pieces, read, |read: Result<_, Fault>| {
+            context.check_stop()?;
+            let (file, count, rows) = read?;
+            let Some(((rows, of_rows), wanted)) = rows else {
+                choice.skip(count as u64);
+                skipped += count;
+                return Ok(());
+            };
+            for name in of_rows {
+                if !rounded.contains(&name) {
+                    rounded.push(name);
                 }
             }
-        }
+            if let Some(rows) = choice.of_next(stack.rows(file, rows, &wanted)?)? {
+                let after = each(rows)?;
+                reads.set(choice.reads(&stack.reads(&after)).among(&none));
+            }
+            Ok(())
+        })?;
         choice.end(context)?;
         for name in rounded {
             context.note(format!(
                 "column `{name}`: whole numbers above 2^53 were rounded"
             ));
         }
-        if read < all {
-            let [read, all] = [read, all].map(source::grouped);
+        if skipped > 0 {
+            let [read, all] = [all - skipped, all].map(source::grouped);
             context.note(format!(
                 "read {read} of {all} rows: none of the others meets `where`"
             ));
@@ -172,7 +210,48 @@ impl Parquet {
                 left_out.collect::<Vec<_>>().join(", ")
             ));
         }
-        Ok(stack.none())
+        Ok(none)
+    }
+}
+
+/// The groups of rows of a file.
+struct GroupsOfFile<'f> {
+    file: usize,
+    one: &'f OneFile,
+    footer: pages::Footer,
+    columns: KeptColumns,
+}
+
+impl<'f> GroupsOfFile<'f> {
+    fn of(
+        file: usize,
+        one: &'f OneFile,
+        folders: BTreeMap<String, ValueBounds>,
+        wanted: Option<&[Column]>,
+    ) -> Result<Self, Fault> {
+        let footer = ColumnFooter::read(one)?;
+        let columns = KeptColumns {
+            folders,
+            ..footer.kept(wanted, one)?
+        };
+        let footer = footer.footer;
+        Ok(Self {
+            file,
+            one,
+            footer,
+            columns,
+        })
+    }
+
+    /// Those that are read at a time.
+    fn pieces(
+        self: Arc<Self>,
+        condition: Option<&ColumnExpr>,
+        together: usize,
+    ) -> Vec<(Arc<Self>, Range<usize>)> {
+        let groups = self.columns.groups(&self.footer, condition, together);
+        let groups = groups.into_iter();
+        groups.map(|groups| (Arc::clone(&self), groups)).collect()
     }
 }
 
@@ -242,40 +321,44 @@ impl KeptColumns {
         condition.is_none_or(|condition| can_meet(condition, &between))
     }
 
-    /// The rows of some groups of a file.
+    /// The rows of some groups of a file, of the columns that are read, and in which of these whole
+    /// numbers were rounded.
     fn read(
         &self,
         one: &OneFile,
         footer: &pages::Footer,
         groups: Range<usize>,
-        rounded: &mut Vec<String>,
-    ) -> Result<Dataset, Fault> {
+        reads: &ReadColumns,
+    ) -> Result<(Dataset, Vec<String>), Fault> {
+        // A note tells of rounded numbers, whoever reads them.
+        let is_read = |kept: &&KeptColumn| {
+            reads.has(&kept.heading.name) || footer.can_be_rounded(groups.clone(), kept.at)
+        };
+        let mut columns: Vec<&KeptColumn> = self.kept.iter().filter(is_read).collect();
+        if columns.is_empty() {
+            // It says how many rows there are.
+            columns.extend(self.kept.first());
+        }
         let unread = |error: &str| unreadable(&one.file, error);
         let size = usize::try_from(one.file.size()).unwrap_or(usize::MAX);
-        let (place, part) = footer.part(groups, size);
+        let (place, part) = footer.part(groups.clone(), size);
         let mut bytes = Vec::new();
         let room = bytes.try_reserve_exact(place.len());
         room.map_err(|error| unread(&error.to_string()))?;
         bytes.resize(place.len(), 0);
         let read = one.file.read_at(place.start as u64, &mut bytes);
         read.map_err(|error| unread(&error.to_string()))?;
-        let wanted: Vec<usize> = self.kept.iter().map(|kept| kept.at).collect();
+        let wanted: Vec<usize> = columns.iter().map(|kept| kept.at).collect();
         let read = pages::read(&bytes, &part, &wanted).map_err(|error| unread(&error))?;
-        let columns = self.kept.iter().zip(read).map(|(kept, held)| {
-            let name = &kept.heading.name;
-            if matches!(held, Held::Numbers(_, true)) && !rounded.contains(name) {
-                rounded.push(name.clone());
+        let mut rounded = Vec::new();
+        let columns = columns.into_iter().zip(read).map(|(kept, held)| {
+            if matches!(held, Held::Numbers(_, true)) {
+                rounded.push(kept.heading.name.clone());
             }
-            let is_single = footer.leaves[kept.at].is_single();
-            let mut column = column(kept.heading.clone(), held, kept.meaning);
-            if is_single && kept.meaning == Meaning::Number {
-                // As narrow as they came.
-                let values = column.values.iter().map(|value| *value as f32);
-                column.values = values.collect::<Vec<f32>>().into();
-            }
-            column
+            column(kept.heading.clone(), held, kept.meaning)
         });
-        Dataset::new(columns.collect())
+        let data = Dataset::new(columns.collect())?;
+        Ok((data, rounded))
     }
 
     /// The head of the table of a file.
@@ -403,310 +486,10 @@ fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {
             DataColumn::times(name, TimeUnit::days(Calendar::ProlepticGregorian), values)
         }
         (Held::Numbers(values, _), _) => DataColumn::numbers(name, unit, values),
-        (Held::Texts(places, labels), _) => {
-            let text = |place: &Option<u32>| place.map(|place| &labels[place as usize]);
-            DataColumn::texts(name, places.iter().map(text))
-        }
+        (Held::Singles(values), _) => DataColumn::numbers(name, unit, values),
+        (Held::Texts(places, labels), _) => DataColumn::among(name, labels, &places),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::support::testing::{complaint, in_doubles, testdata};
-    use crate::testing::in_parts;
-    use dsl::ast::BinaryOp;
-    use engine::params::DataPath;
-
-    fn tiny() -> Parquet {
-        // Written by polars 1.x for Python:
-        // pl.DataFrame({"depth [m]": [0, 10, 20], "temp": [4.5, None, 3.25],
-        //   "ice": [True, False, None], "ship": ["a", "b", "c"]}).write_parquet("tiny.parquet")
-        Parquet {
-            file: testdata("tiny.parquet").into(),
-            columns: None,
-            rows: RowOptions::default(),
-        }
-    }
-
-    #[test]
-    fn numbers_and_booleans_are_read() {
-        let context = Context::alone("parquet");
-        let schema = tiny().schema(&Files::unchecked()).expect("a schema");
-        let data = tiny().run(&context).expect("data");
-        assert_eq!(data.schema(), in_doubles(schema.clone()));
-        assert_eq!(schema.columns[0].unit.as_deref(), Some("m"));
-        assert_eq!(data.values("depth").expect("depth")[..], [0.0, 10.0, 20.0]);
-        let temp = data.values("temp").expect("temp");
-        assert_eq!((temp[0], temp[1].is_nan(), temp[2]), (4.5, true, 3.25));
-        let ice = data.values("ice").expect("ice");
-        assert_eq!((ice[0], ice[1], ice[2].is_nan()), (1.0, 0.0, true));
-        assert_eq!(data.column("ship").expect("ship").text(2), Some("c"));
-    }
-
-    // Written by pyarrow 26, `row_group_size=10`, no compression: depth 0.0 to 39.0, day
-    // 2000-01-01 and the 39 days after it, ship "a" and "b" in turn.
-    fn groups(r#where: Option<ColumnExpr>) -> Parquet {
-        Parquet {
-            file: testdata("groups.parquet").into(),
-            columns: None,
-            rows: RowOptions {
-                every: 1,
-                r#where: r#where.map(Condition),
-            },
-        }
-    }
-
-    fn above(column: &str, value: f64) -> ColumnExpr {
-        ColumnExpr::Binary(
-            BinaryOp::Greater,
-            Box::new(ColumnExpr::Column(column.to_owned())),
-            Box::new(ColumnExpr::Number(value)),
-        )
-    }
-
-    #[test]
-    fn groups_of_rows_that_cannot_meet_the_condition_are_not_read() {
-        let mut bytes = std::fs::read(testdata("groups.parquet").0).expect("a file");
-        // The pages of the first group, which say no more.
-        bytes[4..100].fill(0xff);
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("damaged.parquet");
-        std::fs::write(&path, bytes).expect("a file");
-        let damaged = |condition| Parquet {
-            file: DataPath(path.clone()).into(),
-            ..groups(condition)
-        };
-        let context = Context::alone("parquet");
-        damaged(None).run(&context).expect_err("damaged pages");
-        // 2000-01-25, in days since 1970-01-01.
-        for condition in [above("depth", 24.0), above("day", 10_981.0)] {
-            let context = Context::alone("parquet");
-            let data = damaged(Some(condition)).run(&context).expect("rows");
-            let depth = data.values("depth").expect("depth");
-            assert!(depth.iter().copied().eq((25..40).map(f64::from)));
-            assert_eq!(
-                context.take_notes(),
-                ["read 20 of 40 rows: none of the others meets `where`"]
-            );
-        }
-        let (param, message) = complaint(groups(Some(above("depth", 50.0))).run(&context));
-        assert_eq!(param, Some("where"));
-        assert_eq!(message, "no row meets the condition");
-    }
-
-    /// Written by pyarrow 26, `row_group_size=10`: ten rows of each of four stations in turn.
-    #[test]
-    fn groups_without_a_text_are_not_read() {
-        let stations = |condition: ColumnExpr| Parquet {
-            file: testdata("stations.parquet").into(),
-            ..groups(Some(condition))
-        };
-        let column = || Box::new(ColumnExpr::Column("station".to_owned()));
-        let text = |text: &str| ColumnExpr::Text(text.to_owned());
-        let list = ColumnExpr::List(vec![text("Wien"), text("Bonn"), text("Ulm")]);
-        for (op, value, rows) in [
-            (BinaryOp::Equal, text("De Bilt"), vec![10..20]),
-            (BinaryOp::In, list, vec![0..10, 30..40]),
-        ] {
-            let condition = ColumnExpr::Binary(op, column(), Box::new(value));
-            let context = Context::alone("parquet");
-            let data = stations(condition).run(&context).expect("rows");
-            let expected: Vec<f64> = rows.into_iter().flatten().map(f64::from).collect();
-            let count = expected.len();
-            assert_eq!(data.values("value").expect("value")[..], expected);
-            assert_eq!(
-                context.take_notes(),
-                [format!(
-                    "read {count} of 40 rows: none of the others meets `where`"
-                )]
-            );
-        }
-        let none = ColumnExpr::Binary(BinaryOp::Equal, column(), Box::new(text("Ulm")));
-        let (_, message) = complaint(stations(none).run(&Context::alone("parquet")));
-        assert_eq!(message, "no row meets the condition");
-    }
-
-    #[test]
-    fn files_are_read_in_parts_and_not_where_their_folders_rule_them_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let whole = std::fs::read(testdata("groups.parquet").0).expect("a file");
-        for (name, year) in [("a", 2000), ("b", 2001), ("c", 2001)] {
-            let below = folder.path().join(format!("year={year}"));
-            std::fs::create_dir_all(&below).expect("a folder");
-            let path = below.join(format!("{name}.parquet"));
-            std::fs::write(path, &whole).expect("a file");
-        }
-        let later = above("year", 2000.0);
-        let both = ColumnExpr::Binary(
-            BinaryOp::And,
-            Box::new(later.clone()),
-            Box::new(above("depth", 24.0)),
-        );
-        let read = |condition: Option<ColumnExpr>, every| {
-            let some = || {
-                let mut some = groups(condition.clone());
-                some.file = DataPath(folder.path().to_owned()).into();
-                some.rows.every = every;
-                some
-            };
-            let context = Context::alone("parquet");
-            let whole = some().run(&context).expect("rows");
-            assert_eq!(in_parts(some(), &context), whole);
-            whole
-        };
-        let all = read(None, 1);
-        assert_eq!(all.rows(), 120);
-        let year = all.values("year").expect("year");
-        assert!(
-            year[..40].iter().all(|it| *it == 2000.0) && year[40..].iter().all(|it| *it == 2001.0)
-        );
-        let thin = read(Some(both.clone()), 7);
-        let rows = (0..120)
-            .step_by(7)
-            .filter(|row| *row >= 40 && row % 40 > 24);
-        let expected: Vec<f64> = rows.map(|row| f64::from(row % 40)).collect();
-        assert_eq!(thin.values("depth").expect("depth")[..], expected);
-
-        let first = folder.path().join("year=2000/a.parquet");
-        let mut bytes = whole.clone();
-        bytes[4..100].fill(0xff);
-        std::fs::write(first, bytes).expect("a file");
-        assert_eq!(read(Some(later), 1).rows(), 80);
-        assert_eq!(read(Some(both), 1).rows(), 30);
-    }
-
-    #[test]
-    fn rows_in_parts_are_those_of_the_whole_file() {
-        let thin = |condition: Option<ColumnExpr>, every| {
-            let mut some = groups(condition);
-            some.rows.every = every;
-            some
-        };
-        for (condition, every) in [
-            (None, 1),
-            (None, 7),
-            (Some(above("depth", 14.0)), 1),
-            (Some(above("depth", 14.0)), 3),
-        ] {
-            let context = Context::alone("parquet");
-            let whole = thin(condition.clone(), every).run(&context).expect("rows");
-            let again = thin(condition.clone(), every);
-            assert_eq!(in_parts(again, &context), whole);
-            let depth = whole.values("depth").expect("depth");
-            let all = (0..40).filter(|at| at % every == 0).map(|at| at as f64);
-            let all = all.filter(|at| condition.is_none() || *at > 14.0);
-            assert!(depth.iter().copied().eq(all));
-        }
-    }
-
-    #[test]
-    fn columns_can_be_chosen() {
-        let some = Parquet {
-            columns: Some(vec![Column("Temp".to_owned())]),
-            ..tiny()
-        };
-        let data = some.run(&Context::alone("parquet")).expect("data");
-        assert_eq!(data.columns().len(), 1);
-        assert_eq!(data.values("Temp").expect("Temp")[0], 4.5);
-    }
-
-    /// Written by pyarrow 22: pages of the second version with checksums, by zstd; differences,
-    /// bytes apart, shared beginnings and runs; the second of three rows is missing.
-    #[test]
-    fn every_kind_of_column_is_read_or_named() {
-        let context = Context::alone("parquet");
-        let kinds = Parquet {
-            file: testdata("kinds.parquet").into(),
-            columns: None,
-            rows: RowOptions::default(),
-        };
-        let schema = kinds.schema(&Files::unchecked()).expect("a schema");
-        let data = kinds.run(&context).expect("data");
-        assert_eq!(data.schema(), in_doubles(schema.clone()));
-        for (name, first, last) in [
-            ("flag", 1.0, 0.0),
-            ("i8", -1.0, 127.0),
-            ("u16", 0.0, 65535.0),
-            ("u32", 0.0, 4_294_967_295.0),
-            ("i64", -5.0, 9_007_199_254_740_992.0),
-            ("half", 0.5, -2.0),
-            ("f32", 0.25, 1e10),
-            ("f64", 0.1, -1e300),
-            ("dec", 1.25, -3.5),
-            ("long", 123_456_789_012_345_678.5, -0.5),
-            ("day", 11016.0, -1.0),
-            ("ms", 11016.5, 1.0),
-            ("ns", 11016.25, 1.0),
-        ] {
-            let values = data.values(name).expect(name);
-            assert_eq!((values[0], values[2]), (first, last), "{name}");
-            assert!(values[1].is_nan(), "{name}");
-        }
-        for (name, first, last) in [("word", "Bonn", "De Bilt"), ("group", "b", "a")] {
-            let column = data.column(name).expect(name);
-            let texts = [0, 1, 2].map(|row| column.text(row));
-            assert_eq!(texts, [Some(first), None, Some(last)], "{name}");
-        }
-        assert!(data.column("day").expect("day").content.time().is_some());
-        assert_eq!(
-            context.take_notes(),
-            [
-                "column `i64`: whole numbers above 2^53 were rounded",
-                "left out: `bytes` (bytes), `list.list.element` (in lists), `point.x` (in a \
-                 group), `time` (times of day)"
-            ]
-        );
-    }
-
-    #[test]
-    fn cut_and_foreign_files_are_explained() {
-        let whole = std::fs::read(&tiny().file.0[0].0).expect("the test file");
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("broken.parquet");
-        for bytes in [
-            &whole[..whole.len() / 2],
-            b"",
-            b"PAR1",
-            b"depth,temp\n1,2\n",
-        ] {
-            std::fs::write(&path, bytes).expect("a file");
-            let broken = Parquet {
-                file: DataPath(path.clone()).into(),
-                columns: None,
-                rows: RowOptions::default(),
-            };
-            let (param, message) = complaint(broken.run(&Context::alone("parquet")));
-            assert_eq!(param, Some("file"));
-            assert!(message.contains("as parquet: "), "{message}");
-        }
-    }
-
-    #[test]
-    fn no_damaged_byte_makes_it_panic() {
-        for name in ["tiny.parquet", "kinds.parquet"] {
-            damage_each_byte(&std::fs::read(testdata(name).0).expect("the test file"));
-        }
-    }
-
-    fn damage_each_byte(whole: &[u8]) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("broken.parquet");
-        for at in 0..whole.len() {
-            for value in [0x00, 0xff] {
-                let mut bytes = whole.to_vec();
-                bytes[at] = value;
-                std::fs::write(&path, bytes).expect("a file");
-                let broken = Parquet {
-                    file: DataPath(path.clone()).into(),
-                    columns: None,
-                    rows: RowOptions::default(),
-                };
-                // Either it is read or refused; a panic would fail the test.
-                if let Err(fault) = broken.run(&Context::alone("parquet")) {
-                    assert!(matches!(fault, Fault::User { .. }), "{at}: {fault:?}");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use engine::artifact::{Dataset, Each};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, ReadColumns, Sketch, TakeRows};
 use engine::words;
 use rand::seq::SliceRandom;
 
@@ -84,7 +84,7 @@ impl Plugin for Split {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        let rows = |each: Each<'_>| context.rows(&self.data, each);
+        let rows = |take: TakeRows<'_>| context.rows(&self.data, take);
         let first = context.once(|| self.first_rows(&rows))?;
         self.pass(&rows, &first, each)
     }
@@ -93,7 +93,7 @@ impl Plugin for Split {
         let mut parts = Vec::new();
         self.read_parts(context, &mut |part| {
             parts.push(part);
-            Ok(())
+            Ok(ReadColumns::All)
         })?;
         Dataset::of_parts(parts)
     }
@@ -117,11 +117,11 @@ impl Part {
 enum FirstRows {
     /// Those drawn.
     At(DrawnRows),
-    /// Those whose value in a column comes before the last one, and of those alike so many.
+    /// Those whose value in a column comes before the last one, and of those alike this many.
     UpTo { name: String, last: f64, alike: u64 },
 }
 
-/// DrawnRows among rows, a bit for each row.
+/// Drawn among rows, a bit for each row.
 struct DrawnRows(Vec<u64>);
 
 impl DrawnRows {
@@ -144,7 +144,7 @@ fn in_order(a: f64, b: f64) -> Ordering {
 }
 
 impl Split {
-    /// Gives the rows of the part to `each`.
+    /// Passes the rows of the part to `each`.
     fn pass(&self, rows: AllRows<'_>, first: &FirstRows, each: Each<'_>) -> Result<(), Fault> {
         let (mut row, mut ties) = (0, 0);
         rows(&mut |part| {
@@ -168,7 +168,7 @@ impl Split {
                 }
             }
             row += part.rows();
-            each(part.take(&wanted))
+            each(part.take(&wanted)).map(|_| ())
         })
     }
 
@@ -311,7 +311,7 @@ mod tests {
             let split = call().first_rows(&rows).and_then(|first| {
                 call().pass(&rows, &first, &mut |part| {
                     found.extend(part.values("place")?.to_vec());
-                    Ok(())
+                    Ok(ReadColumns::All)
                 })
             });
             let found = split.map(|()| found);

@@ -5,7 +5,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Condition, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch};
 
 use super::support::meeting::{Meeting, meeting};
 use crate::calls::with_rows;
@@ -81,6 +81,11 @@ impl Flow for MetRows {
         self.meeting.as_mut().map_or(Ok(None), |it| it.of(&rows))
     }
 
+    fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        let meeting = self.meeting.iter();
+        after.and(meeting.flat_map(Meeting::reads))
+    }
+
     fn finish(&mut self, context: &Context) -> Result<Option<Dataset>, Fault> {
         self.meeting.take().map_or(Ok(()), |it| it.end(context))?;
         Ok(None)
@@ -93,7 +98,7 @@ mod tests {
     use dsl::column::ColumnExpr;
 
     use super::*;
-    use crate::data::support::testing::table;
+    use crate::data::support::testing::{expect_reads, named, table};
 
     fn deeper_than(limit: f64) -> Where {
         Where {
@@ -118,6 +123,23 @@ mod tests {
             kept,
             table(&[("depth", &[500.0, 1500.0]), ("temp", &[2.0, 4.0])])
         );
+    }
+
+    #[test]
+    fn columns_that_nobody_reads_may_be_missing() {
+        let data = Dataset::clone(&deeper_than(0.0).data);
+        for limit in [100.0, 600.0, 2000.0] {
+            let flow = |head| {
+                let call = Where {
+                    data: Input::new(head),
+                    ..deeper_than(limit)
+                };
+                call.flow().expect("a flow")
+            };
+            for after in [&["temp"][..], &["depth"], &[]] {
+                expect_reads(flow, &data, &named(after));
+            }
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use dsl::experiment::Value;
 use dsl::types::{Kind, Type};
-use engine::artifact::{Dataset, Each, ScoreRow, Scores};
+use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Bindings, Column, Formula, Gather, Input, ParamType};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, InParts, NetworkFacts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, InParts, NetworkFacts, Plugin, Sketch, TakeRows};
 
 use super::Metric;
 use super::support::ensemble::Ensemble;
@@ -229,7 +229,7 @@ impl Compare {
     /// The scores over rows that `rows` gives in parts, anew at every call.
     fn scores(
         &self,
-        rows: &dyn Fn(Each<'_>) -> Result<(), Fault>,
+        rows: &dyn Fn(TakeRows<'_>) -> Result<(), Fault>,
         context: &Context,
     ) -> Result<Scores, Fault> {
         let network = measure::network(&self.parent, "parent")?;

@@ -7,6 +7,7 @@ use crate::data::support::testing::{complaint, testdata};
 use crate::testing::in_parts;
 use dsl::ast::BinaryOp;
 use dsl::column::ColumnExpr;
+use engine::artifact::Artifact;
 use engine::params::Condition;
 use engine::params::DataPath;
 
@@ -574,19 +575,6 @@ fn rows_that_do_not_meet_the_condition_are_left_out_as_they_are_read() {
 }
 
 #[test]
-fn blocks_of_text_end_with_a_line() {
-    let text = "a\n1\n22\n333\n4444";
-    for size in 1..20 {
-        let blocks = parse::blocks(text, 2..text.len(), size);
-        let joined: String = blocks.iter().map(|block| &text[block.clone()]).collect();
-        assert_eq!(joined, &text[2..]);
-        let ends = blocks.iter().map(|block| block.end);
-        assert!({ ends }.all(|end| end == text.len() || text[..end].ends_with('\n')));
-    }
-    assert_eq!(parse::blocks("\"a\nb\"\n", 0..6, 1), [0..6]);
-}
-
-#[test]
 fn rows_of_several_files_in_parts_are_those_of_the_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     // What `late` holds says the second file alone, and the order of columns differs.
@@ -633,4 +621,70 @@ fn rows_of_several_files_in_parts_are_those_of_the_whole() {
         let late = whole.column("late").expect("late");
         assert!(late.content.time().is_some() && late.values[0].is_nan() == (temps[0] < 3.0));
     }
+}
+
+proptest::proptest! {
+    /// Wherever the text is cut and whatever columns are read: their bytes, the notes and the
+    /// complaint are those of all columns of the whole text.
+    #[test]
+    fn neither_pieces_nor_columns_that_nobody_reads_change_anything(
+        rows in proptest::collection::vec((0..9_usize, 0..8_usize, 0..9_usize, 0..12_usize), 1..40),
+        read in proptest::sample::subsequence(vec!["a", "day", "ship"], 0..3),
+        together in 1..300_usize,
+        end in 0..3_usize,
+        is_positive in proptest::bool::ANY,
+    ) {
+        let end = ["\n", "\r\n", "\r"][end];
+        let numbers = ["1.5", "-2", "", "NA", "-", "1e3", " 7", "0.1000000000000000055", "2."];
+        let days = ["2000-01-01", "2012-02-29", "", "NA", "1999-12-31", "2001-01-01T06:00", "", ""];
+        let ships = ["Bonn", "", "NA", "\"a, b\"", "\"two\nlines\"", " Kiel ", "Ålesund am Meer", "N", "n"];
+        let mut text = format!("a,day,ship{end}3,2000-01-01,Bonn{end}4,2000-01-02,Kiel{end}");
+        for (number, day, ship, odd) in rows {
+            let (number, day) = (numbers[number], days[day]);
+            text += &match odd {
+                0 => format!("{number}{end}"),
+                1 => end.to_owned(),
+                2 => format!("x,{day},Bonn{end}"),
+                _ => format!("{number},{day},{}{end}", ships[ship]),
+            };
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, &text).expect("a file");
+        let table = || Csv {
+            rows: RowOptions {
+                every: 1,
+                r#where: is_positive.then(|| Condition(ColumnExpr::Binary(
+                    BinaryOp::Greater,
+                    ColumnExpr::Column("a".to_owned()).into(),
+                    ColumnExpr::Number(0.0).into(),
+                ))),
+            },
+            ..csv(DataPath(path.clone()))
+        };
+        let reads = ReadColumns::none().and(read.iter().copied());
+        let pass = |together: usize, reads: &ReadColumns| {
+            let context = Context::alone("csv");
+            let mut parts = Vec::new();
+            let passed = table().pass(together, &context, &mut |rows| {
+                parts.push(rows);
+                Ok(reads.clone())
+            });
+            let bytes = passed.map(|none| {
+                let reads = reads_of(&none, &read);
+                let all = std::iter::once(&none).chain(&parts).map(|part| part.only(&reads));
+                let all = Dataset::of_parts(all.collect()).expect("rows");
+                all.to_parts().expect("bytes")
+            });
+            (bytes.map_err(|fault| fault.to_string()), context.take_notes())
+        };
+        let whole = pass(1 << 20, &ReadColumns::All);
+        assert_eq!(pass(together, &ReadColumns::All), whole, "{text:?}");
+        assert_eq!(pass(together, &reads), whole, "{text:?}");
+    }
+}
+
+/// The columns of these names, or the first.
+fn reads_of(none: &Dataset, names: &[&str]) -> ReadColumns {
+    ReadColumns::none().and(names.iter().copied()).among(none)
 }

@@ -15,6 +15,9 @@ use super::source::grouped;
 /// How many rows are computed at a time.
 const TOGETHER: usize = 1 << 15;
 
+/// How many, where their columns and the results between operations are to stay in the cache.
+const IN_CACHE: usize = 1 << 13;
+
 /// The value of a formula for every row; functions of many rows see those of one group. Groups
 /// lie one after the other in the data. A formula of one coordinate is computed once for each of
 /// its values, not for each row.
@@ -42,10 +45,10 @@ pub fn by_row(
     // Shared from the start: nothing is copied at the end.
     let mut values: Arc<[f64]> = std::iter::repeat_n(0.0, data.rows()).collect();
     let slots = Arc::get_mut(&mut values).unwrap_or_default();
-    let parts = slots.par_chunks_mut(TOGETHER).enumerate();
+    let parts = slots.par_chunks_mut(IN_CACHE).enumerate();
     parts
         .map(|(part, values)| {
-            let start = part * TOGETHER;
+            let start = part * IN_CACHE;
             let rows = start..start + values.len();
             let parts = used.iter().filter_map(|name| {
                 let column = data.column(name).ok()?;
@@ -56,9 +59,7 @@ pub fn by_row(
                 let (column, values) = parts.iter().find(|(column, _)| column.name == name)?;
                 Some(look(values, column))
             };
-            let computed = formula.evaluate(values.len(), &column)?;
-            values.copy_from_slice(&computed);
-            Ok(())
+            formula.evaluate_into(values, &column)
         })
         .collect::<Result<(), String>>()?;
     Ok(values.into())

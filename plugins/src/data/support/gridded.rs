@@ -91,13 +91,11 @@ pub fn row_parts(
         let columns = cells.columns().zip(values);
         let columns = columns.map(|((name, variable), values)| values.column(name, variable));
         let rows = Dataset::new(columns.collect::<Result<_, Fault>>()?)?;
-        match &mut meeting {
-            None => each(rows),
-            Some(meeting) => match meeting.of(&rows)? {
-                Some(met) => each(met),
-                None => Ok(()),
-            },
-        }
+        let rows = match &mut meeting {
+            None => Some(rows),
+            Some(meeting) => meeting.of(&rows)?,
+        };
+        rows.map_or(Ok(()), |rows| each(rows).map(|_| ()))
     })?;
     match meeting {
         Some(meeting) => meeting.end(context),

@@ -53,6 +53,11 @@ impl GroupKeys {
         })
     }
 
+    /// The columns that tell groups apart.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| &*column.head.name)
+    }
+
     /// How many groups there are so far.
     pub fn len(&self) -> usize {
         self.codes.len() / self.columns.len().max(1)

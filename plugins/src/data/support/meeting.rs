@@ -7,7 +7,7 @@ use dsl::name::written;
 use dsl::types::Content;
 use engine::artifact::{DataColumn, Dataset};
 use engine::error::Fault;
-use engine::plugin::Context;
+use engine::plugin::{Context, ReadColumns};
 
 use super::formulas::{by_row, no_dates, told_no_dates};
 
@@ -49,6 +49,11 @@ impl Meeting {
         }
     }
 
+    /// The columns that the condition reads.
+    pub fn reads(&self) -> Vec<&str> {
+        self.condition.columns()
+    }
+
     /// Those of the next rows that meet the condition; none where none does.
     ///
     /// # Errors
@@ -63,7 +68,8 @@ impl Meeting {
         let places: Vec<u32> = places.map(|(row, _)| row).collect();
         if places.is_empty() {
             if !self.is_met {
-                self.extremes.push(rows.take(&extremes(condition, rows)));
+                let read = rows.only(&ReadColumns::none().and(condition.columns()));
+                self.extremes.push(read.take(&extremes(condition, &read)));
             }
             return Ok(None);
         }

@@ -11,6 +11,7 @@ pub(crate) mod formulas;
 pub(crate) mod grid;
 pub(crate) mod gridded;
 pub(crate) mod groups;
+pub(crate) mod in_order;
 pub(crate) mod keys;
 pub(crate) mod matching;
 pub(crate) mod meeting;

@@ -6,7 +6,7 @@ use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::group;
 use engine::params::Condition;
-use engine::plugin::{Complaint, Context, Sketch};
+use engine::plugin::{Complaint, Context, ReadColumns, Sketch};
 
 use super::meeting::Meeting;
 
@@ -58,9 +58,10 @@ impl RowChoice {
         }
     }
 
-    /// Whether it takes all rows.
-    pub fn is_all(&self) -> bool {
-        self.every == 1 && self.meeting.is_none()
+    /// The columns that it reads of the next rows, where `after` are those that are read of what it
+    /// chooses.
+    pub fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        after.and(self.meeting.iter().flat_map(Meeting::reads))
     }
 
     /// Passes over rows that do not come.

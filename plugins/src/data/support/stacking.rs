@@ -10,7 +10,7 @@ use dsl::types::{ColumnInfo, Content, Schema};
 use engine::artifact::{DataColumn, Dataset, Numbers};
 use engine::error::Fault;
 use engine::params::Column;
-use engine::plugin::Each;
+use engine::plugin::{Each, ReadColumns};
 
 use super::csv::field::plain;
 use super::csv::infer::{self, Form};
@@ -50,7 +50,7 @@ pub fn whole(pass: impl FnOnce(Each<'_>) -> Result<Dataset, Fault>) -> Result<Da
     let mut parts = Vec::new();
     let none = pass(&mut |rows| {
         parts.push(rows);
-        Ok(())
+        Ok(ReadColumns::All)
     })?;
     match parts.is_empty() {
         true => Ok(none),
@@ -74,7 +74,7 @@ pub fn concatenated(
     });
     let mut stack = Stack::of(heads.collect(), wanted, param)?;
     let rows = parts.into_iter().enumerate();
-    let rows = rows.map(|(at, part)| stack.rows(at, part.data));
+    let rows = rows.map(|(at, part)| stack.rows(at, part.data, &ReadColumns::All));
     Dataset::of_parts(rows.collect::<Result<_, Fault>>()?)
 }
 
@@ -158,11 +158,23 @@ impl Stack {
         bounds.collect()
     }
 
-    /// The next rows of a table, as they stand below those of others.
+    /// The columns that it reads of the next rows, where `after` are those that are read of what it
+    /// returns.
+    pub fn reads(&self, after: &ReadColumns) -> ReadColumns {
+        let own = self.folders.iter().filter(|folder| folder.is_own);
+        after.and(own.filter_map(|folder| Some(&*folder.columns.first()?.name)))
+    }
+
+    /// The next rows of a table, as they stand below those of others, of the columns that are read.
     ///
     /// # Errors
     /// Where a file says something else than its folder.
-    pub fn rows(&mut self, table: usize, rows: Dataset) -> Result<Dataset, Fault> {
+    pub fn rows(
+        &mut self,
+        table: usize,
+        rows: Dataset,
+        reads: &ReadColumns,
+    ) -> Result<Dataset, Fault> {
         for folder in self.folders.iter().filter(|folder| folder.is_own) {
             let (column, text) = (&folder.columns[table], &folder.texts[table]);
             expect_same(
@@ -175,16 +187,13 @@ impl Stack {
         }
         self.came[table] += rows.rows();
         let rows = self.completed(table, rows)?;
-        let names = self
-            .none
-            .columns()
-            .iter()
-            .map(|column| column.name.as_str());
+        let none = self.none.only(reads);
+        let names = none.columns().iter().map(|column| column.name.as_str());
         let rows = in_order(&rows, names)?;
         let head = |at: usize| self.heads[at].name.clone();
-        let [all, own] = [self.none.schema(), rows.schema()];
+        let [all, own] = [none.schema(), rows.schema()];
         expect_all_alike([(head(0), &all), (head(table), &own)], self.param)?;
-        let columns = rows.columns().iter().zip(self.none.columns());
+        let columns = rows.columns().iter().zip(none.columns());
         let columns = columns.map(|(column, first)| in_unit_of(first, column));
         Dataset::new(columns.collect())
     }

@@ -1,9 +1,10 @@
 //! What the tests of data plugins share.
 
 use dsl::types::Schema;
-use engine::artifact::{DataColumn, Dataset, Each};
+use engine::artifact::{Artifact, DataColumn, Dataset};
 use engine::error::Fault;
 use engine::params::DataPath;
+use engine::plugin::{Context, Flow, ReadColumns, TakeRows};
 
 /// A file of `plugins/testdata`.
 pub fn testdata(name: &str) -> DataPath {
@@ -24,11 +25,11 @@ pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) 
 }
 
 /// What gives the rows of a table in parts of so many.
-pub fn in_parts(data: &Dataset, size: usize) -> impl Fn(Each<'_>) -> Result<(), Fault> {
-    move |each| {
+pub fn in_parts(data: &Dataset, size: usize) -> impl Fn(TakeRows<'_>) -> Result<(), Fault> {
+    move |take| {
         let starts = (0..data.rows()).step_by(size);
         let mut parts = starts.map(|start| data.part(start..data.rows().min(start + size)));
-        parts.try_for_each(each)
+        parts.try_for_each(take)
     }
 }
 
@@ -48,4 +49,39 @@ pub fn in_doubles(mut schema: Schema) -> Schema {
         .iter_mut()
         .for_each(|column| column.single = false);
     schema
+}
+
+/// The columns of these names.
+pub fn named(names: &[&str]) -> ReadColumns {
+    ReadColumns::none().and(names.iter().copied())
+}
+
+/// Passes the rows through `flow` twice, cut in two: whole, and the second part with no more columns
+/// than the flow says it reads. What is read of the results must be the same, and the notes.
+pub fn expect_reads(flow: impl Fn(Dataset) -> Box<dyn Flow>, data: &Dataset, after: &ReadColumns) {
+    let half = data.rows() / 2;
+    let pass = |is_narrow: bool| {
+        let context = Context::alone("flow");
+        let mut flow = flow(data.take(&[]));
+        let mut parts = vec![flow.push(data.part(0..half), &context)];
+        let rest = data.part(half..data.rows());
+        parts.push(match is_narrow {
+            true => flow.push(rest.only(&flow.reads(after)), &context),
+            false => flow.push(rest, &context),
+        });
+        parts.push(flow.finish(&context));
+        let parts: Result<Vec<_>, Fault> = parts.into_iter().collect();
+        let parts = parts.map(|parts| {
+            let parts = parts.into_iter().flatten().map(|part| part.only(after));
+            Dataset::of_parts(parts.collect())
+                .expect("parts")
+                .to_parts()
+                .expect("bytes")
+        });
+        (
+            parts.map_err(|fault| fault.to_string()),
+            context.take_notes(),
+        )
+    };
+    assert_eq!(pass(true), pass(false), "{after:?}");
 }

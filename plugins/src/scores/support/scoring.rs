@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dsl::column::ColumnExpr;
-use engine::artifact::{Dataset, Each, ScoreRow};
+use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
 use engine::params::{Column, Gather};
-use engine::plugin::Context;
+use engine::plugin::{Context, TakeRows};
 
 use super::ensemble::{Ensemble, line};
 use super::groups::{Groups, NO_GROUP, Values};
@@ -26,7 +26,7 @@ const KEPT: usize = 1 << 22;
 /// What is scored, and how.
 pub(crate) struct Scoring<'a> {
     /// The rows, in parts, anew at every call.
-    pub rows: &'a dyn Fn(Each<'_>) -> Result<(), Fault>,
+    pub rows: &'a dyn Fn(TakeRows<'_>) -> Result<(), Fault>,
     /// Where they were given.
     pub param: &'static str,
     /// What says which rows have all inputs.
@@ -274,7 +274,12 @@ impl Scoring<'_> {
     }
 
     /// Passes the rows that can be scored on, some at a time.
-    fn each(&self, left_out: &mut LeftOut, context: &Context, take: Each<'_>) -> Result<(), Fault> {
+    fn each(
+        &self,
+        left_out: &mut LeftOut,
+        context: &Context,
+        take: TakeRows<'_>,
+    ) -> Result<(), Fault> {
         let mut filter = |rows: Dataset| {
             context.check_stop()?;
             let children = self.children.iter().copied();

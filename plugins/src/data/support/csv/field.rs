@@ -67,7 +67,7 @@ impl Numbers {
     /// The text of a field in a column of texts; none where it is missing.
     pub fn text<'t>(&self, field: &'t str) -> Option<&'t str> {
         let is_missing = field.is_empty()
-            || NONE.contains(&field)
+            || (field.starts_with(['N', 'n', '#']) && NONE.contains(&field))
             || self.missing.iter().any(|mark| mark == field)
             || (!self.missing_numbers.is_empty()
                 && plain(field.as_bytes()).is_some_and(|it| self.missing_numbers.contains(&it)));
@@ -129,36 +129,49 @@ const POWERS: [f64; 23] = [
 ];
 
 /// The number that this text writes, rounded correctly.
+pub fn plain(field: &[u8]) -> Option<f64> {
+    match leading(field) {
+        Some((value, length)) if length == field.len() => Some(value),
+        _ => slowly(field),
+    }
+}
+
+/// The number at the beginning of a text, and of how many bytes; none where the standard library
+/// must read it, if it is one.
 ///
 /// Up to nineteen digits that make a whole number below 2⁵³, divided by a power of ten that is
-/// exact, round once (Clinger 1990); the standard library reads the others.
-pub fn plain(field: &[u8]) -> Option<f64> {
-    let (is_negative, digits) = match field {
+/// exact, round once (Clinger 1990).
+pub fn leading(text: &[u8]) -> Option<(f64, usize)> {
+    let (is_negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
-        _ => (false, field),
+        _ => (false, text),
     };
-    let (mut mantissa, mut fraction, mut has_point) = (0_u64, 0, false);
-    let mut count = 0;
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' if count < 19 => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                count += 1;
-                fraction += usize::from(has_point);
+    let mut mantissa = 0_u64;
+    let mut read = |digits: &[u8]| {
+        let mut count = 0;
+        for byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            b'.' if !has_point => has_point = true,
-            _ => return slowly(field),
+            // What is too long is found by its length.
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+            count += 1;
         }
+        count
+    };
+    let whole = read(digits);
+    let mut length = text.len() - digits.len() + whole;
+    let mut fraction = 0;
+    if text.get(length) == Some(&b'.') {
+        length += 1;
+        fraction = read(&text[length..]);
+        length += fraction;
     }
-    if count == 0 {
-        return slowly(field);
-    }
-    if mantissa >= 1 << 53 || fraction >= POWERS.len() {
-        return slowly(field);
-    }
-    let value = mantissa as f64 / POWERS[fraction];
-    Some(if is_negative { -value } else { value })
+    let is_exact = (1..20).contains(&(whole + fraction)) && mantissa < 1 << 53;
+    let value = mantissa as f64 / POWERS.get(fraction)?;
+    is_exact.then_some((if is_negative { -value } else { value }, length))
 }
 
 /// Whether a text writes a number that is too large for one.

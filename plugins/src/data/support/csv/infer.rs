@@ -109,7 +109,10 @@ pub fn contents(
     let is_empty = |seen: &ColumnEvidence, at: usize| seen.is_empty() && (asked.is_wanted)(at);
     let empty =
         |seen: &[ColumnEvidence]| seen.iter().enumerate().any(|(at, seen)| is_empty(seen, at));
-    if empty(&seen) && !is_whole && text.len() < LATE_BYTES {
+    // The last row may be cut.
+    let is_cut = count < SAMPLE || rows.at >= text.len();
+    let is_little = is_cut && text.len() < SAMPLE_BYTES;
+    if (is_little || empty(&seen) && text.len() < LATE_BYTES) && !is_whole {
         return Ok(None);
     }
     while empty(&seen) && rows.at < late && rows.next(&mut fields)? {

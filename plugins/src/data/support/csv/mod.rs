@@ -2,12 +2,13 @@
 //!
 //! `text` undoes compression and encoding, `scan` cuts records into fields, `layout` finds
 //! separator, header and the marks of numbers, `field` reads one field, `infer` says what a
-//! column holds, `parse` reads all rows.
+//! column holds, `pieces` gives the text piece by piece, `parse` reads the rows of one.
 
 pub mod field;
 pub mod infer;
 pub mod layout;
 pub mod parse;
+pub mod pieces;
 pub mod scan;
 pub mod text;
 

@@ -13,6 +13,9 @@ pub enum Separator {
     Blanks,
 }
 
+/// What is wrong with quotes that are opened and not closed.
+pub const OPEN: &str = "the field in quotes never ends";
+
 /// Where a field lies in the text; without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -48,8 +51,18 @@ pub struct Scanner<'t> {
 impl<'t> Scanner<'t> {
     /// From this byte of a text on.
     pub fn new(text: &'t str, at: usize, separator: Separator, comment: Option<&'t str>) -> Self {
+        Self::of_bytes(text.as_bytes(), at, separator, comment)
+    }
+
+    /// The same of bytes that may not be text.
+    pub fn of_bytes(
+        text: &'t [u8],
+        at: usize,
+        separator: Separator,
+        comment: Option<&'t str>,
+    ) -> Self {
         Self {
-            text: text.as_bytes(),
+            text,
             at,
             separator,
             comment: comment.map(str::as_bytes),
@@ -201,7 +214,7 @@ impl<'t> Scanner<'t> {
         loop {
             match self.text[at..].iter().position(|byte| *byte == b'"') {
                 None => {
-                    return Err(Problem::new(open, "the field in quotes never ends"));
+                    return Err(Problem::new(open, OPEN));
                 }
                 Some(found) if self.text.get(at + found + 1) == Some(&b'"') => at += found + 2,
                 Some(found) => return Ok(at + found),

@@ -1,9 +1,9 @@
-//! The text of a file: gz and zst undone within bounds, UTF-16 and Latin-1 decoded.
+//! The text of a file: gz and zst undone within bounds, UTF-16 and Latin-1 decoded. A head of it for
+//! the layout; [`pieces`](super::pieces) has all of it.
 
 use std::io::{self, BufReader, Read};
 
 use engine::files::DataFile;
-use engine::memory;
 use flate2::bufread::MultiGzDecoder;
 
 /// How bytes encode characters.
@@ -32,74 +32,88 @@ const FREE: u64 = 64 << 20;
 /// And this many bytes for every compressed one: no table of numbers shrinks so far.
 const MOST_EXPANDED: u64 = 200;
 
-/// The text of a file, or its first `limit` bytes.
+/// The first `limit` bytes of a file as text.
 ///
 /// # Errors
 /// Why it is not text, in one line.
-pub fn read(
-    file: &DataFile,
-    encoding: Option<Encoding>,
-    limit: Option<u64>,
-) -> Result<Text, String> {
-    let bytes = bytes(file, limit)?;
-    let is_whole = limit.is_none_or(|limit| (bytes.len() as u64) < limit);
+pub fn head(file: &DataFile, encoding: Option<Encoding>, limit: u64) -> Result<Text, String> {
+    let mut bytes = Vec::new();
+    let body = expanded(file)?.take(limit);
+    { body }
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    let is_whole = (bytes.len() as u64) < limit;
     let text = with_line_feeds(decoded(bytes, encoding, is_whole)?);
     Ok(Text { text, is_whole })
 }
 
+/// Whether the first line ends with a carriage return alone.
+pub(super) fn ends_in_returns(text: &[u8]) -> bool {
+    let mut ends = { text.iter() }.skip_while(|byte| !matches!(byte, b'\r' | b'\n'));
+    ends.next() == Some(&b'\r') && ends.next() != Some(&b'\n')
+}
+
 /// The text with lines that end as ours do, when the first ends with a carriage return alone.
 fn with_line_feeds(text: String) -> String {
-    let first = text.find(['\r', '\n']).unwrap_or(text.len());
-    let is_alone = text[first..].starts_with('\r') && !text[first..].starts_with("\r\n");
-    match is_alone {
+    match ends_in_returns(text.as_bytes()) {
         true => text.replace("\r\n", "\n").replace('\r', "\n"),
         false => text,
     }
 }
 
-fn bytes(file: &DataFile, limit: Option<u64>) -> Result<Vec<u8>, String> {
+/// The bytes of a file, no longer compressed.
+pub(super) fn expanded(file: &DataFile) -> Result<Box<dyn Read + Send>, String> {
     let mut start = [0; 4];
     let length = start.len().min(file.size() as usize);
     let told = |error: io::Error| error.to_string();
     file.read_at(0, &mut start[..length]).map_err(told)?;
-    let body = BufReader::with_capacity(1 << 16, file.reader());
-    let expanded: Box<dyn Read> = match start {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(body)),
+    let body = file.reader();
+    let buffered = |body| BufReader::with_capacity(1 << 16, body);
+    let expanded: Box<dyn Read + Send> = match start {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(buffered(body))),
         [0x28, 0xb5, 0x2f, 0xfd] => {
-            Box::new(zstd::stream::read::Decoder::with_buffer(body).map_err(told)?)
+            Box::new(zstd::stream::read::Decoder::with_buffer(buffered(body)).map_err(told)?)
         }
         [b'P', b'K', 3, 4] => return Err("it is a zip archive".to_owned()),
         [b'B', b'Z', b'h', _] => return Err("it is compressed by bzip2".to_owned()),
         [0xfd, b'7', b'z', b'X'] => return Err("it is compressed by xz".to_owned()),
-        _ => {
-            return match limit {
-                None => file.read_all(),
-                Some(limit) => first(body, limit),
-            }
-            .map_err(told);
-        }
+        _ => return Ok(Box::new(body)),
     };
-    let most = most_expanded(file.size());
-    let bytes = first(expanded, limit.unwrap_or(u64::MAX).min(most + 1)).map_err(told)?;
-    match bytes.len() as u64 > most {
-        true => Err(format!(
-            "{} bytes expand to more than {most}: too many for a table",
-            file.size()
-        )),
-        false => Ok(bytes),
+    let size = file.size();
+    Ok(Box::new(Bounded {
+        body: expanded,
+        size,
+        most: most_expanded(size),
+        read: 0,
+    }))
+}
+
+/// What a compressed text expands to, within bounds.
+struct Bounded<R> {
+    body: R,
+    /// How many bytes are compressed.
+    size: u64,
+    most: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.body.read(bytes)?;
+        self.read += count as u64;
+        match self.read > self.most {
+            true => Err(io::Error::other(format!(
+                "{} bytes expand to more than {}: too many for a table",
+                self.size, self.most
+            ))),
+            false => Ok(count),
+        }
     }
 }
 
 /// How many bytes a compressed text may have.
 fn most_expanded(size: u64) -> u64 {
-    let by_size = FREE.max(size.saturating_mul(MOST_EXPANDED));
-    memory::of_machine().map_or(by_size, |memory| by_size.min(memory))
-}
-
-fn first(body: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    body.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    FREE.max(size.saturating_mul(MOST_EXPANDED))
 }
 
 fn decoded(
@@ -107,19 +121,11 @@ fn decoded(
     encoding: Option<Encoding>,
     is_whole: bool,
 ) -> Result<String, String> {
-    let utf16 = match bytes[..] {
-        [0xff, 0xfe, ..] => Some(u16::from_le_bytes as fn([u8; 2]) -> u16),
-        [0xfe, 0xff, ..] => Some(u16::from_be_bytes as fn([u8; 2]) -> u16),
-        // The first character of a table is a plain one.
-        [0, _, ..] if encoding == Some(Encoding::Utf16) => Some(u16::from_be_bytes as _),
-        _ if encoding == Some(Encoding::Utf16) => Some(u16::from_le_bytes as _),
-        _ => None,
-    };
-    if let Some(order) = utf16.filter(|_| encoding != Some(Encoding::Latin1)) {
+    if let Some(order) = order(&bytes, encoding) {
         return of_utf16(&bytes, order, is_whole);
     }
     if bytes.contains(&0) {
-        return Err("it is not text: it contains zero bytes".to_owned());
+        return Err(ZEROS.to_owned());
     }
     if encoding == Some(Encoding::Latin1) {
         return Ok(bytes.into_iter().map(char::from).collect());
@@ -144,7 +150,26 @@ fn decoded(
     })
 }
 
-fn of_utf16(bytes: &[u8], order: fn([u8; 2]) -> u16, is_whole: bool) -> Result<String, String> {
+/// What text never has.
+pub(super) const ZEROS: &str = "it is not text: it contains zero bytes";
+
+/// The order of the two bytes of UTF-16.
+pub(super) type Order = fn([u8; 2]) -> u16;
+
+/// The order of the bytes of UTF-16, by the first bytes of a file in it.
+pub(super) fn order(bytes: &[u8], encoding: Option<Encoding>) -> Option<Order> {
+    let order: Option<Order> = match *bytes {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        // The first character of a table is a plain one.
+        [0, _, ..] if encoding == Some(Encoding::Utf16) => Some(u16::from_be_bytes),
+        _ if encoding == Some(Encoding::Utf16) => Some(u16::from_le_bytes),
+        _ => None,
+    };
+    order.filter(|_| encoding != Some(Encoding::Latin1))
+}
+
+fn of_utf16(bytes: &[u8], order: Order, is_whole: bool) -> Result<String, String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if is_whole && !rest.is_empty() {
         return Err("it ends within a character of UTF-16".to_owned());

@@ -20,8 +20,10 @@ pub enum Held {
     /// Numbers, or days since 1970-01-01; NaN where one is missing. And whether whole numbers
     /// were rounded.
     Numbers(Vec<f64>, bool),
-    /// Texts, each by its place in the list; none where it is missing.
-    Texts(Vec<Option<u32>>, Vec<String>),
+    /// Numbers of 32 bits.
+    Singles(Vec<f32>),
+    /// Texts, each by its place in the list, which has none for one that is missing.
+    Texts(Vec<u32>, Vec<String>),
 }
 
 /// A page has no more bytes than this.
@@ -31,7 +33,7 @@ const LARGEST_PAGE: usize = 1 << 30;
 const MOST_TEXT: usize = 1 << 30;
 
 /// Whole numbers up to here are floats.
-const EXACT: u64 = 1 << 53;
+pub(super) const EXACT: u64 = 1 << 53;
 
 /// The place of a text that is missing.
 const MISSING: u32 = u32::MAX;
@@ -43,7 +45,7 @@ pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
     let mut column = PageColumn {
         meaning,
         physical: leaf.physical,
-        values: PageValues::new(meaning),
+        values: PageValues::new(meaning, leaf.physical),
         texts: PageTexts::default(),
         is_rounded: false,
     };
@@ -53,10 +55,8 @@ pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
     }
     Ok(match column.values {
         PageValues::Numbers(numbers) => Held::Numbers(numbers, column.is_rounded),
-        PageValues::Places(places) => {
-            let place = |place: u32| (place != MISSING).then_some(place);
-            Held::Texts(places.into_iter().map(place).collect(), column.texts.labels)
-        }
+        PageValues::Singles(numbers) => Held::Singles(numbers),
+        PageValues::Places(places) => Held::Texts(places, column.texts.labels),
     })
 }
 
@@ -64,13 +64,15 @@ pub fn read(bytes: &[u8], footer: &Footer, at: usize) -> Result<Held, String> {
 #[derive(Clone, Debug)]
 enum PageValues {
     Numbers(Vec<f64>),
+    Singles(Vec<f32>),
     Places(Vec<u32>),
 }
 
 impl PageValues {
-    fn new(meaning: Meaning) -> Self {
-        match meaning {
-            Meaning::Texts => Self::Places(Vec::new()),
+    fn new(meaning: Meaning, physical: Physical) -> Self {
+        match (meaning, physical) {
+            (Meaning::Texts, _) => Self::Places(Vec::new()),
+            (Meaning::Number, Physical::Float) => Self::Singles(Vec::new()),
             _ => Self::Numbers(Vec::new()),
         }
     }
@@ -78,6 +80,7 @@ impl PageValues {
     fn len(&self) -> usize {
         match self {
             Self::Numbers(values) => values.len(),
+            Self::Singles(values) => values.len(),
             Self::Places(places) => places.len(),
         }
     }
@@ -85,6 +88,7 @@ impl PageValues {
     fn reserve(&mut self, count: usize) {
         match self {
             Self::Numbers(values) => values.reserve_exact(count),
+            Self::Singles(values) => values.reserve_exact(count),
             Self::Places(places) => places.reserve_exact(count),
         }
     }
@@ -92,6 +96,7 @@ impl PageValues {
     fn extend(&mut self, other: Self) {
         match (self, other) {
             (Self::Numbers(values), Self::Numbers(more)) => values.extend(more),
+            (Self::Singles(values), Self::Singles(more)) => values.extend(more),
             (Self::Places(places), Self::Places(more)) => places.extend(more),
             _ => {}
         }
@@ -106,6 +111,7 @@ impl PageValues {
         }
         Ok(match self {
             Self::Numbers(values) => Self::Numbers(found(values, places)?),
+            Self::Singles(values) => Self::Singles(found(values, places)?),
             Self::Places(values) => Self::Places(found(values, places)?),
         })
     }
@@ -123,6 +129,7 @@ impl PageValues {
         }
         Ok(match self {
             Self::Numbers(values) => Self::Numbers(spread(&values, levels, f64::NAN)?),
+            Self::Singles(values) => Self::Singles(spread(&values, levels, f32::NAN)?),
             Self::Places(values) => Self::Places(spread(&values, levels, MISSING)?),
         })
     }
@@ -337,7 +344,7 @@ impl PageColumn {
             (Some(2 | 8), _) => {
                 let dictionary = dictionary.ok_or(DAMAGED)?;
                 if count == 0 {
-                    return Ok(PageValues::new(self.meaning));
+                    return Ok(PageValues::new(self.meaning, self.physical));
                 }
                 let width = u32::from(input.take(1)?[0]);
                 dictionary.at(&runs(input.rest, width, count)?)
@@ -388,11 +395,12 @@ impl PageColumn {
         count: usize,
         all: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<(), String>,
     ) -> Result<PageValues, String> {
-        let mut values = PageValues::new(self.meaning);
+        let mut values = PageValues::new(self.meaning, self.physical);
         values.reserve(count);
         all(&mut |bytes| {
             match &mut values {
                 PageValues::Numbers(numbers) => numbers.push(self.of_bytes(bytes)),
+                PageValues::Singles(numbers) => numbers.push(self.of_bytes(bytes) as f32),
                 PageValues::Places(places) => places.push(self.texts.place(bytes)?),
             }
             Ok(())
@@ -421,6 +429,12 @@ impl PageColumn {
             Physical::Int32 => each(bytes, count, |it| self.int32(i32::from_le_bytes(*it))),
             Physical::Int64 => each(bytes, count, |it| self.int64(i64::from_le_bytes(*it))),
             Physical::Int96 => each(bytes, count, julian),
+            Physical::Float if self.meaning == Meaning::Number => {
+                let total = count.checked_mul(4).ok_or(DAMAGED)?;
+                let (chunks, _) = bytes.get(..total).ok_or(DAMAGED)?.as_chunks();
+                let numbers = chunks.iter().map(|it| f32::from_le_bytes(*it));
+                Ok(PageValues::Singles(numbers.collect()))
+            }
             Physical::Float => each(bytes, count, |it| f64::from(f32::from_le_bytes(*it))),
             Physical::Double => each(bytes, count, |it| f64::from_le_bytes(*it)),
             Physical::Fixed(width) => {

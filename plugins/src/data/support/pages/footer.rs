@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::column::EXACT;
 use super::thrift::{DAMAGED, Input, Value};
 use crate::data::support::row_choice::ValueBounds;
 
@@ -137,6 +138,25 @@ impl Footer {
     /// What the values of a column lie between in a group, where the file says so.
     pub fn between(&self, group: usize, leaf: usize) -> Option<&ValueBounds> {
         self.groups[group].chunks[leaf].between.as_ref()
+    }
+
+    /// How many rows some groups have.
+    pub fn rows_of_all(&self, groups: Range<usize>) -> usize {
+        self.groups[groups].iter().map(|group| group.rows).sum()
+    }
+
+    /// Whether whole numbers of a column may have more digits than a float, in some groups.
+    pub fn can_be_rounded(&self, groups: Range<usize>, leaf: usize) -> bool {
+        let Leaf {
+            meaning, physical, ..
+        } = &self.leaves[leaf];
+        let is_whole = *physical == Physical::Int64
+            && matches!(meaning, Ok(Meaning::Number | Meaning::Unsigned));
+        let is_small = |group| match self.between(group, leaf) {
+            Some(ValueBounds::Numbers(low, high)) => low.abs().max(high.abs()) < EXACT as f64,
+            _ => false,
+        };
+        is_whole && !{ groups }.all(is_small)
     }
 
     /// Of neighbouring groups where their pages are in a file of this size, and the footer that
