@@ -470,3 +470,38 @@ fn large_data_are_exported_while_their_rows_pass() {
         format!("lat,n,of,last\n{}", rows.collect::<String>())
     );
 }
+
+#[test]
+fn columns_that_nobody_reads_are_left_out_and_change_nothing() {
+    let text = "data all = csv(\"all.csv\")\n\
+         data more = derive(all, square = x ^ 2)\n\
+         data groups = aggregate(where(more, y > 0), by: z, m = mean(square), n = count(x))\n";
+    let whole = "parent line = least_squares(more, inputs: [x], target: y)\n\
+         score fit = compare(line, on: more, metrics: [rmse])\n";
+    let row = |at: usize| {
+        let ship = ["Bonn", "", "a ship of a longer name", "NA"][at % 4];
+        let missing = ["-", "7"][at % 2];
+        let (x, y, z) = (at % 97, at % 5, at % 7);
+        format!("{x}.5,{y},{z},{missing},{ship}\n")
+    };
+    let rows: String = (0..700_000).map(row).collect();
+    let table = format!("x,y,z,w,ship\n{rows}");
+    let made = |more: &str| {
+        let folder = Folder::with(&format!("{text}{more}"));
+        folder.write("all.csv", &table);
+        folder.run(&[]);
+        let export = ["export", "it.farcast", "groups", "--format", "parquet"];
+        let said = folder.farcast(&export);
+        assert_eq!(said.code, 0, "{said:?}");
+        folder.bytes("out/it/groups.parquet")
+    };
+    assert_eq!(made(""), made(whole));
+
+    // What is wrong with a column is told, whoever reads it.
+    let folder = Folder::with(text);
+    folder.write("all.csv", format!("{table}1,2,3,oops,Bonn\n"));
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let told = "line 700002, column 7: expected a number in column `w`, found `oops`";
+    assert!(said.err.contains(told), "{said:?}");
+}

@@ -11,7 +11,6 @@ mod text;
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::ast::{BinaryOp, UnaryOp};
@@ -23,9 +22,9 @@ use crate::name::{in_quotes, written};
 pub use self::gather::Gathered;
 pub use self::scalar::date;
 
-use self::operand::Operand;
+use self::operand::{Operand, binary, recoded};
 use self::precedence::{ADD, precedence};
-use self::scalar::{area, each, max, min, power, remainder, rounded, sign, squares, truth};
+use self::scalar::{area, each, max, min, rounded, sign, truth};
 
 /// A number, a yes/no, a time or a text for every row. Yes is `1.0`, no is `0.0`, missing is
 /// NaN; a time is a number of its unit, a text is its place among the labels of its column.
@@ -762,28 +761,6 @@ impl Kernel {
     }
 }
 
-fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a> {
-    match op {
-        BinaryOp::Or => left.zip(right, |x, y| truth(x != 0.0 || y != 0.0)),
-        BinaryOp::And => left.zip(right, |x, y| truth(x != 0.0 && y != 0.0)),
-        BinaryOp::Equal => left.zip(right, |x, y| truth(x == y)),
-        BinaryOp::NotEqual => left.zip(right, |x, y| truth(x != y && !x.is_nan() && !y.is_nan())),
-        BinaryOp::Less => left.zip(right, |x, y| truth(x < y)),
-        BinaryOp::LessEqual => left.zip(right, |x, y| truth(x <= y)),
-        BinaryOp::Greater => left.zip(right, |x, y| truth(x > y)),
-        BinaryOp::GreaterEqual => left.zip(right, |x, y| truth(x >= y)),
-        // One item, for lists are taken apart before.
-        BinaryOp::In => left.zip(right, |x, y| truth(x == y)),
-        BinaryOp::Add => left.zip(right, |x, y| x + y),
-        BinaryOp::Subtract => left.zip(right, |x, y| x - y),
-        BinaryOp::Multiply => left.zip(right, |x, y| x * y),
-        BinaryOp::Divide => left.zip(right, |x, y| x / y),
-        BinaryOp::Remainder => left.zip(right, remainder),
-        BinaryOp::Power if matches!(right, Operand::Same(2.0)) => left.in_place(squares),
-        BinaryOp::Power => left.zip(right, power),
-    }
-}
-
 /// The numbers of a list's items, those of texts being their places in `labels`.
 fn places(items: &ColumnExpr, labels: Option<&[String]>) -> Result<Vec<f64>, String> {
     let ColumnExpr::List(items) = items else {
@@ -798,24 +775,4 @@ fn places(items: &ColumnExpr, labels: Option<&[String]>) -> Result<Vec<f64>, Str
         _ => Err(format!("`{item}` cannot be looked for here")),
     });
     items.collect()
-}
-
-/// Places in some labels as places in others; -1 where those do not have the label.
-fn recoded<'a>(places: Operand<'a>, from: &[String], to: &[String]) -> Operand<'a> {
-    if from == to {
-        return places;
-    }
-    let known: HashMap<&str, f64> = (0_u32..)
-        .map(f64::from)
-        .zip(to)
-        .map(|(at, label)| (label.as_str(), at))
-        .collect();
-    let map: Vec<f64> = from
-        .iter()
-        .map(|label| known.get(label.as_str()).copied().unwrap_or(-1.0))
-        .collect();
-    places.map(|place| match place.is_nan() {
-        true => f64::NAN,
-        false => map.get(place as usize).copied().unwrap_or(-1.0),
-    })
 }

@@ -1,6 +1,10 @@
 //! Values for every row while a formula is evaluated.
 
+use std::collections::HashMap;
 use std::ops::Range;
+
+use super::scalar::{power, remainder, squares, truth};
+use crate::ast::BinaryOp;
 
 /// Values for every row, without copying columns or repeating numbers.
 pub(super) enum Operand<'a> {
@@ -108,4 +112,47 @@ impl<'a> Operand<'a> {
             _ => self.slice().get(row).copied().unwrap_or(f64::NAN),
         }
     }
+}
+
+/// What an operator makes of its two sides.
+pub(super) fn binary<'a>(op: BinaryOp, left: Operand<'a>, right: Operand<'a>) -> Operand<'a> {
+    match op {
+        BinaryOp::Or => left.zip(right, |x, y| truth(x != 0.0 || y != 0.0)),
+        BinaryOp::And => left.zip(right, |x, y| truth(x != 0.0 && y != 0.0)),
+        BinaryOp::Equal => left.zip(right, |x, y| truth(x == y)),
+        BinaryOp::NotEqual => left.zip(right, |x, y| truth(x != y && !x.is_nan() && !y.is_nan())),
+        BinaryOp::Less => left.zip(right, |x, y| truth(x < y)),
+        BinaryOp::LessEqual => left.zip(right, |x, y| truth(x <= y)),
+        BinaryOp::Greater => left.zip(right, |x, y| truth(x > y)),
+        BinaryOp::GreaterEqual => left.zip(right, |x, y| truth(x >= y)),
+        // One item, for lists are taken apart before.
+        BinaryOp::In => left.zip(right, |x, y| truth(x == y)),
+        BinaryOp::Add => left.zip(right, |x, y| x + y),
+        BinaryOp::Subtract => left.zip(right, |x, y| x - y),
+        BinaryOp::Multiply => left.zip(right, |x, y| x * y),
+        BinaryOp::Divide => left.zip(right, |x, y| x / y),
+        BinaryOp::Remainder => left.zip(right, remainder),
+        BinaryOp::Power if matches!(right, Operand::Same(2.0)) => left.in_place(squares),
+        BinaryOp::Power => left.zip(right, power),
+    }
+}
+
+/// Places in some labels as places in others; -1 where those do not have the label.
+pub(super) fn recoded<'a>(places: Operand<'a>, from: &[String], to: &[String]) -> Operand<'a> {
+    if from == to {
+        return places;
+    }
+    let known: HashMap<&str, f64> = (0_u32..)
+        .map(f64::from)
+        .zip(to)
+        .map(|(at, label)| (label.as_str(), at))
+        .collect();
+    let map: Vec<f64> = from
+        .iter()
+        .map(|label| known.get(label.as_str()).copied().unwrap_or(-1.0))
+        .collect();
+    places.map(|place| match place.is_nan() {
+        true => f64::NAN,
+        false => map.get(place as usize).copied().unwrap_or(-1.0),
+    })
 }

@@ -144,26 +144,25 @@ impl Parquet {
         let folders: Vec<_> = (0..opened.len()).map(|at| stack.bounds(at)).collect();
         let pieces = opened.iter().zip(folders).enumerate();
         let pieces = pieces.flat_map(|(file, (one, folders))| {
-            let groups = GroupsOfFile::of(file, one, folders, wanted).map(Arc::new);
-            let (groups, failed) = match groups {
-                Ok(groups) => (groups.pieces(condition, together), None),
-                Err(fault) => (Vec::new(), Some(Err(fault))),
+            let of = GroupsOfFile::of(file, one, folders, wanted).map(Arc::new);
+            let (groups, failed) = match &of {
+                Ok(of) => (of.columns.groups(&of.footer, condition, together), None),
+                Err(fault) => (Vec::new(), Some(Err(fault.clone()))),
             };
-            groups.into_iter().map(Ok).chain(failed)
+            let read = of.into_iter().cycle().zip(groups);
+            read.map(move |(of, groups)| GroupPiece::of(of, groups, condition))
+                .chain(failed)
         });
         let reads = SharedReads::default();
-        let read = |piece: Result<(Arc<GroupsOfFile>, Range<usize>), Fault>| {
-            let (of, groups) = piece?;
-            let GroupsOfFile {
-                footer, columns, ..
-            } = &*of;
-            let count = footer.rows_of_all(groups.clone());
-            let rows = match columns.can_meet(footer, groups.start, condition) {
-                true => {
+        let read = |piece: Result<GroupPiece, Fault>| {
+            let GroupPiece { of, groups, pages } = piece?;
+            let count = of.footer.rows_of_all(groups.clone());
+            let rows = match pages {
+                Some((bytes, footer)) => {
                     let reads = reads.now();
-                    Some((columns.read(of.one, footer, groups, &reads)?, reads))
+                    Some((of.read(&bytes, &footer, &reads)?, reads))
                 }
-                false => None,
+                None => None,
             };
             Ok((of.file, count, rows))
         };
@@ -243,15 +242,69 @@ impl<'f> GroupsOfFile<'f> {
         })
     }
 
-    /// Those that are read at a time.
-    fn pieces(
-        self: Arc<Self>,
+    /// The rows of some groups, of the columns that are read, from their pages and the footer of
+    /// these; and in which columns whole numbers were rounded.
+    fn read(
+        &self,
+        bytes: &[u8],
+        footer: &pages::Footer,
+        reads: &ReadColumns,
+    ) -> Result<(Dataset, Vec<String>), Fault> {
+        let kept = &self.columns.kept;
+        // A note tells of rounded numbers, whoever reads them.
+        let is_read =
+            |kept: &&KeptColumn| reads.has(&kept.heading.name) || footer.can_be_rounded(kept.at);
+        let mut columns: Vec<&KeptColumn> = kept.iter().filter(is_read).collect();
+        if columns.is_empty() {
+            // It says how many rows there are.
+            columns.extend(kept.first());
+        }
+        let wanted: Vec<usize> = columns.iter().map(|kept| kept.at).collect();
+        let read = pages::read(bytes, footer, &wanted);
+        let read = read.map_err(|error| unreadable(&self.one.file, &error))?;
+        let mut rounded = Vec::new();
+        let columns = columns.into_iter().zip(read).map(|(kept, held)| {
+            if matches!(held, Held::Numbers(_, true)) {
+                rounded.push(kept.heading.name.clone());
+            }
+            column(kept.heading.clone(), held, kept.meaning)
+        });
+        let data = Dataset::new(columns.collect())?;
+        Ok((data, rounded))
+    }
+}
+
+/// Neighbouring groups of rows.
+struct GroupPiece<'f> {
+    of: Arc<GroupsOfFile<'f>>,
+    groups: Range<usize>,
+    /// Their pages, and the footer of these; none where no row can meet the condition.
+    pages: Option<(Vec<u8>, pages::Footer)>,
+}
+
+impl<'f> GroupPiece<'f> {
+    fn of(
+        of: Arc<GroupsOfFile<'f>>,
+        groups: Range<usize>,
         condition: Option<&ColumnExpr>,
-        together: usize,
-    ) -> Vec<(Arc<Self>, Range<usize>)> {
-        let groups = self.columns.groups(&self.footer, condition, together);
-        let groups = groups.into_iter();
-        groups.map(|groups| (Arc::clone(&self), groups)).collect()
+    ) -> Result<Self, Fault> {
+        let (footer, file) = (&of.footer, &of.one.file);
+        let pages = match of.columns.can_meet(footer, groups.start, condition) {
+            true => {
+                let unread = |error: &str| unreadable(file, error);
+                let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
+                let (place, part) = footer.part(groups.clone(), size);
+                let mut bytes = Vec::new();
+                let room = bytes.try_reserve_exact(place.len());
+                room.map_err(|error| unread(&error.to_string()))?;
+                bytes.resize(place.len(), 0);
+                let read = file.read_at(place.start as u64, &mut bytes);
+                read.map_err(|error| unread(&error.to_string()))?;
+                Some((bytes, part))
+            }
+            false => None,
+        };
+        Ok(Self { of, groups, pages })
     }
 }
 
@@ -319,46 +372,6 @@ impl KeptColumns {
             }
         };
         condition.is_none_or(|condition| can_meet(condition, &between))
-    }
-
-    /// The rows of some groups of a file, of the columns that are read, and in which of these whole
-    /// numbers were rounded.
-    fn read(
-        &self,
-        one: &OneFile,
-        footer: &pages::Footer,
-        groups: Range<usize>,
-        reads: &ReadColumns,
-    ) -> Result<(Dataset, Vec<String>), Fault> {
-        // A note tells of rounded numbers, whoever reads them.
-        let is_read = |kept: &&KeptColumn| {
-            reads.has(&kept.heading.name) || footer.can_be_rounded(groups.clone(), kept.at)
-        };
-        let mut columns: Vec<&KeptColumn> = self.kept.iter().filter(is_read).collect();
-        if columns.is_empty() {
-            // It says how many rows there are.
-            columns.extend(self.kept.first());
-        }
-        let unread = |error: &str| unreadable(&one.file, error);
-        let size = usize::try_from(one.file.size()).unwrap_or(usize::MAX);
-        let (place, part) = footer.part(groups.clone(), size);
-        let mut bytes = Vec::new();
-        let room = bytes.try_reserve_exact(place.len());
-        room.map_err(|error| unread(&error.to_string()))?;
-        bytes.resize(place.len(), 0);
-        let read = one.file.read_at(place.start as u64, &mut bytes);
-        read.map_err(|error| unread(&error.to_string()))?;
-        let wanted: Vec<usize> = columns.iter().map(|kept| kept.at).collect();
-        let read = pages::read(&bytes, &part, &wanted).map_err(|error| unread(&error))?;
-        let mut rounded = Vec::new();
-        let columns = columns.into_iter().zip(read).map(|(kept, held)| {
-            if matches!(held, Held::Numbers(_, true)) {
-                rounded.push(kept.heading.name.clone());
-            }
-            column(kept.heading.clone(), held, kept.meaning)
-        });
-        let data = Dataset::new(columns.collect())?;
-        Ok((data, rounded))
     }
 
     /// The head of the table of a file.

@@ -624,6 +624,8 @@ fn rows_of_several_files_in_parts_are_those_of_the_whole() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
     /// Wherever the text is cut and whatever columns are read: their bytes, the notes and the
     /// complaint are those of all columns of the whole text.
     #[test]
@@ -633,12 +635,17 @@ proptest::proptest! {
         together in 1..300_usize,
         end in 0..3_usize,
         is_positive in proptest::bool::ANY,
+        is_late in proptest::bool::ANY,
     ) {
         let end = ["\n", "\r\n", "\r"][end];
         let numbers = ["1.5", "-2", "", "NA", "-", "1e3", " 7", "0.1000000000000000055", "2."];
         let days = ["2000-01-01", "2012-02-29", "", "NA", "1999-12-31", "2001-01-01T06:00", "", ""];
         let ships = ["Bonn", "", "NA", "\"a, b\"", "\"two\nlines\"", " Kiel ", "Ålesund am Meer", "N", "n"];
         let mut text = format!("a,day,ship{end}3,2000-01-01,Bonn{end}4,2000-01-02,Kiel{end}");
+        if is_late {
+            // What follows does not tell what columns hold.
+            text += &format!("5,2000-01-03,Oslo{end}").repeat(1000);
+        }
         for (number, day, ship, odd) in rows {
             let (number, day) = (numbers[number], days[day]);
             text += &match odd {

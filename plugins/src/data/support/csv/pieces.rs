@@ -6,7 +6,7 @@ use engine::files::DataFile;
 
 use super::layout::Layout;
 use super::scan::Scanner;
-use super::text::{Encoding, Order, ZEROS, ends_in_returns, expanded, order};
+use super::text::{ByteOrder, Encoding, ZEROS, ends_in_returns, expanded, order};
 
 /// Whole records of a file.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub struct TextPieces<'l> {
 /// How the bytes of a file are to be read.
 #[derive(Clone, Copy)]
 struct Encoded {
-    order: Option<Order>,
+    order: Option<ByteOrder>,
     is_latin: bool,
     /// Whether lines end with carriage returns alone.
     has_returns: bool,
@@ -200,7 +200,7 @@ impl<'l> TextPieces<'l> {
     }
 
     /// The text of bytes in UTF-16; those of a character that is not complete wait.
-    fn of_utf16(&mut self, bytes: &[u8], order: Order) -> Result<Vec<u8>, NoText> {
+    fn of_utf16(&mut self, bytes: &[u8], order: ByteOrder) -> Result<Vec<u8>, NoText> {
         let (pairs, odd) = bytes.as_chunks::<2>();
         let is_high = |pair: &[u8; 2]| (0xd800..0xdc00).contains(&order(*pair));
         let waiting = pairs.last().filter(|pair| is_high(pair) && !self.is_end);

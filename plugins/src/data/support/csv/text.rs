@@ -154,11 +154,11 @@ fn decoded(
 pub(super) const ZEROS: &str = "it is not text: it contains zero bytes";
 
 /// The order of the two bytes of UTF-16.
-pub(super) type Order = fn([u8; 2]) -> u16;
+pub(super) type ByteOrder = fn([u8; 2]) -> u16;
 
 /// The order of the bytes of UTF-16, by the first bytes of a file in it.
-pub(super) fn order(bytes: &[u8], encoding: Option<Encoding>) -> Option<Order> {
-    let order: Option<Order> = match *bytes {
+pub(super) fn order(bytes: &[u8], encoding: Option<Encoding>) -> Option<ByteOrder> {
+    let order: Option<ByteOrder> = match *bytes {
         [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
         [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
         // The first character of a table is a plain one.
@@ -169,7 +169,7 @@ pub(super) fn order(bytes: &[u8], encoding: Option<Encoding>) -> Option<Order> {
     order.filter(|_| encoding != Some(Encoding::Latin1))
 }
 
-fn of_utf16(bytes: &[u8], order: Order, is_whole: bool) -> Result<String, String> {
+fn of_utf16(bytes: &[u8], order: ByteOrder, is_whole: bool) -> Result<String, String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if is_whole && !rest.is_empty() {
         return Err("it ends within a character of UTF-16".to_owned());

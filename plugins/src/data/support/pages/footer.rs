@@ -145,8 +145,8 @@ impl Footer {
         self.groups[groups].iter().map(|group| group.rows).sum()
     }
 
-    /// Whether whole numbers of a column may have more digits than a float, in some groups.
-    pub fn can_be_rounded(&self, groups: Range<usize>, leaf: usize) -> bool {
+    /// Whether whole numbers of a column may have more digits than a float.
+    pub fn can_be_rounded(&self, leaf: usize) -> bool {
         let Leaf {
             meaning, physical, ..
         } = &self.leaves[leaf];
@@ -156,7 +156,7 @@ impl Footer {
             Some(ValueBounds::Numbers(low, high)) => low.abs().max(high.abs()) < EXACT as f64,
             _ => false,
         };
-        is_whole && !{ groups }.all(is_small)
+        is_whole && !(0..self.groups()).all(is_small)
     }
 
     /// Of neighbouring groups where their pages are in a file of this size, and the footer that
