@@ -1,7 +1,9 @@
 //! Pieces of work on all processors at once, their results in order.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use engine::error::Fault;
@@ -17,7 +19,8 @@ pub fn processors() -> usize {
 }
 
 /// Does `work` with each piece on `threads` threads, and passes the results to `take` in the order of
-/// the pieces while others are worked on. No more than twice as many results as threads wait.
+/// the pieces while others are worked on. No more than twice as many pieces as threads are begun and
+/// not taken.
 ///
 /// # Errors
 /// The first of `take`; no other piece is begun then.
@@ -25,42 +28,71 @@ pub fn in_order<P: Send, R: Send>(
     threads: usize,
     pieces: impl Iterator<Item = P> + Send,
     work: impl Fn(P) -> R + Sync,
-    take: impl FnMut(R) -> Result<(), Fault>,
+    mut take: impl FnMut(R) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    // With more, a faster thread takes the place of a slower one, and results come out of order.
-    let threads = threads.clamp(1, 1);
-    // The result of a piece waits where that of `threads` pieces before was taken.
-    let (senders, receivers): (Vec<SyncSender<R>>, Vec<Receiver<R>>) =
-        (0..threads).map(|_| sync_channel(1)).unzip();
-    let pieces = Mutex::new(pieces.enumerate());
-    let (pieces, work) = (&pieces, &work);
-    thread::scope(|scope| {
-        let spawn = |_| {
-            let senders = senders.clone();
-            scope.spawn(move || {
-                loop {
-                    let mut all = pieces.lock().unwrap_or_else(PoisonError::into_inner);
-                    let next = all.next();
-                    drop(all);
-                    let Some((at, piece)) = next else { break };
-                    if senders[at % threads].send(work(piece)).is_err() {
-                        break;
-                    }
-                }
-            })
-        };
-        let workers: Vec<_> = (0..threads).map(spawn).collect();
-        drop(senders);
-        let results = receivers.iter().cycle().map_while(|it| it.recv().ok());
-        let taken = { results }.try_for_each(take);
-        drop(receivers);
-        for worker in workers {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
+    let threads = threads.max(1);
+    let queue = Mutex::new(PieceQueue {
+        pieces: Some(pieces),
+        begun: 0,
+        taken: 0,
+    });
+    let room = Condvar::new();
+    let (queue, room, work) = (&queue, &room, &work);
+    let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let (sender, results) = channel();
+    let worker = |sender: Sender<(usize, thread::Result<R>)>| loop {
+        let mut all = lock();
+        while all.begun >= all.taken + 2 * threads {
+            all = room.wait(all).unwrap_or_else(PoisonError::into_inner);
         }
-        taken
+        let next = catch_unwind(AssertUnwindSafe(|| all.pieces.as_mut()?.next()));
+        let at = all.begun;
+        all.begun += 1;
+        drop(all);
+        // Whoever waits for the result passes a panic on.
+        let result = match next.transpose() {
+            Some(next) => next.and_then(|it| catch_unwind(AssertUnwindSafe(|| work(it)))),
+            None => break,
+        };
+        if sender.send((at, result)).is_err() {
+            break;
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, worker) = (sender.clone(), &worker);
+            scope.spawn(move || worker(sender));
+        }
+        drop(sender);
+        let (mut waiting, mut next) = (BTreeMap::new(), 0);
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            for (at, result) in results {
+                waiting.insert(at, result);
+                while let Some(result) = waiting.remove(&next) {
+                    next += 1;
+                    lock().taken = next;
+                    room.notify_all();
+                    take(result.unwrap_or_else(|panic| resume_unwind(panic)))?;
+                }
+            }
+            Ok(())
+        }));
+        // Nobody takes what is left.
+        let mut all = lock();
+        all.pieces = None;
+        all.taken = usize::MAX / 2;
+        drop(all);
+        room.notify_all();
+        taken.unwrap_or_else(|panic| resume_unwind(panic))
     })
+}
+
+/// Pieces to be worked on.
+struct PieceQueue<I> {
+    /// None where no other is to be begun.
+    pieces: Option<I>,
+    begun: usize,
+    taken: usize,
 }
 
 /// The columns that are read of pieces to come, as whoever takes the results says.
