@@ -23,7 +23,7 @@ pub fn seal(object: &impl Serialize, file: &mut (impl Write + Seek)) -> io::Resu
     file.write_all(SEAL.as_bytes())?;
     file.write_all(&[b'0'; DIGITS])?;
     file.write_all(b"\"")?;
-    let mut rest = Rest {
+    let mut rest = SealedRest {
         file,
         digest: Hasher::default(),
         piece: Vec::with_capacity(PIECE),
@@ -49,14 +49,14 @@ pub fn is_changed(json: &[u8]) -> bool {
 }
 
 /// What follows the digest.
-struct Rest<'a, W> {
+struct SealedRest<'a, W> {
     file: &'a mut W,
     digest: Hasher,
     piece: Vec<u8>,
     is_begun: bool,
 }
 
-impl<W: Write> Write for Rest<'_, W> {
+impl<W: Write> Write for SealedRest<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.piece.len() + bytes.len() > PIECE {
             self.flush()?;

@@ -30,7 +30,7 @@ enum Says {
         at: u64,
         cost: Cost,
         /// What few records have.
-        rest: Option<Box<Rest>>,
+        rest: Option<Box<RareSummary>>,
     },
     /// There is none any more.
     Forgotten,
@@ -38,7 +38,7 @@ enum Says {
 
 /// The rest of a [`Summary`], beside the cost.
 #[derive(Clone, Debug)]
-struct Rest {
+struct RareSummary {
     diverged: Option<String>,
     notes: Vec<String>,
 }
@@ -100,7 +100,7 @@ impl Says {
             notes,
         } = summary;
         let has_rest = diverged.is_some() || !notes.is_empty();
-        let rest = has_rest.then(|| Box::new(Rest { diverged, notes }));
+        let rest = has_rest.then(|| Box::new(RareSummary { diverged, notes }));
         Self::Kept { at, cost, rest }
     }
 }
