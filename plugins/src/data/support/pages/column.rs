@@ -10,7 +10,7 @@ use polars_parquet::parquet::compression::{Compression, DecompressionContext, de
 use super::encodings::{
     bits, differences, joined_streams, lengths_first, reversed_bits, runs, shared_beginnings,
 };
-use super::footer::{Chunk, Footer, Leaf, Meaning, Physical};
+use super::footer::{Chunk, EXACT, Footer, Leaf, Meaning, Physical};
 use super::thrift::{DAMAGED, Input, Value};
 use crate::data::support::damage::survive;
 
@@ -31,9 +31,6 @@ const LARGEST_PAGE: usize = 1 << 30;
 
 /// Different texts of a column have no more bytes than this in all.
 const MOST_TEXT: usize = 1 << 30;
-
-/// Whole numbers up to here are floats.
-pub(super) const EXACT: u64 = 1 << 53;
 
 /// The place of a text that is missing.
 const MISSING: u32 = u32::MAX;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use super::column::EXACT;
 use super::thrift::{DAMAGED, Input, Value};
 use crate::data::support::row_choice::ValueBounds;
+
+/// Whole numbers up to here are floats.
+pub(super) const EXACT: u64 = 1 << 53;
 
 /// What the end of a file says.
 #[derive(Clone, Debug)]
