@@ -1,10 +1,5 @@
 //! The gradients of a layer, `g[o,i] = Σ_r δ[o,r] x[i,r]`, on blocks of sums that stay in registers.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "registers are named by number, as the compiler keeps them apart that way"
-)]
-
 use pulp::Simd;
 
 use super::products::{LaneSums, add_products};

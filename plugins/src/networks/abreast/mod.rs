@@ -151,7 +151,7 @@ impl Abreast {
         losses: &mut [f64],
         move_weights: &mut MoveWeights,
     ) -> Option<()> {
-        let losses = losses.as_mut_array::<ABREAST>()?;
+        let losses: &mut [f64; ABREAST] = losses.try_into().ok()?;
         losses.fill(0.0);
         let arch = self.arch;
         arch.dispatch(AbreastPass {

@@ -3,11 +3,6 @@
 //! Each is `sums[r][c] += left[r] * right[c]` over and over, all of them registers; what differs
 //! is where they come from.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "registers are named by number, as the compiler keeps them apart that way"
-)]
-
 use pulp::Simd;
 
 use super::tile::{Rows, TILE, parts};

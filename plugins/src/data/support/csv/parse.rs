@@ -257,10 +257,7 @@ impl ParsedRows<'_> {
             let end;
             match &mut parsed.values {
                 ParsedValues::Numbers(_) => {
-                    let (value, length) = match leading(&bytes[at..]) {
-                        Some(number) => number,
-                        None => (f64::NAN, 0),
-                    };
+                    let (value, length) = leading(&bytes[at..]).unwrap_or((f64::NAN, 0));
                     end = at + length;
                     if !ends(end) {
                         return None;

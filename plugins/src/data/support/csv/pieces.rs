@@ -1,12 +1,15 @@
 //! The text of a file piece by piece, each of whole records: no more of it need be in memory.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use engine::files::DataFile;
 
 use super::layout::Layout;
 use super::scan::Scanner;
 use super::text::{ByteOrder, Encoding, ZEROS, ends_in_returns, expanded, order};
+
+/// Bytes that tell how lines end.
+const FIRST: u64 = 64 << 10;
 
 /// Whole records of a file.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct TextPieces<'l> {
     encoding: Option<Encoding>,
     /// How the file encodes characters; none before its first bytes.
     form: Option<Encoded>,
+    /// Whether lines end with carriage returns alone.
+    has_returns: bool,
     /// What was read after the last piece, in UTF-8.
     rest: Vec<u8>,
     /// Bytes within a character.
@@ -79,14 +84,12 @@ pub struct TextPieces<'l> {
 struct Encoded {
     order: Option<ByteOrder>,
     is_latin: bool,
-    /// Whether lines end with carriage returns alone.
-    has_returns: bool,
 }
 
 impl Encoded {
     /// Whether the bytes are those of the text.
     fn is_plain(self) -> bool {
-        self.order.is_none() && !self.is_latin && !self.has_returns
+        self.order.is_none() && !self.is_latin
     }
 }
 
@@ -101,11 +104,18 @@ impl<'l> TextPieces<'l> {
         encoding: Option<Encoding>,
         size: usize,
     ) -> Result<Self, String> {
+        let mut body = expanded(file)?;
+        let mut first = Vec::new();
+        let read = body.by_ref().take(FIRST).read_to_end(&mut first);
+        read.map_err(|error| error.to_string())?;
+        // UTF-16 has zeros beside the ends of lines.
+        let units: Vec<u8> = first.iter().copied().filter(|byte| *byte != 0).collect();
         Ok(Self {
             layout,
-            body: expanded(file)?,
+            body: Box::new(Cursor::new(first).chain(body)),
             encoding,
             form: None,
+            has_returns: ends_in_returns(&units),
             rest: Vec::new(),
             half: Vec::new(),
             is_after_return: false,
@@ -146,7 +156,7 @@ impl<'l> TextPieces<'l> {
         while self.rest.len() < size && !self.is_end {
             let wanted = size - self.rest.len();
             let mut body = self.body.by_ref().take(wanted as u64);
-            let is_plain = self.form.is_some_and(|form| form.is_plain());
+            let is_plain = !self.has_returns && self.form.is_some_and(Encoded::is_plain);
             let mut read = std::mem::take(&mut self.half);
             let bytes = if is_plain { &mut self.rest } else { &mut read };
             bytes.reserve(wanted);
@@ -165,7 +175,6 @@ impl<'l> TextPieces<'l> {
         let form = self.form.unwrap_or_else(|| Encoded {
             order: order(&bytes, self.encoding),
             is_latin: self.encoding == Some(Encoding::Latin1),
-            has_returns: false,
         });
         match form.order {
             Some(order) => bytes = self.of_utf16(&bytes, order)?,
@@ -178,12 +187,8 @@ impl<'l> TextPieces<'l> {
         if is_first && bytes.starts_with(b"\xef\xbb\xbf") && !form.is_latin {
             bytes.drain(..3);
         }
-        let has_returns = form.has_returns || is_first && ends_in_returns(&bytes);
-        self.form = Some(Encoded {
-            has_returns,
-            ..form
-        });
-        if has_returns {
+        self.form = Some(form);
+        if self.has_returns {
             for byte in bytes {
                 // A pair is one end of a line.
                 if byte != b'\n' || !self.is_after_return {
