@@ -340,7 +340,8 @@ fn scores_of_many_rows_hold_neither_them_nor_predictions() {
     let (times, rows, columns) = (70, 120, 300);
     folder.write("u.nc", classic(times, rows, columns));
     let took = watch(&folder, &[]);
-    // A column of doubles would have 20 MB: there would be four, and six of predictions.
+    // A column of doubles would have 20 MB: with four, and six of predictions, the run took
+    // 483 MiB; 155 of this are seen.
     assert!(took.peak < 192 * MIB, "{} MiB", took.peak / MIB);
     let answer = folder.run(&[]);
     let scores = answer["scores"].as_array().unwrap();
