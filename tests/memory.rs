@@ -498,7 +498,7 @@ fn columns_that_nobody_reads_are_left_out_and_change_nothing() {
     };
     assert_eq!(made(""), made(whole));
 
-    // What is wrong with a column is told, whoever reads it.
+    // What is wrong with a column is reported, also where nobody reads it.
     let folder = Folder::with(text);
     folder.write("all.csv", format!("{table}1,2,3,oops,Bonn\n"));
     let said = folder.farcast(&["run", "it.farcast", "--quiet"]);

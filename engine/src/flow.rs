@@ -31,7 +31,7 @@ pub enum InParts {
     Gathers(&'static str),
     /// It reads the rows of this input as often as it needs to, by
     /// [`Context::rows`](crate::plugin::Context::rows): where each answer depends on all rows. What
-    /// gives rows itself then does so by [`Plugin::read_parts`](crate::plugin::Plugin::read_parts).
+    /// passes rows on itself then does so by [`Plugin::read_parts`](crate::plugin::Plugin::read_parts).
     Rereads(&'static str),
 }
 

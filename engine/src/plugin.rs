@@ -105,7 +105,7 @@ pub trait Plugin: Declared + 'static {
         None
     }
 
-    /// Gives the rows of [`run`](Self::run) to `each`, in parts: for [`InParts::Reads`], and for
+    /// Passes the rows of [`run`](Self::run) to `each`, in parts: for [`InParts::Reads`], and for
     /// [`InParts::Rereads`] where the result is rows.
     ///
     /// # Errors

@@ -251,7 +251,7 @@ impl<'f> GroupsOfFile<'f> {
         reads: &ReadColumns,
     ) -> Result<(Dataset, Vec<String>), Fault> {
         let kept = &self.columns.kept;
-        // A note tells of rounded numbers, whoever reads them.
+        // A note says that numbers were rounded, also where nobody reads them.
         let is_read =
             |kept: &&KeptColumn| reads.has(&kept.heading.name) || footer.can_be_rounded(kept.at);
         let mut columns: Vec<&KeptColumn> = kept.iter().filter(is_read).collect();

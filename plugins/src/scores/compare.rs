@@ -226,7 +226,7 @@ impl Plugin for Compare {
 }
 
 impl Compare {
-    /// The scores over rows that `rows` gives in parts, anew at every call.
+    /// The scores over rows that `rows` passes on in parts, anew at every call.
     fn scores(
         &self,
         rows: &dyn Fn(TakeRows<'_>) -> Result<(), Fault>,

@@ -3,7 +3,7 @@
 use engine::error::Fault;
 use engine::plugin::TakeRows;
 
-/// What gives all rows in parts, anew at every call.
+/// What passes on all rows in parts, anew at every call.
 pub(crate) type AllRows<'a> = &'a dyn Fn(TakeRows<'_>) -> Result<(), Fault>;
 
 /// Numbers in order, each once, with how often it came: 16 bytes for each different number.

@@ -49,7 +49,7 @@ pub fn in_order<P: Send, R: Send>(
         let at = all.begun;
         all.begun += 1;
         drop(all);
-        // Whoever waits for the result passes a panic on.
+        // The thread that takes the result passes a panic on.
         let result = match next.transpose() {
             Some(next) => next.and_then(|it| catch_unwind(AssertUnwindSafe(|| work(it)))),
             None => break,
@@ -95,7 +95,7 @@ struct PieceQueue<I> {
     taken: usize,
 }
 
-/// The columns that are read of pieces to come, as whoever takes the results says.
+/// The columns that are read of pieces to come, as the taker of the results says.
 pub struct SharedReads(Mutex<Arc<ReadColumns>>);
 
 impl Default for SharedReads {

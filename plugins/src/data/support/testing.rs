@@ -24,7 +24,7 @@ pub fn complaint<T>(result: Result<T, Fault>) -> (Option<&'static str>, String) 
     }
 }
 
-/// What gives the rows of a table in parts of so many.
+/// What passes on the rows of a table in parts of this size.
 pub fn in_parts(data: &Dataset, size: usize) -> impl Fn(TakeRows<'_>) -> Result<(), Fault> {
     move |take| {
         let starts = (0..data.rows()).step_by(size);

@@ -33,7 +33,7 @@ const KEPT: usize = 1 << 15;
 const COPIED: usize = 4;
 /// The most weights that are summed together.
 const WIDE: usize = 4096;
-/// From so many sums of each row on, a copy costs less than reading rows that are far apart.
+/// From this many sums of each row on, a copy costs less than reading rows that are far apart.
 const MANY: usize = 40;
 
 /// How precise sums are.

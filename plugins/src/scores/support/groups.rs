@@ -237,7 +237,7 @@ mod tests {
             .collect()
     }
 
-    /// The names of the groups with their rows, and the notes, of parts of so many rows.
+    /// The names of the groups with their rows, and the notes, of parts of this many rows.
     fn grouped(
         data: &Dataset,
         names: &[&str],

@@ -2,7 +2,7 @@
 //!
 //! `text` undoes compression and encoding, `scan` cuts records into fields, `layout` finds
 //! separator, header and the marks of numbers, `field` reads one field, `infer` says what a
-//! column holds, `pieces` gives the text piece by piece, `parse` reads the rows of one.
+//! column holds, `pieces` cuts the text into whole records, `parse` reads the rows of one.
 
 pub mod field;
 pub mod infer;

@@ -254,7 +254,7 @@ impl<'l> TextPieces<'l> {
                 Ok(true) => last = scanner.at.min(end),
                 Ok(false) => return end,
                 Err(problem) if problem.message == super::scan::OPEN => return last,
-                // Whoever reads the record reports what is wrong with it.
+                // The parser of the record reports what is wrong with it.
                 Err(_) => return end,
             }
         }
