@@ -439,6 +439,12 @@ fn large_data_are_exported_while_their_rows_pass() {
         // A column of doubles would have 32 MiB; there are five, and a text of each number.
         assert!(took.peak < 192 * MIB, "{} MiB", took.peak / MIB);
     }
+    for form in ["netcdf", "zarr"] {
+        let export = ["export", "it.farcast", "more", "--format", form, "--quiet"];
+        let took = watch_command(&folder, &export);
+        // The columns as they come take 72 MiB, one more at a time at most 32.
+        assert!(took.peak < 256 * MIB, "{} MiB", took.peak / MIB);
+    }
     let table = folder.read("out/it/more.csv");
     let mut lines = table.lines();
     assert_eq!(lines.next(), Some("u,time,lat,lon,square"));
@@ -452,24 +458,31 @@ fn large_data_are_exported_while_their_rows_pass() {
     }
     assert_eq!(count, times * 100 * columns);
 
-    // The file of Parquet has the same rows.
-    folder.write(
-        "it.farcast",
-        "data again = parquet(\"out/it/more.parquet\")\n\
-         data sums = aggregate(again, by: lat, n = count(u), of = sum(square), last = highest(time))\n",
-    );
-    let said = folder.farcast(&["export", "it.farcast", "sums", "--format", "csv", "--quiet"]);
-    assert_eq!(said.code, 0, "{said:?}");
+    // The other files have the same rows.
     let squares = (0..7).flat_map(|a| (0..3).map(move |b| (a + b) * (a + b)));
     let squares = squares.sum::<usize>() * times / 7 * columns / 3;
     let rows = (0..100).map(|lat| {
         let (count, last) = (times * columns, times - 1);
         format!("{lat}.0,{count}.0,{squares}.0,{last}.0\n")
     });
-    assert_eq!(
-        folder.read("out/it/sums.csv"),
-        format!("lat,n,of,last\n{}", rows.collect::<String>())
-    );
+    let expected = format!("lat,n,of,last\n{}", rows.collect::<String>());
+    let columns = "inputs: [u, square], coords: [time, lat]";
+    for again in [
+        "parquet(\"out/it/more.parquet\")".to_owned(),
+        format!("netcdf(\"out/it/more.nc\", {columns})"),
+        format!("zarr(\"out/it/more.zarr.zip\", {columns})"),
+    ] {
+        folder.write(
+            "it.farcast",
+            format!(
+                "data again = {again}\n\
+                 data sums = aggregate(again, by: lat, n = count(u), of = sum(square), last = highest(time))\n"
+            ),
+        );
+        let said = folder.farcast(&["export", "it.farcast", "sums", "--format", "csv", "--quiet"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(folder.read("out/it/sums.csv"), expected, "{again}");
+    }
 }
 
 #[test]

@@ -41,22 +41,57 @@ struct Written {
 /// Writes the entries in their order.
 ///
 /// # Errors
-/// When a file cannot be read, changes while it is read, or the archive cannot be written.
+/// As [`Archive::add`] and [`Archive::end`].
 pub fn write_archive(entries: &[(String, Content)], out: &mut impl Write) -> io::Result<()> {
-    let mut at = 0;
-    let mut written = Vec::new();
+    let mut archive = Archive::new(out);
     for (name, content) in entries {
-        let entry = write_entry(name, content, at, out)?;
-        at += local_header(&entry).len() as u64 + entry.packed;
-        written.push(entry);
+        archive.add(name, content)?;
     }
-    let start = at;
-    for entry in &written {
-        let header = central_header(entry);
-        out.write_all(&header)?;
-        at += header.len() as u64;
+    archive.end()
+}
+
+/// An archive while it is written, one entry after the other.
+pub struct Archive<'w, W> {
+    out: &'w mut W,
+    written: Vec<Written>,
+    at: u64,
+}
+
+impl<'w, W: Write> Archive<'w, W> {
+    /// One without entries.
+    pub fn new(out: &'w mut W) -> Self {
+        Self {
+            out,
+            written: Vec::new(),
+            at: 0,
+        }
     }
-    out.write_all(&end(written.len() as u64, start, at - start))
+
+    /// Writes the next entry.
+    ///
+    /// # Errors
+    /// When a file cannot be read, changes while it is read, or the archive cannot be written.
+    pub fn add(&mut self, name: &str, content: &Content) -> io::Result<()> {
+        let entry = write_entry(name, content, self.at, self.out)?;
+        self.at += local_header(&entry).len() as u64 + entry.packed;
+        self.written.push(entry);
+        Ok(())
+    }
+
+    /// Writes the directory, which ends the archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn end(self) -> io::Result<()> {
+        let mut at = self.at;
+        for entry in &self.written {
+            let header = central_header(entry);
+            self.out.write_all(&header)?;
+            at += header.len() as u64;
+        }
+        let count = self.written.len() as u64;
+        self.out.write_all(&end(count, self.at, at - self.at))
+    }
 }
 
 fn write_entry(

@@ -50,7 +50,7 @@ impl DataForm {
 
     /// Gives `put` the bytes of a file with the rows that `rows` passes to its argument in parts,
     /// and `about` where the form has a place for it. Tables are written as rows come; a grid needs
-    /// all of them.
+    /// all of them, each column as narrow as it came and one more at a time.
     ///
     /// # Errors
     /// When the form cannot hold the data; those of `rows` and of `put`.
@@ -67,15 +67,15 @@ impl DataForm {
                     parts.push(part);
                     Ok(ReadColumns::All)
                 })?;
-                let data = Dataset::of_parts(parts)?;
-                put(&match self {
-                    Self::Zarr => grid_file::zarr(&data, about)?,
-                    _ => grid_file::netcdf(&data, about)?,
-                })
+                let columns = grid_file::columns(parts)?;
+                match self {
+                    Self::Zarr => grid_file::zarr(&columns, about, put),
+                    _ => grid_file::netcdf(&columns, about, put),
+                }
             }
             Self::Parquet => {
                 let level = ParquetCompression::Zstd(Some(ZstdLevel::try_new(1)?));
-                let mut file = ByteSink { put, fault: None };
+                let mut file = ByteSink::new(put);
                 let mut opening = Some(&mut file);
                 let mut writer = None;
                 let result = in_groups(rows, |group| {
@@ -88,7 +88,7 @@ impl DataForm {
                     writer.map_or(Ok(()), |writer| Ok(writer.write_batch(&frame)?))
                 });
                 let ended = writer.map_or(Ok(0), |writer| writer.finish());
-                file.fault.map_or(result, Err)?;
+                file.end(result)?;
                 ended.map(|_| ()).map_err(Fault::from)
             }
             Self::Csv => {
@@ -138,10 +138,24 @@ fn in_groups(
     }
 }
 
-/// Where polars writes to; keeps the fault of the writer behind it.
-struct ByteSink<'p, 't> {
+/// Where libraries write to; keeps the fault of the writer behind it.
+pub(super) struct ByteSink<'p, 't> {
     put: &'p mut Take<'t>,
     fault: Option<Fault>,
+}
+
+impl<'p, 't> ByteSink<'p, 't> {
+    pub(super) fn new(put: &'p mut Take<'t>) -> Self {
+        Self { put, fault: None }
+    }
+
+    /// The result of what was written here; the fault behind it where there is one.
+    pub(super) fn end<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => result,
+        }
+    }
 }
 
 impl io::Write for ByteSink<'_, '_> {

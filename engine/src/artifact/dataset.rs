@@ -203,7 +203,7 @@ impl DataColumn {
     }
 
     /// The column that these are pieces of; none when they are of several.
-    fn of_pieces(pieces: Vec<Self>) -> Option<Self> {
+    pub(super) fn of_pieces(pieces: Vec<Self>) -> Option<Self> {
         let first = pieces.first()?;
         let is_alike = |piece: &Self| (&piece.name, piece.content) == (&first.name, first.content);
         if !pieces.iter().all(is_alike) {
@@ -221,16 +221,7 @@ impl DataColumn {
 
     /// The texts of all pieces; each of their labels is looked up once.
     fn of_texts(name: String, pieces: &[Self]) -> Self {
-        let used = pieces.iter().map(|piece| {
-            let mut used = vec![false; piece.labels.len()];
-            let places = piece.values.pieces();
-            for place in places.flat_map(Cow::into_owned).filter(|it| !it.is_nan()) {
-                if let Some(used) = used.get_mut(place as usize) {
-                    *used = true;
-                }
-            }
-            used
-        });
+        let used = pieces.iter().map(Self::used_labels);
         let used: Vec<Vec<bool>> = used.collect();
         let own = |at: usize| pieces[at].labels.iter().zip(&used[at]);
         let all = (0..pieces.len()).flat_map(own);
@@ -275,6 +266,18 @@ impl DataColumn {
     pub fn label(&self, value: f64) -> Option<&str> {
         let place = (!value.is_nan()).then_some(value as usize)?;
         self.labels.get(place).map(String::as_str)
+    }
+
+    /// For each label, whether a row has it.
+    pub(super) fn used_labels(&self) -> Vec<bool> {
+        let mut used = vec![false; self.labels.len()];
+        let places = self.values.pieces();
+        for place in places.flat_map(Cow::into_owned).filter(|it| !it.is_nan()) {
+            if let Some(used) = used.get_mut(place as usize) {
+                *used = true;
+            }
+        }
+        used
     }
 
     /// A value as people read it: a number, a date, a text.

@@ -1,62 +1,218 @@
 //! Data as a grid where the rows fill one, or else along one dimension `row`, with the attributes of
 //! the CF conventions 1.8.
 
+mod columns;
 mod netcdf;
 mod zarr;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use dsl::types::Content;
 
-use super::dataset::{DataColumn, Dataset};
-use super::numbers::singles;
+use super::dataset::DataColumn;
+use super::numbers::is_single;
+use columns::{GridColumn, Pieces, rows};
 
+pub(super) use columns::columns;
 pub(super) use netcdf::netcdf;
 pub(super) use zarr::zarr;
 
-/// The grid of these data. `about` becomes its attributes.
-///
-/// Coordinates are columns of times, and those called or measured as depths, latitudes and
-/// longitudes; each becomes a dimension, in this order, if rows differ in them and fill at least an
-/// eighth of the grid. Cells without a row are missing.
-fn grid(data: &Dataset, about: &[(String, String)]) -> GridFile {
-    let shape = Shape::of(data);
-    let mut names = VariableNames::default();
-    let dimensions: Vec<(String, usize)> = match &shape {
-        Shape::Rows => vec![(names.free("row"), data.rows())],
-        Shape::Grid { axes, .. } => axes
-            .iter()
-            .map(|axis| {
-                (
-                    names.free(&data.columns()[axis.column].name),
-                    axis.values.len(),
-                )
-            })
-            .collect(),
+/// What a file of a grid holds, whatever its format.
+struct GridFile<'d> {
+    columns: &'d [GridColumn],
+    shape: Shape,
+    /// With names that no variable over other dimensions has.
+    dimensions: Vec<(String, usize)>,
+    attributes: Vec<(String, Attribute)>,
+    variables: Vec<Variable<'d>>,
+}
+
+struct Variable<'d> {
+    name: String,
+    column: &'d GridColumn,
+    /// The dimension that it is the coordinate of.
+    axis: Option<usize>,
+    dimensions: Vec<usize>,
+    attributes: Vec<(String, Attribute)>,
+    stored: StoredAs,
+}
+
+/// How the values of a variable are stored.
+#[derive(Clone, Copy)]
+enum StoredAs {
+    /// The longest text has as many bytes and letters.
+    Text {
+        bytes: usize,
+        letters: usize,
+    },
+    Float,
+    Double,
+}
+
+enum Attribute {
+    Text(String),
+    Float(f32),
+    Double(f64),
+}
+
+impl<'d> GridFile<'d> {
+    /// The grid of these data. `about` becomes its attributes.
+    ///
+    /// Coordinates are columns of times, and those called or measured as depths, latitudes and
+    /// longitudes; each becomes a dimension, in this order, if rows differ in them and fill at
+    /// least an eighth of the grid. Cells without a row are missing.
+    fn of(columns: &'d [GridColumn], about: &[(String, String)]) -> Self {
+        let shape = Shape::of(columns);
+        let mut names = VariableNames::default();
+        let dimensions: Vec<(String, usize)> = match &shape {
+            Shape::Rows => vec![(names.free("row"), rows(columns))],
+            Shape::Grid { axes, .. } => axes
+                .iter()
+                .map(|axis| {
+                    (
+                        names.free(&columns[axis.column].head.name),
+                        axis.values.len(),
+                    )
+                })
+                .collect(),
+        };
+        let attributes = [("Conventions", "CF-1.8")]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into_iter()
+            .chain(about.iter().cloned())
+            .map(|(name, text)| (name, Attribute::Text(text)))
+            .collect();
+        let variables = columns.iter().enumerate().map(|(at, column)| {
+            let axis = shape.axes().iter().position(|axis| axis.column == at);
+            let (name, over) = match axis {
+                Some(axis) => (dimensions[axis].0.clone(), vec![axis]),
+                None => (
+                    names.free(&column.head.name),
+                    (0..dimensions.len()).collect(),
+                ),
+            };
+            let is_single = match axis {
+                Some(axis) => shape.axes()[axis].values.iter().all(is_single),
+                None => column.values.0.iter().all(|(_, piece)| piece.are_single()),
+            };
+            let is_axis = over.len() == 1 && dimensions[over[0]].0 == name;
+            let stored = stored_as(column, is_single);
+            Variable {
+                attributes: attributes_of(&column.head, &name, stored, is_axis),
+                name,
+                column,
+                axis,
+                dimensions: over,
+                stored,
+            }
+        });
+        let variables = variables.collect();
+        Self {
+            columns,
+            shape,
+            dimensions,
+            attributes,
+            variables,
+        }
+    }
+
+    /// The number of each cell of a variable, and for a text the place of its label; NaN where no row is.
+    fn values(&self, variable: &Variable<'d>) -> Cow<'d, Pieces> {
+        let own = &variable.column.values;
+        match (&self.shape, variable.axis) {
+            (Shape::Grid { axes, .. }, Some(axis)) => Cow::Owned(axes[axis].values.clone().into()),
+            (Shape::Rows, _) | (Shape::Grid { in_order: true, .. }, None) => Cow::Borrowed(own),
+            (Shape::Grid { axes, count, .. }, None) => Cow::Owned(match variable.stored {
+                StoredAs::Float => {
+                    let mut spread = vec![f32::NAN; *count];
+                    self.spread(axes, own, |cell, value| spread[cell] = value as f32);
+                    spread.into()
+                }
+                StoredAs::Text { .. } | StoredAs::Double => {
+                    let mut spread = vec![f64::NAN; *count];
+                    self.spread(axes, own, |cell, value| spread[cell] = value);
+                    spread.into()
+                }
+            }),
+        }
+    }
+
+    /// Calls `each` with the cell and the number of every row.
+    fn spread(&self, axes: &[GridAxis], own: &Pieces, mut each: impl FnMut(usize, f64)) {
+        let mut rows = 0..0;
+        let mut numbers = Cow::default();
+        each_cell(axes, self.columns, |row, cell| {
+            if row >= rows.end {
+                rows = row..own.len().min(row + TOGETHER);
+                numbers = own.part(rows.clone());
+            }
+            each(cell, numbers[row - rows.start]);
+            true
+        });
+    }
+
+    /// How many cells a variable has.
+    fn cells(&self, variable: &Variable<'_>) -> usize {
+        let sizes = variable.dimensions.iter();
+        sizes.map(|at| self.dimensions[*at].1).product()
+    }
+}
+
+fn stored_as(column: &GridColumn, is_single: bool) -> StoredAs {
+    match column.head.content {
+        Content::Text => StoredAs::Text {
+            bytes: column.texts().map(str::len).max().unwrap_or(0).max(1),
+            letters: { column.texts() }
+                .map(|text| text.chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(1),
+        },
+        _ if is_single => StoredAs::Float,
+        _ => StoredAs::Double,
+    }
+}
+
+/// The attributes of the variable `name` of a column.
+fn attributes_of(
+    column: &DataColumn,
+    name: &str,
+    stored: StoredAs,
+    is_axis: bool,
+) -> Vec<(String, Attribute)> {
+    let mut attributes = Vec::new();
+    let mut told = |name: &str, text: &str| {
+        attributes.push((name.to_owned(), Attribute::Text(text.to_owned())));
     };
-    let mut file = GridFile::default();
-    for (name, size) in &dimensions {
-        file.dimensions.push((name.clone(), *size));
+    match column.content {
+        Content::Time(unit) => {
+            told("units", &unit.text());
+            told("calendar", unit.calendar().name());
+        }
+        _ => {
+            if let Some(unit) = &column.unit {
+                told("units", unit);
+            }
+        }
     }
-    file.attributes = [("Conventions", "CF-1.8")]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()))
-        .into_iter()
-        .chain(about.iter().cloned())
-        .map(|(name, text)| (name, Attribute::Text(text)))
-        .collect();
-    for (at, column) in data.columns().iter().enumerate() {
-        let axis = shape.axes().iter().position(|axis| axis.column == at);
-        let (name, over) = match axis {
-            Some(axis) => (dimensions[axis].0.clone(), vec![axis]),
-            None => (names.free(&column.name), (0..dimensions.len()).collect()),
-        };
-        let values = match axis {
-            Some(axis) => shape.axes()[axis].values.clone(),
-            None => shape.spread(&column.values),
-        };
-        file.add(name, column, over, &values);
+    if name != column.name {
+        told("long_name", &column.name);
     }
-    file
+    if !is_axis {
+        let missing = match stored {
+            StoredAs::Text { .. } => None,
+            StoredAs::Float => Some(Attribute::Float(f32::NAN)),
+            StoredAs::Double => Some(Attribute::Double(f64::NAN)),
+        };
+        attributes.extend(missing.map(|missing| ("_FillValue".to_owned(), missing)));
+    } else if let Some((standard, letter)) = rank(column).map(|rank| STANDARD[rank]) {
+        if standard != "depth" || column.name.eq_ignore_ascii_case("depth") {
+            told("standard_name", standard);
+        }
+        told("axis", letter);
+    }
+    attributes
 }
 
 /// A coordinate: its column and its different values in ascending order.
@@ -70,10 +226,10 @@ enum Shape {
     Rows,
     Grid {
         axes: Vec<GridAxis>,
-        /// The cell of each row.
-        cells: Vec<usize>,
         /// How many cells there are.
         count: usize,
+        /// Whether each cell has a row, and rows come in the order of the cells.
+        in_order: bool,
     },
 }
 
@@ -81,51 +237,46 @@ enum Shape {
 const EMPTIEST: usize = 8;
 
 impl Shape {
-    fn of(data: &Dataset) -> Self {
-        let mut columns: Vec<Option<usize>> = vec![None; 4];
-        for (at, column) in data.columns().iter().enumerate() {
-            if let Some(rank) = rank(column) {
-                columns[rank].get_or_insert(at);
+    fn of(columns: &[GridColumn]) -> Self {
+        let mut ranked: Vec<Option<usize>> = vec![None; 4];
+        for (at, column) in columns.iter().enumerate() {
+            if let Some(rank) = rank(&column.head) {
+                ranked[rank].get_or_insert(at);
             }
         }
-        let axes = columns.into_iter().flatten().map(|at| {
-            let mut values = data.columns()[at].values.to_vec();
-            values.sort_unstable_by(f64::total_cmp);
-            values.dedup();
-            GridAxis { column: at, values }
+        let axes = ranked.into_iter().flatten().map(|at| GridAxis {
+            column: at,
+            values: columns[at].values.different(),
         });
         let axes: Vec<GridAxis> = axes.collect();
-        Self::grid(data, axes).unwrap_or(Self::Rows)
+        Self::grid(columns, axes).unwrap_or(Self::Rows)
     }
 
     /// The grid of these axes, where each row has a cell of its own.
-    fn grid(data: &Dataset, axes: Vec<GridAxis>) -> Option<Self> {
+    fn grid(columns: &[GridColumn], axes: Vec<GridAxis>) -> Option<Self> {
         let sizes = axes.iter().map(|axis| axis.values.len());
         let count = sizes.fold(1, usize::saturating_mul);
         let is_known = axes
             .iter()
             .all(|axis| axis.values.iter().all(|value| !value.is_nan()));
-        if axes.is_empty() || !is_known || count > data.rows().saturating_mul(EMPTIEST) {
+        if axes.is_empty() || !is_known || count > rows(columns).saturating_mul(EMPTIEST) {
             return None;
         }
-        let mut seen = HashSet::with_capacity(data.rows());
-        let mut cells = Vec::with_capacity(data.rows());
-        for row in 0..data.rows() {
-            let mut cell = 0;
-            for axis in &axes {
-                let value = data.columns()[axis.column].values[row];
-                let place = axis
-                    .values
-                    .binary_search_by(|own| own.total_cmp(&value))
-                    .ok()?;
-                cell = cell * axis.values.len() + place;
-            }
-            if !seen.insert(cell) {
-                return None;
-            }
-            cells.push(cell);
-        }
-        Some(Self::Grid { axes, cells, count })
+        // A bit for each cell.
+        let mut seen = vec![0_u64; count.div_ceil(64)];
+        let mut in_order = count == rows(columns);
+        let is_grid = each_cell(&axes, columns, |row, cell| {
+            let (word, bit) = (&mut seen[cell / 64], 1 << (cell % 64));
+            let is_new = *word & bit == 0;
+            *word |= bit;
+            in_order &= row == cell;
+            is_new
+        });
+        is_grid.then_some(Self::Grid {
+            axes,
+            count,
+            in_order,
+        })
     }
 
     fn axes(&self) -> &[GridAxis] {
@@ -134,21 +285,46 @@ impl Shape {
             Self::Grid { axes, .. } => axes,
         }
     }
+}
 
-    /// The values by cell; NaN where no row is.
-    fn spread(&self, values: &[f64]) -> Vec<f64> {
-        match self {
-            Self::Rows => values.to_vec(),
-            Self::Grid { cells, count, .. } => {
-                let mut spread = vec![f64::NAN; *count];
-                for (cell, value) in cells.iter().zip(values) {
-                    spread[*cell] = *value;
-                }
-                spread
+/// Calls `each` with every row and its cell until it is false; returns whether it never was.
+fn each_cell(
+    axes: &[GridAxis],
+    columns: &[GridColumn],
+    mut each: impl FnMut(usize, usize) -> bool,
+) -> bool {
+    let count = rows(columns);
+    let mut cells = Vec::new();
+    for start in (0..count).step_by(TOGETHER) {
+        let rows = start..count.min(start + TOGETHER);
+        cells.clear();
+        cells.resize(rows.len(), 0);
+        for axis in axes {
+            let values = columns[axis.column].values.part(rows.clone());
+            let mut place = 0;
+            for (cell, value) in cells.iter_mut().zip(values.iter()) {
+                place = axis.place(*value, place);
+                *cell = *cell * axis.values.len() + place;
             }
         }
+        if !rows.zip(&cells).all(|(row, cell)| each(row, *cell)) {
+            return false;
+        }
+    }
+    true
+}
+
+impl GridAxis {
+    /// The place of one of its values, where `last` is the one before: often the same, or the next.
+    fn place(&self, value: f64, last: usize) -> usize {
+        let is_it = |at: &usize| self.values.get(*at) == Some(&value);
+        let near = [last, last + 1, 0].into_iter().find(is_it);
+        near.unwrap_or_else(|| self.values.partition_point(|own| *own < value))
     }
 }
+
+/// How many rows are looked at together.
+const TOGETHER: usize = 1 << 14;
 
 /// The place of a coordinate among the dimensions: time, depth, latitude, longitude.
 fn rank(column: &DataColumn) -> Option<usize> {
@@ -204,90 +380,5 @@ impl VariableNames {
             name = format!("{plain}_{count}");
         }
         name
-    }
-}
-
-enum Attribute {
-    Text(String),
-    Float(f32),
-    Double(f64),
-}
-
-/// The values of a variable, as they are stored.
-enum VariableValues {
-    Texts(Vec<String>),
-    Float(Vec<f32>),
-    Double(Vec<f64>),
-}
-
-struct Variable {
-    name: String,
-    dimensions: Vec<usize>,
-    attributes: Vec<(String, Attribute)>,
-    values: VariableValues,
-}
-
-/// What a file of a grid holds, whatever its format.
-#[derive(Default)]
-struct GridFile {
-    dimensions: Vec<(String, usize)>,
-    attributes: Vec<(String, Attribute)>,
-    variables: Vec<Variable>,
-}
-
-impl GridFile {
-    fn add(&mut self, name: String, column: &DataColumn, over: Vec<usize>, values: &[f64]) {
-        let mut attributes = Vec::new();
-        let mut told = |name: &str, text: &str| {
-            attributes.push((name.to_owned(), Attribute::Text(text.to_owned())));
-        };
-        match column.content {
-            Content::Time(unit) => {
-                told("units", &unit.text());
-                told("calendar", unit.calendar().name());
-            }
-            _ => {
-                if let Some(unit) = &column.unit {
-                    told("units", unit);
-                }
-            }
-        }
-        if name != column.name {
-            told("long_name", &column.name);
-        }
-        let is_axis = over.len() == 1 && self.dimensions[over[0]].0 == name;
-        if let Some((standard, letter)) = rank(column).map(|rank| STANDARD[rank])
-            && is_axis
-        {
-            if standard != "depth" || column.name.eq_ignore_ascii_case("depth") {
-                told("standard_name", standard);
-            }
-            told("axis", letter);
-        }
-        let stored = match column.content {
-            Content::Text => {
-                let texts = values.iter().map(|value| column.label(*value));
-                let texts = texts.map(|text| text.unwrap_or_default().to_owned());
-                VariableValues::Texts(texts.collect())
-            }
-            _ => match singles(values) {
-                Some(singles) => VariableValues::Float(singles),
-                None => VariableValues::Double(values.to_vec()),
-            },
-        };
-        if !is_axis {
-            let missing = match stored {
-                VariableValues::Texts(_) => None,
-                VariableValues::Float(_) => Some(Attribute::Float(f32::NAN)),
-                VariableValues::Double(_) => Some(Attribute::Double(f64::NAN)),
-            };
-            attributes.extend(missing.map(|missing| ("_FillValue".to_owned(), missing)));
-        }
-        self.variables.push(Variable {
-            name,
-            dimensions: over,
-            attributes,
-            values: stored,
-        });
     }
 }

@@ -1,6 +1,7 @@
 //! The numbers of a column, in as little memory as they come in.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
@@ -145,16 +146,9 @@ impl Numbers {
         if let Some(singles) = singles.collect::<Option<Vec<&[f32]>>>() {
             return singles.concat().into();
         }
-        let repeated = parts.first().and_then(|first| first.codes());
-        let codes = parts.iter().map(|part| {
-            let is_same = |(own, _): &(&[f64], _)| {
-                repeated.is_some_and(|(first, _)| bits(own).eq(bits(first)))
-            };
-            part.codes().filter(is_same).map(|(_, codes)| &codes[..])
-        });
-        if let (Some((values, _)), Some(codes)) = (repeated, codes.collect::<Option<Vec<&[u16]>>>())
-        {
-            return Self::coded(values, codes.concat());
+        let coded = parts.iter().map(|part| part.codes());
+        if let Some(coded) = coded.collect::<Option<Vec<_>>>().and_then(|it| in_one(&it)) {
+            return coded;
         }
         let mut all = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         for part in parts {
@@ -173,28 +167,71 @@ impl Numbers {
         }
     }
 
-    /// The numbers in single precision, when it holds every one of them, as those of many files.
-    pub(super) fn to_singles(&self) -> Option<Vec<f32>> {
+    /// The same numbers without the doubles that were made of them.
+    pub(super) fn narrow(&self) -> Self {
+        self.form.clone().into()
+    }
+
+    /// Whether single precision holds every one of the numbers, as those of many files.
+    pub(super) fn are_single(&self) -> bool {
         match &self.form {
-            Form::Single(values) => Some(values.to_vec()),
-            Form::Double(values) => singles(values),
+            Form::Single(_) => true,
+            Form::Double(values) => values.iter().all(is_single),
             Form::Coded { values, codes } => {
                 let singles: Vec<bool> = values.iter().map(is_single).collect();
-                let all = codes.iter().all(|code| singles[usize::from(*code)]);
-                let value = |code: &u16| values[usize::from(*code)] as f32;
-                all.then(|| codes.iter().map(value).collect())
+                codes.iter().all(|code| singles[usize::from(*code)])
             }
         }
     }
+
+    /// The numbers in single precision, when it holds every one of them.
+    pub(super) fn to_singles(&self) -> Option<Vec<f32>> {
+        let narrow = |value: f64| value as f32;
+        self.are_single().then(|| match &self.form {
+            Form::Single(values) => values.to_vec(),
+            Form::Double(values) => values.iter().copied().map(narrow).collect(),
+            Form::Coded { values, codes } => {
+                let value = |code: &u16| narrow(values[usize::from(*code)]);
+                codes.iter().map(value).collect()
+            }
+        })
+    }
 }
 
-/// The values in single precision, when it holds every one of them.
-pub(super) fn singles(values: &[f64]) -> Option<Vec<f32>> {
-    let all = values.iter().all(is_single);
-    all.then(|| values.iter().map(|value| *value as f32).collect())
+/// Coded parts one after the other, as long as places reach for the values of all.
+fn in_one(parts: &[(&[f64], &Arc<Vec<u16>>)]) -> Option<Numbers> {
+    let (first, _) = parts.first()?;
+    let mut all = first.to_vec();
+    let mut known: HashMap<u64, u16> = HashMap::new();
+    let mut codes = Vec::with_capacity(parts.iter().map(|(_, codes)| codes.len()).sum());
+    for (values, own) in parts {
+        if bits(values).eq(bits(first)) {
+            codes.extend_from_slice(own);
+            continue;
+        }
+        if known.is_empty() {
+            let places = bits(first).enumerate();
+            known = places.map(|(at, bits)| (bits, at as u16)).collect();
+        }
+        let places = values.iter().map(|value| {
+            let next = u16::try_from(all.len());
+            match known.get(&value.to_bits()) {
+                Some(at) => Some(*at),
+                None => {
+                    let next = next.ok()?;
+                    known.insert(value.to_bits(), next);
+                    all.push(*value);
+                    Some(next)
+                }
+            }
+        });
+        let places: Vec<u16> = places.collect::<Option<_>>()?;
+        codes.extend(own.iter().map(|code| places[usize::from(*code)]));
+    }
+    Some(Numbers::coded(all, codes))
 }
 
-fn is_single(value: &f64) -> bool {
+pub(super) fn is_single(value: &f64) -> bool {
     f64::from(*value as f32).to_bits() == value.to_bits()
 }
 
@@ -306,6 +343,13 @@ mod tests {
                 prop_assert_eq!(form.get(wide.len()), None);
                 prop_assert_eq!(form.to_singles(), forms[0].to_singles());
                 prop_assert!(form.wide.get().is_none(), "widened");
+                let others: Vec<u16> = (0..wide.len() as u16).map(|at| at % 3).collect();
+                let other = [7.5, -2.0, f64::NAN];
+                let recoded = others.iter().map(|code| other[usize::from(*code)]);
+                let recoded: Vec<f64> = wide.iter().copied().chain(recoded).collect();
+                let joined = Numbers::concat(&[&forms[2], &Numbers::coded(&other[..], others)]);
+                prop_assert!(same(&joined.part(0..joined.len()), &recoded));
+                prop_assert_eq!(joined.codes().map(|(values, _)| values.len()), Some(7));
                 let whole = [&wide[..], &wide[..]].concat();
                 let (first, last) = (&forms[(at + 1) % 3], &forms[(at + 2) % 3]);
                 prop_assert!(same(&Numbers::concat(&[form, form]), &whole));

@@ -1,133 +1,118 @@
 //! A grid as NetCDF: the classic format with 64-bit offsets (NetCDF Classic Format Specification,
 //! `CDF-2`), which every reader of NetCDF knows.
 
-use super::{Attribute, Dataset, GridFile, VariableValues, grid};
+use super::{Attribute, GridColumn, GridFile, StoredAs, Variable};
+use crate::artifact::Take;
 use crate::error::Fault;
 
-/// The bytes of a NetCDF file with these data. `about` becomes its attributes.
+/// Gives `put` the bytes of a NetCDF file with these data. `about` becomes its attributes.
 ///
 /// # Errors
-/// When a column has more bytes than the format allows.
-pub fn netcdf(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
-    Classic::of(grid(data, about)).bytes()
+/// When a column has more bytes than the format allows; those of `put`.
+pub fn netcdf(
+    data: &[GridColumn],
+    about: &[(String, String)],
+    put: &mut Take,
+) -> Result<(), Fault> {
+    Classic::of(GridFile::of(data, about)).write(put)
 }
 
 /// A variable of the format may have no more bytes.
 const MOST_BYTES: usize = u32::MAX as usize - 3;
 
+/// How many values are written together.
+const TOGETHER: usize = 1 << 16;
+
 /// The same grid with texts as rows of characters, along dimensions of their own.
-struct Classic {
-    dimensions: Vec<(String, usize)>,
-    attributes: Vec<(String, Attribute)>,
-    variables: Vec<ClassicVariable>,
-}
+struct Classic<'d>(GridFile<'d>);
 
-struct ClassicVariable {
-    name: String,
-    dimensions: Vec<usize>,
-    attributes: Vec<(String, Attribute)>,
-    values: ClassicValues,
-}
-
-/// The values of a variable, as they are stored.
-enum ClassicValues {
-    Characters(Vec<u8>),
-    Float(Vec<f32>),
-    Double(Vec<f64>),
-}
-
-impl Classic {
-    fn of(file: GridFile) -> Self {
-        let mut dimensions = file.dimensions;
-        let variables = file.variables.into_iter().map(|variable| {
-            let (mut over, mut attributes) = (variable.dimensions, variable.attributes);
-            let values = match variable.values {
-                VariableValues::Float(values) => ClassicValues::Float(values),
-                VariableValues::Double(values) => ClassicValues::Double(values),
-                VariableValues::Texts(texts) => {
-                    let longest = texts.iter().map(String::len).max().unwrap_or_default();
-                    let length = longest.max(1);
-                    over.push(dimensions.len());
-                    dimensions.push((format!("{}_length", variable.name), length));
-                    let encoding = Attribute::Text("utf-8".to_owned());
-                    attributes.push(("_Encoding".to_owned(), encoding));
-                    let mut bytes = Vec::with_capacity(length * texts.len());
-                    for text in texts {
-                        bytes.extend_from_slice(text.as_bytes());
-                        bytes.resize(bytes.len() + length - text.len(), 0);
-                    }
-                    ClassicValues::Characters(bytes)
-                }
-            };
-            ClassicVariable {
-                name: variable.name,
-                dimensions: over,
-                attributes,
-                values,
+impl<'d> Classic<'d> {
+    fn of(mut file: GridFile<'d>) -> Self {
+        for variable in &mut file.variables {
+            if let StoredAs::Text { bytes, .. } = variable.stored {
+                variable.dimensions.push(file.dimensions.len());
+                let name = format!("{}_length", variable.name);
+                file.dimensions.push((name, bytes));
+                let encoding = Attribute::Text("utf-8".to_owned());
+                variable.attributes.push(("_Encoding".to_owned(), encoding));
             }
-        });
-        let variables = variables.collect();
-        Self {
-            dimensions,
-            attributes: file.attributes,
-            variables,
         }
+        Self(file)
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, Fault> {
+    fn write(&self, put: &mut Take) -> Result<(), Fault> {
         // The head has the same length whatever the places of the values are.
-        let start = self.head(&vec![0; self.variables.len()])?.len();
+        let start = self.head(&vec![0; self.0.variables.len()])?.len();
         let mut begins = Vec::new();
         let mut end = start;
-        for variable in &self.variables {
+        for variable in &self.0.variables {
             begins.push(end as u64);
-            end += variable.values.bytes().next_multiple_of(4);
+            end += self.bytes(variable).next_multiple_of(4);
         }
-        let mut bytes = self.head(&begins)?;
-        bytes.reserve(end - start);
-        for variable in &self.variables {
-            match &variable.values {
-                ClassicValues::Characters(values) => bytes.extend_from_slice(values),
-                ClassicValues::Float(values) => {
-                    values
-                        .iter()
-                        .for_each(|value| bytes.extend(value.to_be_bytes()));
+        put(&self.head(&begins)?)?;
+        let mut bytes = Vec::new();
+        for variable in &self.0.variables {
+            let values = self.0.values(variable);
+            for start in (0..values.len()).step_by(TOGETHER) {
+                bytes.clear();
+                for value in values
+                    .part(start..values.len().min(start + TOGETHER))
+                    .iter()
+                {
+                    match variable.stored {
+                        StoredAs::Float => bytes.extend((*value as f32).to_be_bytes()),
+                        StoredAs::Double => bytes.extend(value.to_be_bytes()),
+                        StoredAs::Text { bytes: length, .. } => {
+                            let text = variable.column.head.label(*value).unwrap_or_default();
+                            let end = bytes.len() + length;
+                            bytes.extend_from_slice(text.as_bytes());
+                            bytes.resize(end, 0);
+                        }
+                    }
                 }
-                ClassicValues::Double(values) => {
-                    values
-                        .iter()
-                        .for_each(|value| bytes.extend(value.to_be_bytes()));
-                }
+                put(&bytes)?;
             }
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            let length = self.bytes(variable);
+            put(&[0; 4][..length.next_multiple_of(4) - length])?;
         }
-        Ok(bytes)
+        Ok(())
+    }
+
+    /// How many bytes the values of a variable take.
+    fn bytes(&self, variable: &Variable<'_>) -> usize {
+        let each = match variable.stored {
+            // Along a dimension of their own.
+            StoredAs::Text { .. } => 1,
+            StoredAs::Float => 4,
+            StoredAs::Double => 8,
+        };
+        self.0.cells(variable) * each
     }
 
     fn head(&self, begins: &[u64]) -> Result<Vec<u8>, Fault> {
         let mut head = Head(b"CDF\x02".to_vec());
         // No dimension grows.
         head.number(0);
-        head.list(10, self.dimensions.len());
-        for (name, size) in &self.dimensions {
+        head.list(10, self.0.dimensions.len());
+        for (name, size) in &self.0.dimensions {
             head.text(name);
             head.number(size32(*size)?);
         }
-        head.attributes(&self.attributes)?;
-        head.list(11, self.variables.len());
-        for (variable, begin) in self.variables.iter().zip(begins) {
+        head.attributes(&self.0.attributes)?;
+        head.list(11, self.0.variables.len());
+        for (variable, begin) in self.0.variables.iter().zip(begins) {
             head.text(&variable.name);
             head.number(size32(variable.dimensions.len())?);
             for dimension in &variable.dimensions {
                 head.number(size32(*dimension)?);
             }
             head.attributes(&variable.attributes)?;
-            head.number(match variable.values {
-                ClassicValues::Characters(_) => 2,
-                ClassicValues::Float(_) => 5,
-                ClassicValues::Double(_) => 6,
+            head.number(match variable.stored {
+                StoredAs::Text { .. } => 2,
+                StoredAs::Float => 5,
+                StoredAs::Double => 6,
             });
-            let bytes = variable.values.bytes().next_multiple_of(4);
+            let bytes = self.bytes(variable).next_multiple_of(4);
             if bytes > MOST_BYTES {
                 let message = format!("`{}` has more than 4 GB", variable.name);
                 return Err(Fault::user(message).with_hint("write it with `--format parquet`"));
@@ -142,16 +127,6 @@ impl Classic {
 fn size32(size: usize) -> Result<u32, Fault> {
     let told = |_| Fault::user("NetCDF holds no dimension of more than 2^32 values");
     u32::try_from(size).map_err(told)
-}
-
-impl ClassicValues {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Characters(values) => values.len(),
-            Self::Float(values) => 4 * values.len(),
-            Self::Double(values) => 8 * values.len(),
-        }
-    }
 }
 
 /// The head of a file while it is written.

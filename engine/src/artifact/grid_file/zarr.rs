@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Attribute, Dataset, GridFile, Variable, VariableValues, grid};
+use super::{Attribute, GridColumn, GridFile, Pieces, StoredAs, Variable};
+use crate::artifact::Take;
+use crate::artifact::data_file::ByteSink;
 use crate::error::Fault;
-use crate::zip::{Content, write_archive};
+use crate::zip::{Archive, Content};
 
 /// About how many values a chunk has.
 const CHUNK: usize = 1 << 20;
@@ -13,80 +15,84 @@ const CHUNK: usize = 1 << 20;
 /// How much is spent on smaller chunks.
 const LEVEL: i32 = 3;
 
-/// The bytes of a zip file of a Zarr store with these data. `about` becomes its attributes.
+/// Gives `put` the bytes of a zip file of a Zarr store with these data. `about` becomes its
+/// attributes.
 ///
 /// # Errors
-/// When the machine cannot compress it.
-pub fn zarr(data: &Dataset, about: &[(String, String)]) -> Result<Vec<u8>, Fault> {
-    let file = grid(data, about);
+/// When the machine cannot compress it; those of `put`.
+pub fn zarr(data: &[GridColumn], about: &[(String, String)], put: &mut Take) -> Result<(), Fault> {
+    let mut sink = ByteSink::new(put);
+    let written = write(&GridFile::of(data, about), &mut sink);
+    sink.end(written)
+}
+
+fn write(file: &GridFile<'_>, out: &mut ByteSink<'_, '_>) -> Result<(), Fault> {
     let mut metadata = Map::new();
     metadata.insert(".zgroup".to_owned(), json!({ "zarr_format": 2 }));
     metadata.insert(".zattrs".to_owned(), attributes(&file.attributes).into());
-    let mut chunks = Vec::new();
-    for variable in &file.variables {
-        let array = StoredArray::of(&file, variable);
-        let head = |part: &str| format!("{}/{part}", variable.name);
-        metadata.insert(head(".zarray"), array.head());
-        metadata.insert(head(".zattrs"), array.attributes(&file));
+    let arrays = file.variables.iter().map(|it| StoredArray::of(file, it));
+    let arrays: Vec<StoredArray<'_>> = arrays.collect();
+    for array in &arrays {
+        metadata.insert(array.part(".zarray"), array.head());
+        metadata.insert(array.part(".zattrs"), array.attributes(file));
+    }
+    let text = |value: &Value| Content::Bytes(value.to_string().into_bytes());
+    let mut archive = Archive::new(out);
+    for (name, value) in &metadata {
+        archive.add(name, &text(value))?;
+    }
+    let consolidated = json!({ "zarr_consolidated_format": 1, "metadata": metadata });
+    archive.add(".zmetadata", &text(&consolidated))?;
+    for array in &arrays {
+        let values = file.values(array.variable);
         for at in 0..array.shape[0].div_ceil(array.rows) {
             let place = std::iter::once(at).chain(array.shape[1..].iter().map(|_| 0));
             let place: Vec<String> = place.map(|at| at.to_string()).collect();
-            chunks.push((head(&place.join(".")), array.chunk(at)?));
+            let chunk = Content::Bytes(array.chunk(&values, at)?);
+            archive.add(&array.part(&place.join(".")), &chunk)?;
         }
     }
-    let text = |value: &Value| Content::Bytes(value.to_string().into_bytes());
-    let mut entries: Vec<(String, Content)> = (metadata.iter())
-        .map(|(name, value)| (name.clone(), text(value)))
-        .collect();
-    let consolidated = json!({ "zarr_consolidated_format": 1, "metadata": metadata });
-    entries.push((".zmetadata".to_owned(), text(&consolidated)));
-    let chunks = chunks.into_iter();
-    entries.extend(chunks.map(|(name, bytes)| (name, Content::Bytes(bytes))));
-    let mut bytes = Vec::new();
-    write_archive(&entries, &mut bytes)?;
-    Ok(bytes)
+    Ok(archive.end()?)
 }
 
 /// A variable as an array of chunks.
 struct StoredArray<'a> {
-    variable: &'a Variable,
+    variable: &'a Variable<'a>,
     shape: Vec<usize>,
     /// How many rows along the first dimension a chunk has.
     rows: usize,
     /// How many values a row has.
     width: usize,
-    /// How many characters the longest text has.
-    longest: usize,
 }
 
 impl<'a> StoredArray<'a> {
-    fn of(file: &GridFile, variable: &'a Variable) -> Self {
+    fn of(file: &GridFile<'_>, variable: &'a Variable<'a>) -> Self {
         let shape: Vec<usize> = (variable.dimensions.iter())
             .map(|at| file.dimensions[*at].1)
             .collect();
         let width = shape[1..].iter().product::<usize>().max(1);
-        let longest = match &variable.values {
-            VariableValues::Texts(texts) => texts.iter().map(|text| text.chars().count()).max(),
-            _ => None,
-        };
         Self {
             variable,
             rows: (CHUNK / width).clamp(1, shape[0].max(1)),
             shape,
             width,
-            longest: longest.unwrap_or_default().max(1),
         }
     }
 
+    /// The name of a part of the array in the store.
+    fn part(&self, part: &str) -> String {
+        format!("{}/{part}", self.variable.name)
+    }
+
     fn head(&self) -> Value {
-        let dtype = match self.variable.values {
-            VariableValues::Texts(_) => format!("<U{}", self.longest),
-            VariableValues::Float(_) => "<f4".to_owned(),
-            VariableValues::Double(_) => "<f8".to_owned(),
+        let dtype = match self.variable.stored {
+            StoredAs::Text { letters, .. } => format!("<U{letters}"),
+            StoredAs::Float => "<f4".to_owned(),
+            StoredAs::Double => "<f8".to_owned(),
         };
         let has_gaps = (self.variable.attributes.iter()).any(|(name, _)| name == FILL);
-        let missing = match self.variable.values {
-            VariableValues::Texts(_) => json!(""),
+        let missing = match self.variable.stored {
+            StoredAs::Text { .. } => json!(""),
             _ if has_gaps => json!("NaN"),
             _ => Value::Null,
         };
@@ -103,7 +109,7 @@ impl<'a> StoredArray<'a> {
         })
     }
 
-    fn attributes(&self, file: &GridFile) -> Value {
+    fn attributes(&self, file: &GridFile<'_>) -> Value {
         let mut all = attributes(&self.variable.attributes);
         let names = self.variable.dimensions.iter();
         let names: Vec<&String> = names.map(|at| &file.dimensions[*at].0).collect();
@@ -112,26 +118,21 @@ impl<'a> StoredArray<'a> {
     }
 
     /// The compressed bytes of a chunk; the last one is as large as the others.
-    fn chunk(&self, at: usize) -> Result<Vec<u8>, Fault> {
+    fn chunk(&self, values: &Pieces, at: usize) -> Result<Vec<u8>, Fault> {
         let first = at * self.rows * self.width;
         let count = self.rows * self.width;
         let mut bytes = Vec::new();
-        match &self.variable.values {
-            VariableValues::Float(values) => {
-                for value in padded(values, first, count, f32::NAN) {
-                    bytes.extend(value.to_le_bytes());
-                }
-            }
-            VariableValues::Double(values) => {
-                for value in padded(values, first, count, f64::NAN) {
-                    bytes.extend(value.to_le_bytes());
-                }
-            }
-            VariableValues::Texts(texts) => {
-                for text in padded(texts, first, count, String::new()) {
-                    let letters = text.chars().map(u32::from);
-                    let letters = letters.chain(std::iter::repeat(0)).take(self.longest);
-                    letters.for_each(|letter| bytes.extend(letter.to_le_bytes()));
+        let own = values.part(first..values.len().min(first + count));
+        let missing = std::iter::repeat(&f64::NAN);
+        for value in own.iter().chain(missing).take(count) {
+            match self.variable.stored {
+                StoredAs::Float => bytes.extend((*value as f32).to_le_bytes()),
+                StoredAs::Double => bytes.extend(value.to_le_bytes()),
+                StoredAs::Text { letters, .. } => {
+                    let text = self.variable.column.head.label(*value).unwrap_or_default();
+                    let text = text.chars().map(u32::from).chain(std::iter::repeat(0));
+                    let text = text.take(letters);
+                    text.for_each(|letter| bytes.extend(letter.to_le_bytes()));
                 }
             }
         }
@@ -148,15 +149,4 @@ fn attributes(all: &[(String, Attribute)]) -> Map<String, Value> {
         Attribute::Float(_) | Attribute::Double(_) => None,
     });
     texts.collect()
-}
-
-/// A part of the values, made up where it ends before.
-fn padded<T: Clone>(
-    values: &[T],
-    first: usize,
-    count: usize,
-    missing: T,
-) -> impl Iterator<Item = T> {
-    let part = values[first..].iter().take(count).cloned();
-    part.chain(std::iter::repeat(missing)).take(count)
 }
