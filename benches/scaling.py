@@ -49,6 +49,50 @@ def training_rows(n):
     )
 
 
+def cells(n):
+    """A classic NetCDF file of single precision, written beside the experiment: months of 100 by 100 cells."""
+    months = n // 10_000
+    sizes = {"time": months, "lat": 100, "lon": 100}
+
+    def name(text):
+        return struct.pack(">i", len(text)) + text.encode().ljust(-(-len(text) // 4) * 4, b"\0")
+
+    head = b"CDF\x01" + struct.pack(">3i", 0, 10, 3) + b"".join(name(it) + struct.pack(">i", sizes[it]) for it in sizes)
+    shapes = {"time": [0], "lat": [1], "lon": [2], "u": [0, 1, 2]}
+    own = {it: math.prod(list(sizes.values())[at] for at in shapes[it]) for it in shapes}
+    begin = len(head) + 16 + sum(len(name(it)) + 24 + 4 * len(shapes[it]) for it in shapes)
+    head += struct.pack(">4i", 0, 0, 11, 4)
+    for it, over in shapes.items():
+        head += name(it) + struct.pack(f">{1 + len(over)}i", len(over), *over) + struct.pack(">5i", 0, 0, 5, 4 * own[it], begin)
+        begin += 4 * own[it]
+    with open("u.nc", "wb") as file:
+        file.write(head)
+        for size in sizes.values():
+            file.write(struct.pack(f">{size}f", *range(size)))
+        for month in range(months):
+            file.write(struct.pack(">100f", *(month % 12 + at % 7 for at in range(100))) * 100)
+    return (
+        'data all = netcdf("u.nc", inputs: [u], coords: [time, lat, lon])\n'
+        "data warm = derive(where(all, lat > 20), month = time % 12, square = u ^ 2)\n"
+        "data mean = aggregate(warm, by: [month, lat, lon], m = mean(square))\n"
+    )
+
+
+def merged_weights(n):
+    """Two models of that many weights in files, and one between them."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [n], "data_offsets": [0, 4 * n]}}).encode()
+    for file, value in (("a", 1.0), ("b", 2.0)):
+        with open(f"{file}.safetensors", "wb") as model:
+            model.write(struct.pack("<Q", len(header)) + header)
+            for start in range(0, n, 1 << 20):
+                model.write(struct.pack("<f", value) * min(1 << 20, n - start))
+    return (
+        'weights a = safetensors("a.safetensors")\n'
+        'weights b = safetensors("b.safetensors")\n'
+        "weights between = a + 0.4 * (b - a)\n"
+    )
+
+
 def subsets(n):
     return experiment(DATA, NET, SHIFT, "regression drift = ols(shift, columns(z))\n", count=n)
 
@@ -129,8 +173,10 @@ def checkpoints(n):
 CURVES = {
     "rows": (rows, 10_000, 10, 10_000_000),
     "training_rows": (training_rows, 10_000, 10, 10_000_000),
+    "cells": (cells, 100_000, 10, 100_000_000),
     "subsets": (subsets, 64, 4, 65_536),
     "weights": (weights, 1_000, 4, 16_384_000),
+    "merged_weights": (merged_weights, 1_000_000, 10, 1_000_000_000),
     "members": (members, 4, 4, 1_024),
     "steps": (steps, 100, 4, 102_400),
     "predictors": (predictors, 1, 2, 64),
