@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::flow::{InParts, MOST_BESIDE};
 use crate::graph::{Action, ActionId, Graph};
 use crate::key::Key;
-use crate::order::{Order, order, order_beside};
+use crate::order::{Order, OrderWriter};
 use crate::plugin::Registry;
 use crate::trials::{needed, node, sets};
 
@@ -141,40 +141,25 @@ impl Along {
     }
 
     /// The order for one action, with what it leaves.
-    pub fn order(
-        &self,
-        id: ActionId,
-        graph: &Graph,
-        experiment: &Experiment,
-        registry: &Registry,
-    ) -> Order {
-        self.order_beside(id, None, graph, experiment, registry)
+    pub fn order(&self, id: ActionId, writer: &OrderWriter<'_>) -> Order {
+        self.beside(id, None, writer)
     }
 
-    fn order_beside(
-        &self,
-        id: ActionId,
-        input: Option<ActionId>,
-        graph: &Graph,
-        experiment: &Experiment,
-        registry: &Registry,
-    ) -> Order {
+    fn beside(&self, id: ActionId, input: Option<ActionId>, writer: &OrderWriter<'_>) -> Order {
         let others = self.recorded.get(&id).into_iter().flatten();
-        let others = others.map(|other| order(*other, graph, experiment, registry));
         let flows = self.flows.get(&id).map(|flows| {
-            let beside =
-                |other: &ActionId| self.order_beside(*other, Some(id), graph, experiment, registry);
-            flows.iter().map(beside).collect()
+            let flows = flows.iter();
+            flows.map(|it| self.beside(*it, Some(id), writer)).collect()
         });
         let shorter = self.shorter.get(&id).into_iter().flatten();
-        let shorter = shorter.map(|id| left_by(&graph.actions[id.0].key).digest);
+        let shorter = shorter.map(|id| left_by(&writer.graph.actions[id.0].key).digest);
         Order {
-            along: others.collect(),
+            along: others.map(|other| writer.order(*other)).collect(),
             flows,
             is_along: self.beside.contains(&id),
             shorter: shorter.collect(),
             leaves: self.leaving.contains(&id),
-            ..order_beside(id, input, graph, experiment, registry)
+            ..writer.beside(id, input)
         }
     }
 }

@@ -4,7 +4,7 @@
 //! An order is written on demand, for an action that is about to run: planning a hundred thousand
 //! actions writes none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::experiment::{Arguments, Experiment, NodeId};
 use dsl::types::Kind;
@@ -16,6 +16,7 @@ use crate::graph::{ActionId, Graph, Input};
 use crate::key::Key;
 use crate::label::Label;
 use crate::plugin::Registry;
+use crate::store::Store;
 use crate::streams::Streams;
 
 /// A call of a plugin for one member.
@@ -106,101 +107,122 @@ pub struct OrderMember {
     pub title: String,
 }
 
-/// The order for one action of a graph.
+/// What orders are written from.
 ///
-/// It fails on no graph that was lowered with this registry: a plugin that is missing in it gets
-/// version 0, which no plugin has, and is refused when the order is carried out.
-pub fn order(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
-    order_beside(id, None, graph, experiment, registry)
+/// Writing fails on no graph that was lowered with this registry: a plugin that is missing in it
+/// gets version 0, which no plugin has, and is refused when the order is carried out.
+#[derive(Clone, Copy)]
+pub struct OrderWriter<'a> {
+    /// Its actions.
+    pub graph: &'a Graph,
+    /// Its calls.
+    pub experiment: &'a Experiment,
+    /// Their plugins.
+    pub registry: &'a Registry,
+    /// What it has need not be made again.
+    pub store: &'a dyn Store,
 }
 
-/// The order for an action that is carried out beside one of its inputs, whose rows it receives:
-/// it does not say how to make that input again. In a long chain all that would be most of it.
-pub fn order_beside(
-    id: ActionId,
-    input: Option<ActionId>,
-    graph: &Graph,
-    experiment: &Experiment,
-    registry: &Registry,
-) -> Order {
-    let mut remakes = Vec::new();
-    note_remade(id, input, graph, experiment, registry, &mut remakes);
-    let order = |id: ActionId| alone(id, graph, experiment, registry);
-    Order {
-        remakes: remakes.into_iter().map(order).collect(),
-        ..order(id)
+impl OrderWriter<'_> {
+    /// The order for one action.
+    pub fn order(&self, id: ActionId) -> Order {
+        self.beside(id, None)
     }
-}
 
-/// Adds the inputs of an action that may not be stored, each after its own, less one of them.
-fn note_remade(
-    id: ActionId,
-    without: Option<ActionId>,
-    graph: &Graph,
-    experiment: &Experiment,
-    registry: &Registry,
-    remakes: &mut Vec<ActionId>,
-) {
-    let inputs = graph.actions[id.0].inputs.iter();
-    let inputs = inputs.flat_map(|input| &input.actions);
-    for input in inputs.filter(|input| Some(**input) != without) {
-        let plugin = &experiment.nodes[graph.actions[input.0].node.0].plugin;
-        let operation = registry.get(plugin);
-        if operation.is_some_and(|it| it.declaration().remade) && !remakes.contains(input) {
-            note_remade(*input, None, graph, experiment, registry, remakes);
-            remakes.push(*input);
+    /// The order for an action that is carried out beside one of its inputs, whose rows it receives:
+    /// it does not say how to make that input again.
+    pub fn beside(&self, id: ActionId, input: Option<ActionId>) -> Order {
+        let remakes = self.remakes(id, input).into_iter();
+        Order {
+            remakes: remakes.map(|id| self.alone(id)).collect(),
+            ..self.alone(id)
         }
     }
-}
 
-/// The order without what is made again.
-fn alone(id: ActionId, graph: &Graph, experiment: &Experiment, registry: &Registry) -> Order {
-    let action = &graph.actions[id.0];
-    let node = &experiment.nodes[action.node.0];
-    let operation = registry.get(&node.plugin);
-    // In the order of the graph, which inputs that are found by their kind keep.
-    let mut nodes: Vec<NodeId> = action.inputs.iter().map(|input| input.node).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    let mut local = |node: NodeId| NodeId(nodes.binary_search(&node).unwrap_or(nodes.len()));
-    let mut arguments = node.args.clone();
-    for (_, argument) in &mut arguments {
-        argument.value.map_nodes(&mut local);
+    /// The inputs of an action that no store may hold, and what these read, inputs first; less one
+    /// of its own.
+    fn remakes(&self, id: ActionId, without: Option<ActionId>) -> BTreeSet<ActionId> {
+        // An action comes after its inputs in the graph.
+        let mut found = BTreeSet::new();
+        let mut left = vec![id];
+        while let Some(at) = left.pop() {
+            let inputs = self.graph.actions[at.0].inputs.iter();
+            for input in inputs.flat_map(|input| &input.actions) {
+                let is_received = at == id && Some(*input) == without;
+                if !is_received && self.may_be_remade(*input) && found.insert(*input) {
+                    left.push(*input);
+                }
+            }
+        }
+        found
     }
-    let mut input = |input: &Input| {
-        let plugin = &experiment.nodes[input.node.0].plugin;
-        let member = |id: &ActionId| {
-            let action = &graph.actions[id.0];
-            OrderMember {
-                key: action.key.digest,
-                title: action.title(experiment),
+
+    /// Whether the result of an action is one that a store need not hold, and it does not.
+    fn may_be_remade(&self, id: ActionId) -> bool {
+        let action = &self.graph.actions[id.0];
+        let plugin = &self.experiment.nodes[action.node.0].plugin;
+        let operation = self.registry.get(plugin);
+        operation.is_some_and(|it| it.declaration().remade) && {
+            self.store.find(&action.key.digest)
+        }
+        .is_none_or(|record| record.is_remade())
+    }
+
+    /// The order without what is made again.
+    fn alone(&self, id: ActionId) -> Order {
+        let Self {
+            graph,
+            experiment,
+            registry,
+            ..
+        } = *self;
+        let action = &graph.actions[id.0];
+        let node = &experiment.nodes[action.node.0];
+        let operation = registry.get(&node.plugin);
+        // In the order of the graph, which inputs that are found by their kind keep.
+        let mut nodes: Vec<NodeId> = action.inputs.iter().map(|input| input.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let mut local = |node: NodeId| NodeId(nodes.binary_search(&node).unwrap_or(nodes.len()));
+        let mut arguments = node.args.clone();
+        for (_, argument) in &mut arguments {
+            argument.value.map_nodes(&mut local);
+        }
+        let mut input = |input: &Input| {
+            let plugin = &experiment.nodes[input.node.0].plugin;
+            let member = |id: &ActionId| {
+                let action = &graph.actions[id.0];
+                OrderMember {
+                    key: action.key.digest,
+                    title: action.title(experiment),
+                }
+            };
+            OrderInput {
+                field: input.field.clone(),
+                node: local(input.node),
+                label: graph.label(input.node).unwrap_or_default(),
+                kind: registry.default_kind(plugin),
+                gather: input.gather,
+                members: input.actions.iter().map(member).collect(),
             }
         };
-        OrderInput {
-            field: input.field.clone(),
-            node: local(input.node),
-            label: graph.label(input.node).unwrap_or_default(),
-            kind: registry.default_kind(plugin),
-            gather: input.gather,
-            members: input.actions.iter().map(member).collect(),
+        Order {
+            plugin: node.plugin.clone(),
+            version: operation.map_or(0, |it| it.declaration().signature.version),
+            arguments,
+            member: action.member,
+            streams: action.streams,
+            key: action.key.clone(),
+            title: action.title(experiment),
+            files: action.files.clone(),
+            inputs: action.inputs.iter().map(&mut input).collect(),
+            provided: registry.provided().cloned().collect(),
+            remakes: Vec::new(),
+            along: Vec::new(),
+            flows: None,
+            is_along: false,
+            shorter: Vec::new(),
+            leaves: false,
         }
-    };
-    Order {
-        plugin: node.plugin.clone(),
-        version: operation.map_or(0, |it| it.declaration().signature.version),
-        arguments,
-        member: action.member,
-        streams: action.streams,
-        key: action.key.clone(),
-        title: action.title(experiment),
-        files: action.files.clone(),
-        inputs: action.inputs.iter().map(&mut input).collect(),
-        provided: registry.provided().cloned().collect(),
-        remakes: Vec::new(),
-        along: Vec::new(),
-        flows: None,
-        is_along: false,
-        shorter: Vec::new(),
-        leaves: false,
     }
 }

@@ -12,14 +12,14 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::artifact::{
-    DataForm, Dataset, Metadata, Parts, Stored, Take, WeightsFile, downcast, to_parquet,
+    DataForm, Dataset, Metadata, Stored, Take, WeightsFile, downcast, to_parquet,
 };
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::executor::{Place, each_rows};
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Counts, Ending, Silent};
-use crate::order::{Order, order};
+use crate::order::{Order, OrderWriter};
 use crate::out_folder::{Exported, ExportedFiles};
 use crate::plugin::{Each, Registry};
 use crate::record::RunRecord;
@@ -420,7 +420,13 @@ pub fn export(
             Ok::<Exported, Fault>(Exported { key, digest })
         };
         if let Export::Data(_, form) = export {
-            let order = || order(place.action, graph, experiment, registry);
+            let writer = OrderWriter {
+                graph,
+                experiment,
+                registry,
+                store,
+            };
+            let order = || writer.order(place.action);
             let Some(rows) = ExportedRows::of(action, experiment, registry, store, order)? else {
                 continue;
             };
@@ -477,7 +483,7 @@ impl ExportedRows {
         order: impl FnOnce() -> Order,
     ) -> Result<Option<Self>, Fault> {
         let record = store.find(&action.key.digest);
-        if record.is_some_and(|it| it.objects().any(|(part, ..)| part == Parts::REMADE)) {
+        if record.is_some_and(|it| it.is_remade()) {
             return Ok(Some(Self::Remade(Box::new(order()))));
         }
         let result = stored(action, experiment, registry, store)?;

@@ -17,7 +17,7 @@ use crate::executor::{Answer, Conclusion, Executor, Place, failure};
 use crate::graph::{Action, ActionId, Graph};
 use crate::names::Names;
 use crate::observer::Ending;
-use crate::order::Order;
+use crate::order::{Order, OrderWriter};
 use crate::plan::{Step, plan};
 use crate::scheduler::{OnFailure, Orders, Scheduler};
 use crate::store::{Cost, Hold, Unsettled};
@@ -307,7 +307,13 @@ impl Orders for Pass<'_> {
             experiment,
             place,
         } = self.work;
-        self.along.order(id, graph, experiment, place.registry)
+        let writer = OrderWriter {
+            graph,
+            experiment,
+            registry: place.registry,
+            store: place.store,
+        };
+        self.along.order(id, &writer)
     }
 
     fn key(&self, id: ActionId) -> Digest {

@@ -13,7 +13,7 @@ use engine::error::Fault;
 use engine::executor::Threads;
 use engine::graph::{ActionId, Graph};
 use engine::observer::{Blame, Ending, Observer};
-use engine::order::{Order, order};
+use engine::order::{Order, OrderWriter};
 use engine::params::{Gather, Input};
 use engine::plugin;
 use engine::plugin::{Context, Plugin, Registry};
@@ -522,15 +522,22 @@ fn what_has_no_part_in_chance_changes_keys_but_no_random_stream() {
 #[test]
 fn an_order_comes_back_from_json_as_it_was() {
     let mut study = study(BASE);
-    let graph = study.actions(&MemStore::default()).unwrap();
+    let store = MemStore::default();
+    let graph = study.actions(&store).unwrap();
+    let writer = OrderWriter {
+        graph: &graph,
+        experiment: &study.experiment,
+        registry: &study.registry,
+        store: &store,
+    };
     for index in 0..graph.actions.len() {
         let id = ActionId(index);
-        let order = order(id, &graph, &study.experiment, &study.registry);
+        let order = writer.order(id);
         let json = serde_json::to_string(&order).unwrap();
         assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
     }
     let last = ActionId(graph.actions.len() - 1);
-    let sum = order(last, &graph, &study.experiment, &study.registry);
+    let sum = writer.order(last);
     let read = sum.inputs.iter().map(|input| {
         let members = input.members.iter().map(|member| &member.title[..]);
         (input.node.0, members.collect::<Vec<_>>())

@@ -3,7 +3,7 @@
 use engine::executor::{Answer, Conclusion, Place, carry_out};
 use engine::graph::ActionId;
 use engine::observer::Silent;
-use engine::order::order;
+use engine::order::OrderWriter;
 use engine::store::{Aside, Record, RecordedOutcome, Store};
 use engine::study::Study;
 use serde_json::json;
@@ -52,7 +52,13 @@ pub fn run(
             stop: &stop,
             host: &host,
         };
-        let order = order(ActionId(at), &graph, &study.experiment, &study.registry);
+        let writer = OrderWriter {
+            graph: &graph,
+            experiment: &study.experiment,
+            registry: &study.registry,
+            store: &aside,
+        };
+        let order = writer.order(ActionId(at));
         let answer = carry_out(&order, &place);
         match difference(&before, &aside.saved(&before.key), &answer) {
             None => same += 1,

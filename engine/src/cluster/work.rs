@@ -14,7 +14,7 @@ use crate::executor::{Answer, Backend, Conclusion, Place, Threads, failure};
 use crate::graph::{ActionId, Graph};
 use crate::names::Names;
 use crate::observer::{Ending, Failure};
-use crate::order::Order;
+use crate::order::{Order, OrderWriter};
 use crate::scheduler::{OnFailure, Orders, Scheduler};
 use crate::store::Unsettled;
 
@@ -173,7 +173,13 @@ impl Orders for Going<'_> {
         let Chunk {
             graph, experiment, ..
         } = self.chunk;
-        self.along.order(id, graph, experiment, self.place.registry)
+        let writer = OrderWriter {
+            graph,
+            experiment,
+            registry: self.place.registry,
+            store: self.place.store,
+        };
+        self.along.order(id, &writer)
     }
 
     fn key(&self, id: ActionId) -> Digest {

@@ -427,7 +427,7 @@ impl<'a> Carrier<'a> {
             let message = format!("the stored result of `{title}` is gone: it is made again");
             Fault::Damaged(message)
         })?;
-        match record.objects().any(|(part, ..)| part == Parts::REMADE) {
+        match record.is_remade() {
             true => self.remake(key, title),
             false => registry.read(title, &record, store),
         }

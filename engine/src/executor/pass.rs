@@ -159,7 +159,7 @@ impl<'a> Carrier<'a> {
                 break;
             }
             let record = self.place.store.find(&member.key)?;
-            if !record.objects().any(|(part, ..)| part == Parts::REMADE) {
+            if !record.is_remade() {
                 if !passes_on(order) {
                     return None;
                 }

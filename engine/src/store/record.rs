@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Parts;
 use crate::digest::Digest;
 
 /// An action that has run: its key, how it ended, and the objects of its result.
@@ -95,6 +96,11 @@ impl Record {
             .into_iter()
             .flatten()
             .map(|(name, (digest, size))| (name.as_str(), *digest, *size))
+    }
+
+    /// Whether the result is not stored, but made again where it is read.
+    pub fn is_remade(&self) -> bool {
+        self.objects().any(|(part, ..)| part == Parts::REMADE)
     }
 }
 
