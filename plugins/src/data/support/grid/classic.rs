@@ -10,7 +10,9 @@ use netcdf_reader::{
 };
 
 use super::variable::{Precision, unreadable};
-use super::{Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete};
+use super::{
+    Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete, in_order,
+};
 
 /// An open file.
 pub struct Classic {
@@ -68,10 +70,12 @@ impl Source for Classic {
         };
         macro_rules! read {
             ($kind:ty) => {
-                self.reader
-                    .read_variable_slice::<$kind>(name, &selection)
-                    .map_err(|error| unreadable(&self.file, &error))?
-                    .into_iter()
+                in_order(
+                    self.reader
+                        .read_variable_slice::<$kind>(name, &selection)
+                        .map_err(|error| unreadable(&self.file, &error))?,
+                )
+                .into_iter()
             };
         }
         let values = match &variable.element {

@@ -23,6 +23,7 @@ use super::numbers::Order;
 use super::variable::{Precision, unreadable};
 use super::{
     Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete, filters,
+    in_order,
 };
 
 /// How deep groups nest, and how many variables a file has, at most.
@@ -115,7 +116,7 @@ impl Hdf5 {
             false => dataset.read_slice::<T>(&selection),
         };
         let values = read.map_err(|error| unreadable(&self.file, &error))?;
-        Ok(values.into_iter().map(value).collect())
+        Ok(in_order(values).into_iter().map(value).collect())
     }
 
     fn texts(&self, dataset: &Dataset) -> Result<Vec<String>, Fault> {

@@ -17,6 +17,7 @@ mod zarr;
 use std::ops::Range;
 
 use engine::error::Fault;
+use ndarray::ArrayD;
 
 pub use joined::joined;
 pub use netcdf::open as open_netcdf;
@@ -59,6 +60,20 @@ fn chosen(all: &[String], shape: &[Dimension], part: &[Range<u64>]) -> Vec<Strin
     }
     let text = |at: usize| all.get(at).cloned().unwrap_or_default();
     places.into_iter().map(text).collect()
+}
+
+/// The numbers of an array, the last dimension fastest. To walk over dimensions takes longer than to
+/// decompress them, so they are taken as they lie where that is the order.
+fn in_order<T>(array: ArrayD<T>) -> Vec<T> {
+    if !array.is_standard_layout() {
+        return array.into_iter().collect();
+    }
+    let count = array.len();
+    let (mut all, start) = array.into_raw_vec_and_offset();
+    let start = start.unwrap_or_default();
+    all.truncate(start + count);
+    all.drain(..start);
+    all
 }
 
 /// The whole of a variable.
