@@ -26,6 +26,7 @@ pub mod subsets;
 mod testing;
 pub mod training;
 pub mod trajectories;
+mod triangle;
 pub mod weights;
 
 use engine::plugin::Registry;

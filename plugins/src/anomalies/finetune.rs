@@ -18,12 +18,12 @@ use rand::{Rng, RngExt};
 use super::support::signal;
 use crate::calls::{complaints, too_large};
 use crate::complete::check_complete;
-use crate::networks::{Draws, Network, SampleSource, Samples, TrainerChoice, TrainingRows};
+use crate::networks::{Network, SampleSource, Samples, TrainerChoice, TrainingRows};
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
 use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
 use crate::subsets::Subsets;
-use crate::training::{Optimizer, Trainer};
+use crate::training::{Ahead, Optimizer, Trainer};
 
 words! {
     /// The weights a subset's fine-tuning starts from.
@@ -224,8 +224,8 @@ impl Plugin for Finetune {
         let work = FineTuning {
             finetune: &self,
             network,
-            rows: &SampleSource::of(network, &rows, Draws::Some)?,
-            train: &SampleSource::of(network, &train, Draws::Some)?,
+            rows: &SampleSource::of(network, &rows)?,
+            train: &SampleSource::of(network, &train)?,
             mixed_rows,
             context,
             done: AtomicU64::new(0),
@@ -440,18 +440,41 @@ impl Mix<'_> {
         let mut weights: Vec<f32> = start.iter().flat_map(beside).collect();
         let (mut finite, mut losses) = (vec![true; sets], vec![0.0; sets]);
         trainer.restart_with(weights.len());
-        let (mut batch, mut rows) = (Samples::default(), Vec::new());
-        for _ in 0..steps {
+        let mut batch = Samples::default();
+        let (mut ahead, mut mixed, mut own) = (Ahead::default(), Vec::new(), Vec::new());
+        let own_rows = self.batch - self.mixed_rows;
+        // The rows of several steps are fetched together where they come from a large table.
+        let together = match self.train.all() {
+            Some(_) => 1,
+            None => (Ahead::most(self.train) / (sets * self.mixed_rows).max(1)).max(1),
+        };
+        for step in 0..steps {
+            let at = step as usize % together;
+            if at == 0 {
+                let left = (steps - step).min(together as u64);
+                mixed.clear();
+                own.clear();
+                for _ in 0..left {
+                    for (subset, rng) in self.subsets.iter().zip(&mut rngs) {
+                        let mut choose = |rows: &mut Vec<u32>, of: usize, count: usize| {
+                            rows.extend((0..count).map(|_| rng.random_range(0..of as u32)));
+                        };
+                        choose(&mut mixed, self.train.rows(), self.mixed_rows);
+                        choose(&mut own, subset.rows, own_rows);
+                    }
+                }
+                if self.train.all().is_none() {
+                    ahead.fetch(self.train, &mixed);
+                }
+            }
             batch.clear();
-            for (subset, rng) in self.subsets.iter().zip(&mut rngs) {
-                let mut choose = |rows: &mut Vec<u32>, of: usize, count: usize| {
-                    rows.clear();
-                    rows.extend((0..count).map(|_| rng.random_range(0..of as u32)));
-                };
-                choose(&mut rows, self.train.rows(), self.mixed_rows);
-                self.train.draw(&rows, &mut batch);
-                choose(&mut rows, subset.rows, self.batch - self.mixed_rows);
-                batch.extend(subset, &rows);
+            for (set, subset) in (at * sets..).zip(self.subsets) {
+                let places = set * self.mixed_rows..(set + 1) * self.mixed_rows;
+                match self.train.all() {
+                    Some(_) => self.train.draw(&mixed[places], &mut batch),
+                    None => ahead.add(places, &mut batch),
+                }
+                batch.extend(subset, &own[set * own_rows..(set + 1) * own_rows]);
             }
             trainer.step_all(&mut weights, &batch, 1.0, &mut losses);
             for (set, (finite, loss)) in finite.iter_mut().zip(&losses).enumerate() {

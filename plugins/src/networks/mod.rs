@@ -50,9 +50,9 @@ pub use layers::Layers;
 pub use loss::Loss;
 pub use model::{Model, Sums};
 pub use network::{Difference, Network};
-pub use sample_source::{Draws, SampleSource};
+pub use sample_source::SampleSource;
 pub use samples::Samples;
-pub use scaled::{Columns, Scaled, TrainingRows, scaled_inputs, scaled_target};
+pub use scaled::{Columns, Scaled, TrainingRows, scaled_inputs, scaled_target, standardised};
 pub use transformer::EncoderNetwork;
 pub use trees::{Node, Trees};
 

@@ -1,5 +1,7 @@
 //! Where batches come from: the columns of the data, so that no member needs a copy of these.
 
+use std::convert::Infallible;
+
 use engine::artifact::Numbers;
 use engine::error::Fault;
 
@@ -14,8 +16,7 @@ pub struct SampleSource<'a> {
 }
 
 enum SourceForm<'a> {
-    /// Standardised once, row after row: for few numbers, and for many columns, where each number
-    /// of a row would be fetched from far away.
+    /// Standardised once, row after row, where they are few numbers.
     Made(Samples),
     /// Standardised as they are drawn: the same operations, so the same bits.
     Columns {
@@ -27,20 +28,9 @@ enum SourceForm<'a> {
     },
 }
 
-/// How rows are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Draws {
-    /// Some at a time.
-    Some,
-    /// All of them, again and again.
-    All,
-}
-
 /// Up to this many numbers are standardised once.
 const FEW: usize = 1 << 22;
-/// From more columns than these numbers are standardised once.
-const MOST_COLUMNS: usize = 16;
-/// How many rows are run at a time: whole blocks, whatever the network does side by side.
+/// How many rows are run at a time: whole blocks, whatever a network does side by side.
 const AT_ONCE: usize = 4096;
 
 impl<'a> SampleSource<'a> {
@@ -48,20 +38,17 @@ impl<'a> SampleSource<'a> {
     ///
     /// # Errors
     /// When a column is missing, or has a class that the network does not know.
-    pub fn of(network: &'a Network, rows: &'a TrainingRows, draws: Draws) -> Result<Self, Fault> {
+    pub fn of(network: &'a Network, rows: &'a TrainingRows) -> Result<Self, Fault> {
         let columns = Self::columns(network, rows)?;
-        let width = network.inputs().len() + network.targets().len();
-        let is_few = columns.rows.saturating_mul(width) <= FEW;
-        Ok(
-            match is_few || width > MOST_COLUMNS || draws == Draws::All {
-                true => columns.made(),
-                false => columns,
-            },
-        )
+        let numbers = columns.rows.saturating_mul(columns.width());
+        Ok(match numbers <= FEW {
+            true => columns.made(),
+            false => columns,
+        })
     }
 
     /// The same, standardised as they are drawn.
-    fn columns(network: &'a Network, rows: &'a TrainingRows) -> Result<Self, Fault> {
+    pub(crate) fn columns(network: &'a Network, rows: &'a TrainingRows) -> Result<Self, Fault> {
         let mean = |weights: &'a [f64]| weights.iter().sum::<f64>() / weights.len() as f64;
         let weights = rows.weights.as_deref();
         if network.loss() == Loss::CrossEntropy {
@@ -106,6 +93,16 @@ impl<'a> SampleSource<'a> {
         self.rows
     }
 
+    /// How many numbers a row has, inputs and targets.
+    pub fn width(&self) -> usize {
+        match &self.form {
+            SourceForm::Made(all) => (all.inputs.len() + all.targets.len()) / self.rows.max(1),
+            SourceForm::Columns {
+                inputs, targets, ..
+            } => inputs.len() + targets.len(),
+        }
+    }
+
     /// All rows, where they were standardised once.
     pub fn all(&self) -> Option<&Samples> {
         match &self.form {
@@ -125,7 +122,11 @@ impl<'a> SampleSource<'a> {
     pub fn draw(&self, rows: &[u32], to: &mut Samples) {
         match &self.form {
             SourceForm::Made(samples) => to.extend(samples, rows),
-            SourceForm::Columns { .. } => self.add(rows.iter().map(|row| *row as usize), to),
+            SourceForm::Columns { .. } => {
+                for rows in rows.chunks(ROWS_AT_ONCE) {
+                    self.add(rows.iter().map(|row| *row as usize), to);
+                }
+            }
         }
     }
 
@@ -160,26 +161,49 @@ impl<'a> SampleSource<'a> {
         to.rows += count;
     }
 
+    /// Passes all rows to `each`, some at a time.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn each_block(&self, each: impl FnMut(&Samples) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.blocks_of(AT_ONCE, each)
+    }
+
+    fn blocks_of<E>(
+        &self,
+        size: usize,
+        mut each: impl FnMut(&Samples) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut some = Samples::default();
+        for start in (0..self.rows).step_by(size) {
+            let end = self.rows.min(start + size);
+            some.clear();
+            for start in (start..end).step_by(ROWS_AT_ONCE) {
+                self.add(start..end.min(start + ROWS_AT_ONCE), &mut some);
+            }
+            each(&some)?;
+        }
+        Ok(())
+    }
+
     /// The mean loss of a network on all rows; not a number without rows.
     ///
-    /// Of other networks than dense layers, whose outputs may depend on how many rows are run
-    /// together, all rows are run at once.
+    /// A program runs all rows at once: its outputs may depend on how many there are.
     pub fn loss(&self, network: &Network, weights: &[f32]) -> f64 {
         if let Some(all) = self.all() {
             return network.loss_on(all, weights);
         }
-        let at_once = match network.dense() {
-            Some(_) => AT_ONCE,
-            None => self.rows.max(1),
+        let at_once = match network.program() {
+            None => AT_ONCE,
+            Some(_) => self.rows.max(1),
         };
-        let (mut some, mut errors, mut numbers) = (Samples::default(), NO_ERRORS, 0);
-        for start in (0..self.rows).step_by(at_once) {
-            some.clear();
-            self.add(start..self.rows.min(start + at_once), &mut some);
+        let (mut errors, mut numbers) = (NO_ERRORS, 0);
+        let Ok(()) = self.blocks_of(at_once, |some| {
             let outputs = network.evaluate(weights, &some.inputs, some.rows);
             errors = network.errors_after(errors, &outputs, &some.targets, &some.weights);
             numbers += some.targets.len();
-        }
+            Ok::<(), Infallible>(())
+        });
         errors / numbers as f64
     }
 }

@@ -35,7 +35,7 @@ impl Scaled {
     }
 
     /// The same of values that come in pieces, again at every call of `pieces`.
-    fn of_pieces<'v, P: Iterator<Item = Cow<'v, [f64]>>>(
+    pub fn of_pieces<'v, P: Iterator<Item = Cow<'v, [f64]>>>(
         name: &str,
         rows: usize,
         pieces: impl Fn() -> P,
@@ -244,7 +244,10 @@ fn classes(name: &str, values: &Numbers) -> Result<usize, Fault> {
 }
 
 /// The standardised columns, row after row.
-fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
+///
+/// # Errors
+/// When one is missing.
+pub fn standardised(scaled: &[Scaled], data: &Dataset) -> Result<Vec<f32>, Fault> {
     let mut values = vec![0.0; data.rows() * scaled.len()];
     let columns = numbers_of(scaled, data)?;
     let blocks = values.chunks_mut((ROWS_AT_ONCE * columns.len()).max(1));

@@ -5,14 +5,13 @@ use engine::error::Fault;
 use engine::params::{Column, Formula, Input};
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
-use faer::Mat;
 
 use super::Parent;
-use super::support::exact::{ExactRows, least_norm};
+use super::support::exact::{ExactBlock, ExactRows, Normal};
 use super::support::examine;
 use super::support::targets::Targets;
-use crate::networks::{Expanded, Loss, Network};
-use crate::splines::{Curve, Penalty, Seen, Strength, chosen_words, knots};
+use crate::networks::{Expanded, Loss, Network, Scaled};
+use crate::splines::{Curve, Penalty, Strength, chosen_words, knots};
 
 plugin! {
     /// A generalised additive model: a smooth curve of each input, summed.
@@ -27,7 +26,8 @@ plugin! {
     ///
     /// Its weights are the slope of each input and how far its curve is from the straight line
     /// at each knot, so that it can be compared, given to `inner` and fine-tuned as any other
-    /// parent. Knots are at quantiles of the rows that count.
+    /// parent. Knots are at quantiles of the rows that count, which are found by sorting one input at a
+    /// time, in double precision; all else reads some rows at a time.
     ///
     /// ```farcast
     /// parent smooth = additive(seen, inputs: [x, z], target: y)
@@ -64,23 +64,24 @@ impl Plugin for Additive {
     fn run(self, context: &Context) -> Result<Parent, Fault> {
         let weights = self.weights.as_ref();
         let rows = ExactRows::of(&self.data, &self.inputs, &self.target, weights)?;
-        let shares = rows.shares();
-        let counting = |values: &Vec<f64>| {
-            let values = values.iter().zip(&shares);
-            let values = values.filter_map(|(value, share)| (*share > 0.0).then_some(*value));
-            knots(values.collect(), self.knots)
+        let counting = |scaled: &Scaled| -> Result<Vec<f64>, Fault> {
+            let values = rows.standardised(scaled, 0..rows.rows())?.into_iter();
+            let values = values.enumerate();
+            let values = values.filter_map(|(row, value)| (rows.share(row) > 0.0).then_some(value));
+            Ok(knots(values.collect(), self.knots))
         };
-        let sum = CurveSum::new(rows.inputs.iter().map(counting).collect());
-        let triangle = sum.triangle(&rows, &shares, context)?;
+        let inputs = rows.columns.inputs.iter();
+        let sum = CurveSum::new(inputs.map(counting).collect::<Result<_, Fault>>()?);
+        let normal = sum.normal(&rows, context)?;
         let strength = self.penalty.map_or(Strength::Each, Strength::Given);
         let penalty = Penalty::of_roughness(&sum.knots, strength);
         let strengths = penalty.given().unwrap_or_else(|| {
-            let chosen = penalty.chosen(&triangle.seen(rows.rows()));
+            let chosen = penalty.chosen(&normal.seen(rows.rows()));
             context.note(chosen_words(&chosen));
             chosen
         });
         let below = penalty.below(&strengths, rows.rows(), sum.terms());
-        let coefficients = triangle.solve(&below)?;
+        let coefficients = normal.solve(&below, 0.0)?;
         let weights: Vec<(Vec<f64>, f64)> = { coefficients.iter() }
             .map(|coefficients| sum.weights(coefficients))
             .collect();
@@ -104,9 +105,6 @@ struct CurveSum {
     curves: Vec<Curve>,
 }
 
-/// As many rows are taken into the triangle at once.
-const BLOCK: usize = 4096;
-
 impl CurveSum {
     fn new(knots: Vec<Vec<f64>>) -> Self {
         let curves = knots.iter().enumerate();
@@ -121,43 +119,29 @@ impl CurveSum {
         1 + self.knots.len() + self.curves.len()
     }
 
-    /// The triangle of the terms and targets of all rows, each multiplied by its share; block by
-    /// block, so that the terms of all rows need not be in memory.
-    fn triangle(
-        &self,
-        rows: &ExactRows,
-        shares: &[f64],
-        context: &Context,
-    ) -> Result<Triangle, Fault> {
-        let width = self.terms() + rows.targets.len();
-        let mut r = Mat::<f64>::zeros(0, width);
-        for start in (0..rows.rows()).step_by(BLOCK) {
+    /// What is known of the terms and targets of all rows; block by block, so that the terms of all
+    /// rows need not be in memory.
+    fn normal(&self, rows: &ExactRows, context: &Context) -> Result<Normal, Fault> {
+        let mut normal = Normal::new(self.terms(), rows.columns.targets.len());
+        for block in rows.blocks() {
             context.check_stop()?;
-            let count = BLOCK.min(rows.rows() - start);
-            let mut stacked = Mat::zeros(r.nrows() + count, width);
-            stacked.get_mut(..r.nrows(), ..).copy_from(&r);
-            for (row, share) in shares.iter().enumerate().skip(start).take(count) {
-                let into = r.nrows() + row - start;
-                for (at, value) in self.row(rows, row).enumerate() {
-                    stacked[(into, at)] = share * value;
-                }
-            }
-            r = stacked.qr().thin_R().to_owned();
+            let (_, block) = block?;
+            normal.add(&block, |row, at| self.term(&block, row, at));
         }
-        let terms = self.terms();
-        Ok(Triangle { r, terms })
+        Ok(normal)
     }
 
-    /// The terms of a row, then its targets.
-    fn row(&self, rows: &ExactRows, row: usize) -> impl Iterator<Item = f64> {
-        let curves =
-            { self.curves.iter() }.map(move |curve| curve.value(rows.inputs[curve.variable][row]));
-        let lines = rows.inputs.iter().map(move |values| values[row]);
-        let targets = rows.targets.iter().map(move |values| values[row]);
-        std::iter::once(1.0)
-            .chain(lines)
-            .chain(curves)
-            .chain(targets)
+    /// A term of a row: one, an input or a curve.
+    fn term(&self, block: &ExactBlock, row: usize, at: usize) -> f64 {
+        let lines = 1 + self.knots.len();
+        match at {
+            0 => 1.0,
+            _ if at < lines => block.inputs[at - 1][row],
+            _ => {
+                let curve = &self.curves[at - lines];
+                curve.value(block.inputs[curve.variable][row])
+            }
+        }
     }
 
     /// The weights of the network of `Expanded`, and its bias, from the coefficients of the terms.
@@ -184,44 +168,6 @@ impl CurveSum {
         }
         slopes.extend(heights);
         (slopes, bias)
-    }
-}
-
-/// `R` of the terms with the targets as its last columns: `Qᵀ y` above, and below what lies
-/// outside of `Q`.
-struct Triangle {
-    r: Mat<f64>,
-    terms: usize,
-}
-
-impl Triangle {
-    /// How many of its rows are of the terms.
-    fn within(&self) -> usize {
-        self.terms.min(self.r.nrows())
-    }
-
-    fn seen(&self, rows: usize) -> Seen {
-        let (within, terms) = (self.within(), self.terms);
-        let mut seen = Seen::through(rows, self.r.get(..within, ..terms).to_owned());
-        let targets = self.r.get(..within, terms..).transpose().to_owned();
-        seen.add(targets, self.r.get(within.., terms..).squared_norm_l2());
-        seen
-    }
-
-    /// The coefficients for each target, with the rows of a penalty below.
-    fn solve(&self, below: &Mat<f64>) -> Result<Vec<Vec<f64>>, Fault> {
-        let (within, terms) = (self.within(), self.terms);
-        let height = within + below.nrows();
-        let design = Mat::from_fn(height, terms, |row, at| match row.checked_sub(within) {
-            None => self.r[(row, at)],
-            Some(row) => below[(row, at)],
-        });
-        let target = |at: usize| (0..height).map(move |row| (row < within).then_some((row, at)));
-        let targets = (terms..self.r.ncols()).map(|at| {
-            let values = target(at).map(|it| it.map_or(0.0, |it| self.r[it]));
-            values.collect()
-        });
-        least_norm(&design, &targets.collect::<Vec<_>>(), 0.0)
     }
 }
 

@@ -1,5 +1,8 @@
 //! `least_squares`: linear regression with its exact solution, as a network of one layer.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use engine::artifact::{Dataset, Layout};
 use engine::error::Fault;
 use engine::params::{Column, Formula, Input};
@@ -8,12 +11,13 @@ use engine::plugin::{Complaint, Context, Facts, Plugin, Sketch, Training};
 use faer::Mat;
 
 use super::Parent;
-use super::support::exact::{ExactRows, least_norm};
+use super::support::exact::{ExactRows, Normal};
 use super::support::examine;
 use super::support::targets::Targets;
 use crate::calls::complaints;
 use crate::networks::{Activation, Expanded, Feedforward, Layers, Loss, Network, Product, Scaled};
 use crate::row_weights::constant_weight;
+use crate::triangle::PANEL;
 
 plugin! {
     /// Ridge regression of the target on the inputs: the exact linear model.
@@ -26,14 +30,15 @@ plugin! {
     /// coefficients of the other inputs are linear in `z`, as those of a child by `ols` of a
     /// network without hidden layers are.
     ///
-    /// Products are of inputs in their own units, and standardised as the inputs are.
+    /// Products are of inputs in their own units, and standardised as the inputs are. Rows are read some
+    /// at a time, into the triangle of their QR decomposition.
     ///
     /// ```farcast
     /// parent line = least_squares(seen, inputs: [x, z], target: y)
     /// parent turning = least_squares(seen, inputs: [x, z], target: y, products: z)
     /// parent bowl = least_squares(seen, inputs: [x, z], target: y, degree: 2, penalty: 1e-4)
     /// ```
-    "least_squares" version 1
+    "least_squares" version 2
     pub struct LeastSquares {
         /// The training data.
         data: Input<Dataset>, with_truth();
@@ -79,30 +84,36 @@ impl Plugin for LeastSquares {
         }
     }
 
-    fn run(self, _: &Context) -> Result<Parent, Fault> {
+    fn run(self, context: &Context) -> Result<Parent, Fault> {
         let weights = self.weights.as_ref();
-        let mut rows = ExactRows::of(&self.data, &self.inputs, &self.target, weights)?;
+        let rows = ExactRows::of(&self.data, &self.inputs, &self.target, weights)?;
         let products = products(&self.inputs, self.products.as_ref(), self.degree);
         let counts = rows.weights.as_deref();
         let products = products.into_iter().map(|of| self.product(of, counts));
         let products = products.collect::<Result<Vec<_>, Fault>>()?;
-        let widths = vec![rows.inputs.len(), rows.targets.len()];
-        let shares = rows.shares();
-        rows.inputs
-            .extend(products.iter().map(|(_, values)| values.clone()));
-        let all = rows.inputs.iter_mut().chain(&mut rows.targets);
-        all.for_each(|values| count(values, &shares));
-        let features = &rows.inputs;
-        let design = Mat::from_fn(rows.rows(), features.len(), |row, at| features[at][row]);
+        let (inputs, targets) = (rows.columns.inputs.len(), rows.columns.targets.len());
+        let mut normal = Normal::new(inputs + products.len(), targets);
+        for block in rows.blocks() {
+            context.check_stop()?;
+            let (range, mut block) = block?;
+            for product in &products {
+                let values = self.factors(&product.of, range.clone())?.into_iter();
+                let values = values.map(|value| (value - product.mean) / product.std);
+                block.inputs.push(values.collect());
+            }
+            normal.add(&block, |row, at| block.inputs[at][row]);
+        }
         let cost = rows.rows() as f64 * self.penalty;
-        let mut weights = least_norm(&design, &rows.targets, cost)?.concat();
+        let none = Mat::zeros(0, inputs + products.len());
+        let mut weights = normal.solve(&none, cost)?.concat();
         // Standardised columns have mean zero, and so has what is left of the targets.
-        weights.extend(vec![0.0; rows.targets.len()]);
+        weights.extend(vec![0.0; targets]);
         let columns = rows.columns;
         let loss = Loss::Mse;
         let network: Network = match products.is_empty() {
             true => {
                 let activation = Activation::Tanh;
+                let widths = vec![inputs, targets];
                 let layers = Layers { widths, activation };
                 Network::from(Feedforward {
                     layers,
@@ -112,7 +123,7 @@ impl Plugin for LeastSquares {
             }
             false => Network::from(Expanded {
                 columns,
-                products: products.into_iter().map(|(product, _)| product).collect(),
+                products,
                 curves: Vec::new(),
                 loss,
             }),
@@ -133,23 +144,29 @@ impl LeastSquares {
         (!inputs.contains(&with)).then_some(complaint)
     }
 
-    /// A product with its standardised values.
-    fn product(
-        &self,
-        of: Vec<usize>,
-        counts: Option<&[f64]>,
-    ) -> Result<(Product, Vec<f64>), Fault> {
-        let mut values = vec![1.0; self.data.rows()];
-        for at in &of {
-            let factors = self.data.values(&self.inputs[*at].0)?;
+    /// A product with its mean and deviation.
+    fn product(&self, of: Vec<usize>, counts: Option<&[f64]>) -> Result<Product, Fault> {
+        self.factors(&of, 0..0)?;
+        let rows = self.data.rows();
+        let pieces = || {
+            let starts = (0..rows).step_by(PANEL);
+            let pieces = starts.map(|start| self.factors(&of, start..rows.min(start + PANEL)));
+            pieces.flatten().map(Cow::Owned)
+        };
+        let Scaled { mean, std, .. } = Scaled::of_pieces("", rows, pieces, counts);
+        Ok(Product { of, mean, std })
+    }
+
+    /// The products of some neighbouring rows, in their own units.
+    fn factors(&self, of: &[usize], rows: Range<usize>) -> Result<Vec<f64>, Fault> {
+        let mut values = vec![1.0; rows.len()];
+        for at in of {
+            let factors = self.data.column(&self.inputs[*at].0)?;
+            let factors = factors.values.part(rows.clone());
             let pairs = values.iter_mut().zip(factors.iter());
             pairs.for_each(|(value, factor)| *value *= factor);
         }
-        let Scaled { mean, std, .. } = Scaled::weighted("", &values, counts);
-        values
-            .iter_mut()
-            .for_each(|value| *value = (*value - mean) / std);
-        Ok((Product { of, mean, std }, values))
+        Ok(values)
     }
 }
 
@@ -163,12 +180,6 @@ fn products(inputs: &[Column], with: Option<&Column>, degree: Option<usize>) -> 
         is_product || degree == Some(2)
     });
     wanted.map(Vec::from).collect()
-}
-
-/// Multiplies each value by the share of its row.
-fn count(values: &mut [f64], shares: &[f64]) {
-    let pairs = values.iter_mut().zip(shares);
-    pairs.for_each(|(value, share)| *value *= share);
 }
 
 fn names(columns: &[Column]) -> Vec<String> {

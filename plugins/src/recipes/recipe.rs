@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::jump::{Counts, Jumps};
 use super::run::{Curve, Run};
 use super::starting_point::{FIRST, StartingPoint};
-use crate::networks::{Draws, Network, SampleSource, TrainerChoice, TrainingRows};
+use crate::networks::{Network, SampleSource, TrainerChoice, TrainingRows};
 use crate::row_weights::{any_counts, row_weights};
 use crate::training::{Optimizer, Schedule};
 
@@ -177,14 +177,10 @@ impl Recipe {
         context: &Context,
         watch: &mut Watch,
     ) -> Result<Trained, Fault> {
-        let draws = match self.batch {
-            Some(_) => Draws::Some,
-            None => Draws::All,
-        };
         let drawn = || network.initial(&mut self.streams.rng(FIRST));
         let start = self.start.first(drawn);
-        let train = SampleSource::of(&network, train, draws)?;
-        let held_out = SampleSource::of(&network, held_out, Draws::Some)?;
+        let train = SampleSource::of(&network, train)?;
+        let held_out = SampleSource::of(&network, held_out)?;
         let run = Run {
             train: &train,
             held_out: &held_out,

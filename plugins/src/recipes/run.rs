@@ -9,7 +9,7 @@ use super::jump::{Counts, Jumper, OptimizerMemory};
 use super::recipe::{Length, Recipe, Watch};
 use super::so_far::{Best, SoFar};
 use crate::networks::{Network, SampleSource};
-use crate::training::{Batches, Trainer};
+use crate::training::{Batches, StepRows, Trainer};
 
 /// The loss along training: `(step, training loss, held-out loss)`.
 pub type Curve = Vec<(u64, f64, Option<f64>)>;
@@ -41,7 +41,9 @@ impl Run<'_> {
         };
         let interval = steps.div_ceil(POINTS);
         let mut trainer = Trainer::new(self.network, recipe.trainer, &recipe.optimizer);
-        let mut batches = Batches::new(self.train, recipe.batch, recipe.streams.rng("batches"));
+        let rng = recipe.streams.rng("batches");
+        let (size, context) = (recipe.batch, self.context);
+        let mut batches = Batches::new(self.network, self.train, size, rng, context)?;
         let mut curve = Curve::new();
         let mut interval_loss = Mean::default();
         let mut best = None;
@@ -72,7 +74,10 @@ impl Run<'_> {
         let mut is_whole = true;
         for step in first..steps {
             let share = recipe.schedule.share(step, steps);
-            let loss = trainer.step(&mut weights, batches.draw(), share);
+            let loss = match batches.draw() {
+                StepRows::Rows(rows) => trainer.step(&mut weights, rows, share),
+                StepRows::All(rows) => trainer.step_on_all(&mut weights, rows, share, context)?,
+            };
             recipe.start.hold(&mut weights, &began);
             if !loss.is_finite() {
                 return Err(self.diverged(step, loss));

@@ -1,15 +1,19 @@
 //! Training on minibatches: optimisers, schedules, and the steps they take.
 
+mod ahead;
 mod batches;
 mod optimizer;
 mod trainer;
+mod whole_table;
 
-pub use batches::Batches;
+pub use ahead::Ahead;
+pub use batches::{Batches, StepRows};
 pub use optimizer::{
     Adam, AdamW, Constant, Cosine, Cyclic, Optimizer, OptimizerState, RmsProp, Schedule, Sgd, SgdW,
     Step,
 };
 pub use trainer::Trainer;
+pub use whole_table::WholeTable;
 
 use engine::plugin::Registry;
 

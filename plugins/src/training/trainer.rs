@@ -1,8 +1,10 @@
 //! Steps down the gradient of the loss, for one network after another of the same shape, or many.
 
+use engine::error::Fault;
+use engine::plugin::Context;
 use pulp::Arch;
 
-use super::{Optimizer, OptimizerState};
+use super::{Optimizer, OptimizerState, WholeTable};
 use crate::networks::{Differentiate, Network, Samples, TrainerChoice, vectorised};
 
 /// Moves the weights of one network down the gradient of its loss.
@@ -45,6 +47,24 @@ impl<'a> Trainer<'a> {
         let mut loss = [0.0];
         self.step_all(weights, batch, share, &mut loss);
         loss[0]
+    }
+
+    /// The same on all rows of a large table.
+    ///
+    /// # Errors
+    /// When the run is stopped.
+    pub fn step_on_all(
+        &mut self,
+        weights: &mut [f32],
+        rows: &mut WholeTable,
+        share: f64,
+        context: &Context,
+    ) -> Result<f64, Fault> {
+        let (loss, gradient) = rows.gradient(weights, &mut *self.gradient, context)?;
+        self.state.begin_step();
+        self.optimizer
+            .move_part(&mut self.state, 0, weights, gradient, share);
+        Ok(loss)
     }
 
     /// How many of `count` networks are best moved by one [`step_all`](Self::step_all).

@@ -9,7 +9,7 @@ use std::ops::Range;
 use engine::error::Fault;
 use engine::plugin::Context;
 
-use crate::networks::{Node, Samples};
+use crate::networks::Node;
 
 /// How trees are grown.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,6 @@ pub struct Growth {
     pub min_leaf: usize,
     /// How much large values of leaves cost.
     pub l2: f64,
-    /// The most bins of an input.
-    pub bins: usize,
 }
 
 /// Trees, the values of all leaves in the order of their numbers, and the mean they start from.
@@ -39,33 +37,25 @@ pub struct Boosted {
 }
 
 impl Growth {
-    /// Trees fitted one after another, each to what those before left over; `weights` say how
-    /// much each row counts, all the same when left out.
+    /// Trees fitted one after another, each to what those before left over of the targets.
     ///
     /// # Errors
     /// When the run is stopped.
     pub fn boost(
         self,
-        samples: &Samples,
-        weights: Option<&[f64]>,
+        binned: &Binned,
+        targets: &[f32],
         context: &Context,
     ) -> Result<Boosted, Fault> {
-        let counts = match weights {
-            Some(weights) => {
-                let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-                weights.iter().map(|weight| weight / mean).collect()
-            }
-            None => vec![1.0; samples.rows],
-        };
-        let binned = Binned::of(samples, &counts, self.bins);
-        let targets: Vec<f64> = samples.targets.iter().copied().map(f64::from).collect();
+        let counts = &binned.counts;
+        let targets = targets.iter().copied().map(f64::from);
         let sum: f64 = targets
-            .iter()
-            .zip(&counts)
+            .clone()
+            .zip(counts)
             .map(|(y, count)| y * count)
             .sum();
         let base = sum / counts.iter().sum::<f64>();
-        let mut left: Vec<f64> = targets.iter().map(|target| target - base).collect();
+        let mut left: Vec<f64> = targets.map(|target| target - base).collect();
         let (mut trees, mut leaves) = (Vec::new(), Vec::new());
         for _ in 0..self.iterations {
             context.check_stop()?;
@@ -73,8 +63,8 @@ impl Growth {
                 sum: left * weight,
                 weight: *weight,
             };
-            let pulls: Vec<Pull> = left.iter().zip(&counts).map(pull).collect();
-            let mut tree = Tree::new(&binned, &pulls, self);
+            let pulls: Vec<Pull> = left.iter().zip(counts).map(pull).collect();
+            let mut tree = Tree::new(binned, &pulls, self);
             tree.grow();
             let mut nodes = Vec::new();
             tree.write(0, &mut nodes, &mut leaves);
@@ -97,32 +87,41 @@ impl Growth {
     }
 }
 
-/// The inputs as numbers of bins.
-struct Binned {
+/// The inputs as numbers of bins: a byte for each, whatever they are.
+pub struct Binned {
     /// The bin of each row, for each input.
     columns: Vec<Vec<u8>>,
     /// The largest value of each bin but the last, for each input.
     bounds: Vec<Vec<f32>>,
+    /// How much each row counts, 1 on average.
+    counts: Vec<f64>,
 }
 
 impl Binned {
-    fn of(samples: &Samples, counts: &[f64], bins: usize) -> Self {
-        let width = samples.inputs.len() / samples.rows;
-        let column = |input: usize| samples.inputs.iter().skip(input).step_by(width).copied();
-        let bounds: Vec<Vec<f32>> = (0..width)
-            .map(|input| {
-                let counting = column(input).zip(counts.iter().copied());
-                bounds(counting.filter(|(_, count)| *count > 0.0).collect(), bins)
-            })
-            .collect();
-        let bin = |value: f32, bounds: &[f32]| bounds.partition_point(|bound| *bound < value) as u8;
-        let columns = bounds.iter().enumerate();
-        let columns =
-            columns.map(|(input, bounds)| column(input).map(|it| bin(it, bounds)).collect());
+    /// No inputs of as many rows; `weights` say how much each counts, all the same when left out.
+    pub fn new(rows: usize, weights: Option<&[f64]>) -> Self {
+        let counts = match weights {
+            Some(weights) => {
+                let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+                weights.iter().map(|weight| weight / mean).collect()
+            }
+            None => vec![1.0; rows],
+        };
         Self {
-            columns: columns.collect(),
-            bounds,
+            columns: Vec::new(),
+            bounds: Vec::new(),
+            counts,
         }
+    }
+
+    /// Adds an input.
+    pub fn add(&mut self, values: &[f32], bins: usize) {
+        let counting = values.iter().copied().zip(self.counts.iter().copied());
+        let counting = counting.filter(|(_, count)| *count > 0.0).collect();
+        let bounds = bounds(counting, bins);
+        let bin = |value: &f32| bounds.partition_point(|bound| bound < value) as u8;
+        self.columns.push(values.iter().map(bin).collect());
+        self.bounds.push(bounds);
     }
 }
 

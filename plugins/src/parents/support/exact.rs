@@ -1,5 +1,7 @@
 //! Rows for models with an exact solution, and least squares of least norm.
 
+use std::ops::Range;
+
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::params::{Column, Formula};
@@ -8,23 +10,34 @@ use faer::Mat;
 use super::targets::Targets;
 use crate::networks::{Columns, Loss, Scaled, TrainingRows, scaled_inputs};
 use crate::row_weights::row_weights;
+use crate::splines::Seen;
+use crate::triangle::{PANEL, Triangle};
 
-/// Standardised inputs and targets in double precision, a list for each column.
-pub struct ExactRows {
+/// Rows as models with an exact solution see them, in double precision; standardised some at a time.
+pub struct ExactRows<'a> {
+    data: &'a Dataset,
     pub columns: Columns,
-    pub inputs: Vec<Vec<f64>>,
-    pub targets: Vec<Vec<f64>>,
     /// How much each row counts; all the same when left out.
     pub weights: Option<Vec<f64>>,
+    /// The mean of these.
+    mean: f64,
 }
 
-impl ExactRows {
+/// Some neighbouring rows: lists of numbers, one for each column.
+pub struct ExactBlock {
+    pub inputs: Vec<Vec<f64>>,
+    pub targets: Vec<Vec<f64>>,
+    /// What a row is multiplied by so that its square counts: by its weight, 1 on average.
+    pub shares: Vec<f64>,
+}
+
+impl<'a> ExactRows<'a> {
     /// Those of a call.
     ///
     /// # Errors
     /// When there are no rows, a column is missing or has gaps, or weights are none.
     pub fn of(
-        data: &Dataset,
+        data: &'a Dataset,
         inputs: &[Column],
         targets: &Targets,
         weights: Option<&Formula>,
@@ -38,34 +51,121 @@ impl ExactRows {
         if data.rows() == 0 {
             return Err(Fault::at("data", "expected rows to learn from, found none"));
         }
-        let standardised = |scaled: &Scaled| -> Result<Vec<f64>, Fault> {
-            let values = data.values(&scaled.name)?.iter();
-            let values = values.map(|value| (value - scaled.mean) / scaled.std);
-            Ok(values.collect())
-        };
+        let weights = train.weights;
+        let mean = weights.iter().flatten().sum::<f64>() / data.rows() as f64;
         Ok(Self {
-            inputs: inputs.iter().map(standardised).collect::<Result<_, _>>()?,
-            targets: targets.iter().map(standardised).collect::<Result<_, _>>()?,
+            data,
             columns: Columns { inputs, targets },
-            weights: train.weights,
+            weights,
+            mean,
         })
     }
 
     /// How many there are.
     pub fn rows(&self) -> usize {
-        self.targets[0].len()
+        self.data.rows()
     }
 
-    /// What a row is multiplied by so that its square counts: by its weight, 1 on average.
-    pub fn shares(&self) -> Vec<f64> {
-        let Some(weights) = &self.weights else {
-            return vec![1.0; self.rows()];
-        };
-        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-        weights
-            .iter()
-            .map(|weight| (weight / mean).sqrt())
-            .collect()
+    /// Some neighbouring rows of a column.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn standardised(&self, scaled: &Scaled, rows: Range<usize>) -> Result<Vec<f64>, Fault> {
+        let values = self.data.column(&scaled.name)?.values.part(rows);
+        let values = values.iter();
+        let values = values.map(|value| (value - scaled.mean) / scaled.std);
+        Ok(values.collect())
+    }
+
+    /// The square root of how much a row counts, 1 on average.
+    pub fn share(&self, row: usize) -> f64 {
+        let weight = self.weights.as_ref().map(|weights| weights[row]);
+        weight.map_or(1.0, |weight| (weight / self.mean).sqrt())
+    }
+
+    /// All rows, some at a time, and where these start.
+    pub fn blocks(&self) -> impl Iterator<Item = Result<(Range<usize>, ExactBlock), Fault>> {
+        let starts = (0..self.rows()).step_by(PANEL);
+        starts.map(|start| {
+            let rows = start..self.rows().min(start + PANEL);
+            let columns = |scaled: &[Scaled]| -> Result<Vec<Vec<f64>>, Fault> {
+                let columns = scaled.iter();
+                columns
+                    .map(|scaled| self.standardised(scaled, rows.clone()))
+                    .collect()
+            };
+            let block = ExactBlock {
+                inputs: columns(&self.columns.inputs)?,
+                targets: columns(&self.columns.targets)?,
+                shares: rows.clone().map(|row| self.share(row)).collect(),
+            };
+            Ok((rows, block))
+        })
+    }
+}
+
+/// Of rows of terms with targets as their last columns: the triangle, whose right part is `Qᵀ y`
+/// above and what lies outside of `Q` below.
+pub struct Normal {
+    triangle: Triangle,
+    terms: usize,
+}
+
+impl Normal {
+    /// That of no rows.
+    pub fn new(terms: usize, targets: usize) -> Self {
+        let triangle = Triangle::new(terms + targets);
+        Self { triangle, terms }
+    }
+
+    /// Adds rows, each multiplied by its share; `term` is one of a row.
+    pub fn add(&mut self, block: &ExactBlock, term: impl Fn(usize, usize) -> f64) {
+        let terms = self.terms;
+        self.triangle.add(block.shares.len(), |row, at| {
+            let number = match at.checked_sub(terms) {
+                None => term(row, at),
+                Some(target) => block.targets[target][row],
+            };
+            block.shares[row] * number
+        });
+    }
+
+    fn r(&self) -> &Mat<f64> {
+        self.triangle.r()
+    }
+
+    /// How many of its rows are of the terms.
+    fn within(&self) -> usize {
+        self.terms.min(self.r().nrows())
+    }
+
+    /// What penalties are chosen by.
+    pub fn seen(&self, rows: usize) -> Seen {
+        let (within, terms) = (self.within(), self.terms);
+        let mut seen = Seen::through(rows, self.r().get(..within, ..terms).to_owned());
+        let targets = self.r().get(..within, terms..).transpose().to_owned();
+        seen.add(targets, self.r().get(within.., terms..).squared_norm_l2());
+        seen
+    }
+
+    /// The coefficients for each target, of least norm, where their squares cost `cost`, with the
+    /// rows of another penalty below.
+    ///
+    /// # Errors
+    /// As [`least_norm`].
+    pub fn solve(&self, below: &Mat<f64>, cost: f64) -> Result<Vec<Vec<f64>>, Fault> {
+        let (r, within, terms) = (self.r(), self.within(), self.terms);
+        let height = within + below.nrows();
+        let design = Mat::from_fn(height, terms, |row, at| match row.checked_sub(within) {
+            None => r[(row, at)],
+            Some(row) => below[(row, at)],
+        });
+        let target = |at: usize| (0..height).map(move |row| (row < within).then_some((row, at)));
+        let targets = (terms..r.ncols()).map(|at| {
+            let values = target(at).map(|it| it.map_or(0.0, |it| r[it]));
+            values.collect()
+        });
+        least_norm(&design, &targets.collect::<Vec<_>>(), cost)
     }
 }
 
@@ -77,11 +177,7 @@ const RANK: f64 = 1e-12;
 ///
 /// # Errors
 /// When the decomposition does not converge: a bug.
-pub fn least_norm(
-    design: &Mat<f64>,
-    targets: &[Vec<f64>],
-    cost: f64,
-) -> Result<Vec<Vec<f64>>, Fault> {
+fn least_norm(design: &Mat<f64>, targets: &[Vec<f64>], cost: f64) -> Result<Vec<Vec<f64>>, Fault> {
     let svd = (design.thin_svd())
         .map_err(|error| Fault::Bug(format!("the decomposition failed: {error:?}")))?;
     let values = svd.S().column_vector();
