@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Blob, Dataset};
+use crate::artifact::{Blob, Dataset, Each, ReadColumns};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
@@ -37,16 +37,14 @@ pub struct Context<'a> {
     found: Option<&'a Found>,
 }
 
-/// Takes the next rows.
-pub type TakeRows<'t> = &'t mut dyn FnMut(Dataset) -> Result<(), Fault>;
-
 /// Where the rows of an input come from, each time somebody reads them.
 pub(crate) trait RowSource: Sync {
-    /// Passes all rows to `take`, in parts, in the order of the table.
+    /// Passes all rows to `each`, in parts, in the order of the table; those after the first need not
+    /// have columns that it does not read.
     ///
     /// # Errors
-    /// Those of the calls that make the rows, and of `take`.
-    fn read(&self, take: TakeRows<'_>) -> Result<(), Fault>;
+    /// Those of the calls that make the rows, and of `each`.
+    fn read(&self, each: Each<'_>) -> Result<(), Fault>;
 }
 
 /// What a call found in all rows, for the next time that its rows are asked for.
@@ -219,15 +217,16 @@ impl<'a> Context<'a> {
     }
 
     /// Passes the rows of the input that [`InParts::Rereads`](crate::flow::InParts::Rereads) names to
-    /// `take`, in parts, anew at every call; `whole` is that input, which has no rows or columns of
-    /// its own where they come in parts.
+    /// `each`, in parts, anew at every call; `whole` is that input, which has no rows or columns of
+    /// its own where they come in parts. The first part has all columns; those after it may lack what
+    /// `each` does not read.
     ///
     /// # Errors
-    /// Those of the calls that make the rows, and of `take`.
-    pub fn rows(&self, whole: &Dataset, take: TakeRows<'_>) -> Result<(), Fault> {
+    /// Those of the calls that make the rows, and of `each`.
+    pub fn rows(&self, whole: &Dataset, each: Each<'_>) -> Result<(), Fault> {
         match self.rows {
-            Some(rows) => rows.read(take),
-            None => take(whole.clone()),
+            Some(rows) => rows.read(each),
+            None => each(whole.clone()).map(|_| ()),
         }
     }
 
@@ -239,7 +238,7 @@ impl<'a> Context<'a> {
         let mut parts = Vec::new();
         self.rows(whole, &mut |rows| {
             parts.push(rows);
-            Ok(())
+            Ok(ReadColumns::All)
         })?;
         Dataset::of_parts(parts)
     }

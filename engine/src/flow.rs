@@ -55,7 +55,7 @@ pub trait Flow {
     fn push(&mut self, rows: Dataset, context: &Context) -> Result<Option<Dataset>, Fault>;
 
     /// The columns that it reads of the next rows, where `after` are those that are read of its own;
-    /// the others may be missing from then on.
+    /// the others may be missing from then on. Asked after its first rows, and where `after` changes.
     fn reads(&self, after: &ReadColumns) -> ReadColumns {
         let _ = after;
         ReadColumns::All

@@ -16,7 +16,7 @@ use dsl::types::{Kind, Schema};
 pub use crate::artifact::Each;
 pub use crate::artifact::ReadColumns;
 use crate::artifact::{Artifact, Stored};
-pub use crate::context::{Context, Progress, TakeRows};
+pub use crate::context::{Context, Progress};
 pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;

@@ -304,6 +304,17 @@ impl DataColumn {
         }
     }
 
+    /// Some neighbouring rows.
+    ///
+    /// # Panics
+    /// When there are fewer rows.
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        match rows == (0..self.values.len()) {
+            true => self.clone(),
+            false => self.take(&rows.map(|row| row as u32).collect::<Vec<u32>>()),
+        }
+    }
+
     /// Its name and what it holds.
     pub fn info(&self) -> ColumnInfo {
         ColumnInfo {

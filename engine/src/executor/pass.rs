@@ -9,7 +9,7 @@ use super::Place;
 use super::carry::{Carrier, LARGE, fault_of};
 use super::results::Results;
 use crate::artifact::{AnyArtifact, Artifact, Dataset, Parts, ReadColumns, downcast};
-use crate::context::{Found, RowSource, TakeRows};
+use crate::context::{Found, RowSource};
 use crate::error::Fault;
 use crate::flow::{Flow, InParts, MOST_BEFORE};
 use crate::order::Order;
@@ -59,20 +59,19 @@ pub(super) struct RowsAgain<'a> {
 }
 
 impl RowSource for RowsAgain<'_> {
-    fn read(&self, take: TakeRows<'_>) -> Result<(), Fault> {
+    fn read(&self, each: Each<'_>) -> Result<(), Fault> {
         let carrier = Carrier::new(self.order, self.remakes, self.place, self.results);
         let way = carrier.way_of_rows(|_| true);
         let way = way.ok_or_else(|| Fault::Bug("rows come in parts no more".to_owned()))?;
         let mut fault = None;
-        let mut each = |rows| {
-            let taken = take(rows).map_err(|own| {
+        let mut taken = |rows| {
+            each(rows).map_err(|own| {
                 // Those on the way blame none but themselves.
                 fault = Some(own);
                 Fault::Cancelled
-            });
-            taken.map(|()| ReadColumns::All)
+            })
         };
-        let outlet = Outlet::to(Kept::Given(&mut each), Vec::new());
+        let outlet = Outlet::to(Kept::Given(&mut taken), Vec::new());
         let sent = match carrier.send(way, outlet, &self.found, &|_| ()) {
             Ok(SentRows::Read { .. }) => Ok(()),
             Ok(SentRows::Passed(stage)) => stage.fault.map_or(Ok(()), Err),
@@ -357,6 +356,10 @@ struct Outlet<'a> {
     stages: Vec<FlowStage<'a>>,
     /// The columns that are read of the next rows.
     reads: ReadColumns,
+    /// Those that are read of what is kept.
+    of_kept: ReadColumns,
+    /// How often these were found anew.
+    found: usize,
 }
 
 impl<'a> Outlet<'a> {
@@ -380,20 +383,26 @@ impl<'a> Outlet<'a> {
             kept,
             stages,
             reads: ReadColumns::All,
+            of_kept: ReadColumns::All,
+            found: 0,
         }
     }
 
     fn give(&mut self, rows: Dataset) -> Result<(), Fault> {
-        self.reads = self.kept.add(&rows)?;
-        let Some((last, others)) = self.stages.split_last_mut() else {
-            return Ok(());
-        };
-        for stage in others {
-            stage.take(rows.clone())?;
+        let kept = self.kept.add(&rows)?;
+        let mut is_new = kept != self.of_kept || self.found == 0;
+        self.of_kept = kept;
+        if let Some((last, others)) = self.stages.split_last_mut() {
+            for stage in others {
+                is_new |= stage.take(rows.clone())?;
+            }
+            is_new |= last.take(rows)?;
         }
-        last.take(rows)?;
-        let stages = self.stages.iter().map(FlowStage::reads);
-        self.reads = stages.fold(self.reads.clone(), ReadColumns::or);
+        if is_new {
+            let stages = self.stages.iter().map(FlowStage::reads);
+            self.reads = stages.fold(self.of_kept.clone(), ReadColumns::or);
+            self.found += 1;
+        }
         Ok(())
     }
 
@@ -435,8 +444,17 @@ impl<'a> FlowStage<'a> {
         self.carrier.order
     }
 
-    /// Takes the next rows. Its own faults wait for its own turn.
-    fn take(&mut self, rows: Dataset) -> Result<(), Fault> {
+    /// Takes the next rows, and returns whether it may read other columns of those after them. Its own
+    /// faults wait for its own turn.
+    fn take(&mut self, rows: Dataset) -> Result<bool, Fault> {
+        let state = |stage: &Self| {
+            (
+                stage.flow.is_some(),
+                stage.fault.is_some(),
+                stage.outlet.found,
+            )
+        };
+        let before = state(self);
         self.answer(|stage| {
             if stage.flow.is_none() {
                 stage.flow = Some(stage.open(&rows)?);
@@ -445,7 +463,8 @@ impl<'a> FlowStage<'a> {
                 Some(flow) => flow.push(rows, &stage.context),
                 None => Ok(None),
             }
-        })
+        })?;
+        Ok(state(self) != before)
     }
 
     /// The columns that it reads of the next rows.

@@ -137,7 +137,7 @@ impl Plugin for Apply {
                     for start in (0..part.rows().max(1)).step_by(AT_ONCE) {
                         look(part.part(start..part.rows().min(start + AT_ONCE)))?;
                     }
-                    Ok(())
+                    Ok(child.reads())
                 })?,
                 false => look(context.all_rows(&self.data)?)?,
             }

@@ -13,7 +13,7 @@ use engine::artifact::{
     downcast,
 };
 use engine::error::Fault;
-use engine::plugin::Registry;
+use engine::plugin::{ReadColumns, Registry};
 
 use crate::parents::Parent;
 use crate::predictors::Fitted;
@@ -84,8 +84,21 @@ impl Child {
 
     /// Whether the predictions of a row follow from that row alone.
     pub fn is_by_row(&self) -> bool {
-        let mut corrections = self.correction.iter();
-        corrections.all(|it| it.regression.form.predictors.iter().all(Fitted::is_by_row))
+        self.predictors().all(|fitted| fitted.of_row().is_some())
+    }
+
+    /// The columns that its predictions read.
+    pub fn reads(&self) -> ReadColumns {
+        let read = self.predictors().map(|fitted| match fitted.of_row() {
+            Some(names) => ReadColumns::none().and(names),
+            None => ReadColumns::All,
+        });
+        read.fold(self.parent.reads(), ReadColumns::or)
+    }
+
+    fn predictors(&self) -> impl Iterator<Item = &Fitted> {
+        let corrections = self.correction.iter();
+        corrections.flat_map(|it| &it.regression.form.predictors)
     }
 
     /// For every row whether its predictors are farther from the subsets than is trusted;

@@ -8,7 +8,7 @@ use engine::error::Fault;
 use engine::metric::significant;
 use engine::params::{Column, Cutter, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, Sketch};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, ReadColumns, Sketch};
 use engine::words;
 
 use super::support::counted::{AllRows, Counted};
@@ -136,7 +136,7 @@ impl Plugin for Edge {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        self.layer(&|take| context.rows(&self.data, take), context)
+        self.layer(&|each| context.rows(&self.data, each), context)
     }
 }
 
@@ -154,7 +154,7 @@ impl Edge {
                     false => gaps += 1,
                 }
             }
-            Ok(())
+            Ok(ReadColumns::none().and([&by[..]]))
         })?;
         if gaps > 0 {
             return Err(has_gaps(by, gaps, count, "by"));
@@ -218,7 +218,7 @@ impl Edge {
             let rows = values.filter(|(_, value)| is_wanted(sign * value));
             let rows: Vec<u32> = rows.map(|(row, _)| row).collect();
             parts.push(part.take(&rows));
-            Ok(())
+            Ok(ReadColumns::All)
         })?;
         Dataset::of_parts(parts)
     }

@@ -8,7 +8,7 @@ use engine::artifact::{Dataset, Each};
 use engine::error::Fault;
 use engine::params::{Column, Input};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, ReadColumns, Sketch, TakeRows};
+use engine::plugin::{Complaint, Context, Facts, InParts, Plugin, ReadColumns, Sketch};
 use engine::words;
 use rand::seq::SliceRandom;
 
@@ -84,7 +84,7 @@ impl Plugin for Split {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        let rows = |take: TakeRows<'_>| context.rows(&self.data, take);
+        let rows = |each: Each<'_>| context.rows(&self.data, each);
         let first = context.once(|| self.first_rows(&rows))?;
         self.pass(&rows, &first, each)
     }
@@ -168,8 +168,13 @@ impl Split {
                 }
             }
             row += part.rows();
-            each(part.take(&wanted)).map(|_| ())
+            Ok(each(part.take(&wanted))?.and(self.by_name()))
         })
+    }
+
+    /// The column whose order decides.
+    fn by_name(&self) -> Option<&str> {
+        self.by.as_ref().map(|Column(name)| name.as_str())
     }
 
     /// Looks at all rows once.
@@ -186,7 +191,7 @@ impl Split {
                     }
                 }
             }
-            Ok(())
+            Ok(ReadColumns::none().and(self.by_name()))
         })?;
         if self.part.rows(self.share, count) == 0 {
             let part = self.part.word();
@@ -222,7 +227,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::data::support::testing::{complaint, in_parts, table};
+    use crate::data::support::testing::{complaint, in_parts, named, table};
 
     fn split(part: Part, by: Option<&str>, seed: u64) -> Split {
         let count: Vec<f64> = (0..100).map(f64::from).collect();
@@ -311,7 +316,7 @@ mod tests {
             let split = call().first_rows(&rows).and_then(|first| {
                 call().pass(&rows, &first, &mut |part| {
                     found.extend(part.values("place")?.to_vec());
-                    Ok(ReadColumns::All)
+                    Ok(named(&["place"]))
                 })
             });
             let found = split.map(|()| found);

@@ -119,6 +119,14 @@ pub struct Analysis {
     pub area: Option<String>,
 }
 
+impl Analysis {
+    /// The columns of a row that is a sample of its own; none where rows make up a field.
+    pub fn of_row(&self) -> Option<Vec<&str>> {
+        let columns = self.columns.iter().chain(&self.area);
+        { self.over.is_empty() }.then(|| columns.map(String::as_str).collect())
+    }
+}
+
 /// The modes of training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Modes {

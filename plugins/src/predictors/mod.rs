@@ -133,17 +133,18 @@ impl Fitted {
         }
     }
 
-    /// Whether the predictors of a row follow from that row alone, so that rows may come in parts.
-    pub fn is_by_row(&self) -> bool {
+    /// The columns whose values in a row its predictors follow from, so that rows may come in parts;
+    /// none where they follow from other rows, too.
+    pub fn of_row(&self) -> Option<Vec<&str>> {
         match self {
-            Fitted::Columns(_) | Fitted::Season(_) => true,
-            Fitted::Expr(formula) => formula.of_rows().is_none(),
+            Fitted::Columns(names) => Some(names.iter().map(String::as_str).collect()),
+            Fitted::Season(cycle) => Some(vec![&cycle.time]),
+            Fitted::Expr(formula) => formula.of_rows().is_none().then(|| formula.columns()),
+            Fitted::Eof(modes) => modes.analysis.of_row(),
             // These look at other rows, or complain where no row of all has what they look for.
-            Fitted::Eof(_)
-            | Fitted::Lag(_)
-            | Fitted::Neighbourhood(_)
-            | Fitted::Table(_)
-            | Fitted::Foreign(_) => false,
+            Fitted::Lag(_) | Fitted::Neighbourhood(_) | Fitted::Table(_) | Fitted::Foreign(_) => {
+                None
+            }
         }
     }
 

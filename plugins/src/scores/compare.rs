@@ -6,7 +6,7 @@ use engine::artifact::{Dataset, ScoreRow, Scores};
 use engine::error::Fault;
 use engine::params::{Bindings, Column, Formula, Gather, Input, ParamType};
 use engine::plugin;
-use engine::plugin::{Complaint, Context, InParts, NetworkFacts, Plugin, Sketch, TakeRows};
+use engine::plugin::{Complaint, Context, InParts, NetworkFacts, Plugin, Sketch};
 
 use super::Metric;
 use super::support::ensemble::Ensemble;
@@ -15,6 +15,7 @@ use super::support::scoring::{Entrant, Runs, Scoring};
 use super::support::trial::{Agreement, Trial};
 use crate::calls::{complaints, distinct};
 use crate::children::Child;
+use crate::data::support::counted::AllRows;
 use crate::parents::{Parent, not_runnable};
 use crate::row_weights::constant_weight;
 
@@ -227,11 +228,7 @@ impl Plugin for Compare {
 
 impl Compare {
     /// The scores over rows that `rows` passes on in parts, anew at every call.
-    fn scores(
-        &self,
-        rows: &dyn Fn(TakeRows<'_>) -> Result<(), Fault>,
-        context: &Context,
-    ) -> Result<Scores, Fault> {
+    fn scores(&self, rows: AllRows<'_>, context: &Context) -> Result<Scores, Fault> {
         let network = measure::network(&self.parent, "parent")?;
         let targets = measure::targets(network, "parent")?;
         let mut scoring = Scoring {

@@ -157,7 +157,7 @@ impl Inner {
             entrants.push(Entrant::new(&self.model.label.0, "child", child));
         }
         let scoring = Scoring {
-            rows: &|each| each(Dataset::clone(&fold.edge)),
+            rows: &|each| each(Dataset::clone(&fold.edge)).map(|_| ()),
             param: "by",
             network,
             // All children may have diverged: then they have no numbers.

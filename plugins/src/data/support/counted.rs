@@ -1,10 +1,11 @@
 //! How often numbers come: what is known of the order of many rows in little memory.
 
+use engine::artifact::Each;
 use engine::error::Fault;
-use engine::plugin::TakeRows;
 
-/// What passes on all rows in parts, anew at every call.
-pub(crate) type AllRows<'a> = &'a dyn Fn(TakeRows<'_>) -> Result<(), Fault>;
+/// What passes on all rows in parts, anew at every call; parts after the first may lack columns that
+/// are not read.
+pub(crate) type AllRows<'a> = &'a dyn Fn(Each<'_>) -> Result<(), Fault>;
 
 /// Numbers in order, each once, with how often it came: 16 bytes for each different number.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use engine::artifact::{
 };
 use engine::error::Fault;
 use engine::foreign::{Parcel, Values, WEIGHTS};
-use engine::plugin::{Complaint, Sketch};
+use engine::plugin::{Complaint, ReadColumns, Sketch};
 use serde_json::json;
 
 use crate::networks::{Network, Scaled};
@@ -132,6 +132,12 @@ impl Parent {
         self.network
             .as_ref()
             .ok_or_else(|| Fault::user(NO_NETWORK).with_hint(ELSEWHERE))
+    }
+
+    /// The columns that its predictions read.
+    pub fn reads(&self) -> ReadColumns {
+        let inputs = self.network.iter().flat_map(Network::inputs);
+        ReadColumns::none().and(inputs.map(|input| input.name.as_str()))
     }
 
     /// A file of its weights in the names of the layout.

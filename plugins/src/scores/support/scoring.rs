@@ -8,17 +8,21 @@ use dsl::column::ColumnExpr;
 use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
 use engine::params::{Column, Gather};
-use engine::plugin::{Context, TakeRows};
+use engine::plugin::{Context, ReadColumns};
 
 use super::ensemble::{Ensemble, line};
 use super::groups::{Groups, NO_GROUP, Values};
 use super::measure::{self, AT_ONCE, LeftOut};
 use super::metric::{ScoredRow, Sums, TruthSums, crps, variance_of};
 use crate::children::Child;
+use crate::data::support::counted::AllRows;
 use crate::networks::{Network, Scaled};
 use crate::parents::Parent;
 use crate::row_weights::{WeightsSeen, weights_by};
 use crate::scores::Metric;
+
+/// Takes the next rows that are scored.
+type TakeScored<'t> = &'t mut dyn FnMut(Dataset) -> Result<(), Fault>;
 
 /// How many predictions are kept for a second look, rather than made twice.
 const KEPT: usize = 1 << 22;
@@ -26,7 +30,7 @@ const KEPT: usize = 1 << 22;
 /// What is scored, and how.
 pub(crate) struct Scoring<'a> {
     /// The rows, in parts, anew at every call.
-    pub rows: &'a dyn Fn(TakeRows<'_>) -> Result<(), Fault>,
+    pub rows: AllRows<'a>,
     /// Where they were given.
     pub param: &'static str,
     /// What says which rows have all inputs.
@@ -77,6 +81,24 @@ pub(crate) enum Runs<'a> {
 }
 
 impl Runs<'_> {
+    /// The columns that are read of each row.
+    fn reads(&self) -> ReadColumns {
+        let none = ReadColumns::none();
+        match self {
+            Runs::Parents(parents) => {
+                let parents = parents.members.iter().flatten();
+                let parents = parents.map(|parent| parent.reads());
+                parents.fold(none, ReadColumns::or)
+            }
+            Runs::Children(children) => {
+                let children = children.members.iter().flatten();
+                let children = children.map(|child| child.reads());
+                children.fold(none, ReadColumns::or)
+            }
+            Runs::Column(name) => none.and([*name]),
+        }
+    }
+
     /// What all members predict for each row.
     ///
     /// # Errors
@@ -273,13 +295,28 @@ impl Scoring<'_> {
         Ok(tally)
     }
 
+    /// The columns that it reads.
+    fn reads(&self) -> ReadColumns {
+        let own = self.network.inputs().iter().chain(self.targets);
+        let names = own.map(|scaled| scaled.name.as_str());
+        let names = names.chain(self.by.iter().map(|Column(name)| name.as_str()));
+        let names = names.chain(self.weights.iter().flat_map(|formula| formula.columns()));
+        let names = names.chain(self.climatology);
+        let others = self.entrants.iter().map(|entrant| entrant.runs.reads());
+        let children = self.children.iter().map(|child| child.reads());
+        others
+            .chain(children)
+            .fold(ReadColumns::none().and(names), ReadColumns::or)
+    }
+
     /// Passes the rows that can be scored on, some at a time.
     fn each(
         &self,
         left_out: &mut LeftOut,
         context: &Context,
-        take: TakeRows<'_>,
+        take: TakeScored<'_>,
     ) -> Result<(), Fault> {
+        let reads = self.reads();
         let mut filter = |rows: Dataset| {
             context.check_stop()?;
             let children = self.children.iter().copied();
@@ -292,14 +329,15 @@ impl Scoring<'_> {
         if !by_row {
             let mut parts = Vec::new();
             (self.rows)(&mut |rows| {
-                parts.push(rows);
-                Ok(())
+                parts.push(rows.only(&reads));
+                Ok(reads.clone())
             })?;
             return take(filter(Dataset::of_parts(parts)?)?);
         }
         // Blocks of as many scored rows whatever the parts are.
         let mut pending: Vec<Dataset> = Vec::new();
         (self.rows)(&mut |part| {
+            let part = part.only(&reads);
             // Columns are looked for in a table without rows, too.
             for start in (0..part.rows().max(1)).step_by(AT_ONCE) {
                 let rows = start..part.rows().min(start + AT_ONCE);
@@ -313,7 +351,7 @@ impl Scoring<'_> {
                     take(all.part(0..AT_ONCE))?;
                 }
             }
-            Ok(())
+            Ok(reads.clone())
         })?;
         let rest = Dataset::of_parts(pending)?;
         match rest.rows() {
