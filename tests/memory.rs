@@ -360,6 +360,10 @@ fn what_reads_rows_twice_makes_the_bytes_of_whole_tables() {
          data drawn = split(more, share: 0.01, part: train, seed: 4)\n\
          data early = split(where(more, u > 0), share: 0.995, part: test, by: far)\n\
          data border = edge(more, first, by: far, hold: 3 %, side: upper)\n\
+         data past = derive(\n\
+             more, by: [lat, lon], along: time, before = lag(u, 1), off = far - mean(far),\n\
+         )\n\
+         data sums = aggregate(where(past, before > 0), by: [lat, place], m = mean(off), n = count(u))\n\
          parent net = mlp(first, inputs: [lat, far], target: u, hidden: [4], steps: 9, members: 2)\n\
          score fit = compare(\n\
              net, on: more, by: [lat, far], bins: 3, weights: lat, baselines: [place],\n\
@@ -383,8 +387,8 @@ fn what_reads_rows_twice_makes_the_bytes_of_whole_tables() {
             .iter()
             .filter(|row| own.contains(&row["statement"].as_str().unwrap()));
         let own: Vec<String> = own.map(Value::to_string).collect();
-        let names = ["drawn", "early", "border"];
-        let export = ["export", "it.farcast", names[0], names[1], names[2]];
+        let names = ["drawn", "early", "border", "sums"];
+        let export = [&["export", "it.farcast"][..], &names].concat();
         let said = folder.farcast(&[&export[..], &["--format", "parquet"]].concat());
         assert_eq!(said.code, 0, "{said:?}");
         let files = names.map(|name| folder.bytes(&format!("out/it/{name}.parquet")));
@@ -422,6 +426,48 @@ fn members_learn_from_a_large_table_without_copies_of_it() {
             one / MIB,
             several / MIB
         );
+    }
+}
+
+#[test]
+fn members_share_a_large_table_of_many_columns() {
+    // Columns of one coordinate repeat few values, so that these 24 take no more than two.
+    let names: Vec<String> = (0..24).map(|at| format!("c{at}")).collect();
+    let columns = names.iter().enumerate().map(|(at, name)| {
+        let of = ["lat", "lon"][at % 2];
+        format!("{name} = sin({of} / {}) + {of} / 300", at + 3)
+    });
+    let table = format!(
+        "data cells = netcdf(\"u.nc\", inputs: [u], coords: [time, lat, lon])\n\
+         data wide = derive(cells, {})\n",
+        columns.collect::<Vec<_>>().join(", ")
+    );
+    let inputs = format!("inputs: [{}], target: u", names.join(", "));
+    let peak = |jobs: &str, parent: &str| {
+        let folder = Folder::with(&format!("{table}parent net = {parent}\n"));
+        folder.write("u.nc", classic(60, 200, 300));
+        let run = ["run", "it.farcast", "--jobs", jobs, "--quiet"];
+        watch_command(&folder, &run).peak
+    };
+    // A copy of the standardised numbers would have 343 MiB.
+    let mlp =
+        |members: u32| format!("mlp(wide, {inputs}, hidden: [4], steps: 40, members: {members})");
+    let one = peak("1", &mlp(1));
+    assert!(one < 192 * MIB, "{} MiB", one / MIB);
+    // Two at a time, each with a place of 4 bytes a row in the order of its epoch.
+    let several = peak("2", &mlp(4));
+    assert!(
+        several < one + 32 * MIB,
+        "{} and {} MiB",
+        one / MIB,
+        several / MIB
+    );
+    for parent in [
+        format!("linear_regression(wide, {inputs}, steps: 50, members: 2)"),
+        format!("least_squares(wide, {inputs})"),
+    ] {
+        let all = peak("1", &parent);
+        assert!(all < one + 16 * MIB, "{} and {} MiB", one / MIB, all / MIB);
     }
 }
 

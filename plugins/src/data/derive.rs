@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use dsl::signature::ColumnRule;
-use engine::artifact::Dataset;
+use engine::artifact::{DataColumn, Dataset, Each};
 use engine::error::Fault;
 use engine::params::{Column, Definitions, Input};
 use engine::plugin;
 use engine::plugin::{Context, Facts, Flow, InParts, Plugin, ReadColumns, Sketch};
 
+use super::support::counted::AllRows;
 use super::support::formulas::{by_row, no_dates, told_no_dates};
 use super::support::groups::Groups;
 use crate::calls::with_rows;
@@ -59,36 +60,92 @@ impl Plugin for Derive {
         let along: Option<Column> = call.get("along").flatten();
         let is_by_row = definitions.iter().all(|(_, it)| it.of_rows().is_none());
         let has_order = along.is_some() || !by.is_empty();
-        (is_by_row && !has_order).then_some(InParts::Maps("data"))
+        Some(match is_by_row && !has_order {
+            true => InParts::Maps("data"),
+            false => InParts::Rereads("data"),
+        })
     }
 
     fn flow(self) -> Result<Box<dyn Flow>, Fault> {
         Ok(Box::new(NewColumns::of(self.definitions, &self.data)?))
     }
 
-    fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let groups = Groups::of(&self.data, &self.by, self.along.as_ref())?;
-        let mut data = Dataset::clone(&self.data);
-        let mut columns = NewColumns::of(self.definitions, &data)?;
-        if groups.is_order_of_data() {
-            data = columns.added(data, &groups.ranges, context)?;
-            columns.tell(context);
-            return Ok(data);
-        }
-        // What no formula reads stays as it is.
-        let read = columns.read(&data)?.take(&groups.rows);
-        let before = read.columns().len();
-        let turned = columns.added(read, &groups.ranges, context)?;
-        columns.tell(context);
-        let mut back = vec![0; groups.rows.len()];
-        for (at, row) in (0..).zip(&groups.rows) {
-            back[*row as usize] = at;
-        }
-        for column in &turned.columns()[before..] {
-            data = data.with(column.take(&back))?;
-        }
-        Ok(data)
+    fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
+        let rows = |each: Each<'_>| context.rows(&self.data, each);
+        let columns = context.once(|| self.columns_of_all(&rows, context))?;
+        pass(&rows, &columns, each)
     }
+
+    fn run(self, context: &Context) -> Result<Dataset, Fault> {
+        let mut parts = Vec::new();
+        self.read_parts(context, &mut |part| {
+            parts.push(part);
+            Ok(ReadColumns::All)
+        })?;
+        Dataset::of_parts(parts)
+    }
+}
+
+impl Derive {
+    /// The new columns of all rows, from no more columns than these follow from.
+    fn columns_of_all(
+        &self,
+        rows: AllRows<'_>,
+        context: &Context,
+    ) -> Result<Vec<DataColumn>, Fault> {
+        let formulas = self.definitions.0.iter();
+        let used = formulas.flat_map(|(_, formula)| formula.columns());
+        let order = self.by.iter().chain(&self.along);
+        let used = used.chain(order.map(|Column(name)| name.as_str()));
+        let mut reads = ReadColumns::none().and(used);
+        let (mut parts, mut columns) = (Vec::new(), None);
+        rows(&mut |part| {
+            if columns.is_none() {
+                columns = Some(NewColumns::of(self.definitions.clone(), &part)?);
+                reads = reads.among(&part);
+            }
+            parts.push(part.only(&reads));
+            Ok(reads.clone())
+        })?;
+        let data = Dataset::of_parts(parts)?;
+        let Some(mut columns) = columns else {
+            return Ok(Vec::new());
+        };
+        let groups = Groups::of(&data, &self.by, self.along.as_ref())?;
+        let new = |all: Dataset| {
+            let before = all.columns().len() - self.definitions.0.len();
+            all.columns()[before..].to_vec()
+        };
+        let added = match groups.is_order_of_data() {
+            true => new(columns.added(data, &groups.ranges, context)?),
+            false => {
+                // What no formula reads stays as it is.
+                let read = columns.read(&data)?.take(&groups.rows);
+                drop(data);
+                let turned = new(columns.added(read, &groups.ranges, context)?);
+                let mut back = vec![0; groups.rows.len()];
+                for (at, row) in (0..).zip(&groups.rows) {
+                    back[*row as usize] = at;
+                }
+                turned.iter().map(|column| column.take(&back)).collect()
+            }
+        };
+        columns.tell(context);
+        Ok(added)
+    }
+}
+
+/// Passes rows on with new columns of all of them.
+fn pass(rows: AllRows<'_>, columns: &[DataColumn], each: Each<'_>) -> Result<(), Fault> {
+    let mut start = 0;
+    rows(&mut |mut part| {
+        let end = start + part.rows();
+        for column in columns {
+            part = part.with(column.part(start..end))?;
+        }
+        start = end;
+        each(part)
+    })
 }
 
 /// The columns that are added.
@@ -172,9 +229,12 @@ impl Flow for NewColumns {
 mod tests {
     use dsl::ast::BinaryOp;
     use dsl::column::ColumnExpr;
+    use engine::artifact::Artifact;
+    use proptest::prelude::*;
 
     use super::*;
-    use crate::data::support::testing::{complaint, expect_reads, named, table};
+    use crate::data::support::testing::{complaint, expect_reads, in_parts, named, table};
+    use crate::testing::{call, given};
 
     fn times(column: &str, factor: f64) -> ColumnExpr {
         ColumnExpr::Binary(
@@ -229,6 +289,49 @@ mod tests {
         let (param, message) = complaint(derive(&[("a", times("a", 2.0))]));
         assert_eq!(param, Some("definitions"));
         assert_eq!(message, "column `a` exists already");
+    }
+
+    proptest! {
+        #[test]
+        fn rows_in_parts_have_the_columns_of_all_at_once(
+            values in proptest::collection::vec((0..3_u8, 0..9_u8, any::<bool>()), 1..100),
+            size in 1..30_usize,
+            by in proptest::sample::subsequence(vec!["cell", "port"], 0..=2),
+            is_along in any::<bool>(),
+        ) {
+            let cells: Vec<f64> = values.iter().map(|it| f64::from(it.0)).collect();
+            let times: Vec<f64> = values.iter().map(|it| f64::from(it.1)).collect();
+            let singles: Vec<f32> = values.iter().map(|it| f32::from(it.1) / 3.0).collect();
+            let ports = values.iter().map(|it| it.2.then_some("Bonn"));
+            let data = Dataset::new(vec![
+                DataColumn::numbers("cell", None, cells),
+                DataColumn::numbers("time", None, times),
+                DataColumn::numbers("u", None, singles),
+                DataColumn::texts("port", ports),
+                DataColumn::numbers("other", None, vec![0.5; values.len()]),
+            ]);
+            let data = data.expect("columns of one length");
+            let along = if is_along { ", along: time" } else { "" };
+            let written = format!(
+                "rows, by: [{}]{along}, before = lag(u, 1), off = before - mean(u), \
+                 twice = 2 * cell, smooth = running_mean(twice, 3)",
+                by.join(", ")
+            );
+            let call = || call::<Derive>(&written, &[("rows", given(data.clone()))]);
+            let context = Context::alone("derive");
+            let bytes = |data: Dataset| data.to_parts().expect("bytes");
+            let whole = call().run(&context).map(bytes).map_err(|it| it.to_string());
+            let rows = in_parts(&data, size);
+            let mut parts = Vec::new();
+            let found = call().columns_of_all(&rows, &context).and_then(|columns| {
+                pass(&rows, &columns, &mut |part| {
+                    parts.push(part);
+                    Ok(ReadColumns::All)
+                })
+            });
+            let found = found.and_then(|()| Dataset::of_parts(parts));
+            prop_assert_eq!(found.map(bytes).map_err(|it| it.to_string()), whole);
+        }
     }
 
     #[test]
