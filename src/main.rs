@@ -6,6 +6,7 @@ mod columns;
 mod commands;
 mod config;
 mod exit;
+mod exports;
 mod host;
 mod interrupt;
 mod live;

@@ -45,11 +45,11 @@ pub enum ColumnExpr {
     /// Constants that `in` looks among.
     List(Vec<ColumnExpr>),
     /// A part of the date of a time in a unit.
-    Part(Part, Box<ColumnExpr>, TimeUnit),
+    Part(Part, Box<ColumnExpr>, Box<TimeUnit>),
     /// A time in the first unit as a number in the second.
-    Convert(Box<ColumnExpr>, TimeUnit, TimeUnit),
+    Convert(Box<ColumnExpr>, Box<TimeUnit>, Box<TimeUnit>),
     /// A time in a unit N calendar months later.
-    Later(Box<ColumnExpr>, TimeUnit, i64),
+    Later(Box<ColumnExpr>, Box<TimeUnit>, i64),
 }
 
 /// What a place holds for every row.
@@ -557,7 +557,7 @@ impl ColumnExpr {
                 let kept = args.get(function(name)?.keeps())?;
                 kept.iter().find_map(|arg| arg.time(column))
             }
-            ColumnExpr::Convert(_, _, unit) | ColumnExpr::Later(_, unit, _) => Some(*unit),
+            ColumnExpr::Convert(_, _, unit) | ColumnExpr::Later(_, unit, _) => Some(**unit),
             // A length of time later; the difference of two times is a number.
             ColumnExpr::Binary(BinaryOp::Add | BinaryOp::Subtract, left, right) => {
                 match (left.time(column), right.time(column)) {
@@ -711,13 +711,13 @@ impl ColumnExpr {
                 let last = Cell::new((f64::NAN, f64::NAN));
                 let part = |time: f64| {
                     if last.get().0 != time {
-                        last.set((time, part.of(time, *unit)));
+                        last.set((time, part.of(time, **unit)));
                     }
                     last.get().1
                 };
                 Ok(inner(time)?.map(part))
             }
-            ColumnExpr::Convert(time, from, to) => Ok(inner(time)?.map(|x| from.convert(x, *to))),
+            ColumnExpr::Convert(time, from, to) => Ok(inner(time)?.map(|x| from.convert(x, **to))),
             ColumnExpr::Later(time, unit, months) => {
                 Ok(inner(time)?.map(|x| unit.later(x, *months)))
             }

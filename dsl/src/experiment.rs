@@ -7,6 +7,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::column::ColumnExpr;
+use crate::in_common::InCommon;
 use crate::signature::Signature;
 use crate::source::Span;
 use crate::sweep::{Sweep, Waiting};
@@ -176,11 +177,11 @@ pub enum Value {
     /// `Range`: first value, last value (included), step.
     Range(Box<Value>, Box<Value>, Box<Value>),
     /// `Formula` or `Condition`.
-    Formula(ColumnExpr),
+    Formula(InCommon<ColumnExpr>),
     /// The `name = formula` arguments, in the order written.
-    Definitions(Vec<(String, ColumnExpr)>),
+    Definitions(InCommon<Vec<(String, ColumnExpr)>>),
     /// A value made by a constructor.
-    Constructed(Constructed),
+    Constructed(InCommon<Constructed>),
     /// The result of another call.
     Node(NodeId),
 }
@@ -235,12 +236,19 @@ impl Value {
         match self {
             Value::Node(id) => *id = map(*id),
             Value::List(values) => values.iter_mut().for_each(|value| value.map_nodes(map)),
-            Value::Constructed(made) => {
-                let args = made.args.iter_mut();
+            Value::Constructed(made) if made.args.values().any(|it| it.value.has_nodes()) => {
+                let args = made.own().args.iter_mut();
                 args.for_each(|(_, argument)| argument.value.map_nodes(map));
             }
             _ => {}
         }
+    }
+
+    /// Whether it refers to a node.
+    pub fn has_nodes(&self) -> bool {
+        let mut found = false;
+        self.each_node(&mut |_| found = true);
+        found
     }
 
     /// Whether it is a reference, or a list of nothing but references.
@@ -289,7 +297,7 @@ impl fmt::Display for Value {
                 f.write_str("]")
             }
             Value::Range(start, end, step) => write!(f, "{start}..={end} step {step}"),
-            Value::Formula(formula) => write!(f, "{formula}"),
+            Value::Formula(formula) => write!(f, "{}", **formula),
             Value::Definitions(definitions) => {
                 for (index, (name, formula)) in definitions.iter().enumerate() {
                     let comma = if index == 0 { "" } else { ", " };

@@ -14,6 +14,7 @@ pub mod facts;
 mod foreign;
 pub mod format;
 pub mod groups;
+pub mod in_common;
 pub mod name;
 mod nearest;
 pub mod parse;

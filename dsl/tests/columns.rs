@@ -236,7 +236,7 @@ fn read(formula: &str, sort: Sort) -> ColumnExpr {
         .args
         .values()
         .find_map(|argument| match &argument.value {
-            Value::Formula(formula) => Some(formula.clone()),
+            Value::Formula(formula) => Some((**formula).clone()),
             Value::Definitions(definitions) => Some(definitions[0].1.clone()),
             _ => None,
         });

@@ -118,10 +118,8 @@ fn by_content<'a>(value: &'a Value, files: &BTreeMap<String, Digest>) -> Cow<'a,
             for (_, argument) in &mut args {
                 argument.value = by_content(&argument.value, files).into_owned();
             }
-            Value::Constructed(Constructed {
-                name: made.name.clone(),
-                args,
-            })
+            let name = made.name.clone();
+            Value::Constructed(Constructed { name, args }.into())
         }
         other => return Cow::Borrowed(other),
     };

@@ -56,25 +56,64 @@ fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut fs::File) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let failed = |error| cannot_write(path, &error);
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(failed)?;
+    WrittenAside::by(path, write)?.put_in_place()
+}
+
+/// A complete file beside the one that it is to replace; dropped, it is removed.
+#[derive(Debug)]
+pub struct WrittenAside {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl WrittenAside {
+    /// One with these bytes.
+    ///
+    /// # Errors
+    /// When the machine cannot write it.
+    pub fn of(path: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        let failed = |error| cannot_write(path, &error);
+        Self::by(path, |file| file.write_all(bytes).map_err(failed))
     }
-    remove_leftovers(path);
-    let temporary = temporary(path, std::process::id());
-    let replace = || {
-        let mut file = fs::File::create(&temporary).map_err(failed)?;
+
+    fn by(
+        path: &Path,
+        write: impl FnOnce(&mut fs::File) -> Result<(), Fault>,
+    ) -> Result<Self, Fault> {
+        let failed = |error| cannot_write(path, &error);
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        remove_leftovers(path);
+        let aside = Self {
+            path: path.to_owned(),
+            temporary: temporary(path, std::process::id()),
+        };
+        let mut file = fs::File::create(&aside.temporary).map_err(failed)?;
         write(&mut file)?;
         file.sync_all().map_err(failed)?;
-        fs::rename(&temporary, path).map_err(failed)
-    };
-    replace().inspect_err(|_| {
+        Ok(aside)
+    }
+
+    /// Replaces the other file.
+    ///
+    /// # Errors
+    /// When the machine cannot do that; an existing file is unchanged then.
+    pub fn put_in_place(self) -> Result<(), Fault> {
+        let renamed = fs::rename(&self.temporary, &self.path);
+        renamed.map_err(|error| cannot_write(&self.path, &error))?;
+        Ok(())
+    }
+}
+
+impl Drop for WrittenAside {
+    fn drop(&mut self) {
         // A leftover does no harm; the first error is the one that matters.
-        let _ = fs::remove_file(&temporary);
-    })
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
@@ -179,12 +218,12 @@ impl<'a> RunDocument<'a> {
         }
     }
 
-    /// Writes it, with the digest of the rest in front.
+    /// Writes it beside `path`, with the digest of the rest in front.
     ///
     /// # Errors
     /// As [`write_file`].
-    pub fn write(&self, path: &Path) -> Result<(), Fault> {
-        replace_file(path, |file| {
+    pub fn write_aside(&self, path: &Path) -> Result<WrittenAside, Fault> {
+        WrittenAside::by(path, |file| {
             seal(self, file).map_err(|error| cannot_write(path, &error))
         })
     }

@@ -578,7 +578,7 @@ impl ParamType for Formula {
 
     fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
-            Value::Formula(formula) => Ok(Self(formula.clone())),
+            Value::Formula(formula) => Ok(Self((**formula).clone())),
             other => Err(mismatch(field, "Formula", other)),
         }
     }
@@ -595,7 +595,7 @@ impl ParamType for Condition {
 
     fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
-            Value::Formula(formula) => Ok(Self(formula.clone())),
+            Value::Formula(formula) => Ok(Self((**formula).clone())),
             other => Err(mismatch(field, "Condition", other)),
         }
     }
@@ -612,7 +612,7 @@ impl ParamType for Definitions {
 
     fn from_value(field: &str, value: &Value, _: &Bindings) -> Result<Self, Fault> {
         match value {
-            Value::Definitions(definitions) => Ok(Self(definitions.clone())),
+            Value::Definitions(definitions) => Ok(Self((**definitions).clone())),
             other => Err(mismatch(field, "definitions", other)),
         }
     }

@@ -4,9 +4,10 @@ use engine::out_folder::begin_writing;
 use engine::store::Access;
 use serde_json::json;
 
-use super::run::{Job, default_out, in_threads, named_exports};
+use super::run::{Job, default_out, in_threads};
 use crate::args::{Export, RunOptions};
 use crate::exit::{Abort, Exit};
+use crate::exports::named_exports;
 use crate::interrupt::{ends_in_order, stop_flag};
 use crate::session::open_for;
 use crate::settings::Settings;

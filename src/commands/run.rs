@@ -1,9 +1,10 @@
 //! `farcast run` and `farcast report`: whatever is missing runs, then the files are written.
 
-use std::collections::BTreeSet;
 use std::mem::forget;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use dsl::diagnostic::{Code, Diagnostic};
@@ -22,7 +23,7 @@ use engine::out_folder::{
     ExportedFiles, begin_writing, exported_before, probe, remove_export, run_beginning,
 };
 use engine::output::{
-    Export, RunDocument, export, file_stems, longest_file_name, run_answer, write_file,
+    Export, RunDocument, WrittenAside, export, file_stems, longest_file_name, run_answer,
 };
 use engine::path_text::path_text;
 use engine::record::{FinishedRun, RunRecord};
@@ -34,8 +35,9 @@ use engine::study::{self, Scope, Study};
 use engine::table::{Labels, ScoreLine, pages, score_files, score_lines};
 
 use crate::answer::answer;
-use crate::args::{Executor, Form, Report, Run, RunOptions};
+use crate::args::{Executor, Report, Run, RunOptions};
 use crate::exit::{Abort, Exit};
+use crate::exports::{expect_weights, named_exports};
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::live::Live;
@@ -101,22 +103,6 @@ pub fn opened(
         study = study_again(&args.experiment, settings, terminal)?;
     }
     Ok((study, store))
-}
-
-/// What `--weights` asks for.
-pub fn named_exports(options: &RunOptions) -> Vec<Export> {
-    let names = options.weights().into_iter();
-    names
-        .flat_map(|names| exports_of(names, options.format))
-        .collect()
-}
-
-/// The weights and data of the statements with these names.
-pub fn exports_of(names: Vec<String>, form: Form) -> Vec<Export> {
-    vec![
-        Export::Weights(names.clone()),
-        Export::Data(names, form.into()),
-    ]
 }
 
 /// The report again: a run that shows no more than its summary.
@@ -373,35 +359,6 @@ fn execute(
     finished.map_err(|error| abort(&error, terminal))
 }
 
-/// That a statement of this name has weights to write, or what is wrong and what to do.
-fn expect_weights(name: &str, experiment: &Experiment) -> Result<(), (String, String)> {
-    let nodes = &experiment.nodes;
-    if nodes
-        .iter()
-        .any(|node| node.name == name && Export::can_be_named(node))
-    {
-        return Ok(());
-    }
-    let named = nodes.iter().filter(|node| node.named);
-    let known: BTreeSet<&str> = named
-        .filter(|node| Export::can_be_named(node))
-        .map(|node| &*node.name)
-        .collect();
-    let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    let hint = match known.is_empty() {
-        true => "the file has no parent, child, farcast or data".to_owned(),
-        false => format!("statements to write: {}", known.join(", ")),
-    };
-    let message = match nodes.iter().find(|node| node.name == name) {
-        Some(node) => format!(
-            "`{name}` is a {}: expected a parent, a child, a farcast or data",
-            node.kind
-        ),
-        None => format!("there is no statement `{name}`"),
-    };
-    Err((message, hint))
-}
-
 /// A run that has come to its end.
 pub struct Finished<'a> {
     job: Job<'a>,
@@ -459,11 +416,10 @@ impl Finished<'_> {
 
     fn write(&mut self, store: &dyn Store, terminal: &Terminal) -> Result<(), Fault> {
         let before = exported_before(&self.job.out);
-        self.write_run(&before)?;
         if self.has_nothing_to_show() {
-            return Ok(());
+            return self.write_run(&before);
         }
-        self.write_results()?;
+        self.write_all(&before)?;
         let mut files = self.export(store, terminal)?;
         if before.is_empty() && files.is_empty() {
             return Ok(());
@@ -486,20 +442,43 @@ impl Finished<'_> {
     }
 
     fn write_run(&self, files: &ExportedFiles) -> Result<(), Fault> {
-        let (study, record) = (&self.study, &self.record);
-        let (facts, outcome) = (self.facts(), &self.outcome);
-        let document = RunDocument::new(
-            record,
-            &study.experiment,
-            &self.graph,
-            outcome,
-            &facts,
-            files,
-        );
-        document.write(&self.job.out.join("run.json"))
+        let facts = self.facts();
+        let document = self.document(&facts, files);
+        let run = document.write_aside(&self.job.out.join("run.json"))?;
+        run.put_in_place()
     }
 
-    fn write_results(&self) -> Result<(), Fault> {
+    fn document<'a>(
+        &'a self,
+        facts: &'a [(String, String)],
+        files: &'a ExportedFiles,
+    ) -> RunDocument<'a> {
+        RunDocument::new(
+            &self.record,
+            &self.study.experiment,
+            &self.graph,
+            &self.outcome,
+            facts,
+            files,
+        )
+    }
+
+    /// Writes the `run.json`, which may be large, while the results are drawn and written; then all
+    /// take their places, it first.
+    fn write_all(&self, files: &ExportedFiles) -> Result<(), Fault> {
+        let facts = self.facts();
+        let (document, path) = (self.document(&facts, files), self.job.out.join("run.json"));
+        let (run, results) = thread::scope(|scope| {
+            let run = scope.spawn(|| document.write_aside(&path));
+            let results = self.results();
+            (run.join().unwrap_or_else(|it| resume_unwind(it)), results)
+        });
+        run?.put_in_place()?;
+        let mut results = results?.into_iter();
+        results.try_for_each(WrittenAside::put_in_place)
+    }
+
+    fn results(&self) -> Result<[WrittenAside; 3], Fault> {
         let Self {
             study,
             graph,
@@ -510,8 +489,6 @@ impl Finished<'_> {
         let facts = self.facts();
         let out = &self.job.out;
         let (parquet, csv) = &self.files;
-        write_file(&out.join("scores.parquet"), parquet)?;
-        write_file(&out.join("scores.csv"), csv)?;
         let sources: Vec<(String, String)> = study
             .sources
             .iter()
@@ -529,7 +506,11 @@ impl Finished<'_> {
             facts: &facts,
             costs: &self.record.costs,
         })?;
-        write_file(&out.join("report.html"), html.as_bytes())
+        Ok([
+            WrittenAside::of(&out.join("scores.parquet"), parquet)?,
+            WrittenAside::of(&out.join("scores.csv"), csv)?,
+            WrittenAside::of(&out.join("report.html"), html.as_bytes())?,
+        ])
     }
 
     /// Writes the tables and weights that are asked for. What turns out damaged is made again.

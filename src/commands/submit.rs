@@ -26,9 +26,10 @@ use engine::store::{Access, DirStore, Store};
 use engine::study::{Scope, Study};
 use serde_json::json;
 
-use super::run::{Job, default_out, exports_of, observer, opened};
+use super::run::{Job, default_out, observer, opened};
 use crate::args::{Form, Queue as QueueName, Run, RunOptions};
 use crate::exit::{Abort, Exit};
+use crate::exports::exports_of;
 use crate::host::hostname;
 use crate::interrupt::{ends_in_order, interrupted, stop_flag};
 use crate::remotes::listed;

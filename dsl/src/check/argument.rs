@@ -10,7 +10,7 @@ use super::columns::{Names, Times};
 use super::env::Env;
 use super::extent::size;
 use super::known::{Args, Columns, Needed, takes_kind};
-use super::memo::Failed;
+use super::memo::{ArgumentPlace, Failed, SameArgument};
 use super::notes::Notes;
 use super::reads::Reads;
 use super::scope::{NO_FILE, NOWHERE};
@@ -189,17 +189,7 @@ impl<'p> Checker<'p> {
                 Some(value) => value,
                 None => return,
             },
-            Binding::One(expr, _) => self.value(expr, call.env, want, &mut own),
-            Binding::Many(exprs) => match (exprs.as_slice(), &param.ty) {
-                ([expr], _) => self.value(expr, call.env, want, &mut own),
-                (exprs, Type::List(inner)) => {
-                    self.items(exprs.iter().copied(), call.env, inner, want, &mut own)
-                }
-                (exprs, ty) => exprs
-                    .first()
-                    .and_then(|expr| self.mismatch(expr, call.env, ty)),
-            },
-            Binding::New(new) => self.definitions(call, new, columns, result, &mut own),
+            _ => self.given_value(call, param, given, want, result, &mut own),
         };
         self.mark_default(param, before);
         if param.need != Need::Here {
@@ -237,6 +227,73 @@ impl<'p> Checker<'p> {
                     self.memo.fail(place(), reads);
                 }
             }
+        }
+    }
+
+    /// The value of an argument that was written. One that speaks of columns or makes a value is
+    /// evaluated once where no sweep changes it.
+    fn given_value(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &Param,
+        given: &Binding,
+        want: Expected,
+        result: &mut Args,
+        notes: &mut Notes,
+    ) -> Option<Value> {
+        let is_worth_it = self.sweep.points.len() > 1
+            && self.names.trace.is_none()
+            && want.coordinates.is_none()
+            && (param.definitions || is_compound(&param.ty));
+        let place = given.span().filter(|_| is_worth_it);
+        let place = place.and_then(|span| ArgumentPlace::of(param, call.span, span, call.env));
+        let Some(place) = place else {
+            return self.evaluated(call, param, given, want, result, notes);
+        };
+        if let Some(known) = self.memo.argument(&place, want.columns) {
+            let (value, extent) = (known.value.clone(), known.extent);
+            notes.columns.extend(known.named.iter().cloned());
+            result.defined.extend(known.defined.iter().cloned());
+            return self.count(extent, call.span, call.env).map(|()| value);
+        }
+        let (said, defined) = (self.sink.count(), result.defined.len());
+        let (named, extent) = (notes.columns.len(), self.limits.extent.values());
+        let value = self.evaluated(call, param, given, want, result, notes)?;
+        if notes.reads.is_nothing() && self.sink.count() == said && !value.has_nodes() {
+            let argument = SameArgument {
+                columns: want.columns.clone(),
+                value: value.clone(),
+                named: notes.columns[named..].to_vec(),
+                defined: result.defined[defined..].to_vec(),
+                extent: self.limits.extent.values() - extent,
+            };
+            self.memo.keep_argument(place, argument);
+        }
+        Some(value)
+    }
+
+    fn evaluated(
+        &mut self,
+        call: &Call<'_, 'p>,
+        param: &Param,
+        given: &Binding,
+        want: Expected,
+        result: &mut Args,
+        notes: &mut Notes,
+    ) -> Option<Value> {
+        match given {
+            Binding::Nothing => None,
+            Binding::One(expr, _) => self.value(expr, call.env, want, notes),
+            Binding::Many(exprs) => match (exprs.as_slice(), &param.ty) {
+                ([expr], _) => self.value(expr, call.env, want, notes),
+                (exprs, Type::List(inner)) => {
+                    self.items(exprs.iter().copied(), call.env, inner, want, notes)
+                }
+                (exprs, ty) => exprs
+                    .first()
+                    .and_then(|expr| self.mismatch(expr, call.env, ty)),
+            },
+            Binding::New(new) => self.definitions(call, new, want.columns, result, notes),
         }
     }
 
@@ -467,8 +524,16 @@ impl<'p> Checker<'p> {
             result.defined.push(info);
             definitions.push((name.text.clone(), formula));
         }
-        sound.then_some(Value::Definitions(definitions))
+        sound.then_some(Value::Definitions(definitions.into()))
     }
+}
+
+/// Whether an argument is a formula, a condition or made by a constructor.
+fn is_compound(ty: &Type) -> bool {
+    matches!(
+        ty,
+        Type::Formula(_) | Type::Condition(_) | Type::Constructed(_)
+    )
 }
 
 /// Whether an argument is a formula or condition over columns.

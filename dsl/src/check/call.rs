@@ -150,10 +150,11 @@ impl<'p> Checker<'p> {
         if args.broken {
             return None;
         }
-        Some(Value::Constructed(Constructed {
+        let made = Constructed {
             name: call.signature.name.clone(),
             args: args.values,
-        }))
+        };
+        Some(Value::Constructed(made.into()))
     }
 }
 

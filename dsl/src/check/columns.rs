@@ -555,7 +555,7 @@ impl Checker<'_> {
         if let Some(part) = function.part() {
             let (time, span) = (terms.pop()?, spans.first().copied().unwrap_or(expr.span));
             let (time, unit) = self.in_unit(time, span, env)?;
-            let term = ColumnExpr::Part(part, Box::new(time), unit).folded();
+            let term = ColumnExpr::Part(part, Box::new(time), Box::new(unit)).folded();
             return Some(Term::of(term, function.returns));
         }
         if function.name == "days_since" {

@@ -68,6 +68,11 @@ impl Extent {
         }
     }
 
+    /// How many values were counted.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
     /// Counts a diagnostic that is kept.
     pub fn note_diagnostic(&mut self) {
         self.values = self.values.saturating_add(DIAGNOSTIC);

@@ -168,13 +168,13 @@ impl<'p> Checker<'p> {
         Some(match &call.signature.columns {
             ColumnRule::None => any(self),
             ColumnRule::Like(name) => of(self, name).or_else(|| any(self)),
-            ColumnRule::Extend(name) => of(self, name).or_else(|| any(self)).map(|mut schema| {
-                if !args.defined.is_empty() {
-                    let columns = &mut Rc::make_mut(&mut schema).columns;
-                    columns.extend(args.defined.iter().cloned());
-                }
-                schema
-            }),
+            ColumnRule::Extend(name) => {
+                let base = of(self, name).or_else(|| any(self));
+                base.map(|base| match args.defined.is_empty() {
+                    true => base,
+                    false => self.memo.extended(call.span, base, args),
+                })
+            }
             ColumnRule::Groups(by) => {
                 let by = columns_in(args.values.get(by));
                 self.expect_gathered(call, args, &by)?;
@@ -210,7 +210,7 @@ impl<'p> Checker<'p> {
             });
         let mut same = by.to_vec();
         for (definitions, span) in definitions {
-            for (name, formula) in definitions {
+            for (name, formula) in &**definitions {
                 let Some(column) = formula.varies_with(&same) else {
                     same.push(name);
                     continue;
@@ -228,6 +228,17 @@ impl<'p> Checker<'p> {
 
     /// The columns of a source; conditions on its rows change nothing of them.
     pub fn source_schema(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
+        let last = self.memo.sources.get(&call.span);
+        if let Some((_, schema)) = last.filter(|(last, _)| *last == args.values) {
+            return Some(Rc::clone(schema));
+        }
+        let schema = self.schema_of_source(call, args)?;
+        let known = (args.values.clone(), Rc::clone(&schema));
+        self.memo.sources.insert(call.span, known);
+        Some(schema)
+    }
+
+    fn schema_of_source(&mut self, call: &Call, args: &Args) -> Option<Rc<Schema>> {
         let plugin = &call.signature.name;
         let mut key = plugin.clone();
         let of_rows = |value: &Value| matches!(value, Value::Formula(_));

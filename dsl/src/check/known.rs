@@ -58,6 +58,19 @@ pub enum Columns {
     Poisoned,
 }
 
+impl Columns {
+    /// Whether these are the very same columns of data at the same place.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Known(schema, place), Self::Known(other, at)) => {
+                Rc::ptr_eq(schema, other) && place == at
+            }
+            (Self::Free, Self::Free) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Whether results of some kind may stand here.
 pub fn takes_kind(ty: &Type) -> bool {
     match ty {

@@ -90,7 +90,7 @@ impl Checker<'_> {
             Some(Times::Date(date)) => self.number_of(date, to, span, env).map(ColumnExpr::Number),
             Some(Times::In(from)) if from == to => Some(term.expr),
             Some(Times::In(from)) if from.shares_days_with(to) => {
-                Some(ColumnExpr::Convert(Box::new(term.expr), from, to).folded())
+                Some(converted_to(term.expr, from, to).folded())
             }
             Some(Times::In(from)) => {
                 let [from, to] = [from, to].map(|unit| unit.calendar().name());
@@ -164,7 +164,7 @@ impl Checker<'_> {
         };
         let days = match from == to {
             true => time,
-            false => ColumnExpr::Convert(Box::new(time), from, to).folded(),
+            false => converted_to(time, from, to).folded(),
         };
         let call = ColumnExpr::Call("days_since".to_owned(), vec![days]).folded();
         Some(Term::of(call, Sort::Number))
@@ -265,7 +265,7 @@ impl Checker<'_> {
                     BinaryOp::Subtract => -months as i64,
                     _ => months as i64,
                 };
-                let later = ColumnExpr::Later(Box::new(time), from, months);
+                let later = ColumnExpr::Later(Box::new(time), Box::new(from), months);
                 return Some(Term::in_time(later.folded(), from));
             }
             Length::Months(_) => {
@@ -283,13 +283,17 @@ impl Checker<'_> {
             // Months differ in length.
             None => {
                 let days = TimeUnit::days(from.calendar());
-                (ColumnExpr::Convert(Box::new(time), from, days), days)
+                (converted_to(time, from, days), days)
             }
         };
         let number = micros / unit.micros().unwrap_or(1.0);
         let moved = ColumnExpr::Binary(op, Box::new(time), Box::new(ColumnExpr::Number(number)));
         Some(Term::in_time(moved.folded(), unit))
     }
+}
+
+fn converted_to(time: ColumnExpr, from: TimeUnit, to: TimeUnit) -> ColumnExpr {
+    ColumnExpr::Convert(Box::new(time), Box::new(from), Box::new(to))
 }
 
 fn date_of(term: &Term) -> Option<DateTime> {

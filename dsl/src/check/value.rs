@@ -395,7 +395,7 @@ impl<'p> Checker<'p> {
         if !is_number {
             self.expect_sort(&term, sort, expr.span, env, names)?;
         }
-        Some(Value::Formula(term.expr))
+        Some(Value::Formula(term.expr.into()))
     }
 
     fn column(

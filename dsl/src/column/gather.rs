@@ -21,9 +21,9 @@ impl ColumnExpr {
         Some(match self {
             Self::Column(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => self.clone(),
             Self::Unary(op, x) => Self::Unary(*op, inner(x)?),
-            Self::Part(part, x, unit) => Self::Part(*part, inner(x)?, *unit),
-            Self::Convert(x, from, to) => Self::Convert(inner(x)?, *from, *to),
-            Self::Later(x, unit, months) => Self::Later(inner(x)?, *unit, *months),
+            Self::Part(part, x, unit) => Self::Part(*part, inner(x)?, unit.clone()),
+            Self::Convert(x, from, to) => Self::Convert(inner(x)?, from.clone(), to.clone()),
+            Self::Later(x, unit, months) => Self::Later(inner(x)?, unit.clone(), *months),
             Self::Binary(op, x, y) => Self::Binary(*op, inner(x)?, inner(y)?),
             Self::Call(function_name, args) => match function(function_name) {
                 Some(called) if called.of_rows() => {

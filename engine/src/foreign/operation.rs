@@ -204,7 +204,10 @@ fn value_json(value: &Value) -> serde_json::Value {
         Value::Range(first, last, step) => {
             json!({ "first": value_json(first), "last": value_json(last), "step": value_json(step) })
         }
-        Value::Constructed(Constructed { name, args }) => json!({ name: written(args) }),
+        Value::Constructed(made) => {
+            let Constructed { name, args } = &**made;
+            json!({ name: written(args) })
+        }
         other => json!(other.to_string()),
     }
 }

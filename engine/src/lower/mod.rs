@@ -200,17 +200,17 @@ impl Lowering<'_> {
         let references = self.references(node, declaration);
         let params = &declaration.signature.params;
         let is_shared = params.iter().any(|param| param.one_for_all);
-        let mut first: Vec<Vec<ActionId>> = Vec::new();
-        for member in 0..node.members.unwrap_or(1) {
+        let members = node.members.unwrap_or(1);
+        let mut first: Vec<Input> = Vec::new();
+        for member in 0..members {
             let inputs: Vec<Input> = references
                 .iter()
                 .map(|reference| self.for_member(reference, member))
                 .collect();
-            let read: Vec<_> = inputs.iter().map(|input| input.actions.clone()).collect();
             // Only the member tells its call from that of the first, as for networks of one farcast.
-            let is_alike = member > 0 && !is_shared && read == first;
-            if member == 0 {
-                first = read;
+            let is_alike = member > 0 && !is_shared && read_the_same(&inputs, &first);
+            if member == 0 && members > 1 {
+                first = inputs.clone();
             }
             let call = MemberCall {
                 node,
@@ -414,7 +414,8 @@ impl Lowering<'_> {
                 text.push_str(&format!("{} <- {named}\n", input.field));
             }
         }
-        Key::of(text)
+        // As long as it is: there may be a million.
+        Key::of(text.as_str().to_owned())
     }
 
     /// The digest of the bytes of a result, where those who read it are keyed by that.
@@ -444,6 +445,11 @@ impl Lowering<'_> {
         let text = call.text(streams, without, digest);
         Streams(Digest::of(text.as_bytes()))
     }
+}
+
+fn read_the_same(some: &[Input], other: &[Input]) -> bool {
+    let mut pairs = some.iter().zip(other);
+    some.len() == other.len() && pairs.all(|(one, other)| one.actions == other.actions)
 }
 
 /// One call of a plugin for one member, about to become an action.

@@ -8,6 +8,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::journal::{Reader, Segment};
+use super::lines::BYTES_OF_A_LINE;
 use super::{Cost, Record, Summary};
 use crate::clock::since_1970;
 use crate::digest::{Digest, DigestMap};
@@ -201,9 +202,6 @@ fn to_json(content: &LineContent<impl Serialize>) -> Result<Bytes, Fault> {
     Ok(json.into())
 }
 
-/// About as long are short lines.
-const BYTES_OF_A_LINE: u64 = 512;
-
 /// The most lines that room is made for before they are read.
 const MOST_EXPECTED: usize = 1 << 20;
 
@@ -216,7 +214,7 @@ pub(super) struct Index {
 
 impl Reader<Line> for Index {
     fn expect(&mut self, bytes: u64) {
-        let lines = (bytes / BYTES_OF_A_LINE) as usize;
+        let lines = bytes as usize / BYTES_OF_A_LINE;
         self.last.reserve(lines.min(MOST_EXPECTED));
     }
 

@@ -22,6 +22,9 @@ const USUAL: u64 = 64 << 10;
 /// Fewer bytes are decoded faster than a thread starts.
 const WORTH_A_THREAD: usize = 1 << 20;
 
+/// About as long are short lines.
+pub(super) const BYTES_OF_A_LINE: usize = 512;
+
 /// Hex digits of the checksum.
 const CHECK: usize = 16;
 
@@ -143,7 +146,7 @@ fn decode_block<T: Send>(block: &Bytes, start: u64, entry: Decode<T>) -> Vec<Ent
 
 /// The entries of lines of a block.
 fn decode_lines<T>(lines: &[u8], block: &Bytes, mut start: u64, entry: Decode<T>) -> Vec<Entry<T>> {
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(1 + lines.len() / BYTES_OF_A_LINE);
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         entries.push((start, decode(text, |json| entry(block.slice_ref(json)))));

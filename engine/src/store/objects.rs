@@ -264,13 +264,15 @@ impl Objects for DirObjects {
         if let Some(bytes) = self.waiting().get(digest) {
             return bytes.len() as u64 == size;
         }
-        let is_present = match fs::metadata(self.path(digest)) {
-            Ok(metadata) => metadata.is_file() && metadata.len() == size,
-            Err(_) => match self.packs.find(digest) {
-                Some(place) => place.size == size,
-                None => Lent::read(&self.note(digest)).is_some_and(|lent| lent.is_there(size)),
-            },
-        };
+        // Most small ones are in packs that are known, and need no look at the disk.
+        let is_present = self.packs.has(digest, size)
+            || match fs::metadata(self.path(digest)) {
+                Ok(metadata) => metadata.is_file() && metadata.len() == size,
+                Err(_) => match self.packs.find(digest) {
+                    Some(place) => place.size == size,
+                    None => Lent::read(&self.note(digest)).is_some_and(|lent| lent.is_there(size)),
+                },
+            };
         is_present && !self.discarded().contains(digest)
     }
 

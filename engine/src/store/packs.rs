@@ -84,6 +84,13 @@ impl Packs {
         }
     }
 
+    /// Whether an object of this size is in the packs that are known.
+    pub(super) fn has(&self, digest: &Digest, size: u64) -> bool {
+        self.read_at_first();
+        let known = self.read();
+        known.places.get(digest).is_some_and(|it| it.size == size)
+    }
+
     /// Where an object is, in the packs that were there at first or that this process wrote.
     pub(super) fn known(&self, digest: &Digest) -> Option<Place> {
         self.read_at_first();
