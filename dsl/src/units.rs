@@ -245,6 +245,14 @@ pub fn convert(value: f64, from: &str, to: &str) -> Result<f64, UnitError> {
         })
 }
 
+/// Whether numbers in both units mean the same: `m/s` and `m s-1`. Unknown units and those since a
+/// date do when they are written alike.
+pub fn are_alike(one: &str, other: &str) -> bool {
+    let is_equal = |value: f64| convert(value, one, other) == Ok(value);
+    let has_date = [one, other].iter().any(|unit| unit.contains(" since "));
+    one == other || !has_date && is_equal(0.0) && is_equal(1.0)
+}
+
 /// The unit that a text names: `m s-1`, `kg/m^3`, `degrees_north`, `days since 1970-01-01`.
 ///
 /// # Errors
@@ -407,6 +415,15 @@ mod tests {
         assert!((to(212.0, "degF", "degC") - 100.0).abs() < 1e-9);
         assert!((to(10.0, "knots", "m/s") - 5.144_444_444_444_444).abs() < 1e-12);
         assert!((to(1.0, "g/kg", "1") - 1e-3).abs() < 1e-18);
+    }
+
+    #[test]
+    fn units_are_alike_when_numbers_mean_the_same() {
+        assert!(are_alike("m/s", "m s-1") && are_alike("Celsius", "degC"));
+        assert!(are_alike("furlongs", "furlongs"));
+        assert!(!are_alike("m", "km") && !are_alike("K", "degC"));
+        assert!(!are_alike("furlongs", "Furlongs"));
+        assert!(!are_alike("days since 2000-01-01", "days since 2001-01-01"));
     }
 
     #[test]

@@ -74,6 +74,8 @@ impl Plugin for Concat {
 
 #[cfg(test)]
 mod tests {
+    use engine::artifact::DataColumn;
+
     use super::*;
     use crate::data::support::testing::{complaint, table};
 
@@ -92,5 +94,18 @@ mod tests {
         let (param, message) = complaint(concat(vec![first, table(&[("a", &[1.0])])]));
         assert_eq!(param, Some("data"));
         assert!(message.contains("has no column `b`, which"), "{message}");
+    }
+
+    #[test]
+    fn a_unit_may_be_written_in_another_way() {
+        let speed = |unit: &str, value: f64| {
+            let column = DataColumn::numbers("u", Some(unit.to_owned()), vec![value]);
+            Dataset::new(vec![column]).expect("a table")
+        };
+        let data = concat(vec![speed("m s-1", 1.0), speed("m/s", 2.0)]).expect("data");
+        assert_eq!(data.values("u").expect("u")[..], [1.0, 2.0]);
+        assert_eq!(data.columns()[0].unit.as_deref(), Some("m s-1"));
+        let (_, message) = complaint(concat(vec![speed("m s-1", 1.0), speed("km/h", 2.0)]));
+        assert!(message.contains("in `m s-1`") && message.contains("in `km/h`"));
     }
 }

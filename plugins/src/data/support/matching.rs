@@ -442,19 +442,13 @@ pub fn complaints(call: &Sketch, field: &str, left: &str, right: &str) -> Vec<Co
             found.push(Complaint::at(field, message));
         } else if one.content.is_number()
             && let (Some(unit), Some(its)) = (&one.unit, &other.unit)
-            && !is_same(unit, its)
+            && !dsl::units::are_alike(unit, its)
         {
             let message = format!("column `{name}` is in `{unit}` here and in `{its}` there");
             found.push(Complaint::at(field, message));
         }
     }
     found
-}
-
-/// Whether numbers in both units mean the same.
-fn is_same(one: &str, other: &str) -> bool {
-    let is_equal = |value: f64| dsl::units::convert(value, one, other) == Ok(value);
-    one == other || (is_equal(0.0) && is_equal(1.0))
 }
 
 #[cfg(test)]

@@ -280,7 +280,10 @@ fn folders(heads: &[Part], wanted: Option<&[Column]>) -> Result<Vec<Folders>, Fa
 /// A column as it stands below another: times in its unit, numbers with its unit.
 fn in_unit_of(first: &DataColumn, column: &DataColumn) -> DataColumn {
     let (Some(unit), Some(its)) = (first.content.time(), column.content.time()) else {
-        return column.clone();
+        return DataColumn {
+            unit: first.unit.clone(),
+            ..column.clone()
+        };
     };
     let values = match its == unit {
         true => column.values.clone(),
@@ -327,7 +330,11 @@ fn expect_alike(first: &NamedTable, other: &NamedTable, param: &str) -> Result<(
             );
             return Err(Fault::at(param, message));
         }
-        if column.content.is_number() && same.unit != column.unit {
+        let is_same_unit = match (&column.unit, &same.unit) {
+            (Some(one), Some(other)) => dsl::units::are_alike(one, other),
+            (one, other) => one == other,
+        };
+        if column.content.is_number() && !is_same_unit {
             let unit = |unit: &Option<String>| match unit {
                 Some(unit) => format!("in `{unit}`"),
                 None => "without a unit".to_owned(),
