@@ -1,4 +1,4 @@
-"""Writes kinds4.nc, sparse4.nc, filters4.nc, codecs2.zarr.zip and codecs3.zarr.zip.
+"""Writes kinds4.nc, sparse4.nc, chunks4.nc, filters4.nc, codecs2.zarr.zip and codecs3.zarr.zip.
 
 By netCDF4 1.7, h5py 3.16, hdf5plugin 6.0 and zarr 3.1; `grids.py filters` alone, as netCDF4 and hdf5plugin bring
 the same filters.
@@ -91,6 +91,9 @@ def others():
     t=f.createVariable("time","f8",("time",)); t[:]=np.arange(50); t.units="days since 2000-01-01"
     r=f.createVariable("v","f4",("time","y","x"),zlib=True,chunksizes=(1,100,100)); r[7,100:103,200:202]=np.arange(6).reshape(3,2)
     f.close()
+    # chunks that are too large, never written
+    h=h5py.File("chunks4.nc","w"); h.create_dataset("v",(30000,30000),"f4",chunks=(30000,30000),compression="gzip")
+    h.create_dataset("w",data=np.array([1,2,3],"f4")); h.close()
 
 
 if __name__ == "__main__":

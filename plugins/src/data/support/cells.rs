@@ -1,6 +1,7 @@
 //! The cells of gridded variables as rows.
 
 mod selection;
+mod slabs;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,8 +24,17 @@ const MOST_CELLS: u64 = 1 << 31;
 /// Room is made at once for as many rows, though rows may be dropped.
 const MOST_RESERVED: u64 = 1 << 25;
 
+/// No file holds as many cells: more are a mistake in its header.
+const MOST_DECLARED: u64 = 1 << 40;
+
 /// How many cells are read at a time.
 const CELLS_TOGETHER: u64 = 1 << 18;
+
+/// Slabs of more cells wait for the ones before them to be taken.
+const MANY_CELLS: u64 = 1 << 22;
+
+/// As many rows at most are passed on as one part.
+const ROWS_TOGETHER: usize = 1 << 20;
 
 /// The variables meant, with the names their columns get, and the grid they are on.
 pub struct Cells<'s> {
@@ -144,15 +154,20 @@ impl<'s> Cells<'s> {
     ) -> Result<(), Fault> {
         let fixed = self.fixed()?;
         self.each_slab(&fixed, context, &mut |lanes| {
-            if lanes.first().is_none_or(|lane| lane.len() == 0) {
-                return Ok(());
+            let rows = lanes.first().map_or(0, Lane::len);
+            let mut give = |lanes: Vec<Lane>| {
+                let lanes = lanes.into_iter().zip(&fixed);
+                let values = lanes.map(|(lane, fixed)| lane.whole(fixed.as_ref()));
+                take(values.collect())
+            };
+            match rows {
+                0 => Ok(()),
+                _ if rows <= ROWS_TOGETHER => give(lanes),
+                _ => (0..rows).step_by(ROWS_TOGETHER).try_for_each(|start| {
+                    let rows = start..rows.min(start + ROWS_TOGETHER);
+                    give(lanes.iter().map(|lane| lane.part(rows.clone())).collect())
+                }),
             }
-            let lanes = lanes.into_iter().zip(&fixed);
-            take(
-                lanes
-                    .map(|(lane, fixed)| lane.whole(fixed.as_ref()))
-                    .collect(),
-            )
         })
     }
 
@@ -163,17 +178,15 @@ impl<'s> Cells<'s> {
         context: &Context,
         take: &mut dyn FnMut(Vec<Lane>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let slabs = self.wanted_slabs();
-        let largest = slabs.iter().map(|slab| slab.end - slab.start).max();
-        let others = self.ranges.iter().skip(1).map(|it| it.end - it.start);
-        let largest = others.fold(largest.unwrap_or(1), u64::saturating_mul);
+        let slabs = self.slabs();
+        let largest = slabs.largest();
         let most = 2 * rayon::current_num_threads().max(1);
         let together = CELLS_TOGETHER.saturating_mul(most as u64) / largest.max(1);
         let together = (together as usize).clamp(1, most);
-        let read = |slabs: &[Range<u64>]| {
-            let slabs = slabs.par_iter();
-            slabs
-                .map(|slab| self.slab(slab.clone(), fixed))
+        let read = |places: Range<usize>| {
+            let places = places.into_par_iter();
+            places
+                .map(|at| self.slab(&slabs.grid(at), fixed))
                 .collect::<Vec<_>>()
         };
         let mut rows = 0;
@@ -188,40 +201,22 @@ impl<'s> Cells<'s> {
             Ok(())
         };
         if slabs.len() <= together {
-            take_all(read(&slabs))?;
+            take_all(read(0..slabs.len()))?;
             return self.note_dropped(rows, context);
         }
         // The next slabs are read while the last are taken.
         thread::scope(|scope| {
-            let (send, receive) = sync_channel(1);
+            let (send, receive) = sync_channel(usize::from(largest <= MANY_CELLS));
+            let (count, read) = (slabs.len(), &read);
             scope.spawn(move || {
-                let mut batches = slabs.chunks(together);
+                let mut batches = (0..count)
+                    .step_by(together)
+                    .map(|start| start..count.min(start + together));
                 while batches.next().is_some_and(|it| send.send(read(it)).is_ok()) {}
             });
             receive.into_iter().try_for_each(take_all)
         })?;
         self.note_dropped(rows, context)
-    }
-
-    /// The parts of the first dimension that are read at a time: whole chunks of the file.
-    fn slabs(&self) -> Vec<Range<u64>> {
-        let Some((first, others)) = self.ranges.split_first() else {
-            return vec![0..1];
-        };
-        let others = cells(others).max(1);
-        let inputs = self.columns[..self.inputs].iter();
-        let together = inputs
-            .map(|(_, variable)| self.source.rows_together(variable))
-            .max()
-            .unwrap_or(1);
-        let step = (CELLS_TOGETHER / others)
-            .max(1)
-            .next_multiple_of(together.max(1))
-            .next_multiple_of(self.steps[0]);
-        let starts = (first.start / step * step..first.end).step_by(step as usize);
-        starts
-            .map(|start| start.max(first.start)..(start + step).min(first.end))
-            .collect()
     }
 
     /// The values of the variables that are few, read once; none of the others.
@@ -236,19 +231,15 @@ impl<'s> Cells<'s> {
         self.columns.iter().map(read).collect()
     }
 
-    /// The rows of a part of the first dimension.
-    fn slab(&self, slab: Range<u64>, fixed: &[Option<Values>]) -> Result<Vec<Lane>, Fault> {
-        let grid: Vec<Range<u64>> = match &self.ranges[..] {
-            [] => Vec::new(),
-            [_, others @ ..] => [slab].iter().chain(others).cloned().collect(),
-        };
+    /// The rows of a part of the grid.
+    fn slab(&self, grid: &[Range<u64>], fixed: &[Option<Values>]) -> Result<Vec<Lane>, Fault> {
         let mut spread: Vec<Lane> = Vec::with_capacity(self.columns.len());
         let mut kept: Option<Vec<u32>> = None;
         for (at, (_, variable)) in self.columns.iter().enumerate() {
             let (values, part) = match &fixed[at] {
                 Some(values) => (Cow::Borrowed(values), whole(variable)),
                 None => {
-                    let part = self.part(variable, &grid);
+                    let part = self.part(variable, grid);
                     (Cow::Owned(self.source.read(variable, &part)?), part)
                 }
             };
@@ -256,7 +247,7 @@ impl<'s> Cells<'s> {
                 let message = format!("`{}` has fewer values than it declares", variable.name);
                 return Err(Fault::at("file", message));
             }
-            let walk = Walk::of(self.dimensions, &self.steps, &grid, variable, &part);
+            let walk = Walk::of(self.dimensions, &self.steps, grid, variable, &part);
             let is_few = fixed[at].is_some() && values.len() <= 1 << u16::BITS;
             let is_number = !matches!(*values, Values::Texts(_));
             spread.push(match at >= self.inputs && is_few && is_number {
@@ -398,6 +389,17 @@ fn widest<'v>(inputs: &[(String, &'v Variable)]) -> Result<&'v [Dimension], Faul
     if variable.cells() == 0 {
         return Err(Fault::at("inputs", format!("`{name}` has no cells")));
     }
+    if variable.cells() > MOST_DECLARED {
+        let sizes = variable.dimensions.iter();
+        let sizes: Vec<String> = sizes
+            .map(|it| format!("{}: {}", it.name, it.size))
+            .collect();
+        let message = format!(
+            "`{name}` ({}) has too many cells: expected at most 2^40",
+            sizes.join(", ")
+        );
+        return Err(Fault::at("inputs", message));
+    }
     let dimensions = variable.dimensions.as_slice();
     match inputs.iter().find(|(_, input)| !is_on(dimensions, input)) {
         None => Ok(dimensions),
@@ -531,6 +533,16 @@ impl Lane {
             // A slab without rows has no codes.
             (lane, more) if lane.len() == 0 => *lane = more,
             (_, more) => assert_eq!(more.len(), 0, "a column is read in one way"),
+        }
+    }
+
+    /// Some neighbouring rows.
+    fn part(&self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Own(Values::Single(values)) => Self::Own(Values::Single(values[rows].to_vec())),
+            Self::Own(Values::Double(values)) => Self::Own(Values::Double(values[rows].to_vec())),
+            Self::Own(Values::Texts(texts)) => Self::Own(Values::Texts(texts[rows].to_vec())),
+            Self::Codes(codes) => Self::Codes(codes[rows].to_vec()),
         }
     }
 

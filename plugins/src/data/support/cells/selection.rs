@@ -54,27 +54,7 @@ impl Cells<'_> {
 
     /// Counts the cells that are taken.
     pub(super) fn count(&mut self) {
-        let taken = self.ranges.iter().zip(&self.steps).skip(1);
-        let taken = taken.map(|(range, step)| (range.end - range.start).div_ceil(*step));
-        let others = taken.fold(1, u64::saturating_mul);
-        let firsts = self.wanted_slabs().into_iter();
-        let step = self.steps.first().copied().unwrap_or(1);
-        let firsts = firsts.map(|slab| (slab.end - slab.start).div_ceil(step));
-        self.cells = firsts.sum::<u64>().saturating_mul(others);
-    }
-
-    /// The slabs that have an index of the first dimension that is wanted.
-    pub(super) fn wanted_slabs(&self) -> Vec<Range<u64>> {
-        let slabs = self.slabs();
-        match self.wanted.first() {
-            Some(Some(wanted)) => {
-                let has_wanted = |slab: &Range<u64>| {
-                    wanted[slab.start as usize..slab.end as usize].contains(&true)
-                };
-                slabs.into_iter().filter(has_wanted).collect()
-            }
-            _ => slabs,
-        }
+        self.cells = self.slabs().cells(&self.steps);
     }
 
     /// The dimensions along which the columns of a condition lie, where these are few numbers

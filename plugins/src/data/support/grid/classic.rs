@@ -110,7 +110,7 @@ impl Source for Classic {
         Ok(values)
     }
 
-    fn rows_together(&self, _: &Variable) -> u64 {
+    fn together(&self, _: &Variable, _: usize) -> u64 {
         1
     }
 }
@@ -145,7 +145,7 @@ fn described(place: usize, variable: &NcVariable) -> Variable {
         NcType::Int64 => Element::Number(Number::I64),
         NcType::UInt64 => Element::Number(Number::U64),
         NcType::Char | NcType::String => Element::Text,
-        _ => Element::Unread("values of a type of its own".to_owned()),
+        _ => Element::Unread("of a type of its own".to_owned()),
     };
     let mut dimensions: Vec<Dimension> = variable
         .dimensions

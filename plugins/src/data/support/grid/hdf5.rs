@@ -22,8 +22,8 @@ use super::classic::texts;
 use super::numbers::Order;
 use super::variable::{Precision, unreadable};
 use super::{
-    Attribute, Dimension, Element, Number, Source, Values, Variable, chosen, complete, filters,
-    in_order,
+    Attribute, Dimension, Element, LARGEST_CHUNK, Number, Source, Values, Variable, chosen,
+    complete, filters, in_order, refuse_large_chunks,
 };
 
 /// How deep groups nest, and how many variables a file has, at most.
@@ -68,6 +68,7 @@ impl Hdf5 {
             filter_registry: Some(filters::registry()),
             // Every chunk is read once.
             chunk_cache_bytes: 0,
+            max_chunk_bytes: LARGEST_CHUNK as usize,
             ..OpenOptions::default()
         };
         let read = || -> hdf5_reader::error::Result<_> {
@@ -206,11 +207,11 @@ impl Source for Hdf5 {
         Ok(values)
     }
 
-    fn rows_together(&self, variable: &Variable) -> u64 {
+    fn together(&self, variable: &Variable, dimension: usize) -> u64 {
         let chunks = self.datasets[variable.place].chunks();
-        let first = chunks.and_then(|sizes| sizes.first().copied());
-        let whole = variable.dimensions.first().map_or(1, |d| d.size);
-        first.map_or(1, u64::from).min(whole).max(1)
+        let stored = chunks.and_then(|sizes| sizes.get(dimension).copied());
+        let whole = variable.dimensions.get(dimension).map_or(1, |d| d.size);
+        stored.map_or(1, u64::from).min(whole).max(1)
     }
 }
 
@@ -415,7 +416,7 @@ fn described(
         Element::Number(number) => number.default_fill(),
         _ => None,
     };
-    Variable {
+    let mut variable = Variable {
         name: found.path.clone(),
         place,
         dimensions,
@@ -423,7 +424,15 @@ fn described(
         attributes: attributes(dataset),
         remarks: Vec::new(),
         unwritten,
+    };
+    if let (Element::Number(number), Some(sizes)) = (&variable.element, dataset.chunks()) {
+        // The layout may name the size of a number after these.
+        let sizes = sizes.iter().take(dataset.ndim());
+        let bytes = sizes.map(|size| u64::from(*size));
+        let bytes = bytes.fold(number.bytes() as u64, u64::saturating_mul);
+        refuse_large_chunks(&mut variable, bytes);
     }
+    variable
 }
 
 fn is_characters(dataset: &Dataset) -> bool {
@@ -454,7 +463,7 @@ fn element(datatype: &Datatype, raw: &[u8]) -> Element {
             (4, false) => Number::U32,
             (8, true) => Number::I64,
             (8, false) => Number::U64,
-            _ => return Element::Unread(format!("integers of {size} bytes")),
+            _ => return Element::Unread(format!("in integers of {size} bytes")),
         },
         Datatype::FloatingPoint { size, .. } => match (size, is_ieee(*size, raw)) {
             (2, true) => Number::F16,
@@ -462,7 +471,7 @@ fn element(datatype: &Datatype, raw: &[u8]) -> Element {
             (8, true) => Number::F64,
             _ => {
                 let bits = u32::from(*size) * 8;
-                return Element::Unread(format!("{bits}-bit numbers that are not IEEE 754"));
+                return Element::Unread(format!("in {bits}-bit numbers that are not IEEE 754"));
             }
         },
         Datatype::String { .. }
@@ -470,13 +479,15 @@ fn element(datatype: &Datatype, raw: &[u8]) -> Element {
             kind: VarLenKind::String,
             ..
         } => return Element::Text,
-        Datatype::Compound { .. } => return Element::Unread("compound values".to_owned()),
-        Datatype::Enum { .. } => return Element::Unread("values of an enumeration".to_owned()),
-        Datatype::VarLen { .. } => return Element::Unread("lists of various lengths".to_owned()),
-        Datatype::Array { .. } => return Element::Unread("arrays".to_owned()),
-        Datatype::Opaque { .. } => return Element::Unread("opaque bytes".to_owned()),
-        Datatype::Reference { .. } => return Element::Unread("references".to_owned()),
-        Datatype::Bitfield { .. } => return Element::Unread("fields of bits".to_owned()),
+        Datatype::Compound { .. } => return Element::Unread("made of compound values".to_owned()),
+        Datatype::Enum { .. } => return Element::Unread("an enumeration".to_owned()),
+        Datatype::VarLen { .. } => {
+            return Element::Unread("made of lists of various lengths".to_owned());
+        }
+        Datatype::Array { .. } => return Element::Unread("made of arrays".to_owned()),
+        Datatype::Opaque { .. } => return Element::Unread("made of opaque bytes".to_owned()),
+        Datatype::Reference { .. } => return Element::Unread("made of references".to_owned()),
+        Datatype::Bitfield { .. } => return Element::Unread("made of fields of bits".to_owned()),
     };
     Element::Number(number)
 }

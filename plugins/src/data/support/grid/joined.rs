@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use dsl::calendar::{Calendar, TimeUnit};
+use dsl::units::are_alike;
 use engine::error::Fault;
 
 use super::{Dimension, Element, Source, Values, Variable, whole};
@@ -112,8 +113,8 @@ fn record(sources: &[Named]) -> Result<String, Fault> {
             let Some(found) = others.get(name) else {
                 continue;
             };
-            let is_same = size == found && axis(&**source, name)? == axis(&**other, name)?;
-            if !is_same {
+            let [own, its] = [axis(&**source, name)?, axis(&**other, name)?];
+            if size != found || !is_same_axis(own.as_ref(), its.as_ref()) {
                 differing.entry(name).or_insert(shown);
             }
         }
@@ -151,8 +152,18 @@ fn dimensions(source: &dyn Source) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The coordinates of a dimension with their unit, as bits.
-fn axis(source: &dyn Source, dimension: &str) -> Result<Option<(Option<String>, Vec<u64>)>, Fault> {
+/// The unit and the bits of the coordinates of a dimension.
+type Axis = (Option<String>, Vec<u64>);
+
+fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
+    match (one, other) {
+        (Some((Some(unit), one)), Some((Some(its), other))) => are_alike(unit, its) && one == other,
+        _ => one == other,
+    }
+}
+
+/// The coordinates of a dimension.
+fn axis(source: &dyn Source, dimension: &str) -> Result<Option<Axis>, Fault> {
     let Some(variable) = axis_variable(source, dimension) else {
         return Ok(None);
     };
@@ -214,6 +225,12 @@ fn differs(first: &Variable, other: Option<&Variable>, record: &str) -> Option<S
             right.calendar().name()
         )),
         _ if left == right => None,
+        _ if left
+            .zip(right)
+            .is_some_and(|(left, right)| are_alike(left, right)) =>
+        {
+            None
+        }
         _ => Some(format!("{} and {}", shown(left), shown(right))),
     }
 }
@@ -380,8 +397,9 @@ impl Source for JoinedSources {
         Ok(all.unwrap_or_else(|| Values::Single(Vec::new())))
     }
 
-    fn rows_together(&self, variable: &Variable) -> u64 {
-        self.sources[0].1.rows_together(self.variable(variable, 0))
+    fn together(&self, variable: &Variable, dimension: usize) -> u64 {
+        let first = self.variable(variable, 0);
+        self.sources[0].1.together(first, dimension)
     }
 
     fn is_single(&self, variable: &Variable) -> bool {

@@ -26,6 +26,17 @@ pub use unpacked::Unpacked;
 pub use variable::{Attribute, Dimension, Element, Variable, complete};
 pub use zarr::open as open_zarr;
 
+/// A chunk has no more bytes when it is decoded.
+const LARGEST_CHUNK: u64 = 1 << 31;
+
+/// That a variable is not read where its chunks are too large.
+fn refuse_large_chunks(variable: &mut Variable, bytes: u64) {
+    if bytes > LARGEST_CHUNK {
+        let told = format!("in chunks of {bytes} bytes, more than {LARGEST_CHUNK}");
+        variable.element = Element::Unread(told);
+    }
+}
+
 /// An open file or store with gridded variables.
 pub trait Source: Send + Sync {
     /// All variables, also those that cannot be read.
@@ -38,9 +49,9 @@ pub trait Source: Send + Sync {
     /// The user's fault when the file is damaged.
     fn read(&self, variable: &Variable, part: &[Range<u64>]) -> Result<Values, Fault>;
 
-    /// How many cells along the first dimension of a variable are stored together; the whole of
-    /// it where nothing says so.
-    fn rows_together(&self, variable: &Variable) -> u64;
+    /// How many cells along a dimension of a variable, by its place, are stored together; 1 where
+    /// nothing says so.
+    fn together(&self, variable: &Variable, dimension: usize) -> u64;
 
     /// Whether the values of a variable are numbers in 32 bits.
     fn is_single(&self, _variable: &Variable) -> bool {

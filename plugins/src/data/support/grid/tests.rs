@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::support::testing::testdata;
 
-// `kinds4.nc`, `sparse4.nc` by netCDF4 1.7, `filters4.nc` by h5py 3.16 and hdf5plugin 6.0,
+// `kinds4.nc`, `sparse4.nc` by netCDF4 1.7, `chunks4.nc`, `filters4.nc` by h5py 3.16 and hdf5plugin 6.0,
 // `codecs2.zarr.zip` and `codecs3.zarr.zip` by zarr 3.1: see `testdata/grids.py`.
 
 fn open(name: &str) -> Unpacked {
@@ -129,6 +129,15 @@ fn values_never_written_are_missing_except_those_of_bytes() {
 }
 
 #[test]
+fn chunks_that_are_too_large_are_told_before_anything_is_read() {
+    let source = open("chunks4.nc");
+    let told = "in chunks of 3600000000 bytes, more than 2147483648";
+    let unread = Element::Unread(told.to_owned());
+    assert_eq!(variable(&source, "v").element, unread);
+    assert_eq!(numbers(&source, "w"), [1.0, 2.0, 3.0]);
+}
+
+#[test]
 fn attributes_say_what_numbers_mean() {
     let source = open("kinds4.nc");
     let unsigned = numbers(&source, "unsigned");
@@ -163,9 +172,9 @@ fn groups_texts_and_types_of_their_own_do_not_hide_the_rest() {
     assert_eq!(texts("name"), owned(["A", "Bc", "", "De Bi"]));
     assert_eq!(texts("word"), owned(["one", "two", "one", ""]));
     for (name, what) in [
-        ("sky", "values of an enumeration"),
-        ("lists", "lists of various lengths"),
-        ("pairs", "compound values"),
+        ("sky", "an enumeration"),
+        ("lists", "made of lists of various lengths"),
+        ("pairs", "made of compound values"),
     ] {
         let unread = Element::Unread(what.to_owned());
         assert_eq!(variable(&source, name).element, unread, "{name}");

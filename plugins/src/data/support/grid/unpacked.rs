@@ -71,8 +71,8 @@ impl Source for Unpacked {
         })
     }
 
-    fn rows_together(&self, variable: &Variable) -> u64 {
-        self.source.rows_together(variable)
+    fn together(&self, variable: &Variable, dimension: usize) -> u64 {
+        self.source.together(variable, dimension)
     }
 
     fn is_single(&self, variable: &Variable) -> bool {

@@ -83,7 +83,7 @@ impl Source for Counted {
         Ok(Values::Double(values))
     }
 
-    fn rows_together(&self, _: &Variable) -> u64 {
+    fn together(&self, _: &Variable, _: usize) -> u64 {
         self.together
     }
 }
@@ -171,4 +171,41 @@ fn what_no_row_meets_is_said_with_what_there_is() {
     assert_eq!(message, "no row meets the condition");
     assert_eq!(hint.as_deref(), Some("`b` is 0..3"));
     assert!(grid.asked.lock().expect("asked").is_empty());
+}
+
+#[test]
+fn long_parts_are_cut_along_the_dimension_after_the_short_ones() {
+    let inputs = [Column("v".to_owned())];
+    let parts = |sizes: &[(&str, u64)], together, every| {
+        let grid = Counted::new(sizes, together);
+        let cells = Cells::choose(&grid, &inputs, None, every).expect("a grid");
+        let slabs = cells.slabs();
+        let grids: Vec<_> = (0..slabs.len()).map(|at| slabs.grid(at)).collect();
+        (grids, slabs.largest(), slabs.cells(&cells.steps))
+    };
+    let (grids, largest, all) = parts(&[("m", 2), ("a", 300), ("b", 1 << 17)], 1, 1);
+    assert_eq!((grids.len(), largest, all), (300, 2 << 17, 600 << 17));
+    assert_eq!(grids[0], [0..1, 0..2, 0..1 << 17]);
+    assert_eq!(grids[150], [1..2, 0..2, 0..1 << 17]);
+    // A chunk that is too long is read in pieces.
+    let (grids, largest, _) = parts(&[("a", 300), ("b", 1 << 20)], 300, 1);
+    assert_eq!((grids.len(), largest), (10, 32 << 20));
+    assert_eq!(grids[9], [288..300, 0..1 << 20]);
+    let (grids, _, all) = parts(&[("m", 5), ("a", 300), ("b", 1 << 17)], 1, 2);
+    assert_eq!((grids.len(), all), (3 * 150, 3 * 150 << 16));
+    assert_eq!(grids[150], [2..3, 0..2, 0..1 << 17]);
+}
+
+#[test]
+fn more_cells_than_files_hold_are_refused() {
+    let inputs = [Column("v".to_owned())];
+    let grid = Counted::new(&[("a", 1 << 30), ("b", 1 << 30)], 1);
+    let Err(Fault::User { message, .. }) = Cells::choose(&grid, &inputs, None, 1).map(|_| ())
+    else {
+        panic!("expected the user's fault");
+    };
+    assert_eq!(
+        message,
+        "`v` (a: 1073741824, b: 1073741824) has too many cells: expected at most 2^40"
+    );
 }

@@ -7,12 +7,11 @@ use serde_json::Value;
 
 use super::super::numbers::Order;
 use super::super::variable::Precision;
-use super::super::{Attribute, Dimension, Element, Number, Values, Variable, cells};
+use super::super::{
+    Attribute, Dimension, Element, Number, Values, Variable, cells, refuse_large_chunks,
+};
 use super::pipeline::{Form, Pipeline, Shards, numbers};
 use super::store::{Store, refused};
-
-/// A chunk is not larger than this.
-const LARGEST_CHUNK: u64 = 1 << 31;
 
 /// An array.
 pub struct Array {
@@ -109,10 +108,7 @@ impl Array {
             .iter()
             .copied()
             .fold(kind.bytes() as u64, u64::saturating_mul);
-        if bytes > LARGEST_CHUNK {
-            let told = format!("in chunks of {bytes} bytes, more than {LARGEST_CHUNK}");
-            variable.element = Element::Unread(told);
-        }
+        refuse_large_chunks(&mut variable, bytes);
         let fill = Fill {
             number: fill_value.and_then(number).unwrap_or(f64::NAN),
             text: fill_value
@@ -151,8 +147,8 @@ impl Array {
     }
 
     /// How many cells along the first dimension are stored together.
-    pub fn rows_together(&self) -> u64 {
-        self.chunk.first().copied().unwrap_or(1)
+    pub fn together(&self, dimension: usize) -> u64 {
+        self.chunk.get(dimension).copied().unwrap_or(1)
     }
 
     /// The values of a part.

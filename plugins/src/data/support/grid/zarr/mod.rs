@@ -30,7 +30,15 @@ pub struct Zarr {
 /// When it is none, or its metadata are damaged.
 pub fn open(root: &Path, files: Vec<DataFile>) -> Result<Box<dyn Source>, Fault> {
     let store = match files.as_slice() {
-        [file] if file.path() == root => Store::of_zip(file)?,
+        [file] if file.path() == root => {
+            let mut magic = vec![0; file.size().min(4) as usize];
+            let is_read = file.read_at(0, &mut magic).is_ok();
+            if is_read && (magic.starts_with(b"CDF") || magic == *b"\x89HDF") {
+                let shown = root.display().to_string();
+                return Err(refused(&shown, "it is a NetCDF file").with_hint("`netcdf` reads it"));
+            }
+            Store::of_zip(file)?
+        }
         _ => Store::of_folder(root, files),
     };
     let mut arrays = Vec::new();
@@ -64,8 +72,8 @@ impl Source for Zarr {
         self.arrays[variable.place].read(&self.store, part)
     }
 
-    fn rows_together(&self, variable: &Variable) -> u64 {
-        self.arrays[variable.place].rows_together()
+    fn together(&self, variable: &Variable, dimension: usize) -> u64 {
+        self.arrays[variable.place].together(dimension)
     }
 }
 
