@@ -62,7 +62,7 @@ plugin! {
     /// data casts = csv("tiny.csv", columns: [depth, qc_flag])
     /// data deep = csv("tiny.csv", where: depth >= 10 m)
     /// ```
-    "csv" version 4
+    "csv" version 5
     pub struct Csv {
         /// The files.
         file: DataFiles;
@@ -151,6 +151,10 @@ impl Plugin for Csv {
         }
         if let Some(written) = text("thousands") {
             expect("thousands", thousands(&written).map(|_| ()));
+        }
+        if let Some(mark) = text("thousands").filter(|it| text("decimal").as_ref() == Some(it)) {
+            let message = format!("{mark:?} stands before the fraction, too: see `decimal`");
+            expect("thousands", Err(Fault::user(message)));
         }
         if let Some(why) = text("dates").as_deref().and_then(pattern_fault) {
             let fault = Fault::user(format!("the pattern reads no date: {why}"));

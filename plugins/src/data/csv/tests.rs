@@ -106,6 +106,11 @@ fn separators_and_marks_of_numbers_are_found() {
             "{text}"
         );
     }
+    let points = |csv: &mut Csv| csv.thousands = Some(".".to_owned());
+    assert_eq!(
+        values(b"a;b\n1.234;2\n2.345.678;4,5\n", points, ["a", "b"]),
+        [vec![1234.0, 2_345_678.0], vec![2.0, 4.5]]
+    );
     let set = |csv: &mut Csv| {
         csv.separator = Some("/".to_owned());
         csv.thousands = Some("'".to_owned());

@@ -166,8 +166,12 @@ impl Layout {
     /// could be either.
     fn find_marks(&mut self, text: &str, written: &Written) -> Result<(), Problem> {
         if written.thousands.is_some() || written.decimal.is_some_and(|it| it != b',') {
-            if written.thousands == Some(',') && written.decimal.is_none() {
-                self.numbers.decimal = b'.';
+            if written.decimal.is_none() {
+                match written.thousands {
+                    Some(',') => self.numbers.decimal = b'.',
+                    Some('.') => self.numbers.decimal = b',',
+                    _ => {}
+                }
             }
             return Ok(());
         }
