@@ -8,6 +8,7 @@ use super::notes::Notes;
 use super::scope::Entity;
 use crate::ast::{BinaryOp, Expr, ExprKind};
 use crate::calendar::DateTime;
+use crate::calendar::time::{Part, SEASONS};
 use crate::column::{ColumnExpr, Sort};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Value;
@@ -104,20 +105,25 @@ impl Checker<'_> {
             _ => None,
         };
         if !matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
-            let (text, span) = match first.sort {
-                Sort::Text => (&first, left),
-                _ => (&second, right),
+            let (text, span, other, turned) = match first.sort {
+                Sort::Text => (&first, left, right, op.turned()),
+                _ => (&second, right, left, op),
             };
             let symbol = op.symbol();
             let message = format!("expected numbers around `{symbol}`, found a text");
             let diagnostic = Diagnostic::error(Code::WrongType, span, message);
-            let written = self.source(left);
+            let written = self.source(other);
             let is_date = match &text.expr {
                 ColumnExpr::Text(text) => DateTime::read(text),
                 _ => None,
             };
             let hint = match is_date {
-                Some(date) => format!("a date has no quotes: `{written} {symbol} {date}`"),
+                Some(date) => {
+                    format!(
+                        "a date has no quotes: `{written} {} {date}`",
+                        turned.symbol()
+                    )
+                }
                 None if op.compares() => "texts are equal or not: `==`, `!=`, `in`".to_owned(),
                 None => "texts are compared: `==`, `!=`, `in`".to_owned(),
             };
@@ -144,6 +150,13 @@ impl Checker<'_> {
             self.report(env, diagnostic);
             return None;
         }
+        if let Some((text, span)) = no_season((&first, left), (&second, right)) {
+            let message = format!("no season is called {text:?}");
+            let hint = format!("seasons: \"{}\"", SEASONS.join("\", \""));
+            let diagnostic = Diagnostic::error(Code::UnknownChoice, span, message);
+            self.report(env, diagnostic.hint(hint));
+            return None;
+        }
         let (first, second) = (Box::new(first.expr), Box::new(second.expr));
         Some(Term::truth(ColumnExpr::Binary(op, first, second)))
     }
@@ -156,9 +169,9 @@ impl Checker<'_> {
         (second, right): (&Term, Span),
         env: Env,
     ) -> Option<R> {
-        let (number, span, time) = match first.sort {
-            Sort::Time => (second, right, left),
-            _ => (first, left, right),
+        let (number, span, time, op) = match first.sort {
+            Sort::Time => (second, right, left, op),
+            _ => (first, left, right, op.turned()),
         };
         let is_column = matches!(number.expr, ColumnExpr::Column(_));
         let message = match number.times {
@@ -171,19 +184,23 @@ impl Checker<'_> {
             _ => "expected a time, found a number".to_owned(),
         };
         let symbol = op.symbol();
-        let hint = match (&number.expr, self.source(time)) {
+        let month = first_of_month(&self.source(span));
+        let hint = match (&number.expr, self.source(time), month) {
             _ if [first, second]
                 .iter()
                 .any(|term| matches!(term.times, Some(Times::Date(_)))) =>
             {
                 "a date is compared with a column of times".to_owned()
             }
-            (ColumnExpr::Number(year), name)
+            (ColumnExpr::Number(_), name, Some(date)) => {
+                format!("a date has a day, too: `{name} {symbol} {date}`")
+            }
+            (ColumnExpr::Number(year), name, None)
                 if (1000.0..3000.0).contains(year) && year.fract() == 0.0 =>
             {
                 format!("write `{name} {symbol} {year}-01-01` or `year({name}) {symbol} {year}`")
             }
-            (_, name) => format!(
+            (_, name, _) => format!(
                 "write a date, `{name} {symbol} 2012-01-01`, or `days_since({name}, 2012-01-01)` for a number"
             ),
         };
@@ -426,4 +443,24 @@ fn convert_term(
     }
     term.expr = expr;
     Ok(())
+}
+
+/// The text that a season is compared with, where no season is called so.
+fn no_season<'t>(
+    (first, left): (&'t Term, Span),
+    (second, right): (&'t Term, Span),
+) -> Option<(&'t str, Span)> {
+    let (text, span) = match (&first.expr, &second.expr) {
+        (ColumnExpr::Part(Part::Season, ..), ColumnExpr::Text(text)) => (text, right),
+        (ColumnExpr::Text(text), ColumnExpr::Part(Part::Season, ..)) => (text, left),
+        _ => return None,
+    };
+    (!SEASONS.contains(&text.as_str())).then_some((text, span))
+}
+
+/// The date that a month such as `2012-06` begins with, which is read as a subtraction.
+fn first_of_month(written: &str) -> Option<DateTime> {
+    let (year, month) = written.split_once('-')?;
+    let month: u8 = month.parse().ok()?;
+    DateTime::read(&format!("{year}-{month:02}-01"))
 }

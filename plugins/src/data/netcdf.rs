@@ -83,6 +83,14 @@ impl Plugin for NetCdf {
 impl NetCdf {
     fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
         let opened = several::open_patterns(&self.file, files)?;
+        let of_zarr = opened.iter().find(|file| {
+            let name = file.path().file_name().unwrap_or_default();
+            name == "zarr.json" || name == ".zgroup"
+        });
+        if let Some(store) = of_zarr.and_then(|file| file.path().parent()) {
+            let message = format!("`{}` is a Zarr store", store.display());
+            return Err(Fault::at("file", message).with_hint("`zarr` reads it"));
+        }
         let sources = opened.into_iter().map(|file| {
             let shown = file.path().display().to_string();
             let source = Unpacked::new(grid::open_netcdf(file)?);
@@ -542,6 +550,13 @@ mod tests {
         }
         let (_, message) = complaint(broken(b"depth,temp\n1,2\n"));
         assert!(message.contains("invalid NetCDF magic bytes"), "{message}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("a.zarr");
+        std::fs::create_dir(&store).expect("a folder");
+        std::fs::write(store.join("zarr.json"), "{}").expect("a file");
+        let source = netcdf(DataPath(store), &["v"], &[]);
+        let (_, message) = complaint(source.schema(&Files::unchecked()));
+        assert!(message.ends_with("a.zarr` is a Zarr store"), "{message}");
     }
 
     #[test]

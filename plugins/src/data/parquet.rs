@@ -395,6 +395,12 @@ impl KeptColumns {
 impl ColumnFooter {
     fn read(one: &OneFile) -> Result<Self, Fault> {
         let file = &one.file;
+        if file.size() == 0 {
+            return Err(unreadable(file, "it is empty"));
+        }
+        if file.size() < TAIL {
+            return Err(unreadable(file, "it does not end as Parquet files do"));
+        }
         let tail = tail(file).map_err(|error| unreadable(file, &error.to_string()))?;
         let footer = match &tail[tail.len().saturating_sub(4)..] {
             b"PAR1" => pages::Footer::of(&tail[..tail.len() - TAIL as usize]),

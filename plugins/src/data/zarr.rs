@@ -150,7 +150,7 @@ mod tests {
     use engine::params::Column;
 
     use super::*;
-    use crate::data::support::testing::testdata;
+    use crate::data::support::testing::{complaint, testdata};
 
     #[test]
     fn rows_are_those_that_xarray_finds() {
@@ -238,6 +238,24 @@ mod tests {
             },
         };
         zarr.run(&Context::alone("zip"))
+    }
+
+    #[test]
+    fn a_netcdf_file_is_told_what_reads_it() {
+        let zarr = Zarr {
+            file: testdata("tiny3.nc").into(),
+            grid: Gridded {
+                inputs: vec![Column("sst".to_owned())],
+                coords: None,
+                every: 1,
+                r#where: None,
+            },
+        };
+        let (_, message) = complaint(zarr.schema(&Files::unchecked()));
+        assert!(
+            message.ends_with("as zarr: it is a NetCDF file"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -251,11 +251,12 @@ fn cut_and_foreign_files_are_explained() {
     let whole = std::fs::read(&tiny().file.0[0].0).expect("the test file");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("broken.parquet");
-    for bytes in [
-        &whole[..whole.len() / 2],
-        b"",
-        b"PAR1",
-        b"depth,temp\n1,2\n",
+    let no_end = "it does not end as Parquet files do";
+    for (bytes, why) in [
+        (&whole[..whole.len() / 2], no_end),
+        (b"", "it is empty"),
+        (b"PAR1", no_end),
+        (b"depth,temp\n1,2\n", no_end),
     ] {
         std::fs::write(&path, bytes).expect("a file");
         let broken = Parquet {
@@ -265,7 +266,10 @@ fn cut_and_foreign_files_are_explained() {
         };
         let (param, message) = complaint(broken.run(&Context::alone("parquet")));
         assert_eq!(param, Some("file"));
-        assert!(message.contains("as parquet: "), "{message}");
+        assert!(
+            message.ends_with(&format!("as parquet: {why}")),
+            "{message}"
+        );
     }
 }
 
