@@ -184,7 +184,7 @@ impl Checker<'_> {
             _ => "expected a time, found a number".to_owned(),
         };
         let symbol = op.symbol();
-        let month = first_of_month(&self.source(span));
+        let month = first_of_month(self.source(span));
         let hint = match (&number.expr, self.source(time), month) {
             _ if [first, second]
                 .iter()
