@@ -192,7 +192,7 @@ fn long_parts_are_cut_along_the_dimension_after_the_short_ones() {
     assert_eq!((grids.len(), largest), (10, 32 << 20));
     assert_eq!(grids[9], [288..300, 0..1 << 20]);
     let (grids, _, all) = parts(&[("m", 5), ("a", 300), ("b", 1 << 17)], 1, 2);
-    assert_eq!((grids.len(), all), (3 * 150, 3 * 150 << 16));
+    assert_eq!((grids.len(), all), (3 * 150, (3 * 150) << 16));
     assert_eq!(grids[150], [2..3, 0..2, 0..1 << 17]);
 }
 
