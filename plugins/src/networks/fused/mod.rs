@@ -25,8 +25,7 @@ pub(super) use front::{FrontEnd, InputRows};
 pub(super) use layer::FusedLayer;
 pub(super) use places::{PlaceSums, sum_pairs, sum_planes};
 pub(super) use products::{
-    Affine, Blocks, MOST_ROWS, Onto, PassBack, RegisterSums, add_products, add_rounded_products,
-    in_blocks,
+    Affine, Blocks, MOST_ROWS, Onto, PassBack, RegisterSums, add_products, in_blocks,
 };
 pub(super) use tile::{Rows, TILE};
 

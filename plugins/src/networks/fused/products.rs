@@ -9,14 +9,21 @@ use pulp::Simd;
 
 use super::tile::{ByRow, GROUP, Rows, TILE};
 use crate::networks::lanes::{Lanes, sums};
+use crate::networks::tangent::mul_add;
 
 /// Sums held in registers at a time: `R` rows of `C` registers.
 pub(in crate::networks) type RegisterSums<S, const R: usize, const C: usize> =
     [[<S as Simd>::f32s; C]; R];
 
-/// `sums[r] += factors[r] * values`.
+/// `sums[r] += factors[r] * values`; unless `FUSED`, each product is rounded before it is added, to
+/// the same bits by every instruction set.
 #[inline(always)]
-pub(in crate::networks) fn add_products<S: Simd, const R: usize, const C: usize>(
+pub(in crate::networks) fn add_products<
+    S: Simd,
+    const R: usize,
+    const C: usize,
+    const FUSED: bool,
+>(
     simd: S,
     sums: &mut RegisterSums<S, R, C>,
     factors: [f32; R],
@@ -25,23 +32,7 @@ pub(in crate::networks) fn add_products<S: Simd, const R: usize, const C: usize>
     for (sums, factor) in sums.iter_mut().zip(factors) {
         let factor = simd.splat_f32s(factor);
         for (sum, value) in sums.iter_mut().zip(values) {
-            *sum = simd.mul_add_e_f32s(factor, *value, *sum);
-        }
-    }
-}
-
-/// The same with each product rounded before it is added, to the same bits by every instruction set.
-#[inline(always)]
-pub(in crate::networks) fn add_rounded_products<S: Simd, const R: usize, const C: usize>(
-    simd: S,
-    sums: &mut RegisterSums<S, R, C>,
-    factors: [f32; R],
-    values: &[S::f32s],
-) {
-    for (sums, factor) in sums.iter_mut().zip(factors) {
-        let factor = simd.splat_f32s(factor);
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum = simd.add_f32s(*sum, simd.mul_f32s(factor, *value));
+            *sum = mul_add::<S, FUSED>(simd, factor, *value, *sum);
         }
     }
 }
@@ -106,7 +97,7 @@ impl<S: Simd> Blocks<S> for Affine<'_> {
             let mut sums = start;
             for at in 0..inputs.len() {
                 let values = &inputs[at].registers::<S>()[column..column + 2];
-                add_products(simd, &mut sums, rows.map(|row| row[at]), values);
+                add_products::<S, _, _, true>(simd, &mut sums, rows.map(|row| row[at]), values);
             }
             for r in 0..R {
                 let outputs = self.outputs[out + r].registers_mut::<S>();
@@ -215,7 +206,12 @@ impl<S: Simd, const C: usize> Blocks<S> for Outer<'_, C> {
             let values: [S::f32s; C] = std::array::from_fn(|c| {
                 columns[c][row].registers::<S>()[lane(c) % GROUP / S::F32_LANES]
             });
-            add_products(simd, &mut sums, deltas.map(|delta| delta.0[row]), &values);
+            add_products::<S, _, _, true>(
+                simd,
+                &mut sums,
+                deltas.map(|delta| delta.0[row]),
+                &values,
+            );
         }
         for r in 0..R {
             let weight = &mut self.weight[(out + r) * self.width..][..self.width];
@@ -269,7 +265,7 @@ impl<S: Simd> Blocks<S> for PassBack<'_> {
                 let values = &output.registers::<S>()[column..column + 2];
                 let mut factors = [0.0; R];
                 factors.copy_from_slice(&row[input..input + R]);
-                add_products(simd, &mut sums, factors, values);
+                add_products::<S, _, _, true>(simd, &mut sums, factors, values);
             }
             for r in 0..R {
                 let deltas = self.deltas[input + r].registers_mut::<S>();

@@ -9,9 +9,7 @@ use pulp::{Simd, WithSimd};
 
 use super::pool::Pools;
 use crate::networks::Convolution;
-use crate::networks::fused::{
-    Blocks, RegisterSums, Rows, TILE, add_products, add_rounded_products, in_blocks,
-};
+use crate::networks::fused::{Blocks, RegisterSums, Rows, TILE, add_products, in_blocks};
 
 /// Fills the planes that go out, window by window; each product is rounded before it is added,
 /// `FUSED` or not.
@@ -81,10 +79,7 @@ impl<P, const FUSED: bool> Convolve<'_, P, FUSED> {
             for at in 0..width {
                 let values = &from[seen[at]].registers::<S>()[column..column + 2];
                 let factors = rows.map(|row| row[at]);
-                match FUSED {
-                    true => add_products(simd, &mut sums, factors, values),
-                    false => add_rounded_products(simd, &mut sums, factors, values),
-                }
+                add_products::<S, _, _, FUSED>(simd, &mut sums, factors, values);
             }
             for r in 0..R {
                 let to = self.sums[r * places + place].registers_mut::<S>();
@@ -171,7 +166,7 @@ impl<S: Simd> Blocks<S> for ConvolveBack<'_> {
                         let values = &delta.registers::<S>()[column..column + 2];
                         let mut factors = [0.0; R];
                         factors.copy_from_slice(&weights[..R]);
-                        add_products(simd, &mut sums, factors, values);
+                        add_products::<S, _, _, true>(simd, &mut sums, factors, values);
                     }
                 }
                 for r in 0..R {
