@@ -431,7 +431,7 @@ fn members_learn_from_a_large_table_without_copies_of_it() {
 
 #[test]
 fn members_share_a_large_table_of_many_columns() {
-    // Columns of one coordinate repeat few values, so that these 24 take no more than two.
+    // Columns of one coordinate repeat few values: each takes 2 bytes a row.
     let names: Vec<String> = (0..24).map(|at| format!("c{at}")).collect();
     let columns = names.iter().enumerate().map(|(at, name)| {
         let of = ["lat", "lon"][at % 2];
@@ -445,11 +445,11 @@ fn members_share_a_large_table_of_many_columns() {
     let inputs = format!("inputs: [{}], target: u", names.join(", "));
     let peak = |jobs: &str, parent: &str| {
         let folder = Folder::with(&format!("{table}parent net = {parent}\n"));
-        folder.write("u.nc", classic(60, 200, 300));
+        folder.write("u.nc", classic(20, 200, 300));
         let run = ["run", "it.farcast", "--jobs", jobs, "--quiet"];
         watch_command(&folder, &run).peak
     };
-    // A copy of the standardised numbers would have 343 MiB.
+    // A copy of the standardised numbers would have 114 MiB.
     let mlp =
         |members: u32| format!("mlp(wide, {inputs}, hidden: [4], steps: 40, members: {members})");
     let one = peak("1", &mlp(1));
