@@ -153,9 +153,9 @@ fn dimensions(source: &dyn Source) -> BTreeMap<String, u64> {
 }
 
 /// The unit and the bits of the coordinates of a dimension.
-type Axis = (Option<String>, Vec<u64>);
+type UnitAndBits = (Option<String>, Vec<u64>);
 
-fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
+fn is_same_axis(one: Option<&UnitAndBits>, other: Option<&UnitAndBits>) -> bool {
     match (one, other) {
         (Some((Some(unit), one)), Some((Some(its), other))) => are_alike(unit, its) && one == other,
         _ => one == other,
@@ -163,7 +163,7 @@ fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
 }
 
 /// The coordinates of a dimension.
-fn axis(source: &dyn Source, dimension: &str) -> Result<Option<Axis>, Fault> {
+fn axis(source: &dyn Source, dimension: &str) -> Result<Option<UnitAndBits>, Fault> {
     let Some(variable) = axis_variable(source, dimension) else {
         return Ok(None);
     };
