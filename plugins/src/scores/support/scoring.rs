@@ -8,7 +8,7 @@ use dsl::column::ColumnExpr;
 use engine::artifact::{Dataset, ScoreRow};
 use engine::error::Fault;
 use engine::params::{Column, Gather};
-use engine::plugin::{Context, ReadColumns};
+use engine::plugin::Context;
 
 use super::ensemble::{Ensemble, line};
 use super::groups::{Groups, NO_GROUP, Values};
@@ -81,24 +81,6 @@ pub(crate) enum Runs<'a> {
 }
 
 impl Runs<'_> {
-    /// The columns that are read of each row.
-    fn reads(&self) -> ReadColumns {
-        let none = ReadColumns::none();
-        match self {
-            Runs::Parents(parents) => {
-                let parents = parents.members.iter().flatten();
-                let parents = parents.map(|parent| parent.reads());
-                parents.fold(none, ReadColumns::or)
-            }
-            Runs::Children(children) => {
-                let children = children.members.iter().flatten();
-                let children = children.map(|child| child.reads());
-                children.fold(none, ReadColumns::or)
-            }
-            Runs::Column(name) => none.and([*name]),
-        }
-    }
-
     /// What all members predict for each row.
     ///
     /// # Errors
@@ -293,20 +275,6 @@ impl Scoring<'_> {
         let named = named.map(|(name, number)| (name, number as usize + first));
         tally.named = named.collect();
         Ok(tally)
-    }
-
-    /// The columns that it reads.
-    fn reads(&self) -> ReadColumns {
-        let own = self.network.inputs().iter().chain(self.targets);
-        let names = own.map(|scaled| scaled.name.as_str());
-        let names = names.chain(self.by.iter().map(|Column(name)| name.as_str()));
-        let names = names.chain(self.weights.iter().flat_map(|formula| formula.columns()));
-        let names = names.chain(self.climatology);
-        let others = self.entrants.iter().map(|entrant| entrant.runs.reads());
-        let children = self.children.iter().map(|child| child.reads());
-        others
-            .chain(children)
-            .fold(ReadColumns::none().and(names), ReadColumns::or)
     }
 
     /// Passes the rows that can be scored on, some at a time.
