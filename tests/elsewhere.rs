@@ -336,6 +336,13 @@ fn weights_that_are_named_are_made_and_written_whatever_reads_them() {
     assert_eq!(facts[2][..2], ["plugin", "adopt"]);
     assert_eq!(facts[4], ["run", "out/it/run.json"]);
     assert_eq!(folder.farcast(&["show", "out/it/scores.csv"]).code, 0);
+    let said = folder.farcast(&["show", "apart/grown.safetensors", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let shown: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(shown["made"]["statement"], "grown");
+    assert_eq!(shown["run"], Value::Null);
+    folder.write("apart/grown.safetensors", "something else");
+    assert_eq!(folder.farcast(&["show", "apart/grown.safetensors"]).code, 1);
     let refused = folder.farcast(&["show", "step-40.safetensors"]);
     let why = "there is no `run.json` beside `step-40.safetensors`, which says what made it";
     assert!(

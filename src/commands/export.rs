@@ -1,5 +1,6 @@
 //! `farcast export`: the weights and data of statements, and nothing else.
 
+use engine::error::Fault;
 use engine::out_folder::begin_writing;
 use engine::store::Access;
 use serde_json::json;
@@ -49,10 +50,12 @@ pub fn run(args: &Export, settings: &Settings, terminal: &Terminal) -> Result<Ex
         return Ok(exit);
     }
     let _writing = begin_writing(&out);
-    let files = finished.export(&store, terminal).map_err(|fault| {
+    let refuse = |fault: Fault| {
         terminal.error(fault.to_string());
         Abort::Failed
-    })?;
+    };
+    let files = finished.export(&store, terminal).map_err(refuse)?;
+    finished.note_exports(&files).map_err(refuse)?;
     let files: Vec<String> = files
         .keys()
         .map(|name| out.join(name).display().to_string())

@@ -19,6 +19,7 @@ use engine::graph::{ActionId, Graph};
 use engine::losses::{failures, is_ok, lost_points};
 use engine::names::Names;
 use engine::observer::{Blame, Counts, Ending, Failure, Observer, Silent};
+use engine::origin::note_exports;
 use engine::out_folder::{
     ExportedFiles, begin_writing, exported_before, probe, remove_export, run_beginning,
 };
@@ -543,6 +544,12 @@ impl Finished<'_> {
             }
         }
         Ok(files)
+    }
+
+    /// Notes in the folder which statements its files are of that no run lists.
+    pub fn note_exports(&self, files: &ExportedFiles) -> Result<(), Fault> {
+        let (out, experiment) = (&self.job.out, &self.study.experiment);
+        note_exports(out, files, experiment, &self.graph, &self.record)
     }
 
     /// All weights that the experiment could write.

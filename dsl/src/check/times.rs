@@ -16,12 +16,18 @@ impl Checker<'_> {
     /// Refuses what is not a time where one is wanted.
     pub fn no_time<R>(&mut self, term: &Term, span: Span, env: Env) -> Option<R> {
         let (code, found) = match (term.sort, &term.unit) {
-            (Sort::Number, Some(unit)) => (Code::IncompatibleUnits, format!("one in `{unit}`")),
-            (Sort::Number, None) => (Code::IncompatibleUnits, "one without a unit".to_owned()),
+            (Sort::Number, Some(unit)) => {
+                (Code::IncompatibleUnits, format!("a number in `{unit}`"))
+            }
+            (Sort::Number, None) => (
+                Code::IncompatibleUnits,
+                "a number without a unit".to_owned(),
+            ),
             (Sort::Truth, _) => (Code::WrongType, "a condition".to_owned()),
             (Sort::Text | Sort::Time, _) => (Code::WrongType, "a text".to_owned()),
         };
-        let message = format!("expected a time in such as `days since 1970-01-01`, found {found}");
+        let message =
+            format!("expected a time, in a unit such as `days since 1970-01-01`, found {found}");
         let diagnostic = Diagnostic::error(code, span, message);
         self.report(env, diagnostic);
         None

@@ -83,11 +83,13 @@ impl Plugin for NetCdf {
 impl NetCdf {
     fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
         let opened = several::open_patterns(&self.file, files)?;
-        let of_zarr = opened.iter().find(|file| {
+        let of_zarr = opened.iter().filter(|file| {
             let name = file.path().file_name().unwrap_or_default();
             name == "zarr.json" || name == ".zgroup"
         });
-        if let Some(store) = of_zarr.and_then(|file| file.path().parent()) {
+        // Groups and arrays of Zarr 3 have such a file each.
+        let folders = of_zarr.filter_map(|file| file.path().parent());
+        if let Some(store) = folders.min_by_key(|folder| folder.components().count()) {
             let message = format!("`{}` is a Zarr store", store.display());
             return Err(Fault::at("file", message).with_hint("`zarr` reads it"));
         }
@@ -552,8 +554,10 @@ mod tests {
         assert!(message.contains("invalid NetCDF magic bytes"), "{message}");
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("a.zarr");
-        std::fs::create_dir(&store).expect("a folder");
-        std::fs::write(store.join("zarr.json"), "{}").expect("a file");
+        std::fs::create_dir_all(store.join("a_v")).expect("a folder");
+        for file in ["a_v/zarr.json", "zarr.json"] {
+            std::fs::write(store.join(file), "{}").expect("a file");
+        }
         let source = netcdf(DataPath(store), &["v"], &[]);
         let (_, message) = complaint(source.schema(&Files::unchecked()));
         assert!(message.ends_with("a.zarr` is a Zarr store"), "{message}");

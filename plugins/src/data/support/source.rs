@@ -121,6 +121,9 @@ pub fn distinct<'a>(
 
 /// A hint with the nearest name, when one is near, and all the others.
 pub fn choices(wanted: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return "the file has none".to_owned();
+    }
     let listed = format!("the file has: {}", names.join(", "));
     let wanted = wanted.to_lowercase();
     let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
@@ -170,6 +173,7 @@ mod tests {
             "did you mean `temp`? the file has: salt, temp"
         );
         assert_eq!(choices("xyz", &["salt"]), "the file has: salt");
+        assert_eq!(choices("xyz", &[]), "the file has none");
     }
 
     #[test]
