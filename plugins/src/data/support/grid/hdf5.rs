@@ -20,6 +20,7 @@ use hdf5_reader::{
 
 use super::classic::texts;
 use super::numbers::Order;
+use super::small_reads::SmallReads;
 use super::variable::{Precision, unreadable};
 use super::{
     Attribute, Dimension, Element, LARGEST_CHUNK, Number, Source, Values, Variable, chosen,
@@ -58,11 +59,9 @@ impl Hdf5 {
             let (size, ends) = (file.size(), "the file ends early");
             return Err(unreadable(&file, &format!("{ends}: {size} of {end} bytes")));
         }
-        let opened = file.clone();
+        let opened = SmallReads::of(file.clone());
         let storage = RangeRequestStorage::new(file.size(), move |start, count| {
-            let mut range = vec![0; count];
-            opened.read_at(start, &mut range)?;
-            Ok(range)
+            Ok(opened.read(start, count)?)
         });
         let options = OpenOptions {
             filter_registry: Some(filters::registry()),

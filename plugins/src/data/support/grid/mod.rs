@@ -8,6 +8,7 @@ mod hdf5;
 mod joined;
 mod netcdf;
 mod numbers;
+mod small_reads;
 #[cfg(test)]
 mod tests;
 mod unpacked;
