@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Blob, Dataset, Each, ReadColumns};
+use crate::artifact::{Blob, Dataset, Each};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
@@ -235,12 +235,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`rows`](Self::rows).
     pub fn all_rows(&self, whole: &Dataset) -> Result<Dataset, Fault> {
-        let mut parts = Vec::new();
-        self.rows(whole, &mut |rows| {
-            parts.push(rows);
-            Ok(ReadColumns::All)
-        })?;
-        Dataset::of_parts(parts)
+        Dataset::of_pass(|each| self.rows(whole, each))
     }
 
     /// What `find` finds in all rows; it is asked once, however often the rows of the call are read.

@@ -388,6 +388,19 @@ impl Dataset {
         }
     }
 
+    /// All rows that `pass` passes to its argument, as one table.
+    ///
+    /// # Errors
+    /// Those of `pass`, and where parts have other columns, which is a bug.
+    pub fn of_pass(pass: impl FnOnce(Each<'_>) -> Result<(), Fault>) -> Result<Self, Fault> {
+        let mut parts = Vec::new();
+        pass(&mut |rows| {
+            parts.push(rows);
+            Ok(ReadColumns::All)
+        })?;
+        Self::of_parts(parts)
+    }
+
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.rows

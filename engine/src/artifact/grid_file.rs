@@ -161,14 +161,16 @@ impl<'d> GridFile<'d> {
 
 fn stored_as(column: &GridColumn, is_single: bool) -> StoredAs {
     match column.head.content {
-        Content::Text => StoredAs::Text {
-            bytes: column.texts().map(str::len).max().unwrap_or(0).max(1),
-            letters: { column.texts() }
-                .map(|text| text.chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(1),
-        },
+        Content::Text => {
+            let sizes = column
+                .texts()
+                .map(|text| (text.len(), text.chars().count()));
+            let longest = |(bytes, letters): (usize, usize), own: (usize, usize)| {
+                (bytes.max(own.0), letters.max(own.1))
+            };
+            let (bytes, letters) = sizes.fold((1, 1), longest);
+            StoredAs::Text { bytes, letters }
+        }
         _ if is_single => StoredAs::Float,
         _ => StoredAs::Double,
     }

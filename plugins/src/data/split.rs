@@ -90,12 +90,7 @@ impl Plugin for Split {
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        let mut parts = Vec::new();
-        self.read_parts(context, &mut |part| {
-            parts.push(part);
-            Ok(ReadColumns::All)
-        })?;
-        Dataset::of_parts(parts)
+        Dataset::of_pass(|each| self.read_parts(context, each))
     }
 }
 
