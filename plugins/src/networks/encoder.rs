@@ -1,12 +1,7 @@
 //! Transformer encoders: what comes before the dense layer of a network that has one.
 
 use engine::artifact::{Layout, Tensor};
-use pulp::Scalar;
 use serde::{Deserialize, Serialize};
-
-use super::Activation;
-use super::dense::Dense;
-use super::lanes::exp;
 
 /// A transformer encoder over the inputs of a row.
 ///
@@ -32,9 +27,6 @@ pub struct Encoder {
 
 /// What is added to variances before tokens are divided by their root, as in torch.
 pub(in crate::networks) const EPSILON: f32 = 1e-5;
-
-/// How many rows are encoded at a time, so that the numbers in between stay few.
-const ROWS: usize = 64;
 
 impl Encoder {
     /// The tensors of its weights, in order.
@@ -88,95 +80,6 @@ impl Encoder {
             ("norm2.bias", vec![width]),
         ]
     }
-
-    /// The mean token of every row, `[rows, width]`.
-    #[inline(always)]
-    pub fn features(&self, activation: Activation, weights: &[f32], inputs: &[f32]) -> Vec<f32> {
-        let some = inputs.chunks(ROWS * self.tokens);
-        let means = some.map(|inputs| self.means(activation, weights, inputs));
-        means.collect::<Vec<_>>().concat()
-    }
-
-    #[inline(always)]
-    fn means(&self, activation: Activation, mut weights: &[f32], inputs: &[f32]) -> Vec<f32> {
-        let of_tokens = self.tokens * self.width;
-        let [values, places] = [of_tokens; 2].map(|count| taken(&mut weights, count));
-        let mut tokens = self.embedded(values, places, inputs);
-        for _ in 0..self.layers {
-            let mut dense = |widths: &[usize]| {
-                let weights = taken(&mut weights, Dense::weights(widths));
-                Dense::new(widths, activation, &[weights])
-            };
-            let asked = dense(&[self.width, 3 * self.width]);
-            let answer = dense(&[self.width, self.width]);
-            let inner = dense(&[self.width, self.feedforward, self.width]);
-            let [scale1, shift1, scale2, shift2] =
-                [self.width; 4].map(|count| taken(&mut weights, count));
-            let count = tokens.len() / self.width;
-            let attended = self.attended(&asked.run(count, &tokens, &[]));
-            add(&mut tokens, &answer.run(count, &attended, &[]));
-            normalise(&mut tokens, scale1, shift1);
-            let fed = inner.run(count, &tokens, &[]);
-            add(&mut tokens, &fed);
-            normalise(&mut tokens, scale2, shift2);
-        }
-        let rows = tokens.chunks_exact(of_tokens);
-        rows.flat_map(|tokens| self.mean(tokens)).collect()
-    }
-
-    /// The tokens of every row, `[rows, tokens, width]`.
-    fn embedded(&self, values: &[f32], places: &[f32], inputs: &[f32]) -> Vec<f32> {
-        let mut tokens = Vec::with_capacity(inputs.len() * self.width);
-        for row in inputs.chunks_exact(self.tokens) {
-            let own = values
-                .chunks_exact(self.width)
-                .zip(places.chunks_exact(self.width));
-            for (input, (value, place)) in row.iter().zip(own) {
-                let token = value.iter().zip(place);
-                tokens.extend(token.map(|(value, place)| input * value + place));
-            }
-        }
-        tokens
-    }
-
-    /// What each token gets from all tokens of its row, `[rows, tokens, width]`.
-    ///
-    /// `asked` has three vectors for each: what it asks for, what it is known by, what it says.
-    #[inline(always)]
-    fn attended(&self, asked: &[f32]) -> Vec<f32> {
-        let (count, width, part) = (self.tokens, self.width, self.width / self.heads);
-        let scale = 1.0 / (part as f32).sqrt();
-        let mut attended = vec![0.0; asked.len() / 3];
-        let mut shares = vec![0.0; count];
-        let rows = asked.chunks_exact(3 * width * count);
-        for (row, attended) in rows.zip(attended.chunks_exact_mut(width * count)) {
-            for (at, got) in attended.chunks_exact_mut(part).enumerate() {
-                let (token, head) = (at / self.heads, at % self.heads);
-                let vector =
-                    |token: usize, which: usize| &row[(3 * token + which) * width + head * part..];
-                let question = &vector(token, 0)[..part];
-                for (other, share) in shares.iter_mut().enumerate() {
-                    let products = question.iter().zip(vector(other, 1));
-                    *share = scale * products.map(|(one, other)| one * other).sum::<f32>();
-                }
-                softmax(&mut shares);
-                for (other, share) in shares.iter().enumerate() {
-                    let said = got.iter_mut().zip(vector(other, 2));
-                    said.for_each(|(sum, value)| *sum += share * value);
-                }
-            }
-        }
-        attended
-    }
-
-    fn mean(&self, tokens: &[f32]) -> Vec<f32> {
-        let mut mean = vec![0.0; self.width];
-        tokens
-            .chunks_exact(self.width)
-            .for_each(|token| add(&mut mean, token));
-        mean.iter_mut().for_each(|sum| *sum /= self.tokens as f32);
-        mean
-    }
 }
 
 /// The next `count` weights.
@@ -184,40 +87,13 @@ pub(in crate::networks) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &
     weights.split_off(..count).unwrap_or_default()
 }
 
-fn add(sums: &mut [f32], values: &[f32]) {
-    let pairs = sums.iter_mut().zip(values);
-    pairs.for_each(|(sum, value)| *sum += value);
-}
-
-/// Makes each token one of mean zero and variance one, then of this scale and shift.
-#[inline(always)]
-fn normalise(tokens: &mut [f32], scale: &[f32], shift: &[f32]) {
-    let width = scale.len() as f32;
-    for token in tokens.chunks_exact_mut(scale.len()) {
-        let mean = token.iter().sum::<f32>() / width;
-        token.iter_mut().for_each(|value| *value -= mean);
-        let variance = token.iter().map(|value| value * value).sum::<f32>() / width;
-        let deviation = (variance + EPSILON).sqrt();
-        for (value, (scale, shift)) in token.iter_mut().zip(scale.iter().zip(shift)) {
-            *value = *value / deviation * scale + shift;
-        }
-    }
-}
-
-/// Turns numbers into shares of one, in proportion to their exponentials.
-#[inline(always)]
-fn softmax(values: &mut [f32]) {
-    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for value in &mut *values {
-        *value = exp(Scalar::new(), *value - largest);
-    }
-    let sum: f32 = values.iter().sum();
-    values.iter_mut().for_each(|value| *value /= sum);
-}
-
 #[cfg(test)]
 pub(in crate::networks) mod tests {
+    use pulp::Arch;
+
     use super::*;
+    use crate::networks::Activation;
+    use crate::networks::attention::EncoderFeatures;
     use crate::networks::testing::{encoder, exactly, made_up};
 
     /// `weight · value + bias` for one token; takes both from the weights.
@@ -305,9 +181,14 @@ pub(in crate::networks) mod tests {
         let encoder = encoder();
         let weights = made_up(encoder.weights(), 5);
         let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-        // More rows than are encoded at a time.
+        // More rows than a tile has.
         let inputs = made_up(100 * 3, 2);
-        let found = encoder.features(Activation::Tanh, &weights, &inputs);
+        let found = Arch::new().dispatch(EncoderFeatures {
+            encoder: &encoder,
+            activation: Activation::Tanh,
+            weights: &weights,
+            inputs: &inputs,
+        });
         assert_eq!(found.len(), 400);
         for (found, row) in found.chunks(4).zip(inputs.chunks(3)) {
             let row: Vec<f64> = row.iter().map(|input| f64::from(*input)).collect();

@@ -3,8 +3,8 @@
 
 use pulp::Simd;
 
-use super::lanes::{at_least, at_most, exp, polynomial};
-use super::tangent::{mul_add, rounded};
+use super::lanes::{at_least, at_most, exp, mul_add, polynomial};
+use super::tangent::rounded;
 
 /// The exact form, as `torch.nn.GELU()`: its value and its derivative `Φ(x) + x φ(x)`.
 ///
@@ -37,7 +37,10 @@ pub(super) fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
         splat(1.0),
         simd.mul_add_e_f32s(splat(SLOPE), size, splat(1.0)),
     );
-    let tail = simd.mul_f32s(simd.mul_f32s(t, polynomial(simd, t, TAIL)), bell);
+    let tail = simd.mul_f32s(
+        simd.mul_f32s(t, polynomial::<_, _, true>(simd, t, TAIL)),
+        bell,
+    );
     let value = simd.negate_mul_add_e_f32s(size, tail, at_least(simd, 0.0, x));
     let below = simd.less_than_f32s(x, zero);
     let share = simd.select_f32s(below, tail, simd.sub_f32s(splat(1.0), tail));

@@ -99,16 +99,30 @@ pub(in crate::networks) fn at_most<S: Simd>(simd: S, limit: f32, x: S::f32s) -> 
     }
 }
 
+/// `a b + c`, rounded once where `FUSED` and the processor can.
+#[inline(always)]
+pub(in crate::networks) fn mul_add<S: Simd, const FUSED: bool>(
+    simd: S,
+    a: S::f32s,
+    b: S::f32s,
+    c: S::f32s,
+) -> S::f32s {
+    match FUSED {
+        true => simd.mul_add_e_f32s(a, b, c),
+        false => simd.add_f32s(simd.mul_f32s(a, b), c),
+    }
+}
+
 /// The value of the polynomial with these coefficients, highest power first.
 #[inline(always)]
-pub(in crate::networks) fn polynomial<S: Simd, const N: usize>(
+pub(in crate::networks) fn polynomial<S: Simd, const N: usize, const FUSED: bool>(
     simd: S,
     x: S::f32s,
     coefficients: [f32; N],
 ) -> S::f32s {
     let mut value = simd.splat_f32s(coefficients[0]);
     for coefficient in &coefficients[1..] {
-        value = simd.mul_add_e_f32s(value, x, simd.splat_f32s(*coefficient));
+        value = mul_add::<S, FUSED>(simd, value, x, simd.splat_f32s(*coefficient));
     }
     value
 }
@@ -117,6 +131,12 @@ pub(in crate::networks) fn polynomial<S: Simd, const N: usize>(
 /// Relatively within 2.4e-7 of the truth between -87 and 88, clamped beyond.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    exp_rounded::<S, true>(simd, x)
+}
+
+/// The same with each product rounded before it is added, `FUSED` or not: then all instruction sets give the same bits.
+#[inline(always)]
+pub(in crate::networks) fn exp_rounded<S: Simd, const FUSED: bool>(simd: S, x: S::f32s) -> S::f32s {
     // 1.5 * 2^23: adding it rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -130,12 +150,12 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         0.5,
     ];
     let x = at_least(simd, -87.0, at_most(simd, 88.0, x));
-    let times = |a, b: f32, c| simd.mul_add_e_f32s(a, simd.splat_f32s(b), c);
+    let times = |a, b: f32, c| mul_add::<S, FUSED>(simd, a, simd.splat_f32s(b), c);
     let shifted = times(x, std::f32::consts::LOG2_E, simd.splat_f32s(ROUND));
     let whole = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
     let rest = times(whole, -LN2_LOW, times(whole, -LN2_HIGH, x));
-    let series = polynomial(simd, rest, SERIES);
-    let bend = simd.mul_add_e_f32s(simd.mul_f32s(rest, rest), series, rest);
+    let series = polynomial::<_, _, FUSED>(simd, rest, SERIES);
+    let bend = mul_add::<S, FUSED>(simd, simd.mul_f32s(rest, rest), series, rest);
     let mantissa = simd.add_f32s(bend, simd.splat_f32s(1.0));
     // The low bits of `shifted` are the exponent; 127 is its bias, 23 its place.
     let bias = simd.splat_u32s(127u32.wrapping_sub(ROUND.to_bits()));

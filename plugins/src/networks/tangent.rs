@@ -14,7 +14,7 @@
 use pulp::Simd;
 use pulp::bytemuck::{cast, cast_slice, cast_slice_mut};
 
-use super::lanes::at_most;
+use super::lanes::{at_most, mul_add};
 
 /// Hyperbolic tangent.
 #[inline(always)]
@@ -50,20 +50,6 @@ pub(super) fn rounded<S: Simd, const FUSED: bool>(simd: S, x: S::f32s) -> S::f32
     let below = mul_add::<S, FUSED>(simd, value, tangent, splat(1.0));
     let more = simd.div_f32s(simd.mul_f32s(tangent, slope), below);
     simd.or_f32s(simd.add_f32s(value, more), sign)
-}
-
-/// `a b + c`, rounded once where `FUSED` and the processor can.
-#[inline(always)]
-pub(super) fn mul_add<S: Simd, const FUSED: bool>(
-    simd: S,
-    a: S::f32s,
-    b: S::f32s,
-    c: S::f32s,
-) -> S::f32s {
-    match FUSED {
-        true => simd.mul_add_e_f32s(a, b, c),
-        false => simd.add_f32s(simd.mul_f32s(a, b), c),
-    }
 }
 
 /// The tangents of the centers, the last that of all that follow, and zeros.

@@ -6,11 +6,10 @@ use engine::artifact::Layout;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
-use super::attention::Attention;
+use super::attention::{Attention, EncoderFeatures};
 use super::dense::Dense;
 use super::dfdx::Tape;
 use super::fused::Fused;
-use super::lanes::vectorised;
 use super::{Activation, Columns, Differentiate, Encoder, Layers, Loss, Model, TrainerChoice};
 
 /// A transformer encoder over the inputs, then one dense layer.
@@ -48,11 +47,12 @@ impl Model for EncoderNetwork {
     fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let dense = Dense::weights(&self.layers.widths);
         let (front, dense) = weights.split_at(weights.len() - dense);
-        let features = vectorised(
-            Arch::new(),
-            #[inline(always)]
-            || self.encoder.features(self.layers.activation, front, inputs),
-        );
+        let features = Arch::new().dispatch(EncoderFeatures {
+            encoder: &self.encoder,
+            activation: self.layers.activation,
+            weights: front,
+            inputs,
+        });
         Dense::of(&self.layers, &[dense]).run(rows, &features, &[])
     }
 

@@ -12,7 +12,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::networks::fused::{Rows, TILE};
-use crate::networks::lanes::{Lanes, exp};
+use crate::networks::lanes::{Lanes, exp_rounded, mul_add};
 
 /// The heads of a layer on one tile.
 #[derive(Clone, Copy)]
@@ -85,24 +85,29 @@ struct LaneProduct<'a> {
     sizes: [usize; 3],
 }
 
-/// `to[m,n] = Σ_k one[m,k] other[k,n]`.
+/// `to[m,n] = Σ_k one[m,k] other[k,n]`; each product is rounded before it is added, `FUSED` or not.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, one: LaneMatrix, other: LaneMatrix, to: LaneProduct) {
+fn multiply<S: Simd, const FUSED: bool>(
+    simd: S,
+    one: LaneMatrix,
+    other: LaneMatrix,
+    to: LaneProduct,
+) {
     let [rows, ..] = to.sizes;
     let mut to = to;
     let mut row = 0;
     while row + 4 <= rows {
-        multiply_rows::<S, 4>(simd, one, other, &mut to, row);
+        multiply_rows::<S, 4, FUSED>(simd, one, other, &mut to, row);
         row += 4;
     }
     while row < rows {
-        multiply_rows::<S, 1>(simd, one, other, &mut to, row);
+        multiply_rows::<S, 1, FUSED>(simd, one, other, &mut to, row);
         row += 1;
     }
 }
 
 #[inline(always)]
-fn multiply_rows<S: Simd, const R: usize>(
+fn multiply_rows<S: Simd, const R: usize, const FUSED: bool>(
     simd: S,
     one: LaneMatrix,
     other: LaneMatrix,
@@ -112,17 +117,17 @@ fn multiply_rows<S: Simd, const R: usize>(
     let columns = to.sizes[1];
     let mut column = 0;
     while column + 4 <= columns {
-        multiply_block::<S, R, 4>(simd, one, other, to, [row, column]);
+        multiply_block::<S, R, 4, FUSED>(simd, one, other, to, [row, column]);
         column += 4;
     }
     while column < columns {
-        multiply_block::<S, R, 1>(simd, one, other, to, [row, column]);
+        multiply_block::<S, R, 1, FUSED>(simd, one, other, to, [row, column]);
         column += 1;
     }
 }
 
 #[inline(always)]
-fn multiply_block<S: Simd, const R: usize, const C: usize>(
+fn multiply_block<S: Simd, const R: usize, const C: usize, const FUSED: bool>(
     simd: S,
     one: LaneMatrix,
     other: LaneMatrix,
@@ -141,7 +146,7 @@ fn multiply_block<S: Simd, const R: usize, const C: usize>(
             for r in 0..R {
                 let factor = one.numbers[(row + r) * down + at * right].registers::<S>()[register];
                 for c in 0..C {
-                    sums[r][c] = simd.mul_add_e_f32s(factor, values[c], sums[r][c]);
+                    sums[r][c] = mul_add::<S, FUSED>(simd, factor, values[c], sums[r][c]);
                 }
             }
         }
@@ -154,8 +159,9 @@ fn multiply_block<S: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// Fills the shares of all heads, and what each token gets.
-pub(super) struct Attend<'a> {
+/// Fills the shares of all heads, and what each token gets; each product is rounded before it is added,
+/// `FUSED` or not.
+pub(super) struct Attend<'a, const FUSED: bool> {
     pub heads: HeadShape,
     /// Questions, keys and values, `[tokens, 3 width]`.
     pub asked: &'a [Rows],
@@ -165,7 +171,7 @@ pub(super) struct Attend<'a> {
     pub attended: &'a mut [Rows],
 }
 
-impl WithSimd for Attend<'_> {
+impl<const FUSED: bool> WithSimd for Attend<'_, FUSED> {
     type Output = ();
 
     #[inline(always)]
@@ -180,9 +186,9 @@ impl WithSimd for Attend<'_> {
                 sizes: [tokens, tokens, part],
             };
             let keys = heads.asked(asked, 1, head).transposed();
-            multiply(simd, heads.asked(asked, 0, head), keys, to);
+            multiply::<S, FUSED>(simd, heads.asked(asked, 0, head), keys, to);
             for shares in shares.chunks_exact_mut(tokens) {
-                softmax(simd, heads.scale(), shares);
+                softmax::<S, FUSED>(simd, heads.scale(), shares);
             }
             let to = LaneProduct {
                 numbers: &mut self.attended[head * part..],
@@ -190,15 +196,22 @@ impl WithSimd for Attend<'_> {
                 sizes: [tokens, part, tokens],
             };
             let values = heads.asked(asked, 2, head);
-            multiply(simd, heads.square(shares), values, to);
+            multiply::<S, FUSED>(simd, heads.square(shares), values, to);
         }
     }
 }
 
-/// Turns numbers, times `scale`, into shares of one in proportion to their exponentials.
+/// Turns numbers, times `scale`, into shares of one in proportion to their exponentials; rounded after each operation,
+/// `FUSED` or not.
 #[inline(always)]
-fn softmax<S: Simd>(simd: S, scale: f32, numbers: &mut [Rows]) {
-    let scale = simd.splat_f32s(scale);
+fn softmax<S: Simd, const FUSED: bool>(simd: S, scale: f32, numbers: &mut [Rows]) {
+    let mut scale = simd.splat_f32s(scale);
+    if !FUSED {
+        for number in numbers.iter_mut().flat_map(Lanes::registers_mut::<S>) {
+            *number = simd.mul_f32s(scale, *number);
+        }
+        scale = simd.splat_f32s(1.0);
+    }
     let Some(first) = numbers.first() else {
         return;
     };
@@ -220,17 +233,22 @@ fn softmax<S: Simd>(simd: S, scale: f32, numbers: &mut [Rows]) {
             .zip(sums)
         {
             let above = simd.sub_f32s(*number, *largest);
-            *number = exp(simd, simd.mul_f32s(scale, above));
+            *number = exp_rounded::<S, FUSED>(simd, simd.mul_f32s(scale, above));
             *sum = simd.add_f32s(*sum, *number);
         }
     }
-    for sum in sums.registers_mut::<S>() {
-        *sum = simd.div_f32s(simd.splat_f32s(1.0), *sum);
+    if FUSED {
+        for sum in sums.registers_mut::<S>() {
+            *sum = simd.div_f32s(simd.splat_f32s(1.0), *sum);
+        }
     }
     for number in numbers {
         let sums = sums.registers::<S>();
         for (number, sum) in number.registers_mut::<S>().iter_mut().zip(sums) {
-            *number = simd.mul_f32s(*number, *sum);
+            *number = match FUSED {
+                true => simd.mul_f32s(*number, *sum),
+                false => simd.div_f32s(*number, *sum),
+            };
         }
     }
 }
@@ -266,7 +284,7 @@ impl WithSimd for AttendBack<'_> {
                 down: tokens,
                 sizes: [tokens, tokens, part],
             };
-            multiply(simd, deltas, values, to);
+            multiply::<S, true>(simd, deltas, values, to);
             let rows = self.scores.chunks_exact_mut(tokens);
             for (deltas, shares) in rows.zip(shares.chunks_exact(tokens)) {
                 softmax_back(simd, heads.scale(), shares, deltas);
@@ -282,7 +300,7 @@ impl WithSimd for AttendBack<'_> {
                     down: 3 * width,
                     sizes: [tokens, part, tokens],
                 };
-                multiply(simd, left, right, to);
+                multiply::<S, true>(simd, left, right, to);
             }
         }
     }

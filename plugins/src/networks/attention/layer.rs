@@ -85,9 +85,15 @@ impl EncoderLayer {
         }
     }
 
-    /// Turns tokens that come in into those that go out.
+    /// Turns tokens that come in into those that go out; where not `FUSED`, to the same bits by every instruction
+    /// set, and what is kept is of no use on the way back.
     #[inline(always)]
-    pub fn forward<S: Simd>(&mut self, simd: S, mut weights: &[f32], tokens: &mut [Rows]) {
+    pub fn forward<S: Simd, const FUSED: bool>(
+        &mut self,
+        simd: S,
+        mut weights: &[f32],
+        tokens: &mut [Rows],
+    ) {
         let [
             asked,
             asked_bias,
@@ -103,48 +109,53 @@ impl EncoderLayer {
             shift2,
         ] = self.sizes.map(|count| taken(&mut weights, count));
         self.from.copy_from_slice(tokens);
-        simd.vectorize(TokenDense {
+        simd.vectorize(TokenDense::<FUSED> {
             inputs: tokens,
             weight: asked,
             bias: asked_bias,
             outputs: &mut self.asked,
         });
-        simd.vectorize(Attend {
+        simd.vectorize(Attend::<FUSED> {
             heads: self.heads,
             asked: &self.asked,
             shares: &mut self.shares,
             attended: &mut self.attended,
         });
-        simd.vectorize(TokenDense {
+        simd.vectorize(TokenDense::<FUSED> {
             inputs: &self.attended,
             weight: answer,
             bias: answer_bias,
             outputs: &mut self.between,
         });
         add(simd, &mut self.between, &self.from);
-        simd.vectorize(Normalise {
+        simd.vectorize(Normalise::<FUSED> {
             norm: &mut self.first,
             scale: scale1,
             shift: shift1,
             tokens: &mut self.between,
         });
-        simd.vectorize(TokenDense {
+        simd.vectorize(TokenDense::<FUSED> {
             inputs: &self.between,
             weight: up,
             bias: up_bias,
             outputs: &mut self.inner_slopes,
         });
         for (slope, inner) in self.inner_slopes.iter_mut().zip(&mut self.inner) {
-            activate(simd, self.activation, slope, inner);
+            if FUSED {
+                activate(simd, self.activation, slope, inner);
+            } else {
+                *inner = *slope;
+                self.activation.apply_by(simd, &mut inner.0);
+            }
         }
-        simd.vectorize(TokenDense {
+        simd.vectorize(TokenDense::<FUSED> {
             inputs: &self.inner,
             weight: down,
             bias: down_bias,
             outputs: tokens,
         });
         add(simd, tokens, &self.between);
-        simd.vectorize(Normalise {
+        simd.vectorize(Normalise::<FUSED> {
             norm: &mut self.second,
             scale: scale2,
             shift: shift2,
@@ -247,14 +258,14 @@ impl EncoderLayer {
 }
 
 /// `outputs = weight · inputs + bias` for every token.
-struct TokenDense<'a> {
+struct TokenDense<'a, const FUSED: bool> {
     inputs: &'a [Rows],
     weight: &'a [f32],
     bias: &'a [f32],
     outputs: &'a mut [Rows],
 }
 
-impl WithSimd for TokenDense<'_> {
+impl<const FUSED: bool> WithSimd for TokenDense<'_, FUSED> {
     type Output = ();
 
     #[inline(always)]
@@ -263,7 +274,7 @@ impl WithSimd for TokenDense<'_> {
         let inputs = self.inputs.chunks_exact(weight.len() / bias.len());
         let outputs = self.outputs.chunks_exact_mut(bias.len());
         for (inputs, outputs) in inputs.zip(outputs) {
-            let affine = Affine {
+            let affine = Affine::<FUSED> {
                 inputs,
                 weight,
                 bias,

@@ -16,12 +16,15 @@
 //! in 2 layers. Blocks of 8 × 2 or 4 × 6 sums load fewer registers than they multiply; the
 //! numbers of a tile (0.4 MB there) are in the second cache.
 
+mod features;
 mod heads;
 mod layer;
 mod norm;
 
 use pulp::Simd;
 
+pub(super) use features::EncoderFeatures;
+use features::{embed, sum_of};
 use layer::{EncoderLayer, TokenScratch};
 
 use super::encoder::taken;
@@ -84,31 +87,17 @@ impl FrontEnd for Attention {
         let (width, (_, of_layer)) = (self.shape.width, self.sizes());
         rows.columns(simd, &mut self.inputs);
         let [values, places] = [self.tokens.len(); 2].map(|count| taken(&mut weights, count));
-        let own = values.chunks_exact(width).zip(places.chunks_exact(width));
-        let tokens = self.tokens.chunks_exact_mut(width).zip(&self.inputs);
-        for ((token, input), (values, places)) in tokens.zip(own) {
-            for (number, (value, place)) in token.iter_mut().zip(values.iter().zip(places)) {
-                let (value, place) = (simd.splat_f32s(*value), simd.splat_f32s(*place));
-                let numbers = number.registers_mut::<S>().iter_mut();
-                for (number, input) in numbers.zip(input.registers::<S>()) {
-                    *number = simd.mul_add_e_f32s(*input, value, place);
-                }
-            }
-        }
+        embed::<S, true>(simd, &self.inputs, [values, places], &mut self.tokens);
         for layer in &mut self.layers {
-            layer.forward(simd, taken(&mut weights, of_layer), &mut self.tokens);
+            layer.forward::<S, true>(simd, taken(&mut weights, of_layer), &mut self.tokens);
         }
         let share = 1.0 / self.shape.tokens as f32;
         let means = first.features().iter_mut().zip(&mut self.slopes);
         for (at, (mean, slope)) in means.enumerate() {
             *slope = Lanes([share; _]);
-            let share = simd.splat_f32s(share);
-            for (column, mean) in mean.registers_mut::<S>().iter_mut().enumerate() {
-                let mut sum = simd.splat_f32s(0.0);
-                for token in self.tokens.chunks_exact(width) {
-                    sum = simd.add_f32s(sum, token[at].registers::<S>()[column]);
-                }
-                *mean = simd.mul_f32s(sum, share);
+            *mean = sum_of(simd, self.tokens[at..].iter().step_by(width));
+            for mean in mean.registers_mut::<S>() {
+                *mean = simd.mul_f32s(*mean, simd.splat_f32s(share));
             }
         }
         first.keep_rows(simd);

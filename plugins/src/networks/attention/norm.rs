@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::networks::encoder::EPSILON;
-use crate::networks::fused::{Rows, sum_pairs};
+use crate::networks::fused::{Rows, TILE, sum_pairs};
 
 /// What a pass keeps of the norm of all tokens.
 pub(super) struct TokenNorm {
@@ -23,8 +23,9 @@ impl TokenNorm {
     }
 }
 
-/// Normalises all tokens.
-pub(super) struct Normalise<'a> {
+/// Normalises all tokens and keeps what the way back needs, or keeps nothing and rounds after each operation, `FUSED`
+/// or not.
+pub(super) struct Normalise<'a, const FUSED: bool> {
     pub norm: &'a mut TokenNorm,
     /// `[width]`, as the shift.
     pub scale: &'a [f32],
@@ -33,11 +34,14 @@ pub(super) struct Normalise<'a> {
     pub tokens: &'a mut [Rows],
 }
 
-impl WithSimd for Normalise<'_> {
+impl<const FUSED: bool> WithSimd for Normalise<'_, FUSED> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if !FUSED {
+            return self.rounded(simd);
+        }
         let width = self.scale.len();
         let share = simd.splat_f32s(1.0 / width as f32);
         let epsilon = simd.splat_f32s(EPSILON);
@@ -67,6 +71,39 @@ impl WithSimd for Normalise<'_> {
                     let (scale, shift) = (simd.splat_f32s(*scale), simd.splat_f32s(*shift));
                     number.registers_mut::<S>()[column] =
                         simd.mul_add_e_f32s(*normal, scale, shift);
+                }
+            }
+        }
+    }
+}
+
+impl<const FUSED: bool> Normalise<'_, FUSED> {
+    /// To the same bits by every instruction set.
+    #[inline(always)]
+    fn rounded<S: Simd>(self, simd: S) {
+        let count = simd.splat_f32s(self.scale.len() as f32);
+        let epsilon = simd.splat_f32s(EPSILON);
+        for token in self.tokens.chunks_exact_mut(self.scale.len()) {
+            for column in 0..TILE / S::F32_LANES {
+                let mut sum = simd.splat_f32s(0.0);
+                for number in &*token {
+                    sum = simd.add_f32s(sum, number.registers::<S>()[column]);
+                }
+                let mean = simd.div_f32s(sum, count);
+                let mut squares = simd.splat_f32s(0.0);
+                for number in &mut *token {
+                    let number = &mut number.registers_mut::<S>()[column];
+                    *number = simd.sub_f32s(*number, mean);
+                    squares = simd.add_f32s(squares, simd.mul_f32s(*number, *number));
+                }
+                let variance = simd.add_f32s(simd.div_f32s(squares, count), epsilon);
+                let deviation = simd.sqrt_f32s(variance);
+                let own = self.scale.iter().zip(self.shift);
+                for (number, (scale, shift)) in token.iter_mut().zip(own) {
+                    let number = &mut number.registers_mut::<S>()[column];
+                    let scaled =
+                        simd.mul_f32s(simd.div_f32s(*number, deviation), simd.splat_f32s(*scale));
+                    *number = simd.add_f32s(scaled, simd.splat_f32s(*shift));
                 }
             }
         }

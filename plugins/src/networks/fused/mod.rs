@@ -146,7 +146,7 @@ impl<F: FrontEnd> FusedPass<'_, F> {
             let (before, after) = self.layers.split_at_mut(at + 1);
             let layer = &mut before[at];
             let (weight, bias) = layer.weights(self.weights);
-            let affine = Affine {
+            let affine = Affine::<true> {
                 inputs: &layer.inputs[..layer.width],
                 weight,
                 bias,

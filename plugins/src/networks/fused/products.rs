@@ -8,8 +8,7 @@
 use pulp::Simd;
 
 use super::tile::{ByRow, GROUP, Rows, TILE};
-use crate::networks::lanes::{Lanes, sums};
-use crate::networks::tangent::mul_add;
+use crate::networks::lanes::{Lanes, mul_add, sums};
 
 /// Sums held in registers at a time: `R` rows of `C` registers.
 pub(in crate::networks) type RegisterSums<S, const R: usize, const C: usize> =
@@ -71,8 +70,9 @@ pub(in crate::networks) fn in_blocks<S: Simd>(simd: S, rows: usize, mut work: im
     }
 }
 
-/// `outputs = weight · inputs + bias`.
-pub(in crate::networks) struct Affine<'a> {
+/// `outputs = weight · inputs + bias`; unless `FUSED`, each product is rounded before it is added and
+/// the bias comes last, to the same bits by every instruction set and as by [`Dense`](super::super::dense::Dense).
+pub(in crate::networks) struct Affine<'a, const FUSED: bool> {
     /// `[width]`.
     pub inputs: &'a [Rows],
     /// `[out, width]`.
@@ -83,21 +83,27 @@ pub(in crate::networks) struct Affine<'a> {
     pub outputs: &'a mut [Rows],
 }
 
-impl<S: Simd> Blocks<S> for Affine<'_> {
+impl<S: Simd, const FUSED: bool> Blocks<S> for Affine<'_, FUSED> {
     #[inline(always)]
     fn block<const R: usize>(&mut self, simd: S, out: usize) {
         let inputs = self.inputs;
         let mut rows = [self.weight; R];
-        let mut start: RegisterSums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+        let zeros: RegisterSums<S, R, 2> = [[simd.splat_f32s(0.0); 2]; R];
+        let mut bias = zeros;
         for r in 0..R {
             rows[r] = &self.weight[(out + r) * inputs.len()..][..inputs.len()];
-            start[r] = [simd.splat_f32s(self.bias[out + r]); 2];
+            bias[r] = [simd.splat_f32s(self.bias[out + r]); 2];
         }
         for column in (0..TILE / S::F32_LANES).step_by(2) {
-            let mut sums = start;
+            let mut sums = if FUSED { bias } else { zeros };
             for at in 0..inputs.len() {
                 let values = &inputs[at].registers::<S>()[column..column + 2];
-                add_products::<S, _, _, true>(simd, &mut sums, rows.map(|row| row[at]), values);
+                add_products::<S, _, _, FUSED>(simd, &mut sums, rows.map(|row| row[at]), values);
+            }
+            if !FUSED {
+                for r in 0..R {
+                    sums[r] = sums[r].map(|sum| simd.add_f32s(sum, bias[r][0]));
+                }
             }
             for r in 0..R {
                 let outputs = self.outputs[out + r].registers_mut::<S>();
