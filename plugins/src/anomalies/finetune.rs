@@ -13,7 +13,7 @@ use engine::plugin::{
 };
 use engine::{plugin, words};
 use polars::prelude::{DataFrame, NamedFrom, Series};
-use rand::{Rng, RngExt};
+use rand::Rng;
 
 use super::support::signal;
 use crate::calls::{complaints, too_large};
@@ -23,7 +23,7 @@ use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
 use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
 use crate::subsets::Subsets;
-use crate::training::{Ahead, Optimizer, Trainer};
+use crate::training::{Ahead, Draws, Optimizer, Trainer};
 
 words! {
     /// The weights a subset's fine-tuning starts from.
@@ -221,10 +221,12 @@ impl Plugin for Finetune {
             }
             Start::Previous | Start::Chain => (1, 1),
         };
+        let rows = SampleSource::of(network, &rows)?;
         let work = FineTuning {
             finetune: &self,
             network,
-            rows: &SampleSource::of(network, &rows)?,
+            rows: &rows,
+            of_parent: self.of_parent(network, &rows, &runs, context),
             train: &SampleSource::of(network, &train)?,
             mixed_rows,
             context,
@@ -290,6 +292,15 @@ fn own_rows(all: &SampleSource, subset: usize, rows: &[u32]) -> Result<Samples, 
     Ok(own.weighted(Some(&weights)))
 }
 
+/// The numbers of some rows among those of `all`.
+fn of_rows(numbers: &[f32], all: usize, rows: &[u32]) -> Vec<f32> {
+    let width = numbers.len() / all.max(1);
+    let rows = rows.iter().map(|row| *row as usize * width);
+    rows.flat_map(|start| &numbers[start..start + width])
+        .copied()
+        .collect()
+}
+
 /// How many rows of a batch a share of it is.
 fn mixed(share: f64, batch: usize) -> usize {
     (share * batch as f64).round() as usize
@@ -315,6 +326,28 @@ impl Finetune {
     fn network(&self) -> Result<&Network, Fault> {
         let network = self.parent.network();
         network.map_err(|fault| fault.inside("parent"))
+    }
+
+    /// What the parent makes of all rows, where all start from it and have more rows than there are.
+    fn of_parent(
+        &self,
+        network: &Network,
+        rows: &SampleSource,
+        runs: &[Tuning],
+        context: &Context,
+    ) -> Option<Vec<f32>> {
+        let tuned: usize = runs.iter().map(|run| run.rows.len()).sum();
+        let all = rows.all().filter(|all| all.rows <= tuned)?;
+        let width = all.inputs.len() / all.rows.max(1);
+        // The outputs of a program may depend on how many rows there are.
+        if self.from != Start::Parent || network.program().is_some() || width == 0 {
+            return None;
+        }
+        let blocks: Vec<&[f32]> = all.inputs.chunks(BLOCK * width).collect();
+        let outputs = context.share(&blocks, |inputs| {
+            network.evaluate(&self.parent.weights, inputs, inputs.len() / width)
+        });
+        Some(outputs.concat())
     }
 
     /// The rows of `data`, none with a gap in what the network sees.
@@ -348,6 +381,9 @@ impl Finetune {
 /// How many parts of the work wait for each other at most.
 const PARTS: usize = 64;
 
+/// Rows that the parent is evaluated on at a time.
+const BLOCK: usize = 4096;
+
 /// One subset, once.
 struct Tuning<'a> {
     subset: usize,
@@ -368,6 +404,8 @@ struct FineTuning<'a> {
     finetune: &'a Finetune,
     network: &'a Network,
     rows: &'a SampleSource<'a>,
+    /// See [`Finetune::of_parent`].
+    of_parent: Option<Vec<f32>>,
     train: &'a SampleSource<'a>,
     mixed_rows: usize,
     context: &'a Context<'a>,
@@ -397,16 +435,23 @@ impl FineTuning<'_> {
             batch: *batch,
         };
         let streams = runs.iter().map(|run| stream(run.subset, run.repeat));
-        let rngs = streams.map(|name| self.context.rng(&name)).collect();
+        let draws = streams.map(|name| Draws::new(self.context.rng(&name)));
         let mut trainer = Trainer::new(self.network, *trainer, optimizer);
-        let tuned = mix.train(&mut trainer, start, *steps, rngs);
-        let tuned = tuned.into_iter().zip(&own).map(|(weights, own)| {
+        let tuned = mix.train(&mut trainer, start, *steps, draws.collect());
+        let tuned = tuned.into_iter().zip(runs).zip(&own);
+        let tuned = tuned.map(|((weights, run), own)| {
             let loss = |weights: &[f32]| self.network.loss_on(own, weights);
+            let loss_before = match &self.of_parent {
+                Some(outputs) => self
+                    .network
+                    .loss_of(&of_rows(outputs, self.rows.rows(), run.rows), own),
+                None => loss(start),
+            };
             let loss_after = weights.as_deref().map_or(f64::NAN, loss);
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             self.context.progress(done, self.total, Some(loss_after));
             Tuned {
-                loss_before: loss(start),
+                loss_before,
                 loss_after,
                 weights,
             }
@@ -432,7 +477,7 @@ impl Mix<'_> {
         trainer: &mut Trainer,
         start: &[f32],
         steps: u64,
-        mut rngs: Vec<R>,
+        mut draws: Vec<Draws<R>>,
     ) -> Vec<Option<Vec<f32>>> {
         // Side by side, weight by weight, from the first step to the last.
         let sets = self.subsets.len();
@@ -455,12 +500,9 @@ impl Mix<'_> {
                 mixed.clear();
                 own.clear();
                 for _ in 0..left {
-                    for (subset, rng) in self.subsets.iter().zip(&mut rngs) {
-                        let mut choose = |rows: &mut Vec<u32>, of: usize, count: usize| {
-                            rows.extend((0..count).map(|_| rng.random_range(0..of as u32)));
-                        };
-                        choose(&mut mixed, self.train.rows(), self.mixed_rows);
-                        choose(&mut own, subset.rows, own_rows);
+                    for (subset, draws) in self.subsets.iter().zip(&mut draws) {
+                        draws.add(self.train.rows() as u32, self.mixed_rows, &mut mixed);
+                        draws.add(subset.rows as u32, own_rows, &mut own);
                     }
                 }
                 if self.train.all().is_none() {

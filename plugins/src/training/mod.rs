@@ -2,12 +2,14 @@
 
 mod ahead;
 mod batches;
+mod draws;
 mod optimizer;
 mod trainer;
 mod whole_table;
 
 pub use ahead::Ahead;
 pub use batches::{Batches, StepRows};
+pub use draws::Draws;
 pub use optimizer::{
     Adam, AdamW, Constant, Cosine, Cyclic, Optimizer, OptimizerState, RmsProp, Schedule, Sgd, SgdW,
     Step,
