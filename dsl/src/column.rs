@@ -359,7 +359,7 @@ pub const FUNCTIONS: &[Function] = &[
         ..group(
             "share",
             groups::mean,
-            "share of the rows that meet a condition",
+            "share of all rows that meet a condition; comparisons with missing values are not met",
         )
     },
     along(

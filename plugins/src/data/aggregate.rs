@@ -27,9 +27,11 @@ plugin! {
     ///
     /// `aggregate(winds, by: [lat, lon, month], calm = share(speed < 2))` gives a row for each
     /// cell and calendar month. A formula must give one number for a group: columns stand
-    /// inside `mean`, `std`, `median`, `sum`, `lowest`, `highest`, `count` or `share`, which
-    /// pass over missing values. Groups come in the order of their values; rows that miss one
-    /// of the `by` columns are in none. New columns have no unit; `lowest(time)` is a time.
+    /// inside `mean`, `std`, `median`, `sum`, `lowest`, `highest` or `count`, which pass over
+    /// missing values, or `share`, which is of all rows: a comparison with a missing value is
+    /// false. Of the rows that have one it is `share(speed < 2) / share(not is_missing(speed))`.
+    /// Groups come in the order of their values; rows that miss one of the `by` columns are in
+    /// none. New columns have no unit; `lowest(time)` is a time.
     ///
     /// ```farcast
     /// data steps = derive(all, step = floor(4 * z))

@@ -37,7 +37,7 @@ plugin! {
     /// data usual = where(steps, x < 1)
     /// data unusual = anomaly_of(steps, usual, by: step, columns: y)
     /// ```
-    "anomaly_of" version 1
+    "anomaly_of" version 2
     pub struct AnomalyOf {
         /// The rows.
         data: Input<Dataset>;

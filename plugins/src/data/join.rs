@@ -37,8 +37,10 @@ plugin! {
     ///
     /// Numbers must be equal, or differ by at most `within`, in their unit: latitudes that one
     /// file keeps in 32 bits and another in 64 are not equal. Times must be equal whatever their
-    /// units, or differ by at most `within_time`. The nearest row is the partner. Longitudes (a column in `degrees_east`, or called `lon` or `longitude`) are alike
-    /// when they differ by 360 degrees.
+    /// units, or differ by at most `within_time`. The nearest row is the partner. Longitudes (a
+    /// column in `degrees_east`, or called `lon` or `longitude`) are alike when they differ by
+    /// 360 degrees. An infinite number equals itself alone, whatever `within` is; a missing one
+    /// has no partner.
     ///
     /// A climatology of other rows is subtracted by `join` and `derive`: with
     /// `usual = mean(temp)` by `month`, `unusual = temp - usual`.
@@ -47,7 +49,7 @@ plugin! {
     /// data slopes = derive(all, slope = 2 * z, steep = 3 * z)
     /// data both = join(all, slopes, by: [x, z, y], suffix: "_of_slopes")
     /// ```
-    "join" version 1
+    "join" version 2
     pub struct Join {
         /// The rows.
         data: Input<Dataset>;
@@ -319,6 +321,22 @@ mod tests {
         assert_eq!(data.values("x_2").expect("x_2")[..3], [-1.0, -2.0, -1.0]);
         assert!(data.values("x_2").expect("x_2")[3].is_nan());
         assert_eq!(data.rows(), 4);
+    }
+
+    #[test]
+    fn infinite_numbers_equal_themselves_with_and_without_a_tolerance() {
+        let [up, down] = [f64::INFINITY, f64::NEG_INFINITY];
+        for within in [None, Some(0.5)] {
+            let both = Join {
+                data: Input::new(table(&[("lat", &[up, 1.0, down, f64::NAN])])),
+                other: Input::new(table(&[("lat", &[down, up]), ("y", &[-5.0, 5.0])])),
+                ..join(How::Left, within)
+            };
+            let data = both.run(&Context::alone("join")).expect("data");
+            let y = data.values("y").expect("y");
+            assert_eq!((y[0], y[2]), (5.0, -5.0), "{within:?}");
+            assert!(y[1].is_nan() && y[3].is_nan(), "{within:?}");
+        }
     }
 
     #[test]

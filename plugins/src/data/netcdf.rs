@@ -32,7 +32,8 @@ plugin! {
     /// Several files, named by a pattern such as `"tas_*.nc"` or in a list, are joined in the order
     /// of their names, or of the list, along the dimension that may grow, or else along the only one in which their
     /// coordinates differ. Times with other references are converted, each file is unpacked by
-    /// its own attributes, and all other coordinates must be equal.
+    /// its own attributes, and all other coordinates must be equal; those that one file has in 32
+    /// bits are compared in 32 bits.
     ///
     /// Chunks may be compressed by deflate, zstd, Blosc 1, bzip2, LZ4, LZF or SZIP; a variable
     /// that is compressed otherwise or has a type of its own is refused, the others are read.
@@ -40,7 +41,7 @@ plugin! {
     /// ```farcast
     /// data surface = netcdf("tiny3.nc", inputs: [sst], coords: [lat, lon, time])
     /// ```
-    "netcdf" version 2
+    "netcdf" version 3
     pub struct NetCdf {
         /// The file, a pattern that files match, or a list of these.
         file: GridFiles;
@@ -320,6 +321,14 @@ mod tests {
             let (_, message) = complaint(source.schema(&Files::unchecked()));
             assert!(message.contains("the file ends early"), "{kept}: {message}");
         }
+        // A classic file ends with its last value.
+        let whole = std::fs::read(testdata("tiny3.nc").0).expect("tiny3.nc");
+        let path = folder.path().join("cut3.nc");
+        std::fs::write(&path, &whole[..whole.len() - 8]).expect("a shorter file");
+        let source = netcdf(DataPath(path), &["SST"], &["lat"]);
+        let (_, message) = complaint(source.schema(&Files::unchecked()));
+        let told = "the file has only 796 bytes, its header describes 804";
+        assert!(message.contains(told), "{message}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::calls::with_rows;
 plugin! {
     /// The rows that meet a condition, in their order.
     ///
-    /// A row where the condition is neither met nor not, because a value is missing, is left
-    /// out.
+    /// A comparison with a missing value is false, `!=` too: such a row is left out. `not (x > 1)`
+    /// has the rows without `x`, which `x <= 1` has not.
     ///
     /// ```farcast
     /// data middle = where(all, abs(x) <= 2 and z > 0.1)

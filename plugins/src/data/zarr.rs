@@ -37,7 +37,7 @@ plugin! {
     /// ```farcast
     /// data cells = zarr("tiny.zarr.zip", inputs: [v], coords: [time, lat])
     /// ```
-    "zarr" version 1
+    "zarr" version 2
     pub struct Zarr {
         /// The folder or zip file, a pattern that several match, or a list of these.
         file: GridFiles;

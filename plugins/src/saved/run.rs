@@ -283,6 +283,9 @@ impl Run {
                 shown(of)
             ));
         }
+        if self.precision() == Precision::F64 {
+            context.note("weights of `F64` are computed with, and written, in single precision");
+        }
         let Some(last) = self.models.last() else {
             return;
         };

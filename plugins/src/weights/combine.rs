@@ -25,8 +25,8 @@ plugin! {
     /// a difference (Ilharco et al. 2023, task vectors), which is `weights`. Many rows meet those
     /// with the same coordinates in other tables (step, subset, horizon), and a single row meets
     /// each of many. Member meets member. Sums are taken in double precision and rounded once
-    /// to the precision of the first table. Time and memory are those of reading the weights once,
-    /// a few MiB at a time.
+    /// to the precision of the first table, `F64` to single. Time and memory are those of
+    /// reading the weights once, a few MiB at a time.
     ///
     /// ```farcast
     /// parent other = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 3, members: 2)

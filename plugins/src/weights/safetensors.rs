@@ -27,8 +27,8 @@ plugin! {
     /// with or without their index (`model.safetensors.index.json`). All must hold the same weights
     /// by name and shape, `F64`, `F32`, `F16` or `BF16` and finite; what counts as weights, and
     /// which names match, is as in `checkpoints`. One model can be a `parent`. Weights are kept as
-    /// they are stored, and `--weights` writes what is computed of them with the names, types and
-    /// shards they came with.
+    /// they are stored and computed with in single precision; `--weights` writes what is computed
+    /// of them with the names, types and shards they came with.
     ///
     /// Rows have the coordinate `file`, the name of the model below what all share, and `step`
     /// where all names or metadata say one. `coordinates` adds the columns of a table, whose column `by`

@@ -285,6 +285,10 @@ impl Key {
     }
 
     fn distance(&self, a: f64, b: f64) -> f64 {
+        // Infinities are equal to themselves, although their difference is not a number.
+        if a == b {
+            return 0.0;
+        }
         let distance = (a - b).abs();
         match self.is_circle {
             true => distance.min(360.0 - distance),

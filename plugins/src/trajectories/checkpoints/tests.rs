@@ -57,6 +57,23 @@ fn files_written_by_python_are_read() {
     );
 }
 
+#[test]
+fn weights_of_64_bits_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s1.safetensors");
+    let header = br#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#;
+    let length = (header.len() as u64).to_le_bytes();
+    let weights = [0.1_f64, 0.2].map(f64::to_le_bytes).concat();
+    fs::write(&path, [&length[..], header, &weights].concat()).unwrap();
+    let context = Context::alone("checkpoints");
+    let run = checkpoints(path).run(&context).unwrap();
+    assert_eq!(run.networks(&[0]).unwrap(), [[0.1, 0.2]]);
+    assert_eq!(
+        context.take_notes(),
+        ["weights of `F64` are computed with, and written, in single precision"]
+    );
+}
+
 fn write(path: &Path, tensors: &[(&str, &[usize])], weights: &[f32], step: Option<&str>) {
     let tensors = tensors.iter().map(|(name, shape)| Tensor {
         name: (*name).to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine::error::Fault;
 use engine::files::DataFile;
+use netcdf_reader::classic::ClassicFile;
 use netcdf_reader::{
     NcAttrValue, NcFile, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable, RangeRequestStorage,
 };
@@ -40,6 +41,13 @@ impl Classic {
         let found = reader
             .variables()
             .map_err(|error| unreadable(&file, &error))?;
+        let records = reader.as_classic().map_or(0, ClassicFile::numrecs);
+        let (size, described_size) = (file.size(), end_of_data(&found, records));
+        if described_size > size {
+            let why =
+                format!("the file has only {size} bytes, its header describes {described_size}");
+            return Err(unreadable(&file, &why));
+        }
         let names = found.iter().map(|variable| variable.name.clone()).collect();
         let variables = complete((0..).zip(found).map(|(at, it)| described(at, it)).collect());
         Ok(Self {
@@ -126,6 +134,46 @@ pub fn texts(bytes: &[u8], characters: u64) -> Vec<String> {
             text.trim_end().to_owned()
         })
         .collect()
+}
+
+/// Where the last value ends, as the header says: records hold a piece of each variable that may
+/// grow, padded to four bytes where there are several (NetCDF Classic Format Specification).
+fn end_of_data(variables: &[NcVariable], records: u64) -> u64 {
+    let growing = || variables.iter().filter(|it| it.is_record_var);
+    let padded = |size: u64| size.div_ceil(4).saturating_mul(4);
+    let record = match growing().count() {
+        1 => growing().map(|it| it.record_size).sum(),
+        _ => growing()
+            .map(|it| padded(it.record_size))
+            .fold(0, u64::saturating_add),
+    };
+    let size = |variable: &NcVariable| match variable.is_record_var {
+        true if records == 0 => 0,
+        true => record
+            .saturating_mul(records - 1)
+            .saturating_add(variable.record_size),
+        false => variable
+            .dimensions
+            .iter()
+            .map(|dimension| dimension.size)
+            .fold(bytes_of(&variable.dtype), u64::saturating_mul),
+    };
+    let ends = variables.iter().map(|variable| match size(variable) {
+        0 => 0,
+        size => variable.data_offset.saturating_add(size),
+    });
+    ends.max().unwrap_or(0)
+}
+
+/// How many bytes a value takes; none for types that classic files do not have.
+fn bytes_of(kind: &NcType) -> u64 {
+    match kind {
+        NcType::Char | NcType::Byte | NcType::UByte => 1,
+        NcType::Short | NcType::UShort => 2,
+        NcType::Int | NcType::UInt | NcType::Float => 4,
+        NcType::Int64 | NcType::UInt64 | NcType::Double => 8,
+        _ => 0,
+    }
 }
 
 fn is_text(variable: &NcVariable) -> bool {

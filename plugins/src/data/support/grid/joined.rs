@@ -152,24 +152,62 @@ fn dimensions(source: &dyn Source) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The unit and the bits of the coordinates of a dimension.
-type UnitAndBits = (Option<String>, Vec<u64>);
+/// The coordinates of a dimension in one source.
+struct Axis {
+    unit: Option<String>,
+    values: Vec<f64>,
+    is_single: bool,
+}
 
-fn is_same_axis(one: Option<&UnitAndBits>, other: Option<&UnitAndBits>) -> bool {
-    match (one, other) {
-        (Some((Some(unit), one)), Some((Some(its), other))) => are_alike(unit, its) && one == other,
-        _ => one == other,
-    }
+fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.is_none() && other.is_none(),
+    };
+    let units = match (&one.unit, &other.unit) {
+        (Some(unit), Some(its)) => are_alike(unit, its),
+        (unit, its) => unit == its,
+    };
+    let equal = Equal::of(one.is_single, other.is_single);
+    units && one.values.len() == other.values.len() && { one.values.iter().zip(&other.values) }
+        .all(|(one, other)| equal.are(*one, *other))
 }
 
 /// The coordinates of a dimension.
-fn axis(source: &dyn Source, dimension: &str) -> Result<Option<UnitAndBits>, Fault> {
+fn axis(source: &dyn Source, dimension: &str) -> Result<Option<Axis>, Fault> {
     let Some(variable) = axis_variable(source, dimension) else {
         return Ok(None);
     };
-    let values = source.read(variable, &whole(variable))?.doubles();
-    let unit = variable.text("units").map(str::to_owned);
-    Ok(Some((unit, values.into_iter().map(f64::to_bits).collect())))
+    Ok(Some(Axis {
+        unit: variable.text("units").map(str::to_owned),
+        values: source.read(variable, &whole(variable))?.doubles(),
+        is_single: source.is_single(variable),
+    }))
+}
+
+/// When values of two sources are one.
+#[derive(Clone, Copy)]
+enum Equal {
+    Exactly,
+    /// One of them was rounded to 32 bits: the other is, too.
+    Rounded,
+}
+
+impl Equal {
+    fn of(one_is_single: bool, other_is_single: bool) -> Self {
+        match one_is_single == other_is_single {
+            true => Self::Exactly,
+            false => Self::Rounded,
+        }
+    }
+
+    fn are(self, one: f64, other: f64) -> bool {
+        let same = match self {
+            Self::Exactly => one == other,
+            Self::Rounded => one as f32 == other as f32,
+        };
+        same || one.is_nan() && other.is_nan()
+    }
 }
 
 fn axis_variable<'s>(source: &'s dyn Source, dimension: &str) -> Option<&'s Variable> {
@@ -249,6 +287,11 @@ impl JoinedSources {
         &self.sources[source].1.variables()[self.places[of.place][source]]
     }
 
+    fn is_single_in(&self, variable: &Variable, source: usize) -> bool {
+        let own = self.variable(variable, source);
+        self.sources[source].1.is_single(own)
+    }
+
     /// The values of a part of one source, times in the unit of the first.
     fn read_one(
         &self,
@@ -273,7 +316,9 @@ impl JoinedSources {
         for source in 1..self.sources.len() {
             let own = self.variable(variable, source);
             let other = self.sources[source].1.read(own, &whole(own))?;
-            if let Some((at, left, right)) = difference(first, &other) {
+            let singles = [0, source].map(|at| self.is_single_in(variable, at));
+            let equal = Equal::of(singles[0], singles[1]);
+            if let Some((at, left, right)) = difference(first, &other, equal) {
                 return Err(Fault::at(
                     "file",
                     format!(
@@ -312,12 +357,24 @@ impl JoinedSources {
             };
         };
         let unit = time_unit(axis);
+        // By the bits of the value, and of those that the sources of the other precision would have.
         let mut seen: HashMap<u64, usize> = HashMap::new();
+        let mut rounded: [HashMap<u32, usize>; 2] = Default::default();
+        let are_mixed = unit.is_none()
+            && !self.is_single(axis)
+            && (0..self.sources.len()).any(|source| self.is_single_in(axis, source));
         for source in 0..self.sources.len() {
             let own = self.variable(axis, source);
+            let is_single = self.is_single_in(axis, source);
             let values = self.read_one(axis, source, &whole(own))?.doubles();
             for value in values.into_iter().filter(|value| !value.is_nan()) {
-                let before = seen.insert((value + 0.0).to_bits(), source);
+                let mut before = seen.insert((value + 0.0).to_bits(), source);
+                if are_mixed {
+                    let bits = (value as f32 + 0.0).to_bits();
+                    rounded[usize::from(is_single)].insert(bits, source);
+                    let other = rounded[usize::from(!is_single)].get(&bits).copied();
+                    before = before.filter(|before| *before != source).or(other);
+                }
                 if let Some(before) = before.filter(|before| *before != source) {
                     let shown = unit.map_or(value.to_string(), |unit| unit.show(value));
                     return Err(Fault::at(
@@ -335,16 +392,15 @@ impl JoinedSources {
 }
 
 /// Where two variables differ first, with both values.
-fn difference(left: &Values, right: &Values) -> Option<(usize, String, String)> {
+fn difference(left: &Values, right: &Values, equal: Equal) -> Option<(usize, String, String)> {
     if let (Values::Texts(left), Values::Texts(right)) = (left, right) {
         let mut pairs = left.iter().zip(right).enumerate();
         let found = pairs.find(|(_, (left, right))| left != right)?;
         return Some((found.0, found.1.0.clone(), found.1.1.clone()));
     }
     let (left, right) = (left.doubles(), right.doubles());
-    let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
     let mut pairs = left.iter().zip(&right).enumerate();
-    let found = pairs.find(|(_, (left, right))| !same(**left, **right))?;
+    let found = pairs.find(|(_, (left, right))| !equal.are(**left, **right))?;
     Some((found.0, found.1.0.to_string(), found.1.1.to_string()))
 }
 
@@ -403,8 +459,7 @@ impl Source for JoinedSources {
     }
 
     fn is_single(&self, variable: &Variable) -> bool {
-        let mut all = self.sources.iter().enumerate();
-        all.all(|(at, (_, source))| source.is_single(self.variable(variable, at)))
+        (0..self.sources.len()).all(|at| self.is_single_in(variable, at))
     }
 }
 

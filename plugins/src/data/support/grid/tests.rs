@@ -182,3 +182,137 @@ fn groups_texts_and_types_of_their_own_do_not_hide_the_rest() {
     assert_eq!(dimensions(variable(&source, "cov")), ["c", "c_2"]);
     assert_eq!(numbers(&source, "c_2"), [1.0, 2.0, 3.0]);
 }
+
+/// Values in memory, all of one dimension each.
+struct Held(Vec<(Variable, Values)>, Vec<Variable>);
+
+impl Held {
+    fn unpacked(all: Vec<(Variable, Values)>) -> Unpacked {
+        let variables = all.iter().map(|(variable, _)| variable.clone()).collect();
+        Unpacked::new(Box::new(Self(all, variables)))
+    }
+}
+
+impl Source for Held {
+    fn variables(&self) -> &[Variable] {
+        &self.1
+    }
+
+    fn read(&self, variable: &Variable, part: &[Range<u64>]) -> Result<Values, Fault> {
+        let [Range { start, end }] = part else {
+            return Err(Fault::user("expected one dimension"));
+        };
+        let range = *start as usize..*end as usize;
+        Ok(match &self.0[variable.place].1 {
+            Values::Single(all) => Values::Single(all[range].to_vec()),
+            Values::Double(all) => Values::Double(all[range].to_vec()),
+            Values::Texts(all) => Values::Texts(all[range].to_vec()),
+        })
+    }
+
+    fn together(&self, _: &Variable, _: usize) -> u64 {
+        1
+    }
+}
+
+fn held(
+    place: usize,
+    name: &str,
+    along: &str,
+    number: Number,
+    values: Values,
+) -> (Variable, Values) {
+    let variable = Variable {
+        name: name.to_owned(),
+        place,
+        dimensions: vec![Dimension {
+            name: along.to_owned(),
+            size: values.len() as u64,
+            is_record: false,
+        }],
+        element: Element::Number(number),
+        attributes: Vec::new(),
+        remarks: Vec::new(),
+        unwritten: None,
+    };
+    (variable, values)
+}
+
+#[test]
+fn unsigned_numbers_that_are_meant_as_signed_ones_are_read_as_such() {
+    // xarray.coding.variables.UnsignedMaskCoder: numpy.array([0, 127, 128, 255], "u1").view("i1")
+    let all = |number, values: &[f32], fill: f64| {
+        let mut held = held(0, "v", "x", number, Values::Single(values.to_vec()));
+        let text = Attribute::Text("false".to_owned());
+        held.0.attributes.push(("_Unsigned".to_owned(), text));
+        let fill = Attribute::Numbers(vec![fill], variable::Precision::Other);
+        held.0.attributes.push(("_FillValue".to_owned(), fill));
+        let source = Held::unpacked(vec![held]);
+        let values = numbers(&source, "v");
+        (source, values)
+    };
+    let (_, bytes) = all(Number::U8, &[0.0, 127.0, 128.0, 255.0, 200.0], 200.0);
+    assert_eq!(bytes[..4], [0.0, 127.0, -128.0, -1.0]);
+    assert!(bytes[4].is_nan());
+    let (_, shorts) = all(Number::U16, &[32_767.0, 32_768.0, 65_535.0], 1.0);
+    assert_eq!(shorts, [32_767.0, -32_768.0, -1.0]);
+    let (_, signed) = all(Number::I8, &[-1.0, 127.0], 1.0);
+    assert_eq!(signed, [-1.0, 127.0]);
+    // In double precision the largest of 64 bits would be 0 instead of -1.
+    let (source, _) = all(Number::U64, &[0.0], 1.0);
+    let told = "stored as unsigned numbers of 64 bits and meant as signed ones";
+    let unread = Element::Unread(told.to_owned());
+    assert_eq!(variable(&source, "v").element, unread);
+}
+
+#[test]
+fn coordinates_of_32_and_64_bits_are_the_same_when_the_files_are_joined() {
+    let file = |lat: Values, time: Values| {
+        let kind = |values: &Values| match values {
+            Values::Single(_) => Number::F32,
+            _ => Number::F64,
+        };
+        let (of_lat, of_time) = (kind(&lat), kind(&time));
+        let source = Held::unpacked(vec![
+            held(0, "lat", "lat", of_lat, lat),
+            held(1, "t", "t", of_time, time),
+        ]);
+        ("it.nc".to_owned(), Box::new(source) as Box<dyn Source>)
+    };
+    let single = |values: &[f32]| Values::Single(values.to_vec());
+    let double = |values: &[f64]| Values::Double(values.to_vec());
+    let (lat, thin) = (double(&[0.1, 0.2]), single(&[0.1, 0.2]));
+    let both = joined(vec![
+        file(thin.clone(), double(&[1.0])),
+        file(lat.clone(), double(&[2.0])),
+    ]);
+    let both = both.map_err(|fault| fault.to_string()).expect("one source");
+    assert_eq!(numbers(&*both, "t"), [1.0, 2.0]);
+    assert_eq!(
+        numbers(&*both, "lat"),
+        [f64::from(0.1_f32), f64::from(0.2_f32)]
+    );
+    let refused = |one, other| {
+        let fault = joined(vec![one, other]).err().expect("a fault");
+        fault.to_string()
+    };
+    // What 32 bits tell apart is not the same, nor is it in 64 bits in both.
+    let other = double(&[0.1, 0.200_001]);
+    let told = refused(
+        file(thin, double(&[1.0])),
+        file(other.clone(), double(&[2.0])),
+    );
+    assert!(told.contains("differ in `lat`"), "{told}");
+    let near = double(&[0.1, 0.2 + 1e-12]);
+    let told = refused(
+        file(lat.clone(), double(&[1.0])),
+        file(near, double(&[2.0])),
+    );
+    assert!(told.contains("differ in `lat`"), "{told}");
+    // The same coordinate in both files is found whatever its precision.
+    let told = refused(
+        file(lat.clone(), double(&[0.1, 0.3])),
+        file(lat, single(&[0.3, 0.5])),
+    );
+    assert!(told.contains("both have `t` = 0.3"), "{told}");
+}

@@ -19,8 +19,7 @@ pub struct Unpacked {
 /// What turns stored numbers into values.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Rules {
-    /// What is added to negative numbers that encode unsigned ones.
-    wrap: Option<f64>,
+    sign: Option<Sign>,
     missing: Vec<f64>,
     lowest: Option<f64>,
     highest: Option<f64>,
@@ -28,6 +27,39 @@ struct Rules {
     offset: Option<f64>,
     /// Whether the values have the precision of single numbers, whatever is stored.
     is_single: bool,
+}
+
+/// Numbers that are stored with the other kind of sign (attribute `_Unsigned`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sign {
+    /// Negative numbers encode unsigned ones, larger by this.
+    None(f64),
+    /// Numbers from half of this on encode negative ones, smaller by this.
+    Negative(f64),
+}
+
+impl Sign {
+    /// That of numbers of a type, when `_Unsigned` has this value.
+    fn of(number: Number, unsigned: &str) -> Option<Self> {
+        match (unsigned.to_ascii_lowercase().as_str(), number) {
+            ("true", Number::I8) => Some(Self::None(256.0)),
+            ("true", Number::I16) => Some(Self::None(65_536.0)),
+            ("true", Number::I32) => Some(Self::None(4_294_967_296.0)),
+            ("true", Number::I64) => Some(Self::None(18_446_744_073_709_551_616.0)),
+            ("false", Number::U8) => Some(Self::Negative(256.0)),
+            ("false", Number::U16) => Some(Self::Negative(65_536.0)),
+            ("false", Number::U32) => Some(Self::Negative(4_294_967_296.0)),
+            _ => None,
+        }
+    }
+
+    fn meant(self, value: f64) -> f64 {
+        match self {
+            Self::None(wrap) if value < 0.0 => value + wrap,
+            Self::Negative(wrap) if value >= wrap / 2.0 => value - wrap,
+            _ => value,
+        }
+    }
 }
 
 impl Unpacked {
@@ -121,28 +153,18 @@ impl Rules {
                 quoted.map(|value| vec![value])
             }
         };
-        let wrap = match variable.text("_Unsigned").map(str::to_ascii_lowercase) {
-            Some(text) if text == "true" => match number {
-                Number::I8 => Some(256.0),
-                Number::I16 => Some(65_536.0),
-                Number::I32 => Some(4_294_967_296.0),
-                Number::I64 => Some(18_446_744_073_709_551_616.0),
-                _ => None,
-            },
-            _ => None,
-        };
-        let unsigned = |value: f64| match wrap {
-            Some(wrap) if value < 0.0 => value + wrap,
-            _ => value,
-        };
+        let sign = variable
+            .text("_Unsigned")
+            .and_then(|text| Sign::of(number, text));
+        let meant = |value: f64| sign.map_or(value, |sign| sign.meant(value));
         let fill = numbers("_FillValue");
         let missing = numbers("missing_value").unwrap_or_default();
-        let default = match (&fill, wrap) {
+        let default = match (&fill, sign) {
             (None, None) => variable.unwritten,
             _ => None,
         };
         let missing = fill.into_iter().flatten().take(1).chain(missing);
-        let missing = missing.map(unsigned).chain(default).collect();
+        let missing = missing.map(meant).chain(default).collect();
         let range = numbers("valid_range").filter(|range| range.len() >= 2);
         let lowest = range.as_ref().map(|range| vec![range[0]]);
         let highest = range.map(|range| vec![range[1]]);
@@ -173,6 +195,11 @@ impl Rules {
                 variable.element = Element::Unread(told);
             }
         }
+        let is_false = |text: &str| text.eq_ignore_ascii_case("false");
+        if number == Number::U64 && variable.text("_Unsigned").is_some_and(is_false) {
+            let told = "stored as unsigned numbers of 64 bits and meant as signed ones";
+            variable.element = Element::Unread(told.to_owned());
+        }
         for (name, text) in remarks {
             let told = format!("`{name}` = {text:?}, which is not a number");
             match name.as_str() {
@@ -187,10 +214,10 @@ impl Rules {
             variable.remarks.push(told.to_owned());
         }
         Self {
-            wrap,
+            sign,
             missing,
-            lowest: lowest.map(unsigned),
-            highest: highest.map(unsigned),
+            lowest: lowest.map(meant),
+            highest: highest.map(meant),
             scale,
             offset,
             is_single,
@@ -232,9 +259,9 @@ impl Rules {
 
     /// The same in single precision: attributes are compared as the type of the variable.
     fn mask_single(&self, values: &mut [f32]) {
-        if let Some(wrap) = self.wrap {
-            let negative = values.iter_mut().filter(|value| **value < 0.0);
-            negative.for_each(|value| *value += wrap as f32);
+        if let Some(sign) = self.sign {
+            let stored = values.iter_mut();
+            stored.for_each(|value| *value = sign.meant(f64::from(*value)) as f32);
         }
         for missing in &self.missing {
             let missing = *missing as f32;
@@ -252,10 +279,7 @@ impl Rules {
     }
 
     fn masked(&self, value: f64) -> f64 {
-        let value = match self.wrap {
-            Some(wrap) if value < 0.0 => value + wrap,
-            _ => value,
-        };
+        let value = self.sign.map_or(value, |sign| sign.meant(value));
         let is_outside = self.lowest.is_some_and(|lowest| value < lowest)
             || self.highest.is_some_and(|highest| value > highest);
         match is_outside || self.missing.contains(&value) {
