@@ -13,7 +13,7 @@ use engine::words;
 
 use super::support::counted::{AllRows, Counted};
 use crate::calls::{complaints, with_rows};
-use crate::complete::has_gaps;
+use crate::complete::Gaps;
 
 words! {
     /// Which end of the rows is their edge.
@@ -144,21 +144,19 @@ impl Edge {
     /// The part of the rows that `rows` passes on.
     fn layer(&self, rows: AllRows<'_>, context: &Context) -> Result<Dataset, Fault> {
         let by = &self.by.0;
-        let (mut counted, mut count, mut gaps) = (Counted::default(), 0, 0);
+        let (mut counted, mut count, mut gaps) = (Counted::default(), 0, Gaps::default());
         rows(&mut |part| {
             count += part.rows();
             let values = part.column(by)?.values.pieces();
             for value in values.flat_map(Cow::into_owned) {
                 match value.is_finite() {
                     true => counted.add(value),
-                    false => gaps += 1,
+                    false => gaps.count(value),
                 }
             }
             Ok(ReadColumns::none().and([&by[..]]))
         })?;
-        if gaps > 0 {
-            return Err(has_gaps(by, gaps, count, "by"));
-        }
+        gaps.expect_none(by, count, "by")?;
         let (values, counts) = counted.settled();
         let counts = values.into_iter().zip(counts);
         let mut ordered: Vec<(f64, u64)> = counts.collect();

@@ -46,9 +46,20 @@ impl Scaled {
             Some(weights) => weights.iter().sum(),
             None => rows.max(1) as f64,
         };
-        let mean = total(pieces(), counts, |value| value) / count;
-        let squares = total(pieces(), counts, |value| (value - mean).powi(2));
-        let std = (squares / count).sqrt();
+        let moments = |unit: f64| {
+            let mean = total(pieces(), counts, |value| value / unit) / count;
+            let square = |value: f64| (value / unit - mean).powi(2);
+            let squares = total(pieces(), counts, square);
+            (mean, squares / count)
+        };
+        let (mut mean, variance) = moments(1.0);
+        let mut std = variance.sqrt();
+        // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
+        if !variance.is_finite() || variance < 1e-280 && mean.abs() < 1e-100 {
+            let unit = unit_of(pieces());
+            let (scaled, variance) = moments(unit);
+            (mean, std) = (scaled * unit, variance.sqrt() * unit);
+        }
         // Rounding leaves a constant column with a deviation of about its last digit.
         let constant = std <= mean.abs() * 1e-12;
         Self {
@@ -82,6 +93,20 @@ fn total<'v>(
         }
     }
     total
+}
+
+/// The power of two next to the largest magnitude among values; 1 where that is zero.
+fn unit_of<'v>(pieces: impl Iterator<Item = Cow<'v, [f64]>>) -> f64 {
+    let mut largest = 0.0_f64;
+    for piece in pieces {
+        largest = piece
+            .iter()
+            .fold(largest, |most, value| most.max(value.abs()));
+    }
+    match largest > 0.0 {
+        true => largest.log2().floor().exp2(),
+        false => 1.0,
+    }
 }
 
 /// What sums begin with, as those of the standard library do.
@@ -286,5 +311,30 @@ pub(super) fn standardise(
             values[at] = ((value - scaled.mean) / scaled.std) as f32;
             at += columns.len();
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_whose_squares_leave_double_precision_have_a_deviation() {
+        let near = |value: f64, expected: f64| (value / expected - 1.0).abs() < 1e-14;
+        // numpy.mean and numpy.std of [1, 2, 4, 7], times the unit.
+        for unit in [1.0, 1e-3, 1e200, 1e307, 1e-200, 1e-305] {
+            let values = [1.0, 2.0, 4.0, 7.0].map(|value| value * unit);
+            let scaled = Scaled::of("x", &values);
+            assert!(near(scaled.mean / unit, 3.5), "{unit:e}: {scaled:?}");
+            assert!(
+                near(scaled.std / unit, 5.25_f64.sqrt()),
+                "{unit:e}: {scaled:?}"
+            );
+            let both = [-unit, unit];
+            assert!(near(Scaled::of("x", &both).std / unit, 1.0), "{unit:e}");
+        }
+        for constant in [0.0, 5.0, 1e300, 1e-300] {
+            assert_eq!(Scaled::of("x", &[constant; 3]).std, 1.0, "{constant:e}");
+        }
     }
 }
