@@ -463,6 +463,7 @@ impl Csv {
                 heading.unit = units.get(at).filter(|unit| !unit.is_empty()).cloned();
             }
         }
+        source::tell_apart(&mut headings);
         if let Some(texts) = &self.texts {
             source::select(&headings, texts).map_err(|fault| source::moved(fault, "texts"))?;
         }

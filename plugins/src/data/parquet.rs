@@ -416,10 +416,9 @@ impl ColumnFooter {
             }
             heading
         });
-        Ok(Self {
-            headings: headings.collect(),
-            footer,
-        })
+        let mut headings: Vec<Heading> = headings.collect();
+        source::tell_apart(&mut headings);
+        Ok(Self { headings, footer })
     }
 
     fn kept(&self, wanted: Option<&[Column]>, one: &OneFile) -> Result<KeptColumns, Fault> {

@@ -39,6 +39,20 @@ impl Heading {
     }
 }
 
+/// Gives headings that could not keep their names ones that no other has: `a_b_` where "a`b" is beside
+/// `a_b`.
+pub fn tell_apart(headings: &mut [Heading]) {
+    let mut kept: HashSet<String> = HashSet::with_capacity(headings.len());
+    let is_renamed = |heading: &Heading| !heading.raw.contains(&heading.name);
+    let own = headings.iter().filter(|heading| !is_renamed(heading));
+    kept.extend(own.map(|heading| heading.name.clone()));
+    for heading in headings.iter_mut().filter(|heading| is_renamed(heading)) {
+        while !kept.insert(heading.name.clone()) {
+            heading.name.push('_');
+        }
+    }
+}
+
 /// Opens the file of parameter `file`.
 ///
 /// # Errors
@@ -164,6 +178,18 @@ mod tests {
         assert_eq!(parsed("2m temp"), ("2m temp".to_owned(), None));
         assert_eq!(parsed("[m]"), ("[m]".to_owned(), None));
         assert_eq!(parsed("a []"), ("a".to_owned(), None));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_written_gives_way_to_one_that_can() {
+        let names = |raw: &[&str]| {
+            let mut headings: Vec<Heading> = raw.iter().map(|raw| Heading::parse(raw)).collect();
+            tell_apart(&mut headings);
+            headings.into_iter().map(|it| it.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["a`b", "a_b", "a`b"]), ["a_b_", "a_b", "a_b__"]);
+        // What the file itself calls the same stays so, and is refused.
+        assert_eq!(names(&["a", "a"]), ["a", "a"]);
     }
 
     #[test]
