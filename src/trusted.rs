@@ -141,7 +141,10 @@ pub fn demand_trust(
                 declaration.signature.name
             );
             let folder = PathBuf::from(&program.folder);
-            let files = code.files.len();
+            let files = match code.files.len() {
+                1 => "1 file".to_owned(),
+                files => format!("{files} files"),
+            };
             let here = std::env::current_dir().is_ok_and(|here| here == folder);
             let place = if here {
                 String::new()
@@ -150,7 +153,7 @@ pub fn demand_trust(
             };
             Diagnostic::error(DiagnosticCode::Untrusted, span, message)
                 .hint(format!(
-                    "it runs as you, in `{}`: {files} files, code {}",
+                    "it runs as you, in `{}`: {files}, code {}",
                     program.folder,
                     code.digest.short()
                 ))

@@ -12,10 +12,14 @@ pub fn nearest<'a>(name: &str, choices: impl IntoIterator<Item = &'a str>) -> Op
     choices
         .into_iter()
         .filter(|choice| *choice != name)
-        .map(|choice| (strsim::osa_distance(name, choice), choice))
-        .filter(|(slips, choice)| *slips <= most && *slips < letters.min(choice.chars().count()))
+        // Of as few slips, a word that one of the two begins with is nearer.
+        .map(|choice| {
+            let begins = name.starts_with(choice) || choice.starts_with(name);
+            (strsim::osa_distance(name, choice), !begins, choice)
+        })
+        .filter(|(slips, _, choice)| *slips <= most && *slips < letters.min(choice.chars().count()))
         .min()
-        .map(|(_, choice)| choice)
+        .map(|(_, _, choice)| choice)
 }
 
 /// `a`, `b`, `c` in backticks.
@@ -101,5 +105,7 @@ mod tests {
         assert_eq!(nearest("x", ["depth", "lat"]), None);
         assert_eq!(nearest("x", ["y", "ab", "xy"]), None);
         assert_eq!(nearest("la", ["lat", "lon"]), Some("lat"));
+        assert_eq!(nearest("sinn", ["sign", "sin"]), Some("sin"));
+        assert_eq!(nearest("mea", ["med", "mean"]), Some("mean"));
     }
 }

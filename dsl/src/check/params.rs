@@ -434,9 +434,14 @@ impl Checker<'_> {
             .map(|declared| program.full_name(declared.module, &declared.name))
             .collect();
         let message = format!("`--set`: the experiment has no param `{name}`");
-        let diagnostic = Diagnostic::without_place(Code::UnknownParam, message)
-            .meant(name, names.iter().map(String::as_str))
-            .choices("params", names.iter().map(String::as_str));
+        let diagnostic = Diagnostic::without_place(Code::UnknownParam, message);
+        // A param of a used file is called by the name of the file, too.
+        let own = format!(".{name}");
+        let diagnostic = match names.iter().find(|known| known.ends_with(&own)) {
+            Some(known) => diagnostic.hint(format!("did you mean `{known}`?")),
+            None => diagnostic.meant(name, names.iter().map(String::as_str)),
+        };
+        let diagnostic = diagnostic.choices("params", names.iter().map(String::as_str));
         self.sink.report(diagnostic);
     }
 

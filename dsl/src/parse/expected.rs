@@ -295,7 +295,10 @@ impl Stop<'_> {
             Some((ours, script)) => {
                 diagnostic.hint(format!("it is a {script} letter: write `{ours}`"))
             }
-            None => diagnostic.hint("names are made of the letters a to z, digits and `_`"),
+            None => diagnostic.hint(
+                "names are made of the letters a to z, digits and `_`; a column of another name stands \
+                 in backticks",
+            ),
         })
     }
 

@@ -33,6 +33,9 @@ pub const MAX_TEXT: usize = 4 << 20;
 /// How many errors of one text are reported; nobody reads more.
 pub const MAX_ERRORS: usize = 100;
 
+/// With more errors than these and no statement, a text is none of ours.
+const FOREIGN: usize = 5;
+
 /// The tree of a text and everything wrong with its form; items that could not be read are
 /// [`ItemKind::Broken`].
 pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
@@ -55,6 +58,17 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
                 diagnostics.extend(errors);
             }
         }
+    }
+    let is_broken = |item: &Item| matches!(item.kind, ItemKind::Broken { .. });
+    if diagnostics.len() > FOREIGN && items.iter().all(is_broken) {
+        // A table, or a program of another language: one message says it.
+        diagnostics.truncate(1);
+        let first = diagnostics.pop().into_iter();
+        diagnostics.extend(
+            first.map(|error| {
+                error.hint("nothing in this file is a statement: is it an experiment?")
+            }),
+        );
     }
     diagnostics.truncate(MAX_ERRORS);
     let comments = layout.comments;
