@@ -70,6 +70,7 @@ fn what_won(headline: &Headline) -> String {
         return format!("{metric} of {model} in {statement}: {value}");
     };
     let verb = match headline.verdict {
+        "better" | "worse" if headline.is_doubtful() => "is not told apart from",
         "better" => "beats",
         "worse" => "does not beat",
         _ => "equals",
@@ -82,11 +83,7 @@ fn what_won(headline: &Headline) -> String {
 fn how_sure(headline: &Headline) -> String {
     let mut parts = Vec::new();
     if let Some(interval) = headline.interval_text() {
-        let doubt = match headline.is_doubtful() {
-            true => ", so they are not told apart",
-            false => "",
-        };
-        parts.push(format!("95 % interval of the difference {interval}{doubt}"));
+        parts.push(format!("95 % interval of the difference {interval}"));
     }
     parts.extend(headline.notes.iter().cloned());
     parts.join("; ")

@@ -328,3 +328,30 @@ score new = novelty(drawn, of: net, on: all, train_on: 0..=5)
     let expected = "48 scores, each of a group of its own: the report and scores.csv have them";
     assert!(said.out.contains(expected), "{said:?}");
 }
+
+#[test]
+fn a_model_that_is_not_told_apart_from_its_baseline_beats_nobody() {
+    // Four steps move two members far less than they differ from each other.
+    let folder = Folder::with(
+        "experiment \"Doubt\"
+data all = synthetic(regime, rows: 800, slope: 2)
+data seen = where(all, z <= 0.6)
+data unseen = where(all, z > 0.6)
+parent net = mlp(seen, inputs: [x], target: y, hidden: [4], epochs: 2, members: 2)
+anomaly shift = finetune(net, window(seen, by: z, count: 8, size: 40), steps: 4)
+child moved = apply(ols(shift, columns(z)), unseen)
+score skill = compare(net, moved, on: unseen)
+",
+    );
+    let said = folder.farcast(&["run", "it.farcast", "--quiet"]);
+    let mut lines = said.out.lines();
+    let first = lines.next().unwrap_or_default();
+    let start = "moved is not told apart from net in skill: rmse ";
+    assert!(first.starts_with(start), "{said:?}");
+    let second = lines.next().unwrap_or_default();
+    assert!(
+        second.starts_with("95 % interval of the difference −"),
+        "{said:?}"
+    );
+    assert!(second.contains(" … +"), "{said:?}");
+}
