@@ -88,6 +88,79 @@ fn the_blocks_of_the_language_page_are_fine() {
     }
 }
 
+/// What the page about weights calls `net`, `tuned` and so on; a block has its own of some.
+const WEIGHTS: &str = "\
+param lambda: Float = 0.5
+data all = synthetic(regime, rows: 400, slope: 2)
+data seen = where(all, z <= 0.6)
+data later = where(all, z > 0.4)
+data unseen = where(all, z > 0.6)
+parent net = mlp(seen, inputs: [x], target: y, hidden: [16], epochs: 2)
+parent a = mlp(later, inputs: [x], target: y, hidden: [16], steps: 4, start: net)
+parent b = mlp(later, inputs: [x], target: y, hidden: [16], steps: 8, start: net)
+parent tuned = mlp(later, inputs: [x], target: y, hidden: [16], steps: 2, start: net)
+trajectory walk = record(net, every: 4 steps)
+weights first = pick(walk, step == 0)
+";
+
+/// A file of tensors of these shapes, all zero.
+fn tensors(shapes: &[(&str, &[usize])]) -> Vec<u8> {
+    let mut end = 0;
+    let described = shapes.iter().map(|(name, shape)| {
+        let start = end;
+        end += 4 * shape.iter().product::<usize>();
+        format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+        )
+    });
+    let header = format!("{{{}}}", described.collect::<Vec<_>>().join(","));
+    let length = (header.len() as u64).to_le_bytes();
+    [&length[..], header.as_bytes(), &vec![0; end]].concat()
+}
+
+#[test]
+fn the_blocks_of_the_weights_page_are_fine() {
+    let text = fs::read_to_string(shipped("docs/weights.md")).unwrap();
+    let blocks_of_weights = blocks(&text, "farcast");
+    assert_eq!(blocks_of_weights.len(), 10);
+    let folder = Folder::new();
+    // The tensors that the permutations of the page name.
+    let model: [(&str, &[usize]); 6] = [
+        ("conv.weight", &[2, 1, 3, 3]),
+        ("conv.bias", &[2]),
+        ("fc1.weight", &[3, 98]),
+        ("fc1.bias", &[3]),
+        ("fc2.weight", &[4, 3]),
+        ("fc2.bias", &[4]),
+    ];
+    for name in [
+        "hub/base",
+        "hub/chat",
+        "hub/one",
+        "hub/other",
+        "zoo/one",
+        "zoo/two",
+    ] {
+        folder.write(&format!("{name}/model.safetensors"), tensors(&model));
+    }
+    folder.write("runs.csv", "run,width\none,32\ntwo,64\n");
+    folder.write("symmetry.json", &blocks(&text, "json")[0]);
+    let name = |line: &str| {
+        let rest = line.split_once(' ')?.1;
+        let end = rest.find([' ', ':', '('])?;
+        Some(rest[..end].to_owned())
+    };
+    for block in blocks_of_weights {
+        let own: Vec<String> = block.lines().filter_map(name).collect();
+        let given = WEIGHTS.lines();
+        let given = given.filter(|line| name(line).is_none_or(|name| !own.contains(&name)));
+        let given: String = given.map(|line| format!("{line}\n")).collect();
+        folder.write("block.farcast", format!("{given}{block}"));
+        let said = folder.farcast(&["check", "block.farcast"]);
+        assert_eq!(said.code, 0, "{block}\n{}", said.err);
+    }
+}
+
 #[test]
 fn the_sweeps_of_the_manual_run() {
     let text = fs::read_to_string(shipped("docs/sweeps.md")).unwrap();
