@@ -153,13 +153,13 @@ fn dimensions(source: &dyn Source) -> BTreeMap<String, u64> {
 }
 
 /// The coordinates of a dimension in one source.
-struct Axis {
+struct AxisValues {
     unit: Option<String>,
     values: Vec<f64>,
     is_single: bool,
 }
 
-fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
+fn is_same_axis(one: Option<&AxisValues>, other: Option<&AxisValues>) -> bool {
     let (one, other) = match (one, other) {
         (Some(one), Some(other)) => (one, other),
         (one, other) => return one.is_none() && other.is_none(),
@@ -174,11 +174,11 @@ fn is_same_axis(one: Option<&Axis>, other: Option<&Axis>) -> bool {
 }
 
 /// The coordinates of a dimension.
-fn axis(source: &dyn Source, dimension: &str) -> Result<Option<Axis>, Fault> {
+fn axis(source: &dyn Source, dimension: &str) -> Result<Option<AxisValues>, Fault> {
     let Some(variable) = axis_variable(source, dimension) else {
         return Ok(None);
     };
-    Ok(Some(Axis {
+    Ok(Some(AxisValues {
         unit: variable.text("units").map(str::to_owned),
         values: source.read(variable, &whole(variable))?.doubles(),
         is_single: source.is_single(variable),

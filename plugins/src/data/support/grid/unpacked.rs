@@ -33,30 +33,30 @@ struct Rules {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sign {
     /// Negative numbers encode unsigned ones, larger by this.
-    None(f64),
+    Unsigned(f64),
     /// Numbers from half of this on encode negative ones, smaller by this.
-    Negative(f64),
+    Signed(f64),
 }
 
 impl Sign {
     /// That of numbers of a type, when `_Unsigned` has this value.
     fn of(number: Number, unsigned: &str) -> Option<Self> {
         match (unsigned.to_ascii_lowercase().as_str(), number) {
-            ("true", Number::I8) => Some(Self::None(256.0)),
-            ("true", Number::I16) => Some(Self::None(65_536.0)),
-            ("true", Number::I32) => Some(Self::None(4_294_967_296.0)),
-            ("true", Number::I64) => Some(Self::None(18_446_744_073_709_551_616.0)),
-            ("false", Number::U8) => Some(Self::Negative(256.0)),
-            ("false", Number::U16) => Some(Self::Negative(65_536.0)),
-            ("false", Number::U32) => Some(Self::Negative(4_294_967_296.0)),
+            ("true", Number::I8) => Some(Self::Unsigned(256.0)),
+            ("true", Number::I16) => Some(Self::Unsigned(65_536.0)),
+            ("true", Number::I32) => Some(Self::Unsigned(4_294_967_296.0)),
+            ("true", Number::I64) => Some(Self::Unsigned(18_446_744_073_709_551_616.0)),
+            ("false", Number::U8) => Some(Self::Signed(256.0)),
+            ("false", Number::U16) => Some(Self::Signed(65_536.0)),
+            ("false", Number::U32) => Some(Self::Signed(4_294_967_296.0)),
             _ => None,
         }
     }
 
     fn meant(self, value: f64) -> f64 {
         match self {
-            Self::None(wrap) if value < 0.0 => value + wrap,
-            Self::Negative(wrap) if value >= wrap / 2.0 => value - wrap,
+            Self::Unsigned(wrap) if value < 0.0 => value + wrap,
+            Self::Signed(wrap) if value >= wrap / 2.0 => value - wrap,
             _ => value,
         }
     }
