@@ -24,6 +24,7 @@ use self::tree::Tree;
 use crate::ast::{File, Item, ItemKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
+use crate::types::Kind;
 
 pub use self::layout::{MAX_HEIGHT, MAX_NESTING};
 
@@ -59,20 +60,28 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
             }
         }
     }
-    let is_broken = |item: &Item| matches!(item.kind, ItemKind::Broken { .. });
-    if diagnostics.len() > FOREIGN && items.iter().all(is_broken) {
+    if diagnostics.len() > FOREIGN && !items.iter().any(is_ours) {
         // A table, or a program of another language: one message says it.
         diagnostics.truncate(1);
-        let first = diagnostics.pop().into_iter();
-        diagnostics.extend(
-            first.map(|error| {
-                error.hint("nothing in this file is a statement: is it an experiment?")
-            }),
-        );
+        let hint = "nothing in this file is a statement: is it an experiment?";
+        diagnostics = { diagnostics.into_iter() }
+            .map(|error| error.hint(hint))
+            .collect();
     }
     diagnostics.truncate(MAX_ERRORS);
     let comments = layout.comments;
     (File { items, comments }, diagnostics)
+}
+
+/// Whether an item can be read, or begins as one that can.
+fn is_ours(item: &Item) -> bool {
+    let ItemKind::Broken { keyword, .. } = &item.kind else {
+        return true;
+    };
+    keyword.as_ref().is_some_and(|keyword| {
+        let others = ["experiment", "use", "param", "define", "plugin", "seed"];
+        Kind::from_keyword(&keyword.text).is_some() || others.contains(&&*keyword.text)
+    })
 }
 
 /// How many items keep a thread busy for longer than it takes to start.

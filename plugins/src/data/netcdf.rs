@@ -321,14 +321,25 @@ mod tests {
             let (_, message) = complaint(source.schema(&Files::unchecked()));
             assert!(message.contains("the file ends early"), "{kept}: {message}");
         }
-        // A classic file ends with its last value.
-        let whole = std::fs::read(testdata("tiny3.nc").0).expect("tiny3.nc");
-        let path = folder.path().join("cut3.nc");
-        std::fs::write(&path, &whole[..whole.len() - 8]).expect("a shorter file");
-        let source = netcdf(DataPath(path), &["SST"], &["lat"]);
-        let (_, message) = complaint(source.schema(&Files::unchecked()));
-        let told = "the file has only 796 bytes, its header describes 804";
-        assert!(message.contains(told), "{message}");
+        // A classic file ends with its last value, whether it has records or not.
+        for (name, told) in [
+            ("tiny3.nc", "the file has only 796 bytes"),
+            (
+                "times.nc",
+                "the file has only 1188 bytes, its header describes 1196",
+            ),
+            (
+                "bounds.nc",
+                "the file has only 396 bytes, its header describes 402",
+            ),
+        ] {
+            let whole = std::fs::read(testdata(name).0).expect(name);
+            let path = folder.path().join("cut3.nc");
+            std::fs::write(&path, &whole[..whole.len() - 8]).expect("a shorter file");
+            let source = netcdf(DataPath(path), &["v"], &[]);
+            let (_, message) = complaint(source.schema(&Files::unchecked()));
+            assert!(message.contains(told), "{name}: {message}");
+        }
     }
 
     #[test]
