@@ -42,7 +42,7 @@ impl Classic {
             .variables()
             .map_err(|error| unreadable(&file, &error))?;
         let records = reader.as_classic().map_or(0, ClassicFile::numrecs);
-        let (size, described_size) = (file.size(), end_of_data(&found, records));
+        let (size, described_size) = (file.size(), end_of_data(found, records));
         if described_size > size {
             let why =
                 format!("the file has only {size} bytes, its header describes {described_size}");
