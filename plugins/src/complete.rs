@@ -102,9 +102,7 @@ mod tests {
             ),
             (
                 told(&[infinite, 0.0], "b"),
-                format!(
-                    "column `b` is infinite in 1 of 2 rows: keep the finite ones: `where(…, abs(b) < 1e300)`"
-                ),
+                "column `b` is infinite in 1 of 2 rows: keep the finite ones: `where(…, abs(b) < 1e300)`".to_owned(),
             ),
             (
                 told(&[infinite, gap], "b"),
