@@ -6,7 +6,7 @@ use benches::machine::{best, peak, peak_memory, reset_peak_memory, seconds, stre
 use benches::{Made, Training, child, conv, finetune, parent, regression, transformer};
 use engine::artifact::Dataset;
 use plugins::children::Child;
-use plugins::networks::TrainerChoice;
+use plugins::networks::{Aligned, TrainerChoice};
 use plugins::parents::Parent;
 use plugins::training::Trainer;
 
@@ -49,7 +49,7 @@ fn step(rows: usize, widths: &[usize]) -> String {
     let rows_of_all: Vec<u32> = (0..rows as u32).cycle().take(rows * at_once).collect();
     let batches = vec![of.batch.take(&rows_of_all); STEPS];
     let beside = |weight: &f32| std::iter::repeat_n(*weight, at_once);
-    let start: Vec<f32> = of.weights.iter().flat_map(beside).collect();
+    let start: Aligned = of.weights.iter().flat_map(beside).collect();
     let mut losses = vec![0.0; at_once];
     // As many children as make a run long enough to be timed.
     let groups = (200_000_000 / (rows * start.len() * 6 * STEPS)).max(1);

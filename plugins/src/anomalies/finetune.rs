@@ -18,7 +18,7 @@ use rand::Rng;
 use super::support::signal;
 use crate::calls::{complaints, too_large};
 use crate::complete::check_complete;
-use crate::networks::{Network, SampleSource, Samples, TrainerChoice, TrainingRows};
+use crate::networks::{Aligned, Network, SampleSource, Samples, TrainerChoice, TrainingRows};
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
 use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
@@ -61,7 +61,7 @@ plugin! {
     /// anomaly along = finetune(net, near, steps: 10, from: chain)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 7
+    "finetune" version 8
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;
@@ -482,7 +482,7 @@ impl Mix<'_> {
         // Side by side, weight by weight, from the first step to the last.
         let sets = self.subsets.len();
         let beside = |weight: &f32| std::iter::repeat_n(*weight, sets);
-        let mut weights: Vec<f32> = start.iter().flat_map(beside).collect();
+        let mut weights: Aligned = start.iter().flat_map(beside).collect();
         let (mut finite, mut losses) = (vec![true; sets], vec![0.0; sets]);
         trainer.restart_with(weights.len());
         let mut batch = Samples::default();

@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::abreast::Abreast;
 use super::fused::Fused;
-use super::{Differentiate, Layers, Loss, MoveWeights, Samples};
+use super::{Differentiate, Layers, Loss, Moves, Samples};
 
 /// Gradients of multilayer perceptrons: of one at a time, or of many small ones abreast.
 pub(crate) struct FanOut {
@@ -50,13 +50,13 @@ impl Differentiate for FanOut {
         weights: &mut [f32],
         batch: &Samples,
         losses: &mut [f64],
-        move_weights: &mut MoveWeights,
+        moves: &mut Moves,
     ) {
         let many = self.many.as_mut();
-        let moved = many.and_then(|it| it.descend(weights, batch, losses, move_weights));
+        let moved = many.and_then(|it| it.descend(weights, batch, losses, moves));
         if moved.is_none() {
             let gradients = self.gradients(weights, batch, losses);
-            move_weights(0, weights, gradients);
+            moves.part(0, weights, gradients);
         }
     }
 }

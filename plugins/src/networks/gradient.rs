@@ -2,7 +2,7 @@
 
 use engine::words;
 
-use super::Samples;
+use super::{AdamStep, Samples};
 
 words! {
     /// What computes the gradients.
@@ -44,16 +44,34 @@ pub trait Differentiate {
         weights: &mut [f32],
         batch: &Samples,
         losses: &mut [f64],
-        move_weights: &mut MoveWeights,
+        moves: &mut Moves,
     ) {
         let gradients = self.gradients(weights, batch, losses);
-        move_weights(0, weights, gradients);
+        moves.part(0, weights, gradients);
     }
+}
+
+/// How weights move by their gradients.
+pub enum Moves<'a> {
+    /// By Adam, which a kernel may do register by register.
+    Adam(AdamStep<'a>),
+    /// By another rule.
+    Other(&'a mut MovePart<'a>),
 }
 
 /// Moves some weights by their gradients: the place of the first of them among all, the weights and
 /// the gradients.
-pub type MoveWeights<'a> = dyn FnMut(usize, &mut [f32], &[f32]) + 'a;
+pub type MovePart<'a> = dyn FnMut(usize, &mut [f32], &[f32]) + 'a;
+
+impl Moves<'_> {
+    /// Moves the weights from the `first` on.
+    pub fn part(&mut self, first: usize, weights: &mut [f32], gradients: &[f32]) {
+        match self {
+            Moves::Adam(step) => step.move_part(first, weights, gradients),
+            Moves::Other(rule) => rule(first, weights, gradients),
+        }
+    }
+}
 
 /// A matrix of `columns` with its rows and columns exchanged.
 pub(crate) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {

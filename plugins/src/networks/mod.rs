@@ -4,6 +4,8 @@
 
 mod abreast;
 mod activation;
+mod adam;
+mod aligned;
 mod attention;
 mod convolutional;
 mod dense;
@@ -37,13 +39,15 @@ mod transformer;
 mod trees;
 
 pub use activation::Activation;
+pub use adam::{AdamRule, AdamStep, Decay};
+pub use aligned::Aligned;
 pub use convolutional::Convolutional;
 pub use encoder::Encoder;
 pub use expanded::{Expanded, Product};
 pub use feedforward::Feedforward;
 pub use foreign::{ForeignNetwork, Runner};
 pub(crate) use gradient::transposed;
-pub use gradient::{Differentiate, MoveWeights, TrainerChoice};
+pub use gradient::{Differentiate, Moves, TrainerChoice};
 pub use images::{CONVOLUTIONS, Convolution, Images};
 pub(crate) use lanes::vectorised;
 pub use layers::Layers;

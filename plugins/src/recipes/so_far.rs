@@ -70,10 +70,10 @@ impl SoFar {
         let mut bytes = (head.len() as u64).to_le_bytes().to_vec();
         bytes.extend(head);
         let best = self.best.iter();
-        let singles = [&self.weights, &self.memory.first, &self.memory.second];
+        let singles: [&[f32]; 3] = [&self.weights, &self.memory.first, &self.memory.second];
         let singles = singles
             .into_iter()
-            .chain(best.clone().map(|best| &best.weights));
+            .chain(best.clone().map(|best| &*best.weights));
         bytes.extend(singles.flatten().flat_map(|number| number.to_le_bytes()));
         let doubles = self.losses.iter().chain(self.held_out.values());
         let doubles = doubles.chain(best.map(|best| &best.loss));
@@ -102,10 +102,8 @@ impl SoFar {
         }
         let mut sets = singles.chunks_exact((head.weights * 4).max(1)).map(|set| {
             let (numbers, _) = set.as_chunks::<4>();
-            numbers
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect()
+            let numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            numbers.collect::<Vec<f32>>()
         });
         let (doubles, _) = doubles.as_chunks::<8>();
         let mut doubles = doubles.iter().map(|bytes| f64::from_le_bytes(*bytes));
@@ -113,8 +111,8 @@ impl SoFar {
             step: head.step,
             weights: sets.next()?,
             memory: OptimizerState {
-                first: sets.next()?,
-                second: sets.next()?,
+                first: sets.next()?.into_iter().collect(),
+                second: sets.next()?.into_iter().collect(),
                 steps: head.optimizer_steps,
             },
             losses: doubles.by_ref().take(steps).collect(),
@@ -141,8 +139,8 @@ mod tests {
             step: 3,
             weights: vec![1.0, -2.5],
             memory: OptimizerState {
-                first: vec![0.1, 0.2],
-                second: vec![1e-30, 3.0],
+                first: [0.1, 0.2].into_iter().collect(),
+                second: [1e-30, 3.0].into_iter().collect(),
                 steps: 2,
             },
             losses: vec![0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE],

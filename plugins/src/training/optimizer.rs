@@ -1,7 +1,10 @@
 //! Update rules and learning-rate schedules, as `torch.optim` defines them.
 
 use engine::{constructor, made};
+use pulp::Arch;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::networks::{AdamRule, AdamStep, Aligned, Decay, vectorised};
 
 constructor! {
     /// Stochastic gradient descent, with heavy-ball momentum on request.
@@ -145,9 +148,9 @@ made! {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState {
     /// Running mean of gradients, or velocity.
-    pub first: Vec<f32>,
+    pub first: Aligned,
     /// Running mean of squared gradients.
-    pub second: Vec<f32>,
+    pub second: Aligned,
     /// Steps taken.
     pub steps: i32,
 }
@@ -156,8 +159,8 @@ impl OptimizerState {
     /// An empty memory for a number of weights.
     pub fn new(weights: usize) -> Self {
         Self {
-            first: vec![0.0; weights],
-            second: vec![0.0; weights],
+            first: Aligned::zeros(weights),
+            second: Aligned::zeros(weights),
             steps: 0,
         }
     }
@@ -175,8 +178,11 @@ impl OptimizerState {
     /// The same, for another number of weights.
     pub fn reset_for(&mut self, weights: usize) {
         for moments in [&mut self.first, &mut self.second] {
-            moments.clear();
-            moments.resize(weights, 0.0);
+            if moments.len() == weights {
+                moments.fill(0.0);
+            } else {
+                *moments = Aligned::zeros(weights);
+            }
         }
         self.steps = 0;
     }
@@ -186,8 +192,6 @@ impl Optimizer {
     /// Moves the weights one step, with the learning rate times `share`.
     ///
     /// All slices have the length the state was made for.
-    // Inlined so that it is compiled for the vector instructions of its caller.
-    #[inline(always)]
     pub fn update(
         &self,
         state: &mut OptimizerState,
@@ -196,12 +200,64 @@ impl Optimizer {
         share: f64,
     ) {
         state.begin_step();
-        self.move_part(state, 0, weights, gradients, share);
+        self.move_part(state, 0, weights, gradients, share, Arch::new());
     }
 
-    /// Moves the weights from the `first` on, in a step that has begun.
-    #[inline(always)]
+    /// Moves the weights from the `first` on, in a step that has begun, by these instructions.
     pub fn move_part(
+        &self,
+        state: &mut OptimizerState,
+        first: usize,
+        weights: &mut [f32],
+        gradients: &[f32],
+        share: f64,
+        arch: Arch,
+    ) {
+        if let Some(mut step) = self.adam(state, share, arch) {
+            return step.move_part(first, weights, gradients);
+        }
+        vectorised(
+            arch,
+            #[inline(always)]
+            || self.move_by_rule(state, first, weights, gradients, share),
+        );
+    }
+
+    /// The step that has begun, where it is one of Adam.
+    pub fn adam<'a>(
+        &self,
+        state: &'a mut OptimizerState,
+        share: f64,
+        arch: Arch,
+    ) -> Option<AdamStep<'a>> {
+        let step = state.steps;
+        let rule = match self {
+            Optimizer::Adam(adam) => {
+                let numbers = [adam.beta1, adam.beta2, adam.epsilon];
+                AdamRule::new(step, adam.rate * share, numbers, None)
+            }
+            Optimizer::AdamW(adam) => {
+                let rate = adam.rate * share;
+                let decay = Decay {
+                    kept: (1.0 - rate * adam.decay) as f32,
+                    is_cautious: adam.cautious,
+                };
+                let numbers = [adam.beta1, adam.beta2, adam.epsilon];
+                AdamRule::new(step, rate, numbers, Some(decay))
+            }
+            _ => return None,
+        };
+        Some(AdamStep {
+            rule,
+            means: &mut state.first,
+            squares: &mut state.second,
+            arch,
+        })
+    }
+
+    /// Moves weights by other rules than Adam.
+    #[inline(always)]
+    fn move_by_rule(
         &self,
         state: &mut OptimizerState,
         first: usize,
@@ -210,7 +266,6 @@ impl Optimizer {
         share: f64,
     ) {
         let part = first..first + weights.len();
-        let steps = state.steps;
         let (means, squares) = (&mut state.first[part.clone()], &mut state.second[part]);
         match self {
             Optimizer::Sgd(sgd) if sgd.momentum == 0.0 => {
@@ -231,48 +286,9 @@ impl Optimizer {
                 let kept = (1.0 - sgd.rate * share * sgd.decay) as f32;
                 for ((weight, gradient), velocity) in weights.iter_mut().zip(gradients).zip(means) {
                     *velocity = momentum * *velocity + gradient;
-                    *weight *= share_kept(*weight, *velocity, kept, sgd.cautious);
+                    let grows = *weight * *velocity < 0.0;
+                    *weight *= if sgd.cautious && grows { 1.0 } else { kept };
                     *weight -= rate * *velocity;
-                }
-            }
-            Optimizer::Adam(adam) => {
-                let rate = adam.rate * share;
-                let betas = [adam.beta1, adam.beta2, adam.epsilon];
-                adam_rule(
-                    steps,
-                    [means, squares],
-                    weights,
-                    gradients,
-                    rate,
-                    betas,
-                    |_, _| 1.0,
-                );
-            }
-            Optimizer::AdamW(adam) => {
-                let rate = adam.rate * share;
-                let kept = (1.0 - rate * adam.decay) as f32;
-                let betas = [adam.beta1, adam.beta2, adam.epsilon];
-                if adam.cautious {
-                    let kept = |weight, mean| share_kept(weight, mean, kept, true);
-                    adam_rule(
-                        steps,
-                        [means, squares],
-                        weights,
-                        gradients,
-                        rate,
-                        betas,
-                        kept,
-                    );
-                } else {
-                    adam_rule(
-                        steps,
-                        [means, squares],
-                        weights,
-                        gradients,
-                        rate,
-                        betas,
-                        |_, _| kept,
-                    );
                 }
             }
             Optimizer::RmsProp(rule) => {
@@ -284,40 +300,8 @@ impl Optimizer {
                     *weight -= rate * gradient / (square.sqrt() + epsilon);
                 }
             }
+            Optimizer::Adam(_) | Optimizer::AdamW(_) => (),
         }
-    }
-}
-
-/// What is left of a weight after decay: cautious decay leaves those alone that the step makes
-/// larger.
-#[inline(always)]
-fn share_kept(weight: f32, update: f32, kept: f32, is_cautious: bool) -> f32 {
-    let grows = weight * update < 0.0;
-    if is_cautious && grows { 1.0 } else { kept }
-}
-
-/// `kept` is the share of a weight that decay leaves, given its mean gradient.
-#[inline(always)]
-fn adam_rule(
-    steps: i32,
-    [means, squares]: [&mut [f32]; 2],
-    weights: &mut [f32],
-    gradients: &[f32],
-    rate: f64,
-    [beta1, beta2, epsilon]: [f64; 3],
-    kept: impl Fn(f32, f32) -> f32,
-) {
-    // w -= rate m̂ / (√v̂ + ε) with m̂ = m / (1 - β1^t), v̂ = v / (1 - β2^t).
-    let step = (rate / (1.0 - beta1.powi(steps))) as f32;
-    let scale = (1.0 / (1.0 - beta2.powi(steps)).sqrt()) as f32;
-    let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
-    let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
-    let moments = means.iter_mut().zip(squares);
-    for ((weight, gradient), (mean, square)) in weights.iter_mut().zip(gradients).zip(moments) {
-        *mean = beta1 * *mean + new1 * gradient;
-        *square = beta2 * *square + new2 * gradient * gradient;
-        *weight *= kept(*weight, *mean);
-        *weight -= step * *mean / (square.sqrt() * scale + epsilon);
     }
 }
 

@@ -5,7 +5,7 @@ use engine::plugin::Context;
 use pulp::Arch;
 
 use super::{Optimizer, OptimizerState, WholeTable};
-use crate::networks::{Differentiate, Network, Samples, TrainerChoice, vectorised};
+use crate::networks::{Differentiate, Moves, Network, Samples, TrainerChoice};
 
 /// Moves the weights of one network down the gradient of its loss.
 pub struct Trainer<'a> {
@@ -63,7 +63,7 @@ impl<'a> Trainer<'a> {
         let (loss, gradient) = rows.gradient(weights, &mut *self.gradient, context)?;
         self.state.begin_step();
         self.optimizer
-            .move_part(&mut self.state, 0, weights, gradient, share);
+            .move_part(&mut self.state, 0, weights, gradient, share, self.arch);
         Ok(loss)
     }
 
@@ -84,15 +84,19 @@ impl<'a> Trainer<'a> {
     ) {
         let (optimizer, state, arch) = (self.optimizer, &mut self.state, self.arch);
         state.begin_step();
-        let mut move_weights = |first: usize, weights: &mut [f32], gradients: &[f32]| {
-            vectorised(
-                arch,
-                #[inline(always)]
-                || optimizer.move_part(state, first, weights, gradients, share),
-            );
-        };
-        self.gradient
-            .descend(weights, batch, losses, &mut move_weights);
+        match optimizer.adam(state, share, arch) {
+            Some(step) => {
+                let mut moves = Moves::Adam(step);
+                self.gradient.descend(weights, batch, losses, &mut moves);
+            }
+            None => {
+                let mut rule = |first: usize, weights: &mut [f32], gradients: &[f32]| {
+                    optimizer.move_part(state, first, weights, gradients, share, arch);
+                };
+                let mut moves = Moves::Other(&mut rule);
+                self.gradient.descend(weights, batch, losses, &mut moves);
+            }
+        }
     }
 
     /// What the optimiser remembers.

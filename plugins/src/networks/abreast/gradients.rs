@@ -1,9 +1,16 @@
 //! The gradients of a layer, `g[o,i] = Σ_r δ[o,r] x[i,r]`, on blocks of sums that stay in registers.
+//!
+//! Where weights move by Adam, those of a block do so while the products of the next are summed: roots and
+//! divisions take another part of a core, and longer, than products.
+
+use std::ops::Range;
 
 use pulp::Simd;
 
 use super::products::{LaneSums, add_products};
-use super::tile::{Rows, TILE, parts};
+use super::tile::{ABREAST, Rows, TILE, parts, stride};
+use crate::networks::adam::AdamRegisters;
+use crate::networks::lanes::Lanes;
 
 /// What the gradients of a layer are sums over.
 pub(super) struct LaneGradients<'a> {
@@ -11,6 +18,7 @@ pub(super) struct LaneGradients<'a> {
     pub inputs: &'a [Rows],
     /// Derivatives of the loss by the outputs, `[tiles, out]`.
     pub deltas: &'a [Rows],
+    pub tiles: usize,
     pub width: usize,
     pub out: usize,
     /// Whether to add them to those that are there.
@@ -18,49 +26,180 @@ pub(super) struct LaneGradients<'a> {
 }
 
 /// How many outputs have their gradients summed while some inputs are in the first cache.
-pub(super) const OUTPUTS: usize = 8;
+const OUTPUTS: usize = 8;
+/// The most sums of a block.
+const MOST: usize = 16;
+
+/// Takes the gradients of some weights, block by block.
+pub(super) trait TakeGradients<S: Simd> {
+    /// What earlier tiles have added up, of the register at a place.
+    fn earlier(&self, place: usize) -> S::f32s;
+
+    /// Work that is done beside the products of a pair of rows.
+    fn beside(&mut self, simd: S);
+
+    /// Takes the sums of a block: `sums[r][c]` is of the register at `place + r * row + c * step`.
+    fn take<const R: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        place: usize,
+        steps: [usize; 2],
+        sums: LaneSums<S, R, C>,
+    );
+}
+
+/// Gradients that are kept.
+pub(super) struct KeptGradients<'a, S: Simd>(pub &'a mut [S::f32s]);
+
+impl<S: Simd> TakeGradients<S> for KeptGradients<'_, S> {
+    #[inline(always)]
+    fn earlier(&self, place: usize) -> S::f32s {
+        self.0[place]
+    }
+
+    #[inline(always)]
+    fn beside(&mut self, _: S) {}
+
+    #[inline(always)]
+    fn take<const R: usize, const C: usize>(
+        &mut self,
+        _: S,
+        place: usize,
+        [row, step]: [usize; 2],
+        sums: LaneSums<S, R, C>,
+    ) {
+        for r in 0..R {
+            for c in 0..C {
+                self.0[place + r * row + c * step] = sums[r][c];
+            }
+        }
+    }
+}
+
+/// Weights that move by Adam, and the gradients by which some are still to.
+pub(super) struct MovingByAdam<'a, S: Simd> {
+    rule: AdamRegisters<S>,
+    /// The sums of earlier tiles.
+    earlier: &'a [S::f32s],
+    weights: &'a mut [S::f32s],
+    means: &'a mut [S::f32s],
+    squares: &'a mut [S::f32s],
+    /// The sums of a block.
+    waiting: Lanes<{ MOST * ABREAST }>,
+    /// Where their weights are.
+    places: [usize; MOST],
+    /// Which of them are still to move.
+    left: Range<usize>,
+}
+
+impl<'a, S: Simd> MovingByAdam<'a, S> {
+    /// With no gradients yet.
+    #[inline(always)]
+    pub fn new(
+        rule: AdamRegisters<S>,
+        earlier: &'a [S::f32s],
+        [weights, means, squares]: [&'a mut [S::f32s]; 3],
+    ) -> Self {
+        Self {
+            rule,
+            earlier,
+            weights,
+            means,
+            squares,
+            waiting: Lanes::ZERO,
+            places: [0; MOST],
+            left: 0..0,
+        }
+    }
+
+    /// Moves the weights of the last block.
+    #[inline(always)]
+    pub fn finish(&mut self, simd: S) {
+        while self.left.start < self.left.end {
+            self.beside(simd);
+        }
+    }
+}
+
+impl<S: Simd> TakeGradients<S> for MovingByAdam<'_, S> {
+    #[inline(always)]
+    fn earlier(&self, place: usize) -> S::f32s {
+        self.earlier[place]
+    }
+
+    #[inline(always)]
+    fn beside(&mut self, simd: S) {
+        let at = self.left.start;
+        if at < self.left.end {
+            self.left.start = at + 1;
+            let at = at % MOST;
+            let place = self.places[at];
+            let gradient = self.waiting.registers::<S>()[at];
+            self.rule.step::<true>(
+                simd,
+                &mut self.weights[place],
+                gradient,
+                [&mut self.means[place], &mut self.squares[place]],
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn take<const R: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        place: usize,
+        [row, step]: [usize; 2],
+        sums: LaneSums<S, R, C>,
+    ) {
+        self.finish(simd);
+        let waiting = self.waiting.registers_mut::<S>();
+        for r in 0..R {
+            for c in 0..C {
+                waiting[r * C + c] = sums[r][c];
+                self.places[r * C + c] = place + r * row + c * step;
+            }
+        }
+        self.left = 0..R * C;
+    }
+}
 
 impl LaneGradients<'_> {
-    /// `weight = Σ_row delta · input` and `bias = Σ_row delta` of the outputs from `out` on, at most
-    /// [`OUTPUTS`]: as many as there are biases.
+    /// `weight = Σ_row delta · input` and `bias = Σ_row delta` of all outputs.
     #[inline(always)]
-    pub fn sum<S: Simd>(&self, simd: S, out: usize, weight: &mut [f32], bias: &mut [f32]) {
-        let mut sums = LaneBlock::<S> {
+    pub fn sum_all<S: Simd>(&self, simd: S, weight: &mut impl TakeGradients<S>, bias: &mut [f32]) {
+        let bias = S::as_mut_simd_f32s(bias).0;
+        let mut sums = LaneBlock {
             layer: self,
-            weight: S::as_mut_simd_f32s(weight).0,
-            bias: S::as_mut_simd_f32s(bias).0,
+            weight,
+            bias,
         };
-        let count = sums.bias.len() / parts::<S>();
-        let whole = count / 4 * 4;
-        if S::REGISTER_COUNT >= 32 {
-            sums.of_outputs::<4, 4>(simd, out, 0, whole);
-        } else {
-            sums.of_outputs::<4, 2>(simd, out, 0, whole);
-        }
-        for at in whole..count {
-            sums.of_outputs::<1, 8>(simd, out + at, at, 1);
+        for out in (0..self.out).step_by(OUTPUTS) {
+            let count = OUTPUTS.min(self.out - out);
+            let fours = count / 4 * 4;
+            if S::REGISTER_COUNT >= 32 {
+                sums.of_outputs::<4, 4>(simd, out, fours);
+            } else {
+                sums.of_outputs::<4, 2>(simd, out, fours);
+            }
+            for at in fours..count {
+                sums.of_outputs::<1, 8>(simd, out + at, 1);
+            }
         }
     }
 }
 
 /// The gradients of a few outputs in the making.
-struct LaneBlock<'a, S: Simd> {
+struct LaneBlock<'a, S: Simd, T> {
     layer: &'a LaneGradients<'a>,
-    weight: &'a mut [S::f32s],
+    weight: &'a mut T,
     bias: &'a mut [S::f32s],
 }
 
-impl<S: Simd> LaneBlock<'_, S> {
-    /// Those of `count` outputs, `R` of them and `C` inputs at a time; `at` is where they are among the
-    /// gradients.
+impl<S: Simd, T: TakeGradients<S>> LaneBlock<'_, S, T> {
+    /// Those of `count` outputs, `R` of them and `C` inputs at a time.
     #[inline(always)]
-    fn of_outputs<const R: usize, const C: usize>(
-        &mut self,
-        simd: S,
-        out: usize,
-        at: usize,
-        count: usize,
-    ) {
+    fn of_outputs<const R: usize, const C: usize>(&mut self, simd: S, out: usize, count: usize) {
         let width = self.layer.width;
         let mut input = 0;
         while input < width {
@@ -69,14 +208,13 @@ impl<S: Simd> LaneBlock<'_, S> {
                 2.. if input > 0 => 2,
                 _ => 1,
             };
-            for r in (0..count).step_by(R) {
-                let (out, at) = (out + r, at + r);
+            for out in (out..out + count).step_by(R) {
                 match (input, some) {
-                    (0, 1) => self.block::<R, 1, true>(simd, out, at, input),
-                    (0, _) => self.block::<R, C, true>(simd, out, at, input),
-                    (_, 1) => self.block::<R, 1, false>(simd, out, at, input),
-                    (_, some) if some == C => self.block::<R, C, false>(simd, out, at, input),
-                    _ => self.block::<R, 2, false>(simd, out, at, input),
+                    (0, 1) => self.block::<R, 1, true>(simd, out, input),
+                    (0, _) => self.block::<R, C, true>(simd, out, input),
+                    (_, 1) => self.block::<R, 1, false>(simd, out, input),
+                    (_, some) if some == C => self.block::<R, C, false>(simd, out, input),
+                    _ => self.block::<R, 2, false>(simd, out, input),
                 }
             }
             input += some;
@@ -89,34 +227,32 @@ impl<S: Simd> LaneBlock<'_, S> {
         &mut self,
         simd: S,
         out: usize,
-        at: usize,
         input: usize,
     ) {
         let LaneGradients {
             inputs,
             deltas,
+            tiles,
             width,
             out: outputs,
             adds,
         } = *self.layer;
-        let row = width * parts::<S>();
+        let steps @ [row, step] = [width * parts::<S>(), parts::<S>()];
         for part in 0..parts::<S>() {
+            let place = out * row + input * step + part;
             let mut sums: LaneSums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
             let mut biases = [simd.splat_f32s(0.0); R];
             if adds {
                 for r in 0..R {
-                    let weight = &self.weight[(at + r) * row + input * parts::<S>()..];
-                    let weight = &weight[..C * parts::<S>()];
                     for c in 0..C {
-                        sums[r][c] = weight[c * parts::<S>() + part];
+                        sums[r][c] = self.weight.earlier(place + r * row + c * step);
                     }
-                    biases[r] = self.bias[(at + r) * parts::<S>() + part];
+                    biases[r] = self.bias[(out + r) * parts::<S>() + part];
                 }
             }
-            let tiles = inputs.chunks_exact(width).zip(deltas.chunks_exact(outputs));
-            for (inputs, deltas) in tiles {
-                let inputs = &inputs[input..input + C];
-                let deltas = &deltas[out..out + R];
+            for tile in 0..tiles {
+                let inputs = &inputs[tile * stride(width) + input..][..C];
+                let deltas = &deltas[tile * stride(outputs) + out..][..R];
                 for row in 0..TILE {
                     let mut left = [simd.splat_f32s(0.0); R];
                     let mut right = [simd.splat_f32s(0.0); C];
@@ -130,16 +266,15 @@ impl<S: Simd> LaneBlock<'_, S> {
                         right[c] = inputs[c].registers::<S>()[row * parts::<S>() + part];
                     }
                     add_products(simd, &mut sums, left, right);
+                    if row % 2 == 0 {
+                        self.weight.beside(simd);
+                    }
                 }
             }
-            for r in 0..R {
-                let weight = &mut self.weight[(at + r) * row + input * parts::<S>()..];
-                let weight = &mut weight[..C * parts::<S>()];
-                for c in 0..C {
-                    weight[c * parts::<S>() + part] = sums[r][c];
-                }
-                if BIASES {
-                    self.bias[(at + r) * parts::<S>() + part] = biases[r];
+            self.weight.take(simd, place, steps, sums);
+            if BIASES {
+                for r in 0..R {
+                    self.bias[(out + r) * parts::<S>() + part] = biases[r];
                 }
             }
         }

@@ -14,8 +14,8 @@
 //! registers for 16 multiply-adds, so that loads do not bound it. Forward and back, the numbers of a
 //! tile stay in the first cache, and a weight is loaded from the second once for the [`TILE`]
 //! multiply-adds of a tile; a tangent takes as long as some 12, beside those of the next outputs. Gradients are
-//! summed over [`TILES`] tiles at once, and weights move by those of [`OUTPUTS`] outputs, while these are in the
-//! first cache.
+//! summed over [`TILES`] tiles at once; weights move by Adam beside the sums of the next, in registers, a step as long
+//! as some 12 multiply-adds. All numbers are [`Aligned`].
 //!
 //! No lane reads another: the numbers of a network do not depend on which others go with it, and
 //! where fewer go than there are lanes, the first goes in those that are left.
@@ -29,14 +29,16 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use gradients::{LaneGradients, OUTPUTS};
+use gradients::{KeptGradients, LaneGradients, MovingByAdam};
 use losses::{LaneTruth, derive};
 use products::{forward, pass_back};
-use tile::{ABREAST, Exchange, Rows, TILE, TILES, parts};
+use tile::{ABREAST, Exchange, Rows, TILE, TILES, parts, stride};
 
 use super::activation::{OnCurve, on_curve};
+use super::adam::AdamRegisters;
+use super::aligned::Aligned;
 use super::dense::Dense;
-use super::{Layers, Loss, MoveWeights, Samples};
+use super::{Layers, Loss, Moves, Samples};
 
 /// The gradients of many networks of the same shape at a time; see the module.
 pub(super) struct Abreast {
@@ -51,7 +53,7 @@ pub(super) struct Abreast {
     /// `[weights, ABREAST]`, where fewer networks than that are given.
     weights: Vec<f32>,
     /// `[weights, ABREAST]`.
-    gradients: Vec<f32>,
+    gradients: Aligned,
     arch: Arch,
 }
 
@@ -112,8 +114,8 @@ impl Abreast {
                 start,
                 width: pair[0],
                 out: pair[1],
-                inputs: vec![Rows::ZERO; TILES * pair[0]],
-                outputs: vec![Rows::ZERO; TILES * pair[1]],
+                inputs: vec![Rows::ZERO; TILES * stride(pair[0])],
+                outputs: vec![Rows::ZERO; TILES * stride(pair[1])],
             }
         });
         let layers = layers.collect();
@@ -129,7 +131,7 @@ impl Abreast {
             counts: [Rows::ZERO],
             exchange: Exchange::default(),
             weights: Vec::new(),
-            gradients: vec![0.0; weights * ABREAST],
+            gradients: Aligned::zeros(weights * ABREAST),
             arch,
         }
     }
@@ -149,14 +151,14 @@ impl Abreast {
         weights: &mut [f32],
         batch: &Samples,
         losses: &mut [f64],
-        move_weights: &mut MoveWeights,
+        moves: &mut Moves,
     ) -> Option<()> {
         let losses: &mut [f64; ABREAST] = losses.try_into().ok()?;
         losses.fill(0.0);
         let arch = self.arch;
         arch.dispatch(AbreastPass {
             kernel: self,
-            weights: LaneWeights::Moving(weights, move_weights),
+            weights: LaneWeights::Moving(weights, moves),
             batch,
             networks: ABREAST,
             losses,
@@ -200,9 +202,9 @@ impl Abreast {
 }
 
 /// One pass forward and backward over the batches of all networks.
-struct AbreastPass<'a> {
+struct AbreastPass<'a, 'b> {
     kernel: &'a mut Abreast,
-    weights: LaneWeights<'a>,
+    weights: LaneWeights<'a, 'b>,
     batch: &'a Samples,
     /// How many are not copies.
     networks: usize,
@@ -210,14 +212,14 @@ struct AbreastPass<'a> {
 }
 
 /// The weights of all networks, `[weights, ABREAST]`.
-enum LaneWeights<'a> {
+enum LaneWeights<'a, 'b> {
     /// Whose gradients are wanted.
     Fixed(&'a [f32]),
     /// That move.
-    Moving(&'a mut [f32], &'a mut MoveWeights<'a>),
+    Moving(&'a mut [f32], &'a mut Moves<'b>),
 }
 
-impl LaneWeights<'_> {
+impl LaneWeights<'_, '_> {
     #[inline(always)]
     fn all(&self) -> &[f32] {
         match self {
@@ -227,7 +229,7 @@ impl LaneWeights<'_> {
     }
 }
 
-impl WithSimd for AbreastPass<'_> {
+impl WithSimd for AbreastPass<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -246,7 +248,7 @@ impl WithSimd for AbreastPass<'_> {
     }
 }
 
-impl AbreastPass<'_> {
+impl AbreastPass<'_, '_> {
     /// Takes the rows from `start` of all networks.
     #[inline(always)]
     fn load<S: Simd>(&mut self, simd: S, start: usize, rows: usize, tile: usize) {
@@ -345,34 +347,39 @@ impl AbreastPass<'_> {
                 }
             }
             let sums = LaneGradients {
-                inputs: &layer.inputs[..tiles * layer.width],
-                deltas: &layer.outputs[..tiles * layer.out],
+                inputs: &layer.inputs,
+                deltas: &layer.outputs,
+                tiles,
                 width: layer.width,
                 out: layer.out,
                 adds,
             };
             let (weight_sums, rest) = gradients.split_at_mut(bias.start);
+            let weight_sums = &mut weight_sums[weight.clone()];
             let bias_sums = &mut rest[..bias.len()];
-            let row = layer.width * ABREAST;
-            for out in (0..layer.out).step_by(OUTPUTS) {
-                let end = layer.out.min(out + OUTPUTS);
-                let own = weight.start + out * row..weight.start + end * row;
-                let biases = &mut bias_sums[out * ABREAST..end * ABREAST];
-                match &mut self.weights {
-                    LaneWeights::Moving(weights, move_weights) if is_last => {
-                        // Those of no earlier tiles go where the first cache has those before.
-                        let place = if adds { own.clone() } else { 0..own.len() };
-                        let own_sums = &mut weight_sums[place];
-                        sums.sum(simd, out, own_sums, biases);
-                        move_weights(own.start, &mut weights[own], own_sums);
-                    }
-                    _ => sums.sum(simd, out, &mut weight_sums[own], biases),
+            match &mut self.weights {
+                LaneWeights::Moving(weights, Moves::Adam(step))
+                    if is_last && step.rule.is_plain() =>
+                {
+                    let numbers = [&mut **weights, &mut *step.means, &mut *step.squares]
+                        .map(|all| S::as_mut_simd_f32s(&mut all[weight.clone()]).0);
+                    let rule = AdamRegisters::new(simd, step.rule);
+                    let earlier = S::as_simd_f32s(weight_sums).0;
+                    let mut moving = MovingByAdam::new(rule, earlier, numbers);
+                    sums.sum_all(simd, &mut moving, bias_sums);
+                    moving.finish(simd);
+                    step.move_part(bias.start, &mut weights[bias], bias_sums);
                 }
-            }
-            if let LaneWeights::Moving(weights, move_weights) = &mut self.weights
-                && is_last
-            {
-                move_weights(bias.start, &mut weights[bias], bias_sums);
+                any => {
+                    let mut kept = KeptGradients(S::as_mut_simd_f32s(weight_sums).0);
+                    sums.sum_all(simd, &mut kept, bias_sums);
+                    if let LaneWeights::Moving(weights, moves) = any
+                        && is_last
+                    {
+                        moves.part(weight.start, &mut weights[weight], weight_sums);
+                        moves.part(bias.start, &mut weights[bias], bias_sums);
+                    }
+                }
             }
         }
     }
@@ -380,7 +387,8 @@ impl AbreastPass<'_> {
 
 /// The numbers of one tile among those of all, `[TILES, count]`.
 fn of_tile(tile: usize, count: usize) -> Range<usize> {
-    tile * count..(tile + 1) * count
+    let start = tile * stride(count);
+    start..start + count
 }
 
 /// A layer forward on a tile, whose outputs become the inputs of the `next` and derivatives of

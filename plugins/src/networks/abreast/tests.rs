@@ -3,7 +3,9 @@
 use super::*;
 use crate::networks::fused::Fused;
 use crate::networks::testing::{ACTIVATIONS, dense, distance, draw, instruction_sets};
-use crate::networks::{Activation, Differentiate, Feedforward, transposed};
+use crate::networks::{
+    Activation, AdamRule, AdamStep, Decay, Differentiate, Feedforward, transposed,
+};
 
 /// Gradients in f64 of the mean squared error, by backpropagation as textbooks have it.
 fn textbook(widths: &[usize], weights: &[f32], batch: &Samples) -> Vec<f64> {
@@ -168,9 +170,60 @@ fn weights_move_by_the_gradients_each_once() {
                 let pairs = some.iter_mut().zip(gradients);
                 pairs.for_each(|(weight, by)| *weight -= 0.1 * by);
             };
-            let moved = kernel.descend(&mut found, &batch, &mut losses[1], &mut move_weights);
+            let mut moves = Moves::Other(&mut move_weights);
+            let moved = kernel.descend(&mut found, &batch, &mut losses[1], &mut moves);
             assert!(moved.is_some() && found == expected, "{arch:?} {rows}");
             assert_eq!(losses[0], losses[1]);
+        }
+    }
+}
+
+#[test]
+fn weights_that_move_by_adam_beside_the_sums_end_where_others_do() {
+    let network = dense(&[3, 17, 5, 4], Activation::Tanh, Loss::Mse);
+    let decay = Decay {
+        kept: 0.99,
+        is_cautious: true,
+    };
+    for (betas, decay) in [
+        ([0.9, 0.999, 1e-8], None),
+        ([0.1, 0.4, 1e-8], None),
+        ([0.9, 0.999, 1e-8], Some(decay)),
+    ] {
+        for rows in [5, 32, 70] {
+            let all = drawn(&network, ABREAST, rows);
+            let (start, batch) = beside(&all);
+            for arch in instruction_sets() {
+                let mut kernel = Abreast::new(&network.layers, network.loss, arch);
+                let mut found = [start.clone(), start.clone()];
+                let mut moments = [(); 4].map(|()| vec![0.0; start.len()]);
+                for step in 1..4 {
+                    let rule = AdamRule::new(step, 1e-2, betas, decay);
+                    let mut losses = [0.0; ABREAST];
+                    let [beside, after] = &mut found;
+                    let [means, squares, ..] = &mut moments;
+                    let moves = AdamStep {
+                        rule,
+                        means,
+                        squares,
+                        arch,
+                    };
+                    let mut moves = Moves::Adam(moves);
+                    let moved = kernel.descend(beside, &batch, &mut losses, &mut moves);
+                    assert!(moved.is_some());
+                    let [.., means, squares] = &mut moments;
+                    let mut moves = AdamStep {
+                        rule,
+                        means,
+                        squares,
+                        arch,
+                    };
+                    let gradients = kernel.gradients(after, &batch, &mut losses);
+                    moves.move_part(0, after, gradients);
+                }
+                assert_eq!(found[0], found[1], "{arch:?} {rows} {betas:?}");
+                assert_ne!(found[0], start);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::networks::lanes::{Lanes, exchange, quads};
+use crate::networks::lanes::{Lanes, exchange};
 
 /// How many networks go side by side: the lanes of the widest registers.
 pub(super) const ABREAST: usize = 16;
@@ -13,6 +13,13 @@ pub(super) const TILES: usize = 4;
 
 /// One number of each network, for each row of a tile, `[TILE, ABREAST]`.
 pub(super) type Rows = Lanes<{ TILE * ABREAST }>;
+
+/// How far the numbers of a tile are from those of the next: not a multiple of 4096 bytes, so that the same numbers
+/// of several tiles go to different sets of the first cache.
+#[inline(always)]
+pub(super) const fn stride(count: usize) -> usize {
+    count + (10 - count % 8) % 8
+}
 
 /// The registers one number of all networks takes.
 #[inline(always)]
@@ -55,22 +62,21 @@ impl Exchange {
         for row in 0..rows_here {
             self.places.extend((0..width).map(|feature| [row, feature]));
         }
-        let whole = match S::F32_LANES {
-            0..4 => 0,
-            lanes => here / lanes * lanes,
-        };
-        let (blocks, rest) = self.places.split_at(whole);
-        load_registers(simd, &own, blocks, to);
-        for (at, [row, feature]) in rest.iter().enumerate() {
-            let lanes = &mut to[*feature].0[row * ABREAST..][..ABREAST];
-            for (lane, own) in lanes.iter_mut().zip(own) {
-                *lane = own[whole + at];
+        match S::F32_LANES {
+            0..4 => {
+                for (at, [row, feature]) in self.places.iter().enumerate() {
+                    let lanes = &mut to[*feature].0[row * ABREAST..][..ABREAST];
+                    for (lane, own) in lanes.iter_mut().zip(own) {
+                        *lane = own[at];
+                    }
+                }
             }
+            _ => load_registers(simd, &own, &self.places, to),
         }
     }
 }
 
-/// The first numbers of all networks by whole registers, four networks at a time.
+/// As many numbers of all networks at a time as a register has lanes, four networks in four registers.
 #[inline(always)]
 fn load_registers<S: Simd>(
     simd: S,
@@ -78,19 +84,26 @@ fn load_registers<S: Simd>(
     places: &[[usize; 2]],
     to: &mut [Rows],
 ) {
-    for (at, places) in places.chunks_exact(S::F32_LANES).enumerate() {
+    let mut block = [[Lanes::<ABREAST>::ZERO; ABREAST / 4]; 4];
+    for (at, places) in places.chunks(S::F32_LANES).enumerate() {
         for (four, own) in own.as_chunks::<4>().0.iter().enumerate() {
             let mut registers = [simd.splat_f32s(0.0); 4];
             for (register, own) in registers.iter_mut().zip(own) {
-                *register = S::as_simd_f32s(own).0[at];
+                *register = match S::as_simd_f32s(own) {
+                    (whole, _) if at < whole.len() => whole[at],
+                    (_, rest) => simd.partial_load_f32s(rest),
+                };
             }
             // Lane `4 b + i` of register `j` becomes lane `4 b + j` of register `i`.
             for (i, register) in exchange(simd, registers).into_iter().enumerate() {
-                for (b, values) in quads::<S>(register).enumerate() {
-                    let [row, feature] = places[4 * b + i];
-                    let lanes = &mut to[feature].0[row * ABREAST + 4 * four..][..4];
-                    lanes.copy_from_slice(&values);
-                }
+                block[i][four].registers_mut::<S>()[0] = register;
+            }
+        }
+        for (number, [row, feature]) in places.iter().enumerate() {
+            let lanes = &mut to[*feature].0[row * ABREAST..][..ABREAST];
+            let (b, i) = (number / 4, number % 4);
+            for (four, lanes) in lanes.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                lanes.copy_from_slice(&block[i][four].0[4 * b..][..4]);
             }
         }
     }
