@@ -271,7 +271,10 @@ mod tests {
                     }
                     for (found, [expected, way]) in weights.iter().zip(&expected) {
                         let apart = (f64::from(*found) - expected).abs();
-                        assert!(apart < 5e-7 * way, "{arch:?} {betas:?} {decay:?}: {apart} {way}");
+                        assert!(
+                            apart < 5e-7 * way,
+                            "{arch:?} {betas:?} {decay:?}: {apart} {way}"
+                        );
                     }
                 }
             }

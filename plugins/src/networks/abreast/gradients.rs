@@ -68,9 +68,9 @@ impl<S: Simd> TakeGradients<S> for KeptGradients<'_, S> {
         [row, step]: [usize; 2],
         sums: LaneSums<S, R, C>,
     ) {
-        for r in 0..R {
-            for c in 0..C {
-                self.0[place + r * row + c * step] = sums[r][c];
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (c, sum) in sums.into_iter().enumerate() {
+                self.0[place + r * row + c * step] = sum;
             }
         }
     }
@@ -243,9 +243,9 @@ impl<S: Simd, T: TakeGradients<S>> LaneBlock<'_, S, T> {
             let mut sums: LaneSums<S, R, C> = [[simd.splat_f32s(0.0); C]; R];
             let mut biases = [simd.splat_f32s(0.0); R];
             if adds {
-                for r in 0..R {
-                    for c in 0..C {
-                        sums[r][c] = self.weight.earlier(place + r * row + c * step);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (c, sum) in sums.iter_mut().enumerate() {
+                        *sum = self.weight.earlier(place + r * row + c * step);
                     }
                     biases[r] = self.bias[(out + r) * parts::<S>() + part];
                 }
@@ -273,8 +273,8 @@ impl<S: Simd, T: TakeGradients<S>> LaneBlock<'_, S, T> {
             }
             self.weight.take(simd, place, steps, sums);
             if BIASES {
-                for r in 0..R {
-                    self.bias[(out + r) * parts::<S>() + part] = biases[r];
+                for (r, bias) in biases.into_iter().enumerate() {
+                    self.bias[(out + r) * parts::<S>() + part] = bias;
                 }
             }
         }
