@@ -196,6 +196,10 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     for digest in &report.damaged {
         terminal.out(format!("damaged  {digest}\n"));
     }
+    for (_, file) in &report.changed {
+        let file = file.display().to_string();
+        terminal.out(format!("changed  your file `{}`\n", printable(&file)));
+    }
     for digest in &report.missing {
         terminal.out(format!("missing  {digest}\n"));
     }
@@ -212,10 +216,14 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     }
     let others = report.runs.len() + report.holds.len() + report.problems.len();
     terminal.out(format!(
-        "{} and {} intact, {} damaged, {} missing\n",
+        "{} and {} intact, {} damaged, {}{} missing\n",
         counted(report.intact, "object"),
         counted(report.intact_runs, "run"),
         report.damaged.len() + others,
+        match report.changed.len() {
+            0 => String::new(),
+            count => format!("{count} changed, "),
+        },
         report.missing.len()
     ));
     if report.is_clean() {

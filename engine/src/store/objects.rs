@@ -106,6 +106,13 @@ impl DirObjects {
         Ok((found != *digest).then_some(Defect::Damaged))
     }
 
+    /// The file of somebody else that an object is, if it is one.
+    pub(super) fn lent(&self, digest: &Digest) -> Option<PathBuf> {
+        let is_own = self.path(digest).exists() || self.packs.find(digest).is_some();
+        let lent = Lent::read(&self.note(digest)).filter(|_| !is_own)?;
+        Some(lent.path().to_owned())
+    }
+
     fn is_intact(&self, digest: &Digest, size: u64) -> bool {
         matches!(self.check(digest, size), Ok(None))
     }

@@ -756,7 +756,9 @@ fn a_file_elsewhere_is_an_object_for_as_long_as_it_is_what_it_was() {
 
     // The note is set aside then, never the file.
     flip_last_byte(&file);
-    assert_eq!(disk.verify(OnDamage::Report).unwrap().damaged, [digest]);
+    let report = disk.verify(OnDamage::Report).unwrap();
+    assert_eq!(report.changed, [(digest, file.clone())]);
+    assert_eq!(report.damaged, []);
     assert!(matches!(on_disk.read(), Err(Fault::Damaged(_))));
     assert!(disk.find(&record.key).is_none());
     assert_eq!(fs::read(&file).unwrap(), b"blocj");

@@ -26,6 +26,8 @@ pub struct VerifyReport {
     pub intact: u64,
     /// Those that are damaged.
     pub damaged: Vec<Digest>,
+    /// Those that are files of somebody else, which have changed, and these.
+    pub changed: Vec<(Digest, PathBuf)>,
     /// Those that are missing.
     pub missing: Vec<Digest>,
     /// How many runs are intact.
@@ -42,6 +44,7 @@ impl VerifyReport {
     /// Whether nothing is damaged or missing.
     pub fn is_clean(&self) -> bool {
         self.damaged.is_empty()
+            && self.changed.is_empty()
             && self.missing.is_empty()
             && self.runs.is_empty()
             && self.holds.is_empty()
@@ -86,7 +89,10 @@ impl DirStore {
             match defect.map_err(|error| self.folder.unreadable(&error))? {
                 None => report.intact += 1,
                 Some(Defect::Missing) => report.missing.push(digest),
-                Some(Defect::Damaged) => report.damaged.push(digest),
+                Some(Defect::Damaged) => match self.objects.lent(&digest) {
+                    Some(file) => report.changed.push((digest, file)),
+                    None => report.damaged.push(digest),
+                },
             }
         }
         Ok(())
@@ -94,7 +100,9 @@ impl DirStore {
 
     fn repair(&self, records: &[Record], report: &VerifyReport) -> Result<(), Fault> {
         self.folder.check_writable()?;
-        let defective: BTreeSet<&Digest> = report.damaged.iter().chain(&report.missing).collect();
+        let changed = report.changed.iter().map(|(digest, _)| digest);
+        let damaged: Vec<&Digest> = report.damaged.iter().chain(changed).collect();
+        let defective: BTreeSet<&Digest> = damaged.iter().copied().chain(&report.missing).collect();
         for record in records {
             if record
                 .objects()
@@ -104,7 +112,7 @@ impl DirStore {
             }
         }
         // Last, so that a process killed here leaves no record without its objects.
-        for digest in &report.damaged {
+        for digest in damaged {
             self.objects.discard(digest, Defect::Damaged);
         }
         for name in &report.runs {

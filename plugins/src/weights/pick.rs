@@ -53,13 +53,20 @@ impl Plugin for Pick {
     fn facts(call: &Sketch<'_>) -> Facts {
         let inputs = call.inputs("weights");
         let degree = inputs.first().map_or(1.0, |input| input.degree());
-        let is_one = met(call).is_some_and(|(_, counts)| counts.iter().all(|count| *count == 1));
+        let counts = met(call).map(|(_, counts)| counts);
+        let is_one = counts
+            .as_ref()
+            .is_some_and(|counts| counts.iter().all(|count| *count == 1));
         let known = match is_one || matches!(call.kind(), Kind::Parent | Kind::Child) {
             true => one(call, &inputs, degree),
             false => made(call, &inputs, degree),
         };
         Facts {
             steps: None,
+            rows: match counts.filter(|_| !known.single) {
+                Some(counts) => counts.iter().max().map(|most| *most as u64),
+                None => known.rows,
+            },
             // A single row keeps what is known of it.
             coordinates: inputs.first().and_then(|input| input.coordinates()),
             ..known

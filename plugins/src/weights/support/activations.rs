@@ -5,8 +5,8 @@ use engine::error::Fault;
 use engine::plugin::Context;
 use faer::Mat;
 
+use super::seen::expect_inputs;
 use super::symmetry::Units;
-use crate::complete::complete;
 use crate::networks::Network;
 
 /// How many rows are run at once, so that memory stays bounded.
@@ -33,18 +33,13 @@ impl<'a> Activations<'a> {
     /// # Errors
     /// When the data lack values or have no rows.
     pub fn new(network: &'a Network, units: &'a [Units], on: &Dataset) -> Result<Self, Fault> {
-        for column in network.inputs() {
-            complete(on, &column.name, "on")?;
-        }
-        match on.rows() {
-            0 => Err(Fault::at("on", "expected rows, found none")),
-            rows => Ok(Self {
-                network,
-                units,
-                inputs: network.inputs_of(on)?,
-                rows,
-            }),
-        }
+        expect_inputs(network, on)?;
+        Ok(Self {
+            network,
+            units,
+            inputs: network.inputs_of(on)?,
+            rows: on.rows(),
+        })
     }
 
     /// For each layer the correlation of each unit of one network with each of another, over rows

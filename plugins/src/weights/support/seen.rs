@@ -5,7 +5,7 @@ use engine::error::Fault;
 use engine::plugin::{Complaint, Sketch};
 use faer::{Mat, Side};
 
-use crate::complete::complete;
+use crate::complete::{check_complete, complete};
 use crate::networks::precise::{Passed, Precise, Slope, table};
 use crate::networks::{CONVOLUTIONS, Layers, Network};
 use crate::parents::Parent;
@@ -35,6 +35,20 @@ pub(crate) fn not_layered(call: &Sketch, param: &str) -> Option<Complaint> {
     (what != CONVOLUTIONS).then(|| Complaint::at(param, message))
 }
 
+/// Refuses rows `on` which a network is to see that are none, or lack values.
+///
+/// # Errors
+/// As is said.
+pub(crate) fn expect_inputs(network: &Network, on: &Dataset) -> Result<(), Fault> {
+    for column in network.inputs() {
+        check_complete(on, &column.name, "on")?;
+    }
+    match on.rows() {
+        0 => Err(Fault::at("on", "expected rows, found none")),
+        _ => Ok(()),
+    }
+}
+
 /// The dense layers of a network.
 pub(crate) fn dense<'a>(
     parent: &'a Parent,
@@ -55,17 +69,12 @@ impl<'a> Seen<'a> {
     pub fn of(network: &'a Network, data: &'a Dataset) -> Result<Self, Fault> {
         let layers = network.dense();
         let layers = layers.ok_or_else(|| Fault::user(NOT_DENSE))?;
-        for column in network.inputs() {
-            complete(data, &column.name, "on")?;
-        }
-        match data.rows() {
-            0 => Err(Fault::at("on", "expected rows, found none")),
-            _ => Ok(Self {
-                network,
-                layers,
-                data,
-            }),
-        }
+        expect_inputs(network, data)?;
+        Ok(Self {
+            network,
+            layers,
+            data,
+        })
     }
 
     fn precise(&self, weights: &[f32]) -> Precise<'a> {
