@@ -19,8 +19,8 @@ pub(crate) struct ClassCost {
 /// The most rows whose products are summed one after the other.
 const RUN: usize = 64;
 
-/// The sets in parts, each of which is cheaper than its sets by themselves.
-pub(crate) fn parts(rows: usize, sets: &[Vec<usize>], by: ClassCost) -> Vec<Range<usize>> {
+/// The sets in parts, each of which is cheaper than its sets by themselves; and what they take, in rows.
+pub(crate) fn parts(rows: usize, sets: &[Vec<usize>], by: ClassCost) -> (Vec<Range<usize>>, usize) {
     let none = ClassedSets {
         classes: vec![0; rows],
         sets: vec![Vec::new()],
@@ -39,7 +39,8 @@ pub(crate) fn parts(rows: usize, sets: &[Vec<usize>], by: ClassCost) -> Vec<Rang
         }
         parts.push((set..set + 1, alone, cost));
     }
-    parts.into_iter().map(|(range, ..)| range).collect()
+    let cost = parts.iter().map(|(.., cost)| cost).sum();
+    (parts.into_iter().map(|(range, ..)| range).collect(), cost)
 }
 
 /// The rows of each class that is in any of some sets, with these sets, and in their order.

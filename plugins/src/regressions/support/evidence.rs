@@ -11,10 +11,11 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Method, Solution, share};
+use super::grams::RowProducts;
 use super::held_out::HeldOut;
 use super::moments::Moments;
 use super::sample::Sample;
-use super::sums::{EdgeSquares, Found, SummedSet, Sums};
+use super::sums::{EdgeSquares, Found, Precision, SummedSet, Sums};
 use crate::regressions::Form;
 
 /// What the subsets say of the predictors.
@@ -44,7 +45,9 @@ const HELD_OUT: f64 = 0.2;
 /// The edges of a sample, each predicted from the rest of it.
 pub(crate) struct Edges<'a> {
     trials: Vec<EdgeTrial<'a>>,
-    /// Squared errors of each weight, summed over what was held out.
+    /// What predicts all of them together, where that takes less than one after the other.
+    products: Option<RowProducts>,
+    /// Squared errors of each weight, summed over what was held out; by products those of a tensor are with its first.
     errors: Vec<f64>,
     /// Squared deviations from the mean of the rest.
     deviations: Vec<f64>,
@@ -71,7 +74,10 @@ impl<'a> Edges<'a> {
                 }
             }
         }
+        let edges: Vec<_> = trials.iter().map(EdgeTrial::straight).collect();
+        let products = RowProducts::of(&whole.factors(), &edges, sample.weights());
         Ok(Self {
+            products,
             trials,
             errors: vec![0.0; sample.weights()],
             deviations: vec![0.0; sample.weights()],
@@ -89,6 +95,7 @@ impl<'a> Edges<'a> {
         let mut own = Vec::new();
         for trial in &self.trials {
             match &trial.fit {
+                EdgeFit::Straight(_) if self.products.is_some() => {}
                 EdgeFit::Straight(held_out) => {
                     sets.push(set(trial.edge.clone(), Some(Rc::clone(held_out))));
                 }
@@ -104,13 +111,29 @@ impl<'a> Edges<'a> {
         wanted
     }
 
-    /// Predicts the edges of a range of weights from what was found of [`wanted`](Self::wanted).
+    /// Predicts the edges of a range of weights from what was found of [`wanted`](Self::wanted) in the `rows` of the sample,
+    /// and how precisely; ranges come in their order.
     pub fn add(
         &mut self,
+        (sample, rows): (&Sample, &[&[f32]]),
         whole: &Solution,
         range: &Range<usize>,
-        found: &[Vec<Found>],
+        (found, precision): (&[Vec<Found>], Precision),
     ) -> Result<(), Fault> {
+        if let Some(products) = &mut self.products {
+            for (_, tensor) in sample.table.layout.ranges() {
+                let here = range.start.max(tensor.start)..range.end.min(tensor.end);
+                if here.is_empty() {
+                    continue;
+                }
+                let part: Vec<&[f32]> = rows.iter().map(|row| &row[here.clone()]).collect();
+                products.add(&part, sample.reference(&here), precision);
+                if here.end == tensor.end {
+                    (self.errors[tensor.start], self.deviations[tensor.start]) = products.take();
+                }
+            }
+            return Ok(());
+        }
         let [shared, own @ ..] = found else {
             return Ok(());
         };
@@ -154,7 +177,14 @@ impl<'a> Edges<'a> {
 
     /// What the predictions say; `variance` are the squared deviations of the anomalies from
     /// their means, summed.
-    pub fn evidence(&self, sample: &Sample, variance: f64) -> Evidence {
+    pub fn evidence(&mut self, sample: &Sample, variance: f64) -> Evidence {
+        if let Some(products) = &self.products {
+            for (trial, (errors, deviations)) in self.trials.iter().zip(products.of_edges()) {
+                let along = &mut self.along[trial.predictor];
+                along.0 += errors;
+                along.1 += deviations;
+            }
+        }
         let left = |range: &Range<usize>| share(&self.errors, &self.deviations, range);
         let shared = |range: &Range<usize>| left(range).map(|left| 1.0 - left);
         let ranges = sample.table.layout.ranges();
@@ -233,6 +263,14 @@ struct RestFit<'a> {
 }
 
 impl<'a> EdgeTrial<'a> {
+    /// The edge, and what predicts it where its fit has the terms of that to the whole sample.
+    fn straight(&self) -> (&[usize], Option<&HeldOut>) {
+        match &self.fit {
+            EdgeFit::Straight(held_out) => (&self.edge, Some(held_out)),
+            EdgeFit::OfWhole(_) | EdgeFit::Own { .. } => (&self.edge, None),
+        }
+    }
+
     fn new(
         sample: &Sample<'a>,
         whole: &Solution,

@@ -70,16 +70,18 @@ fn fitted(
     for range in sample.ranges(&pass) {
         context.check_stop()?;
         context.progress(range.start as u64, sample.weights() as u64, None);
-        let mut found = sample.find(&rows, &range, &pass, solution.precision());
-        if solution.precision() == Precision::Single && !solution.is_rough(whole(&found)?) {
-            found = sample.find(&rows, &range, &pass, Precision::Double);
+        let mut precision = solution.precision();
+        let mut found = sample.find(&rows, &range, &pass, precision);
+        if precision == Precision::Single && !solution.is_rough(whole(&found)?) {
+            precision = Precision::Double;
+            found = sample.find(&rows, &range, &pass, precision);
         }
         let whole = whole(&found)?;
         if !whole.squares.iter().sum::<f64>().is_finite() {
             return Ok(None);
         }
         fit.add(&solution, &range, whole, sample.reference(&range))?;
-        edges.add(&solution, &range, &found)?;
+        edges.add((sample, &rows), &solution, &range, (&found, precision))?;
     }
     let layout = sample.table.layout.clone();
     let ranges: Vec<Range<usize>> = layout.ranges().map(|(_, range)| range).collect();

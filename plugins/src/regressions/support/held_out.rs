@@ -2,14 +2,14 @@
 //!
 //! With the columns `Q` of the fit to all rows, `m = Qᵀ y` over all rows and `e = Qₑᵀ yₑ` over the edge, the fit without the
 //! edge has the coefficients `b = S⁻¹ (m - e)` by these columns, `S = Qᵀ Q - Qₑᵀ Qₑ` with a penalty in it where there is
-//! one, and leaves `‖yₑ‖² + bᵀ G b - 2 bᵀ e` at the edge, `G = Qₑᵀ Qₑ`. As `e = m - S b`, that is
-//! `‖yₑ‖² + a · (a - 2 c)` with `L Lᵀ = G + 2 S`, `a = Lᵀ b = Lᵀ S⁻¹ (m - e)` and `c = L⁻¹ m`.
+//! one, and leaves `‖yₑ‖² + bᵀ G b - 2 bᵀ e` at the edge, `G = Qₑᵀ Qₑ`. As `e = m - S b`, that is `‖yₑ‖² + b · (b - m - e)`
+//! where `S = 1 - G`, and `‖yₑ‖² + a · (a - 2 c)` in general, with `L Lᵀ = G + 2 S`, `a = Lᵀ b` and `c = L⁻¹ m`.
 //!
 //! `S` is that of all rows less `G`: no edge has a decomposition of its own, unless there are columns of which hardly
 //! anything is left without it.
 //!
-//! Roofline: `1.5 t²` multiply-adds a weight and edge of `t` terms: 64 edges of 33 terms are an eighth of the
-//! multiply-adds of the sums over 4096 rows.
+//! Roofline: `t²` multiply-adds a weight and edge of `t` terms, half as many more with a penalty: 64 edges of 33 terms are
+//! 17 for each number of 4096 rows, a tenth of those of the sums.
 
 use std::ops::Range;
 
@@ -26,10 +26,12 @@ pub(crate) struct HeldOut {
     rows: (usize, usize),
     /// What the first column has in each row.
     first: f64,
-    /// `Lᵀ S⁻¹`.
-    known: Mat<f64>,
-    /// `-2 L⁻¹`, lower triangular.
-    whole: Mat<f64>,
+    /// `S⁻¹`.
+    inverse: Mat<f64>,
+    /// `L`.
+    root: Mat<f64>,
+    /// Whether `S = 1 - G`: no penalty changes with the rows.
+    is_free: bool,
 }
 
 /// What is left of a column without the edge has to be more than this share of its squares.
@@ -49,7 +51,13 @@ impl HeldOut {
         let left: Vec<f64> = (0..gram.ncols()).map(|at| roots.L()[(at, at)]).collect();
         let is_left = left.iter().all(|left| left * left > LEAST_LEFT);
         match is_left && whole.is_independent(&left) {
-            true => Self::new(whole, edge, &gram, (&solved, &roots)),
+            true => {
+                let fit = Self::new(whole, edge, &gram, (&solved, &roots))?;
+                Some(Self {
+                    is_free: more.is_none(),
+                    ..fit
+                })
+            }
             false => None,
         }
     }
@@ -68,29 +76,40 @@ impl HeldOut {
         gram: &Mat<f64>,
         (solved, roots): (&Mat<f64>, &Llt<f64>),
     ) -> Option<Self> {
-        let terms = gram.ncols();
         let root = (gram + 2.0 * solved).llt(Side::Lower).ok()?;
-        let mut onto = -2.0 * Mat::<f64>::identity(terms, terms);
-        root.L().solve_lower_triangular_in_place(&mut onto);
         Some(Self {
             rows: (edge.len(), whole.factors().nrows()),
             first: whole.factors()[(0, 0)],
-            known: root.L().transpose() * roots.inverse(),
-            whole: onto,
+            inverse: roots.inverse(),
+            root: root.L().to_owned(),
+            is_free: false,
         })
+    }
+
+    /// `S⁻¹` where `S = 1 - G`; none where a penalty may change with the rows.
+    pub fn inverse(&self) -> Option<&Mat<f64>> {
+        self.is_free.then_some(&self.inverse)
     }
 
     /// As it is multiplied with.
     pub fn packed<N: Summand>(&self) -> PackedEdge<N> {
-        let terms = self.known.ncols();
+        let terms = self.inverse.ncols();
+        let (known, whole) = match self.is_free {
+            true => (self.inverse.clone(), None),
+            false => {
+                let mut onto = -2.0 * Mat::<f64>::identity(terms, terms);
+                self.root.solve_lower_triangular_in_place(&mut onto);
+                (self.root.transpose() * &self.inverse, Some(onto))
+            }
+        };
         let rows = |matrix: &Mat<f64>, block: &Range<usize>, count: usize| {
             let row = |term: usize| block.clone().map(move |at| N::rounded(matrix[(at, term)]));
             (0..count).flat_map(row).collect()
         };
         let packed = |block: Range<usize>| EdgeBlock {
-            known: rows(&self.known, &block, terms),
-            whole: rows(&self.whole, &block, block.end),
-            count: block.len(),
+            known: rows(&known, &block, terms),
+            whole: whole.as_ref().map(|whole| rows(whole, &block, block.end)),
+            block,
         };
         PackedEdge {
             rows: self.rows,
@@ -116,11 +135,11 @@ pub(crate) struct PackedEdge<N> {
 
 /// Factors of a block, each term after the other.
 struct EdgeBlock<N> {
-    count: usize,
-    /// Of the sums over the rows that are not held out.
+    block: Range<usize>,
+    /// Of the sums over the rows that are not held out: `S⁻¹` or `Lᵀ S⁻¹`.
     known: Vec<N>,
-    /// Of the first sums over all rows.
-    whole: Vec<N>,
+    /// Of the first sums over all rows, `-2 L⁻¹`; none where `S = 1 - G`.
+    whole: Option<Vec<N>>,
 }
 
 impl<N: Summand> PackedEdge<N> {
@@ -181,7 +200,7 @@ impl<N: Summand> WithSimd for PredictEdge<'_, N> {
             }
         }
         for block in self.blocks {
-            for_block!(block.count, T => {
+            for_block!(block.block.len(), T => {
                 block.add::<S, T>(simd, (self.known, self.whole), self.left);
             });
         }
@@ -197,7 +216,7 @@ impl<N: Summand> EdgeBlock<N> {
         left: &mut Strip<N>,
     ) {
         let (known, _) = self.known.as_chunks::<T>();
-        let (whole, _) = self.whole.as_chunks::<T>();
+        let less_two = N::splat(simd, N::rounded(-2.0));
         for first in strips::parts::<N, S>() {
             let mut sums: [StripPart<N, S>; T] = [[N::splat(simd, N::ZERO); SIDE]; T];
             for (factors, values) in known.iter().zip(of_rest) {
@@ -205,16 +224,33 @@ impl<N: Summand> EdgeBlock<N> {
                 add_products::<N, S, T, false>(simd, &mut sums, factors, values);
             }
             let bent = sums;
-            for (factors, values) in whole.iter().zip(of_all) {
-                let values = strips::part::<N, S>(values, first);
-                add_products::<N, S, T, false>(simd, &mut sums, factors, values);
-            }
-            let left = &mut N::registers_mut::<S>(&mut left.0)[first..];
-            for (bent, sums) in bent.iter().zip(&sums) {
-                for (left, (bent, sum)) in left.iter_mut().zip(bent.iter().zip(sums)) {
-                    *left = N::mul_add(simd, *bent, *sum, *left);
+            match &self.whole {
+                Some(whole) => {
+                    let (whole, _) = whole.as_chunks::<T>();
+                    for (factors, values) in whole.iter().zip(of_all) {
+                        let values = strips::part::<N, S>(values, first);
+                        add_products::<N, S, T, false>(simd, &mut sums, factors, values);
+                    }
+                }
+                // The sums over all rows and over the edge are twice the former less those over the rest.
+                None => {
+                    for (at, sums) in sums.iter_mut().enumerate() {
+                        let at = self.block.start + at;
+                        let rest = strips::part::<N, S>(&of_rest[at], first);
+                        let all = strips::part::<N, S>(&of_all[at], first);
+                        for (sum, (rest, all)) in sums.iter_mut().zip(rest.into_iter().zip(all)) {
+                            *sum = N::mul_add(simd, less_two, all, N::add(simd, *sum, rest));
+                        }
+                    }
                 }
             }
+            let mut total = strips::part::<N, S>(left, first);
+            for (bent, sums) in bent.iter().zip(&sums) {
+                for (total, (bent, sum)) in total.iter_mut().zip(bent.iter().zip(sums)) {
+                    *total = N::mul_add(simd, *bent, *sum, *total);
+                }
+            }
+            N::registers_mut::<S>(&mut left.0)[first..][..SIDE].copy_from_slice(&total);
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod design;
 pub(crate) mod evidence;
 pub(crate) mod fit;
 pub(crate) mod foreign;
+pub(crate) mod grams;
 pub(crate) mod held_out;
 pub(crate) mod moments;
 pub(crate) mod packed;

@@ -5,7 +5,8 @@
 //!
 //! Roofline: a row of `n` weights takes `n` multiply-adds for each factor in each part, a node some seven times as many. With 4096
 //! rows and 32 predictors there are seven parts that each read nearly all rows, 6.2 in all: 212 multiply-adds for each number,
-//! 0.30 s for 20 000 weights at 58 thousand million a second.
+//! 0.30 s for 20 000 weights at 58 thousand million a second. Rows are summed at 93 % of that; the 1500 nodes take as long as
+//! 2.5 readings, most of it to store them, and larger or smaller parts take no less.
 
 use std::ops::Range;
 

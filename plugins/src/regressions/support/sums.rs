@@ -159,7 +159,7 @@ impl Sums {
         let place = |start: usize| move |row: usize| self.subsets[start + row];
         let first = 0..count.min(BATCH);
         let of_first = sets(&first);
-        let in_parts = |by| parts(first.len(), &of_first, by);
+        let in_parts = |by| parts(first.len(), &of_first, by).0;
         let tiled = in_parts(TILED);
         let (parts, way) = match tiled.len() * (self.factors.ncols() + 1) < MANY {
             true => {
