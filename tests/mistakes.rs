@@ -93,7 +93,7 @@ fn a_truncated_data_file() {
     run_says(
         &folder,
         expect![[r#"
-            error[action-failed]: cannot read `a.nc` as netcdf: unexpected end of file at offset 1039048: need 259200 bytes, available 258076
+            error[data-file]: cannot read `a.nc` as netcdf: the file has only 1297124 bytes, its header describes 2594248
              --> it.farcast:1:17
               |
             1 | data a = netcdf("a.nc", inputs: [temp])

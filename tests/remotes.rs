@@ -265,7 +265,7 @@ fn what_is_away_damaged_or_missing_is_computed_here() {
     expect![[r#"
         $ farcast push it.farcast
         note: 4 damaged files of `team` are mended
-        pushed 0 results to `team`, 4 files, 29.5 kB; 4 were there
+        pushed 0 results to `team`, 4 files, 29.6 kB; 4 were there
         $ farcast push it.farcast
         pushed 0 results to `team`, 0 files, 0 B; 4 were there
     "#]]

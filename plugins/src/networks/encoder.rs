@@ -89,12 +89,9 @@ pub(in crate::networks) fn taken<'a>(weights: &mut &'a [f32], count: usize) -> &
 
 #[cfg(test)]
 pub(in crate::networks) mod tests {
-    use pulp::Arch;
-
     use super::*;
     use crate::networks::Activation;
-    use crate::networks::attention::EncoderFeatures;
-    use crate::networks::testing::{encoder, exactly, made_up};
+    use crate::networks::testing::{encoder, exactly};
 
     /// `weight · value + bias` for one token; takes both from the weights.
     fn dense(weights: &mut &[f64], sizes: [usize; 2], tokens: &[Vec<f64>]) -> Vec<Vec<f64>> {
@@ -174,32 +171,6 @@ pub(in crate::networks) mod tests {
         }
         let mean = |at| tokens.iter().map(|token: &Vec<f64>| token[at]).sum::<f64>();
         (0..width).map(|at| mean(at) / count as f64).collect()
-    }
-
-    #[test]
-    fn features_are_those_of_the_definition() {
-        let encoder = encoder();
-        let weights = made_up(encoder.weights(), 5);
-        let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-        // More rows than a tile has.
-        let inputs = made_up(100 * 3, 2);
-        let found = Arch::new().dispatch(EncoderFeatures {
-            encoder: &encoder,
-            activation: Activation::Tanh,
-            weights: &weights,
-            inputs: &inputs,
-        });
-        assert_eq!(found.len(), 400);
-        for (found, row) in found.chunks(4).zip(inputs.chunks(3)) {
-            let row: Vec<f64> = row.iter().map(|input| f64::from(*input)).collect();
-            let expected = by_definition(&encoder, Activation::Tanh, &exact, &row);
-            for (found, expected) in found.iter().zip(expected) {
-                assert!(
-                    (f64::from(*found) - expected).abs() < 2e-5,
-                    "{found} {expected}"
-                );
-            }
-        }
     }
 
     #[test]

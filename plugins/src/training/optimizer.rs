@@ -243,7 +243,7 @@ impl Optimizer {
                     is_cautious: adam.cautious,
                 };
                 let numbers = [adam.beta1, adam.beta2, adam.epsilon];
-                AdamRule::new(step, rate, numbers, Some(decay))
+                AdamRule::new(step, rate, numbers, (decay.kept != 1.0).then_some(decay))
             }
             _ => return None,
         };

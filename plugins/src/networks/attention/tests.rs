@@ -1,11 +1,12 @@
 //! The kernel against dfdx, for shapes that leave remainders everywhere, and on all instructions.
 
-use pulp::Scalar;
+use pulp::{Arch, Scalar};
 
 use crate::networks::differences::{self, batch, expect_no_number, transformer};
+use crate::networks::encoder::tests::by_definition;
 use crate::networks::encoder::{EPSILON, taken};
 use crate::networks::lanes::exp;
-use crate::networks::testing::{ACTIVATIONS, instruction_sets, made_up};
+use crate::networks::testing::{self, ACTIVATIONS, instruction_sets, made_up};
 use crate::networks::{Activation, Encoder, EncoderNetwork, Loss, Samples};
 
 use super::{Attention, EncoderFeatures};
@@ -179,6 +180,32 @@ fn all_instructions_give_the_bits_of_plain_sums() {
                 let found: Vec<u32> = found.into_iter().map(f32::to_bits).collect();
                 assert!(found == expected, "{arch:?} {activation:?} {shape:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn features_are_those_of_the_definition() {
+    let encoder = testing::encoder();
+    let weights = made_up(encoder.weights(), 5);
+    let exact: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+    // More rows than a tile has.
+    let inputs = made_up(100 * 3, 2);
+    let found = Arch::new().dispatch(EncoderFeatures {
+        encoder: &encoder,
+        activation: Activation::Tanh,
+        weights: &weights,
+        inputs: &inputs,
+    });
+    assert_eq!(found.len(), 400);
+    for (found, row) in found.chunks(4).zip(inputs.chunks(3)) {
+        let row: Vec<f64> = row.iter().map(|input| f64::from(*input)).collect();
+        let expected = by_definition(&encoder, Activation::Tanh, &exact, &row);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (f64::from(*found) - expected).abs() < 2e-5,
+                "{found} {expected}"
+            );
         }
     }
 }
