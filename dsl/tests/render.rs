@@ -160,7 +160,7 @@ fn programs_get_places_in_characters() {
                 end_line: 1,
                 end_column: 17,
                 hints: [
-                    "names are made of the letters a to z, digits and `_`; a column of another name stands in backticks",
+                    "names are made of the letters a to z, digits and `_`; write a column of another name in backticks",
                 ],
                 fixes: [],
             },
@@ -176,7 +176,7 @@ fn programs_get_places_in_characters() {
                 end_line: 2,
                 end_column: 11,
                 hints: [
-                    "names are made of the letters a to z, digits and `_`; a column of another name stands in backticks",
+                    "names are made of the letters a to z, digits and `_`; write a column of another name in backticks",
                 ],
                 fixes: [],
             },

@@ -296,8 +296,8 @@ impl Stop<'_> {
                 diagnostic.hint(format!("it is a {script} letter: write `{ours}`"))
             }
             None => diagnostic.hint(
-                "names are made of the letters a to z, digits and `_`; a column of another name stands \
-                 in backticks",
+                "names are made of the letters a to z, digits and `_`; write a column of another name in \
+                 backticks",
             ),
         })
     }

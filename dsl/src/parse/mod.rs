@@ -62,11 +62,9 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     }
     if diagnostics.len() > FOREIGN && !items.iter().any(is_ours) {
         // A table, or a program of another language: one message says it.
-        diagnostics.truncate(1);
         let hint = "nothing in this file is a statement: is it an experiment?";
-        diagnostics = { diagnostics.into_iter() }
-            .map(|error| error.hint(hint))
-            .collect();
+        let first = diagnostics.into_iter().take(1);
+        diagnostics = first.map(|error| error.hint(hint)).collect();
     }
     diagnostics.truncate(MAX_ERRORS);
     let comments = layout.comments;
@@ -79,8 +77,7 @@ fn is_ours(item: &Item) -> bool {
         return true;
     };
     keyword.as_ref().is_some_and(|keyword| {
-        let others = ["experiment", "use", "param", "define", "plugin", "seed"];
-        Kind::from_keyword(&keyword.text).is_some() || others.contains(&&*keyword.text)
+        Kind::from_keyword(&keyword.text).is_some() || rule_of(&keyword.text).is_some()
     })
 }
 
@@ -187,22 +184,34 @@ fn broken_item(place: Place<'_>, range: Range<usize>) -> ItemKind {
     ItemKind::Broken { keyword, name }
 }
 
+/// The form of what a keyword begins, unless it is a kind.
+fn rule_of(keyword: &str) -> Option<Rule> {
+    Some(match keyword {
+        "experiment" => Rule::experiment,
+        "use" => Rule::import,
+        "param" => Rule::param,
+        "define" => Rule::define,
+        "plugin" => Rule::plugin,
+        "seed" => Rule::seed,
+        _ => return None,
+    })
+}
+
 /// What one item is, or why it cannot be read.
 fn item(place: Place<'_>) -> Result<ItemKind, Vec<Diagnostic>> {
     let written = &place.text[place.start..place.end];
     let mut tokens = Tokens::new(written);
     let rule = match tokens.next() {
-        Some((Token::Word, first)) => match (&written[first], tokens.next()) {
-            ("experiment", _) => Rule::experiment,
-            ("use", _) => Rule::import,
-            ("param", _) => Rule::param,
-            ("define", _) => Rule::define,
-            ("plugin", Some((Token::Word, _))) => Rule::plugin,
-            // `seed x = …` is read as a statement of an unknown kind.
-            ("seed", Some((Token::Word, _))) => Rule::statement,
-            ("seed", _) => Rule::seed,
-            _ => Rule::statement,
-        },
+        Some((Token::Word, first)) => {
+            let has_name = matches!(tokens.next(), Some((Token::Word, _)));
+            match rule_of(&written[first]) {
+                // `seed x = …` is read as a statement of an unknown kind.
+                Some(Rule::seed) if has_name => Rule::statement,
+                Some(Rule::plugin) if !has_name => Rule::statement,
+                Some(rule) => rule,
+                None => Rule::statement,
+            }
+        }
         _ => return Err(vec![place.no_item()]),
     };
     let pair = Grammar::parse(rule, written)

@@ -328,7 +328,7 @@ impl Finetune {
         network.map_err(|fault| fault.inside("parent"))
     }
 
-    /// What the parent makes of all rows, where all start from it and have more rows than there are.
+    /// The outputs of the parent on all rows: where every subset starts from it, and together they have as many rows.
     fn of_parent(
         &self,
         network: &Network,

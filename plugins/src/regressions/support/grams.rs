@@ -239,17 +239,7 @@ fn dot(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::regressions::support::design::Design;
-    use crate::regressions::support::moments::Moments;
-
-    const ROWS: usize = 60;
-    const TERMS: usize = 17;
-
-    fn term(row: usize, term: usize) -> f64 {
-        match term {
-            0 => 1.0,
-            term => ((row * (term + 2) * 7) as f64).sin(),
-        }
-    }
+    use crate::regressions::support::held_out::tests::{self, ROWS, TERMS, term};
 
     fn design(rows: &[usize]) -> Design {
         let matrix = Mat::from_fn(rows.len(), TERMS, |at, column| term(rows[at], column));
@@ -260,22 +250,12 @@ mod tests {
 
     /// The squared errors at an edge, and the squared deviations there, summed over weights, by a fit to the rest alone.
     fn expected(rows: &[&[f32]], edge: &[usize]) -> (f64, f64) {
-        let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
-        let fit = design(&rest);
-        let value = |weight, at: usize| f64::from(rows[rest[at]][weight]);
-        let values = Mat::from_fn(rows[0].len(), rest.len(), value);
-        let found = fit.solve(&Moments::of(&values, fit.factors()));
-        let (mut errors, mut deviations) = (0.0, 0.0);
-        for weight in 0..rows[0].len() {
-            let mean = values.row(weight).iter().sum::<f64>() / rest.len() as f64;
-            for row in edge {
-                let value = f64::from(rows[*row][weight]);
-                let fitted = (0..TERMS).map(|at| found[(weight, at)] * term(*row, at));
-                errors += (value - fitted.sum::<f64>()).powi(2);
-                deviations += (value - mean).powi(2);
-            }
-        }
-        (errors, deviations)
+        let of_weight = |weight: usize| {
+            let y: Vec<f64> = rows.iter().map(|row| f64::from(row[weight])).collect();
+            tests::expected(&y, edge, &Mat::zeros(0, TERMS))
+        };
+        let add = |sums: (f64, f64), own: (f64, f64)| (sums.0 + own.0, sums.1 + own.1);
+        (0..rows[0].len()).map(of_weight).fold((0.0, 0.0), add)
     }
 
     #[test]

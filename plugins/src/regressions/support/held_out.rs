@@ -51,13 +51,7 @@ impl HeldOut {
         let left: Vec<f64> = (0..gram.ncols()).map(|at| roots.L()[(at, at)]).collect();
         let is_left = left.iter().all(|left| left * left > LEAST_LEFT);
         match is_left && whole.is_independent(&left) {
-            true => {
-                let fit = Self::new(whole, edge, &gram, (&solved, &roots))?;
-                Some(Self {
-                    is_free: more.is_none(),
-                    ..fit
-                })
-            }
+            true => Self::new(whole, edge, &gram, (&solved, &roots), more.is_none()),
             false => None,
         }
     }
@@ -67,7 +61,7 @@ impl HeldOut {
         let turn = rest.turned_by(whole);
         let solved = turn.transpose() * &turn;
         let roots = solved.llt(Side::Lower).ok()?;
-        Self::new(whole, edge, &gram(whole, edge), (&solved, &roots))
+        Self::new(whole, edge, &gram(whole, edge), (&solved, &roots), false)
     }
 
     fn new(
@@ -75,6 +69,7 @@ impl HeldOut {
         edge: &[usize],
         gram: &Mat<f64>,
         (solved, roots): (&Mat<f64>, &Llt<f64>),
+        is_free: bool,
     ) -> Option<Self> {
         let root = (gram + 2.0 * solved).llt(Side::Lower).ok()?;
         Some(Self {
@@ -82,7 +77,7 @@ impl HeldOut {
             first: whole.factors()[(0, 0)],
             inverse: roots.inverse(),
             root: root.L().to_owned(),
-            is_free: false,
+            is_free,
         })
     }
 
@@ -256,17 +251,17 @@ impl<N: Summand> EdgeBlock<N> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::rc::Rc;
 
     use super::*;
     use crate::regressions::support::moments::Moments;
     use crate::regressions::support::sums::{Found, Pass, Precision, SummedSet, Sums};
 
-    const ROWS: usize = 60;
-    const TERMS: usize = 17;
+    pub const ROWS: usize = 60;
+    pub const TERMS: usize = 17;
 
-    fn term(row: usize, term: usize) -> f64 {
+    pub fn term(row: usize, term: usize) -> f64 {
         match term {
             0 => 1.0,
             term => ((row * (term + 2) * 7) as f64).sin() + 0.2 * (row as f64 / 9.0).cos(),
@@ -274,7 +269,7 @@ mod tests {
     }
 
     /// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
-    fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
+    pub fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
         let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
         let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
         let (design, kept) = Design::independent(&matrix, below);

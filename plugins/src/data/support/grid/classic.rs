@@ -156,7 +156,7 @@ fn end_of_data(variables: &[NcVariable], records: u64) -> u64 {
             .dimensions
             .iter()
             .map(|dimension| dimension.size)
-            .fold(bytes_of(&variable.dtype), u64::saturating_mul),
+            .fold(bytes_of(&element(&variable.dtype)), u64::saturating_mul),
     };
     let ends = variables.iter().map(|variable| match size(variable) {
         0 => 0,
@@ -165,14 +165,12 @@ fn end_of_data(variables: &[NcVariable], records: u64) -> u64 {
     ends.max().unwrap_or(0)
 }
 
-/// How many bytes a value takes; none for types that classic files do not have.
-fn bytes_of(kind: &NcType) -> u64 {
-    match kind {
-        NcType::Char | NcType::Byte | NcType::UByte => 1,
-        NcType::Short | NcType::UShort => 2,
-        NcType::Int | NcType::UInt | NcType::Float => 4,
-        NcType::Int64 | NcType::UInt64 | NcType::Double => 8,
-        _ => 0,
+/// How many bytes a value takes, a character of a text one; none for types that classic files do not have.
+fn bytes_of(element: &Element) -> u64 {
+    match element {
+        Element::Number(number) => number.bytes() as u64,
+        Element::Text => 1,
+        Element::Unread(_) => 0,
     }
 }
 
@@ -180,8 +178,8 @@ fn is_text(variable: &NcVariable) -> bool {
     variable.dtype == NcType::Char
 }
 
-fn described(place: usize, variable: &NcVariable) -> Variable {
-    let element = match &variable.dtype {
+fn element(kind: &NcType) -> Element {
+    match kind {
         NcType::Byte => Element::Number(Number::I8),
         NcType::Short => Element::Number(Number::I16),
         NcType::Int => Element::Number(Number::I32),
@@ -194,7 +192,11 @@ fn described(place: usize, variable: &NcVariable) -> Variable {
         NcType::UInt64 => Element::Number(Number::U64),
         NcType::Char | NcType::String => Element::Text,
         _ => Element::Unread("of a type of its own".to_owned()),
-    };
+    }
+}
+
+fn described(place: usize, variable: &NcVariable) -> Variable {
+    let element = element(&variable.dtype);
     let mut dimensions: Vec<Dimension> = variable
         .dimensions
         .iter()
