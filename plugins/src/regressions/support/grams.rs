@@ -239,7 +239,7 @@ fn dot(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::regressions::support::design::Design;
-    use crate::regressions::support::held_out::tests::{self, ROWS, TERMS, term};
+    use crate::regressions::support::edge_alone::{self, ROWS, TERMS, term};
 
     fn design(rows: &[usize]) -> Design {
         let matrix = Mat::from_fn(rows.len(), TERMS, |at, column| term(rows[at], column));
@@ -252,7 +252,7 @@ mod tests {
     fn expected(rows: &[&[f32]], edge: &[usize]) -> (f64, f64) {
         let of_weight = |weight: usize| {
             let y: Vec<f64> = rows.iter().map(|row| f64::from(row[weight])).collect();
-            tests::expected(&y, edge, &Mat::zeros(0, TERMS))
+            edge_alone::expected(&y, edge, &Mat::zeros(0, TERMS))
         };
         let add = |sums: (f64, f64), own: (f64, f64)| (sums.0 + own.0, sums.1 + own.1);
         (0..rows[0].len()).map(of_weight).fold((0.0, 0.0), add)

@@ -4,6 +4,8 @@ pub(crate) mod basis;
 pub(crate) mod classes;
 pub(crate) mod components;
 pub(crate) mod design;
+#[cfg(test)]
+pub(crate) mod edge_alone;
 pub(crate) mod evidence;
 pub(crate) mod fit;
 pub(crate) mod foreign;

@@ -1,0 +1,34 @@
+//! What tests compare edges with: each predicted by a fit to the rest alone, in double precision.
+
+use faer::Mat;
+
+use super::design::Design;
+use super::moments::Moments;
+
+pub const ROWS: usize = 60;
+pub const TERMS: usize = 17;
+
+pub fn term(row: usize, term: usize) -> f64 {
+    match term {
+        0 => 1.0,
+        term => ((row * (term + 2) * 7) as f64).sin() + 0.2 * (row as f64 / 9.0).cos(),
+    }
+}
+
+/// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
+pub fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
+    let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
+    let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
+    let (design, kept) = Design::independent(&matrix, below);
+    assert_eq!(kept.len(), TERMS);
+    let known = Mat::from_fn(1, rest.len(), |_, at| y[rest[at]]);
+    let found = design.solve(&Moments::of(&known, design.factors()));
+    let fitted = |row: usize| {
+        (0..TERMS)
+            .map(|at| found[(0, at)] * term(row, at))
+            .sum::<f64>()
+    };
+    let mean = rest.iter().map(|row| y[*row]).sum::<f64>() / rest.len() as f64;
+    let sum = |of: &dyn Fn(usize) -> f64| edge.iter().map(|row| (y[*row] - of(*row)).powi(2)).sum();
+    (sum(&fitted), sum(&|_| mean))
+}
