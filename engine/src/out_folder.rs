@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +44,43 @@ pub fn begin_writing(folder: &Path) -> Writing {
 /// When they cannot.
 pub fn probe(folder: &Path, name_length: usize) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let name = format!("{:_<name_length$}.{}.tmp", "", std::process::id());
-    let path = folder.join(name);
+    let path = folder.join("_".repeat(name_length));
+    remove_leftovers(&path);
+    let path = temporary(&path, std::process::id());
     File::create(&path)?;
     fs::remove_file(path)
+}
+
+/// Where a file is while a process writes it.
+pub(crate) fn temporary(path: &Path, process: u32) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{process}.tmp"));
+    path.with_file_name(name)
+}
+
+/// Removes temporary files of processes that were killed while they wrote this file.
+pub(crate) fn remove_leftovers(path: &Path) {
+    let is_alive = |process: u32| Path::new("/proc").join(process.to_string()).exists();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".tmp")?.rsplit_once('.')?.1.parse().ok());
+        if let Some(process) = process
+            && entry.path().file_name() == temporary(path, process).file_name()
+            && Path::new("/proc/self").exists()
+            && !is_alive(process)
+        {
+            // A leftover that cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// How the `run.json` in a folder begins, which no other begins with: the digest of the rest; none
@@ -117,6 +150,16 @@ fn is_file(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probe_removes_what_one_that_was_killed_left() {
+        let root = tempfile::tempdir().unwrap();
+        // No process has so large a number.
+        let left = temporary(&root.path().join("_".repeat(9)), u32::MAX);
+        fs::write(&left, "").unwrap();
+        probe(root.path(), 9).unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
 
     /// A `run.json` that lists files of others, outside the folder or of other bytes.
     #[test]

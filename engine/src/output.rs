@@ -20,7 +20,7 @@ use crate::executor::{Place, each_rows};
 use crate::graph::{Action, ActionId, Graph};
 use crate::observer::{Counts, Ending, Silent};
 use crate::order::{Order, OrderWriter};
-use crate::out_folder::{Exported, ExportedFiles};
+use crate::out_folder::{Exported, ExportedFiles, remove_leftovers, temporary};
 use crate::plugin::{Each, Registry};
 use crate::record::RunRecord;
 use crate::run::Outcome;
@@ -149,37 +149,6 @@ fn write_synced(file: std::io::Result<fs::File>, bytes: &[u8]) -> std::io::Resul
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
-}
-
-fn temporary(path: &Path, process: u32) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{process}.tmp"));
-    path.with_file_name(name)
-}
-
-/// Removes temporary files of processes that were killed while they wrote this file.
-fn remove_leftovers(path: &Path) {
-    let is_alive = |process: u32| Path::new("/proc").join(process.to_string()).exists();
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name
-            .to_str()
-            .and_then(|name| name.strip_suffix(".tmp")?.rsplit_once('.')?.1.parse().ok());
-        if let Some(process) = process
-            && entry.path().file_name() == temporary(path, process).file_name()
-            && Path::new("/proc/self").exists()
-            && !is_alive(process)
-        {
-            // A leftover that cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// What a `run.json` holds: the record of the run, then key, ending and cost of every action.

@@ -5,9 +5,12 @@ use faer::Mat;
 use super::design::Design;
 use super::moments::Moments;
 
+/// Rows of the whole.
 pub const ROWS: usize = 60;
+/// Terms of the fit.
 pub const TERMS: usize = 17;
 
+/// A term in a row; the first is constant.
 pub fn term(row: usize, term: usize) -> f64 {
     match term {
         0 => 1.0,
