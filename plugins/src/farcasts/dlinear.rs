@@ -27,7 +27,7 @@ plugin! {
     /// ```farcast
     /// farcast trend = dlinear(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "dlinear" version 4
+    "dlinear" version 5
     pub struct DLinear {
         /// What is observed and predicted.
         observed: Observed, flatten();

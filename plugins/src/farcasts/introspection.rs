@@ -39,7 +39,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = introspection(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "introspection" version 5
+    "introspection" version 6
     pub struct Introspection {
         /// What is observed and predicted.
         observed: Observed, flatten();

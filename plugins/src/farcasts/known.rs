@@ -39,7 +39,7 @@ plugin! {
     ///     weights: "networks/known_random.safetensors",
     /// )
     /// ```
-    "known" version 5
+    "known" version 6
     pub struct Known {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, one_for_all();

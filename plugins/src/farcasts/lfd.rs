@@ -24,7 +24,7 @@ plugin! {
     /// ```farcast
     /// farcast history = lfd(walk, observe: 4..=16, horizon: [24, 32], history: 3, train_on: [0])
     /// ```
-    "lfd" version 4
+    "lfd" version 5
     pub struct Lfd {
         /// What is observed and predicted.
         observed: Observed, flatten();

@@ -32,7 +32,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = lfd2(walk, observe: 4..=16, horizon: [24, 32], beta: 0.1, train_on: [0])
     /// ```
-    "lfd2" version 4
+    "lfd2" version 5
     pub struct Lfd2 {
         /// What is observed and predicted.
         observed: Observed, flatten();

@@ -39,7 +39,7 @@ plugin! {
     ///     weights: "networks/nino_mlp_random.safetensors",
     /// )
     /// ```
-    "nino" version 3
+    "nino" version 4
     pub struct Nino {
         /// What is observed and predicted.
         observed: Observed, flatten();

@@ -35,7 +35,7 @@ plugin! {
     /// ```farcast
     /// farcast scaled = wnn(walk, observe: 4..=20, epochs: 3, train_on: [0])
     /// ```
-    "wnn" version 4
+    "wnn" version 5
     pub struct Wnn {
         /// The runs to go on from.
         trajectory: Gather<Trajectory>, one_for_all();

@@ -33,7 +33,7 @@ plugin! {
     /// ```farcast
     /// parent line = linear_regression(seen, inputs: [x, z], target: y, steps: 50, members: 2)
     /// ```
-    "linear_regression" version 4
+    "linear_regression" version 5
     pub struct LinearRegression {
         /// The training data.
         data: Input<Dataset>, with_truth(), not_in_stream();

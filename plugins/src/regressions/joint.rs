@@ -45,7 +45,7 @@ plugin! {
     /// regression bent = joint(net, seen, regime, steps: 50)
     /// child moved = apply(bent, unseen)
     /// ```
-    "joint" version 4
+    "joint" version 5
     pub struct Joint {
         /// The network whose weights move.
         parent: Input<Parent>;

@@ -30,7 +30,7 @@ plugin! {
     /// ```farcast
     /// regression learned = network(shift, regime, units: 3, steps: 50, pca: 2)
     /// ```
-    "network" version 6
+    "network" version 7
     pub struct Hidden {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

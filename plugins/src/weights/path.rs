@@ -57,7 +57,7 @@ plugin! {
     /// score straight = path(net, on: unseen, points: 5)
     /// score curved = path(net, on: unseen, points: 5, curve: bezier, train: seen, steps: 20)
     /// ```
-    "path" version 4
+    "path" version 5
     pub struct Path {
         /// Where lines begin.
         a: Gather<Parent>;
