@@ -3,8 +3,8 @@
 
 use std::cell::OnceCell;
 
-use faer::Mat;
 use faer::linalg::solvers::Qr;
+use faer::{Col, Mat, Scale};
 
 use super::moments::Moments;
 
@@ -35,22 +35,22 @@ impl Design {
             None => matrix[(row, column)],
             Some(below) => penalty[(below, column)],
         };
-        let mut kept: Vec<usize> = (0..matrix.ncols()).collect();
-        loop {
-            let whole = Mat::from_fn(height, kept.len(), |row, column| entry(row, kept[column]));
-            let qr = whole.qr();
-            let diagonal = qr.R();
-            let dependent = (0..kept.len()).find(|column| {
-                *column >= height || {
-                    let orthogonal = diagonal[(*column, *column)].abs();
-                    orthogonal <= COLLINEAR * whole.col(*column).norm_l2()
-                }
-            });
-            match dependent {
-                Some(column) => _ = kept.remove(column),
-                None => return (Self::new(whole, rows, &qr), kept),
-            }
+        let of = |columns: &[usize]| {
+            Mat::from_fn(height, columns.len(), |row, column| {
+                entry(row, columns[column])
+            })
+        };
+        let all: Vec<usize> = (0..matrix.ncols()).collect();
+        let whole = of(&all);
+        let qr = whole.qr();
+        // The columns of `R` are to each other as those that it is of, and shorter.
+        let kept = independent_columns(&qr.thin_R().to_owned());
+        if kept == all {
+            return (Self::new(whole, rows, &qr), kept);
         }
+        let whole = of(&kept);
+        let qr = whole.qr();
+        (Self::new(whole, rows, &qr), kept)
     }
 
     /// Of a matrix whose columns are known to be independent, the design in its first rows.
@@ -107,9 +107,11 @@ impl Design {
         moments.turned(&self.r)
     }
 
-    /// What turns coefficients by the factors of another design into those by its own: `R Rₒ⁻¹`.
-    pub fn turned_by(&self, other: &Self) -> Mat<f64> {
-        &self.r * &other.inverse
+    /// What turns coefficients by the factors of another design, whose terms are some `columns` of its own, into those by
+    /// its own factors: `R Rₒ⁻¹`.
+    pub fn turned_by(&self, other: &Self, columns: &[usize]) -> Mat<f64> {
+        let entry = |row, column: usize| self.r[(row, columns[column])];
+        Mat::from_fn(self.r.nrows(), columns.len(), entry) * &other.inverse
     }
 
     /// The mean of each right-hand side.
@@ -168,6 +170,29 @@ impl Design {
             (residual[weight] / freedom * spread[term]).sqrt()
         })
     }
+}
+
+/// The columns that are not a linear combination of those before them.
+fn independent_columns(matrix: &Mat<f64>) -> Vec<usize> {
+    let mut kept = Vec::new();
+    let mut basis: Vec<Col<f64>> = Vec::new();
+    for (at, column) in matrix.col_iter().enumerate() {
+        let mut left = column.to_owned();
+        // A second time takes away what the first left by rounding (Giraud et al. 2005).
+        for _ in 0..2 {
+            for direction in &basis {
+                let along = direction.transpose() * &left;
+                left -= direction * Scale(along);
+            }
+        }
+        let orthogonal = left.norm_l2();
+        if orthogonal <= COLLINEAR * column.norm_l2() {
+            continue;
+        }
+        kept.push(at);
+        basis.push(left * Scale(1.0 / orthogonal));
+    }
+    kept
 }
 
 #[cfg(test)]

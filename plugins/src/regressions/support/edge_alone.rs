@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::design::Design;
+use super::held_out::HeldOut;
 use super::moments::Moments;
 
 /// Rows of the whole.
@@ -16,6 +17,13 @@ pub fn term(row: usize, term: usize) -> f64 {
         0 => 1.0,
         term => ((row * (term + 2) * 7) as f64).sin() + 0.2 * (row as f64 / 9.0).cos(),
     }
+}
+
+/// The weights of each row.
+pub fn table(weights: usize) -> Vec<Vec<f32>> {
+    let value = |row: usize, weight: usize| ((row * 31 + weight * 17) as f32).sin() + 3.0;
+    let row = |row| (0..weights).map(|weight| value(row, weight)).collect();
+    (0..ROWS).map(row).collect()
 }
 
 /// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
@@ -34,4 +42,28 @@ pub fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
     let mean = rest.iter().map(|row| y[*row]).sum::<f64>() / rest.len() as f64;
     let sum = |of: &dyn Fn(usize) -> f64| edge.iter().map(|row| (y[*row] - of(*row)).powi(2)).sum();
     (sum(&fitted), sum(&|_| mean))
+}
+
+/// A design with one more column, which marks the rows of an edge, and these.
+pub fn with_a_mark() -> (Design, Vec<usize>) {
+    let edge: Vec<usize> = (4..13).collect();
+    let entry = |row: usize, column: usize| match column {
+        TERMS => f64::from(u8::from(edge.contains(&row))),
+        column => term(row, column),
+    };
+    let columns = TERMS + 1;
+    let matrix = Mat::from_fn(ROWS, columns, entry);
+    let (design, kept) = Design::independent(&matrix, &Mat::zeros(0, columns));
+    assert_eq!(kept.len(), columns);
+    (design, edge)
+}
+
+/// What predicts its edge: the fit to the rest, where the mark is the same in all rows.
+pub fn without_a_mark(whole: &Design, edge: &[usize]) -> HeldOut {
+    let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
+    let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
+    let (design, _) = Design::independent(&matrix, &Mat::zeros(0, TERMS));
+    let columns: Vec<usize> = (0..TERMS).collect();
+    let held_out = HeldOut::between(whole, edge, (&design, &columns), false);
+    held_out.expect("enough rows")
 }

@@ -240,7 +240,7 @@ struct EdgeTrial<'a> {
 
 /// How a fit without an edge is made.
 enum EdgeFit<'a> {
-    /// It has the terms of the fit to the whole sample, and no coefficient is pruned.
+    /// It has the terms of the fit to the whole sample, or some of them without a penalty, and no coefficient is pruned.
     Straight(Rc<HeldOut>),
     /// It has the terms of the fit to the whole sample: the sums over the rest are those over the whole
     /// less those over the edge.
@@ -305,10 +305,17 @@ impl<'a> EdgeFit<'a> {
         whole: &Solution,
         (sample, edge, rest): (&Sample<'a>, &[usize], Vec<usize>),
     ) -> Self {
+        let has_penalty = solution.has_penalty() || whole.has_penalty();
         let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
-        if is_of_whole
-            && whole.is_straight()
-            && let Some(held_out) = HeldOut::between(&whole.design, edge, &solution.design)
+        if whole.is_straight()
+            && (is_of_whole || !has_penalty)
+            && let Some(columns) = solution.terms_in(whole)
+            && let Some(held_out) = HeldOut::between(
+                &whole.design,
+                edge,
+                (&solution.design, &columns),
+                has_penalty,
+            )
         {
             return Self::Straight(Rc::new(held_out));
         }

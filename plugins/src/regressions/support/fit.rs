@@ -283,6 +283,13 @@ impl<'a> Solution<'a> {
         self.kept.iter().map(|t| self.terms[*t].clone()).collect()
     }
 
+    /// Where its terms are among those of another fit; none where there are others.
+    pub fn terms_in(&self, other: &Solution) -> Option<Vec<usize>> {
+        let all = other.kept_terms();
+        let place = |term: &Term| all.iter().position(|other| other == term);
+        self.kept_terms().iter().map(place).collect()
+    }
+
     /// The values of these terms where the sample is this one, `[rows, terms]`.
     pub fn design_of(&self, sample: &Sample) -> Mat<f64> {
         sample.columns(&self.kept_terms())
@@ -336,7 +343,7 @@ impl<'a> Solution<'a> {
         if rest + below.nrows() < self.terms.len() {
             return None;
         }
-        let more = (below.nrows() + self.below.nrows() > 0).then(|| {
+        let more = (below.nrows() > 0 || self.has_penalty()).then(|| {
             let below = columns_of(&below, &self.kept);
             self.design.gram_of(&below) - self.design.gram_of(&self.below)
         });
@@ -353,9 +360,14 @@ impl<'a> Solution<'a> {
         self.reduced.is_none()
     }
 
+    /// Whether there is a penalty below its design.
+    pub fn has_penalty(&self) -> bool {
+        self.below.nrows() > 0
+    }
+
     /// The squared residuals of each weight, summed over the subsets.
     fn residual(&self, moments: &Moments, estimates: &Mat<f64>) -> Vec<f64> {
-        match self.is_straight() && self.below.nrows() == 0 {
+        match self.is_straight() && !self.has_penalty() {
             true => self.left(moments),
             false => self.design.residual(moments, estimates),
         }
