@@ -120,8 +120,7 @@ pub fn parent(widths: &[usize], rows: usize, columns: usize) -> String {
     let [inputs, hidden @ .., 1] = widths else {
         panic!("expected networks with one output, found {widths:?}");
     };
-    // Frequencies far enough from each other that no column follows from others.
-    let columns = (0..columns.max(*inputs)).map(|at| format!("x{at} = sin({} * z + x)", 7 * at));
+    let columns = (0..columns.max(*inputs)).map(|at| format!("x{at} = sin({at} * z + x)"));
     format!(
         "data base = synthetic(regime, rows: {rows})\n\
          data all = derive(base, {})\n\

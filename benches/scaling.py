@@ -114,7 +114,7 @@ def steps(n):
 
 def predictors(n):
     names = [f"p{at}" for at in range(n)]
-    formulas = ", ".join(f"{name} = sin({7 * at + 7} * z + x)" for at, name in enumerate(names))
+    formulas = ", ".join(f"{name} = sin({at + 1} * z + x)" for at, name in enumerate(names))
     return experiment(
         "data raw = synthetic(regime, rows: {rows})\n",
         f"data all = derive(raw, {formulas})\n",

@@ -29,6 +29,16 @@ impl Design {
     /// `penalty` has a column for each of the design; no more columns are kept than both have
     /// rows.
     pub fn independent(matrix: &Mat<f64>, penalty: &Mat<f64>) -> (Self, Vec<usize>) {
+        let all: Vec<usize> = (0..matrix.ncols()).collect();
+        Self::independent_of(&all, matrix, penalty)
+    }
+
+    /// The same of `some` columns.
+    pub fn independent_of(
+        some: &[usize],
+        matrix: &Mat<f64>,
+        penalty: &Mat<f64>,
+    ) -> (Self, Vec<usize>) {
         let rows = matrix.nrows();
         let height = rows + penalty.nrows();
         let entry = |row: usize, column: usize| match row.checked_sub(rows) {
@@ -40,12 +50,12 @@ impl Design {
                 entry(row, columns[column])
             })
         };
-        let all: Vec<usize> = (0..matrix.ncols()).collect();
-        let whole = of(&all);
+        let whole = of(some);
         let qr = whole.qr();
         // The columns of `R` are to each other as those that it is of, and shorter.
         let kept = independent_columns(&qr.thin_R().to_owned());
-        if kept == all {
+        let kept: Vec<usize> = kept.into_iter().map(|at| some[at]).collect();
+        if kept == some {
             return (Self::new(whole, rows, &qr), kept);
         }
         let whole = of(&kept);

@@ -286,7 +286,7 @@ impl<'a> EdgeTrial<'a> {
         let fit = match whole.held_out(&edge, rest.len(), &model) {
             Some(held_out) => EdgeFit::Straight(Rc::new(held_out)),
             None => {
-                let solution = Solution::by(&part, model, context)?;
+                let solution = Solution::by(&part, model, Some(whole), context)?;
                 EdgeFit::with(solution, whole, (sample, &edge, rest))
             }
         };
@@ -307,15 +307,15 @@ impl<'a> EdgeFit<'a> {
     ) -> Self {
         let has_penalty = solution.has_penalty() || whole.has_penalty();
         let is_of_whole = whole.is_of_terms() && solution.kept_terms() == whole.kept_terms();
+        let columns = solution.terms_in(whole);
+        let columns = columns.filter(|_| is_of_whole || !has_penalty);
+        let held_out = columns.and_then(|columns| {
+            let rest = (&solution.design, &columns[..]);
+            HeldOut::between(&whole.design, edge, rest, has_penalty)
+        });
+        let is_of_whole = is_of_whole && held_out.is_some();
         if whole.is_straight()
-            && (is_of_whole || !has_penalty)
-            && let Some(columns) = solution.terms_in(whole)
-            && let Some(held_out) = HeldOut::between(
-                &whole.design,
-                edge,
-                (&solution.design, &columns),
-                has_penalty,
-            )
+            && let Some(held_out) = held_out
         {
             return Self::Straight(Rc::new(held_out));
         }

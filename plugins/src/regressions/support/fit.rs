@@ -221,11 +221,16 @@ struct Reduced {
 impl<'a> Solution<'a> {
     /// Chooses basis and penalties, and decomposes the design.
     pub fn of(sample: &Sample<'a>, method: &dyn Method, context: &Context) -> Result<Self, Fault> {
-        Self::by(sample, method.model(sample, context)?, context)
+        Self::by(sample, method.model(sample, context)?, None, context)
     }
 
-    /// Chooses penalties, and decomposes the design.
-    pub fn by(sample: &Sample<'a>, model: Model, context: &Context) -> Result<Self, Fault> {
+    /// Chooses penalties, and decomposes the design; where it has the functions of another solution, of the terms that this kept.
+    pub fn by(
+        sample: &Sample<'a>,
+        model: Model,
+        other: Option<&Solution>,
+        context: &Context,
+    ) -> Result<Self, Fault> {
         let Model { basis, penalty } = model;
         let terms = basis.terms(sample.names().len());
         let columns = sample.columns(&terms);
@@ -245,7 +250,10 @@ impl<'a> Solution<'a> {
         if sample.rows() + below.nrows() < terms.len() {
             return Err(too_few(sample.rows(), terms.len()));
         }
-        let (design, kept) = Design::independent(&columns, &below);
+        let (design, kept) = match other.filter(|other| other.basis == basis) {
+            Some(other) => Design::independent_of(&other.kept, &columns, &below),
+            None => Design::independent(&columns, &below),
+        };
         if sample.keep.is_some() && design.freedom() == 0.0 {
             let message = format!(
                 "{} usable subsets for as many terms: their standard errors do not exist",

@@ -220,12 +220,9 @@ impl EdgeProducts {
         let whole = self.q.transpose() * &turned;
         let of_edge = |edge: &ProductEdge| {
             let own = edge.factors(&self.q);
-            let there = |all: &Mat<f64>, columns: &dyn Fn(usize) -> usize, count: usize| {
-                let entry = |row: usize, column: usize| all[(edge.rows[row], columns(column))];
-                Mat::from_fn(edge.rows.len(), count, entry)
-            };
-            let squares = there(products, &|at| edge.rows[at], edge.rows.len());
-            let across = there(&turned, &|at| at, self.q.ncols());
+            let rows = &edge.rows;
+            let squares = Mat::from_fn(rows.len(), rows.len(), |a, b| products[(rows[a], rows[b])]);
+            let across = Mat::from_fn(rows.len(), whole.ncols(), |a, b| turned[(rows[a], b)]);
             let sum = dot(&own.edge, &squares) + 2.0 * dot(&own.across, &across);
             (sum + dot(&own.whole, &whole)).max(0.0)
         };

@@ -85,3 +85,28 @@ fn what_the_predictors_say_is_told() {
     let fault = told(&constant).unwrap_err();
     assert_eq!(fault.to_string(), "no predictor varies over the subsets");
 }
+
+#[test]
+fn edges_are_predicted_by_no_term_that_the_fit_to_all_drops() {
+    // Without the first subset nothing is left of `mark`.
+    let mut mark = [0.0; 16];
+    mark[..2].fill(1.0);
+    let mut case = Case::new().with("mark", mark);
+    case.columns[1].1[..2].fill(200.0);
+    // Hardly more than `b`: a share of 9e-8 of it over all subsets, of 2e-7 without the large number.
+    let mut twin = [0.0; 16];
+    for (at, twin) in twin.iter_mut().enumerate() {
+        let side = [0.0, 0.0, 1.0, 0.0, 1.0, -1.0, 0.0, 0.0][at / 2];
+        *twin = case.columns[1].1[at] + 1e-5 * side;
+    }
+    let evidence = |case: &Case| case.polynomial(1, None).0.unwrap().form.evidence;
+    let along = |case: &Case| -> Vec<f64> {
+        let along = evidence(case).along;
+        along[..2].iter().map(|share| share.unwrap()).collect()
+    };
+    close(
+        &along(&case.clone().with("twin", twin)),
+        &along(&case),
+        1e-6,
+    );
+}
