@@ -15,7 +15,7 @@ use std::process::exit;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use cache::{Cache, Gc, Why};
+pub use cache::{Cache, ForPrograms, Gc, Why};
 pub use experiment::ExperimentArgs;
 use on_queue::near_run;
 pub use on_queue::{Attach, Cancel, Queue, Status, Work};
@@ -238,7 +238,7 @@ Examples:
     /// Inspect and clean the store of results.
     #[command(
         subcommand,
-        after_help = "Examples:\n  farcast cache ls\n  farcast cache gc --older-than 30 --dry-run"
+        after_help = "Examples:\n  farcast cache ls\n  farcast cache ls --json\n  farcast cache gc --older-than 30 --dry-run"
     )]
     Cache(Cache),
     /// Print every setting, its value and its source.

@@ -261,6 +261,72 @@ fn ls_and_du_tell_what_there_is() {
     .assert_eq(&printed(&folder.farcast(&["cache", "du"])));
 }
 
+/// What a `farcast cache` command answers in JSON with this exit code; sizes and seconds are 0.
+fn cache_json(folder: &Folder, args: &[&str], code: i32) -> Value {
+    fn masked(value: Value) -> Value {
+        let is_measured = |name: &str| name.contains("bytes") || name == "seconds";
+        match value {
+            Value::Object(fields) => { fields.into_iter() }
+                .map(
+                    |(name, value)| match is_measured(&name) && value.is_number() {
+                        true => (name, 0.into()),
+                        false => (name, masked(value)),
+                    },
+                )
+                .collect(),
+            Value::Array(items) => items.into_iter().map(masked).collect(),
+            other => other,
+        }
+    }
+    let said = folder.farcast(&[&["cache"], args, &["--json"]].concat());
+    assert_eq!(said.code, code, "{said:?}");
+    masked(serde_json::from_str(&said.out).unwrap())
+}
+
+#[test]
+fn programs_read_what_the_store_has_as_json() {
+    let folder = Folder::with(&starter());
+    folder.run(&[]);
+    let du = cache_json(&folder, &["du"], 0);
+    assert_eq!(du["plugins"].as_array().unwrap().len(), 10);
+    let pin = folder.farcast(&["cache", "pin", "last"]).err;
+    let ls = cache_json(&folder, &["ls"], 0);
+    let pin = ls["pins"][0]
+        .as_str()
+        .filter(|it| pin.contains(it))
+        .unwrap();
+    expect![[r#"{"store":"./.farcast","results":23,"objects":35,"bytes":0,"plugins":[{"plugin":"apply","results":4,"bytes":0,"seconds":0},{"plugin":"columns","results":1,"bytes":0,"seconds":0},{"plugin":"compare","results":1,"bytes":0,"seconds":0},{"plugin":"finetune","results":4,"bytes":0,"seconds":0},{"plugin":"mlp","results":4,"bytes":0,"seconds":0},{"plugin":"page","results":1,"bytes":0,"seconds":0},{"plugin":"polynomial","results":4,"bytes":0,"seconds":0},{"plugin":"synthetic","results":1,"bytes":0,"seconds":0},{"plugin":"where","results":2,"bytes":0,"seconds":0},{"plugin":"window","results":1,"bytes":0,"seconds":0}],"pins":["PIN"],"shared":[]}"#]].assert_eq(&ls.to_string().replace(pin, "PIN"));
+    expect![[r#"{"ok":true,"objects":35,"damaged":[],"changed":[],"missing":[],"runs":1,"damaged_runs":[],"damaged_holds":[],"damaged_journal":[]}"#]].assert_eq(&cache_json(&folder, &["verify"], 0).to_string());
+    expect![[r#"{"dry_run":true,"records":0,"files":0,"bytes":0,"queue_runs":0,"queue_bytes":0}"#]]
+        .assert_eq(&cache_json(&folder, &["gc", "--dry-run"], 0).to_string());
+    let why = |args: &[&str]| cache_json(&folder, &[&["why", "it.farcast"], args].concat(), 0);
+    assert_eq!(why(&[]).to_string(), r#"{"actions":[]}"#);
+    let cached = &why(&["skill"])["actions"][0];
+    assert_eq!(
+        (&cached["state"], &cached["host"]),
+        (&"cached".into(), &hostname().into())
+    );
+    let runs = &why(&["skill", "--set", "degree=2"])["actions"][0];
+    assert_eq!(
+        (&runs["action"], &runs["state"]),
+        (&"skill".into(), &"run".into())
+    );
+    expect![[r#"[{"statement":"drift","reason":"`degree` was 1, is 2","file":"it.farcast","line":19,"column":54}]"#]].assert_eq(&runs["reasons"].to_string());
+
+    damage_one(&folder, &["it.farcast"]);
+    let said = folder.farcast(&["cache", "verify", "--json"]);
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(found["ok"], false);
+    assert_eq!(found["damaged"].as_array().unwrap().len(), 1);
+    let mistake = cache_json(
+        &Folder::with("data a = csv(1)\n"),
+        &["why", "it.farcast"],
+        1,
+    );
+    assert_eq!(mistake["diagnostics"][0]["code"], "wrong-type");
+}
+
 #[test]
 fn a_pinned_run_stays_until_it_is_unpinned() {
     let folder = Folder::with(&starter());

@@ -11,9 +11,9 @@ use super::values::{size, whole};
 #[derive(Debug, Subcommand)]
 pub enum Cache {
     /// List the stored results.
-    Ls,
+    Ls(ForPrograms),
     /// Show how much each plugin stores, the largest first.
-    Du,
+    Du(ForPrograms),
     /// Show why a statement runs, or does not.
     #[command(
         after_help = "Examples:\n  farcast cache why storms.farcast shift\n  farcast cache why storms.farcast --set steps=200"
@@ -24,6 +24,8 @@ pub enum Cache {
         /// Set damaged results aside, so that the next run computes them again.
         #[arg(long)]
         repair: bool,
+        #[command(flatten)]
+        output: ForPrograms,
     },
     /// Remove what no result needs; results of running and pinned runs stay.
     #[command(
@@ -52,6 +54,16 @@ pub struct Why {
     pub experiment: ExperimentArgs,
     /// The statement [default: all that run].
     pub statement: Option<String>,
+    #[command(flatten)]
+    pub output: ForPrograms,
+}
+
+/// The flag of answers for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ForPrograms {
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `farcast cache gc`
@@ -72,4 +84,6 @@ pub struct Gc {
     /// Only show what would be removed.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub output: ForPrograms,
 }

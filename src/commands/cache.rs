@@ -10,11 +10,13 @@ use engine::cluster::{KEPT, forget_ended};
 use engine::digest::Digest;
 use engine::error::Fault;
 use engine::graph::Graph;
-use engine::remote::{self, Look, Remote};
-use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, size_text};
+use engine::path_text::path_text;
+use engine::remote::{self, Look, Remote, Usage};
+use engine::store::{Access, DirStore, Effect, GcPolicy, OnDamage, Store, VerifyReport, size_text};
+use serde_json::{Value, json};
 
 use super::{rerun, why};
-use crate::args::{Cache, ExperimentArgs, Gc};
+use crate::args::{Cache, ExperimentArgs, ForPrograms, Gc};
 use crate::exit::{Abort, Exit};
 use crate::remotes::{Consent, named, shared};
 use crate::session::{abort, open_store, study};
@@ -30,30 +32,33 @@ pub fn run(args: &Cache, settings: &Settings, terminal: &Terminal) -> Result<Exi
             terminal.out(format!("{}\n", settings.store(here).display()));
             Ok(Exit::Fine)
         }
-        Cache::Ls => {
+        Cache::Ls(output) => {
             let store = open(Access::Read)?;
-            let listed = ls(&store, terminal);
-            say_shared(&store, settings, terminal);
-            listed
+            let shared = shared(&store, settings, Consent::Asked, Look::Known, terminal).usage();
+            ls(&store, &shared, *output, terminal)
         }
-        Cache::Du => du(&open(Access::Read)?, terminal),
+        Cache::Du(output) => du(&open(Access::Read)?, *output, terminal),
         Cache::Why(args) => return why::run(args, settings, terminal),
-        Cache::Verify { repair: false } => verify(&open(Access::Read)?, OnDamage::Report, terminal),
-        Cache::Verify { repair: true } => {
-            verify(&open(Access::Write)?, OnDamage::SetAside, terminal)
+        Cache::Verify { repair, output } => {
+            let (access, on_damage) = match repair {
+                false => (Access::Read, OnDamage::Report),
+                true => (Access::Write, OnDamage::SetAside),
+            };
+            verify(&open(access)?, on_damage, *output, terminal)
         }
         Cache::Gc(Gc {
             remote: Some(name),
             dry_run,
+            output,
             ..
         }) => {
             let remote = named(Some(name), settings, terminal)?;
-            return gc_remote(remote, effect(*dry_run), terminal);
+            return gc_remote(remote, effect(*dry_run), *output, terminal);
         }
         Cache::Gc(args) => {
             let store = open(Access::Write)?;
             let policy = policy(args, &store, settings, terminal)?;
-            gc(&store, policy, terminal)
+            gc(&store, policy, args.output, terminal)
         }
         Cache::Pin { run } => {
             let store = open(Access::Write)?;
@@ -128,7 +133,7 @@ fn unpin(store: &DirStore, pin: &str, terminal: &Terminal) -> Result<Exit, Fault
 }
 
 /// How much each plugin stores; an object that several results share counts for the first.
-fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
+fn du(store: &DirStore, output: ForPrograms, terminal: &Terminal) -> Result<Exit, Fault> {
     let mut seen = BTreeSet::new();
     let mut plugins: BTreeMap<String, u64> = BTreeMap::new();
     for record in store.records().all() {
@@ -142,11 +147,20 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     let referred: u64 = plugins.values().sum();
     let mut plugins: Vec<(String, u64)> = plugins.into_iter().collect();
     plugins.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    let usage = store.usage()?;
+    let unreferred = usage.bytes.saturating_sub(referred);
+    if output.json {
+        let plugins = plugins.iter();
+        let plugins = plugins.map(|(plugin, bytes)| json!({ "plugin": plugin, "bytes": bytes }));
+        terminal.answer(json!({
+            "plugins": plugins.collect::<Vec<_>>(), "unneeded_bytes": unreferred,
+            "bytes": usage.bytes,
+        }));
+        return Ok(Exit::Fine);
+    }
     for (plugin, bytes) in plugins {
         terminal.out(format!("{:>10}  {plugin}\n", size_text(bytes)));
     }
-    let usage = store.usage()?;
-    let unreferred = usage.bytes.saturating_sub(referred);
     terminal.out(format!(
         "{:>10}  not needed by any result\n",
         size_text(unreferred)
@@ -155,8 +169,13 @@ fn du(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
     Ok(Exit::Fine)
 }
 
-/// The number, size and duration of the stored results, by plugin.
-fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
+/// The number, size and duration of the stored results, by plugin; then the shared stores.
+fn ls(
+    store: &DirStore,
+    shared: &[Usage],
+    output: ForPrograms,
+    terminal: &Terminal,
+) -> Result<Exit, Fault> {
     let mut plugins: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
     for record in store.records().all() {
         let cost = record.cost();
@@ -164,6 +183,18 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
         *count += 1;
         *bytes = bytes.saturating_add(cost.bytes);
         *seconds += cost.seconds;
+    }
+    let (usage, pins) = (store.usage()?, store.pins()?);
+    if output.json {
+        let plugins = plugins.iter().map(|(plugin, (count, bytes, seconds))| {
+            json!({ "plugin": plugin, "results": count, "bytes": bytes, "seconds": seconds })
+        });
+        terminal.answer(json!({
+            "store": path_text(store.path()), "results": usage.records, "objects": usage.objects,
+            "bytes": usage.bytes, "plugins": plugins.collect::<Vec<_>>(), "pins": pins,
+            "shared": shared.iter().map(shared_json).collect::<Vec<_>>(),
+        }));
+        return Ok(Exit::Fine);
     }
     if !plugins.is_empty() {
         terminal.out(format!(
@@ -177,7 +208,6 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
             "{plugin:16} {count:>8} {size:>10} {seconds:>10.1}\n"
         ));
     }
-    let usage = store.usage()?;
     terminal.out(format!(
         "{} results in {} objects, {}, in {}\n",
         usage.records,
@@ -185,14 +215,29 @@ fn ls(store: &DirStore, terminal: &Terminal) -> Result<Exit, Fault> {
         size_text(usage.bytes),
         store.path().display()
     ));
-    for pin in store.pins()? {
+    for pin in pins {
         terminal.out(format!("pinned: {pin}\n"));
+    }
+    for usage in shared {
+        terminal.out(shared_text(usage));
     }
     Ok(Exit::Fine)
 }
 
-fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<Exit, Fault> {
+fn verify(
+    store: &DirStore,
+    on_damage: OnDamage,
+    output: ForPrograms,
+    terminal: &Terminal,
+) -> Result<Exit, Fault> {
     let report = store.verify(on_damage)?;
+    if output.json {
+        terminal.answer(verified_json(&report));
+        return Ok(match report.is_clean() {
+            true => Exit::Fine,
+            false => Exit::Failed,
+        });
+    }
     for digest in &report.damaged {
         terminal.out(format!("damaged  {digest}\n"));
     }
@@ -241,21 +286,46 @@ fn verify(store: &DirStore, on_damage: OnDamage, terminal: &Terminal) -> Result<
     Ok(Exit::Failed)
 }
 
-fn gc(store: &DirStore, policy: GcPolicy, terminal: &Terminal) -> Result<Exit, Fault> {
-    let verb = match policy.effect {
-        Effect::Apply => "removed",
-        Effect::DryRun => "would remove",
-    };
+/// What `verify` found.
+fn verified_json(report: &VerifyReport) -> Value {
+    let changed = report
+        .changed
+        .iter()
+        .map(|(digest, file)| json!({ "digest": digest, "file": path_text(file) }));
+    let holds = report.holds.iter().map(|hold| path_text(hold));
+    let lines = report.problems.iter().map(ToString::to_string);
+    json!({
+        "ok": report.is_clean(), "objects": report.intact, "damaged": report.damaged,
+        "changed": changed.collect::<Vec<_>>(), "missing": report.missing,
+        "runs": report.intact_runs, "damaged_runs": report.runs,
+        "damaged_holds": holds.collect::<Vec<_>>(), "damaged_journal": lines.collect::<Vec<_>>(),
+    })
+}
+
+fn gc(
+    store: &DirStore,
+    policy: GcPolicy,
+    output: ForPrograms,
+    terminal: &Terminal,
+) -> Result<Exit, Fault> {
     let (effect, older) = (policy.effect, policy.older_than);
     let report = store.gc(policy)?;
+    let older = older.map_or(KEPT, |older| older.min(KEPT));
+    let forgotten = forget_ended(store.path(), older, effect)?;
+    if output.json {
+        terminal.answer(json!({
+            "dry_run": effect == Effect::DryRun, "records": report.records, "files": report.files,
+            "bytes": report.bytes, "queue_runs": forgotten.runs, "queue_bytes": forgotten.bytes,
+        }));
+        return Ok(Exit::Fine);
+    }
+    let verb = verb(effect);
     terminal.out(format!(
         "{verb} {} and {}, {}\n",
         counted(report.records, "record"),
         counted(report.files, "file"),
         size_text(report.bytes)
     ));
-    let older = older.map_or(KEPT, |older| older.min(KEPT));
-    let forgotten = forget_ended(store.path(), older, effect)?;
     if forgotten.runs > 0 {
         terminal.out(format!(
             "{verb} the orders and logs of {} on a queue, {}\n",
@@ -273,12 +343,29 @@ fn effect(is_dry: bool) -> Effect {
     }
 }
 
-fn gc_remote(remote: &Remote, effect: Effect, terminal: &Terminal) -> Result<Exit, Abort> {
-    let verb = match effect {
+/// What a `gc` with this effect says that it does.
+fn verb(effect: Effect) -> &'static str {
+    match effect {
         Effect::Apply => "removed",
         Effect::DryRun => "would remove",
-    };
+    }
+}
+
+fn gc_remote(
+    remote: &Remote,
+    effect: Effect,
+    output: ForPrograms,
+    terminal: &Terminal,
+) -> Result<Exit, Abort> {
     let report = remote::gc(remote, effect).map_err(|fault| report_fault(&fault, terminal))?;
+    if output.json {
+        terminal.answer(json!({
+            "dry_run": effect == Effect::DryRun, "remote": remote.name, "files": report.files,
+            "bytes": report.bytes,
+        }));
+        return Ok(Exit::Fine);
+    }
+    let verb = verb(effect);
     terminal.out(format!(
         "{verb} {}, {}, from `{}`\n",
         counted(report.files, "file"),
@@ -288,21 +375,26 @@ fn gc_remote(remote: &Remote, effect: Effect, terminal: &Terminal) -> Result<Exi
     Ok(Exit::Fine)
 }
 
-/// What is known of the shared stores.
-fn say_shared(store: &DirStore, settings: &Settings, terminal: &Terminal) {
-    let shared = shared(store, settings, Consent::Asked, Look::Known, terminal);
-    for usage in shared.usage() {
-        let age = usage.listed.map(age_text);
-        terminal.out(format!(
-            "shared: `{}` has {} in {}, {} of them not here, {}; listed {}\n",
-            usage.name,
-            counted(usage.records as u64, "result"),
-            counted(usage.segments as u64, "segment"),
-            usage.elsewhere,
-            size_text(usage.bytes),
-            age.unwrap_or_else(|| "never".to_owned()),
-        ));
-    }
+/// What is known of a shared store.
+fn shared_text(usage: &Usage) -> String {
+    let age = usage.listed.map(age_text);
+    format!(
+        "shared: `{}` has {} in {}, {} of them not here, {}; listed {}\n",
+        usage.name,
+        counted(usage.records as u64, "result"),
+        counted(usage.segments as u64, "segment"),
+        usage.elsewhere,
+        size_text(usage.bytes),
+        age.unwrap_or_else(|| "never".to_owned()),
+    )
+}
+
+fn shared_json(usage: &Usage) -> Value {
+    json!({
+        "name": usage.name, "results": usage.records, "segments": usage.segments,
+        "not_here": usage.elsewhere, "not_here_bytes": usage.bytes,
+        "listed_seconds_ago": usage.listed.map(|age| age.as_secs()),
+    })
 }
 
 /// `just now`, `3 hours ago`.

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::nearest;
+use dsl::source::Position;
 use engine::graph::{ActionId, Graph};
 use engine::plan::Step;
 use engine::store::{Access, Store};
 use engine::study::{Planned, Study};
 use engine::why::{Reason, reasons};
+use serde_json::{Value, json};
 
 use crate::args::Why;
 use crate::exit::{Abort, Exit};
@@ -16,11 +18,44 @@ use crate::settings::Settings;
 use crate::terminal::Terminal;
 
 pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit, Abort> {
+    let json = args.output.json;
+    let terminal = &Terminal { json, ..*terminal };
     let (mut study, store) = open(&args.experiment, settings, Access::Read, terminal)?;
     let planned = study.plan(&store);
     let Planned { graph, plan } = planned.map_err(|error| abort(&error, terminal))?;
     let reasons = reasons(&graph, &store, &plan);
     let asked = asked(args, &study, &graph, &reasons, terminal)?;
+    if json {
+        let actions = asked.iter().map(|id| {
+            let action = &graph.actions[id.0];
+            let (state, record) = match plan.step(*id) {
+                Step::Run => ("run", None),
+                Step::Cached(_) => ("cached", store.find(&action.key.digest)),
+                Step::NotNeeded => ("not needed", None),
+            };
+            let mut why = Vec::new();
+            if state == "run" {
+                let mut known = BTreeSet::new();
+                for root in roots(*id, &graph, &reasons) {
+                    let causes = causes(root, &study, &graph, &reasons[&root]);
+                    why.extend(causes.into_iter().filter(|it| known.insert(it.text())));
+                }
+            }
+            json!({
+                "action": action.title(&study.experiment), "key": action.key.digest,
+                "statement": study.experiment.nodes[action.node.0].name, "state": state,
+                "reasons": why.iter().map(Cause::json).collect::<Vec<_>>(),
+                "seconds": record.as_ref().map(|record| record.seconds),
+                "host": record.as_ref().map(|record| &record.host),
+            })
+        });
+        let actions: Vec<Value> = actions.collect();
+        terminal.answer(json!({ "actions": actions }));
+        return Ok(Exit::Fine);
+    }
+    if asked.is_empty() {
+        terminal.out("nothing runs: all results are in the store\n");
+    }
     let mut told = BTreeSet::new();
     for id in asked {
         let action = &graph.actions[id.0];
@@ -29,7 +64,12 @@ pub fn run(args: &Why, settings: &Settings, terminal: &Terminal) -> Result<Exit,
             (Step::Run, Some(_)) => {
                 terminal.out(format!("{title} runs\n"));
                 for root in roots(id, &graph, &reasons) {
-                    say(root, &study, &graph, &reasons[&root], &mut told, terminal);
+                    for cause in causes(root, &study, &graph, &reasons[&root]) {
+                        let text = cause.text();
+                        if told.insert(text.clone()) {
+                            terminal.out(text);
+                        }
+                    }
                 }
             }
             (Step::Cached(_), _) => {
@@ -57,9 +97,6 @@ fn asked(
     terminal: &Terminal,
 ) -> Result<Vec<ActionId>, Abort> {
     let Some(name) = &args.statement else {
-        if reasons.is_empty() {
-            terminal.out("nothing runs: all results are in the store\n");
-        }
         return Ok(reasons.keys().copied().collect());
     };
     let nodes = &study.experiment.nodes;
@@ -100,34 +137,52 @@ fn roots(id: ActionId, graph: &Graph, reasons: &BTreeMap<ActionId, Reason>) -> B
     roots
 }
 
-/// Prints the reasons of a root cause once, each component of the key with its place in the text.
-fn say(
-    id: ActionId,
-    study: &Study,
-    graph: &Graph,
-    reason: &Reason,
-    told: &mut BTreeSet<String>,
-    terminal: &Terminal,
-) {
+/// A reason why an action runs, with its place in the text.
+struct Cause<'a> {
+    statement: &'a str,
+    reason: String,
+    file: &'a str,
+    position: Position,
+}
+
+impl Cause<'_> {
+    fn text(&self) -> String {
+        let Self {
+            statement,
+            reason,
+            file,
+            position,
+        } = self;
+        format!("  {statement}: {reason}\n    --> {file}:{position}\n")
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "statement": self.statement, "reason": self.reason, "file": self.file,
+            "line": self.position.line, "column": self.position.column,
+        })
+    }
+}
+
+/// The reasons of a root cause, one for each component of its key that differs.
+fn causes<'a>(id: ActionId, study: &'a Study, graph: &Graph, reason: &Reason) -> Vec<Cause<'a>> {
     let node = &study.experiment.nodes[graph.actions[id.0].node.0];
-    let place = |name: &str| {
+    let cause = |name: &str, reason: String| {
         let span = node.args.get(name).map_or(node.span, |arg| arg.span);
         let source = study.sources.get(span.file);
-        format!("{}:{}", source.path, source.position(span.start))
-    };
-    let lines: Vec<String> = match reason {
-        Reason::Differs { own, .. } => own
-            .iter()
-            .map(|difference| {
-                let place = place(&difference.name);
-                format!("  {}: {difference}\n    --> {place}\n", node.name)
-            })
-            .collect(),
-        other => vec![format!("  {}: {other}\n    --> {}\n", node.name, place(""))],
-    };
-    for line in lines {
-        if told.insert(line.clone()) {
-            terminal.out(line);
+        Cause {
+            statement: &node.name,
+            reason,
+            file: &source.path,
+            position: source.position(span.start),
         }
+    };
+    match reason {
+        Reason::Differs { own, .. } => {
+            let own = own.iter();
+            let causes = own.map(|difference| cause(&difference.name, difference.to_string()));
+            causes.collect()
+        }
+        other => vec![cause("", other.to_string())],
     }
 }
