@@ -1,6 +1,7 @@
 //! Mistakes of users, with the whole message each.
 
 use std::fs;
+use std::io::Write;
 
 use expect_test::{Expect, expect};
 
@@ -24,6 +25,104 @@ fn a_file_that_is_not_there() {
         &Folder::new(),
         expect![[r#"
         error: `it.farcast` does not exist
+    "#]],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let folder = Folder::with("data a = csv(\"a.csv\")\nweights b = safetensors(\"a.csv\")\n");
+    for name in ["pipe.farcast", "a.csv", "run.json"] {
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.path(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    fs::create_dir(folder.path("folder.farcast")).unwrap();
+    let mut said = String::new();
+    for args in [
+        &["check", "pipe.farcast"][..],
+        &["run", "pipe.farcast"],
+        &["fmt", "pipe.farcast"],
+        &["cache", "why", "pipe.farcast"],
+        &["check", "folder.farcast"],
+        &["check", "/dev/zero"],
+        &["check", "it.farcast"],
+        &["rerun", "run.json"],
+    ] {
+        let found = folder.farcast(args);
+        assert_eq!(found.code, 1, "{args:?}");
+        said.push_str(&format!("{}\n{}", args.join(" "), found.err));
+    }
+    expect![[r#"
+        check pipe.farcast
+        error: `pipe.farcast` is a FIFO, not a file
+        1 error, 0 warnings
+        run pipe.farcast
+        error: `pipe.farcast` is a FIFO, not a file
+        fmt pipe.farcast
+        error: `pipe.farcast` is a FIFO, not a file
+        cache why pipe.farcast
+        error: `pipe.farcast` is a FIFO, not a file
+        check folder.farcast
+        error: `folder.farcast` is a folder: expected an experiment file
+        1 error, 0 warnings
+        check /dev/zero
+        error: `/dev/zero` is a device, not a file
+        1 error, 0 warnings
+        check it.farcast
+        error[data-file]: expected a file, found the FIFO `a.csv`
+         --> it.farcast:1:14
+          |
+        1 | data a = csv("a.csv")
+          |              ^^^^^^^
+        error[data-file]: `a.csv` is a FIFO, not a file
+         --> it.farcast:2:25
+          |
+        2 | weights b = safetensors("a.csv")
+          |                         ^^^^^^^
+        2 errors, 0 warnings
+        rerun run.json
+        error: there is no run, folder or file `run.json`
+          = help: `farcast runs` lists the runs of the store
+    "#]]
+    .assert_eq(&said);
+    // What the shell passes has somebody who writes.
+    let mut command = folder.command(&["check", "/dev/stdin"]);
+    let command = command.stdin(std::process::Stdio::piped());
+    let command = command.stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"data a = synthetic(regime)\n").unwrap();
+    drop(input);
+    let said = child.wait_with_output().unwrap();
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said, "no mistakes found\n");
+}
+
+#[test]
+fn subsets_that_no_regression_can_use_are_counted_with_the_reason() {
+    let folder = Folder::with(
+        &starter()
+            .replace("data all = ", "data every = ")
+            .replace(
+                "slope: 2)\n",
+                "slope: 2)\ndata all = derive(every, w = log(0 - z))\n",
+            )
+            .replace("columns(z)", "columns(w)")
+            .replace("members: 4", "members: 1"),
+    );
+    run_says(
+        &folder,
+        expect![[r#"
+        error[action-failed]: expected at least 2 usable subsets, found 0
+          --> it.farcast:20:31
+           |
+        20 | regression drift = polynomial(shift, regime, degree: degree)
+           |                               ^^^^^
+           |
+           = help: 64 of 64 subsets have a missing predictor and were left out
     "#]],
     );
 }

@@ -165,12 +165,12 @@ impl Outside for KeptTexts<'_> {
     }
 }
 
-/// The whole of a text that the user names: a file, or what a pipe delivers.
+/// The whole of a text that the user names: a file, or what the shell passes as a descriptor.
 ///
 /// # Errors
-/// Why it cannot be read, in one line: it is missing, a directory, not text, larger than 16 MiB.
+/// Why it cannot be read, in one line: it is missing, no file, not text, larger than 16 MiB.
 pub fn read_text(path: &str) -> Result<String, String> {
-    text_of(path, File::open(text_path(path)).map_err(NotOpened::from))
+    text_of(path, files::open_or_passed(&text_path(path)))
 }
 
 fn text_of(path: &str, file: Result<File, NotOpened>) -> Result<String, String> {

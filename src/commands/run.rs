@@ -608,15 +608,21 @@ impl Finished<'_> {
 
     /// Statement and note, with the names of the file.
     fn notes(&self) -> Vec<(String, String)> {
-        self.notes_with(|_| true)
+        self.notes_with(|_| true, |_| true)
     }
 
-    /// The same for the terminal, where points that diverged are listed by themselves.
-    fn told_notes(&self) -> Vec<(String, String)> {
-        self.notes_with(|node| node.point.is_empty())
+    /// The same for the terminal, where points that diverged are listed by themselves, and failures
+    /// come with their notes.
+    fn told_notes(&self, failures: &[(ActionId, Failure)]) -> Vec<(String, String)> {
+        let is_told = |noted| !failures.iter().any(|(id, _)| *id == noted);
+        self.notes_with(|node| node.point.is_empty(), is_told)
     }
 
-    fn notes_with(&self, tells_divergence: impl Fn(&Node) -> bool) -> Vec<(String, String)> {
+    fn notes_with(
+        &self,
+        tells_divergence: impl Fn(&Node) -> bool,
+        is_told: impl Fn(ActionId) -> bool,
+    ) -> Vec<(String, String)> {
         let diverged = self.outcome.endings.iter().enumerate();
         let diverged = diverged.filter_map(|(index, ending)| match ending {
             Ending::Diverged { why, .. } => {
@@ -628,6 +634,7 @@ impl Finished<'_> {
             _ => None,
         });
         let noted = self.outcome.notes.iter().map(|(id, note)| (*id, note));
+        let noted = noted.filter(|(id, _)| is_told(*id));
         let names = self.names();
         let all = diverged.chain(noted).map(|(id, note)| {
             let node = &self.study.experiment.nodes[self.graph.actions[id.0].node.0];
@@ -689,7 +696,7 @@ impl Finished<'_> {
         self.say_failures(&failures, terminal);
         self.say_sweeps(terminal);
         if !self.job.options.quiet {
-            say_notes(&self.told_notes(), terminal);
+            say_notes(&self.told_notes(&failures), terminal);
         }
         let is_bug = |(_, failure): &(ActionId, Failure)| failure.blame == Blame::Bug;
         match () {
@@ -770,6 +777,10 @@ impl Finished<'_> {
             let Failure { message, hint, .. } = names.put_in_failure(failure);
             let mut diagnostic = Diagnostic::error(Code::ActionFailed, span, message);
             diagnostic.hints.extend(hint);
+            // What an action noted before it failed may say why: how many rows it left out.
+            let notes = self.outcome.notes.iter().filter(|(noted, _)| noted == id);
+            let notes = notes.map(|(_, note)| names.put_in(note).into_owned());
+            diagnostic.hints.extend(notes);
             if !said.contains(&diagnostic) {
                 said.push(diagnostic);
             }

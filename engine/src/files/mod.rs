@@ -29,7 +29,7 @@ pub use known_blocks::KnownBlocks;
 pub(crate) use pattern::digest;
 pub use pattern::{entries, matches, matching, names_in, root};
 pub use regular::NotOpened;
-pub(crate) use regular::{look_at, open};
+pub(crate) use regular::{look_at, open, open_or_passed};
 pub use shards::{INDEX, named_shards};
 pub(crate) use stamp::Stamp;
 

@@ -1,4 +1,5 @@
-//! Opening regular files only: a FIFO, a socket or a device would be waited for.
+//! Opening regular files only: a FIFO, a socket or a device would be waited for. Of all else only
+//! what the shell has opened is read.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -60,6 +61,21 @@ pub fn open(path: &Path) -> Result<File, NotOpened> {
     // Again: something else may have taken its place in between.
     expect_file(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Opens a text that the user names: a file, or what the shell passes as a descriptor, such as the
+/// pipe of `<(…)`. Whoever waits for that has somebody who writes, which a FIFO need not have.
+///
+/// # Errors
+/// See [`NotOpened`].
+pub fn open_or_passed(path: &Path) -> Result<File, NotOpened> {
+    let passed = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    let is_passed =
+        path == Path::new("/dev/stdin") || path.parent().is_some_and(|it| passed.contains(&it));
+    match is_passed {
+        true => Ok(File::open(path)?),
+        false => open(path),
+    }
 }
 
 fn expect_file(metadata: &Metadata) -> Result<(), NotOpened> {

@@ -7,7 +7,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::dir::DirStore;
 use super::folder::Folder;
 use crate::digest::Digest;
 use crate::error::Fault;
+use crate::files::{self, NotOpened};
 
 /// Larger files are not read: no run writes them.
 const LARGEST: u64 = 256 << 20;
@@ -180,15 +181,15 @@ impl DirStore {
 /// [`Fault::Environment`] when it cannot be read or is larger than any file of a run.
 pub fn read_limited(path: &Path) -> Result<Vec<u8>, Fault> {
     let shown = path.display();
-    let read = || -> io::Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>, NotOpened> {
         let mut bytes = Vec::new();
-        let file = File::open(path)?;
+        let file = files::open(path)?;
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Fault::Environment(format!("`{shown}` does not exist")),
-        _ => Fault::Environment(format!("cannot read `{shown}`: {error}")),
+    let bytes = read().map_err(|error| match error {
+        NotOpened::Missing => Fault::Environment(format!("`{shown}` does not exist")),
+        other => Fault::Environment(other.message(path)),
     })?;
     if bytes.len() as u64 > LARGEST {
         let limit = LARGEST >> 20;
