@@ -542,6 +542,23 @@ fn a_coordinate_that_rows_do_not_have_is_named_before_the_run() {
             "weights x = pick(settings, route == fan_out)",
         ),
         (
+            "a misspelt one and a word",
+            "weights x = pick(settings, rout == fan_out)",
+        ),
+        (
+            "a word in a list",
+            "weights x = pick(settings, route in [fan_out, \"dfdx\"])",
+        ),
+        ("a param alone", "weights x = pick(settings, other == 3)"),
+        (
+            "a sweep that is none",
+            "weights one = across(rate, first)\nweights two = across(rats, first)",
+        ),
+        (
+            "like an argument",
+            "weights x = pick(settings, route: \"dfdx\")",
+        ),
+        (
             "named like an argument",
             "define low(rate) = pick(settings, rate < 1)\nweights x = low(2)",
         ),
@@ -577,7 +594,26 @@ fn a_coordinate_that_rows_do_not_have_is_named_before_the_run() {
           error[wrong-type]: expected a text, found a number
         a word without quotes
           error[unknown-name]: the rows have no coordinate `fan_out`
+          = help: a text has quotes: `"fan_out"`
           = help: coordinates: `rate`, `route`
+        a misspelt one and a word
+          error[unknown-name]: the rows have no coordinate `rout`
+          = help: did you mean `route`?
+          = help: coordinates: `rate`, `route`
+        a word in a list
+          error[unknown-name]: unknown name `fan_out`
+          = help: a text has quotes: `"fan_out"`
+        a param alone
+          error[impossible-call]: no row meets the condition: it names no coordinate of the rows
+        a sweep that is none
+          error[wrong-kind]: expected a `sweep`, found `rate`, which is a `Float`
+          error[unknown-name]: there is no sweep `rats`
+          = help: did you mean `rates`?
+          = help: sweeps: `rates`
+        like an argument
+          error[unknown-argument]: `pick` has no parameter `route`
+          = help: parameters: `weights`, `when`
+          = help: to compare, write `route == "dfdx"`
         named like an argument
           error[ambiguous-name]: `rate` is both an argument of the definition and a coordinate
           = help: rename one of them

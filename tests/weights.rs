@@ -145,6 +145,7 @@ fn what_does_not_fit_is_found_before_anything_runs() {
           help: `pick` chooses rows, `average` makes one of many, `members` a member of each
         weights x = pick(walk, step > 100)
           error[impossible-call]: none of 3 rows meets the condition
+          help: steps: 0, 3, 6
         weights x = pick(walk, horizon > 100)
           error[unknown-name]: the rows have no coordinate `horizon`
           help: coordinates: `step`
@@ -181,17 +182,17 @@ fn what_does_not_fit_is_found_before_anything_runs() {
         parent x = members(generate(net, blend(of: 2), count: 5), count: 6)
           error[impossible-call]: expected a row for each of 6 members, found 5 rows
         parent x = generate(net, blend(of: 2), count: 5)
-          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes a `weights`
+          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes `weights`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         parent x = soup(generate(net, blend(of: 2), count: 5))
-          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes a `weights`
+          error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes `weights`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         child x = adopt(generate(net, blend(of: 2), count: 5), horizon: 2)
-          error[wrong-kind]: expected a plugin that makes a `farcast`, found `generate`, which makes a `weights`
+          error[wrong-kind]: expected a plugin that makes a `farcast`, found `generate`, which makes `weights`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         weights drawn = generate(net, blend(of: 2), count: 5)
         parent x = soup(drawn)
-          error[wrong-kind]: expected a `parent`, found `drawn`, which is a `weights`
+          error[wrong-kind]: expected a `parent`, found `drawn`, which is `weights`
           help: `members(drawn, count: …)` is a parent with a member for each row
         parent x = average(walk, choose: best)
           error[impossible-call]: `choose` needs rows to judge networks by

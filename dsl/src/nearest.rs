@@ -36,9 +36,9 @@ pub fn count(arguments: usize) -> String {
     }
 }
 
-/// `a parent`, `an anomaly`, with the word in backticks; `data` are many already.
+/// `a parent`, `an anomaly`, with the word in backticks; `data` and `weights` are many already.
 pub fn a(word: &str) -> String {
-    if word == "data" {
+    if matches!(word, "data" | "weights") {
         return format!("`{word}`");
     }
     let article = if word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {
@@ -47,6 +47,15 @@ pub fn a(word: &str) -> String {
         "a"
     };
     format!("{article} `{word}`")
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub fn either(choices: &[String]) -> String {
+    match choices {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 /// Whether a text can be written as a name, or as names with points between them.

@@ -7,7 +7,7 @@ use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::nearest::{count, quoted};
-use crate::signature::{Param, Signature};
+use crate::signature::{Makes, Param, Signature};
 use crate::source::Span;
 use crate::types::Type;
 
@@ -122,6 +122,25 @@ impl Checker<'_> {
         (is_one && !whole.is_empty()).then(|| format!("{whole}.{decimals}"))
     }
 
+    /// Where a parameter belongs that a constructor in an argument has: `rate` in the `adam(…)` of
+    /// `optimizer`.
+    fn inside(&self, signature: &Signature, name: &str) -> Option<String> {
+        let wanted = [Some(name), foreign::parameter(name)];
+        wanted.into_iter().flatten().find_map(|wanted| {
+            signature.params.iter().find_map(|param| {
+                let Type::Constructed(group) = &param.ty else {
+                    return None;
+                };
+                let makes = Makes::Value(group.clone());
+                let mut all = self.names.catalog.iter();
+                let made = all.find(|it| it.makes == makes && it.param(wanted).is_some())?;
+                let (param, made) = (&param.name, &made.name);
+                let hint = format!("`{wanted}` belongs in `{param}: {made}({wanted}: …)`");
+                Some(hint)
+            })
+        })
+    }
+
     fn bind_named<'e>(
         &mut self,
         call: &Call,
@@ -139,14 +158,22 @@ impl Checker<'_> {
             let ours = foreign::parameter(&name.text);
             let ours = ours.filter(|ours| param_names(signature).any(|known| known == *ours));
             let diagnostic = Diagnostic::error(Code::UnknownArgument, name.span, message);
-            let diagnostic = match ours {
-                Some(ours) => diagnostic.hint(format!("it is called `{ours}`")),
-                None => diagnostic.meant(&name.text, param_names(signature)),
+            let diagnostic = match (ours, self.inside(signature, &name.text)) {
+                (Some(ours), _) => diagnostic.hint(format!("it is called `{ours}`")),
+                (None, Some(inside)) => diagnostic.hint(inside),
+                (None, None) => diagnostic.meant(&name.text, param_names(signature)),
             };
             let mut diagnostic = diagnostic.choices("parameters", param_names(signature));
             if signature.params.iter().any(|param| param.definitions) {
                 diagnostic =
                     diagnostic.hint(format!("a new column is written `{} = …`", name.text));
+            }
+            let is_condition = |param: &Param| matches!(param.ty, Type::Condition(_));
+            let is_value = !matches!(value.kind, ExprKind::Binary { .. } | ExprKind::List(_));
+            if is_value && signature.params.iter().any(is_condition) {
+                let value = self.source(value.span);
+                let hint = format!("to compare, write `{} == {value}`", name.text);
+                diagnostic = diagnostic.hint(hint);
             }
             self.report(call.env, diagnostic);
             return None;

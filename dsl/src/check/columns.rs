@@ -175,6 +175,7 @@ impl Checker<'_> {
             }
             ExprKind::Text(text) => Some(Term::text(text.clone())),
             ExprKind::Date(date) => Some(Term::date(*date)),
+            ExprKind::Range { .. } if self.refuse_range_after_in(expr, env) => None,
             ExprKind::List(_) | ExprKind::Range { .. } => self.no_term(expr, env),
             ExprKind::Name(path) => self.named_term(path, expr, env, names, notes),
             ExprKind::Part { whole, path } => {
@@ -200,14 +201,26 @@ impl Checker<'_> {
                 right,
                 ..
             } => {
-                let value = self.term(left, env, names, notes);
-                self.member(value?, left.span, right, env, names, notes)
+                let value = self.term(left, env, names, notes)?;
+                let (is_text, before) = (value.sort == Sort::Text, self.sink.count());
+                let found = self.member(value, left.span, right, env, names, notes);
+                if is_text {
+                    self.hint_at_quotes(before);
+                }
+                found
             }
             ExprKind::Binary {
                 op, left, right, ..
             } => {
                 let first = self.term(left, env, names, notes);
+                if first.is_none() && op.compares() && self.may_be_text(right, env, names) {
+                    return None;
+                }
+                let before = self.sink.count();
                 let second = self.term(right, env, names, notes);
+                if op.compares() && first.as_ref().is_some_and(|it| it.sort == Sort::Text) {
+                    self.hint_at_quotes(before);
+                }
                 self.binary(*op, (first?, left.span), (second?, right.span), env, names)
             }
         }
@@ -344,7 +357,7 @@ impl Checker<'_> {
         }
     }
 
-    fn is_column(&self, path: &[Name], names: Names) -> bool {
+    pub fn is_column(&self, path: &[Name], names: Names) -> bool {
         match (path, names) {
             ([name], Names::Columns(Columns::Known(schema, _))) => {
                 schema.find(&name.text).is_some()

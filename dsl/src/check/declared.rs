@@ -8,6 +8,7 @@ use super::scope::PluginDecl;
 use crate::ast::{Expr, Name, PluginOption, PluginParam, TypeExpr};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::Declared;
+use crate::nearest::a;
 use crate::signature::{ColumnRule, Makes, Need, Param, Signature};
 use crate::source::Span;
 use crate::types::{ColumnInfo, Kind, Over, Type};
@@ -172,7 +173,7 @@ impl Checker<'_> {
         let diagnostic = match Kind::from_keyword(&word.text) {
             Some(kind) if MADE.contains(&kind) => return Some(kind),
             Some(kind) => {
-                let message = format!("a plugin of one's own cannot make a `{kind}`");
+                let message = format!("a plugin of one's own cannot make {}", a(kind.keyword()));
                 Diagnostic::error(Code::WrongKind, word.span, message).hint(never_made(kind))
             }
             None => {
@@ -284,7 +285,7 @@ impl Checker<'_> {
         match Kind::from_keyword(name).filter(|_| bare) {
             Some(kind) if TAKEN.contains(&kind) => Some(Type::Kind(kind)),
             Some(kind) => {
-                let message = format!("a plugin of one's own cannot take a `{kind}`");
+                let message = format!("a plugin of one's own cannot take {}", a(kind.keyword()));
                 let error = Diagnostic::error(Code::WrongKind, ty.span, message);
                 let error = error.hint(never_taken(kind));
                 self.report(env, error.choices("kinds", TAKEN.map(Kind::keyword)));

@@ -7,7 +7,7 @@ use super::scope::Entity;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
-use crate::nearest::{a, quoted};
+use crate::nearest::{a, either, quoted};
 use crate::signature::Makes;
 use crate::types::Type;
 
@@ -120,7 +120,7 @@ pub fn made_name(makes: &Makes) -> String {
         Makes::Value(group) => a(group),
         Makes::Kinds(kinds) => {
             let names: Vec<String> = kinds.iter().map(|kind| a(kind.keyword())).collect();
-            names.join(" or ")
+            either(&names)
         }
     }
 }
@@ -135,7 +135,7 @@ pub fn type_name(ty: &Type) -> String {
         Type::Condition(_) => "a condition".to_owned(),
         Type::OneOf(types) => {
             let names: Vec<String> = types.iter().map(type_name).collect();
-            names.join(" or ")
+            either(&names)
         }
         other => a(&other.to_string()),
     }

@@ -32,6 +32,7 @@ mod order;
 mod params;
 mod plugin;
 mod progress;
+mod quotes;
 mod reads;
 mod scope;
 mod sink;

@@ -248,6 +248,38 @@ impl Checker<'_> {
         Some(Term::truth(ColumnExpr::Binary(BinaryOp::In, value, list)))
     }
 
+    /// Whether an expression is `x in 1..3`, which binds as `(x in 1)..3`; says how to write it.
+    pub fn refuse_range_after_in(&mut self, expr: &Expr, env: Env) -> bool {
+        let ExprKind::Range {
+            start: Some(start),
+            end: Some(end),
+            inclusive,
+            step: None,
+        } = &expr.kind
+        else {
+            return false;
+        };
+        let ExprKind::Binary {
+            op: BinaryOp::In,
+            left,
+            right,
+            ..
+        } = &start.kind
+        else {
+            return false;
+        };
+        let below = if *inclusive { "<=" } else { "<" };
+        let [x, from, to] = [left, right, end].map(|part| self.source(part.span));
+        let hint = format!("a range is `{x} >= {from} and {x} {below} {to}`");
+        let message = "expected a list after `in`, found a range";
+        let place = right.span.to(end.span);
+        self.report(
+            env,
+            Diagnostic::error(Code::WrongType, place, message).hint(hint),
+        );
+        true
+    }
+
     /// The items of a list that is written, or is a param's.
     fn items_of(
         &mut self,

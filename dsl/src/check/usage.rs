@@ -7,6 +7,7 @@ use super::env::Env;
 use super::scope::{MAIN, Statement};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Arguments, NodeId, Value};
+use crate::nearest::quoted;
 use crate::types::Kind;
 
 impl Checker<'_> {
@@ -56,14 +57,33 @@ impl Checker<'_> {
                 open.extend(&self.progress.edges[at]);
             }
         }
-        main.iter()
-            .filter(|at| !used.contains(at))
-            .map(|at| {
-                let statement = &statements[*at];
-                let message = format!("`{}` is never used", statement.name.text);
-                Diagnostic::warning(Code::UnusedStatement, statement.name.span, message)
-            })
-            .collect()
+        let unused: Vec<usize> = main.into_iter().filter(|at| !used.contains(at)).collect();
+        let names = |found: &[usize], why: &str| {
+            let texts = found.iter().map(|at| &*statements[*at].name.text);
+            let named = quoted(texts.take(MOST_NAMED));
+            match found.len() {
+                0 => None,
+                1 => Some(format!("{named} is used {why}")),
+                count if count > MOST_NAMED => {
+                    let more = count - MOST_NAMED;
+                    Some(format!("{named} and {more} more are used {why}"))
+                }
+                _ => Some(format!("{named} are used {why}")),
+            }
+        };
+        let ends = ends(&unused, &used, &self.progress.edges).into_iter();
+        ends.map(|(at, leading)| {
+            let name = &statements[at].name;
+            let message = format!("`{}` is never used", name.text);
+            let mut warning = Diagnostic::warning(Code::UnusedStatement, name.span, message);
+            warning
+                .hints
+                .extend(names(&leading.alone, "for nothing else"));
+            let by_several = "only by statements that are never used";
+            warning.hints.extend(names(&leading.shared, by_several));
+            warning
+        })
+        .collect()
     }
 
     /// Statements of the first point that are the same call with the same arguments.
@@ -106,6 +126,57 @@ impl Checker<'_> {
         }
         warnings
     }
+}
+
+/// How many statements a hint names.
+const MOST_NAMED: usize = 8;
+
+/// The unused statements that lead to one that no unused statement uses.
+#[derive(Default)]
+struct LeadingTo {
+    /// Those that lead to it alone.
+    alone: Vec<usize>,
+    /// Those that lead to an earlier one, too.
+    shared: Vec<usize>,
+}
+
+/// The ends of the chains that unused statements form.
+fn ends(
+    unused: &[usize],
+    used: &BTreeSet<usize>,
+    edges: &[BTreeSet<usize>],
+) -> BTreeMap<usize, LeadingTo> {
+    let next = |at: usize| edges[at].iter().copied().filter(|to| !used.contains(to));
+    let mut below = BTreeSet::new();
+    let mut open: Vec<usize> = unused.iter().flat_map(|at| next(*at)).collect();
+    while let Some(at) = open.pop() {
+        if below.insert(at) {
+            open.extend(next(at));
+        }
+    }
+    let ends = unused.iter().filter(|at| !below.contains(at));
+    let mut ends: BTreeMap<usize, LeadingTo> = ends.map(|at| (*at, LeadingTo::default())).collect();
+    // The first two ends that each leads to: no statement is visited for a third.
+    let mut led_to: BTreeMap<usize, (usize, Option<usize>)> = BTreeMap::new();
+    for end in ends.keys() {
+        let mut open: Vec<usize> = next(*end).collect();
+        while let Some(at) = open.pop() {
+            match led_to.get_mut(&at) {
+                None => drop(led_to.insert(at, (*end, None))),
+                Some((first, second @ None)) if first != end => *second = Some(*end),
+                Some(_) => continue,
+            }
+            open.extend(next(at));
+        }
+    }
+    for at in unused {
+        match led_to.get(at) {
+            Some((first, None)) => ends.entry(*first).or_default().alone.push(*at),
+            Some((_, Some(second))) => ends.entry(*second).or_default().shared.push(*at),
+            None => {}
+        }
+    }
+    ends
 }
 
 /// A value as bytes that equal values share and others do not; a node is the first like it.

@@ -129,16 +129,53 @@ fn met(call: &Sketch) -> Option<(usize, Vec<usize>)> {
 
 /// Refuses a condition that no row meets, or several where one is asked for, whatever the data.
 fn miscounted(call: &Sketch) -> Option<Complaint> {
+    if let Some(wrong) = without_coordinate(call) {
+        return Some(wrong);
+    }
     let (rows, counts) = met(call)?;
     let most = counts.iter().copied().max()?;
     if most == 0 {
         let message = format!("none of {rows} rows meets the condition");
-        return Some(Complaint::at("when", message));
+        let wrong = Complaint::at("when", message);
+        return Some(match steps_text(call) {
+            Some(text) => wrong.with_hint(text),
+            None => wrong,
+        });
     }
     let is_network = matches!(call.kind(), Kind::Parent | Kind::Child);
     let is_many = is_network && counts.iter().all(|count| *count > 1);
     is_many.then(|| {
         let message = format!("expected one row for a {}, found {most}", call.kind());
         Complaint::at("when", message).with_hint("`average` makes one of many")
+    })
+}
+
+/// Refuses a condition that is false whatever the row, as one of a param is.
+fn without_coordinate(call: &Sketch) -> Option<Complaint> {
+    let condition = call.get::<Condition>("when")?.0;
+    if !condition.columns().is_empty() {
+        return None;
+    }
+    let met = condition.evaluate(1, &|_| None).ok()?;
+    (met.first() == Some(&0.0)).then(|| {
+        let message = "no row meets the condition: it names no coordinate of the rows";
+        Complaint::at("when", message)
+    })
+}
+
+/// The steps that there are: all of a few, the ends of many.
+fn steps_text(call: &Sketch) -> Option<String> {
+    let steps = call.steps("weights")?.possible(None)?.pop()?;
+    let name = match call.input("weights")?.kind {
+        Kind::Farcast => "horizons",
+        _ => "steps",
+    };
+    Some(match &steps[..] {
+        few if few.len() <= 8 => {
+            let few: Vec<String> = few.iter().map(ToString::to_string).collect();
+            format!("{name}: {}", few.join(", "))
+        }
+        [first, second, .., last] => format!("{name}: {first}, {second}, … {last}"),
+        _ => return None,
     })
 }

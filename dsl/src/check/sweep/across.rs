@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::binding::Binding;
 use super::super::call::Call;
 use super::super::checker::Checker;
+use super::super::describe::dotted;
 use super::super::env::{Env, Resolved};
 use super::super::known::Args;
 use super::super::notes::Notes;
@@ -14,6 +15,7 @@ use super::super::scope::{Entity, MAIN};
 use super::super::value::Expected;
 use super::full;
 use crate::ast::{Expr, ExprKind};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Argument, NodeId, Value};
 use crate::signature::Signature;
 use crate::types::{Kind, Type};
@@ -95,6 +97,18 @@ impl<'p> Checker<'p> {
                 Resolved::Arg(inner, outer) => (expr, env) = (inner, outer),
                 Resolved::Failed => return None,
                 Resolved::Entity(Entity::Statement(at)) if self.is_sweep(at) => break at,
+                Resolved::Nothing => {
+                    let text = dotted(path);
+                    let statements = self.names.program.statements.iter().enumerate();
+                    let sweeps = statements.filter(|(at, _)| self.is_sweep(*at));
+                    let sweeps: Vec<&str> = sweeps.map(|(_, it)| &*it.name.text).collect();
+                    let message = format!("there is no sweep `{text}`");
+                    let diagnostic = Diagnostic::error(Code::UnknownName, expr.span, message)
+                        .meant(&text, sweeps.iter().copied())
+                        .choices("sweeps", sweeps);
+                    self.report(env, diagnostic);
+                    return None;
+                }
                 _ => return self.mismatch(expr, env, &Type::Kind(Kind::Sweep)),
             }
         };
