@@ -15,11 +15,10 @@ const SETTLED: f64 = 1e-10;
 /// Slopes and offset of `y ≈ Σ_i a_i x_i + b` with the smallest mean of `|y − ŷ|`.
 ///
 /// Least squares weighted by one over the deviation, again and again (Schlossmacher 1973) from
-/// `start` on, the least deviation that differs from zero halved each time. `rows` has as many
-/// inputs of each example, one after the other, as `start` has slopes.
-pub fn least_absolute(rows: &[f64], truth: &[f64], start: &[f64]) -> Vec<f64> {
-    let width = start.len() - 1;
-    let mut errors = deviations(rows, truth, start);
+/// `start` on, the least deviation that differs from zero halved each time. `examples` has of each,
+/// one after the other, as many inputs as `start` has slopes, a one, and `y`.
+pub fn least_absolute(examples: &[f64], start: &[f64]) -> Vec<f64> {
+    let mut errors = deviations(examples, start);
     let first = mean(&errors);
     let (mut best, mut before, mut least) = ((first, start.to_vec()), first, first);
     for _ in 0..MOST {
@@ -27,12 +26,12 @@ pub fn least_absolute(rows: &[f64], truth: &[f64], start: &[f64]) -> Vec<f64> {
         // An exact start has no deviations to weigh by.
         let is_exact = least == 0.0;
         let Some(map) = (!is_exact)
-            .then(|| weighted(rows, truth, &weights, width))
+            .then(|| weighted(examples, &weights, start.len()))
             .flatten()
         else {
             break;
         };
-        errors = deviations(rows, truth, &map);
+        errors = deviations(examples, &map);
         let loss = mean(&errors);
         let is_settled = (before - loss).abs() <= SETTLED * loss;
         before = loss;
@@ -52,39 +51,33 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// `|y − ŷ|` of every example.
-fn deviations(rows: &[f64], truth: &[f64], map: &[f64]) -> Vec<f64> {
+fn deviations(examples: &[f64], map: &[f64]) -> Vec<f64> {
     let (offset, slopes) = (map[map.len() - 1], &map[..map.len() - 1]);
-    let error = |(at, truth): (usize, &f64)| {
-        let row = &rows[at * slopes.len()..][..slopes.len()];
-        let parts = slopes.iter().zip(row).map(|(slope, value)| slope * value);
-        (offset + parts.sum::<f64>() - truth).abs()
+    let error = |example: &[f64]| {
+        let parts = slopes.iter().zip(example);
+        let parts = parts.map(|(slope, value)| slope * value);
+        (offset + parts.sum::<f64>() - example[map.len()]).abs()
     };
-    truth.iter().enumerate().map(error).collect()
+    examples.chunks_exact(map.len() + 1).map(error).collect()
 }
 
-/// Weighted least squares; nothing where the inputs of what counts do not vary.
-fn weighted(rows: &[f64], truth: &[f64], weights: &[f64], width: usize) -> Option<Vec<f64>> {
-    let size = width + 1;
-    let mut products = vec![0.0; size * size];
-    let mut moments = vec![0.0; size];
-    let mut row = vec![1.0; size];
-    for (at, (truth, weight)) in truth.iter().zip(weights).enumerate() {
-        row[..width].copy_from_slice(&rows[at * width..][..width]);
-        for (first, value) in row.iter().enumerate() {
+/// Weighted least squares of maps of this size; nothing where the inputs of what counts do not vary.
+fn weighted(examples: &[f64], weights: &[f64], size: usize) -> Option<Vec<f64>> {
+    // Of all numbers of an example with all of them: whole rows are faster than their halves.
+    let width = size + 1;
+    let mut products = vec![0.0; size * width];
+    for (example, weight) in examples.chunks_exact(width).zip(weights) {
+        for (value, products) in example.iter().zip(products.chunks_exact_mut(width)) {
             let value = weight * value;
-            moments[first] += value * truth;
-            let products = &mut products[first * size..][..=first];
-            products
-                .iter_mut()
-                .zip(&row)
-                .for_each(|(sum, other)| *sum += value * other);
+            let pairs = products.iter_mut().zip(example);
+            pairs.for_each(|(sum, other)| *sum += value * other);
         }
     }
     let lower = Mat::from_fn(size, size, |row, column| {
         let (row, column) = (row.max(column), row.min(column));
-        products[row * size + column]
+        products[row * width + column]
     });
-    let moments = Mat::from_fn(size, 1, |row, _| moments[row]);
+    let moments = Mat::from_fn(size, 1, |row, _| products[row * width + size]);
     let solved = lower.llt(Side::Lower).ok()?.solve(&moments);
     let map: Vec<f64> = solved.col(0).iter().copied().collect();
     map.iter().all(|value| value.is_finite()).then_some(map)
@@ -109,12 +102,14 @@ mod tests {
         let truth: Vec<f64> = (0..60)
             .map(|k| 2.0 * first[k] - second[k] + 0.5 + noise[k])
             .collect();
-        let rows: Vec<f64> = (0..60).flat_map(|k| [first[k], second[k]]).collect();
-        let found = least_absolute(&rows, &truth, &[0.0, 0.0, 0.0]);
+        let examples: Vec<f64> = (0..60)
+            .flat_map(|k| [first[k], second[k], 1.0, truth[k]])
+            .collect();
+        let found = least_absolute(&examples, &[0.0, 0.0, 0.0]);
         for (found, expected) in found.iter().zip(SCIPY) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        let loss = mean(&deviations(&rows, &truth, &found));
+        let loss = mean(&deviations(&examples, &found));
         assert!((loss - LOSS).abs() < 1e-8, "{loss}");
     }
 
@@ -123,8 +118,7 @@ mod tests {
 
     #[test]
     fn an_exact_start_stays() {
-        let rows = [0.0, 1.0, 2.0, 5.0];
-        let truth = [1.0, 3.0, 5.0, 11.0];
-        assert_eq!(least_absolute(&rows, &truth, &[2.0, 1.0]), [2.0, 1.0]);
+        let line = [0.0, 1.0, 2.0, 5.0].map(|x| [x, 1.0, 2.0 * x + 1.0]);
+        assert_eq!(least_absolute(line.as_flattened(), &[2.0, 1.0]), [2.0, 1.0]);
     }
 }

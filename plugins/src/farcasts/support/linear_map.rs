@@ -345,7 +345,7 @@ impl DirectionLayer {
         let mut layer: Vec<f64> = parts.map(|value| value / scale).collect();
         let mut epochs = 0;
         if training.start == Start::LeastDeviations {
-            layer = problem.least_absolute(&layer, &order);
+            layer = problem.least_absolute(&layer, &order, context);
         }
         // Without L_grad that is the minimum.
         if !training.objective.is_mean_deviation() {
@@ -429,36 +429,16 @@ impl<R: Rng> Learner for LayerDescent<'_, R> {
 
 /// The drawn weights along the directions of a layer, in units of their size.
 struct DrawnWeights {
-    /// `[weights, directions]`.
-    inputs: Vec<f64>,
+    /// `[weights, directions + horizons + 1]`: the inputs, the truth and the last state of a weight,
+    /// beside each other as they are read together, in random order.
+    rows: Vec<f64>,
     directions: usize,
-    /// `[weights, horizons]`.
-    truth: Vec<f64>,
-    last: Vec<f64>,
     gaps: Vec<f64>,
 }
 
 impl DrawnWeights {
     fn new(whitening: &Whitening, drawn: &Drawn, scale: f64, window: &Window) -> Self {
         let Whitening { center, directions } = whitening;
-        let inputs = drawn
-            .features
-            .chunks_exact(center.len())
-            .flat_map(|features| {
-                let centred: Vec<f64> = features
-                    .iter()
-                    .zip(center)
-                    .map(|(value, center)| f64::from(*value) - center)
-                    .collect();
-                directions.iter().map(move |direction| {
-                    direction
-                        .iter()
-                        .zip(&centred)
-                        .map(|(factor, value)| factor * value)
-                        .sum()
-                })
-            });
-        let scaled = |values: &[f32]| values.iter().map(|v| f64::from(*v) / scale).collect();
         let ahead = window.ahead(1.0);
         let before = std::iter::once(0.0).chain(ahead.iter().copied());
         let gaps: Vec<f64> = ahead
@@ -467,53 +447,84 @@ impl DrawnWeights {
             .map(|(at, before)| at - before)
             .collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let mut rows = Vec::with_capacity(drawn.last.len() * (directions.len() + gaps.len() + 1));
+        let features = drawn.features.chunks_exact(center.len());
+        let targets = drawn.targets.chunks_exact(gaps.len());
+        for ((features, targets), last) in features.zip(targets).zip(&drawn.last) {
+            let centred: Vec<f64> = features
+                .iter()
+                .zip(center)
+                .map(|(value, center)| f64::from(*value) - center)
+                .collect();
+            rows.extend(directions.iter().map(|direction| {
+                let parts = direction.iter().zip(&centred);
+                parts.map(|(factor, value)| factor * value).sum::<f64>()
+            }));
+            let states = targets.iter().chain([last]);
+            rows.extend(states.map(|state| f64::from(*state) / scale));
+        }
         Self {
-            inputs: inputs.collect(),
+            rows,
             directions: directions.len(),
-            truth: scaled(&drawn.targets),
-            last: scaled(&drawn.last),
             gaps: gaps.iter().map(|gap| gap / mean).collect(),
         }
     }
 
-    /// The layer of least absolute deviations over some of the weights, horizon by horizon.
-    fn least_absolute(&self, start: &[f64], weights: &[usize]) -> Vec<f64> {
+    /// The inputs of a weight, its truth and its last state.
+    fn row(&self, weight: usize) -> (&[f64], &[f64], f64) {
+        let (inputs, horizons) = (self.directions, self.gaps.len());
+        let row = &self.rows[weight * (inputs + horizons + 1)..][..inputs + horizons + 1];
+        (
+            &row[..inputs],
+            &row[inputs..][..horizons],
+            row[inputs + horizons],
+        )
+    }
+
+    /// The layer of least absolute deviations over some of the weights; horizons do not depend on
+    /// each other.
+    fn least_absolute(&self, start: &[f64], weights: &[usize], context: &Context) -> Vec<f64> {
         let (inputs, horizons) = (self.directions, self.gaps.len());
         let (slopes, offsets) = start.split_at(inputs * horizons);
-        let rows: Vec<f64> = { weights.iter() }
-            .flat_map(|weight| &self.inputs[weight * inputs..][..inputs])
-            .copied()
-            .collect();
-        let mut layer = (slopes.to_vec(), offsets.to_vec());
-        for (horizon, offset) in layer.1.iter_mut().enumerate() {
-            let slopes = &mut layer.0[horizon * inputs..][..inputs];
-            let truth = weights
-                .iter()
-                .map(|weight| self.truth[weight * horizons + horizon]);
-            let start = [&*slopes, &[*offset]].concat();
-            let found = least_absolute(&rows, &truth.collect::<Vec<_>>(), &start);
-            slopes.copy_from_slice(&found[..inputs]);
-            *offset = found[inputs];
-        }
-        [layer.0, layer.1].concat()
+        let all: Vec<usize> = (0..horizons).collect();
+        let maps = context.share(&all, |horizon| {
+            let mut examples = Vec::with_capacity(weights.len() * (inputs + 2));
+            for weight in weights {
+                let (inputs, truth, _) = self.row(*weight);
+                examples.extend_from_slice(inputs);
+                examples.extend([1.0, truth[*horizon]]);
+            }
+            let slopes = &slopes[horizon * inputs..][..inputs];
+            least_absolute(&examples, &[slopes, &[offsets[*horizon]]].concat())
+        });
+        let slopes = maps.iter().flat_map(|map| &map[..inputs]);
+        let offsets = maps.iter().map(|map| &map[inputs]);
+        slopes.chain(offsets).copied().collect()
     }
 
     /// The objective over some of the weights, and its gradient by slopes and offsets.
     fn loss(&self, layer: &[f64], weights: &[usize], objective: Objective) -> (f64, Vec<f64>) {
         let (inputs, horizons) = (self.directions, self.gaps.len());
         let (slopes, offsets) = layer.split_at(inputs * horizons);
-        let input = |weight: usize| &self.inputs[weight * inputs..][..inputs];
-        let mut predictions = Vec::with_capacity(weights.len() * horizons);
-        let mut truth = Vec::with_capacity(predictions.capacity());
+        // Copied first: nothing is computed while the rows come from memory.
+        let mut rows = Vec::with_capacity(weights.len() * inputs);
+        let mut truth = Vec::with_capacity(weights.len() * horizons);
+        let mut last = Vec::with_capacity(weights.len());
         for weight in weights {
-            truth.extend_from_slice(&self.truth[weight * horizons..][..horizons]);
+            let row = self.row(*weight);
+            rows.extend_from_slice(row.0);
+            truth.extend_from_slice(row.1);
+            last.push(row.2);
+        }
+        let input = |at: usize| &rows[at * inputs..][..inputs];
+        let mut predictions = Vec::with_capacity(truth.len());
+        for at in 0..weights.len() {
             predictions.extend(offsets.iter().enumerate().map(|(horizon, offset)| {
                 let slopes = &slopes[horizon * inputs..][..inputs];
-                let parts = slopes.iter().zip(input(*weight));
+                let parts = slopes.iter().zip(input(at));
                 offset + parts.map(|(slope, value)| slope * value).sum::<f64>()
             }));
         }
-        let last: Vec<f64> = weights.iter().map(|weight| self.last[*weight]).collect();
         let batch = Batch {
             predictions: &predictions,
             truth: &truth,
@@ -523,12 +534,12 @@ impl DrawnWeights {
         let mut errors = vec![0.0; predictions.len()];
         let loss = objective.evaluate(&batch, &mut errors);
         let mut gradient = vec![0.0; layer.len()];
-        for (weight, errors) in weights.iter().zip(errors.chunks_exact(horizons.max(1))) {
+        for (at, errors) in errors.chunks_exact(horizons.max(1)).enumerate() {
             for (horizon, error) in errors.iter().enumerate() {
                 let slopes = &mut gradient[horizon * inputs..][..inputs];
                 slopes
                     .iter_mut()
-                    .zip(input(*weight))
+                    .zip(input(at))
                     .for_each(|(g, value)| *g += error * value);
                 gradient[inputs * horizons + horizon] += error;
             }
