@@ -128,7 +128,8 @@ fn four_sums<S: Simd>(simd: S, rows: &[Rows], factors: &Rows) -> [f32; 4] {
 /// `bias += Σ_row delta`.
 #[inline(always)]
 pub(super) fn sum_biases<S: Simd>(simd: S, deltas: &[Rows], bias: &mut [f32]) {
-    for (bias, deltas) in bias.chunks_mut(4).zip(deltas.chunks(4)) {
+    for (at, bias) in bias.chunks_mut(4).enumerate() {
+        let deltas = &deltas[4 * at..][..bias.len()];
         let sums = four_sums(simd, deltas, &Lanes([1.0; TILE]));
         bias.iter_mut()
             .zip(sums)
@@ -143,7 +144,8 @@ pub(super) fn sum_narrow<S: Simd>(simd: S, inputs: &[Rows], deltas: &[Rows], wei
     let width = weight.len() / deltas.len();
     if width > deltas.len() {
         for (weight, delta) in weight.chunks_exact_mut(width).zip(deltas) {
-            for (weight, inputs) in weight.chunks_mut(4).zip(inputs.chunks(4)) {
+            for (at, weight) in weight.chunks_mut(4).enumerate() {
+                let inputs = &inputs[4 * at..][..weight.len()];
                 let sums = four_sums(simd, inputs, delta);
                 weight
                     .iter_mut()
@@ -153,7 +155,8 @@ pub(super) fn sum_narrow<S: Simd>(simd: S, inputs: &[Rows], deltas: &[Rows], wei
         }
         return;
     }
-    for (weight, deltas) in weight.chunks_mut(4 * width).zip(deltas.chunks(4)) {
+    for (first, deltas) in (0..).step_by(4).zip(deltas.chunks(4)) {
+        let weight = &mut weight[first * width..][..deltas.len() * width];
         for (at, input) in inputs[..width].iter().enumerate() {
             let sums = four_sums(simd, deltas, input);
             for (weight, sum) in weight[at..].iter_mut().step_by(width).zip(sums) {
