@@ -62,15 +62,22 @@ impl Model for Convolutional {
     fn evaluate(&self, weights: &[f32], inputs: &[f32], rows: usize) -> Vec<f32> {
         let dense = Dense::weights(&self.layers.widths);
         let (front, dense) = weights.split_at(weights.len() - dense);
+        let dense = Dense::of(&self.layers, &[dense]);
         let last = self.images.convolutions().len();
+        if last == 0 {
+            return dense.run(rows, inputs, &[]);
+        }
+        // Features of a few images stay in the cache until they are used.
         let mut features = Vec::new();
+        let mut outputs = Vec::with_capacity(rows * self.outputs());
         self.pass(front, inputs, |at, count, planes| {
             if at + 1 == last {
+                features.clear();
                 add_images(&mut features, count, planes);
+                outputs.extend(dense.run(count, &features, &[]));
             }
         });
-        let features = if last == 0 { inputs } else { &features };
-        Dense::of(&self.layers, &[dense]).run(rows, features, &[])
+        outputs
     }
 
     fn differentiate(&self, choice: TrainerChoice) -> Box<dyn Differentiate> {
