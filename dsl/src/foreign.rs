@@ -253,6 +253,10 @@ pub(crate) fn parameter(name: &str) -> Option<&'static str> {
         "features" | "predictors" => "inputs",
         "label" | "labels" | "output" => "target",
         "validation_split" | "test_size" | "val_fraction" => "hold_out",
+        "sep" | "delimiter" | "delim" => "separator",
+        "na_values" | "null_values" | "na" => "missing",
+        "skiprows" | "skip_rows" => "skip",
+        "usecols" => "columns",
         "n_members" | "n_estimators" | "ensemble_size" => "members",
         _ => return None,
     })
@@ -276,6 +280,17 @@ pub(crate) fn head(name: &str) -> Option<&'static str> {
         Some(_) => Some(A_PARAM),
         None => word(name),
     }
+}
+
+/// The kind of statement that has this name elsewhere.
+pub(crate) fn kind(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "model" | "network" | "net" | "nn" => "a network is a `parent`",
+        "dataset" | "table" | "frame" | "dataframe" => "a table of rows is `data`",
+        "metric" | "loss" | "evaluation" => "numbers that judge are a `score`",
+        "plot" | "figure" => "figures are in a `report`",
+        _ => return None,
+    })
 }
 
 /// The type that has this name in other languages.

@@ -5,7 +5,8 @@ use crate::foreign;
 use crate::name::is_bare;
 
 /// The choice that differs by the fewest typing slips, when they are few: one, or one for every
-/// three letters, and never as many as there are letters.
+/// three letters, and never as many as there are letters. One that differs only in the case of its
+/// letters is the nearest.
 pub fn nearest<'a>(name: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = name.chars().count();
     let most = (letters / 3).max(1);
@@ -15,7 +16,11 @@ pub fn nearest<'a>(name: &str, choices: impl IntoIterator<Item = &'a str>) -> Op
         // Of as few slips, a word that one of the two begins with is nearer.
         .map(|choice| {
             let begins = name.starts_with(choice) || choice.starts_with(name);
-            (strsim::osa_distance(name, choice), !begins, choice)
+            let slips = match name.eq_ignore_ascii_case(choice) {
+                true => 0,
+                false => strsim::osa_distance(name, choice),
+            };
+            (slips, !begins, choice)
         })
         .filter(|(slips, _, choice)| *slips <= most && *slips < letters.min(choice.chars().count()))
         .min()

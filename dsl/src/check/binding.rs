@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::checker::Checker;
 use super::describe::type_name;
-use crate::ast::{Arg, Expr, ExprKind, Name};
+use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::nearest::{count, quoted};
@@ -47,7 +47,7 @@ impl Checker<'_> {
         let mut broken = false;
         let mut next = 0;
         let mut named: Option<Span> = None;
-        for arg in args {
+        for (at, arg) in args.iter().enumerate() {
             let done = match arg {
                 Arg::Positional(value) => match named {
                     Some(before) => {
@@ -55,7 +55,11 @@ impl Checker<'_> {
                         let code = Code::PositionalAfterNamed;
                         let diagnostic =
                             Diagnostic::error(code, value.span, message).and(before, "named here");
-                        self.report(call.env, diagnostic);
+                        let list = self.meant_as_list(call.signature, args, at);
+                        self.report(
+                            call.env,
+                            list.into_iter().fold(diagnostic, Diagnostic::hint),
+                        );
                         None
                     }
                     None => self.bind_positional(call, value, &mut next, &mut given),
@@ -69,6 +73,31 @@ impl Checker<'_> {
             broken |= done.is_none();
         }
         (given, broken)
+    }
+
+    /// How to write the list that a named number and those after it may mean: `hidden: 16, 16`.
+    fn meant_as_list(&self, signature: &Signature, args: &[Arg], at: usize) -> Option<String> {
+        let Arg::Named { name, value } = args.get(at.checked_sub(1)?)? else {
+            return None;
+        };
+        let mut params = signature.params.iter();
+        let param = params.find(|param| is_named(param, &name.text))?;
+        let after = args[at..].iter().map_while(|arg| match arg {
+            Arg::Positional(value) => Some(value),
+            _ => None,
+        });
+        let values: Vec<&Expr> = [value].into_iter().chain(after).collect();
+        let is_number =
+            |it: &&Expr| matches!(it.kind, ExprKind::Int { .. } | ExprKind::Float { .. });
+        if !matches!(param.ty, Type::List(_)) || !values.iter().all(is_number) {
+            return None;
+        }
+        let values: Vec<&str> = values.iter().map(|it| self.source(it.span)).collect();
+        Some(format!(
+            "a list is written `{}: [{}]`",
+            name.text,
+            values.join(", ")
+        ))
     }
 
     fn bind_positional<'e>(
@@ -94,6 +123,11 @@ impl Checker<'_> {
             };
             if let Some(number) = number {
                 diagnostic = diagnostic.hint(format!("a number has a decimal point: `{number}`"));
+            } else if is_comparison(value)
+                && let Some(Binding::One(before, _)) = before
+                && is_comparison(before)
+            {
+                diagnostic = diagnostic.hint("conditions are joined by `and`");
             }
             let diagnostic = diagnostic.choices("parameters", param_names(call.signature));
             self.report(call.env, diagnostic);
@@ -273,6 +307,10 @@ impl Checker<'_> {
         self.report(call.env, diagnostic);
         None
     }
+}
+
+fn is_comparison(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Binary { op, .. } if op.compares() || *op == BinaryOp::In)
 }
 
 fn param_names(signature: &Signature) -> impl Iterator<Item = &str> {

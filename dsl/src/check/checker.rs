@@ -178,7 +178,10 @@ impl<'p> Checker<'p> {
                 .meant(&word.text, keywords);
             let diagnostic = match foreign::data_type(&word.text) {
                 Some(_) => diagnostic.hint(foreign::A_PARAM),
-                None => diagnostic,
+                None => match foreign::kind(&word.text) {
+                    Some(hint) => diagnostic.hint(hint),
+                    None => diagnostic,
+                },
             };
             let diagnostic = diagnostic.choices("kinds", keywords);
             self.report(env, diagnostic);

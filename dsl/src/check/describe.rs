@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::nearest::{a, either, quoted};
 use crate::signature::Makes;
-use crate::types::Type;
+use crate::types::{Kind, Type};
 
 impl<'p> Checker<'p> {
     /// An error: the expression is not of the wanted type.
@@ -37,6 +37,20 @@ impl<'p> Checker<'p> {
                 _ => diagnostic.hint("text is in quotes"),
             },
             (Type::Column, ExprKind::Text(_)) => diagnostic.hint("write the name without quotes"),
+            (Type::OneOf(types), ExprKind::Text(_)) if types.contains(&Type::Column) => {
+                diagnostic.hint("write the name without quotes")
+            }
+            (Type::Kind(Kind::Data), ExprKind::Text(text)) if !text.contains(['"', '\n', '\\']) => {
+                let end = text.rsplit_once('.').map(|(_, end)| end);
+                let reader = match end {
+                    Some("nc" | "nc4") => "netcdf",
+                    Some(end) if self.names.catalog.has(end) => end,
+                    _ => "csv",
+                };
+                diagnostic.hint(format!(
+                    "a file is read by a plugin: `{reader}(\"{text}\")`"
+                ))
+            }
             (Type::Range(_), _) => diagnostic.hint("write `first..=last`"),
             (_, ExprKind::Name(path)) => {
                 match path.last().and_then(|name| foreign::word(&name.text)) {

@@ -59,9 +59,14 @@ impl<'p> Checker<'p> {
                 program.resolve(env.module, &path[..1]),
                 Ok(Entity::Statement(_))
             );
-            let diagnostic = match is_result {
-                true => diagnostic.hint("a column is named alone, without its data"),
-                false => diagnostic,
+            let is_plugin = self.names.catalog.has(&name.text);
+            let diagnostic = match (is_result, path) {
+                (true, [data, _]) if is_plugin => {
+                    let (plugin, data) = (&name.text, &data.text);
+                    diagnostic.hint(format!("write `{plugin}({data}, …)`"))
+                }
+                (true, _) => diagnostic.hint("a column is named alone, without its data"),
+                (false, _) => diagnostic,
             };
             self.report(env, diagnostic);
         }

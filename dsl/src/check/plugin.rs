@@ -94,6 +94,10 @@ impl<'p> Checker<'p> {
                     if self.names.catalog.has(&name.text) {
                         diagnostic = diagnostic.hint(format!("call it: `{}(…)`", name.text));
                     }
+                    if kind == Kind::Predictor && self.names.catalog.has("columns") {
+                        let hint = format!("a column is a predictor as `columns({})`", name.text);
+                        diagnostic = diagnostic.hint(hint);
+                    }
                     self.unknown(env, diagnostic);
                     None
                 }

@@ -10,6 +10,7 @@ use super::place::Place;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::source::Span;
+use crate::types::Kind;
 
 /// Where pest could not go on in an item.
 struct Stop<'a> {
@@ -108,7 +109,7 @@ impl Stop<'_> {
         let written = self.written();
         let is_before_value = !self.before.iter().any(|(_, it)| self.slice(it) == "=");
         if self.rule == Rule::statement && is_before_value {
-            return Some(STATEMENT_HINT.to_owned());
+            return Some(self.head_hint());
         }
         if written == "=" && self.wants_operator() {
             return Some("to compare, write `==`".to_owned());
@@ -121,6 +122,9 @@ impl Stop<'_> {
         }
         if let Some(hint) = self.number_as_name() {
             return Some(hint);
+        }
+        if written == "[" && self.wants_operator() {
+            return Some("nothing is taken with `[…]`: `where(data, x > 1)` keeps rows".to_owned());
         }
         if written == "not" && self.wants_operator() {
             return Some("write `not (x in [1, 2])`".to_owned());
@@ -156,6 +160,34 @@ impl Stop<'_> {
                  a comment begins with `#`"
             )
         })
+    }
+
+    /// What is wrong with the head of a statement, `KIND name =`.
+    fn head_hint(&self) -> String {
+        let word = |at: usize| {
+            let found = self.before.get(at).filter(|(it, _)| *it == Token::Word);
+            found.map(|(_, range)| self.slice(range))
+        };
+        match (word(0), word(1), self.written(), self.next()) {
+            (Some(name), None, "=", _) if Kind::from_keyword(name).is_none() => {
+                format!("a statement begins with its kind: `data {name} = …`, `parent {name} = …`")
+            }
+            (Some(_), Some(name), "-", next) if self.is_within_word() => {
+                format!("names are made of letters, digits and `_`: `{name}_{next}`")
+            }
+            (Some(_), None, found, _) if found.starts_with(|it: char| it.is_ascii_digit()) => {
+                "a name begins with a letter".to_owned()
+            }
+            _ => STATEMENT_HINT.to_owned(),
+        }
+    }
+
+    /// Whether letters or digits stand directly before and after the place.
+    fn is_within_word(&self) -> bool {
+        let (start, end) = (self.span.start as usize, self.span.end as usize);
+        let before = self.place.text.get(..start).unwrap_or_default();
+        let after = self.place.text.get(end..).unwrap_or_default();
+        before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric)
     }
 
     /// `import x`, `if a then b`, `a mod b`: a word that means something elsewhere.

@@ -23,6 +23,7 @@ use self::place::Place;
 use self::tree::Tree;
 use crate::ast::{File, Item, ItemKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::foreign;
 use crate::source::{FileId, Span};
 use crate::types::Kind;
 
@@ -132,7 +133,7 @@ fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Broken> {
         end: chunk.range.end,
     };
     let kind = match &chunk.fault {
-        Some(fault) => Err(vec![fault.clone()]),
+        Some(fault) => Err(vec![control_word(place).unwrap_or_else(|| fault.clone())]),
         None => item(place),
     };
     let span = Span::new(file, place.start, place.end);
@@ -140,6 +141,21 @@ fn read(file: FileId, text: &str, chunk: &Chunk) -> Result<Item, Broken> {
         Ok(kind) => Ok(Item { kind, span }),
         Err(errors) => Err((broken(place), errors)),
     }
+}
+
+/// The complaint about an item that begins as other languages choose and repeat: `if`, `for`.
+fn control_word(place: Place<'_>) -> Option<Diagnostic> {
+    let written = &place.text[place.start..place.end];
+    let (_, range) = Tokens::new(written).next()?;
+    let word = &written[range.clone()];
+    let hint = foreign::control_word(word)?;
+    let span = Span::new(
+        place.file,
+        place.start + range.start,
+        place.start + range.end,
+    );
+    let message = format!("unexpected `{word}`");
+    Some(Diagnostic::error(Code::SyntaxError, span, message).hint(hint))
 }
 
 /// What can be seen of an item that does not parse. Where a bracket is left open it may have
@@ -180,6 +196,9 @@ fn broken_item(place: Place<'_>, range: Range<usize>) -> ItemKind {
         }
         Some(_) => name(tokens.next()),
     };
+    // `if n > 3 {` names nothing.
+    let is_control = |word: &Name| foreign::control_word(&word.text).is_some();
+    let name = name.filter(|_| !keyword.as_ref().is_some_and(is_control));
     let name = name.filter(|name| !is_reserved(&name.text));
     ItemKind::Broken { keyword, name }
 }

@@ -253,7 +253,8 @@ impl Checker<'_> {
         let message = format!("`{}` is not a param", name.text);
         let diagnostic = Diagnostic::error(Code::SweepNotParam, name.span, message)
             .meant(&name.text, params.clone())
-            .choices("params", params);
+            .choices("params", params)
+            .hint("only params are swept: a value becomes one as `param x: Int = 1`");
         self.unknown(env, diagnostic);
         None
     }
