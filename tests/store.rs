@@ -251,8 +251,8 @@ fn ls_and_du_tell_what_there_is() {
         # B synthetic
         # B finetune
         # B window
-        # B apply
         # B mlp
+        # B apply
         # B polynomial
         # B columns
         # B not needed by any result
