@@ -42,7 +42,7 @@ release: wheel
     cd editors/vscode && npm install --silent && npx vsce package --out ../../wheels/
     cd wheels && sha256sum farcast* > SHA256SUMS
 
-# The benches, in under ten minutes with all that is to be built; the side-by-side commands are in benches/README.md.
+# The benches: some six minutes once their dependencies are built; the side-by-side commands are in benches/README.md.
 bench:
     cargo bench --manifest-path benches/Cargo.toml -- --warm-up-time 1 --measurement-time 3
 

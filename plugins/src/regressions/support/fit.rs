@@ -224,7 +224,7 @@ impl<'a> Solution<'a> {
         Self::by(sample, method.model(sample, context)?, None, context)
     }
 
-    /// Chooses penalties, and decomposes the design; where it has the functions of another solution, of the terms that this kept.
+    /// Chooses penalties, and decomposes the design: of the terms that the `other` kept, where it has the same functions.
     pub fn by(
         sample: &Sample<'a>,
         model: Model,
