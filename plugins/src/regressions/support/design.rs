@@ -120,8 +120,7 @@ impl Design {
     /// What turns coefficients by the factors of another design, whose terms are some `columns` of its own, into those by
     /// its own factors: `R Rₒ⁻¹`.
     pub fn turned_by(&self, other: &Self, columns: &[usize]) -> Mat<f64> {
-        let entry = |row, column: usize| self.r[(row, columns[column])];
-        Mat::from_fn(self.r.nrows(), columns.len(), entry) * &other.inverse
+        columns_of(&self.r, columns) * &other.inverse
     }
 
     /// The mean of each right-hand side.
@@ -180,6 +179,12 @@ impl Design {
             (residual[weight] / freedom * spread[term]).sqrt()
         })
     }
+}
+
+/// Some columns of a matrix.
+pub(crate) fn columns_of(matrix: &Mat<f64>, columns: &[usize]) -> Mat<f64> {
+    let entry = |row, column: usize| matrix[(row, columns[column])];
+    Mat::from_fn(matrix.nrows(), columns.len(), entry)
 }
 
 /// The columns that are not a linear combination of those before them.

@@ -26,12 +26,18 @@ pub fn table(weights: usize) -> Vec<Vec<f32>> {
     (0..ROWS).map(row).collect()
 }
 
-/// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
-pub fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
+/// The rows that are not at an edge, and their design.
+fn of_rest(edge: &[usize], below: &Mat<f64>) -> (Vec<usize>, Design) {
     let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
     let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
     let (design, kept) = Design::independent(&matrix, below);
     assert_eq!(kept.len(), TERMS);
+    (rest, design)
+}
+
+/// The squared errors at an edge, and the squared deviations there, by a fit to the rest alone.
+pub fn expected(y: &[f64], edge: &[usize], below: &Mat<f64>) -> (f64, f64) {
+    let (rest, design) = of_rest(edge, below);
     let known = Mat::from_fn(1, rest.len(), |_, at| y[rest[at]]);
     let found = design.solve(&Moments::of(&known, design.factors()));
     let fitted = |row: usize| {
@@ -60,9 +66,7 @@ pub fn with_a_mark() -> (Design, Vec<usize>) {
 
 /// What predicts its edge: the fit to the rest, where the mark is the same in all rows.
 pub fn without_a_mark(whole: &Design, edge: &[usize]) -> HeldOut {
-    let rest: Vec<usize> = (0..ROWS).filter(|row| !edge.contains(row)).collect();
-    let matrix = Mat::from_fn(rest.len(), TERMS, |at, column| term(rest[at], column));
-    let (design, _) = Design::independent(&matrix, &Mat::zeros(0, TERMS));
+    let (_, design) = of_rest(edge, &Mat::zeros(0, TERMS));
     let columns: Vec<usize> = (0..TERMS).collect();
     let held_out = HeldOut::between(whole, edge, (&design, &columns), false);
     held_out.expect("enough rows")

@@ -8,7 +8,7 @@ use engine::plugin::Context;
 use faer::Mat;
 
 use super::components::Components;
-use super::design::Design;
+use super::design::{Design, columns_of};
 use super::evidence::{self, Edges};
 use super::held_out::HeldOut;
 use super::moments::Moments;
@@ -436,12 +436,6 @@ impl<'a> Solution<'a> {
             ));
         }
     }
-}
-
-/// Some columns of a matrix.
-fn columns_of(matrix: &Mat<f64>, columns: &[usize]) -> Mat<f64> {
-    let entry = |row, column: usize| matrix[(row, columns[column])];
-    Mat::from_fn(matrix.nrows(), columns.len(), entry)
 }
 
 fn too_few(rows: usize, terms: usize) -> Fault {
