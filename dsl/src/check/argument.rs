@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::binding::Binding;
+use super::binding::{Binding, missing};
 use super::bounds::{Bounds, shown};
 use super::call::Call;
 use super::checker::Checker;
@@ -34,7 +34,8 @@ impl<'p> Checker<'p> {
         notes: &mut Notes,
     ) -> Option<Args> {
         let params = &call.signature.params;
-        let (given, mut broken) = self.bind_once(call, args);
+        let (given, mut broken, lacks) = self.bind_once(call, args);
+        let said = self.sink.count();
         let outer_sweep = self.sweep.across.take();
         let mut result = Args {
             values: Arguments::with_capacity(params.len()),
@@ -92,25 +93,29 @@ impl<'p> Checker<'p> {
         for param in params {
             broken |= self.divides(call, param, &result.values).is_none();
         }
+        if lacks {
+            self.refuse_missing(call, &given, said);
+        }
         result.broken |= broken;
         self.sweep.across = outer_sweep;
         Some(result)
     }
 
-    /// Which expression is for which parameter. What is wrong with that is wrong at every point.
-    fn bind_once<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Binding<'e>>, bool) {
+    /// Which expression is for which parameter, whether something is wrong with that, and whether
+    /// all that is wrong is that some are missing. It is wrong at every point.
+    fn bind_once<'e>(&mut self, call: &Call, args: &'e [Arg]) -> (Vec<Binding<'e>>, bool, bool) {
         let place = || Failed::at("", call.span, call.env);
         if self.memo.failed(place).is_some() {
             let (given, _) = self.quietly(|checker| checker.bind(call, args)).0;
-            return (given, true);
+            return (given, true, false);
         }
-        let (given, mut broken) = self.bind(call, args);
+        let (given, broken) = self.bind(call, args);
         // An argument that found no parameter is most likely the one that is missing.
-        broken = broken || self.refuse_missing(call, &given).is_none();
-        if broken {
+        let lacks = !broken && !missing(call.signature, &given).is_empty();
+        if broken || lacks {
             self.memo.fail(place(), Reads::default());
         }
-        (given, broken)
+        (given, broken || lacks, lacks)
     }
 
     fn columns_of(&self, param: &Param, args: &Args) -> Option<Columns> {

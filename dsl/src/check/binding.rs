@@ -11,6 +11,9 @@ use crate::signature::{Makes, Param, Signature};
 use crate::source::Span;
 use crate::types::Type;
 
+/// Formulas of more characters than these are not repeated in hints.
+const LONGEST_FORMULA: usize = 48;
+
 /// What was written for one parameter.
 pub enum Binding<'e> {
     Nothing,
@@ -278,23 +281,32 @@ impl Checker<'_> {
         self.report(call.env, diagnostic);
     }
 
-    /// Refuses a call that leaves out what has no default.
-    pub fn refuse_missing(&mut self, call: &Call, given: &[Binding]) -> Option<()> {
-        let missing: Vec<&Param> = call
-            .signature
-            .params
-            .iter()
-            .zip(given)
-            .filter(|(param, given)| {
-                matches!(given, Binding::Nothing) && param.default.is_none() && !param.optional
-            })
-            .map(|(param, _)| param)
-            .collect();
-        if missing.is_empty() {
-            return Some(());
+    /// Refuses a call that leaves out what has no default. A positional argument that was refused,
+    /// as what was said since says, is most likely meant for it: that is one mistake.
+    pub fn refuse_missing(&mut self, call: &Call, given: &[Binding], said: usize) {
+        let name = &call.signature.name;
+        let refused = |it: &Diagnostic| refused_param(call.signature, given, it);
+        let mut since = self.sink.take_after(said);
+        let first = since.iter().position(|it| refused(it).is_some());
+        let first = first.map(|at| since.remove(at));
+        // Those after it are each in the place of the one before.
+        since.retain(|it| refused(it).is_none());
+        since.into_iter().for_each(|it| self.sink.report(it));
+        let place = first.as_ref().and_then(|it| Some(it.labels.first()?.span));
+        if let Some(first) = first.filter(|it| refused(it).is_some_and(is_needed)) {
+            let needed = call
+                .signature
+                .params
+                .iter()
+                .filter(|param| is_needed(param));
+            let needed = quoted(needed.map(|param| param.name.as_str()));
+            self.sink
+                .report(first.hint(format!("`{name}` needs {needed}")));
+            return;
         }
+        let missing = missing(call.signature, given);
         let names = quoted(missing.iter().map(|param| param.name.as_str()));
-        let message = format!("`{}` is missing {names}", call.signature.name);
+        let message = format!("`{name}` is missing {names}");
         let mut diagnostic = Diagnostic::error(Code::MissingArgument, call.span, message);
         for param in missing {
             let doc = param.doc.lines().next().unwrap_or_default();
@@ -303,10 +315,47 @@ impl Checker<'_> {
                 "" => format!("`{}` takes {what}", param.name),
                 doc => format!("`{}` takes {what}: {doc}", param.name),
             });
+            if let Some(place) = place.filter(|_| param.definitions) {
+                let written = self.source(place);
+                let is_short = written.len() <= LONGEST_FORMULA && !written.contains('\n');
+                let formula = if is_short { written } else { "…" };
+                diagnostic = diagnostic.hint(format!("a new column is written `name = {formula}`"));
+            }
         }
         self.report(call.env, diagnostic);
-        None
     }
+}
+
+/// The parameters that are left out and have no default.
+pub fn missing<'s>(signature: &'s Signature, given: &[Binding]) -> Vec<&'s Param> {
+    let params = signature.params.iter().zip(given);
+    params
+        .filter(|(param, given)| matches!(given, Binding::Nothing) && is_needed(param))
+        .map(|(param, _)| param)
+        .collect()
+}
+
+fn is_needed(param: &Param) -> bool {
+    param.default.is_none() && !param.optional
+}
+
+/// The parameter whose positional argument a diagnostic refuses as a whole.
+fn refused_param<'s>(
+    signature: &'s Signature,
+    given: &[Binding],
+    diagnostic: &Diagnostic,
+) -> Option<&'s Param> {
+    let place = diagnostic.labels.first()?.span;
+    let is_refused = |given: &Binding| match given {
+        Binding::One(value, written) => value.span == *written && value.span == place,
+        Binding::Many(values) => values.iter().any(|value| value.span == place),
+        Binding::Nothing | Binding::New(_) => false,
+    };
+    let mut params = signature.params.iter().zip(given);
+    let found = params.find(|(_, given)| is_refused(given));
+    found
+        .filter(|_| matches!(diagnostic.code, Code::WrongKind | Code::WrongType))
+        .map(|(param, _)| param)
 }
 
 fn is_comparison(expr: &Expr) -> bool {

@@ -212,6 +212,7 @@ impl Checker<'_> {
             ExprKind::Binary {
                 op, left, right, ..
             } => {
+                let said = self.sink.count();
                 let first = self.term(left, env, names, notes);
                 if first.is_none() && op.compares() && self.may_be_text(right, env, names) {
                     return None;
@@ -220,6 +221,9 @@ impl Checker<'_> {
                 let second = self.term(right, env, names, notes);
                 if op.compares() && first.as_ref().is_some_and(|it| it.sort == Sort::Text) {
                     self.hint_at_quotes(before);
+                }
+                if first.is_none() && second.is_none() {
+                    self.sink.once_for_both(said, [left.span, right.span]);
                 }
                 self.binary(*op, (first?, left.span), (second?, right.span), env, names)
             }

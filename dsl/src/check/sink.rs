@@ -1,6 +1,7 @@
 //! Where diagnostics go while a file is checked.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
 
 /// Every diagnostic so far, in the order found.
 #[derive(Default)]
@@ -31,6 +32,22 @@ impl Sink {
     /// Takes back those after the first `count`.
     pub fn take_after(&mut self, count: usize) -> Vec<Diagnostic> {
         self.found.split_off(count)
+    }
+
+    /// Takes back, of those after the first `before`, what refuses the right side of an operator as
+    /// a whole where its left side is refused, too, or that of an operator in it.
+    pub fn once_for_both(&mut self, before: usize, [left, right]: [Span; 2]) {
+        let place = |it: &Diagnostic| {
+            let is_refusal = matches!(it.code, Code::WrongKind | Code::WrongType);
+            it.labels.first().filter(|_| is_refusal).map(|it| it.span)
+        };
+        let is_side =
+            |it: Span| it.file == left.file && (it.start == left.start || it.end == left.end);
+        let mut since = self.found.split_off(before);
+        if since.iter().any(|it| place(it).is_some_and(is_side)) {
+            since.retain(|it| place(it) != Some(right));
+        }
+        self.found.append(&mut since);
     }
 
     /// Says more in those after the first `count`.

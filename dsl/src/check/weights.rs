@@ -214,8 +214,12 @@ impl<'p> Checker<'p> {
                         BinaryOp::Add => 1.0,
                         _ => -1.0,
                     };
+                    let said = self.sink.count();
                     let first = self.sum(left, env, scale, want, sum, notes);
                     let second = self.sum(right, env, scale.by(sign), want, sum, notes);
+                    if first.is_none() && second.is_none() {
+                        self.sink.once_for_both(said, [left.span, right.span]);
+                    }
                     first.and(second)
                 }
                 BinaryOp::Multiply | BinaryOp::Divide => {

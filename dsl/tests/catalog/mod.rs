@@ -142,6 +142,7 @@ pub fn catalog() -> Catalog {
                         definitions: true,
                         ..param("definitions", list(Type::Formula(Over::Columns)))
                     },
+                    with_default("by", list(Type::Column), "[]"),
                 ],
             )
         },
