@@ -389,7 +389,12 @@ impl Checker<'_> {
     fn is_too_large(&mut self, count: f64, expr: &Expr, env: Env) -> bool {
         let is_too_large = count > MAX_POINTS as f64;
         if is_too_large {
-            let message = format!("the sweep has {count} points, more than {MAX_POINTS}");
+            // A step such as 1e-300 makes more than anyone reads.
+            let points = match count < 1e15 {
+                true => format!("{count}"),
+                false => format!("{count:.0e}"),
+            };
+            let message = format!("the sweep has {points} points, more than {MAX_POINTS}");
             let diagnostic = Diagnostic::error(Code::SweepTooLarge, expr.span, message);
             self.report(env, diagnostic.hint("sweep fewer values at once"));
         }
