@@ -57,19 +57,19 @@ fn what_is_no_file_is_not_waited_for() {
     }
     expect![[r#"
         check pipe.farcast
-        error: `pipe.farcast` is a FIFO, not a file
+        error: expected a file, found the FIFO `pipe.farcast`
         1 error, 0 warnings
         run pipe.farcast
-        error: `pipe.farcast` is a FIFO, not a file
+        error: expected a file, found the FIFO `pipe.farcast`
         fmt pipe.farcast
-        error: `pipe.farcast` is a FIFO, not a file
+        error: expected a file, found the FIFO `pipe.farcast`
         cache why pipe.farcast
-        error: `pipe.farcast` is a FIFO, not a file
+        error: expected a file, found the FIFO `pipe.farcast`
         check folder.farcast
         error: `folder.farcast` is a folder: expected an experiment file
         1 error, 0 warnings
         check /dev/zero
-        error: `/dev/zero` is a device, not a file
+        error: expected a file, found the device `/dev/zero`
         1 error, 0 warnings
         check it.farcast
         error[data-file]: expected a file, found the FIFO `a.csv`
@@ -77,7 +77,7 @@ fn what_is_no_file_is_not_waited_for() {
           |
         1 | data a = csv("a.csv")
           |              ^^^^^^^
-        error[data-file]: `a.csv` is a FIFO, not a file
+        error[data-file]: expected a file, found the FIFO `a.csv`
          --> it.farcast:2:25
           |
         2 | weights b = safetensors("a.csv")

@@ -59,10 +59,6 @@ impl Outside for Disk<'_> {
             .try_for_each(|file| match files::look_at(file) {
                 // A folder means the files in it.
                 Ok(_) | Err(NotOpened::NotAFile("directory")) => Ok(()),
-                Err(NotOpened::Missing) => Err(format!("`{}` does not exist", file.display())),
-                Err(NotOpened::NotAFile(found)) => {
-                    Err(format!("`{}` is a {found}, not a file", file.display()))
-                }
                 Err(error) => Err(error.message(file)),
             })
     }
@@ -177,7 +173,7 @@ fn text_of(path: &str, file: Result<File, NotOpened>) -> Result<String, String> 
     let unreadable = |error| format!("`{path}` cannot be read: {error}");
     let file = file.map_err(|error| match error {
         NotOpened::Missing => format!("`{path}` does not exist"),
-        NotOpened::NotAFile(found) => format!("`{path}` is a {found}, not a file"),
+        NotOpened::NotAFile(_) => error.message(Path::new(path)),
         NotOpened::Refused(error) => unreadable(error),
     })?;
     let mut bytes = Vec::new();
