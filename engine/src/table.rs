@@ -11,7 +11,7 @@ use dsl::types::Kind;
 use polars::prelude::*;
 use serde::Serialize;
 
-use crate::artifact::{Page, Scores, Stored, to_parquet};
+use crate::artifact::{Page, ScoreRow, Scores, Stored, to_parquet};
 use crate::error::Fault;
 use crate::graph::Graph;
 use crate::names::Names;
@@ -59,7 +59,7 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
     let mut lines = Vec::new();
     for (node, scores) in results::<Scores>(experiment, graph, outcome, Kind::Score) {
         let (point, referred) = (&node.point, names.referred(node));
-        lines.extend(scores.rows.iter().map(|row| ScoreLine {
+        lines.extend(once_each(&scores.rows).map(|row| ScoreLine {
             statement: node.name.clone(),
             point: point.clone(),
             member: row.member.clone(),
@@ -73,6 +73,17 @@ pub fn score_lines(experiment: &Experiment, graph: &Graph, outcome: &Outcome) ->
         }));
     }
     lines
+}
+
+/// The rows, each once: a model that is scored under two names, as it may be at a point that a sweep
+/// chose, has the same rows twice, which would count as those of more members.
+fn once_each(rows: &[ScoreRow]) -> impl Iterator<Item = &ScoreRow> {
+    let mut met = BTreeSet::new();
+    rows.iter().filter(move |row| {
+        let numbers = [row.horizon, row.value].map(|value| value.map(f64::to_bits));
+        let of = (&row.member, &row.model, &row.role, &row.metric, &row.group);
+        met.insert((of, numbers))
+    })
 }
 
 /// The pages of a run, with the names of the file in them. Headings, captions and sentences name
@@ -286,6 +297,24 @@ pub fn score_files(lines: &[ScoreLine], labels: &Labels) -> Result<(Vec<u8>, Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_equal_count_once() {
+        let row = |member: &str, value: Option<f64>| ScoreRow {
+            member: member.to_owned(),
+            model: "net".to_owned(),
+            role: "child".to_owned(),
+            metric: "rmse".to_owned(),
+            horizon: None,
+            group: None,
+            value,
+            unit: None,
+        };
+        let own = [row("0", Some(1.0)), row("1", None), row("mean", Some(1.0))];
+        let twice = [own.clone(), own.clone()].concat();
+        let kept: Vec<ScoreRow> = once_each(&twice).cloned().collect();
+        assert_eq!(kept, own);
+    }
 
     #[test]
     fn a_point_is_its_settings() {
