@@ -288,7 +288,10 @@ impl<'a> Met<'a> {
 fn short(value: f64) -> String {
     // Rounded through text, then printed plainly: 1.235e3 becomes 1235.
     let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
-    rounded.to_string()
+    match rounded == 0.0 || (1e-9..1e15).contains(&rounded.abs()) {
+        true => rounded.to_string(),
+        false => format!("{rounded:e}"),
+    }
 }
 
 #[cfg(test)]
@@ -467,7 +470,8 @@ mod tests {
 
     #[test]
     fn numbers_have_four_digits() {
-        let written: Vec<String> = [1234.5678, 0.00012345678, -12.0, 0.0].map(short).to_vec();
-        assert_eq!(written, ["1235", "0.0001235", "-12", "0"]);
+        let values = [1234.5678, 0.00012345678, -12.0, 0.0, -1e200, 1.23456e-200];
+        let expected = ["1235", "0.0001235", "-12", "0", "-1e200", "1.235e-200"];
+        assert_eq!(values.map(short), expected);
     }
 }

@@ -173,10 +173,15 @@ impl Analysis {
                 },
             )
             .collect();
-        let scaled = Mat::from_fn(samples.len(), scaling.len(), |row, column| {
+        let mut scaled = Mat::from_fn(samples.len(), scaling.len(), |row, column| {
             let (mean, std) = scaling[column];
             (samples[row][column] - mean) / std * weights[row].sqrt()
         });
+        // Squares of numbers such as 1e200 and 1e-200 are beyond double precision; modes have no unit.
+        let largest = scaled.norm_max();
+        if !(1e-100..1e100).contains(&largest) {
+            scaled *= faer::Scale(1.0 / power_of_two(largest));
+        }
         let svd = scaled
             .thin_svd()
             .map_err(|_| Fault::user("the principal components did not converge"))?;
@@ -232,10 +237,25 @@ fn spread(column: &[f64], weights: &[f64]) -> (f64, f64) {
             .map(|(x, weight)| weight * value(*x));
         terms.sum::<f64>() / total
     };
-    let mean = weighted(&|x| x);
-    let variance = weighted(&|x| (x - mean).powi(2));
-    let std = variance.sqrt();
+    let moments = |unit: f64| {
+        let mean = weighted(&|x| x / unit);
+        (mean, weighted(&|x| (x / unit - mean).powi(2)))
+    };
+    let (mut mean, variance) = moments(1.0);
+    let mut std = variance.sqrt();
+    let largest = column.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
+    if !variance.is_normal() && largest > 0.0 {
+        let unit = power_of_two(largest);
+        let (scaled, variance) = moments(unit);
+        (mean, std) = (scaled * unit, variance.sqrt() * unit);
+    }
     (mean, if std > mean.abs() * 1e-12 { std } else { 0.0 })
+}
+
+/// The power of two next to a number above zero.
+fn power_of_two(number: f64) -> f64 {
+    number.log2().floor().exp2()
 }
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
@@ -328,6 +348,25 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn modes_are_the_same_in_any_unit() {
+        for standardise in [true, false] {
+            let of = |unit: f64| {
+                let [a, b, c] = [A, B, C].map(|column| column.map(|value| value * unit));
+                let data = dataset(&[("a", &a), ("b", &b), ("c", &c)]);
+                analysis(3, standardise).fit(&data).unwrap()
+            };
+            let expected = of(1.0);
+            for unit in [1e-200, 1e200] {
+                let found = of(unit);
+                close(&found.explained, &expected.explained);
+                for (found, expected) in found.loadings.iter().zip(&expected.loadings) {
+                    close(found, expected);
+                }
+            }
         }
     }
 

@@ -243,7 +243,12 @@ fn subset_means(all: &PredictorRows, subsets: &Subsets) -> Result<Vec<Vec<f64>>,
     }
     let mean = |rows: &Vec<u32>, predictor: usize| {
         let values = rows.iter().map(|row| all.row(*row as usize)[predictor]);
-        values.sum::<f64>() / rows.len() as f64
+        let mean = values.clone().sum::<f64>() / rows.len() as f64;
+        match mean.is_infinite() {
+            // A sum may be beyond double precision where the mean is not.
+            true => values.map(|value| value / rows.len() as f64).sum(),
+            false => mean,
+        }
     };
     Ok(subsets
         .rows
@@ -322,10 +327,45 @@ fn constant((low, high): (f64, f64)) -> bool {
 
 fn scale(values: impl Iterator<Item = f64> + Clone, seen: (f64, f64)) -> (f64, f64) {
     let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    if constant(seen) {
-        return (mean, 1.0);
+    let moments = |unit: f64| {
+        let values = values.clone().map(|value| value / unit);
+        let mean = values.clone().sum::<f64>() / count;
+        let squares = values.map(|value| (value - mean).powi(2)).sum::<f64>();
+        (mean, squares / count)
+    };
+    let (mut mean, variance) = moments(1.0);
+    let mut std = variance.sqrt();
+    // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
+    if !mean.is_finite() || !variance.is_normal() && !constant(seen) {
+        let unit = seen.0.abs().max(seen.1.abs()).log2().floor().exp2();
+        let (scaled, variance) = moments(unit);
+        (mean, std) = (scaled * unit, variance.sqrt() * unit);
     }
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    (mean, variance.sqrt())
+    match constant(seen) {
+        true => (mean, 1.0),
+        false => (mean, std),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictors_of_any_size_are_standardised() {
+        // numpy.mean and numpy.std of [1, 2, 4, 7], times the unit.
+        for unit in [1e-305, 1e-200, 1.0, 1e200, 2e307] {
+            let values = [1.0, 2.0, 4.0, 7.0].map(|value| value * unit);
+            let (mean, std) = scale(values.into_iter(), (values[0], values[3]));
+            assert!((mean / unit / 3.5 - 1.0).abs() < 1e-14, "{unit:e}");
+            assert!(
+                (std / unit / 5.25_f64.sqrt() - 1.0).abs() < 1e-14,
+                "{unit:e}"
+            );
+            let alike = [values[3]; 4];
+            let (mean, std) = scale(alike.into_iter(), (alike[0], alike[0]));
+            assert_eq!((mean, std), (alike[0], 1.0), "{unit:e}");
+        }
+        assert_eq!(scale([0.0; 3].into_iter(), (0.0, 0.0)), (0.0, 1.0));
+    }
 }
