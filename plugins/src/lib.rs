@@ -9,6 +9,7 @@ pub mod farcasts;
 #[cfg(test)]
 mod golden;
 pub mod networks;
+mod outputs;
 pub mod parents;
 mod patterns;
 pub mod predictors;

@@ -19,6 +19,7 @@ use super::support::signal;
 use crate::calls::{complaints, too_large};
 use crate::complete::check_complete;
 use crate::networks::{Aligned, Network, SampleSource, Samples, TrainerChoice, TrainingRows};
+use crate::outputs::outputs;
 use crate::parents::{Parent, not_runnable};
 use crate::recipes::trainer_words;
 use crate::row_weights::{any_counts, constant_weight, not_by_program, row_weights};
@@ -338,16 +339,13 @@ impl Finetune {
     ) -> Option<Vec<f32>> {
         let tuned: usize = runs.iter().map(|run| run.rows.len()).sum();
         let all = rows.all().filter(|all| all.rows <= tuned)?;
-        let width = all.inputs.len() / all.rows.max(1);
         // The outputs of a program may depend on how many rows there are.
-        if self.from != Start::Parent || network.program().is_some() || width == 0 {
+        if self.from != Start::Parent || network.program().is_some() || network.inputs().is_empty()
+        {
             return None;
         }
-        let blocks: Vec<&[f32]> = all.inputs.chunks(BLOCK * width).collect();
-        let outputs = context.share(&blocks, |inputs| {
-            network.evaluate(&self.parent.weights, inputs, inputs.len() / width)
-        });
-        Some(outputs.concat())
+        let inputs = (&all.inputs[..], all.rows);
+        Some(outputs(network, &self.parent.weights, inputs, context))
     }
 
     /// The rows of `data`, none with a gap in what the network sees.
@@ -380,9 +378,6 @@ impl Finetune {
 
 /// How many parts of the work wait for each other at most.
 const PARTS: usize = 64;
-
-/// Rows that the parent is evaluated on at a time.
-const BLOCK: usize = 4096;
 
 /// One subset, once.
 struct Tuning<'a> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::artifact::{Dataset, ScoreRow, Scores, Trajectory};
+use engine::digest::Digest;
 use engine::error::Fault;
 use engine::params::{Ancestors, Gather, Input, MaybeVia, Numbers};
 use engine::plugin::{Complaint, Context, Plugin, Sketch, Steps};
@@ -13,8 +14,8 @@ use super::support::distances::{Distances, distances};
 use crate::calls::complaints;
 use crate::farcasts::Farcast;
 use crate::farcasts::members_among;
-use crate::networks::Samples;
-use crate::networks::{Loss, Network};
+use crate::networks::{Loss, Network, Samples};
+use crate::outputs::outputs;
 use crate::parents::Parent;
 
 words! {
@@ -130,7 +131,7 @@ impl Plugin for ForecastError {
 
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let members = self.members(context)?;
-        let judge = self.judge()?;
+        let mut judge = self.judge()?;
         let mut rows = Vec::new();
         let mut horizons = Vec::new();
         for farcast in &self.farcasts {
@@ -140,14 +141,14 @@ impl Plugin for ForecastError {
                 let pair = Pair::new(&self.truth, farcast, made, *member)?;
                 horizons.extend(&pair.horizons);
                 rows.extend(self.of_weights(&pair)?);
-                if let Some(judge) = &judge {
+                if let Some(judge) = &mut judge {
                     let networks = made.predicted.networks(&pair.predicted)?;
                     let named = (&farcast.label.0[..], "farcast");
                     rows.extend(judge.rows(named, *member, &pair.horizons, &networks, context));
                 }
             }
         }
-        if let Some(judge) = &judge {
+        if let Some(judge) = &mut judge {
             horizons.sort_unstable();
             horizons.dedup();
             for member in &members {
@@ -293,6 +294,7 @@ impl ForecastError {
             network,
             samples: network.samples(data)?,
             wanted,
+            known: BTreeMap::new(),
         }))
     }
 
@@ -488,19 +490,22 @@ struct NetworkRunner<'a> {
     network: &'a Network,
     samples: Samples,
     wanted: Vec<Measure>,
+    /// What is wanted of networks that were run, by the digests of their weights: many are equal,
+    /// such as those of one state at all horizons.
+    known: BTreeMap<Digest, Vec<f64>>,
 }
 
 impl NetworkRunner<'_> {
     /// The measures of the networks of one member, one per horizon.
     fn rows(
-        &self,
+        &mut self,
         (label, role): (&str, &str),
         member: u32,
         horizons: &[u64],
         networks: &[Vec<f32>],
         context: &Context,
     ) -> Vec<ScoreRow> {
-        let measured = context.share(networks, |weights| self.measured(weights));
+        let measured = self.measured(networks, context);
         let mut rows = Vec::new();
         for (horizon, values) in horizons.iter().zip(measured) {
             for (measure, value) in self.wanted.iter().zip(values) {
@@ -519,15 +524,31 @@ impl NetworkRunner<'_> {
         rows
     }
 
+    /// What is wanted of each network; equal ones are run once.
+    fn measured(&mut self, networks: &[Vec<f32>], context: &Context) -> Vec<Vec<f64>> {
+        let keys: Vec<Digest> = networks.iter().map(|weights| digest(weights)).collect();
+        let pairs = keys.iter().zip(networks);
+        let new: BTreeMap<_, _> = pairs
+            .filter(|(key, _)| !self.known.contains_key(key))
+            .collect();
+        let new: Vec<_> = new.into_iter().collect();
+        let found = context.share(&new, |(_, weights)| self.measured_of(weights, context));
+        let found = new.iter().zip(found);
+        self.known
+            .extend(found.map(|((key, _), found)| (**key, found)));
+        let known = |key| self.known.get(key).cloned().unwrap_or_default();
+        keys.iter().map(known).collect()
+    }
+
     /// What is wanted, of one network.
-    fn measured(&self, weights: &[f32]) -> Vec<f64> {
+    fn measured_of(&self, weights: &[f32], context: &Context) -> Vec<f64> {
         let Samples {
             inputs,
             targets,
             rows,
             ..
         } = &self.samples;
-        let outputs = self.network.evaluate(weights, inputs, *rows);
+        let outputs = outputs(self.network, weights, (inputs, *rows), context);
         let accuracy = || {
             let found = self.network.unscale(&outputs);
             let pairs = found.iter().zip(targets);
@@ -540,6 +561,12 @@ impl NetworkRunner<'_> {
         });
         values.collect()
     }
+}
+
+/// The digest of weights, bit by bit.
+fn digest(weights: &[f32]) -> Digest {
+    let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes());
+    Digest::of(&bytes.collect::<Vec<u8>>())
 }
 
 /// The mean over members of whatever all of them have, in the order of the first.

@@ -78,20 +78,25 @@ impl Plugin for Evaluate {
     fn run(self, context: &Context) -> Result<Scores, Fault> {
         let mut scores = Scores::default();
         for weights in &self.parents {
-            let mut lines = Lines::new(weights.members.len());
+            let mut all = Vec::new();
             for (member, table) in weights.members.iter().enumerate() {
                 let Some(table) = table else { continue };
                 let rows = Rows::of(table, Some(member as u32))?;
                 let network = self.network(&rows)?;
-                for (place, row) in places(&rows)?.into_iter().zip(&rows.rows) {
-                    context.check_stop()?;
-                    let weights = rows.table.networks(&[*row])?.concat();
-                    let measured = match weights.iter().all(|weight| weight.is_finite()) {
-                        true => self.measured(network, &weights)?,
-                        false => vec![None; self.metrics.len()],
-                    };
-                    lines.add(place, member, measured);
+                let places = places(&rows)?.into_iter().zip(rows.rows);
+                all.extend(places.map(|(place, row)| (place, member, network, rows.table, row)));
+            }
+            let measured = context.share(&all, |(_, _, network, table, row)| {
+                context.check_stop()?;
+                let weights = table.networks(&[*row])?.concat();
+                match weights.iter().all(|weight| weight.is_finite()) {
+                    true => self.measured(network, &weights, context),
+                    false => Ok(vec![None; self.metrics.len()]),
                 }
+            });
+            let mut lines = Lines::new(weights.members.len());
+            for ((place, member, ..), measured) in all.into_iter().zip(measured) {
+                lines.add(place, member, measured?);
             }
             let names: Vec<&str> = self.metrics.iter().map(|metric| metric.word()).collect();
             scores.rows.extend(lines.rows(&weights.label.0, &names));
@@ -125,21 +130,31 @@ impl Evaluate {
     }
 
     /// The metrics of one network.
-    fn measured(&self, network: &Network, weights: &[f32]) -> Result<Measured, Fault> {
+    fn measured(
+        &self,
+        network: &Network,
+        weights: &[f32],
+        context: &Context,
+    ) -> Result<Measured, Fault> {
         for column in network.inputs().iter().chain(network.targets()) {
             complete(&self.on, &column.name, "on")?;
         }
         let rows: Vec<u32> = (0..self.on.rows() as u32).collect();
-        let (mut loss, mut right) = (0.0, 0.0);
-        for rows in rows.chunks(BLOCK) {
+        let blocks: Vec<&[u32]> = rows.chunks(BLOCK).collect();
+        let found = context.share(&blocks, |rows| {
             let samples = network.samples(&self.on.take(rows))?;
             let outputs = network.evaluate(weights, &samples.inputs, samples.rows);
-            loss += network.mean_loss(&outputs, &samples.targets) * rows.len() as f64;
+            let loss = network.mean_loss(&outputs, &samples.targets) * rows.len() as f64;
             let classes = network.unscale(&outputs);
             let classes = classes.iter().zip(&samples.targets);
-            right += classes
-                .filter(|(class, truth)| **class == f64::from(**truth))
-                .count() as f64;
+            let right = classes.filter(|(class, truth)| **class == f64::from(**truth));
+            Ok::<_, Fault>((loss, right.count() as f64))
+        });
+        let (mut loss, mut right) = (0.0, 0.0);
+        for found in found {
+            let (of_block, right_in_block) = found?;
+            loss += of_block;
+            right += right_in_block;
         }
         let share = |sum: f64| sum / rows.len() as f64;
         let value = |metric: &Quality| match metric {

@@ -174,6 +174,36 @@ fn networks_are_run_with_farcast_and_with_true_weights() {
 }
 
 #[test]
+fn equal_networks_are_run_once() {
+    let columns = [vec![Scaled::as_is("c0")], vec![Scaled::as_is("class")]];
+    let network = network(columns, &[1, 2], Loss::CrossEntropy);
+    let mut judge = NetworkRunner {
+        network: &network,
+        samples: Samples {
+            inputs: vec![0.5, -1.0],
+            targets: vec![0.0, 1.0],
+            weights: Vec::new(),
+            rows: 2,
+        },
+        wanted: vec![Measure::Loss],
+        known: BTreeMap::new(),
+    };
+    let context = Context::alone("score");
+    let weights = |salt: usize| crate::networks::testing::made_up(4, salt);
+    let networks = [weights(1), weights(2), weights(1), weights(1)];
+    let found = judge.measured(&networks, &context);
+    let expected = networks.map(|weights| vec![network.loss_on(&judge.samples, &weights)]);
+    assert_eq!(found, expected);
+    assert_eq!(judge.known.len(), 2);
+    // What is known is not run again.
+    judge.samples.rows = 0;
+    assert_eq!(
+        judge.measured(&[weights(2)], &context),
+        [expected[1].clone()]
+    );
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused() {
     let refused = |change: &dyn Fn(&mut ForecastError)| {
         let mut call = score(vec![Measure::Mse]);
