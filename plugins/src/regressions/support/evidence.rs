@@ -45,14 +45,42 @@ const HELD_OUT: f64 = 0.2;
 /// The edges of a sample, each predicted from the rest of it.
 pub(crate) struct Edges<'a> {
     trials: Vec<EdgeTrial<'a>>,
-    /// What predicts all of them together, where that takes less than one after the other.
-    products: Option<RowProducts>,
-    /// Squared errors of each weight, summed over what was held out; by products those of a tensor are with its first.
-    errors: Vec<f64>,
-    /// Squared deviations from the mean of the rest.
-    deviations: Vec<f64>,
-    /// Both of each predictor, summed over the weights.
+    squares: SquaresOfEdges,
+    /// Squared errors and deviations at the edges of each predictor, summed over the weights.
     along: Vec<(f64, f64)>,
+}
+
+/// The squares over all edges together: the errors, and the deviations from the mean of the rest.
+enum SquaresOfEdges {
+    /// Of each weight.
+    OfWeights(EdgeSquares),
+    /// Of each tensor, from products of rows, where these take less than one edge after the other.
+    OfTensors(Box<RowProducts>, EdgeSquares),
+}
+
+impl SquaresOfEdges {
+    fn are_from_products(&self) -> bool {
+        matches!(self, Self::OfTensors(..))
+    }
+
+    /// The share of the squares that is predicted, of each tensor and of all.
+    fn predicted(&self, layout: &Layout) -> (Vec<Option<f64>>, Option<f64>) {
+        let of = |squares: &EdgeSquares, range: &Range<usize>| {
+            share(&squares.errors, &squares.deviations, range).map(|left| 1.0 - left)
+        };
+        let all = 0..self.all().errors.len();
+        let of_tensors = (layout.ranges().enumerate()).map(|(at, (_, range))| match self {
+            Self::OfWeights(squares) => of(squares, &range),
+            Self::OfTensors(_, squares) => of(squares, &(at..at + 1)),
+        });
+        (of_tensors.collect(), of(self.all(), &all))
+    }
+
+    fn all(&self) -> &EdgeSquares {
+        match self {
+            Self::OfWeights(squares) | Self::OfTensors(_, squares) => squares,
+        }
+    }
 }
 
 impl<'a> Edges<'a> {
@@ -75,12 +103,20 @@ impl<'a> Edges<'a> {
             }
         }
         let edges: Vec<_> = trials.iter().map(EdgeTrial::straight).collect();
-        let products = RowProducts::of(&whole.factors(), &edges, sample.weights());
+        let zero = |count| EdgeSquares {
+            errors: vec![0.0; count],
+            deviations: vec![0.0; count],
+        };
+        let squares = match RowProducts::of(&whole.factors(), &edges, sample.weights()) {
+            Some(products) => {
+                let tensors = sample.table.layout.tensors.len();
+                SquaresOfEdges::OfTensors(Box::new(products), zero(tensors))
+            }
+            None => SquaresOfEdges::OfWeights(zero(sample.weights())),
+        };
         Ok(Self {
-            products,
+            squares,
             trials,
-            errors: vec![0.0; sample.weights()],
-            deviations: vec![0.0; sample.weights()],
             along: vec![(0.0, 0.0); sample.names().len()],
         })
     }
@@ -95,7 +131,7 @@ impl<'a> Edges<'a> {
         let mut own = Vec::new();
         for trial in &self.trials {
             match &trial.fit {
-                EdgeFit::Straight(_) if self.products.is_some() => {}
+                EdgeFit::Straight(_) if self.squares.are_from_products() => {}
                 EdgeFit::Straight(held_out) => {
                     sets.push(set(trial.edge.clone(), Some(Rc::clone(held_out))));
                 }
@@ -120,28 +156,31 @@ impl<'a> Edges<'a> {
         range: &Range<usize>,
         (found, precision): (&[Vec<Found>], Precision),
     ) -> Result<(), Fault> {
-        if let Some(products) = &mut self.products {
-            for (_, tensor) in sample.table.layout.ranges() {
-                let here = range.start.max(tensor.start)..range.end.min(tensor.end);
-                if here.is_empty() {
-                    continue;
+        let all = match &mut self.squares {
+            SquaresOfEdges::OfWeights(squares) => squares,
+            SquaresOfEdges::OfTensors(products, squares) => {
+                for (at, (_, tensor)) in sample.table.layout.ranges().enumerate() {
+                    let here = range.start.max(tensor.start)..range.end.min(tensor.end);
+                    if here.is_empty() {
+                        continue;
+                    }
+                    let part: Vec<&[f32]> = rows.iter().map(|row| &row[here.clone()]).collect();
+                    products.add(&part, sample.reference(&here), precision);
+                    if here.end == tensor.end {
+                        (squares.errors[at], squares.deviations[at]) = products.take();
+                    }
                 }
-                let part: Vec<&[f32]> = rows.iter().map(|row| &row[here.clone()]).collect();
-                products.add(&part, sample.reference(&here), precision);
-                if here.end == tensor.end {
-                    (self.errors[tensor.start], self.deviations[tensor.start]) = products.take();
-                }
+                return Ok(());
             }
-            return Ok(());
-        }
+        };
         let [shared, own @ ..] = found else {
             return Ok(());
         };
-        let [Found::Moments(all), edges @ ..] = &shared[..] else {
+        let [Found::Moments(moments), edges @ ..] = &shared[..] else {
             return Ok(());
         };
         let (mut edges, mut own) = (edges.iter(), own.iter().flatten());
-        let all_in_terms = LazyCell::new(|| whole.design.in_terms(all));
+        let all_in_terms = LazyCell::new(|| whole.design.in_terms(moments));
         for trial in &self.trials {
             let made;
             let EdgeSquares { errors, deviations } = match &trial.fit {
@@ -169,8 +208,8 @@ impl<'a> Edges<'a> {
             let along = &mut self.along[trial.predictor];
             along.0 += errors.iter().sum::<f64>();
             along.1 += deviations.iter().sum::<f64>();
-            add(&mut self.errors[range.clone()], errors);
-            add(&mut self.deviations[range.clone()], deviations);
+            add(&mut all.errors[range.clone()], errors);
+            add(&mut all.deviations[range.clone()], deviations);
         }
         Ok(())
     }
@@ -178,23 +217,21 @@ impl<'a> Edges<'a> {
     /// What the predictions say; `variance` are the squared deviations of the anomalies from
     /// their means, summed.
     pub fn evidence(&mut self, sample: &Sample, variance: f64) -> Evidence {
-        if let Some(products) = &self.products {
+        if let SquaresOfEdges::OfTensors(products, _) = &self.squares {
             for (trial, (errors, deviations)) in self.trials.iter().zip(products.of_edges()) {
                 let along = &mut self.along[trial.predictor];
                 along.0 += errors;
                 along.1 += deviations;
             }
         }
-        let left = |range: &Range<usize>| share(&self.errors, &self.deviations, range);
-        let shared = |range: &Range<usize>| left(range).map(|left| 1.0 - left);
-        let ranges = sample.table.layout.ranges();
+        let (edge, whole) = self.squares.predicted(&sample.table.layout);
         let along = self.along.iter();
         Evidence {
-            edge: ranges.map(|(_, range)| shared(&range)).collect(),
+            edge,
             along: along
                 .map(|(errors, deviations)| (*deviations > 0.0).then(|| 1.0 - errors / deviations))
                 .collect(),
-            whole: shared(&(0..sample.weights())),
+            whole,
             size: size(sample, variance),
         }
     }
