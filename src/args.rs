@@ -57,7 +57,8 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The commands; the arguments of one are made when it is typed.
+/// The commands; the arguments of one are made when it is typed. What a command does is said here alone:
+/// words at the struct of its arguments would take their place in its help.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
@@ -370,7 +371,6 @@ impl Command {
     }
 }
 
-/// `farcast check`
 #[derive(Debug, Args)]
 pub struct Check {
     /// The files.
@@ -384,7 +384,6 @@ pub struct Check {
     pub json: bool,
 }
 
-/// `farcast fmt`
 #[derive(Debug, Args)]
 pub struct Fmt {
     /// The files.
@@ -395,7 +394,6 @@ pub struct Fmt {
     pub check: bool,
 }
 
-/// `farcast plan`
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -405,7 +403,6 @@ pub struct Plan {
     pub json: bool,
 }
 
-/// `farcast run`
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
@@ -428,7 +425,6 @@ pub struct Run {
     pub live: bool,
 }
 
-/// `farcast export`
 #[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
@@ -456,7 +452,7 @@ pub enum Executor {
     Processes,
 }
 
-/// How to run, what to print and what to write.
+// How to run, what to print and what to write.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
     /// When an action fails, run everything that does not depend on it.
@@ -525,7 +521,6 @@ impl RunOptions {
     }
 }
 
-/// `farcast graph`
 #[derive(Debug, Args)]
 pub struct Graph {
     #[command(flatten)]
@@ -546,14 +541,12 @@ pub enum Drawing {
     Svg,
 }
 
-/// `farcast report`
 #[derive(Debug, Args)]
 pub struct Report {
     #[command(flatten)]
     pub experiment: ExperimentArgs,
 }
 
-/// `farcast plugins`
 #[derive(Debug, Args)]
 pub struct Plugins {
     /// The plugin to describe; of a `.farcast` file, the plugins that it declares or uses.
@@ -564,7 +557,6 @@ pub struct Plugins {
     pub json: bool,
 }
 
-/// `farcast plugin`
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
     /// Write a working plugin into a new folder.
@@ -581,7 +573,6 @@ pub enum PluginCommand {
     Sync(PluginSync),
 }
 
-/// `farcast plugin new`
 #[derive(Debug, Args)]
 pub struct PluginNew {
     /// Its name, and that of the folder.
@@ -594,7 +585,6 @@ pub struct PluginNew {
     pub sh: bool,
 }
 
-/// `farcast plugin test`
 #[derive(Debug, Args)]
 pub struct PluginTest {
     /// The folder, or an experiment file in it.
@@ -605,7 +595,6 @@ pub struct PluginTest {
     pub json: bool,
 }
 
-/// `farcast plugin sync`
 #[derive(Debug, Args)]
 pub struct PluginSync {
     /// The folder with `farcast.toml`.
@@ -613,7 +602,6 @@ pub struct PluginSync {
     pub folder: PathBuf,
 }
 
-/// `farcast trust`
 #[derive(Debug, Args)]
 pub struct Trust {
     /// The plugin or the shared store, as `farcast.toml` calls it.
@@ -626,7 +614,6 @@ pub struct Trust {
     pub withdraw: bool,
 }
 
-/// `farcast runs`
 #[derive(Debug, Args)]
 pub struct Runs {
     /// Print one line of CSV for each run, with a column for every param.
@@ -646,7 +633,6 @@ pub struct Runs {
     pub json: bool,
 }
 
-/// `farcast show`
 #[derive(Debug, Args)]
 pub struct Show {
     /// A name from `farcast runs` or its start, `last`, an output folder or a run.json; or a file
@@ -660,7 +646,6 @@ pub struct Show {
     pub json: bool,
 }
 
-/// `farcast compare`
 #[derive(Debug, Args)]
 pub struct Compare {
     /// Names from `farcast runs`, output folders, run.json files or experiment files.
@@ -674,7 +659,6 @@ pub struct Compare {
     pub html: Option<PathBuf>,
 }
 
-/// `farcast rerun`
 #[derive(Debug, Args)]
 pub struct Rerun {
     /// A run.json, an output folder, or a name from `farcast runs`.
@@ -702,7 +686,6 @@ impl Rerun {
     }
 }
 
-/// `farcast pack`
 #[derive(Debug, Args)]
 pub struct Pack {
     /// An experiment file, or a run: a name from `farcast runs`, an output folder or a run.json.
@@ -721,7 +704,6 @@ pub struct Pack {
     pub json: bool,
 }
 
-/// `farcast open`
 #[derive(Debug, Args)]
 pub struct Open {
     /// The bundle.
@@ -733,7 +715,6 @@ pub struct Open {
     pub json: bool,
 }
 
-/// `farcast config`
 #[derive(Debug, Args)]
 pub struct Config {
     /// The experiment (or folder) whose settings to print [default: the working folder].
@@ -743,7 +724,6 @@ pub struct Config {
     pub json: bool,
 }
 
-/// `farcast new`
 #[derive(Debug, Args)]
 pub struct New {
     /// The experiment's name; `NAME.farcast` is written in the working folder.
@@ -754,14 +734,12 @@ pub struct New {
     pub from: String,
 }
 
-/// `farcast explain`
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The code of a message: the word in brackets after `error` or `warning`.
     pub code: Option<String>,
 }
 
-/// `farcast docs`
 #[derive(Debug, Args)]
 pub struct Docs {
     /// Write a man page for every command to this folder instead.

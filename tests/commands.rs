@@ -279,17 +279,24 @@ fn new_starts_from_any_method() {
     }
 }
 
-/// The commands that `farcast --help` lists.
-fn listed_commands(folder: &Folder) -> Vec<String> {
+/// The commands that `farcast --help` lists, and what it says of each.
+fn listed_commands(folder: &Folder) -> Vec<(String, String)> {
     let help = folder.farcast(&["--help"]).out;
     let list = help.split("Commands:\n").nth(1).unwrap();
     let lines = list.lines().take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = names.filter_map(|line| line.split_whitespace().next());
-    names
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
-        .collect()
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in lines {
+        match (line.strip_prefix("   "), commands.last_mut()) {
+            // Of the one before.
+            (Some(more), Some((_, about))) => about.push_str(&format!(" {}", more.trim())),
+            _ => {
+                let (name, about) = line.trim().split_once(' ').unwrap();
+                commands.push((name.to_owned(), about.trim().to_owned()));
+            }
+        }
+    }
+    commands.retain(|(name, _)| name != "help");
+    commands
 }
 
 #[test]
@@ -297,9 +304,12 @@ fn the_help_of_every_command_has_an_example() {
     let folder = Folder::new();
     let commands = listed_commands(&folder);
     assert!(commands.len() > 12, "{commands:?}");
-    for command in commands {
+    for (command, about) in commands {
         let help = folder.farcast(&[&command, "--help"]).out;
         assert!(help.contains(&format!("  farcast {command}")), "{help}");
+        // What the list says, with more below.
+        let first = help.lines().take_while(|line| !line.is_empty());
+        assert_eq!(first.collect::<Vec<_>>().join(" "), about);
     }
 }
 
@@ -312,8 +322,10 @@ fn every_command_has_a_man_page() {
         (0, "wrote the man pages to `man`\n")
     );
     assert!(folder.read("man/farcast.1").starts_with(".ie"));
-    for command in listed_commands(&folder) {
+    for (command, about) in listed_commands(&folder) {
         let page = folder.read(&format!("man/farcast-{command}.1"));
+        let name = page.split(".SH ").nth(1).unwrap();
+        assert!(name.contains(&about.replace('-', "\\-")), "{name}");
         assert!(
             page.contains(".TH") && page.contains("FARCAST_JOBS"),
             "{page}"

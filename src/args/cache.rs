@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use super::experiment::ExperimentArgs;
 use super::values::{size, whole};
 
-/// `farcast cache …`
 #[derive(Debug, Subcommand)]
 pub enum Cache {
     /// List the stored results.
@@ -47,7 +46,6 @@ pub enum Cache {
     Path,
 }
 
-/// `farcast cache why`
 #[derive(Debug, Args)]
 pub struct Why {
     #[command(flatten)]
@@ -66,7 +64,6 @@ pub struct ForPrograms {
     pub json: bool,
 }
 
-/// `farcast cache gc`
 #[derive(Debug, Args)]
 pub struct Gc {
     /// Remove results older than DAYS days, too.

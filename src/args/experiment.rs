@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::values::setting;
 
-/// An experiment and the params set in it.
+// An experiment and the params set in it.
 #[derive(Debug, Args)]
 pub struct ExperimentArgs {
     /// The experiment file.

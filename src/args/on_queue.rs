@@ -15,7 +15,6 @@ pub enum Queue {
     Command,
 }
 
-/// `farcast status`
 #[derive(Debug, Args)]
 pub struct Status {
     /// A run on a queue: its name or the start of it, its experiment file, or `last`
@@ -26,7 +25,6 @@ pub struct Status {
     pub json: bool,
 }
 
-/// `farcast attach`
 #[derive(Debug, Args)]
 pub struct Attach {
     /// A run on a queue: its name or the start of it, its experiment file, or `last`.
@@ -43,14 +41,12 @@ pub struct Attach {
     pub scores: Shown,
 }
 
-/// `farcast cancel`
 #[derive(Debug, Args)]
 pub struct Cancel {
     /// A run on a queue: its name or the start of it, its experiment file, or `last`.
     pub run: String,
 }
 
-/// `farcast work`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Jobs call it, on any machine with this program and the store. CHUNK is a number, or `next` to submit

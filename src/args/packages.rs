@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use engine::packages::Freedom;
 
-/// What fetching may do.
+// What fetching may do.
 #[derive(Debug, Args)]
 pub struct FreedomArgs {
     /// Refuse to change `farcast.lock`.
@@ -29,7 +29,6 @@ impl FreedomArgs {
     }
 }
 
-/// `farcast add`
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true)))]
 pub struct Add {
@@ -54,7 +53,6 @@ pub struct Add {
     pub freedom: FreedomArgs,
 }
 
-/// `farcast fetch`
 #[derive(Debug, Args)]
 pub struct Fetch {
     #[command(flatten)]
@@ -64,7 +62,6 @@ pub struct Fetch {
     pub json: bool,
 }
 
-/// `farcast update`
 #[derive(Debug, Args)]
 pub struct Update {
     /// The packages; all when left out.
@@ -79,14 +76,12 @@ pub struct Update {
     pub json: bool,
 }
 
-/// `farcast vendor`
 #[derive(Debug, Args)]
 pub struct Vendor {
     #[command(flatten)]
     pub freedom: FreedomArgs,
 }
 
-/// `farcast package …`
 #[derive(Debug, Subcommand)]
 pub enum PackageCommand {
     /// Find what is missing: metadata, license, documentation, examples that run.
@@ -94,7 +89,6 @@ pub enum PackageCommand {
     Check(PackageCheck),
 }
 
-/// `farcast package check`
 #[derive(Debug, Args)]
 pub struct PackageCheck {
     /// The folder of the package.

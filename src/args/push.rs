@@ -4,7 +4,6 @@ use std::path::Path;
 
 use clap::Args;
 
-/// `farcast push`
 #[derive(Debug, Args)]
 pub struct Push {
     /// Whose results: experiment files, or runs as `farcast runs` names them.
