@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dsl::diagnostic::Diagnostic;
-use dsl::render::{Style, WIDTH, printable, render_within};
+use dsl::render::{Style, printable, render, render_within};
 use dsl::source::Sources;
 
 /// When to use colour.
@@ -198,11 +198,12 @@ impl Terminal {
         } else {
             Style::Plain
         };
-        let width = self.progress_width().map_or(WIDTH, usize::from);
-        let width = width.clamp(NARROWEST, WIDTH);
         for diagnostic in diagnostics {
             // Rendering escapes what the texts contain.
-            let text = render_within(diagnostic, sources, style, width);
+            let text = match self.progress_width() {
+                Some(width) => render_within(diagnostic, sources, style, width.into()),
+                None => render(diagnostic, sources, style),
+            };
             self.say_styled(&match self.links {
                 true => linked(&text, diagnostic.code.as_str()),
                 false => text,
@@ -221,6 +222,14 @@ impl Terminal {
         self.say_styled(&format!("{}{rest}", self.marked("note", 36)));
     }
 
+    /// Prints Markdown; on a terminal its lines break between words.
+    pub fn page(&self, markdown: impl AsRef<str>) {
+        match self.width() {
+            Some(width) => self.out(refilled(markdown.as_ref(), width.into())),
+            None => self.out(markdown),
+        }
+    }
+
     /// Prints a result of sentences; on a terminal its lines break between words.
     pub fn tell(&self, text: impl AsRef<str>) {
         match self.width() {
@@ -230,8 +239,45 @@ impl Terminal {
     }
 }
 
-/// Diagnostics are never cut to fewer columns.
-const NARROWEST: usize = 60;
+/// Markdown with its lines broken between words at this width: those of a paragraph or of an entry of a list follow
+/// each other, code stays.
+fn refilled(markdown: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut is_code = false;
+    // Whether the last line goes on.
+    let mut is_open = false;
+    for line in markdown.lines() {
+        let is_fence = line.starts_with("```");
+        let is_prose = !is_code && !is_fence && !line.is_empty() && !line.starts_with(['|', '#']);
+        let begins = ["- ", "* "].iter().any(|mark| line.starts_with(mark));
+        match lines.last_mut().filter(|_| is_open && is_prose && !begins) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(line.trim_start());
+            }
+            None => lines.push(line.to_owned()),
+        }
+        is_open = is_prose;
+        is_code ^= is_fence;
+    }
+    is_code = false;
+    let mut text = String::new();
+    for line in lines {
+        let is_fence = line.starts_with("```");
+        let indent = if line.starts_with(['|', '-', '*']) {
+            2
+        } else {
+            0
+        };
+        match is_code || is_fence {
+            true => text.push_str(&line),
+            false => text.push_str(&wrapped(&line, width, indent)),
+        }
+        text.push('\n');
+        is_code ^= is_fence;
+    }
+    text
+}
 
 /// The text with lines of at most this width where words allow; what follows the first line of a
 /// line is indented.
@@ -312,6 +358,13 @@ mod tests {
         assert_eq!(wrapped("note: a bb ccc dd", 11, 2), "note: a bb\n  ccc dd");
         assert_eq!(wrapped("a b\nc d\n", 3, 2), "a b\nc d\n");
         assert_eq!(wrapped("averylongword x", 5, 2), "averylongword\n  x");
+    }
+
+    #[test]
+    fn paragraphs_are_filled_and_code_stays() {
+        let page = "## a\n\none two\nthree four five\n\n- an entry\n  of two\n- more\n\n```sh\nfarcast run x.farcast\n```\n";
+        let filled = "## a\n\none two\nthree four\nfive\n\n- an entry\n  of two\n- more\n\n```sh\nfarcast run x.farcast\n```\n";
+        assert_eq!(refilled(page, 10), filled);
     }
 
     #[test]

@@ -23,16 +23,30 @@ pub const WIDTH: usize = 120;
 
 /// The text of a diagnostic: code, message, place, underlined lines, help; no final newline.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
-    render_within(diagnostic, sources, style, WIDTH)
+    rendered(diagnostic, sources, style, None)
 }
 
-/// The same on a terminal of this width: lines of a file that are longer are cut.
+/// The same on a terminal of this width: lines of a file that are longer are cut, messages and help break
+/// between words.
 pub fn render_within(
     diagnostic: &Diagnostic,
     sources: &Sources,
     style: Style,
     width: usize,
 ) -> String {
+    rendered(diagnostic, sources, style, Some(width))
+}
+
+fn rendered(
+    diagnostic: &Diagnostic,
+    sources: &Sources,
+    style: Style,
+    width: Option<usize>,
+) -> String {
+    let broken = |text: &str, before: usize| match width {
+        Some(width) => in_lines(&printable(text), width.saturating_sub(before).max(LEAST)),
+        None => printable(text),
+    };
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -42,8 +56,10 @@ pub fn render_within(
         Some((message, more)) => (message, Some(more)),
         None => (&*diagnostic.message, None),
     };
+    // `error[code]: ` stands before it.
+    let before = diagnostic.code.as_str().len() + 11;
     let title = level
-        .primary_title(printable(message))
+        .primary_title(broken(message, before))
         .id(diagnostic.code.as_str());
     let mut group = Group::with_title(title);
     for (file, labels) in by_file(&diagnostic.labels) {
@@ -77,13 +93,44 @@ pub fn render_within(
         group = group.element(Level::NOTE.message(lines.join("\n")));
     }
     for hint in &diagnostic.hints {
-        group = group.element(Level::HELP.message(printable(hint)));
+        // `    = help: ` does, with the room that the numbers of lines take.
+        group = group.element(Level::HELP.message(broken(hint, 13)));
     }
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Color => Renderer::styled(),
     };
+    let width = width.unwrap_or(WIDTH).clamp(NARROWEST, WIDTH);
     renderer.term_width(width).render(&[group])
+}
+
+/// Lines of a file are never cut to fewer columns.
+const NARROWEST: usize = 40;
+
+/// Sentences are not broken to fewer columns.
+const LEAST: usize = 24;
+
+/// The text with line ends in place of the spaces before what is further than this many columns.
+fn in_lines(text: &str, columns: usize) -> String {
+    let mut lines = String::with_capacity(text.len());
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        match column {
+            0 => {}
+            _ if column + 1 + length > columns => {
+                lines.push('\n');
+                column = 0;
+            }
+            _ => {
+                lines.push(' ');
+                column += 1;
+            }
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
 }
 
 /// The text with control characters and changes of the writing direction escaped, which a terminal

@@ -110,6 +110,38 @@ fn long_lines_are_cut() {
 }
 
 #[test]
+fn on_a_narrow_terminal_sentences_break_between_words() {
+    let text = "data sea = netcdf(\"a.nc\")\ndata warm = where(sea, tempp > 3)\n\
+        parent net = least_squares_of_all_members(sea, inputs: [temp], target: density)\n";
+    let checked = checked(text, &[]);
+    let all: Vec<String> = (checked.diagnostics.iter())
+        .map(|it| render_within(it, &checked.sources, Style::Plain, 60) + "\n")
+        .collect();
+    expect![[r#"
+        error[unknown-column]: the data have no column `tempp`
+         --> main.farcast:2:24
+          |
+        2 | data warm = where(sea, tempp > 3)
+          |                   ---  ^^^^^
+          |                   |
+          |                   these data
+          |
+          = help: did you mean `temp`?
+          = help: columns: `temp`, `salt`, `density`, `depth`, `pressure`, `lat`, `lon`, `month`, `e`
+
+        error[unknown-plugin]: unknown plugin `least_squares_of_all_members`
+         --> main.farcast:3:14
+          |
+        3 | parent net = least_squares_of_all_members(sea, inputs...
+          |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: plugins that make a `parent`: `combine`, `members`, `mlp`, `transformer`
+    "#]].assert_eq(&all.join("\n"));
+    let mut lines = all.iter().flat_map(|it| it.lines());
+    assert!(lines.all(|line| line.chars().count() <= 60));
+}
+
+#[test]
 fn what_follows_the_first_line_of_a_message_is_printed_as_lines() {
     let checked = checked("data sea = nothing()\n", &[]);
     let mut diagnostic = checked.diagnostics[0].clone();

@@ -112,7 +112,8 @@ fn words(comparison: &Comparison, width: Option<u16>) -> String {
     if table.len() > 1 {
         text.push_str(&aligned_within(&table, width));
     }
-    text + &left
+    let left: Vec<Vec<String>> = left.into_iter().map(|line| vec![line]).collect();
+    text + &aligned_within(&left, width)
 }
 
 /// How many scores of points of sweeps are shown.
@@ -120,12 +121,12 @@ const POINTS_SHOWN: usize = 20;
 
 /// The scores that differ, those at points of sweeps from the largest difference to the least;
 /// what is left out, in words.
-fn worth_showing(comparison: &Comparison) -> (Vec<&ScoreComparison>, String) {
+fn worth_showing(comparison: &Comparison) -> (Vec<&ScoreComparison>, Vec<String>) {
     let mut left = Vec::new();
     let all = comparison.scores.iter();
     let has_points = { all.clone() }.any(|row| !row.point.is_empty());
     if !has_points {
-        return (all.collect(), String::new());
+        return (all.collect(), Vec::new());
     }
     let is_equal = |row: &ScoreComparison| row.values.iter().all(|it| *it == row.values[0]);
     let (equal, other): (Vec<_>, Vec<_>) = all.partition(|row| is_equal(row));
@@ -174,7 +175,7 @@ fn worth_showing(comparison: &Comparison) -> (Vec<&ScoreComparison>, String) {
     if !equal.is_empty() {
         left.push(format!("{} scores are equal", equal.len()));
     }
-    let left = left.iter().map(|line| format!("{}\n", printable(line)));
+    let left = left.iter().map(|line| printable(line));
     (shared, left.collect())
 }
 

@@ -4,6 +4,7 @@ use dsl::diagnostic::Code;
 
 use super::unknown;
 use crate::args::Explain;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::terminal::Terminal;
 
@@ -12,7 +13,7 @@ const PAGE: &str = include_str!("../../docs/diagnostics.md");
 
 pub fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, Abort> {
     let Some(name) = &args.code else {
-        terminal.out(listing());
+        terminal.out(listing(terminal.width()));
         return Ok(Exit::Fine);
     };
     // `error[unknown-column]` is what people copy from a message.
@@ -22,7 +23,7 @@ pub fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, Abort> {
         .trim_matches(|c| "[]:".contains(c));
     match section(name) {
         Some(section) => {
-            terminal.tell(section);
+            terminal.page(section);
             Ok(Exit::Fine)
         }
         None => {
@@ -42,16 +43,17 @@ fn section(code: &str) -> Option<String> {
 }
 
 /// Every code with the first clause of its section.
-fn listing() -> String {
-    let line = |code: &&Code| {
+fn listing(width: Option<u16>) -> String {
+    let row = |code: &Code| {
         let name = code.as_str();
         let text = section(name).unwrap_or_default();
         let words = text.lines().skip(1).skip_while(|line| line.is_empty());
         let paragraph: Vec<&str> = words.take_while(|line| !line.is_empty()).collect();
         let paragraph = paragraph.join(" ");
         let end = paragraph.find([':', '.']).unwrap_or(paragraph.len());
-        format!("{name:22} {}\n", &paragraph[..end])
+        vec![format!("{name:21}"), paragraph[..end].to_owned()]
     };
-    let lines: String = Code::ALL.iter().map(|code| line(&code)).collect();
-    lines + "\nfarcast explain CODE shows an example of one, and how to mend it.\n"
+    let rows: Vec<Vec<String>> = Code::ALL.iter().map(row).collect();
+    aligned_within(&rows, width)
+        + "\nfarcast explain CODE shows an example of one, and how to mend it.\n"
 }

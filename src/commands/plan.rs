@@ -12,6 +12,7 @@ use engine::why::{Reason, reasons};
 use serde_json::json;
 
 use crate::args::Plan;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::remotes::{Consent, shared};
 use crate::sentences::waits;
@@ -83,34 +84,20 @@ pub fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -> Result<Exit
         terminal.answer(&answer);
         return Ok(Exit::Fine);
     }
-    let rows: Vec<(String, &str, &str, String)> = actions
-        .map(|(action, node, state, reason)| {
-            (
-                action.title(&study.experiment),
-                node.plugin.as_str(),
-                state,
-                reason,
-            )
-        })
-        .collect();
-    let name_width = rows
-        .iter()
-        .map(|row| row.0.chars().count())
-        .max()
-        .unwrap_or(0);
-    let plugin_width = rows.iter().map(|row| row.1.len()).max().unwrap_or(0);
-    for (name, plugin, state, reason) in rows {
-        let line = format!("{name:name_width$}  {plugin:plugin_width$}  {state:6}  {reason}");
-        terminal.out(format!("{}\n", line.trim_end()));
-    }
+    let rows = actions.map(|(action, node, state, reason)| {
+        let title = action.title(&study.experiment);
+        vec![title, node.plugin.clone(), format!("{state:6}"), reason]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    terminal.out(aligned_within(&rows, terminal.width()));
     for (statement, trainer) in trainers(&study, &graph) {
         terminal.out(format!("`{statement}` is trained by {trainer}\n"));
     }
     for waiting in &study.experiment.waiting {
-        terminal.out(format!("{}\n", waits(waiting)));
+        terminal.tell(format!("{}\n", waits(waiting)));
     }
     for sweep in &study.experiment.sweeps {
-        terminal.out(format!("{}\n", summary(sweep, &graph)));
+        terminal.tell(format!("{}\n", summary(sweep, &graph)));
     }
     let shared = match elsewhere {
         0 => String::new(),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::unknown;
 use crate::args::Plugins;
+use crate::columns::aligned_within;
 use crate::exit::{Abort, Exit};
 use crate::session::checked;
 use crate::terminal::Terminal;
@@ -42,9 +43,9 @@ pub fn run(args: &Plugins, terminal: &Terminal) -> Result<Exit, Abort> {
     } else if args.name.is_some() {
         chosen
             .iter()
-            .for_each(|s| terminal.out(plugins::reference::entry(s)));
+            .for_each(|s| terminal.page(plugins::reference::entry(s)));
     } else {
-        terminal.out(listing(&chosen));
+        terminal.out(listing(&chosen, terminal.width()));
     }
     Ok(Exit::Fine)
 }
@@ -73,7 +74,7 @@ fn declared(file: &str, as_json: bool, terminal: &Terminal) -> Result<Exit, Abor
     } else if experiment.plugins.is_empty() {
         terminal.say(format!("`{file}` declares no plugins"));
     } else {
-        signatures.for_each(|signature| terminal.out(plugins::reference::entry(signature)));
+        signatures.for_each(|signature| terminal.page(plugins::reference::entry(signature)));
     }
     match found.iter().any(Diagnostic::is_error) {
         true => Ok(Exit::Failed),
@@ -105,7 +106,7 @@ fn kind(signature: &Signature) -> String {
     }
 }
 
-fn listing(all: &[&Signature]) -> String {
+fn listing(all: &[&Signature], width: Option<u16>) -> String {
     let mut text = String::new();
     let mut groups: Vec<String> = Kind::ALL.iter().map(|k| k.keyword().to_owned()).collect();
     for signature in all {
@@ -119,10 +120,11 @@ fn listing(all: &[&Signature]) -> String {
             continue;
         }
         text.push_str(&format!("{group}\n"));
-        for signature in members {
+        let rows = members.into_iter().map(|signature| {
             let first = signature.doc.lines().next().unwrap_or_default();
-            text.push_str(&format!("  {:14} {first}\n", signature.name));
-        }
+            vec![format!("  {:13}", signature.name), first.to_owned()]
+        });
+        text.push_str(&aligned_within(&rows.collect::<Vec<_>>(), width));
     }
     text + "\nfarcast plugins NAME describes one.\n"
 }
