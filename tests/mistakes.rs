@@ -175,12 +175,14 @@ fn a_data_file_of_another_format() {
     run_says(
         &folder,
         expect![[r#"
-        error[data-file]: cannot read `a.nc` as netcdf: invalid NetCDF magic bytes
-         --> it.farcast:1:17
-          |
-        1 | data a = netcdf("a.nc", inputs: [temp])
-          |                 ^^^^^^
-    "#]],
+            error[data-file]: cannot read `a.nc` as netcdf: it does not begin as NetCDF files do
+             --> it.farcast:1:17
+              |
+            1 | data a = netcdf("a.nc", inputs: [temp])
+              |                 ^^^^^^
+              |
+              = help: it is text: `csv` reads tables of text
+        "#]],
     );
 }
 
@@ -537,4 +539,64 @@ anomaly w = finetune(nett, s, steps: -1)
         5 errors, 0 warnings
     "#]]
     .assert_eq(&said.err);
+}
+
+#[test]
+fn the_file_that_was_meant_is_named() {
+    let text = "data a = csv(\"cast.csv\")\ndata b = csv(\"data/casts.csv\")\n\
+        weights c = safetensors(\"base.safetensor\")\ndata d = csv(\"sea.nc\")\n\
+        data e = parquet(\"casts.csv\")\ndata f = netcdf(\"sea.nc\")\n";
+    let folder = Folder::with(text);
+    folder.write("casts.csv", "depth,temp\n1,2\n");
+    folder.write("base.safetensors", "");
+    let sea = fs::read(shipped("experiments/data/levitus_climatology_2deg.nc")).unwrap();
+    folder.write("sea.nc", sea);
+    run_says(
+        &folder,
+        expect![[r#"
+        error[data-file]: there is no file `cast.csv`
+         --> it.farcast:1:14
+          |
+        1 | data a = csv("cast.csv")
+          |              ^^^^^^^^^^
+          |
+          = help: did you mean `casts.csv`?
+        error[data-file]: there is no file `data/casts.csv`
+         --> it.farcast:2:14
+          |
+        2 | data b = csv("data/casts.csv")
+          |              ^^^^^^^^^^^^^^^^
+          |
+          = help: there is no folder `data`
+        error[data-file]: `base.safetensor` does not exist
+         --> it.farcast:3:25
+          |
+        3 | weights c = safetensors("base.safetensor")
+          |                         ^^^^^^^^^^^^^^^^^
+          |
+          = help: did you mean `base.safetensors`?
+        error[data-file]: cannot read `sea.nc` as csv: it is not text: it contains zero bytes
+         --> it.farcast:4:14
+          |
+        4 | data d = csv("sea.nc")
+          |              ^^^^^^^^
+          |
+          = help: `netcdf` reads it
+        error[data-file]: cannot read `casts.csv` as parquet: it does not end as Parquet files do
+         --> it.farcast:5:18
+          |
+        5 | data e = parquet("casts.csv")
+          |                  ^^^^^^^^^^^
+          |
+          = help: it is text: `csv` reads tables of text
+        error[missing-argument]: `netcdf` is missing `inputs`
+         --> it.farcast:6:10
+          |
+        6 | data f = netcdf("sea.nc")
+          |          ^^^^^^^^^^^^^^^^
+          |
+          = help: `inputs` takes a `List(Column)`: The variables that every row must have.
+          = help: the file has: `depth`, `lat`, `lon`, `temp`, `salt`
+    "#]],
+    );
 }

@@ -245,21 +245,81 @@ pub(crate) fn word(word: &str) -> Option<&'static str> {
 /// What other tools call a parameter, and the word for it here.
 pub(crate) fn parameter(name: &str) -> Option<&'static str> {
     Some(match name {
-        "lr" | "learning_rate" | "alpha" | "eta" => "rate",
+        "lr" | "learning_rate" | "learningrate" | "alpha" | "eta" => "rate",
+        "weight_decay" => "decay",
         "batch_size" | "minibatch" => "batch",
         "n_epochs" | "num_epochs" | "max_epochs" => "epochs",
-        "n_steps" | "num_steps" | "max_steps" | "iterations" | "n_iter" => "steps",
-        "hidden_sizes" | "hidden_layer_sizes" | "units" => "hidden",
-        "features" | "predictors" => "inputs",
-        "label" | "labels" | "output" => "target",
+        "n_steps" | "num_steps" | "max_steps" | "iterations" | "n_iter" | "iters" | "max_iter" => {
+            "steps"
+        }
+        "hidden_sizes" | "hidden_layer_sizes" | "units" | "layers" => "hidden",
+        "features" | "predictors" | "variables" | "vars" | "variable" => "inputs",
+        "label" | "labels" | "output" | "outputs" | "targets" => "target",
         "validation_split" | "test_size" | "val_fraction" => "hold_out",
+        "early_stopping" => "patience",
+        "loss_fn" | "criterion" => "loss",
+        "scheduler" | "lr_schedule" => "schedule",
+        "data" | "test" | "test_data" | "eval_on" => "on",
+        "groupby" | "group_by" => "by",
         "sep" | "delimiter" | "delim" => "separator",
         "na_values" | "null_values" | "na" => "missing",
         "skiprows" | "skip_rows" => "skip",
         "usecols" => "columns",
-        "n_members" | "n_estimators" | "ensemble_size" => "members",
+        "n_members" | "n_estimators" | "ensemble_size" | "ensemble" | "n_ensemble" => "members",
         _ => return None,
     })
+}
+
+/// What is no argument here, and where it is said instead.
+pub(crate) fn no_parameter(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "seed" | "random_state" | "random_seed" | "rng" => {
+            "one line sets all random numbers: `seed = 7`"
+        }
+        "name" => "a result is named before the `=`: `data name = …`",
+        "device" | "cuda" | "n_jobs" | "num_workers" => {
+            "what it runs on is no part of an experiment: `farcast run --jobs 4`"
+        }
+        _ => return None,
+    })
+}
+
+/// The plugins that do what this name means elsewhere, the likeliest first.
+pub(crate) fn plugin(name: &str) -> &'static [&'static str] {
+    match name.to_ascii_lowercase().as_str() {
+        "xarray" | "open_dataset" | "open_mfdataset" | "read_netcdf" | "load_netcdf" | "nc"
+        | "nc4" => &["netcdf"],
+        "read_csv" | "load_csv" | "tsv" | "txt" | "table" | "read_table" | "dataframe"
+        | "pandas" | "read" | "file" => &["csv"],
+        "read_parquet" => &["parquet"],
+        "open_zarr" => &["zarr"],
+        "filter" | "query" | "select" | "sel" | "mask" | "slice" => &["where"],
+        "mutate" | "assign" | "with_columns" | "transform" => &["derive"],
+        "groupby" | "group_by" | "summarise" | "summarize" | "pivot" | "resample" => &["aggregate"],
+        "merge" => &["join", "soup", "average"],
+        "append" | "stack" | "rbind" | "vstack" => &["concat"],
+        "train_test_split" => &["split"],
+        "one_hot" | "dummies" | "get_dummies" => &["onehot"],
+        "mnist" | "fashion_mnist" => &["idx"],
+        "nn" | "ann" | "net" | "network" | "neural_network" | "dense" | "feedforward"
+        | "mlpregressor" | "sequential" | "perceptron" => &["mlp"],
+        "cnn" | "convnet" | "conv2d" => &["conv"],
+        "random_forest" | "forest" | "xgboost" | "lightgbm" | "gbm" | "trees" => &["boost"],
+        "linear" | "lm" | "linreg" | "linear_model" | "regression" => &["ols", "least_squares"],
+        "pca" | "pcs" | "principal_components" => &["eof"],
+        "predict" | "forecast" | "evaluate" => &["apply", "compare"],
+        "accuracy" => &["evaluate"],
+        "rmse" | "mse" | "mae" | "skill" | "metrics" | "error" | "validate" | "test" => {
+            &["compare"]
+        }
+        "mean" | "avg" => &["average", "soup"],
+        "scatter" => &["parity"],
+        "history" | "loss_curve" | "training" => &["loss"],
+        "optuna" | "bayesian" | "bayes" => &["tpe"],
+        "grid_search" => &["grid"],
+        "random_search" => &["random"],
+        _ => &[],
+    }
 }
 
 /// The number that a leading zero and this text are in other languages: `0x1f`, `0b101`, `0o17`.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dsl::check::{Outside, ProgramFault};
+use dsl::check::{Missing, Outside, ProgramFault};
 use dsl::experiment::{Arguments, Declared, NodeId};
 use dsl::facts::{About, Complaint, Examined};
 use dsl::sweep::search::{Finding, Proposal, Search};
@@ -52,14 +52,20 @@ impl Outside for Disk<'_> {
         text_of(path, files::open(&text_path(path)))
     }
 
-    fn find(&self, path: &str) -> Result<(), String> {
+    fn find(&self, path: &str) -> Result<(), Missing> {
         let files = entries(&text_path(path)).map_err(|fault| fault.to_string())?;
         files
             .iter()
             .try_for_each(|file| match files::look_at(file) {
                 // A folder means the files in it.
                 Ok(_) | Err(NotOpened::NotAFile("directory")) => Ok(()),
-                Err(error) => Err(error.message(file)),
+                Err(error) => Err(Missing {
+                    message: error.message(file),
+                    hints: match error {
+                        NotOpened::Missing => Vec::from_iter(files::hint_for_missing(file)),
+                        _ => Vec::new(),
+                    },
+                }),
             })
     }
 
@@ -69,6 +75,12 @@ impl Outside for Disk<'_> {
 
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
         schema_of(self.registry, plugin, args, &Files::unchecked())
+    }
+
+    fn names(&self, plugin: &str, path: &str) -> Vec<String> {
+        let operation = self.registry.get(plugin);
+        let names = operation.map(|it| it.names(&text_path(path), &Files::unchecked()));
+        names.and_then(Result::ok).unwrap_or_default()
     }
 
     fn examine<'a>(

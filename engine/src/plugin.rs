@@ -5,6 +5,7 @@
 //! an [`Operation`] as well, with a [`Declaration`] made at run time.
 
 use std::marker::PhantomData;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use dsl::experiment::Arguments;
@@ -75,6 +76,15 @@ pub trait Plugin: Declared + 'static {
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
         let _ = files;
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
+    }
+
+    /// What a file holds that a call may ask for, as a call without a choice is told.
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema).
+    fn names(file: &Path, files: &Files) -> Result<Vec<String>, Fault> {
+        let _ = (file, files);
+        Ok(Vec::new())
     }
 
     /// What its arguments and the facts of its inputs show to be wrong with a call.
@@ -187,6 +197,15 @@ pub trait Operation: Send + Sync {
         Err(Fault::Bug(format!("`{name}` has no schema")))
     }
 
+    /// See [`Plugin::names`].
+    ///
+    /// # Errors
+    /// As there.
+    fn names(&self, file: &Path, files: &Files) -> Result<Vec<String>, Fault> {
+        let _ = (file, files);
+        Ok(Vec::new())
+    }
+
     /// What is wrong with a call before it runs, and what is known of its result.
     fn examine(&self, call: &Sketch<'_>) -> Examined {
         let _ = call;
@@ -291,6 +310,10 @@ impl<P: Plugin> Operation for Typed<P> {
 
     fn schema(&self, bindings: &Bindings, files: &Files) -> Result<Schema, Fault> {
         P::decode(bindings)?.schema(files)
+    }
+
+    fn names(&self, file: &Path, files: &Files) -> Result<Vec<String>, Fault> {
+        P::names(file, files)
     }
 
     fn examine(&self, call: &Sketch<'_>) -> Examined {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::Missing;
 use super::binding::{Binding, missing};
 use super::bounds::{Bounds, shown};
 use super::call::Call;
@@ -413,10 +414,13 @@ impl<'p> Checker<'p> {
             _ if call.signature.columns == ColumnRule::Source => true,
             Value::Path(path) => {
                 let found = self.names.outside.find(path);
-                if let Err(message) = &found {
-                    self.report(call.env, Diagnostic::error(Code::DataFile, span, message));
+                let is_there = found.is_ok();
+                if let Err(Missing { message, hints }) = found {
+                    let mut diagnostic = Diagnostic::error(Code::DataFile, span, message);
+                    diagnostic.hints.extend(hints);
+                    self.report(call.env, diagnostic);
                 }
-                found.is_ok()
+                is_there
             }
             Value::List(values) => values.iter().all(|value| self.is_there(call, value, span)),
             _ => true,

@@ -3,13 +3,15 @@
 use super::call::Call;
 use super::checker::Checker;
 use super::describe::type_name;
+use super::env::Resolved;
+use super::scope::{Entity, join};
 use crate::ast::{Arg, BinaryOp, Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::foreign;
 use crate::nearest::{count, quoted};
-use crate::signature::{Makes, Param, Signature};
+use crate::signature::{ColumnRule, Makes, Param, Signature};
 use crate::source::Span;
-use crate::types::Type;
+use crate::types::{Kind, Type};
 
 /// Formulas of more characters than these are not repeated in hints.
 const LONGEST_FORMULA: usize = 48;
@@ -198,7 +200,10 @@ impl Checker<'_> {
             let diagnostic = match (ours, self.inside(signature, &name.text)) {
                 (Some(ours), _) => diagnostic.hint(format!("it is called `{ours}`")),
                 (None, Some(inside)) => diagnostic.hint(inside),
-                (None, None) => diagnostic.meant(&name.text, param_names(signature)),
+                (None, None) => match foreign::no_parameter(&name.text) {
+                    Some(hint) => diagnostic.hint(hint),
+                    None => diagnostic.meant(&name.text, param_names(signature)),
+                },
             };
             let mut diagnostic = diagnostic.choices("parameters", param_names(signature));
             if signature.params.iter().any(|param| param.definitions) {
@@ -321,8 +326,68 @@ impl Checker<'_> {
                 let formula = if is_short { written } else { "…" };
                 diagnostic = diagnostic.hint(format!("a new column is written `name = {formula}`"));
             }
+            diagnostic = diagnostic.choices(
+                "the file has",
+                self.in_file(call, param, given).iter().map(String::as_str),
+            );
+            if let Some(value) = self.without_name(call, param, given) {
+                let hint = format!("write `{}: {}`", param.name, self.source(value.span));
+                diagnostic = diagnostic.hint(hint);
+            }
         }
         self.report(call.env, diagnostic);
+    }
+
+    /// The columns that a missing list of a source may choose from: those of the file that is named.
+    fn in_file(&self, call: &Call, missing: &Param, given: &[Binding]) -> Vec<String> {
+        let is_choice = matches!(&missing.ty, Type::List(of) if **of == Type::Column);
+        let file = given.iter().find_map(|binding| match binding {
+            Binding::One(
+                Expr {
+                    kind: ExprKind::Text(text),
+                    ..
+                },
+                _,
+            ) => Some(text),
+            _ => None,
+        });
+        let module = &self.names.program.modules[call.env.module];
+        let path = file.filter(|text| !text.is_empty() && module.package.is_empty());
+        match path {
+            Some(text) if is_choice && call.signature.columns == ColumnRule::Source => {
+                let path = join(&module.folder, text);
+                self.names.outside.names(&call.signature.name, &path)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The value among those of a parameter that takes many that a missing parameter takes and this one does
+    /// not: `on: test` of `compare(net, test)`.
+    fn without_name<'e>(
+        &self,
+        call: &Call,
+        missing: &Param,
+        given: &[Binding<'e>],
+    ) -> Option<&'e Expr> {
+        let Type::Kind(wanted) = missing.ty else {
+            return None;
+        };
+        let made_by = |expr: &Expr| match &expr.kind {
+            ExprKind::Name(path) => match self.names.find(path, call.env) {
+                Resolved::Entity(Entity::Statement(at)) => {
+                    Kind::from_keyword(&self.names.program.statements[at].keyword.text)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let values = given.iter().filter_map(|binding| match binding {
+            Binding::Many(values) => Some(values),
+            _ => None,
+        });
+        let mut values = values.flatten().copied();
+        values.find(|value| made_by(value) == Some(wanted))
     }
 }
 

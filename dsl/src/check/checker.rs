@@ -1,5 +1,7 @@
 //! The state of checking, and the loop over statements and sweep points.
 
+use std::collections::BTreeSet;
+
 use super::env::Env;
 use super::extent::Extent;
 use super::known::Columns;
@@ -15,6 +17,7 @@ use super::value::Expected;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{Experiment, NodeId, Value};
 use crate::foreign;
+use crate::nearest::quoted;
 use crate::types::{Kind, Type};
 
 /// Everything known so far.
@@ -202,6 +205,13 @@ impl<'p> Checker<'p> {
             let message = "a report is made once, but this one reads a swept param";
             let diagnostic = Diagnostic::error(Code::NotConstant, statement.value.span, message)
                 .hint("a report lists its scores at every point; its other arguments must not depend on a sweep");
+            let swept = value.as_ref().map(|value| self.swept_among(value));
+            let diagnostic = match swept.filter(|swept| !swept.is_empty()) {
+                Some(swept) => diagnostic.hint(format!(
+                    "what depends on it: {swept}; made with `best(sweep).param`, it is that of the chosen point"
+                )),
+                None => diagnostic,
+            };
             self.report(env, diagnostic);
             return None;
         }
@@ -209,6 +219,23 @@ impl<'p> Checker<'p> {
             Value::Node(node) => Some(node),
             _ => None,
         }
+    }
+
+    /// The statements among the arguments of a report that differ between the points of a sweep; its scores may.
+    fn swept_among(&self, report: &Value) -> String {
+        let args = report
+            .nodes()
+            .into_iter()
+            .flat_map(|node| self.calls.nodes[node.0].args.values());
+        let nodes = args.flat_map(|argument| argument.value.nodes());
+        let swept = nodes.filter(|node| {
+            self.calls.facts[node.0].reads.is_swept()
+                && self.calls.nodes[node.0].kind != Kind::Score
+        });
+        let names: BTreeSet<&str> = swept
+            .map(|node| self.calls.nodes[node.0].name.as_str())
+            .collect();
+        quoted(names)
     }
 
     fn refuse_cycle(&mut self, start: usize) {

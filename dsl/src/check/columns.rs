@@ -732,12 +732,25 @@ fn is_count(expr: &ColumnExpr) -> bool {
 /// The complaint about a column that data do not have.
 pub fn unknown_column(name: &str, span: Span, schema: &Schema, data: Span) -> Diagnostic {
     let names = schema.columns.iter().map(|column| column.name.as_str());
-    Diagnostic::error(
-        Code::UnknownColumn,
-        span,
-        format!("the data have no column `{name}`"),
-    )
-    .and(data, "these data")
-    .meant(name, names.clone())
-    .choices("columns", names.take(20))
+    let message = format!("the data have no column `{name}`");
+    let diagnostic = Diagnostic::error(Code::UnknownColumn, span, message)
+        .and(data, "these data")
+        .meant(name, names.clone());
+    let diagnostic = match schema.find("pixel_0_0") {
+        Some(_) if name.starts_with("pixel") || name.starts_with("image") => {
+            diagnostic.hint("the pixels of images are the inputs of `conv`, all of them")
+        }
+        _ => diagnostic,
+    };
+    match names.len() {
+        ..=COLUMNS_SHOWN => diagnostic.choices("columns", names),
+        all => {
+            let shown = quoted(names.take(COLUMNS_SHOWN));
+            let more = all - COLUMNS_SHOWN;
+            diagnostic.hint(format!("columns: {shown} and {more} more"))
+        }
+    }
 }
+
+/// How many columns a message lists.
+const COLUMNS_SHOWN: usize = 20;

@@ -92,8 +92,8 @@ pub trait Outside {
     /// Whether a data file is there; for a pattern, whether any file matches.
     ///
     /// # Errors
-    /// Why it cannot be read, in one line.
-    fn find(&self, path: &str) -> Result<(), String> {
+    /// Why it cannot be read.
+    fn find(&self, path: &str) -> Result<(), Missing> {
         self.behind().find(path)
     }
 
@@ -111,6 +111,11 @@ pub trait Outside {
     /// Why they cannot be known, with the argument to blame.
     fn schema(&self, plugin: &str, args: &Arguments) -> Result<Schema, Complaint> {
         self.behind().schema(plugin, args)
+    }
+
+    /// What a file holds that a source plugin may be asked for; nothing when that is not known.
+    fn names(&self, plugin: &str, path: &str) -> Vec<String> {
+        self.behind().names(plugin, path)
     }
 
     /// What a plugin finds in a call whose arguments have the right types, and what is known of
@@ -152,7 +157,7 @@ impl Outside for Nothing {
         None
     }
 
-    fn find(&self, _: &str) -> Result<(), String> {
+    fn find(&self, _: &str) -> Result<(), Missing> {
         Ok(())
     }
 
@@ -162,6 +167,10 @@ impl Outside for Nothing {
 
     fn schema(&self, _: &str, _: &Arguments) -> Result<Schema, Complaint> {
         Ok(Schema::default())
+    }
+
+    fn names(&self, _: &str, _: &str) -> Vec<String> {
+        Vec::new()
     }
 
     fn examine<'a>(
@@ -179,13 +188,20 @@ impl Outside for Nothing {
     }
 }
 
-/// Why a package is not there.
+/// Why a package or a file is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// What is wrong, in one line.
     pub message: String,
     /// What to do about it.
     pub hints: Vec<String>,
+}
+
+impl From<String> for Missing {
+    fn from(message: String) -> Self {
+        let hints = Vec::new();
+        Self { message, hints }
+    }
 }
 
 /// Why the program of a declared plugin cannot be run.

@@ -10,6 +10,7 @@ use super::value::Expected;
 use crate::ast::{Expr, ExprKind, Name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::experiment::{NodeId, Value};
+use crate::foreign;
 use crate::nearest::a;
 use crate::signature::{Makes, Signature};
 use crate::types::Kind;
@@ -46,7 +47,8 @@ impl<'p> Checker<'p> {
                 let names = self.names.names_making(|other| *other == makes);
                 let message = format!("unknown `{group}` `{}`", name.text);
                 let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
-                    .meant(&name.text, names.iter().copied())
+                    .meant(&name.text, names.iter().copied());
+                let diagnostic = meant_elsewhere(diagnostic, &name.text, &names)
                     .choices("choices", names.iter().copied());
                 self.unknown(env, diagnostic);
                 None
@@ -158,14 +160,15 @@ impl<'p> Checker<'p> {
                     made_name(makes)
                 );
                 let diagnostic = Diagnostic::error(Code::WrongKind, name.span, message);
+                let names = self.making(kind);
+                let diagnostic = meant_elsewhere(diagnostic, &name.text, &names)
+                    .choices(&format!("plugins that make {}", a(kind.keyword())), names);
                 let members = self.as_members(expr, env, want.ty);
                 self.report(env, members.into_iter().fold(diagnostic, Diagnostic::hint));
                 None
             }
             None => {
-                let names = self.names.names_making(
-                    |makes| matches!(makes, Makes::Kinds(kinds) if kinds.contains(&kind)),
-                );
+                let names = self.making(kind);
                 let program = self.names.program;
                 let defines = program.modules[env.module].names.iter();
                 let defines = defines
@@ -180,11 +183,31 @@ impl<'p> Checker<'p> {
                     .map(|signature| signature.name.as_str());
                 let message = format!("unknown plugin `{}`", name.text);
                 let diagnostic = Diagnostic::error(Code::UnknownPlugin, name.span, message)
-                    .meant(&name.text, all.chain(defines))
-                    .choices(&format!("plugins that make {}", a(kind.keyword())), names);
+                    .meant(&name.text, all.chain(defines));
+                let diagnostic = match diagnostic.hints.is_empty() {
+                    true => meant_elsewhere(diagnostic, &name.text, &names),
+                    false => diagnostic,
+                };
+                let diagnostic =
+                    diagnostic.choices(&format!("plugins that make {}", a(kind.keyword())), names);
                 self.unknown(env, diagnostic);
                 None
             }
         }
+    }
+
+    /// The plugins that make this kind.
+    fn making(&self, kind: Kind) -> Vec<&'p str> {
+        let fits = |makes: &Makes| matches!(makes, Makes::Kinds(kinds) if kinds.contains(&kind));
+        self.names.names_making(fits)
+    }
+}
+
+/// The diagnostic with the one of these plugins that does what the name means in other tools.
+fn meant_elsewhere(diagnostic: Diagnostic, name: &str, plugins: &[&str]) -> Diagnostic {
+    let theirs = foreign::plugin(name).iter();
+    match theirs.copied().find(|ours| plugins.contains(ours)) {
+        Some(ours) => diagnostic.hint(format!("it is called `{ours}`")),
+        None => diagnostic,
     }
 }

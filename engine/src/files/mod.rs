@@ -29,7 +29,7 @@ pub use known_blocks::KnownBlocks;
 pub(crate) use pattern::digest;
 pub use pattern::{entries, matches, matching, names_in, root};
 pub use regular::NotOpened;
-pub(crate) use regular::{look_at, open, open_or_passed};
+pub(crate) use regular::{hint_for_missing, look_at, open, open_or_passed};
 pub use shards::{INDEX, named_shards};
 pub(crate) use stamp::Stamp;
 
@@ -140,8 +140,14 @@ impl Files {
             true => Handle::Kept,
             false => Handle::OpenedForEveryRead,
         };
-        let file = DataFile::open(path, digesting, handle, Arc::clone(&self.stop))
-            .map_err(|error| Fault::user(error.message(path)))?;
+        let file =
+            DataFile::open(path, digesting, handle, Arc::clone(&self.stop)).map_err(|error| {
+                let fault = Fault::user(error.message(path));
+                match (&error, hint_for_missing(path)) {
+                    (NotOpened::Missing, Some(hint)) => fault.with_hint(hint),
+                    _ => fault,
+                }
+            })?;
         let known = self.known.as_ref();
         if let Some(blocks) = known.and_then(|known| known.of(path, file.stamp())) {
             file.know(blocks);

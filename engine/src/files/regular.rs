@@ -1,5 +1,5 @@
 //! Opening regular files only: a FIFO, a socket or a device would be waited for. Of all else only
-//! what the shell has opened is read.
+//! what the shell has opened is read. Of what is missing, the file that may be meant.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -26,6 +26,29 @@ impl NotOpened {
             Self::Refused(error) => format!("cannot read `{shown}`: {error}"),
         }
     }
+}
+
+/// So many names of a folder are looked at for the one that was meant.
+const MOST_NAMES: usize = 4096;
+
+/// What to do about a path that nothing has: a file of nearly this name beside it, or the folder
+/// that is missing, too.
+pub fn hint_for_missing(path: &Path) -> Option<String> {
+    let (folder, name) = (path.parent()?, path.file_name()?.to_str()?);
+    if folder != Path::new("") && !folder.is_dir() {
+        return Some(format!("there is no folder `{}`", folder.display()));
+    }
+    let here = if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let listed = here.read_dir().ok()?.take(MOST_NAMES).flatten();
+    let names: Vec<String> = listed
+        .filter_map(|it| it.file_name().into_string().ok())
+        .collect();
+    let near = dsl::nearest(name, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{}`?", folder.join(near).display()))
 }
 
 impl From<io::Error> for NotOpened {

@@ -59,7 +59,7 @@ impl Outside for WithPackages<'_> {
         self.packages.offers(name)
     }
 
-    fn find(&self, path: &str) -> Result<(), String> {
+    fn find(&self, path: &str) -> Result<(), Missing> {
         self.packages.verify(path)?;
         self.world.find(path)
     }

@@ -578,6 +578,7 @@ fn no_text(file: &DataFile, reason: &str) -> Fault {
         true => "if the file is in Latin-1: `encoding: latin1`",
         false => "expected a table of text in UTF-8, UTF-16 or Latin-1, plain, gz or zst",
     };
+    let hint = source::other_reader(file).unwrap_or(hint);
     Fault::at("file", format!("cannot read `{shown}` as csv: {reason}")).with_hint(hint)
 }
 

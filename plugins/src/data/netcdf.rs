@@ -1,10 +1,13 @@
 //! `netcdf`: the cells of gridded variables as rows.
 
+use std::path::Path;
+
 use dsl::signature::ColumnRule;
 use dsl::types::Schema;
 use engine::artifact::Dataset;
 use engine::error::Fault;
 use engine::files::Files;
+use engine::params::DataPath;
 use engine::plugin;
 use engine::plugin::{Complaint, Context, Each, InParts, Plugin, Sketch};
 
@@ -65,7 +68,12 @@ impl Plugin for NetCdf {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        gridded::schema(&*self.open(files)?, &self.grid)
+        gridded::schema(&*open(&self.file, files)?, &self.grid)
+    }
+
+    fn names(file: &Path, files: &Files) -> Result<Vec<String>, Fault> {
+        let file = GridFiles(vec![DataPath(file.to_owned())]);
+        Ok(gridded::names(&*open(&file, files)?))
     }
 
     fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
@@ -73,34 +81,37 @@ impl Plugin for NetCdf {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        gridded::row_parts(&*self.open(context.files())?, &self.grid, context, each)
+        gridded::row_parts(
+            &*open(&self.file, context.files())?,
+            &self.grid,
+            context,
+            each,
+        )
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        gridded::rows(&*self.open(context.files())?, &self.grid, context)
+        gridded::rows(&*open(&self.file, context.files())?, &self.grid, context)
     }
 }
 
-impl NetCdf {
-    fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
-        let opened = several::open_patterns(&self.file, files)?;
-        let of_zarr = opened.iter().filter(|file| {
-            let name = file.path().file_name().unwrap_or_default();
-            name == "zarr.json" || name == ".zgroup"
-        });
-        // Groups and arrays of Zarr 3 have such a file each.
-        let folders = of_zarr.filter_map(|file| file.path().parent());
-        if let Some(store) = folders.min_by_key(|folder| folder.components().count()) {
-            let message = format!("`{}` is a Zarr store", store.display());
-            return Err(Fault::at("file", message).with_hint("`zarr` reads it"));
-        }
-        let sources = opened.into_iter().map(|file| {
-            let shown = file.path().display().to_string();
-            let source = Unpacked::new(grid::open_netcdf(file)?);
-            Ok((shown, Box::new(source) as Box<dyn Source>))
-        });
-        grid::joined(sources.collect::<Result<_, Fault>>()?)
+fn open(paths: &GridFiles, files: &Files) -> Result<Box<dyn Source>, Fault> {
+    let opened = several::open_patterns(paths, files)?;
+    let of_zarr = opened.iter().filter(|file| {
+        let name = file.path().file_name().unwrap_or_default();
+        name == "zarr.json" || name == ".zgroup"
+    });
+    // Groups and arrays of Zarr 3 have such a file each.
+    let folders = of_zarr.filter_map(|file| file.path().parent());
+    if let Some(store) = folders.min_by_key(|folder| folder.components().count()) {
+        let message = format!("`{}` is a Zarr store", store.display());
+        return Err(Fault::at("file", message).with_hint("`zarr` reads it"));
     }
+    let sources = opened.into_iter().map(|file| {
+        let shown = file.path().display().to_string();
+        let source = Unpacked::new(grid::open_netcdf(file)?);
+        Ok((shown, Box::new(source) as Box<dyn Source>))
+    });
+    grid::joined(sources.collect::<Result<_, Fault>>()?)
 }
 
 #[cfg(test)]
@@ -108,7 +119,7 @@ mod tests {
     use dsl::calendar::time::Part;
     use dsl::calendar::{Calendar, TimeUnit};
     use engine::artifact::{Artifact, DataColumn, DataForm};
-    use engine::params::{Column, DataPath};
+    use engine::params::Column;
 
     use super::*;
     use crate::data::support::testing::{complaint, in_doubles, testdata};
@@ -571,7 +582,10 @@ mod tests {
             }
         }
         let (_, message) = complaint(broken(b"depth,temp\n1,2\n"));
-        assert!(message.contains("invalid NetCDF magic bytes"), "{message}");
+        assert!(
+            message.contains("it does not begin as NetCDF files do"),
+            "{message}"
+        );
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("a.zarr");
         std::fs::create_dir_all(store.join("a_v")).expect("a folder");

@@ -491,10 +491,14 @@ fn units(tail: Vec<u8>) -> BTreeMap<String, String> {
 
 fn unreadable(file: &DataFile, reason: &str) -> Fault {
     let shown = file.path().display();
-    Fault::at(
+    let fault = Fault::at(
         "file",
         format!("cannot read `{shown}` as parquet: {reason}"),
-    )
+    );
+    match source::other_reader(file).filter(|hint| !hint.starts_with("`parquet`")) {
+        Some(hint) => fault.with_hint(hint),
+        None => fault,
+    }
 }
 
 fn column(heading: Heading, held: Held, meaning: Meaning) -> DataColumn {

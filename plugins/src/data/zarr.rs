@@ -60,7 +60,12 @@ impl Plugin for Zarr {
     }
 
     fn schema(&self, files: &Files) -> Result<Schema, Fault> {
-        gridded::schema(&*self.open(files)?, &self.grid)
+        gridded::schema(&*open(&self.file, files)?, &self.grid)
+    }
+
+    fn names(file: &Path, files: &Files) -> Result<Vec<String>, Fault> {
+        let file = GridFiles(vec![DataPath(file.to_owned())]);
+        Ok(gridded::names(&*open(&file, files)?))
     }
 
     fn in_parts(_: &Sketch<'_>) -> Option<InParts> {
@@ -68,37 +73,40 @@ impl Plugin for Zarr {
     }
 
     fn read_parts(self, context: &Context, each: Each<'_>) -> Result<(), Fault> {
-        gridded::row_parts(&*self.open(context.files())?, &self.grid, context, each)
+        gridded::row_parts(
+            &*open(&self.file, context.files())?,
+            &self.grid,
+            context,
+            each,
+        )
     }
 
     fn run(self, context: &Context) -> Result<Dataset, Fault> {
-        gridded::rows(&*self.open(context.files())?, &self.grid, context)
+        gridded::rows(&*open(&self.file, context.files())?, &self.grid, context)
     }
 }
 
-impl Zarr {
-    fn open(&self, files: &Files) -> Result<Box<dyn Source>, Fault> {
-        let mut all = Vec::new();
-        for DataPath(root) in &self.file.0 {
-            let opened = files
-                .open_all(root)
-                .map_err(|fault| source::moved(fault, "file"))?;
-            all.extend(stores(root, opened));
-        }
-        let mut seen = BTreeSet::new();
-        if let Some((twice, _)) = all.iter().find(|(root, _)| !seen.insert(root)) {
-            let message = format!("`{}` is named twice", twice.display());
-            return Err(Fault::at("file", message));
-        }
-        let stores = all.into_iter().map(|(root, files)| {
-            let source = Unpacked::new(grid::open_zarr(&root, files)?);
-            Ok((
-                root.display().to_string(),
-                Box::new(source) as Box<dyn Source>,
-            ))
-        });
-        grid::joined(stores.collect::<Result<_, Fault>>()?)
+fn open(paths: &GridFiles, files: &Files) -> Result<Box<dyn Source>, Fault> {
+    let mut all = Vec::new();
+    for DataPath(root) in &paths.0 {
+        let opened = files
+            .open_all(root)
+            .map_err(|fault| source::moved(fault, "file"))?;
+        all.extend(stores(root, opened));
     }
+    let mut seen = BTreeSet::new();
+    if let Some((twice, _)) = all.iter().find(|(root, _)| !seen.insert(root)) {
+        let message = format!("`{}` is named twice", twice.display());
+        return Err(Fault::at("file", message));
+    }
+    let stores = all.into_iter().map(|(root, files)| {
+        let source = Unpacked::new(grid::open_zarr(&root, files)?);
+        Ok((
+            root.display().to_string(),
+            Box::new(source) as Box<dyn Source>,
+        ))
+    });
+    grid::joined(stores.collect::<Result<_, Fault>>()?)
 }
 
 /// The stores that files belong to, by name: folders with the metadata of a group, and zip files.

@@ -30,6 +30,12 @@ group! {
     }
 }
 
+/// The variables there are.
+pub fn names(source: &dyn Source) -> Vec<String> {
+    let variables = source.variables().iter();
+    variables.map(|variable| variable.name.clone()).collect()
+}
+
 /// The columns of the rows.
 ///
 /// # Errors

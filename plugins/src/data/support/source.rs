@@ -118,6 +118,28 @@ pub fn select(headings: &[Heading], wanted: &[Column]) -> Result<Vec<(usize, Hea
     found.collect()
 }
 
+/// Which plugin reads a file, by its first bytes: what to say where another one was asked to.
+pub fn other_reader(file: &DataFile) -> Option<&'static str> {
+    let mut first = vec![0; file.size().min(512) as usize];
+    file.read_at(0, &mut first).ok()?;
+    let is_text = !first.is_empty() && !first.contains(&0);
+    match first.as_slice() {
+        [b'C', b'D', b'F', 1 | 2 | 5, ..] | [0x89, b'H', b'D', b'F', ..] => {
+            Some("`netcdf` reads it")
+        }
+        [b'P', b'A', b'R', b'1', ..] => Some("`parquet` reads it"),
+        [b'P', b'K', 3, 4, ..] => {
+            Some("it is a zip file, as those of spreadsheets are: save the table as CSV")
+        }
+        _ if is_text
+            && std::str::from_utf8(&first).is_ok_and(|it| it.contains([',', ';', '\t'])) =>
+        {
+            Some("it is text: `csv` reads tables of text")
+        }
+        _ => None,
+    }
+}
+
 /// Refuses two columns of one name.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use engine::files::DataFile;
 
 use super::variable::unreadable;
 use super::{Source, classic, hdf5};
+use crate::data::support::source::other_reader;
 
 /// Opens a NetCDF-3 or NetCDF-4 file.
 ///
@@ -30,6 +31,12 @@ pub fn open(file: DataFile) -> Result<Box<dyn Source>, Fault> {
         [] => Err(unreadable(&"it is empty")),
         _ => hdf5::Hdf5::open(file.clone())
             .map(|source| Box::new(source) as Box<dyn Source>)
-            .map_err(|_| unreadable(&"invalid NetCDF magic bytes")),
+            .map_err(|_| {
+                let fault = unreadable(&"it does not begin as NetCDF files do");
+                match other_reader(&file) {
+                    Some(hint) => fault.with_hint(hint),
+                    None => fault,
+                }
+            }),
     }
 }
