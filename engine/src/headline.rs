@@ -21,6 +21,8 @@ pub struct Headline {
     pub statement: String,
     /// The scored statement.
     pub model: String,
+    /// The point of a sweep; empty without one.
+    pub point: String,
     /// Its value, for the ensemble if there is one.
     pub value: String,
     /// Name and value of the baseline.
@@ -85,7 +87,7 @@ fn ends((low, high): (f64, f64)) -> String {
 
 /// One comparison for each score statement, metric and scored model, of the ensembles; at the
 /// point a sweep chose, else at the middle one, and at the farthest horizon. Scores that others read, such as
-/// the inner ones of a `compare`, come last: they are means to those.
+/// the inner ones of a `compare`, and those by which sweeps choose come last: they are means to those.
 pub fn headlines(experiment: &Experiment, scores: &[ScoreLine]) -> Vec<Headline> {
     headlines_at(&chosen(experiment), &read_by_scores(experiment), scores)
 }
@@ -124,13 +126,19 @@ pub fn headlines_at(
     headlines
 }
 
-/// The scores that other scores read.
+/// The scores that other scores read, or by which sweeps choose.
 pub(crate) fn read_by_scores(experiment: &Experiment) -> BTreeSet<String> {
     let nodes = &experiment.nodes;
     let scores = nodes.iter().filter(|node| node.kind == Kind::Score);
     let read = scores.flat_map(Node::references).map(|id| &nodes[id.0]);
-    read.filter(|node| node.kind == Kind::Score)
-        .map(|node| node.name.clone())
+    let read = read.filter(|node| node.kind == Kind::Score);
+    let objectives = experiment
+        .sweeps
+        .iter()
+        .filter_map(|sweep| sweep.objective.as_ref());
+    let objectives = objectives.map(|objective| objective.statement.clone());
+    read.map(|node| node.name.clone())
+        .chain(objectives)
         .collect()
 }
 
@@ -300,6 +308,7 @@ fn headline_of(
         metric: best.heading(),
         statement: best.statement.clone(),
         model: best.model.clone(),
+        point: best.point.clone(),
         value: significant(value),
         base: base.map(|(base, value)| (base.model.clone(), significant(value))),
         change: change.map(percent),

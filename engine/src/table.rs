@@ -103,6 +103,19 @@ pub fn pages(experiment: &Experiment, graph: &Graph, outcome: &Outcome) -> Vec<P
                 for text in named.chain([&mut section.heading]) {
                     *text = names.put_in_with_points(text).into_owned();
                 }
+                let rows = section.table.iter_mut().flat_map(|(_, rows)| rows);
+                let mut heads: Vec<&mut String> = rows.filter_map(|row| row.first_mut()).collect();
+                let plain = heads.iter().map(|head| names.put_in_at(point, head));
+                let mut known = BTreeSet::new();
+                // Rows of several points would be called alike.
+                if !plain
+                    .into_iter()
+                    .all(|head| known.insert(head.into_owned()))
+                {
+                    for head in &mut heads {
+                        **head = names.put_in_with_points(head).into_owned();
+                    }
+                }
             }
             let text = serde_json::to_string(&page).ok()?;
             serde_json::from_str(&names.put_in_at(point, &text)).ok()

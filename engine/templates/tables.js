@@ -1,4 +1,5 @@
 // Tables sort by the column whose head is pressed: up, down, as written. Long ones are searched.
+const { compare } = new Intl.Collator();
 for (const table of document.querySelectorAll("table")) {
   const head = table.tHead && table.tHead.rows[0], body = table.tBodies[0];
   if (!head || !body || body.rows.length < 2 || body.querySelector("[rowspan]")) continue;
@@ -19,15 +20,18 @@ for (const table of document.querySelectorAll("table")) {
       for (const other of head.cells) other.removeAttribute("aria-sort");
       if (order !== "none") cell.setAttribute("aria-sort", order);
       const sign = { none: 0, ascending: 1, descending: -1 }[order];
-      const text = (row) => row.cells[at].textContent.trim();
-      const rows = [...written].sort((one, other) => {
-        const [x, y] = [number(text(one)), number(text(other))];
-        if (isNaN(x) && isNaN(y)) return sign * text(one).localeCompare(text(other));
+      const keyed = written.map((row) => {
+        const text = row.cells[at].textContent.trim();
+        return { row, text, value: number(text) };
+      });
+      keyed.sort((one, other) => {
+        const [x, y] = [one.value, other.value];
+        if (isNaN(x) && isNaN(y)) return sign * compare(one.text, other.text);
         // What is no number comes last in either order.
         if (isNaN(x) || isNaN(y)) return sign && (isNaN(x) ? 1 : -1);
         return sign * (x - y);
       });
-      body.append(...rows);
+      body.replaceChildren(...keyed.map(({ row }) => row));
     });
   });
   if (written.length > 60) {
@@ -35,12 +39,10 @@ for (const table of document.querySelectorAll("table")) {
     search.type = "search";
     search.placeholder = "rows with all these words";
     search.setAttribute("aria-label", search.placeholder);
+    const texts = written.map((row) => row.textContent.toLowerCase());
     search.addEventListener("input", () => {
       const words = search.value.toLowerCase().split(/\s+/);
-      for (const row of written) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-      }
+      written.forEach((row, at) => (row.hidden = !words.every((word) => texts[at].includes(word))));
     });
     table.parentNode.before(search);
   }

@@ -422,4 +422,15 @@ mod tests {
         assert!(picture.contains("layers.0.weight"));
         assert!(picture.contains("&lt;b&gt;"));
     }
+
+    #[test]
+    fn of_names_that_would_cover_each_other_some_are_left_out() {
+        let points: Vec<(f64, f64)> = (0..60).map(|at| (f64::from(at), 1.0)).collect();
+        let mut figure = figure(&points, Style::Line);
+        figure.x_names = (0..60).map(|at| format!("group {at}")).collect();
+        let picture = svg(&figure);
+        assert!(picture.contains(">group 0<") && !picture.contains(">group 1<"));
+        let shown = picture.matches(">group ").count();
+        assert!((15..=25).contains(&shown), "{shown}");
+    }
 }

@@ -15,6 +15,8 @@ pub const RIGHT: f64 = WIDTH - 12.0;
 pub const CHARACTER: f64 = 6.8;
 /// The longest name on an axis.
 pub const NAME: usize = 22;
+/// From one slanted name to the next, so that neither covers the other.
+const SLANTED: f64 = 19.0;
 
 /// The plotting area and its axes.
 pub struct Frame {
@@ -81,7 +83,14 @@ impl Frame {
 
     fn draw_names(&self, svg: &mut Svg, names: &[String]) {
         let y = TOP + PLOT_HEIGHT + 16.0;
-        for (index, name) in names.iter().enumerate() {
+        // Of names that would cover each other, every second, third and so on.
+        let room = (self.right - self.left) / names.len().max(1) as f64;
+        let step = if turned(names) {
+            (SLANTED / room).ceil().max(1.0) as usize
+        } else {
+            1
+        };
+        for (index, name) in names.iter().enumerate().step_by(step) {
             let x = self.x.at(index as f64);
             let small = [("font-size", "12"), ("opacity", "0.85")];
             let name = shorten(name, NAME);

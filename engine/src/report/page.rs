@@ -14,7 +14,7 @@ use crate::artifact::{Figure, Page, Section};
 use crate::choice::Front;
 use crate::draw;
 use crate::error::Fault;
-use crate::headline::{Headline, chosen_points, headlines};
+use crate::headline::{Headline, chosen_points, headlines, read_by_scores};
 use crate::record::StatementCost;
 use crate::store::size_text;
 use crate::svg::escape;
@@ -125,7 +125,9 @@ pub fn render(input: &ReportInput) -> Result<String, Fault> {
     } else {
         input.title
     };
-    let tables = tables(input.scores);
+    let mut tables = tables(input.scores);
+    let means = read_by_scores(input.experiment);
+    tables.sort_by_key(|table| means.contains(&table.statement));
     let warnings = warnings(input.notes, &sections);
     let headlines = headlines(input.experiment, input.scores);
     let passed_over = passed_over(input.experiment);
@@ -183,7 +185,8 @@ fn is_of(figure: &Figure, points: &[&str]) -> bool {
     points.any(|point| figure.title.contains(&format!(" at {point}`")))
 }
 
-/// The first figure that names the metric and the statement of the first headline.
+/// The first figure that names the metric and the statement of the first headline, at its point of a sweep where
+/// there is one.
 fn lead<'s>(
     headlines: &[Headline],
     sections: &[&'s Section],
@@ -192,11 +195,20 @@ fn lead<'s>(
     let first = headlines.first()?;
     let metric = first.metric.split(" [").next().unwrap_or_default();
     let names = [metric, first.statement.as_str()];
-    let mut figures = sections.iter().flat_map(|section| &section.figures);
-    figures.find(|figure| {
-        let is_about = names.iter().all(|name| figure.title.contains(name));
-        is_about && !is_of(figure, passed_over)
-    })
+    let figures = sections.iter().flat_map(|section| &section.figures);
+    let about: Vec<&Figure> = figures
+        .filter(|figure| {
+            let is_about = names.iter().all(|name| figure.title.contains(name));
+            is_about && !is_of(figure, passed_over)
+        })
+        .collect();
+    let points: &[&str] = if first.point.is_empty() {
+        &[]
+    } else {
+        &[&first.point]
+    };
+    let at_point = about.iter().find(|figure| is_of(figure, points));
+    at_point.or(about.first()).copied()
 }
 
 fn contents(sections: &[SectionView], has_scores: bool) -> Vec<(String, String)> {

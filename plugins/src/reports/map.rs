@@ -26,7 +26,7 @@ plugin! {
     /// ```farcast
     /// report places = map(net, adapted, on: unseen, x: x, y: z, domain: all)
     /// ```
-    "map" version 2
+    "map" version 3
     pub struct Map {
         /// The models and the rows.
         rows: PredictedRows, flatten();

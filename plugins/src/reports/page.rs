@@ -90,7 +90,7 @@ plugin! {
     /// ```farcast
     /// report summary = page(skill, plots: [error(by: z), parity, anomalies])
     /// ```
-    "page" version 4
+    "page" version 5
     pub struct Summary {
         /// The scores to show.
         scores: Vec<Gather<Scores>>, variadic();

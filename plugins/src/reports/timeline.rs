@@ -22,7 +22,7 @@ plugin! {
     /// ```farcast
     /// report record = timeline(net, adapted, on: unseen, by: z)
     /// ```
-    "timeline" version 2
+    "timeline" version 3
     pub struct Timeline {
         /// The models and the rows.
         rows: PredictedRows, flatten();

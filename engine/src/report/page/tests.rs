@@ -181,6 +181,26 @@ fn figures_of_points_that_were_not_chosen_are_folded() {
 }
 
 #[test]
+fn the_first_figure_is_of_the_point_of_the_first_headline() {
+    let figure = |point: &str| Figure {
+        title: format!("rmse in `skill at {point}` by z"),
+        ..Figure::default()
+    };
+    let sections = [Section {
+        figures: ["width=4", "width=8", "width=16"].map(figure).to_vec(),
+        ..Section::default()
+    }];
+    let at = |width: &str, value| ScoreLine {
+        point: format!("width={width}"),
+        ..line("adapted", "child", "mean", "rmse", value)
+    };
+    let lines = [at("4", 1.0), at("8", 2.0), at("16", 3.0)];
+    let headlines = headlines(&Experiment::default(), &lines);
+    let lead = lead(&headlines, &[&sections[0]], &[]).unwrap();
+    assert!(lead.title.contains("width=8"), "{}", lead.title);
+}
+
+#[test]
 fn an_empty_report_is_a_page() {
     let html = html_of(&Experiment::default(), &[], &[]);
     assert!(html.contains("<h1>Experiment</h1>"));

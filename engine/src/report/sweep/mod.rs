@@ -77,12 +77,13 @@ fn best(runs: &Runs) -> Section {
     let (count, lacking) = (runs.groups.len(), lacking.count());
     let mut text = vec![match &sweep.objective {
         Some(objective) => format!(
-            "{count} points, ranked by `{}: {}.{}`.",
+            "{count} points, ranked by `{}: {}.{}`{}.",
             objective.aim.word(),
             objective.statement,
-            objective.metric
+            objective.metric,
+            runs.over
         ),
-        None => format!("{count} points; the best are those of `{}`.", runs.heading),
+        None => format!("{count} points, ranked by `{}`{}.", runs.heading, runs.over),
     }];
     if let Best::Trial(at) = sweep.best {
         text.push(format!("Chosen: `{}`.", sweep.best_point(at)));

@@ -6,6 +6,7 @@ use dsl::experiment::Experiment;
 use dsl::sweep::{Aim, Objective, Setting, Sweep, SweptParam, Trial};
 
 use crate::artifact::ScoreRow;
+use crate::headline::firsts;
 use crate::metric::Better;
 use crate::sweep::score_of;
 use crate::table::ScoreLine;
@@ -17,6 +18,8 @@ pub struct Runs<'a> {
     pub params: Vec<&'a SweptParam>,
     /// What is ranked, with its unit.
     pub heading: String,
+    /// What a value is the mean over, as the end of a sentence; empty for one model at one horizon.
+    pub over: &'static str,
     /// Points that differ in the seed only are one group.
     pub groups: Vec<Group<'a>>,
     aim: Ranking,
@@ -54,6 +57,11 @@ impl Ranking {
             Ranking::Usual(aim) => aim.cost(value),
         }
     }
+}
+
+/// Whether a line is of what a sweep judges before all others.
+fn is_judged(line: &ScoreLine) -> bool {
+    matches!(&*line.role, "child" | "farcast")
 }
 
 impl<'a> Runs<'a> {
@@ -94,6 +102,19 @@ impl<'a> Runs<'a> {
             let lines = node.and_then(|node| by_point.get(&(&*node.name, &*node.point)));
             lines.into_iter().flatten().map(|line| row(line)).collect()
         };
+        let ranked =
+            |line: &&ScoreLine| line.statement == statement && line.metric == objective.metric;
+        let mut ranked: Vec<&ScoreLine> = scores.iter().filter(ranked).collect();
+        if ranked.iter().any(|line| is_judged(line)) {
+            ranked.retain(|line| is_judged(line));
+        }
+        let models = firsts(&ranked, |line| &line.model).len();
+        let over = match (models > 1, ranked.iter().all(|line| line.horizon.is_some())) {
+            (true, true) => ", the mean over its models and steps ahead",
+            (true, false) => ", the mean over its models",
+            (false, true) => ", the mean over the steps ahead",
+            (false, false) => "",
+        };
         let is_seed = |param: &SweptParam| param.name == "seed";
         let mut groups: Vec<Group> = Vec::new();
         for trial in &sweep.trials {
@@ -132,6 +153,7 @@ impl<'a> Runs<'a> {
                 .filter(|param| !is_seed(param))
                 .collect(),
             heading: line.heading(),
+            over,
             groups,
             aim,
         })

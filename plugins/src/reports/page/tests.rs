@@ -241,14 +241,7 @@ fn anomalies_are_measured_against_the_weights_of_the_parent() {
     assert_eq!(
         rows[0],
         [
-            "layers.0.weight",
-            "1 × 1",
-            "2.0000",
-            "0.5000",
-            "0.2500",
-            "75 %",
-            "60 %",
-            "25 %",
+            "0.weight", "1 × 1", "2.0000", "0.5000", "0.2500", "75 %", "60 %", "25 %",
         ]
     );
     assert_eq!(rows[1][6], "", "nothing is known of the edge");
@@ -282,6 +275,7 @@ fn members_stand_side_by_side() {
     let figure = &page.sections[0].figures[0];
     let net = named(&figure.series, "net");
     assert_eq!(net[0].points, [(0.0, 7.2), (1.0, 8.8)]);
+    assert_eq!(figure.x_names, ["0", "1"]);
 }
 
 #[test]

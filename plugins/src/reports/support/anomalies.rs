@@ -289,10 +289,9 @@ fn add_rows(
                 .filter_map(|(_, size)| of(size).get(index).copied());
             median(values.collect())
         };
-        let name = if named {
-            format!("{} {}", tables.label, tensor.name)
-        } else {
-            tensor.name.clone()
+        let name = match named {
+            true => format!("{} {}", tables.label, short(&tensor.name)),
+            false => short(&tensor.name),
         };
         let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
         rows.push(vec![

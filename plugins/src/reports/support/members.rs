@@ -8,6 +8,9 @@ use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
 use super::plots::{axis_label, colors, error_rows, is_wide};
 use crate::scores::{TRUSTED, UNTRUSTED};
 
+/// So many members are numbered below their bars.
+const MOST_NUMBERED: usize = 24;
+
 /// The error of each member of each model, and by group how far the members differ.
 pub fn section(scores: &[(&str, &Scores)]) -> Section {
     let mut section = Section {
@@ -46,9 +49,20 @@ fn errors(label: &str, scores: &Scores) -> Option<Figure> {
         });
     }
     series.sort_by_key(|series| series.color);
+    let members = series.iter().flat_map(|series| &series.points);
+    let last = members
+        .map(|(member, _)| *member as usize)
+        .max()
+        .unwrap_or(0);
+    // Each member has its number below; of many, some have.
+    let x_names = match last {
+        ..MOST_NUMBERED => (0..=last).map(|member| member.to_string()).collect(),
+        _ => Vec::new(),
+    };
     Some(Figure {
         title: format!("{metric} of each member in `{label}`"),
         x: "member".to_owned(),
+        x_names,
         y: axis_label(&metric, scores),
         log_y: is_wide(&series),
         series,

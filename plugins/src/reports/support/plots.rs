@@ -6,6 +6,7 @@ use dsl::calendar::{Calendar, DAY, DateTime};
 use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
 use engine::params::Gather;
 
+use crate::networks::Loss;
 use crate::parents::Parent;
 use crate::scores::{TRUSTED, UNTRUSTED};
 
@@ -255,8 +256,18 @@ pub(crate) fn axis_label(metric: &str, scores: &Scores) -> String {
     }
 }
 
-/// A unit as the conventions for data files write it, `kg m-3`, with true exponents.
+/// A unit as the conventions for data files write it, `kg m-3`, with true exponents; degrees by their sign.
 pub(crate) fn raised(unit: &str) -> String {
+    let degrees = match unit {
+        "degree_Celsius" | "degrees_Celsius" | "degree_C" | "degrees_C" | "deg_C" | "degC"
+        | "Celsius" | "celsius" => "°C",
+        "degree_north" | "degrees_north" => "° N",
+        "degree_east" | "degrees_east" => "° E",
+        _ => "",
+    };
+    if !degrees.is_empty() {
+        return degrees.to_owned();
+    }
     let mut raised = String::new();
     let mut before = ' ';
     for character in unit.chars() {
@@ -371,10 +382,17 @@ pub fn loss(parents: &[Gather<Parent>]) -> Section {
         series.extend(curves("held out", 1, held_out.collect()));
         // Means last, so that they lie on top.
         series.sort_by_key(|series| series.style == Style::Line);
+        let trained_by = members
+            .iter()
+            .find_map(|member| Some(member.network.as_ref()?.loss()));
         section.figures.push(Figure {
             title: format!("Loss of `{label}`"),
             x: "step".to_owned(),
-            y: "loss (standardised)".to_owned(),
+            y: match trained_by {
+                // Classes are not standardised.
+                Some(Loss::CrossEntropy) => "loss (cross-entropy)".to_owned(),
+                _ => "loss (standardised)".to_owned(),
+            },
             log_y: true,
             series,
             ..Figure::default()
