@@ -127,16 +127,20 @@ fn on_a_narrow_terminal_sentences_break_between_words() {
           |                   these data
           |
           = help: did you mean `temp`?
-          = help: columns: `temp`, `salt`, `density`, `depth`, `pressure`, `lat`, `lon`, `month`, `e`
+          = help: columns: `temp`, `salt`, `density`, `depth`,
+                  `pressure`, `lat`, `lon`, `month`, `e`
 
-        error[unknown-plugin]: unknown plugin `least_squares_of_all_members`
+        error[unknown-plugin]: unknown plugin
+                               `least_squares_of_all_members`
          --> main.farcast:3:14
           |
         3 | parent net = least_squares_of_all_members(sea, inputs...
           |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
-          = help: plugins that make a `parent`: `combine`, `members`, `mlp`, `transformer`
-    "#]].assert_eq(&all.join("\n"));
+          = help: plugins that make a `parent`: `combine`,
+                  `members`, `mlp`, `transformer`
+    "#]]
+    .assert_eq(&all.join("\n"));
     let mut lines = all.iter().flat_map(|it| it.lines());
     assert!(lines.all(|line| line.chars().count() <= 60));
 }
