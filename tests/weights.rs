@@ -183,12 +183,15 @@ fn what_does_not_fit_is_found_before_anything_runs() {
           error[impossible-call]: expected a row for each of 6 members, found 5 rows
         parent x = generate(net, blend(of: 2), count: 5)
           error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes `weights`
+          help: plugins that make a `parent`: `additive`, `adopt`, `align`, `average`, `boost`, `combine`, `conv`, `ema`, `least_squares`, `linear_regression`, `member`, `members`, `mlp`, `pick`, `project`, `prune`, `quantise`, `resize`, `safetensors`, `slerp`, `soup`, `spectral`, `stock`, `transformer`, `trim`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         parent x = soup(generate(net, blend(of: 2), count: 5))
           error[wrong-kind]: expected a plugin that makes a `parent`, found `generate`, which makes `weights`
+          help: plugins that make a `parent`: `additive`, `adopt`, `align`, `average`, `boost`, `combine`, `conv`, `ema`, `least_squares`, `linear_regression`, `member`, `members`, `mlp`, `pick`, `project`, `prune`, `quantise`, `resize`, `safetensors`, `slerp`, `soup`, `spectral`, `stock`, `transformer`, `trim`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         child x = adopt(generate(net, blend(of: 2), count: 5), horizon: 2)
           error[wrong-kind]: expected a plugin that makes a `farcast`, found `generate`, which makes `weights`
+          help: plugins that make a `farcast`: `dlinear`, `exponential`, `introspection`, `known`, `lfd`, `lfd2`, `linear`, `nino`, `nlinear`, `persistence`, `shrink`, `wnn`
           help: `members(generate(net, blend(of: 2), count: 5), count: …)` is a parent with a member for each row
         weights drawn = generate(net, blend(of: 2), count: 5)
         parent x = soup(drawn)
