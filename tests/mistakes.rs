@@ -568,7 +568,7 @@ fn the_file_that_was_meant_is_named() {
           |              ^^^^^^^^^^^^^^^^
           |
           = help: there is no folder `data`
-        error[data-file]: `base.safetensor` does not exist
+        error[data-file]: there is no file `base.safetensor`
          --> it.farcast:3:25
           |
         3 | weights c = safetensors("base.safetensor")
