@@ -93,8 +93,8 @@ def farcast_density(binary, file):
 
 
 def built_side():
-    build = ["cargo", "build", "--release", "--manifest-path", HERE / "Cargo.toml", "--bin", "side"]
-    built = [*map(str, build), "--message-format", "json"]
+    build = ["cargo", "build", "--release", "--manifest-path", HERE / "Cargo.toml", "--example"]
+    built = [*map(str, build), "side", "--message-format", "json"]
     lines = subprocess.run(built, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in lines.splitlines()]
     return next(m["executable"] for m in reversed(messages) if m.get("executable"))

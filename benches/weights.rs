@@ -70,6 +70,8 @@ fn farcasts(criterion: &mut Criterion) {
     let made = Made::by(&farcast(&[10, 128, 128, 1], 100));
     let weights = made.result::<Parent>("net").weights.len();
     let mut group = criterion.benchmark_group("farcast");
+    // One takes more than half a second.
+    group.sample_size(10);
     group.throughput(Throughput::Elements(weights as u64));
     group.bench_function("lfd2 of 100 snapshots", |bencher| {
         bencher.iter(|| made.again("ahead"));
