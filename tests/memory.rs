@@ -417,7 +417,7 @@ fn members_learn_from_a_large_table_without_copies_of_it() {
     let one = peak(1, "");
     assert!(one < 192 * MIB, "{} MiB", one / MIB);
     // Rows held out take two more places of 4 bytes a row.
-    let held_out = ", hold_out: 0.25";
+    let held_out = ", hold_out: 0.1";
     for (members, more, most) in [(8, "", 16 * MIB), (2, held_out, 48 * MIB)] {
         let several = peak(members, more);
         assert!(

@@ -11,6 +11,7 @@ use crate::artifact::{Blob, Dataset, Each};
 use crate::digest::{BlockDigests, Digest};
 use crate::error::Fault;
 use crate::files::{DataFile, Files};
+use crate::helpers::Cores;
 use crate::spare::Spare;
 use crate::states::States;
 use crate::store::Store;
@@ -25,7 +26,7 @@ pub struct Context<'a> {
     notes: Mutex<Vec<String>>,
     store: Option<&'a dyn Store>,
     shared: Option<&'a (dyn Any + Send + Sync)>,
-    spare: Option<&'a Spare>,
+    cores: Cores,
     files: Files,
     keeping: Option<Mutex<States>>,
     states: Option<&'a States>,
@@ -77,7 +78,7 @@ impl<'a> Context<'a> {
             notes: Mutex::default(),
             store: None,
             shared: None,
-            spare: None,
+            cores: Cores::default(),
             files: Files::unchecked(),
             keeping: None,
             states: None,
@@ -108,19 +109,20 @@ impl<'a> Context<'a> {
     }
 
     /// The same with the cores that no action uses.
-    pub(crate) fn with_spare(mut self, spare: &'a Spare) -> Self {
-        self.spare = Some(spare);
+    pub(crate) fn with_spare(mut self, spare: &Arc<Spare>) -> Self {
+        self.cores = Cores::of(spare);
         self
     }
 
-    /// What `work` returns for every part of the action's work, in their order; idle cores help.
-    ///
-    /// No result may depend on another part, so that no byte depends on who helps.
+    /// What `work` returns for every part of the action's work, in their order; see
+    /// [`Cores::share`].
     pub fn share<T: Sync, R: Send>(&self, parts: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-        match self.spare {
-            Some(spare) => spare.share(parts, work),
-            None => parts.iter().map(work).collect(),
-        }
+        self.cores.share(parts, work)
+    }
+
+    /// The cores that no action uses.
+    pub fn cores(&self) -> &Cores {
+        &self.cores
     }
 
     /// The same with the data files that its key holds the digests of.

@@ -21,6 +21,7 @@ pub mod flow;
 pub mod foreign;
 pub mod graph;
 pub mod headline;
+mod helpers;
 pub mod key;
 pub mod label;
 pub mod losses;

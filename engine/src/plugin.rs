@@ -22,6 +22,7 @@ pub use crate::declaration::{AlongWith, Declaration, ImplicitInput};
 use crate::error::Fault;
 use crate::files::Files;
 pub use crate::flow::{Flow, InParts, at_once};
+pub use crate::helpers::{Cores, Helpers};
 pub use crate::params::DEFINITIONS;
 use crate::params::{Bindings, Cutter, Declared, Implicit, Replayed, as_written, join_doc};
 pub use crate::registry::{Registry, RegistryError};

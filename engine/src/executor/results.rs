@@ -15,7 +15,7 @@ pub struct Results {
     /// The processes of plugins, which live as long.
     pub workers: Arc<Workers>,
     /// The cores that no action uses.
-    pub spare: Spare,
+    pub spare: Arc<Spare>,
 }
 
 impl Default for Results {
@@ -23,7 +23,7 @@ impl Default for Results {
         Self {
             slots: Mutex::default(),
             workers: shared_workers(),
-            spare: Spare::default(),
+            spare: Arc::default(),
         }
     }
 }
@@ -35,7 +35,7 @@ impl Results {
     /// None yet, for a run on several cores.
     pub fn on(cores: usize) -> Self {
         Self {
-            spare: Spare::all(cores),
+            spare: Arc::new(Spare::all(cores)),
             ..Self::default()
         }
     }

@@ -62,7 +62,7 @@ plugin! {
     /// anomaly along = finetune(net, near, steps: 10, from: chain)
     /// anomaly moved = finetune(net, near, optimizer: sgd(rate: 1e-2), steps: 10, mix: 0.25)
     /// ```
-    "finetune" version 9
+    "finetune" version 10
     pub struct Finetune {
         /// The networks to start from.
         parent: Input<Parent>;

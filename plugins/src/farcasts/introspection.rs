@@ -39,7 +39,7 @@ plugin! {
     /// ```farcast
     /// farcast ahead = introspection(walk, observe: 4..=16, horizon: [24, 32], epochs: 5, train_on: [0])
     /// ```
-    "introspection" version 6
+    "introspection" version 7
     pub struct Introspection {
         /// What is observed and predicted.
         observed: Observed, flatten();
@@ -185,7 +185,8 @@ impl Introspection {
             .map(|rows| rows.into_iter().map(|row| row as u32).collect::<Vec<_>>());
         let examples = order.len();
         let mut descent = SquaredDescent {
-            trainer: Trainer::new(&network, TrainerChoice::FanOut, &optimizer),
+            trainer: Trainer::new(&network, TrainerChoice::FanOut, &optimizer)
+                .with_cores(context.cores()),
             network: &network,
             samples,
             batch: self.adam.batch,

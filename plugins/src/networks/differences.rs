@@ -72,9 +72,11 @@ pub(super) fn expect_reference<F: FrontEnd>(
     let mut reference = model.differentiate(TrainerChoice::Dfdx);
     let (expected_loss, expected) = reference.gradient(&weights, batch);
     for arch in instruction_sets() {
-        let mut kernel = Fused::after(front(), layers, model.loss(), arch);
+        let kernel = || Fused::after(front(), layers, model.loss(), arch);
+        let (mut kernel, mut shared) = (kernel(), kernel().shared_by(2));
         for _ in 0..2 {
             let (loss, gradient) = kernel.gradient(&weights, batch);
+            assert_eq!((loss, gradient), shared.gradient(&weights, batch));
             assert!((loss - expected_loss).abs() < 1e-5 * expected_loss.max(1.0));
             let apart = distance(gradient, expected);
             assert!(apart < 2e-5, "{arch:?} {model:?} {}: {apart}", batch.rows);

@@ -2,6 +2,7 @@
 //! `additive`.
 
 use engine::artifact::Layout;
+use engine::plugin::Cores;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +126,10 @@ impl Differentiate for ByFeatures {
             rows: batch.rows,
         };
         self.layer.gradient(weights, &batch)
+    }
+
+    fn use_cores(&mut self, cores: &Cores) {
+        self.layer.use_cores(cores);
     }
 }
 

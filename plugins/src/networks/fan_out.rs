@@ -1,5 +1,6 @@
 //! Gradients for fan-out training: thousands of short fine-tunes from one parent.
 
+use engine::plugin::Cores;
 use pulp::Arch;
 
 use super::abreast::Abreast;
@@ -58,5 +59,9 @@ impl Differentiate for FanOut {
             let gradients = self.gradients(weights, batch, losses);
             moves.part(0, weights, gradients);
         }
+    }
+
+    fn use_cores(&mut self, cores: &Cores) {
+        self.one.use_cores(cores);
     }
 }

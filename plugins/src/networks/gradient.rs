@@ -1,5 +1,6 @@
 //! Gradients of the loss of a network by its weights.
 
+use engine::plugin::Cores;
 use engine::words;
 
 use super::{AdamStep, Samples};
@@ -49,6 +50,9 @@ pub trait Differentiate {
         let gradients = self.gradients(weights, batch, losses);
         moves.part(0, weights, gradients);
     }
+
+    /// Lets idle cores help with long gradients; the bytes are the same.
+    fn use_cores(&mut self, _cores: &Cores) {}
 }
 
 /// How weights move by their gradients.

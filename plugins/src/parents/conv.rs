@@ -37,7 +37,7 @@ plugin! {
     /// data shapes = idx("shapes-images-idx3-ubyte.gz", labels: "shapes-labels-idx1-ubyte.gz")
     /// parent cnn = conv(shapes, channels: [2], dense: [4], steps: 4, batch: 8, members: 2)
     /// ```
-    "conv" version 8
+    "conv" version 9
     pub struct Conv {
         /// The images and what is to be predicted of them.
         data: Input<Dataset>, with_truth(), not_in_stream();

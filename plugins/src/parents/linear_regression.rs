@@ -27,13 +27,13 @@ plugin! {
     /// ones: the synthetic study of arXiv 2505.02714. Momentum of the optimiser or a `cyclic`
     /// schedule break that smoothness. Members differ in their start, uniform within ±1/√inputs.
     ///
-    /// Of a table of more than 4 million numbers, and of 256 columns or fewer, a member keeps the
+    /// Of a table of more than 8 million numbers, and of 256 columns or fewer, a member keeps the
     /// triangle of its QR decomposition, from which loss and gradient follow; it reads the rows once.
     ///
     /// ```farcast
     /// parent line = linear_regression(seen, inputs: [x, z], target: y, steps: 50, members: 2)
     /// ```
-    "linear_regression" version 5
+    "linear_regression" version 6
     pub struct LinearRegression {
         /// The training data.
         data: Input<Dataset>, with_truth(), not_in_stream();

@@ -27,7 +27,7 @@ plugin! {
     /// ```farcast
     /// parent small = mlp(seen, inputs: [x], target: y, hidden: [8, 8], epochs: 4, members: 3)
     /// ```
-    "mlp" version 8
+    "mlp" version 9
     pub struct Mlp {
         /// The training data.
         data: Input<Dataset>, with_truth(), not_in_stream();

@@ -38,7 +38,7 @@ plugin! {
     /// ```farcast
     /// parent small = transformer(seen, inputs: [x, z], target: y, width: 4, steps: 4, members: 2)
     /// ```
-    "transformer" version 7
+    "transformer" version 8
     pub struct Transformer {
         /// The training data.
         data: Input<Dataset>, with_truth(), not_in_stream();

@@ -40,7 +40,8 @@ impl Run<'_> {
             Length::Epochs(epochs) => epochs.saturating_mul(self.steps_per_epoch()),
         };
         let interval = steps.div_ceil(POINTS);
-        let mut trainer = Trainer::new(self.network, recipe.trainer, &recipe.optimizer);
+        let trainer = Trainer::new(self.network, recipe.trainer, &recipe.optimizer);
+        let mut trainer = trainer.with_cores(self.context.cores());
         let rng = recipe.streams.rng("batches");
         let (size, context) = (recipe.batch, self.context);
         let mut batches = Batches::new(self.network, self.train, size, rng, context)?;

@@ -45,7 +45,7 @@ plugin! {
     /// regression bent = joint(net, seen, regime, steps: 50)
     /// child moved = apply(bent, unseen)
     /// ```
-    "joint" version 5
+    "joint" version 6
     pub struct Joint {
         /// The network whose weights move.
         parent: Input<Parent>;
@@ -211,6 +211,7 @@ impl Joint {
         };
         let mut slopes = shape.start(&mut context.rng("start"));
         let mut differentiate = problem.network.differentiate(TrainerChoice::Auto);
+        differentiate.use_cores(context.cores());
         let mut state = OptimizerState::new(slopes.len());
         let mut order: Vec<usize> = (0..problem.samples.rows).collect();
         let mut rng = context.rng("batches");

@@ -30,7 +30,7 @@ plugin! {
     /// ```farcast
     /// regression learned = network(shift, regime, units: 3, steps: 50, pca: 2)
     /// ```
-    "network" version 7
+    "network" version 8
     pub struct Hidden {
         /// The anomalies and the predictors.
         variables: Variables, flatten();
@@ -109,7 +109,8 @@ impl Hidden {
             loss: Loss::Mse,
         });
         let mut weights = network.initial(&mut context.rng("network"));
-        let mut trainer = Trainer::new(&network, TrainerChoice::FanOut, &self.optimizer);
+        let trainer = Trainer::new(&network, TrainerChoice::FanOut, &self.optimizer);
+        let mut trainer = trainer.with_cores(context.cores());
         for step in 0..self.steps {
             context.check_stop()?;
             let loss = trainer.step(&mut weights, &samples, 1.0);

@@ -1,7 +1,7 @@
 //! Steps down the gradient of the loss, for one network after another of the same shape, or many.
 
 use engine::error::Fault;
-use engine::plugin::Context;
+use engine::plugin::{Context, Cores};
 use pulp::Arch;
 
 use super::{Optimizer, OptimizerState, WholeTable};
@@ -39,6 +39,12 @@ impl<'a> Trainer<'a> {
             state: OptimizerState::new(weights),
             arch,
         }
+    }
+
+    /// The same with the help of idle cores where steps are long.
+    pub fn with_cores(mut self, cores: &Cores) -> Self {
+        self.gradient.use_cores(cores);
+        self
     }
 
     /// Moves the weights one step on a batch, with the learning rate times `share`; returns the

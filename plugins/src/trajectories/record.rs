@@ -24,7 +24,7 @@ plugin! {
     /// ```farcast
     /// trajectory w = record(net, every: 4 steps)
     /// ```
-    "record" version 5
+    "record" version 6
     pub struct Record {
         /// The networks whose training is recorded.
         parent: Input<Parent>;

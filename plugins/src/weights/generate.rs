@@ -106,7 +106,7 @@ plugin! {
     /// weights drawn = generate(align(net, to: member(net, 0)), blend(of: 2), count: 4)
     /// score new = novelty(drawn, of: net, on: unseen)
     /// ```
-    "generate" version 4
+    "generate" version 5
     pub struct Generate {
         /// The population.
         weights: Gather<Weights>;

@@ -45,7 +45,7 @@ plugin! {
     /// ```farcast
     /// score curved = landscape(net, on: seen, metrics: [loss, trace, top_eigenvalue], rows: 64)
     /// ```
-    "landscape" version 3
+    "landscape" version 4
     pub struct Landscape {
         /// The networks.
         parents: Vec<Gather<Parent>>, variadic();

@@ -57,7 +57,7 @@ plugin! {
     /// score straight = path(net, on: unseen, points: 5)
     /// score curved = path(net, on: unseen, points: 5, curve: bezier, train: seen, steps: 20)
     /// ```
-    "path" version 5
+    "path" version 6
     pub struct Path {
         /// Where lines begin.
         a: Gather<Parent>;
@@ -279,6 +279,7 @@ impl Path {
         let mut middle = line.at(0.5, None);
         let mut memory = OptimizerState::new(middle.len());
         let mut slopes = network.differentiate(TrainerChoice::Auto);
+        slopes.use_cores(context.cores());
         for step in 0..self.steps.unwrap_or(300) {
             context.check_stop()?;
             let t = ((step + 1) as f64 * GOLDEN).fract();

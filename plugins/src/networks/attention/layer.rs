@@ -10,6 +10,7 @@ use crate::networks::fused::{Affine, Onto, PassBack, PlaceSums, Rows, in_blocks,
 use crate::networks::{Activation, Encoder};
 
 /// What a pass keeps of a layer.
+#[derive(Clone)]
 pub(super) struct EncoderLayer {
     activation: Activation,
     heads: HeadShape,
@@ -34,6 +35,7 @@ pub(super) struct EncoderLayer {
 }
 
 /// Numbers that layers need one after the other on the way back.
+#[derive(Clone)]
 pub(super) struct TokenScratch {
     /// `[tokens, width]`.
     attended: Vec<Rows>,

@@ -33,6 +33,7 @@ use super::lanes::Lanes;
 use super::{Activation, Encoder};
 
 /// An encoder on a tile of rows; see the module.
+#[derive(Clone)]
 pub(super) struct Attention {
     shape: Encoder,
     /// How many weights it has.
@@ -72,6 +73,8 @@ impl Attention {
 }
 
 impl FrontEnd for Attention {
+    const PART: usize = 1;
+
     fn weights(&self) -> usize {
         self.weights
     }

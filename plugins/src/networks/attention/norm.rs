@@ -7,6 +7,7 @@ use crate::networks::encoder::EPSILON;
 use crate::networks::fused::{Rows, TILE, sum_pairs};
 
 /// What a pass keeps of the norm of all tokens.
+#[derive(Clone)]
 pub(super) struct TokenNorm {
     /// Tokens of mean zero and variance one, `[tokens, width]`.
     normal: Vec<Rows>,

@@ -78,7 +78,11 @@ impl<'a> InputRows<'a> {
 ///
 /// Its weights come before those of the dense layers; it is handed the weights and gradients of
 /// the whole network.
-pub(in crate::networks) trait FrontEnd {
+pub(in crate::networks) trait FrontEnd: Clone + Send {
+    /// How many tiles a part of a batch has at least, so that to add the gradients of parts takes
+    /// little of the time.
+    const PART: usize;
+
     /// How many weights it has.
     fn weights(&self) -> usize;
 
@@ -100,9 +104,12 @@ pub(in crate::networks) trait FrontEnd {
 }
 
 /// Nothing: the rows are the inputs.
+#[derive(Clone)]
 pub struct Bare;
 
 impl FrontEnd for Bare {
+    const PART: usize = 4;
+
     fn weights(&self) -> usize {
         0
     }

@@ -7,6 +7,7 @@ use super::tile::{ByRow, GROUP, Rows, TILE, rows_from_columns};
 use crate::networks::lanes::Lanes;
 
 /// An affine map and what a pass keeps of it.
+#[derive(Clone)]
 pub(in crate::networks) struct FusedLayer {
     /// Where its weights start among all.
     pub(super) start: usize,

@@ -5,7 +5,10 @@
 //! the rows of the tile side by side in vector lanes, so forward and backward are sums of
 //! `weight * lanes`. The gradient of a weight is a sum over rows: of a narrow layer it is the
 //! sum of the lanes of `delta * input`; for a wide one the inputs are also kept row by row, and
-//! the gradients of several weights lie side by side. Nothing is allocated after construction.
+//! the gradients of several weights lie side by side. Nothing is allocated after the first batch.
+//!
+//! A large batch is summed in parts, each by itself, which are then added in order: long steps let
+//! idle cores sum some of them, to the same bits.
 //!
 //! What a [`FrontEnd`] makes of the rows, such as an encoder, may come before the dense layers.
 //!
@@ -15,11 +18,16 @@
 
 mod front;
 mod layer;
+mod pass;
 mod places;
 mod products;
 mod tile;
 
-use pulp::{Arch, Simd, WithSimd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::plugin::{Cores, Helpers};
+use pulp::Arch;
 
 pub(super) use front::{FrontEnd, InputRows};
 pub(super) use layer::FusedLayer;
@@ -30,21 +38,22 @@ pub(super) use products::{
 pub(super) use tile::{Rows, TILE};
 
 use front::Bare;
-use tile::rows_from_columns;
+use pass::{FusedPart, FusedPass, Scratch};
 
-use super::activation::activate;
-use super::lanes::{Lanes, exp};
 use super::{Activation, Differentiate, Layers, Loss, Samples};
 
 /// The gradients of one network after another of the same shape; see the module.
 pub struct Fused<F = Bare> {
-    front: F,
     activation: Activation,
     loss: Loss,
-    layers: Vec<FusedLayer>,
-    /// In parameter order.
-    gradients: Vec<f32>,
     arch: Arch,
+    weights: usize,
+    /// What passes work in: one, and one for each further core that helps.
+    scratch: Vec<Mutex<Scratch<F>>>,
+    /// The gradients of the first part, then of all, in parameter order; those of further parts.
+    parts: Vec<Mutex<FusedPart>>,
+    helpers: Helpers,
+    pace: Pace,
 }
 
 impl Fused {
@@ -54,12 +63,9 @@ impl Fused {
     }
 }
 
-impl<F> Fused<F> {
+impl<F: FrontEnd> Fused<F> {
     /// Gradients of networks of this shape after a front, by these instructions.
-    pub(in crate::networks) fn after(front: F, shape: &Layers, loss: Loss, arch: Arch) -> Self
-    where
-        F: FrontEnd,
-    {
+    pub(in crate::networks) fn after(front: F, shape: &Layers, loss: Loss, arch: Arch) -> Self {
         let mut weights = front.weights();
         let layers = shape
             .widths
@@ -71,239 +77,151 @@ impl<F> Fused<F> {
             })
             .collect();
         Self {
-            front,
             activation: shape.activation,
             loss,
-            layers,
-            gradients: vec![0.0; weights],
             arch,
+            weights,
+            scratch: vec![Mutex::new(Scratch { front, layers })],
+            parts: Vec::new(),
+            helpers: Helpers::default(),
+            pace: Pace::default(),
         }
     }
+
+    /// The same, shared by this many cores from the first step on.
+    #[cfg(test)]
+    pub(in crate::networks) fn shared_by(mut self, cores: usize) -> Self {
+        self.helpers = Helpers::of(&Cores::idle(cores));
+        self.pace = Pace::long();
+        self
+    }
+
+    /// Cuts the tiles of a batch into parts; which, depends on nothing but its rows and the network.
+    fn cut(&mut self, rows: usize) {
+        let tiles = rows.div_ceil(TILE);
+        let most = (MOST_SUMS / self.weights.max(1)).clamp(1, MOST_PARTS);
+        let count = (tiles / F::PART).clamp(1, most);
+        self.parts.resize_with(count, Mutex::default);
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            let part = own(part);
+            let tile = |at: usize| (at * tiles / count * TILE).min(rows);
+            part.rows = tile(at)..tile(at + 1);
+            part.gradients.resize(self.weights, 0.0);
+        }
+    }
+
+    /// The loss and the gradients of each part, by the caller alone.
+    fn pass_alone(&mut self, weights: &[f32], batch: &Samples) {
+        let scratch = own(&mut self.scratch[0]);
+        for part in &mut self.parts {
+            self.arch.dispatch(FusedPass {
+                activation: self.activation,
+                loss: self.loss,
+                scratch,
+                part: own(part),
+                weights,
+                batch,
+            });
+        }
+    }
+
+    /// The same with the help of idle cores.
+    fn pass_shared(&mut self, weights: &[f32], batch: &Samples) {
+        let cores = self.helpers.count().min(self.parts.len());
+        while self.scratch.len() < cores {
+            let another = own(&mut self.scratch[0]).clone();
+            self.scratch.push(Mutex::new(another));
+        }
+        self.helpers.share(&self.parts, |part| {
+            let free = self.scratch.iter().find_map(|it| it.try_lock().ok());
+            self.arch.dispatch(FusedPass {
+                activation: self.activation,
+                loss: self.loss,
+                scratch: &mut free.unwrap_or_else(|| lock(&self.scratch[0])),
+                part: &mut lock(part),
+                weights,
+                batch,
+            });
+        });
+    }
+}
+
+/// How many parts of a batch may be summed by themselves.
+const MOST_PARTS: usize = 8;
+/// How many gradients the parts may have together: a wide network has few parts.
+const MOST_SUMS: usize = 1 << 22;
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn own<T>(of: &mut Mutex<T>) -> &mut T {
+    of.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<F: FrontEnd> Differentiate for Fused<F> {
     fn gradient(&mut self, weights: &[f32], batch: &Samples) -> (f64, &[f32]) {
-        let loss = self.arch.dispatch(FusedPass {
-            front: &mut self.front,
-            activation: self.activation,
-            loss: self.loss,
-            layers: &mut self.layers,
-            gradients: &mut self.gradients,
-            weights,
-            batch,
-        });
-        (loss, &self.gradients)
-    }
-}
-
-/// One pass forward and backward over a batch.
-struct FusedPass<'a, F> {
-    front: &'a mut F,
-    activation: Activation,
-    loss: Loss,
-    layers: &'a mut [FusedLayer],
-    gradients: &'a mut [f32],
-    weights: &'a [f32],
-    batch: &'a Samples,
-}
-
-impl<F: FrontEnd> WithSimd for FusedPass<'_, F> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
-        self.gradients.fill(0.0);
-        let mut loss = 0.0;
-        for start in (0..self.batch.rows).step_by(TILE) {
-            self.load(simd, start);
-            self.forward(simd);
-            loss += self.derive_loss(simd, start);
-            self.backward(simd);
+        self.cut(batch.rows);
+        let may_share = self.parts.len() > 1 && self.helpers.count() > 1;
+        match may_share {
+            true if self.pace.is_long(batch.rows) => self.pass_shared(weights, batch),
+            true => {
+                let start = Instant::now();
+                self.pass_alone(weights, batch);
+                self.pace.add(batch.rows, start.elapsed());
+            }
+            false => self.pass_alone(weights, batch),
         }
-        loss
-    }
-}
-
-impl<F: FrontEnd> FusedPass<'_, F> {
-    /// Fills the first layer with what the front makes of the rows from `start`.
-    #[inline(always)]
-    fn load<S: Simd>(&mut self, simd: S, start: usize) {
-        let Some(layer) = self.layers.first_mut() else {
-            return;
-        };
-        let width = self.batch.inputs.len() / self.batch.rows;
-        let rows = InputRows {
-            count: TILE.min(self.batch.rows - start),
-            width,
-            inputs: &self.batch.inputs[start * width..],
-        };
-        self.front.forward(simd, self.weights, rows, layer);
-    }
-
-    #[inline(always)]
-    fn forward<S: Simd>(&mut self, simd: S) {
-        for at in 0..self.layers.len() {
-            let (before, after) = self.layers.split_at_mut(at + 1);
-            let layer = &mut before[at];
-            let (weight, bias) = layer.weights(self.weights);
-            let affine = Affine::<true> {
-                inputs: &layer.inputs[..layer.width],
-                weight,
-                bias,
-                outputs: &mut layer.outputs,
-            };
-            in_blocks(simd, bias.len(), affine);
-            if let Some(next) = after.first_mut() {
-                for (output, input) in layer.outputs.iter_mut().zip(&mut next.inputs) {
-                    activate(simd, self.activation, output, input);
-                }
-                rows_from_columns(simd, &next.inputs, &mut next.by_row);
+        let (first, others) = self.parts.split_at_mut(1);
+        let first = own(&mut first[0]);
+        for part in others {
+            let part = own(part);
+            first.loss += part.loss;
+            for (sum, other) in first.gradients.iter_mut().zip(&part.gradients) {
+                *sum += other;
             }
         }
+        (first.loss, &first.gradients)
     }
 
-    #[inline(always)]
-    fn backward<S: Simd>(&mut self, simd: S) {
-        for at in (0..self.layers.len()).rev() {
-            let (before, after) = self.layers.split_at_mut(at);
-            let layer = &mut after[0];
-            layer.sum_gradients(simd, self.gradients);
-            let deltas = match before.last_mut() {
-                Some(previous) => &mut previous.outputs,
-                None => self.front.slopes(),
-            };
-            let pass_back = PassBack {
-                outputs: &layer.outputs,
-                weight: layer.weights(self.weights).0,
-                deltas,
-                onto: Onto::Slopes,
-            };
-            in_blocks(simd, pass_back.deltas.len(), pass_back);
-        }
-        self.front.backward(simd, self.weights, self.gradients);
-    }
-
-    /// Turns the last outputs into derivatives of the mean loss; returns the tile's part of it.
-    #[inline(always)]
-    fn derive_loss<S: Simd>(&mut self, simd: S, start: usize) -> f64 {
-        let Some(layer) = self.layers.last_mut() else {
-            return 0.0;
-        };
-        let batch = self.batch;
-        let rows = TILE.min(batch.rows - start);
-        let mut counts = Lanes([1.0; TILE]);
-        if !batch.weights.is_empty() {
-            counts.0[..rows].copy_from_slice(&batch.weights[start..][..rows]);
-        }
-        match self.loss {
-            Loss::Mse => {
-                let width = layer.outputs.len();
-                let targets = &batch.targets[start * width..][..rows * width];
-                let truth = Truth {
-                    targets,
-                    counts,
-                    all: batch.rows * width,
-                };
-                squared_error(simd, &mut layer.outputs, truth)
-            }
-            Loss::CrossEntropy => {
-                let truth = Truth {
-                    targets: &batch.targets[start..][..rows],
-                    counts,
-                    all: batch.rows,
-                };
-                cross_entropy(simd, &mut layer.outputs, truth)
-            }
-        }
+    fn use_cores(&mut self, cores: &Cores) {
+        self.helpers = Helpers::of(cores);
     }
 }
 
-/// What the outputs of a tile should be.
-struct Truth<'a> {
-    /// Targets or classes of its rows.
-    targets: &'a [f32],
-    /// How much each row counts.
-    counts: Rows,
-    /// Over how many numbers, or rows of classes, the mean of the loss is.
-    all: usize,
+/// Whether a step is long enough that others help: by the fastest of the first few, since the
+/// very first waits for memory.
+#[derive(Default)]
+struct Pace {
+    steps: u32,
+    seconds_per_row: f64,
 }
 
-/// The tile's part of the mean squared error, and its derivatives.
-#[inline(always)]
-fn squared_error<S: Simd>(simd: S, outputs: &mut [Rows], truth: Truth) -> f64 {
-    let Truth {
-        targets,
-        counts,
-        all,
-    } = truth;
-    let scale = simd.splat_f32s(2.0 / all as f32);
-    let width = outputs.len();
-    let mut loss = 0.0;
-    for (column, output) in outputs.iter_mut().enumerate() {
-        let mut truth = *output;
-        for (lane, row) in truth.0.iter_mut().zip(targets.chunks_exact(width)) {
-            *lane = row[column];
-        }
-        let mut squares = simd.splat_f32s(0.0);
-        let truth = truth.registers::<S>().iter().zip(counts.registers::<S>());
-        for (output, (truth, count)) in output.registers_mut::<S>().iter_mut().zip(truth) {
-            let error = simd.sub_f32s(*output, *truth);
-            let counted = simd.mul_f32s(*count, error);
-            squares = simd.mul_add_e_f32s(counted, error, squares);
-            *output = simd.mul_f32s(scale, counted);
-        }
-        loss += f64::from(simd.reduce_sum_f32s(squares));
-    }
-    loss / all as f64
-}
+impl Pace {
+    const STEPS: u32 = 4;
+    /// In seconds. To hand work to another core and back takes some microseconds.
+    const LONG: f64 = 1e-4;
 
-/// The tile's part of the mean cross-entropy, and its derivatives.
-#[inline(always)]
-fn cross_entropy<S: Simd>(simd: S, outputs: &mut [Rows], truth: Truth) -> f64 {
-    let Truth {
-        targets: classes,
-        counts,
-        all,
-    } = truth;
-    let mut largest = outputs[0];
-    for output in &*outputs {
-        let output = output.registers::<S>();
-        for (largest, output) in largest.registers_mut::<S>().iter_mut().zip(output) {
-            *largest = simd.max_f32s(*largest, *output);
+    /// That of long steps.
+    #[cfg(test)]
+    fn long() -> Self {
+        Self {
+            steps: Self::STEPS,
+            seconds_per_row: Self::LONG,
         }
     }
-    let mut loss = 0.0;
-    for (row, class) in classes.iter().enumerate() {
-        let above = outputs[*class as usize].0[row] - largest.0[row];
-        loss -= f64::from(counts.0[row]) * f64::from(above);
-    }
-    let mut sums = Rows::ZERO;
-    for output in &mut *outputs {
-        let largest = largest.registers::<S>();
-        let sums = sums.registers_mut::<S>();
-        let outputs = output.registers_mut::<S>().iter_mut();
-        for ((output, largest), sum) in outputs.zip(largest).zip(sums) {
-            *output = exp(simd, simd.sub_f32s(*output, *largest));
-            *sum = simd.add_f32s(*sum, *output);
+
+    fn add(&mut self, rows: usize, step: Duration) {
+        let seconds_per_row = step.as_secs_f64() / rows as f64;
+        if self.steps == 0 || seconds_per_row < self.seconds_per_row {
+            self.seconds_per_row = seconds_per_row;
         }
+        self.steps += 1;
     }
-    // Rows that are missing have no part in the gradient.
-    let mut scale = Rows::ZERO;
-    let sums = sums.0[..classes.len()].iter().zip(&counts.0);
-    for (scale, (sum, count)) in scale.0.iter_mut().zip(sums) {
-        loss += f64::from(*count) * f64::from(*sum).ln();
-        *scale = count / (sum * all as f32);
+
+    fn is_long(&self, rows: usize) -> bool {
+        self.steps >= Self::STEPS && self.seconds_per_row * rows as f64 >= Self::LONG
     }
-    for output in &mut *outputs {
-        let scale = scale.registers::<S>();
-        for (output, scale) in output.registers_mut::<S>().iter_mut().zip(scale) {
-            *output = simd.mul_f32s(*output, *scale);
-        }
-    }
-    for (row, class) in classes.iter().enumerate() {
-        outputs[*class as usize].0[row] -= counts.0[row] / all as f32;
-    }
-    loss / all as f64
 }
 
 #[cfg(test)]

@@ -93,3 +93,40 @@ fn every_instruction_set_gives_the_same_gradient() {
         assert!(distance(found, &best) < 1e-5, "{arch:?}");
     }
 }
+
+#[test]
+fn parts_of_a_batch_add_up_to_the_same_bits_on_any_number_of_cores() {
+    let network = network(&[7, 33, 18, 3], Activation::Tanh, Loss::Mse);
+    for rows in [31, 128, 257, 1000] {
+        let (weights, batch) = draw(&network, rows, 11);
+        let fused = || Fused::new(&network.layers, network.loss, Arch::new());
+        let mut alone = fused();
+        let (loss, gradient) = alone.gradient(&weights, &batch);
+        for cores in [2, 5] {
+            let mut shared = fused().shared_by(cores);
+            for _ in 0..20 {
+                assert_eq!(shared.gradient(&weights, &batch), (loss, gradient));
+            }
+        }
+    }
+}
+
+#[test]
+fn wide_networks_have_few_parts() {
+    for (width, parts) in [(100, 8), (1000, 4), (3000, 1)] {
+        let layers = Layers {
+            widths: vec![width, width, 1],
+            activation: Activation::Relu,
+        };
+        let mut fused = Fused::new(&layers, Loss::Mse, Arch::new());
+        fused.cut(2000);
+        assert_eq!(fused.parts.len(), parts, "{width}");
+        let rows: Vec<_> = fused
+            .parts
+            .iter_mut()
+            .map(|it| own(it).rows.clone())
+            .collect();
+        assert_eq!((rows[0].start, rows[parts - 1].end), (0, 2000));
+        assert!(rows.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}

@@ -90,7 +90,7 @@ impl<P, const FUSED: bool> Convolve<'_, P, FUSED> {
 }
 
 /// Which deltas each place that came in takes part in.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct KernelReach {
     /// For each place, where its pairs end among all.
     ends: Vec<usize>,

@@ -8,6 +8,7 @@ use crate::networks::fused::{MOST_ROWS, PlaceSums, Rows, sum_planes};
 use crate::networks::{Activation, Convolution};
 
 /// What a pass keeps of a convolution.
+#[derive(Clone)]
 pub(super) struct PlaneLayer {
     shape: Convolution,
     /// Planes that come in, `[channels, rows, columns]`.

@@ -33,6 +33,7 @@ use super::fused::{FrontEnd, FusedLayer, InputRows, Rows};
 use super::{Activation, Images};
 
 /// Convolutions on a tile of images; see the module.
+#[derive(Clone)]
 pub(super) struct Planes {
     layers: Vec<PlaneLayer>,
     /// The deltas of a layer before pooling.
@@ -57,6 +58,8 @@ impl Planes {
 }
 
 impl FrontEnd for Planes {
+    const PART: usize = 1;
+
     fn weights(&self) -> usize {
         self.layers.iter().map(PlaneLayer::weights).sum()
     }

@@ -7,6 +7,7 @@ use crate::networks::fused::{Rows, TILE};
 use crate::networks::{Activation, Convolution};
 
 /// What a pass keeps of the pooling of all planes.
+#[derive(Clone)]
 pub(super) struct Pooling {
     activation: Activation,
     /// Which place of its window each number is of, `[channels, rows, columns]`.

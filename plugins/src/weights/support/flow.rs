@@ -73,7 +73,8 @@ impl Velocity {
             beta2: 0.999,
             epsilon: 1e-8,
         });
-        let mut trainer = Trainer::new(&found.network, TrainerChoice::FanOut, &optimizer);
+        let trainer = Trainer::new(&found.network, TrainerChoice::FanOut, &optimizer);
+        let mut trainer = trainer.with_cores(context.cores());
         let mut rng = context.rng("examples");
         let mut batch = Samples::default();
         for step in 0..lessons.steps {
