@@ -83,7 +83,7 @@ fn a_run_is_shown_by_any_of_its_names() {
         params      degree=2, seed=0
         ended       ok: 10 ran, 13 cached, 0 failed in 0.0 s
         farcast     0.2.0
-        plugins     apply 2, columns 1, compare 6, finetune 10, mlp 9, page 5, polynomial 8, synthetic 1, where 1, window 2"#]].assert_eq(&masked(&folder, &shown));
+        plugins     apply 2, columns 1, compare 6, finetune 10, mlp 9, page 5, polynomial 9, synthetic 1, where 1, window 2"#]].assert_eq(&masked(&folder, &shown));
     let last = answer(&folder, &["show", "last", "--json"]);
     let name = last["run"].as_str().unwrap();
     for named in [name, "two", "two/run.json"] {

@@ -251,10 +251,10 @@ fn ls_and_du_tell_what_there_is() {
         # B synthetic
         # B finetune
         # B window
-        # B mlp
         # B apply
-        # B polynomial
+        # B mlp
         # B columns
+        # B polynomial
         # B not needed by any result
         # B in total
     "#]]

@@ -32,7 +32,7 @@ plugin! {
     /// predictor leading = eof(x, y, z, modes: 2)
     /// regression plane = ols(shift, leading)
     /// ```
-    "eof" version 2
+    "eof" version 3
     pub struct Eof {
         /// The columns; one that is a field when there is `over`.
         columns: Vec<Column>, variadic(), needed();

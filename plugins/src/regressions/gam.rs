@@ -34,7 +34,7 @@ plugin! {
     /// ```farcast
     /// regression smooth = gam(shift, regime, knots: 5)
     /// ```
-    "gam" version 7
+    "gam" version 8
     pub struct Gam {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

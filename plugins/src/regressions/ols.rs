@@ -31,7 +31,7 @@ plugin! {
     /// ```farcast
     /// regression line = ols(shift, regime, keep: snr > 2)
     /// ```
-    "ols" version 8
+    "ols" version 9
     pub struct Ols {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

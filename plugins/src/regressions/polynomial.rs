@@ -21,7 +21,7 @@ plugin! {
     /// ```farcast
     /// regression curve = polynomial(shift, regime, degree: 2)
     /// ```
-    "polynomial" version 8
+    "polynomial" version 9
     pub struct Polynomial {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

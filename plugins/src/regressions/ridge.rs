@@ -23,7 +23,7 @@ plugin! {
     /// ```farcast
     /// regression held = ridge(shift, regime, penalty: 0.1)
     /// ```
-    "ridge" version 8
+    "ridge" version 9
     pub struct Ridge {
         /// The anomalies and the predictors.
         variables: Variables, flatten();

@@ -24,7 +24,7 @@ plugin! {
     /// ```farcast
     /// regression bent = spline(shift, regime, knots: 3)
     /// ```
-    "spline" version 7
+    "spline" version 8
     pub struct Spline {
         /// The anomalies and the predictors.
         variables: Variables, flatten();
