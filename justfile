@@ -42,7 +42,7 @@ release: wheel
     cd editors/vscode && npm install --silent && npx vsce package --out ../../wheels/
     cd wheels && sha256sum farcast* > SHA256SUMS
 
-# The benches: ten minutes from nothing, a minute and a half once they are built; the side-by-side commands are in benches/README.md.
+# The benches: under ten minutes from nothing, a minute and a half once they are built; the side-by-side commands are in benches/README.md.
 bench:
     cargo bench --manifest-path benches/Cargo.toml -- --warm-up-time 0.5 --measurement-time 2 --nresamples 20000
 
