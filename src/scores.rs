@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use engine::artifact::is_prediction;
 use engine::choice::Choice;
 use engine::headline::{by, ensemble, firsts, having, lowest};
 use engine::metric::{Better, significant};
@@ -154,7 +155,7 @@ fn cost(lines: &[&ScoreLine]) -> f64 {
     };
     let aim = Better::of(&first.metric);
     let own = having(lines, |line| line.metric == first.metric);
-    let scored = having(&own, |line| matches!(&*line.role, "child" | "farcast"));
+    let scored = having(&own, |line| is_prediction(&line.role));
     let scored = if scored.is_empty() { own } else { scored };
     let best = lowest(&ensemble(&scored), aim);
     best.map_or(f64::INFINITY, |(_, value)| aim.cost(value))

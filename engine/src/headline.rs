@@ -8,6 +8,7 @@ use dsl::experiment::{Experiment, Node};
 use dsl::sweep::Best;
 use dsl::types::Kind;
 
+use crate::artifact::is_prediction;
 use crate::blocks::{self, Block};
 use crate::metric::{Better, significant};
 use crate::student::Interval;
@@ -112,7 +113,7 @@ pub fn headlines_at(
             }
             let inside = having(&lines, |line| line.metric == INNER);
             let lines = having(&lines, |line| line.metric == metric);
-            let scored = having(&lines, |line| matches!(&*line.role, "child" | "farcast"));
+            let scored = having(&lines, |line| is_prediction(&line.role));
             let from = headlines.len();
             for (_, scored) in by(&scored, |line| &line.model) {
                 let at_choice = having(&scored, |line| is_chosen(line));

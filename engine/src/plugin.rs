@@ -79,7 +79,7 @@ pub trait Plugin: Declared + 'static {
         Err(Fault::Bug(format!("`{}` has no schema", Self::NAME)))
     }
 
-    /// What a file holds that a call may ask for, as a call without a choice is told.
+    /// What a file holds that a call may ask for; a message about a call without a choice lists it.
     ///
     /// # Errors
     /// As [`schema`](Self::schema).

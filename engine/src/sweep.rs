@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dsl::experiment::{Experiment, NodeId};
 use dsl::sweep::{Choices, Objective, Sweep, Trial};
 
-use crate::artifact::{ScoreRow, Scores, Stored};
+use crate::artifact::{ScoreRow, Scores, Stored, is_prediction};
 use crate::graph::Graph;
 use crate::observer::Ending;
 use crate::plugin::Registry;
@@ -160,7 +160,7 @@ pub(crate) fn judged<'a>(rows: &'a [ScoreRow], objective: &Objective) -> Vec<&'a
 
 /// Keeps the children and farcasts, without any the parents, without those the baselines.
 fn narrow_to_predictions(rows: &mut Vec<&ScoreRow>) {
-    narrow(rows, |row| matches!(&*row.role, "child" | "farcast"));
+    narrow(rows, |row| is_prediction(&row.role));
     narrow(rows, |row| row.role != "baseline");
 }
 
@@ -182,7 +182,7 @@ fn lost(rows: &[&ScoreRow]) -> f64 {
 }
 
 /// Keeps what fits, if anything does.
-fn narrow(rows: &mut Vec<&ScoreRow>, fits: impl Fn(&ScoreRow) -> bool) {
+pub(crate) fn narrow<T>(rows: &mut Vec<&T>, fits: impl Fn(&T) -> bool) {
     if rows.iter().any(|row| fits(row)) {
         rows.retain(|row| fits(row));
     }

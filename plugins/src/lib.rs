@@ -8,6 +8,7 @@ pub mod data;
 pub mod farcasts;
 #[cfg(test)]
 mod golden;
+mod moments;
 pub mod networks;
 mod outputs;
 pub mod parents;

@@ -38,7 +38,7 @@ pub use piece::{Digested, Piece};
 pub use precision::Precision;
 pub use row::Row;
 pub use saved::{Naming, Saved, SavedModel, Selection, Template, model_names};
-pub use scores::{ScoreRow, Scores};
+pub use scores::{ScoreRow, Scores, is_prediction};
 pub use tensor_file::{StoredTensor, TensorFile, shown};
 pub use trajectory::{Block, Trajectory};
 pub use weights::{Layout, Tensor, WeightTable};

@@ -22,6 +22,11 @@ pub struct Scores {
     pub group_by: Option<String>,
 }
 
+/// Whether a role is that of predicted networks: what a score is about, where it has any.
+pub fn is_prediction(role: &str) -> bool {
+    matches!(role, "child" | "farcast")
+}
+
 /// One number. `statement` and `point` are added when tables are written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {

@@ -28,22 +28,21 @@ impl NotOpened {
     }
 }
 
-/// So many names of a folder are looked at for the one that was meant.
+/// How many names of a folder are searched for the one that was meant.
 const MOST_NAMES: usize = 4096;
 
 /// What to do about a path that nothing has: a file of nearly this name beside it, or the folder
 /// that is missing, too.
 pub fn hint_for_missing(path: &Path) -> Option<String> {
     let (folder, name) = (path.parent()?, path.file_name()?.to_str()?);
-    if folder != Path::new("") && !folder.is_dir() {
+    let listed = match folder == Path::new("") {
+        true => Path::new("."),
+        false => folder,
+    };
+    if !listed.is_dir() {
         return Some(format!("there is no folder `{}`", folder.display()));
     }
-    let here = if folder == Path::new("") {
-        Path::new(".")
-    } else {
-        folder
-    };
-    let listed = here.read_dir().ok()?.take(MOST_NAMES).flatten();
+    let listed = listed.read_dir().ok()?.take(MOST_NAMES).flatten();
     let names: Vec<String> = listed
         .filter_map(|it| it.file_name().into_string().ok())
         .collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::csv;
+use crate::artifact::is_prediction;
 use crate::headline::{by, ensemble, firsts, having, lowest, statements};
 use crate::metric::{Better, significant};
 use crate::table::ScoreLine;
@@ -142,7 +143,7 @@ fn ranked_points<'a>(lines: &[&'a ScoreLine], metric: &str) -> Vec<&'a str> {
     let aim = Better::of(metric);
     let cost = |at_point: &[&ScoreLine]| {
         let scored = having(at_point, |line| {
-            line.metric == metric && matches!(&*line.role, "child" | "farcast")
+            line.metric == metric && is_prediction(&line.role)
         });
         lowest(&ensemble(&scored), aim).map_or(f64::INFINITY, |(_, value)| aim.cost(value))
     };

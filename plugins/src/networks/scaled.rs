@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Loss;
 use crate::complete::check_complete;
+use crate::moments::mean_and_deviation;
 
 /// A column and its standardisation: `(x - mean) / std`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,14 +53,10 @@ impl Scaled {
             let squares = total(pieces(), counts, square);
             (mean, squares / count)
         };
-        let (mut mean, variance) = moments(1.0);
-        let mut std = variance.sqrt();
-        // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
-        if !variance.is_finite() || variance < 1e-280 && mean.abs() < 1e-100 {
-            let unit = unit_of(pieces());
-            let (scaled, variance) = moments(unit);
-            (mean, std) = (scaled * unit, variance.sqrt() * unit);
-        }
+        let leaves = |mean: f64, variance: f64| {
+            !variance.is_finite() || variance < 1e-280 && mean.abs() < 1e-100
+        };
+        let (mean, std) = mean_and_deviation(moments, leaves, || largest(pieces()));
         // Rounding leaves a constant column with a deviation of about its last digit.
         let constant = std <= mean.abs() * 1e-12;
         Self {
@@ -95,18 +92,15 @@ fn total<'v>(
     total
 }
 
-/// The power of two next to the largest magnitude among values; 1 where that is zero.
-fn unit_of<'v>(pieces: impl Iterator<Item = Cow<'v, [f64]>>) -> f64 {
+/// The largest magnitude among values.
+fn largest<'v>(pieces: impl Iterator<Item = Cow<'v, [f64]>>) -> f64 {
     let mut largest = 0.0_f64;
     for piece in pieces {
         largest = piece
             .iter()
             .fold(largest, |most, value| most.max(value.abs()));
     }
-    match largest > 0.0 {
-        true => largest.log2().floor().exp2(),
-        false => 1.0,
-    }
+    largest
 }
 
 /// What sums begin with, as those of the standard library do.

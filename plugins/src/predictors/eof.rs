@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::support::matrix::Matrix;
 use super::{PredictorRows, Predictors};
 use crate::calls::{complaints, distinct, filled};
+use crate::moments::{mean_and_deviation, power_of_two};
 
 plugin! {
     /// Principal components (empirical orthogonal functions) of columns or of a field.
@@ -241,21 +242,10 @@ fn spread(column: &[f64], weights: &[f64]) -> (f64, f64) {
         let mean = weighted(&|x| x / unit);
         (mean, weighted(&|x| (x / unit - mean).powi(2)))
     };
-    let (mut mean, variance) = moments(1.0);
-    let mut std = variance.sqrt();
-    let largest = column.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-    // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
-    if !variance.is_normal() && largest > 0.0 {
-        let unit = power_of_two(largest);
-        let (scaled, variance) = moments(unit);
-        (mean, std) = (scaled * unit, variance.sqrt() * unit);
-    }
+    let largest = || column.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let leaves = |_, variance: f64| !variance.is_normal();
+    let (mean, std) = mean_and_deviation(moments, leaves, largest);
     (mean, if std > mean.abs() * 1e-12 { std } else { 0.0 })
-}
-
-/// The power of two next to a number above zero.
-fn power_of_two(number: f64) -> f64 {
-    number.log2().floor().exp2()
 }
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.

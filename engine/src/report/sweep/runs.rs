@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use dsl::experiment::Experiment;
 use dsl::sweep::{Aim, Objective, Setting, Sweep, SweptParam, Trial};
 
-use crate::artifact::ScoreRow;
+use crate::artifact::{ScoreRow, is_prediction};
 use crate::headline::firsts;
 use crate::metric::Better;
-use crate::sweep::score_of;
+use crate::sweep::{narrow, score_of};
 use crate::table::ScoreLine;
 
 /// The results of a sweep.
@@ -59,11 +59,6 @@ impl Ranking {
     }
 }
 
-/// Whether a line is of what a sweep judges before all others.
-fn is_judged(line: &ScoreLine) -> bool {
-    matches!(&*line.role, "child" | "farcast")
-}
-
 impl<'a> Runs<'a> {
     /// None when no score depends on the sweep.
     pub fn of(sweep: &'a Sweep, experiment: &'a Experiment, scores: &[ScoreLine]) -> Option<Self> {
@@ -105,9 +100,7 @@ impl<'a> Runs<'a> {
         let ranked =
             |line: &&ScoreLine| line.statement == statement && line.metric == objective.metric;
         let mut ranked: Vec<&ScoreLine> = scores.iter().filter(ranked).collect();
-        if ranked.iter().any(|line| is_judged(line)) {
-            ranked.retain(|line| is_judged(line));
-        }
+        narrow(&mut ranked, |line| is_prediction(&line.role));
         let models = firsts(&ranked, |line| &line.model).len();
         let over = match (models > 1, ranked.iter().all(|line| line.horizon.is_some())) {
             (true, true) => ", the mean over its models and steps ahead",

@@ -12,6 +12,7 @@ use polars::prelude::DataType;
 
 use super::shared::{Against, Sources};
 use super::sums::{Found, Pass, Precision};
+use crate::moments::mean_and_deviation;
 use crate::predictors::{Fitted, PredictorRows};
 use crate::regressions::Term;
 use crate::splines::knots;
@@ -333,14 +334,10 @@ fn scale(values: impl Iterator<Item = f64> + Clone, seen: (f64, f64)) -> (f64, f
         let squares = values.map(|value| (value - mean).powi(2)).sum::<f64>();
         (mean, squares / count)
     };
-    let (mut mean, variance) = moments(1.0);
-    let mut std = variance.sqrt();
-    // Squares of numbers such as 1e200 and 1e-200 are beyond double precision.
-    if !mean.is_finite() || !variance.is_normal() && !constant(seen) {
-        let unit = seen.0.abs().max(seen.1.abs()).log2().floor().exp2();
-        let (scaled, variance) = moments(unit);
-        (mean, std) = (scaled * unit, variance.sqrt() * unit);
-    }
+    let leaves =
+        |mean: f64, variance: f64| !mean.is_finite() || !variance.is_normal() && !constant(seen);
+    let largest = || seen.0.abs().max(seen.1.abs());
+    let (mean, std) = mean_and_deviation(moments, leaves, largest);
     match constant(seen) {
         true => (mean, 1.0),
         false => (mean, std),

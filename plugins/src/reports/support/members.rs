@@ -8,7 +8,7 @@ use engine::artifact::{Figure, ScoreRow, Scores, Section, Series, Style};
 use super::plots::{axis_label, colors, error_rows, is_wide};
 use crate::scores::{TRUSTED, UNTRUSTED};
 
-/// So many members are numbered below their bars.
+/// Up to this many members have their numbers below their bars.
 const MOST_NUMBERED: usize = 24;
 
 /// The error of each member of each model, and by group how far the members differ.
