@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dsl::diagnostic::Diagnostic;
-use dsl::render::{Style, printable, render, render_within};
+use dsl::render::{Style, printable, render, render_within, wrapped};
 use dsl::source::Sources;
 
 /// When to use colour.
@@ -277,27 +277,6 @@ fn refilled(markdown: &str, width: usize) -> String {
         is_code ^= is_fence;
     }
     text
-}
-
-/// The text with lines of at most this width where words allow; what follows the first line of a
-/// line is indented.
-fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut wrapped = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let mut column = 0;
-        for word in line.split_inclusive(' ') {
-            let length = word.trim_end().chars().count();
-            if column > indent && column + length > width {
-                wrapped.truncate(wrapped.trim_end_matches(' ').len());
-                wrapped.push('\n');
-                wrapped.push_str(&" ".repeat(indent));
-                column = indent;
-            }
-            wrapped.push_str(word);
-            column += word.trim_end_matches('\n').chars().count();
-        }
-    }
-    wrapped
 }
 
 static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);

@@ -44,7 +44,7 @@ fn rendered(
     width: Option<usize>,
 ) -> String {
     let broken = |text: &str, before: usize| match width {
-        Some(width) => in_lines(&printable(text), width.saturating_sub(before).max(LEAST)),
+        Some(width) => wrapped(&printable(text), width.saturating_sub(before).max(LEAST), 0),
         None => printable(text),
     };
     let level = match diagnostic.severity {
@@ -110,27 +110,25 @@ const NARROWEST: usize = 40;
 /// Sentences are not broken to fewer columns.
 const LEAST: usize = 24;
 
-/// The text with line ends in place of the spaces before what is further than this many columns.
-fn in_lines(text: &str, columns: usize) -> String {
-    let mut lines = String::with_capacity(text.len());
-    let mut column = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        match column {
-            0 => {}
-            _ if column + 1 + length > columns => {
-                lines.push('\n');
-                column = 0;
+/// The text with lines of at most this width where words allow; what follows the first line of a
+/// line is indented.
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut column = 0;
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if column > indent && column + length > width {
+                wrapped.truncate(wrapped.trim_end_matches(' ').len());
+                wrapped.push('\n');
+                wrapped.push_str(&" ".repeat(indent));
+                column = indent;
             }
-            _ => {
-                lines.push(' ');
-                column += 1;
-            }
+            wrapped.push_str(word);
+            column += word.trim_end_matches('\n').chars().count();
         }
-        lines.push_str(word);
-        column += length;
     }
-    lines
+    wrapped
 }
 
 /// The text with control characters and changes of the writing direction escaped, which a terminal
